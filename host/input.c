@@ -1,0 +1,149 @@
+#include "input.h"
+
+#include "error.h"
+
+#include <math.h>
+#include <string.h>
+
+static int32_t row_length(const cuseq_input *input, int32_t b) {
+  return input->lengths ? input->lengths[b] : input->time;
+}
+
+/* Whether all `count` values are finite in float32; written so that it vectorises. */
+static bool all_finite_f32(const float *values, size_t count) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, &values[i], sizeof bits);
+    bits &= 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest < 0x7f800000u;
+}
+
+static bool all_finite_f64(const double *values, size_t count) {
+  int32_t beyond = 0;
+  for (size_t i = 0; i < count; i++)
+    beyond |= !(fabs(values[i]) < 0x1.ffffffp127); /* what rounds to infinity in float32, and NaN */
+  return !beyond;
+}
+
+/* The id of a row that is one-hot, -1 for any other. */
+static int32_t one_hot_f32(const float *row, int32_t F) {
+  int32_t others = 0, ones = 0, id = 0;
+  for (int32_t f = 0; f < F; f++) {
+    int32_t one = row[f] == 1.0f;
+    ones += one;
+    id += one ? f : 0;
+    others += row[f] != 0.0f;
+  }
+  return ones == 1 && others == 1 ? id : -1;
+}
+
+static int32_t one_hot_f64(const double *row, int32_t F) {
+  int32_t others = 0, ones = 0, id = 0;
+  for (int32_t f = 0; f < F; f++) {
+    int32_t one = row[f] == 1.0;
+    ones += one;
+    id += one ? f : 0;
+    others += row[f] != 0.0;
+  }
+  return ones == 1 && others == 1 ? id : -1;
+}
+
+static const char *value_name(double value) {
+  return isnan(value) ? "nan" : isinf(value) ? (value > 0 ? "inf" : "-inf") : "a number too large for float32";
+}
+
+static double dense_value(const cuseq_input *input, size_t index) {
+  return input->dtype == CUSEQ_DTYPE_F64 ? ((const double *)input->data)[index] : ((const float *)input->data)[index];
+}
+
+static cuseq_status dense_check_row(const cuseq_input *input, int32_t b, int32_t F) {
+  size_t first = (size_t)b * input->time * F, count = (size_t)row_length(input, b) * F;
+  if (input->dtype == CUSEQ_DTYPE_F64 ? all_finite_f64((const double *)input->data + first, count)
+                                      : all_finite_f32((const float *)input->data + first, count))
+    return CUSEQ_STATUS_OK;
+  for (size_t i = 0; i < count; i++) {
+    double value = dense_value(input, first + i);
+    if (!isfinite((float)value))
+      return error_set(CUSEQ_STATUS_NON_FINITE, "input: [%d,%zu,%zu] is not finite (found %s, needed finite numbers)",
+                       (int)b, i / F, i % F, value_name(value));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* Whether every row that counts is one-hot; their ids are stored. Stops at the first row that is not. */
+static bool dense_one_hot(const cuseq_input *input, int32_t F, int32_t *ids) {
+  for (int32_t b = 0; b < input->batch; b++)
+    for (int32_t t = 0; t < row_length(input, b); t++) {
+      size_t row = (size_t)b * input->time + t;
+      ids[row] = input->dtype == CUSEQ_DTYPE_F64 ? one_hot_f64((const double *)input->data + row * F, F)
+                                                 : one_hot_f32((const float *)input->data + row * F, F);
+      if (ids[row] < 0)
+        return false;
+    }
+  return true;
+}
+
+static cuseq_status ids_copy(const cuseq_input *input, int32_t F, int32_t *ids) {
+  for (int32_t b = 0; b < input->batch; b++)
+    for (int32_t t = 0; t < row_length(input, b); t++) {
+      size_t i = (size_t)b * input->time + t;
+      int64_t id = input->dtype == CUSEQ_DTYPE_I64 ? ((const int64_t *)input->data)[i]
+                                                   : ((const int32_t *)input->data)[i];
+      if (id < 0 || id >= F)
+        return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "input: id [%d,%d] is out of range (found %lld, needed 0 to %d)",
+                         (int)b, (int)t, (long long)id, (int)F - 1);
+      ids[i] = (int32_t)id;
+    }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status input_check_finite(const char *name, const float *values, size_t rows, size_t columns) {
+  if (!values || all_finite_f32(values, rows * columns))
+    return CUSEQ_STATUS_OK;
+  size_t i = 0;
+  while (isfinite(values[i]))
+    i++;
+  return error_set(CUSEQ_STATUS_NON_FINITE, "%s: [%zu,%zu] is not finite (found %s, needed finite numbers)", name,
+                   i / columns, i % columns, value_name(values[i]));
+}
+
+static cuseq_status dense_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
+                               int32_t *ids, struct backend_input *view) {
+  if (dense_one_hot(input, config->features, ids)) {
+    view->ids = ids;
+    return CUSEQ_STATUS_OK;
+  }
+  for (int32_t b = 0; b < input->batch && !allow_nonfinite; b++)
+    TRY(dense_check_row(input, b, config->features));
+  if (input->dtype == CUSEQ_DTYPE_F64)
+    view->f64 = input->data;
+  else
+    view->f32 = input->data;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite, int32_t *ids,
+                        struct backend_input *view) {
+  for (int32_t b = 0; input->lengths && b < input->batch; b++)
+    if (input->lengths[b] < 1 || input->lengths[b] > input->time)
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "lengths: row %d is out of range (found %d, needed 1 to %d)",
+                       (int)b, (int)input->lengths[b], (int)input->time);
+  *view = (struct backend_input){.batch = input->batch,
+                                 .time = input->time,
+                                 .lengths = input->lengths,
+                                 .initial_h = input->initial_h,
+                                 .initial_c = input->initial_c};
+  size_t states = (size_t)config->layers * config_directions(config) * input->batch;
+  if (!allow_nonfinite) {
+    TRY(input_check_finite("initial_h", input->initial_h, states, config->units));
+    TRY(input_check_finite("initial_c", input->initial_c, states, config->units));
+  }
+  if (input->dtype == CUSEQ_DTYPE_F32 || input->dtype == CUSEQ_DTYPE_F64)
+    return dense_view(config, input, allow_nonfinite, ids, view);
+  TRY(ids_copy(input, config->features, ids));
+  view->ids = ids;
+  return CUSEQ_STATUS_OK;
+}

@@ -1,0 +1,338 @@
+/* cuseq: attention sequence-to-sequence models - a bidirectional LSTM encoder, attention over its hidden
+ * states, an LSTM decoder - with the same answers on a CPU and on NVIDIA GPUs.
+ *
+ * Letters used throughout: B batch, T encoder positions, F features, H encoder units per direction,
+ * A annotation width (2H, or H for a forward-only encoder and the merges other than concat), S decoder
+ * units, Y decoder steps, V output classes, D directions (2, or 1 for a forward-only encoder).
+ *
+ * Arrays are row-major, batch first, float32 unless said otherwise. Gate blocks lie in the order i, f, c, o
+ * along the last axis of every kernel and bias, as Keras stores them; PyTorch's order i, f, g, o is the same
+ * one (its g is c here), only its matrices are transposed and its bias is the sum of bias_ih and bias_hh.
+ *
+ * Every call that can fail returns a cuseq_status; cuseq_last_error() then has one line that names the file,
+ * tensor, shape or argument at fault. No call prints, exits or aborts. A model is immutable and may be shared
+ * by any number of threads. A session belongs to one thread at a time; different sessions are independent.
+ */
+#ifndef CUSEQ_CUSEQ_H
+#define CUSEQ_CUSEQ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CUSEQ_VERSION_MAJOR 0
+#define CUSEQ_VERSION_MINOR 1
+#define CUSEQ_VERSION_PATCH 0
+
+#if defined(__GNUC__) || defined(__clang__)
+#define CUSEQ_API __attribute__((visibility("default")))
+#else
+#define CUSEQ_API
+#endif
+
+/* ---- status and errors ---------------------------------------------------------------------------- */
+
+typedef enum cuseq_status {
+  CUSEQ_STATUS_OK = 0,
+  CUSEQ_STATUS_INVALID_ARGUMENT = 1, /* an argument of the call: NULL, a size, a length, an id            */
+  CUSEQ_STATUS_INVALID_FILE = 2,     /* a file that is not what it should be                              */
+  CUSEQ_STATUS_INVALID_MODEL = 3,    /* a configuration or tensors that do not make a model               */
+  CUSEQ_STATUS_IO = 4,               /* a file that cannot be read or written                             */
+  CUSEQ_STATUS_OUT_OF_MEMORY = 5,
+  CUSEQ_STATUS_NO_DEVICE = 6,     /* a device that is not there                                           */
+  CUSEQ_STATUS_NOT_SUPPORTED = 7, /* something the interface has and this version does not do             */
+  CUSEQ_STATUS_NON_FINITE = 8,    /* NaN or infinity in the input                                         */
+  CUSEQ_STATUS_DEVICE_FAILED = 9, /* the device failed; the session refuses further work                  */
+} cuseq_status;
+
+/* The name of a status, such as "invalid argument"; never NULL. Static text. */
+CUSEQ_API const char *cuseq_status_string(cuseq_status status);
+
+/* The text of this thread's last error, one line without a newline; "" before the first. Valid until the next
+ * failing call of the same thread. A call that succeeds leaves it as it was. */
+CUSEQ_API const char *cuseq_last_error(void);
+
+/* The library's version, "MAJOR.MINOR.PATCH". Static text. */
+CUSEQ_API const char *cuseq_version(void);
+
+/* ---- models --------------------------------------------------------------------------------------- */
+
+typedef enum cuseq_dtype {
+  CUSEQ_DTYPE_F32 = 0,
+  CUSEQ_DTYPE_F64 = 1,
+  CUSEQ_DTYPE_F16 = 2,
+  CUSEQ_DTYPE_BF16 = 3,
+  CUSEQ_DTYPE_I32 = 4,
+  CUSEQ_DTYPE_I64 = 5,
+} cuseq_dtype;
+
+#define CUSEQ_MAX_RANK 4
+#define CUSEQ_MAX_ATTENTION_LAYERS 8
+
+/* A named array. name and data belong to whoever made the structure. */
+typedef struct cuseq_tensor {
+  const char *name; /* as in docs/model-format.md, for example "encoder.layers.0.forward.kernel"           */
+  cuseq_dtype dtype;
+  int32_t rank;
+  int64_t shape[CUSEQ_MAX_RANK]; /* the first `rank` entries                                               */
+  const void *data;              /* dense, row-major, native byte order                                    */
+} cuseq_tensor;
+
+typedef enum cuseq_activation {
+  CUSEQ_ACTIVATION_LINEAR = 0,
+  CUSEQ_ACTIVATION_TANH = 1,
+  CUSEQ_ACTIVATION_RELU = 2,
+  CUSEQ_ACTIVATION_SIGMOID = 3,
+  CUSEQ_ACTIVATION_HARD_SIGMOID = 4,        /* Keras 3, PyTorch: clip(x/6 + 0.5, 0, 1)                     */
+  CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2 = 5, /* Keras 2: clip(0.2x + 0.5, 0, 1)                             */
+  CUSEQ_ACTIVATION_SOFTMAX = 6,
+} cuseq_activation;
+
+typedef enum cuseq_direction { CUSEQ_DIRECTION_FORWARD = 0, CUSEQ_DIRECTION_BIDIRECTIONAL = 1 } cuseq_direction;
+
+typedef enum cuseq_merge {
+  CUSEQ_MERGE_CONCAT = 0,
+  CUSEQ_MERGE_SUM = 1,
+  CUSEQ_MERGE_MUL = 2,
+  CUSEQ_MERGE_AVE = 3,
+} cuseq_merge;
+
+typedef enum cuseq_score {
+  CUSEQ_SCORE_CONCAT = 0,   /* e = dense layers over concat(a_t, s)                                        */
+  CUSEQ_SCORE_DOT = 1,      /* e = a_t . s                                                                 */
+  CUSEQ_SCORE_GENERAL = 2,  /* e = a_t G s                                                                 */
+  CUSEQ_SCORE_ADDITIVE = 3, /* e = v . tanh(a_t K_a + s K_s + k)                                           */
+} cuseq_score;
+
+typedef enum cuseq_initial_state {
+  CUSEQ_INITIAL_STATE_ZEROS = 0,
+  CUSEQ_INITIAL_STATE_ENCODER = 1, /* the encoder's final states, forward then backward                    */
+  CUSEQ_INITIAL_STATE_DENSE = 2,   /* those, each through a dense layer                                    */
+} cuseq_initial_state;
+
+typedef enum cuseq_feedback { CUSEQ_FEEDBACK_NONE = 0, CUSEQ_FEEDBACK_OUTPUT = 1 } cuseq_feedback;
+
+/* What a model is. Read it from cuseq_model_config(); it is made from the JSON of docs/model-format.md. */
+typedef struct cuseq_config {
+  /* encoder */
+  int32_t features; /* F */
+  int32_t units;    /* H */
+  int32_t layers;
+  cuseq_direction direction;
+  cuseq_merge merge;
+  cuseq_activation activation;           /* tanh, relu, linear                                             */
+  cuseq_activation recurrent_activation; /* sigmoid, hard_sigmoid, hard_sigmoid_keras2                     */
+  int32_t annotation_width;              /* A                                                              */
+  /* attention */
+  cuseq_score score;
+  float scale;
+  int32_t attention_layers; /* score concat: how many dense layers; otherwise 0                            */
+  int32_t attention_units[CUSEQ_MAX_ATTENTION_LAYERS];
+  cuseq_activation attention_activation[CUSEQ_MAX_ATTENTION_LAYERS];
+  int32_t additive_units;          /* score additive: u; otherwise 0                                       */
+  /* the state that attends: the decoder's, or in an attention-only model the encoder's final one */
+  cuseq_initial_state initial_state;
+  cuseq_activation initial_activation; /* of the dense layers of initial_state "dense"                     */
+  int32_t state_units;                 /* S                                                                */
+  /* decoder and output; has_decoder 0: an attention-only model, and the rest is 0 */
+  int32_t has_decoder;
+  int32_t steps; /* Y that cuseq_run takes when the caller gives none                                      */
+  cuseq_feedback feedback;
+  cuseq_activation decoder_activation;
+  cuseq_activation decoder_recurrent_activation;
+  int32_t start_token;               /* -1: none                                                           */
+  int32_t end_token;                 /* -1: none                                                           */
+  int32_t embedding_units;           /* E of decoder.embedding [V,E]; 0: none, feedback is one-hot         */
+  int32_t outputs;                   /* V                                                                  */
+  cuseq_activation output_activation; /* softmax or linear                                                 */
+  /* vocabulary; 0 where the model has none */
+  int32_t text_length;  /* the length that texts are padded to, or may have                                */
+  int32_t input_symbols;
+  int32_t output_symbols;
+} cuseq_config;
+
+typedef struct cuseq_model cuseq_model;
+
+/* Loads a model from a .safetensors file.
+ *   path   the file
+ *   model  receives the model; NULL is stored on failure. Free it with cuseq_model_destroy.
+ * Blocks while it reads. Thread-safe. */
+CUSEQ_API cuseq_status cuseq_model_load(const char *path, cuseq_model **model);
+
+/* The same from the bytes of such a file. The bytes are copied: they may go when the call returns. */
+CUSEQ_API cuseq_status cuseq_model_load_memory(const void *bytes, size_t size, cuseq_model **model);
+
+/* Makes a model from arrays, without a file.
+ *   config_json  the configuration, the JSON object of docs/model-format.md, zero-terminated
+ *   tensors      [count], exactly those that the configuration asks for, in any order; F32, F64, F16 or BF16.
+ *                Names and data are copied.
+ *   model        receives the model, as in cuseq_model_load */
+CUSEQ_API cuseq_status cuseq_model_create(const char *config_json, const cuseq_tensor *tensors, size_t count,
+                                          cuseq_model **model);
+
+/* Writes the model as .safetensors. The file appears whole or not at all; an old one is replaced. */
+CUSEQ_API cuseq_status cuseq_model_save(const cuseq_model *model, const char *path);
+
+/* Frees a model; NULL does nothing. Sessions that are open keep what they need of it. */
+CUSEQ_API void cuseq_model_destroy(cuseq_model *model);
+
+/* The model's configuration, as structure and as JSON text. Both live as long as the model. */
+CUSEQ_API const cuseq_config *cuseq_model_config(const cuseq_model *model);
+CUSEQ_API const char *cuseq_model_config_json(const cuseq_model *model);
+
+/* The model's tensors, F32, in the order of docs/model-format.md.
+ *   index   0 .. cuseq_model_tensor_count(model) - 1
+ *   tensor  receives name, shape and data, which live as long as the model */
+CUSEQ_API size_t cuseq_model_tensor_count(const cuseq_model *model);
+CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index, cuseq_tensor *tensor);
+
+/* ---- texts ---------------------------------------------------------------------------------------- */
+
+/* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary says
+ * so, unknown characters as <unk>, padded with <pad> where the vocabulary has it.
+ *   text      UTF-8, zero-terminated
+ *   truncate  not 0: a text that is too long is cut; 0: it is an error
+ *   ids       [text_length] receives the ids; those past *length are <pad>, or 0 where there is no <pad>
+ *   length    receives the number of positions to encode: text_length with <pad>, else that of the text
+ *   characters  may be NULL: receives the number of characters of the text itself
+ * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that is too long, empty (and no <pad>), not UTF-8,
+ * or with an unknown character where there is no <unk>. Thread-safe. */
+CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *text, int truncate, int32_t *ids,
+                                         int32_t *length, int32_t *characters);
+
+/* Turns tokens into a text: the output symbols one after the other, up to the end token if the model has one;
+ * named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
+ *   tokens    [count]
+ *   text      receives the zero-terminated UTF-8
+ *   capacity  bytes at text; 4 * count + 1 always suffice */
+CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count, char *text,
+                                         size_t capacity);
+
+/* The symbol (UTF-8, or a name in <>) of an id; NULL when there is none. Lives as long as the model. */
+CUSEQ_API const char *cuseq_model_input_symbol(const cuseq_model *model, int32_t id);
+CUSEQ_API const char *cuseq_model_output_symbol(const cuseq_model *model, int32_t id);
+
+/* ---- devices -------------------------------------------------------------------------------------- */
+
+typedef struct cuseq_device {
+  char name[32];         /* what `device` of cuseq_session_options takes: "reference", "cpu", "cuda:0"     */
+  char description[128]; /* for people: the instruction set and core count, the GPU's name                 */
+} cuseq_device;
+
+/* How many devices this machine has, and which; index 0 .. count - 1. Thread-safe. */
+CUSEQ_API int32_t cuseq_device_count(void);
+CUSEQ_API cuseq_status cuseq_device_get(int32_t index, cuseq_device *device);
+
+/* ---- sessions ------------------------------------------------------------------------------------- */
+
+typedef enum cuseq_precision {
+  CUSEQ_PRECISION_FLOAT32 = 0,
+  CUSEQ_PRECISION_TF32 = 1, /* refused with CUSEQ_STATUS_NOT_SUPPORTED                                     */
+  CUSEQ_PRECISION_BF16 = 2, /* refused with CUSEQ_STATUS_NOT_SUPPORTED                                     */
+} cuseq_precision;
+
+typedef struct cuseq_session_options {
+  const char *device; /* "auto", "reference" (float64), "cpu", "cuda", "cuda:N"; NULL is "auto"            */
+  int32_t max_batch;  /* the largest B of any later call; at least 1                                       */
+  int32_t max_time;   /* the largest T                                                                     */
+  int32_t max_steps;  /* the largest Y; 0: the model's steps                                               */
+  int32_t threads;    /* CPU threads; 0: as many as help at these sizes                                    */
+  cuseq_precision precision;
+  int32_t allow_nonfinite; /* not 0: NaN and infinity in the input are let through instead of refused      */
+} cuseq_session_options;
+
+typedef struct cuseq_session cuseq_session;
+
+/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0, threads
+ * 0, float32, non-finite input refused.
+ *   model  may be NULL */
+CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
+
+/* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is allocated
+ * and no weight is copied after that.
+ *   options  NULL: the defaults
+ *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
+CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
+                                          cuseq_session **session);
+
+/* Closes a session; NULL does nothing. */
+CUSEQ_API void cuseq_session_close(cuseq_session *session);
+
+/* The device that the session runs on ("cpu", ...), and its threads (1 where that has no meaning). */
+CUSEQ_API const char *cuseq_session_device(const cuseq_session *session);
+CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
+
+/* What is to be encoded. Every array belongs to the caller and is only read. */
+typedef struct cuseq_input {
+  const void *data;         /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
+                               id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
+                               not looked at, neither are dense values there.                              */
+  cuseq_dtype dtype;        /* of data                                                                     */
+  int32_t batch;            /* B, 1 .. max_batch                                                           */
+  int32_t time;             /* T, 1 .. max_time                                                            */
+  const int32_t *lengths;   /* [B] each 1 .. T; NULL: every row has T positions                            */
+  const float *initial_h;   /* [layers x D, B, H] the encoder's initial states, forward before backward in */
+  const float *initial_c;   /* each layer (PyTorch's h_0, c_0); NULL: zeros                                */
+} cuseq_input;
+
+/* What encoding gives. Every array is the caller's and may be NULL when it is not wanted. */
+typedef struct cuseq_encoding {
+  float *annotations; /* [B,T,A]; 0 at t >= the row's length                                               */
+  float *h_fw;        /* [B,H] the last layer's forward states after t = L-1                               */
+  float *c_fw;        /* [B,H]                                                                             */
+  float *h_bw;        /* [B,H] the last layer's backward states after t = 0; must be NULL where D is 1     */
+  float *c_bw;        /* [B,H]                                                                             */
+  float *final_h;     /* [layers x D, B, H] the final states of all layers, as cuseq_input.initial_h       */
+  float *final_c;     /* takes them                                                                        */
+} cuseq_encoding;
+
+/* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL. */
+typedef struct cuseq_decoding {
+  /* in */
+  int32_t steps;              /* Y, 1 .. max_steps; 0: the model's. 1 in an attention-only model           */
+  const float *initial_h;     /* [B,S] the decoder's state before the first step; NULL: as the model says  */
+  const float *initial_c;     /* [B,S]; give both or neither (an attention-only model takes initial_h only)*/
+  const int32_t *previous;    /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token */
+  /* out */
+  float *contexts;            /* [B,Y,A]                                                                   */
+  float *alphas;              /* [B,Y,T]; 0 at t >= the row's length                                       */
+  float *states;              /* [B,Y,S] hidden states                                                     */
+  float *outputs;             /* [B,Y,V]                                                                   */
+  int32_t *tokens;            /* [B,Y] argmax of the outputs, lowest index first                           */
+  int32_t *output_lengths;    /* [B] steps up to and with the end token; Y where a row does not end        */
+  float *final_h;             /* [B,S] the decoder's state after the row's last step, to continue from     */
+  float *final_c;             /* [B,S]                                                                     */
+} cuseq_decoding;
+
+/* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next cuseq_encode or
+ * cuseq_run; a call that fails leaves the session without any.
+ *   encoding  may be NULL: nothing is wanted but what stays in the session
+ * Synchronous: the arrays are complete when the call returns. On failure their contents are unspecified. */
+CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input,
+                                    const cuseq_encoding *encoding);
+
+/* One attention step over what was encoded, for callers who run a decoder of their own.
+ *   state    [B,S] the decoder's previous hidden state; NULL: the model's initial state
+ *   context  [B,A], may be NULL
+ *   alphas   [B,T], may be NULL */
+CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context, float *alphas);
+
+/* Decodes what was encoded, any number of times. For a loop of one's own - a beam search, say - decode one step at
+ * a time: steps = 1, initial_h and initial_c from the last final_h and final_c, previous = the tokens chosen; a
+ * beam of K encodes its row K times. Rows that emit the model's end token end within one call only. An
+ * attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL. */
+CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);
+
+/* Encodes and decodes in one call, the fastest way through a whole model.
+ *   encoding, decoding  either may be NULL when nothing of it is wanted (decoding NULL: nothing is decoded) */
+CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding,
+                                 const cuseq_decoding *decoding);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
