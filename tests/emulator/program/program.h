@@ -9,6 +9,7 @@
 #define EMU_PROGRAM_H
 
 #include "../core.h"
+#include "arena.h"
 
 struct emu_warp;
 struct emu_instruction;
@@ -83,10 +84,5 @@ struct emu_place {
   const char *file;
   uint32_t line;
 };
-
-/* Memory whose life is the program's. */
-struct emu_arena;
-void *emu_arena_allocate(struct emu_arena *arena,
-                         size_t bytes); /* zeroed, 64-byte aligned; NULL if the host has none */
 
 #endif
