@@ -164,7 +164,11 @@ def pair(rng):
         if day_name:
             name = weekday_text(rng, date)
             if rng.random() < 0.93:
-                text = name + rng.choices([" ", ", ", " the "], [60, 38, 2 if text[0].isdigit() else 0])[0] + text
+                text = (
+                    name
+                    + rng.choices([" ", ", ", " the "], [60, 38, 2 if text[0].isdigit() else 0])[0]
+                    + text
+                )
             else:
                 text = text + rng.choice([" ", ", "]) + name
         text = untidy(rng, capitals(rng, text))
@@ -178,7 +182,9 @@ def pairs(count, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("output")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=2, help="the model was trained with seed 1 (default: 2)")

@@ -40,7 +40,9 @@ def build():
     decoder = layers.LSTM(DECODER_UNITS, return_state=True, name="decoder")
     output = layers.Dense(len(OUTPUT), activation="softmax", name="date")
 
-    annotations = layers.Bidirectional(layers.LSTM(ENCODER_UNITS, return_sequences=True), name="encoder")(text)
+    annotations = layers.Bidirectional(layers.LSTM(ENCODER_UNITS, return_sequences=True), name="encoder")(
+        text
+    )
     s, c = s0, c0
     outputs = []
     for _ in range(STEPS):
@@ -89,20 +91,27 @@ class ExactMatch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         tokens = self.model.predict(self.inputs, batch_size=500, verbose=0).argmax(-1)
         wrong = [(t, d, g) for t, d, g in zip(self.texts, self.dates, decode(tokens)) if d != g]
-        print(f"pass {epoch + 1}: loss {logs['loss']:.5f}, exact {1 - len(wrong) / len(self.texts):.4%}", flush=True)
+        print(
+            f"pass {epoch + 1}: loss {logs['loss']:.5f}, exact {1 - len(wrong) / len(self.texts):.4%}",
+            flush=True,
+        )
         for text, date, got in wrong[:8]:
             print(f"    {text!r} is {date}, got {got}", flush=True)
         self.model.save_weights(self.path)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("output", help="the .keras file to write")
     parser.add_argument("--steps", type=int, default=20000, help="optimizer steps (default: 20000)")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--pass-steps", type=int, default=1000, help="optimizer steps between two reports")
-    parser.add_argument("--weights", default="/tmp/dates.weights.h5", help="where the latest weights are kept")
+    parser.add_argument(
+        "--weights", default="/tmp/dates.weights.h5", help="where the latest weights are kept"
+    )
     parser.add_argument("--resume", action="store_true", help="start from --weights")
     arguments = parser.parse_args()
 
@@ -111,11 +120,17 @@ def main():
     if arguments.resume:
         trained.load_weights(arguments.weights)
     rate = keras.optimizers.schedules.CosineDecay(
-        arguments.rate / 20, arguments.steps, alpha=0.005, warmup_target=arguments.rate, warmup_steps=500)
+        arguments.rate / 20, arguments.steps, alpha=0.005, warmup_target=arguments.rate, warmup_steps=500
+    )
     trained.compile(keras.optimizers.Adam(rate, beta_2=0.99, clipnorm=1.0), "sparse_categorical_crossentropy")
     data = Dates(arguments.pass_steps * arguments.batch * 4, arguments.batch)
-    trained.fit(data, epochs=arguments.steps // arguments.pass_steps, steps_per_epoch=arguments.pass_steps, verbose=0,
-                callbacks=[ExactMatch(arguments.weights)])
+    trained.fit(
+        data,
+        epochs=arguments.steps // arguments.pass_steps,
+        steps_per_epoch=arguments.pass_steps,
+        verbose=0,
+        callbacks=[ExactMatch(arguments.weights)],
+    )
     model.save(arguments.output)
 
 

@@ -1,0 +1,491 @@
+"""The models that make_keras_files.py writes: what each covers, and what the converter must do with it."""
+
+from keras_models import F, H, T, Graph, build
+
+
+class Case:
+    def __init__(
+        self,
+        name,
+        covers,
+        expectation="same",
+        kinds=("keras",),
+        keras=(3,),
+        kinds2=None,
+        trained=False,
+        saved="float32",
+        graph=build,
+        **options
+    ):
+        self.name, self.covers, self.expectation, self.kinds, self.keras = (
+            name,
+            covers,
+            expectation,
+            kinds,
+            keras,
+        )
+        self.keras2_kinds = kinds2 or ("h5",)
+        self.trained, self.saved, self.graph, self.options = trained, saved, graph, options
+
+    def build(self, keras):
+        if "softmax" in self.options:
+            return self.graph(keras, **dict(self.options, softmax=self.options["softmax"](keras)))
+        return self.graph(keras, **self.options)
+
+
+def exercise_softmax(keras):
+    """The exercise's own function, softmax over axis 1, which a file knows by its name only."""
+
+    def softmax(x, axis=1):
+        e = keras.backend.exp(x - keras.backend.max(x, axis=axis, keepdims=True))
+        return e / keras.backend.sum(e, axis=axis, keepdims=True)
+
+    return softmax
+
+
+def custom_layer(keras):
+    class Tilt(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs * 0.5
+
+    return Tilt(name="tilted_layer")
+
+
+def with_layer(make):
+    return lambda keras, x: make(keras.layers)(x)
+
+
+def classifier(keras):
+    model = keras.Sequential(
+        [
+            keras.Input((T, F)),
+            keras.layers.LSTM(H, name="whole"),
+            keras.layers.Dense(2, activation="softmax", name="verdict"),
+        ]
+    )
+    return Graph(model, {})
+
+
+def gru_encoder(keras, bidirectional=False):
+    """A GRU where the encoder should be."""
+    layers = keras.layers
+    x, s0, c0 = keras.Input((T, F)), keras.Input((4,)), keras.Input((4,))
+    cell = layers.GRU(H, return_sequences=True, name="gated")
+    a = layers.Bidirectional(cell, name="gated_both")(x) if bidirectional else cell(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    s, _, _ = layers.LSTM(4, return_state=True)(layers.Dot(axes=1)([alphas, a]), initial_state=[s0, c0])
+    return Graph(keras.Model([x, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+def teacher_forcing(keras):
+    """The decoder's input has the previous output in it as one more input of the model."""
+    layers = keras.layers
+    x, given, s0, c0 = (
+        keras.Input((T, F)),
+        keras.Input((1, 2), name="given"),
+        keras.Input((4,)),
+        keras.Input((4,)),
+    )
+    a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    cell_input = layers.Concatenate(name="context_and_given")([layers.Dot(axes=1)([alphas, a]), given])
+    s, _, _ = layers.LSTM(4, return_state=True)(cell_input, initial_state=[s0, c0])
+    return Graph(keras.Model([x, given, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+def self_attention(keras):
+    layers = keras.layers
+    x = keras.Input((T, F))
+    a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
+    return Graph(keras.Model(x, layers.MultiHeadAttention(2, 3, name="many_heads")(a, a)), {})
+
+
+def other_backward(keras):
+    layers = keras.layers
+    forward = layers.LSTM(H, return_sequences=True, name="f")
+    backward = layers.LSTM(H, return_sequences=True, activation="relu", go_backwards=True, name="b")
+    x, s0, c0 = keras.Input((T, F)), keras.Input((4,)), keras.Input((4,))
+    a = layers.Bidirectional(forward, backward_layer=backward, name="uneven")(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    s, _, _ = layers.LSTM(4, return_state=True)(layers.Dot(axes=1)([alphas, a]), initial_state=[s0, c0])
+    return Graph(keras.Model([x, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+ADDITIVE = dict(score="AdditiveAttention", query_units=4, key_units=4, use_scale=True)
+DOT = dict(score="Attention", units=2 * H)
+
+CASES = [
+    Case(
+        "exercise",
+        "the exercise's graph; saved with its optimizer",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        trained=True,
+        steps=3,
+    ),
+    Case(
+        "exercise_hard",
+        "hard_sigmoid, which Keras 2 and Keras 3 compute differently",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        recurrent_activation="hard_sigmoid",
+    ),
+    Case(
+        "exercise_own_softmax",
+        "the softmax over time is the author's function, known by name only",
+        kinds=("h5",),
+        keras=(2,),
+        style="custom_softmax",
+        softmax=exercise_softmax,
+    ),
+    Case("one_dense", "attention of one Dense layer, tanh", keras=(2, 3), dense=((1, "tanh"),)),
+    Case("one_dense_linear", "attention of one Dense layer, linear", dense=((1, None),)),
+    Case(
+        "three_dense", "attention of three Dense layers", dense=((5, "relu"), (4, "sigmoid"), (1, "linear"))
+    ),
+    Case(
+        "state_first",
+        "concat(s, a): the rows of the first kernel lie in the other order",
+        keras=(2, 3),
+        state_first=True,
+    ),
+    Case(
+        "flat",
+        "energies flattened, Activation softmax over time, Dot gives a plain vector",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        style="flat",
+    ),
+    Case(
+        "time_distributed",
+        "the attention's Dense layers inside TimeDistributed",
+        keras=(2, 3),
+        time_distributed=True,
+    ),
+    Case("stacked", "two bidirectional layers", keras=(2, 3), encoder_layers=2),
+    Case(
+        "stacked_forward",
+        "three forward layers, dropout between",
+        bidirectional=False,
+        encoder_layers=3,
+        dropout=True,
+    ),
+    Case(
+        "stacked_sum",
+        "two bidirectional layers, merge_mode sum",
+        encoder_layers=2,
+        merge="sum",
+        initial="states",
+    ),
+    Case(
+        "stacked_uneven",
+        "two layers of different widths",
+        "same-or-refuse encoder",
+        encoder_layers=2,
+        widening=1,
+    ),
+    Case(
+        "forward",
+        "a forward encoder alone, states from inputs",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        bidirectional=False,
+    ),
+    Case(
+        "forward_states",
+        "a forward encoder whose final states start the decoder",
+        keras=(2, 3),
+        bidirectional=False,
+        initial="states",
+    ),
+    Case("forward_dense", "final states through Dense layers", bidirectional=False, initial="dense"),
+    Case(
+        "states",
+        "initial states concat(h_fw, h_bw), concat(c_fw, c_bw)",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        initial="states",
+    ),
+    Case("dense_states", "initial states through Dense tanh", keras=(2, 3), initial="dense"),
+    Case(
+        "dense_states_linear",
+        "initial states through Dense linear",
+        initial="dense",
+        initial_activation="linear",
+    ),
+    Case("no_bias", "use_bias=False everywhere", keras=(2, 3), use_bias=False),
+    Case("merge_sum", "merge_mode sum", merge="sum"),
+    Case("merge_mul", "merge_mode mul", merge="mul"),
+    Case("merge_ave", "merge_mode ave", keras=(2, 3), merge="ave"),
+    Case(
+        "merge_none",
+        "merge_mode None and a Concatenate of one's own",
+        "same-or-refuse both_directions encoder",
+        merge=None,
+    ),
+    Case("relu", "cells with relu", activation="relu", encoder_options=dict(unit_forget_bias=False)),
+    Case(
+        "linear_cells", "linear cells, hard_sigmoid", activation="linear", recurrent_activation="hard_sigmoid"
+    ),
+    Case("linear_output", "linear outputs", output="linear"),
+    Case(
+        "one_step",
+        "one decoder step: the graph repeats nothing",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        steps=1,
+    ),
+    Case(
+        "dropout",
+        "dropout everywhere, which does nothing at inference; a regularizer",
+        keras=(2, 3),
+        encoder_options=dict(dropout=0.2, recurrent_dropout=0.1, kernel_regularizer="l2"),
+        front=with_layer(lambda l: l.SpatialDropout1D(0.2, name="spatial")),
+    ),
+    Case(
+        "unrolled",
+        "unroll and implementation, which change no number",
+        encoder_options=dict(unroll=True),
+        decoder_options=dict(unroll=True),
+    ),
+    Case(
+        "names",
+        "unusual layer names",
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        names=dict(
+            encoder="lstm",
+            repeat="dense",
+            concatenate="softmax",
+            dense="decoder",
+            softmax="dot",
+            dot="b.c-d_e",
+            decoder="encoder",
+            output="context",
+        ),
+    ),
+    Case(
+        "embedding",
+        "Embedding in front: token ids",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        tokens=True,
+    ),
+    Case("embedding_wide", "Embedding wider than the vocabulary", tokens=True, features=12),
+    Case("float64", "saved in float64", saved="float64"),
+    Case("additive", "AdditiveAttention, Dense maps without biases", kinds=("keras", "h5"), **ADDITIVE),
+    Case(
+        "additive_wide",
+        "AdditiveAttention, as wide as the annotations (Keras 2 takes no other scale)",
+        kinds=("keras", "h5"),
+        keras=(2,),
+        score="AdditiveAttention",
+        query_units=2 * H,
+        key_units=2 * H,
+        use_scale=True,
+    ),
+    Case(
+        "additive_biases",
+        "AdditiveAttention, Dense maps with biases",
+        **ADDITIVE,
+        query_bias=True,
+        key_bias=True
+    ),
+    Case(
+        "additive_unscaled", "AdditiveAttention without its scale vector", **dict(ADDITIVE, use_scale=False)
+    ),
+    Case(
+        "additive_bare",
+        "AdditiveAttention straight between state and annotations",
+        **dict(DOT, score="AdditiveAttention", use_scale=True)
+    ),
+    Case("dot", "Attention between state and annotations", keras=(2, 3), **DOT),
+    Case("dot_plain_call", "Attention called without its scores", **DOT, probing=False),
+    Case("dot_scaled", "Attention with its scale", keras=(2, 3), **DOT, use_scale=True),
+    Case(
+        "dot_states",
+        "Attention, initial states from the encoder, any length",
+        time=None,
+        score="Attention",
+        initial="states",
+    ),
+    Case(
+        "general",
+        "Attention with a Dense map of the state",
+        keras=(2, 3),
+        score="Attention",
+        query_units=2 * H,
+    ),
+    Case(
+        "general_bias",
+        "Attention with a biased map of the state: a.b depends on t",
+        "same-or-refuse query_map",
+        score="Attention",
+        query_units=2 * H,
+        query_bias=True,
+    ),
+    Case("general_key", "Attention with a Dense map of the annotations", score="Attention", key_units=4),
+    Case(
+        "general_both",
+        "Attention with maps of both",
+        "same-or-refuse query_map key_map",
+        score="Attention",
+        query_units=5,
+        key_units=5,
+    ),
+    Case(
+        "concat_score_mode",
+        "Attention with score_mode concat",
+        "same-or-refuse attention_weights",
+        score="Attention",
+        query_units=4,
+        key_units=4,
+        score_mode="concat",
+    ),
+    Case(
+        "masking_dot",
+        "Masking that Attention honours: lengths",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        **DOT,
+        masking=True
+    ),
+    Case(
+        "masking_additive",
+        "Masking that AdditiveAttention honours; stacked",
+        encoder_layers=2,
+        masking=True,
+        **ADDITIVE
+    ),
+    Case(
+        "embedding_masked_dot",
+        "Embedding(mask_zero) that Attention honours",
+        **DOT,
+        tokens=True,
+        mask_zero=True
+    ),
+    Case(
+        "only",
+        "attention-only over concat(h_fw, h_bw)",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        attention_only=True,
+    ),
+    Case("only_one_dense", "attention-only, one Dense tanh", attention_only=True, dense=((1, "tanh"),)),
+    Case("only_forward", "attention-only, forward alone", attention_only=True, bidirectional=False),
+    Case("only_dot", "attention-only, Attention layer", attention_only=True, score="Attention"),
+    Case("ops_sum", "context by keras.ops: sum of alphas * a", "same-or-refuse multiply", style="ops"),
+    Case("ops_softmax", "softmax by keras.ops", "same-or-refuse softmax", style="ops_softmax"),
+    Case("bad_gru", "a GRU encoder", "refuse gated", kinds=("keras", "h5"), keras=(2, 3), graph=gru_encoder),
+    Case("bad_gru_both", "a bidirectional GRU", "refuse gated_both", graph=gru_encoder, bidirectional=True),
+    Case(
+        "bad_go_backwards",
+        "an encoder that only reads backwards",
+        "refuse encoder go_backwards",
+        bidirectional=False,
+        encoder_options=dict(go_backwards=True),
+    ),
+    Case(
+        "bad_batch_normalization",
+        "a layer that is not a sequence model's",
+        "refuse normal",
+        front=with_layer(lambda l: l.BatchNormalization(name="normal")),
+    ),
+    Case(
+        "bad_convolution",
+        "a convolution in front",
+        "refuse convolved",
+        keras=(2, 3),
+        kinds=("h5",),
+        front=with_layer(lambda l: l.Conv1D(4, 2, padding="same", name="convolved")),
+    ),
+    Case(
+        "bad_lambda",
+        "code in the file",
+        "refuse lambda_in_front",
+        keras=(2,),
+        kinds=("h5",),
+        front=with_layer(lambda l: l.Lambda(lambda x: x * 2, name="lambda_in_front")),
+    ),
+    Case(
+        "bad_custom_layer",
+        "a layer that nobody else knows",
+        "refuse tilted_layer",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        front=lambda keras, x: custom_layer(keras)(x),
+    ),
+    Case("bad_activation", "cells with softsign", "refuse encoder softsign", activation="softsign"),
+    Case("bad_recurrent_activation", "gates with tanh", "refuse encoder tanh", recurrent_activation="tanh"),
+    Case(
+        "bad_attention_activation", "energies with elu", "refuse energy_0 elu", dense=((4, "elu"), (1, None))
+    ),
+    Case("bad_output_activation", "outputs with sigmoid", "refuse output sigmoid", output="sigmoid"),
+    Case(
+        "bad_softmax_axis",
+        "softmax over the one unit, not over time",
+        "refuse attention_weights",
+        softmax_axis=-1,
+    ),
+    Case(
+        "bad_masking",
+        "Masking in front of a hand-written attention, which ignores it",
+        "refuse padding",
+        keras=(2, 3),
+        masking=True,
+        style="flat",
+    ),
+    Case(
+        "bad_mask_zero",
+        "Embedding(mask_zero) in front of a hand-written attention",
+        "refuse characters",
+        tokens=True,
+        mask_zero=True,
+        style="flat",
+    ),
+    Case("bad_swapped_states", "h and c exchanged", "refuse decoder", initial="states", swapped_states=True),
+    Case(
+        "bad_swapped_directions",
+        "concat(h_bw, h_fw)",
+        "refuse h_both",
+        initial="states",
+        swapped_directions=True,
+    ),
+    Case("bad_unshared", "another output layer at each step", "refuse output", unshared=True),
+    Case(
+        "bad_two_output_layers",
+        "a Dense between the decoder and the output",
+        "refuse between",
+        steps=1,
+        before_output=lambda keras, s: keras.layers.Dense(4, activation="tanh", name="between")(s),
+    ),
+    Case(
+        "bad_stateful",
+        "an encoder that remembers the batch before",
+        "refuse encoder stateful",
+        bidirectional=False,
+        batch=3,
+        encoder_options=dict(stateful=True),
+    ),
+    Case("bad_teacher_forcing", "a further input fed to the decoder", "refuse given", graph=teacher_forcing),
+    Case("bad_self_attention", "MultiHeadAttention", "refuse many_heads", graph=self_attention),
+    Case(
+        "bad_uneven_directions", "directions of different activations", "refuse uneven", graph=other_backward
+    ),
+    Case(
+        "bad_classifier",
+        "a Sequential LSTM classifier: no attention in it",
+        "refuse",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        graph=classifier,
+    ),
+]

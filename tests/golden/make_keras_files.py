@@ -1,0 +1,161 @@
+"""Writes keras/*.keras, keras/*.h5, the expectations keras/*.npz beside them, and its share of keras/index.tsv.
+
+    python make_keras_files.py        under Keras 3 (any backend; made with keras 3.15 on jax) and again
+                                      under Keras 2 (made with tensorflow-cpu 2.15): each writes its own files
+
+A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which computes what is
+expected. index.tsv has a line for each file: the file, the .npz or "-", and "same" (converts, and gives the arrays of the
+.npz for its "input" and, if there, "lengths"), "refuse WORD..." (conversion fails and its message holds each word) or
+"same-or-refuse WORD..." (either; never other numbers).
+"""
+
+import logging
+import os
+import pathlib
+import sys
+import zipfile
+
+os.environ["JAX_ENABLE_X64"] = "1"
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+
+import keras_cases
+from keras_models import VOCABULARY
+
+logging.getLogger("absl").setLevel(logging.ERROR)
+FOLDER = pathlib.Path(__file__).resolve().parent / "keras"
+KERAS = int(keras.__version__.split(".")[0])
+BATCH = 3
+
+
+def set_random_weights(model, seed):
+    rng = np.random.default_rng(seed)
+    weights = [
+        rng.uniform(-0.9, 0.9, w.shape).astype(np.float32) if np.issubdtype(w.dtype, np.floating) else w
+        for w in model.get_weights()
+    ]
+    model.set_weights(weights)
+    return weights
+
+
+def make_input(graph, seed):
+    """The input, and the lengths where padding is masked (then the rest of a row is what the mask looks for)."""
+    rng = np.random.default_rng(seed)
+    _, time, *rest = graph.model.inputs[0].shape
+    time = time or 6
+    if graph.tokens:
+        x = rng.integers(1 if graph.masked else 0, VOCABULARY, (BATCH, time)).astype(np.int32)
+    else:
+        x = rng.uniform(-1, 1, (BATCH, time, *rest)).astype(np.float32)
+    if not graph.masked:
+        return x, None
+    lengths = np.array([time, 1, time - 2], np.int32)
+    for row, length in enumerate(lengths):
+        x[row, length:] = 0
+    return x, lengths
+
+
+def expect(graph, x, lengths):
+    """Every probed tensor in float64, shaped as `cuseq run` writes it."""
+    names = list(graph.probes)
+    tensors = [graph.probes[name] for name in names]
+    flat = [t for group in tensors for t in (group if isinstance(group, list) else [group])]
+    probe = keras.Model(graph.model.inputs, flat)
+    feeds = [x if graph.tokens else x.astype(np.float64)]
+    feeds += [np.zeros((BATCH, i.shape[-1])) for i in graph.model.inputs[1:]]
+    values = probe(feeds if len(feeds) > 1 else feeds[0], training=False)
+    values = [np.array(v) for v in (values if isinstance(values, (list, tuple)) else [values])]
+    layers = [type(layer).__name__ for layer in graph.model.layers]
+    if (
+        "Attention" not in layers and "AdditiveAttention" not in layers
+    ):  # those give some arrays in float32 whatever they get
+        assert all(v.dtype == np.float64 for v in values), [v.dtype for v in values]
+    result, at = {}, 0
+    time = x.shape[1]
+    for name, group in zip(names, tensors):
+        if not isinstance(group, list):
+            result[name], at = values[at], at + 1
+            continue
+        rows = [v.reshape(BATCH, time if name == "alphas" else -1) for v in values[at : at + len(group)]]
+        at += len(group)
+        result[name] = rows[0] if "outputs" not in graph.probes else np.stack(rows, 1)
+    if "outputs" in result:
+        result["tokens"] = result["outputs"].argmax(-1).astype(np.int32)
+    if (
+        lengths is not None
+    ):  # Keras repeats the last output behind the end; here it is 0 and nobody looks at it
+        for row, length in enumerate(lengths):
+            assert np.all(result["alphas"][row, ..., length:] < 1e-30)
+            result["annotations"][row, length:] = 0
+            result["alphas"][row, ..., length:] = 0
+        result["lengths"] = lengths
+    return dict(result, input=x)
+
+
+def deflate(path):
+    """Keras stores its zip files uncompressed; deflated they are a fifth. The trained ones stay as Keras wrote them."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, content in members:
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED, 9)
+
+
+def build(case, floatx):
+    keras.backend.clear_session()
+    keras.backend.set_floatx(floatx)
+    graph = case.build(keras)
+    return graph
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    lines = {}
+    for seed, case in enumerate(keras_cases.CASES):
+        if KERAS not in case.keras:
+            continue
+        graph = build(case, case.saved)
+        weights = set_random_weights(graph.model, seed)
+        if case.trained:
+            graph.model.compile("adam", "categorical_crossentropy" if len(graph.model.outputs) > 1 else "mse")
+            x, _ = make_input(graph, seed)
+            feeds = [x] + [np.zeros((BATCH, i.shape[-1]), np.float32) for i in graph.model.inputs[1:]]
+            targets = [
+                np.eye(t.shape[-1], dtype=np.float32)[np.zeros(BATCH, int)] for t in graph.model.outputs
+            ]
+            graph.model.fit(feeds, targets, verbose=0)
+            weights = [w.astype(np.float32) for w in graph.model.get_weights()]
+        suffix, kinds = ("", case.kinds) if KERAS == 3 else ("_keras2", case.keras2_kinds)
+        for kind in kinds:
+            graph.model.save(FOLDER / f"{case.name}{suffix}.{kind}")
+            if kind == "keras" and not case.trained:
+                deflate(FOLDER / f"{case.name}{suffix}.{kind}")
+        npz = "-"
+        if case.expectation.startswith("same"):
+            graph = build(case, "float64")
+            graph.model.set_weights(weights)
+            x, lengths = make_input(graph, seed)
+            npz = f"{case.name}{suffix}.npz"
+            np.savez_compressed(FOLDER / npz, **expect(graph, x, lengths))
+        for kind in kinds:
+            lines[f"{case.name}{suffix}.{kind}"] = f"{npz}\t{case.expectation}\t{case.covers}"
+        print(case.name, flush=True)
+    write_index(lines)
+
+
+def write_index(lines):
+    """Replaces this Keras version's lines; keeps the other's."""
+    index = FOLDER / "index.tsv"
+    if index.exists():
+        for line in index.read_text(encoding="utf-8").splitlines():
+            name, rest = line.split("\t", 1)
+            if (FOLDER / name).exists():
+                lines.setdefault(name, rest)
+    index.write_text("".join(f"{name}\t{lines[name]}\n" for name in sorted(lines)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
