@@ -18,8 +18,8 @@ int32_t cuseq_device_count(void) {
 
 cuseq_status cuseq_device_get(int32_t index, cuseq_device *device) {
   if (!device || index < 0 || index >= DEVICE_COUNT)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_device_get: no device %d (there are %d)", (int)index,
-                     (int)DEVICE_COUNT);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_device_get: no device %d (there are %d)",
+                     (int)index, (int)DEVICE_COUNT);
   memset(device, 0, sizeof *device);
   snprintf(device->name, sizeof device->name, "%s", devices[index].name);
   if (devices[index].backend == &backend_cpu)
@@ -42,5 +42,6 @@ cuseq_status device_find(const char *wanted, const struct backend **backend, cha
     size_t used = strlen(known);
     snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", devices[i].name);
   }
-  return error_set(CUSEQ_STATUS_NO_DEVICE, "device %.60s: there is no such device (there are %s)", wanted, known);
+  return error_set(CUSEQ_STATUS_NO_DEVICE, "device %.60s: there is no such device (there are %s)", wanted,
+                   known);
 }

@@ -4,7 +4,8 @@
 
 #include "backends/backend.h"
 
-/* The backend of a device name (NULL is "auto"); `name` receives the device's own name, as in cuseq_device. */
+/* The backend of a device name (NULL is "auto"); `name` receives the device's own name, as in cuseq_device.
+ */
 cuseq_status device_find(const char *wanted, const struct backend **backend, char name[32]);
 
 #endif

@@ -4,30 +4,32 @@
 
 #include "cuseq/cuseq.h"
 
-/* Stores one line (cut at 1023 bytes; control characters, which names from files may hold, become '?') as this
- * thread's last error and returns `status`. The line has the form "SUBJECT: what is wrong (found, needed)". */
+/* Stores one line (cut at 1023 bytes; control characters, which names from files may hold, become '?') as
+ * this thread's last error and returns `status`. The line has the form "SUBJECT: what is wrong (found,
+ * needed)". */
 cuseq_status error_set(cuseq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts "prefix: " in front of this thread's last error and returns `status`: how a caller adds the file's name. */
+/* Puts "prefix: " in front of this thread's last error and returns `status`: how a caller adds the file's
+ * name. */
 cuseq_status error_prefix(cuseq_status status, const char *prefix);
 
 /* This thread's last error, "" before the first. */
 const char *error_text(void);
 
 /* Returns from the calling function with the status of `call` unless it is CUSEQ_STATUS_OK. */
-#define TRY(call)                                                                                                 \
-  do {                                                                                                            \
-    cuseq_status try_status_ = (call);                                                                            \
-    if (try_status_ != CUSEQ_STATUS_OK)                                                                           \
-      return try_status_;                                                                                         \
+#define TRY(call)                                                                                            \
+  do {                                                                                                       \
+    cuseq_status try_status_ = (call);                                                                       \
+    if (try_status_ != CUSEQ_STATUS_OK)                                                                      \
+      return try_status_;                                                                                    \
   } while (0)
 
 /* The same for a function that owns things: stores the status in `status` and goes to the label `cleanup`. */
-#define TRY_CLEANUP(call)                                                                                         \
-  do {                                                                                                            \
-    status = (call);                                                                                              \
-    if (status != CUSEQ_STATUS_OK)                                                                                \
-      goto cleanup;                                                                                               \
+#define TRY_CLEANUP(call)                                                                                    \
+  do {                                                                                                       \
+    status = (call);                                                                                         \
+    if (status != CUSEQ_STATUS_OK)                                                                           \
+      goto cleanup;                                                                                          \
   } while (0)
 
 #endif

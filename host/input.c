@@ -52,11 +52,14 @@ static int32_t one_hot_f64(const double *row, int32_t F) {
 }
 
 static const char *value_name(double value) {
-  return isnan(value) ? "nan" : isinf(value) ? (value > 0 ? "inf" : "-inf") : "a number too large for float32";
+  return isnan(value)   ? "nan"
+         : isinf(value) ? (value > 0 ? "inf" : "-inf")
+                        : "a number too large for float32";
 }
 
 static double dense_value(const cuseq_input *input, size_t index) {
-  return input->dtype == CUSEQ_DTYPE_F64 ? ((const double *)input->data)[index] : ((const float *)input->data)[index];
+  return input->dtype == CUSEQ_DTYPE_F64 ? ((const double *)input->data)[index]
+                                         : ((const float *)input->data)[index];
 }
 
 static cuseq_status dense_check_row(const cuseq_input *input, int32_t b, int32_t F) {
@@ -67,8 +70,9 @@ static cuseq_status dense_check_row(const cuseq_input *input, int32_t b, int32_t
   for (size_t i = 0; i < count; i++) {
     double value = dense_value(input, first + i);
     if (!isfinite((float)value))
-      return error_set(CUSEQ_STATUS_NON_FINITE, "input: [%d,%zu,%zu] is not finite (found %s, needed finite numbers)",
-                       (int)b, i / F, i % F, value_name(value));
+      return error_set(CUSEQ_STATUS_NON_FINITE,
+                       "input: [%d,%zu,%zu] is not finite (found %s, needed finite numbers)", (int)b, i / F,
+                       i % F, value_name(value));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -93,8 +97,9 @@ static cuseq_status ids_copy(const cuseq_input *input, int32_t F, int32_t *ids) 
       int64_t id = input->dtype == CUSEQ_DTYPE_I64 ? ((const int64_t *)input->data)[i]
                                                    : ((const int32_t *)input->data)[i];
       if (id < 0 || id >= F)
-        return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "input: id [%d,%d] is out of range (found %lld, needed 0 to %d)",
-                         (int)b, (int)t, (long long)id, (int)F - 1);
+        return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "input: id [%d,%d] is out of range (found %lld, needed 0 to %d)", (int)b, (int)t,
+                         (long long)id, (int)F - 1);
       ids[i] = (int32_t)id;
     }
   return CUSEQ_STATUS_OK;
@@ -106,8 +111,8 @@ cuseq_status input_check_finite(const char *name, const float *values, size_t ro
   size_t i = 0;
   while (isfinite(values[i]))
     i++;
-  return error_set(CUSEQ_STATUS_NON_FINITE, "%s: [%zu,%zu] is not finite (found %s, needed finite numbers)", name,
-                   i / columns, i % columns, value_name(values[i]));
+  return error_set(CUSEQ_STATUS_NON_FINITE, "%s: [%zu,%zu] is not finite (found %s, needed finite numbers)",
+                   name, i / columns, i % columns, value_name(values[i]));
 }
 
 static cuseq_status dense_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
@@ -125,12 +130,13 @@ static cuseq_status dense_view(const cuseq_config *config, const cuseq_input *in
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite, int32_t *ids,
-                        struct backend_input *view) {
+cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
+                        int32_t *ids, struct backend_input *view) {
   for (int32_t b = 0; input->lengths && b < input->batch; b++)
     if (input->lengths[b] < 1 || input->lengths[b] > input->time)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "lengths: row %d is out of range (found %d, needed 1 to %d)",
-                       (int)b, (int)input->lengths[b], (int)input->time);
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "lengths: row %d is out of range (found %d, needed 1 to %d)", (int)b,
+                       (int)input->lengths[b], (int)input->time);
   *view = (struct backend_input){.batch = input->batch,
                                  .time = input->time,
                                  .lengths = input->lengths,

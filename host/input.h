@@ -6,11 +6,11 @@
 
 #include <stdbool.h>
 
-/* Checks data, lengths and initial states (batch and time have been checked against the session's limits) and fills
- * `view`. Token ids and one-hot rows are written to `ids` [B,T].
- * Returns CUSEQ_STATUS_NON_FINITE or _INVALID_ARGUMENT with the first row or index at fault. */
-cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite, int32_t *ids,
-                        struct backend_input *view);
+/* Checks data, lengths and initial states (batch and time have been checked against the session's limits) and
+ * fills `view`. Token ids and one-hot rows are written to `ids` [B,T]. Returns CUSEQ_STATUS_NON_FINITE or
+ * _INVALID_ARGUMENT with the first row or index at fault. */
+cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
+                        int32_t *ids, struct backend_input *view);
 
 /* Checks that an array of `rows` x `columns` is finite; NULL passes. `name` is for the message. */
 cuseq_status input_check_finite(const char *name, const float *values, size_t rows, size_t columns);

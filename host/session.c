@@ -30,10 +30,11 @@ void cuseq_session_options_init(cuseq_session_options *options, const cuseq_mode
 
 static cuseq_status options_check(const cuseq_session_options *options) {
   if (options->max_batch < 1 || options->max_time < 1 || options->max_steps < 0 || options->threads < 0)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "cuseq_session_open: a limit is out of range (found max_batch %d, max_time %d, max_steps %d, "
-                     "threads %d; needed at least 1, 1, 0, 0)",
-                     (int)options->max_batch, (int)options->max_time, (int)options->max_steps, (int)options->threads);
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: a limit is out of range (found max_batch %d, max_time %d, max_steps %d, "
+        "threads %d; needed at least 1, 1, 0, 0)",
+        (int)options->max_batch, (int)options->max_time, (int)options->max_steps, (int)options->threads);
   if (options->precision != CUSEQ_PRECISION_FLOAT32)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
                      "cuseq_session_open: precision %d is not supported (needed CUSEQ_PRECISION_FLOAT32)",
@@ -48,7 +49,8 @@ static cuseq_status session_allocate(cuseq_session *session) {
   if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
     session->start_tokens = malloc((size_t)session->limits.batch * sizeof *session->start_tokens);
   if (!session->ids || (config->feedback == CUSEQ_FEEDBACK_OUTPUT && !session->start_tokens))
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
+                     "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
                      (int)session->limits.batch, (int)session->limits.time);
   for (int32_t b = 0; session->start_tokens && b < session->limits.batch; b++)
     session->start_tokens[b] = config->start_token;
@@ -71,8 +73,8 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
   opened->model = model_retain(model);
   opened->allow_nonfinite = options->allow_nonfinite != 0;
   int32_t steps = options->max_steps > 0 ? options->max_steps : model->config.steps;
-  opened->limits = (struct backend_limits){options->max_batch, options->max_time, steps > 0 ? steps : 1,
-                                           options->threads};
+  opened->limits =
+      (struct backend_limits){options->max_batch, options->max_time, steps > 0 ? steps : 1, options->threads};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
   TRY_CLEANUP(session_allocate(opened));
@@ -123,35 +125,40 @@ static cuseq_status input_check(const cuseq_session *session, const cuseq_input 
   if (!input || !input->data)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the input is NULL", call);
   if (input->batch < 1 || input->batch > session->limits.batch)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: batch is out of range (found %d, needed 1 to max_batch %d)",
-                     call, (int)input->batch, (int)session->limits.batch);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: batch is out of range (found %d, needed 1 to max_batch %d)", call,
+                     (int)input->batch, (int)session->limits.batch);
   if (input->time < 1 || input->time > session->limits.time)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: time is out of range (found %d, needed 1 to max_time %d)", call,
-                     (int)input->time, (int)session->limits.time);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: time is out of range (found %d, needed 1 to max_time %d)", call, (int)input->time,
+                     (int)session->limits.time);
   if (input->dtype != CUSEQ_DTYPE_F32 && input->dtype != CUSEQ_DTYPE_F64 && input->dtype != CUSEQ_DTYPE_I32 &&
       input->dtype != CUSEQ_DTYPE_I64)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the input has a wrong type (found %d, needed F32, F64, I32 or "
-                                                    "I64)",
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: the input has a wrong type (found %d, needed F32, F64, I32 or "
+                     "I64)",
                      call, (int)input->dtype);
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status encoding_check(const cuseq_session *session, const cuseq_encoding *encoding, const char *call) {
+static cuseq_status encoding_check(const cuseq_session *session, const cuseq_encoding *encoding,
+                                   const char *call) {
   if (session->model->config.direction == CUSEQ_DIRECTION_FORWARD && (encoding->h_bw || encoding->c_bw))
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: h_bw and c_bw must be NULL (the encoder is forward alone)",
-                     call);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: h_bw and c_bw must be NULL (the encoder is forward alone)", call);
   return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status attention_only_check(const cuseq_decoding *decoding, const char *call) {
   if (decoding->steps > 1)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: an attention-only model makes one step (found %d)", call,
-                     (int)decoding->steps);
-  if (decoding->initial_c || decoding->states || decoding->outputs || decoding->tokens || decoding->output_lengths ||
-      decoding->final_h || decoding->final_c)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "%s: an attention-only model has contexts and alphas only (found another array that is not NULL)",
-                     call);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: an attention-only model makes one step (found %d)",
+                     call, (int)decoding->steps);
+  if (decoding->initial_c || decoding->states || decoding->outputs || decoding->tokens ||
+      decoding->output_lengths || decoding->final_h || decoding->final_c)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "%s: an attention-only model has contexts and alphas only (found another array that is not NULL)",
+        call);
   return CUSEQ_STATUS_OK;
 }
 
@@ -159,14 +166,15 @@ static cuseq_status previous_check(const cuseq_session *session, const int32_t *
   int32_t V = session->model->config.outputs;
   for (int32_t b = 0; b < batch; b++)
     if (previous[b] < 0 || previous[b] >= V)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "previous: row %d is out of range (found %d, needed 0 to %d)",
-                       (int)b, (int)previous[b], (int)V - 1);
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "previous: row %d is out of range (found %d, needed 0 to %d)", (int)b,
+                       (int)previous[b], (int)V - 1);
   return CUSEQ_STATUS_OK;
 }
 
 /* Checks a decoding and resolves what it leaves to the model: steps, previous tokens. */
-static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_decoding *decoding, int32_t batch,
-                                     const char *call, cuseq_decoding *resolved) {
+static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_decoding *decoding,
+                                     int32_t batch, const char *call, cuseq_decoding *resolved) {
   const cuseq_config *config = &session->model->config;
   *resolved = *decoding;
   if (!config->has_decoder) {
@@ -174,10 +182,12 @@ static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_d
     resolved->steps = 1;
   } else if (decoding->steps < 0 || decoding->steps > session->limits.steps ||
              (decoding->steps == 0 && config->steps > session->limits.steps)) {
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: steps are out of range (found %d, needed 1 to max_steps %d)",
-                     call, (int)(decoding->steps ? decoding->steps : config->steps), (int)session->limits.steps);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: steps are out of range (found %d, needed 1 to max_steps %d)", call,
+                     (int)(decoding->steps ? decoding->steps : config->steps), (int)session->limits.steps);
   } else if (!decoding->initial_h != !decoding->initial_c) {
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: initial_%c is NULL (initial_h and initial_c go together)", call,
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: initial_%c is NULL (initial_h and initial_c go together)", call,
                      decoding->initial_h ? 'c' : 'h');
   }
   if (config->has_decoder && resolved->steps == 0)
@@ -227,7 +237,8 @@ cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const c
 static cuseq_status encoded_check(const cuseq_session *session, const char *call) {
   TRY(session_check(session, call));
   if (session->batch == 0)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: nothing is encoded (cuseq_encode comes first)", call);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: nothing is encoded (cuseq_encode comes first)",
+                     call);
   return CUSEQ_STATUS_OK;
 }
 

@@ -11,8 +11,8 @@ const char *cuseq_version(void) {
 
 const char *cuseq_status_string(cuseq_status status) {
   static const char *const names[] = {
-      "ok",           "invalid argument", "invalid file",     "invalid model",
-      "input/output", "out of memory",    "no such device",   "not supported",
+      "ok",           "invalid argument", "invalid file",   "invalid model",
+      "input/output", "out of memory",    "no such device", "not supported",
       "not finite",   "device failed",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";

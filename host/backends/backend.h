@@ -13,7 +13,8 @@ struct backend_limits {
   int32_t threads; /* as asked for; 0: what helps */
 };
 
-/* The encoder's input. Exactly one of ids, f32, f64 is not NULL. Dense rows that are all one-hot come as ids. */
+/* The encoder's input. Exactly one of ids, f32, f64 is not NULL. Dense rows that are all one-hot come as ids.
+ */
 struct backend_input {
   const int32_t *ids; /* [B,T]; unspecified at t >= the row's length                                      */
   const float *f32;   /* [B,T,F]                                                                          */
@@ -25,8 +26,8 @@ struct backend_input {
   const float *initial_c;
 };
 
-/* One decoding; as cuseq_decoding with steps resolved to 1 .. limits.steps. `previous` is NULL where the model has
- * no feedback, otherwise [B]: session.c fills in the start token. */
+/* One decoding; as cuseq_decoding with steps resolved to 1 .. limits.steps. `previous` is NULL where the
+ * model has no feedback, otherwise [B]: session.c fills in the start token. */
 struct backend {
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,
@@ -38,8 +39,8 @@ struct backend {
   cuseq_status (*encode)(void *state, const struct backend_input *input, const cuseq_encoding *encoding);
   cuseq_status (*attend)(void *state, const float *hidden, float *context, float *alphas);
   cuseq_status (*decode)(void *state, const cuseq_decoding *decoding);
-  /* encode and decode in one; NULL: the session calls the two. `encoding` and `decoding` are never NULL. After it the
-   * annotations are in the state as after encode. */
+  /* encode and decode in one; NULL: the session calls the two. `encoding` and `decoding` are never NULL.
+   * After it the annotations are in the state as after encode. */
   cuseq_status (*run)(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                       const cuseq_decoding *decoding);
 };

@@ -20,9 +20,11 @@ struct word {
 
 static const struct word words_direction[] = {
     {"bidirectional", CUSEQ_DIRECTION_BIDIRECTIONAL}, {"forward", CUSEQ_DIRECTION_FORWARD}, {NULL, 0}};
-static const struct word words_merge[] = {
-    {"concat", CUSEQ_MERGE_CONCAT}, {"sum", CUSEQ_MERGE_SUM}, {"mul", CUSEQ_MERGE_MUL}, {"ave", CUSEQ_MERGE_AVE},
-    {NULL, 0}};
+static const struct word words_merge[] = {{"concat", CUSEQ_MERGE_CONCAT},
+                                          {"sum", CUSEQ_MERGE_SUM},
+                                          {"mul", CUSEQ_MERGE_MUL},
+                                          {"ave", CUSEQ_MERGE_AVE},
+                                          {NULL, 0}};
 static const struct word words_cell_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
                                                     {"relu", CUSEQ_ACTIVATION_RELU},
                                                     {"linear", CUSEQ_ACTIVATION_LINEAR},
@@ -52,8 +54,8 @@ static const struct word words_feedback[] = {
     {"none", CUSEQ_FEEDBACK_NONE}, {"output", CUSEQ_FEEDBACK_OUTPUT}, {NULL, 0}};
 
 /* Reads one word out of a list. The list's first is the default, unless the field is `required`. */
-static cuseq_status config_word(const json_t *object, const char *where, const char *key, const struct word *words,
-                                bool required, int *value) {
+static cuseq_status config_word(const json_t *object, const char *where, const char *key,
+                                const struct word *words, bool required, int *value) {
   const json_t *field = json_object_get(object, key);
   if (!field && !required) {
     *value = words[0].value;
@@ -71,28 +73,29 @@ static cuseq_status config_word(const json_t *object, const char *where, const c
     size_t used = strlen(known);
     snprintf(known + used, sizeof known - used, "%s%s", used ? ", " : "", word->text);
   }
-  return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: %s.%s is unknown (found %s%.60s%s, needed one of %s)",
-                   where, key, found ? "\"" : "", found ? found : "no string", found ? "\"" : "", known);
+  return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                   "configuration: %s.%s is unknown (found %s%.60s%s, needed one of %s)", where, key,
+                   found ? "\"" : "", found ? found : "no string", found ? "\"" : "", known);
 }
 
 /* The same into an enum's variable. */
-#define WORD(object, where, key, words, required, target)                                                         \
-  do {                                                                                                            \
-    int word_;                                                                                                    \
-    TRY(config_word(object, where, key, words, required, &word_));                                                \
-    (target) = word_;                                                                                             \
+#define WORD(object, where, key, words, required, target)                                                    \
+  do {                                                                                                       \
+    int word_;                                                                                               \
+    TRY(config_word(object, where, key, words, required, &word_));                                           \
+    (target) = word_;                                                                                        \
   } while (0)
 
-static cuseq_status config_optional_integer(const json_t *object, const char *where, const char *key, int64_t low,
-                                            int64_t high, int32_t absent, int32_t *value) {
+static cuseq_status config_optional_integer(const json_t *object, const char *where, const char *key,
+                                            int64_t low, int64_t high, int32_t absent, int32_t *value) {
   *value = absent;
-  return json_object_get(object, key) ? config_integer(object, where, key, low, high, value) : CUSEQ_STATUS_OK;
+  return json_object_get(object, key) ? config_integer(object, where, key, low, high, value)
+                                      : CUSEQ_STATUS_OK;
 }
 
 static cuseq_status config_encoder(const json_t *object, cuseq_config *config) {
-  static const char *const keys[] = {"features",   "units",  "layers",
-                                     "direction",  "merge",  "activation",
-                                     "recurrent_activation", NULL};
+  static const char *const keys[] = {
+      "features", "units", "layers", "direction", "merge", "activation", "recurrent_activation", NULL};
   TRY(config_known_keys(object, "encoder", keys));
   TRY(config_integer(object, "encoder", "features", 1, CONFIG_MAX_WIDTH, &config->features));
   TRY(config_integer(object, "encoder", "units", 1, CONFIG_MAX_WIDTH, &config->units));
@@ -100,12 +103,15 @@ static cuseq_status config_encoder(const json_t *object, cuseq_config *config) {
   WORD(object, "encoder", "direction", words_direction, false, config->direction);
   WORD(object, "encoder", "merge", words_merge, false, config->merge);
   WORD(object, "encoder", "activation", words_cell_activation, false, config->activation);
-  WORD(object, "encoder", "recurrent_activation", words_recurrent_activation, false, config->recurrent_activation);
+  WORD(object, "encoder", "recurrent_activation", words_recurrent_activation, false,
+       config->recurrent_activation);
   if (config->direction == CUSEQ_DIRECTION_FORWARD && config->merge != CUSEQ_MERGE_CONCAT)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: encoder.merge has nothing to merge (found \"%s\" with direction \"forward\")",
-                     json_string_value(json_object_get(object, "merge")));
-  bool side_by_side = config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL && config->merge == CUSEQ_MERGE_CONCAT;
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: encoder.merge has nothing to merge (found \"%s\" with direction \"forward\")",
+        json_string_value(json_object_get(object, "merge")));
+  bool side_by_side =
+      config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL && config->merge == CUSEQ_MERGE_CONCAT;
   config->annotation_width = side_by_side ? 2 * config->units : config->units;
   return CUSEQ_STATUS_OK;
 }
@@ -113,9 +119,10 @@ static cuseq_status config_encoder(const json_t *object, cuseq_config *config) {
 static cuseq_status config_attention_layers(const json_t *layers, cuseq_config *config) {
   size_t count = json_array_size(layers);
   if (!json_is_array(layers) || count < 1 || count > CUSEQ_MAX_ATTENTION_LAYERS)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: attention.layers is not a list of 1 to %d layers (score \"concat\" needs it)",
-                     CUSEQ_MAX_ATTENTION_LAYERS);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: attention.layers is not a list of 1 to %d layers (score \"concat\" needs it)",
+        CUSEQ_MAX_ATTENTION_LAYERS);
   static const char *const keys[] = {"units", "activation", NULL};
   for (size_t l = 0; l < count; l++) {
     char where[40];
@@ -127,9 +134,10 @@ static cuseq_status config_attention_layers(const json_t *layers, cuseq_config *
   }
   config->attention_layers = (int32_t)count;
   if (config->attention_units[count - 1] != 1)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: the last of attention.layers makes the energy (found %d units, needed 1)",
-                     (int)config->attention_units[count - 1]);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: the last of attention.layers makes the energy (found %d units, needed 1)",
+        (int)config->attention_units[count - 1]);
   return CUSEQ_STATUS_OK;
 }
 
@@ -140,12 +148,14 @@ static cuseq_status config_attention(const json_t *object, cuseq_config *config)
   const json_t *scale = json_object_get(object, "scale");
   config->scale = scale ? (float)json_number_value(scale) : 1.0f;
   if ((scale && !json_is_number(scale)) || !isfinite(config->scale))
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: attention.scale is not a finite float32 number");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: attention.scale is not a finite float32 number");
   const json_t *layers = json_object_get(object, "layers");
   if (config->score == CUSEQ_SCORE_CONCAT)
     return config_attention_layers(layers, config);
   if (layers)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: attention.layers belongs to the score \"concat\" only");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: attention.layers belongs to the score \"concat\" only");
   return CUSEQ_STATUS_OK;
 }
 
@@ -159,15 +169,16 @@ static cuseq_status config_state(const json_t *object, cuseq_config *config) {
   int32_t absent = config->initial_state == CUSEQ_INITIAL_STATE_ENCODER ? config_final_width(config) : 0;
   TRY(config_optional_integer(object, "state", "units", 1, CONFIG_MAX_WIDTH, absent, &config->state_units));
   if (config->initial_state == CUSEQ_INITIAL_STATE_ZEROS && config->state_units == 0)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"state\" has no \"units\" (initial_state \"zeros\" "
-                                                 "needs it)");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: \"state\" has no \"units\" (initial_state \"zeros\" "
+                     "needs it)");
   config->start_token = config->end_token = -1;
   return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status config_decoder(const json_t *object, const json_t *output, cuseq_config *config) {
-  static const char *const keys[] = {"units",    "steps",      "initial_state",        "initial_activation",
-                                     "feedback", "activation", "recurrent_activation", "start_token",
+  static const char *const keys[] = {"units",     "steps",      "initial_state",        "initial_activation",
+                                     "feedback",  "activation", "recurrent_activation", "start_token",
                                      "end_token", NULL};
   static const char *const output_keys[] = {"units", "activation", NULL};
   config->has_decoder = 1;
@@ -190,9 +201,10 @@ static cuseq_status config_decoder(const json_t *object, const json_t *output, c
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: \"decoder\" has no \"start_token\" (feedback \"output\" needs it)");
   if (config->feedback == CUSEQ_FEEDBACK_OUTPUT && config->output_activation != CUSEQ_ACTIVATION_SOFTMAX)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: output.activation does not fit (found \"linear\", feedback \"output\" needs "
-                     "\"softmax\")");
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: output.activation does not fit (found \"linear\", feedback \"output\" needs "
+        "\"softmax\")");
   return CUSEQ_STATUS_OK;
 }
 
@@ -200,27 +212,31 @@ cuseq_status config_check_widths(const cuseq_config *config) {
   int32_t final_width = config_final_width(config);
   const char *what = config->has_decoder ? "decoder.units" : "state.units";
   if (config->initial_state == CUSEQ_INITIAL_STATE_ENCODER && config->state_units != final_width)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: %s does not fit the encoder's final state (found %d, initial_state \"encoder\" "
-                     "needs %d)",
-                     what, (int)config->state_units, (int)final_width);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: %s does not fit the encoder's final state (found %d, initial_state \"encoder\" "
+        "needs %d)",
+        what, (int)config->state_units, (int)final_width);
   if (config->score == CUSEQ_SCORE_DOT && config->state_units != config->annotation_width)
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: %s does not fit the annotations (found %d, score \"dot\" needs %d)", what,
-                     (int)config->state_units, (int)config->annotation_width);
+                     "configuration: %s does not fit the annotations (found %d, score \"dot\" needs %d)",
+                     what, (int)config->state_units, (int)config->annotation_width);
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status config_vocabulary(const json_t *object, cuseq_config *config, struct vocabulary *vocabulary) {
+static cuseq_status config_vocabulary(const json_t *object, cuseq_config *config,
+                                      struct vocabulary *vocabulary) {
   TRY(vocabulary_parse(object, vocabulary));
   if (vocabulary->input.count != config->features)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: vocabulary.input does not fit (found %d symbols, encoder.features needs %d)",
-                     (int)vocabulary->input.count, (int)config->features);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: vocabulary.input does not fit (found %d symbols, encoder.features needs %d)",
+        (int)vocabulary->input.count, (int)config->features);
   if (config->has_decoder ? vocabulary->output.count != config->outputs : vocabulary->output.count != 0)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: vocabulary.output does not fit (found %d symbols, output.units needs %d)",
-                     (int)vocabulary->output.count, (int)config->outputs);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: vocabulary.output does not fit (found %d symbols, output.units needs %d)",
+        (int)vocabulary->output.count, (int)config->outputs);
   config->text_length = vocabulary->length;
   config->input_symbols = vocabulary->input.count;
   config->output_symbols = vocabulary->output.count;
@@ -245,7 +261,8 @@ static cuseq_status config_root(const json_t *root, cuseq_config *config, struct
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: there is no \"%s\" (\"%s\" needs it)",
                      decoder ? "output" : "decoder", decoder ? "decoder" : "output");
   if (decoder && state)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"state\" belongs to a model without a decoder");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: \"state\" belongs to a model without a decoder");
   TRY(decoder ? config_decoder(decoder, output, config) : config_state(state, config));
   if (config->state_units > 0)
     TRY(config_check_widths(config));
@@ -259,13 +276,13 @@ cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, s
   memset(vocabulary, 0, sizeof *vocabulary);
   *canonical = NULL;
   if (size > CONFIG_MAX_BYTES)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: too long (found %zu bytes, at most %d)", size,
-                     (int)CONFIG_MAX_BYTES);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: too long (found %zu bytes, at most %d)",
+                     size, (int)CONFIG_MAX_BYTES);
   json_error_t where;
   json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
   if (!root)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not JSON (%s, line %d, column %d)", where.text,
-                     where.line, where.column);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not JSON (%s, line %d, column %d)",
+                     where.text, where.line, where.column);
   cuseq_status status = config_root(root, config, vocabulary);
   if (status == CUSEQ_STATUS_OK && !(*canonical = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER)))
     status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "configuration: out of memory");

@@ -14,13 +14,14 @@ cuseq_status config_known_keys(const json_t *object, const char *where, const ch
     while (*known && strcmp(*known, key) != 0)
       known++;
     if (!*known)
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has an unknown key \"%.100s\"", where, key);
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has an unknown key \"%.100s\"",
+                       where, key);
   }
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status config_integer(const json_t *object, const char *where, const char *key, int64_t low, int64_t high,
-                            int32_t *value) {
+cuseq_status config_integer(const json_t *object, const char *where, const char *key, int64_t low,
+                            int64_t high, int32_t *value) {
   const json_t *field = json_object_get(object, key);
   if (!field)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has no \"%s\"", where, key);

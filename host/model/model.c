@@ -30,8 +30,8 @@ void cuseq_model_destroy(cuseq_model *model) {
   model_release(model);
 }
 
-static cuseq_status model_make(const char *json, size_t json_size, const struct weights_source *sources, size_t count,
-                               cuseq_model **model) {
+static cuseq_status model_make(const char *json, size_t json_size, const struct weights_source *sources,
+                               size_t count, cuseq_model **model) {
   cuseq_model *made = calloc(1, sizeof *made);
   if (!made)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory");
@@ -67,8 +67,9 @@ cuseq_status cuseq_model_create(const char *config_json, const cuseq_tensor *ten
     if (!tensor->name || tensor->rank < 0 || tensor->rank > CUSEQ_MAX_RANK)
       status = error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_model_create: tensors[%zu] has %s", i,
                          tensor->name ? "an impossible rank" : "no name");
-    sources[i] = (struct weights_source){tensor->name, dtype_name(tensor->dtype), (int)tensor->dtype,
-                                         tensor->rank, tensor->shape,             tensor->data};
+    sources[i] = (struct weights_source){tensor->name,       dtype_name(tensor->dtype),
+                                         (int)tensor->dtype, tensor->rank,
+                                         tensor->shape,      tensor->data};
   }
   if (status == CUSEQ_STATUS_OK)
     status = model_make(config_json, strlen(config_json), sources, count, model);
@@ -128,8 +129,12 @@ cuseq_status cuseq_model_save(const cuseq_model *model, const char *path) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_model_save: out of memory");
   for (size_t i = 0; i < model->tensor_count; i++) {
     const cuseq_tensor *tensor = &model->tensors[i];
-    tensors[i] = (struct safetensors_tensor){.name = tensor->name, .dtype_name = "F32", .dtype = CUSEQ_DTYPE_F32,
-                                             .rank = tensor->rank, .data = tensor->data, .bytes = sizeof(float)};
+    tensors[i] = (struct safetensors_tensor){.name = tensor->name,
+                                             .dtype_name = "F32",
+                                             .dtype = CUSEQ_DTYPE_F32,
+                                             .rank = tensor->rank,
+                                             .data = tensor->data,
+                                             .bytes = sizeof(float)};
     for (int32_t axis = 0; axis < tensor->rank; axis++) {
       tensors[i].shape[axis] = tensor->shape[axis];
       tensors[i].bytes *= (size_t)tensor->shape[axis];
@@ -158,8 +163,8 @@ cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index, cuseq_te
   if (!model || !tensor)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_model_tensor: an argument is NULL");
   if (index >= model->tensor_count)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_model_tensor: no tensor %zu (there are %zu)", index,
-                     model->tensor_count);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_model_tensor: no tensor %zu (there are %zu)",
+                     index, model->tensor_count);
   *tensor = model->tensors[index];
   return CUSEQ_STATUS_OK;
 }

@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One direction of one encoder layer, or the decoder's cell. `inputs` is the width of what the kernel takes. */
+/* One direction of one encoder layer, or the decoder's cell. `inputs` is the width of what the kernel takes.
+ */
 struct lstm_weights {
   const float *kernel;           /* [inputs,4H], gates i, f, c, o                                         */
   const float *recurrent_kernel; /* [H,4H]                                                                */
@@ -29,7 +30,8 @@ struct dense_weights {
 enum { MODEL_MAX_LAYERS = 64 };
 
 struct attention_weights {
-  struct dense_weights layers[CUSEQ_MAX_ATTENTION_LAYERS]; /* score concat: layers[0] takes A + S, rows of A first */
+  struct dense_weights
+      layers[CUSEQ_MAX_ATTENTION_LAYERS]; /* score concat: layers[0] takes A + S, rows of A first */
   const float *key;     /* score additive: [A,u]                                                          */
   const float *query;   /* score additive: [S,u]                                                          */
   const float *value;   /* score additive: [u]                                                            */

@@ -5,8 +5,8 @@
 #include <string.h>
 
 /* columns 0: a vector of `rows`. */
-static void list_add(struct tensor_list *list, const float **view, int64_t rows, int64_t columns, const char *format,
-                     ...) {
+static void list_add(struct tensor_list *list, const float **view, int64_t rows, int64_t columns,
+                     const char *format, ...) {
   struct tensor_entry *entry = &list->entries[list->count++];
   va_list arguments;
   va_start(arguments, format);
@@ -35,7 +35,8 @@ static void list_dense(struct tensor_list *list, struct dense_weights *dense, in
   list_add(list, &dense->bias, units, 0, "%s.bias", prefix);
 }
 
-static void list_encoder(struct tensor_list *list, const cuseq_config *config, struct model_weights *weights) {
+static void list_encoder(struct tensor_list *list, const cuseq_config *config,
+                         struct model_weights *weights) {
   static const char *const directions[] = {"forward", "backward"};
   for (int32_t layer = 0; layer < config->layers; layer++)
     for (int32_t d = 0; d < config_directions(config); d++) {

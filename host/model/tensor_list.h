@@ -4,7 +4,10 @@
 
 #include "model/model.h"
 
-enum { TENSOR_NAME_CAPACITY = 64, TENSOR_LIST_CAPACITY = MODEL_MAX_LAYERS * 6 + CUSEQ_MAX_ATTENTION_LAYERS * 2 + 16 };
+enum {
+  TENSOR_NAME_CAPACITY = 64,
+  TENSOR_LIST_CAPACITY = MODEL_MAX_LAYERS * 6 + CUSEQ_MAX_ATTENTION_LAYERS * 2 + 16
+};
 
 struct tensor_entry {
   char name[TENSOR_NAME_CAPACITY];
@@ -18,8 +21,8 @@ struct tensor_list {
   struct tensor_entry entries[TENSOR_LIST_CAPACITY];
 };
 
-/* Lists them. Every width in `config` is known; `has_additive_bias` tells of the one optional tensor that no width tells.
- * Also sets the widths in `weights`. */
+/* Lists them. Every width in `config` is known; `has_additive_bias` tells of the one optional tensor that no
+ * width tells. Also sets the widths in `weights`. */
 void tensor_list_make(const cuseq_config *config, bool has_additive_bias, struct model_weights *weights,
                       struct tensor_list *list);
 

@@ -53,7 +53,8 @@ static bool vocabulary_drops(const struct vocabulary *vocabulary, uint32_t chara
   return false;
 }
 
-static cuseq_status text_id(const struct vocabulary *vocabulary, uint32_t character, int32_t position, int32_t *id) {
+static cuseq_status text_id(const struct vocabulary *vocabulary, uint32_t character, int32_t position,
+                            int32_t *id) {
   *id = symbols_find(&vocabulary->input, character);
   if (*id < 0)
     *id = vocabulary->unknown;
@@ -68,8 +69,10 @@ static const struct vocabulary *model_vocabulary(const cuseq_model *model) {
   return model && model->vocabulary.length > 0 ? &model->vocabulary : NULL;
 }
 
-/* Fills ids with the characters' own; *count receives how many the text has, which may exceed what was stored. */
-static cuseq_status text_ids(const struct vocabulary *vocabulary, const char *text, int32_t *ids, int64_t *count) {
+/* Fills ids with the characters' own; *count receives how many the text has, which may exceed what was
+ * stored. */
+static cuseq_status text_ids(const struct vocabulary *vocabulary, const char *text, int32_t *ids,
+                             int64_t *count) {
   *count = 0;
   for (const char *rest = text; *rest;) {
     uint32_t character;
@@ -120,10 +123,12 @@ cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, 
   if (!vocabulary || vocabulary->output.count == 0)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "tokens: the model has no output vocabulary");
   size_t used = 0;
-  for (int32_t i = 0; i < count && !(model->config.end_token >= 0 && tokens[i] == model->config.end_token); i++) {
+  for (int32_t i = 0; i < count && !(model->config.end_token >= 0 && tokens[i] == model->config.end_token);
+       i++) {
     if (tokens[i] < 0 || tokens[i] >= vocabulary->output.count)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "tokens: entry %d is out of range (found %d, needed 0 to %d)",
-                       (int)i, (int)tokens[i], (int)vocabulary->output.count - 1);
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "tokens: entry %d is out of range (found %d, needed 0 to %d)", (int)i, (int)tokens[i],
+                       (int)vocabulary->output.count - 1);
     const char *symbol = vocabulary->output.names[tokens[i]];
     if (vocabulary->output.characters[tokens[i]] == 0)
       symbol = strcmp(symbol, "<unk>") == 0 ? "\xef\xbf\xbd" : "";
@@ -135,7 +140,8 @@ cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, 
     used += bytes;
   }
   if (used >= capacity)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_text_decode: capacity is too small (found %zu)", capacity);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_text_decode: capacity is too small (found %zu)",
+                     capacity);
   text[used] = '\0';
   return CUSEQ_STATUS_OK;
 }

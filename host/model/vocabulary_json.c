@@ -16,29 +16,33 @@ static cuseq_status symbol_parse(const char *text, const char *side, size_t inde
   }
   const char *rest = text;
   if (length == 0 || !utf8_next(&rest, character) || *rest)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: vocabulary.%s entry %zu is neither one character nor a name in <> (found %s%.40s%s)",
-                     side, index, text ? "\"" : "", text ? text : "no string", text ? "\"" : "");
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: vocabulary.%s entry %zu is neither one character nor a name in <> (found %s%.40s%s)",
+        side, index, text ? "\"" : "", text ? text : "no string", text ? "\"" : "");
   return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status symbols_parse(const json_t *list, const char *side, struct symbols *symbols) {
   size_t count = json_array_size(list);
   if (!json_is_array(list) || count == 0)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: vocabulary.%s is not a list of symbols", side);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: vocabulary.%s is not a list of symbols",
+                     side);
   symbols->names = calloc(count, sizeof *symbols->names);
   symbols->characters = calloc(count, sizeof *symbols->characters);
   if (!symbols->names || !symbols->characters)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "vocabulary: out of memory");
   json_t *seen = json_object();
-  cuseq_status status = seen ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "vocabulary: out of memory");
+  cuseq_status status =
+      seen ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "vocabulary: out of memory");
   for (size_t i = 0; i < count && status == CUSEQ_STATUS_OK; i++) {
     const char *text = json_string_value(json_array_get(list, i));
     status = symbol_parse(text, side, i, &symbols->characters[i]);
     if (status != CUSEQ_STATUS_OK)
       break;
     if (json_object_get(seen, text))
-      status = error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: vocabulary.%s has \"%.40s\" twice", side, text);
+      status = error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: vocabulary.%s has \"%.40s\" twice", side,
+                         text);
     else if (json_object_set_new(seen, text, json_true()) != 0 || !(symbols->names[i] = strdup(text)))
       status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "vocabulary: out of memory");
     symbols->count = (int32_t)i + 1;
@@ -76,7 +80,8 @@ cuseq_status vocabulary_parse(const json_t *object, struct vocabulary *vocabular
   if (output)
     TRY(symbols_parse(output, "output", &vocabulary->output));
   if (lowercase && !json_is_boolean(lowercase))
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: vocabulary.lowercase is neither true nor false");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: vocabulary.lowercase is neither true nor false");
   vocabulary->lowercase = json_is_true(lowercase);
   if (json_object_get(object, "drop"))
     TRY(drop_parse(json_object_get(object, "drop"), vocabulary));

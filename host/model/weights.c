@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct weights_source *source_find(const struct weights_source *sources, size_t count, const char *name) {
+static const struct weights_source *source_find(const struct weights_source *sources, size_t count,
+                                                const char *name) {
   for (size_t i = 0; i < count; i++)
     if (strcmp(sources[i].name, name) == 0)
       return &sources[i];
@@ -24,16 +25,17 @@ static void shape_text(char *text, size_t capacity, int32_t rank, const int64_t 
     snprintf(text + used, capacity - used, "]");
 }
 
-static cuseq_status width_from(const struct weights_source *sources, size_t count, const char *name, int32_t rank,
-                               int32_t axis, int32_t *width) {
+static cuseq_status width_from(const struct weights_source *sources, size_t count, const char *name,
+                               int32_t rank, int32_t axis, int32_t *width) {
   const struct weights_source *source = source_find(sources, count, name);
   if (!source)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is missing", name);
   if (source->rank != rank || source->shape[axis] < 1 || source->shape[axis] > 1 << 20) {
     char found[128];
     shape_text(found, sizeof found, source->rank, source->shape);
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has the wrong shape (found %s, needed %d dimension%s)",
-                     name, found, (int)rank, rank == 1 ? "" : "s");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "tensor %s has the wrong shape (found %s, needed %d dimension%s)", name, found,
+                     (int)rank, rank == 1 ? "" : "s");
   }
   *width = (int32_t)source->shape[axis];
   return CUSEQ_STATUS_OK;
@@ -58,12 +60,13 @@ static cuseq_status source_check(const struct weights_source *source, const stru
     char found[128], needed[64];
     shape_text(found, sizeof found, source->rank, source->shape);
     shape_text(needed, sizeof needed, entry->rank, entry->shape);
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has the wrong shape (found %s, needed %s)", entry->name,
-                     found, needed);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has the wrong shape (found %s, needed %s)",
+                     entry->name, found, needed);
   }
   if (source->dtype < 0 || source->dtype > CUSEQ_DTYPE_BF16)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has the wrong type (found %s, needed F32, F64, F16 or BF16)",
-                     entry->name, source->dtype_name);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "tensor %s has the wrong type (found %s, needed F32, F64, F16 or BF16)", entry->name,
+                     source->dtype_name);
   if (!source->data)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has no data (found NULL)", entry->name);
   return CUSEQ_STATUS_OK;
@@ -106,7 +109,8 @@ static size_t entry_size(const struct tensor_entry *entry) {
 }
 
 /* Converts one tensor to float32; refuses what is not finite, also what float32 cannot hold. */
-static cuseq_status source_convert(const struct weights_source *source, const struct tensor_entry *entry, float *data) {
+static cuseq_status source_convert(const struct weights_source *source, const struct tensor_entry *entry,
+                                   float *data) {
   size_t size = entry_size(entry);
   for (size_t i = 0; i < size; i++) {
     data[i] = source_value(source, i);
@@ -115,20 +119,23 @@ static cuseq_status source_convert(const struct weights_source *source, const st
     int64_t columns = entry->rank == 2 ? entry->shape[1] : entry->shape[0];
     char index[48];
     snprintf(index, sizeof index, entry->rank == 2 ? "[%lld,%lld]" : "[%lld]",
-             (long long)(entry->rank == 2 ? (int64_t)i / columns : (int64_t)i), (long long)((int64_t)i % columns));
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s%s is not finite in float32 (found %s)", entry->name, index,
-                     isnan(data[i]) ? "nan" : "infinity or a number too large");
+             (long long)(entry->rank == 2 ? (int64_t)i / columns : (int64_t)i),
+             (long long)((int64_t)i % columns));
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s%s is not finite in float32 (found %s)",
+                     entry->name, index, isnan(data[i]) ? "nan" : "infinity or a number too large");
   }
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status list_match(const struct tensor_list *list, const struct weights_source *sources, size_t count) {
+static cuseq_status list_match(const struct tensor_list *list, const struct weights_source *sources,
+                               size_t count) {
   for (size_t i = 0; i < list->count; i++) {
     const struct weights_source *source = source_find(sources, count, list->entries[i].name);
     if (!source) {
       char needed[64];
       shape_text(needed, sizeof needed, list->entries[i].rank, list->entries[i].shape);
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is missing (needed %s)", list->entries[i].name, needed);
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is missing (needed %s)", list->entries[i].name,
+                       needed);
     }
     TRY(source_check(source, &list->entries[i]));
   }
@@ -137,7 +144,8 @@ static cuseq_status list_match(const struct tensor_list *list, const struct weig
     while (known < list->count && strcmp(list->entries[known].name, sources[i].name) != 0)
       known++;
     if (known == list->count)
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %.200s is not part of this model", sources[i].name);
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %.200s is not part of this model",
+                       sources[i].name);
     if (source_find(sources, i, sources[i].name))
       return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is there twice", sources[i].name);
   }
@@ -157,13 +165,14 @@ static cuseq_status list_allocate(cuseq_model *model, const struct tensor_list *
   model->tensors = calloc(list->count, sizeof *model->tensors);
   model->names = calloc(list->count, TENSOR_NAME_CAPACITY);
   if (!model->storage || !model->tensors || !model->names)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory (%zu bytes of weights)", floats * sizeof(float));
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory (%zu bytes of weights)",
+                     floats * sizeof(float));
   model->tensor_count = list->count;
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status list_fill(cuseq_model *model, const struct tensor_list *list, const struct weights_source *sources,
-                              size_t count) {
+static cuseq_status list_fill(cuseq_model *model, const struct tensor_list *list,
+                              const struct weights_source *sources, size_t count) {
   TRY(list_match(list, sources, count));
   TRY(list_allocate(model, list));
   float *data = model->storage;
@@ -172,7 +181,8 @@ static cuseq_status list_fill(cuseq_model *model, const struct tensor_list *list
     TRY(source_convert(source_find(sources, count, entry->name), entry, data));
     char *name = model->names + i * TENSOR_NAME_CAPACITY;
     memcpy(name, entry->name, TENSOR_NAME_CAPACITY);
-    model->tensors[i] = (cuseq_tensor){.name = name, .dtype = CUSEQ_DTYPE_F32, .rank = entry->rank, .data = data};
+    model->tensors[i] =
+        (cuseq_tensor){.name = name, .dtype = CUSEQ_DTYPE_F32, .rank = entry->rank, .data = data};
     memcpy(model->tensors[i].shape, entry->shape, sizeof entry->shape);
     *entry->view = data;
     data += entry_stride(entry);

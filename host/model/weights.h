@@ -14,8 +14,9 @@ struct weights_source {
   const void *data;
 };
 
-/* Fills model->tensors, ->storage, ->names and ->weights from the sources, and the widths in model->config that only the
- * tensors tell. On failure the message names the tensor, what was found and what is needed; model_release frees. */
+/* Fills model->tensors, ->storage, ->names and ->weights from the sources, and the widths in model->config
+ * that only the tensors tell. On failure the message names the tensor, what was found and what is needed;
+ * model_release frees. */
 cuseq_status weights_load(cuseq_model *model, const struct weights_source *sources, size_t count);
 
 #endif

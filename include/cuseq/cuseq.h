@@ -91,7 +91,10 @@ typedef enum cuseq_activation {
   CUSEQ_ACTIVATION_SOFTMAX = 6,
 } cuseq_activation;
 
-typedef enum cuseq_direction { CUSEQ_DIRECTION_FORWARD = 0, CUSEQ_DIRECTION_BIDIRECTIONAL = 1 } cuseq_direction;
+typedef enum cuseq_direction {
+  CUSEQ_DIRECTION_FORWARD = 0,
+  CUSEQ_DIRECTION_BIDIRECTIONAL = 1
+} cuseq_direction;
 
 typedef enum cuseq_merge {
   CUSEQ_MERGE_CONCAT = 0,
@@ -132,7 +135,7 @@ typedef struct cuseq_config {
   int32_t attention_layers; /* score concat: how many dense layers; otherwise 0                            */
   int32_t attention_units[CUSEQ_MAX_ATTENTION_LAYERS];
   cuseq_activation attention_activation[CUSEQ_MAX_ATTENTION_LAYERS];
-  int32_t additive_units;          /* score additive: u; otherwise 0                                       */
+  int32_t additive_units; /* score additive: u; otherwise 0                                       */
   /* the state that attends: the decoder's, or in an attention-only model the encoder's final one */
   cuseq_initial_state initial_state;
   cuseq_activation initial_activation; /* of the dense layers of initial_state "dense"                     */
@@ -143,13 +146,13 @@ typedef struct cuseq_config {
   cuseq_feedback feedback;
   cuseq_activation decoder_activation;
   cuseq_activation decoder_recurrent_activation;
-  int32_t start_token;               /* -1: none                                                           */
-  int32_t end_token;                 /* -1: none                                                           */
-  int32_t embedding_units;           /* E of decoder.embedding [V,E]; 0: none, feedback is one-hot         */
-  int32_t outputs;                   /* V                                                                  */
+  int32_t start_token;                /* -1: none                                                           */
+  int32_t end_token;                  /* -1: none                                                           */
+  int32_t embedding_units;            /* E of decoder.embedding [V,E]; 0: none, feedback is one-hot         */
+  int32_t outputs;                    /* V                                                                  */
   cuseq_activation output_activation; /* softmax or linear                                                 */
   /* vocabulary; 0 where the model has none */
-  int32_t text_length;  /* the length that texts are padded to, or may have                                */
+  int32_t text_length; /* the length that texts are padded to, or may have                                */
   int32_t input_symbols;
   int32_t output_symbols;
 } cuseq_config;
@@ -191,25 +194,24 @@ CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index
 
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
-/* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary says
- * so, unknown characters as <unk>, padded with <pad> where the vocabulary has it.
- *   text      UTF-8, zero-terminated
- *   truncate  not 0: a text that is too long is cut; 0: it is an error
- *   ids       [text_length] receives the ids; those past *length are <pad>, or 0 where there is no <pad>
- *   length    receives the number of positions to encode: text_length with <pad>, else that of the text
- *   characters  may be NULL: receives the number of characters of the text itself
- * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that is too long, empty (and no <pad>), not UTF-8,
- * or with an unknown character where there is no <unk>. Thread-safe. */
-CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *text, int truncate, int32_t *ids,
-                                         int32_t *length, int32_t *characters);
+/* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary
+ * says so, unknown characters as <unk>, padded with <pad> where the vocabulary has it. text      UTF-8,
+ * zero-terminated truncate  not 0: a text that is too long is cut; 0: it is an error ids       [text_length]
+ * receives the ids; those past *length are <pad>, or 0 where there is no <pad> length    receives the number
+ * of positions to encode: text_length with <pad>, else that of the text characters  may be NULL: receives the
+ * number of characters of the text itself CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that
+ * is too long, empty (and no <pad>), not UTF-8, or with an unknown character where there is no <unk>.
+ * Thread-safe. */
+CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *text, int truncate,
+                                         int32_t *ids, int32_t *length, int32_t *characters);
 
 /* Turns tokens into a text: the output symbols one after the other, up to the end token if the model has one;
  * named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
  *   tokens    [count]
  *   text      receives the zero-terminated UTF-8
  *   capacity  bytes at text; 4 * count + 1 always suffice */
-CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count, char *text,
-                                         size_t capacity);
+CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count,
+                                         char *text, size_t capacity);
 
 /* The symbol (UTF-8, or a name in <>) of an id; NULL when there is none. Lives as long as the model. */
 CUSEQ_API const char *cuseq_model_input_symbol(const cuseq_model *model, int32_t id);
@@ -246,15 +248,13 @@ typedef struct cuseq_session_options {
 
 typedef struct cuseq_session cuseq_session;
 
-/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0, threads
- * 0, float32, non-finite input refused.
- *   model  may be NULL */
+/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
+ * threads 0, float32, non-finite input refused. model  may be NULL */
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
 
-/* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is allocated
- * and no weight is copied after that.
- *   options  NULL: the defaults
- *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
+/* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is
+ * allocated and no weight is copied after that. options  NULL: the defaults session  receives the session;
+ * NULL is stored on failure. Close it with cuseq_session_close. */
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
                                           cuseq_session **session);
 
@@ -267,15 +267,15 @@ CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
 
 /* What is to be encoded. Every array belongs to the caller and is only read. */
 typedef struct cuseq_input {
-  const void *data;         /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
-                               id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
-                               not looked at, neither are dense values there.                              */
-  cuseq_dtype dtype;        /* of data                                                                     */
-  int32_t batch;            /* B, 1 .. max_batch                                                           */
-  int32_t time;             /* T, 1 .. max_time                                                            */
-  const int32_t *lengths;   /* [B] each 1 .. T; NULL: every row has T positions                            */
-  const float *initial_h;   /* [layers x D, B, H] the encoder's initial states, forward before backward in */
-  const float *initial_c;   /* each layer (PyTorch's h_0, c_0); NULL: zeros                                */
+  const void *data;       /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
+                             id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
+                             not looked at, neither are dense values there.                              */
+  cuseq_dtype dtype;      /* of data                                                                     */
+  int32_t batch;          /* B, 1 .. max_batch                                                           */
+  int32_t time;           /* T, 1 .. max_time                                                            */
+  const int32_t *lengths; /* [B] each 1 .. T; NULL: every row has T positions                            */
+  const float *initial_h; /* [layers x D, B, H] the encoder's initial states, forward before backward in */
+  const float *initial_c; /* each layer (PyTorch's h_0, c_0); NULL: zeros                                */
 } cuseq_input;
 
 /* What encoding gives. Every array is the caller's and may be NULL when it is not wanted. */
@@ -292,25 +292,25 @@ typedef struct cuseq_encoding {
 /* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL. */
 typedef struct cuseq_decoding {
   /* in */
-  int32_t steps;              /* Y, 1 .. max_steps; 0: the model's. 1 in an attention-only model           */
-  const float *initial_h;     /* [B,S] the decoder's state before the first step; NULL: as the model says  */
-  const float *initial_c;     /* [B,S]; give both or neither (an attention-only model takes initial_h only)*/
-  const int32_t *previous;    /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token */
+  int32_t steps;           /* Y, 1 .. max_steps; 0: the model's. 1 in an attention-only model           */
+  const float *initial_h;  /* [B,S] the decoder's state before the first step; NULL: as the model says  */
+  const float *initial_c;  /* [B,S]; give both or neither (an attention-only model takes initial_h only)*/
+  const int32_t *previous; /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token */
   /* out */
-  float *contexts;            /* [B,Y,A]                                                                   */
-  float *alphas;              /* [B,Y,T]; 0 at t >= the row's length                                       */
-  float *states;              /* [B,Y,S] hidden states                                                     */
-  float *outputs;             /* [B,Y,V]                                                                   */
-  int32_t *tokens;            /* [B,Y] argmax of the outputs, lowest index first                           */
-  int32_t *output_lengths;    /* [B] steps up to and with the end token; Y where a row does not end        */
-  float *final_h;             /* [B,S] the decoder's state after the row's last step, to continue from     */
-  float *final_c;             /* [B,S]                                                                     */
+  float *contexts;         /* [B,Y,A]                                                                   */
+  float *alphas;           /* [B,Y,T]; 0 at t >= the row's length                                       */
+  float *states;           /* [B,Y,S] hidden states                                                     */
+  float *outputs;          /* [B,Y,V]                                                                   */
+  int32_t *tokens;         /* [B,Y] argmax of the outputs, lowest index first                           */
+  int32_t *output_lengths; /* [B] steps up to and with the end token; Y where a row does not end        */
+  float *final_h;          /* [B,S] the decoder's state after the row's last step, to continue from     */
+  float *final_c;          /* [B,S]                                                                     */
 } cuseq_decoding;
 
-/* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next cuseq_encode or
- * cuseq_run; a call that fails leaves the session without any.
- *   encoding  may be NULL: nothing is wanted but what stays in the session
- * Synchronous: the arrays are complete when the call returns. On failure their contents are unspecified. */
+/* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next
+ * cuseq_encode or cuseq_run; a call that fails leaves the session without any. encoding  may be NULL: nothing
+ * is wanted but what stays in the session Synchronous: the arrays are complete when the call returns. On
+ * failure their contents are unspecified. */
 CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input,
                                     const cuseq_encoding *encoding);
 
@@ -318,18 +318,20 @@ CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *i
  *   state    [B,S] the decoder's previous hidden state; NULL: the model's initial state
  *   context  [B,A], may be NULL
  *   alphas   [B,T], may be NULL */
-CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context, float *alphas);
+CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context,
+                                    float *alphas);
 
-/* Decodes what was encoded, any number of times. For a loop of one's own - a beam search, say - decode one step at
- * a time: steps = 1, initial_h and initial_c from the last final_h and final_c, previous = the tokens chosen; a
- * beam of K encodes its row K times. Rows that emit the model's end token end within one call only. An
- * attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL. */
+/* Decodes what was encoded, any number of times. For a loop of one's own - a beam search, say - decode one
+ * step at a time: steps = 1, initial_h and initial_c from the last final_h and final_c, previous = the tokens
+ * chosen; a beam of K encodes its row K times. Rows that emit the model's end token end within one call only.
+ * An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL. */
 CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);
 
 /* Encodes and decodes in one call, the fastest way through a whole model.
- *   encoding, decoding  either may be NULL when nothing of it is wanted (decoding NULL: nothing is decoded) */
-CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding,
-                                 const cuseq_decoding *decoding);
+ *   encoding, decoding  either may be NULL when nothing of it is wanted (decoding NULL: nothing is decoded)
+ */
+CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input,
+                                 const cuseq_encoding *encoding, const cuseq_decoding *decoding);
 
 #ifdef __cplusplus
 }

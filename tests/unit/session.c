@@ -34,8 +34,8 @@ static void numbers_fill(void) {
 static cuseq_model *smallest_model(void) {
   numbers_fill();
   cuseq_model *model;
-  cr_assert_eq(cuseq_model_create(smallest_json, smallest_tensors, SMALLEST_COUNT, &model), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cr_assert_eq(cuseq_model_create(smallest_json, smallest_tensors, SMALLEST_COUNT, &model), CUSEQ_STATUS_OK,
+               "%s", cuseq_last_error());
   return model;
 }
 
@@ -51,8 +51,10 @@ static cuseq_session *smallest_session(const cuseq_model *model, int32_t batch, 
 }
 
 static void expect_error(cuseq_status got, cuseq_status want, const char *words) {
-  cr_expect_eq(got, want, "status %s, wanted %s (%s)", cuseq_status_string(got), cuseq_status_string(want), words);
-  cr_expect(strstr(cuseq_last_error(), words) != NULL, "\"%s\" does not say \"%s\"", cuseq_last_error(), words);
+  cr_expect_eq(got, want, "status %s, wanted %s (%s)", cuseq_status_string(got), cuseq_status_string(want),
+               words);
+  cr_expect(strstr(cuseq_last_error(), words) != NULL, "\"%s\" does not say \"%s\"", cuseq_last_error(),
+            words);
 }
 
 /* The formulas once more, in scalars: one unit, so that they can be read off the page. */
@@ -60,7 +62,8 @@ static double sigmoid(double x) {
   return 1.0 / (1.0 + exp(-x));
 }
 
-static void scalar_direction(const float *W, const float *U, const float *b, const float *x, const int *order, double *h) {
+static void scalar_direction(const float *W, const float *U, const float *b, const float *x, const int *order,
+                             double *h) {
   double state = 0.0, cell = 0.0;
   for (int n = 0; n < 3; n++) {
     int t = order[n];
@@ -124,7 +127,8 @@ Test(session, options_out_of_range_are_refused) {
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED, "precision");
   cuseq_session_options_init(&options, model);
   options.device = "abacus";
-  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NO_DEVICE, "there are reference, cpu");
+  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NO_DEVICE,
+               "there are reference, cpu");
   expect_error(cuseq_session_open(NULL, &options, &session), CUSEQ_STATUS_INVALID_ARGUMENT, "NULL");
   cuseq_model_destroy(model);
 }
@@ -134,12 +138,15 @@ Test(session, input_beyond_the_limits_is_refused) {
   cuseq_session *session = smallest_session(model, 2, 3);
   const float x[24] = {0};
   cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 3, .time = 3};
-  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "batch is out of range (found 3");
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "batch is out of range (found 3");
   input.batch = 0;
-  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "batch is out of range (found 0");
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "batch is out of range (found 0");
   input.batch = 2;
   input.time = 4;
-  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "time is out of range (found 4");
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "time is out of range (found 4");
   input.time = 3;
   input.dtype = CUSEQ_DTYPE_F16;
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "wrong type");
@@ -161,13 +168,15 @@ Test(session, input_that_is_not_finite_is_refused_by_its_first_index) {
   cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE, "[1,1,1]");
   input.lengths = (const int32_t[]){3, 1};
-  cr_expect_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK, "values behind a row's length do not count");
+  cr_expect_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK,
+               "values behind a row's length do not count");
   double wide[12] = {1, 2, 3, 4, 1e39, 6};
   input = (cuseq_input){.data = wide, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE, "too large for float32");
   const int64_t ids[3] = {0, 1, 2};
   input = (cuseq_input){.data = ids, .dtype = CUSEQ_DTYPE_I64, .batch = 1, .time = 3};
-  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "id [0,2] is out of range (found 2");
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "id [0,2] is out of range (found 2");
   cuseq_session_close(session);
   cuseq_model_destroy(model);
 }
@@ -176,14 +185,16 @@ Test(session, attending_before_encoding_is_refused) {
   cuseq_model *model = smallest_model();
   cuseq_session *session = smallest_session(model, 1, 3);
   float context[2];
-  expect_error(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "nothing is encoded");
+  expect_error(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "nothing is encoded");
   const float x[6] = {NAN};
   cuseq_input bad = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
   cuseq_input good = {.data = x + 1, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 2};
   cr_expect_eq(cuseq_encode(session, &good, NULL), CUSEQ_STATUS_OK);
   cr_expect_eq(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_OK);
   cr_expect_eq(cuseq_encode(session, &bad, NULL), CUSEQ_STATUS_NON_FINITE);
-  expect_error(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "nothing is encoded");
+  expect_error(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "nothing is encoded");
   cuseq_session_close(session);
   cuseq_model_destroy(model);
 }
@@ -194,8 +205,8 @@ Test(session, arrays_that_a_model_does_not_have_are_refused) {
   const float x[6] = {0};
   float any[16];
   cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
-  expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = any}), CUSEQ_STATUS_INVALID_ARGUMENT,
-               "attention-only");
+  expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = any}),
+               CUSEQ_STATUS_INVALID_ARGUMENT, "attention-only");
   expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.steps = 2}), CUSEQ_STATUS_INVALID_ARGUMENT,
                "one step");
   cuseq_session_close(session);

@@ -73,8 +73,8 @@ static double energy(const cuseq_model *model, const double *a, const double *s,
   return energy_dot(&model->config, a, s);
 }
 
-void reference_attend(const cuseq_model *model, const double *annotations, int32_t length, int32_t T, const double *s,
-                      double *alphas, double *context, double *scratch) {
+void reference_attend(const cuseq_model *model, const double *annotations, int32_t length, int32_t T,
+                      const double *s, double *alphas, double *context, double *scratch) {
   int32_t A = model->config.annotation_width;
   for (int32_t t = 0; t < length; t++)
     alphas[t] = (double)model->config.scale * energy(model, annotations + (size_t)t * A, s, scratch);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* The state before the first step: the caller's, zeros, the encoder's final one, or that through a dense layer. */
+/* The state before the first step: the caller's, zeros, the encoder's final one, or that through a dense
+ * layer. */
 static void initial_state(const struct reference *r, int32_t b, const float *given, const double *final,
                           const struct dense_weights *dense, double *state) {
   const cuseq_config *config = &r->model->config;
@@ -51,8 +52,8 @@ static int32_t decode_step(struct reference *r, int32_t b, int32_t previous) {
   attend_row(r, b, r->cell_input);
   if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
     feed_back(r, previous);
-  reference_lstm_step(&r->model->weights.decoder, config->decoder_activation, config->decoder_recurrent_activation,
-                      r->cell_input, -1, r->h, r->c, r->z);
+  reference_lstm_step(&r->model->weights.decoder, config->decoder_activation,
+                      config->decoder_recurrent_activation, r->cell_input, -1, r->h, r->c, r->z);
   reference_dense(&r->model->weights.output, r->h, r->output);
   int32_t token = argmax(r->output, config->outputs);
   if (config->output_activation == CUSEQ_ACTIVATION_SOFTMAX)
@@ -61,7 +62,8 @@ static int32_t decode_step(struct reference *r, int32_t b, int32_t previous) {
 }
 
 /* Zeros, and the end token, in a row's steps from `step` on. */
-static void clear_after_end(const struct reference *r, int32_t b, int32_t step, const cuseq_decoding *decoding) {
+static void clear_after_end(const struct reference *r, int32_t b, int32_t step,
+                            const cuseq_decoding *decoding) {
   const cuseq_config *config = &r->model->config;
   size_t first = (size_t)b * decoding->steps + step, count = (size_t)(decoding->steps - step);
   const struct {

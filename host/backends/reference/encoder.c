@@ -17,7 +17,8 @@ static double merged(cuseq_merge merge, double forward, double backward) {
 }
 
 /* What one position of a layer gives: `out` [A] from h_fw[t] and h_bw[t]. */
-static void merge_position(const cuseq_config *config, const double *forward, const double *backward, double *out) {
+static void merge_position(const cuseq_config *config, const double *forward, const double *backward,
+                           double *out) {
   int32_t H = config->units;
   bool both = config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL;
   for (int32_t j = 0; j < H; j++)
@@ -27,7 +28,8 @@ static void merge_position(const cuseq_config *config, const double *forward, co
 }
 
 /* Row b's input as float64, rounded to float32 first. */
-static void load_row(const struct reference *r, const struct backend_input *input, int32_t b, int32_t length) {
+static void load_row(const struct reference *r, const struct backend_input *input, int32_t b,
+                     int32_t length) {
   int32_t F = r->model->config.features;
   size_t first = (size_t)b * input->time * F;
   for (size_t i = 0; i < (size_t)length * F && !input->ids; i++)
@@ -40,8 +42,8 @@ static void load_state(const float *initial, size_t offset, int32_t units, doubl
 }
 
 /* One direction of one layer over one row: t = 0..L-1, or L-1..0. */
-static void run_direction(struct reference *r, const struct backend_input *input, int32_t b, int32_t layer, int32_t d,
-                          int32_t length, const cuseq_encoding *encoding) {
+static void run_direction(struct reference *r, const struct backend_input *input, int32_t b, int32_t layer,
+                          int32_t d, int32_t length, const cuseq_encoding *encoding) {
   const cuseq_config *config = &r->model->config;
   int32_t H = config->units, D = config_directions(config);
   const struct lstm_weights *weights = &r->model->weights.encoder[layer][d];
@@ -76,14 +78,16 @@ static void encode_row(struct reference *r, const struct backend_input *input, i
       run_direction(r, input, b, layer, d, length, encoding);
     double *backward = r->directions + (size_t)r->limits.time * H;
     for (int32_t t = 0; t < length; t++)
-      merge_position(config, r->directions + (size_t)t * H, backward + (size_t)t * H, r->below + (size_t)t * A);
+      merge_position(config, r->directions + (size_t)t * H, backward + (size_t)t * H,
+                     r->below + (size_t)t * A);
   }
   double *annotations = r->annotations + (size_t)b * r->time * A;
   memcpy(annotations, r->below, (size_t)length * A * sizeof *annotations);
   memset(annotations + (size_t)length * A, 0, (size_t)(r->time - length) * A * sizeof *annotations);
 }
 
-cuseq_status reference_encode(void *state, const struct backend_input *input, const cuseq_encoding *encoding) {
+cuseq_status reference_encode(void *state, const struct backend_input *input,
+                              const cuseq_encoding *encoding) {
   struct reference *r = state;
   r->batch = input->batch;
   r->time = input->time;

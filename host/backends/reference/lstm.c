@@ -1,8 +1,10 @@
 #include "backends/reference/reference.h"
 
-/* z = x W + h U + b in gate blocks i, f, c, o; c' = f c + i g; h' = o act(c'). Keras, LSTMCell; design section 2. */
-void reference_lstm_step(const struct lstm_weights *weights, cuseq_activation activation, cuseq_activation recurrent,
-                         const double *x, int32_t id, double *h, double *c, double *z) {
+/* z = x W + h U + b in gate blocks i, f, c, o; c' = f c + i g; h' = o act(c'). Keras, LSTMCell; design
+ * section 2. */
+void reference_lstm_step(const struct lstm_weights *weights, cuseq_activation activation,
+                         cuseq_activation recurrent, const double *x, int32_t id, double *h, double *c,
+                         double *z) {
   int32_t H = weights->units;
   for (int32_t j = 0; j < 4 * H; j++)
     z[j] = (double)weights->bias[j] + (id >= 0 ? (double)weights->kernel[(size_t)id * 4 * H + j] : 0.0);

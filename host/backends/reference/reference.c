@@ -9,8 +9,9 @@ static void reference_close(void *state) {
   if (!r)
     return;
   model_release(r->model);
-  void *const owned[] = {r->lengths, r->annotations, r->below,      r->directions, r->final_h, r->final_c, r->h,
-                         r->c,       r->z,           r->cell_input, r->output,     r->alphas,  r->scratch};
+  void *const owned[] = {r->lengths, r->annotations, r->below,  r->directions, r->final_h,
+                         r->final_c, r->h,           r->c,      r->z,          r->cell_input,
+                         r->output,  r->alphas,      r->scratch};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
   free(r);
@@ -20,8 +21,8 @@ static int32_t larger(int32_t a, int32_t b) {
   return a > b ? a : b;
 }
 
-static cuseq_status reference_open(const cuseq_model *model, const struct backend_limits *limits, const char *device,
-                                   void **state) {
+static cuseq_status reference_open(const cuseq_model *model, const struct backend_limits *limits,
+                                   const char *device, void **state) {
   (void)device; /* there is only one */
   const cuseq_config *config = &model->config;
   struct reference *r = calloc(1, sizeof *r);
@@ -31,7 +32,8 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
   r->limits = *limits;
   size_t B = (size_t)limits->batch, T = (size_t)limits->time, A = (size_t)config->annotation_width;
   size_t H = (size_t)config->units, widest = (size_t)larger(config->features, config->annotation_width);
-  size_t cell = (size_t)larger(config->units, config->state_units), final = (size_t)config_final_width(config);
+  size_t cell = (size_t)larger(config->units, config->state_units),
+         final = (size_t)config_final_width(config);
   r->lengths = calloc(B, sizeof *r->lengths);
   struct {
     double **array;
@@ -53,8 +55,9 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
     whole = (*arrays[i].array = calloc(arrays[i].rows, arrays[i].columns * sizeof(double))) && whole;
   if (!whole) {
     reference_close(r);
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
-                     (int)limits->batch, (int)limits->time);
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
+                     "cuseq_session_open: out of memory (max_batch %d, max_time %d)", (int)limits->batch,
+                     (int)limits->time);
   }
   *state = r;
   return CUSEQ_STATUS_OK;
