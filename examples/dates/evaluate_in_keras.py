@@ -1,4 +1,7 @@
-"""How many of a TSV file's dates a .keras file gets right, in Keras: python evaluate_in_keras.py dates.keras pairs.tsv"""
+"""How many of a TSV file's dates a .keras file gets right, in Keras.
+
+python evaluate_in_keras.py dates.keras pairs.tsv
+"""
 
 import os
 import sys

@@ -1,9 +1,9 @@
 """Trains the date model in Keras 3: characters -> Bidirectional LSTM -> attention -> LSTM -> ISO date.
 
-    python train.py dates.keras --steps 20000 --batch 256
+    python train.py dates.keras
 
-The graph is the one of the well-known exercise: shared layers applied ten times, initial states as two inputs fed zeros,
-the output of one step not fed to the next.
+The graph is the one of the well-known exercise: shared layers applied ten times, initial states as two inputs
+fed zeros, the output of one step not fed to the next.
 """
 
 import argparse
@@ -26,7 +26,7 @@ HELD_OUT_SEED = 3
 
 
 def build():
-    """Returns the model with ten outputs [B,11], and one with the same layers and a single output [B,10,11] to train."""
+    """Returns the model with ten outputs [B,11], and the same layers with one output [B,10,11] to train."""
     text = keras.Input((LENGTH, len(INPUT)), name="text")
     s0 = keras.Input((DECODER_UNITS,), name="s0")
     c0 = keras.Input((DECODER_UNITS,), name="c0")
@@ -81,12 +81,12 @@ class Dates(keras.utils.PyDataset):
 
 
 class ExactMatch(keras.callbacks.Callback):
-    """Prints the share of held-out dates that come out whole, after each pass; keeps the file of the latest weights."""
+    """Prints the share of held-out dates that come out whole, after each pass."""
 
-    def __init__(self, path):
+    def __init__(self):
         super().__init__()
         self.texts, self.dates = zip(*generate.pairs(4000, HELD_OUT_SEED))
-        self.inputs, self.path = inputs_of(encode(self.texts)), path
+        self.inputs = inputs_of(encode(self.texts))
 
     def on_epoch_end(self, epoch, logs=None):
         tokens = self.model.predict(self.inputs, batch_size=500, verbose=0).argmax(-1)
@@ -97,7 +97,6 @@ class ExactMatch(keras.callbacks.Callback):
         )
         for text, date, got in wrong[:8]:
             print(f"    {text!r} is {date}, got {got}", flush=True)
-        self.model.save_weights(self.path)
 
 
 def main():
@@ -105,20 +104,14 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("output", help="the .keras file to write")
-    parser.add_argument("--steps", type=int, default=20000, help="optimizer steps (default: 20000)")
+    parser.add_argument("--steps", type=int, default=16000, help="optimizer steps (default: 16000)")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--pass-steps", type=int, default=1000, help="optimizer steps between two reports")
-    parser.add_argument(
-        "--weights", default="/tmp/dates.weights.h5", help="where the latest weights are kept"
-    )
-    parser.add_argument("--resume", action="store_true", help="start from --weights")
     arguments = parser.parse_args()
 
     keras.utils.set_random_seed(TRAINING_SEED)
     model, trained = build()
-    if arguments.resume:
-        trained.load_weights(arguments.weights)
     rate = keras.optimizers.schedules.CosineDecay(
         arguments.rate / 20, arguments.steps, alpha=0.005, warmup_target=arguments.rate, warmup_steps=500
     )
@@ -129,7 +122,7 @@ def main():
         epochs=arguments.steps // arguments.pass_steps,
         steps_per_epoch=arguments.pass_steps,
         verbose=0,
-        callbacks=[ExactMatch(arguments.weights)],
+        callbacks=[ExactMatch()],
     )
     model.save(arguments.output)
 
