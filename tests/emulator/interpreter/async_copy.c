@@ -1,0 +1,219 @@
+/* cp.async: copies of 4, 8 or 16 bytes from global to shared memory that take place later.
+ *
+ * A copy is kept until its lane waits for it, so that a kernel that reads too early sees what was there
+ * before (and the checks see a read that nothing orders). Groups belong to a lane: group numbers count its
+ * commits. */
+#include "barrier_object.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct copy {
+  const struct emu_instruction *in;
+  uint64_t to, from;
+  uint32_t group;
+  uint8_t lane, bytes, source_bytes; /* what the source does not give is set to zero */
+};
+
+/* What warp->async points to. */
+struct pending {
+  uint32_t count, capacity;
+  uint32_t commits[EMU_LANES];
+  struct copy copies[];
+};
+
+/* option[0]: bytes; option[1]: form of operand 2: none, the number of source bytes, or a predicate that
+ * ignores the source */
+enum { WHOLE_SOURCE, SOURCE_BYTES, IGNORE_SOURCE };
+
+static struct pending *reserve(struct emu_warp *w, const struct emu_instruction *in, uint32_t more) {
+  struct pending *p = w->async;
+  const uint32_t count = p ? p->count : 0;
+  if (p && count + more <= p->capacity)
+    return p;
+  const uint32_t capacity = 2 * (count + more);
+  struct pending *grown = realloc(p, sizeof *grown + capacity * sizeof grown->copies[0]);
+  if (!grown) {
+    emu_fault(w, in, 0, EMU_ERROR_HOST_MEMORY, "no memory for %u pending copies", capacity);
+    return NULL;
+  }
+  if (!p)
+    memset(grown, 0, sizeof *grown);
+  grown->capacity = capacity;
+  w->async = grown;
+  return grown;
+}
+
+static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  struct pending *p = reserve(w, in, EMU_LANES);
+  uint64_t from[EMU_LANES], to[EMU_LANES];
+  if (!p)
+    return;
+  const uint32_t bytes = in->option[0];
+  uint32_t reads = 0;
+  EMU_FOR_LANES(lane, mask) {
+    uint32_t source_bytes = bytes;
+    if (in->option[1] == SOURCE_BYTES)
+      source_bytes = emu_u32(w, &in->operand[2])[lane];
+    else if (in->option[1] == IGNORE_SOURCE && emu_predicate(w, &in->operand[2]) >> lane & 1)
+      source_bytes = 0;
+    if (source_bytes > bytes) {
+      emu_fault(w, in, lane, EMU_FAULT_CHECK, "cp.async with %u source bytes of a copy of %u", source_bytes,
+                bytes);
+      return;
+    }
+    to[lane] = emu_lane_address(w, &in->operand[0], lane);
+    from[lane] = emu_lane_address(w, &in->operand[1], lane);
+    reads |= (uint32_t)(source_bytes > 0) << lane;
+    p->copies[p->count++] = (struct copy){.in = in,
+                                          .to = to[lane],
+                                          .from = from[lane],
+                                          .group = p->commits[lane],
+                                          .lane = (uint8_t)lane,
+                                          .bytes = (uint8_t)bytes,
+                                          .source_bytes = (uint8_t)source_bytes};
+  }
+  if (reads)
+    emu_count_access(w, in, EMU_SPACE_GLOBAL, from, bytes, EMU_READ, reads);
+  emu_count_access(w, in, EMU_SPACE_SHARED, to, bytes, EMU_WRITE, mask);
+}
+
+/* The source's bytes, a power of two at a time since it may give fewer than the copy takes. */
+static bool read_source(struct emu_warp *w, const struct copy *c, unsigned char *value) {
+  for (unsigned done = 0; done < c->source_bytes;) {
+    unsigned step = c->bytes;
+    while (done % step || done + step > c->source_bytes)
+      step /= 2;
+    const void *from = emu_access(w, c->in, EMU_SPACE_GLOBAL, c->from + done, step, EMU_READ, c->lane);
+    if (!from)
+      return false;
+    memcpy(value + done, from, step);
+    done += step;
+  }
+  return true;
+}
+
+static bool perform(struct emu_warp *w, const struct copy *c) {
+  unsigned char value[16] = {0};
+  if (!read_source(w, c, value))
+    return false;
+  void *to = emu_access(w, c->in, EMU_SPACE_SHARED, c->to, c->bytes, EMU_WRITE, c->lane);
+  if (to)
+    memcpy(to, value, c->bytes);
+  return to;
+}
+
+/* Performs the copies of the lanes in mask that are not among their `left` latest committed groups; with
+ * `all`, every one. */
+static bool complete(struct emu_warp *w, uint32_t mask, uint32_t left, bool all) {
+  struct pending *p = w->async;
+  uint32_t kept = 0;
+  bool good = true;
+  if (!p)
+    return true;
+  for (uint32_t i = 0; i < p->count; i++) {
+    const struct copy *c = &p->copies[i];
+    const bool due = mask >> c->lane & 1 && (all || (uint64_t)c->group + left < p->commits[c->lane]);
+    if (!due)
+      p->copies[kept++] = *c;
+    else if (good)
+      good = perform(w, c);
+  }
+  p->count = kept;
+  return good;
+}
+
+static void commit(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  struct pending *p = reserve(w, in, 0);
+  if (p)
+    EMU_FOR_LANES(lane, mask) p->commits[lane]++;
+}
+
+static void wait_group(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  complete(w, mask, (uint32_t)in->operand[0].value, false);
+}
+
+static void wait_all(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  (void)in;
+  complete(w, mask, 0, true);
+}
+
+/* An arrival once the lane's copies are done, which is made to be now. Without .noinc the phase first expects
+ * one arrival more, so that nothing but the order is left of it. option[0]: .noinc */
+static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  if (!complete(w, mask, 0, true))
+    return;
+  EMU_FOR_LANES(lane, mask) {
+    const uint64_t address = emu_lane_address(w, &in->operand[0], lane);
+    uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address, lane);
+    if (!object)
+      return;
+    emu_order_release(w, lane, object, EMU_CTA);
+    if (in->option[0] && !emu_barrier_arrive(w, in, object, 1, false, lane))
+      return;
+  }
+}
+
+/* ---- Decoding ---- */
+
+static enum emu_decode_result decode_copy(struct emu_decoder *decoder, struct emu_instruction *out) {
+  static const char *const caching[] = {"ca", "cg", NULL};
+  static const char *const prefetches[] = {"L2::64B", "L2::128B", "L2::256B", NULL};
+  const int caches = emu_take_one(decoder, caching);
+  if (caches < 0 || (!emu_take(decoder, "shared") && !emu_take(decoder, "shared::cta")) ||
+      !emu_take(decoder, "global"))
+    return EMU_UNSUPPORTED;
+  emu_take_one(decoder, prefetches);
+  const bool has_policy = emu_take(decoder, "L2::cache_hint");
+  const unsigned operands = emu_operand_count(decoder) - has_policy;
+  if (operands < 3 || operands > 4 || !emu_bind_address(decoder, out, 0, 0) ||
+      !emu_bind_address(decoder, out, 1, 1) || !emu_bind_value(decoder, out, 3, 2, 4))
+    return EMU_UNSUPPORTED;
+  const uint64_t bytes = out->operand[3].value;
+  if (!out->operand[3].immediate || (bytes != 16 && (caches == 1 || (bytes != 4 && bytes != 8))))
+    return emu_refuse(decoder, "a copy is of 16 bytes, with .ca also of 4 or 8");
+  out->option[0] = (uint32_t)bytes;
+  if (operands == 4 && emu_operand_kind(decoder, 3) == EMU_OPERAND_PREDICATE) {
+    out->option[1] = IGNORE_SOURCE;
+    if (!emu_bind_predicate(decoder, out, 2, 3))
+      return EMU_UNSUPPORTED;
+  } else if (operands == 4) {
+    out->option[1] = SOURCE_BYTES;
+    if (!emu_bind_value(decoder, out, 2, 3, 4))
+      return EMU_UNSUPPORTED;
+  }
+  out->class = EMU_CLASS_GLOBAL;
+  out->run = copy;
+  return EMU_DECODED;
+}
+
+static enum emu_decode_result decode(struct emu_decoder *decoder, struct emu_instruction *out) {
+  if (!emu_take(decoder, "async") || emu_has(decoder, "bulk"))
+    return EMU_NOT_MINE;
+  out->class = EMU_CLASS_SYNCHRONISATION;
+  if (emu_take(decoder, "commit_group")) {
+    out->run = commit;
+    return EMU_DECODED;
+  }
+  if (emu_take(decoder, "wait_all")) {
+    out->run = wait_all;
+    return EMU_DECODED;
+  }
+  if (emu_take(decoder, "wait_group")) {
+    out->run = wait_group;
+    return emu_bind_value(decoder, out, 0, 0, 4) && out->operand[0].immediate ? EMU_DECODED : EMU_UNSUPPORTED;
+  }
+  if (emu_take(decoder, "mbarrier")) {
+    if (!emu_take(decoder, "arrive") || !emu_take(decoder, "b64"))
+      return EMU_UNSUPPORTED;
+    out->option[0] = emu_take(decoder, "noinc");
+    emu_take_space(decoder, out);
+    out->run = arrive;
+    return emu_bind_address(decoder, out, 0, 0) ? EMU_DECODED : EMU_UNSUPPORTED;
+  }
+  return decode_copy(decoder, out);
+}
+
+static const struct emu_opcode_entry opcodes[] = {{"cp", decode}, {NULL, NULL}};
+
+const struct emu_family EMU_VARIANT(emu_family_async_copy) = {"async_copy", opcodes};
