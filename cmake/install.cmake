@@ -13,6 +13,8 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/package/cuseq-config-versio
 install(FILES ${CMAKE_BINARY_DIR}/package/cuseq-config.cmake ${CMAKE_BINARY_DIR}/package/cuseq-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/cuseq)
 
+# The prefix is told from where the .pc file lies, so that `cmake --install --prefix` may choose another.
+file(RELATIVE_PATH CUSEQ_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/cuseq.pc.in ${CMAKE_BINARY_DIR}/package/cuseq.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/package/cuseq.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
