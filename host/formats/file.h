@@ -22,14 +22,19 @@ cuseq_status file_read(const char *path, void **bytes, size_t *size);
  * its target is replaced. A destination that is no regular file or is write-protected is refused. Several
  * writers of one destination do not disturb each other: the last to commit wins. */
 struct output_file {
-  FILE *stream;    /* write here; a failed write need not be noticed, the commit tells */
-  char *path;      /* the destination as the caller named it */
+  FILE
+      *stream; /* write here, or by output_file_write; a failed write need not be noticed, the commit tells */
+  int reason;  /* the errno of the first failure of output_file_write */
+  char *path;  /* the destination as the caller named it */
   char *target;    /* the destination with links followed */
   char *temporary; /* the file as long as it is not whole; NULL when it has no name */
 };
 
 /* Opens the temporary. On failure there is nothing to discard. */
 cuseq_status output_file_open(struct output_file *file, const char *path);
+
+/* Writes bytes. The same as fwrite to the stream, but that the commit can tell why it failed. */
+void output_file_write(struct output_file *file, const void *bytes, size_t size);
 
 /* Flushes, renames and releases; on failure (a full disk, say) removes the temporary, leaves an old file at
  * the destination as it was and releases all the same. */

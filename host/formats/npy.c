@@ -43,7 +43,7 @@ cuseq_status npy_write(const char *path, const struct npy_array *array) {
     return error_prefix(status, path);
   struct output_file output;
   TRY(output_file_open(&output, path));
-  fwrite(header, 1, length, output.stream); /* the commit tells of failures */
-  fwrite(array->data, 1, data_bytes, output.stream);
+  output_file_write(&output, header, length); /* the commit tells of failures */
+  output_file_write(&output, array->data, data_bytes);
   return output_file_commit(&output);
 }

@@ -82,7 +82,7 @@ static cuseq_status copy_archive(zip_source_t *source, const char *path) {
   while (n > 0) {
     n = zip_source_read(source, buffer, COPY_SIZE);
     if (n > 0)
-      fwrite(buffer, 1, (size_t)n, output.stream); /* the commit tells of failures */
+      output_file_write(&output, buffer, (size_t)n); /* the commit tells of failures */
   }
   free(buffer);
   if (n == 0)

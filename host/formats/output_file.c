@@ -191,6 +191,11 @@ cleanup:
   return status;
 }
 
+void output_file_write(struct output_file *file, const void *bytes, size_t size) {
+  if (size > 0 && fwrite(bytes, 1, size, file->stream) != size && file->reason == 0)
+    file->reason = errno;
+}
+
 /* Gives the unnamed file its name; 0 or an errno. An existing target cannot be linked over, so that the file
  * gets a temporary name first; signals wait meanwhile, or one could leave that name behind. */
 static int publish_unnamed(struct output_file *file) {
@@ -230,6 +235,8 @@ static void flush_folder(const char *target) {
 
 /* Everything up to and with the rename; 0 or an errno. */
 static int publish(struct output_file *file) {
+  if (file->reason != 0)
+    return file->reason;
   int failed_before = ferror(file->stream);
   errno = 0;
   if (fflush(file->stream) != 0 || failed_before)

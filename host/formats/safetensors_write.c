@@ -99,12 +99,14 @@ cuseq_status safetensors_write(const char *path, const struct safetensors *file)
   TRY_CLEANUP(output_file_open(&output, path));
   size_t length = strlen(header);
   size_t padded = (length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  unsigned char prefix[LENGTH_BYTES];
   for (int i = 0; i < LENGTH_BYTES; i++)
-    fputc((int)((uint64_t)padded >> 8 * i & 0xff), output.stream);
-  fprintf(output.stream, "%s%*s", header, (int)(padded - length), "");
+    prefix[i] = (unsigned char)((uint64_t)padded >> 8 * i);
+  output_file_write(&output, prefix, sizeof prefix); /* the commit tells of failures */
+  output_file_write(&output, header, length);
+  output_file_write(&output, "        ", padded - length);
   for (size_t i = 0; i < file->tensor_count; i++)
-    fwrite(file->tensors[i].data, 1, file->tensors[i].bytes,
-           output.stream); /* the commit tells of failures */
+    output_file_write(&output, file->tensors[i].data, file->tensors[i].bytes);
   TRY_CLEANUP(output_file_commit(&output));
 cleanup:
   free(header);
