@@ -150,7 +150,7 @@ static bool parse_block(struct emu_parser *p) {
     return false;
   if (++p->depth > MAX_BLOCK_DEPTH)
     return emu_syntax_error(p, "blocks are nested more than %d deep", MAX_BLOCK_DEPTH);
-  struct emu_scope *outer = p->scope;
+  struct emu_symbol_scope *outer = p->scope;
   p->scope = emu_scope_open(p);
   while (!p->failed && !emu_token_is(p, "}")) {
     if (p->token.kind == EMU_TOKEN_END)
@@ -196,7 +196,7 @@ static bool name_function(struct emu_parser *p, struct emu_function *f) {
   if (symbol && (symbol->kind != EMU_SYMBOL_FUNCTION || symbol->function->defined))
     return emu_syntax_error(p, "'%s' is defined twice", f->name);
   if (!symbol) {
-    struct emu_scope *inner = p->scope;
+    struct emu_symbol_scope *inner = p->scope;
     p->scope = m->scope;
     symbol = emu_symbol_add(p, f->name, EMU_SYMBOL_FUNCTION);
     p->scope = inner;

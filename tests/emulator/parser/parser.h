@@ -30,7 +30,7 @@ struct emu_parser {
   uint32_t line;
   struct emu_token token; /* the one being looked at */
   struct emu_function *function;
-  struct emu_scope *scope;
+  struct emu_symbol_scope *scope;
   unsigned depth;
   uint32_t location;
   struct emu_error *error;
@@ -52,7 +52,7 @@ bool emu_syntax_error(struct emu_parser *parser, const char *format, ...)
 bool emu_out_of_memory(struct emu_parser *parser);
 
 /* symbols.c */
-struct emu_scope *emu_scope_open(struct emu_parser *parser);
+struct emu_symbol_scope *emu_scope_open(struct emu_parser *parser);
 struct emu_symbol *emu_symbol_add(struct emu_parser *parser, const char *name, enum emu_symbol_kind kind);
 const struct emu_symbol *emu_symbol_lookup(struct emu_parser *parser, const char *name);
 bool emu_register_declare(struct emu_parser *parser);

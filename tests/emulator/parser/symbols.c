@@ -10,8 +10,8 @@ static uint32_t hash_of(const char *name) {
   return h;
 }
 
-struct emu_scope *emu_scope_open(struct emu_parser *p) {
-  struct emu_scope *scope = emu_arena_allocate(p->module->arena, sizeof *scope);
+struct emu_symbol_scope *emu_scope_open(struct emu_parser *p) {
+  struct emu_symbol_scope *scope = emu_arena_allocate(p->module->arena, sizeof *scope);
   if (!scope) {
     emu_out_of_memory(p);
     return NULL;
@@ -20,7 +20,7 @@ struct emu_scope *emu_scope_open(struct emu_parser *p) {
   return scope;
 }
 
-static bool grow_buckets(struct emu_parser *p, struct emu_scope *scope) {
+static bool grow_buckets(struct emu_parser *p, struct emu_symbol_scope *scope) {
   uint32_t count = scope->bucket_count ? scope->bucket_count * 4 : 16;
   struct emu_symbol **buckets = emu_arena_allocate(p->module->arena, count * sizeof *buckets);
   if (!buckets)
@@ -38,7 +38,7 @@ static bool grow_buckets(struct emu_parser *p, struct emu_scope *scope) {
   return true;
 }
 
-static struct emu_symbol *find_in(const struct emu_scope *scope, const char *name, uint32_t hash) {
+static struct emu_symbol *find_in(const struct emu_symbol_scope *scope, const char *name, uint32_t hash) {
   if (!scope->bucket_count)
     return NULL;
   for (struct emu_symbol *s = scope->buckets[hash & (scope->bucket_count - 1)]; s; s = s->next)
@@ -47,7 +47,7 @@ static struct emu_symbol *find_in(const struct emu_scope *scope, const char *nam
   return NULL;
 }
 
-static struct emu_symbol *add_to(struct emu_parser *p, struct emu_scope *scope, const char *name,
+static struct emu_symbol *add_to(struct emu_parser *p, struct emu_symbol_scope *scope, const char *name,
                                  enum emu_symbol_kind kind) {
   struct emu_symbol *s = emu_arena_allocate(p->module->arena, sizeof *s);
   if (!s || (scope->symbol_count >= scope->bucket_count && !grow_buckets(p, scope))) {
@@ -73,7 +73,7 @@ struct emu_symbol *emu_symbol_add(struct emu_parser *p, const char *name, enum e
   return add_to(p, p->scope, name, kind);
 }
 
-static struct emu_symbol *add_register(struct emu_parser *p, struct emu_scope *scope, const char *name,
+static struct emu_symbol *add_register(struct emu_parser *p, struct emu_symbol_scope *scope, const char *name,
                                        enum emu_type type) {
   struct emu_function *f = p->function;
   struct emu_symbol *s = add_to(p, scope, name, EMU_SYMBOL_REGISTER);
@@ -92,7 +92,8 @@ static struct emu_symbol *add_register(struct emu_parser *p, struct emu_scope *s
 }
 
 /* %r12 of a range %r<20>: made at its first use, so that a range of a million registers costs nothing. */
-static struct emu_symbol *find_in_ranges(struct emu_parser *p, struct emu_scope *scope, const char *name) {
+static struct emu_symbol *find_in_ranges(struct emu_parser *p, struct emu_symbol_scope *scope,
+                                         const char *name) {
   size_t length = strlen(name), digits = length;
   while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9')
     digits--;
@@ -110,7 +111,7 @@ static struct emu_symbol *find_in_ranges(struct emu_parser *p, struct emu_scope 
 
 const struct emu_symbol *emu_symbol_lookup(struct emu_parser *p, const char *name) {
   uint32_t hash = hash_of(name);
-  for (struct emu_scope *scope = p->scope; scope; scope = scope->parent) {
+  for (struct emu_symbol_scope *scope = p->scope; scope; scope = scope->parent) {
     struct emu_symbol *s = find_in(scope, name, hash);
     if (!s && scope->ranges)
       s = find_in_ranges(p, scope, name);
@@ -120,7 +121,7 @@ const struct emu_symbol *emu_symbol_lookup(struct emu_parser *p, const char *nam
   return NULL;
 }
 
-const struct emu_symbol *emu_find_symbol(const struct emu_scope *scope, const char *name) {
+const struct emu_symbol *emu_find_symbol(const struct emu_symbol_scope *scope, const char *name) {
   const struct emu_symbol *s = NULL;
   for (; scope && !s; scope = scope->parent)
     s = find_in(scope, name, hash_of(name));
@@ -180,7 +181,7 @@ bool emu_label_add(struct emu_parser *p, const char *name, struct emu_syntax *li
   return true;
 }
 
-const struct emu_label *emu_find_label(const struct emu_scope *scope, const char *name) {
+const struct emu_label *emu_find_label(const struct emu_symbol_scope *scope, const char *name) {
   for (; scope; scope = scope->parent)
     for (const struct emu_label *l = scope->labels; l; l = l->next)
       if (!strcmp(l->name, name))

@@ -47,8 +47,8 @@ struct emu_symbol {
   struct emu_symbol *next; /* in its scope's bucket */
 };
 
-struct emu_scope {
-  struct emu_scope *parent;
+struct emu_symbol_scope {
+  struct emu_symbol_scope *parent;
   struct emu_symbol **buckets;
   uint32_t bucket_count, symbol_count;
   struct emu_register_range *ranges; /* .reg .b32 %r<10> */
@@ -68,7 +68,7 @@ struct emu_label {
   uint32_t target;         /* index of the instruction that follows */
   struct emu_syntax *list; /* .branchtargets: names of labels; NULL for an ordinary label */
   uint32_t list_count;
-  struct emu_scope *scope;
+  struct emu_symbol_scope *scope;
   struct emu_label *next;
 };
 
@@ -103,7 +103,7 @@ struct emu_statement {
   bool guard_inverted;
   const struct emu_symbol *guard;
   struct emu_syntax *operands;
-  struct emu_scope *scope;
+  struct emu_symbol_scope *scope;
   uint32_t line;              /* of the text */
   uint32_t location;          /* index into the module's locations */
   uint32_t text, text_length; /* of the statement in the module's text */
@@ -115,7 +115,7 @@ struct emu_function {
   bool entry, defined, noreturn;
   struct emu_symbol **results, **parameters;
   uint32_t result_count, parameter_count;
-  struct emu_scope *scope;
+  struct emu_symbol_scope *scope;
   struct emu_statement *statements;
   uint32_t statement_count;
   uint32_t register_count, variable_count;
@@ -140,7 +140,7 @@ struct emu_syntax_module {
   const char *text;
   size_t length;
   int version, target; /* 90, 90 */
-  struct emu_scope *scope;
+  struct emu_symbol_scope *scope;
   struct emu_symbol **variables;
   uint32_t variable_count;
   struct emu_function **functions;
@@ -157,7 +157,7 @@ enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, si
 /* Path of a .file number; "" if there is none. */
 const char *emu_syntax_file(const struct emu_syntax_module *module, uint32_t number);
 /* NULL if there is no such label in scope. */
-const struct emu_label *emu_find_label(const struct emu_scope *scope, const char *name);
-const struct emu_symbol *emu_find_symbol(const struct emu_scope *scope, const char *name);
+const struct emu_label *emu_find_label(const struct emu_symbol_scope *scope, const char *name);
+const struct emu_symbol *emu_find_symbol(const struct emu_symbol_scope *scope, const char *name);
 
 #endif
