@@ -16,6 +16,7 @@ enum {
   FIGURE_TITLE = 20,
   PANEL_TITLE = 16,
   LABEL = 13,
+  UPRIGHT_LABEL = 2, /* characters; longer column labels are turned */
   AXIS = 12,
   BAR = 14,
   BAR_SPACE = 84, /* the colour scale with its gap, numbers and caption */
@@ -35,7 +36,6 @@ struct layout {
   double width, height; /* of one panel, all alike */
   double top;           /* above the first panel */
   int across, down;
-  bool upwards; /* column labels are turned */
   float scale;
 };
 
@@ -91,8 +91,8 @@ static struct layout layout_make(const struct plot_figure *figure) {
       .top = MARGIN + (figure->title ? FIGURE_TITLE + 20 : 0),
       .scale = plot_scale(figure),
   };
-  layout.upwards = column_label > 2 && layout.cell_width >= LABELED_CELL;
-  layout.labels_height = layout.upwards ? clamp(column_label, 1, 24) * LABEL * LABEL_ADVANCE + 6 : LABEL + 6;
+  bool upwards = column_label > UPRIGHT_LABEL && layout.cell_width >= LABELED_CELL;
+  layout.labels_height = upwards ? clamp(column_label, 1, 24) * LABEL * LABEL_ADVANCE + 6 : LABEL + 6;
   layout.header = PANEL_TITLE + 12 + AXIS + 6 + layout.labels_height;
   layout.width = fmax(layout.gutter + columns * layout.cell_width, title);
   layout.height = layout.header + rows * layout.cell_height;
@@ -128,12 +128,10 @@ static void draw_column_labels(const struct plot_panel *panel, const struct layo
   struct canvas_text text = {.size = LABEL, .anchor = ANCHOR_MIDDLE, .font = FONT_LABEL, .y = y - 6};
   if (layout->cell_width < 14)
     text.size = 11;
-  if (every && layout->upwards) {
-    text.upwards = true;
-    text.anchor = ANCHOR_START;
-  }
   char number[LABEL_BYTES];
   for (int32_t t = 0; t < panel->columns; t += step) {
+    text.upwards = every && label_length(label_get(panel->column_labels, t, number)) > UPRIGHT_LABEL;
+    text.anchor = text.upwards ? ANCHOR_START : ANCHOR_MIDDLE;
     text.x = x + (t + 0.5) * layout->cell_width + (text.upwards ? text.size * 0.35 : 0);
     canvas->text(canvas->self, &text, label_get(every ? panel->column_labels : NULL, t, number));
   }

@@ -53,7 +53,7 @@ static int32_t text_width(const char *text) {
 static void put_character(FILE *stream, uint32_t character, const struct plot_terminal_style *style) {
   char bytes[5];
   if (character >= 0x80 && !style->utf8)
-    character = character == 0x2423 ? '_' : '?';
+    character = character == 0x2423 ? '_' : character == 0x2192 ? '>' : '?';
   label_put(character, bytes);
   fputs(bytes, stream);
 }

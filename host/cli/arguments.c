@@ -1,0 +1,217 @@
+#include "cli/arguments.h"
+
+#include "cli/message.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COUNT_OR_ZERO, VALUE_POSITIVE };
+
+struct option_description {
+  const char *name;
+  char letter; /* 0: none */
+  const char *value;
+  enum value_kind kind;
+  size_t offset; /* of its member of struct arguments */
+  const char *help;
+};
+
+static const struct option_description descriptions[OPTION_COUNT] = {
+    [OPTION_OUTPUT] = {"output", 'o', "OUT.npz", VALUE_TEXT, offsetof(struct arguments, output),
+                       "write every array of the result (default: none)"},
+    [OPTION_DEVICE] = {"device", 0, "DEVICE", VALUE_TEXT, offsetof(struct arguments, device),
+                       "auto, reference, cpu, cuda or cuda:N (default: auto)"},
+    [OPTION_LENGTHS] = {"lengths", 0, "L.npy", VALUE_TEXT, offsetof(struct arguments, lengths),
+                        "integers [B], the rows' lengths (default: all T)"},
+    [OPTION_STEPS] = {"steps", 0, "Y", VALUE_COUNT, offsetof(struct arguments, steps),
+                      "decoder steps (default: the model's)"},
+    [OPTION_THREADS] = {"threads", 0, "N", VALUE_COUNT, offsetof(struct arguments, threads),
+                        "CPU threads (default: as many as help)"},
+    [OPTION_PLOT] = {"plot", 0, "FILE", VALUE_TEXT, offsetof(struct arguments, plot),
+                     "draw the attention to FILE.svg or FILE.png (default: none)"},
+    [OPTION_ALLOW_NONFINITE] = {"allow-nonfinite", 0, NULL, VALUE_NONE,
+                                offsetof(struct arguments, allow_nonfinite),
+                                "let NaN and infinity in the input through (default: refuse)"},
+    [OPTION_TRUNCATE] = {"truncate", 0, NULL, VALUE_NONE, offsetof(struct arguments, truncate),
+                         "cut texts that are too long (default: refuse)"},
+    [OPTION_SCORES] = {"scores", 0, NULL, VALUE_NONE, offsetof(struct arguments, scores),
+                       "add the output's log-probability, after a tab (default: no)"},
+    [OPTION_TOLERANCE] = {"tolerance", 0, "X", VALUE_POSITIVE, offsetof(struct arguments, tolerance),
+                          "largest error (default: 3e-6 to T = 64, 1e-5 beyond)"},
+    [OPTION_BATCH_LARGEST] = {"batch", 0, "B", VALUE_COUNT, offsetof(struct arguments, batch),
+                              "pairs computed at a time (default: 64)"},
+    [OPTION_BATCH_MEASURED] = {"batch", 0, "B", VALUE_COUNT, offsetof(struct arguments, batch),
+                               "sequences per run (default: 1)"},
+    [OPTION_TIME] = {"time", 0, "T", VALUE_COUNT, offsetof(struct arguments, time),
+                     "positions per sequence (default: the vocabulary's length, or 30)"},
+    [OPTION_SHOW_WRONG] = {"show-wrong", 0, "N", VALUE_COUNT_OR_ZERO, offsetof(struct arguments, show_wrong),
+                           "list the first N wrong outputs (default: 0)"},
+    [OPTION_VOCABULARY] = {"vocabulary", 0, "FILE.json", VALUE_TEXT, offsetof(struct arguments, vocabulary),
+                           "put this vocabulary into the model (default: none)"},
+    [OPTION_PYTORCH] = {"pytorch", 0, "CONFIG.json", VALUE_TEXT, offsetof(struct arguments, pytorch),
+                        "IN is a PyTorch state_dict; what it means (default: none)"},
+    [OPTION_JSON] = {"json", 0, NULL, VALUE_NONE, offsetof(struct arguments, json),
+                     "print JSON (default: text)"},
+    [OPTION_HELP] = {"help", 'h', NULL, VALUE_NONE, offsetof(struct arguments, help), "print this and exit"},
+};
+
+enum { FIRST_LONG = 256 };
+
+struct parser {
+  struct option options[COMMAND_OPTIONS + 1];
+  const char *names[COMMAND_OPTIONS + 1];
+  char letters[2 * COMMAND_OPTIONS + 2];
+};
+
+static void parser_make(const struct command *command, struct parser *parser) {
+  size_t count = 0, letters = 0;
+  parser->letters[letters++] = ':';
+  for (bool last = false; !last; count++) {
+    enum option_id id = command->options[count];
+    const struct option_description *description = &descriptions[id];
+    parser->names[count] = description->name;
+    parser->options[count] = (struct option){
+        description->name, description->value ? required_argument : no_argument, NULL, FIRST_LONG + (int)id};
+    if (description->letter) {
+      parser->letters[letters++] = description->letter;
+      if (description->value)
+        parser->letters[letters++] = ':';
+    }
+    last = id == OPTION_HELP;
+  }
+  parser->names[count] = NULL;
+  parser->options[count] = (struct option){0};
+  parser->letters[letters] = 0;
+}
+
+static int store(const struct option_description *description, const char *text,
+                 struct arguments *arguments) {
+  void *member = (char *)arguments + description->offset;
+  char *end = NULL;
+  errno = 0;
+  switch (description->kind) {
+  case VALUE_NONE:
+    *(bool *)member = true;
+    return EXIT_DONE;
+  case VALUE_TEXT:
+    if (!*text)
+      return fail("--%s: empty value (needed %s)", description->name, description->value);
+    *(const char **)member = text;
+    return EXIT_DONE;
+  case VALUE_POSITIVE: {
+    double value = strtod(text, &end);
+    if (!*text || *end || !(value > 0) || !isfinite(value))
+      return fail("--%s: not a positive number (found \"%s\")", description->name, text);
+    *(double *)member = value;
+    return EXIT_DONE;
+  }
+  case VALUE_COUNT:
+  case VALUE_COUNT_OR_ZERO: {
+    long smallest = description->kind == VALUE_COUNT, value = strtol(text, &end, 10);
+    if (!*text || *end || errno || value < smallest || value > INT32_MAX)
+      return fail("--%s: not a whole number that fits (found \"%s\", needed %ld to %d)", description->name,
+                  text, smallest, INT32_MAX);
+    *(int32_t *)member = (int32_t)value;
+    return EXIT_DONE;
+  }
+  }
+  return EXIT_USER;
+}
+
+/* What getopt_long did not accept: argv[optind - 1], or the letter in optopt. */
+static int refuse(const struct command *command, const struct parser *parser, char **argv) {
+  const char *text = argv[optind - 1];
+  if (optopt > 0 && optopt < FIRST_LONG)
+    return fail("-%c: unknown option (see cuseq %s --help; a text that begins with - goes after --)", optopt,
+                command->name);
+  if (optopt >= FIRST_LONG)
+    return fail("--%s: takes no value (found \"%s\")", descriptions[optopt - FIRST_LONG].name, text);
+  char name[64];
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(text + 2, "="), text + 2);
+  int alike = 0;
+  for (const char *const *known = parser->names; *known; known++)
+    alike += strncmp(*known, name, strlen(name)) == 0;
+  if (alike > 1)
+    return fail("--%s: could be more than one option (see cuseq %s --help)", name, command->name);
+  const char *meant = suggest(name, parser->names);
+  if (meant)
+    return fail("--%s: unknown option (did you mean --%s?)", name, meant);
+  return fail("--%s: unknown option (see cuseq %s --help)", name, command->name);
+}
+
+/* The description of what getopt_long returns. */
+static const struct option_description *find_description(int code) {
+  int id = code - FIRST_LONG;
+  for (int i = 0; code < FIRST_LONG && i < OPTION_COUNT; i++)
+    if (descriptions[i].letter == code)
+      id = i;
+  return &descriptions[id];
+}
+
+int arguments_parse(const struct command *command, int argc, char **argv, struct arguments *arguments) {
+  struct parser parser;
+  parser_make(command, &parser);
+  *arguments = (struct arguments){0};
+  opterr = 0;
+  for (int code; (code = getopt_long(argc, argv, parser.letters, parser.options, NULL)) != -1;) {
+    if (code == '?')
+      return refuse(command, &parser, argv);
+    const struct option_description *description = find_description(code == ':' ? optopt : code);
+    if (code == ':')
+      return fail("--%s: needs a value (%s; see cuseq %s --help)", description->name, description->value,
+                  command->name);
+    int status = store(description, optarg, arguments);
+    if (status != EXIT_DONE)
+      return status;
+    if (arguments->help)
+      return EXIT_DONE;
+  }
+  arguments->operands = argv + optind;
+  arguments->operand_count = argc - optind;
+  if (arguments->operand_count < command->fewest)
+    return fail("%s: too few arguments (found %d, needed %s)", command->name, (int)arguments->operand_count,
+                command->operands);
+  if (command->most >= 0 && arguments->operand_count > command->most)
+    return fail("%s: too many arguments (found \"%s\", needed %s)", command->name,
+                argv[optind + command->most], *command->operands ? command->operands : "none");
+  return EXIT_DONE;
+}
+
+void help_command(const struct command *command) {
+  printf("usage: cuseq %s%s%s [options]\n\n%s\n\noptions:\n", command->name, *command->operands ? " " : "",
+         command->operands, command->description);
+  for (int i = 0;; i++) {
+    const struct option_description *description = &descriptions[command->options[i]];
+    char left[64], letter[8] = "    ";
+    if (description->letter)
+      snprintf(letter, sizeof letter, "-%c, ", description->letter);
+    snprintf(left, sizeof left, "%s--%s%s%s", letter, description->name, description->value ? " " : "",
+             description->value ? description->value : "");
+    printf("  %-26s %s\n", left, description->help);
+    if (command->options[i] == OPTION_HELP)
+      break;
+  }
+  printf("\nexample:\n%s\n", command->example);
+}
+
+void help_program(void) {
+  printf("usage: cuseq COMMAND [arguments]\n\n"
+         "Runs attention sequence-to-sequence models: a bidirectional LSTM encoder, attention,\n"
+         "an LSTM decoder.\n\ncommands:\n");
+  for (const struct command *const *command = commands; *command; command++)
+    printf("  %-10s %s\n", (*command)->name, (*command)->summary);
+  printf("\noptions:\n"
+         "  -h, --help     print this and exit; cuseq COMMAND --help describes a command\n"
+         "  -V, --version  print the version and exit\n\n"
+         "exit status:\n"
+         "  0 done, 1 a comparison missed its tolerance, 2 the user can mend it (usage, a bad file,\n"
+         "  a full disk, no such device), 3 the device or the machine failed, 130 interrupted\n\n"
+         "example:\n"
+         "  cuseq translate models/dates.safetensors \"3 May 1979\"\n");
+}

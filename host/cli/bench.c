@@ -1,0 +1,232 @@
+/* cuseq bench: how long a model takes. Nothing is timed before it is verified. */
+#include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/json.h"
+#include "cli/message.h"
+#include "cli/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { DEFAULT_TIME = 30, VERIFIED_ROWS = 32, SAMPLES = 50, FEWEST_SAMPLES = 5, LARGEST_FLOATS = 1 << 30 };
+
+static const double WARM_UP = 0.2, MEASURED = 2, SAMPLE = 2e-3; /* seconds */
+
+struct bench {
+  const struct arguments *arguments;
+  cuseq_model *model;
+  const cuseq_config *config;
+  cuseq_session *session;
+  int32_t batch, time, steps;
+  void *data; /* the input: ids where the model reads texts, otherwise numbers */
+  cuseq_input input;
+  struct results results; /* what is measured: the last thing that the model makes, and the weights */
+  struct verdicts verdicts;
+  double samples[SAMPLES]; /* seconds per run */
+  int count;
+};
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* Marsaglia's xorshift: the same input on every machine. */
+static uint32_t next_random(uint32_t *state) {
+  *state ^= *state << 13;
+  *state ^= *state >> 17;
+  *state ^= *state << 5;
+  return *state;
+}
+
+static int make_input(struct bench *bench) {
+  bool ids = bench->config->text_length > 0;
+  uint32_t features = (uint32_t)bench->config->features, state = 2463534242u;
+  size_t count = (size_t)bench->batch * (size_t)bench->time * (ids ? 1 : features);
+  bench->data = malloc(count * 4);
+  if (!bench->data)
+    return fail_memory();
+  for (size_t i = 0; i < count; i++) {
+    uint32_t random = next_random(&state);
+    if (ids)
+      ((int32_t *)bench->data)[i] = (int32_t)(random % features);
+    else
+      ((float *)bench->data)[i] = (float)((double)random / 2147483648.0 - 1);
+  }
+  bench->input = (cuseq_input){.data = bench->data,
+                               .dtype = ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
+                               .batch = bench->batch,
+                               .time = bench->time};
+  return EXIT_DONE;
+}
+
+static cuseq_status open_session(const struct bench *bench, const char *device, int32_t batch,
+                                 cuseq_session **session) {
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, bench->model);
+  options.device = device;
+  options.threads = bench->arguments->threads;
+  options.max_batch = batch;
+  options.max_time = bench->time;
+  return cuseq_session_open(bench->model, &options, session);
+}
+
+static int bench_open(struct bench *bench) {
+  const struct arguments *arguments = bench->arguments;
+  cuseq_status status = cuseq_model_load(arguments->operands[0], &bench->model);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_library(status);
+  const cuseq_config *config = bench->config = cuseq_model_config(bench->model);
+  bench->batch = arguments->batch > 0 ? arguments->batch : 1;
+  bench->time = arguments->time > 0       ? arguments->time
+                : config->text_length > 0 ? config->text_length
+                                          : DEFAULT_TIME;
+  bench->steps = config->has_decoder ? config->steps : 1;
+  double floats =
+      (double)bench->batch * ((double)bench->time * (config->features + config->annotation_width) +
+                              (double)bench->steps * (bench->time + config->annotation_width));
+  if (floats > LARGEST_FLOATS)
+    return fail("--batch: too large with this --time (found %.3g floats, needed at most %d)", floats,
+                LARGEST_FLOATS);
+  status = open_session(bench, arguments->device, bench->batch, &bench->session);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_library(status);
+  return make_input(bench);
+}
+
+/* One run with every array wanted. */
+static cuseq_status run_all(cuseq_session *session, cuseq_input input, int32_t batch,
+                            const struct results *results) {
+  cuseq_encoding encoding = {0};
+  cuseq_decoding decoding = {0};
+  input.batch = batch;
+  results_bind(results, 0, &encoding, &decoding);
+  return cuseq_run(session, &input, &encoding, &decoding);
+}
+
+/* The first rows, all arrays, against the reference. */
+static int verify(struct bench *bench) {
+  int32_t rows = bench->batch < VERIFIED_ROWS ? bench->batch : VERIFIED_ROWS;
+  struct results got = {0}, want = {0};
+  cuseq_session *reference = NULL;
+  int result = results_make(&got, bench->config, bench->batch, bench->time, bench->steps, RESULT_SET_ALL);
+  if (result == EXIT_DONE)
+    result = results_make(&want, bench->config, rows, bench->time, bench->steps, RESULT_SET_ALL);
+  if (result == EXIT_DONE) {
+    cuseq_status status = open_session(bench, "reference", rows, &reference);
+    if (status == CUSEQ_STATUS_OK)
+      status = run_all(bench->session, bench->input, bench->batch, &got);
+    if (status == CUSEQ_STATUS_OK)
+      status = run_all(reference, bench->input, rows, &want);
+    if (status == CUSEQ_STATUS_OK)
+      verdicts_add(&bench->verdicts, bench->config, &got, &want, 0, rows);
+    else
+      result = fail_library(status);
+  }
+  cuseq_session_close(reference);
+  results_free(&got);
+  results_free(&want);
+  return result;
+}
+
+static int timed_runs(struct bench *bench, int runs, double *seconds) {
+  double start = now();
+  for (int i = 0; i < runs; i++) {
+    cuseq_status status = run_all(bench->session, bench->input, bench->batch, &bench->results);
+    if (status != CUSEQ_STATUS_OK)
+      return fail_library(status);
+  }
+  *seconds = (now() - start) / runs;
+  return interrupt_requested() ? interrupt_leave() : EXIT_DONE;
+}
+
+static int measure(struct bench *bench) {
+  unsigned set = RESULT_SET(RESULT_ALPHAS) | RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS);
+  if (!bench->config->has_decoder)
+    set |= RESULT_SET(RESULT_CONTEXT);
+  int result = results_make(&bench->results, bench->config, bench->batch, bench->time, bench->steps, set);
+  double seconds = 0, start = now();
+  for (int runs = 1; result == EXIT_DONE && now() - start < WARM_UP; runs *= 2)
+    result = timed_runs(bench, runs, &seconds);
+  int runs = seconds < SAMPLE ? (int)(SAMPLE / (seconds > 1e-9 ? seconds : 1e-9)) + 1 : 1;
+  start = now();
+  while (result == EXIT_DONE && bench->count < SAMPLES &&
+         (bench->count < FEWEST_SAMPLES || now() - start < MEASURED))
+    result = timed_runs(bench, runs, &bench->samples[bench->count++]);
+  return result;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static double percentile(const struct bench *bench, int percent) {
+  return bench->samples[(bench->count - 1) * percent / 100] * 1e6;
+}
+
+static void print_result(struct bench *bench) {
+  qsort(bench->samples, (size_t)bench->count, sizeof *bench->samples, compare_doubles);
+  double median = percentile(bench, 50), low = percentile(bench, 10), high = percentile(bench, 90);
+  double worst = verdicts_worst(&bench->verdicts), rate = bench->batch / (median * 1e-6);
+  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0];
+  int threads = (int)cuseq_session_threads(bench->session);
+  if (bench->arguments->json) {
+    fputs("{\n  \"model\": ", stdout);
+    json_string(stdout, path);
+    printf(
+        ",\n  \"device\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n"
+        "  \"median_us\": %.9g,\n  \"p10_us\": %.9g,\n  \"p90_us\": %.9g,\n  \"sequences_per_second\": "
+        "%.9g,\n"
+        "  \"samples\": %d,\n  \"max_error\": %.9g,\n  \"verified\": true\n}\n",
+        device, threads, (int)bench->batch, (int)bench->time, (int)bench->steps, median, low, high, rate,
+        bench->count, worst);
+    return;
+  }
+  printf("# cuseq %s, %s, %d samples\n", cuseq_version(), path, bench->count);
+  printf("%-10s %7s %6s %6s %6s %12s %12s %12s %14s %10s  %s\n", "device", "threads", "B", "T", "Y",
+         "median us", "p10 us", "p90 us", "sequences/s", "max error", "verdict");
+  printf("%-10s %7d %6d %6d %6d %12.1f %12.1f %12.1f %14.0f %10.2g  ok\n", device, threads, (int)bench->batch,
+         (int)bench->time, (int)bench->steps, median, low, high, rate, worst);
+}
+
+static int run_bench(const struct arguments *arguments) {
+  struct bench bench = {.arguments = arguments};
+  int status = bench_open(&bench);
+  bench.verdicts.tolerance = verdict_tolerance(bench.time);
+  if (status == EXIT_DONE)
+    status = verify(&bench);
+  if (status == EXIT_DONE && verdicts_missed(&bench.verdicts)) {
+    fail("%s: not measured: %s misses the reference (max error %.3g, allowed %.3g; see cuseq compare)",
+         arguments->operands[0], cuseq_session_device(bench.session), verdicts_worst(&bench.verdicts),
+         bench.verdicts.tolerance);
+    status = EXIT_MISSED;
+  }
+  if (status == EXIT_DONE)
+    status = measure(&bench);
+  if (status == EXIT_DONE)
+    print_result(&bench);
+  results_free(&bench.results);
+  free(bench.data);
+  cuseq_session_close(bench.session);
+  cuseq_model_destroy(bench.model);
+  return status;
+}
+
+const struct command command_bench = {
+    .name = "bench",
+    .operands = "MODEL",
+    .fewest = 1,
+    .most = 1,
+    .summary = "measure how long a model takes",
+    .description =
+        "Runs a model on made-up input: first verifies the first rows against the reference, then warms\n"
+        "up, then prints the median of up to 50 samples with the 10th and 90th percentile. Exit status 1\n"
+        "when the verification misses the tolerance.",
+    .example = "  cuseq bench models/dates.safetensors --batch 32 --device cpu",
+    .options = {OPTION_BATCH_MEASURED, OPTION_TIME, OPTION_DEVICE, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
+    .run = run_bench,
+};

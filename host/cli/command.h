@@ -1,0 +1,72 @@
+/* The commands of the program and what they take. */
+#ifndef CUSEQ_CLI_COMMAND_H
+#define CUSEQ_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The options of all commands; a command sets and reads those that it lists. */
+struct arguments {
+  const char *device;
+  const char *output;
+  const char *lengths;
+  const char *plot;
+  const char *vocabulary;
+  const char *pytorch;
+  int32_t steps;   /* 0: the model's                                                                      */
+  int32_t threads; /* 0: as many as help                                                                  */
+  int32_t batch;   /* 0: the command's default                                                            */
+  int32_t time;    /* 0: the command's default                                                            */
+  int32_t show_wrong;
+  double tolerance; /* 0: by the length of the sequences                                                  */
+  bool allow_nonfinite;
+  bool truncate;
+  bool scores;
+  bool json;
+  bool help;
+  char **operands;
+  int32_t operand_count;
+};
+
+enum option_id {
+  OPTION_OUTPUT,
+  OPTION_DEVICE,
+  OPTION_LENGTHS,
+  OPTION_STEPS,
+  OPTION_THREADS,
+  OPTION_PLOT,
+  OPTION_ALLOW_NONFINITE,
+  OPTION_TRUNCATE,
+  OPTION_SCORES,
+  OPTION_TOLERANCE,
+  OPTION_BATCH_LARGEST,
+  OPTION_BATCH_MEASURED,
+  OPTION_TIME,
+  OPTION_SHOW_WRONG,
+  OPTION_VOCABULARY,
+  OPTION_PYTORCH,
+  OPTION_JSON,
+  OPTION_HELP,
+  OPTION_COUNT
+};
+
+enum { COMMAND_OPTIONS = 16 };
+
+struct command {
+  const char *name;
+  const char *operands; /* "MODEL INPUT.npy"                                                              */
+  int32_t fewest, most; /* operands; most -1: any number                                                  */
+  const char *summary;
+  const char *description;
+  const char *example;
+  enum option_id options[COMMAND_OPTIONS]; /* up to OPTION_HELP, which all have                           */
+  int (*run)(const struct arguments *arguments);
+};
+
+extern const struct command command_run, command_translate, command_compare, command_evaluate,
+    command_convert, command_info, command_bench, command_devices;
+
+/* All of them, in the order of the help; ends with NULL. */
+extern const struct command *const commands[];
+
+#endif

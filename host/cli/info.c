@@ -1,0 +1,163 @@
+/* cuseq info: what a model is. */
+#include "cli/command.h"
+#include "cli/json.h"
+#include "cli/message.h"
+#include "cuseq/cuseq.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *activation_name(cuseq_activation activation) {
+  static const char *const names[] = {
+      "linear", "tanh", "relu", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "softmax"};
+  return names[activation];
+}
+
+static void print_encoder(const cuseq_config *config) {
+  static const char *const merges[] = {"concat", "sum", "mul", "ave"};
+  printf("encoder    %d %s LSTM layer%s of %d units, %d features in, annotations %d wide\n",
+         (int)config->layers,
+         config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL ? "bidirectional" : "forward",
+         config->layers == 1 ? "" : "s", (int)config->units, (int)config->features,
+         (int)config->annotation_width);
+  printf("           %s, gates %s", activation_name(config->activation),
+         activation_name(config->recurrent_activation));
+  if (config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL)
+    printf(", merge %s", merges[config->merge]);
+  putchar('\n');
+}
+
+static void print_attention(const cuseq_config *config) {
+  static const char *const scores[] = {"concat", "dot", "general", "additive"};
+  printf("attention  %s", scores[config->score]);
+  for (int32_t i = 0; i < config->attention_layers; i++)
+    printf("%s dense %d %s", i ? "," : ":", (int)config->attention_units[i],
+           activation_name(config->attention_activation[i]));
+  if (config->additive_units)
+    printf(": %d units", (int)config->additive_units);
+  if (config->scale != 1)
+    printf(", scale %g", (double)config->scale);
+  putchar('\n');
+}
+
+static void print_decoder(const cuseq_config *config) {
+  static const char *const initial[] = {"zeros", "the encoder's final state",
+                                        "the encoder's through dense layers"};
+  if (!config->has_decoder) {
+    printf("state      %d units, %s\n", (int)config->state_units, initial[config->initial_state]);
+    return;
+  }
+  printf("decoder    LSTM of %d units, %d steps, begins with %s\n", (int)config->state_units,
+         (int)config->steps, initial[config->initial_state]);
+  printf("           %s, gates %s\n", activation_name(config->decoder_activation),
+         activation_name(config->decoder_recurrent_activation));
+  if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
+    printf("           reads its last output, %s", config->embedding_units ? "embedded" : "one-hot");
+  if (config->embedding_units)
+    printf(" in %d units", (int)config->embedding_units);
+  if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
+    printf(", from token %d\n", (int)config->start_token);
+  if (config->end_token >= 0)
+    printf("           ends with token %d\n", (int)config->end_token);
+  printf("output     %d %s\n", (int)config->outputs, activation_name(config->output_activation));
+}
+
+static void print_symbols(const char *title, int32_t count,
+                          const char *(*symbol)(const cuseq_model *, int32_t), const cuseq_model *model) {
+  printf("%-10s %d symbols:", title, (int)count);
+  for (int32_t id = 0; id < count; id++) {
+    putchar(' ');
+    const char *text = symbol(model, id);
+    if (strcmp(text, " ") == 0)
+      text = "' '";
+    for (; *text; text++)
+      putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
+  }
+  putchar('\n');
+}
+
+static int64_t tensor_size(const cuseq_tensor *tensor) {
+  int64_t size = 1;
+  for (int32_t i = 0; i < tensor->rank; i++)
+    size *= tensor->shape[i];
+  return size;
+}
+
+static int64_t parameter_count(const cuseq_model *model) {
+  int64_t count = 0;
+  cuseq_tensor tensor;
+  for (size_t i = 0; i < cuseq_model_tensor_count(model); i++)
+    if (cuseq_model_tensor(model, i, &tensor) == CUSEQ_STATUS_OK)
+      count += tensor_size(&tensor);
+  return count;
+}
+
+static void print_tensors(const cuseq_model *model, bool json) {
+  cuseq_tensor tensor;
+  for (size_t i = 0; i < cuseq_model_tensor_count(model); i++) {
+    if (cuseq_model_tensor(model, i, &tensor) != CUSEQ_STATUS_OK)
+      continue;
+    if (json) {
+      fputs(i ? ",\n    " : "\n    ", stdout);
+      json_string(stdout, tensor.name);
+      fputs(": [", stdout);
+    } else {
+      printf("  %-46s [", tensor.name);
+    }
+    for (int32_t k = 0; k < tensor.rank; k++)
+      printf("%s%" PRId64, k ? "," : "", tensor.shape[k]);
+    fputs(json ? "]" : "]\n", stdout);
+  }
+}
+
+static void info_text(const cuseq_model *model, const char *path) {
+  const cuseq_config *config = cuseq_model_config(model);
+  printf("model      %s\n", path);
+  print_encoder(config);
+  print_attention(config);
+  print_decoder(config);
+  if (config->text_length) {
+    printf("texts      of up to %d characters\n", (int)config->text_length);
+    print_symbols("in", config->input_symbols, cuseq_model_input_symbol, model);
+    print_symbols("out", config->output_symbols, cuseq_model_output_symbol, model);
+  }
+  int64_t parameters = parameter_count(model);
+  printf("weights    %" PRId64 " parameters, %.1f KB, in %zu tensors:\n", parameters,
+         (double)parameters * 4 / 1024, cuseq_model_tensor_count(model));
+  print_tensors(model, false);
+}
+
+static void info_json(const cuseq_model *model, const char *path) {
+  fputs("{\n  \"model\": ", stdout);
+  json_string(stdout, path);
+  printf(",\n  \"parameters\": %" PRId64 ",\n  \"config\": %s,\n  \"tensors\": {", parameter_count(model),
+         cuseq_model_config_json(model));
+  print_tensors(model, true);
+  fputs("\n  }\n}\n", stdout);
+}
+
+static int run_info(const struct arguments *arguments) {
+  cuseq_model *model;
+  cuseq_status status = cuseq_model_load(arguments->operands[0], &model);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_library(status);
+  if (arguments->json)
+    info_json(model, arguments->operands[0]);
+  else
+    info_text(model, arguments->operands[0]);
+  cuseq_model_destroy(model);
+  return EXIT_DONE;
+}
+
+const struct command command_info = {
+    .name = "info",
+    .operands = "MODEL",
+    .fewest = 1,
+    .most = 1,
+    .summary = "describe a model",
+    .description = "Prints a model's configuration, vocabulary, tensors and parameter count.",
+    .example = "  cuseq info models/dates.safetensors",
+    .options = {OPTION_JSON, OPTION_HELP},
+    .run = run_info,
+};

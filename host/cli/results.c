@@ -1,0 +1,112 @@
+#include "cli/results.h"
+
+#include "cli/message.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { LARGEST_BATCH = 256, FLOATS_AT_A_TIME = 16 << 20 };
+
+static void shape_set(struct results *results, enum result_id id, const char *name, int64_t a, int64_t b,
+                      int64_t c) {
+  results->arrays[id] = (struct result){.name = name, .rank = c ? 3 : b ? 2 : 1, .shape = {a, b, c}};
+}
+
+static void shapes_make(struct results *results, const cuseq_config *config, int64_t B, int32_t T,
+                        int32_t Y) {
+  int32_t A = config->annotation_width, H = config->units;
+  shape_set(results, RESULT_ANNOTATIONS, "annotations", B, T, A);
+  shape_set(results, RESULT_H_FW, "h_fw", B, H, 0);
+  shape_set(results, RESULT_C_FW, "c_fw", B, H, 0);
+  if (config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL) {
+    shape_set(results, RESULT_H_BW, "h_bw", B, H, 0);
+    shape_set(results, RESULT_C_BW, "c_bw", B, H, 0);
+  }
+  if (!config->has_decoder) {
+    shape_set(results, RESULT_CONTEXT, "context", B, A, 0);
+    shape_set(results, RESULT_ALPHAS, "alphas", B, T, 0);
+    return;
+  }
+  shape_set(results, RESULT_CONTEXT, "context", B, Y, A);
+  shape_set(results, RESULT_ALPHAS, "alphas", B, Y, T);
+  shape_set(results, RESULT_STATES, "states", B, Y, config->state_units);
+  shape_set(results, RESULT_OUTPUTS, "outputs", B, Y, config->outputs);
+  shape_set(results, RESULT_TOKENS, "tokens", B, Y, 0);
+  results->arrays[RESULT_TOKENS].integer = true;
+  if (config->end_token >= 0) {
+    shape_set(results, RESULT_OUTPUT_LENGTHS, "output_lengths", B, 0, 0);
+    results->arrays[RESULT_OUTPUT_LENGTHS].integer = true;
+  }
+}
+
+size_t result_row(const struct result *result) {
+  size_t elements = 1;
+  for (int32_t i = 1; i < result->rank; i++)
+    elements *= (size_t)result->shape[i];
+  return elements;
+}
+
+int results_make(struct results *results, const cuseq_config *config, int64_t batch, int32_t time,
+                 int32_t steps, unsigned set) {
+  *results = (struct results){0};
+  shapes_make(results, config, batch, time, steps);
+  for (int id = 0; id < RESULT_COUNT; id++) {
+    struct result *result = &results->arrays[id];
+    if (result->rank == 0 || !(set & RESULT_SET(id)))
+      continue;
+    size_t row = result_row(result);
+    if ((size_t)batch <= SIZE_MAX / 8 / row)
+      result->data = calloc((size_t)batch * row, sizeof(float));
+    if (!result->data) {
+      results_free(results);
+      return fail_memory();
+    }
+  }
+  return EXIT_DONE;
+}
+
+void results_free(struct results *results) {
+  for (int id = 0; id < RESULT_COUNT; id++)
+    free(results->arrays[id].data);
+  *results = (struct results){0};
+}
+
+float *results_floats(const struct results *results, enum result_id id, int64_t first) {
+  const struct result *result = &results->arrays[id];
+  return result->data ? (float *)result->data + (size_t)first * result_row(result) : NULL;
+}
+
+int32_t *results_integers(const struct results *results, enum result_id id, int64_t first) {
+  const struct result *result = &results->arrays[id];
+  return result->data ? (int32_t *)result->data + (size_t)first * result_row(result) : NULL;
+}
+
+void results_bind(const struct results *results, int64_t first, cuseq_encoding *encoding,
+                  cuseq_decoding *decoding) {
+  encoding->annotations = results_floats(results, RESULT_ANNOTATIONS, first);
+  encoding->h_fw = results_floats(results, RESULT_H_FW, first);
+  encoding->c_fw = results_floats(results, RESULT_C_FW, first);
+  encoding->h_bw = results_floats(results, RESULT_H_BW, first);
+  encoding->c_bw = results_floats(results, RESULT_C_BW, first);
+  decoding->contexts = results_floats(results, RESULT_CONTEXT, first);
+  decoding->alphas = results_floats(results, RESULT_ALPHAS, first);
+  decoding->states = results_floats(results, RESULT_STATES, first);
+  decoding->outputs = results_floats(results, RESULT_OUTPUTS, first);
+  decoding->tokens = results_integers(results, RESULT_TOKENS, first);
+  decoding->output_lengths = results_integers(results, RESULT_OUTPUT_LENGTHS, first);
+}
+
+int32_t results_steps(const struct results *results, int64_t b) {
+  const int32_t *length = results_integers(results, RESULT_OUTPUT_LENGTHS, b);
+  return length                                ? *length
+         : results->arrays[RESULT_TOKENS].rank ? (int32_t)results->arrays[RESULT_TOKENS].shape[1]
+                                               : 1;
+}
+
+int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps) {
+  double position = config->features + 10.0 * config->units + 2.0 * config->annotation_width;
+  double step = config->annotation_width + 8.0 * config->state_units + 2.0 * config->outputs + time;
+  double rows = FLOATS_AT_A_TIME / (time * position + steps * step);
+  int32_t most = rows < 1 ? 1 : rows > LARGEST_BATCH ? LARGEST_BATCH : (int32_t)rows;
+  return batch < most ? (int32_t)batch : most;
+}

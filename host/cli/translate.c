@@ -1,0 +1,249 @@
+/* cuseq translate: texts in, texts out. */
+#include "cli/command.h"
+#include "cli/gallery.h"
+#include "cli/interrupt.h"
+#include "cli/json.h"
+#include "cli/lines.h"
+#include "cli/message.h"
+#include "cli/texts.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAPS_PRINTED = 20, MAPS_PLOTTED = 64 };
+
+/* A text of the batch; an empty one is not translated: its output is empty, so that lines stay in step. */
+struct item {
+  char *text;
+  bool empty;
+};
+
+struct translation {
+  const struct arguments *arguments;
+  struct texts texts;
+  struct item *items; /* [texts.most] */
+  int32_t count;
+  long printed; /* texts so far */
+  bool terminal;
+  struct gallery shown;   /* this batch, on the terminal */
+  struct gallery plotted; /* for --plot */
+  struct lines lines;
+  int32_t next;         /* the last operand taken */
+  cuseq_status refused; /* why the text after the last batch is not translated */
+  int reason;           /* errno of a failed read */
+};
+
+static bool from_stdin(const struct arguments *arguments) {
+  return arguments->operand_count == 2 && strcmp(arguments->operands[1], "-") == 0;
+}
+
+/* The next text. LINE_NOT_YET when the batch should rather be computed than waited for. */
+static enum line_result next_text(struct translation *translation, char **text) {
+  if (from_stdin(translation->arguments))
+    return lines_next(&translation->lines, translation->count == 0, text);
+  if (++translation->next >= translation->arguments->operand_count)
+    return LINE_END;
+  *text = translation->arguments->operands[translation->next];
+  return LINE_READY;
+}
+
+/* Fills the batch. LINE_READY when it is full, LINE_NOT_YET when there is nothing more to be had now. */
+static enum line_result gather(struct translation *translation) {
+  while (translation->count < translation->texts.most) {
+    char *text = NULL;
+    enum line_result result = next_text(translation, &text);
+    translation->reason = errno;
+    if (result != LINE_READY)
+      return result;
+    struct item *item = &translation->items[translation->count];
+    *item = (struct item){strdup(text), *text == 0};
+    translation->refused = !item->text   ? CUSEQ_STATUS_OUT_OF_MEMORY
+                           : item->empty ? CUSEQ_STATUS_OK
+                                         : texts_add(&translation->texts, text);
+    if (translation->refused != CUSEQ_STATUS_OK) {
+      free(item->text);
+      return LINE_END;
+    }
+    translation->count++;
+  }
+  return LINE_READY;
+}
+
+/* Why there are no more texts: the end, or what is said about it. */
+static int end_status(const struct translation *translation, enum line_result result) {
+  char subject[64];
+  if (from_stdin(translation->arguments))
+    snprintf(subject, sizeof subject, "stdin: line %ld", translation->lines.number);
+  else
+    snprintf(subject, sizeof subject, "text %d", (int)translation->next);
+  if (result == LINE_INTERRUPTED)
+    return interrupt_leave();
+  if (result == LINE_TOO_LONG)
+    return fail("%s: too long (found over %d bytes)", subject, LINE_LONGEST);
+  if (result == LINE_ZERO)
+    return fail("%s: not a text (found a zero byte)", subject);
+  if (result == LINE_FAILED)
+    return fail("stdin: cannot be read (%s)", strerror(translation->reason));
+  if (translation->refused == CUSEQ_STATUS_OK)
+    return EXIT_DONE;
+  fail("%s: %s%s", subject, texts_reason(), strstr(texts_reason(), "too long") ? "; --truncate cuts it" : "");
+  return exit_status(translation->refused);
+}
+
+/* For people: control characters of the output, which the model's file chose, do not reach the terminal. */
+static void print_text(const struct translation *translation, const char *text) {
+  for (; *text; text++) {
+    bool control = (unsigned char)*text < 0x20 || *text == 0x7F;
+    putchar(control && translation->terminal ? '?' : *text);
+  }
+}
+
+static void print_json(struct translation *translation, const struct item *item, int32_t slot) {
+  const struct texts *texts = &translation->texts;
+  fputs(translation->printed ? ",\n {\"input\": " : "[\n {\"input\": ", stdout);
+  json_string(stdout, item->text);
+  fputs(", \"output\": ", stdout);
+  json_string(stdout, item->empty ? "" : texts_output(&translation->texts, slot));
+  if (translation->arguments->scores) {
+    fputs(", \"score\": ", stdout);
+    json_number(stdout, item->empty ? 0 : texts_score(texts, slot));
+  }
+  size_t steps = item->empty ? 0 : (size_t)results_steps(&texts->results, slot);
+  fputs(", \"tokens\": ", stdout);
+  json_integers(stdout, results_integers(&texts->results, RESULT_TOKENS, slot), steps);
+  fputs("}", stdout);
+}
+
+static void print_line(struct translation *translation, const struct item *item, int32_t slot) {
+  if (!item->empty)
+    print_text(translation, texts_output(&translation->texts, slot));
+  if (translation->arguments->scores)
+    printf("\t%.6g", item->empty ? 0.0 : texts_score(&translation->texts, slot));
+  putchar('\n');
+}
+
+static int add_map(struct translation *translation, struct gallery *gallery, const struct item *item,
+                   int32_t slot) {
+  struct texts *texts = &translation->texts;
+  const char *output = texts_output(texts, slot);
+  size_t size = strlen(item->text) + strlen(output) + 64;
+  char *title = malloc(size);
+  if (!title)
+    return fail_memory();
+  int used = snprintf(title, size, "%s \u2192 %s", item->text, output);
+  if (translation->arguments->scores)
+    snprintf(title + used, size - (size_t)used, "  (%.6g)", texts_score(texts, slot));
+  size_t stride = (size_t)texts->time;
+  struct gallery_entry entry = {.title = title,
+                                .alphas = (float *)texts->results.arrays[RESULT_ALPHAS].data +
+                                          (size_t)slot * (size_t)texts->config->steps * stride,
+                                .steps = results_steps(&texts->results, slot),
+                                .time = texts->time,
+                                .length = texts->lengths[slot],
+                                .ids = texts->ids + (size_t)slot * stride,
+                                .tokens = results_integers(&texts->results, RESULT_TOKENS, slot)};
+  int status = gallery_add(gallery, &entry);
+  free(title);
+  return status;
+}
+
+static int print_item(struct translation *translation, const struct item *item, int32_t slot) {
+  bool map = translation->terminal && !item->empty && translation->printed < MAPS_PRINTED;
+  int status = EXIT_DONE;
+  if (translation->arguments->json)
+    print_json(translation, item, slot);
+  else if (map)
+    status = add_map(translation, &translation->shown, item, slot);
+  else
+    print_line(translation, item, slot);
+  translation->printed++;
+  if (status == EXIT_DONE && translation->arguments->plot && !item->empty)
+    status = add_map(translation, &translation->plotted, item, slot);
+  return status;
+}
+
+/* Translates and prints the batch. */
+static int flush_batch(struct translation *translation) {
+  int status = translation->texts.count > 0 ? texts_run(&translation->texts) : EXIT_DONE;
+  int32_t slot = 0;
+  for (int32_t i = 0; i < translation->count; i++) {
+    struct item *item = &translation->items[i];
+    if (status == EXIT_DONE)
+      status = print_item(translation, item, slot);
+    slot += !item->empty;
+    free(item->text);
+    /* Heat maps print together, at the end of the batch or before the first text that gets none. */
+    bool last = i + 1 == translation->count || translation->printed == MAPS_PRINTED;
+    if (last && status == EXIT_DONE) {
+      gallery_print(&translation->shown);
+      gallery_clear(&translation->shown);
+    }
+  }
+  translation->count = 0;
+  texts_clear(&translation->texts);
+  return status == EXIT_DONE ? stdout_check() : status;
+}
+
+static int translate_all(struct translation *translation) {
+  int status = EXIT_DONE;
+  enum line_result result = LINE_READY;
+  while (status == EXIT_DONE && (result == LINE_READY || result == LINE_NOT_YET)) {
+    result = gather(translation);
+    status = flush_batch(translation);
+    interrupt_progress("interrupted: %ld texts translated", translation->printed);
+    if (status == EXIT_DONE && interrupt_requested())
+      result = LINE_INTERRUPTED;
+  }
+  if (status == EXIT_DONE)
+    status = end_status(translation, result);
+  if (translation->arguments->json && status == EXIT_DONE)
+    fputs(translation->printed ? "\n]\n" : "[]\n", stdout);
+  if (translation->arguments->plot && status == EXIT_DONE)
+    status = gallery_write(&translation->plotted, translation->arguments->plot);
+  return status;
+}
+
+static int run_translate(const struct arguments *arguments) {
+  if (gallery_check_path(arguments->plot) != EXIT_DONE)
+    return EXIT_USER;
+  struct translation translation = {.arguments = arguments, .terminal = isatty(STDOUT_FILENO)};
+  unsigned set = 0;
+  if (arguments->plot || (translation.terminal && !arguments->json))
+    set |= RESULT_SET(RESULT_ALPHAS);
+  if (arguments->scores)
+    set |= RESULT_SET(RESULT_OUTPUTS);
+  int32_t most = from_stdin(arguments) ? 0 : arguments->operand_count - 1;
+  int status = texts_open(&translation.texts, arguments->operands[0], arguments, most, set);
+  gallery_init(&translation.shown, translation.texts.model, MAPS_PRINTED);
+  gallery_init(&translation.plotted, translation.texts.model, MAPS_PLOTTED);
+  if (status == EXIT_DONE) {
+    translation.items = calloc((size_t)translation.texts.most, sizeof *translation.items);
+    status = translation.items ? translate_all(&translation) : fail_memory();
+  }
+  gallery_clear(&translation.shown);
+  gallery_clear(&translation.plotted);
+  lines_free(&translation.lines);
+  free(translation.items);
+  texts_close(&translation.texts);
+  return status;
+}
+
+const struct command command_translate = {
+    .name = "translate",
+    .operands = "MODEL TEXT...|-",
+    .fewest = 2,
+    .most = -1,
+    .summary = "text in, text out, with the attention drawn on a terminal",
+    .description =
+        "Translates each TEXT by a model that has a vocabulary; - reads them from stdin, one a line.\n"
+        "Where stdout is no terminal, prints one line per text. On a terminal draws the attention of\n"
+        "the first 20. An empty text gives an empty line. A text that is refused ends the work, after\n"
+        "the texts before it are printed.",
+    .example = "  cuseq translate models/dates.safetensors \"3 May 1979\" \"sat 21 Jan, 2012\" --plot a.svg",
+    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_SCORES, OPTION_JSON,
+                OPTION_HELP},
+    .run = run_translate,
+};

@@ -1,0 +1,110 @@
+#include "cli/verdict.h"
+
+#include <math.h>
+
+double verdict_tolerance(int32_t time) {
+  return time <= 64 ? 3e-6 : 1e-5;
+}
+
+static double error_of(double got, double want) {
+  double error = fabs(got - want) / fmax(1, fabs(want));
+  return isnan(error) ? INFINITY : error;
+}
+
+static void judge(struct verdict *verdict, double tolerance, double got, double want, int64_t row,
+                  size_t element) {
+  double error = error_of(got, want);
+  verdict->compared++;
+  verdict->missed += !(error <= tolerance);
+  if (verdict->compared > 1 && !(error > verdict->worst))
+    return;
+  verdict->worst = error;
+  verdict->got = got;
+  verdict->want = want;
+  verdict->row = row;
+  verdict->element = element;
+}
+
+/* Whether the two largest of the reference's outputs are too close for float32 to tell them apart. */
+static bool is_tie(const float *outputs, int32_t count, double tolerance) {
+  double best = -INFINITY, second = -INFINITY;
+  for (int32_t v = 0; v < count; v++) {
+    double value = (double)outputs[v];
+    if (value > best) {
+      second = best;
+      best = value;
+    } else if (value > second) {
+      second = value;
+    }
+  }
+  return best - second <= tolerance * fmax(1, fabs(best));
+}
+
+struct row_pair {
+  const struct results *got, *want;
+  int32_t slot;
+  int64_t row;
+};
+
+/* Compares the tokens of a row; returns up to how many steps the row can be compared. */
+static int32_t judge_tokens(struct verdicts *verdicts, const cuseq_config *config,
+                            const struct row_pair *pair) {
+  int32_t steps = (int32_t)pair->want->arrays[RESULT_TOKENS].shape[1];
+  const int32_t *got = results_integers(pair->got, RESULT_TOKENS, pair->slot);
+  const int32_t *want = results_integers(pair->want, RESULT_TOKENS, pair->slot);
+  const float *outputs = results_floats(pair->want, RESULT_OUTPUTS, pair->slot);
+  bool depends = config->feedback == CUSEQ_FEEDBACK_OUTPUT || config->end_token >= 0;
+  for (int32_t y = 0; y < steps; y++) {
+    bool may_differ = got[y] != want[y] && is_tie(outputs + (size_t)y * (size_t)config->outputs,
+                                                  config->outputs, verdicts->tolerance);
+    verdicts->ties += may_differ;
+    if (!may_differ)
+      judge(&verdicts->arrays[RESULT_TOKENS], 0, got[y], want[y], pair->row, (size_t)y);
+    if (may_differ && depends) {
+      verdicts->parted++;
+      return y + 1;
+    }
+  }
+  return steps;
+}
+
+static void judge_row(struct verdicts *verdicts, const cuseq_config *config, const struct row_pair *pair) {
+  int32_t all = config->has_decoder ? (int32_t)pair->want->arrays[RESULT_TOKENS].shape[1] : 1;
+  int32_t steps = config->has_decoder ? judge_tokens(verdicts, config, pair) : 1;
+  for (int id = 0; id < RESULT_TOKENS; id++) {
+    const struct result *result = &pair->want->arrays[id];
+    if (result->rank == 0)
+      continue;
+    size_t elements = result_row(result);
+    if (id >= RESULT_CONTEXT)
+      elements = elements / (size_t)all * (size_t)steps;
+    const float *got = results_floats(pair->got, (enum result_id)id, pair->slot);
+    const float *want = results_floats(pair->want, (enum result_id)id, pair->slot);
+    for (size_t i = 0; i < elements; i++)
+      judge(&verdicts->arrays[id], verdicts->tolerance, (double)got[i], (double)want[i], pair->row, i);
+  }
+  if (pair->want->arrays[RESULT_OUTPUT_LENGTHS].rank && steps == all)
+    judge(&verdicts->arrays[RESULT_OUTPUT_LENGTHS], 0,
+          *results_integers(pair->got, RESULT_OUTPUT_LENGTHS, pair->slot),
+          *results_integers(pair->want, RESULT_OUTPUT_LENGTHS, pair->slot), pair->row, 0);
+}
+
+void verdicts_add(struct verdicts *verdicts, const cuseq_config *config, const struct results *got,
+                  const struct results *want, int64_t first, int32_t count) {
+  for (int32_t i = 0; i < count; i++)
+    judge_row(verdicts, config, &(struct row_pair){got, want, i, first + i});
+}
+
+bool verdicts_missed(const struct verdicts *verdicts) {
+  for (int id = 0; id < RESULT_COUNT; id++)
+    if (verdicts->arrays[id].missed > 0)
+      return true;
+  return false;
+}
+
+double verdicts_worst(const struct verdicts *verdicts) {
+  double worst = 0;
+  for (int id = 0; id < RESULT_TOKENS; id++)
+    worst = fmax(worst, verdicts->arrays[id].worst);
+  return worst;
+}

@@ -1,0 +1,41 @@
+/* Results of a device judged against the reference's. */
+#ifndef CUSEQ_CLI_VERDICT_H
+#define CUSEQ_CLI_VERDICT_H
+
+#include "cli/results.h"
+
+/* Of one array. The error of a value is |got - want| / max(1, |want|), infinite where that is NaN. */
+struct verdict {
+  double worst;     /* the largest error                                                                   */
+  double got, want; /* there                                                                              */
+  int64_t row;
+  size_t element; /* within its row                                                                       */
+  int64_t compared;
+  int64_t missed; /* values beyond the tolerance                                                          */
+};
+
+/* Tokens may differ where the reference's two best outputs lie within the tolerance of each other. What a
+ * model that reads its own output, or that ends its rows, does after such a step is not compared: those rows
+ * have parted. */
+struct verdicts {
+  double tolerance;
+  struct verdict arrays[RESULT_COUNT];
+  int64_t ties;   /* tokens that differ where they may                                                    */
+  int64_t parted; /* rows                                                                                 */
+};
+
+/* What is promised for float32 at a length. */
+double verdict_tolerance(int32_t time);
+
+/* Takes up `count` rows, the first of which is row `first` of the whole. All arrays of the model must be
+ * there. */
+void verdicts_add(struct verdicts *verdicts, const cuseq_config *config, const struct results *got,
+                  const struct results *want, int64_t first, int32_t count);
+
+/* Whether any array missed the tolerance. */
+bool verdicts_missed(const struct verdicts *verdicts);
+
+/* The largest error of the floating-point arrays. */
+double verdicts_worst(const struct verdicts *verdicts);
+
+#endif
