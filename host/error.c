@@ -14,7 +14,7 @@ static void error_clean(void) {
       *c = '?';
 }
 
-cuseq_status error_set(cuseq_status status, const char *format, ...) {
+void error_store(const char *format, ...) {
   char line[ERROR_CAPACITY]; /* an argument may be the last error itself */
   va_list arguments;
   va_start(arguments, format);
@@ -22,7 +22,6 @@ cuseq_status error_set(cuseq_status status, const char *format, ...) {
   va_end(arguments);
   memcpy(error_line, line, sizeof line);
   error_clean();
-  return status;
 }
 
 cuseq_status error_prefix(cuseq_status status, const char *prefix) {

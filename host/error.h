@@ -5,9 +5,15 @@
 #include "cuseq/cuseq.h"
 
 /* Stores one line (cut at 1023 bytes; control characters, which names from files may hold, become '?') as
- * this thread's last error and returns `status`. The line has the form "SUBJECT: what is wrong (found,
- * needed)". */
-cuseq_status error_set(cuseq_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+ * this thread's last error. The line has the form "SUBJECT: what is wrong (found, needed)". */
+void error_store(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static inline cuseq_status error_status(cuseq_status status) {
+  return status;
+}
+
+/* error_set(status, format, ...) stores the line and is `status`. A macro, so that an analyser sees which. */
+#define error_set(status, ...) (error_store(__VA_ARGS__), error_status(status))
 
 /* Puts "prefix: " in front of this thread's last error and returns `status`: how a caller adds the file's
  * name. */

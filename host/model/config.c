@@ -81,7 +81,7 @@ static cuseq_status config_word(const json_t *object, const char *where, const c
 /* The same into an enum's variable. */
 #define WORD(object, where, key, words, required, target)                                                    \
   do {                                                                                                       \
-    int word_;                                                                                               \
+    int word_ = 0;                                                                                           \
     TRY(config_word(object, where, key, words, required, &word_));                                           \
     (target) = word_;                                                                                        \
   } while (0)

@@ -161,6 +161,8 @@ static cuseq_status list_allocate(cuseq_model *model, const struct tensor_list *
   size_t floats = 0;
   for (size_t i = 0; i < list->count; i++)
     floats += entry_stride(&list->entries[i]);
+  if (list->count == 0)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "model: it has no tensors");
   model->storage = aligned_alloc(64, floats * sizeof(float));
   model->tensors = calloc(list->count, sizeof *model->tensors);
   model->names = calloc(list->count, TENSOR_NAME_CAPACITY);
