@@ -1,0 +1,80 @@
+#include "backends/cpu/isa.h"
+
+#include "backends/backend.h"
+#include "error.h"
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct isa {
+  const char *name; /* in CUSEQ_CPU_ISA */
+  const struct cpu_kernels *kernels;
+};
+
+/* Best first. */
+static const struct isa isas[] = {
+#if defined(__x86_64__)
+    {"avx512", &cpu_kernels_avx512},
+    {"avx2", &cpu_kernels_avx2},
+#endif
+    {"portable", &cpu_kernels_portable},
+};
+
+enum { ISA_COUNT = sizeof isas / sizeof *isas };
+
+static bool isa_available(const struct cpu_kernels *kernels) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (kernels == &cpu_kernels_avx2)
+    return avx2;
+  if (kernels == &cpu_kernels_avx512)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+  return kernels == &cpu_kernels_portable;
+}
+
+static const struct cpu_kernels *isa_best(void) {
+  for (int i = 0; i < ISA_COUNT; i++)
+    if (isa_available(isas[i].kernels))
+      return isas[i].kernels;
+  return &cpu_kernels_portable;
+}
+
+cuseq_status isa_pick(const struct cpu_kernels **kernels) {
+  const char *wanted = getenv("CUSEQ_CPU_ISA");
+  *kernels = isa_best();
+  if (!wanted || !*wanted)
+    return CUSEQ_STATUS_OK;
+  for (int i = 0; i < ISA_COUNT; i++) {
+    if (strcmp(isas[i].name, wanted) != 0)
+      continue;
+    if (!isa_available(isas[i].kernels))
+      return error_set(CUSEQ_STATUS_NO_DEVICE, "CUSEQ_CPU_ISA: this processor does not have it (found %s)",
+                       wanted);
+    *kernels = isas[i].kernels;
+    return CUSEQ_STATUS_OK;
+  }
+  return error_set(
+      CUSEQ_STATUS_NO_DEVICE,
+      "CUSEQ_CPU_ISA: no such instruction set (found \"%.40s\", needed avx512, avx2 or portable)", wanted);
+}
+
+int32_t isa_cores(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0)
+    return 1;
+  int32_t cores = CPU_COUNT(&set);
+  return cores > 0 ? cores : 1;
+}
+
+void backend_cpu_describe(char *text, size_t capacity) {
+  const struct cpu_kernels *kernels = isa_best();
+  int32_t cores = isa_cores();
+  if (capacity > 0)
+    snprintf(text, capacity, "%s, %d core%s", kernels->name, (int)cores, cores == 1 ? "" : "s");
+}

@@ -1,0 +1,132 @@
+/* What differs between instruction sets: one table of functions per set, all made from the sources in
+ * kernels/. Every function is pure apart from the arrays it is given, allocates nothing and may run in any
+ * thread. What it computes for one row has the same bits whatever the other rows are and however many there
+ * are. */
+#ifndef CUSEQ_CPU_KERNELS_H
+#define CUSEQ_CPU_KERNELS_H
+
+#include "cuseq/cuseq.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Arrays that kernels read or write in whole vectors start at, and have strides of, multiples of this many
+ * floats. */
+enum { CPU_LANES = 16 };
+
+/* Pre-activations are packed scaled so that activations start with a power of two or a clip:
+ * sigmoid(x) = 1/(1+2^z) with z = -log2(e) x, tanh(x) = (1-2^z)/(1+2^z) with z = -2 log2(e) x, and a hard
+ * sigmoid is clip(z,0,1) with z = slope x + 0.5. cpu_scale_of() has the factors. */
+struct cpu_scale {
+  double factor;
+  double offset;
+};
+struct cpu_scale cpu_scale_of(cuseq_activation activation);
+
+/* Packed weights of an LSTM cell: units in blocks of `width` (the kernels' vector), the four gates side by
+ * side. Lanes past the last unit are zero. */
+struct cpu_lstm {
+  const float *weights; /* [blocks][inputs + units][i,f,c,o][width], scaled */
+  const float *bias; /* [blocks][i,f,c,o][width], scaled                                                  */
+  int32_t inputs;
+  int32_t units;
+  int32_t blocks;
+  cuseq_activation activation;
+  cuseq_activation recurrent_activation;
+};
+
+enum { CPU_SEGMENTS = 3 };
+
+/* How a step's input is put together: z = bias + (a gathered row) + sum over segments of in[s] . weight rows.
+ */
+struct cpu_lstm_step {
+  const struct cpu_lstm *cell;
+  int32_t segments;
+  int32_t first[CPU_SEGMENTS]; /* the segment's first row of the weights */
+  int32_t count[CPU_SEGMENTS];
+  int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
+};
+
+struct cpu_lstm_row {
+  const float *in[CPU_SEGMENTS]; /* [count[s]] each, any alignment */
+  float *c;    /* [blocks*width] the cell state, replaced                                  */
+  float *out;  /* [units] the new hidden state; must not overlap `in`                      */
+  float *copy; /* [units] a second place for it, or NULL                                   */
+  int32_t hot; /* the id to gather where hot_first >= 0                                    */
+};
+
+/* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
+struct cpu_dense {
+  const float *weights; /* per group [inputs][vectors][width] */
+  const float *bias; /* [units rounded up to width]; zeros where the layer has none                       */
+  int32_t inputs;
+  int32_t units;
+};
+
+/* The energies of keyed scores: e_t = layers(act_1(key_t + query)). Keys and query come scaled for act_1. */
+struct cpu_energy {
+  int32_t layers;                            /* those after the first; 0: e_t = act_1(key_t + query)                            */
+  int32_t units[CUSEQ_MAX_ATTENTION_LAYERS]; /* [0]: of the keys; [l]: of the l-th layer after */
+  cuseq_activation activation[CUSEQ_MAX_ATTENTION_LAYERS];
+  const float
+      *weights[CUSEQ_MAX_ATTENTION_LAYERS]; /* [l] row-major [units[l-1]][units[l]], scaled; [0] unused */
+  const float *bias[CUSEQ_MAX_ATTENTION_LAYERS]; /* [l] [units[l]], scaled                                */
+  float scale;
+};
+
+struct cpu_kernels {
+  const char *name; /* "AVX-512", "AVX2", "portable" */
+  int32_t width; /* floats in a vector                                                                    */
+
+  /* One time step of `count` rows. */
+  void (*lstm_step)(const struct cpu_lstm_step *step, const struct cpu_lstm_row *rows, int32_t count);
+
+  /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. */
+  void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
+                size_t out_stride);
+
+  /* x = activation(x), x unscaled, in whole vectors: [count rounded up to width]. */
+  void (*activate)(cuseq_activation activation, float *x, int32_t count);
+
+  /* x = exp(x), the same way: what the softmaxes use. */
+  void (*exponential)(float *x, int32_t count);
+
+  /* x = softmax(x) over [count], in whole vectors; what lies past count is ignored and overwritten. */
+  void (*softmax)(float *x, int32_t count);
+
+  /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. */
+  int32_t (*argmax)(const float *x, int32_t count);
+
+  /* out [columns][out_stride] = the transpose of in [rows][in_stride]; whole width x width blocks are moved.
+   */
+  void (*transpose)(const float *in, size_t in_stride, int32_t rows, int32_t columns, float *out,
+                    size_t out_stride);
+
+  /* e[t] = scale * (bias + a_t . v) for t < length: a [length][stride], `width` columns of it, v zero past
+   * them. Reads and writes whole vectors of t. */
+  void (*dots)(const float *a, size_t stride, int32_t columns, const float *v, float bias, float scale,
+               int32_t length, float *e);
+
+  /* e[t] for t < length from keys [units[0]][stride] and query [units[0]]. scratch: [2][largest
+   * units][CPU_LANES]. */
+  void (*energies)(const struct cpu_energy *energy, const float *keys, size_t stride, const float *query,
+                   int32_t length, float *scratch, float *e);
+
+  /* e = softmax(e) over t < length, zero up to the whole vector; context [columns] = sum of e_t a_t, in whole
+   * vectors. */
+  void (*attend)(const float *a, size_t stride, int32_t columns, int32_t length, float *e, float *context);
+
+  /* out = in1 (op) in2 element by element: the merges sum, mul, ave. Whole vectors. */
+  void (*merge)(cuseq_merge merge, const float *in1, const float *in2, int32_t count, float *out);
+
+  /* out [count] = in rounded to float32. */
+  void (*narrow)(const double *in, int32_t count, float *out);
+};
+
+extern const struct cpu_kernels cpu_kernels_portable;
+#if defined(__x86_64__)
+extern const struct cpu_kernels cpu_kernels_avx2;
+extern const struct cpu_kernels cpu_kernels_avx512;
+#endif
+
+#endif

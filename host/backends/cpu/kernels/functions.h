@@ -1,0 +1,176 @@
+/* Exponentials and the activations made of them. Within 2.4e-7 absolute for sigmoid and tanh (they err about
+ * 1e-7), 2 ulp for exp; NaN gives NaN. The polynomials are minimax fits of the relative error with p(0) = 1,
+ * so that zero maps to exactly zero under tanh. */
+#ifndef CUSEQ_CPU_FUNCTIONS_H
+#define CUSEQ_CPU_FUNCTIONS_H
+
+#include "backends/cpu/kernels/simd.h"
+
+#include "cuseq/cuseq.h"
+
+/* 2^z for z in [-126, 126]: relative error 9.2e-8 from the polynomial (degree 5; degree 4 would err 2.6e-6).
+ */
+INLINE vf v_exp2_bounded(vf z) {
+  vf r;
+  vf n = v_split(z, &r);
+  vf p = v_set(0x1.5bba14p-10f);
+  p = v_fma(p, r, v_set(0x1.3cea88p-7f));
+  p = v_fma(p, r, v_set(0x1.c6b752p-5f));
+  p = v_fma(p, r, v_set(0x1.ebf9bcp-3f));
+  p = v_fma(p, r, v_set(0x1.62e42ap-1f));
+  p = v_fma(p, r, v_set(1.0f));
+  return v_scale(p, n);
+}
+
+/* 2^z with z cut to [-126, 60]: at 60 the products of two such powers stay finite, and the activations have
+ * long reached their limits. */
+INLINE vf v_exp2(vf z) {
+  return v_exp2_bounded(v_at_least(v_set(-126.0f), v_at_most(v_set(60.0f), z)));
+}
+
+/* e^x for x <= 88; 0 where that is below the smallest normal number. */
+INLINE vf v_exp(vf x) {
+  vf bounded = v_at_least(v_set(-87.3f), v_at_most(v_set(88.0f), x));
+  vf r;
+  vf n = v_split(bounded * v_set(0x1.715476p+0f), &r);
+#if LANES == 16
+  vf whole = n;
+#else
+  vf whole = n - v_set(12582912.0f);
+#endif
+  r = v_fma(whole, v_set(-0x1.62e400p-1f), bounded); /* ln 2 in two parts: the first product is exact */
+  r = v_fma(whole, v_set(-0x1.7f7d1cp-20f), r);
+  vf p = v_set(0x1.6ae72ep-10f);
+  p = v_fma(p, r, v_set(0x1.126784p-7f));
+  p = v_fma(p, r, v_set(0x1.555822p-5f));
+  p = v_fma(p, r, v_set(0x1.55541ap-3f));
+  p = v_fma(p, r, v_set(0x1.fffffcp-2f));
+  p = v_fma(p, r, v_set(0x1.000000p+0f));
+  p = v_fma(p, r, v_set(1.0f));
+  vf e = v_scale(p, n);
+  vi tiny = x < v_set(-87.3f);
+  return (vf)(~tiny & (vi)e);
+}
+
+/* Activations of scaled pre-activations (see kernels.h). */
+INLINE vf v_sigmoid_scaled(vf z) {
+  return v_set(1.0f) / (v_set(1.0f) + v_exp2(z));
+}
+
+INLINE vf v_tanh_scaled(vf z) {
+  vf e = v_exp2(z);
+  return (v_set(1.0f) - e) / (v_set(1.0f) + e);
+}
+
+INLINE vf v_clip_scaled(vf z) {
+  return v_at_most(v_set(1.0f), v_at_least(v_set(0.0f), z));
+}
+
+INLINE vf v_activate_scaled(cuseq_activation activation, vf z) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_TANH:
+    return v_tanh_scaled(z);
+  case CUSEQ_ACTIVATION_RELU:
+    return v_at_least(v_set(0.0f), z);
+  case CUSEQ_ACTIVATION_SIGMOID:
+    return v_sigmoid_scaled(z);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID:
+  case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
+    return v_clip_scaled(z);
+  default:
+    return z;
+  }
+}
+
+/* The scaled pre-activation of an unscaled one. */
+INLINE vf v_scaled(cuseq_activation activation, vf x) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_TANH:
+    return x * v_set(-0x1.715476p+1f);
+  case CUSEQ_ACTIVATION_SIGMOID:
+    return x * v_set(-0x1.715476p+0f);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID:
+    return v_fma(x, v_set(1.0f / 6.0f), v_set(0.5f));
+  case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
+    return v_fma(x, v_set(0.2f), v_set(0.5f));
+  default:
+    return x;
+  }
+}
+
+static void kernel_activate(cuseq_activation activation, float *x, int32_t count) {
+  for (int32_t i = 0; i < count; i += LANES)
+    v_store(x + i, v_activate_scaled(activation, v_scaled(activation, v_load(x + i))));
+}
+
+static void kernel_exponential(float *x, int32_t count) {
+  for (int32_t i = 0; i < count; i += LANES)
+    v_store(x + i, v_exp(v_load(x + i)));
+}
+
+/* The largest of x [count]; whole vectors are read. NaN elements may or may not be passed over. */
+INLINE float largest_of(const float *x, int32_t count) {
+  vf lowest = v_set(-__builtin_inff());
+  vf largest = count < LANES ? v_first(count, v_load(x), lowest) : v_load(x);
+  int32_t i = LANES;
+  for (; i + LANES <= count; i += LANES)
+    largest = v_at_least(largest, v_load(x + i));
+  if (i < count)
+    largest = v_at_least(largest, v_first(count - i, v_load(x + i), lowest));
+  return v_largest(largest);
+}
+
+/* x = exp(x - largest), 0 past count; returns the sum. */
+INLINE float exponentials_of(float *x, int32_t count) {
+  vf largest = v_set(largest_of(x, count));
+  vf sum = v_set(0.0f);
+  int32_t i = 0;
+  for (; i + LANES <= count; i += LANES) {
+    vf e = v_exp(v_load(x + i) - largest);
+    v_store(x + i, e);
+    sum += e;
+  }
+  if (i < count) {
+    vf e = v_first(count - i, v_exp(v_load(x + i) - largest), v_set(0.0f));
+    v_store(x + i, e);
+    sum += e;
+  }
+  return v_sum(sum);
+}
+
+static void kernel_softmax(float *x, int32_t count) {
+  vf factor = v_set(1.0f / exponentials_of(x, count));
+  for (int32_t i = 0; i < count; i += LANES)
+    v_store(x + i, v_load(x + i) * factor);
+}
+
+static int32_t kernel_argmax(const float *x, int32_t count) {
+  int32_t best = 0;
+  for (int32_t i = 1; i < count; i++)
+    if (x[i] > x[best])
+      best = i;
+  return best;
+}
+
+static void kernel_merge(cuseq_merge merge, const float *in1, const float *in2, int32_t count, float *out) {
+  vf half = v_set(merge == CUSEQ_MERGE_AVE ? 0.5f : 1.0f);
+  for (int32_t i = 0; i < count; i += LANES) {
+    vf a = v_load(in1 + i), b = v_load(in2 + i);
+    v_store(out + i, merge == CUSEQ_MERGE_MUL ? a * b : (a + b) * half);
+  }
+}
+
+static void kernel_narrow(const double *in, int32_t count, float *out) {
+  for (int32_t i = 0; i < count; i++)
+    out[i] = (float)in[i];
+}
+
+static void kernel_transpose(const float *in, size_t in_stride, int32_t rows, int32_t columns, float *out,
+                             size_t out_stride) {
+  for (int32_t r = 0; r < rows; r += LANES)
+    for (int32_t c = 0; c < columns; c += LANES)
+      v_transpose(in + (size_t)r * in_stride + (size_t)c, in_stride, out + (size_t)c * out_stride + (size_t)r,
+                  out_stride);
+}
+
+#endif

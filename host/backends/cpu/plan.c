@@ -1,0 +1,125 @@
+#include "backends/cpu/plan.h"
+
+#include "backends/cpu/isa.h"
+
+#include <string.h>
+
+/* Tiles: about 32 rows keep a small model's whole tile in the second-level cache. A model whose weights do
+ * not fit there streams them once per tile and step, and wants more rows for it. */
+enum {
+  SMALL_TILE = 36,
+  LARGE_TILE = 96,
+  SMALL_WEIGHTS = 256 * 1024,  /* bytes of one direction that lie beside a tile in the second-level cache */
+  LARGE_WEIGHTS = 1024 * 1024, /* bytes of one direction beyond that cache */
+  WHOLE_ROWS = 12, /* rows per thread from which tiles are split by batch alone: two register blocks */
+};
+
+/* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps). */
+static const double WORK_PER_THREAD = 8e6;
+
+static double cell_weights(double inputs, double units) {
+  return (inputs + units) * 4.0 * units;
+}
+
+/* Weights of one direction of the heaviest layer, in bytes. */
+static double layer_bytes(const cuseq_config *config) {
+  double inputs = config->features;
+  if (config->layers > 1 && config->annotation_width > config->features)
+    inputs = config->annotation_width;
+  return 4.0 * cell_weights(inputs, config->units);
+}
+
+static double encode_work(const struct cpu *cpu, double time) {
+  const cuseq_config *config = &cpu->config;
+  double weights = cell_weights(config->features, config->units) +
+                   (config->layers - 1) * cell_weights(config->annotation_width, config->units);
+  return 2.0 * time * weights * cpu->directions;
+}
+
+static double decode_work(const struct cpu *cpu, double time, double steps) {
+  const cuseq_config *config = &cpu->config;
+  double A = config->annotation_width, S = config->state_units, query = (double)cpu->query_stride;
+  double attention = time * (A + 4.0 * query) + query * S;
+  double cell = config->has_decoder ? cell_weights(A, S) + S * config->outputs : 0.0;
+  return 2.0 * steps * (attention + cell);
+}
+
+int32_t plan_tile_rows(const struct cpu *cpu) {
+  int32_t rows = layer_bytes(&cpu->config) > (double)LARGE_WEIGHTS ? LARGE_TILE : SMALL_TILE;
+  return cpu->limits.batch < rows ? cpu->limits.batch : rows;
+}
+
+static int32_t useful_threads(double work, int32_t most) {
+  double threads = work / WORK_PER_THREAD;
+  return threads < 1.0 ? 1 : threads < most ? (int32_t)threads : most;
+}
+
+int32_t plan_threads(const struct cpu *cpu) {
+  const struct backend_limits *limits = &cpu->limits;
+  double work = encode_work(cpu, limits->time) + decode_work(cpu, limits->time, limits->steps);
+  int32_t tasks = limits->batch <= INT32_MAX / 2 ? limits->batch * cpu->directions : limits->batch;
+  int32_t threads = useful_threads(work * limits->batch, isa_cores());
+  return threads < tasks ? threads : tasks;
+}
+
+static int32_t largest(int32_t a, int32_t b) {
+  return a > b ? a : b;
+}
+
+static int32_t smallest(int32_t a, int32_t b) {
+  return a < b ? a : b;
+}
+
+static int32_t share(int32_t a, int32_t b) {
+  return a / b + (a % b != 0);
+}
+
+struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int32_t time, int32_t steps) {
+  double work = (encode ? encode_work(cpu, time) : 0.0) + (steps > 0 ? decode_work(cpu, time, steps) : 0.0);
+  int32_t threads = pool_threads(cpu->pool);
+  if (cpu->limits.threads == 0)
+    threads = useful_threads(work * batch, threads);
+  const int32_t tiles = share(batch, cpu->tile_rows);
+  /* Tiles for tasks by batch alone: as many as there are, in equal shares of the threads. */
+  int32_t shared = smallest(batch, largest(tiles, threads));
+  if (batch > threads)
+    shared = smallest(batch, share(shared, threads) * threads);
+  struct cpu_plan plan = {threads, true, shared, shared};
+  if (!encode || cpu->directions == 1 || threads == 1)
+    return plan;
+  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(&cpu->config) <= (double)SMALL_WEIGHTS;
+  if (!plan.whole)
+    plan.encode_tiles = smallest(batch, largest(tiles, share(threads, 2)));
+  return plan;
+}
+
+struct cpu_tile plan_tile(int32_t batch, int32_t tiles, int32_t index) {
+  int32_t first = (int32_t)((int64_t)batch * index / tiles);
+  int32_t end = (int32_t)((int64_t)batch * (index + 1) / tiles);
+  return (struct cpu_tile){first, end - first};
+}
+
+void plan_order(struct cpu *cpu, const int32_t *lengths, int32_t batch, int32_t time) {
+  cpu->batch = batch;
+  cpu->time = time;
+  if (!lengths) {
+    for (int32_t b = 0; b < batch; b++) {
+      cpu->order[b] = b;
+      cpu->lengths[b] = time;
+    }
+    return;
+  }
+  int32_t *next = cpu->counts; /* by length: where the next row of it goes */
+  memset(next, 0, ((size_t)time + 1) * sizeof *next);
+  for (int32_t b = 0; b < batch; b++) {
+    cpu->lengths[b] = lengths[b];
+    next[lengths[b]]++;
+  }
+  for (int32_t length = time, first = 0; length > 0; length--) {
+    int32_t count = next[length];
+    next[length] = first;
+    first += count;
+  }
+  for (int32_t b = 0; b < batch; b++)
+    cpu->order[next[lengths[b]]++] = b;
+}

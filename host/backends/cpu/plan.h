@@ -1,0 +1,29 @@
+/* How a call is cut into tasks. Nothing of it changes a bit of the results. */
+#ifndef CUSEQ_CPU_PLAN_H
+#define CUSEQ_CPU_PLAN_H
+
+#include "backends/cpu/cpu.h"
+
+struct cpu_plan {
+  int32_t threads;
+  bool whole; /* a task takes a tile through the whole model; else directions are tasks of their own */
+  int32_t encode_tiles; /* tiles of the encoder */
+  int32_t decode_tiles; /* tiles of what follows it; the same where `whole` */
+};
+
+/* The most rows that a tile of this model has; needs the configuration and limits only. */
+int32_t plan_tile_rows(const struct cpu *cpu);
+
+/* The threads that a session of these limits has use for, when the caller names none. */
+int32_t plan_threads(const struct cpu *cpu);
+
+/* The plan of one call of `batch` rows; `steps` 0: no decoding, `encode` false: nothing else. */
+struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int32_t time, int32_t steps);
+
+/* Tile `index` of `tiles` even ones over `batch` rows. */
+struct cpu_tile plan_tile(int32_t batch, int32_t tiles, int32_t index);
+
+/* Sorts the batch by lengths, longest first and otherwise in order; lengths NULL: all `time`. */
+void plan_order(struct cpu *cpu, const int32_t *lengths, int32_t batch, int32_t time);
+
+#endif
