@@ -1,0 +1,77 @@
+# bash completion for cuseq
+
+_cuseq_options() {
+  case $1 in
+    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --json --help" ;;
+    translate) echo "--device --threads --plot --truncate --scores --json --help" ;;
+    compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
+    evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
+    convert) echo "--vocabulary --pytorch --help" ;;
+    info) echo "--json --help" ;;
+    bench) echo "--batch --time --device --threads --json --help" ;;
+    devices) echo "--json --help" ;;
+  esac
+}
+
+# _cuseq_files WORD PATTERN: folders, and files that match.
+_cuseq_files() {
+  local IFS=$'\n'
+  compopt -o filenames 2>/dev/null
+  COMPREPLY=($(compgen -d -- "$1") $(compgen -f -X "!$2" -- "$1"))
+}
+
+# What follows an option; returns 1 when the option takes no value.
+_cuseq_value() {
+  case $1 in
+    --device) COMPREPLY=($(compgen -W "auto reference cpu cuda $(cuseq devices 2>/dev/null | cut -d' ' -f1)" -- "$2")) ;;
+    -o | --output) _cuseq_files "$2" '*.npz' ;;
+    --lengths) _cuseq_files "$2" '*.npy' ;;
+    --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
+    --vocabulary | --pytorch) _cuseq_files "$2" '*.json' ;;
+    --steps | --threads | --tolerance | --batch | --time | --show-wrong) COMPREPLY=() ;;
+    *) return 1 ;;
+  esac
+}
+
+# The operands of a command: what the next one is, after $2 of them.
+_cuseq_operand() {
+  case $1:$2 in
+    run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
+    evaluate:1) _cuseq_files "$3" '*.tsv' ;;
+    convert:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors)' ;;
+    *:0 | convert:1) _cuseq_files "$3" '*.safetensors' ;;
+    *) COMPREPLY=() ;;
+  esac
+}
+
+_cuseq() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+  local commands="run translate compare evaluate convert info bench devices help"
+  local restore
+  restore=$(shopt -p extglob)
+  shopt -s extglob
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "$commands --help --version" -- "$word"))
+  elif [ "$command" = help ]; then
+    COMPREPLY=($(compgen -W "$commands" -- "$word"))
+  elif _cuseq_value "$previous" "$word"; then
+    :
+  elif [[ $word == -* ]]; then
+    COMPREPLY=($(compgen -W "$(_cuseq_options "$command")" -- "$word"))
+  elif [ "$command" != devices ]; then
+    local i count=0
+    for ((i = 2; i < COMP_CWORD; i++)); do
+      case ${COMP_WORDS[i]} in
+        -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
+          --show-wrong | --vocabulary | --pytorch) i=$((i + 1)) ;;
+        -?*) ;;
+        *) count=$((count + 1)) ;;
+      esac
+    done
+    _cuseq_operand "$command" "$count" "$word"
+  fi
+  $restore
+}
+
+complete -F _cuseq cuseq
