@@ -11,7 +11,7 @@
 /* libzip takes some 400 bytes for each entry of the directory, which of 47 bytes in the file would be too
  * much. */
 enum { MAX_ENTRIES = 16384, BUFFER_SIZE = 1 << 17 };
-static const size_t spare_bytes = (size_t)48 << 20;
+static const size_t spare_bytes = (size_t)40 << 20;
 
 /* A member being read, through a buffer that is larger than any header. */
 struct member {

@@ -1,7 +1,7 @@
 /* .npz: a zip archive of .npy arrays.
  *
  * Read: stored and deflated members, ZIP64. Refused: anything else in the archive, encrypted members, two of
- * a name, and archives whose arrays are larger than the file plus 48 MB (a zip bomb; what is as compressible
+ * a name, and archives whose arrays are larger than the file plus 40 MB (a zip bomb; what is as compressible
  * as that has to be saved without compression). Names are never used as paths. */
 #ifndef CUSEQ_FORMATS_NPZ_H
 #define CUSEQ_FORMATS_NPZ_H

@@ -60,7 +60,7 @@ static cuseq_status bound_memory(const unsigned char *header, size_t length, siz
       cost += 112 + sizeof(struct safetensors_pair);
     }
   }
-  size_t limit = file_size + ((size_t)56 << 20);
+  size_t limit = file_size + ((size_t)40 << 20);
   if (cost > limit)
     return error_set(
         CUSEQ_STATUS_INVALID_FILE,
@@ -74,7 +74,7 @@ static cuseq_status parse_json(const unsigned char *header, size_t length, json_
   *root = json_loadb((const char *)header, length, JSON_REJECT_DUPLICATES, &error);
   if (*root)
     return CUSEQ_STATUS_OK;
-  if (json_error_code(&error) == json_error_out_of_memory)
+  if (json_error_code(&error) == json_error_out_of_memory || !error.text[0])
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "header: no memory to read it (%zu bytes)", length);
   return error_set(CUSEQ_STATUS_INVALID_FILE, "header: not valid JSON (%s at byte %d)", error.text,
                    error.position);

@@ -2,7 +2,7 @@
  *
  * The format's rules are those of the safetensors project (README, "Format"). Three bounds are ours: a tensor
  * has at most SAFETENSORS_MAX_RANK dimensions, an entry has no keys but dtype, shape and data_offsets, and a
- * header is refused that would take more memory than the file plus 56 MB to read (some 25,000 tensors beside
+ * header is refused that would take more memory than the file plus 40 MB to read (some 18,000 tensors beside
  * small data). */
 #ifndef CUSEQ_FORMATS_SAFETENSORS_H
 #define CUSEQ_FORMATS_SAFETENSORS_H

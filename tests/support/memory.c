@@ -1,8 +1,8 @@
 #include "support/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -17,14 +17,19 @@ int memory_limit(size_t bytes) {
   (void)bytes;
   return 0;
 #else
-  FILE *stream = fopen("/proc/self/statm", "r");
-  unsigned long pages;
-  int found = stream && fscanf(stream, "%lu", &pages) == 1;
+  malloc_trim(0); /* what was freed before would not count */
+  FILE *stream = fopen("/proc/self/status", "r");
+  char line[256];
+  unsigned long kilobytes;
+  int found = 0;
+  while (stream && !found && fgets(line, sizeof line, stream))
+    found = sscanf(line, "VmData: %lu", &kilobytes) == 1;
   if (stream)
     fclose(stream);
   if (!found)
     return 0;
-  size_t limit = pages * (size_t)sysconf(_SC_PAGESIZE) + bytes;
-  return setrlimit(RLIMIT_AS, &(struct rlimit){limit, limit}) == 0;
+  /* private writable memory: address space that malloc merely reserves is not counted */
+  size_t limit = kilobytes * 1024 + bytes;
+  return setrlimit(RLIMIT_DATA, &(struct rlimit){limit, limit}) == 0;
 #endif
 }

@@ -253,7 +253,7 @@ Test(npz_file, that_is_a_zip_bomb_is_refused_before_memory_is_spent) {
 }
 
 Test(npz_file, that_is_as_large_unpacked_as_is_allowed_is_read_in_its_bound) {
-  const char *path = write_bomb(47);
+  const char *path = write_bomb(39);
   if (!memory_limit(64 << 20))
     cr_skip_test("memory cannot be limited under a sanitizer");
   struct npz archive;
