@@ -41,13 +41,17 @@ cuseq_model *random_model(const char *json, const struct random_widths *widths, 
   config.state_units = config.state_units ? config.state_units : widths->state_units;
   config.additive_units = widths->additive_units;
   config.embedding_units = widths->embedding_units;
+  /* cells that do not saturate multiply a rounding error from step to step unless their weights are small */
+  bool saturates = config.activation == CUSEQ_ACTIVATION_TANH &&
+                   (!config.has_decoder || config.decoder_activation == CUSEQ_ACTIVATION_TANH);
+  float gain = saturates ? 1.7f : 0.8f;
   struct tensor_list *list = checked(malloc(sizeof *list));
   tensor_list_make(&config, widths->additive_bias, &weights, list);
   cuseq_tensor *tensors = checked(calloc(list->count, sizeof *tensors));
   for (size_t i = 0; i < list->count; i++) {
     const struct tensor_entry *entry = &list->entries[i];
     size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
-    float *data = checked(malloc(size * sizeof *data)), reach = 1.7f / sqrtf((float)entry->shape[0]);
+    float *data = checked(malloc(size * sizeof *data)), reach = gain / sqrtf((float)entry->shape[0]);
     for (size_t j = 0; j < size; j++)
       data[j] =
           entry->rank == 1 ? random_between(random, -0.5f, 0.5f) : random_between(random, -reach, reach);
