@@ -1,0 +1,142 @@
+/* bench_cpu: the cpu backend's speed as a share of the processor's own peak. Verifies, warms up, then
+ * measures in rounds; in every round each case stands between two measurements of the peak, because other
+ * work on the machine changes both. */
+#include "peak.h"
+#include "report.h"
+#include "workload.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_CASES = 16, BURSTS = 4 };
+
+/* Times one call: the best of calls for about `seconds`, at least two. */
+static double time_call(const struct instance *instance, cuseq_session *session, double seconds) {
+  double best = 1e9, start = peak_clock(), now = start;
+  for (int calls = 0; calls < 2 || now - start < seconds; calls++) {
+    double before = now;
+    if (instance_call(instance, session, 0, instance->workload->B) != CUSEQ_STATUS_OK) {
+      fprintf(stderr, "bench_cpu: %s\n", cuseq_last_error());
+      exit(3);
+    }
+    now = peak_clock();
+    best = now - before < best ? now - before : best;
+  }
+  return best;
+}
+
+static double larger(double a, double b) {
+  return a > b ? a : b;
+}
+
+/* One case of one round, on one and on two threads. */
+static void measure_round(const struct instance *instance, cuseq_session *const sessions[2],
+                          struct sample *sample) {
+  const double flops = workload_flops(instance->workload);
+  for (int threads = 1; threads <= 2; threads++) {
+    double peak = peak_measure(threads, BURSTS);
+    double seconds = time_call(instance, sessions[threads - 1], 0.01);
+    peak = larger(peak, peak_measure(threads, BURSTS));
+    sample->seconds[threads - 1] = seconds;
+    sample->rate[threads - 1] = flops / seconds * 1e-9;
+    sample->peak[threads - 1] = peak;
+  }
+}
+
+struct bench {
+  struct instance instances[MOST_CASES];
+  cuseq_session *sessions[MOST_CASES][2];
+  struct result results[MOST_CASES];
+  int count;
+};
+
+static bool bench_open(struct bench *bench, const char *only) {
+  int count;
+  const struct workload *all = workloads(&count);
+  for (int i = 0; i < count; i++) {
+    if (only && strncmp(all[i].name, only, strlen(only)) != 0)
+      continue;
+    const int n = bench->count++;
+    struct instance *instance = &bench->instances[n];
+    if (!instance_make(instance, &all[i]))
+      return false;
+    for (int threads = 1; threads <= 2; threads++)
+      if (!(bench->sessions[n][threads - 1] = instance_open(instance, "cpu", threads, all[i].B)))
+        return false;
+    bench->results[n].workload = &all[i];
+    for (int threads = 1; threads <= 2; threads++)
+      if (!instance_verify(instance, bench->sessions[n][threads - 1],
+                           &bench->results[n].error[threads - 1])) {
+        fprintf(stderr, "bench_cpu: %s: wrong results on %d thread%s (error %.3g of what is allowed)\n",
+                all[i].name, threads, threads == 1 ? "" : "s", bench->results[n].error[threads - 1]);
+        return false;
+      }
+  }
+  return bench->count > 0;
+}
+
+static void bench_close(struct bench *bench) {
+  for (int n = 0; n < bench->count; n++) {
+    cuseq_session_close(bench->sessions[n][0]);
+    cuseq_session_close(bench->sessions[n][1]);
+    instance_free(&bench->instances[n]);
+    result_free(&bench->results[n]);
+  }
+  peak_end();
+}
+
+static void usage(void) {
+  puts("usage: bench_cpu [--rounds N] [--only NAME] [--json FILE]\n\n"
+       "Measures the cpu backend on 1 and 2 threads against the processor's peak.\n"
+       "  --rounds N    rounds to measure (default 12, at least 2)\n"
+       "  --only NAME   only the workloads whose names start so, such as W2\n"
+       "  --json FILE   also write the results as JSON");
+}
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
+                                          {"only", required_argument, NULL, 'o'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+  const char *only = NULL, *json = NULL;
+  int rounds = 12;
+  for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (option == 'r')
+      rounds = atoi(optarg);
+    else if (option == 'o')
+      only = optarg;
+    else if (option == 'j')
+      json = optarg;
+    else {
+      usage();
+      return option == 'h' ? 0 : 2;
+    }
+  }
+  if (rounds < 2 || optind != argc) {
+    usage();
+    return 2;
+  }
+  static struct bench bench;
+  cuseq_device device;
+  for (int32_t i = 0; i < cuseq_device_count(); i++)
+    if (cuseq_device_get(i, &device) == CUSEQ_STATUS_OK && strcmp(device.name, "cpu") == 0)
+      break;
+  peak_choose(device.description);
+  if (!bench_open(&bench, only)) {
+    bench_close(&bench);
+    return 3;
+  }
+  for (int n = 0; n < bench.count; n++)
+    result_reserve(&bench.results[n], rounds);
+  for (int round = 0; round < rounds; round++)
+    for (int n = 0; n < bench.count; n++)
+      measure_round(&bench.instances[n], bench.sessions[n], result_add(&bench.results[n]));
+  report_header(argc, argv, device.description, rounds);
+  report_table(bench.results, bench.count);
+  bool written = !json || report_json(json, argc, argv, device.description, bench.results, bench.count);
+  bench_close(&bench);
+  return written ? 0 : 2;
+}
