@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Ten dates of ten kinds through the model that lies in models/, with the attention drawn: demo.sh PROGRAM
-# On a terminal and off it alike; the picture goes to attention.svg beside the program.
+# Off a terminal it borrows one from script(1), where there is one. The picture goes to attention.svg beside the program.
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -12,7 +12,7 @@ command=("$program" translate models/dates.safetensors "${texts[@]}" --plot "$pi
 
 if [ -t 1 ]; then
   "${command[@]}"
-elif command -v script >/dev/null; then
+elif script -qec true /dev/null </dev/null >/dev/null 2>&1; then
   NO_COLOR=1 script -qec "$(printf '%q ' "${command[@]}")" /dev/null </dev/null | tr -d '\r'
 else
   paste -d '\t' <(printf '%s\n' "${texts[@]}") <("${command[@]}")
