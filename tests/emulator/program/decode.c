@@ -22,9 +22,12 @@ bool emu_take(struct emu_decoder *d, const char *name) {
 }
 
 int emu_take_one(struct emu_decoder *d, const char *const *names) {
-  for (int i = 0; names[i]; i++)
-    if (emu_take(d, names[i]))
-      return i;
+  for (unsigned m = 0; m < d->statement->modifier_count; m++)
+    for (int i = 0; !(d->taken >> m & 1) && names[i]; i++)
+      if (!strcmp(d->statement->modifiers[m], names[i])) {
+        d->taken |= 1u << m;
+        return i;
+      }
   return -1;
 }
 

@@ -57,7 +57,7 @@ const char *emu_opcode(const struct emu_decoder *decoder);
 /* Takes the modifier `name` (without the dot, "rn", "shared::cluster") wherever it stands among those not
  * taken yet. */
 bool emu_take(struct emu_decoder *decoder, const char *name);
-/* Takes the first of the NULL-terminated `names` that is there and returns its index; -1 if none is. */
+/* Takes the first modifier, in the order written, that is one of the NULL-terminated `names`; its index in them, -1 if none is. */
 int emu_take_one(struct emu_decoder *decoder, const char *const *names);
 /* Takes the first modifier not taken yet that is a type. */
 enum emu_type emu_take_type(struct emu_decoder *decoder);

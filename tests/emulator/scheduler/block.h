@@ -6,6 +6,8 @@
 #include "../interpreter/interpreter.h"
 #include "../program/module.h"
 
+#include <stdatomic.h>
+
 /* A call's registers and place in the stack of local memory. Held by the paths in it, by frames called from
  * it and by meetings. */
 struct emu_frame {
@@ -36,8 +38,7 @@ struct emu_path {
   uint32_t lanes, next;
   enum emu_path_state state;
   uint32_t wanted; /* EMU_PATH_CONVERGE: lanes that have to come; EMU_PATH_BARRIER: number of the barrier */
-  uint32_t polls;
-  uint64_t steps;
+  bool granted;    /* its named lanes have come, at other instructions */
   struct emu_frame *frame;
   struct emu_meeting *meeting;
 };
@@ -59,7 +60,10 @@ struct emu_warp_state {
   struct emu_frame *unused_frames;
   unsigned char *local; /* lane by lane, local_bytes each */
   uint64_t local_capacity;
-  bool blocked;                   /* no path is ready */
+  bool blocked;        /* no path is ready */
+  bool yielded;        /* the last turn ended with looks at what others have to change */
+  uint32_t turn_polls; /* since the paths last took turns */
+  uint64_t turn_steps;
   uint32_t exit_index[EMU_LANES]; /* instruction at which each lane exited */
   struct emu_block *block;
 };
@@ -87,6 +91,7 @@ struct emu_block {
   uint32_t rank;                              /* in the cluster */
   uint32_t warp_count, thread_count, running; /* warps that have not ended */
   struct emu_warp_state *warps;
+  uint32_t warp_capacity;
   unsigned char *shared, *shared_initialised;
   uint32_t shared_bytes;
   uint32_t shared_capacity;
@@ -94,18 +99,19 @@ struct emu_block {
   struct emu_knowledge *knowledge; /* of other blocks; NULL if nothing in the launch orders blocks */
   uint32_t context;                /* who this block is in the race shadows of global memory */
   struct emu_barrier barriers[EMU_BARRIERS];
-  bool started, done;
-  uint32_t turn;
+  bool live; /* started and not at its end */
 };
 
 enum { EMU_MAX_CLUSTER = 16 };
 
+/* Blocks that run together: of a cluster, or a single one. */
 struct emu_cluster {
-  struct emu_block *blocks[EMU_MAX_CLUSTER];
-  uint32_t count;
-  uint32_t position[3];
-  uint32_t arrived, phase; /* barrier.cluster */
-  uint32_t done;
+  struct emu_block blocks[EMU_MAX_CLUSTER];
+  uint32_t count, live;
+  uint32_t arrived; /* threads that have come to barrier.cluster */
+  uint32_t phase;
+  bool running;
+  struct emu_cluster *next;
 };
 
 /* A host thread that runs blocks. */
@@ -114,9 +120,11 @@ struct emu_worker {
   struct emu_tally *tallies;     /* by instruction */
   struct emu_allocation **cache; /* allocation that each memory instruction hit last */
   uint64_t steps, threads, blocks;
-  struct emu_cluster *clusters; /* resident ones */
-  struct emu_block *blocks_memory;
-  uint32_t resident, resident_limit;
+  struct emu_cluster **resident; /* in the order of their start */
+  uint32_t resident_count, resident_limit;
+  struct emu_cluster *unused;
+  uint64_t cache_generation;
+  struct emu_race_cache *races;
 };
 
 struct emu_launch {
@@ -131,46 +139,88 @@ struct emu_launch {
   uint64_t local_bytes;        /* per thread */
   bool checks, perturb, stops; /* stops: a finding ends the launch */
   uint64_t max_steps;
+  uint32_t workers;
   uint64_t grid_workspace;        /* device address, cooperative launches */
   uint32_t first_context;         /* of the launch in the race shadows */
   uint32_t settled_context;       /* every context below happens before this launch */
   struct emu_global_order *order; /* NULL if nothing in the launch orders blocks */
   struct emu_reports *reports;
-  volatile int stopping;
-  uint64_t stop_block; /* the lowest block with a fault */
+  _Atomic uint64_t stop_block; /* the lowest block with a fault: blocks above need not run; UINT64_MAX */
+  _Atomic uint64_t next_block;
 };
 
 static inline struct emu_warp_state *emu_state(struct emu_warp *w) {
   return (struct emu_warp_state *)w;
 }
 
-/* path.c */
-bool emu_warp_start(struct emu_warp_state *s); /* false: no host memory */
-void emu_warp_branch(struct emu_warp *w, const struct emu_instruction *in, uint32_t taken, uint32_t mask);
-void emu_warp_split(struct emu_warp_state *s, uint32_t lanes, uint32_t next, uint32_t meet_at);
-void emu_warp_exit(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
-void emu_warp_merge(struct emu_warp_state *s);  /* joins ready paths at the same place */
-bool emu_path_arrive(struct emu_warp_state *s); /* true: the path goes on */
-bool emu_warp_release_meetings(struct emu_warp_state *s, uint32_t lanes); /* true if some lanes were let go */
-struct emu_path *emu_path_current(struct emu_warp_state *s);
+/* path.c: the path that runs is the one at `current`; its lanes, next instruction and frame are in the warp
+ * while it does. */
 void emu_path_load(struct emu_warp_state *s, uint32_t index);
 void emu_path_save(struct emu_warp_state *s);
-void emu_path_leave_meetings(struct emu_warp_state *s, uint32_t index, struct emu_meeting *up_to);
+void emu_path_remove(struct emu_warp_state *s, uint32_t index);
+/* Takes `lanes` out of the running path and lets them go on at `next`; all of them meet at `meet_at`
+ * (EMU_NO_TARGET: nowhere). */
+void emu_path_split(struct emu_warp_state *s, uint32_t lanes, uint32_t next, uint32_t meet_at);
+/* Gives the lanes in `mask` a path of their own that executes `in` again, while the others go on behind it.
+ */
+void emu_path_isolate(struct emu_warp_state *s, const struct emu_instruction *in, uint32_t mask);
+void emu_path_exit(struct emu_warp_state *s, const struct emu_instruction *in, uint32_t lanes);
+/* Joins two paths that are at the same place. */
+void emu_path_join(struct emu_warp_state *s, uint32_t index, uint32_t other);
+/* Joins the ready paths that are at the same place. */
+void emu_path_merge(struct emu_warp_state *s);
+/* meeting.c */
+bool emu_meeting_open(struct emu_warp_state *s, struct emu_path *path, uint32_t at);
+/* The running path has come to its meeting: it ends, and goes on if it was the last. */
+void emu_meeting_arrive(struct emu_warp_state *s);
+/* `lanes` will not come to the meetings from `inner` up to, not including, `outer`. */
+void emu_meeting_leave(struct emu_warp_state *s, struct emu_meeting *inner, const struct emu_meeting *outer,
+                       uint32_t lanes);
+/* Lets lanes that wait at a meeting go on without the others, if they are among `lanes`; true if there were
+ * some. */
+bool emu_meeting_release(struct emu_warp_state *s, uint32_t lanes);
+/* converge.c: frees the paths whose named lanes have come; true if some were. */
+bool emu_converge_complete(struct emu_warp_state *s);
 /* frame.c */
 struct emu_frame *emu_frame_enter(struct emu_warp_state *s, const struct emu_code_function *function,
                                   struct emu_frame *parent);
+void emu_frame_hold(struct emu_frame *frame);
 void emu_frame_drop(struct emu_warp_state *s, struct emu_frame *frame);
-void emu_warp_free(struct emu_warp_state *s);
 uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsigned lane);
-/* warp.c: runs until the warp ends, waits or has had its turn. */
-void emu_warp_run(struct emu_warp_state *s);
-/* barrier.c of the scheduler */
-void emu_barrier_wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, uint32_t barrier,
-                      uint32_t expected, bool waits);
-bool emu_block_report_stuck(struct emu_block *block);
+/* warp.c */
+bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block,
+                    uint32_t index); /* false: no host memory */
+/* Runs until the warp ends, waits or has had its turn; true if it executed anything but looks at what others
+ * should change. */
+bool emu_warp_run(struct emu_warp_state *s);
+void emu_tally_undo(struct emu_warp *w, const struct emu_instruction *in,
+                    uint32_t mask);          /* it will be executed again */
+void emu_warp_end(struct emu_warp_state *s); /* gives pending things back, keeps memory for the next block */
+void emu_warp_free(struct emu_warp_state *s);
+void emu_lane_position(const struct emu_warp_state *s, unsigned lane, uint32_t position[3]);
+/* barrier.c: lanes in `mask` come to a barrier of the block. expected 0: all threads of it. `value`:
+ * predicate of bar.red. */
+void emu_barrier_come(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, uint32_t barrier,
+                      uint32_t expected, bool waits, uint32_t value);
+enum emu_barrier_result { EMU_BARRIER_PLAIN = 0, EMU_BARRIER_COUNT, EMU_BARRIER_ALL, EMU_BARRIER_ANY };
+/* option[] of barriers: enum emu_barrier_result, whose result is operand 0; whether all lanes of a warp have
+ * to come together. */
+enum { EMU_OPTION_BARRIER = 0, EMU_OPTION_ALIGNED = 1 };
+/* stuck.c: nothing in the block (or cluster) can move: reports who waits for whom. */
+void emu_block_stuck(struct emu_block *block);
 /* block.c */
-bool emu_block_prepare(struct emu_block *block);
+bool emu_block_start(struct emu_block *block, struct emu_launch *launch, struct emu_worker *worker,
+                     struct emu_cluster *cluster, uint64_t index, const uint32_t position[3], uint32_t rank);
 bool emu_block_turn(struct emu_block *block); /* true if something moved */
+bool emu_block_busy(
+    const struct emu_block *block); /* some warp would go on without looking at what others change */
+bool emu_block_blocked(
+    const struct emu_block *block); /* every warp waits for others of the block or cluster */
+bool emu_block_release(
+    struct emu_block *block); /* lets lanes go on that wait for lanes of their warp which are at a barrier */
+void emu_block_end(struct emu_block *block);
 void emu_block_free(struct emu_block *block);
+/* workers.c: runs the blocks of a launch; false if the host has no memory. */
+bool emu_workers_run(struct emu_launch *launch, struct emu_tally *tallies);
 
 #endif
