@@ -3,6 +3,17 @@
 #define EMU_TEST_FAMILIES_H
 
 #define EMU_TEST_FAMILIES(X)                                                                                 \
+  X(float)                                                                                                   \
+  X(double)                                                                                                  \
+  X(approximate)                                                                                             \
+  X(compare)                                                                                                 \
+  X(convert)                                                                                                 \
+  X(integer)                                                                                                 \
+  X(bits)                                                                                                    \
+  X(warp)                                                                                                    \
+  X(memory)                                                                                                  \
+  X(atomics)                                                                                                 \
+  X(control)                                                                                                 \
   X(half)                                                                                                    \
   X(half_compare)                                                                                            \
   X(half_convert)                                                                                            \
