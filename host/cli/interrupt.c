@@ -53,7 +53,8 @@ static void catch (int number, void (*handler)(int)) {
 
 void interrupt_install(void) {
   struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-  signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write instead */
+  signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of the write instead, */
+  signal(SIGXFSZ, SIG_IGN); /* and so is a file beyond the limit */
   signal(SIGALRM, SIG_DFL);
   catch (SIGALRM, on_impatience);
   timer_exists = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;

@@ -245,7 +245,7 @@ static void put_scale(FILE *stream, float top, const struct plot_terminal_style 
   put_style(stream, "2", style);
   fputs("weight 0 ", stream);
   put_style(stream, "0", style);
-  for (int level = 0; level <= RAMP_LEVELS; level += 2)
+  for (int level = 0; level <= RAMP_LEVELS; level += style->width < 32 ? 8 : 2)
     put_cell(stream, level, 1, style);
   put_style(stream, "0", style);
   put_style(stream, "2", style);

@@ -1,0 +1,77 @@
+# cuseq convert: what it takes and what it refuses.
+. "$(dirname "$0")/lib.sh"
+files
+keras=$ROOT/tests/golden/keras
+
+expect 2 "$CUSEQ" convert model.onnx out.safetensors
+err_has '^cuseq: model.onnx: unknown kind of file'
+expect 2 "$CUSEQ" convert model out.safetensors
+expect 2 "$CUSEQ" convert model.h5 out.h5
+err_has '^cuseq: out.h5: unknown kind of file to write'
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors
+err_has 'needed --pytorch CONFIG.json'
+expect 2 "$CUSEQ" convert model.h5 out.safetensors --pytorch config.json
+err_has '--pytorch: goes with a state_dict'
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch config.json --vocabulary words.json
+err_has '--vocabulary: goes with a Keras model'
+expect 2 "$CUSEQ" convert missing.h5 out.safetensors
+err_has '^cuseq: missing.h5: .*No such file'
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch missing.json
+err_has '^cuseq: missing.json: .*No such file'
+printf '{"version":1}\0' >zero.json
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch zero.json
+err_has '^cuseq: zero.json: .*zero byte'
+printf '{"version":1' >cut.json
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch cut.json
+absent out.safetensors
+
+: >empty.h5
+mkdir folder.h5
+cp small.safetensors wrong.h5
+cp small.safetensors wrong.keras
+for file in empty.h5 folder.h5 wrong.h5 wrong.keras; do
+  expect 2 "$CUSEQ" convert $file out.safetensors
+  err_has "^cuseq: $file: "
+  absent out.safetensors
+done
+
+if [ -f "$DATA/dates_keras2.h5" ]; then
+  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors
+  err_has '^cuseq: .*dates_keras2.h5: read as a Keras model'
+  out_is ''
+  expect 0 "$CUSEQ" run d.safetensors "$DATA/dates_onehot.npy" -o out.npz
+  expect 0 "$CUSEQ" compare d.safetensors "$DATA/dates_onehot.npy" --device cpu
+  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors \
+    --vocabulary "$ROOT/examples/dates/vocabulary.json"
+  expect 0 "$CUSEQ" translate d.safetensors '3 May 1979' '13 mar 1993' 'monday august 18 1986'
+  out_is '1979-05-03
+1993-03-13
+1986-08-18'
+  cp d.safetensors old
+  printf '{"length":30}' >bad.json
+  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors --vocabulary bad.json
+  same d.safetensors old
+  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" missing/d.safetensors
+  err_has 'missing/d.safetensors: '
+  head -c 20000 "$DATA/dates_keras2.h5" >cut.h5
+  expect 2 "$CUSEQ" convert cut.h5 out.safetensors
+  err_has '^cuseq: cut.h5: '
+  absent out.safetensors
+else
+  echo 'dates_keras2.h5 is not there: not converted'
+fi
+
+for file in "$keras"/additive.h5 "$keras"/additive.keras; do
+  [ -f "$file" ] || continue
+  expect 0 "$CUSEQ" convert "$file" out.safetensors
+  expect 0 "$CUSEQ" info out.safetensors
+  out_has '^attention  additive'
+  rm -f out.safetensors
+done
+for file in "$keras"/bad_*.keras "$keras"/bad_*.h5; do
+  [ -f "$file" ] || continue
+  expect 2 "$CUSEQ" convert "$file" out.safetensors
+  err_has "^cuseq: .*$(basename "$file"): "
+  absent out.safetensors
+done
+finish

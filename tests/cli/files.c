@@ -1,0 +1,148 @@
+/* Writes the models and arrays that the command-line tests use into a folder. */
+#include "cuseq/cuseq.h"
+#include "formats/npy.h"
+#include "support/random_model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *folder;
+
+static const char *path_of(const char *name) {
+  static char path[4096];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static void check(cuseq_status status, const char *what) {
+  if (status == CUSEQ_STATUS_OK)
+    return;
+  fprintf(stderr, "files: %s: %s\n", what, cuseq_last_error());
+  exit(2);
+}
+
+static void write_model(const char *name, const char *json, struct random_widths widths, uint64_t seed) {
+  struct random random = {.state = seed * 88172645463325252u};
+  cuseq_model *model = random_model(json, &widths, &random);
+  check(cuseq_model_save(model, path_of(name)), name);
+  cuseq_model_destroy(model);
+}
+
+static void write_models(void) {
+  write_model("small.safetensors",
+              "{\"version\":1,\"encoder\":{\"features\":3,\"units\":2},"
+              "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":1,\"activation\":\"tanh\"}]},"
+              "\"decoder\":{\"units\":4,\"steps\":3,\"initial_state\":\"zeros\"},\"output\":{\"units\":5}}",
+              (struct random_widths){0}, 1);
+  write_model("attention.safetensors",
+              "{\"version\":1,\"encoder\":{\"features\":3,\"units\":2},"
+              "\"attention\":{\"score\":\"dot\"}}",
+              (struct random_widths){0}, 1);
+  write_model("forward.safetensors",
+              "{\"version\":1,\"encoder\":{\"features\":3,\"units\":2,\"direction\":\"forward\"},"
+              "\"attention\":{\"score\":\"dot\"},\"decoder\":{\"units\":2,\"steps\":3},"
+              "\"output\":{\"units\":4,\"activation\":\"linear\"}}",
+              (struct random_widths){0}, 1);
+  /* Seed 13: its outputs differ from text to text, and end early. */
+  write_model("text.safetensors",
+              "{\"version\":1,\"encoder\":{\"features\":4,\"units\":3},"
+              "\"attention\":{\"score\":\"additive\"},"
+              "\"decoder\":{\"units\":5,\"steps\":8,\"initial_state\":\"zeros\",\"feedback\":\"output\","
+              "\"start_token\":3,\"end_token\":3},\"output\":{\"units\":4},"
+              "\"vocabulary\":{\"length\":6,\"input\":[\"a\",\"b\",\"c\",\" \"],"
+              "\"output\":[\"x\",\"y\",\"z\",\"<end>\"]}}",
+              (struct random_widths){.additive_units = 3, .embedding_units = 2}, 13);
+  /* One batch of it takes the reference many seconds. */
+  write_model("slow.safetensors",
+              "{\"version\":1,\"encoder\":{\"features\":4,\"units\":256},"
+              "\"attention\":{\"score\":\"additive\"},"
+              "\"decoder\":{\"units\":5,\"steps\":8,\"initial_state\":\"zeros\"},\"output\":{\"units\":4},"
+              "\"vocabulary\":{\"length\":20000,\"input\":[\"a\",\"b\",\"<unk>\",\"<pad>\"],"
+              "\"output\":[\"x\",\"y\",\"z\",\"<end>\"]}}",
+              (struct random_widths){.additive_units = 3}, 1);
+}
+
+static void write_array(const char *name, enum npy_dtype dtype, int32_t rank, const int64_t *shape,
+                        const void *data) {
+  struct npy_array array = {.dtype = dtype, .rank = rank, .count = 1, .data = (void *)data};
+  for (int32_t i = 0; i < rank; i++) {
+    array.shape[i] = shape[i];
+    array.count *= (size_t)shape[i];
+  }
+  check(npy_write(path_of(name), &array), name);
+}
+
+enum { B = 3, T = 5, F = 3, MANY = 600 };
+
+/* Small multiples of 1/8, so that every floating-point type holds them. */
+static void write_dense(void) {
+  static const int64_t shape[] = {B, T, F}, wide[] = {B, T, F + 1}, many[] = {MANY, T, F};
+  float f4[B * T * (F + 1)];
+  double f8[B * T * F];
+  for (int i = 0; i < B * T * (F + 1); i++)
+    f4[i] = (float)(i * 7 % 23 - 11) / 8;
+  for (int i = 0; i < B * T * F; i++)
+    f8[i] = (double)f4[i];
+  write_array("dense.npy", NPY_F32, 3, shape, f4);
+  write_array("dense8.npy", NPY_F64, 3, shape, f8);
+  write_array("wide.npy", NPY_F32, 3, wide, f4);
+  write_array("flat.npy", NPY_F32, 2, shape, f4);
+  write_array("row.npy", NPY_F32, 1, shape, f4);
+  float *more = malloc(sizeof *more * MANY * T * F);
+  if (!more)
+    exit(2);
+  for (int i = 0; i < MANY * T * F; i++)
+    more[i] = f4[i % (B * T * F)];
+  write_array("many.npy", NPY_F32, 3, many, more);
+  free(more);
+  f4[1 * T * F + 2 * F + 1] = NAN;
+  write_array("nan.npy", NPY_F32, 3, shape, f4);
+  f8[2 * T * F + 4 * F + 2] = -INFINITY;
+  write_array("infinite.npy", NPY_F64, 3, shape, f8);
+  f8[2 * T * F + 4 * F + 2] = 1e300;
+  write_array("huge.npy", NPY_F64, 3, shape, f8);
+}
+
+static void write_ids(void) {
+  static const int64_t shape[] = {B, T}, dense[] = {B, T, F};
+  int64_t i8[B * T];
+  int32_t i4[B * T];
+  uint8_t one_hot[B * T * F] = {0};
+  for (int i = 0; i < B * T; i++) {
+    i4[i] = i * i % F;
+    i8[i] = i4[i];
+    one_hot[i * F + i4[i]] = 1;
+  }
+  write_array("ids8.npy", NPY_I64, 2, shape, i8);
+  write_array("ids4.npy", NPY_I32, 2, shape, i4);
+  write_array("one_hot.npy", NPY_U8, 3, dense, one_hot);
+  i8[1 * T + 3] = F;
+  write_array("ids_large.npy", NPY_I64, 2, shape, i8);
+  i4[2 * T + 4] = -1;
+  write_array("ids_negative.npy", NPY_I32, 2, shape, i4);
+}
+
+static void write_lengths(void) {
+  static const int64_t rows[] = {B}, fewer[] = {B - 1};
+  write_array("lengths.npy", NPY_I64, 1, rows, (int64_t[]){5, 2, 1});
+  write_array("lengths_zero.npy", NPY_I32, 1, rows, (int32_t[]){5, 0, 1});
+  write_array("lengths_large.npy", NPY_I64, 1, rows, (int64_t[]){5, 2, 6});
+  write_array("lengths_enormous.npy", NPY_I64, 1, rows, (int64_t[]){5, INT64_MAX, 6});
+  write_array("lengths_few.npy", NPY_I64, 1, fewer, (int64_t[]){5, 2});
+  write_array("lengths_float.npy", NPY_F32, 1, rows, (float[]){5, 2, 1});
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: files FOLDER\n");
+    return 2;
+  }
+  folder = argv[1];
+  write_models();
+  write_dense();
+  write_ids();
+  write_lengths();
+  return 0;
+}

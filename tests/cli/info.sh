@@ -1,0 +1,49 @@
+# cuseq info, devices, bench.
+. "$(dirname "$0")/lib.sh"
+files
+
+expect 0 "$CUSEQ" info text.safetensors
+out_has '^encoder    1 bidirectional LSTM layer of 3 units, 4 features in'
+out_has '^attention  additive: 3 units$'
+out_has 'reads its last output, embedded in 2 units, from token 3'
+out_has 'ends with token 3'
+out_has "^in         4 symbols: a b c ' '$"
+out_has '^out        4 symbols: x y z <end>$'
+out_has '^  decoder.embedding +\[4,2\]$'
+expect 0 "$CUSEQ" info attention.safetensors
+out_has '^state      4 units'
+out_lacks '^decoder'
+expect 0 "$CUSEQ" info forward.safetensors
+out_has 'forward LSTM layer of 2 units'
+out_has '^output     4 linear$'
+expect 0 "$CUSEQ" info small.safetensors
+out_has '^weights    274 parameters'
+expect 0 "$CUSEQ" info small.safetensors --json
+json_is small.safetensors model
+json_is 274 parameters
+json_is 3 config encoder features
+json_is '[4,5]' tensors output.kernel
+expect 2 "$CUSEQ" info missing.safetensors
+
+expect 0 "$CUSEQ" devices
+out_has '^reference '
+out_has '^cpu '
+[ "$(grep -c '(auto)$' out)" = 1 ] || wrong "one device should be marked"
+expect 0 "$CUSEQ" devices --json
+is_json 0 name
+json_is cpu 1 name
+
+expect 0 "$CUSEQ" bench small.safetensors --time 7 --batch 3 --device cpu
+out_has '^device +threads +B +T +Y +median us'
+out_has '^cpu +[0-9]+ +3 +7 +3 +[0-9.]+ .* ok$'
+expect 0 "$CUSEQ" bench text.safetensors --json --device reference --threads 1
+json_is 6 time
+json_is 8 steps
+json_is true verified
+is_json median_us
+expect 0 "$CUSEQ" bench attention.safetensors
+out_has ' 30 +1 '
+expect 2 "$CUSEQ" bench small.safetensors --batch 2000000000
+err_has '^cuseq: --batch: too large'
+expect 2 "$CUSEQ" bench small.safetensors --device nothing
+finish
