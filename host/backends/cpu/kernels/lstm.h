@@ -15,29 +15,37 @@ enum update { UPDATE_SIGMOID_TANH, UPDATE_CLIP_TANH, UPDATE_ANY };
 /* The largest number of vectors that a block of rows accumulates: rows x 4 gates. */
 enum { GATES = 4, BLOCK_ROWS = ROWS_OF_4 };
 
-/* sigmoid, tanh: the quotients are joined, (1-g)/((1+i)(1+g)) and (1-c)/((1+o)(1+c)), which leaves three
- * divisions of five. The powers are at most 2^60, so no product overflows. */
-INLINE vf update_sigmoid_tanh(const vf z[GATES], vf *c) {
-  vf one = v_set(1.0f);
-  vf i = one + v_exp2(z[0]), f = one + v_exp2(z[1]), g = v_exp2(z[2]), o = one + v_exp2(z[3]);
-  vf cell = v_fma(one / f, *c, (one - g) / (i * (one + g)));
-  vf e = v_exp2(cell * v_set(-0x1.715476p+1f));
-  *c = cell;
-  return (one - e) / (o * (one + e));
+/* The update in two parts, c' from c and then h from c', so that the second parts of all rows can follow the
+ * first parts of all: a part is one long chain of dependent operations, and the processor looks ahead only so
+ * far.
+ *
+ * sigmoid, tanh: the quotients are joined, c' = c/f + (1-g)/(i(1+g)) over one denominator and h =
+ * (1-e)/(o(1+e)), with i, f, o one more than their powers of two. Two divisions are left of five. Powers cut
+ * at 2^30 (there the gates are within 1e-9 of their limits) keep every product finite for |c| < 2^67. */
+INLINE vf update_cell(const enum update update, const struct cpu_lstm *cell, const vf z[GATES], vf c) {
+  if (update == UPDATE_SIGMOID_TANH) {
+    vf one = v_set(1.0f);
+    vf i = one + v_exp2(z[0]), f = one + v_exp2(z[1]), g = v_exp2(z[2]);
+    vf share = i * (one + g);
+    return v_fma(c, share, (one - g) * f) / (share * f);
+  }
+  if (update == UPDATE_CLIP_TANH)
+    return v_fma(v_clip_scaled(z[1]), c, v_clip_scaled(z[0]) * v_tanh_scaled(z[2]));
+  const cuseq_activation rec = cell->recurrent_activation;
+  return v_fma(v_activate_scaled(rec, z[1]), c,
+               v_activate_scaled(rec, z[0]) * v_activate_scaled(cell->activation, z[2]));
 }
 
-INLINE vf update_clip_tanh(const vf z[GATES], vf *c) {
-  vf cell = v_fma(v_clip_scaled(z[1]), *c, v_clip_scaled(z[0]) * v_tanh_scaled(z[2]));
-  *c = cell;
-  return v_clip_scaled(z[3]) * v_tanh_scaled(cell * v_set(-0x1.715476p+1f));
-}
-
-INLINE vf update_any(const struct cpu_lstm *cell, const vf z[GATES], vf *c) {
-  cuseq_activation rec = cell->recurrent_activation, act = cell->activation;
-  vf i = v_activate_scaled(rec, z[0]), f = v_activate_scaled(rec, z[1]), o = v_activate_scaled(rec, z[3]);
-  vf next = v_fma(f, *c, i * v_activate_scaled(act, z[2]));
-  *c = next;
-  return o * v_activate_scaled(act, v_scaled(act, next));
+INLINE vf update_hidden(const enum update update, const struct cpu_lstm *cell, vf z, vf c) {
+  const vf one = v_set(1.0f), scaled = c * v_set(-0x1.715476p+1f);
+  if (update == UPDATE_SIGMOID_TANH) {
+    vf o = one + v_exp2(z), e = v_exp2(scaled);
+    return (one - e) / (o * (one + e));
+  }
+  if (update == UPDATE_CLIP_TANH)
+    return v_clip_scaled(z) * v_tanh_scaled(scaled);
+  const cuseq_activation act = cell->activation;
+  return v_activate_scaled(cell->recurrent_activation, z) * v_activate_scaled(act, v_scaled(act, c));
 }
 
 /* acc += in . weights for one segment. */
@@ -55,6 +63,23 @@ INLINE void lstm_accumulate(const int R, vf acc[BLOCK_ROWS][GATES], const float 
       acc[r][3] = v_fma(x, w3, acc[r][3]);
     }
   }
+}
+
+/* The new hidden states of units at .. at + left - 1, to both their places. */
+INLINE void lstm_store(const int R, const struct cpu_lstm_row *rows, const vf h[BLOCK_ROWS], size_t at,
+                       int32_t left) {
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+    if (left >= LANES)
+      v_store(rows[r].out + at, h[r]);
+    else
+      v_store_first(rows[r].out + at, left, h[r]);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+    if (rows[r].copy && left >= LANES)
+      v_store(rows[r].copy + at, h[r]);
+    else if (rows[r].copy)
+      v_store_first(rows[r].copy + at, left, h[r]);
 }
 
 /* Block `block` of units of R rows. */
@@ -86,27 +111,17 @@ INLINE void lstm_block(const int R, const enum update update, const struct cpu_l
       in[r] = rows[r].in[s];
     lstm_accumulate(R, acc, weights + (size_t)step->first[s] * GATES * LANES, step->count[s], in);
   }
-  const int32_t left = cell->units - block * LANES;
+  vf h[BLOCK_ROWS];
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++) {
-    float *place = rows[r].c + (size_t)block * LANES;
-    vf c = v_load(place);
-    vf h = update == UPDATE_SIGMOID_TANH ? update_sigmoid_tanh(acc[r], &c)
-           : update == UPDATE_CLIP_TANH  ? update_clip_tanh(acc[r], &c)
-                                         : update_any(cell, acc[r], &c);
-    v_store(place, c);
-    float *out = rows[r].out + (size_t)block * LANES;
-    float *copy = rows[r].copy;
-    if (left >= LANES) {
-      v_store(out, h);
-      if (copy)
-        v_store(copy + (size_t)block * LANES, h);
-    } else {
-      v_store_first(out, left, h);
-      if (copy)
-        v_store_first(copy + (size_t)block * LANES, left, h);
-    }
+    float *c = rows[r].c + (size_t)block * LANES;
+    h[r] = update_cell(update, cell, acc[r], v_load(c));
+    v_store(c, h[r]);
   }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+    h[r] = update_hidden(update, cell, acc[r][3], h[r]);
+  lstm_store(R, rows, h, (size_t)block * LANES, cell->units - block * LANES);
 }
 
 /* Blocks of 1 .. BLOCK_ROWS rows for one kind of update. */
