@@ -8,8 +8,10 @@
 #include <jansson.h>
 
 /* Reads the configuration. Widths that only the tensors tell (S of an attention-only model with a dense
- * state, u of the score "additive", E) are 0 until weights_resolve. text        [size] JSON vocabulary
- * receives the vocabulary; its length is 0 where there is none. vocabulary_free is due even on failure.
+ * state, u of the score "additive", E) are 0 until weights_load.
+ *   text        [size] JSON
+ *   vocabulary  receives the vocabulary; its length is 0 where there is none. vocabulary_free is due even on
+ *               failure.
  *   canonical   receives the same JSON without white space; free() it */
 cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, struct vocabulary *vocabulary,
                           char **canonical);

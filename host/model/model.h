@@ -30,8 +30,7 @@ struct dense_weights {
 enum { MODEL_MAX_LAYERS = 64 };
 
 struct attention_weights {
-  struct dense_weights
-      layers[CUSEQ_MAX_ATTENTION_LAYERS]; /* score concat: layers[0] takes A + S, rows of A first */
+  struct dense_weights layers[CUSEQ_MAX_ATTENTION_LAYERS]; /* score concat; layers[0]: rows of A, then of S */
   const float *key;     /* score additive: [A,u]                                                          */
   const float *query;   /* score additive: [S,u]                                                          */
   const float *value;   /* score additive: [u]                                                            */

@@ -195,13 +195,14 @@ CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
 /* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary
- * says so, unknown characters as <unk>, padded with <pad> where the vocabulary has it. text      UTF-8,
- * zero-terminated truncate  not 0: a text that is too long is cut; 0: it is an error ids       [text_length]
- * receives the ids; those past *length are <pad>, or 0 where there is no <pad> length    receives the number
- * of positions to encode: text_length with <pad>, else that of the text characters  may be NULL: receives the
- * number of characters of the text itself CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that
- * is too long, empty (and no <pad>), not UTF-8, or with an unknown character where there is no <unk>.
- * Thread-safe. */
+ * says so, unknown characters as <unk>, padded with <pad> where the vocabulary has it.
+ *   text      UTF-8, zero-terminated
+ *   truncate  not 0: a text that is too long is cut; 0: it is an error
+ *   ids       [text_length] receives the ids; those past *length are <pad>, or 0 where there is no <pad>
+ *   length    receives the number of positions to encode: text_length with <pad>, else that of the text
+ *   characters  may be NULL: receives the number of characters of the text itself
+ * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that is too long, empty (and no <pad>), not
+ * UTF-8, or with an unknown character where there is no <unk>. Thread-safe. */
 CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *text, int truncate,
                                          int32_t *ids, int32_t *length, int32_t *characters);
 
@@ -249,12 +250,14 @@ typedef struct cuseq_session_options {
 typedef struct cuseq_session cuseq_session;
 
 /* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
- * threads 0, float32, non-finite input refused. model  may be NULL */
+ * threads 0, float32, non-finite input refused.
+ *   model  may be NULL */
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
 
 /* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is
- * allocated and no weight is copied after that. options  NULL: the defaults session  receives the session;
- * NULL is stored on failure. Close it with cuseq_session_close. */
+ * allocated and no weight is copied after that.
+ *   options  NULL: the defaults
+ *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
                                           cuseq_session **session);
 
@@ -268,8 +271,8 @@ CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
 /* What is to be encoded. Every array belongs to the caller and is only read. */
 typedef struct cuseq_input {
   const void *data;       /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
-                             id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
-                             not looked at, neither are dense values there.                              */
+                               id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
+                               not looked at, neither are dense values there.                              */
   cuseq_dtype dtype;      /* of data                                                                     */
   int32_t batch;          /* B, 1 .. max_batch                                                           */
   int32_t time;           /* T, 1 .. max_time                                                            */
@@ -292,10 +295,11 @@ typedef struct cuseq_encoding {
 /* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL. */
 typedef struct cuseq_decoding {
   /* in */
-  int32_t steps;           /* Y, 1 .. max_steps; 0: the model's. 1 in an attention-only model           */
+  int32_t steps;           /* Y, 1 .. max_steps; 0: the model's, or 1 in an attention-only model        */
   const float *initial_h;  /* [B,S] the decoder's state before the first step; NULL: as the model says  */
   const float *initial_c;  /* [B,S]; give both or neither (an attention-only model takes initial_h only)*/
-  const int32_t *previous; /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token */
+  const int32_t *previous; /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token.
+                              Not looked at without feedback                                           */
   /* out */
   float *contexts;         /* [B,Y,A]                                                                   */
   float *alphas;           /* [B,Y,T]; 0 at t >= the row's length                                       */
@@ -308,9 +312,9 @@ typedef struct cuseq_decoding {
 } cuseq_decoding;
 
 /* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next
- * cuseq_encode or cuseq_run; a call that fails leaves the session without any. encoding  may be NULL: nothing
- * is wanted but what stays in the session Synchronous: the arrays are complete when the call returns. On
- * failure their contents are unspecified. */
+ * cuseq_encode or cuseq_run; a call that fails leaves the session without any.
+ *   encoding  may be NULL: nothing is wanted but what stays in the session
+ * Synchronous: the arrays are complete when the call returns. On failure their contents are unspecified. */
 CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input,
                                     const cuseq_encoding *encoding);
 
@@ -328,8 +332,8 @@ CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, 
 CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);
 
 /* Encodes and decodes in one call, the fastest way through a whole model.
- *   encoding, decoding  either may be NULL when nothing of it is wanted (decoding NULL: nothing is decoded)
- */
+ *   encoding  may be NULL when nothing of it is wanted
+ *   decoding  may be NULL: nothing is decoded */
 CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input,
                                  const cuseq_encoding *encoding, const cuseq_decoding *decoding);
 
