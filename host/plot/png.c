@@ -127,8 +127,13 @@ static void png_silent(png_structp png, png_const_charp message) {
   (void)png, (void)message;
 }
 
+static void png_fail(png_structp png, png_const_charp message) {
+  (void)message;
+  png_longjmp(png, 1);
+}
+
 static bool raster_save(FILE *stream, const struct raster *raster) {
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, png_silent);
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, png_fail, png_silent);
   png_infop info = png ? png_create_info_struct(png) : NULL;
   if (!info || setjmp(png_jmpbuf(png))) {
     png_destroy_write_struct(&png, &info);

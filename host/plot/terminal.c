@@ -157,9 +157,12 @@ static void put_label_line(FILE *stream, const struct plot_panel *panel, const s
   }
 }
 
-/* The numbers of positions that have no labels, or share cells: one at every fifth or tenth cell. */
+/* The numbers of positions that have no labels, or share cells: at every cell, fifth cell or tenth cell. */
 static void put_number_line(FILE *stream, const struct fit *fit, const struct plot_terminal_style *style) {
-  int32_t step = fit->cells > 40 ? 10 : 5, room = style->width - fit->gutter - 1, used = 0;
+  int32_t step = fit->cells <= 10 && fit->cell > 1 ? 1
+                 : fit->cells > 40                 ? 10
+                                                   : 5,
+          room = style->width - fit->gutter - 1, used = 0;
   for (int32_t t = 0; t < fit->cells; t += step) {
     char number[LABEL_BYTES];
     int32_t length = (int32_t)strlen(label_get(NULL, t * fit->group, number));

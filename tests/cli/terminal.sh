@@ -46,9 +46,9 @@ done
 # run: the first 8 rows; without symbols numbers.
 expect 0 "$terminal" "$CUSEQ" run small.safetensors many.npy
 [ "$(grep -c '^row [0-9]' out)" = 8 ] || wrong "eight heat maps were expected"
-out_has '^steps ↓ 0    '
+out_has '^steps ↓ 0 1 2 3 4'
 expect 0 "$terminal" "$CUSEQ" run attention.safetensors dense.npy
-out_has '^weights ↓ 0 '
+out_has '^weights ↓ 0 1 2 3 4'
 
 # A long list of texts: heat maps for the first, lines for the others, in their order.
 for i in $(seq 25); do echo abc; done >lines
