@@ -48,7 +48,8 @@ int main(int argc, char **argv) {
   char *end = NULL;
   long cpu_seconds = argc == 2 ? strtol(argv[1], &end, 10) : 0;
   if (argc != 2 || *end != '\0' || cpu_seconds < 1 || cpu_seconds > 3600) {
-    fprintf(stderr, "usage: cuseq-hdf5 CPU-SECONDS <FILE.h5 >STREAM (a part of cuseq; not for use by hand)\n");
+    fprintf(stderr,
+            "usage: cuseq-hdf5 CPU-SECONDS <FILE.h5 >STREAM (a part of cuseq; not for use by hand)\n");
     return 2;
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL);

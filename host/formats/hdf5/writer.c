@@ -59,7 +59,8 @@ static bool count_object(struct writer *writer) {
 
 /* ---- attributes ----------------------------------------------------------------------------------- */
 
-static bool put_variable_strings(struct writer *writer, hid_t attribute, hid_t type, hid_t space, size_t count) {
+static bool put_variable_strings(struct writer *writer, hid_t attribute, hid_t type, hid_t space,
+                                 size_t count) {
   char **strings = calloc(count, sizeof *strings);
   if (strings == NULL)
     return fail(writer, "out of memory");
@@ -111,8 +112,9 @@ static bool put_attribute(struct writer *writer, hid_t attribute) {
     good = good && put_tag(writer, 'A') && put_string(writer, name, (size_t)length) &&
            put_integer(writer, (uint64_t)points, 4);
     if (good && points > 0)
-      good = H5Tis_variable_str(type) > 0 ? put_variable_strings(writer, attribute, type, space, (size_t)points)
-                                          : put_fixed_strings(writer, attribute, type, (size_t)points);
+      good = H5Tis_variable_str(type) > 0
+                 ? put_variable_strings(writer, attribute, type, space, (size_t)points)
+                 : put_fixed_strings(writer, attribute, type, (size_t)points);
   }
   if (space >= 0)
     H5Sclose(space);
@@ -237,8 +239,8 @@ static bool put_child(struct writer *writer, hid_t group, const char *name) {
     if (writer->depth >= HDF5_STREAM_MAX_DEPTH)
       good = fail(writer, "its groups are nested too deep");
     writer->depth++;
-    good = good && put_tag(writer, 'G') && put_string(writer, name, strlen(name)) && put_group(writer, object) &&
-           put_tag(writer, 'E');
+    good = good && put_tag(writer, 'G') && put_string(writer, name, strlen(name)) &&
+           put_group(writer, object) && put_tag(writer, 'E');
     writer->depth--;
   } else if (type == H5I_DATASET) {
     good = put_dataset(writer, object, name);

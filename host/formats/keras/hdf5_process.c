@@ -1,6 +1,6 @@
 #include "formats/keras/hdf5_process.h"
+#include "error.h"
 #include "formats/convert.h"
-#include "host/error.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,10 +41,11 @@ static cuseq_status find_program(char *path, size_t capacity) {
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
       if (snprintf(path, capacity, "%s/%s", self, places[i]) < (int)capacity && access(path, X_OK) == 0)
         return CUSEQ_STATUS_OK;
-    return error_set(CUSEQ_STATUS_IO,
-                     "cuseq-hdf5: the program that reads HDF5 is missing (needed in %s or ../libexec/cuseq from "
-                     "there; build or install cuseq whole)",
-                     self);
+    return error_set(
+        CUSEQ_STATUS_IO,
+        "cuseq-hdf5: the program that reads HDF5 is missing (needed in %s or ../libexec/cuseq from "
+        "there; build or install cuseq whole)",
+        self);
   }
   if (access(path, X_OK) != 0)
     return error_set(CUSEQ_STATUS_IO, "%s: %s (the program that reads HDF5)", path, strerror(errno));
@@ -106,10 +107,12 @@ static cuseq_status read_some(int pipe_end, size_t most, struct output *output, 
     size_t capacity = output->capacity < 65536 ? 65536 : output->capacity + output->capacity / 2;
     capacity = capacity > most ? most + 1 : capacity; /* one byte more shows a stream that is too long */
     if (output->size > most)
-      return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (its arrays are larger than the file)");
+      return error_set(CUSEQ_STATUS_INVALID_FILE,
+                       "not a readable HDF5 file (its arrays are larger than the file)");
     unsigned char *bytes = realloc(output->bytes, capacity);
     if (bytes == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory (%zu bytes for the HDF5 file's arrays)", capacity);
+      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory (%zu bytes for the HDF5 file's arrays)",
+                       capacity);
     output->bytes = bytes;
     output->capacity = capacity;
   }
@@ -144,7 +147,8 @@ static cuseq_status judge_exit(int exit_status, const struct output *output) {
     int number = WTERMSIG(exit_status);
     if (number == SIGXCPU || number == SIGKILL)
       return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (reading it takes too long)");
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (its reader died of signal %d)", number);
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (its reader died of signal %d)",
+                     number);
   }
   if (WEXITSTATUS(exit_status) != 0 && output->size == 0)
     return error_set(CUSEQ_STATUS_IO, "cuseq-hdf5: it exited with status %d", WEXITSTATUS(exit_status));
@@ -161,8 +165,8 @@ cuseq_status hdf5_process_run(int file, void **stream, size_t *size) {
   TRY(find_program(program, sizeof program));
   long cpu_seconds = 10 + (long)(facts.st_size >> 24); /* 16 MB a second at the least */
   size_t most = (size_t)facts.st_size * 4 + (1 << 20);
-  pid_t child;
-  int pipe_end;
+  pid_t child = -1;
+  int pipe_end = -1;
   TRY(spawn_child(program, file, cpu_seconds, &child, &pipe_end));
   struct output output = {0};
   cuseq_status status = read_all(pipe_end, seconds_now() + (double)cpu_seconds * 3, most, &output);

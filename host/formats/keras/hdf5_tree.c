@@ -1,18 +1,8 @@
 #include "formats/keras/hdf5_tree.h"
-#include "host/error.h"
+#include "error.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { BLOCK_SIZE = 1 << 16 };
-
-struct hdf5_block {
-  struct hdf5_block *next;
-  size_t used;
-  size_t capacity;
-  max_align_t bytes[];
-};
 
 struct parser {
   const unsigned char *at;
@@ -23,23 +13,6 @@ struct parser {
 
 static cuseq_status damaged(const char *reason) {
   return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (%s)", reason);
-}
-
-static void *allocate(struct hdf5_tree *tree, size_t size) {
-  size = (size + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
-  struct hdf5_block *block = tree->blocks;
-  if (block == NULL || block->capacity - block->used < size) {
-    size_t capacity = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-    block = malloc(sizeof *block + capacity);
-    if (block == NULL)
-      return NULL;
-    *block = (struct hdf5_block){.next = tree->blocks, .capacity = capacity};
-    tree->blocks = block;
-  }
-  void *bytes = (unsigned char *)block->bytes + block->used;
-  block->used += size;
-  memset(bytes, 0, size);
-  return bytes;
 }
 
 /* ---- the stream's elements: each returns false at its end ----------------------------------------- */
@@ -72,8 +45,8 @@ static cuseq_status take_attribute(struct parser *parser, struct hdf5_node *owne
     return damaged("its reader stopped");
   if (count > HDF5_STREAM_MAX_STRINGS || count > parser->left / 4)
     return damaged("an attribute has too many texts");
-  struct hdf5_attribute *attribute = allocate(parser->tree, sizeof *attribute);
-  struct hdf5_string *strings = allocate(parser->tree, (size_t)count * sizeof *strings + 1);
+  struct hdf5_attribute *attribute = arena_allocate(&parser->tree->arena, sizeof *attribute);
+  struct hdf5_string *strings = arena_allocate(&parser->tree->arena, (size_t)count * sizeof *strings + 1);
   if (attribute == NULL || strings == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   for (size_t i = 0; i < count; i++)
@@ -125,7 +98,7 @@ struct open_group {
 static cuseq_status add_node(struct parser *parser, struct open_group *open, struct hdf5_node **node) {
   if (++parser->objects > HDF5_STREAM_MAX_OBJECTS)
     return damaged("it has too many objects");
-  *node = allocate(parser->tree, sizeof **node);
+  *node = arena_allocate(&parser->tree->arena, sizeof **node);
   if (*node == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   *open->tail = *node;
@@ -192,7 +165,7 @@ cuseq_status hdf5_tree_parse(const void *stream, size_t size, struct hdf5_tree *
     return damaged("its reader stopped");
   parser.at += HDF5_STREAM_MAGIC_SIZE;
   parser.left -= HDF5_STREAM_MAGIC_SIZE;
-  tree->root = allocate(tree, sizeof *tree->root);
+  tree->root = arena_allocate(&tree->arena, sizeof *tree->root);
   if (tree->root == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   cuseq_status status = parse_records(&parser);
@@ -202,11 +175,7 @@ cuseq_status hdf5_tree_parse(const void *stream, size_t size, struct hdf5_tree *
 }
 
 void hdf5_tree_free(struct hdf5_tree *tree) {
-  while (tree->blocks != NULL) {
-    struct hdf5_block *next = tree->blocks->next;
-    free(tree->blocks);
-    tree->blocks = next;
-  }
+  arena_free(&tree->arena);
   *tree = (struct hdf5_tree){0};
 }
 
@@ -229,7 +198,8 @@ const struct hdf5_node *hdf5_find(const struct hdf5_node *group, const char *pat
 
 const struct hdf5_attribute *hdf5_attribute_find(const struct hdf5_node *node, const char *name) {
   size_t size = strlen(name);
-  for (const struct hdf5_attribute *attribute = node->attributes; attribute != NULL; attribute = attribute->next)
+  for (const struct hdf5_attribute *attribute = node->attributes; attribute != NULL;
+       attribute = attribute->next)
     if (attribute->name.size == size && memcmp(attribute->name.text, name, size) == 0)
       return attribute;
   return NULL;

@@ -4,6 +4,7 @@
 
 #include "cuseq/cuseq.h"
 #include "formats/hdf5/stream.h"
+#include "formats/keras/arena.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ struct hdf5_node {
 
 struct hdf5_tree {
   struct hdf5_node *root;
-  struct hdf5_block *blocks; /* what the nodes and attributes live in */
+  struct arena arena; /* what the nodes and attributes live in */
 };
 
 /* Parses a whole stream, which must outlive the tree. An error says "not a readable HDF5 file (...)" without the
