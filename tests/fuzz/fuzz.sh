@@ -33,7 +33,7 @@ if [ "${1:-}" = --check ]; then
     exit 77
   fi
   rm -rf "$build/check/$2"
-  run "$2" "$build/check/$2" -runs=20000 -seed=1
+  run "$2" "$build/check/$2" -runs=50000 -seed=1
   exit
 fi
 
