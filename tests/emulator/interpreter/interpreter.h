@@ -41,6 +41,7 @@ struct emu_warp {
   struct emu_block *block;
   struct emu_launch *launch;
   struct emu_worker *worker;
+  uint32_t carry; /* condition code of add.cc and the like, a bit per lane */
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
 
@@ -122,6 +123,8 @@ void emu_count_access(struct emu_warp *warp, const struct emu_instruction *in, e
                       const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind, uint32_t mask);
 /* State space that a generic address lies in (GLOBAL for all that is in no window). */
 enum emu_space emu_space_of(uint64_t generic);
+/* Whether an address is that of a constant variable. */
+bool emu_is_constant(uint64_t address);
 
 /* Shared addresses are 32 bits: bits 0..23 the offset in a block's shared memory, bits 24..31 0 for the own
  * block, else 1 + the rank in the cluster. Generic addresses of shared memory are EMU_WINDOW_SHARED + that.

@@ -41,6 +41,11 @@ enum emu_operand_kind emu_operand_kind(const struct emu_decoder *d, unsigned ind
   }
 }
 
+const char *emu_operand_name(const struct emu_decoder *d, unsigned index) {
+  const struct emu_syntax *s = syntax_at(d, index);
+  return s && s->name ? s->name : "";
+}
+
 unsigned emu_vector_length(const struct emu_decoder *d, unsigned index) {
   const struct emu_syntax *s = syntax_at(d, index);
   return s && (s->kind == EMU_SYNTAX_VECTOR || s->kind == EMU_SYNTAX_PAIR) ? s->list_count : 0;

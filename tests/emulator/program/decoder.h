@@ -72,6 +72,8 @@ bool emu_type_signed(enum emu_type type);
 unsigned emu_operand_count(const struct emu_decoder *decoder);
 /* What the PTX wrote there: to choose between forms of an instruction. */
 enum emu_operand_kind emu_operand_kind(const struct emu_decoder *decoder, unsigned index);
+/* Name of an operand that is no number, as written; "" otherwise. */
+const char *emu_operand_name(const struct emu_decoder *decoder, unsigned index);
 unsigned emu_vector_length(const struct emu_decoder *decoder, unsigned index); /* 0 if it is no vector */
 
 /* Binds operand `index` of the PTX to out->operand[slot].
