@@ -1,5 +1,5 @@
 /* Instructions that pass a carry on (add.cc, addc, sub.cc, subc, mad.cc, madc), products of 24 bits, dot products of bytes. */
-#include "each_lane.h"
+#include "lanes.h"
 
 /* The carry of a lane lives in a predicate of the frame that all instructions of a function share; see emu_bind_carry. */
 

@@ -1,5 +1,5 @@
 /* Integer arithmetic of 16, 32 and 64 bits: add, sub, mul, mad, div, rem, neg, abs, min, max, sad. */
-#include "each_lane.h"
+#include "lanes.h"
 
 typedef __int128 int128_t;
 typedef unsigned __int128 uint128_t;
