@@ -29,13 +29,12 @@ static cuseq_status zip_failure(const char *name, zip_error_t *error) {
 /* Every entry that libzip will hold has this signature in the file; how many there are is not left to a
  * header. */
 static cuseq_status bound_entries(const unsigned char *bytes, size_t size) {
+  const unsigned char *at = bytes, *end = bytes + size;
   size_t count = 0;
-  for (const unsigned char *at = bytes, *end = bytes + size; at; at += 4) {
-    at = memmem(at, (size_t)(end - at), "PK\1\2", 4);
-    if (!at)
-      return CUSEQ_STATUS_OK;
+  while ((at = memmem(at, (size_t)(end - at), "PK\1\2", 4)) != NULL) {
     if (++count > MAX_ENTRIES)
       return error_set(CUSEQ_STATUS_INVALID_FILE, "archive: too many entries (at most %d)", MAX_ENTRIES);
+    at += 4;
   }
   return CUSEQ_STATUS_OK;
 }

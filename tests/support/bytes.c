@@ -25,8 +25,8 @@ void bytes_add_repeated(struct bytes *bytes, const char *text, size_t times) {
 }
 
 void bytes_add_little_endian(struct bytes *bytes, uint64_t value, int size) {
-  for (int i = 0; i < size; i++) {
-    unsigned char byte = (unsigned char)(value >> 8 * i);
+  for (int i = 0; i < size; i++, value >>= 8) { /* more than 8 bytes end in zeros */
+    unsigned char byte = (unsigned char)value;
     bytes_add(bytes, &byte, 1);
   }
 }
