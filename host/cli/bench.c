@@ -176,7 +176,7 @@ static void print_result(struct bench *bench) {
   int threads = (int)cuseq_session_threads(bench->session);
   if (bench->arguments->json) {
     fputs("{\n  \"model\": ", stdout);
-    json_string(stdout, path);
+    json_put_string(stdout, path);
     printf(
         ",\n  \"device\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n"
         "  \"median_us\": %.9g,\n  \"p10_us\": %.9g,\n  \"p90_us\": %.9g,\n  \"sequences_per_second\": "

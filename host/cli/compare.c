@@ -139,9 +139,9 @@ static void print_table(const struct comparison *comparison) {
 
 static void print_json(const struct comparison *comparison) {
   fputs("{\n  \"model\": ", stdout);
-  json_string(stdout, comparison->arguments->operands[0]);
+  json_put_string(stdout, comparison->arguments->operands[0]);
   fputs(",\n  \"device\": ", stdout);
-  json_string(stdout, cuseq_session_device(comparison->device.session));
+  json_put_string(stdout, cuseq_session_device(comparison->device.session));
   printf(",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64 ",\n  \"arrays\": {",
          verdicts_missed(&comparison->verdicts) ? "false" : "true", comparison->verdicts.ties,
          comparison->verdicts.parted);
@@ -154,11 +154,11 @@ static void print_json(const struct comparison *comparison) {
     char at[100];
     index_text(verdict, result, at, sizeof at);
     printf("%s\n    \"%s\": {\"max_error\": ", separator, result->name);
-    json_number(stdout, verdict->worst);
+    json_put_number(stdout, verdict->worst);
     printf(", \"allowed\": %.9g, \"at\": %s, \"got\": ", bound_of(comparison, result), at);
-    json_number(stdout, verdict->got);
+    json_put_number(stdout, verdict->got);
     fputs(", \"want\": ", stdout);
-    json_number(stdout, verdict->want);
+    json_put_number(stdout, verdict->want);
     printf(", \"compared\": %" PRId64 ", \"missed\": %" PRId64 "}", verdict->compared, verdict->missed);
     separator = ",";
   }

@@ -39,22 +39,17 @@ static void print_notes(const char *path, char *notes) {
   for (char *line; rest && (line = strsep(&rest, "\n"));)
     if (*line)
       note("%s: %s", path, line);
-  free(notes);
 }
 
-static int convert_keras(const struct arguments *arguments, cuseq_model **model) {
-  char *vocabulary = NULL, *notes = NULL;
+static int convert_keras(const struct arguments *arguments, cuseq_model **model, char **notes) {
+  char *vocabulary = NULL;
   const char *path = arguments->operands[0];
   int result = arguments->vocabulary ? read_text(arguments->vocabulary, &vocabulary) : EXIT_DONE;
   if (result != EXIT_DONE)
     return result;
-  cuseq_status status = keras_convert(path, vocabulary, model, &notes);
+  cuseq_status status = keras_convert(path, vocabulary, model, notes);
   free(vocabulary);
-  print_notes(path, notes);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
-  note("%s: read as a Keras model", path);
-  return EXIT_DONE;
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
 }
 
 static int convert_pytorch(const struct arguments *arguments, cuseq_model **model) {
@@ -64,10 +59,7 @@ static int convert_pytorch(const struct arguments *arguments, cuseq_model **mode
     return result;
   cuseq_status status = pytorch_convert(arguments->operands[0], config, model);
   free(config);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
-  note("%s: read as a PyTorch state_dict", arguments->operands[0]);
-  return EXIT_DONE;
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
 }
 
 static int run_convert(const struct arguments *arguments) {
@@ -84,7 +76,8 @@ static int run_convert(const struct arguments *arguments) {
   if (!keras && arguments->vocabulary)
     return fail("--vocabulary: goes with a Keras model (CONFIG.json of --pytorch has the vocabulary in it)");
   cuseq_model *model = NULL;
-  int result = keras ? convert_keras(arguments, &model) : convert_pytorch(arguments, &model);
+  char *notes = NULL;
+  int result = keras ? convert_keras(arguments, &model, &notes) : convert_pytorch(arguments, &model);
   if (result == EXIT_DONE && interrupt_requested())
     result = interrupt_leave();
   if (result == EXIT_DONE) {
@@ -92,6 +85,11 @@ static int run_convert(const struct arguments *arguments) {
     if (status != CUSEQ_STATUS_OK)
       result = fail_library(status);
   }
+  if (result == EXIT_DONE) {
+    note("%s: read as a %s", in, keras ? "Keras model" : "PyTorch state_dict");
+    print_notes(in, notes);
+  }
+  free(notes);
   cuseq_model_destroy(model);
   return result;
 }

@@ -30,9 +30,9 @@ static int run_devices(const struct arguments *arguments) {
       continue;
     }
     fputs(i ? ",\n {\"name\": " : "\n {\"name\": ", stdout);
-    json_string(stdout, device.name);
+    json_put_string(stdout, device.name);
     fputs(", \"description\": ", stdout);
-    json_string(stdout, device.description);
+    json_put_string(stdout, device.description);
     printf(", \"auto\": %s}", automatic ? "true" : "false");
   }
   if (arguments->json)

@@ -89,11 +89,11 @@ static void clear_bar(const struct evaluation *evaluation) {
 static void show_wrong(struct evaluation *evaluation, const struct pair *pair, const char *output) {
   if (evaluation->arguments->json) {
     fputs(evaluation->wrong_shown ? ",\n    {\"input\": " : "\n    {\"input\": ", stdout);
-    json_string(stdout, pair->input);
+    json_put_string(stdout, pair->input);
     fputs(", \"output\": ", stdout);
-    json_string(stdout, output);
+    json_put_string(stdout, output);
     fputs(", \"wanted\": ", stdout);
-    json_string(stdout, pair->wanted);
+    json_put_string(stdout, pair->wanted);
     putchar('}');
   } else {
     clear_bar(evaluation);

@@ -100,7 +100,7 @@ static void print_tensors(const cuseq_model *model, bool json) {
       continue;
     if (json) {
       fputs(i ? ",\n    " : "\n    ", stdout);
-      json_string(stdout, tensor.name);
+      json_put_string(stdout, tensor.name);
       fputs(": [", stdout);
     } else {
       printf("  %-46s [", tensor.name);
@@ -130,7 +130,7 @@ static void info_text(const cuseq_model *model, const char *path) {
 
 static void info_json(const cuseq_model *model, const char *path) {
   fputs("{\n  \"model\": ", stdout);
-  json_string(stdout, path);
+  json_put_string(stdout, path);
   printf(",\n  \"parameters\": %" PRId64 ",\n  \"config\": %s,\n  \"tensors\": {", parameter_count(model),
          cuseq_model_config_json(model));
   print_tensors(model, true);

@@ -17,7 +17,7 @@ static size_t sequence_length(const unsigned char *bytes) {
   return overlong || beyond ? 0 : length;
 }
 
-void json_string(FILE *stream, const char *text) {
+void json_put_string(FILE *stream, const char *text) {
   if (!text) {
     fputs("null", stream);
     return;
@@ -38,23 +38,23 @@ void json_string(FILE *stream, const char *text) {
   fputc('"', stream);
 }
 
-void json_number(FILE *stream, double value) {
+void json_put_number(FILE *stream, double value) {
   if (isfinite(value))
     fprintf(stream, "%.9g", value);
   else
     fputs("null", stream);
 }
 
-void json_floats(FILE *stream, const float *values, size_t count) {
+void json_put_floats(FILE *stream, const float *values, size_t count) {
   fputc('[', stream);
   for (size_t i = 0; i < count; i++) {
     fputs(i ? "," : "", stream);
-    json_number(stream, (double)values[i]);
+    json_put_number(stream, (double)values[i]);
   }
   fputc(']', stream);
 }
 
-void json_integers(FILE *stream, const int32_t *values, size_t count) {
+void json_put_integers(FILE *stream, const int32_t *values, size_t count) {
   fputc('[', stream);
   for (size_t i = 0; i < count; i++)
     fprintf(stream, "%s%d", i ? "," : "", (int)values[i]);

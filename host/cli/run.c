@@ -137,9 +137,9 @@ static void row_json(const struct job *job, int32_t b, int32_t slot) {
   if (!tokens)
     return;
   fputs(b ? ",\n    {\"tokens\": " : "\n    {\"tokens\": ", stdout);
-  json_integers(stdout, tokens, (size_t)results_steps(&job->results, slot));
+  json_put_integers(stdout, tokens, (size_t)results_steps(&job->results, slot));
   fputs(", \"text\": ", stdout);
-  json_string(stdout, row_text(job, slot));
+  json_put_string(stdout, row_text(job, slot));
   putchar('}');
 }
 
@@ -208,11 +208,11 @@ static void print_begin(const struct job *job) {
     return;
   }
   fputs("{\n  \"model\": ", stdout);
-  json_string(stdout, arguments->operands[0]);
+  json_put_string(stdout, arguments->operands[0]);
   fputs(",\n  \"input\": ", stdout);
-  json_string(stdout, arguments->operands[1]);
+  json_put_string(stdout, arguments->operands[1]);
   fputs(",\n  \"device\": ", stdout);
-  json_string(stdout, cuseq_session_device(job->session));
+  json_put_string(stdout, cuseq_session_device(job->session));
   printf(",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n  \"rows\": [",
          (int)cuseq_session_threads(job->session), (int)job->input.batch, (int)job->input.time,
          (int)job->steps);
@@ -238,7 +238,7 @@ static void print_end(const struct job *job) {
   }
   if (job->arguments->json) {
     fputs(output ? "\n  },\n  \"output\": " : "},\n  \"output\": ", stdout);
-    json_string(stdout, output);
+    json_put_string(stdout, output);
     fputs("\n}\n", stdout);
   } else if (output) {
     printf("written to %s\n", output);

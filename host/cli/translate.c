@@ -104,16 +104,16 @@ static void print_text(const struct translation *translation, const char *text) 
 static void print_json(struct translation *translation, const struct item *item, int32_t slot) {
   const struct texts *texts = &translation->texts;
   fputs(translation->printed ? ",\n {\"input\": " : "[\n {\"input\": ", stdout);
-  json_string(stdout, item->text);
+  json_put_string(stdout, item->text);
   fputs(", \"output\": ", stdout);
-  json_string(stdout, item->empty ? "" : texts_output(&translation->texts, slot));
+  json_put_string(stdout, item->empty ? "" : texts_output(&translation->texts, slot));
   if (translation->arguments->scores) {
     fputs(", \"score\": ", stdout);
-    json_number(stdout, item->empty ? 0 : texts_score(texts, slot));
+    json_put_number(stdout, item->empty ? 0 : texts_score(texts, slot));
   }
   size_t steps = item->empty ? 0 : (size_t)results_steps(&texts->results, slot);
   fputs(", \"tokens\": ", stdout);
-  json_integers(stdout, results_integers(&texts->results, RESULT_TOKENS, slot), steps);
+  json_put_integers(stdout, results_integers(&texts->results, RESULT_TOKENS, slot), steps);
   fputs("}", stdout);
 }
 
