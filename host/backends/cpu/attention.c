@@ -11,8 +11,8 @@ static const float *annotations_of(const struct cpu *cpu, size_t b) {
   return cpu->layers[0] + b * cpu->layer_stride;
 }
 
-/* a_t K_a + k of a row's positions, as [units][time]. Positions past the length, up to a whole vector, are
- * computed from what happens to be there and never looked at. */
+/* a_t K_a + k of a row's positions, as [units][time]. What stands past the length, up to a whole vector, is never
+ * looked at. */
 static void keys_of_row(struct cpu *cpu, struct cpu_worker *worker, size_t b) {
   const struct cpu_weights *weights = &cpu->weights;
   const float *a = annotations_of(cpu, b);
@@ -24,9 +24,10 @@ static void keys_of_row(struct cpu *cpu, struct cpu_worker *worker, size_t b) {
     return;
   }
   for (int32_t t = 0; t < length; t += width) {
-    for (int32_t i = 0; i < width; i++)
+    const int32_t here = length - t < width ? length - t : width;
+    for (int32_t i = 0; i < here; i++)
       worker->pointers[i] = a + (size_t)(t + i) * cpu->annotation_stride;
-    cpu->kernels->dense(&weights->keys, worker->pointers, width, worker->scratch, cpu->key_rows);
+    cpu->kernels->dense(&weights->keys, worker->pointers, here, worker->scratch, cpu->key_rows);
     cpu->kernels->transpose(worker->scratch, cpu->key_rows, width, weights->keys.units, keys + t, stride);
   }
 }

@@ -50,20 +50,32 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
   }
 }
 
-/* The usual small network: one layer after the first, of one unit. tanh w = 2w/(1+2^z) - w would save an
- * operation and lose accuracy where keys are near zero, so it is not used. */
+/* N vectors of positions of the usual small network: one layer after the first, of one unit. tanh w = 2w/(1+2^z) - w
+ * would save an operation and lose accuracy where keys are near zero, so it is not used. */
+INLINE void energies_block(const int N, const cuseq_activation first, const struct cpu_energy *energy,
+                           const float *keys, size_t stride, const float *query, float *e) {
+  vf sum[2];
+#pragma GCC unroll 2
+  for (int n = 0; n < N; n++)
+    sum[n] = v_set(energy->bias[1][0]);
+  for (int32_t j = 0; j < energy->units[0]; j++, keys += stride) {
+    vf q = v_set(query[j]), w = v_set(energy->weights[1][j]);
+#pragma GCC unroll 2
+    for (int n = 0; n < N; n++)
+      sum[n] = v_fma(v_activate_scaled(first, v_load(keys + n * LANES) + q), w, sum[n]);
+  }
+#pragma GCC unroll 2
+  for (int n = 0; n < N; n++)
+    v_store(e + n * LANES, v_activate_scaled(energy->activation[1], sum[n]) * v_set(energy->scale));
+}
+
 INLINE void energies_of_two(const cuseq_activation first, const struct cpu_energy *energy, const float *keys,
                             size_t stride, const float *query, int32_t length, float *e) {
-  const int32_t units = energy->units[0];
-  const float *w = energy->weights[1];
-  for (int32_t t = 0; t < length; t += LANES) {
-    vf sum = v_set(energy->bias[1][0]);
-    for (int32_t j = 0; j < units; j++) {
-      vf z = v_load(keys + (size_t)j * stride + t) + v_set(query[j]);
-      sum = v_fma(v_activate_scaled(first, z), v_set(w[j]), sum);
-    }
-    v_store(e + t, v_activate_scaled(energy->activation[1], sum) * v_set(energy->scale));
-  }
+  int32_t t = 0;
+  for (; t + LANES < length; t += 2 * LANES)
+    energies_block(2, first, energy, keys + t, stride, query, e + t);
+  if (t < length)
+    energies_block(1, first, energy, keys + t, stride, query, e + t);
 }
 
 /* A layer of the score for LANES positions: out [units][LANES] from in [inputs][LANES]. */

@@ -156,12 +156,16 @@ INLINE void v_store_first(float *p, int32_t n, vf x) {
 
 /* Sums and maxima of the lanes, in a fixed order; a NaN lane makes the sum NaN. */
 INLINE float v_sum(vf x) {
-  float lanes[LANES] __attribute__((aligned(64)));
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(x);
+#else
+  float lanes[LANES];
   v_store(lanes, x);
   for (int half = LANES / 2; half > 0; half /= 2)
     for (int i = 0; i < half; i++)
       lanes[i] += lanes[i + half];
   return lanes[0];
+#endif
 }
 
 INLINE float v_largest(vf x) {
