@@ -287,7 +287,9 @@ int writer_run(const char *path, uint64_t file_size, FILE *out) {
     return 1;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   put(&writer, HDF5_STREAM_MAGIC, HDF5_STREAM_MAGIC_SIZE);
-  hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+  /* The stdio driver, as the default one resolves symbolic links, and a memory file has no name to resolve to. */
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  hid_t file = access >= 0 && H5Pset_fapl_stdio(access) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
   if (file < 0) {
     fail(&writer, "it has no HDF5 structure");
   } else {
