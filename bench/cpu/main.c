@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CASES = 16, BURSTS = 4 };
+enum { MOST_CASES = 16, BURSTS = 4, MOST_TRIES = 4, MOST_ROUNDS = 200 };
 
 /* Times one call: the best of calls for about `seconds`, at least two. */
 static double time_call(const struct instance *instance, cuseq_session *session, double seconds) {
@@ -87,10 +87,36 @@ static void bench_close(struct bench *bench) {
   peak_end();
 }
 
+/* Shares the best peak among all cases: it tells which rounds were disturbed. */
+static void bench_share_peaks(struct bench *bench, const struct sample *sample) {
+  for (int n = 0; n < bench->count; n++)
+    for (int thread = 0; thread < 2; thread++)
+      bench->results[n].best_peak[thread] = larger(bench->results[n].best_peak[thread], sample->peak[thread]);
+}
+
+/* All cases in turn, until each has `rounds` undisturbed rounds; on a busy machine at most four times as many in all. */
+static void bench_measure(struct bench *bench, int rounds) {
+  for (int n = 0; n < bench->count; n++)
+    result_reserve(&bench->results[n], MOST_TRIES * rounds);
+  bool more = true;
+  for (int round = 0; round < MOST_TRIES * rounds && more; round++) {
+    more = false;
+    for (int n = 0; n < bench->count; n++) {
+      struct result *result = &bench->results[n];
+      if (result_undisturbed(result, 2) >= rounds)
+        continue;
+      struct sample *sample = result_add(result);
+      measure_round(&bench->instances[n], bench->sessions[n], sample);
+      bench_share_peaks(bench, sample);
+      more = true;
+    }
+  }
+}
+
 static void usage(void) {
   puts("usage: bench_cpu [--rounds N] [--only NAME] [--json FILE]\n\n"
        "Measures the cpu backend on 1 and 2 threads against the processor's peak.\n"
-       "  --rounds N    rounds to measure (default 12, at least 2)\n"
+       "  --rounds N    undisturbed rounds to measure (default 12, 2 to 200)\n"
        "  --only NAME   only the workloads whose names start so, such as W2\n"
        "  --json FILE   also write the results as JSON");
 }
@@ -115,7 +141,7 @@ int main(int argc, char **argv) {
       return option == 'h' ? 0 : 2;
     }
   }
-  if (rounds < 2 || optind != argc) {
+  if (rounds < 2 || rounds > MOST_ROUNDS || optind != argc) {
     usage();
     return 2;
   }
@@ -129,11 +155,7 @@ int main(int argc, char **argv) {
     bench_close(&bench);
     return 3;
   }
-  for (int n = 0; n < bench.count; n++)
-    result_reserve(&bench.results[n], rounds);
-  for (int round = 0; round < rounds; round++)
-    for (int n = 0; n < bench.count; n++)
-      measure_round(&bench.instances[n], bench.sessions[n], result_add(&bench.results[n]));
+  bench_measure(&bench, rounds);
   report_header(argc, argv, device.description, rounds);
   report_table(bench.results, bench.count);
   bool written = !json || report_json(json, argc, argv, device.description, bench.results, bench.count);

@@ -24,6 +24,22 @@ void result_free(struct result *result) {
   result->samples = NULL;
 }
 
+static const double UNDISTURBED = 0.9;
+
+static bool undisturbed(const struct result *result, const struct sample *sample, int thread) {
+  for (int i = 0; i <= thread; i++)
+    if (sample->peak[i] < UNDISTURBED * result->best_peak[i])
+      return false;
+  return true;
+}
+
+int result_undisturbed(const struct result *result, int threads) {
+  int count = 0;
+  for (int i = 0; i < result->count; i++)
+    count += undisturbed(result, &result->samples[i], threads - 1);
+  return count;
+}
+
 /* The line of a command's output, or "unknown". */
 static void first_line(const char *command, char *text, size_t capacity) {
   FILE *pipe = popen(command, "r");
@@ -57,9 +73,12 @@ void report_header(int argc, char **argv, const char *processor, int rounds) {
          heading.machine, processor, BENCH_COMPILER, cuseq_version(), heading.commit, heading.date,
          heading.command);
   printf("# verified  every case against the float64 reference before it was timed\n");
-  printf("# rounds    %d; a round's time is the best of its calls, its peak the best of FMA bursts before "
+  printf("# rounds    %d or more; a round's time is the best of its calls, its peak the best of FMA bursts "
+         "before "
          "and after\n",
          rounds);
+  printf("# counted   rounds in which the peak was at least %.0f%% of the best; the others were disturbed\n",
+         100.0 * UNDISTURBED);
   printf("# FLOPs     2 x multiply-adds executed; gathers, activations and padding count nothing\n");
 }
 
@@ -68,17 +87,22 @@ static int ascending(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* Smallest, median and largest of one figure over the rounds. */
+/* Smallest, median and largest of one figure over the undisturbed rounds; zeros without any. */
 struct spread {
   double low, median, high;
 };
 
+enum { MOST_ROUNDS = 1000 }; /* more than the program makes */
+
 static struct spread spread_of(const struct result *result, double (*figure)(const struct sample *, int),
                                int thread) {
-  double values[1000];
-  int count = result->count < 1000 ? result->count : 1000;
-  for (int i = 0; i < count; i++)
-    values[i] = figure(&result->samples[i], thread);
+  double values[MOST_ROUNDS];
+  int count = 0;
+  for (int i = 0; i < result->count && count < MOST_ROUNDS; i++)
+    if (undisturbed(result, &result->samples[i], thread))
+      values[count++] = figure(&result->samples[i], thread);
+  if (count == 0)
+    return (struct spread){0.0, 0.0, 0.0};
   qsort(values, (size_t)count, sizeof *values, ascending);
   return (struct spread){values[0], (values[(count - 1) / 2] + values[count / 2]) / 2.0, values[count - 1]};
 }
@@ -102,7 +126,7 @@ static double figure_gain(const struct sample *sample, int thread) {
 }
 
 static const char *verdict(double reached, double bar) {
-  return bar <= 0.0 ? "-" : reached >= bar ? "reached" : "MISSED";
+  return bar <= 0.0 ? "-" : reached <= 0.0 ? "not measured" : reached >= bar ? "reached" : "MISSED";
 }
 
 static void report_row(const struct result *result, int thread) {
@@ -110,8 +134,9 @@ static void report_row(const struct result *result, int thread) {
   const struct spread seconds = spread_of(result, figure_seconds, thread),
                       rate = spread_of(result, figure_rate, thread),
                       share = spread_of(result, figure_share, thread);
-  printf("%-9s %d  %10.1f %10.1f %6.1f%%  %7.1f  %6.1f %6.1f", w->name, thread + 1, seconds.median * 1e6,
-         seconds.low * 1e6, 100.0 * (seconds.high - seconds.low) / seconds.median, rate.high,
+  printf("%-9s %d %3d/%-3d %10.1f %10.1f %6.1f%%  %7.1f  %6.1f %6.1f", w->name, thread + 1,
+         result_undisturbed(result, thread + 1), result->count, seconds.median * 1e6, seconds.low * 1e6,
+         seconds.median <= 0.0 ? 0.0 : 100.0 * (seconds.high - seconds.low) / seconds.median, rate.high,
          100.0 * share.high, 100.0 * share.median);
   if (thread == 0) {
     if (w->bar > 0.0)
@@ -120,7 +145,7 @@ static void report_row(const struct result *result, int thread) {
       printf("       -      -  -\n");
     return;
   }
-  const struct spread gain = spread_of(result, figure_gain, 0);
+  const struct spread gain = spread_of(result, figure_gain, 1);
   printf("  %6.3f %6.3f", gain.high, gain.median);
   if (w->bar_gain > 0.0)
     printf("  >= %.2f of gain   %s\n", w->bar_gain, verdict(gain.high, w->bar_gain));
@@ -129,18 +154,15 @@ static void report_row(const struct result *result, int thread) {
 }
 
 void report_table(const struct result *results, int count) {
-  double peaks[2] = {0.0, 0.0};
-  for (int n = 0; n < count; n++)
-    for (int i = 0; i < results[n].count; i++)
-      for (int thread = 0; thread < 2; thread++)
-        peaks[thread] = fmax(peaks[thread], results[n].samples[i].peak[thread]);
-  printf("# peak      %.1f GFLOP/s on 1 thread, %.1f on 2 (best of all rounds)\n", peaks[0], peaks[1]);
+  printf("# peak      %.1f GFLOP/s on 1 thread, %.1f on 2 (best of all rounds)\n", results[0].best_peak[0],
+         results[0].best_peak[1]);
   for (int n = 0; n < count; n++) {
     const struct workload *w = results[n].workload;
     printf("# %-9s B %d T %d F %d H %d: %s\n", w->name, (int)w->B, (int)w->T, (int)w->F, (int)w->H, w->what);
   }
-  printf("#\n# case  threads median     best  spread  best      share of peak    gain / peak's gain\n");
-  printf("#               us         us         %%  GFLOP/s   best%% median%%   best median  to reach\n");
+  printf("#\n# case  threads rounds     median       best  spread     best   share of peak  gain / peak's  "
+         "to reach\n");
+  printf("#                             us         us            GFLOP/s   best median    best median\n");
   for (int n = 0; n < count; n++)
     for (int thread = 0; thread < 2; thread++)
       report_row(&results[n], thread);
@@ -161,7 +183,7 @@ static void json_case(FILE *file, const struct result *result, int thread) {
   const struct spread seconds = spread_of(result, figure_seconds, thread),
                       rate = spread_of(result, figure_rate, thread),
                       share = spread_of(result, figure_share, thread),
-                      gain = spread_of(result, figure_gain, 0);
+                      gain = spread_of(result, figure_gain, 1);
   const double bar = thread == 0 ? w->bar : w->bar_gain, reached = thread == 0 ? share.high : gain.high;
   fprintf(file,
           "    {\"case\":\"%s\",\"threads\":%d,\"median_us\":%.3f,\"best_us\":%.3f,\"worst_us\":%.3f,"

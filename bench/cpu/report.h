@@ -15,12 +15,17 @@ struct result {
   const struct workload *workload;
   struct sample *samples;
   int count;
-  double error[2]; /* the worst one found in verifying, as a share of what is allowed */
+  double best_peak[2]; /* over all rounds of all cases: what tells a disturbed round */
+  double error[2];     /* the worst one found in verifying, as a share of what is allowed */
 };
 
 void result_reserve(struct result *result, int rounds);
 struct sample *result_add(struct result *result);
 void result_free(struct result *result);
+
+/* Rounds in which the peak on `threads` (1 or 2) was at least nine tenths of the best one, and for 2 also that on 1: in
+ * the others, work of someone else kept the peak or the case from its cores, and they are not counted. */
+int result_undisturbed(const struct result *result, int threads);
 
 void report_header(int argc, char **argv, const char *processor, int rounds);
 void report_table(const struct result *results, int count);
