@@ -78,6 +78,11 @@ static void collect_references(const struct graph_argument *argument, struct gra
     collect_references(&argument->items[i], references, count);
 }
 
+/* Masks are not computed: layers.c sees that they are those that the graph implies. */
+static bool is_mask(const struct graph_argument *argument) {
+  return argument->key != NULL && strcmp(argument->key, "mask") == 0;
+}
+
 static bool is_initial_state(const struct graph_argument *argument) {
   return argument->key != NULL && strcmp(argument->key, "initial_state") == 0;
 }
@@ -87,7 +92,7 @@ static size_t call_references(const struct graph_call *call, struct graph_refere
                               size_t *inputs) {
   size_t count = 0;
   for (size_t i = 0; i < call->count; i++)
-    if (!is_initial_state(&call->arguments[i]))
+    if (!is_initial_state(&call->arguments[i]) && !is_mask(&call->arguments[i]))
       collect_references(&call->arguments[i], references, &count);
   *inputs = count;
   for (size_t i = 0; i < call->count; i++)

@@ -119,14 +119,12 @@ cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call
     kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
   } else {
     kind = find_kind(layers, sizeof layers / sizeof *layers, layer->class_name);
+    if (kind == NULL) /* a whole-model .h5 of Keras 3 does not tell operations from layers */
+      kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
   }
   if (kind == NULL)
     return refuse_kind(layer);
-  for (size_t i = 0; i < call->call->count; i++) {
-    const struct graph_argument *argument = &call->call->arguments[i];
-    if (argument->key != NULL && strcmp(argument->key, "mask") == 0 && argument->kind != ARGUMENT_CONSTANT)
-      return layer_refuse(layer, "it is given a mask of its own, which cuseq cannot express (lengths only)");
-  }
+  TRY(mask_check(call));
   return kind->evaluate(evaluator, call);
 }
 

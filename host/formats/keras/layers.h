@@ -69,6 +69,9 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
 cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
                           int32_t vectors, int32_t *context);
 
+/* mask.c: refuses a mask that the call is given, unless it is the one that its first input has anyway. */
+cuseq_status mask_check(const struct layer_call *call);
+
 /* A setting of an operation: among the call's keywords (TensorFlow's), or in its configuration. NULL: none. */
 const json_t *call_setting(const struct layer_call *call, const char *key);
 

@@ -28,10 +28,12 @@ cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call 
 
 /* Keras 3's operation names the batch's axis too; the layer does not. */
 cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call) {
-  const json_t *shape = call_setting(call, call->layer->is_operation ? "newshape" : "target_shape");
+  const json_t *shape = call_setting(call, "target_shape");
+  bool with_batch = shape == NULL;
+  shape = with_batch ? call_setting(call, "newshape") : shape;
   TRY(call_arity(call, 1, 1));
   int64_t sizes[VALUE_MAX_AXES];
-  size_t first = call->layer->is_operation ? 1 : 0, count = json_array_size(shape);
+  size_t first = with_batch ? 1 : 0, count = json_array_size(shape);
   if (count < first || count - first >= VALUE_MAX_AXES)
     return layer_refuse(call->layer, "its shape has %zu axes", count);
   for (size_t i = first; i < count; i++) {
