@@ -8,7 +8,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "what is written is taken to be little-endian");
 
-static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
+static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
 /* The text of the header, a Python dictionary, as far as it is read. */
 struct cursor {
@@ -262,7 +262,8 @@ cuseq_status npy_header_format(const struct npy_array *array, char text[NPY_HEAD
   memset(at, ' ', *length - (size_t)(at - text));
   text[*length - 1] = '\n';
   memcpy(text, magic, sizeof magic);
-  memcpy(text + sizeof magic, "\1\0", 2);
+  text[6] = 1;
+  text[7] = 0;
   text[8] = (char)((*length - PREFIX) & 0xff);
   text[9] = (char)((*length - PREFIX) >> 8);
   return CUSEQ_STATUS_OK;

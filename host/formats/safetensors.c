@@ -1,6 +1,7 @@
 #include "formats/safetensors.h"
 
 #include "error.h"
+#include "formats/json_bound.h"
 #include "formats/safetensors_dtype.h"
 
 #include <jansson.h>
@@ -28,38 +29,14 @@ static uint64_t little_endian_64(const unsigned char *bytes) {
   return value;
 }
 
-/* Bounds what jansson will allocate for the header, before it does: its structures' sizes with malloc's
- * rounding on 64-bit machines (an object 224 bytes with its first table, a key 64 and its share of the
- * growing table, an array 128, a number 32 and its share of the array, a string 48 and its text), a token
- * buffer that doubles, and what is made of an entry here. Refuses deep nesting on the way. */
+/* Refuses a header that would take too much memory, here or in jansson, or that nests too deeply to be one. */
 static cuseq_status bound_memory(const unsigned char *header, size_t length, size_t file_size) {
-  size_t cost =
-      4 * length; /* the longest text: twice in the buffer, once more while that grows, once in its value */
-  size_t depth = 0;
-  int quoted = 0;
-  for (size_t i = 0; i < length; i++) {
-    unsigned char c = header[i];
-    if (quoted && c == '\\') {
-      i++;
-    } else if (c == '"') {
-      quoted = !quoted;
-      cost += 48;
-    } else if (quoted) {
-      continue;
-    } else if (c == '{' || c == '[') {
-      cost += c == '{' ? 224 + sizeof(struct placed) + 2 * sizeof(struct safetensors_tensor) : 128 + 56;
-      if (++depth > HEADER_DEPTH)
-        return error_set(CUSEQ_STATUS_INVALID_FILE,
-                         "header: nested too deeply (more than %d levels at byte %zu of its JSON)",
-                         HEADER_DEPTH, i);
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      depth--;
-    } else if (c == ',') {
-      cost += 56;
-    } else if (c == ':') {
-      cost += 112 + sizeof(struct safetensors_pair);
-    }
-  }
+  struct json_bound bound = json_bound(header, length);
+  if (bound.depth > HEADER_DEPTH)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "header: nested too deeply (%zu levels, at most %d)",
+                     bound.depth, HEADER_DEPTH);
+  size_t per_entry = sizeof(struct placed) + 2 * sizeof(struct safetensors_tensor);
+  size_t cost = bound.memory + bound.objects * per_entry + bound.keys * sizeof(struct safetensors_pair);
   size_t limit = file_size + ((size_t)40 << 20);
   if (cost > limit)
     return error_set(

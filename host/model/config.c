@@ -1,6 +1,7 @@
 #include "model/config.h"
 
 #include "error.h"
+#include "formats/json_bound.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 #include <string.h>
 
 enum {
-  CONFIG_MAX_BYTES = 16 << 20,
-  CONFIG_MAX_WIDTH = 1 << 20, /* units, features, classes */
+  CONFIG_MAX_MEMORY = 12 << 20, /* bytes that reading it may take: some 100,000 symbols */
+  CONFIG_MAX_WIDTH = 1 << 20,   /* units, features, classes */
   CONFIG_MAX_STEPS = 1 << 20,
 };
 
@@ -275,9 +276,12 @@ cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, s
   memset(config, 0, sizeof *config);
   memset(vocabulary, 0, sizeof *vocabulary);
   *canonical = NULL;
-  if (size > CONFIG_MAX_BYTES)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: too long (found %zu bytes, at most %d)",
-                     size, (int)CONFIG_MAX_BYTES);
+  struct json_bound bound = json_bound(text, size);
+  if (bound.memory > CONFIG_MAX_MEMORY)
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: too complex (reading it would take %zu bytes of memory, at most %d are allowed)",
+        bound.memory, (int)CONFIG_MAX_MEMORY);
   json_error_t where;
   json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
   if (!root)

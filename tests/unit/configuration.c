@@ -89,12 +89,24 @@ Test(configuration, a_wrong_one_is_refused_by_its_key) {
 }
 
 Test(configuration, json_deeper_than_any_sense_is_refused) {
-  enum { DEPTH = 100000 };
+  enum { DEPTH = 10000 };
   char *json = malloc(DEPTH + 1);
   memset(json, '[', DEPTH);
   json[DEPTH] = '\0';
   cr_expect_eq(create(json), CUSEQ_STATUS_INVALID_MODEL);
   cr_expect(strstr(cuseq_last_error(), "not JSON") != NULL);
+  free(json);
+}
+
+Test(configuration, json_that_would_take_much_memory_is_refused_before_it_does) {
+  enum { OBJECTS = 100000 };
+  char *json = malloc(3 * OBJECTS + 8);
+  char *at = json + sprintf(json, "{\"x\":[0");
+  for (int i = 0; i < OBJECTS - 2; i++, at += 3)
+    memcpy(at, ",{}", 3);
+  memcpy(at, "]}", 3);
+  cr_expect_eq(create(json), CUSEQ_STATUS_INVALID_MODEL);
+  cr_expect(strstr(cuseq_last_error(), "configuration: too complex") != NULL, "%s", cuseq_last_error());
   free(json);
 }
 

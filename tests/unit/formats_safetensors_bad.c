@@ -188,10 +188,9 @@ Test(safetensors_bad, sizes_and_places_that_lie_are_refused) {
   ASSERT_ALL_REFUSED(refusals);
 }
 
-Test(safetensors_bad, deep_nesting_is_refused_at_its_fourth_level) {
+Test(safetensors_bad, nesting_of_more_than_three_levels_is_refused) {
   static const struct refusal refusals[] = {
-      {"{\"a\":{\"shape\":[[1]]}}", 0,
-       "header: nested too deeply (more than 3 levels at byte 15 of its JSON)"},
+      {"{\"a\":{\"shape\":[[1]]}}", 0, "header: nested too deeply (4 levels, at most 3)"},
       {"{\"__metadata__\":{\"a\":{\"b\":{}}}}", 0, "header: nested too deeply"},
   };
   ASSERT_ALL_REFUSED(refusals);
