@@ -226,7 +226,7 @@ CASES = [
     Case(
         "merge_none",
         "merge_mode None and a Concatenate of one's own",
-        "same-or-refuse both_directions encoder",
+        "same-or-refuse encoder",
         merge=None,
     ),
     Case("relu", "cells with relu", activation="relu", encoder_options=dict(unit_forget_bias=False)),
@@ -428,7 +428,7 @@ CASES = [
     Case(
         "bad_attention_activation", "energies with elu", "refuse energy_0 elu", dense=((4, "elu"), (1, None))
     ),
-    Case("bad_output_activation", "outputs with sigmoid", "refuse output sigmoid", output="sigmoid"),
+    Case("bad_output_activation", "outputs with sigmoid", "refuse output", output="sigmoid"),
     Case(
         "bad_softmax_axis",
         "softmax over the one unit, not over time",
@@ -453,9 +453,9 @@ CASES = [
     ),
     Case("bad_swapped_states", "h and c exchanged", "refuse decoder", initial="states", swapped_states=True),
     Case(
-        "bad_swapped_directions",
+        "swapped_directions",
         "concat(h_bw, h_fw)",
-        "refuse h_both",
+        "same-or-refuse h_both",
         initial="states",
         swapped_directions=True,
     ),

@@ -16,6 +16,11 @@ import numpy as np
 
 keras.backend.set_floatx("float64")
 
+if hasattr(keras, "ops"):  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
+    from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
+
+    BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+
 import keras_runner
 from golden_models import config_of, random_tensors, save, shapes_of, sizes_of
 
@@ -132,13 +137,15 @@ KERAS3_CASES = {
         dict(lengths=True),
     ),
     "ties": (full(), dict(ties=True)),
+    "shifted": (full(attention=concat(THREE)), dict(shift=95.0, lengths=True)),
+    "shifted_down": (full(attention=concat(THREE)), dict(shift=-95.0)),
     "long": (full({"units": 13}), dict(time=60, batch=2)),
     "one_position": (full(), dict(time=1)),
     "one_unit": (full({"units": 1, "features": 1}, concat(ONE), {"units": 1, "steps": 1}, output(1)), {}),
     "wide": (
         full(
             {"units": 33, "features": 17},
-            concat([{"units": 31, "activation": "tanh"}, {"units": 1}]),
+            concat([{"units": 31, "activation": "tanh"}, {"units": 1, "activation": "tanh"}]),
             {"units": 35, "steps": 3},
             output(37),
         ),
