@@ -15,50 +15,50 @@ enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COUNT_OR_ZERO, VALU
 
 struct option_description {
   const char *name;
-  char letter; /* 0: none */
   const char *value;
-  enum value_kind kind;
-  size_t offset; /* of its member of struct arguments */
   const char *help;
+  size_t offset; /* of its member of struct arguments */
+  enum value_kind kind;
+  char letter; /* 0: none */
 };
 
 static const struct option_description descriptions[OPTION_COUNT] = {
-    [OPTION_OUTPUT] = {"output", 'o', "OUT.npz", VALUE_TEXT, offsetof(struct arguments, output),
-                       "write every array of the result (default: none)"},
-    [OPTION_DEVICE] = {"device", 0, "DEVICE", VALUE_TEXT, offsetof(struct arguments, device),
-                       "auto, reference, cpu, cuda or cuda:N (default: auto)"},
-    [OPTION_LENGTHS] = {"lengths", 0, "L.npy", VALUE_TEXT, offsetof(struct arguments, lengths),
-                        "integers [B], the rows' lengths (default: all T)"},
-    [OPTION_STEPS] = {"steps", 0, "Y", VALUE_COUNT, offsetof(struct arguments, steps),
-                      "decoder steps (default: the model's)"},
-    [OPTION_THREADS] = {"threads", 0, "N", VALUE_COUNT, offsetof(struct arguments, threads),
-                        "CPU threads (default: as many as help)"},
-    [OPTION_PLOT] = {"plot", 0, "FILE", VALUE_TEXT, offsetof(struct arguments, plot),
-                     "draw the attention to FILE.svg or FILE.png (default: none)"},
-    [OPTION_ALLOW_NONFINITE] = {"allow-nonfinite", 0, NULL, VALUE_NONE,
-                                offsetof(struct arguments, allow_nonfinite),
-                                "let NaN and infinity in the input through (default: refuse)"},
-    [OPTION_TRUNCATE] = {"truncate", 0, NULL, VALUE_NONE, offsetof(struct arguments, truncate),
-                         "cut texts that are too long (default: refuse)"},
-    [OPTION_SCORES] = {"scores", 0, NULL, VALUE_NONE, offsetof(struct arguments, scores),
-                       "add the output's log-probability, after a tab (default: no)"},
-    [OPTION_TOLERANCE] = {"tolerance", 0, "X", VALUE_POSITIVE, offsetof(struct arguments, tolerance),
-                          "largest error (default: 3e-6 to T = 64, 1e-5 beyond)"},
-    [OPTION_BATCH_LARGEST] = {"batch", 0, "B", VALUE_COUNT, offsetof(struct arguments, batch),
-                              "pairs computed at a time (default: 64)"},
-    [OPTION_BATCH_MEASURED] = {"batch", 0, "B", VALUE_COUNT, offsetof(struct arguments, batch),
-                               "sequences per run (default: 1)"},
-    [OPTION_TIME] = {"time", 0, "T", VALUE_COUNT, offsetof(struct arguments, time),
-                     "positions per sequence (default: the vocabulary's length, or 30)"},
-    [OPTION_SHOW_WRONG] = {"show-wrong", 0, "N", VALUE_COUNT_OR_ZERO, offsetof(struct arguments, show_wrong),
-                           "list the first N wrong outputs (default: 0)"},
-    [OPTION_VOCABULARY] = {"vocabulary", 0, "FILE.json", VALUE_TEXT, offsetof(struct arguments, vocabulary),
-                           "put this vocabulary into the model (default: none)"},
-    [OPTION_PYTORCH] = {"pytorch", 0, "CONFIG.json", VALUE_TEXT, offsetof(struct arguments, pytorch),
-                        "IN is a PyTorch state_dict; what it means (default: none)"},
-    [OPTION_JSON] = {"json", 0, NULL, VALUE_NONE, offsetof(struct arguments, json),
-                     "print JSON (default: text)"},
-    [OPTION_HELP] = {"help", 'h', NULL, VALUE_NONE, offsetof(struct arguments, help), "print this and exit"},
+    [OPTION_OUTPUT] = {"output", "OUT.npz", "write every array of the result (default: none)",
+                       offsetof(struct arguments, output), VALUE_TEXT, 'o'},
+    [OPTION_DEVICE] = {"device", "DEVICE", "auto, reference, cpu, cuda or cuda:N (default: auto)",
+                       offsetof(struct arguments, device), VALUE_TEXT, 0},
+    [OPTION_LENGTHS] = {"lengths", "L.npy", "integers [B], the rows' lengths (default: all T)",
+                        offsetof(struct arguments, lengths), VALUE_TEXT, 0},
+    [OPTION_STEPS] = {"steps", "Y", "decoder steps (default: the model's)", offsetof(struct arguments, steps),
+                      VALUE_COUNT, 0},
+    [OPTION_THREADS] = {"threads", "N", "CPU threads (default: as many as help)",
+                        offsetof(struct arguments, threads), VALUE_COUNT, 0},
+    [OPTION_PLOT] = {"plot", "FILE", "draw the attention to FILE.svg or FILE.png (default: none)",
+                     offsetof(struct arguments, plot), VALUE_TEXT, 0},
+    [OPTION_ALLOW_NONFINITE] = {"allow-nonfinite", NULL,
+                                "let NaN and infinity in the input through (default: refuse)",
+                                offsetof(struct arguments, allow_nonfinite), VALUE_NONE, 0},
+    [OPTION_TRUNCATE] = {"truncate", NULL, "cut texts that are too long (default: refuse)",
+                         offsetof(struct arguments, truncate), VALUE_NONE, 0},
+    [OPTION_SCORES] = {"scores", NULL, "add the output's log-probability, after a tab (default: no)",
+                       offsetof(struct arguments, scores), VALUE_NONE, 0},
+    [OPTION_TOLERANCE] = {"tolerance", "X", "largest error (default: 3e-6 to T = 64, 1e-5 beyond)",
+                          offsetof(struct arguments, tolerance), VALUE_POSITIVE, 0},
+    [OPTION_BATCH_LARGEST] = {"batch", "B", "pairs computed at a time (default: 64)",
+                              offsetof(struct arguments, batch), VALUE_COUNT, 0},
+    [OPTION_BATCH_MEASURED] = {"batch", "B", "sequences per run (default: 1)",
+                               offsetof(struct arguments, batch), VALUE_COUNT, 0},
+    [OPTION_TIME] = {"time", "T", "positions per sequence (default: the vocabulary's length, or 30)",
+                     offsetof(struct arguments, time), VALUE_COUNT, 0},
+    [OPTION_SHOW_WRONG] = {"show-wrong", "N", "list the first N wrong outputs (default: 0)",
+                           offsetof(struct arguments, show_wrong), VALUE_COUNT_OR_ZERO, 0},
+    [OPTION_VOCABULARY] = {"vocabulary", "FILE.json", "put this vocabulary into the model (default: none)",
+                           offsetof(struct arguments, vocabulary), VALUE_TEXT, 0},
+    [OPTION_PYTORCH] = {"pytorch", "CONFIG.json", "IN is a PyTorch state_dict; what it means (default: none)",
+                        offsetof(struct arguments, pytorch), VALUE_TEXT, 0},
+    [OPTION_JSON] = {"json", NULL, "print JSON (default: text)", offsetof(struct arguments, json), VALUE_NONE,
+                     0},
+    [OPTION_HELP] = {"help", NULL, "print this and exit", offsetof(struct arguments, help), VALUE_NONE, 'h'},
 };
 
 enum { FIRST_LONG = 256 };

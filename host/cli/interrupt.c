@@ -75,10 +75,10 @@ void interrupt_progress(const char *format, ...) {
   char *text = texts[!current];
   va_list arguments;
   va_start(arguments, format);
-  int used = snprintf(text, sizeof texts[0] - 1, "cuseq: ");
-  vsnprintf(text + used, sizeof texts[0] - 1 - (size_t)used, format, arguments);
+  char line[sizeof texts[0] - 16];
+  vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
-  strcat(text, "\n");
+  snprintf(text, sizeof texts[0], "cuseq: %s\n", line);
   current = !current;
 }
 

@@ -12,12 +12,12 @@ enum { READ_SIZE = 1 << 16 };
 
 /* Room for another read behind what is buffered, and for a zero. */
 static bool make_room(struct lines *lines) {
-  if (lines->start > 0) {
+  if (lines->bytes && lines->start > 0) {
     memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
     lines->end -= lines->start;
     lines->start = 0;
   }
-  if (lines->end + READ_SIZE + 1 <= lines->capacity)
+  if (lines->bytes && lines->end + READ_SIZE + 1 <= lines->capacity)
     return true;
   size_t capacity = 2 * lines->capacity + READ_SIZE + 1;
   char *bytes = realloc(lines->bytes, capacity);
@@ -56,9 +56,13 @@ static enum line_result fill(struct lines *lines, bool wait) {
 
 enum line_result lines_next(struct lines *lines, bool wait, char **line) {
   size_t searched = 0;
+  if (!lines->bytes && !make_room(lines)) {
+    errno = ENOMEM;
+    return LINE_FAILED;
+  }
   while (!interrupt_requested()) {
     size_t length = lines->end - lines->start;
-    char *first = lines->bytes ? lines->bytes + lines->start : NULL;
+    char *first = lines->bytes + lines->start;
     char *newline = length > searched ? memchr(first + searched, '\n', length - searched) : NULL;
     if (newline && newline - first <= LINE_LONGEST)
       return give(lines, (size_t)(newline - first), (size_t)(newline - first) + 1, line);

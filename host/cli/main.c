@@ -9,9 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct command *const commands[] = {&command_run,      &command_translate, &command_compare,
-                                          &command_evaluate, &command_convert,   &command_info,
-                                          &command_bench,    &command_devices,   NULL};
+enum { COMMANDS = 8 };
+
+const struct command *const commands[COMMANDS + 1] = {&command_run,      &command_translate, &command_compare,
+                                                      &command_evaluate, &command_convert,   &command_info,
+                                                      &command_bench,    &command_devices,   NULL};
 
 /* A file that is opened must not become stdin, stdout or stderr of a caller who closed them; what is printed
  * to one that was closed fails. */
@@ -29,11 +31,10 @@ static const struct command *find_command(const char *name) {
 }
 
 static int unknown_command(const char *name) {
-  const char *names[sizeof commands / sizeof *commands];
-  size_t count = 0;
-  for (; commands[count]; count++)
-    names[count] = commands[count]->name;
-  names[count] = NULL;
+  const char *names[COMMANDS + 1];
+  for (int i = 0; i < COMMANDS; i++)
+    names[i] = commands[i]->name;
+  names[COMMANDS] = NULL;
   const char *meant = suggest(name, names);
   if (meant)
     return fail("%s: unknown command (did you mean %s?)", name, meant);

@@ -15,16 +15,11 @@
 
 enum { MAPS_PRINTED = 20, MAPS_PLOTTED = 64 };
 
-/* A text of the batch; an empty one is not translated: its output is empty, so that lines stay in step. */
-struct item {
-  char *text;
-  bool empty;
-};
-
 struct translation {
   const struct arguments *arguments;
   struct texts texts;
-  struct item *items; /* [texts.most] */
+  char *
+      *items; /* [texts.most] the batch; NULL: an empty text, not translated, whose output is an empty line */
   int32_t count;
   long printed; /* texts so far */
   bool terminal;
@@ -58,16 +53,17 @@ static enum line_result gather(struct translation *translation) {
     translation->reason = errno;
     if (result != LINE_READY)
       return result;
-    struct item *item = &translation->items[translation->count];
-    *item = (struct item){strdup(text), *text == 0};
-    translation->refused = !item->text   ? CUSEQ_STATUS_OUT_OF_MEMORY
-                           : item->empty ? CUSEQ_STATUS_OK
-                                         : texts_add(&translation->texts, text);
+    char *item = *text ? strdup(text) : NULL;
+    if (*text && !item) {
+      translation->reason = ENOMEM;
+      return LINE_FAILED;
+    }
+    translation->refused = item ? texts_add(&translation->texts, text) : CUSEQ_STATUS_OK;
     if (translation->refused != CUSEQ_STATUS_OK) {
-      free(item->text);
+      free(item);
       return LINE_END;
     }
-    translation->count++;
+    translation->items[translation->count++] = item;
   }
   return LINE_READY;
 }
@@ -86,7 +82,8 @@ static int end_status(const struct translation *translation, enum line_result re
   if (result == LINE_ZERO)
     return fail("%s: not a text (found a zero byte)", subject);
   if (result == LINE_FAILED)
-    return fail("stdin: cannot be read (%s)", strerror(translation->reason));
+    return fail("%s: cannot be read (%s)", from_stdin(translation->arguments) ? "stdin" : subject,
+                strerror(translation->reason));
   if (translation->refused == CUSEQ_STATUS_OK)
     return EXIT_DONE;
   fail("%s: %s%s", subject, texts_reason(), strstr(texts_reason(), "too long") ? "; --truncate cuts it" : "");
@@ -101,39 +98,38 @@ static void print_text(const struct translation *translation, const char *text) 
   }
 }
 
-static void print_json(struct translation *translation, const struct item *item, int32_t slot) {
+static void print_json(struct translation *translation, const char *item, int32_t slot) {
   const struct texts *texts = &translation->texts;
   fputs(translation->printed ? ",\n {\"input\": " : "[\n {\"input\": ", stdout);
-  json_put_string(stdout, item->text);
+  json_put_string(stdout, item ? item : "");
   fputs(", \"output\": ", stdout);
-  json_put_string(stdout, item->empty ? "" : texts_output(&translation->texts, slot));
+  json_put_string(stdout, item ? texts_output(&translation->texts, slot) : "");
   if (translation->arguments->scores) {
     fputs(", \"score\": ", stdout);
-    json_put_number(stdout, item->empty ? 0 : texts_score(texts, slot));
+    json_put_number(stdout, item ? texts_score(texts, slot) : 0);
   }
-  size_t steps = item->empty ? 0 : (size_t)results_steps(&texts->results, slot);
+  size_t steps = item ? (size_t)results_steps(&texts->results, slot) : 0;
   fputs(", \"tokens\": ", stdout);
   json_put_integers(stdout, results_integers(&texts->results, RESULT_TOKENS, slot), steps);
   fputs("}", stdout);
 }
 
-static void print_line(struct translation *translation, const struct item *item, int32_t slot) {
-  if (!item->empty)
+static void print_line(struct translation *translation, const char *item, int32_t slot) {
+  if (item)
     print_text(translation, texts_output(&translation->texts, slot));
   if (translation->arguments->scores)
-    printf("\t%.6g", item->empty ? 0.0 : texts_score(&translation->texts, slot));
+    printf("\t%.6g", item ? texts_score(&translation->texts, slot) : 0.0);
   putchar('\n');
 }
 
-static int add_map(struct translation *translation, struct gallery *gallery, const struct item *item,
-                   int32_t slot) {
+static int add_map(struct translation *translation, struct gallery *gallery, const char *item, int32_t slot) {
   struct texts *texts = &translation->texts;
   const char *output = texts_output(texts, slot);
-  size_t size = strlen(item->text) + strlen(output) + 64;
+  size_t size = strlen(item) + strlen(output) + 64;
   char *title = malloc(size);
   if (!title)
     return fail_memory();
-  int used = snprintf(title, size, "%s \u2192 %s", item->text, output);
+  int used = snprintf(title, size, "%s \u2192 %s", item, output);
   if (translation->arguments->scores)
     snprintf(title + used, size - (size_t)used, "  (%.6g)", texts_score(texts, slot));
   size_t stride = (size_t)texts->time;
@@ -150,8 +146,8 @@ static int add_map(struct translation *translation, struct gallery *gallery, con
   return status;
 }
 
-static int print_item(struct translation *translation, const struct item *item, int32_t slot) {
-  bool map = translation->terminal && !item->empty && translation->printed < MAPS_PRINTED;
+static int print_item(struct translation *translation, const char *item, int32_t slot) {
+  bool map = translation->terminal && item && translation->printed < MAPS_PRINTED;
   int status = EXIT_DONE;
   if (translation->arguments->json)
     print_json(translation, item, slot);
@@ -160,7 +156,7 @@ static int print_item(struct translation *translation, const struct item *item, 
   else
     print_line(translation, item, slot);
   translation->printed++;
-  if (status == EXIT_DONE && translation->arguments->plot && !item->empty)
+  if (status == EXIT_DONE && translation->arguments->plot && item)
     status = add_map(translation, &translation->plotted, item, slot);
   return status;
 }
@@ -170,11 +166,11 @@ static int flush_batch(struct translation *translation) {
   int status = translation->texts.count > 0 ? texts_run(&translation->texts) : EXIT_DONE;
   int32_t slot = 0;
   for (int32_t i = 0; i < translation->count; i++) {
-    struct item *item = &translation->items[i];
+    char *item = translation->items[i];
     if (status == EXIT_DONE)
       status = print_item(translation, item, slot);
-    slot += !item->empty;
-    free(item->text);
+    slot += item != NULL;
+    free(item);
     /* Heat maps print together, at the end of the batch or before the first text that gets none. */
     bool last = i + 1 == translation->count || translation->printed == MAPS_PRINTED;
     if (last && status == EXIT_DONE) {

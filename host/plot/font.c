@@ -155,20 +155,24 @@ static const struct composed composed[] = {
 
 enum { GLYPHS = sizeof glyphs / sizeof *glyphs, COMPOSED = sizeof composed / sizeof *composed };
 
-/* Both tables begin with their code point. */
-static int compare_character(const void *key, const void *entry) {
-  uint32_t a = *(const uint32_t *)key, b = *(const uint16_t *)entry;
+static int compare_glyph(const void *key, const void *entry) {
+  uint32_t a = *(const uint32_t *)key, b = ((const struct glyph *)entry)->character;
+  return (a > b) - (a < b);
+}
+
+static int compare_composed(const void *key, const void *entry) {
+  uint32_t a = *(const uint32_t *)key, b = ((const struct composed *)entry)->character;
   return (a > b) - (a < b);
 }
 
 const struct glyph *font_glyph(uint32_t character, const struct glyph **accent) {
   *accent = NULL;
-  const struct composed *pair = bsearch(&character, composed, COMPOSED, sizeof *composed, compare_character);
+  const struct composed *pair = bsearch(&character, composed, COMPOSED, sizeof *composed, compare_composed);
   uint32_t base = pair ? pair->base == 'i' ? 0x131 : (uint32_t)pair->base : character;
   if (pair)
     *accent = &glyphs[pair->accent - 1];
   if (base < 0x20)
     base = 0xFFFD;
-  const struct glyph *found = bsearch(&base, glyphs, GLYPHS, sizeof *glyphs, compare_character);
+  const struct glyph *found = bsearch(&base, glyphs, GLYPHS, sizeof *glyphs, compare_glyph);
   return found ? found : &glyphs[GLYPHS - 1];
 }

@@ -10,7 +10,7 @@
  * cx cy x y     a quadratic curve                                                                         */
 struct glyph {
   uint16_t character;
-  float width;
+  double width;
   const char *path;
 };
 

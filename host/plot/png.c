@@ -69,7 +69,7 @@ static double text_width(const char *string) {
   double width = 0;
   const struct glyph *accent;
   for (uint32_t c; (c = label_next(&string));)
-    width += (double)font_glyph(c, &accent)->width + 2 * BEARING;
+    width += font_glyph(c, &accent)->width + 2 * BEARING;
   return width;
 }
 
@@ -86,8 +86,7 @@ static void pixels_text(void *self, const struct canvas_text *text, const char *
     const struct glyph *accent, *glyph = font_glyph(c, &accent);
     pen_glyph(&pen, glyph->path, 0, 0);
     if (accent)
-      pen_glyph(&pen, accent->path, (double)glyph->width / 2,
-                is_capital(glyph) && accent->character != 7 ? 2 : 0);
+      pen_glyph(&pen, accent->path, glyph->width / 2, is_capital(glyph) && accent->character != 7 ? 2 : 0);
     for (size_t i = 0; i < pen.count; i++) {
       double u = (along + BEARING - shift + pen.points[i].x) * unit, v = pen.points[i].y * unit;
       pen.points[i].x = text->x * SCALE + (text->upwards ? -v : u);
@@ -95,7 +94,7 @@ static void pixels_text(void *self, const struct canvas_text *text, const char *
     }
     raster_stroke(self, pen.points, pen.count, unit * (text->font == FONT_BOLD ? 1.15 : 0.8),
                   inks[text->ink]);
-    along += (double)glyph->width + 2 * BEARING;
+    along += glyph->width + 2 * BEARING;
   }
 }
 

@@ -23,9 +23,10 @@ struct fit {
 
 struct plot_terminal_style plot_terminal_style(int32_t width) {
   const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM"), *depth = getenv("COLORTERM");
+  const char *columns = getenv("COLUMNS");
   struct plot_terminal_style style = {.width = width, .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
-  if (style.width <= 0 && getenv("COLUMNS"))
-    style.width = (int32_t)strtol(getenv("COLUMNS"), NULL, 10);
+  if (style.width <= 0 && columns)
+    style.width = (int32_t)strtol(columns, NULL, 10);
   if (style.width <= 0)
     style.width = 80;
   style.width = style.width < NARROWEST ? NARROWEST : style.width > WIDEST ? WIDEST : style.width;
