@@ -193,9 +193,28 @@ static cuseq_status context_of_dense(struct expressions *expressions, const stru
   return expression_dense(expressions, context, dense.matrix, dense.bias, dense.layer, expression);
 }
 
+/* The two directions of a Bidirectional layer side by side are what it gives with merge_mode "concat". */
+static bool joins_directions(const struct expressions *expressions, const struct expression *made,
+                             struct expression *joined) {
+  if (made->op != EXPRESSION_CONCAT || made->child_count != 2)
+    return false;
+  const struct expression *forward = expression_at(expressions, made->children[0]);
+  const struct expression *backward = expression_at(expressions, made->children[1]);
+  bool both = forward->op == EXPRESSION_SEQUENCE && forward->part == SEQUENCE_FORWARD &&
+              backward->op == EXPRESSION_SEQUENCE && backward->part == SEQUENCE_BACKWARD &&
+              forward->index == backward->index && forward->children[0] == backward->children[0];
+  *joined = *forward;
+  joined->part = SEQUENCE_MERGED;
+  joined->width = 2 * forward->width;
+  return both;
+}
+
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
                              int32_t *expression) {
   struct expression e = *made;
+  if (joins_directions(expressions, made, &e))
+    return enter(expressions, &e, expression);
+  e = *made;
   if (e.child_count > MAX_CHILDREN)
     return layer_refuse(e.layer, "it joins too many tensors");
   if (e.child_count == 1 &&

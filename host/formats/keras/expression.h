@@ -13,8 +13,9 @@ enum expression_op {
   EXPRESSION_INPUT,      /* an input layer                                                              */
   EXPRESSION_ZEROS,      /* a vector of zeros                                                           */
   EXPRESSION_EMBEDDING,  /* rows of `matrix` by token ids: child 0                                      */
-  EXPRESSION_SEQUENCE,   /* the outputs of encoder layer `encoder`, over its input: child 0             */
-  EXPRESSION_FINAL,      /* the final states of encoder layer `encoder`; part: FINAL_*                  */
+  EXPRESSION_SEQUENCE,   /* the outputs of encoder layer `index`, over its input: child 0; part:
+                            SEQUENCE_*                                                                  */
+  EXPRESSION_FINAL,      /* the final states of encoder layer `index`; part: FINAL_*                  */
   EXPRESSION_DENSE,      /* child 0 times `matrix` plus `bias`                                          */
   EXPRESSION_ACTIVATION, /* part: a cuseq_activation, elementwise                                       */
   EXPRESSION_CONCAT,     /* the children side by side                                                   */
@@ -30,6 +31,7 @@ enum expression_op {
   EXPRESSION_STEPS,      /* the children as successive steps                                            */
 };
 
+enum { SEQUENCE_MERGED = 0, SEQUENCE_FORWARD = 1, SEQUENCE_BACKWARD = 2 };
 enum { FINAL_FORWARD_H = 0, FINAL_FORWARD_C = 1, FINAL_BACKWARD_H = 2, FINAL_BACKWARD_C = 3 };
 enum { CELL_H = 0, CELL_C = 1 };
 
@@ -55,6 +57,7 @@ struct encoder_layer {
   const struct keras_layer *layer;
   struct lstm directions[2];
   bool bidirectional;
+  bool apart; /* merge_mode None: it gives its two directions */
   cuseq_merge merge;
   const struct keras_layer *mask; /* the layer whose mask it honours, or NULL */
 };

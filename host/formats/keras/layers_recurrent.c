@@ -147,6 +147,49 @@ static struct axis feature_axis(int32_t width) {
   return width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
 }
 
+/* The sequence, or the last output, of a forward layer or of two directions merged. */
+static cuseq_status directions_merged(struct evaluator *evaluator, struct layer_call *call,
+                                      const struct encoder_layer *encoder, int32_t index,
+                                      const int32_t *final, bool sequences) {
+  struct value output = call->inputs[0];
+  int32_t units = encoder->directions[0].units;
+  if (sequences) {
+    int32_t width = encoder->bidirectional && encoder->merge == CUSEQ_MERGE_CONCAT ? 2 * units : units;
+    TRY(encoder_expression(evaluator, encoder, EXPRESSION_SEQUENCE, index, SEQUENCE_MERGED, output.expression,
+                           width, &output.expression));
+    output.axes[2] = feature_axis(width);
+  } else {
+    output.expression = final[FINAL_FORWARD_H];
+    if (encoder->bidirectional)
+      TRY(merge_final(evaluator, encoder, final, &output.expression));
+    output.axis_count = 2;
+    output.axes[1] = feature_axis(expression_at(&evaluator->expressions, output.expression)->width);
+    output.mask = NULL;
+  }
+  return call_output(evaluator, call, &output);
+}
+
+/* The same of each direction, with merge_mode None. */
+static cuseq_status directions_apart(struct evaluator *evaluator, struct layer_call *call,
+                                     const struct encoder_layer *encoder, int32_t index, const int32_t *final,
+                                     bool sequences) {
+  static const int32_t last[] = {FINAL_FORWARD_H, FINAL_BACKWARD_H};
+  int32_t units = encoder->directions[0].units;
+  for (int d = 0; d < 2; d++) {
+    struct value output = call->inputs[0];
+    if (sequences) {
+      TRY(encoder_expression(evaluator, encoder, EXPRESSION_SEQUENCE, index, SEQUENCE_FORWARD + d,
+                             output.expression, units, &output.expression));
+      output.axes[2] = feature_axis(units);
+    } else {
+      output = (struct value){
+          .expression = final[last[d]], .axis_count = 2, .axes = {{AXIS_BATCH, -1}, feature_axis(units)}};
+    }
+    TRY(call_output(evaluator, call, &output));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 /* Makes the outputs of an encoder layer: the sequence or the last output, then the states if they are asked for. */
 static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_call *call,
                                     const struct encoder_layer *encoder, const json_t *config) {
@@ -168,22 +211,8 @@ static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_ca
   for (int32_t part = 0; part < count; part++)
     TRY(encoder_expression(evaluator, encoder, EXPRESSION_FINAL, index, part, x->expression, units,
                            &final[part]));
-  struct value output = *x;
-  if (sequences) {
-    bool wide = encoder->bidirectional && encoder->merge == CUSEQ_MERGE_CONCAT;
-    int32_t width = wide ? 2 * units : units;
-    TRY(encoder_expression(evaluator, encoder, EXPRESSION_SEQUENCE, index, 0, x->expression, width,
-                           &output.expression));
-    output.axes[2] = feature_axis(width);
-  } else {
-    output.expression = final[FINAL_FORWARD_H];
-    if (encoder->bidirectional)
-      TRY(merge_final(evaluator, encoder, final, &output.expression));
-    output.axis_count = 2;
-    output.axes[1] = feature_axis(expression_at(&evaluator->expressions, output.expression)->width);
-    output.mask = NULL;
-  }
-  TRY(call_output(evaluator, call, &output));
+  TRY(encoder->apart ? directions_apart(evaluator, call, encoder, index, final, sequences)
+                     : directions_merged(evaluator, call, encoder, index, final, sequences));
   for (int32_t part = 0; states && part < count; part++) {
     struct value state = {
         .expression = final[part], .axis_count = 2, .axes = {{AXIS_BATCH, -1}, feature_axis(units)}};
@@ -293,11 +322,13 @@ cuseq_status layer_lstm(struct evaluator *evaluator, struct layer_call *call) {
   return cell_outputs(evaluator, call, &encoder.directions[0]);
 }
 
-static cuseq_status read_merge(const struct keras_layer *layer, cuseq_merge *merge) {
+/* apart: merge_mode None. The directions may be put together later, which is then "concat". */
+static cuseq_status read_merge(const struct keras_layer *layer, cuseq_merge *merge, bool *apart) {
   static const char *const names[] = {"concat", "sum", "mul", "ave"};
   const json_t *setting = json_object_get(layer->config, "merge_mode");
   *merge = CUSEQ_MERGE_CONCAT;
-  if (setting == NULL)
+  *apart = json_is_null(setting);
+  if (setting == NULL || *apart)
     return CUSEQ_STATUS_OK;
   for (int i = 0; json_is_string(setting) && i < 4; i++)
     if (strcmp(names[i], json_string_value(setting)) == 0) {
@@ -305,7 +336,7 @@ static cuseq_status read_merge(const struct keras_layer *layer, cuseq_merge *mer
       return CUSEQ_STATUS_OK;
     }
   return layer_refuse(layer, "its merge_mode is %.40s (needed concat, sum, mul or ave)",
-                      json_is_string(setting) ? json_string_value(setting) : "None");
+                      json_is_string(setting) ? json_string_value(setting) : "no text");
 }
 
 cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call *call) {
@@ -324,7 +355,7 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   if (!value_has_axes(&evaluator->expressions, x, "BTF") || !e->timed)
     return refuse_input(evaluator, call);
   struct encoder_layer encoder = {.layer = layer, .mask = x->mask, .bidirectional = true};
-  TRY(read_merge(layer, &encoder.merge));
+  TRY(read_merge(layer, &encoder.merge, &encoder.apart));
   TRY(read_lstm(evaluator, layer, settings, WEIGHTS_FORWARD, e->width, false, &encoder.directions[0]));
   if (json_is_object(backward)) {
     class_name = json_string_value(json_object_get(backward, "class_name"));

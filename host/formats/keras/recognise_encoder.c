@@ -74,6 +74,8 @@ cuseq_status recognise_encoder(struct evaluator *evaluator, int32_t sequence, st
     return layer_refuse(e.layer,
                         "the attention is over its output, which is not the encoder's (needed the sequence "
                         "of an LSTM or Bidirectional layer)");
+  if (e.part != SEQUENCE_MERGED)
+    return layer_refuse(e.layer, "one of its directions alone is attended to (its merge_mode is None)");
   model->annotations = sequence;
   TRY(final_states(evaluator, e.index, e.children[0], model));
   int32_t source = sequence;
@@ -82,6 +84,8 @@ cuseq_status recognise_encoder(struct evaluator *evaluator, int32_t sequence, st
     if (model->encoder_count >= RECOGNISE_MAX_LAYERS)
       return layer_refuse(e.layer, "the encoder has more than %d layers", RECOGNISE_MAX_LAYERS);
     const struct encoder_layer *encoder = &expressions->encoders[e.index];
+    if (e.part != SEQUENCE_MERGED)
+      return layer_refuse(e.layer, "one of its directions alone is read by the next layer");
     TRY(same_layers(&expressions->encoders[model->encoder_count > 0 ? model->encoders[0] : e.index],
                     encoder));
     model->encoders[model->encoder_count] = e.index;
