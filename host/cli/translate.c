@@ -18,8 +18,7 @@ enum { MAPS_PRINTED = 20, MAPS_PLOTTED = 64 };
 struct translation {
   const struct arguments *arguments;
   struct texts texts;
-  char *
-      *items; /* [texts.most] the batch; NULL: an empty text, not translated, whose output is an empty line */
+  char **items; /* [texts.most] the batch; NULL: an empty text, whose output is an empty line */
   int32_t count;
   long printed; /* texts so far */
   bool terminal;
