@@ -1,0 +1,82 @@
+/* shfl and shfl.sync: a lane reads another lane's register. */
+#include "interpreter.h"
+
+#include <string.h>
+
+enum mode { UP, DOWN, BUTTERFLY, INDEX };
+
+/* option[0]: enum mode; operands: result (| predicate), value, lane or distance, clamp and segments, members. Without .sync the
+ * members are those who are here. */
+
+/* The lane that `lane` reads; *inside says whether it lies in its segment (else it is the lane itself). */
+static uint32_t source_of(enum mode mode, uint32_t lane, uint32_t b, uint32_t c, bool *inside) {
+  const uint32_t segment = c >> 8 & 31, bound = c & 31, offset = b & 31;
+  const uint32_t least = lane & segment, most = least | (bound & ~segment & 31);
+  uint32_t source = lane;
+  switch (mode) {
+  case UP:
+    source = lane - offset;
+    *inside = (int32_t)source >= (int32_t)most;
+    break;
+  case DOWN:
+    source = lane + offset;
+    *inside = source <= most;
+    break;
+  case BUTTERFLY:
+    source = lane ^ offset;
+    *inside = source <= most;
+    break;
+  case INDEX:
+    source = least | (offset & ~segment);
+    *inside = source <= most;
+    break;
+  }
+  return *inside ? source : lane;
+}
+
+static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  const struct emu_operand *d = in->elements + in->operand[0].first;
+  uint32_t members[EMU_LANES] = {0}, values[EMU_LANES], taken = 0;
+  if (in->operand[4].kind != EMU_OPERAND_NONE) {
+    EMU_FOR_LANES(lane, mask) members[lane] = emu_u32(w, &in->operand[4])[lane];
+    if (!emu_warp_converge(w, in, members, mask))
+      return;
+  } else
+    EMU_FOR_LANES(lane, mask) members[lane] = mask;
+  const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
+                 *c = emu_u32(w, &in->operand[3]);
+  memcpy(values, a, sizeof values);
+  EMU_FOR_LANES(lane, mask) {
+    bool inside;
+    const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
+    if (!(members[lane] >> source & mask >> source & 1)) {
+      emu_fault(w, in, lane, EMU_FAULT_CHECK,
+                "a shuffle reads lane %u, which does not take part (members 0x%08x)", source, members[lane]);
+      return;
+    }
+    taken |= (uint32_t)inside << lane;
+    emu_u32(w, &d[0])[lane] = values[source];
+  }
+  if (in->operand[0].count > 1)
+    emu_set_predicate(w, &d[1], taken, mask);
+}
+
+static enum emu_decode_result decode(struct emu_decoder *decoder, struct emu_instruction *out) {
+  static const char *const modes[] = {"up", "down", "bfly", "idx", NULL};
+  const bool sync = emu_take(decoder, "sync");
+  const int mode = emu_take_one(decoder, modes);
+  if (mode < 0 || !emu_take(decoder, "b32") || emu_operand_count(decoder) != 4u + sync ||
+      !emu_bind_vector(decoder, out, 0, 0, 4))
+    return EMU_UNSUPPORTED;
+  for (unsigned i = 1; i < 4u + sync; i++)
+    if (!emu_bind_value(decoder, out, i, i, 4))
+      return EMU_UNSUPPORTED;
+  out->option[0] = (uint32_t)mode;
+  out->class = EMU_CLASS_SYNCHRONISATION;
+  out->run = shuffle;
+  return EMU_DECODED;
+}
+
+static const struct emu_opcode_entry opcodes[] = {{"shfl", decode}, {NULL, NULL}};
+
+const struct emu_family EMU_VARIANT(emu_family_shuffle) = {"shuffle", opcodes};
