@@ -11,11 +11,12 @@
 #if LANES == 16
 /* 2^(j/32) for j = 0 .. 31: two registers that a permutation reads from. */
 static const float powers[32] = {
-    0x1.00000p+0f, 0x1.059b0p+0f, 0x1.0b558p+0f, 0x1.11301p+0f, 0x1.172b8p+0f, 0x1.1d487p+0f, 0x1.2387ap+0f,
-    0x1.29e9ep+0f, 0x1.306fep+0f, 0x1.371a7p+0f, 0x1.3dea6p+0f, 0x1.44e08p+0f, 0x1.4bfdap+0f, 0x1.5342bp+0f,
-    0x1.5ab07p+0f, 0x1.6247ep+0f, 0x1.6a09ep+0f, 0x1.71f75p+0f, 0x1.7a114p+0f, 0x1.82589p+0f, 0x1.8ace5p+0f,
-    0x1.93737p+0f, 0x1.9c491p+0f, 0x1.a5503p+0f, 0x1.ae89fp+0f, 0x1.b7f77p+0f, 0x1.c199bp+0f, 0x1.cb720p+0f,
-    0x1.d5818p+0f, 0x1.dfc97p+0f, 0x1.ea4afp+0f, 0x1.f5076p+0f};
+    0x1.000000p+0f, 0x1.059b0ep+0f, 0x1.0b5586p+0f, 0x1.11301ep+0f, 0x1.172b84p+0f, 0x1.1d4874p+0f,
+    0x1.2387a6p+0f, 0x1.29e9e0p+0f, 0x1.306fe0p+0f, 0x1.371a74p+0f, 0x1.3dea64p+0f, 0x1.44e086p+0f,
+    0x1.4bfdaep+0f, 0x1.5342b6p+0f, 0x1.5ab07ep+0f, 0x1.6247ecp+0f, 0x1.6a09e6p+0f, 0x1.71f75ep+0f,
+    0x1.7a1148p+0f, 0x1.82589ap+0f, 0x1.8ace54p+0f, 0x1.93737cp+0f, 0x1.9c4918p+0f, 0x1.a5503cp+0f,
+    0x1.ae89fap+0f, 0x1.b7f770p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f,
+    0x1.ea4afap+0f, 0x1.f50766p+0f};
 
 /* 2^z for z in [-126, 126]: a power from the table and a polynomial of degree 2 over 1/32; relative
  * error 5.4e-8 before rounding. Half the multiplications of the polynomial below, of which a cell has five.

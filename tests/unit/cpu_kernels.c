@@ -1,0 +1,130 @@
+/* The cpu backend's products, on every instruction set that this processor has, against plain loops in float64. */
+#include "backends/cpu/isa.h"
+
+#include "support/random_model.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const isas[] = {"avx512", "avx2", "portable"};
+enum { ISAS = sizeof isas / sizeof *isas, STRIDE = 160 };
+
+static const struct cpu_kernels *kernels_of(int i) {
+  const struct cpu_kernels *kernels;
+  setenv("CUSEQ_CPU_ISA", isas[i], 1);
+  if (isa_pick(&kernels) == CUSEQ_STATUS_OK)
+    return kernels;
+  cr_log_warn("skipped: this processor has no %s", isas[i]);
+  return NULL;
+}
+
+static void fill(float *array, size_t count, struct random *random) {
+  for (size_t i = 0; i < count; i++)
+    array[i] = random_between(random, -1.0f, 1.0f);
+}
+
+static _Alignas(64) float a[64 * STRIDE], v[STRIDE], out[STRIDE * STRIDE], e[STRIDE];
+
+Test(cpu_kernels, transposes_any_shape) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    struct random random = {5};
+    fill(a, sizeof a / sizeof *a, &random);
+    for (int32_t rows = 1; kernels && rows <= 40; rows += 13)
+      for (int32_t columns = 1; columns <= 70; columns += 23) {
+        kernels->transpose(a, STRIDE, rows, columns, out, STRIDE);
+        for (int32_t r = 0; r < rows; r++)
+          for (int32_t c = 0; c < columns; c++)
+            cr_assert_eq(out[c * STRIDE + r], a[r * STRIDE + c], "%s: %d x %d", isas[i], (int)rows,
+                         (int)columns);
+      }
+  }
+}
+
+Test(cpu_kernels, dots_give_each_positions_product) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    struct random random = {6};
+    for (int32_t length = 1; kernels && length <= 50; length += 7)
+      for (int32_t columns = 1; columns <= 130; columns += 43) {
+        fill(a, sizeof a / sizeof *a, &random);
+        fill(v, STRIDE, &random);
+        memset(v + columns, 0, (size_t)(STRIDE - columns) * sizeof *v);
+        kernels->dots(a, STRIDE, columns, v, 0.25f, 1.5f, length, e);
+        for (int32_t t = 0; t < length; t++) {
+          double want = 0.25;
+          for (int32_t k = 0; k < columns; k++)
+            want += (double)a[t * STRIDE + k] * (double)v[k];
+          cr_assert(fabs((double)e[t] - 1.5 * want) <= 1e-5,
+                    "%s: length %d, %d columns, t %d: got %.9g, want %.9g", isas[i], (int)length,
+                    (int)columns, (int)t, (double)e[t], 1.5 * want);
+        }
+      }
+  }
+}
+
+Test(cpu_kernels, attention_sums_over_the_length_alone) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    struct random random = {7};
+    for (int32_t length = 1; kernels && length <= 50; length++) {
+      const int32_t columns = 1 + length * 2;
+      fill(a, sizeof a / sizeof *a, &random);
+      fill(e, STRIDE, &random);
+      double weights[64], sum = 0.0;
+      for (int32_t t = 0; t < length; t++)
+        sum += weights[t] = exp((double)e[t]);
+      for (int32_t t = length; t < 64; t++)
+        e[t] = a[t * STRIDE] = NAN;
+      kernels->attend(a, STRIDE, columns, length, e, out);
+      for (int32_t k = 0; k < columns; k++) {
+        double want = 0.0;
+        for (int32_t t = 0; t < length; t++)
+          want += weights[t] / sum * (double)a[t * STRIDE + k];
+        cr_assert(fabs((double)out[k] - want) <= 1e-6, "%s: length %d, column %d: got %.9g, want %.9g",
+                  isas[i], (int)length, (int)k, (double)out[k], want);
+      }
+      for (int32_t t = 0; t < length; t++)
+        cr_assert(fabs((double)e[t] - weights[t] / sum) <= 3e-7);
+    }
+  }
+}
+
+Test(cpu_kernels, narrowing_rounds_to_float32) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    double wide[37];
+    float narrow[38];
+    for (int k = 0; k < 37; k++)
+      wide[k] = 1.0 / (3.0 + k);
+    narrow[37] = -7.0f;
+    if (!kernels)
+      continue;
+    kernels->narrow(wide, 37, narrow);
+    for (int k = 0; k < 37; k++)
+      cr_expect_eq(narrow[k], (float)wide[k]);
+    cr_expect_eq(narrow[37], -7.0f, "wrote past its end");
+  }
+}
+
+Test(cpu_kernels, merges_are_sum_product_and_mean) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    struct random random = {8};
+    if (!kernels)
+      continue;
+    fill(a, 2 * STRIDE, &random);
+    const float *x = a, *y = a + STRIDE;
+    kernels->merge(CUSEQ_MERGE_SUM, x, y, 33, out);
+    for (int k = 0; k < 33; k++)
+      cr_expect_eq(out[k], x[k] + y[k]);
+    kernels->merge(CUSEQ_MERGE_MUL, x, y, 33, out);
+    for (int k = 0; k < 33; k++)
+      cr_expect_eq(out[k], x[k] * y[k]);
+    kernels->merge(CUSEQ_MERGE_AVE, x, y, 33, out);
+    for (int k = 0; k < 33; k++)
+      cr_expect_eq(out[k], (x[k] + y[k]) / 2.0f);
+  }
+}

@@ -1,0 +1,78 @@
+/* How the cpu backend cuts a call into tasks. */
+#include "backends/cpu/plan.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+Test(cpu_plan, tiles_hold_every_row_once_in_even_shares) {
+  for (int32_t batch = 1; batch < 200; batch += 3)
+    for (int32_t tiles = 1; tiles <= batch; tiles++) {
+      int32_t next = 0;
+      for (int32_t i = 0; i < tiles; i++) {
+        struct cpu_tile tile = plan_tile(batch, tiles, i);
+        cr_assert_eq(tile.first, next);
+        cr_assert(tile.count >= batch / tiles && tile.count <= (batch + tiles - 1) / tiles);
+        next += tile.count;
+      }
+      cr_assert_eq(next, batch);
+    }
+}
+
+Test(cpu_plan, rows_are_sorted_by_length_and_stay_in_order_otherwise) {
+  enum { BATCH = 50, TIME = 9 };
+  int32_t lengths[BATCH], own[BATCH], order[BATCH], counts[TIME + 1];
+  struct cpu cpu = {.lengths = own, .order = order, .counts = counts};
+  for (int32_t b = 0; b < BATCH; b++)
+    lengths[b] = 1 + b * 7 % TIME;
+  plan_order(&cpu, lengths, BATCH, TIME);
+  cr_expect_eq(cpu.batch, BATCH);
+  cr_expect_eq(cpu.time, TIME);
+  for (int32_t i = 1; i < BATCH; i++) {
+    int32_t before = order[i - 1], now = order[i];
+    cr_assert(lengths[before] > lengths[now] || (lengths[before] == lengths[now] && before < now));
+    cr_assert_eq(own[now], lengths[now]);
+  }
+  plan_order(&cpu, NULL, BATCH, TIME);
+  for (int32_t b = 0; b < BATCH; b++)
+    cr_assert(order[b] == b && own[b] == TIME);
+}
+
+static struct cpu example(int32_t units, int32_t batch, int32_t threads) {
+  struct cpu cpu = {.directions = 2};
+  cpu.config.features = cpu.config.units = units;
+  cpu.config.annotation_width = 2 * units;
+  cpu.config.state_units = 2 * units;
+  cpu.config.layers = 1;
+  cpu.config.attention_layers = 1;
+  cpu.limits.batch = batch;
+  cpu.limits.time = 30;
+  cpu.limits.steps = 1;
+  cpu.limits.threads = threads;
+  cpu.tile_rows = plan_tile_rows(&cpu);
+  return cpu;
+}
+
+Test(cpu_plan, one_small_example_gets_one_thread_when_none_are_asked_for) {
+  struct cpu cpu = example(16, 1, 0);
+  cr_expect_eq(plan_threads(&cpu), 1);
+}
+
+Test(cpu_plan, tasks_fit_their_workspaces_and_tiles_the_batch) {
+  static const int32_t sizes[] = {1, 2, 5, 11, 12, 24, 31, 36, 37, 64, 96, 97, 300, 1024};
+  for (int32_t threads = 1; threads <= 9; threads++)
+    for (int32_t units = 8; units <= 512; units *= 4)
+      for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct cpu cpu = example(units, 1024, threads);
+        cr_assert_eq(pool_open(threads, &cpu.pool), CUSEQ_STATUS_OK);
+        struct cpu_plan plan = plan_call(&cpu, true, sizes[i], 30, 1);
+        cr_assert(plan.encode_tiles >= 1 && plan.encode_tiles <= sizes[i]);
+        cr_assert(plan.decode_tiles >= 1 && plan.decode_tiles <= sizes[i]);
+        for (int32_t t = 0; t < plan.encode_tiles; t++)
+          cr_assert(plan_tile(sizes[i], plan.encode_tiles, t).count <= cpu.tile_rows);
+        for (int32_t t = 0; t < plan.decode_tiles; t++)
+          cr_assert(plan_tile(sizes[i], plan.decode_tiles, t).count <= cpu.tile_rows);
+        if (plan.whole)
+          cr_assert_eq(plan.encode_tiles, plan.decode_tiles);
+        pool_close(cpu.pool);
+      }
+}
