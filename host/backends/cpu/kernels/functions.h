@@ -18,7 +18,7 @@ static const float powers[32] = {
     0x1.ae89fap+0f, 0x1.b7f770p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f,
     0x1.ea4afap+0f, 0x1.f50766p+0f};
 
-/* 2^z for z in [-126, 126]: a power from the table and a polynomial of degree 2 over 1/32; relative
+/* 2^z for z in [-126, 128], infinity at 128: a power from the table and a polynomial of degree 2 over 1/32; relative
  * error 5.4e-8 before rounding. Half the multiplications of the polynomial below, of which a cell has five.
  */
 INLINE vf v_exp2_bounded(vf z) {
@@ -31,7 +31,7 @@ INLINE vf v_exp2_bounded(vf z) {
   return _mm512_scalef_ps(v_fma(power * r, p, power), n); /* scales by 2 to the floor of n */
 }
 #else
-/* 2^z for z in [-126, 126]: relative error 9.2e-8 from the polynomial (degree 5; degree 4 would err 2.6e-6).
+/* 2^z for z in [-126, 128], infinity at 128: relative error 9.2e-8 from the polynomial (degree 5; degree 4 would err 2.6e-6).
  */
 INLINE vf v_exp2_bounded(vf z) {
   vf r;
@@ -46,10 +46,9 @@ INLINE vf v_exp2_bounded(vf z) {
 }
 #endif
 
-/* 2^z with z cut to [-126, 60]: at 60 the products of two such powers stay finite, and the activations have
- * long reached their limits. */
-INLINE vf v_exp2(vf z) {
-  return v_exp2_bounded(v_at_least(v_set(-126.0f), v_at_most(v_set(30.0f), z)));
+/* 2^z with z cut to [-126, top]. */
+INLINE vf v_exp2(vf z, float top) {
+  return v_exp2_bounded(v_at_least(v_set(-126.0f), v_at_most(v_set(top), z)));
 }
 
 /* e^x for x <= 88; 0 where that is below the smallest normal number. */
@@ -76,13 +75,13 @@ INLINE vf v_exp(vf x) {
   return (vf)(~tiny & (vi)e);
 }
 
-/* Activations of scaled pre-activations (see kernels.h). */
+/* Activations of scaled pre-activations (see kernels.h). The sigmoid of minus infinity is exactly 0. */
 INLINE vf v_sigmoid_scaled(vf z) {
-  return v_set(1.0f) / (v_set(1.0f) + v_exp2(z));
+  return v_set(1.0f) / (v_set(1.0f) + v_exp2(z, 128.0f));
 }
 
 INLINE vf v_tanh_scaled(vf z) {
-  vf e = v_exp2(z);
+  vf e = v_exp2(z, 100.0f);
   return (v_set(1.0f) - e) / (v_set(1.0f) + e);
 }
 

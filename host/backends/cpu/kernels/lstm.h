@@ -17,6 +17,9 @@ enum update { UPDATE_SIGMOID_TANH, UPDATE_CLIP_TANH, UPDATE_ANY };
 /* The largest number of vectors that a block of rows accumulates: rows x 4 gates. */
 enum { GATES = 4, BLOCK_ROWS = ROWS_OF_4 };
 
+/* Where powers of two are cut in joined quotients: 2^30, within 1e-9 of the gates' limits. */
+static const float TOP = 30.0f;
+
 /* The update in two parts, c' from c and then h from c', so that the second parts of all rows can follow the
  * first parts of all: a part is one long chain of dependent operations, and the processor looks ahead only so
  * far.
@@ -27,7 +30,7 @@ enum { GATES = 4, BLOCK_ROWS = ROWS_OF_4 };
 INLINE vf update_cell(const enum update update, const struct cpu_lstm *cell, const vf z[GATES], vf c) {
   if (update == UPDATE_SIGMOID_TANH) {
     vf one = v_set(1.0f);
-    vf i = one + v_exp2(z[0]), f = one + v_exp2(z[1]), g = v_exp2(z[2]);
+    vf i = one + v_exp2(z[0], TOP), f = one + v_exp2(z[1], TOP), g = v_exp2(z[2], TOP);
     vf share = i * (one + g);
     return v_fma(c, share, (one - g) * f) / (share * f);
   }
@@ -41,7 +44,7 @@ INLINE vf update_cell(const enum update update, const struct cpu_lstm *cell, con
 INLINE vf update_hidden(const enum update update, const struct cpu_lstm *cell, vf z, vf c) {
   const vf one = v_set(1.0f), scaled = c * v_set(-0x1.715476p+1f);
   if (update == UPDATE_SIGMOID_TANH) {
-    vf o = one + v_exp2(z), e = v_exp2(scaled);
+    vf o = one + v_exp2(z, TOP), e = v_exp2(scaled, TOP);
     return (one - e) / (o * (one + e));
   }
   if (update == UPDATE_CLIP_TANH)

@@ -97,7 +97,7 @@ INLINE vf v_at_most(vf bound, vf x) {
 #endif
 }
 
-/* p * 2^x for the power-of-two part: n = x rounded, and the rest in `rest`. |x| <= 126. */
+/* p * 2^x for the power-of-two part: n = x rounded, and the rest in `rest`. -126 <= x <= 128. */
 INLINE vf v_split(vf x, vf *rest) {
 #if defined(__AVX512F__)
   vf n = _mm512_roundscale_ps(x, 8);
