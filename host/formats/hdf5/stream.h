@@ -27,7 +27,7 @@ enum {
   HDF5_STREAM_MAX_RANK = 8,
   HDF5_STREAM_MAX_OBJECTS = 200000,
   HDF5_STREAM_MAX_STRING = 64 << 20,
-  HDF5_STREAM_MAX_STRINGS = 200000,
+  HDF5_STREAM_MAX_STRINGS = 200000, /* of all attributes together */
 };
 
 enum hdf5_stream_type {

@@ -10,6 +10,7 @@ struct writer {
   FILE *out;
   uint64_t budget; /* bytes of dataset and attribute data that may still be read */
   uint32_t objects;
+  uint64_t strings; /* of attributes, so far */
   int depth;
   const char *failure; /* what is wrong; NULL as long as all is well */
 };
@@ -108,7 +109,8 @@ static bool put_attribute(struct writer *writer, hid_t attribute) {
   bool text = points >= 0 && H5Tget_class(type) == H5T_STRING;
   bool good = points >= 0 || fail(writer, "an attribute cannot be read");
   if (good && (text || points == 0)) {
-    good = points <= HDF5_STREAM_MAX_STRINGS || fail(writer, "an attribute has too many texts");
+    writer->strings += (uint64_t)points;
+    good = writer->strings <= HDF5_STREAM_MAX_STRINGS || fail(writer, "its attributes have too many texts");
     good = good && put_tag(writer, 'A') && put_string(writer, name, (size_t)length) &&
            put_integer(writer, (uint64_t)points, 4);
     if (good && points > 0)

@@ -163,13 +163,13 @@ cuseq_status hdf5_process_run(int file, void **stream, size_t *size) {
     return error_set(CUSEQ_STATUS_IO, "the file's size cannot be read: %s", strerror(errno));
   char program[PATH_MAX];
   TRY(find_program(program, sizeof program));
-  long cpu_seconds = 10 + (long)(facts.st_size >> 24); /* 16 MB a second at the least */
+  long cpu_seconds = 3 + (long)(facts.st_size >> 24); /* 16 MB a second at the least */
   size_t most = (size_t)facts.st_size * 4 + (1 << 20);
   pid_t child = -1;
   int pipe_end = -1;
   TRY(spawn_child(program, file, cpu_seconds, &child, &pipe_end));
   struct output output = {0};
-  cuseq_status status = read_all(pipe_end, seconds_now() + (double)cpu_seconds * 3, most, &output);
+  cuseq_status status = read_all(pipe_end, seconds_now() + 20 + (double)cpu_seconds * 3, most, &output);
   close(pipe_end);
   if (status != CUSEQ_STATUS_OK)
     kill(child, SIGKILL);

@@ -9,6 +9,7 @@ struct parser {
   size_t left;
   struct hdf5_tree *tree;
   size_t objects;
+  size_t strings;
 };
 
 static cuseq_status damaged(const char *reason) {
@@ -43,8 +44,9 @@ static cuseq_status take_attribute(struct parser *parser, struct hdf5_node *owne
   uint64_t count;
   if (!take_string(parser, &name) || !take_integer(parser, 4, &count))
     return damaged("its reader stopped");
-  if (count > HDF5_STREAM_MAX_STRINGS || count > parser->left / 4)
-    return damaged("an attribute has too many texts");
+  parser->strings += (size_t)count;
+  if (parser->strings > HDF5_STREAM_MAX_STRINGS || count > parser->left / 4)
+    return damaged("its attributes have too many texts");
   struct hdf5_attribute *attribute = arena_allocate(&parser->tree->arena, sizeof *attribute);
   struct hdf5_string *strings = arena_allocate(&parser->tree->arena, (size_t)count * sizeof *strings + 1);
   if (attribute == NULL || strings == NULL)

@@ -1,21 +1,20 @@
 #include "formats/keras/model_text.h"
 #include "error.h"
+#include "formats/json_bound.h"
 #include "formats/keras/recognise.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_VALUES = 300000 };
+/* What jansson may allocate beyond the size of the text. */
+static const size_t json_allowance = (size_t)40 << 20;
 
 cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json) {
-  size_t values = 0;
   *json = NULL;
-  for (size_t i = 0; i < size; i++)
-    values += text[i] == '[' || text[i] == '{' || text[i] == ',';
-  if (values > MAX_VALUES)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: too much JSON (%zu values, at most %d)", name, values,
-                     MAX_VALUES);
+  if (json_bound(text, size).memory > json_allowance + size)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: JSON that takes too much memory for its %zu bytes", name,
+                     size);
   json_error_t error;
   *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
   if (*json == NULL)
