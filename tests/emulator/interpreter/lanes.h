@@ -6,10 +6,6 @@
 #include "interpreter.h"
 #include "small_float.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #ifdef __clang__
 #define EMU_INDEPENDENT
 #else
@@ -43,24 +39,5 @@
 
 /* All four of one type. */
 #define EMU_LANEWISE_SAME(name, type, expression) EMU_LANEWISE(name, type, type, type, type, expression)
-
-/* Lanes whose word is not zero. */
-static inline uint32_t emu_lanes_set(const uint32_t words[EMU_LANES]) {
-  uint32_t set = 0;
-#ifdef __SSE2__
-  const __m128i zero = _mm_setzero_si128();
-  for (unsigned i = 0; i < EMU_LANES; i += 16) {
-    __m128i equal[4];
-    for (unsigned j = 0; j < 4; j++)
-      equal[j] = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(words + i + 4 * j)), zero);
-    const __m128i low = _mm_packs_epi32(equal[0], equal[1]), high = _mm_packs_epi32(equal[2], equal[3]);
-    set |= (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(low, high)) << i;
-  }
-  return ~set;
-#endif
-  for (unsigned i = 0; i < EMU_LANES; i++)
-    set |= (uint32_t)(words[i] != 0) << i;
-  return set;
-}
 
 #endif

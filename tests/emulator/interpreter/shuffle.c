@@ -47,7 +47,7 @@ static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32
                  *c = emu_u32(w, &in->operand[3]);
   memcpy(values, a, sizeof values);
   EMU_FOR_LANES(lane, mask) {
-    bool inside;
+    bool inside = false;
     const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
     if (!(members[lane] >> source & mask >> source & 1)) {
       emu_fault(w, in, lane, EMU_FAULT_CHECK,
