@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "fatbin.h"
 
 #include <errno.h>

@@ -103,7 +103,11 @@ void emu_copy_queued(struct emu_stream_operation *operation) {
     struct search search = {.address = copy->to.address,
                             .bytes = emu_copy_span(copy, &copy->to),
                             .pinned = reachable ? &info : NULL};
-    emu_queue_visit(protect_reader, &search);
+    /* What earlier work has yet to write there holds no value to keep or to read: the poison waits. */
+    emu_queue_visit(find_writer, &search);
+    search.found |= emu_deliver_awaited(search.address, search.bytes);
+    if (!search.found)
+      emu_queue_visit(protect_reader, &search);
     operation->poison_late = search.found;
     if (!search.found)
       for_rows(copy, &copy->to, poison_row, NULL);

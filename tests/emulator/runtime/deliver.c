@@ -83,3 +83,12 @@ void emu_host_wait(const struct emu_clock *clock) {
   emu_queue_run_until(clock);
   emu_host_sees(clock);
 }
+
+bool emu_deliver_awaited(uint64_t address, size_t bytes) {
+  for (const struct delivery *d = first; d; d = d->next) {
+    size_t span = (d->depth - 1) * d->slice + (d->height - 1) * d->pitch + d->width;
+    if (d->to < address + bytes && address < d->to + span)
+      return true;
+  }
+  return false;
+}

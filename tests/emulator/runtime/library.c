@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "../module/fatbin.h"
 #include "kernel.h"
 

@@ -62,6 +62,8 @@ struct emu_operation emu_core_operation(struct emu_stream_operation *operation);
 void emu_deliver_later(const struct emu_stream_operation *operation, unsigned char *rows);
 /* Hands over what comes before `clock`; pinned_only leaves pageable memory as it is. */
 void emu_deliver(const struct emu_clock *clock, bool pinned_only);
+/* Whether something on its way goes there. */
+bool emu_deliver_awaited(uint64_t address, size_t bytes);
 /* Forgets what is on its way to host memory that is about to be freed. */
 void emu_deliver_forget(uint64_t address, size_t bytes);
 

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "report.h"
 #include "graph.h"
 #include "report_write.h"
