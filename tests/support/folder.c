@@ -9,10 +9,17 @@
 #include <unistd.h>
 
 static char folder[256];
+static pid_t owner;
 
 static void fail(const char *what) {
   perror(what);
   abort();
+}
+
+/* A test that is skipped or fails ends its process without its .fini. */
+static void remove_at_exit(void) {
+  if (getpid() == owner)
+    folder_remove();
 }
 
 void folder_make(void) {
@@ -20,6 +27,8 @@ void folder_make(void) {
   snprintf(folder, sizeof folder, "%s/cuseq-test-XXXXXX", parent && *parent ? parent : "/tmp");
   if (!mkdtemp(folder) || chmod(folder, 0755) != 0)
     fail(folder);
+  owner = getpid();
+  atexit(remove_at_exit);
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place) {
