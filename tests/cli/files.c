@@ -1,6 +1,7 @@
 /* Writes the models and arrays that the command-line tests use into a folder. */
 #include "cuseq/cuseq.h"
 #include "formats/npy.h"
+#include "formats/safetensors.h"
 #include "support/random_model.h"
 
 #include <math.h>
@@ -134,6 +135,40 @@ static void write_lengths(void) {
   write_array("lengths_float.npy", NPY_F32, 1, rows, (float[]){5, 2, 1});
 }
 
+/* The encoder of attention.safetensors as an nn.LSTM named "lstm": matrices transposed, the bias in two parts. */
+static void write_state_dict(void) {
+  static const char *const names[2][4] = {
+      {"lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0"},
+      {"lstm.weight_ih_l0_reverse", "lstm.weight_hh_l0_reverse", "lstm.bias_ih_l0_reverse",
+       "lstm.bias_hh_l0_reverse"}};
+  static float values[8][64];
+  struct safetensors_tensor tensors[8];
+  cuseq_model *model;
+  check(cuseq_model_load(path_of("attention.safetensors"), &model), "attention.safetensors");
+  for (size_t i = 0; i < 8; i++) {
+    cuseq_tensor from;
+    size_t which = i % 4;
+    check(cuseq_model_tensor(model, i / 4 * 3 + (which < 2 ? which : 2), &from), "a tensor");
+    int64_t rows = from.shape[0], columns = from.rank == 2 ? from.shape[1] : 1;
+    for (int64_t r = 0; r < rows; r++)
+      for (int64_t c = 0; c < columns; c++)
+        values[i][c * rows + r] = which == 3 ? 0.125f : ((const float *)from.data)[r * columns + c];
+    for (int64_t r = 0; r < rows && which == 2; r++)
+      values[i][r] -= 0.125f;
+    tensors[i] = (struct safetensors_tensor){.name = names[i / 4][which],
+                                             .dtype_name = "F32",
+                                             .dtype = CUSEQ_DTYPE_F32,
+                                             .rank = from.rank,
+                                             .shape = {from.rank == 2 ? columns : rows, rows},
+                                             .data = values[i],
+                                             .bytes = (size_t)(rows * columns) * sizeof(float)};
+  }
+  cuseq_model_destroy(model);
+  check(safetensors_write(path_of("state_dict.safetensors"),
+                          &(struct safetensors){.tensors = tensors, .tensor_count = 8}),
+        "state_dict.safetensors");
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) {
     fprintf(stderr, "usage: files FOLDER\n");
@@ -141,6 +176,7 @@ int main(int argc, char **argv) {
   }
   folder = argv[1];
   write_models();
+  write_state_dict();
   write_dense();
   write_ids();
   write_lengths();
