@@ -41,7 +41,6 @@ struct emu_warp {
   struct emu_block *block;
   struct emu_launch *launch;
   struct emu_worker *worker;
-  uint32_t carry; /* condition code of add.cc and the like, a bit per lane */
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
 
@@ -107,6 +106,7 @@ enum emu_access_kind {
   EMU_STRONG = 4,      /* atomic, volatile, relaxed, acquire, release: races only with weak accesses */
   EMU_SCOPE_BLOCK = 8, /* a strong access whose scope is the block (.cta) only */
   EMU_SCOPE_CLUSTER = 16,
+  EMU_ALL_OF_WARP = 32, /* all lanes do it, not just the one that is named */
 };
 
 /* The place in host memory of `bytes` bytes at a device address for one lane, having done every check (state

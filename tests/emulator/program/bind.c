@@ -319,6 +319,14 @@ bool emu_bind_predicate(struct emu_decoder *d, struct emu_instruction *out, unsi
   return bind_predicate_to(d, &out->operand[slot], syntax_at(d, index));
 }
 
+bool emu_bind_carry(struct emu_decoder *d, struct emu_instruction *out, unsigned slot) {
+  if (!d->function->carry)
+    d->function->carry = frame_place(d->function, 4);
+  out->operand[slot] = (struct emu_operand){
+      .kind = EMU_OPERAND_PREDICATE, .base = EMU_BASE_FRAME, .offset = d->function->carry};
+  return true;
+}
+
 bool emu_bind_address(struct emu_decoder *d, struct emu_instruction *out, unsigned slot, unsigned index) {
   const struct emu_syntax *s = syntax_at(d, index);
   struct emu_operand *o = &out->operand[slot];

@@ -68,7 +68,8 @@ struct emu_code_function {
   const struct emu_function *syntax;
   uint32_t first, count; /* instructions */
   uint32_t frame_bytes;
-  uint32_t sink; /* scratch for `_`, 0 if there is none */
+  uint32_t sink;  /* scratch for `_`, 0 if there is none */
+  uint32_t carry; /* condition code, 0 if there is none */
   struct emu_frame_constant *constants;
   uint32_t constant_count;
   size_t constant_capacity;

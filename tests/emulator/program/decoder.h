@@ -102,6 +102,9 @@ bool emu_bind_constant(struct emu_decoder *decoder, struct emu_instruction *out,
 bool emu_bind_scratch(struct emu_decoder *decoder, struct emu_instruction *out, unsigned slot,
                       unsigned bytes);
 
+/* The function's condition code (add.cc, addc): a predicate operand. */
+bool emu_bind_carry(struct emu_decoder *decoder, struct emu_instruction *out, unsigned slot);
+
 /* Memory accesses: takes a state space modifier (generic if none), into out->space. */
 void emu_take_space(struct emu_decoder *decoder, struct emu_instruction *out);
 /* Notes why this instruction cannot be decoded; the text is copied. Returns EMU_UNSUPPORTED. */

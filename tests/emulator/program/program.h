@@ -52,7 +52,7 @@ struct emu_operand {
 enum { EMU_OPERANDS = 5 };
 
 enum emu_instruction_flag {
-  EMU_FLAG_APART = 16,       /* member mask: lanes may come at different instructions (bar.warp.sync) */
+  EMU_FLAG_APART = 16,  /* member mask: lanes may come at different instructions (bar.warp.sync) */
   EMU_FLAG_BARRIER = 1, /* counted as a block barrier */
   EMU_FLAG_SERIAL = 2, /* the launch has to stay on one host thread: atomics, volatile, acquire, printf ... */
   EMU_FLAG_SYNCHRONISES =

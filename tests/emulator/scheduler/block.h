@@ -64,7 +64,8 @@ struct emu_warp_state {
   bool yielded;        /* the last turn ended with looks at what others have to change */
   uint32_t turn_polls; /* since the paths last took turns */
   uint64_t turn_steps;
-  uint32_t exit_index[EMU_LANES]; /* instruction at which each lane exited */
+  uint32_t cluster_phase[EMU_LANES]; /* of barrier.cluster that each lane has arrived at, + 1 */
+  uint32_t exit_index[EMU_LANES];    /* instruction at which each lane exited */
   struct emu_block *block;
 };
 
@@ -98,6 +99,7 @@ struct emu_block {
   struct emu_shared_races *races;
   struct emu_knowledge *knowledge; /* of other blocks; NULL if nothing in the launch orders blocks */
   uint32_t context;                /* who this block is in the race shadows of global memory */
+  uint32_t several; /* the reader "blocks of this launch, this one among them"; 0 if there is none */
   struct emu_barrier barriers[EMU_BARRIERS];
   bool live; /* started and not at its end */
 };
@@ -143,6 +145,7 @@ struct emu_launch {
   uint64_t grid_workspace;        /* device address, cooperative launches */
   uint32_t first_context;         /* of the launch in the race shadows */
   uint32_t settled_context;       /* every context below happens before this launch */
+  bool races_between_blocks;      /* can be told */
   struct emu_global_order *order; /* NULL if nothing in the launch orders blocks */
   struct emu_reports *reports;
   _Atomic uint64_t stop_block; /* the lowest block with a fault: blocks above need not run; UINT64_MAX */
@@ -206,6 +209,9 @@ enum emu_barrier_result { EMU_BARRIER_PLAIN = 0, EMU_BARRIER_COUNT, EMU_BARRIER_
 /* option[] of barriers: enum emu_barrier_result, whose result is operand 0; whether all lanes of a warp have
  * to come together. */
 enum { EMU_OPTION_BARRIER = 0, EMU_OPTION_ALIGNED = 1 };
+/* cluster.c: barrier.cluster */
+void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
+void emu_cluster_wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
 /* stuck.c: nothing in the block (or cluster) can move: reports who waits for whom. */
 void emu_block_stuck(struct emu_block *block);
 /* block.c */

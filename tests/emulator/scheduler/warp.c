@@ -20,6 +20,7 @@ bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block, uint32_t 
   s->blocked = false;
   s->turn_polls = 0;
   s->turn_steps = 0;
+  memset(s->cluster_phase, 0, sizeof s->cluster_phase);
   *w = (struct emu_warp){.index = index, .block = block, .launch = l, .worker = block->worker};
   w->base[EMU_BASE_POOL] = l->program->pool;
   uint32_t first = index * EMU_LANES;

@@ -1,0 +1,77 @@
+/* Races on global memory: one lane's access against who accessed the words before. */
+#include "races.h"
+#include "report.h"
+
+static bool unordered(const struct emu_block *b, uint32_t context) {
+  const struct emu_launch *l = b->launch;
+  if (context < l->settled_context || context == b->context)
+    return false;
+  if (context < l->first_context)
+    return !emu_context_before(context, &l->parameters.operation);
+  if (!l->races_between_blocks)
+    return false;
+  return l->order ? !emu_global_knows(b, context) : true;
+}
+
+static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                   const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind,
+                   uint32_t word, bool written) {
+  char who[200], what[300];
+  uint32_t context = word >> EMU_CONTEXT_SHIFT;
+  uint64_t block = context >= w->launch->first_context ? emu_global_block_of(w->launch, context) : UINT64_MAX;
+  emu_context_describe(context, block, who, sizeof who);
+  emu_allocation_describe(a, what, sizeof what);
+  const char *name = (kind & EMU_READ_WRITE) == EMU_READ_WRITE ? "atomic operation on"
+                     : kind & EMU_WRITE                        ? "write of"
+                                                               : "read of";
+  return !emu_finding(
+      w, in, lane, "race: global %s %u bytes at 0x%llx (%llu bytes into %s), not ordered after a %s%s by %s",
+      name, bytes, (unsigned long long)(a->base + offset), (unsigned long long)offset, what,
+      word & EMU_SHADOW_STRONG ? "strong " : "", written ? "write" : "read", who);
+}
+
+static bool in_the_way(const struct emu_block *b, uint32_t word, uint32_t mask, bool strong) {
+  return word & mask && !(strong && word & EMU_SHADOW_STRONG) && unordered(b, word >> EMU_CONTEXT_SHIFT);
+}
+
+/* The same block adds to what it did; a weak access makes the word weak. */
+static uint32_t merged(uint32_t old, uint32_t context, uint32_t mask, bool strong) {
+  uint32_t word = context << EMU_CONTEXT_SHIFT | mask | (strong ? EMU_SHADOW_STRONG : 0);
+  if (old >> EMU_CONTEXT_SHIFT != context)
+    return word;
+  word |= old & EMU_SHADOW_BYTES;
+  return old & EMU_SHADOW_STRONG ? word : word & ~(uint32_t)EMU_SHADOW_STRONG;
+}
+
+bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                     const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
+  struct emu_block *b = w->block;
+  bool strong = kind & EMU_STRONG && !(kind & EMU_SCOPE_BLOCK) &&
+                !(kind & EMU_SCOPE_CLUSTER && w->launch->cluster_size == 1);
+  uint64_t last = (offset + bytes - 1) / 4;
+  for (uint64_t i = offset / 4; i <= last; i++) {
+    uint64_t from = i * 4 > offset ? i * 4 : offset,
+             to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
+    uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
+    uint32_t writer = a->writers[i], reader = a->readers[i];
+    if (in_the_way(b, writer, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, writer, true))
+      return false;
+    if (kind & EMU_WRITE) {
+      if (in_the_way(b, reader, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, reader, false))
+        return false;
+      a->writers[i] = merged(writer, b->context, mask, strong);
+      continue;
+    }
+    uint32_t other = reader >> EMU_CONTEXT_SHIFT;
+    if (other && other == b->several)
+      continue;
+    if (unordered(b, other)) {
+      uint32_t both = other >= w->launch->first_context ? emu_global_add_reader(b, other) : other;
+      a->readers[i] =
+          both << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES | (strong ? reader & EMU_SHADOW_STRONG : 0);
+    } else {
+      a->readers[i] = merged(reader, b->context, mask, strong);
+    }
+  }
+  return true;
+}

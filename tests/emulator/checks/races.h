@@ -1,0 +1,150 @@
+/* Race detection. A shadow word per 4 bytes says who accessed them last:
+ *   global memory   context (27 bits) | strong (1) | bytes (4)   a context is a block of a launch, or a copy, up to its next release
+ *   shared memory   time (17 bits) | thread (10) | strong or many (1) | bytes (4)   time counts the synchronisations of the block
+ * A conflict is two accesses of which one writes and one is weak, neither ordered before the other. */
+#ifndef EMU_RACES_H
+#define EMU_RACES_H
+
+#include "../scheduler/block.h"
+
+enum {
+  EMU_SHADOW_BYTES = 15,
+  EMU_SHADOW_STRONG = 16,
+  EMU_CONTEXT_SHIFT = 5,
+  EMU_TIME_SHIFT = 15,
+  EMU_THREAD_SHIFT = 5,
+  EMU_THREAD_MASK = 1023
+};
+#define EMU_CONTEXTS (1u << 27)
+#define EMU_TIMES (1u << 17)
+
+/* What was released at objects: a vector of times or contexts each. */
+struct emu_publications {
+  struct emu_publication {
+    const void *object;
+    uint32_t *vector;
+  } * slots; /* open addressing */
+  size_t count, capacity;
+};
+
+/* The vector of an object, `length` long; NULL if there is none and `make` is false, or without host memory. */
+uint32_t *emu_publication(struct emu_publications *p, const void *object, uint32_t length, bool make);
+void emu_publications_free(struct emu_publications *p);
+static inline void emu_vector_join(uint32_t *to, const uint32_t *from, uint32_t length) {
+  for (uint32_t i = 0; i < length; i++)
+    to[i] = to[i] > from[i] ? to[i] : from[i];
+}
+
+struct emu_shared_races {
+  uint32_t *writers, *readers;
+  uint32_t *reader_warps; /* of words with "many": which warps have read */
+  uint32_t words, capacity;
+  uint32_t time;
+  uint32_t floor; /* everything up to this time is ordered, by a barrier of the whole block */
+  uint32_t known[EMU_MAX_WARPS]
+                [EMU_MAX_WARPS]; /* [of][about]: accesses of that warp up to this time are ordered before */
+  uint32_t *lanes
+      [EMU_MAX_WARPS]; /* the same between lanes of a warp: [of * 32 + about]; NULL where warps synchronise whole */
+  uint32_t *threads; /* the same between threads: [of * count + about]; NULL if nobody released alone */
+  uint32_t thread_count;
+  uint32_t fenced[EMU_MAX_WARPS * EMU_LANES]; /* time of each thread's last fence */
+  uint32_t **pending;                /* by thread: what it has seen published, until its next fence */
+  struct emu_publications published; /* vectors of thread_count */
+};
+
+/* contexts.c: who is who in the shadows of global memory. */
+/* `count` new contexts for an operation, which is described by `name` (copied) and, for launches, its grid. */
+uint32_t emu_contexts_open(const struct emu_operation *operation, const char *name, uint64_t count,
+                           const struct emu_dim3 *grid);
+/* One more context of the operation opened last; 0 if there are no more. */
+uint32_t emu_contexts_extend(void);
+/* Every context below happens before the operation. */
+uint32_t emu_contexts_settled(const struct emu_operation *operation);
+bool emu_context_before(uint32_t context, const struct emu_operation *operation);
+/* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it, else UINT64_MAX. */
+void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes);
+/* A copy or library call: checks and records a range. False and a text if it races. */
+bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, bool write,
+                    const struct emu_operation *operation, uint32_t context, char *text, size_t size);
+
+/* global_order.c: order between the blocks of a launch. */
+bool emu_global_order_start(struct emu_launch *launch);
+void emu_global_order_end(struct emu_launch *launch);
+bool emu_global_block_start(struct emu_block *block);
+void emu_global_block_end(struct emu_block *block);
+bool emu_global_knows(const struct emu_block *block, uint32_t context);
+/* The reader that stands for `reader` and the block. */
+uint32_t emu_global_add_reader(struct emu_block *block, uint32_t reader);
+uint64_t emu_global_block_of(const struct emu_launch *launch, uint32_t context);
+void emu_global_fence(struct emu_block *block);
+void emu_global_release(struct emu_block *block, const void *object);
+void emu_global_acquire(struct emu_block *block, const void *object);
+void emu_global_strong(struct emu_block *block, const void *object, unsigned kind);
+void emu_global_meet(struct emu_cluster *cluster);
+
+/* shared_order.c: order between the threads of a block. */
+bool emu_shared_block_start(struct emu_block *block);
+void emu_shared_block_free(struct emu_block *block);
+bool emu_shared_knows(const struct emu_shared_races *s, uint32_t thread, uint32_t about, uint32_t time);
+uint32_t *emu_shared_row(struct emu_shared_races *s, uint32_t thread);
+
+/* Both check and record. False after a report that ends the launch. */
+bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                     const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind);
+bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
+                     unsigned bytes, unsigned kind);
+
+/* `count` whole words at once, all last accessed in ways that are ordered before: recorded, true. Otherwise nothing changes: false. */
+static inline bool emu_race_read_words(const uint32_t *writers, uint32_t *readers, unsigned count,
+                                       uint32_t me, uint32_t settled, uint32_t several) {
+  uint32_t bad = 0;
+  for (unsigned i = 0; i < count; i++) {
+    uint32_t w = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+    bad |= (uint32_t)(w >= settled) & (uint32_t)(w != me);
+    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r != several);
+  }
+  if (bad)
+    return false;
+  uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  for (unsigned i = 0; i < count; i++)
+    readers[i] = readers[i] >> EMU_CONTEXT_SHIFT == several ? readers[i] : word;
+  return true;
+}
+
+static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *readers, unsigned count,
+                                        uint32_t me, uint32_t settled) {
+  uint32_t bad = 0;
+  for (unsigned i = 0; i < count; i++) {
+    uint32_t w = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+    bad |= (uint32_t)(w >= settled) & (uint32_t)(w != me);
+    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me);
+  }
+  if (bad)
+    return false;
+  uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  for (unsigned i = 0; i < count; i++)
+    writers[i] = word;
+  return true;
+}
+
+/* The same for shared memory: word i belongs to thread first + i / per. `row` is what the warp knows. */
+static inline bool emu_race_shared_words(const struct emu_shared_races *s, uint32_t at, unsigned count,
+                                         unsigned per, uint32_t first, const uint32_t *row, bool write) {
+  const uint32_t *writers = s->writers + at, *readers = s->readers + at;
+  uint32_t bad = 0;
+  for (unsigned i = 0; i < count; i++) {
+    uint32_t mine = first + i / per;
+    uint32_t w = writers[i], r = readers[i];
+    uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[wt >> 5]) & (uint32_t)(wt != mine);
+    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[rt >> 5]) & ((uint32_t)(rt != mine) | (r >> 4 & 1));
+  }
+  if (bad)
+    return false;
+  uint32_t *to = (write ? s->writers : s->readers) + at;
+  for (unsigned i = 0; i < count; i++)
+    to[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
+  return true;
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* ld and st, in all state spaces. */
+#include "memory_words.h"
+
+#include <string.h>
+
+/* Lanes one by one: any space, any pattern. */
+static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  const struct emu_transfer *t = in->extra;
+  uint64_t address[EMU_LANES];
+  enum emu_space space = EMU_SPACE_GLOBAL;
+  uint32_t done = 0, left = mask;
+  EMU_FOR_LANES(lane, mask) {
+    address[lane] = emu_lane_address(w, &in->operand[1], lane);
+    for (unsigned part = 0; part < t->bytes; part += t->piece) {
+      const unsigned char *from =
+          emu_access(w, in, (enum emu_space)in->space, address[lane] + part, t->piece, t->kind, lane);
+      if (!from)
+        return;
+      emu_transfer_to_registers(w, in, t, lane, part, from);
+      if (t->kind & EMU_STRONG)
+        emu_transfer_order(w, t, lane, from);
+    }
+  }
+  while ((done = emu_same_space(in, address, left, &space))) {
+    emu_count_access(w, in, space, address, t->bytes, EMU_READ, done);
+    left &= ~done;
+  }
+  if (t->kind & EMU_STRONG)
+    emu_warp_polls(w);
+}
+
+static void store_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  const struct emu_transfer *t = in->extra;
+  uint64_t address[EMU_LANES];
+  enum emu_space space = EMU_SPACE_GLOBAL;
+  uint32_t done = 0, left = mask;
+  EMU_FOR_LANES(lane, mask) {
+    address[lane] = emu_lane_address(w, &in->operand[0], lane);
+    for (unsigned part = 0; part < t->bytes; part += t->piece) {
+      unsigned char *to =
+          emu_access(w, in, (enum emu_space)in->space, address[lane] + part, t->piece, t->kind, lane);
+      if (!to)
+        return;
+      if (t->kind & EMU_STRONG)
+        emu_transfer_order(w, t, lane, to);
+      emu_transfer_from_registers(w, in, t, lane, part, to);
+    }
+  }
+  while ((done = emu_same_space(in, address, left, &space))) {
+    emu_count_access(w, in, space, address, t->bytes, EMU_WRITE, done);
+    left &= ~done;
+  }
+}
+
+/* A parameter at a constant address: the same for all lanes. */
+EMU_HANDLER(load_parameter) {
+  const struct emu_transfer *t = in->extra;
+  uint64_t at = emu_lane_address(w, &in->operand[1], 0);
+  if (at > w->launch->program->parameter_bytes || at + t->bytes > w->launch->program->parameter_bytes ||
+      at % t->piece) {
+    load_lanes(w, in, mask);
+    return;
+  }
+  EMU_FOR_LANES(lane, mask)
+  for (unsigned part = 0; part < t->bytes; part += t->piece)
+    emu_transfer_to_registers(w, in, t, lane, part, w->launch->arguments + at + part);
+}
+
+EMU_HANDLER(load) {
+  if (mask == EMU_ALL_LANES && emu_load_words(w, in))
+    return;
+  load_lanes(w, in, mask);
+}
+
+EMU_HANDLER(store) {
+  if (mask == EMU_ALL_LANES && emu_store_words(w, in))
+    return;
+  store_lanes(w, in, mask);
+}
+
+/* ---- Decoding ---- */
+
+static void take_hints(struct emu_decoder *d) {
+  static const char *const hints[] = {"ca",
+                                      "cg",
+                                      "cs",
+                                      "lu",
+                                      "cv",
+                                      "wb",
+                                      "wt",
+                                      "nc",
+                                      "L1::evict_normal",
+                                      "L1::evict_unchanged",
+                                      "L1::evict_first",
+                                      "L1::evict_last",
+                                      "L1::no_allocate",
+                                      "L2::evict_normal",
+                                      "L2::evict_first",
+                                      "L2::evict_last",
+                                      "L2::cache_hint",
+                                      "L2::64B",
+                                      "L2::128B",
+                                      "L2::256B",
+                                      "unified",
+                                      NULL};
+  while (emu_take_one(d, hints) >= 0)
+    ;
+}
+
+/* .weak, .volatile, .relaxed.gpu, .acquire.cta ... */
+static void take_ordering(struct emu_decoder *d, struct emu_instruction *out, struct emu_transfer *t) {
+  static const char *const orders[] = {"weak", "volatile", "relaxed", "acquire", "release", "mmio", NULL};
+  static const char *const scopes[] = {"cta", "cluster", "gpu", "sys", NULL};
+  int order = emu_take_one(d, orders);
+  if (order == 5)
+    emu_take(d, "relaxed");
+  int scope = emu_take_one(d, scopes);
+  if (order <= 0)
+    return;
+  t->kind |= EMU_STRONG;
+  t->scope = (uint8_t)(scope < 0 ? EMU_SYS : scope);
+  t->acquires = order == 3;
+  t->releases = order == 4;
+  if (t->scope == EMU_CTA)
+    t->kind |= EMU_SCOPE_BLOCK;
+  if (t->scope == EMU_CLUSTER)
+    t->kind |= EMU_SCOPE_CLUSTER;
+  if (out->space == EMU_SPACE_GENERIC || out->space == EMU_SPACE_GLOBAL)
+    out->flags |= EMU_FLAG_SERIAL | EMU_FLAG_SYNCHRONISES;
+}
+
+static void set_class(struct emu_instruction *out) {
+  static const uint8_t classes[] = {
+      [EMU_SPACE_GENERIC] = EMU_CLASS_GLOBAL, [EMU_SPACE_GLOBAL] = EMU_CLASS_GLOBAL,
+      [EMU_SPACE_SHARED] = EMU_CLASS_SHARED,  [EMU_SPACE_LOCAL] = EMU_CLASS_LOCAL,
+      [EMU_SPACE_CONST] = EMU_CLASS_CONSTANT, [EMU_SPACE_PARAM] = EMU_CLASS_CONSTANT};
+  out->class = classes[out->space];
+  if (out->space == EMU_SPACE_GENERIC)
+    out->flags |= EMU_FLAG_ANY_SPACE;
+}
+
+static enum emu_decode_result decode(struct emu_decoder *d, struct emu_instruction *out, bool is_store) {
+  static const char *const vectors[] = {"v2", "v4", "v8", NULL};
+  struct emu_transfer *t = emu_arena_allocate(emu_decoder_arena(d), sizeof *t);
+  if (!t || emu_has(d, "async"))
+    return EMU_NOT_MINE;
+  emu_take_space(d, out);
+  t->kind = is_store ? EMU_WRITE : EMU_READ;
+  take_ordering(d, out, t);
+  take_hints(d);
+  int vector = emu_take_one(d, vectors);
+  enum emu_type type = emu_take_type(d);
+  t->element = (uint8_t)emu_type_bytes(type);
+  t->count = (uint8_t)(vector < 0 ? 1 : 2 << vector);
+  t->bytes = (uint8_t)(t->element * t->count);
+  t->piece = t->bytes > 16 ? 16 : t->bytes;
+  t->is_signed = emu_type_signed(type);
+  if (!t->element || t->bytes > 32)
+    return emu_refuse(d, "a type is needed, of at most 32 bytes in all");
+  out->extra = t;
+  unsigned data = is_store ? 1 : 0;
+  unsigned width = t->element == 16 ? 16 : 0;
+  if (!emu_bind_address(d, out, 1 - data, 1 - data))
+    return EMU_UNSUPPORTED;
+  if (!emu_bind_vector(d, out, data, data, width) || out->operand[data].count != t->count)
+    return emu_refuse(d, "as many registers as elements are needed");
+  for (unsigned i = 0; i < t->count; i++)
+    if (out->elements[out->operand[data].first + i].kind != EMU_OPERAND_VALUE)
+      return emu_refuse(d, "values are needed, no predicates");
+  set_class(out);
+  out->run = is_store ? store : load;
+  t->plain = emu_transfer_is_plain(out, t, data);
+  if (!is_store && out->space == EMU_SPACE_PARAM && out->operand[1].immediate)
+    out->run = load_parameter;
+  return EMU_DECODED;
+}
+
+static enum emu_decode_result decode_load(struct emu_decoder *d, struct emu_instruction *out) {
+  return decode(d, out, false);
+}
+
+static enum emu_decode_result decode_store(struct emu_decoder *d, struct emu_instruction *out) {
+  return decode(d, out, true);
+}
+
+static const struct emu_opcode_entry opcodes[] = {
+    {"ld", decode_load},
+    {"ldu", decode_load},
+    {"st", decode_store},
+    {NULL, NULL},
+};
+
+const struct emu_family EMU_VARIANT(emu_family_memory) = {"memory", opcodes};
