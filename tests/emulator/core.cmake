@@ -8,7 +8,8 @@ list(REMOVE_ITEM core_families ${core}/interpreter/level.c)
 function(emulator_core_options target)
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden C_STANDARD 17
                         C_EXTENSIONS OFF)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Werror -ffp-contract=off -fno-math-errno)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -ffp-contract=off -fno-math-errno)
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
 endfunction()
 
 add_library(emulator_core_common OBJECT ${core_sources} ${core}/interpreter/level.c)

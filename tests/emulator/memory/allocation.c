@@ -1,5 +1,4 @@
 /* Allocations: a sorted table of the live ones and a ring of the freed ones. */
-#define _GNU_SOURCE
 #include "memory.h"
 
 #include <fcntl.h>

@@ -1,5 +1,4 @@
 /* Reserves the device's part of the address space, and says so in one line when host code dereferences it. */
-#define _GNU_SOURCE
 #include "memory.h"
 
 #include <errno.h>

@@ -1,7 +1,6 @@
 /* Which blocks run, and on how many host threads. A worker keeps one cluster (most often a single block)
  * running until it ends; only when that one just looks at memory that others have to change does it start
  * further ones and lets all take turns. */
-#define _GNU_SOURCE
 #include "block.h"
 
 #include <pthread.h>
