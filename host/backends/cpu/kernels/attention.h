@@ -38,14 +38,14 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
     }
     v_transpose(partial, LANES, turned, LANES);
     vf sums[LANES];
-#pragma GCC unroll 16
+    UNROLL
     for (int l = 0; l < LANES; l++)
       sums[l] = v_load(turned + l * LANES);
-#pragma GCC unroll 4
+    UNROLL
     for (int half = LANES / 2; half > 0; half /= 2)
-#pragma GCC unroll 8
-      for (int l = 0; l < half; l++)
-        sums[l] += sums[l + half];
+      UNROLL
+    for (int l = 0; l < half; l++)
+      sums[l] += sums[l + half];
     v_store(e + t, (sums[0] + v_set(bias)) * v_set(scale));
   }
 }
@@ -55,16 +55,16 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
 INLINE void energies_block(const int N, const cuseq_activation first, const struct cpu_energy *energy,
                            const float *keys, size_t stride, const float *query, float *e) {
   vf sum[2];
-#pragma GCC unroll 2
+  UNROLL
   for (int n = 0; n < N; n++)
     sum[n] = v_set(energy->bias[1][0]);
   for (int32_t j = 0; j < energy->units[0]; j++, keys += stride) {
     vf q = v_set(query[j]), w = v_set(energy->weights[1][j]);
-#pragma GCC unroll 2
+    UNROLL
     for (int n = 0; n < N; n++)
       sum[n] = v_fma(v_activate_scaled(first, v_load(keys + n * LANES) + q), w, sum[n]);
   }
-#pragma GCC unroll 2
+  UNROLL
   for (int n = 0; n < N; n++)
     v_store(e + n * LANES, v_activate_scaled(energy->activation[1], sum[n]) * v_set(energy->scale));
 }
@@ -150,13 +150,13 @@ static void kernel_energies(const struct cpu_energy *energy, const float *keys, 
 INLINE void context_block(const int V, const float *a, size_t stride, int32_t length, const float *e,
                           vf factor, float *context) {
   vf even[4], odd[4];
-#pragma GCC unroll 4
+  UNROLL
   for (int v = 0; v < V; v++)
     even[v] = odd[v] = v_set(0.0f);
   int32_t t = 0;
   for (; t + 2 <= length; t += 2, a += 2 * stride) {
     vf p = v_set(e[t]), q = v_set(e[t + 1]);
-#pragma GCC unroll 4
+    UNROLL
     for (int v = 0; v < V; v++) {
       even[v] = v_fma(p, v_load(a + v * LANES), even[v]);
       odd[v] = v_fma(q, v_load(a + stride + v * LANES), odd[v]);
@@ -164,11 +164,11 @@ INLINE void context_block(const int V, const float *a, size_t stride, int32_t le
   }
   if (t < length) {
     vf p = v_set(e[t]);
-#pragma GCC unroll 4
+    UNROLL
     for (int v = 0; v < V; v++)
       even[v] = v_fma(p, v_load(a + v * LANES), even[v]);
   }
-#pragma GCC unroll 4
+  UNROLL
   for (int v = 0; v < V; v++)
     v_store(context + v * LANES, (even[v] + odd[v]) * factor);
 }

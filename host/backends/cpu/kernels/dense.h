@@ -12,31 +12,31 @@ INLINE void dense_block(const int R, const int V, const float *weights, const fl
                         const float *const *in, float *out, size_t out_stride) {
   vf acc[DENSE_ROWS][DENSE_VECTORS];
   const float *x[DENSE_ROWS];
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < R; r++) {
     x[r] = in[r];
-#pragma GCC unroll 8
+    UNROLL
     for (int v = 0; v < V; v++)
       acc[r][v] = v_load(bias + v * LANES);
   }
   for (int32_t k = 0; k < inputs; k++, weights += V * LANES) {
     vf w[DENSE_VECTORS];
-#pragma GCC unroll 8
+    UNROLL
     for (int v = 0; v < V; v++)
       w[v] = v_load(weights + v * LANES);
-#pragma GCC unroll 8
+    UNROLL
     for (int r = 0; r < R; r++) {
       vf xk = v_set(x[r][k]);
-#pragma GCC unroll 8
+      UNROLL
       for (int v = 0; v < V; v++)
         acc[r][v] = v_fma(xk, w[v], acc[r][v]);
     }
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int r = 0; r < R; r++)
-#pragma GCC unroll 8
-    for (int v = 0; v < V; v++)
-      v_store(out + (size_t)r * out_stride + v * LANES, acc[r][v]);
+    UNROLL
+  for (int v = 0; v < V; v++)
+    v_store(out + (size_t)r * out_stride + v * LANES, acc[r][v]);
 }
 
 /* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. */

@@ -60,11 +60,11 @@ INLINE void lstm_accumulate(const int R, const int P, vf acc[BLOCK_ROWS][GATES],
                             const float *ahead) {
   for (int32_t k = 0; k < count; k++, weights += GATES * LANES, ahead += CPU_LANES) {
     __builtin_prefetch(ahead, 0, 2);
-#pragma GCC unroll 2
+    UNROLL
     for (int p = 0; p < P; p++) {
       const float *w = weights + (size_t)p * size;
       vf w0 = v_load(w), w1 = v_load(w + LANES), w2 = v_load(w + 2 * LANES), w3 = v_load(w + 3 * LANES);
-#pragma GCC unroll 8
+      UNROLL
       for (int r = 0; r < R; r++) {
         vf x = v_set(in[r][k]), *z = acc[r * P + p];
         z[0] = v_fma(x, w0, z[0]);
@@ -92,18 +92,18 @@ INLINE void lstm_store(const struct cpu_lstm_row *row, vf h, size_t at, int32_t 
 INLINE void lstm_begin(const int R, const int P, vf acc[BLOCK_ROWS][GATES], const struct cpu_lstm_step *step,
                        const struct cpu_lstm_row *rows, const float *weights, size_t size,
                        const float *bias) {
-#pragma GCC unroll 8
+  UNROLL
   for (int n = 0; n < R * P; n++)
-#pragma GCC unroll 8
-    for (int g = 0; g < GATES; g++)
-      acc[n][g] = v_load(bias + (n % P * GATES + g) * LANES);
+    UNROLL
+  for (int g = 0; g < GATES; g++)
+    acc[n][g] = v_load(bias + (n % P * GATES + g) * LANES);
   if (step->hot_first < 0)
     return;
-#pragma GCC unroll 8
+  UNROLL
   for (int n = 0; n < R * P; n++) {
     const size_t row = (size_t)step->hot_first + (size_t)rows[n / P].hot;
     const float *hot = weights + (size_t)(n % P) * size + row * GATES * LANES;
-#pragma GCC unroll 8
+    UNROLL
     for (int g = 0; g < GATES; g++)
       acc[n][g] += v_load(hot + g * LANES);
   }
@@ -120,23 +120,23 @@ INLINE void lstm_block(const int R, const int P, const enum update update, const
   lstm_begin(R, P, acc, step, rows, weights, size, cell->bias + (size_t)block * GATES * LANES);
   for (int32_t s = 0; s < step->segments; s++) {
     const float *in[BLOCK_ROWS];
-#pragma GCC unroll 8
+    UNROLL
     for (int r = 0; r < R; r++)
       in[r] = rows[r].in[s];
     const float *first = weights + (size_t)step->first[s] * GATES * LANES;
     lstm_accumulate(R, P, acc, first, size, step->count[s], in, ahead);
     ahead += (size_t)step->count[s] * CPU_LANES;
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int n = 0; n < R * P; n++) {
     float *c = rows[n / P].c + (size_t)(block + n % P) * LANES;
     h[n] = update_cell(update, cell, acc[n], v_load(c));
     v_store(c, h[n]);
   }
-#pragma GCC unroll 8
+  UNROLL
   for (int n = 0; n < R * P; n++)
     h[n] = update_hidden(update, cell, acc[n][3], h[n]);
-#pragma GCC unroll 8
+  UNROLL
   for (int n = 0; n < R * P; n++)
     lstm_store(&rows[n / P], h[n], (size_t)(block + n % P) * LANES, cell->units - (block + n % P) * LANES);
 }

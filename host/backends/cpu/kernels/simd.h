@@ -17,6 +17,13 @@
 
 #define INLINE static inline __attribute__((always_inline, unused))
 
+/* Before a loop of a constant few rounds: all of them, so that the arrays it runs over become registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* LANES; and how many rows the products of 4, 2 and 1 vectors hold in registers. */
 #if defined(__AVX512F__)
 #define LANES 16
