@@ -95,8 +95,9 @@ static uint64_t run_path(struct emu_warp_state *s, uint64_t budget) {
   const struct emu_meeting *meeting = s->paths[s->current].meeting;
   uint32_t meet_at = meeting ? meeting->at : EMU_NO_TARGET;
   uint64_t n = 0;
+  uint32_t most_polls = w->polls + POLLS_OF_TURN;
   w->stop = EMU_STOP_NONE;
-  while (n < budget) {
+  while (n < budget && w->polls < most_polls) {
     uint32_t at = w->next;
     if (at == meet_at && w->frame == meeting->frame) {
       emu_path_save(s);
