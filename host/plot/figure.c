@@ -22,6 +22,8 @@ enum {
   BAR_SPACE = 84, /* the colour scale with its gap, numbers and caption */
   GRID_WIDTH = 1000,
   GRID_HEIGHT = 1200,
+  MOST_COLUMNS = 2 * GRID_WIDTH, /* beyond, neighbouring positions share a cell */
+  TITLE_LONGEST = 90,            /* characters */
 };
 
 static const double LABEL_ADVANCE = 0.62; /* a label character's width as a share of its size */
@@ -29,12 +31,13 @@ static const double TITLE_ADVANCE = 0.6;
 static const double ASPECT = 1.6;
 
 struct layout {
-  double cell_width, cell_height;
-  double gutter;        /* left of the cells: axis name and row labels */
-  double header;        /* above the cells: title, axis name, column labels */
-  double labels_height; /* the column labels' share of it */
-  double width, height; /* of one panel, all alike */
-  double top;           /* above the first panel */
+  double cell_width, cell_height; /* of one position and one row */
+  int32_t group;                  /* positions that share a cell, which shows their largest weight */
+  double gutter;                  /* left of the cells: axis name and row labels */
+  double header;                  /* above the cells: title, axis name, column labels */
+  double labels_height;           /* the column labels' share of it */
+  double width, height;           /* of one panel, all alike */
+  double top;                     /* above the first panel */
   int across, down;
   float scale;
 };
@@ -70,6 +73,25 @@ static int best_across(const struct layout *layout, size_t count) {
   return best;
 }
 
+static int32_t title_length(const char *title) {
+  int32_t length = label_length(title);
+  return length < TITLE_LONGEST ? length : TITLE_LONGEST;
+}
+
+static void draw_title(const struct canvas *canvas, const struct canvas_text *text, const char *title) {
+  char cut[4 * TITLE_LONGEST + 8];
+  size_t used = 0;
+  bool fits = label_length(title) <= TITLE_LONGEST;
+  for (int32_t i = 0; i < (fits ? TITLE_LONGEST : TITLE_LONGEST - 1); i++) {
+    uint32_t character = label_next(&title);
+    if (!character)
+      break;
+    used += label_put(character, cut + used);
+  }
+  snprintf(cut + used, sizeof cut - used, "%s", fits ? "" : "\u2026");
+  canvas->text(canvas->self, text, cut);
+}
+
 static struct layout layout_make(const struct plot_figure *figure) {
   int32_t rows = 1, columns = 1, row_label = 1, column_label = 1;
   double title = 0;
@@ -82,10 +104,12 @@ static struct layout layout_make(const struct plot_figure *figure) {
     length = panel->column_labels ? longest_label(panel->column_labels, panel->columns) : 1;
     column_label = length > column_label ? length : column_label;
     if (panel->title)
-      title = fmax(title, label_length(panel->title) * TITLE_ADVANCE * PANEL_TITLE);
+      title = fmax(title, title_length(panel->title) * TITLE_ADVANCE * PANEL_TITLE);
   }
+  int32_t group = (columns - 1) / MOST_COLUMNS + 1;
   struct layout layout = {
-      .cell_width = clamp(floor(GRID_WIDTH / (double)columns), 1, CELL),
+      .cell_width = clamp(floor(GRID_WIDTH / (double)columns), 1, CELL) / group,
+      .group = group,
       .cell_height = clamp(floor(GRID_HEIGHT / (double)rows), 1, CELL),
       .gutter = AXIS + 12 + clamp(row_label, 1, 24) * LABEL * LABEL_ADVANCE + 8,
       .top = MARGIN + (figure->title ? FIGURE_TITLE + 20 : 0),
@@ -103,7 +127,7 @@ static struct layout layout_make(const struct plot_figure *figure) {
 
 static void layout_extent(const struct plot_figure *figure, const struct layout *layout, double *width,
                           double *height) {
-  double title = figure->title ? label_length(figure->title) * TITLE_ADVANCE * FIGURE_TITLE : 0;
+  double title = figure->title ? title_length(figure->title) * TITLE_ADVANCE * FIGURE_TITLE : 0;
   *width = ceil(2 * MARGIN + fmax(layout->across * (layout->width + GAP) - GAP + BAR_SPACE, title));
   *height = ceil(layout->top + layout->down * (layout->height + GAP) - GAP + MARGIN);
 }
@@ -157,21 +181,29 @@ static void hint_make(const struct plot_panel *panel, int32_t row, int32_t colum
            label_get(panel->column_labels, column, numbers[1]), (double)weight);
 }
 
+static float largest_weight(const float *weights, int32_t count) {
+  float largest = 0;
+  for (int32_t i = 0; i < count; i++)
+    largest = weights[i] > largest ? weights[i] : largest;
+  return largest;
+}
+
 static void draw_cells(const struct plot_panel *panel, const struct layout *layout,
                        const struct canvas *canvas, double x, double y) {
   double width = panel->columns * layout->cell_width, height = panel->rows * layout->cell_height;
   canvas->cell(canvas->self, x, y, width, height, 0, NULL);
   double seam_x = layout->cell_width >= 8 ? 1 : 0, seam_y = layout->cell_height >= 8 ? 1 : 0;
   for (int32_t i = 0; i < panel->rows; i++)
-    for (int32_t t = 0; t < panel->columns; t++) {
-      float weight = panel->weights[(size_t)i * panel->stride + (size_t)t];
+    for (int32_t t = 0; t < panel->columns; t += layout->group) {
+      int32_t shared = panel->columns - t < layout->group ? panel->columns - t : layout->group;
+      float weight = largest_weight(panel->weights + (size_t)i * panel->stride + t, shared);
       int level = ramp_level(weight, layout->scale);
       if (level == 0)
         continue;
       char hint[2 * LABEL_BYTES];
       hint_make(panel, i, t, weight, hint, sizeof hint);
       canvas->cell(canvas->self, x + t * layout->cell_width, y + i * layout->cell_height,
-                   layout->cell_width - seam_x, layout->cell_height - seam_y, level, hint);
+                   shared * layout->cell_width - seam_x, layout->cell_height - seam_y, level, hint);
     }
   canvas->frame(canvas->self, x - 0.5, y - 0.5, width + 1, height + 1);
 }
@@ -180,9 +212,9 @@ static void draw_panel(const struct plot_figure *figure, const struct plot_panel
                        const struct layout *layout, const struct canvas *canvas, double x, double y) {
   double grid_x = x + layout->gutter, grid_y = y + layout->header;
   if (panel->title)
-    canvas->text(canvas->self,
-                 &(struct canvas_text){.x = x, .y = y + PANEL_TITLE, .size = PANEL_TITLE, .font = FONT_BOLD},
-                 panel->title);
+    draw_title(canvas,
+               &(struct canvas_text){.x = x, .y = y + PANEL_TITLE, .size = PANEL_TITLE, .font = FONT_BOLD},
+               panel->title);
   canvas->text(
       canvas->self,
       &(struct canvas_text){.x = grid_x, .y = y + PANEL_TITLE + 12 + AXIS, .size = AXIS, .ink = INK_MUTED},
@@ -227,10 +259,10 @@ void figure_draw(const struct plot_figure *figure, const struct canvas *canvas) 
   double width, height;
   layout_extent(figure, &layout, &width, &height);
   if (figure->title)
-    canvas->text(canvas->self,
-                 &(struct canvas_text){
-                     .x = MARGIN, .y = MARGIN + FIGURE_TITLE, .size = FIGURE_TITLE, .font = FONT_BOLD},
-                 figure->title);
+    draw_title(canvas,
+               &(struct canvas_text){
+                   .x = MARGIN, .y = MARGIN + FIGURE_TITLE, .size = FIGURE_TITLE, .font = FONT_BOLD},
+               figure->title);
   for (size_t p = 0; p < figure->count; p++) {
     int row = (int)p / layout.across, column = (int)p % layout.across;
     draw_panel(figure, &figure->panels[p], &layout, canvas, MARGIN + column * (layout.width + GAP),

@@ -109,6 +109,35 @@ Test(plot_svg, draws_any_weights_and_sizes) {
   }
 }
 
+Test(plot_svg, very_many_positions_share_cells_and_keep_their_peaks) {
+  static float many[100000];
+  many[77777] = 1;
+  struct plot_panel drawn = {"row", many, 1, 100000, 100000, NULL, NULL};
+  struct plot_figure wide = {NULL, "steps", "positions", &drawn, 1};
+  double width, height;
+  figure_size(&wide, &width, &height);
+  cr_assert(width < 2400, "the width is %g", width);
+  char *text = svg_of(&wide);
+  cr_assert_eq(count_of(text, ": 1</title>"), 1);
+  cr_assert_eq(count_of(text, ">20000</text>"), 1);
+  free(text);
+}
+
+Test(plot_svg, a_long_title_is_cut) {
+  char title[1000];
+  memset(title, 'm', sizeof title - 1);
+  title[sizeof title - 1] = 0;
+  struct plot_panel drawn = panel;
+  drawn.title = title;
+  struct plot_figure titled = {title, "characters out", "characters in", &drawn, 1};
+  double width, height;
+  figure_size(&titled, &width, &height);
+  cr_assert(width < 1400, "the width is %g", width);
+  char *text = svg_of(&titled);
+  cr_assert_eq(count_of(text, "m\u2026</text>"), 2);
+  free(text);
+}
+
 struct picture {
   png_image image;
   uint8_t *pixels;
