@@ -2,6 +2,9 @@
  * models/NAME.npz, each on each device. Run from the repository's root. */
 #include "vector.h"
 
+#include "formats/npz.h"
+#include "support/folder.h"
+
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <glob.h>
@@ -15,7 +18,7 @@ static const struct {
   double tolerance;
 } devices[] = {{"reference", 6.1e-8}, {"cpu", 3e-6}};
 
-enum { DEVICES = sizeof devices / sizeof *devices, FEWEST = 52, MOST = 200 };
+enum { DEVICES = sizeof devices / sizeof *devices, FEWEST = 65, MOST = 200 };
 
 struct golden_case {
   char path[200]; /* without its ending */
@@ -55,4 +58,48 @@ Test(golden, all_the_models_are_there) {
             "run from the repository's root");
   cr_assert(found.gl_pathc >= FEWEST && found.gl_pathc <= MOST, "%zu models", found.gl_pathc);
   globfree(&found);
+}
+
+/* Loads models/keras_concat and its vector, lets `spoil` loose on an array of it, and expects the comparison to name
+ * that array. */
+static void expect_found(const char *name, void (*spoil)(struct npz_entry *entry)) {
+  cuseq_model *model;
+  struct npz vector;
+  cr_assert(cuseq_model_load("tests/golden/models/keras_concat.safetensors", &model) == CUSEQ_STATUS_OK);
+  cr_assert(npz_read("tests/golden/models/keras_concat.npz", &vector) == CUSEQ_STATUS_OK);
+  for (size_t i = 0; i < vector.count; i++)
+    if (strcmp(vector.entries[i].name, name) == 0)
+      spoil(&vector.entries[i]);
+  cr_assert(npz_write(folder_path("spoiled.npz"), &vector, NPZ_STORED) == CUSEQ_STATUS_OK, "%s",
+            cuseq_last_error());
+  cr_expect(!vector_holds(model, folder_path("spoiled.npz"), "reference", 1e-6), "%s", name);
+  cr_expect(strstr(vector_report(), name), "%s: %s", name, vector_report());
+  npz_free(&vector);
+  cuseq_model_destroy(model);
+}
+
+static void nudge_last(struct npz_entry *entry) {
+  ((double *)entry->array.data)[entry->array.count - 1] += 1e-5;
+}
+
+static void other_token(struct npz_entry *entry) {
+  ((int32_t *)entry->array.data)[entry->array.count - 1] ^= 1;
+}
+
+static void shorter(struct npz_entry *entry) {
+  entry->array.shape[0]--;
+  entry->array.count -= entry->array.count / (size_t)(entry->array.shape[0] + 1);
+}
+
+Test(golden, comparison_finds_one_wrong_number_in_any_array, .init = folder_make, .fini = folder_remove) {
+  const char *const names[] = {"annotations", "h_fw",      "c_fw",    "h_bw",   "c_bw",
+                               "encoder_h",   "encoder_c", "context", "alphas", "states",
+                               "outputs",     "final_h",   "final_c"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    expect_found(names[i], nudge_last);
+  expect_found("tokens", other_token);
+}
+
+Test(golden, comparison_finds_an_array_of_another_size, .init = folder_make, .fini = folder_remove) {
+  expect_found("alphas", shorter);
 }

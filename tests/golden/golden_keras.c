@@ -1,5 +1,6 @@
 /* Whole models that Keras 2 and Keras 3 saved: each line of keras/index.tsv names a file and what must become of
  * it, as make_keras_files.py tells. Run from the repository's root. */
+#include "index.h"
 #include "vector.h"
 
 #include "formats/convert.h"
@@ -12,75 +13,41 @@
 
 #define FOLDER "tests/golden/keras/"
 
-enum { FEWEST = 120, MOST = 300 };
-
-struct keras_case {
-  char file[80];
-  char npz[80];
-  char expectation[80]; /* "same", "refuse WORD...", "same-or-refuse WORD..." */
-};
-
-/* Reads the index; returns how many lines it has, 0 where it cannot be read. */
-static size_t read_index(struct keras_case *cases) {
-  FILE *file = fopen(FOLDER "index.tsv", "r");
-  size_t count = 0;
-  while (file && count < MOST &&
-         fscanf(file, "%79[^\t]\t%79[^\t]\t%79[^\t]\t%*[^\n]\n", cases[count].file, cases[count].npz,
-                cases[count].expectation) == 3)
-    count++;
-  if (file)
-    fclose(file);
-  return count;
-}
-
-/* 1 if the text has every word behind the expectation's first. */
-static int has_words(const char *text, const char *expectation) {
-  char words[sizeof((struct keras_case *)0)->expectation], *rest = NULL;
-  snprintf(words, sizeof words, "%s", expectation);
-  strtok_r(words, " ", &rest);
-  for (char *word; (word = strtok_r(NULL, " ", &rest)) != NULL;)
-    if (!strstr(text, word))
-      return 0;
-  return 1;
-}
+enum { FILE_NAME, NPZ_NAME, EXPECTATION, FEWEST = 120 };
 
 ParameterizedTestParameters(golden_keras, file_converts_to_the_same_or_is_refused) {
-  static struct keras_case cases[MOST];
-  return cr_make_param_array(struct keras_case, cases, read_index(cases));
+  static struct index_line lines[INDEX_MOST];
+  return cr_make_param_array(struct index_line, lines, index_read(FOLDER "index.tsv", lines));
 }
 
-ParameterizedTest(struct keras_case *one, golden_keras, file_converts_to_the_same_or_is_refused) {
-  static const struct {
-    const char *name;
-    double tolerance;
-  } devices[] = {{"reference", 2e-7}, {"cpu", 3e-6}};
+ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_same_or_is_refused) {
+  const char *expectation = line->columns[EXPECTATION];
   char path[200];
   char *notes = NULL;
   cuseq_model *model = NULL;
   convert_set_hdf5_program(HDF5_PROGRAM);
-  snprintf(path, sizeof path, FOLDER "%s", one->file);
+  snprintf(path, sizeof path, FOLDER "%s", line->columns[FILE_NAME]);
   cuseq_status status = keras_convert(path, NULL, &model, &notes);
   free(notes);
-  int may_refuse = strstr(one->expectation, "refuse") != NULL;
   if (status != CUSEQ_STATUS_OK) {
-    cr_expect(may_refuse && has_words(cuseq_last_error(), one->expectation), "%s: expected \"%s\", got: %s",
-              path, one->expectation, cuseq_last_error());
+    const char *message = cuseq_last_error();
+    cr_expect(index_may_refuse(expectation) && index_has_words(expectation, message),
+              "%s: expected \"%s\", got: %s", path, expectation, message);
     cr_expect(!model, "%s: a model in spite of an error", path);
-    cr_expect(strstr(cuseq_last_error(), path) == cuseq_last_error(),
-              "the message does not begin with the file: %s", cuseq_last_error());
+    cr_expect(strstr(message, path) == message, "the message does not begin with the file: %s", message);
     return;
   }
-  cr_assert(strncmp(one->expectation, "same", 4) == 0, "%s: converted, but should be refused: \"%s\"", path,
-            one->expectation);
-  snprintf(path, sizeof path, FOLDER "%s", one->npz);
-  for (size_t d = 0; d < sizeof devices / sizeof *devices; d++)
-    cr_expect(vector_holds(model, path, devices[d].name, devices[d].tolerance), "%s on %s: %s", one->file,
-              devices[d].name, vector_report());
+  cr_assert(index_may_convert(expectation), "%s: converted, but expected \"%s\"", path, expectation);
+  snprintf(path, sizeof path, FOLDER "%s", line->columns[NPZ_NAME]);
+  cr_expect(vector_holds(model, path, "reference", 2e-7), "%s on reference: %s", line->columns[FILE_NAME],
+            vector_report());
+  cr_expect(vector_holds(model, path, "cpu", 3e-6), "%s on cpu: %s", line->columns[FILE_NAME],
+            vector_report());
   cuseq_model_destroy(model);
 }
 
 Test(golden_keras, all_the_files_are_there) {
-  static struct keras_case cases[MOST];
-  size_t count = read_index(cases);
-  cr_assert(count >= FEWEST && count < MOST, "%zu lines in " FOLDER "index.tsv", count);
+  static struct index_line lines[INDEX_MOST];
+  size_t count = index_read(FOLDER "index.tsv", lines);
+  cr_assert(count >= FEWEST && count < INDEX_MOST, "%zu lines in " FOLDER "index.tsv", count);
 }

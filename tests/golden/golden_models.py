@@ -1,4 +1,4 @@
-"""Models in cuseq's own format with random weights, for the scripts that have a framework compute what they give.
+"""Models in cuseq's own format with random weights, for the scripts that have a framework run them.
 
 A golden vector is two files in models/: NAME.safetensors, the model, and NAME.npz, which holds
 

@@ -1,8 +1,9 @@
 """Small attention models as people build them in Keras, and graphs that look like them but are not.
 
-The same builders run under Keras 2 (tf.keras 2.15) and Keras 3. `build(keras, **options)` gives a Graph: the model as its
-author would save it, and the tensors inside that a converted model must reproduce, under the names of `cuseq run`'s
-output file. Sizes are small and all different, so that a swapped pair of dimensions cannot go unnoticed.
+The same builders run under Keras 2 (tf.keras 2.15) and Keras 3. `build(keras, **options)` gives a
+Graph: the model as its author would save it, and the tensors inside that a converted model must
+reproduce, under the names of `cuseq run`'s output file. Sizes are small and all different, so that a
+swapped pair of dimensions cannot go unnoticed.
 """
 
 T, F, H, S, Y, V, VOCABULARY = 6, 5, 3, 4, 2, 7, 9
@@ -68,7 +69,7 @@ def initial_states(keras, final, o, width):
 
 
 def concat_score(keras, a, o):
-    """The hand-written attention: energies by Dense layers over concat(a_t, s). Returns s -> (context [B,1,A], alphas)."""
+    """A hand-written attention, Dense layers over concat(a_t, s). Returns s -> (context [B,1,A], alphas)."""
     layers = keras.layers
     names = o["names"]
     time = a.shape[1]

@@ -1,5 +1,6 @@
-"""A model in cuseq's format, run by Keras layers in float64: the LSTM, Bidirectional, LSTMCell, Dense, Embedding, Softmax,
-Dot, Attention and AdditiveAttention of whichever Keras is installed, fed one step at a time.
+"""A model in cuseq's format, run by Keras layers in float64: the LSTM, Bidirectional, LSTMCell, Dense,
+Embedding, Softmax, Dot, Attention and AdditiveAttention of whichever Keras is installed, fed one step
+at a time.
 """
 
 import keras

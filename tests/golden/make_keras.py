@@ -1,7 +1,8 @@
-"""Writes models/keras_*.safetensors and .npz: what Keras' own layers compute in float64 from float32 weights.
+"""Writes models/keras_*.safetensors and .npz: what Keras' own layers compute in float64 from float32
+weights.
 
-python make_keras.py [NAME...]     under Keras 3 (made with 3.15 on jax), and again under Keras 2 (made with 2.15):
-                          the one knows the hard sigmoid of Keras 3, the other that of Keras 2
+    python make_keras.py [NAME...]     under Keras 3 (made with 3.15 on jax), and again under Keras 2
+                                       (made with 2.15): each knows its own hard sigmoid
 """
 
 import os
@@ -208,7 +209,7 @@ def make(name, config, options, seed):
 
 
 def worth_keeping(result, options):
-    """Whether the vectors show something: tokens that differ and are not near ties, rows that end here and there."""
+    """Whether the vectors show something: tokens that differ, no near ties, rows that end here and there."""
     if "outputs" not in result or result["outputs"].shape[2] == 1:
         return True
     if options.get("ties"):

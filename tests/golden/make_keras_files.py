@@ -1,12 +1,14 @@
-"""Writes keras/*.keras, keras/*.h5, the expectations keras/*.npz beside them, and its share of keras/index.tsv.
+"""Writes keras/*.keras, keras/*.h5, the expectations keras/*.npz beside them, and its share of
+keras/index.tsv.
 
     python make_keras_files.py [NAME...]   under Keras 3 (any backend; made with keras 3.15 on jax) and again
-                                      under Keras 2 (made with tensorflow-cpu 2.15): each writes its own files
+                                           under Keras 2 (made with tensorflow-cpu 2.15): each writes its own
 
-A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which computes what is
-expected. index.tsv has a line for each file: the file, the .npz or "-", and "same" (converts, and gives the arrays of the
-.npz for its "input" and, if there, "lengths"), "refuse WORD..." (conversion fails and its message holds each word) or
-"same-or-refuse WORD..." (either; never other numbers).
+A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which
+computes what is expected. index.tsv has a line for each file: the file, the .npz or "-", what must
+become of it, what it covers. What must become of it is "same" (converts, and gives the arrays of the
+.npz for its "input" and, if there, "lengths"), "refuse WORD..." (conversion fails, and its message has
+each word) or "same-or-refuse WORD..." (either; never other numbers).
 """
 
 import logging
@@ -22,8 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-import keras_cases
+from keras_cases import CASES
 from keras_models import VOCABULARY
+from keras_refusals import REFUSALS
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 
@@ -47,7 +50,7 @@ def set_random_weights(model, seed):
 
 
 def make_input(graph, seed):
-    """The input, and the lengths where padding is masked (then the rest of a row is what the mask looks for)."""
+    """The input, and the lengths where padding is masked: the rest of a row is then what is masked."""
     rng = np.random.default_rng(seed)
     _, time, *rest = graph.model.inputs[0].shape
     time = time or 6
@@ -97,7 +100,7 @@ def expect(graph, x, lengths):
 
 
 def deflate(path):
-    """Keras stores its zip files uncompressed; deflated they are a fifth. The trained ones stay as Keras wrote them."""
+    """Keras stores its zip files uncompressed; deflated they are a fifth. Trained ones stay as they are."""
     with zipfile.ZipFile(path) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -115,7 +118,7 @@ def build(case, floatx):
 def main(only):
     FOLDER.mkdir(exist_ok=True)
     lines = {}
-    for seed, case in enumerate(keras_cases.CASES):
+    for seed, case in enumerate(CASES + REFUSALS):
         if KERAS not in case.keras or (only and case.name not in only):
             continue
         graph = build(case, case.saved)

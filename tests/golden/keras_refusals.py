@@ -1,0 +1,179 @@
+"""The models that make_keras_files.py writes and that must be refused: graphs that cuseq cannot express."""
+
+from keras_cases import Case, with_layer
+from keras_models import F, H, T, Graph
+
+
+def custom_layer(keras):
+    class Tilt(keras.layers.Layer):
+        def call(self, inputs):
+            return inputs * 0.5
+
+    return Tilt(name="tilted_layer")
+
+
+def classifier(keras):
+    model = keras.Sequential(
+        [
+            keras.Input((T, F)),
+            keras.layers.LSTM(H, name="whole"),
+            keras.layers.Dense(2, activation="softmax", name="verdict"),
+        ]
+    )
+    return Graph(model, {})
+
+
+def gru_encoder(keras, bidirectional=False):
+    """A GRU where the encoder should be."""
+    layers = keras.layers
+    x, s0, c0 = keras.Input((T, F)), keras.Input((4,)), keras.Input((4,))
+    cell = layers.GRU(H, return_sequences=True, name="gated")
+    a = layers.Bidirectional(cell, name="gated_both")(x) if bidirectional else cell(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    s, _, _ = layers.LSTM(4, return_state=True)(layers.Dot(axes=1)([alphas, a]), initial_state=[s0, c0])
+    return Graph(keras.Model([x, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+def teacher_forcing(keras):
+    """The decoder's input has the previous output in it as one more input of the model."""
+    layers = keras.layers
+    x, given, s0, c0 = (
+        keras.Input((T, F)),
+        keras.Input((1, 2), name="given"),
+        keras.Input((4,)),
+        keras.Input((4,)),
+    )
+    a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    cell_input = layers.Concatenate(name="context_and_given")([layers.Dot(axes=1)([alphas, a]), given])
+    s, _, _ = layers.LSTM(4, return_state=True)(cell_input, initial_state=[s0, c0])
+    return Graph(keras.Model([x, given, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+def self_attention(keras):
+    layers = keras.layers
+    x = keras.Input((T, F))
+    a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
+    return Graph(keras.Model(x, layers.MultiHeadAttention(2, 3, name="many_heads")(a, a)), {})
+
+
+def other_backward(keras):
+    layers = keras.layers
+    forward = layers.LSTM(H, return_sequences=True, name="f")
+    backward = layers.LSTM(H, return_sequences=True, activation="relu", go_backwards=True, name="b")
+    x, s0, c0 = keras.Input((T, F)), keras.Input((4,)), keras.Input((4,))
+    a = layers.Bidirectional(forward, backward_layer=backward, name="uneven")(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    s, _, _ = layers.LSTM(4, return_state=True)(layers.Dot(axes=1)([alphas, a]), initial_state=[s0, c0])
+    return Graph(keras.Model([x, s0, c0], layers.Dense(3, activation="softmax")(s)), {})
+
+
+REFUSALS = [
+    Case("bad_gru", "a GRU encoder", "refuse gated", kinds=("keras", "h5"), keras=(2, 3), graph=gru_encoder),
+    Case("bad_gru_both", "a bidirectional GRU", "refuse gated_both", graph=gru_encoder, bidirectional=True),
+    Case(
+        "bad_go_backwards",
+        "an encoder that only reads backwards",
+        "refuse encoder go_backwards",
+        bidirectional=False,
+        encoder_options=dict(go_backwards=True),
+    ),
+    Case(
+        "bad_batch_normalization",
+        "a layer that is not a sequence model's",
+        "refuse normal",
+        front=with_layer(lambda l: l.BatchNormalization(name="normal")),
+    ),
+    Case(
+        "bad_convolution",
+        "a convolution in front",
+        "refuse convolved",
+        keras=(2, 3),
+        kinds=("h5",),
+        front=with_layer(lambda l: l.Conv1D(4, 2, padding="same", name="convolved")),
+    ),
+    Case(
+        "bad_lambda",
+        "code in the file",
+        "refuse lambda_in_front",
+        keras=(2,),
+        kinds=("h5",),
+        front=with_layer(lambda l: l.Lambda(lambda x: x * 2, name="lambda_in_front")),
+    ),
+    Case(
+        "bad_custom_layer",
+        "a layer that nobody else knows",
+        "refuse tilted_layer",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        front=lambda keras, x: custom_layer(keras)(x),
+    ),
+    Case("bad_activation", "cells with softsign", "refuse encoder softsign", activation="softsign"),
+    Case("bad_recurrent_activation", "gates with tanh", "refuse encoder tanh", recurrent_activation="tanh"),
+    Case(
+        "bad_attention_activation", "energies with elu", "refuse energy_0 elu", dense=((4, "elu"), (1, None))
+    ),
+    Case("bad_output_activation", "outputs with sigmoid", "refuse output", output="sigmoid"),
+    Case(
+        "bad_softmax_axis",
+        "softmax over the one unit, not over time",
+        "refuse attention_weights",
+        softmax_axis=-1,
+    ),
+    Case(
+        "bad_masking",
+        "Masking in front of a hand-written attention, which ignores it",
+        "refuse padding",
+        keras=(2, 3),
+        masking=True,
+        style="flat",
+    ),
+    Case(
+        "bad_mask_zero",
+        "Embedding(mask_zero) in front of a hand-written attention",
+        "refuse characters",
+        tokens=True,
+        mask_zero=True,
+        style="flat",
+    ),
+    Case("bad_swapped_states", "h and c exchanged", "refuse decoder", initial="states", swapped_states=True),
+    Case(
+        "swapped_directions",
+        "concat(h_bw, h_fw)",
+        "same-or-refuse h_both",
+        initial="states",
+        swapped_directions=True,
+    ),
+    Case("bad_unshared", "another output layer at each step", "refuse output", unshared=True),
+    Case(
+        "bad_two_output_layers",
+        "a Dense between the decoder and the output",
+        "refuse between",
+        steps=1,
+        before_output=lambda keras, s: keras.layers.Dense(4, activation="tanh", name="between")(s),
+    ),
+    Case(
+        "bad_stateful",
+        "an encoder that remembers the batch before",
+        "refuse encoder stateful",
+        bidirectional=False,
+        batch=3,
+        encoder_options=dict(stateful=True),
+    ),
+    Case("bad_teacher_forcing", "a further input fed to the decoder", "refuse given", graph=teacher_forcing),
+    Case("bad_self_attention", "MultiHeadAttention", "refuse many_heads", graph=self_attention),
+    Case(
+        "bad_uneven_directions", "directions of different activations", "refuse uneven", graph=other_backward
+    ),
+    Case(
+        "bad_classifier",
+        "a Sequential LSTM classifier: no attention in it",
+        "refuse",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        graph=classifier,
+    ),
+]
