@@ -80,23 +80,27 @@ refused lie.npy . "$CUSEQ" run small.safetensors lie.npy -o out.npz
 LC_ALL=C sed 's/output\.bias/output.bier/' small.safetensors >lie.safetensors
 refused lie.safetensors 'output\.bi' "$CUSEQ" run lie.safetensors dense.npy -o out.npz
 LC_ALL=C sed 's/\[12,16\]/[16,12]/; s/\[4,16\]/[16,4]/' small.safetensors >lie.safetensors
-refused lie.safetensors 'decoder\..*found.*\[16,4\].*needed.*\[4,16\]' "$CUSEQ" run lie.safetensors dense.npy -o out.npz
+refused lie.safetensors 'decoder\..*found.*\[16,4\].*needed.*\[4,16\]' \
+  "$CUSEQ" run lie.safetensors dense.npy -o out.npz
 size=$(stat -c %s small.safetensors)
 for value in '\000\000\300\177' '\000\000\200\377'; do
   { head -c $((size - 4)) small.safetensors; printf "$value"; } >lie.safetensors
-  refused lie.safetensors '[a-z]+\.[a-z]+.*(nan|NaN|inf|finite)' "$CUSEQ" run lie.safetensors dense.npy -o out.npz
+  refused lie.safetensors '[a-z]+\.[a-z]+.*(nan|NaN|inf|finite)' \
+    "$CUSEQ" run lie.safetensors dense.npy -o out.npz
 done
 LC_ALL=C sed 's/\[0,/[1,/' small.safetensors >lie.safetensors
 refused lie.safetensors . "$CUSEQ" info lie.safetensors
 
 # Shapes that do not fit.
-refused wide.npy 'float32 \[3,5,4\], needed numbers \[B,T,3\]' "$CUSEQ" run small.safetensors wide.npy -o out.npz
+refused wide.npy 'float32 \[3,5,4\], needed numbers \[B,T,3\]' \
+  "$CUSEQ" run small.safetensors wide.npy -o out.npz
 refused flat.npy 'float32 \[3,5\], needed' "$CUSEQ" run small.safetensors flat.npy -o out.npz
 refused row.npy 'float32 \[3\], needed' "$CUSEQ" compare small.safetensors row.npy
 
 # NaN and infinity, the first by its index; an option lets them through.
 refused nan.npy '\[1,2,1\] is not finite \(found nan' "$CUSEQ" run small.safetensors nan.npy -o out.npz
-refused infinite.npy '\[2,4,2\] is not finite \(found -inf' "$CUSEQ" run small.safetensors infinite.npy -o out.npz
+refused infinite.npy '\[2,4,2\] is not finite \(found -inf' \
+  "$CUSEQ" run small.safetensors infinite.npy -o out.npz
 refused huge.npy '\[2,4,2\] is not finite \(found 1e\+300' "$CUSEQ" run small.safetensors huge.npy -o out.npz
 refused nan.npy '\[1,2,1\] is not finite' "$CUSEQ" compare small.safetensors nan.npy
 expect 0 "$CUSEQ" run small.safetensors nan.npy --allow-nonfinite -o out.npz --plot out.svg
@@ -112,7 +116,8 @@ refused lengths_zero.npy 'row 1 is out of range \(found 0, needed 1 to 5\)' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_zero.npy -o out.npz
 refused lengths_large.npy 'row 2 is out of range \(found 6, needed 1 to 5\)' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_large.npy -o out.npz
-refused lengths_enormous.npy . "$CUSEQ" run small.safetensors dense.npy --lengths lengths_enormous.npy -o out.npz
+refused lengths_enormous.npy . \
+  "$CUSEQ" run small.safetensors dense.npy --lengths lengths_enormous.npy -o out.npz
 refused lengths_few.npy 'int64 \[2\], needed integers \[3\]' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_few.npy -o out.npz
 refused lengths_float.npy 'needed integers' \

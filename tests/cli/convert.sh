@@ -20,7 +20,8 @@ expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch missing.js
 err_has '^cuseq: missing.json: .*No such file'
 
 # A state_dict made of attention.safetensors becomes that model again, but for the rounding of its two biases.
-printf '{"version":1,"encoder":{"features":3,"units":2},"attention":{"score":"dot"},"names":{"encoder":"lstm"}}' >config.json
+printf '{"version":1,"encoder":{"features":3,"units":2},'\
+'"attention":{"score":"dot"},"names":{"encoder":"lstm"}}' >config.json
 expect 0 "$CUSEQ" convert state_dict.safetensors torch.safetensors --pytorch config.json
 err_has '^cuseq: state_dict.safetensors: read as a PyTorch state_dict$'
 expect 0 "$CUSEQ" run torch.safetensors dense.npy -o torch.npz
@@ -28,7 +29,8 @@ expect 0 "$CUSEQ" run attention.safetensors dense.npy -o attention.npz
 "$HELPERS/cli_arrays" torch.npz context >got
 "$HELPERS/cli_arrays" attention.npz context | paste got - |
   awk '{d = $1 - $2; if (d > 2e-6 || d < -2e-6) exit 1}' || wrong "both models should give the same"
-printf '{"version":1,"encoder":{"features":3,"units":2},"attention":{"score":"dot"},"names":{"encoder":"gru"}}' >gru.json
+printf '{"version":1,"encoder":{"features":3,"units":2},'\
+'"attention":{"score":"dot"},"names":{"encoder":"gru"}}' >gru.json
 expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch gru.json
 err_has '^cuseq: .*gru'
 absent out.safetensors

@@ -135,7 +135,7 @@ static void write_lengths(void) {
   write_array("lengths_float.npy", NPY_F32, 1, rows, (float[]){5, 2, 1});
 }
 
-/* The encoder of attention.safetensors as an nn.LSTM named "lstm": matrices transposed, the bias in two parts. */
+/* The encoder of attention.safetensors as an nn.LSTM named "lstm": matrices transposed, two biases. */
 static void write_state_dict(void) {
   static const char *const names[2][4] = {
       {"lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0"},

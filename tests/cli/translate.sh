@@ -15,7 +15,8 @@ printf 'abc\na b\nc\n' | "$CUSEQ" translate $model - >out 2>err
 same out three
 printf 'abc\r\na b\r\nc' | "$CUSEQ" translate $model - >out 2>err
 same out three
-{ printf 'abc\n'; sleep 0.2; printf 'a b'; sleep 0.2; printf '\nc\n'; } | "$CUSEQ" translate $model - >out 2>err
+{ printf 'abc\n'; sleep 0.2; printf 'a b'; sleep 0.2; printf '\nc\n'; } | \
+  "$CUSEQ" translate $model - >out 2>err
 same out three
 for i in $(seq 300); do printf 'abc\na b\nc\n'; done >lines
 for i in $(seq 300); do cat three; done >wanted
