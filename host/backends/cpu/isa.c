@@ -45,23 +45,32 @@ static const struct cpu_kernels *isa_best(void) {
   return &cpu_kernels_portable;
 }
 
+/* The entry that the environment names; NULL for a name that is unknown. `named` tells whether it names one. */
+static const struct isa *isa_wanted(bool *named, const char **name) {
+  *name = getenv("CUSEQ_CPU_ISA");
+  *named = *name && **name;
+  for (int i = 0; *named && i < ISA_COUNT; i++)
+    if (strcmp(isas[i].name, *name) == 0)
+      return &isas[i];
+  return NULL;
+}
+
 cuseq_status isa_pick(const struct cpu_kernels **kernels) {
-  const char *wanted = getenv("CUSEQ_CPU_ISA");
-  *kernels = isa_best();
-  if (!wanted || !*wanted)
+  bool named;
+  const char *name;
+  const struct isa *wanted = isa_wanted(&named, &name);
+  *kernels = named ? NULL : isa_best();
+  if (!named)
     return CUSEQ_STATUS_OK;
-  for (int i = 0; i < ISA_COUNT; i++) {
-    if (strcmp(isas[i].name, wanted) != 0)
-      continue;
-    if (!isa_available(isas[i].kernels))
-      return error_set(CUSEQ_STATUS_NO_DEVICE, "CUSEQ_CPU_ISA: this processor does not have it (found %s)",
-                       wanted);
-    *kernels = isas[i].kernels;
-    return CUSEQ_STATUS_OK;
-  }
-  return error_set(
-      CUSEQ_STATUS_NO_DEVICE,
-      "CUSEQ_CPU_ISA: no such instruction set (found \"%.40s\", needed avx512, avx2 or portable)", wanted);
+  if (!wanted)
+    return error_set(
+        CUSEQ_STATUS_NO_DEVICE,
+        "CUSEQ_CPU_ISA: no such instruction set (found \"%.40s\", needed avx512, avx2 or portable)", name);
+  if (!isa_available(wanted->kernels))
+    return error_set(CUSEQ_STATUS_NO_DEVICE, "CUSEQ_CPU_ISA: this processor does not have it (found %s)",
+                     name);
+  *kernels = wanted->kernels;
+  return CUSEQ_STATUS_OK;
 }
 
 int32_t isa_cores(void) {
@@ -73,7 +82,10 @@ int32_t isa_cores(void) {
 }
 
 void backend_cpu_describe(char *text, size_t capacity) {
-  const struct cpu_kernels *kernels = isa_best();
+  bool named;
+  const char *name;
+  const struct isa *wanted = isa_wanted(&named, &name);
+  const struct cpu_kernels *kernels = wanted && isa_available(wanted->kernels) ? wanted->kernels : isa_best();
   int32_t cores = isa_cores();
   if (capacity > 0)
     snprintf(text, capacity, "%s, %d core%s", kernels->name, (int)cores, cores == 1 ? "" : "s");
