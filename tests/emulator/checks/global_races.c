@@ -2,6 +2,8 @@
 #include "races.h"
 #include "report.h"
 
+#include <string.h>
+
 static bool unordered(const struct emu_block *b, uint32_t context) {
   const struct emu_launch *l = b->launch;
   if (context < l->settled_context || context == b->context)
@@ -54,7 +56,9 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
-    if (in_the_way(b, writer, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, writer, true))
+    bool same = w->storing && !memcmp(a->host + offset, w->storing, bytes);
+    if (!same && in_the_way(b, writer, mask, strong) &&
+        !report(w, in, lane, a, offset, bytes, kind, writer, true))
       return false;
     if (kind & EMU_WRITE) {
       if (in_the_way(b, reader, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, reader, false))

@@ -2,6 +2,8 @@
 #include "races.h"
 #include "report.h"
 
+#include <string.h>
+
 static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                    unsigned bytes, unsigned kind, uint32_t word, bool written) {
   uint32_t thread = word >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
@@ -82,7 +84,8 @@ bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = s->writers[i], reader = s->readers[i];
-    if (writer & mask && !(strong && writer & EMU_SHADOW_STRONG) &&
+    bool same = w->storing && !memcmp(w->block->shared + offset, w->storing, bytes);
+    if (!same && writer & mask && !(strong && writer & EMU_SHADOW_STRONG) &&
         !single_ordered(s, w, lane, writer, all) && !report(w, in, lane, offset, bytes, kind, writer, true))
       return false;
     if (!(kind & EMU_WRITE)) {

@@ -1,5 +1,5 @@
 /* ld and st, in all state spaces. */
-#include "memory_words.h"
+#include "memory_lanes.h"
 
 #include <string.h>
 
@@ -67,13 +67,13 @@ EMU_HANDLER(load_parameter) {
 }
 
 EMU_HANDLER(load) {
-  if (mask == EMU_ALL_LANES && emu_load_words(w, in))
+  if ((mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask))
     return;
   load_lanes(w, in, mask);
 }
 
 EMU_HANDLER(store) {
-  if (mask == EMU_ALL_LANES && emu_store_words(w, in))
+  if ((mask == EMU_ALL_LANES && emu_store_words(w, in)) || emu_store_scattered(w, in, mask))
     return;
   store_lanes(w, in, mask);
 }

@@ -129,7 +129,7 @@ static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
 
 /* Host memory of a row of all lanes in global memory, checked and recorded; NULL if something is not as usual. */
 static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struct emu_instruction *in,
-                                            uint64_t first, unsigned bytes, bool write) {
+                                                 uint64_t first, unsigned bytes, bool write) {
   const struct emu_allocation *a = w->worker->cache[in->index];
   unsigned all = bytes * EMU_LANES;
   if (!a || first - a->base >= a->size || a->size - (first - a->base) < all || first % bytes ||
@@ -158,7 +158,7 @@ static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struc
 }
 
 static inline unsigned char *emu_words_of_shared(struct emu_warp *w, const struct emu_instruction *in,
-                                            uint64_t first, unsigned bytes, bool write) {
+                                                 uint64_t first, unsigned bytes, bool write) {
   struct emu_block *b = w->block;
   unsigned all = bytes * EMU_LANES;
   if (first + all > b->shared_bytes || first % bytes)

@@ -1,0 +1,235 @@
+/* The way in between: lanes anywhere in one allocation, or in the block's shared memory, checked one by one but without a call each. Whatever is not as
+ * usual is left to emu_access, which does the same with every explanation. */
+#ifndef EMU_MEMORY_LANES_H
+#define EMU_MEMORY_LANES_H
+
+#include "memory_words.h"
+
+static inline bool emu_word_set(const unsigned char *shadow, unsigned bytes) {
+  uint32_t all = UINT32_MAX;
+  for (unsigned i = 0; i < bytes; i += 4) {
+    uint32_t four;
+    memcpy(&four, shadow + i, 4);
+    all &= four;
+  }
+  return all == 0x01010101;
+}
+
+/* One word of shared memory, wholly read or written; false: look closer. */
+static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, uint32_t warp, uint32_t me,
+                                   bool write) {
+  const uint32_t *row = s->known[warp];
+  uint32_t w = s->writers[i], r = s->readers[i];
+  uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+  bool many = r & EMU_SHADOW_STRONG;
+  uint32_t mine = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
+  if (wt != me && w >> EMU_TIME_SHIFT > row[wt >> 5])
+    return false;
+  if (write) {
+    if (r >> EMU_TIME_SHIFT > s->floor && (many || (rt != me && r >> EMU_TIME_SHIFT > row[rt >> 5])))
+      return false;
+    s->writers[i] = mine;
+    return true;
+  }
+  if (r >> EMU_TIME_SHIFT <= s->floor || (!many && (rt == me || r >> EMU_TIME_SHIFT <= row[rt >> 5]))) {
+    s->readers[i] = mine;
+    return true;
+  }
+  uint32_t warps = (many ? s->reader_warps[i] : 1u << (rt >> 5)) | 1u << warp;
+  s->reader_warps[i] = warps;
+  s->readers[i] = mine | EMU_SHADOW_STRONG;
+  return true;
+}
+
+static inline bool emu_global_word(const struct emu_launch *l, const struct emu_block *b, uint32_t *writer,
+                                   uint32_t *reader, bool write) {
+  uint32_t w = *writer >> EMU_CONTEXT_SHIFT, r = *reader >> EMU_CONTEXT_SHIFT, me = b->context;
+  if (w >= l->settled_context && w != me)
+    return false;
+  bool plain = r < l->settled_context || r == me;
+  if (write) {
+    if (!plain)
+      return false;
+    *writer = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+    return true;
+  }
+  if (!plain && r != b->several)
+    return false;
+  if (plain)
+    *reader = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  return true;
+}
+
+/* Reads are looked at lane by lane; a write whose value matters is left to the slow way. */
+static inline unsigned char *emu_look_closer(struct emu_warp *w, const struct emu_instruction *in,
+                                             enum emu_space space, uint64_t address, unsigned bytes,
+                                             bool write, unsigned lane) {
+  return write ? NULL : emu_access(w, in, space, address, bytes, EMU_READ, lane);
+}
+
+static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct emu_instruction *in,
+                                             uint64_t address, unsigned bytes, bool write, unsigned lane) {
+  struct emu_block *b = w->block;
+  uint32_t offset = (uint32_t)address;
+  if (address > b->shared_bytes || offset + bytes > b->shared_bytes || offset % bytes)
+    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+  if (!w->launch->checks)
+    return b->shared + offset;
+  if (!write && !emu_word_set(b->shared_initialised + offset, bytes))
+    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+  for (unsigned k = 0; k < bytes; k += 4)
+    if (!emu_shared_word(b->races, (offset + k) / 4, w->index, w->index * EMU_LANES + lane, write))
+      return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+  if (write)
+    memset(b->shared_initialised + offset, 1, bytes);
+  return b->shared + offset;
+}
+
+static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct emu_instruction *in,
+                                             uint64_t address, unsigned bytes, bool write, unsigned lane) {
+  const struct emu_allocation *a = w->worker->cache[in->index];
+  if (!a || address - a->base >= a->size || a->size - (address - a->base) < bytes || address % bytes ||
+      (write && a->constant))
+    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+  uint64_t offset = address - a->base;
+  if (!w->launch->checks || !a->initialised)
+    return a->host + offset;
+  if (!write && !emu_word_set(a->initialised + offset, bytes))
+    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+  for (unsigned k = 0; k < bytes; k += 4)
+    if (!emu_global_word(w->launch, w->block, &a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4],
+                         write))
+      return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+  if (write)
+    memset(a->initialised + offset, 1, bytes);
+  return a->host + offset;
+}
+
+static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu_instruction *in,
+                                            uint64_t address, unsigned bytes, bool write, unsigned lane) {
+  uint64_t end = w->frame->local_base + w->frame->function->local_bytes;
+  if (address > end || address + bytes > end || address % bytes)
+    return emu_look_closer(w, in, EMU_SPACE_LOCAL, address, bytes, write, lane);
+  return emu_state(w)->local + w->launch->local_bytes * lane + address;
+}
+
+/* Words of 4 bytes that do not share a bank unless they are the same: no replays. */
+static inline bool emu_free_of_conflicts(const uint64_t address[EMU_LANES], uint32_t mask) {
+  uint32_t seen[EMU_LANES], used = 0, bad = 0;
+  EMU_FOR_LANES(lane, mask) {
+    uint32_t word = (uint32_t)address[lane] >> 2, bank = word & 31;
+    bad |= (used >> bank & 1) & (uint32_t)(seen[bank] != word);
+    seen[bank] = word;
+    used |= 1u << bank;
+  }
+  return !bad;
+}
+
+/* Rising addresses: their sectors and distinct values are counted in passing. */
+static inline bool emu_count_rising(struct emu_tally *t, const uint64_t address[EMU_LANES], unsigned bytes,
+                                    unsigned kind, uint32_t mask) {
+  uint64_t last = 0, sectors = 0, values = 0;
+  bool first = true, rising = true;
+  EMU_FOR_LANES(lane, mask) {
+    rising &= first || address[lane] >= last;
+    sectors += first || address[lane] >> 5 != last >> 5;
+    values += first || address[lane] != last;
+    last = address[lane];
+    first = false;
+  }
+  if (!rising)
+    return false;
+  t->global_requests[kind]++;
+  t->global_sectors[kind] += sectors;
+  t->global_ideal += (values * bytes + 31) / 32;
+  return true;
+}
+
+static inline void emu_count_lanes(struct emu_warp *w, const struct emu_instruction *in, enum emu_space space,
+                                   const uint64_t address[EMU_LANES], unsigned bytes, bool write,
+                                   uint32_t mask) {
+  struct emu_tally *t = &w->worker->tallies[in->index];
+  unsigned kind = write ? EMU_TALLY_STORE : EMU_TALLY_LOAD;
+  if (space == EMU_SPACE_SHARED && bytes <= 4 && emu_free_of_conflicts(address, mask)) {
+    t->shared_requests[kind]++;
+    return;
+  }
+  if (space == EMU_SPACE_GLOBAL && emu_count_rising(t, address, bytes, kind, mask))
+    return;
+  emu_count_access(w, in, space, address, bytes, write ? EMU_WRITE : EMU_READ, mask);
+}
+
+/* All lanes' places in `at`; false: not for this way, or a fault was raised. */
+static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instruction *in,
+                                  const struct emu_operand *o, unsigned bytes, bool write, uint32_t mask,
+                                  unsigned char *at[EMU_LANES]) {
+  uint64_t address[EMU_LANES];
+  enum emu_space space = (enum emu_space)in->space;
+  bool generic = space == EMU_SPACE_GENERIC;
+  if (generic)
+    space = emu_space_of(emu_lane_address(w, o, (unsigned)__builtin_ctz(mask)));
+  if (space != EMU_SPACE_SHARED && space != EMU_SPACE_GLOBAL && space != EMU_SPACE_LOCAL)
+    return false;
+  EMU_FOR_LANES(lane, mask) {
+    address[lane] = emu_lane_address(w, o, lane);
+    if (generic && emu_space_of(address[lane]) != space)
+      return false;
+    if (generic && space != EMU_SPACE_GLOBAL)
+      address[lane] = (uint32_t)address[lane];
+  }
+  EMU_FOR_LANES(lane, mask) {
+    at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, write, lane)
+               : space == EMU_SPACE_GLOBAL ? emu_global_lane(w, in, address[lane], bytes, write, lane)
+                                           : emu_local_lane(w, in, address[lane], bytes, write, lane);
+    if (!at[lane])
+      return false;
+  }
+  emu_count_lanes(w, in, space, address, bytes, write, mask);
+  return true;
+}
+
+#define EMU_MOVE_LANES(type, to_registers)                                                                   \
+  for (unsigned k = 0; k < t->count; k++) {                                                                  \
+    type *r = EMU_OPERAND_AT(w, &in->elements[data->first + k]);                                             \
+    EMU_FOR_LANES(lane, mask) {                                                                              \
+      if (to_registers)                                                                                      \
+        memcpy(&r[lane], at[lane] + k * sizeof(type), sizeof(type));                                         \
+      else                                                                                                   \
+        memcpy(at[lane] + k * sizeof(type), &r[lane], sizeof(type));                                         \
+    }                                                                                                        \
+  }
+
+/* True if it is done, or a fault stops the warp. */
+static inline bool emu_load_scattered(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  const struct emu_transfer *t = in->extra;
+  const struct emu_operand *data = &in->operand[0];
+  unsigned char *at[EMU_LANES];
+  if (!t->plain)
+    return false;
+  if (!emu_find_lanes(w, in, &in->operand[1], t->bytes, false, mask, at))
+    return w->stop != 0;
+  if (t->element == 4) {
+    EMU_MOVE_LANES(uint32_t, true)
+  } else {
+    EMU_MOVE_LANES(uint64_t, true)
+  }
+  return true;
+}
+
+static inline bool emu_store_scattered(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  const struct emu_transfer *t = in->extra;
+  const struct emu_operand *data = &in->operand[1];
+  unsigned char *at[EMU_LANES];
+  if (!t->plain)
+    return false;
+  if (!emu_find_lanes(w, in, &in->operand[0], t->bytes, true, mask, at))
+    return w->stop != 0;
+  if (t->element == 4) {
+    EMU_MOVE_LANES(uint32_t, false)
+  } else {
+    EMU_MOVE_LANES(uint64_t, false)
+  }
+  return true;
+}
+
+#endif
