@@ -12,6 +12,9 @@
 
 enum { DEFAULT_TIME = 30, VERIFIED_ROWS = 32, SAMPLES = 50, FEWEST_SAMPLES = 5, LARGEST_FLOATS = 1 << 30 };
 
+/* Made-up input drives a trained model to where plain float32 arithmetic itself errs beyond the tolerance for real
+ * input (5e-6 was seen): what is looked for here is a wrong result, not the last bits. */
+static const double ROOM = 10;
 static const double WARM_UP = 0.2, MEASURED = 2, SAMPLE = 2e-3; /* seconds */
 
 struct bench {
@@ -196,7 +199,7 @@ static void print_result(struct bench *bench) {
 static int run_bench(const struct arguments *arguments) {
   struct bench bench = {.arguments = arguments};
   int status = bench_open(&bench);
-  bench.verdicts.tolerance = verdict_tolerance(bench.time);
+  bench.verdicts.tolerance = ROOM * verdict_tolerance(bench.time);
   if (status == EXIT_DONE)
     status = verify(&bench);
   if (status == EXIT_DONE && verdicts_missed(&bench.verdicts)) {
@@ -225,7 +228,7 @@ const struct command command_bench = {
     .description =
         "Runs a model on made-up input: first verifies the first rows against the reference, then warms\n"
         "up, then prints the median of up to 50 samples with the 10th and 90th percentile. Exit status 1\n"
-        "when the verification misses the tolerance.",
+        "when the verification misses ten times the tolerance of cuseq compare.",
     .example = "  cuseq bench models/dates.safetensors --batch 32 --device cpu",
     .options = {OPTION_BATCH_MEASURED, OPTION_TIME, OPTION_DEVICE, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
     .run = run_bench,
