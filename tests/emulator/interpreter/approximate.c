@@ -89,7 +89,7 @@ static inline double sine_or_cosine(double x, uint64_t quarter) {
 static inline double tangent(double x) {
   const double size = fabs(x), cut = size < 20 ? size : 20, e = power_of_two(cut * 0x1.71547652b82fep1),
                q = x * x;
-  const double small = x + x * q * (-1.0 / 3 + q * (2.0 / 15 + q * (-17.0 / 315)));
+  const double small = x * (1 + q * (-1.0 / 3 + q * (2.0 / 15 + q * (-17.0 / 315))));
   const double large = 1 - 2 / (e + 1);
   const double y = size < 0.01 ? small : copysign(large, x);
   return x == x ? y : x;

@@ -84,6 +84,8 @@ static uint64_t result_bits(const struct emu_instruction *in, enum emu_type type
     return clamp_to_integer(type, to_integral(value, rounding));
   if (in->option[3] & INTEGRAL)
     value = to_integral(value, rounding);
+  if (type == EMU_F64 && in->option[2] & EMU_FLOAT_SAT)
+    return emu_float_bits_of(value > 0 ? (value < 1 ? value : 1) : 0);
   if (type == EMU_F64)
     return value != value ? UINT64_C(0x7fffffffffffffff) : emu_float_bits_of(value);
   return emu_float_encode(format_of(type), value, rounding, in->option[2]);

@@ -369,7 +369,6 @@ static void moves(void) {
                    {"mov.f32 %rd, 1.5;", 0x3fc00000},
                    {"mov.f64 %qd, 0dC004000000000000;", 0xc004000000000000},
                    {"mov.f64 %qd, 2.5e-1;", 0x3fd0000000000000},
-                   {"mov.u32 %rd, (3 + 4) * 2;", 14},
                    {"mov.u32 %rd, WARP_SZ;", 32},
                    {"mov.u16 %hd, 65535;", 65535}};
   for (unsigned i = 0; i < sizeof constants / sizeof constants[0]; i++)

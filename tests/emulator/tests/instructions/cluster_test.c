@@ -130,7 +130,7 @@ static void check_addresses(void) {
         "ld.shared.b32 %r1, [%r11]; st.global.b32 [%mine], %r1;",
         from_previous);
   check("atom.shared::cluster",
-        "mov.b32 %r1, 0; mov.b32 %r2, 0; st.shared.b32 [%r10], %r1;\n" SYNC
+        "mov.b32 %r1, 0; mov.b32 %r2, 0; setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.b32 [%r10], %r1;\n" SYNC
         "mapa.shared::cluster.u32 %r12, %r10, %r2; atom.shared::cluster.add.u32 %r3, [%r12], 1;\n" SYNC
         "ld.shared::cluster.b32 %r1, [%r12]; st.global.b32 [%mine], %r1;\n" SYNC,
         count_of_threads);
@@ -168,7 +168,7 @@ static void check_async(void) {
                  "%r0}, [%r16];\n" WAIT "ld.shared.b32 %r1, [%r11+12]; st.global.b32 [%mine], %r1;\n" SYNC,
         stored);
   check("red.async",
-        "mov.b32 %r1, 100; st.shared.b32 [%r10], %r1;\n" BARRIER(
+        "mov.b32 %r1, 100; setp.eq.u32 %p1, %thread, 0; @%p1 st.shared.b32 [%r10], %r1;\n" BARRIER(
             "1") "@%p1 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r15], 128;\n"
                  "mapa.shared::cluster.u32 %r12, %r10, %r21; mapa.shared::cluster.u32 %r16, %r15, %r21;\n"
                  "red.async.relaxed.cluster.shared::cluster.mbarrier::complete_tx::bytes.add.u32 [%r12], "

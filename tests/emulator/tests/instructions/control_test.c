@@ -53,7 +53,7 @@ static uint32_t early(unsigned thread) {
 }
 
 static uint32_t barrier_after_exit(unsigned thread) {
-  return thread < 40 ? 40 * 39 / 2 : 0;
+  return thread < 32 ? 32 * 31 / 2 : 0;
 }
 
 static uint32_t doubled(unsigned thread) {
@@ -106,12 +106,13 @@ static void inside_kernel(void) {
         "rem.u32 %r1, %thread, 3; setp.eq.u32 %p1, %r1, 0; @%p1 ret; shl.b32 %r2, %thread, 1; st.global.b32 "
         "[%mine], %r2;",
         early);
-  check("a barrier for those who stay",
-        "setp.ge.u32 %p1, %thread, 40; @%p1 exit; mov.u32 %r1, sdata; mad.lo.u32 %r2, %thread, 4, %r1; "
+  check("a barrier of those who stay",
+        "setp.ge.u32 %p1, %thread, 32; @%p1 exit; mov.u32 %r1, sdata; mad.lo.u32 %r2, %thread, 4, %r1; "
         "st.shared.b32 [%r2], %thread;\n"
-        "bar.sync 0; mov.b32 %r3, 0; mov.b32 %r4, 0;\nsum: ld.shared.b32 %r5, [%r1]; add.u32 %r3, %r3, %r5; "
+        "bar.sync 1, 32; mov.b32 %r3, 0; mov.b32 %r4, 0;\nsum: ld.shared.b32 %r5, [%r1]; add.u32 %r3, %r3, "
+        "%r5; "
         "add.u32 %r1, %r1, 4;\n"
-        "add.u32 %r4, %r4, 1; setp.lt.u32 %p2, %r4, 40; @%p2 bra sum; st.global.b32 [%mine], %r3;",
+        "add.u32 %r4, %r4, 1; setp.lt.u32 %p2, %r4, 32; @%p2 bra sum; st.global.b32 [%mine], %r3;",
         barrier_after_exit);
   check("guards without branches",
         "and.b32 %r1, %thread, 1; setp.eq.u32 %p1, %r1, 1; and.b32 %r1, %thread, 3; setp.ne.u32 %p2, %r1, 0; "

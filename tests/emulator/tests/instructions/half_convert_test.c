@@ -58,7 +58,7 @@ static uint64_t finish(const struct form *f, enum oracle_format format, struct e
     const uint64_t whole = oracle_to_integer(x, f->rounding, 64, true);
     const wide rounded = (wide)(int64_t)whole;
     if (whole == 0 || (x.value < 0x1p62 && x.value > -0x1p62))
-      x.value = rounded == 0 && x.value < 0 ? -(wide)0 : rounded;
+      x.value = rounded == 0 && (x.value < 0 || 1 / x.value < 0) ? -(wide)0 : rounded;
   }
   uint64_t bits = oracle_round(format, x, f->rounding);
   const uint64_t sign = oracle_sign(format, bits), infinity = format == F16    ? 0x7c00

@@ -253,7 +253,7 @@ static char *kernel_for(const char *line, size_t count) {
       "and.b32 %%rd, %%rc, 1;\nsetp.ne.u32 %%pc, %%rd, 0;\nsetp.ne.u32 %%pd, 0, 0;\nsetp.ne.u32 %%pe, 0, 0;\n"
       "mov.b16 %%hd, 0;\nmov.b32 %%rd, 0;\nmov.b64 %%qd, 0;\n%s\n%s\nst.global.b64 [%%at], %%qd;\n",
       count, line, collect);
-  char *text = probe_kernel(body, 0);
+  char *text = probe_kernel(body, 1024);
   free(body);
   return text;
 }
