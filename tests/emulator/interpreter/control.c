@@ -35,6 +35,8 @@ EMU_HANDLER(run_branch_table) {
     left &= ~same;
     if (same == w->active) {
       w->next = t->target[index];
+      if (diverged)
+        emu_path_save(emu_state(w));
       break;
     }
     diverged = true;
