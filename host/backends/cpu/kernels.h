@@ -65,7 +65,7 @@ struct cpu_dense {
 
 /* The energies of keyed scores: e_t = layers(act_1(key_t + query)). Keys and query come scaled for act_1. */
 struct cpu_energy {
-  int32_t layers;                            /* those after the first; 0: e_t = act_1(key_t + query)                            */
+  int32_t layers; /* those after the first; 0: e_t = act_1(key_t + query)                            */
   int32_t units[CUSEQ_MAX_ATTENTION_LAYERS]; /* [0]: of the keys; [l]: of the l-th layer after */
   cuseq_activation activation[CUSEQ_MAX_ATTENTION_LAYERS];
   const float

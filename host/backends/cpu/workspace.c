@@ -5,10 +5,13 @@ static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
 }
 
-/* Rounded up to whole lines, an odd number of them. */
-static size_t odd_lines(size_t floats) {
-  size_t lines = (floats + CPU_LANES - 1) / CPU_LANES;
-  return (lines | 1) * CPU_LANES;
+/* The stride of rows of which `window` floats each are in use at a time: in lines, a remainder of the caches' sets that
+ * makes the windows of successive rows follow each other there. (At a multiple of the sets they all share a few.) */
+static size_t spread_stride(size_t floats, size_t window) {
+  const size_t lines = (floats + CPU_LANES - 1) / CPU_LANES, wanted = window / CPU_LANES;
+  const size_t sets =
+      lines >= 4096 ? 1024 : 64; /* of the second level where the padding is small beside the row */
+  return (lines + (wanted % sets + sets - lines % sets) % sets) * CPU_LANES;
 }
 
 void workspace_sizes(struct cpu *cpu) {
@@ -27,8 +30,8 @@ void workspace_sizes(struct cpu *cpu) {
   cpu->query_stride = cpu->keyed                             ? arena_padded(keys)
                       : config->score == CUSEQ_SCORE_GENERAL ? cpu->annotation_stride
                                                              : 0;
-  cpu->layer_stride = odd_lines(time * cpu->annotation_stride);
-  cpu->side_stride = odd_lines(time * 2 * cpu->units_stride);
+  cpu->layer_stride = spread_stride(time * cpu->annotation_stride, cpu->units_stride);
+  cpu->side_stride = spread_stride(time * 2 * cpu->units_stride, cpu->units_stride);
 }
 
 /* The widest layer of the score, and a block of keys before it is transposed. */
