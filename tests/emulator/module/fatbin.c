@@ -271,3 +271,29 @@ emu_fatbin_status emu_fatbin_select(const void *image, size_t known, unsigned de
   free(data);
   return status;
 }
+
+static int has_ptx(const void *container) {
+  char why[64];
+  size_t size, offset = 0;
+  entry e = {0};
+  uint8_t *data = copy_container(container, SIZE_MAX, &size, why, sizeof why);
+  int found = 0;
+  while (data && !found && offset < size && next_entry(data, size, &offset, &e, why, sizeof why))
+    found = e.kind == KIND_PTX;
+  free(data);
+  return found;
+}
+
+const void *const *emu_fatbin_linked(const void *image) {
+  enum { LINKED = 2 };
+  uint8_t head[24];
+  if (!image || emu_probe_read(head, image, sizeof head) != sizeof head || u32(head) != WRAPPER_MAGIC ||
+      u32(head + 4) != LINKED)
+    return NULL;
+  const void *const *parts = (const void *const *)(uintptr_t)u64(head + 16);
+  const void *first;
+  if (emu_probe_read(&first, parts, sizeof first) != sizeof first ||
+      has_ptx((const void *)(uintptr_t)u64(head + 8)))
+    return NULL;
+  return parts;
+}

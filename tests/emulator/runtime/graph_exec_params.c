@@ -17,9 +17,9 @@ static cudaGraphNode_t of_origin(cudaGraph_t graph, cudaGraphNode_t origin) {
 }
 
 static cudaError_t find(cudaGraphExec_t exec, cudaGraphNode_t origin, cudaGraphNode_t *out) {
+  *out = emu_handle_is(exec, EMU_HANDLE_EXEC) ? of_origin(exec->graph, origin) : NULL;
   if (!emu_handle_is(exec, EMU_HANDLE_EXEC))
     return emu_fail(cudaErrorInvalidValue, "graph: no such executable graph (found handle %p)", (void *)exec);
-  *out = of_origin(exec->graph, origin);
   return *out ? cudaSuccess : cudaErrorInvalidValue;
 }
 

@@ -17,8 +17,11 @@ struct emu_image *emu_image_make(const void *data) {
 }
 
 static void unload(struct emu_image *image, int device) {
-  emu_module_unload(image->modules[device]);
-  image->modules[device] = NULL;
+  struct emu_loaded *loaded = &image->loaded[device];
+  for (size_t i = 0; i < loaded->count; i++)
+    emu_module_unload(loaded->modules[i]);
+  free(loaded->modules);
+  *loaded = (struct emu_loaded){0};
   image->failed[device] = cudaSuccess;
   for (struct emu_function *f = image->functions; f; f = f->next)
     f->kernels[device] = NULL;
@@ -52,7 +55,8 @@ void emu_images_reset(int device) {
 }
 
 static cudaError_t from_fatbin(emu_fatbin_status status, const char *why) {
-  emu_say("%s", why);
+  if (why)
+    emu_say("%s", why);
   switch (status) {
   case EMU_FATBIN_NO_IMAGE:
     return cudaErrorNoKernelImageForDevice;
@@ -69,28 +73,73 @@ static cudaError_t from_fatbin(emu_fatbin_status status, const char *why) {
 static void publish_managed(struct emu_image *image, int device) {
   struct emu_variable_info info;
   for (struct emu_variable *v = image->variables; v; v = v->next)
-    if (v->managed && !*v->managed && emu_module_variable(image->modules[device], v->name, &info))
+    if (v->managed && !*v->managed && emu_image_variable(image, v->name, device, &info))
       *v->managed = (void *)(uintptr_t)info.address;
 }
 
-static cudaError_t load(struct emu_image *image, int device) {
+struct emu_kernel *emu_image_kernel(const struct emu_image *image, const char *name, int device) {
+  const struct emu_loaded *loaded = &image->loaded[device];
+  struct emu_kernel *kernel = NULL;
+  for (size_t i = 0; i < loaded->count && !kernel; i++)
+    kernel = emu_module_kernel(loaded->modules[i], name);
+  return kernel;
+}
+
+bool emu_image_variable(const struct emu_image *image, const char *name, int device,
+                        struct emu_variable_info *info) {
+  const struct emu_loaded *loaded = &image->loaded[device];
+  for (size_t i = 0; i < loaded->count; i++)
+    if (emu_module_variable(loaded->modules[i], name, info))
+      return true;
+  return false;
+}
+
+/* Adds the module that one container holds; says why not, if that is wanted. */
+static cudaError_t load_one(struct emu_loaded *loaded, const void *data, int device, bool aloud) {
   emu_fatbin_ptx ptx;
   char why[512] = "fat binary: the host has no memory for its PTX";
-  emu_fatbin_status status =
-      emu_fatbin_select(image->data, SIZE_MAX, (unsigned)emu_settings()->capability, &ptx, why, sizeof why);
+  unsigned capability = (unsigned)emu_settings()->capability;
+  emu_fatbin_status status = emu_fatbin_select(data, SIZE_MAX, capability, &ptx, why, sizeof why);
   if (status != EMU_FATBIN_OK)
-    return from_fatbin(status, why);
+    return from_fatbin(status, aloud ? why : NULL);
   struct emu_error error = {0};
-  enum emu_status loaded = emu_module_load(ptx.text, ptx.length, device, &image->modules[device], &error);
+  struct emu_module *module = NULL;
+  enum emu_status result = emu_module_load(ptx.text, ptx.length, device, &module, &error);
   free(ptx.text);
-  if (loaded != EMU_OK)
-    return emu_from_core(loaded, &error);
-  publish_managed(image, device);
+  if (result != EMU_OK)
+    return emu_from_core(result, aloud ? &error : NULL);
+  loaded->modules = emu_need_again(loaded->modules, (loaded->count + 1) * sizeof(struct emu_module *));
+  loaded->modules[loaded->count++] = module;
   return cudaSuccess;
 }
 
+/* Objects that nvcc linked relocatably are machine code in the linked container; their PTX is in those that were linked.
+ * Each becomes a module of its own: what calls from one into another does not load. */
+static cudaError_t load_linked(struct emu_image *image, int device) {
+  struct emu_loaded *loaded = &image->loaded[device];
+  const void *const *parts = emu_fatbin_linked(image->data);
+  cudaError_t status = cudaErrorNoKernelImageForDevice;
+  for (size_t i = 0; parts && parts[i]; i++) {
+    cudaError_t one = load_one(loaded, parts[i], device, i == 0);
+    if (i == 0)
+      status = one;
+  }
+  return loaded->count ? cudaSuccess : status;
+}
+
+static cudaError_t load(struct emu_image *image, int device) {
+  cudaError_t status;
+  if (emu_fatbin_linked(image->data))
+    status = load_linked(image, device);
+  else
+    status = load_one(&image->loaded[device], image->data, device, true);
+  if (status == cudaSuccess)
+    publish_managed(image, device);
+  return status;
+}
+
 cudaError_t emu_image_load(struct emu_image *image, int device) {
-  if (!image->modules[device] && image->failed[device] == cudaSuccess)
+  if (!image->loaded[device].count && image->failed[device] == cudaSuccess)
     image->failed[device] = load(image, device);
   return image->failed[device];
 }
@@ -115,7 +164,7 @@ cudaError_t emu_image_function(struct emu_image *image, const char *name, int de
       *out = f;
       return cudaSuccess;
     }
-  if (!emu_module_kernel(image->modules[device], name))
+  if (!emu_image_kernel(image, name, device))
     return emu_fail(cudaErrorSymbolNotFound, "kernel: the module has none of that name (found \"%s\")", name);
   *out = add_function(image, NULL, name);
   return cudaSuccess;
@@ -142,7 +191,7 @@ cudaError_t emu_function_load(struct emu_function *function, int device, struct 
                               struct emu_kernel_info *info) {
   EMU_TRY(emu_image_load(function->image, device));
   if (!function->kernels[device])
-    function->kernels[device] = emu_module_kernel(function->image->modules[device], function->name);
+    function->kernels[device] = emu_image_kernel(function->image, function->name, device);
   if (!function->kernels[device])
     return emu_fail(cudaErrorInvalidDeviceFunction,
                     "kernel: the module's PTX has none of that name (found \"%s\")", function->name);
@@ -156,7 +205,7 @@ cudaError_t emu_variable_find(const void *symbol, int device, struct emu_variabl
     for (struct emu_variable *v = emu_images[i]->variables; v; v = v->next)
       if (v->symbol == symbol || (const void *)v->managed == symbol) {
         EMU_TRY(emu_image_load(v->image, device));
-        if (emu_module_variable(v->image->modules[device], v->name, info))
+        if (emu_image_variable(v->image, v->name, device, info))
           return cudaSuccess;
         return emu_fail(cudaErrorInvalidSymbol,
                         "variable: the module's PTX has none of that name (found \"%s\")", v->name);

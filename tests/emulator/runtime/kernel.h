@@ -28,10 +28,16 @@ struct emu_variable {
   struct emu_variable *next;
 };
 
+/* What an image became on a device: one module, or one for each object that was linked relocatably. */
+struct emu_loaded {
+  struct emu_module **modules;
+  size_t count;
+};
+
 struct emu_image {
   const void *data;
   void *owned; /* the same data where it is a copy to be freed */
-  struct emu_module *modules[EMU_MAX_DEVICES];
+  struct emu_loaded loaded[EMU_MAX_DEVICES];
   cudaError_t failed[EMU_MAX_DEVICES]; /* why it could not be loaded: said once, answered again */
   struct emu_function *functions;
   struct emu_variable *variables;
@@ -42,6 +48,10 @@ struct emu_image *emu_image_make(const void *data);
 void emu_image_delete(struct emu_image *image);
 /* Reads and parses the image for a device, unless that was done. */
 cudaError_t emu_image_load(struct emu_image *image, int device);
+/* In a loaded image; NULL or false if there is none of that name. */
+struct emu_kernel *emu_image_kernel(const struct emu_image *image, const char *name, int device);
+bool emu_image_variable(const struct emu_image *image, const char *name, int device,
+                        struct emu_variable_info *info);
 /* The image's kernel of that name, made known if it was not; NULL with status if there is none. */
 cudaError_t emu_image_function(struct emu_image *image, const char *name, int device,
                                struct emu_function **function);

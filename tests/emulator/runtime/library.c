@@ -92,7 +92,7 @@ static cudaError_t variable(void **address, size_t *bytes, cudaLibrary_t handle,
   if (!name || (!address && !bytes))
     return cudaErrorInvalidValue;
   EMU_TRY(emu_image_load(image, emu_device()));
-  if (!emu_module_variable(image->modules[emu_device()], name, &info) || info.managed != managed)
+  if (!emu_image_variable(image, name, emu_device(), &info) || info.managed != managed)
     return emu_fail(cudaErrorSymbolNotFound, "library: no such variable (found \"%s\")", name);
   if (address)
     *address = (void *)(uintptr_t)info.address;
@@ -107,7 +107,7 @@ static cudaError_t count(unsigned *out, cudaLibrary_t handle) {
   if (!out)
     return cudaErrorInvalidValue;
   EMU_TRY(emu_image_load(image, emu_device()));
-  *out = (unsigned)emu_module_kernel_count(image->modules[emu_device()]);
+  *out = (unsigned)emu_module_kernel_count(image->loaded[emu_device()].modules[0]);
   return cudaSuccess;
 }
 
@@ -122,7 +122,7 @@ static cudaError_t enumerate(cudaKernel_t *out, unsigned number, cudaLibrary_t h
     struct emu_kernel_info info;
     struct emu_error error = {0};
     struct emu_function *function;
-    struct emu_kernel *k = emu_module_kernel_at(image->modules[emu_device()], i);
+    struct emu_kernel *k = emu_module_kernel_at(image->loaded[emu_device()].modules[0], i);
     EMU_TRY(emu_from_core(emu_kernel_describe(k, &info, &error), &error));
     EMU_TRY(emu_image_function(image, info.name, emu_device(), &function));
     out[i] = (cudaKernel_t)function;
