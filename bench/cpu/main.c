@@ -94,7 +94,8 @@ static void bench_share_peaks(struct bench *bench, const struct sample *sample) 
       bench->results[n].best_peak[thread] = larger(bench->results[n].best_peak[thread], sample->peak[thread]);
 }
 
-/* All cases in turn, until each has `rounds` undisturbed rounds; on a busy machine at most four times as many in all. */
+/* All cases in turn, until each has `rounds` undisturbed rounds; on a busy machine at most four times as
+ * many in all. */
 static void bench_measure(struct bench *bench, int rounds) {
   for (int n = 0; n < bench->count; n++)
     result_reserve(&bench->results[n], MOST_TRIES * rounds);

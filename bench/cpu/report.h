@@ -23,8 +23,9 @@ void result_reserve(struct result *result, int rounds);
 struct sample *result_add(struct result *result);
 void result_free(struct result *result);
 
-/* Rounds in which the peak on `threads` (1 or 2) was at least nine tenths of the best one, and for 2 also that on 1: in
- * the others, work of someone else kept the peak or the case from its cores, and they are not counted. */
+/* Rounds in which the peak on `threads` (1 or 2) was at least nine tenths of the best one, and for 2
+ * also that on 1: in the others, work of someone else kept the peak or the case from its cores, and they
+ * are not counted. */
 int result_undisturbed(const struct result *result, int threads);
 
 void report_header(int argc, char **argv, const char *processor, int rounds);

@@ -1,4 +1,5 @@
-/* The cpu backend's products, on every instruction set that this processor has, against plain loops in float64. */
+/* The cpu backend's products, on every instruction set that this processor has, against plain loops in
+ * float64. */
 #include "backends/cpu/isa.h"
 
 #include "support/random_model.h"

@@ -24,7 +24,8 @@ static void run(struct results *results, const struct random_case *made, const c
   cuseq_session_close(session);
 }
 
-/* NaN in the same places; or, where a value beyond float32 becomes infinite earlier than in float64, at least there. */
+/* NaN in the same places; or, where a value beyond float32 becomes infinite earlier than in float64, at
+ * least there. */
 static void check_alike(const struct results *got, const struct results *want, bool exactly,
                         const char *json) {
   for (int i = 0; i < RESULTS_FLOATS; i++) {

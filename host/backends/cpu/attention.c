@@ -11,8 +11,8 @@ static const float *annotations_of(const struct cpu *cpu, size_t b) {
   return cpu->layers[0] + b * cpu->layer_stride;
 }
 
-/* a_t K_a + k of a row's positions, as [units][time]. What stands past the length, up to a whole vector, is never
- * looked at. */
+/* a_t K_a + k of a row's positions, as [units][time]. What stands past the length, up to a whole vector,
+ * is never looked at. */
 static void keys_of_row(struct cpu *cpu, struct cpu_worker *worker, size_t b) {
   const struct cpu_weights *weights = &cpu->weights;
   const float *a = annotations_of(cpu, b);

@@ -45,7 +45,7 @@ static const struct cpu_kernels *isa_best(void) {
   return &cpu_kernels_portable;
 }
 
-/* The entry that the environment names; NULL for a name that is unknown. `named` tells whether it names one. */
+/* The entry that the environment names; NULL for a name that is unknown. `named`: whether it names one. */
 static const struct isa *isa_wanted(bool *named, const char **name) {
   *name = getenv("CUSEQ_CPU_ISA");
   *named = *name && **name;

@@ -5,8 +5,9 @@ static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
 }
 
-/* The stride of rows of which `window` floats each are in use at a time: in lines, a remainder of the caches' sets that
- * makes the windows of successive rows follow each other there. (At a multiple of the sets they all share a few.) */
+/* The stride of rows of which `window` floats each are in use at a time: in lines, a remainder of the
+ * caches' sets that makes the windows of successive rows follow each other there. (At a multiple of the
+ * sets they all share a few.) */
 static size_t spread_stride(size_t floats, size_t window) {
   const size_t lines = (floats + CPU_LANES - 1) / CPU_LANES, wanted = window / CPU_LANES;
   const size_t sets =

@@ -50,8 +50,8 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
   }
 }
 
-/* N vectors of positions of the usual small network: one layer after the first, of one unit. tanh w = 2w/(1+2^z) - w
- * would save an operation and lose accuracy where keys are near zero, so it is not used. */
+/* N vectors of positions of the usual small network: one layer after the first, of one unit. tanh w =
+ * 2w/(1+2^z) - w would save an operation and lose accuracy where keys are near zero, so it is not used. */
 INLINE void energies_block(const int N, const cuseq_activation first, const struct cpu_energy *energy,
                            const float *keys, size_t stride, const float *query, float *e) {
   vf sum[2];

@@ -18,9 +18,9 @@ static const float powers[32] = {
     0x1.ae89fap+0f, 0x1.b7f770p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f,
     0x1.ea4afap+0f, 0x1.f50766p+0f};
 
-/* 2^z for z in [-126, 128], infinity at 128: a power from the table and a polynomial of degree 2 over 1/32; relative
- * error 5.4e-8 before rounding. Half the multiplications of the polynomial below, of which a cell has five.
- */
+/* 2^z for z in [-126, 128], infinity at 128: a power from the table and a polynomial of degree 2 over
+ * 1/32; relative error 5.4e-8 before rounding. Half the multiplications of the polynomial below, of
+ * which a cell has five. */
 INLINE vf v_exp2_bounded(vf z) {
   const vf magic = v_set(393216.0f); /* 1.5 * 2^18: 32 z, rounded, stands in the low bits of the sum */
   vf shifted = z + magic;
@@ -31,8 +31,8 @@ INLINE vf v_exp2_bounded(vf z) {
   return _mm512_scalef_ps(v_fma(power * r, p, power), n); /* scales by 2 to the floor of n */
 }
 #else
-/* 2^z for z in [-126, 128], infinity at 128: relative error 9.2e-8 from the polynomial (degree 5; degree 4 would err 2.6e-6).
- */
+/* 2^z for z in [-126, 128], infinity at 128: relative error 9.2e-8 from the polynomial (degree 5; degree
+ * 4 would err 2.6e-6). */
 INLINE vf v_exp2_bounded(vf z) {
   vf r;
   vf n = v_split(z, &r);

@@ -53,8 +53,8 @@ INLINE vf update_hidden(const enum update update, const struct cpu_lstm *cell, v
   return v_activate_scaled(cell->recurrent_activation, z) * v_activate_scaled(act, v_scaled(act, c));
 }
 
-/* acc += in . weights for one segment, of R rows and P blocks of units `size` apart; acc[r*P + p] are row r's gates of block
- * p. A line from `ahead` on is fetched per k. */
+/* acc += in . weights for one segment, of R rows and P blocks of units `size` apart; acc[r*P + p] are
+ * row r's gates of block p. A line from `ahead` on is fetched per k. */
 INLINE void lstm_accumulate(const int R, const int P, vf acc[BLOCK_ROWS][GATES], const float *weights,
                             size_t size, int32_t count, const float *const in[BLOCK_ROWS],
                             const float *ahead) {
@@ -76,7 +76,8 @@ INLINE void lstm_accumulate(const int R, const int P, vf acc[BLOCK_ROWS][GATES],
   }
 }
 
-/* The new hidden states of the units from `at` on, to both their places; `left` units are left of the cell's. */
+/* The new hidden states of the units from `at` on, to both their places; `left` units are left of the
+ * cell's. */
 INLINE void lstm_store(const struct cpu_lstm_row *row, vf h, size_t at, int32_t left) {
   if (left >= LANES)
     v_store(row->out + at, h);
@@ -109,8 +110,8 @@ INLINE void lstm_begin(const int R, const int P, vf acc[BLOCK_ROWS][GATES], cons
   }
 }
 
-/* P blocks of units from `block` on of R rows. One row takes two blocks at a time: one alone has four chains of additions,
- * and the processor can work on eight. */
+/* P blocks of units from `block` on of R rows. One row takes two blocks at a time: one alone has four
+ * chains of additions, and the processor can work on eight. */
 INLINE void lstm_block(const int R, const int P, const enum update update, const struct cpu_lstm_step *step,
                        const struct cpu_lstm_row *rows, int32_t block, const float *ahead) {
   const struct cpu_lstm *cell = step->cell;
