@@ -129,6 +129,10 @@ static size_t forgotten(enum emu_handle_kind kind, const char *what, const char 
 void emu_report_leaks(void) {
   if (emu_settings()->checks == EMU_CHECKS_OFF)
     return;
+  /* After a fault nothing can be given back any more: what is left says nothing about the program. */
+  for (int device = 0; device < emu_settings()->devices; device++)
+    if (emu_sticky(device) != cudaSuccess)
+      return;
   fflush(stdout);
   emu_memory_leaks(stderr);
   forgotten(EMU_HANDLE_STREAM, "stream", "cudaStreamDestroy");

@@ -58,16 +58,16 @@ template <class T> static std::vector<double> widen(const std::vector<T> &v) {
 }
 
 template <class In, class Out>
-static void product(cudaDataType in, cudaDataType out, cublasOperation_t ta, cublasOperation_t tb, int m, int n, int k,
-                    float alpha, float beta, double tolerance) {
+static void product(cudaDataType in, cudaDataType out, cublasOperation_t ta, cublasOperation_t tb, int m,
+                    int n, int k, float alpha, float beta, double tolerance) {
   int lda = (ta == CUBLAS_OP_N ? m : k) + 3, ldb = (tb == CUBLAS_OP_N ? k : n) + 1, ldc = m + 2;
   auto a = random_values<In>((size_t)lda * (ta == CUBLAS_OP_N ? k : m));
   auto b = random_values<In>((size_t)ldb * (tb == CUBLAS_OP_N ? n : k));
   auto c = random_values<Out>((size_t)ldc * n);
   device_vector<In> da(a), db(b);
   device_vector<Out> dc(c);
-  GOOD(cublasGemmEx(handle, ta, tb, m, n, k, &alpha, da.data, in, lda, db.data, in, ldb, &beta, dc.data, out, ldc,
-                    CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+  GOOD(cublasGemmEx(handle, ta, tb, m, n, k, &alpha, da.data, in, lda, db.data, in, ldb, &beta, dc.data, out,
+                    ldc, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
   auto wa = widen(a), wb = widen(b), wc = widen(c), got = widen(dc.back());
   double worst = 0;
   for (int j = 0; j < n; j++)
@@ -104,10 +104,11 @@ static void typed_and_batched_forms_agree() {
   device_vector<float> da(a), db(b), dc(m * n * batch), dd(m * n * batch), de(m * n * batch);
   float one = 1, zero = 0;
   for (int i = 0; i < batch; i++)
-    GOOD(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data + i * m * k, m, db.data + i * k * n, k,
-                     &zero, dc.data + i * m * n, m)); // C was never written: beta 0 must not read it
-  GOOD(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data, m, m * k, db.data, k, k * n,
-                                 &zero, dd.data, m, m * n, batch));
+    GOOD(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data + i * m * k, m,
+                     db.data + i * k * n, k, &zero, dc.data + i * m * n,
+                     m)); // C was never written: beta 0 must not read it
+  GOOD(cublasSgemmStridedBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, da.data, m, m * k, db.data,
+                                 k, k * n, &zero, dd.data, m, m * n, batch));
   std::vector<float *> pa, pb, pe;
   for (int i = 0; i < batch; i++) {
     pa.push_back(da.data + i * m * k);
@@ -115,14 +116,15 @@ static void typed_and_batched_forms_agree() {
     pe.push_back(de.data + i * m * n);
   }
   device_vector<float *> dpa(pa), dpb(pb), dpe(pe);
-  GOOD(cublasSgemmBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, dpa.data, m, dpb.data, k, &zero, dpe.data, m,
-                          batch));
+  GOOD(cublasSgemmBatched(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, dpa.data, m, dpb.data, k, &zero,
+                          dpe.data, m, batch));
   CHECK(dc.back() == dd.back() && dc.back() == de.back());
   auto da64 = device_vector<double>(std::vector<double>(a.begin(), a.end()));
   auto db64 = device_vector<double>(std::vector<double>(b.begin(), b.end()));
   device_vector<double> dc64(m * n);
   double one64 = 1, zero64 = 0;
-  GOOD(cublasDgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one64, da64.data, m, db64.data, k, &zero64, dc64.data, m));
+  GOOD(cublasDgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one64, da64.data, m, db64.data, k, &zero64,
+                   dc64.data, m));
   auto wide = dc64.back();
   auto narrow = dc.back();
   for (int i = 0; i < m * n; i++)
@@ -141,8 +143,8 @@ static void faster_modes_round_their_inputs() {
   for (const auto &mode : modes)
     for (float x : {mode.kept, mode.lost}) {
       device_vector<float> a(std::vector<float>{x}), b(std::vector<float>{1}), c(1);
-      GOOD(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a.data, CUDA_R_32F, 1, b.data, CUDA_R_32F, 1,
-                        &zero, c.data, CUDA_R_32F, 1, mode.compute, CUBLAS_GEMM_DEFAULT));
+      GOOD(cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &one, a.data, CUDA_R_32F, 1, b.data,
+                        CUDA_R_32F, 1, &zero, c.data, CUDA_R_32F, 1, mode.compute, CUBLAS_GEMM_DEFAULT));
       CHECK(c.back()[0] == (x == mode.kept ? x : 1));
     }
   device_vector<float> a(std::vector<float>{1 + 0x1p-12f}), b(std::vector<float>{1}), c(1);
@@ -208,11 +210,11 @@ static void matrices_meet_vectors() {
   OK(cudaMemcpy(triangle, columns.data(), 8, cudaMemcpyHostToDevice));
   OK(cudaMemcpy(triangle + 3, columns.data() + 2, 4, cudaMemcpyHostToDevice));
   device_vector<float> rhs(std::vector<float>{2, 11}), square(std::vector<float>{1, 0, 0, 1}), out(4);
-  GOOD(cublasStrsm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, CUBLAS_DIAG_NON_UNIT, 2, 1, &one,
-                   triangle, 2, rhs.data, 2));
+  GOOD(cublasStrsm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, CUBLAS_OP_N, CUBLAS_DIAG_NON_UNIT, 2, 1,
+                   &one, triangle, 2, rhs.data, 2));
   CHECK((rhs.back() == std::vector<float>{1, 2}));
-  GOOD(cublasSsymm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, 2, 2, &one, triangle, 2, square.data, 2, &zero,
-                   out.data, 2));
+  GOOD(cublasSsymm(handle, CUBLAS_SIDE_LEFT, CUBLAS_FILL_MODE_LOWER, 2, 2, &one, triangle, 2, square.data, 2,
+                   &zero, out.data, 2));
   CHECK((out.back() == std::vector<float>{2, 3, 3, 4}));
   OK(cudaFree(triangle));
 }
@@ -244,15 +246,20 @@ static void misuse_is_refused() {
   device_vector<float> a(std::vector<float>(16, 1.0f)), c(16);
   float one = 1, zero = 0;
   auto n = CUBLAS_OP_N;
-  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, &one, a.data, 3, a.data, 4, &zero, c.data, 4), CUBLAS_STATUS_INVALID_VALUE);
-  BLAS(cublasSgemm(handle, n, n, -1, 4, 4, &one, a.data, 4, a.data, 4, &zero, c.data, 4), CUBLAS_STATUS_INVALID_VALUE);
-  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, NULL, a.data, 4, a.data, 4, &zero, c.data, 4), CUBLAS_STATUS_INVALID_VALUE);
-  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, &one, a.data, 4, a.data, 4, &zero, a.data, 4), CUBLAS_STATUS_INVALID_VALUE);
+  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, &one, a.data, 3, a.data, 4, &zero, c.data, 4),
+       CUBLAS_STATUS_INVALID_VALUE);
+  BLAS(cublasSgemm(handle, n, n, -1, 4, 4, &one, a.data, 4, a.data, 4, &zero, c.data, 4),
+       CUBLAS_STATUS_INVALID_VALUE);
+  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, NULL, a.data, 4, a.data, 4, &zero, c.data, 4),
+       CUBLAS_STATUS_INVALID_VALUE);
+  BLAS(cublasSgemm(handle, n, n, 4, 4, 4, &one, a.data, 4, a.data, 4, &zero, a.data, 4),
+       CUBLAS_STATUS_INVALID_VALUE);
   BLAS(cublasSgemm(handle, (cublasOperation_t)9, n, 4, 4, 4, &one, a.data, 4, a.data, 4, &zero, c.data, 4),
        CUBLAS_STATUS_INVALID_VALUE);
-  BLAS(cublasSgemm(NULL, n, n, 4, 4, 4, &one, a.data, 4, a.data, 4, &zero, c.data, 4), CUBLAS_STATUS_NOT_INITIALIZED);
-  BLAS(cublasGemmEx(handle, n, n, 4, 4, 4, &one, a.data, CUDA_R_32F, 4, a.data, CUDA_R_16F, 4, &zero, c.data, CUDA_R_32F,
-                    4, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+  BLAS(cublasSgemm(NULL, n, n, 4, 4, 4, &one, a.data, 4, a.data, 4, &zero, c.data, 4),
+       CUBLAS_STATUS_NOT_INITIALIZED);
+  BLAS(cublasGemmEx(handle, n, n, 4, 4, 4, &one, a.data, CUDA_R_32F, 4, a.data, CUDA_R_16F, 4, &zero, c.data,
+                    CUDA_R_32F, 4, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
        CUBLAS_STATUS_NOT_SUPPORTED);
   GOOD(cublasSgemm(handle, n, n, 0, 4, 4, &one, NULL, 1, NULL, 4, &zero, NULL, 1));
   cuComplex complex_one = {1, 0};

@@ -28,7 +28,8 @@ static void properties_are_those_of_the_capability() {
       OK(cudaDeviceGetAttribute(&value, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0));
       CHECK_EQUAL(value, k.shared);
     }
-  CHECK(p.warpSize == 32 && p.maxThreadsPerBlock == 1024 && p.cooperativeLaunch && p.clusterLaunch == (major >= 9));
+  CHECK(p.warpSize == 32 && p.maxThreadsPerBlock == 1024 && p.cooperativeLaunch &&
+        p.clusterLaunch == (major >= 9));
   CODE(cudaDeviceGetAttribute(&value, (cudaDeviceAttr)9999, 0), cudaErrorInvalidValue);
   CODE(cudaDeviceGetAttribute(NULL, cudaDevAttrWarpSize, 0), cudaErrorInvalidValue);
   CODE(cudaDeviceGetAttribute(&value, cudaDevAttrWarpSize, 99), cudaErrorInvalidDevice);

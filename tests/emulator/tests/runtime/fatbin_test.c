@@ -10,12 +10,12 @@
 #include <zstd.h>
 
 static int failures;
-#define CHECK(condition)                                                                                               \
-  do {                                                                                                                 \
-    if (!(condition)) {                                                                                                \
-      failures++;                                                                                                      \
-      printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                                   \
-    }                                                                                                                  \
+#define CHECK(condition)                                                                                     \
+  do {                                                                                                       \
+    if (!(condition)) {                                                                                      \
+      failures++;                                                                                            \
+      printf("%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                         \
+    }                                                                                                        \
   } while (0)
 
 enum { PTX = 1, ELF = 2, PLAIN = 0, LZ4 = 0x2000, ZSTD = 0x8000, SPECIFIC = 0x100000, FAMILY = 0x200000 };
@@ -173,7 +173,8 @@ static void huge_claims_are_refused(void) {
 static void other_things_are_told_apart(void) {
   emu_fatbin_ptx ptx;
   static const char text[] = ".version 9.0\n.target sm_75\n";
-  CHECK(emu_fatbin_select(text, SIZE_MAX, 90, &ptx, why, sizeof why) == EMU_FATBIN_OK && !strcmp(ptx.text, text));
+  CHECK(emu_fatbin_select(text, SIZE_MAX, 90, &ptx, why, sizeof why) == EMU_FATBIN_OK &&
+        !strcmp(ptx.text, text));
   free(ptx.text);
   CHECK(emu_fatbin_select("\177ELF....", 8, 90, &ptx, why, sizeof why) == EMU_FATBIN_NO_IMAGE);
   CHECK(emu_fatbin_select("\xff\xff\xff\xff", 4, 90, &ptx, why, sizeof why) == EMU_FATBIN_CORRUPT);

@@ -108,7 +108,8 @@ static void a_graph_by_hand_can_be_changed() {
   OK(cudaStreamSynchronize(one));
   CHECK_EQUAL(host[9], 4);
   OK(cudaGraphExecMemcpyNodeSetParams1D(exec, copy, host, b, BYTES, cudaMemcpyDeviceToHost));
-  CODE(cudaGraphExecMemcpyNodeSetParams1D(exec, copy, b, a, BYTES, cudaMemcpyDeviceToDevice), cudaErrorInvalidValue);
+  CODE(cudaGraphExecMemcpyNodeSetParams1D(exec, copy, b, a, BYTES, cudaMemcpyDeviceToDevice),
+       cudaErrorInvalidValue);
   OK(cudaGraphLaunch(exec, one));
   OK(cudaStreamSynchronize(one));
   CHECK_EQUAL(host[9], 0x01010101);

@@ -94,10 +94,10 @@ static void arguments_arrive_in_every_shape() {
   cudaGetLastError();
 }
 
-#define FAILS(launch, wanted)                                                                                          \
-  do {                                                                                                                 \
-    launch;                                                                                                            \
-    CODE(cudaGetLastError(), wanted);                                                                                  \
+#define FAILS(launch, wanted)                                                                                \
+  do {                                                                                                       \
+    launch;                                                                                                  \
+    CODE(cudaGetLastError(), wanted);                                                                        \
   } while (0)
 
 static void impossible_shapes_are_refused() {
@@ -124,7 +124,8 @@ static void large_shared_memory_is_asked_for() {
   dynamic<<<1, 64, (size_t)optin>>>(device, 15000);
   OK(cudaGetLastError());
   CHECK_EQUAL(answer(), 15000 * 14999 / 2);
-  CODE(cudaFuncSetAttribute(dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, optin + 1), cudaErrorInvalidValue);
+  CODE(cudaFuncSetAttribute(dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, optin + 1),
+       cudaErrorInvalidValue);
   cudaGetLastError();
 }
 

@@ -55,8 +55,8 @@ static void sets_fill_bytes_rows_and_boxes() {
   OK(cudaMemset2D(a, 64, 7, 10, 8));
   OK(cudaMemset2DAsync(a + 32, 64, 9, 3, 2, 0));
   OK(cudaMemcpy(host, a, sizeof host, cudaMemcpyDeviceToHost));
-  CHECK(host[0] == 7 && host[9] == 7 && host[10] == 1 && host[64 * 7 + 9] == 7 && host[32] == 9 && host[96 + 2] == 9 &&
-        host[128 + 32] == 1);
+  CHECK(host[0] == 7 && host[9] == 7 && host[10] == 1 && host[64 * 7 + 9] == 7 && host[32] == 9 &&
+        host[96 + 2] == 9 && host[128 + 32] == 1);
   OK(cudaFree(a));
   OK(cudaMallocPitch((void **)&a, &pitch, 100, 8));
   CHECK(pitch >= 100 && pitch % 256 == 0);

@@ -9,8 +9,8 @@ extern "C" {
 void **__cudaRegisterFatBinary(void *wrapper);
 void __cudaRegisterFatBinaryEnd(void **handle);
 void __cudaUnregisterFatBinary(void **handle);
-void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name, int limit, uint3 *tid,
-                            uint3 *bid, dim3 *block, dim3 *grid, int *size);
+void __cudaRegisterFunction(void **handle, const char *host, char *device, const char *name, int limit,
+                            uint3 *tid, uint3 *bid, dim3 *block, dim3 *grid, int *size);
 }
 
 static const char text[] = ".version 7.0\n"
@@ -90,7 +90,8 @@ static void bad_text_is_refused() {
     if (load(&library, copy) == cudaSuccess)
       OK(cudaLibraryUnload(library));
   }
-  CODE(cudaLibraryLoadFromFile(&library, "no/such/file", NULL, NULL, 0, NULL, NULL, 0), cudaErrorFileNotFound);
+  CODE(cudaLibraryLoadFromFile(&library, "no/such/file", NULL, NULL, 0, NULL, NULL, 0),
+       cudaErrorFileNotFound);
   cudaGetLastError();
 }
 
