@@ -118,6 +118,11 @@ static cuseq_status read_functional(struct graph_reader *reader, const json_t *c
                             &model->output_count));
   if (model->output_count == 0)
     return bad_config("no outputs");
+  /* Keras 2 counts the making of a model as its first call, and does not write that. The last call is always
+   * referred to, so its number tells. */
+  for (size_t i = 0; i < model->layer_count; i++)
+    if (model->layers[i].inner != NULL && (size_t)model->layers[i].last_call == model->layers[i].call_count)
+      model->layers[i].first_call = 1;
   return CUSEQ_STATUS_OK;
 }
 

@@ -43,8 +43,9 @@ static cuseq_status read_reference(struct graph_reader *reader, const json_t *js
   if (call < 0 || call > GRAPH_MAX_CALLS || tensor < 0 || tensor > 1000)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "the model's configuration is damaged (a tensor of layer '%.120s')", name);
-  *reference = (struct graph_reference){&reader->model->layers[json_integer_value(index)], (int32_t)call,
-                                        (int32_t)tensor};
+  struct keras_layer *layer = &reader->model->layers[json_integer_value(index)];
+  *reference = (struct graph_reference){layer, (int32_t)call, (int32_t)tensor};
+  layer->last_call = call > layer->last_call ? (int32_t)call : layer->last_call;
   return CUSEQ_STATUS_OK;
 }
 

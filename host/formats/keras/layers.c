@@ -14,6 +14,7 @@ static const struct kind layers[] = {
     {"Embedding", layer_embedding},
     {"Masking", layer_masking},
     {"LSTM", layer_lstm},
+    {"RNN", layer_lstm},
     {"Bidirectional", layer_bidirectional},
     {"Dense", layer_dense},
     {"TimeDistributed", layer_time_distributed},

@@ -50,23 +50,41 @@ static cuseq_status refuse_setting(const struct keras_layer *layer, const json_t
   return set ? layer_refuse(layer, "its setting %s: cuseq %s", key, why) : CUSEQ_STATUS_OK;
 }
 
+/* Where the settings of the cell itself are: an RNN layer has them in its cell, which must be an LSTMCell. */
+static cuseq_status cell_settings(const struct keras_layer *layer, const char *class_name,
+                                  const json_t *config, const json_t **settings) {
+  const json_t *cell = json_object_get(config, "cell");
+  const char *cell_class = json_string_value(json_object_get(cell, "class_name"));
+  bool lstm = class_name != NULL && strcmp(class_name, "LSTM") == 0;
+  bool rnn = class_name != NULL && strcmp(class_name, "RNN") == 0;
+  if (!lstm && !(rnn && cell_class != NULL && strcmp(cell_class, "LSTMCell") == 0))
+    return layer_refuse(layer, "it has a %.60s in it (cuseq has LSTM)",
+                        rnn && cell_class != NULL ? cell_class
+                        : class_name != NULL      ? class_name
+                                                  : "?");
+  *settings = lstm ? config : json_object_get(cell, "config");
+  return CUSEQ_STATUS_OK;
+}
+
 /* Reads an LSTM's settings and finds its weights.
- *   config   its configuration, its own or inside Bidirectional's
+ *   class_name, config   its configuration, its own or inside Bidirectional's
  *   inputs   the width of what it reads
  *   reverse  whether go_backwards is as it should be when it is set */
 static cuseq_status read_lstm(struct evaluator *evaluator, const struct keras_layer *layer,
-                              const json_t *config, enum weights_part part, int32_t inputs, bool reverse,
-                              struct lstm *lstm) {
+                              const char *class_name, const json_t *config, enum weights_part part,
+                              int32_t inputs, bool reverse, struct lstm *lstm) {
   *lstm = (struct lstm){.layer = layer, .bias = -1};
   int64_t units;
   bool use_bias;
-  TRY(layer_integer(layer, config, "units", -1, &units));
-  TRY(layer_bool(layer, config, "use_bias", true, &use_bias));
+  const json_t *cell;
+  TRY(cell_settings(layer, class_name, config, &cell));
+  TRY(layer_integer(layer, cell, "units", -1, &units));
+  TRY(layer_bool(layer, cell, "use_bias", true, &use_bias));
   TRY(refuse_setting(layer, config, "stateful", "cannot express states that outlast a batch"));
   TRY(refuse_setting(layer, config, "time_major", "takes the batch first"));
   if (!reverse)
     TRY(refuse_setting(layer, config, "go_backwards", "reads backwards in a Bidirectional layer only"));
-  TRY(read_activations(evaluator, layer, config, lstm));
+  TRY(read_activations(evaluator, layer, cell, lstm));
   if (units < 1 || units > (1 << 20))
     return layer_refuse(layer, "its number of units is absurd (%lld)", (long long)units);
   lstm->units = (int32_t)units;
@@ -315,8 +333,8 @@ cuseq_status layer_lstm(struct evaluator *evaluator, struct layer_call *call) {
   bool sequence = value_has_axes(&evaluator->expressions, x, "BTF") && e->timed;
   if (!sequence && !(value_has_axes(&evaluator->expressions, x, "B1F") && !e->timed))
     return refuse_input(evaluator, call);
-  TRY(read_lstm(evaluator, call->layer, call->layer->config, WEIGHTS_WHOLE, e->width, false,
-                &encoder.directions[0]));
+  TRY(read_lstm(evaluator, call->layer, call->layer->class_name, call->layer->config, WEIGHTS_WHOLE, e->width,
+                false, &encoder.directions[0]));
   if (sequence)
     return encoder_outputs(evaluator, call, &encoder, call->layer->config);
   return cell_outputs(evaluator, call, &encoder.directions[0]);
@@ -349,23 +367,22 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   const json_t *backward = json_object_get(layer->config, "backward_layer");
   const json_t *settings = json_object_get(forward, "config");
   const char *class_name = json_string_value(json_object_get(forward, "class_name"));
-  if (class_name == NULL || strcmp(class_name, "LSTM") != 0)
-    return layer_refuse(layer, "it has a %.60s in it (cuseq has LSTM)",
-                        class_name != NULL ? class_name : "?");
   if (!value_has_axes(&evaluator->expressions, x, "BTF") || !e->timed)
     return refuse_input(evaluator, call);
   struct encoder_layer encoder = {.layer = layer, .mask = x->mask, .bidirectional = true};
   TRY(read_merge(layer, &encoder.merge, &encoder.apart));
-  TRY(read_lstm(evaluator, layer, settings, WEIGHTS_FORWARD, e->width, false, &encoder.directions[0]));
+  TRY(read_lstm(evaluator, layer, class_name, settings, WEIGHTS_FORWARD, e->width, false,
+                &encoder.directions[0]));
   if (json_is_object(backward)) {
     class_name = json_string_value(json_object_get(backward, "class_name"));
     bool reversed;
     TRY(layer_bool(layer, json_object_get(backward, "config"), "go_backwards", true, &reversed));
-    if (class_name == NULL || strcmp(class_name, "LSTM") != 0 || !reversed)
-      return layer_refuse(layer, "its backward layer is no LSTM that goes backwards");
+    if (!reversed)
+      return layer_refuse(layer, "its backward layer does not go backwards");
     settings = json_object_get(backward, "config");
   }
-  TRY(read_lstm(evaluator, layer, settings, WEIGHTS_BACKWARD, e->width, true, &encoder.directions[1]));
+  TRY(read_lstm(evaluator, layer, class_name, settings, WEIGHTS_BACKWARD, e->width, true,
+                &encoder.directions[1]));
   const struct lstm *f = &encoder.directions[0], *b = &encoder.directions[1];
   if (f->units != b->units || f->activation != b->activation ||
       f->recurrent_activation != b->recurrent_activation)
