@@ -103,7 +103,10 @@ static size_t array_count(const struct keras_layer *layer, const char *class_nam
     }
     return sum;
   }
-  if (strcmp(class_name, "LSTM") == 0)
+  if (strcmp(class_name, "RNN") == 0)
+    bias = !json_is_false(
+        json_object_get(json_object_get(json_object_get(config, "cell"), "config"), "use_bias"));
+  if (strcmp(class_name, "LSTM") == 0 || strcmp(class_name, "RNN") == 0)
     return bias ? 3 : 2;
   if (strcmp(class_name, "Dense") == 0)
     return bias ? 2 : 1;
