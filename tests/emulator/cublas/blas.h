@@ -8,9 +8,10 @@
 
 #include "../runtime/table.h"
 
-/* The emulated cuBLAS. A call is checked, copied and queued on the handle's stream; when its turn comes it reads its
- * operands from device memory through the core's checks, computes, and writes the result back the same way. Matrices
- * are column-major. Nothing is kept of alpha and beta in host memory; in device memory they are read in turn. */
+/* The emulated cuBLAS. A call is checked, copied and queued on the handle's stream; when its turn comes it
+ * reads its operands from device memory through the core's checks, computes, and writes the result back the
+ * same way. Matrices are column-major. Nothing is kept of alpha and beta in host memory; in device memory
+ * they are read in turn. */
 
 #define EMU_EXPORT __attribute__((visibility("default")))
 
@@ -91,8 +92,8 @@ bool emu_fits(const struct emu_operand *operand);
 /* ---- While it runs ---- */
 
 double emu_scalar_get(struct emu_blas_run *run, const struct emu_scalar *scalar);
-/* The elements of one operand of the batch, columns without gaps; allocated, NULL once the run has failed. What is
- * not of the operand's part is 0. */
+/* The elements of one operand of the batch, columns without gaps; allocated, NULL once the run has failed.
+ * What is not of the operand's part is 0. */
 double *emu_load(struct emu_blas_run *run, const struct emu_operand *operand, int64_t index);
 float *emu_load_float(struct emu_blas_run *run, const struct emu_operand *operand, int64_t index);
 void emu_store(struct emu_blas_run *run, const struct emu_operand *operand, int64_t index,

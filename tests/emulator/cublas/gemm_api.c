@@ -5,7 +5,7 @@ typedef struct {
   uint16_t bits;
 } half;
 
-/* The exported forms of the matrix product: by type, by how a batch is given, with 32-bit and 64-bit sizes. */
+/* The exported forms of the product: by type, by how a batch is given, with 32-bit and 64-bit sizes. */
 
 static cublasComputeType_t compute_of(cudaDataType_t type) {
   return type == CUDA_R_64F   ? CUBLAS_COMPUTE_64F

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* Matrices with vectors, and the products with special matrices. Sums are taken in double and rounded once. */
+/* Matrices with vectors, products with special matrices. Sums are taken in double and rounded once. */
 
 static double at(const double *values, const struct emu_operand *o, cublasOperation_t op, int64_t i,
                  int64_t j) {

@@ -63,7 +63,8 @@ static uint64_t base_of(struct emu_blas_run *run, const struct emu_operand *oper
   return base;
 }
 
-/* Calls visit for every run of elements that lie side by side: whole if there are no gaps, else column by column. */
+/* Calls visit for every run of elements that lie side by side: whole if there are no gaps, else column by
+ * column. */
 typedef void visitor(void *there, int64_t first, int64_t count, void *context);
 
 static void visit_elements(struct emu_blas_run *run, const struct emu_operand *operand, int64_t index,

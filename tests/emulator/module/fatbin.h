@@ -32,8 +32,8 @@ typedef struct {
 emu_fatbin_status emu_fatbin_select(const void *image, size_t known, unsigned device, emu_fatbin_ptx *out,
                                     char *why, size_t why_size);
 
-/* The containers that were linked into a wrapper relocatably (nvcc -rdc=true), ending in NULL, if the wrapper is of that
- * kind and its own container has no PTX; else NULL. */
+/* The containers that were linked into a wrapper relocatably (nvcc -rdc=true), ending in NULL, if the
+ * wrapper is of that kind and its own container has no PTX; else NULL. */
 const void *const *emu_fatbin_linked(const void *image);
 
 /* Expands a compressed payload into exactly full bytes; 0 where it does not. */

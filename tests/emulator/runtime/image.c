@@ -113,8 +113,8 @@ static cudaError_t load_one(struct emu_loaded *loaded, const void *data, int dev
   return cudaSuccess;
 }
 
-/* Objects that nvcc linked relocatably are machine code in the linked container; their PTX is in those that were linked.
- * Each becomes a module of its own: what calls from one into another does not load. */
+/* Objects that nvcc linked relocatably are machine code in the linked container; their PTX is in those that
+ * were linked. Each becomes a module of its own: what calls from one into another does not load. */
 static cudaError_t load_linked(struct emu_image *image, int device) {
   struct emu_loaded *loaded = &image->loaded[device];
   const void *const *parts = emu_fatbin_linked(image->data);

@@ -1,4 +1,4 @@
-// cuBLAS: products in every form against sums taken in double here, vectors, pointer modes, capture, and refusals.
+// cuBLAS: products in every form against sums taken in double, vectors, pointer modes, capture, refusals.
 #include "check.h"
 
 #include <cublas_v2.h>

@@ -1,4 +1,4 @@
-// Memory of every kind: allocation, copies in every direction, sets, pointers, variables, and the codes for misuse.
+// Memory of every kind: allocation, copies in every direction, sets, pointers, variables, codes for misuse.
 #include "check.h"
 
 #include <stdlib.h>

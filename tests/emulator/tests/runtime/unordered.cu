@@ -1,4 +1,4 @@
-// Work on two streams that share memory: with an order between them, and with one of several orders left out. The argument says which;
+// Work on two streams that share memory, in order and with one order left out; the argument says which.
 // what is left out must be found whatever the seed, what is there must pass.
 #include "check.h"
 
