@@ -1,0 +1,135 @@
+/* exp, sigmoid, tanh and the LSTM's activation functions in float32. No fast-math: what is approximate is written out.
+ *
+ * Bounds, held by tests/cuda/activation.cu over all of float32's range, with ex2.approx and rcp.approx off by all that the
+ * PTX manual allows (2 and 1 units in the last place): sigmoid and tanh within 2.4e-7 absolute, exp within 2 units in the
+ * last place where the result is normal. NaN stays NaN; infinities give the limits. */
+#ifndef CUSEQ_KERNELS_ACTIVATION_CUH
+#define CUSEQ_KERNELS_ACTIVATION_CUH
+
+#include "cuseq/cuseq.h"
+
+/* 2^x, within 2 units in the last place (the instruction's own bound). */
+__device__ __forceinline__ float device_exp2_approximate(float x) {
+  float y;
+  asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/* 1 / x for 2^-126 <= x <= 2^126: the approximate reciprocal and one Newton step, which takes its error below 0.6 units in the
+ * last place at a quarter of a division's instructions. */
+__device__ __forceinline__ float device_reciprocal(float x) {
+  float r;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return fmaf(r, fmaf(-x, r, 1.0f), r);
+}
+
+/* e^x. Range reduction by ln 2 in two parts, a polynomial of degree 6 on |r| <= ln 2 / 2 (error 1e-8), scaling in two
+ * steps so that results below 2^-126 are rounded once and overflow is infinity. ex2.approx alone does not do: the
+ * rounding of x log2(e) costs |x| / 2 units in the last place. */
+__device__ __forceinline__ float device_exp(float x) {
+  float y = x > 89.0f ? 89.0f : x < -105.0f ? -105.0f : x; /* comparisons, so that NaN passes */
+  float n = rintf(y * 1.44269504f);
+  float r = fmaf(n, -0.693145751953125f, y);
+  r = fmaf(n, -1.42860682e-6f, r);
+  float p = 1.392618359e-3f;
+  p = fmaf(p, r, 8.363179053e-3f);
+  p = fmaf(p, r, 4.166655462e-2f);
+  p = fmaf(p, r, 1.666657699e-1f);
+  p = fmaf(p, r, 0.5f);
+  p = fmaf(p, r, 1.0f);
+  p = fmaf(p, r, 1.0f);
+  int whole = (int)n, half = whole / 2;
+  return p * __int_as_float((half + 127) << 23) * __int_as_float((whole - half + 127) << 23);
+}
+
+/* 1 / (1 + e^-x). The exponent is kept below 126, so that the reciprocal's argument is finite. */
+__device__ __forceinline__ float device_sigmoid(float x) {
+  float e = x * -1.44269504f;
+  e = e > 125.0f ? 125.0f : e;
+  return device_reciprocal(1.0f + device_exp2_approximate(e));
+}
+
+/* tanh: an odd polynomial of degree 11 for |x| < 0.5, where 1 - 2 / (1 + e^2|x|) would cancel; that formula elsewhere. Both
+ * are computed and one is taken, so that lanes do not part. */
+__device__ __forceinline__ float device_tanh(float x) {
+  float a = fabsf(x);
+  float e = a * 2.88539008f;
+  e = e > 125.0f ? 125.0f : e;
+  float large = copysignf(fmaf(-2.0f, device_reciprocal(1.0f + device_exp2_approximate(e)), 1.0f), x);
+  float s = x * x;
+  float p = -6.942941730e-3f;
+  p = fmaf(p, s, 2.147068301e-2f);
+  p = fmaf(p, s, -5.393346914e-2f);
+  p = fmaf(p, s, 1.333322578e-1f);
+  p = fmaf(p, s, -3.333333280e-1f);
+  float small = fmaf(x * s, p, x);
+  return a < 0.5f ? small : large;
+}
+
+/* The LSTM's two functions as numbers, so that a kernel has one uniform branch for each and no variant per pair:
+ *   recurrent  sigmoid, or clip(slope x + 0.5, 0, 1): both hard sigmoids
+ *   cell       tanh, or max(x, floor): relu (floor 0) and linear (floor -infinity) */
+struct device_gates {
+  int is_sigmoid;
+  float slope;
+  int is_tanh;
+  float floor;
+};
+
+static inline struct device_gates device_gates_make(cuseq_activation activation, cuseq_activation recurrent) {
+  struct device_gates gates;
+  gates.is_sigmoid = recurrent == CUSEQ_ACTIVATION_SIGMOID;
+  gates.slope = recurrent == CUSEQ_ACTIVATION_HARD_SIGMOID ? 1.0f / 6.0f : 0.2f;
+  gates.is_tanh = activation == CUSEQ_ACTIVATION_TANH;
+  gates.floor = activation == CUSEQ_ACTIVATION_RELU ? 0.0f : -__builtin_inff();
+  return gates;
+}
+
+__device__ __forceinline__ float device_hard_sigmoid(float x, float slope) {
+  float y = fmaf(x, slope, 0.5f);
+  y = y < 0.0f ? 0.0f : y;
+  return y > 1.0f ? 1.0f : y;
+}
+
+__device__ __forceinline__ float device_cell_activation(const struct device_gates &gates, float x) {
+  if (gates.is_tanh)
+    return device_tanh(x);
+  return x < gates.floor ? gates.floor : x;
+}
+
+/* c' = f c + i g, h' = o act(c') of one unit; z holds the sums of i, f, c, o. Returns h'. */
+__device__ __forceinline__ float device_lstm_cell(const struct device_gates &gates, float4 z, float &c) {
+  float i, f, o;
+  if (gates.is_sigmoid) {
+    i = device_sigmoid(z.x);
+    f = device_sigmoid(z.y);
+    o = device_sigmoid(z.w);
+  } else {
+    i = device_hard_sigmoid(z.x, gates.slope);
+    f = device_hard_sigmoid(z.y, gates.slope);
+    o = device_hard_sigmoid(z.w, gates.slope);
+  }
+  float g = device_cell_activation(gates, z.z);
+  c = fmaf(f, c, i * g);
+  return o * device_cell_activation(gates, c);
+}
+
+/* Any activation of the attention and output layers but softmax. Uniform `activation`. */
+__device__ __forceinline__ float device_activate(cuseq_activation activation, float x) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_TANH:
+    return device_tanh(x);
+  case CUSEQ_ACTIVATION_RELU:
+    return x < 0.0f ? 0.0f : x;
+  case CUSEQ_ACTIVATION_SIGMOID:
+    return device_sigmoid(x);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID:
+    return device_hard_sigmoid(x, 1.0f / 6.0f);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
+    return device_hard_sigmoid(x, 0.2f);
+  default:
+    return x;
+  }
+}
+
+#endif
