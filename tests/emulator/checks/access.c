@@ -29,6 +29,8 @@ static const char *access_name(unsigned kind) {
                                                    : "read of";
 }
 
+enum { NEAR_BYTES = 1 << 20 };
+
 static void *no_allocation(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                            uint64_t address, unsigned bytes, unsigned kind) {
   char what[300];
@@ -36,6 +38,11 @@ static void *no_allocation(struct emu_warp *w, const struct emu_instruction *in,
   const struct emu_allocation *freed = emu_allocation_find_freed(address);
   const struct emu_allocation *near = emu_allocation_nearest(address);
   const char *name = access_name(kind);
+  uint64_t apart = !near                  ? 0
+                   : address < near->base ? near->base - address
+                                          : address - near->base - near->size;
+  bool close =
+      near && (emu_address_is_device(address) ? near->kind == EMU_MEMORY_DEVICE : apart < NEAR_BYTES);
   if (freed) {
     emu_allocation_describe(freed, what, sizeof what);
     emu_fault(w, in, lane, EMU_FAULT_ILLEGAL_ADDRESS,
@@ -44,12 +51,12 @@ static void *no_allocation(struct emu_warp *w, const struct emu_instruction *in,
   } else if (address < 65536) {
     emu_fault(w, in, lane, EMU_FAULT_ILLEGAL_ADDRESS,
               "out of bounds: global %s %u bytes at 0x%llx (a null pointer)", name, bytes, at);
-  } else if (near && address - near->base < (UINT64_C(1) << 40) && address >= near->base) {
+  } else if (close && address >= near->base) {
     emu_allocation_describe(near, what, sizeof what);
     emu_fault(w, in, lane, EMU_FAULT_ILLEGAL_ADDRESS,
               "out of bounds: global %s %u bytes at 0x%llx (%llu bytes behind the end of %s)", name, bytes,
               at, (unsigned long long)(address - near->base - near->size), what);
-  } else if (near && near->base - address < (UINT64_C(1) << 40)) {
+  } else if (close) {
     emu_allocation_describe(near, what, sizeof what);
     emu_fault(w, in, lane, EMU_FAULT_ILLEGAL_ADDRESS,
               "out of bounds: global %s %u bytes at 0x%llx (%llu bytes before %s)", name, bytes, at,

@@ -57,21 +57,21 @@ static enum verdict readers_ordered(const struct emu_shared_races *s, struct emu
   return single_ordered(s, w, lane, word, false) ? ORDERED : UNORDERED;
 }
 
+/* Of several readers only the bytes that all of them have read are kept: which of them read the others is not known. */
 static void add_reader(struct emu_shared_races *s, struct emu_warp *w, unsigned lane, uint32_t i,
                        uint32_t mask, bool all) {
-  uint32_t old = s->readers[i], thread = w->index * EMU_LANES + lane;
-  uint32_t word = s->time << EMU_TIME_SHIFT | thread << EMU_THREAD_SHIFT | mask;
-  bool alone = readers_ordered(s, w, lane, i) == ORDERED;
+  uint32_t old = s->readers[i], thread = w->index * EMU_LANES + lane, warps = 1u << w->index;
+  uint32_t word = s->time << EMU_TIME_SHIFT | thread << EMU_THREAD_SHIFT;
+  bool alone = readers_ordered(s, w, lane, i) == ORDERED || !(old & mask);
   if (alone && !all) {
-    bool mine = (old >> EMU_THREAD_SHIFT & EMU_THREAD_MASK) == thread;
-    s->readers[i] = word | (mine ? old & EMU_SHADOW_BYTES : 0);
+    bool mine = !(old & EMU_SHADOW_STRONG) && (old >> EMU_THREAD_SHIFT & EMU_THREAD_MASK) == thread;
+    s->readers[i] = word | mask | (mine ? old & EMU_SHADOW_BYTES : 0);
     return;
   }
-  uint32_t warps = 1u << w->index;
   if (!alone)
     warps |= old & EMU_SHADOW_STRONG ? s->reader_warps[i] : 1u << (old >> (EMU_THREAD_SHIFT + 5) & 31);
   s->reader_warps[i] = warps;
-  s->readers[i] = word | EMU_SHADOW_STRONG | (alone ? 0 : old & EMU_SHADOW_BYTES);
+  s->readers[i] = word | EMU_SHADOW_STRONG | (alone ? mask : old & mask);
 }
 
 bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,

@@ -37,7 +37,8 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, uint3
   }
   uint32_t warps = (many ? s->reader_warps[i] : 1u << (rt >> 5)) | 1u << warp;
   s->reader_warps[i] = warps;
-  s->readers[i] = mine | EMU_SHADOW_STRONG;
+  s->readers[i] =
+      (mine & (r | ~(uint32_t)EMU_SHADOW_BYTES)) | EMU_SHADOW_STRONG; /* the bytes that all have read */
   return true;
 }
 

@@ -271,6 +271,8 @@ static bool bind_value_to(struct emu_decoder *d, struct emu_operand *o, const st
   int which = emu_special_by_name(s->name);
   if (which < 0)
     return complain(d, "an operand that is neither register, constant nor known special register");
+  if (which >= EMU_SPECIAL_RESERVED_BEGIN && which <= EMU_SPECIAL_RESERVED_1)
+    d->program->uses_reserved_shared = true;
   if (!bytes)
     bytes = 4;
   *o = (struct emu_operand){.kind = EMU_OPERAND_VALUE, .base = EMU_BASE_FRAME, .bytes = (uint8_t)bytes};

@@ -52,7 +52,9 @@ enum emu_special {
   EMU_SPECIAL_TOTAL_SMEM,
   EMU_SPECIAL_AGGR_SMEM,
   EMU_SPECIAL_RESERVED_BEGIN,
-  EMU_SPECIAL_RESERVED_CAP,
+  EMU_SPECIAL_RESERVED_END,
+  EMU_SPECIAL_RESERVED_0,
+  EMU_SPECIAL_RESERVED_1,
   EMU_SPECIAL_ENVREG, /* + number, 0..31 */
   EMU_SPECIAL_COUNT = EMU_SPECIAL_ENVREG + 32
 };
@@ -99,7 +101,8 @@ struct emu_program {
   uint32_t stack_bytes; /* of the deepest chain of calls; recursion is not in it */
   uint32_t registers;
   bool recursive, indirect_calls, calls_printf, calls_heap;
-  unsigned flags; /* union of the instructions' */
+  bool uses_reserved_shared; /* the part of shared memory that belongs to the system */
+  unsigned flags;            /* union of the instructions' */
 };
 
 struct emu_decoder {

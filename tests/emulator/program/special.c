@@ -49,8 +49,10 @@ static const struct {
     {"%total_smem_size", EMU_SPECIAL_TOTAL_SMEM},
     {"%aggr_smem_size", EMU_SPECIAL_AGGR_SMEM},
     {"%reserved_smem_offset_begin", EMU_SPECIAL_RESERVED_BEGIN},
-    {"%reserved_smem_offset_end", EMU_SPECIAL_RESERVED_BEGIN},
-    {"%reserved_smem_offset_cap", EMU_SPECIAL_RESERVED_CAP},
+    {"%reserved_smem_offset_end", EMU_SPECIAL_RESERVED_END},
+    {"%reserved_smem_offset_cap", EMU_SPECIAL_RESERVED_END},
+    {"%reserved_smem_offset_0", EMU_SPECIAL_RESERVED_0},
+    {"%reserved_smem_offset_1", EMU_SPECIAL_RESERVED_1},
 };
 
 int emu_special_by_name(const char *name) {

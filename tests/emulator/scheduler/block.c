@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool reserve_shared(struct emu_block *b, uint32_t bytes) {
+static bool reserve_shared(struct emu_block *b, uint32_t own, uint32_t reserved_at) {
+  uint32_t bytes =
+      reserved_at || b->launch->program->uses_reserved_shared ? reserved_at + EMU_RESERVED_SHARED : own;
   b->shared_bytes = bytes;
   if (bytes > b->shared_capacity) {
     uint32_t capacity = (bytes + 127) & ~127u;
@@ -21,6 +23,8 @@ static bool reserve_shared(struct emu_block *b, uint32_t bytes) {
   if (bytes) {
     memset(b->shared, 0, bytes);
     memset(b->shared_initialised, 0, bytes);
+    if (bytes > own)
+      memset(b->shared_initialised + reserved_at, 1, EMU_RESERVED_SHARED);
   }
   return true;
 }
@@ -36,7 +40,7 @@ bool emu_block_start(struct emu_block *b, struct emu_launch *launch, struct emu_
   b->thread_count = launch->threads_per_block;
   b->warp_count = b->running = launch->warps_per_block;
   memset(b->barriers, 0, sizeof b->barriers);
-  if (!reserve_shared(b, launch->shared_bytes))
+  if (!reserve_shared(b, launch->shared_bytes, launch->reserved_shared))
     return false;
   if (b->warp_capacity < b->warp_count) {
     struct emu_warp_state *grown = realloc(b->warps, b->warp_count * sizeof *grown);

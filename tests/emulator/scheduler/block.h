@@ -129,6 +129,8 @@ struct emu_worker {
   struct emu_race_cache *races;
 };
 
+enum { EMU_RESERVED_SHARED = 1024 };
+
 struct emu_launch {
   struct emu_launch_parameters parameters;
   const struct emu_program *program;
@@ -138,6 +140,7 @@ struct emu_launch {
   uint32_t threads_per_block, warps_per_block, cluster_size;
   uint32_t cluster_dim[3];
   uint32_t shared_bytes;
+  uint32_t reserved_shared;    /* offset of the system's part, behind the launch's own; 0 if it is not used */
   uint64_t local_bytes;        /* per thread */
   bool checks, perturb, stops; /* stops: a finding ends the launch */
   uint64_t max_steps;

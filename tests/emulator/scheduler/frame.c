@@ -89,6 +89,13 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
   case EMU_SPECIAL_TOTAL_SMEM:
   case EMU_SPECIAL_AGGR_SMEM:
     return l->shared_bytes;
+  case EMU_SPECIAL_RESERVED_BEGIN:
+  case EMU_SPECIAL_RESERVED_0:
+    return l->reserved_shared;
+  case EMU_SPECIAL_RESERVED_1:
+    return l->reserved_shared + EMU_RESERVED_SHARED / 2;
+  case EMU_SPECIAL_RESERVED_END:
+    return l->reserved_shared + EMU_RESERVED_SHARED;
   case EMU_SPECIAL_ENVREG + 1:
     return l->grid_workspace >> 32;
   case EMU_SPECIAL_ENVREG + 2:

@@ -130,6 +130,8 @@ static bool prepare(struct emu_launch *l, const struct emu_launch_parameters *p,
   cluster_of(p, l->cluster_dim);
   l->cluster_size = l->cluster_dim[0] * l->cluster_dim[1] * l->cluster_dim[2];
   l->shared_bytes = l->program->shared_bytes + p->dynamic_shared;
+  if (l->program->uses_reserved_shared)
+    l->reserved_shared = (l->shared_bytes + 127) & ~127u;
   uint64_t stack = p->stack_limit ? p->stack_limit : DEFAULT_STACK;
   l->local_bytes = l->program->stack_bytes + (l->program->recursive ? stack : 0);
   l->local_bytes = l->local_bytes > MAX_LOCAL ? MAX_LOCAL : (l->local_bytes + 15) & ~UINT64_C(15);
