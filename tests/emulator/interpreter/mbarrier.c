@@ -29,8 +29,7 @@ static void init(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
 
 static void invalidate(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   EMU_FOR_LANES(lane, mask) {
-    uint64_t *object =
-        emu_access(w, in, (enum emu_space)in->space, address_of(w, in, lane), 8, EMU_READ_WRITE, lane);
+    uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address_of(w, in, lane), lane);
     if (!object)
       return;
     *object = EMU_BARRIER_INVALID;

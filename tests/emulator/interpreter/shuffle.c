@@ -8,6 +8,10 @@ enum mode { UP, DOWN, BUTTERFLY, INDEX };
 /* option[0]: enum mode; operands: result (| predicate), value, lane or distance, clamp and segments, members. Without .sync the
  * members are those who are here. */
 
+/* What a lane that takes no part gives: undefined by the manual, and often read in vain by reductions over part of a warp. No
+ * result should depend on it, so it is a NaN and a large number. */
+#define UNDEFINED 0x7fbadbadu
+
 /* The lane that `lane` reads; *inside says whether it lies in its segment (else it is the lane itself). */
 static uint32_t source_of(enum mode mode, uint32_t lane, uint32_t b, uint32_t c, bool *inside) {
   const uint32_t segment = c >> 8 & 31, bound = c & 31, offset = b & 31;
@@ -49,13 +53,9 @@ static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32
   EMU_FOR_LANES(lane, mask) {
     bool inside = false;
     const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
-    if (!(members[lane] >> source & mask >> source & 1)) {
-      emu_fault(w, in, lane, EMU_FAULT_CHECK,
-                "a shuffle reads lane %u, which does not take part (members 0x%08x)", source, members[lane]);
-      return;
-    }
     taken |= (uint32_t)inside << lane;
-    emu_u32(w, &d[0])[lane] = values[source];
+    const bool takes_part = members[lane] >> source & mask >> source & 1;
+    emu_u32(w, &d[0])[lane] = takes_part ? values[source] : UNDEFINED;
   }
   if (in->operand[0].count > 1)
     emu_set_predicate(w, &d[1], taken, mask);
