@@ -66,7 +66,7 @@ static cuseq_status recognise_attention_only(struct evaluator *evaluator, int32_
 
 /* ---- decoder -------------------------------------------------------------------------------------- */
 
-/* What goes into the cell: the context, and the embedding of the token before where it feeds back. */
+/* What goes into the cell: the context. The token before is recognised to be refused with its reason. */
 static cuseq_status read_cell_input(struct evaluator *evaluator, const struct decoder_step *step,
                                     int32_t *context, struct recognised *model) {
   const struct expressions *expressions = &evaluator->expressions;

@@ -35,10 +35,8 @@ struct recognised {
   int32_t state_units;
   /* decoder; steps 0: none */
   int32_t steps;
-  int32_t cell; /* in expressions.cells */
-  bool feeds_back;
-  int32_t feedback_embedding; /* a matrix */
-  struct affine cell_input;   /* of [A], or [A + E] where it feeds back */
+  int32_t cell;             /* in expressions.cells */
+  struct affine cell_input; /* of the context [A] */
   struct affine output;
   bool softmax;
 };
