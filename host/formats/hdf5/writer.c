@@ -194,6 +194,16 @@ static bool put_data(struct writer *writer, hid_t dataset, hid_t memory, uint64_
   return good;
 }
 
+/* External and virtual storage would bring in other files. */
+static bool lies_in_the_file(hid_t dataset) {
+  hid_t settings = H5Dget_create_plist(dataset);
+  if (settings < 0)
+    return false;
+  bool inside = H5Pget_external_count(settings) == 0 && H5Pget_layout(settings) != H5D_VIRTUAL;
+  H5Pclose(settings);
+  return inside;
+}
+
 static bool put_dataset(struct writer *writer, hid_t dataset, const char *name) {
   static const uint64_t sizes[] = {[HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
   hsize_t dims[H5S_MAX_RANK];
@@ -202,6 +212,7 @@ static bool put_dataset(struct writer *writer, hid_t dataset, const char *name) 
   int rank = space >= 0 ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
   hid_t memory = -1;
   bool good = (type >= 0 && rank >= 0) || fail(writer, "an array cannot be read");
+  good = good && (lies_in_the_file(dataset) || fail(writer, "an array's numbers are in another file"));
   enum hdf5_stream_type kind = HDF5_STREAM_OTHER;
   if (good && rank <= HDF5_STREAM_MAX_RANK && H5Sget_simple_extent_type(space) != H5S_NULL)
     kind = stream_type(dataset, type, &memory);
