@@ -1,9 +1,11 @@
-"""Writes cuseq's model file from dates.keras by hand, with the safetensors package: what `cuseq convert` does by itself.
+"""Writes cuseq's model file from dates.keras by hand, with the safetensors package: what `cuseq convert`
+does by itself.
 
     python export.py dates.keras ../../models/dates.safetensors
 
-Of use where a model's attention is a layer of one's own, which no converter can read: put the arrays under the names of
-docs/model-format.md, describe the model in the metadata, done. Keras keeps the gates in cuseq's order, i, f, c, o.
+Of use where a model's attention is a layer of one's own, which no converter can read: put the arrays
+under the names of docs/model-format.md, describe the model in the metadata, done. Keras keeps the gates
+in cuseq's order, i, f, c, o.
 """
 
 import json

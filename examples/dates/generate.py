@@ -1,7 +1,8 @@
 """Human-written dates and what they mean.
 
-Every text is at most 30 characters of what people type: many orders, separators, full and abbreviated names of
-days and months, ordinals, two- and four-digit years, stray commas, capitals and blanks. What the numbers mean:
+Every text is at most 30 characters of what people type: many orders, separators, full and abbreviated
+names of days and months, ordinals, two- and four-digit years, stray commas, capitals and blanks. What
+the numbers mean:
 
     with dots       the day comes first                       26.07.70    -> 1970-07-26
     with slashes    the month, unless it exceeds 12           7/26/70, 26/7/70 -> 1970-07-26

@@ -107,6 +107,16 @@ def end_rows(result, end_token):
     result["output_lengths"] = lengths
 
 
+def looks_somewhere(result, lengths):
+    """Whether the alphas of every row of three or more positions differ between them at some step. They do not where
+    a relu gives 0 for each; and with a dot score of a state of zeros never at the first step."""
+    alphas = result["alphas"].reshape(len(result["alphas"]), -1, result["alphas"].shape[-1])
+    lengths = [alphas.shape[2]] * len(alphas) if lengths is None else lengths
+    steps = result.get("output_lengths", [alphas.shape[1]] * len(alphas))
+    rows = [row[:step, :length] for row, step, length in zip(alphas, steps, lengths) if length > 2]
+    return all(np.max(np.ptp(row, -1)) > 1e-3 for row in rows)
+
+
 def save(name, config, tensors, arrays):
     FOLDER.mkdir(exist_ok=True)
     for key, array in arrays.items():

@@ -23,7 +23,7 @@ if hasattr(keras, "ops"):  # but for TensorFlow, Keras 3 computes tanh and softm
     BIT64_TO_BIT32_DTYPE["float64"] = "float64"
 
 import keras_runner
-from golden_models import config_of, random_tensors, save, shapes_of, sizes_of
+from golden_models import config_of, looks_somewhere, random_tensors, save, shapes_of, sizes_of
 
 KERAS = int(keras.__version__.split(".")[0])
 SMALL = [{"units": 5, "activation": "tanh"}, {"units": 1, "activation": "relu"}]
@@ -201,15 +201,18 @@ def make(name, config, options, seed):
         result = keras_runner.run(
             config, tensors, arrays["input"], arrays.get("lengths"), *pairs, arrays.get("previous")
         )
-        if worth_keeping(result, options):
+        if worth_keeping(result, arrays.get("lengths"), options):
             print(name, attempt, flush=True)
             save("keras_" + name, config, tensors, dict(arrays, **result))
             return
     raise SystemExit(f"{name}: no seed gives tokens that differ and rows that end at different steps")
 
 
-def worth_keeping(result, options):
-    """Whether the vectors show something: tokens that differ, no near ties, rows that end here and there."""
+def worth_keeping(result, lengths, options):
+    """Whether the vectors show something: attention that is not the same everywhere (as where a relu gives 0 for
+    each position), tokens that differ, no near ties, rows that end here and there."""
+    if not looks_somewhere(result, lengths):
+        return False
     if "outputs" not in result or result["outputs"].shape[2] == 1:
         return True
     if options.get("ties"):

@@ -24,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
+from golden_models import looks_somewhere
 from keras_cases import CASES
 from keras_models import VOCABULARY
 from keras_refusals import REFUSALS
@@ -111,8 +112,34 @@ def deflate(path):
 def build(case, floatx):
     keras.backend.clear_session()
     keras.backend.set_floatx(floatx)
-    graph = case.build(keras)
-    return graph
+    return case.build(keras)
+
+
+def train_a_step(model, x):
+    """Leaves the model with an optimizer and its state."""
+    model.compile("adam", "categorical_crossentropy")
+    feeds = [x] + [np.zeros((BATCH, i.shape[-1]), np.float32) for i in model.inputs[1:]]
+    targets = [np.eye(t.shape[-1], dtype=np.float32)[np.zeros(BATCH, int)] for t in model.outputs]
+    model.fit(feeds, targets, verbose=0)
+
+
+def make(case, seed):
+    """The graph to save, and what it gives, where it is expected to convert."""
+    for attempt in range(100):
+        graph = build(case, case.saved)
+        weights = set_random_weights(graph.model, [seed, attempt] if attempt else seed)
+        x, lengths = make_input(graph, seed)
+        if case.trained:
+            train_a_step(graph.model, x)
+            weights = [w.astype(np.float32) for w in graph.model.get_weights()]
+        if not case.expectation.startswith("same"):
+            return graph, None
+        exact = build(case, "float64")
+        exact.model.set_weights(weights)
+        arrays = expect(exact, x, lengths)
+        if looks_somewhere(arrays, lengths):
+            return graph, arrays
+    raise SystemExit(f"{case.name}: no seed gives attention that is not the same everywhere")
 
 
 def main(only):
@@ -121,29 +148,16 @@ def main(only):
     for seed, case in enumerate(CASES + REFUSALS):
         if KERAS not in case.keras or (only and case.name not in only):
             continue
-        graph = build(case, case.saved)
-        weights = set_random_weights(graph.model, seed)
-        if case.trained:
-            graph.model.compile("adam", "categorical_crossentropy" if len(graph.model.outputs) > 1 else "mse")
-            x, _ = make_input(graph, seed)
-            feeds = [x] + [np.zeros((BATCH, i.shape[-1]), np.float32) for i in graph.model.inputs[1:]]
-            targets = [
-                np.eye(t.shape[-1], dtype=np.float32)[np.zeros(BATCH, int)] for t in graph.model.outputs
-            ]
-            graph.model.fit(feeds, targets, verbose=0)
-            weights = [w.astype(np.float32) for w in graph.model.get_weights()]
+        graph, arrays = make(case, seed)
+        keras.backend.set_floatx(case.saved)
         suffix, kinds = ("", case.kinds) if KERAS == 3 else ("_keras2", case.keras2_kinds)
         for kind in kinds:
             graph.model.save(FOLDER / f"{case.name}{suffix}.{kind}")
             if kind == "keras" and not case.trained:
                 deflate(FOLDER / f"{case.name}{suffix}.{kind}")
-        npz = "-"
-        if case.expectation.startswith("same"):
-            graph = build(case, "float64")
-            graph.model.set_weights(weights)
-            x, lengths = make_input(graph, seed)
-            npz = f"{case.name}{suffix}.npz"
-            np.savez_compressed(FOLDER / npz, **expect(graph, x, lengths))
+        npz = "-" if arrays is None else f"{case.name}{suffix}.npz"
+        if arrays is not None:
+            np.savez_compressed(FOLDER / npz, **arrays)
         for kind in kinds:
             lines[f"{case.name}{suffix}.{kind}"] = f"{npz}\t{case.expectation}\t{case.covers}"
         print(case.name, flush=True)
