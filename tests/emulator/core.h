@@ -1,10 +1,12 @@
 /* The execution core of the emulated CUDA device: all that the runtime API and cuBLAS may use of it.
  *
  * Threads: the core is not re-entrant. A caller holds one lock of its own around every call here, except
- * emu_settings and emu_address_is_device, which may be called at any time from any thread. emu_launch may use
+ * emu_settings and emu_address_is_device, which may be called at any time from any thread. emu_launch may
+ * use
  * threads of its own; they have ended when it returns.
  *
- * Errors: every call that can fail returns an emu_status and, where it takes a struct emu_error, fills in one
+ * Errors: every call that can fail returns an emu_status and, where it takes a struct emu_error, fills in
+ * one
  * clear line `SUBJECT: what is wrong (what was found, what is needed)`. Text and status are set on failure
  * only. */
 #ifndef EMU_CORE_H
@@ -44,7 +46,8 @@ struct emu_error {
   char text[2048];
 };
 
-/* ---- Settings: read from the environment once, at the first call; never NULL, constant afterwards. ---- */
+/* ---- Settings: read from the environment once, at the first call; never NULL, constant afterwards. ----
+ * */
 
 enum emu_checks { EMU_CHECKS_ON = 0, EMU_CHECKS_OFF, EMU_CHECKS_REPORT };
 
@@ -71,7 +74,8 @@ const struct emu_settings *emu_settings(void);
 
 /* ---- Operations and their order: what race detection between launches and copies needs ---- */
 
-/* One piece of work in a stream: a launch, copy, set or cuBLAS call. `id` is not 0 and grows in the order in
+/* One piece of work in a stream: a launch, copy, set or cuBLAS call. `id` is not 0 and grows in the order
+ * in
  * which the runtime executes operations. `ordered` answers whether the operation with an earlier id happens
  * before this one (same stream, events, synchronisation); NULL means: everything earlier does. Host-side
  * synchronous work passes ordered == NULL after synchronising. `name` appears in reports
@@ -95,7 +99,8 @@ struct emu_allocation_info {
   bool is_variable; /* a __device__ or __constant__ variable of a module: not to be freed by cudaFree */
 };
 
-/* Allocates `bytes` (> 0), 512-byte aligned. Device memory lies in a range that faults when host code touches
+/* Allocates `bytes` (> 0), 512-byte aligned. Device memory lies in a range that faults when host code
+ * touches
  * it; pinned and managed memory is ordinary host memory at the same address on both sides. `site` names the
  * allocation in reports ("cudaMalloc"), kept as is. */
 enum emu_status emu_memory_allocate(int device, uint64_t bytes, enum emu_memory_kind kind, const char *site,
@@ -103,7 +108,8 @@ enum emu_status emu_memory_allocate(int device, uint64_t bytes, enum emu_memory_
 /* Makes host memory of the program's own known to the device (cudaHostRegister); emu_memory_free forgets it
  * again. */
 enum emu_status emu_memory_register(void *host, uint64_t bytes, const char *site, struct emu_error *error);
-/* `address` must be a base; a double free and an address that never was one give EMU_ERROR_INVALID_VALUE and
+/* `address` must be a base; a double free and an address that never was one give EMU_ERROR_INVALID_VALUE
+ * and
  * say which. */
 enum emu_status emu_memory_free(uint64_t address, struct emu_error *error);
 /* The live allocation that holds `address`; false if none. */
@@ -131,7 +137,8 @@ enum emu_status emu_access_record(uint64_t address, uint64_t bytes, bool write,
                                   const struct emu_operation *operation, struct emu_error *error);
 /* Bytes in use and in total of a device. */
 void emu_memory_usage(int device, uint64_t *used, uint64_t *total);
-/* Writes a line per live allocation (variables excepted) and returns how many there are; `to` may be NULL. */
+/* Writes a line per live allocation (variables excepted) and returns how many there are; `to` may be NULL.
+ * */
 size_t emu_memory_leaks(FILE *to);
 
 /* ---- Modules ---- */
@@ -166,7 +173,8 @@ struct emu_variable_info {
   bool constant, managed;
 };
 
-/* Parses PTX (need not end in NUL), lays its variables out in the memory of `device` and initialises them. */
+/* Parses PTX (need not end in NUL), lays its variables out in the memory of `device` and initialises them.
+ * */
 enum emu_status emu_module_load(const char *ptx, size_t length, int device, struct emu_module **module,
                                 struct emu_error *error);
 /* Frees the module and its variables; NULL does nothing. */

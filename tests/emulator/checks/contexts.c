@@ -1,4 +1,5 @@
-/* Contexts: blocks of launches, and copies, numbered through the life of the process. The last operations are remembered; what is older counts as
+/* Contexts: blocks of launches, and copies, numbered through the life of the process. The last operations
+ * are remembered; what is older counts as
  * ordered. When the numbers run out, the shadows are wiped and they start again. */
 #include "races.h"
 

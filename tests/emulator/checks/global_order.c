@@ -1,5 +1,7 @@
-/* Order between the blocks of a launch. Each block knows, of every other, up to which of its contexts what it did happens before. A release gives the
- * block a new context, so that what it does later is not covered. Places that several blocks read without order between them hold a set of readers, which
+/* Order between the blocks of a launch. Each block knows, of every other, up to which of its contexts what
+ * it did happens before. A release gives the
+ * block a new context, so that what it does later is not covered. Places that several blocks read without
+ * order between them hold a set of readers, which
  * has a context number of its own; equal sets are shared. */
 #include "races.h"
 

@@ -1,6 +1,8 @@
 /* Race detection. A shadow word per 4 bytes says who accessed them last:
- *   global memory   context (27 bits) | strong (1) | bytes (4)   a context is a block of a launch, or a copy, up to its next release
- *   shared memory   time (17 bits) | thread (10) | strong or many (1) | bytes (4)   time counts the synchronisations of the block
+ *   global memory   context (27 bits) | strong (1) | bytes (4)   a context is a block of a launch, or a
+ * copy, up to its next release
+ *   shared memory   time (17 bits) | thread (10) | strong or many (1) | bytes (4)   time counts the
+ * synchronisations of the block
  * A conflict is two accesses of which one writes and one is weak, neither ordered before the other. */
 #ifndef EMU_RACES_H
 #define EMU_RACES_H
@@ -27,7 +29,8 @@ struct emu_publications {
   size_t count, capacity;
 };
 
-/* The vector of an object, `length` long; NULL if there is none and `make` is false, or without host memory. */
+/* The vector of an object, `length` long; NULL if there is none and `make` is false, or without host
+ * memory. */
 uint32_t *emu_publication(struct emu_publications *p, const void *object, uint32_t length, bool make);
 void emu_publications_free(struct emu_publications *p);
 static inline void emu_vector_join(uint32_t *to, const uint32_t *from, uint32_t length) {
@@ -53,7 +56,8 @@ struct emu_shared_races {
 };
 
 /* contexts.c: who is who in the shadows of global memory. */
-/* `count` new contexts for an operation, which is described by `name` (copied) and, for launches, its grid. */
+/* `count` new contexts for an operation, which is described by `name` (copied) and, for launches, its
+ * grid. */
 uint32_t emu_contexts_open(const struct emu_operation *operation, const char *name, uint64_t count,
                            const struct emu_dim3 *grid);
 /* One more context of the operation opened last; 0 if there are no more. */
@@ -61,7 +65,8 @@ uint32_t emu_contexts_extend(void);
 /* Every context below happens before the operation. */
 uint32_t emu_contexts_settled(const struct emu_operation *operation);
 bool emu_context_before(uint32_t context, const struct emu_operation *operation);
-/* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it, else UINT64_MAX. */
+/* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it,
+ * else UINT64_MAX. */
 void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes);
 /* A copy or library call: checks and records a range. False and a text if it races. */
 bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, bool write,
@@ -94,7 +99,8 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
 bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                      unsigned bytes, unsigned kind);
 
-/* `count` whole words at once, all last accessed in ways that are ordered before: recorded, true. Otherwise nothing changes: false. */
+/* `count` whole words at once, all last accessed in ways that are ordered before: recorded, true.
+ * Otherwise nothing changes: false. */
 static inline bool emu_race_read_words(const uint32_t *writers, uint32_t *readers, unsigned count,
                                        uint32_t me, uint32_t settled, uint32_t several) {
   uint32_t bad = 0;

@@ -1,4 +1,5 @@
-/* Order between the threads of a block: what each warp knows of each, and, where lanes synchronise on their own, each lane or thread. */
+/* Order between the threads of a block: what each warp knows of each, and, where lanes synchronise on
+ * their own, each lane or thread. */
 #include "races.h"
 
 #include <stdlib.h>
@@ -97,7 +98,8 @@ bool emu_shared_knows(const struct emu_shared_races *s, uint32_t thread, uint32_
   return s->threads && time <= s->threads[(size_t)thread * s->thread_count + about];
 }
 
-/* The row of a thread in the matrix of threads, which is made when the first is asked for; NULL without host memory. */
+/* The row of a thread in the matrix of threads, which is made when the first is asked for; NULL without
+ * host memory. */
 uint32_t *emu_shared_row(struct emu_shared_races *s, uint32_t thread) {
   if (!s->threads)
     s->threads = calloc((size_t)s->thread_count * s->thread_count, sizeof *s->threads);

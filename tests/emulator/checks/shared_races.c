@@ -57,7 +57,8 @@ static enum verdict readers_ordered(const struct emu_shared_races *s, struct emu
   return single_ordered(s, w, lane, word, false) ? ORDERED : UNORDERED;
 }
 
-/* Of several readers only the bytes that all of them have read are kept: which of them read the others is not known. */
+/* Of several readers only the bytes that all of them have read are kept: which of them read the others is
+ * not known. */
 static void add_reader(struct emu_shared_races *s, struct emu_warp *w, unsigned lane, uint32_t i,
                        uint32_t mask, bool all) {
   uint32_t old = s->readers[i], thread = w->index * EMU_LANES + lane, warps = 1u << w->index;

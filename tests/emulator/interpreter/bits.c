@@ -113,7 +113,8 @@ static inline uint32_t reverse_32(uint32_t x) {
 EMU_UNARY(brev_32, uint32_t, reverse_32(x))
 EMU_UNARY(brev_64, uint64_t, (uint64_t)reverse_32((uint32_t)x) << 32 | reverse_32((uint32_t)(x >> 32)))
 
-/* bfe: the field's bits, extended by its highest one for signed types; what lies outside of the register repeats the sign. */
+/* bfe: the field's bits, extended by its highest one for signed types; what lies outside of the register
+ * repeats the sign. */
 #define FIELD(name, type, signed_type, is_signed)                                                            \
   EMU_HANDLER(name) {                                                                                        \
     EMU_VALUES(type, d, 0);                                                                                  \

@@ -45,19 +45,19 @@ static inline float flushed(uint32_t bits) {
 #define PLAIN(v) (v)
 #define FLOAT_COMPARISONS(suffix, type, real, get)                                                           \
   COMPARE(eq_##suffix, type, get(x) == get(y))                                                               \
-  COMPARE(ne_##suffix, type, (get(x) < get(y)) | (get(x) > get(y)))                                          \
+  COMPARE(ne_##suffix, type, (get(x) < get(y)) || (get(x) > get(y)))                                         \
   COMPARE(lt_##suffix, type, get(x) < get(y))                                                                \
   COMPARE(le_##suffix, type, get(x) <= get(y))                                                               \
   COMPARE(gt_##suffix, type, get(x) > get(y))                                                                \
   COMPARE(ge_##suffix, type, get(x) >= get(y))                                                               \
-  COMPARE(equ_##suffix, type, !((get(x) < get(y)) | (get(x) > get(y))))                                      \
+  COMPARE(equ_##suffix, type, !((get(x) < get(y)) || (get(x) > get(y))))                                     \
   COMPARE(neu_##suffix, type, get(x) != get(y))                                                              \
   COMPARE(ltu_##suffix, type, !(get(x) >= get(y)))                                                           \
   COMPARE(leu_##suffix, type, !(get(x) > get(y)))                                                            \
   COMPARE(gtu_##suffix, type, !(get(x) <= get(y)))                                                           \
   COMPARE(geu_##suffix, type, !(get(x) < get(y)))                                                            \
-  COMPARE(num_##suffix, type, (get(x) == get(x)) & (get(y) == get(y)))                                       \
-  COMPARE(nan_##suffix, type, (get(x) != get(x)) | (get(y) != get(y)))
+  COMPARE(num_##suffix, type, (get(x) == get(x)) && (get(y) == get(y)))                                      \
+  COMPARE(nan_##suffix, type, (get(x) != get(x)) || (get(y) != get(y)))
 FLOAT_COMPARISONS(f32, float, float, PLAIN)
 FLOAT_COMPARISONS(ftz, uint32_t, float, flushed)
 FLOAT_COMPARISONS(f64, double, double, PLAIN)

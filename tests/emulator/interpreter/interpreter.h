@@ -1,7 +1,8 @@
 /* What a family of instructions works with: the warp, its lanes' values, device memory.
  *
  * Every file of this folder is compiled several times for levels of the host processor (portable, AVX2,
- * AVX-512), with EMU_VARIANT pasting the level to a name; so every symbol in it is static, except its family:
+ * AVX-512), with EMU_VARIANT pasting the level to a name; so every symbol in it is static, except its
+ * family:
  * `const struct emu_family EMU_VARIANT(emu_family_integer) = {...};`, which families.c lists. Helpers that
  * families share are static inline in headers here. No -ffast-math, no contraction
  * (-ffp-contract=off): write fmaf/fma where PTX says fma. The rounding mode is to-nearest when a handler is
@@ -41,7 +42,8 @@ struct emu_warp {
   struct emu_block *block;
   struct emu_launch *launch;
   struct emu_worker *worker;
-  const void *storing; /* value that the access in progress writes, if it is known: writing what is there already is no race */
+  const void *
+      storing; /* value that the access in progress writes, if it is known: writing what is there already is no race */
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
 
@@ -110,9 +112,11 @@ enum emu_access_kind {
   EMU_ALL_OF_WARP = 32, /* all lanes do it, not just the one that is named */
 };
 
-/* The place in host memory of `bytes` bytes at a device address for one lane, having done every check (state
+/* The place in host memory of `bytes` bytes at a device address for one lane, having done every check
+ * (state
  * space, bounds, alignment, after free, initialisation when read, race) and marked it as initialised when
- * written. `bytes` is at most 16 and a power of two and the address has to be aligned to it. Returns NULL and
+ * written. `bytes` is at most 16 and a power of two and the address has to be aligned to it. Returns NULL
+ * and
  * raises the fault if the access must not be done: return from the handler then. Does not count; see
  * emu_count_*. */
 void *emu_access(struct emu_warp *warp, const struct emu_instruction *in, enum emu_space space,
@@ -145,11 +149,13 @@ uint32_t emu_cluster_rank(const struct emu_warp *warp);
 
 /* For instructions with a member mask. True if every lane that the masks of the lanes in `mask` name is in
  * `mask`: go on. Otherwise the path has been parked until the others arrive (or split, if the guard left
- * lanes out): return from the handler at once; the instruction is executed again later. members[lane] is each
+ * lanes out): return from the handler at once; the instruction is executed again later. members[lane] is
+ * each
  * lane's member mask. */
 bool emu_warp_converge(struct emu_warp *warp, const struct emu_instruction *in,
                        const uint32_t members[EMU_LANES], uint32_t mask);
-/* Tells the scheduler that this warp looked at something that others have to change (try_wait that failed, a
+/* Tells the scheduler that this warp looked at something that others have to change (try_wait that failed,
+ * a
  * spin). */
 static inline void emu_warp_polls(struct emu_warp *warp) {
   warp->polls++;
@@ -167,7 +173,8 @@ void emu_order_acquire(struct emu_warp *warp, unsigned lane, const void *object,
 
 /* ---- Faults ---- */
 
-/* Stops the launch; the text gets kernel, source line, block and thread added. `format` names what is wrong.
+/* Stops the launch; the text gets kernel, source line, block and thread added. `format` names what is
+ * wrong.
  */
 void emu_fault(struct emu_warp *warp, const struct emu_instruction *in, unsigned lane, enum emu_status status,
                const char *format, ...) __attribute__((format(printf, 5, 6)));

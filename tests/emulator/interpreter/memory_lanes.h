@@ -1,4 +1,5 @@
-/* The way in between: lanes anywhere in one allocation, or in the block's shared memory, checked one by one but without a call each. Whatever is not as
+/* The way in between: lanes anywhere in one allocation, or in the block's shared memory, checked one by
+ * one but without a call each. Whatever is not as
  * usual is left to emu_access, which does the same with every explanation. */
 #ifndef EMU_MEMORY_LANES_H
 #define EMU_MEMORY_LANES_H

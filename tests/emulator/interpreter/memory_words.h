@@ -1,4 +1,5 @@
-/* Moving what ld and st move between memory and registers, and the fast way: all 32 lanes at addresses side by side, or at the same one. */
+/* Moving what ld and st move between memory and registers, and the fast way: all 32 lanes at addresses
+ * side by side, or at the same one. */
 #ifndef EMU_MEMORY_WORDS_H
 #define EMU_MEMORY_WORDS_H
 
@@ -127,7 +128,8 @@ static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
   return all;
 }
 
-/* Host memory of a row of all lanes in global memory, checked and recorded; NULL if something is not as usual. */
+/* Host memory of a row of all lanes in global memory, checked and recorded; NULL if something is not as
+ * usual. */
 static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struct emu_instruction *in,
                                                  uint64_t first, unsigned bytes, bool write) {
   const struct emu_allocation *a = w->worker->cache[in->index];

@@ -1,4 +1,5 @@
-/* Reserves the device's part of the address space, and says so in one line when host code dereferences it. */
+/* Reserves the device's part of the address space, and says so in one line when host code dereferences it.
+ * */
 #include "memory.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* Copies and sets by the runtime, and accesses by library calls: bounds, what is initialised, races between operations. */
+/* Copies and sets by the runtime, and accesses by library calls: bounds, what is initialised, races
+ * between operations. */
 #include "../checks/races.h"
 
 #include <string.h>

@@ -57,7 +57,8 @@ const char *emu_opcode(const struct emu_decoder *decoder);
 /* Takes the modifier `name` (without the dot, "rn", "shared::cluster") wherever it stands among those not
  * taken yet. */
 bool emu_take(struct emu_decoder *decoder, const char *name);
-/* Takes the first modifier, in the order written, that is one of the NULL-terminated `names`; its index in them, -1 if none is. */
+/* Takes the first modifier, in the order written, that is one of the NULL-terminated `names`; its index in
+ * them, -1 if none is. */
 int emu_take_one(struct emu_decoder *decoder, const char *const *names);
 /* Takes the first modifier not taken yet that is a type. */
 enum emu_type emu_take_type(struct emu_decoder *decoder);
@@ -79,10 +80,14 @@ unsigned emu_vector_length(const struct emu_decoder *decoder, unsigned index); /
 /* Binds operand `index` of the PTX to out->operand[slot].
  * value: register, immediate or symbol whose width is `bytes`; a wider or narrower register is an error.
  * bytes == 0 takes a register as it is (immediates are then 32-bit). floating immediates (0f, 0d, decimal)
- * are converted to `bytes` wide IEEE values. predicate: a predicate register, perhaps negated (!p). address:
- * [register + displacement], [symbol + displacement], [immediate]. vector: {..} of values of `bytes` each (0:
- * as they are); a single register counts as a vector of one. Constant p|q pairs likewise, whose elements may
- * be predicates (bytes 0) or values. The sink `_` gets a scratch register, or offset of a scratch predicate.
+ * are converted to `bytes` wide IEEE values. predicate: a predicate register, perhaps negated (!p).
+ * address:
+ * [register + displacement], [symbol + displacement], [immediate]. vector: {..} of values of `bytes` each
+ * (0:
+ * as they are); a single register counts as a vector of one. Constant p|q pairs likewise, whose elements
+ * may
+ * be predicates (bytes 0) or values. The sink `_` gets a scratch register, or offset of a scratch
+ * predicate.
  */
 bool emu_bind_value(struct emu_decoder *decoder, struct emu_instruction *out, unsigned slot, unsigned index,
                     unsigned bytes);

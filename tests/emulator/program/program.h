@@ -1,4 +1,5 @@
-/* The decoded program of one kernel: a flat array of instructions (the kernel's, then those of every function
+/* The decoded program of one kernel: a flat array of instructions (the kernel's, then those of every
+ * function
  * it can reach) whose operands are places in a warp's frame or in the program's pool of constants.
  *
  * Register file. A frame holds each register as 32 values side by side, lane by lane, aligned to 64 bytes:
@@ -14,7 +15,8 @@
 struct emu_warp;
 struct emu_instruction;
 
-/* Executes `in` for the lanes in `mask`, a non-empty subset of the warp's active lanes with the instruction's
+/* Executes `in` for the lanes in `mask`, a non-empty subset of the warp's active lanes with the
+ * instruction's
  * guard predicate applied. Writes only the lanes in `mask` of its results. The core moves on to the next
  * instruction afterwards unless the handler changed warp->next or raised something (see interpreter.h). */
 typedef void emu_handler(struct emu_warp *warp, const struct emu_instruction *in, uint32_t mask);

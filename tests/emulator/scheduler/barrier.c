@@ -1,4 +1,5 @@
-/* Barriers of a block: bar.sync, bar.arrive, bar.red. They count threads; lanes of a warp may come one after
+/* Barriers of a block: bar.sync, bar.arrive, bar.red. They count threads; lanes of a warp may come one
+ * after
  * the other. */
 #include "block.h"
 
@@ -44,7 +45,8 @@ static void complete(struct emu_block *block, uint32_t number) {
   memset(b, 0, sizeof *b);
 }
 
-/* Missing lanes of a block's last warp count where the number of threads is given, as it is a multiple of the
+/* Missing lanes of a block's last warp count where the number of threads is given, as it is a multiple of
+ * the
  * warp size. */
 static uint32_t threads_of(struct emu_warp *w, uint32_t mask, uint32_t expected,
                            const struct emu_barrier *b) {

@@ -91,7 +91,8 @@ bool emu_block_blocked(const struct emu_block *b) {
   return true;
 }
 
-/* Lanes that wait at a meeting for lanes that wait at a barrier: an aligned barrier must not be reached by a
+/* Lanes that wait at a meeting for lanes that wait at a barrier: an aligned barrier must not be reached by
+ * a
  * part of a warp, any other may. */
 static bool may_release(const struct emu_warp_state *s) {
   const struct emu_instruction *code = s->warp.launch->program->code;

@@ -1,4 +1,5 @@
-/* A launch that is being run: its blocks, their warps, and the paths that a warp's lanes have split into. */
+/* A launch that is being run: its blocks, their warps, and the paths that a warp's lanes have split into.
+ * */
 #ifndef EMU_BLOCK_H
 #define EMU_BLOCK_H
 
@@ -196,7 +197,8 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
 /* warp.c */
 bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block,
                     uint32_t index); /* false: no host memory */
-/* Runs until the warp ends, waits or has had its turn; true if it executed anything but looks at what others
+/* Runs until the warp ends, waits or has had its turn; true if it executed anything but looks at what
+ * others
  * should change. */
 bool emu_warp_run(struct emu_warp_state *s);
 void emu_tally_undo(struct emu_warp *w, const struct emu_instruction *in,
@@ -209,7 +211,8 @@ void emu_lane_position(const struct emu_warp_state *s, unsigned lane, uint32_t p
 void emu_barrier_come(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, uint32_t barrier,
                       uint32_t expected, bool waits, uint32_t value);
 enum emu_barrier_result { EMU_BARRIER_PLAIN = 0, EMU_BARRIER_COUNT, EMU_BARRIER_ALL, EMU_BARRIER_ANY };
-/* option[] of barriers: enum emu_barrier_result, whose result is operand 0; whether all lanes of a warp have
+/* option[] of barriers: enum emu_barrier_result, whose result is operand 0; whether all lanes of a warp
+ * have
  * to come together. */
 enum { EMU_OPTION_BARRIER = 0, EMU_OPTION_ALIGNED = 1 };
 /* cluster.c: barrier.cluster */

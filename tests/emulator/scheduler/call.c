@@ -1,4 +1,5 @@
-/* Calls of functions: a frame of registers and a part of the stack; parameters are copied from the caller's part to the callee's. */
+/* Calls of functions: a frame of registers and a part of the stack; parameters are copied from the
+ * caller's part to the callee's. */
 #include "system.h"
 
 #include <string.h>

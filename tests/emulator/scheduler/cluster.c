@@ -1,4 +1,5 @@
-/* barrier.cluster: all threads of all blocks of a cluster. A wait ends when the phase in which the thread arrived is over. */
+/* barrier.cluster: all threads of all blocks of a cluster. A wait ends when the phase in which the thread
+ * arrived is over. */
 #include "block.h"
 
 #include "../checks/order.h"

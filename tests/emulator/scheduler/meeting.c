@@ -1,5 +1,7 @@
-/* Meetings. A path's lanes are expected, and have not arrived, at every meeting from path->meeting outwards;
- * so a meeting at which all the expected lanes have arrived is in no path's chain any more and is given back.
+/* Meetings. A path's lanes are expected, and have not arrived, at every meeting from path->meeting
+ * outwards;
+ * so a meeting at which all the expected lanes have arrived is in no path's chain any more and is given
+ * back.
  */
 #include "block.h"
 

@@ -6,7 +6,8 @@
 
 enum emu_system { EMU_SYSTEM_NONE, EMU_SYSTEM_PRINTF, EMU_SYSTEM_MALLOC, EMU_SYSTEM_FREE, EMU_SYSTEM_ASSERT };
 
-/* What a call instruction's extra points at. Arguments and results lie in the caller's part of the stack. */
+/* What a call instruction's extra points at. Arguments and results lie in the caller's part of the stack.
+ * */
 struct emu_call {
   enum emu_system system;
   uint32_t function; /* index in the program; EMU_NO_TARGET: operand 0 holds its address */
@@ -29,7 +30,8 @@ void emu_call_results(struct emu_warp_state *s, const struct emu_instruction *ca
 void emu_system_call(struct emu_warp_state *s, const struct emu_instruction *in, uint32_t mask);
 /* Host pointer of `bytes` readable bytes at a generic address of a lane; NULL if there are none. */
 const void *emu_system_read(struct emu_warp_state *s, unsigned lane, uint64_t address, unsigned bytes);
-/* printf.c: formats a device printf of one lane to `to`; false if the format or its arguments cannot be read. */
+/* printf.c: formats a device printf of one lane to `to`; false if the format or its arguments cannot be
+ * read. */
 bool emu_device_printf(struct emu_warp_state *s, unsigned lane, uint64_t format, uint64_t arguments, FILE *to,
                        int *count);
 
