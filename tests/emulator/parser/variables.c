@@ -112,6 +112,7 @@ static bool parse_initial_list(struct emu_parser *p, struct initial_list *list, 
 }
 
 static bool parse_attributes(struct emu_parser *p, struct emu_symbol *v, uint64_t *vector) {
+  bool of_target = false; /* behind .ptr, an alignment is that of what is pointed to */
   v->align = 0;
   *vector = 1;
   while (p->token.kind == EMU_TOKEN_DOTTED) {
@@ -122,7 +123,8 @@ static bool parse_attributes(struct emu_parser *p, struct emu_symbol *v, uint64_
         return false;
       if (!align || (align & (align - 1)) || align > 4096)
         return emu_syntax_error(p, "an alignment that is a power of two is needed");
-      v->align = (uint32_t)align;
+      if (!of_target)
+        v->align = (uint32_t)align;
       continue;
     }
     if (emu_token_dotted(p, "attribute")) {
@@ -142,6 +144,7 @@ static bool parse_attributes(struct emu_parser *p, struct emu_symbol *v, uint64_
     } else if (emu_token_dotted(p, "ptr") || emu_token_dotted(p, "global") || emu_token_dotted(p, "const") ||
                emu_token_dotted(p, "shared") || emu_token_dotted(p, "local")) {
       /* .param .u64 .ptr .global .align 16 name: a hint about what is pointed to */
+      of_target = of_target || emu_token_dotted(p, "ptr");
     } else {
       enum emu_type type = emu_type_by_name(p->token.text, p->token.length);
       if (type == EMU_TYPE_NONE)
