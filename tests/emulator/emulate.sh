@@ -43,4 +43,10 @@ shift $taken
 [ -e "$libraries/libcudart.so.13" ] || die "$libraries: no emulated device there (build it with nvcc in the PATH)"
 libraries=$(cd "$libraries" && pwd)
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+
+# A program whose runtime was linked statically never asks for ours.
+program=$(command -v -- "$1" || true)
+if [ -n "$program" ] && grep -q '\.nv_fatbin' "$program" 2>/dev/null && ! grep -q 'libcudart\.so\.13' "$program"; then
+  echo "emulate: $1: its CUDA runtime is not libcudart.so.13 (build it with nvcc 13 -cudart shared)" >&2
+fi
 exec "$@"

@@ -200,3 +200,36 @@ cudaError_t emu_node_any(struct cudaGraphNodeParams *p, struct emu_work *work) {
                     (int)p->type);
   }
 }
+
+static cudaError_t memory_attribute(int device, enum cudaGraphMemAttributeType attribute, void *value,
+                                    bool set) {
+  static uint64_t high[EMU_MAX_DEVICES];
+  uint64_t used = 0;
+  EMU_TRY(emu_device_check(device));
+  for (struct emu_graph_allocation *a = allocations; a; a = a->next)
+    used += a->address && a->device == device ? a->bytes : 0;
+  high[device] = used > high[device] ? used : high[device];
+  if (!value || (unsigned)attribute > cudaGraphMemAttrReservedMemHigh)
+    return cudaErrorInvalidValue;
+  bool peak = attribute == cudaGraphMemAttrUsedMemHigh || attribute == cudaGraphMemAttrReservedMemHigh;
+  if (set && (!peak || *(uint64_t *)value))
+    return cudaErrorInvalidValue;
+  if (set)
+    high[device] = used;
+  else
+    *(uint64_t *)value = peak ? high[device] : used;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value) {
+  EMU_API(memory_attribute(device, attr, value, false));
+}
+
+cudaError_t cudaDeviceSetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value) {
+  EMU_API(memory_attribute(device, attr, value, true));
+}
+
+/* Nothing is held beyond what graphs still refer to. */
+cudaError_t cudaDeviceGraphMemTrim(int device) {
+  EMU_API(emu_device_check(device));
+}

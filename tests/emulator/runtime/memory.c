@@ -79,9 +79,8 @@ cudaError_t emu_release(void *pointer, const char *name, unsigned kinds) {
                     pointer, info.base == address ? "the start of" : "inside", (unsigned long long)info.size,
                     info.site ? info.site : "a variable");
   if (found) {
-    emu_device_drain(info.device);
-    if (info.device != emu_device())
-      emu_device_drain(emu_device());
+    for (int device = 0; device < emu_settings()->devices; device++)
+      emu_device_drain(device);
     emu_deliver_forget(info.base, info.size);
     emu_pool_forget(address);
     emu_graph_disown(address);

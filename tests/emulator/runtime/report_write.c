@@ -134,10 +134,23 @@ static void document(FILE *to, const struct emu_summary *s) {
   fputs("]}\n", to);
 }
 
-void emu_write_json(const char *path, const struct emu_summary *summary) {
-  char *beside = NULL;
-  if (asprintf(&beside, "%s.%ld.part", path, (long)getpid()) < 0)
+/* %p in the name stands for the process's number, for programs that start others. */
+static char *file_name(const char *pattern) {
+  const char *mark = strstr(pattern, "%p");
+  char *name = NULL;
+  if (!mark)
+    return strdup(pattern);
+  if (asprintf(&name, "%.*s%ld%s", (int)(mark - pattern), pattern, (long)getpid(), mark + 2) < 0)
+    return NULL;
+  return name;
+}
+
+void emu_write_json(const char *pattern, const struct emu_summary *summary) {
+  char *beside = NULL, *path = file_name(pattern);
+  if (!path || asprintf(&beside, "%s.%ld.part", path, (long)getpid()) < 0) {
+    free(path);
     return;
+  }
   FILE *file = fopen(beside, "w");
   if (file)
     document(file, summary);
@@ -149,6 +162,7 @@ void emu_write_json(const char *path, const struct emu_summary *summary) {
     unlink(beside);
   }
   free(beside);
+  free(path);
 }
 
 static uint64_t sum(const uint64_t *counts) {

@@ -8,6 +8,8 @@ enum { LOWEST_PRIORITY = 0, HIGHEST_PRIORITY = -5 };
 static struct CUstream_st *legacy[EMU_MAX_DEVICES];
 static _Thread_local struct CUstream_st *own[EMU_MAX_DEVICES];
 static unsigned long long last_id;
+/* Work of streams that were destroyed before it ran; of the blocking ones apart, as the legacy stream waits for it. */
+static struct emu_clock orphans[EMU_MAX_DEVICES], blocking_orphans[EMU_MAX_DEVICES];
 
 static cudaStream_t make(int device, unsigned flags, int priority) {
   cudaStream_t stream = emu_need(sizeof *stream);
@@ -53,6 +55,7 @@ void emu_stream_order(cudaStream_t stream, struct emu_clock *clock) {
     for (size_t i = 0; (other = emu_handle_at(EMU_HANDLE_STREAM, i)); i++)
       if (other->device == stream->device && !(other->flags & cudaStreamNonBlocking))
         emu_clock_join(clock, &other->last);
+    emu_clock_join(clock, &blocking_orphans[stream->device]);
   } else if (!(stream->flags & cudaStreamNonBlocking) && legacy[stream->device]) {
     emu_clock_join(clock, &legacy[stream->device]->last);
   }
@@ -65,6 +68,7 @@ void emu_device_clock(int device, struct emu_clock *clock) {
       emu_clock_join(clock, &stream->last);
   if (legacy[device])
     emu_clock_join(clock, &legacy[device]->last);
+  emu_clock_join(clock, &orphans[device]);
 }
 
 void emu_device_drain(int device) {
@@ -120,6 +124,9 @@ static void destroy(cudaStream_t stream) {
   emu_capture_abandon(stream);
   emu_handle_remove(stream);
   emu_queue_give(stream->queue);
+  emu_clock_join(&orphans[stream->device], &stream->last);
+  if (!(stream->flags & cudaStreamNonBlocking))
+    emu_clock_join(&blocking_orphans[stream->device], &stream->last);
   emu_clock_free(&stream->last);
   free(stream);
 }

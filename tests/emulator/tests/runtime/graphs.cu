@@ -178,6 +178,10 @@ static void child_graphs_and_memory_nodes_run() {
     OK(cudaStreamSynchronize(one));
     CHECK_EQUAL(host[3], 8);
   }
+  unsigned long long used;
+  OK(cudaDeviceGetGraphMemAttribute(0, cudaGraphMemAttrUsedMemCurrent, &used));
+  CHECK_EQUAL(used, BYTES);
+  OK(cudaDeviceGraphMemTrim(0));
   cudaGraph_t whole;
   OK(cudaStreamBeginCapture(two, cudaStreamCaptureModeRelaxed));
   OK(cudaGraphLaunch(exec, two)); // becomes a child of the captured graph

@@ -197,6 +197,21 @@ static void queries_bring_work_forward() {
   cudaGetLastError();
 }
 
+static void work_outlives_its_stream() {
+  cudaStream_t blocking, free_running;
+  int back[N];
+  OK(cudaStreamCreate(&blocking));
+  OK(cudaStreamCreateWithFlags(&free_running, cudaStreamNonBlocking));
+  fill<<<GRID, 0, blocking>>>(a, N, 21);
+  fill<<<GRID, 0, free_running>>>(host, N, 22);
+  OK(cudaStreamDestroy(blocking));
+  OK(cudaStreamDestroy(free_running));
+  OK(cudaMemcpy(back, a, BYTES, cudaMemcpyDeviceToHost)); // the legacy stream waits for it still
+  CHECK_EQUAL(back[7], 21);
+  OK(cudaDeviceSynchronize());
+  CHECK_EQUAL(host[7], 22);
+}
+
 static void streams_say_what_they_are() {
   cudaStream_t stream;
   int least, greatest, priority, device;
@@ -232,6 +247,7 @@ int main() {
   the_legacy_stream_orders_blocking_streams();
   host_functions_run_in_their_turn();
   queries_bring_work_forward();
+  work_outlives_its_stream();
   streams_say_what_they_are();
   OK(cudaFree(a));
   OK(cudaFree(b));

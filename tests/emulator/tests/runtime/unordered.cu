@@ -1,5 +1,5 @@
 // Work on two streams that share memory, in order and with one order left out; the argument says which.
-// what is left out must be found whatever the seed, what is there must pass.
+// What is left out must be found whatever the seed; what is there must pass.
 #include "check.h"
 
 #include <string.h>
