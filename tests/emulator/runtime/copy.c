@@ -104,6 +104,11 @@ cudaError_t emu_copy_resolve(struct emu_copy_work *copy, enum cudaMemcpyKind kin
   return check_side(copy, &copy->from, false, name);
 }
 
+static bool is_managed(uint64_t address) {
+  struct emu_allocation_info info;
+  return emu_place(address, &info) == EMU_PLACE_MANAGED;
+}
+
 cudaError_t emu_copy_issue(struct emu_copy_work *copy, enum cudaMemcpyKind kind, cudaStream_t stream,
                            bool asynchronous, const char *name) {
   cudaStream_t found;
@@ -111,7 +116,9 @@ cudaError_t emu_copy_issue(struct emu_copy_work *copy, enum cudaMemcpyKind kind,
   if (!copy->width || !copy->height || !copy->depth)
     return (unsigned)kind > cudaMemcpyDefault ? cudaErrorInvalidMemcpyDirection : cudaSuccess;
   EMU_TRY(emu_copy_resolve(copy, kind, name));
-  bool waits = !asynchronous && copy->kind != cudaMemcpyDeviceToDevice;
+  /* Between devices not even cudaMemcpy is waited for; what the host may read at once, managed memory, is. */
+  bool managed = is_managed(copy->to.address) || is_managed(copy->from.address);
+  bool waits = !asynchronous && (copy->kind != cudaMemcpyDeviceToDevice || managed);
   if (copy->kind == cudaMemcpyHostToHost && !found->capture)
     waits = true;
   copy->waits = waits;

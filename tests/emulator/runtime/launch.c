@@ -274,6 +274,10 @@ cudaError_t cudaGetKernel(cudaKernel_t *kernelPtr, const void *entryFuncAddr) {
   EMU_API(get_kernel(kernelPtr, entryFuncAddr));
 }
 
+cudaError_t cudaGetFuncBySymbol(cudaFunction_t *functionPtr, const void *symbolPtr) {
+  EMU_API(get_kernel((cudaKernel_t *)functionPtr, symbolPtr));
+}
+
 static cudaError_t launch_plain(const void *function, dim3 grid, dim3 block, void **arguments, size_t shared,
                                 cudaStream_t stream, bool cooperative) {
   struct emu_launch_request request = plain(function, grid, block, arguments, shared, stream, cooperative);

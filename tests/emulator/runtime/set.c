@@ -44,8 +44,8 @@ static cudaError_t issue(struct emu_set_work set, cudaStream_t handle, bool asyn
   EMU_TRY(emu_set_check(&set, name));
   struct emu_work work = {.kind = EMU_WORK_SET, .device = stream->device, .name = name, .set = set};
   struct emu_allocation_info info;
-  /* Only a set of page-locked host memory is waited for; of device memory not even cudaMemset is. */
-  bool waits = !asynchronous && emu_place(set.to, &info) == EMU_PLACE_PINNED;
+  /* Only a set of page-locked or managed memory is waited for; of device memory not even cudaMemset is. */
+  bool waits = !asynchronous && emu_place(set.to, &info) != EMU_PLACE_DEVICE;
   EMU_TRY(emu_issue(handle, &work));
   return waits ? emu_stream_wait(stream) : cudaSuccess;
 }

@@ -141,6 +141,7 @@ static void pointers_say_what_they_are() {
   OK(cudaPointerGetAttributes(&a, plain));
   CHECK(a.type == cudaMemoryTypeUnregistered);
   CODE(cudaHostGetDevicePointer(&mapped, plain, 0), cudaErrorInvalidValue);
+  OK(cudaMemset(device, 0, BYTES));
   OK(cudaHostRegister(plain, BYTES, cudaHostRegisterMapped));
   CODE(cudaHostRegister(plain, BYTES, 0), cudaErrorHostMemoryAlreadyRegistered);
   OK(cudaHostGetDevicePointer(&mapped, plain, 0));
@@ -151,6 +152,9 @@ static void pointers_say_what_they_are() {
   scale<<<8, 128>>>(pinned, N, 7);
   OK(cudaDeviceSynchronize());
   CHECK(plain[17] == 15 && managed[17] == 18 && pinned[17] == 21);
+  OK(cudaMemcpy(managed, device, 4, cudaMemcpyDefault));
+  OK(cudaMemset(managed + 1, 0, 4)); // of managed memory both are waited for
+  CHECK(managed[1] == 0);
   OK(cudaHostUnregister(plain));
   CODE(cudaHostUnregister(plain), cudaErrorHostMemoryNotRegistered);
   CODE(cudaFree(pinned), cudaErrorInvalidValue);
