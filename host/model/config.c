@@ -35,11 +35,16 @@ static const struct word words_recurrent_activation[] = {
     {"hard_sigmoid", CUSEQ_ACTIVATION_HARD_SIGMOID},
     {"hard_sigmoid_keras2", CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2},
     {NULL, 0}};
-static const struct word words_dense_activation[] = {{"linear", CUSEQ_ACTIVATION_LINEAR},
-                                                     {"tanh", CUSEQ_ACTIVATION_TANH},
-                                                     {"relu", CUSEQ_ACTIVATION_RELU},
-                                                     {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
-                                                     {NULL, 0}};
+static const struct word words_attention_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
+                                                         {"relu", CUSEQ_ACTIVATION_RELU},
+                                                         {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+                                                         {"linear", CUSEQ_ACTIVATION_LINEAR},
+                                                         {NULL, 0}};
+static const struct word words_initial_activation[] = {{"linear", CUSEQ_ACTIVATION_LINEAR},
+                                                       {"tanh", CUSEQ_ACTIVATION_TANH},
+                                                       {"relu", CUSEQ_ACTIVATION_RELU},
+                                                       {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+                                                       {NULL, 0}};
 static const struct word words_output_activation[] = {
     {"softmax", CUSEQ_ACTIVATION_SOFTMAX}, {"linear", CUSEQ_ACTIVATION_LINEAR}, {NULL, 0}};
 static const struct word words_score[] = {{"concat", CUSEQ_SCORE_CONCAT},
@@ -131,7 +136,7 @@ static cuseq_status config_attention_layers(const json_t *layers, cuseq_config *
     const json_t *layer = json_array_get(layers, l);
     TRY(config_known_keys(layer, where, keys));
     TRY(config_integer(layer, where, "units", 1, CONFIG_MAX_WIDTH, &config->attention_units[l]));
-    WORD(layer, where, "activation", words_dense_activation, false, config->attention_activation[l]);
+    WORD(layer, where, "activation", words_attention_activation, false, config->attention_activation[l]);
   }
   config->attention_layers = (int32_t)count;
   if (config->attention_units[count - 1] != 1)
@@ -166,7 +171,7 @@ static cuseq_status config_state(const json_t *object, cuseq_config *config) {
   if (object)
     TRY(config_known_keys(object, "state", keys));
   WORD(object, "state", "initial_state", words_initial_state, false, config->initial_state);
-  WORD(object, "state", "initial_activation", words_dense_activation, false, config->initial_activation);
+  WORD(object, "state", "initial_activation", words_initial_activation, false, config->initial_activation);
   int32_t absent = config->initial_state == CUSEQ_INITIAL_STATE_ENCODER ? config_final_width(config) : 0;
   TRY(config_optional_integer(object, "state", "units", 1, CONFIG_MAX_WIDTH, absent, &config->state_units));
   if (config->initial_state == CUSEQ_INITIAL_STATE_ZEROS && config->state_units == 0)
@@ -187,7 +192,7 @@ static cuseq_status config_decoder(const json_t *object, const json_t *output, c
   TRY(config_integer(object, "decoder", "units", 1, CONFIG_MAX_WIDTH, &config->state_units));
   TRY(config_integer(object, "decoder", "steps", 1, CONFIG_MAX_STEPS, &config->steps));
   WORD(object, "decoder", "initial_state", words_initial_state, false, config->initial_state);
-  WORD(object, "decoder", "initial_activation", words_dense_activation, false, config->initial_activation);
+  WORD(object, "decoder", "initial_activation", words_initial_activation, false, config->initial_activation);
   WORD(object, "decoder", "feedback", words_feedback, false, config->feedback);
   WORD(object, "decoder", "activation", words_cell_activation, false, config->decoder_activation);
   WORD(object, "decoder", "recurrent_activation", words_recurrent_activation, false,
