@@ -273,7 +273,7 @@ emu_fatbin_status emu_fatbin_select(const void *image, size_t known, unsigned de
 }
 
 static int has_ptx(const void *container) {
-  char why[64];
+  char why[512];
   size_t size, offset = 0;
   entry e = {0};
   uint8_t *data = copy_container(container, SIZE_MAX, &size, why, sizeof why);

@@ -100,7 +100,7 @@ cudaError_t emu_capture_forbids_legacy(cudaStream_t stream) {
   if (!stream->legacy)
     return cudaSuccess;
   cudaStream_t other;
-  for (size_t i = 0; (other = emu_handle_at(EMU_HANDLE_STREAM, i)); i++)
+  for (size_t i = 0; (other = emu_stream_at(i)); i++)
     if (other->capture && other->device == stream->device && !(other->flags & cudaStreamNonBlocking))
       return break_capture(other->capture, cudaErrorStreamCaptureImplicit,
                            "the legacy stream is used, which would wait for the captured one");
@@ -130,7 +130,7 @@ cudaError_t emu_capture_forbids_unsafe(void) {
 static void forget(struct emu_capture *capture) {
   cudaStream_t stream;
   cudaEvent_t event;
-  for (size_t i = 0; (stream = emu_handle_at(EMU_HANDLE_STREAM, i)); i++)
+  for (size_t i = 0; (stream = emu_stream_at(i)); i++)
     if (stream->capture == capture) {
       stream->capture = NULL;
       set_tips(stream, NULL, 0);

@@ -46,6 +46,7 @@ static pool *current_pool(int device) {
 }
 
 static cudaError_t find(cudaMemPool_t handle, pool **out) {
+  *out = NULL;
   if (!emu_handle_is(handle, EMU_HANDLE_POOL))
     return emu_fail(cudaErrorInvalidValue, "memory pool: no such pool (found handle %p)", (void *)handle);
   *out = (pool *)handle;

@@ -11,6 +11,29 @@ static unsigned long long last_id;
 /* Work of streams that were destroyed before it ran; of the blocking ones apart, as the legacy stream waits for it. */
 static struct emu_clock orphans[EMU_MAX_DEVICES], blocking_orphans[EMU_MAX_DEVICES];
 
+/* Those of the program and of its threads, without the legacy ones: asked for at every launch. */
+static cudaStream_t *streams;
+static size_t stream_count;
+
+cudaStream_t emu_stream_at(size_t index) {
+  return index < stream_count ? streams[index] : NULL;
+}
+
+static void list(cudaStream_t stream) {
+  streams = emu_need_again(streams, (stream_count + 1) * sizeof(cudaStream_t));
+  streams[stream_count++] = stream;
+  emu_handle_add(stream, EMU_HANDLE_STREAM);
+}
+
+static void unlist(cudaStream_t stream) {
+  emu_handle_remove(stream);
+  for (size_t i = 0; i < stream_count; i++)
+    if (streams[i] == stream) {
+      streams[i] = streams[--stream_count];
+      return;
+    }
+}
+
 static cudaStream_t make(int device, unsigned flags, int priority) {
   cudaStream_t stream = emu_need(sizeof *stream);
   stream->device = device;
@@ -23,6 +46,7 @@ static cudaStream_t make(int device, unsigned flags, int priority) {
 
 cudaError_t emu_stream_find(cudaStream_t handle, cudaStream_t *stream) {
   int device = emu_device();
+  *stream = NULL;
   if (!handle || handle == cudaStreamLegacy) {
     if (!legacy[device]) {
       legacy[device] = make(device, cudaStreamDefault, 0);
@@ -35,7 +59,7 @@ cudaError_t emu_stream_find(cudaStream_t handle, cudaStream_t *stream) {
     if (!own[device]) {
       own[device] = make(device, cudaStreamDefault, 0);
       own[device]->per_thread = true;
-      emu_handle_add(own[device], EMU_HANDLE_STREAM);
+      list(own[device]);
     }
     *stream = own[device];
     return cudaSuccess;
@@ -52,7 +76,7 @@ void emu_stream_order(cudaStream_t stream, struct emu_clock *clock) {
   emu_clock_join(clock, &stream->last);
   if (stream->legacy) {
     cudaStream_t other;
-    for (size_t i = 0; (other = emu_handle_at(EMU_HANDLE_STREAM, i)); i++)
+    for (size_t i = 0; (other = emu_stream_at(i)); i++)
       if (other->device == stream->device && !(other->flags & cudaStreamNonBlocking))
         emu_clock_join(clock, &other->last);
     emu_clock_join(clock, &blocking_orphans[stream->device]);
@@ -63,7 +87,7 @@ void emu_stream_order(cudaStream_t stream, struct emu_clock *clock) {
 
 void emu_device_clock(int device, struct emu_clock *clock) {
   cudaStream_t stream;
-  for (size_t i = 0; (stream = emu_handle_at(EMU_HANDLE_STREAM, i)); i++)
+  for (size_t i = 0; (stream = emu_stream_at(i)); i++)
     if (stream->device == device)
       emu_clock_join(clock, &stream->last);
   if (legacy[device])
@@ -116,13 +140,13 @@ static cudaError_t create(cudaStream_t *out, unsigned flags, int priority) {
              : priority > LOWEST_PRIORITY ? LOWEST_PRIORITY
                                           : priority;
   *out = make(emu_device(), flags, priority);
-  emu_handle_add(*out, EMU_HANDLE_STREAM);
+  list(*out);
   return cudaSuccess;
 }
 
 static void destroy(cudaStream_t stream) {
   emu_capture_abandon(stream);
-  emu_handle_remove(stream);
+  unlist(stream);
   emu_queue_give(stream->queue);
   emu_clock_join(&orphans[stream->device], &stream->last);
   if (!(stream->flags & cudaStreamNonBlocking))
@@ -141,7 +165,7 @@ static cudaError_t destroy_created(cudaStream_t stream) {
 
 void emu_streams_reset(int device) {
   cudaStream_t stream;
-  for (size_t i = 0; (stream = emu_handle_at(EMU_HANDLE_STREAM, i));)
+  for (size_t i = 0; (stream = emu_stream_at(i));)
     if (stream->device == device && !stream->per_thread)
       destroy(stream), i = 0;
     else

@@ -34,6 +34,8 @@ struct CUevent_st {
 
 /* The stream behind a handle: 0, cudaStreamLegacy and cudaStreamPerThread included. */
 cudaError_t emu_stream_find(cudaStream_t handle, cudaStream_t *stream);
+/* The index-th stream in no special order, the legacy ones excepted; NULL past the end. */
+cudaStream_t emu_stream_at(size_t index);
 cudaError_t emu_event_find(cudaEvent_t handle);
 /* The queue's clock when something is appended to the stream now: legacy default stream rules included. */
 void emu_stream_order(cudaStream_t stream, struct emu_clock *clock);

@@ -31,7 +31,8 @@ cudaError_t cudaGetSymbolSize(size_t *size, const void *symbol) {
 }
 
 cudaError_t emu_symbol_range(const void *symbol, size_t count, size_t offset, uint64_t *address) {
-  struct emu_variable_info info;
+  struct emu_variable_info info = {0};
+  *address = 0;
   EMU_TRY(emu_variable_find(symbol, emu_device(), &info));
   if (offset > info.size || count > info.size - offset)
     return emu_fail(cudaErrorInvalidValue, "%s: too small a variable (%zu bytes at offset %zu, it has %llu)",
