@@ -76,7 +76,8 @@ struct device_gates {
   float floor;
 };
 
-static inline struct device_gates device_gates_make(cuseq_activation activation, cuseq_activation recurrent) {
+__host__ __device__ static inline struct device_gates device_gates_make(cuseq_activation activation,
+                                                                        cuseq_activation recurrent) {
   struct device_gates gates;
   gates.is_sigmoid = recurrent == CUSEQ_ACTIVATION_SIGMOID;
   gates.slope = recurrent == CUSEQ_ACTIVATION_HARD_SIGMOID ? 1.0f / 6.0f : 0.2f;

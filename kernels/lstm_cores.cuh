@@ -1,0 +1,225 @@
+/* The recurrent product z + h U with U in registers, one class per mapping. Each has
+ *   THREADS    threads that hold U;  UNITS  of H at most;  BLOCKS  of a cluster;  DEPTH  steps that inputs are loaded ahead
+ *   HIDDEN     floats of one buffer of h in shared memory (16-byte aligned); place(k) is where h[k] lies in it
+ *   unit       the unit whose cell the thread updates; several threads may do so, with the same bits
+ *   writer     exactly one thread of each unit: the one that writes h
+ *   load       takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0
+ *   product    z + h U for `unit`, complete in every thread
+ *   publish    writes h of `unit` into a buffer, for every thread that will read it
+ *   sync       after it every published value is there, and the other buffer, which was read before it, may be written
+ * h is double-buffered so that one sync per step ends both hazards. */
+#ifndef CUSEQ_KERNELS_LSTM_CORES_CUH
+#define CUSEQ_KERNELS_LSTM_CORES_CUH
+
+#include "lstm_sequence.cuh"
+
+__device__ __forceinline__ float4 lstm_recurrent_at(const struct lstm_sequence &a, int d, int k, int unit) {
+  if (k >= a.units || unit >= a.units)
+    return lstm_zero();
+  const float4 *u = (const float4 *)a.d_recurrent;
+  return __ldg(u + ((size_t)d * a.units + k) * a.units + unit);
+}
+
+__device__ __forceinline__ float lstm_xor_sum(float x, int lanes) {
+  return x + __shfl_xor_sync(0xffffffffu, x, lanes);
+}
+
+__device__ __forceinline__ float4 lstm_xor_sum(float4 z, int lanes) {
+  return make_float4(lstm_xor_sum(z.x, lanes), lstm_xor_sum(z.y, lanes), lstm_xor_sum(z.z, lanes),
+                     lstm_xor_sum(z.w, lanes));
+}
+
+/* 32 values of h, read as uniform 16-byte loads, times 32 rows of U. */
+__device__ __forceinline__ void lstm_multiply32(float4 &z, const float *h, const float4 *u) {
+#pragma unroll
+  for (int k = 0; k < 32; k += 4) {
+    float4 v = *(const float4 *)(h + k);
+    lstm_multiply(z, v.x, u[k]);
+    lstm_multiply(z, v.y, u[k + 1]);
+    lstm_multiply(z, v.z, u[k + 2]);
+    lstm_multiply(z, v.w, u[k + 3]);
+  }
+}
+
+/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even and odd k, so
+ * that four chains hide the latency of fma. 32 fma, 4 adds, 2 shuffles a step. After the exchange both halves have all
+ * four gates and go through the same cell: parting them costs more than computing twice. */
+struct lstm_core_warp16 {
+  static const int THREADS = 32, UNITS = 16, BLOCKS = 1, DEPTH = 4, HIDDEN = 16;
+  float u[16][2];
+  int unit, upper;
+  bool writer;
+
+  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+    int lane = threadIdx.x & 31;
+    unit = lane & 15;
+    upper = lane >> 4;
+    writer = !upper && unit < a.units;
+#pragma unroll
+    for (int k = 0; k < 16; k++) {
+      float4 v = lstm_recurrent_at(a, d, k, unit);
+      u[k][0] = upper ? v.y : v.x;
+      u[k][1] = upper ? v.w : v.z;
+    }
+  }
+  __device__ __forceinline__ static int place(int k) {
+    return k;
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+    float even0 = 0.0f, even1 = 0.0f, odd0 = 0.0f, odd1 = 0.0f;
+#pragma unroll
+    for (int k = 0; k < 16; k += 4) {
+      float4 v = *(const float4 *)(h + k);
+      even0 = fmaf(v.x, u[k][0], even0);
+      even1 = fmaf(v.x, u[k][1], even1);
+      odd0 = fmaf(v.y, u[k + 1][0], odd0);
+      odd1 = fmaf(v.y, u[k + 1][1], odd1);
+      even0 = fmaf(v.z, u[k + 2][0], even0);
+      even1 = fmaf(v.z, u[k + 2][1], even1);
+      odd0 = fmaf(v.w, u[k + 3][0], odd0);
+      odd1 = fmaf(v.w, u[k + 3][1], odd1);
+    }
+    float own0 = even0 + odd0, own1 = even1 + odd1;
+    float other0 = __shfl_xor_sync(0xffffffffu, own0, 16), other1 = __shfl_xor_sync(0xffffffffu, own1, 16);
+    return lstm_add(z, upper ? make_float4(other0, own0, other1, own1)
+                             : make_float4(own0, other0, own1, other1));
+  }
+  __device__ __forceinline__ void publish(float *hidden, float h) const {
+    if (!upper)
+      hidden[unit] = h;
+  }
+  __device__ __forceinline__ void begin() const {
+  }
+  __device__ __forceinline__ void sync() const {
+    __syncwarp();
+  }
+  __device__ __forceinline__ static int rank() {
+    return 0;
+  }
+};
+
+/* H <= 32, one warp: a lane owns all four gates of a unit, 128 registers of U. 128 fma a step in four chains, which is
+ * what the warp's scheduler issues in the latency of 32 dependent fma: nothing is left to hide. */
+struct lstm_core_warp32 {
+  static const int THREADS = 32, UNITS = 32, BLOCKS = 1, DEPTH = 2, HIDDEN = 32;
+  float4 u[32];
+  int unit;
+  bool writer;
+
+  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+    unit = threadIdx.x & 31;
+    writer = unit < a.units;
+#pragma unroll
+    for (int k = 0; k < 32; k++)
+      u[k] = lstm_recurrent_at(a, d, k, unit);
+  }
+  __device__ __forceinline__ static int place(int k) {
+    return k;
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+    lstm_multiply32(z, h, u);
+    return z;
+  }
+  __device__ __forceinline__ void publish(float *hidden, float h) const {
+    hidden[unit] = h;
+  }
+  __device__ __forceinline__ void begin() const {
+  }
+  __device__ __forceinline__ void sync() const {
+    __syncwarp();
+  }
+  __device__ __forceinline__ static int rank() {
+    return 0;
+  }
+};
+
+/* H <= 64, four warps: a thread owns all four gates of a unit over half of k; the halves lie in the halves of a warp and are
+ * summed by four shuffles. The second half of h starts 4 floats late, so that the two addresses of a load lie in
+ * different banks. */
+struct lstm_core_block64 {
+  static const int THREADS = 128, UNITS = 64, BLOCKS = 1, DEPTH = 2, HIDDEN = 72;
+  float4 u[32];
+  int unit, half;
+  bool writer;
+
+  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+    unit = (threadIdx.x >> 5) * 16 + (threadIdx.x & 15);
+    half = threadIdx.x >> 4 & 1;
+    writer = half == 0 && unit < a.units;
+#pragma unroll
+    for (int k = 0; k < 32; k++)
+      u[k] = lstm_recurrent_at(a, d, half * 32 + k, unit);
+  }
+  __device__ __forceinline__ static int place(int k) {
+    return k + (k >> 5) * 4;
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+    float4 part = lstm_zero();
+    lstm_multiply32(part, h + half * 36, u);
+    return lstm_add(z, lstm_xor_sum(part, 16));
+  }
+  __device__ __forceinline__ void publish(float *hidden, float h) const {
+    if (half == 0)
+      hidden[place(unit)] = h;
+  }
+  __device__ __forceinline__ void begin() const {
+  }
+  __device__ __forceinline__ void sync() const {
+    asm volatile("bar.sync 1, 128;" ::: "memory");
+  }
+  __device__ __forceinline__ static int rank() {
+    return 0;
+  }
+};
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four gates of a unit over a quarter
+ * of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory; the cluster's barrier, one a
+ * step, orders it. */
+struct lstm_core_cluster128 {
+  static const int THREADS = 256, UNITS = 128, BLOCKS = 2, DEPTH = 2, HIDDEN = 144;
+  float4 u[32];
+  int unit, quarter;
+  bool writer;
+
+  __device__ __forceinline__ static int rank() {
+    unsigned r;
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
+    return (int)r;
+  }
+  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+    unit = rank() * 64 + (threadIdx.x >> 5) * 8 + (threadIdx.x & 7);
+    quarter = threadIdx.x >> 3 & 3;
+    writer = quarter == 0 && unit < a.units;
+#pragma unroll
+    for (int k = 0; k < 32; k++)
+      u[k] = lstm_recurrent_at(a, d, quarter * 32 + k, unit);
+  }
+  __device__ __forceinline__ static int place(int k) {
+    return k + (k >> 5) * 4;
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+    float4 part = lstm_zero();
+    lstm_multiply32(part, h + quarter * 36, u);
+    return lstm_add(z, lstm_xor_sum(lstm_xor_sum(part, 8), 16));
+  }
+  /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's. */
+  __device__ __forceinline__ void publish(float *hidden, float h) const {
+    if (quarter < 2) {
+      unsigned own = (unsigned)__cvta_generic_to_shared(hidden + place(unit)), there;
+      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(own), "r"(rank() ^ quarter));
+      asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(h) : "memory");
+    }
+  }
+  /* Before the first publish: the other block is there. */
+  __device__ __forceinline__ void begin() const {
+    sync();
+  }
+  __device__ __forceinline__ void sync() const {
+    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::
+                     : "memory");
+  }
+};
+#endif
+
+#endif

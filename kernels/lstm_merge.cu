@@ -1,0 +1,39 @@
+/* The merges of two directions other than concat. */
+#include "launch_check.cuh"
+
+static const int MERGE_THREADS = 256;
+
+__device__ __forceinline__ float merged(cuseq_merge merge, float forward, float backward) {
+  if (merge == CUSEQ_MERGE_MUL)
+    return forward * backward;
+  float sum = forward + backward;
+  return merge == CUSEQ_MERGE_SUM ? sum : 0.5f * sum;
+}
+
+/* Computes  output = forward + backward | forward * backward | (forward + backward) / 2, elementwise.
+ * Shapes    three arrays [count], 4-byte aligned; the output may be one of the inputs.
+ * Mapping   a thread takes every (grid x block)-th element; neighbours take neighbours.
+ * Launch    grid min(ceil(count / 256), 65535), block 256, no shared memory.
+ * Budget    registers 24.
+ * Numerics  one rounding (ave: the halving is exact). */
+static __global__ void __launch_bounds__(MERGE_THREADS)
+    lstm_merge_elements(cuseq_merge merge, int64_t count, const float *d_forward, const float *d_backward,
+                        float *d_output) {
+  int64_t step = (int64_t)gridDim.x * MERGE_THREADS;
+  for (int64_t i = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x; i < count; i += step)
+    d_output[i] = merged(merge, d_forward[i], d_backward[i]);
+}
+
+cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream) {
+  const struct lstm_merge *a = arguments;
+  if (a->merge != CUSEQ_MERGE_SUM && a->merge != CUSEQ_MERGE_MUL && a->merge != CUSEQ_MERGE_AVE)
+    return launch_refuse(stream, "lstm merge: merge %d is not sum, mul or ave", (int)a->merge);
+  if (a->count < 1 || !a->d_forward || !a->d_backward || !a->d_output)
+    return launch_refuse(stream, "lstm merge: an array is missing or empty (count %lld)",
+                         (long long)a->count);
+  int64_t blocks = (a->count + MERGE_THREADS - 1) / MERGE_THREADS;
+  lstm_merge_elements<<<(unsigned)(blocks < 65535 ? blocks : 65535), MERGE_THREADS, 0,
+                        (cudaStream_t)stream->stream>>>(a->merge, a->count, a->d_forward, a->d_backward,
+                                                        a->d_output);
+  return launch_result(stream, "lstm merge", cudaGetLastError());
+}

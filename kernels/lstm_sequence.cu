@@ -1,0 +1,100 @@
+/* The choice among the mappings of the LSTM sequence, and the launcher that checks for all of them. */
+#include "launch_check.cuh"
+#include "lstm_sequence.cuh"
+
+static const int32_t mapping_units[LSTM_MAPPINGS] = {16, 32, 64, 128, INT32_MAX};
+static const int32_t MAX_PRODUCED_FEATURES = 128;
+
+int32_t lstm_mapping_possible(enum lstm_mapping mapping, int32_t units, const struct launch_device *device) {
+  if ((int)mapping < 0 || (int)mapping >= LSTM_MAPPINGS || units < 1 || units > mapping_units[mapping])
+    return 0;
+  return mapping != LSTM_MAPPING_CLUSTER128 || (device->architecture >= 90 && device->clusters);
+}
+
+enum lstm_mapping lstm_mapping_choose(int32_t units, const struct launch_device *device) {
+  for (int mapping = 0; mapping < LSTM_MAPPING_GRID; mapping++)
+    if (lstm_mapping_possible((enum lstm_mapping)mapping, units, device))
+      return (enum lstm_mapping)mapping;
+  return LSTM_MAPPING_GRID;
+}
+
+int32_t lstm_mapping_takes_x(enum lstm_mapping mapping, int32_t features, int32_t units) {
+  return mapping <= LSTM_MAPPING_BLOCK64 && units <= mapping_units[mapping] && features >= 1 &&
+         features <= MAX_PRODUCED_FEATURES;
+}
+
+size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t units, int32_t directions,
+                            const struct launch_device *device) {
+  (void)device;
+  return mapping == LSTM_MAPPING_GRID ? lstm_grid_workspace(batch, units, directions) : 0;
+}
+
+static const void *misaligned(const struct lstm_sequence *a) {
+  const void *vectors[] = {a->d_projected, a->d_kernel, a->d_recurrent, a->d_bias};
+  for (const void *vector : vectors)
+    if ((uintptr_t)vector % 16 != 0)
+      return vector;
+  return NULL;
+}
+
+static cuseq_status check(const struct lstm_sequence *a, const struct launch_stream *stream) {
+  if (a->batch < 1 || a->time < 1 || a->units < 1 || a->directions < 1 || a->directions > 2)
+    return launch_refuse(
+        stream, "lstm sequence: a size is not possible (B %d, T %d, H %d, D %d; B, T, H from 1, D 1 or 2)",
+        a->batch, a->time, a->units, a->directions);
+  if (!lstm_mapping_possible(a->mapping, a->units, stream->device))
+    return launch_refuse(stream, "lstm sequence: mapping %d does not run H %d on compute capability %d",
+                         (int)a->mapping, a->units, stream->device->architecture);
+  if ((int64_t)a->batch * a->directions * 2 > INT32_MAX)
+    return launch_refuse(stream, "lstm sequence: too many rows (B %d, at most %d)", a->batch, INT32_MAX / 4);
+  if (!!a->d_projected + !!a->d_ids + !!a->d_x != 1)
+    return launch_refuse(stream, "lstm sequence: exactly one input is needed (projected %d, ids %d, x %d)",
+                         !!a->d_projected, !!a->d_ids, !!a->d_x);
+  if (a->d_x && !lstm_mapping_takes_x(a->mapping, a->features, a->units))
+    return launch_refuse(stream,
+                         "lstm sequence: mapping %d does not take x of F %d at H %d (project it ahead)",
+                         (int)a->mapping, a->features, a->units);
+  if (!a->d_recurrent || !a->d_bias || (!a->d_projected && !a->d_kernel))
+    return launch_refuse(stream,
+                         "lstm sequence: weights are missing (recurrent, bias and, with ids or x, kernel)");
+  if (a->activation != CUSEQ_ACTIVATION_TANH && a->activation != CUSEQ_ACTIVATION_RELU &&
+      a->activation != CUSEQ_ACTIVATION_LINEAR)
+    return launch_refuse(stream, "lstm sequence: activation %d is not tanh, relu or linear",
+                         (int)a->activation);
+  if (a->recurrent_activation < CUSEQ_ACTIVATION_SIGMOID ||
+      a->recurrent_activation > CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
+    return launch_refuse(stream, "lstm sequence: recurrent activation %d is no sigmoid",
+                         (int)a->recurrent_activation);
+  if ((a->d_output[0] || a->d_output[1]) && a->leading < a->units)
+    return launch_refuse(stream, "lstm sequence: leading dimension %lld is below H %d", (long long)a->leading,
+                         a->units);
+  if (misaligned(a))
+    return launch_refuse(stream, "lstm sequence: address %p is not a multiple of 16", misaligned(a));
+  if (a->mapping == LSTM_MAPPING_GRID && (!a->d_workspace || (uintptr_t)a->d_workspace % 256 != 0))
+    return launch_refuse(stream, "lstm sequence: workspace %p is missing or not a multiple of 256",
+                         a->d_workspace);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const struct launch_stream *stream) {
+  cuseq_status status = check(arguments, stream);
+  if (status != CUSEQ_STATUS_OK)
+    return status;
+  struct lstm_parameters p;
+  p.a = *arguments;
+  p.gates = device_gates_make(arguments->activation, arguments->recurrent_activation);
+  cudaStream_t queue = (cudaStream_t)stream->stream;
+  switch (arguments->mapping) {
+  case LSTM_MAPPING_WARP16:
+    return launch_result(stream, "lstm sequence", lstm_launch_warp16(&p, queue));
+  case LSTM_MAPPING_WARP32:
+    return launch_result(stream, "lstm sequence", lstm_launch_warp32(&p, queue));
+  case LSTM_MAPPING_BLOCK64:
+    return launch_result(stream, "lstm sequence", lstm_launch_block64(&p, queue));
+  case LSTM_MAPPING_CLUSTER128:
+    return launch_result(stream, "lstm sequence", lstm_launch_cluster128(&p, queue));
+  case LSTM_MAPPING_GRID:
+    break;
+  }
+  return launch_result(stream, "lstm sequence", lstm_launch_grid(&p, stream->device, queue));
+}

@@ -1,0 +1,346 @@
+/* Whole LSTM sequences of any H across SMs, with flag barriers between the blocks that share a state. */
+#include "lstm_sequence.cuh"
+
+/* A group of `blocks` blocks owns one direction and takes tiles of ROWS rows one after the other; each block owns every
+ * blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the L2 cache, SUB rows at a time,
+ * multiplies it with its columns of U, updates its cells and writes its part of the new h; then the group's barrier. */
+static const int GRID_THREADS = 256, GRID_WARPS = GRID_THREADS / 32;
+static const int GRID_ROWS = 64;     /* of a tile, at most */
+static const int GRID_SUB = 8;       /* rows that go through the product together */
+static const int GRID_CHUNK = 512;   /* rows of U, and values of h of a row, at a time */
+static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
+
+struct lstm_grid {
+  int blocks;   /* of a group                                                                    */
+  int groups;   /* D | groups: group g owns direction g % D, tiles g / D, g / D + groups / D ... */
+  int resident; /* rows of U of each of a block's unit tiles that stay in shared memory          */
+  unsigned *counters;
+  float *cells;  /* [B,D,H]: c, each value touched by one block alone                               */
+  float *hidden; /* [D][tile][2][ROWS / SUB][SUB / 4][H][4]: h, double-buffered, 4 rows innermost    */
+};
+
+/* Units of a tile: what 64 blocks cover. It depends on H alone, for the order of summation follows from it. */
+static int grid_units(int32_t units) {
+  return units <= 512 ? 8 : 16;
+}
+
+static int grid_tiles(int32_t batch) {
+  return (batch + GRID_ROWS - 1) / GRID_ROWS;
+}
+
+static size_t round_up(size_t bytes) {
+  return (bytes + 255) / 256 * 256;
+}
+
+static size_t counter_bytes(int32_t batch) {
+  return round_up((size_t)2 * grid_tiles(batch) * GRID_COUNTERS * sizeof(unsigned));
+}
+
+static size_t cell_bytes(int32_t batch, int32_t units, int32_t directions) {
+  return round_up((size_t)batch * directions * units * sizeof(float));
+}
+
+size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions) {
+  size_t hidden = (size_t)directions * grid_tiles(batch) * 2 * GRID_ROWS * units * sizeof(float);
+  return counter_bytes(batch) + cell_bytes(batch, units, directions) + round_up(hidden);
+}
+
+/* The barrier of a group: all its blocks have arrived `round` times. Ends two hazards at once: h that others wrote is
+ * there, and h that others read may be overwritten. */
+__device__ __forceinline__ void grid_barrier(unsigned *counter, unsigned blocks, unsigned &round) {
+  round++;
+  __syncthreads(); /* all of this block's reads and writes are done */
+  if (blocks > 1) {
+    if (threadIdx.x == 0) {
+      unsigned seen;
+      asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+      do {
+        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+      } while (seen < blocks * round);
+    }
+    __syncthreads(); /* all threads come after what thread 0 has seen */
+  }
+}
+
+/* Leaves the counters at 0 for the next launch: the last block to have left all barriers clears them. */
+__device__ __forceinline__ void grid_leave(unsigned *counter, unsigned blocks) {
+  if (blocks > 1 && threadIdx.x == 0 && atomicAdd(counter + GRID_COUNTERS / 2, 1u) == blocks - 1) {
+    atomicExch(counter, 0u);
+    atomicExch(counter + GRID_COUNTERS / 2, 0u);
+  }
+}
+
+/* Shared memory of a block; `u` follows, [unit tiles][resident][UNITS]. */
+template <int UNITS> struct grid_memory {
+  float4 h[GRID_SUB / 4][GRID_CHUNK];       /* of SUB rows: 4 rows side by side                           */
+  float4 sums[GRID_WARPS][GRID_SUB][UNITS]; /* what each warp's part of k gives                           */
+  int row[GRID_ROWS], length[GRID_ROWS];    /* of the tile; length 0 where there is no row                */
+};
+
+struct grid_tile {
+  int d, first, rows, steps; /* places [first, first + rows) of the order; the longest row's length */
+  float *hidden;             /* of this direction and tile                                          */
+};
+
+template <int UNITS> struct grid_block {
+  static const int PARTS = GRID_THREADS / UNITS; /* parts of k, interleaved                             */
+  static const int INSIDE = 32 / UNITS;          /* of them in one warp                                 */
+  static const int KEPT = GRID_SUB / INSIDE;     /* rows that a thread has sums of after the exchange   */
+  const struct lstm_parameters &p;
+  const struct lstm_grid &g;
+  struct grid_memory<UNITS> &m;
+  float4 *u;
+  int rank, d;
+
+  /* This block's tiles of units begin at rank * UNITS, (rank + blocks) * UNITS ... */
+  __device__ __forceinline__ int tile_stride() const {
+    return g.blocks * UNITS;
+  }
+  __device__ __forceinline__ float4 weight(int k, int unit) const {
+    if (k >= p.a.units || unit >= p.a.units)
+      return lstm_zero();
+    return __ldg((const float4 *)p.a.d_recurrent + ((size_t)d * p.a.units + k) * p.a.units + unit);
+  }
+  __device__ __forceinline__ void load_weights() {
+    int slot = 0;
+    for (int first = rank * UNITS; first < p.a.units; first += tile_stride(), slot++)
+      for (int i = threadIdx.x; i < g.resident * UNITS; i += GRID_THREADS)
+        u[(size_t)slot * g.resident * UNITS + i] = weight(i / UNITS, first + i % UNITS);
+  }
+  /* Where h of a row of the tile and a unit lies. */
+  __device__ __forceinline__ float *hidden_at(const struct grid_tile &tile, int buffer, int row,
+                                              int unit) const {
+    return tile.hidden + (((size_t)buffer * (GRID_ROWS / 4) + row / 4) * p.a.units + unit) * 4 + row % 4;
+  }
+
+  /* h of a step for SUB rows, `count` values of k from k0 on. Blocks of other SMs wrote it: read from the L2 cache. */
+  __device__ __forceinline__ void load_hidden(const struct grid_tile &tile, int buffer, int sub, int k0,
+                                              int count) {
+    const float4 *from = (const float4 *)hidden_at(tile, buffer, sub, k0);
+    for (int quad = 0; quad < GRID_SUB / 4; quad++)
+      for (int k = threadIdx.x; k < count; k += GRID_THREADS)
+        m.h[quad][k] = __ldcg(from + (size_t)quad * p.a.units + k);
+  }
+
+  __device__ __forceinline__ void multiply(float4 (&z)[GRID_SUB], int slot, int first, int k0,
+                                           int count) const {
+    int part = threadIdx.x / UNITS, unit = threadIdx.x % UNITS;
+    const float4 *own = u + (size_t)slot * g.resident * UNITS;
+    for (int k = part; k < count; k += PARTS) {
+      float4 w = k0 + k < g.resident ? own[(size_t)(k0 + k) * UNITS + unit] : weight(k0 + k, first + unit);
+#pragma unroll
+      for (int quad = 0; quad < GRID_SUB / 4; quad++) {
+        float4 h = m.h[quad][k];
+        lstm_multiply(z[quad * 4], h.x, w);
+        lstm_multiply(z[quad * 4 + 1], h.y, w);
+        lstm_multiply(z[quad * 4 + 2], h.z, w);
+        lstm_multiply(z[quad * 4 + 3], h.w, w);
+      }
+    }
+  }
+
+  /* Sums the parts of k inside of a warp: in each exchange a lane gives away half of its rows. */
+  __device__ __forceinline__ void exchange(float4 (&z)[GRID_SUB]) const {
+    int lane = threadIdx.x & 31, row = 0;
+#pragma unroll
+    for (int half = GRID_SUB / 2, apart = 16; apart >= UNITS; half /= 2, apart /= 2) {
+      bool upper = lane & apart;
+#pragma unroll
+      for (int i = 0; i < half; i++) {
+        float4 give = upper ? z[i] : z[i + half], keep = upper ? z[i + half] : z[i];
+        give.x = __shfl_xor_sync(0xffffffffu, give.x, apart);
+        give.y = __shfl_xor_sync(0xffffffffu, give.y, apart);
+        give.z = __shfl_xor_sync(0xffffffffu, give.z, apart);
+        give.w = __shfl_xor_sync(0xffffffffu, give.w, apart);
+        z[i] = lstm_add(keep, give);
+      }
+      row += upper ? half : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < KEPT; i++)
+      m.sums[threadIdx.x >> 5][row + i][lane % UNITS] = z[i];
+  }
+
+  __device__ __forceinline__ float4 input(int b, int t, int unit) const {
+    const struct lstm_sequence &a = p.a;
+    size_t position = (size_t)b * a.time + t;
+    if (a.d_ids)
+      return __ldg((const float4 *)a.d_kernel + ((size_t)a.d_ids[position] * a.directions + d) * a.units +
+                   unit);
+    return __ldg((const float4 *)a.d_projected + (position * a.directions + d) * a.units + unit);
+  }
+
+  /* The cells of SUB rows by UNITS units, one a thread: parts of k from the eight warps, input, bias, cell. */
+  __device__ __forceinline__ void cells(const struct grid_tile &tile, int s, int sub, int first) {
+    const struct lstm_sequence &a = p.a;
+    int unit = first + (int)threadIdx.x % UNITS, i = (int)threadIdx.x / UNITS, row = sub + i;
+    if (i >= GRID_SUB || unit >= a.units || s >= m.length[row])
+      return;
+    int b = m.row[row], t = d == 0 ? s : m.length[row] - 1 - s;
+    float4 z = lstm_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
+    for (int warp = 0; warp < GRID_WARPS; warp++)
+      z = lstm_add(z, m.sums[warp][i][threadIdx.x % UNITS]);
+    float *cell = g.cells + ((size_t)b * a.directions + d) * a.units + unit;
+    float c = *cell;
+    float h = device_lstm_cell(p.gates, z, c);
+    *cell = c;
+    *hidden_at(tile, ~s & 1, row, unit) = h;
+    if (a.d_output[d])
+      a.d_output[d][((ptrdiff_t)b * a.time + t) * a.leading + unit] = h;
+    if (s == m.length[row] - 1) {
+      size_t state = ((size_t)d * a.batch + b) * a.units + unit;
+      if (a.d_final_h)
+        a.d_final_h[state] = h;
+      if (a.d_final_c)
+        a.d_final_c[state] = c;
+    }
+  }
+
+  __device__ __forceinline__ void step(const struct grid_tile &tile, int s, int sub) {
+    bool whole = p.a.units <= GRID_CHUNK;
+    int slot = 0;
+    for (int first = rank * UNITS; first < p.a.units; first += tile_stride(), slot++) {
+      float4 z[GRID_SUB];
+#pragma unroll
+      for (int i = 0; i < GRID_SUB; i++)
+        z[i] = lstm_zero();
+      for (int k0 = 0; k0 < p.a.units; k0 += GRID_CHUNK) {
+        int count = min(GRID_CHUNK, p.a.units - k0);
+        if (!whole || slot == 0) {
+          __syncthreads(); /* the h before this has been read by all */
+          load_hidden(tile, s & 1, sub, k0, count);
+          __syncthreads(); /* this h is there */
+        }
+        multiply(z, slot, first, k0, count);
+      }
+      if (slot > 0)
+        __syncthreads(); /* the sums of the tile of units before have been read by all */
+      exchange(z);
+      __syncthreads(); /* the sums are there */
+      cells(tile, s, sub, first);
+    }
+  }
+
+  /* Initial states of this block's units; zeros at positions beyond the rows' lengths. A barrier must follow: other
+   * threads go on with them. */
+  __device__ __forceinline__ void begin(const struct grid_tile &tile) {
+    const struct lstm_sequence &a = p.a;
+    for (int first = rank * UNITS; first < a.units; first += tile_stride())
+      for (int i = threadIdx.x; i < GRID_ROWS * UNITS; i += GRID_THREADS) {
+        int row = i / UNITS, unit = first + i % UNITS;
+        if (unit >= a.units)
+          continue;
+        bool there = row < tile.rows;
+        size_t state = there ? ((size_t)d * a.batch + m.row[row]) * a.units + unit : 0;
+        *hidden_at(tile, 0, row, unit) = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
+        *hidden_at(tile, 1, row, unit) = 0.0f;
+        if (!there)
+          continue;
+        g.cells[((size_t)m.row[row] * a.directions + d) * a.units + unit] =
+            a.d_initial_c ? a.d_initial_c[state] : 0.0f;
+        float *output = a.d_output[d];
+        for (int t = m.length[row]; output && t < a.time; t++)
+          output[((ptrdiff_t)m.row[row] * a.time + t) * a.leading + unit] = 0.0f;
+      }
+  }
+
+  /* All steps of one tile of rows. */
+  __device__ __forceinline__ void run(struct grid_tile &tile, unsigned *counter, unsigned &round) {
+    const struct lstm_sequence &a = p.a;
+    for (int i = threadIdx.x; i < GRID_ROWS; i += GRID_THREADS) {
+      int b = i < tile.rows ? (a.d_order ? a.d_order[tile.first + i] : tile.first + i) : 0;
+      m.row[i] = b;
+      m.length[i] = i < tile.rows ? (a.d_lengths ? a.d_lengths[b] : a.time) : 0;
+    }
+    __syncthreads(); /* rows and lengths are there */
+    tile.steps = 0;
+    for (int i = 0; i < tile.rows; i++)
+      tile.steps = max(tile.steps, m.length[i]);
+    begin(tile);
+    grid_barrier(counter, (unsigned)g.blocks, round);
+    for (int s = 0; s < tile.steps; s++) {
+      for (int sub = 0; sub < tile.rows; sub += GRID_SUB) {
+        bool active = false;
+        for (int i = 0; i < GRID_SUB; i++)
+          active = active || s < m.length[sub + i];
+        if (active) /* the same in all threads */
+          step(tile, s, sub);
+      }
+      grid_barrier(counter, (unsigned)g.blocks, round);
+    }
+  }
+};
+
+/* Computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of all rows.
+ * Shapes    struct lstm_sequence in launch.h, struct lstm_grid above.
+ * Mapping   a group of blocks is a direction and its tiles of up to 64 rows; a block owns every blocks-th tile of UNITS units,
+ *           with as many rows of their columns of U in shared memory as fit; a thread the four gates of a unit for 8 rows
+ *           over every PARTS-th k; parts are summed by shuffles, then across warps through shared memory.
+ * Launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 256, shared
+ *           sizeof(grid_memory) + 16 UNITS resident (unit tiles of a block).
+ * Budget    registers 128 a thread, no spills.
+ * Numerics  float32; the order of summation follows from H alone, so a row's bits do not depend on batch or grid.
+ * Why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a group does. */
+template <int UNITS>
+static __global__ void __launch_bounds__(GRID_THREADS)
+    lstm_grid_kernel(const __grid_constant__ struct lstm_parameters p,
+                     const __grid_constant__ struct lstm_grid g) {
+  extern __shared__ __align__(16) char memory[];
+  struct grid_memory<UNITS> &m = *(struct grid_memory<UNITS> *)memory;
+  int group = (int)blockIdx.x / g.blocks, D = p.a.directions;
+  grid_block<UNITS> block = {p, g, m, (float4 *)(memory + sizeof m), (int)blockIdx.x % g.blocks, group % D};
+  unsigned *counter = g.counters + (size_t)group * GRID_COUNTERS, round = 0;
+  block.load_weights();
+  int tiles = (p.a.batch + GRID_ROWS - 1) / GRID_ROWS;
+  for (int i = group / D; i < tiles; i += g.groups / D) {
+    struct grid_tile tile;
+    tile.d = group % D;
+    tile.first = i * GRID_ROWS;
+    tile.rows = min(GRID_ROWS, p.a.batch - tile.first);
+    tile.hidden = g.hidden + ((size_t)tile.d * tiles + i) * 2 * GRID_ROWS * p.a.units;
+    block.run(tile, counter, round);
+  }
+  grid_leave(counter, (unsigned)g.blocks);
+}
+
+template <int UNITS>
+static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid *g,
+                               const struct launch_device *device, cudaStream_t stream) {
+  int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
+  size_t fixed = sizeof(struct grid_memory<UNITS>), row = (size_t)owned * UNITS * sizeof(float4);
+  size_t room = ((size_t)device->shared_bytes - fixed) / row;
+  g->resident = room < (size_t)p->a.units ? (int)room : p->a.units;
+  size_t bytes = fixed + row * (size_t)g->resident;
+  cudaError_t status =
+      cudaFuncSetAttribute(lstm_grid_kernel<UNITS>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+  if (status != cudaSuccess)
+    return cudaGetLastError();
+  void *arguments[] = {(void *)p, g};
+  dim3 grid((unsigned)(g->groups * g->blocks));
+  if (g->blocks > 1)
+    status = cudaLaunchCooperativeKernel((const void *)lstm_grid_kernel<UNITS>, grid, dim3(GRID_THREADS),
+                                         arguments, bytes, stream);
+  else
+    status = cudaLaunchKernel((const void *)lstm_grid_kernel<UNITS>, grid, dim3(GRID_THREADS), arguments,
+                              bytes, stream);
+  cudaError_t last = cudaGetLastError();
+  return status != cudaSuccess ? status : last;
+}
+
+cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const struct launch_device *device,
+                             cudaStream_t stream) {
+  const struct lstm_sequence *a = &parameters->a;
+  struct lstm_grid g;
+  int UNITS = grid_units(a->units), unit_tiles = (a->units + UNITS - 1) / UNITS, tiles = grid_tiles(a->batch);
+  int each = device->cooperative ? device->multiprocessors / a->directions : 1;
+  g.blocks = unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
+  int room = g.blocks == 1 ? tiles : each / g.blocks;
+  g.groups = a->directions * (tiles < room ? tiles : room);
+  char *workspace = (char *)a->d_workspace;
+  g.counters = (unsigned *)workspace;
+  g.cells = (float *)(workspace + counter_bytes(a->batch));
+  g.hidden = (float *)(workspace + counter_bytes(a->batch) + cell_bytes(a->batch, a->units, a->directions));
+  if (UNITS == 8)
+    return launch_grid<8>(parameters, &g, device, stream);
+  return launch_grid<16>(parameters, &g, device, stream);
+}

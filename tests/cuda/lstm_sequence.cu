@@ -1,0 +1,113 @@
+/* The LSTM sequence kernels, each mapping by itself: lstm_sequence MAPPING, 0 to 4, as in launch.h. Each runs at the sizes
+ * it is chosen for and, where it can, at those it is not. */
+#include "lstm_case.h"
+
+static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};
+
+static struct lstm_case plain(enum lstm_mapping mapping, int H) {
+  struct lstm_case c = {};
+  c.mapping = mapping;
+  c.B = 3, c.T = 5, c.F = 7, c.H = H, c.D = 2;
+  c.activation = CUSEQ_ACTIVATION_TANH, c.recurrent = CUSEQ_ACTIVATION_SIGMOID;
+  c.ragged = c.initial = c.ordered = c.concat = true;
+  return c;
+}
+
+/* Every size, from each source. */
+static void check_sizes(enum lstm_mapping mapping, const struct launch_device &device) {
+  for (int H : sizes)
+    for (int source = SOURCE_PROJECTED; source <= SOURCE_X; source++) {
+      struct lstm_case c = plain(mapping, H);
+      c.source = (enum case_source)source;
+      if (lstm_mapping_possible(mapping, H, &device) &&
+          (source != SOURCE_X || lstm_mapping_takes_x(mapping, c.F, H)))
+        case_check(c, device);
+    }
+}
+
+/* Every pair of functions, with and without lengths, initial states and order, one direction and separate outputs. */
+static void check_configurations(enum lstm_mapping mapping, int H, const struct launch_device &device) {
+  const cuseq_activation cells[] = {CUSEQ_ACTIVATION_TANH, CUSEQ_ACTIVATION_RELU, CUSEQ_ACTIVATION_LINEAR};
+  const cuseq_activation gates[] = {CUSEQ_ACTIVATION_SIGMOID, CUSEQ_ACTIVATION_HARD_SIGMOID,
+                                    CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2};
+  for (int i = 0; i < 9; i++) {
+    struct lstm_case c = plain(mapping, H);
+    c.activation = cells[i / 3], c.recurrent = gates[i % 3];
+    c.source = i & 1 ? SOURCE_IDS : SOURCE_PROJECTED;
+    c.ragged = i & 1, c.initial = i & 2, c.ordered = i & 4, c.concat = i % 3 == 0, c.D = i % 4 == 1 ? 1 : 2;
+    case_check(c, device);
+  }
+}
+
+/* Longer than what is loaded ahead, and dense x as wide as is taken. */
+static void check_long(enum lstm_mapping mapping, int H, const struct launch_device &device) {
+  for (int T : {1, 2, 31, 33, 70})
+    for (int source = SOURCE_PROJECTED; source <= SOURCE_X; source++) {
+      struct lstm_case c = plain(mapping, H);
+      c.T = T;
+      c.B = T == 70 ? 2 : 3;
+      c.source = (enum case_source)source;
+      c.F = source == SOURCE_X && T == 33 ? 128 : 37;
+      if (source != SOURCE_X || lstm_mapping_takes_x(mapping, c.F, H))
+        case_check(c, device);
+    }
+}
+
+/* A row alone has the bits that it has in a batch. */
+static void check_bits(enum lstm_mapping mapping, int H, const struct launch_device &device) {
+  struct lstm_case c = plain(mapping, H);
+  c.B = 11, c.source = SOURCE_IDS, c.initial = false;
+  struct lstm_data data = case_data(c);
+  struct lstm_results batch = case_run(c, data, device);
+  for (int b = 0; b < c.B; b += 5) {
+    struct lstm_case alone = c;
+    struct lstm_data one = data;
+    alone.B = 1;
+    one.ids.assign(data.ids.begin() + (long)b * c.T, data.ids.begin() + (long)(b + 1) * c.T);
+    one.lengths = {data.lengths[b]};
+    one.order = {0};
+    struct lstm_results row = case_run(alone, one, device);
+    check_that(std::memcmp(row.output.data(), batch.output.data() + row.output.size() * b,
+                           row.output.size() * sizeof(float)) == 0,
+               (case_name(c) + ": a row alone has the same bits").c_str());
+  }
+}
+
+/* What cannot be run is refused in one line. */
+static void check_refusals(const struct launch_device &device) {
+  char error[160] = "";
+  struct launch_stream stream = {NULL, &device, error, sizeof error};
+  struct lstm_sequence a = {};
+  a.mapping = LSTM_MAPPING_WARP32;
+  check_that(launch_lstm_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
+             "empty sizes are refused");
+  a.batch = a.time = a.directions = 1, a.units = 33, error[0] = 0;
+  check_that(launch_lstm_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
+             "too many units are refused");
+  a.units = 32, error[0] = 0;
+  check_that(launch_lstm_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
+             "no input is refused");
+  device_array<float> some((size_t)64);
+  a.d_projected = some.data() + 1, a.d_recurrent = a.d_bias = some.data(), error[0] = 0;
+  a.recurrent_activation = CUSEQ_ACTIVATION_SIGMOID;
+  check_that(launch_lstm_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
+             "misalignment is refused");
+  check_that(!std::strchr(error, '\n'), "an error is one line");
+}
+
+int main(int argc, char **argv) {
+  struct launch_device device = case_device();
+  enum lstm_mapping mapping = (enum lstm_mapping)(argc > 1 ? std::atoi(argv[1]) : 0);
+  const int typical[LSTM_MAPPINGS] = {13, 30, 50, 100, 140};
+  if (!lstm_mapping_possible(mapping, 1, &device)) {
+    std::printf("skipped: mapping %d does not run on compute capability %d\n", (int)mapping,
+                device.architecture);
+    return 77;
+  }
+  check_sizes(mapping, device);
+  check_configurations(mapping, typical[mapping], device);
+  check_long(mapping, typical[mapping], device);
+  check_bits(mapping, typical[mapping], device);
+  check_refusals(device);
+  return check_end();
+}
