@@ -102,8 +102,7 @@ void emu_say(const char *format, ...) {
 cudaError_t emu_fail(cudaError_t status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  if (emu_settings()->checks != EMU_CHECKS_OFF)
-    say(format, arguments);
+  say(format, arguments);
   va_end(arguments);
   return status;
 }

@@ -51,7 +51,7 @@ void emu_callback_ended(void);
 
 /* One line on stderr: `cuseq-emulator: text`. */
 void emu_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Says what is wrong, unless checks are off, and returns status. */
+/* Says what is wrong and returns status. */
 cudaError_t emu_fail(cudaError_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The runtime's code for a core's status; says its text where there is one. */
 cudaError_t emu_from_core(enum emu_status status, const struct emu_error *error);
