@@ -172,10 +172,9 @@ struct lstm_core_block64 {
   }
 };
 
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 /* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four gates of a unit over a quarter
  * of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory; the cluster's barrier, one a
- * step, orders it. */
+ * step, orders it. Its instructions are there from sm_90 on: kernels use it under that condition. */
 struct lstm_core_cluster128 {
   static const int THREADS = 256, UNITS = 128, BLOCKS = 2, DEPTH = 2, HIDDEN = 144;
   float4 u[32];
@@ -220,6 +219,5 @@ struct lstm_core_cluster128 {
                      : "memory");
   }
 };
-#endif
 
 #endif

@@ -11,7 +11,7 @@
  * Why       two gate columns or more a thread keep the reading of h below the shared memory's rate. One barrier of four
  *           warps a step, for h is double-buffered. */
 #define LSTM_BLOCK_KERNEL(name, source)                                                                      \
-  static __global__ void __launch_bounds__(lstm_chain_threads<lstm_core_block64, source>())                  \
+  static __global__ void __launch_bounds__(lstm_chain_threads<lstm_core_block64, source>(), 1)               \
       name(const __grid_constant__ struct lstm_parameters p) {                                               \
     lstm_chain_block<lstm_core_block64, source>(p);                                                          \
   }

@@ -16,7 +16,7 @@
 #define LSTM_CLUSTER_BODY(source) (void)p
 #endif
 #define LSTM_CLUSTER_KERNEL(name, source)                                                                    \
-  static __global__ void __launch_bounds__(256) name(const __grid_constant__ struct lstm_parameters p) {     \
+  static __global__ void __launch_bounds__(256, 1) name(const __grid_constant__ struct lstm_parameters p) {  \
     LSTM_CLUSTER_BODY(source);                                                                               \
   }
 

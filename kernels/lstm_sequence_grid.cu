@@ -282,7 +282,7 @@ template <int UNITS> struct grid_block {
  * Numerics  float32; the order of summation follows from H alone, so a row's bits do not depend on batch or grid.
  * Why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a group does. */
 template <int UNITS>
-static __global__ void __launch_bounds__(GRID_THREADS)
+static __global__ void __launch_bounds__(GRID_THREADS, 1)
     lstm_grid_kernel(const __grid_constant__ struct lstm_parameters p,
                      const __grid_constant__ struct lstm_grid g) {
   extern __shared__ __align__(16) char memory[];

@@ -12,7 +12,7 @@
  * Why       a step is a chain: its time is the latency of product, cell and broadcast. One warp needs no barrier. Inputs are
  *           loaded 4 (warp32: 2) steps ahead, about a memory latency. Thread instructions a cell step: floors.md's chain. */
 #define LSTM_WARP_KERNEL(name, core, source)                                                                 \
-  static __global__ void __launch_bounds__(lstm_chain_threads<core, source>())                               \
+  static __global__ void __launch_bounds__(lstm_chain_threads<core, source>(), 1)                            \
       name(const __grid_constant__ struct lstm_parameters p) {                                               \
     lstm_chain_block<core, source>(p);                                                                       \
   }
