@@ -4,13 +4,14 @@
 #include "error.h"
 #include "formats/convert.h"
 #include "formats/file.h"
+#include "formats/json_bound.h"
 #include "formats/pytorch_checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_KEY = 128, MAX_ENCODER_LAYERS = 64, MAX_ATTENTION_LAYERS = 16 };
+enum { MAX_KEY = 128, MAX_ENCODER_LAYERS = 64, MAX_ATTENTION_LAYERS = 16, MAX_CONFIG_MEMORY = 48 << 20 };
 
 static const char *text_setting(const json_t *config, const char *object, const char *key,
                                 const char *absent) {
@@ -61,7 +62,7 @@ static cuseq_status read_lstm_bias(struct checkpoint *checkpoint, const char *pr
                        (long long)gates);
     goto cleanup;
   }
-  for (int64_t i = 0; input.data != NULL && i < gates; i++)
+  for (int64_t i = 0; input.data != NULL && hidden.data != NULL && i < gates; i++)
     (*bias)[i] = (float)((double)input.data[i] + (double)hidden.data[i]);
 cleanup:
   free(input.data);
@@ -383,6 +384,8 @@ cleanup:
 cuseq_status pytorch_convert(const char *path, const char *config_json, cuseq_model **model) {
   json_error_t error;
   *model = NULL;
+  if (json_bound(config_json, strlen(config_json)).memory > (size_t)MAX_CONFIG_MEMORY)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "configuration: JSON that takes too much memory");
   json_t *config = json_loads(config_json, JSON_REJECT_DUPLICATES, &error);
   if (config == NULL)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "configuration: not JSON (line %d: %.200s)", error.line,

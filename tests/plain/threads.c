@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS = 6, ROUNDS = 4, CASES = 5 };
+enum { THREADS = 4, ROUNDS = 3, CASES = 3 };
 
 struct work {
   const struct random_case *made;
@@ -41,7 +41,7 @@ static int case_run(uint64_t seed) {
   struct random random = {seed};
   struct random_case made;
   struct results want[2];
-  random_case_make(&made, &random, 70);
+  random_case_make(&made, &random, 40);
   cuseq_input input = random_case_input(&made);
   for (int d = 0; d < 2; d++) {
     results_make(&want[d], made.model, made.B, made.T, made.Y);

@@ -27,8 +27,8 @@ static cuseq_status affine_zeros(const struct walk *walk, int32_t columns, struc
   *affine = (struct affine){.rows = walk->rows, .columns = columns};
   if (elements > allowance + 4 * walk->expressions->matrix_elements)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "its layers multiply out to weights of an absurd size");
-  affine->matrix = calloc(elements, sizeof *affine->matrix);
-  affine->bias = calloc((size_t)columns, sizeof *affine->bias);
+  affine->matrix = calloc(elements > 0 ? elements : 1, sizeof *affine->matrix);
+  affine->bias = calloc(columns > 0 ? (size_t)columns : 1, sizeof *affine->bias);
   if (affine->matrix != NULL && affine->bias != NULL)
     return CUSEQ_STATUS_OK;
   affine_free(affine);
@@ -61,16 +61,21 @@ static void add_columns(struct affine *target, const struct affine *part, int32_
     target->bias[at + c] += scale * part->bias[c];
 }
 
+/* to [columns] += from [rows] kernel */
+static void multiply_row(const double *from, const struct matrix *kernel, double *to) {
+  size_t columns = (size_t)kernel->columns;
+  for (size_t k = 0; k < (size_t)kernel->rows; k++)
+    for (size_t c = 0; from[k] != 0 && c < columns; c++)
+      to[c] += from[k] * (double)kernel->data[k * columns + c];
+}
+
 static void multiply(const struct affine *child, const struct matrix *kernel, const struct matrix *bias,
                      struct affine *affine) {
   size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
-  for (size_t r = 0; r <= (size_t)child->rows; r++) { /* the last row is the bias */
-    const double *from = r < (size_t)child->rows ? child->matrix + r * inner : child->bias;
-    double *to = r < (size_t)child->rows ? affine->matrix + r * columns : affine->bias;
-    for (size_t k = 0; k < inner; k++)
-      for (size_t c = 0; from[k] != 0 && c < columns; c++)
-        to[c] += from[k] * (double)kernel->data[k * columns + c];
-  }
+  for (size_t r = 0; r < (size_t)child->rows; r++)
+    multiply_row(child->matrix + r * inner, kernel, affine->matrix + r * columns);
+  if (child->bias != NULL)
+    multiply_row(child->bias, kernel, affine->bias);
   for (size_t c = 0; bias != NULL && c < columns; c++)
     affine->bias[c] += (double)bias->data[c];
 }

@@ -76,7 +76,7 @@ static cuseq_status read_lstm(struct evaluator *evaluator, const struct keras_la
   *lstm = (struct lstm){.layer = layer, .bias = -1};
   int64_t units;
   bool use_bias;
-  const json_t *cell;
+  const json_t *cell = config;
   TRY(cell_settings(layer, class_name, config, &cell));
   TRY(layer_integer(layer, cell, "units", -1, &units));
   TRY(layer_bool(layer, cell, "use_bias", true, &use_bias));

@@ -28,11 +28,21 @@ cuseq_status model_text_parse(const char *text, size_t size, const char *name, j
   return CUSEQ_STATUS_OK;
 }
 
+/* A number of one to four digits at `text`; *end is moved behind it. */
+static bool version_number(const char *text, const char **end, int *number) {
+  *number = 0;
+  for (*end = text; **end >= '0' && **end <= '9' && *end - text < 4; ++*end)
+    *number = *number * 10 + (**end - '0');
+  return *end > text;
+}
+
 cuseq_status model_text_version(const char *text, size_t size, struct keras_version *version) {
   char copy[64];
+  const char *end;
   *version = (struct keras_version){0};
   snprintf(copy, sizeof copy, "%.*s", size > 60 ? 60 : (int)size, text);
-  if (sscanf(copy, "%4d.%4d", &version->major, &version->minor) != 2 || version->major < 0)
+  if (!version_number(copy, &end, &version->major) || *end != '.' ||
+      !version_number(end + 1, &end, &version->minor))
     return error_set(CUSEQ_STATUS_INVALID_FILE, "keras_version: not a version (found \"%s\")", copy);
   if (version->major < 2)
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
