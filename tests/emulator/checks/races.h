@@ -46,8 +46,8 @@ struct emu_shared_races {
   uint32_t floor; /* everything up to this time is ordered, by a barrier of the whole block */
   uint32_t known[EMU_MAX_WARPS]
                 [EMU_MAX_WARPS]; /* [of][about]: accesses of that warp up to this time are ordered before */
-  uint32_t *lanes
-      [EMU_MAX_WARPS]; /* the same between lanes of a warp: [of * 32 + about]; NULL where warps synchronise whole */
+  /* The same between lanes of a warp: [of * 32 + about]; NULL where warps synchronise whole. */
+  uint32_t *lanes[EMU_MAX_WARPS];
   uint32_t *threads; /* the same between threads: [of * count + about]; NULL if nobody released alone */
   uint32_t thread_count;
   uint32_t fenced[EMU_MAX_WARPS * EMU_LANES]; /* time of each thread's last fence */

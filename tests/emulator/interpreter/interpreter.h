@@ -42,8 +42,8 @@ struct emu_warp {
   struct emu_block *block;
   struct emu_launch *launch;
   struct emu_worker *worker;
-  const void *
-      storing; /* value that the access in progress writes, if it is known: writing what is there already is no race */
+  /* Value that the access in progress writes, if it is known: writing what is there already is no race. */
+  const void *storing;
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
 

@@ -59,10 +59,20 @@ bool emu_block_start(struct emu_block *b, struct emu_launch *launch, struct emu_
   return emu_order_block_start(b);
 }
 
+/* Which warp goes first: warp 0, or one that the seed and the block choose. */
+static uint32_t first_warp(const struct emu_block *b) {
+  uint64_t seed = emu_settings()->seed;
+  if (!seed)
+    return 0;
+  uint64_t mixed = (seed + b->index) * UINT64_C(0x9e3779b97f4a7c15);
+  return (uint32_t)((mixed >> 32) % b->warp_count);
+}
+
 bool emu_block_turn(struct emu_block *b) {
   bool moved = false;
+  uint32_t first = first_warp(b);
   for (uint32_t i = 0; i < b->warp_count; i++) {
-    struct emu_warp_state *s = &b->warps[i];
+    struct emu_warp_state *s = &b->warps[(first + i) % b->warp_count];
     if (!s->path_count || s->blocked)
       continue;
     moved = emu_warp_run(s) || moved;
