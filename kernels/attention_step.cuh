@@ -1,0 +1,270 @@
+/* One attention step of one row by one block: query, energies, softmax, context. Used by attend, decode, whole_model. */
+#ifndef CUSEQ_KERNELS_ATTENTION_STEP_CUH
+#define CUSEQ_KERNELS_ATTENTION_STEP_CUH
+
+#include "activation.cuh"
+#include "block_dense.cuh"
+#include "launch.h"
+#include "placement.cuh"
+
+/* A row and the block's arrays for it; shared or global memory, whatever the placement gave. */
+struct attention_row {
+  const float *annotations; /* [T,A]                                                                        */
+  const float *keys;        /* [T,U]                                                                        */
+  const float
+      *query_kernel;  /* [S,U], scores concat and additive                                            */
+  const float *state; /* [S]                                                                          */
+  float *query;       /* [U], scores concat and additive                                              */
+  float *energies;    /* [T]                                                                          */
+  float *layers;      /* [warps, 2, widest], score concat with three layers or more                   */
+  float *partial;     /* [block]                                                                      */
+  float *reduce;      /* [PLACE_REDUCE_FLOATS]: warps' maxima from 0, warps' sums from 32             */
+  int length, time, widest;
+};
+
+__host__ __device__ static inline int attention_keys_wide(const struct attention_score &score) {
+  switch (score.score) {
+  case CUSEQ_SCORE_CONCAT:
+    return score.units[0];
+  case CUSEQ_SCORE_ADDITIVE:
+    return score.additive_units;
+  case CUSEQ_SCORE_GENERAL:
+    return score.state_units;
+  default:
+    return score.annotation_width;
+  }
+}
+
+/* Scores whose query is s K_s; the others take s itself. */
+__host__ __device__ static inline bool attention_has_query(const struct attention_score &score) {
+  return score.score == CUSEQ_SCORE_CONCAT || score.score == CUSEQ_SCORE_ADDITIVE;
+}
+
+/* The widest hidden layer of score concat with three layers or more, 0 otherwise. */
+__host__ __device__ static inline int attention_widest(const struct attention_score &score) {
+  int widest = 0;
+  if (score.score == CUSEQ_SCORE_CONCAT && score.layers > 2)
+    for (int l = 0; l + 1 < score.layers; l++)
+      widest = score.units[l] > widest ? score.units[l] : widest;
+  return widest;
+}
+
+/* The part of a position's energy that lane `lane` of `lanes` sums: key units lane, lane + lanes, ... */
+__device__ __forceinline__ float energy_part(const struct attention_score &score, const float *key,
+                                             const float *query, int width, int lane, int lanes) {
+  float sum = 0.0f;
+  if (score.score == CUSEQ_SCORE_ADDITIVE) {
+    for (int j = lane; j < width; j += lanes)
+      sum = fmaf(score.d_value[j], device_tanh(key[j] + query[j]), sum);
+  } else if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 1) {
+    if (lane == 0)
+      sum = device_activate(score.activation[0], key[0] + query[0]);
+  } else if (score.score == CUSEQ_SCORE_CONCAT) {
+    for (int j = lane; j < width; j += lanes)
+      sum = fmaf(score.d_kernel[1][j], device_activate(score.activation[0], key[j] + query[j]), sum);
+  } else {
+    for (int j = lane; j < width; j += lanes)
+      sum = fmaf(key[j], query[j], sum);
+  }
+  return sum;
+}
+
+/* The energy of one position under three dense layers or more, by one warp; every lane returns it. */
+__device__ inline float energy_deep(const struct attention_score &score, const float *key, const float *query,
+                                    float *u, float *next, int lane) {
+  for (int j = lane; j < score.units[0]; j += WARP)
+    u[j] = device_activate(score.activation[0], key[j] + query[j]);
+  __syncwarp(); /* u is read by all lanes */
+  int last = score.layers - 1;
+  for (int l = 1; l < last; l++) {
+    int width = score.units[l];
+    for (int j = lane; j < width; j += WARP) {
+      float sum = 0.0f;
+      for (int k = 0; k < score.units[l - 1]; k++)
+        sum = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], sum);
+      next[j] = device_activate(score.activation[l], sum + score.d_bias[l][j]);
+    }
+    __syncwarp(); /* next is read by all lanes, and u written again */
+    float *swap = u;
+    u = next;
+    next = swap;
+  }
+  float sum = 0.0f;
+  for (int k = lane; k < score.units[last - 1]; k += WARP)
+    sum = fmaf(u[k], score.d_kernel[last][k], sum);
+  sum = warp_sum(sum); /* all lanes have read u */
+  return device_activate(score.activation[last], sum + score.d_bias[last][0]);
+}
+
+/* How many lanes share a position: few for narrow keys and many positions, so that no lane idles. Of sizes alone. */
+__device__ __forceinline__ int energy_lanes(int width, int time) {
+  int lanes = WARP;
+  while (lanes > 1 && (lanes > width || (lanes * time > (int)blockDim.x && width <= 16 * lanes / 2)))
+    lanes /= 2;
+  return lanes;
+}
+
+/* energies[t], t < length, and each warp's maximum in reduce[warp]; complete after the caller's next barrier. */
+__device__ inline void block_energies(const struct attention_score &score, const struct attention_row &row) {
+  int width = attention_keys_wide(score);
+  int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  const float *query = attention_has_query(score) ? row.query : row.state;
+  float most = -INFINITY;
+  if (row.widest > 0) {
+    float *u = row.layers + (int64_t)warp * 2 * row.widest;
+    for (int t = warp; t < row.length; t += warps) {
+      float e = energy_deep(score, row.keys + (int64_t)t * width, query, u, u + row.widest, lane);
+      e *= score.scale;
+      most = e > most ? e : most;
+      if (lane == 0)
+        row.energies[t] = e;
+    }
+  } else {
+    int lanes = energy_lanes(width, row.time), positions = WARP / lanes;
+    for (int first = warp * positions; first < row.length; first += warps * positions) {
+      int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
+      float e = 0.0f;
+      if (t < row.length)
+        e = energy_part(score, row.keys + (int64_t)t * width, query, width, lane % lanes, lanes);
+      for (int distance = lanes / 2; distance > 0; distance /= 2)
+        e += __shfl_xor_sync(0xffffffffu, e, distance);
+      if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)
+        e = device_activate(score.activation[1], e + score.d_bias[1][0]);
+      e *= score.scale;
+      if (t < row.length) {
+        most = e > most ? e : most;
+        if (lane % lanes == 0)
+          row.energies[t] = e;
+      }
+    }
+  }
+  most = warp_max(most);
+  if (lane == 0)
+    row.reduce[warp] = most;
+}
+
+/* energies become exp(e - max), and each warp's sum goes to reduce[32 + warp]; complete after the next barrier. */
+__device__ inline void block_exponents(const struct attention_row &row) {
+  int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  float most = warp_max(lane < warps ? row.reduce[lane] : -INFINITY);
+  float sum = 0.0f;
+  for (int t = (int)threadIdx.x; t < row.length; t += (int)blockDim.x) {
+    float p = device_exp(row.energies[t] - most);
+    row.energies[t] = p;
+    sum += p;
+  }
+  sum = warp_sum(sum);
+  if (lane == 0)
+    row.reduce[32 + warp] = sum;
+}
+
+/* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length. Any of the
+ * targets may be NULL. Complete, and `partial` and energies free, after the caller's next barrier. */
+__device__ inline void block_context(const struct attention_row &row, int A, float *alphas, float *context,
+                                     float *second) {
+  int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  float normaliser = 1.0f / warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+  if (alphas)
+    for (int t = (int)threadIdx.x; t < row.time; t += (int)blockDim.x)
+      alphas[t] = t < row.length ? row.energies[t] * normaliser : 0.0f;
+  if (!context && !second)
+    return;
+  struct block_split split = block_split_make(A);
+  for (int first = 0; first < A; first += split.columns) {
+    int i = first + split.column;
+    if (split.part < split.parts && i < A) {
+      float sum = 0.0f;
+      const float *column = row.annotations + i;
+#pragma unroll 4
+      for (int t = split.part; t < row.length; t += split.parts)
+        sum = fmaf(row.energies[t], column[(int64_t)t * A], sum);
+      if (split.parts == 1) {
+        if (context)
+          context[i] = sum * normaliser;
+        if (second)
+          second[i] = sum * normaliser;
+      } else {
+        row.partial[threadIdx.x] = sum;
+      }
+    }
+  }
+  if (split.parts == 1)
+    return;
+  __syncthreads(); /* the partial sums are written */
+  int i = (int)threadIdx.x;
+  if (i < A) {
+    float sum = row.partial[i];
+    for (int p = 1; p < split.parts; p++)
+      sum += row.partial[p * A + i];
+    if (context)
+      context[i] = sum * normaliser;
+    if (second)
+      second[i] = sum * normaliser;
+  }
+}
+
+/* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
+__device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
+                                    float *alphas, float *context, float *second) {
+  if (attention_has_query(score)) {
+    block_dense(row.state, score.state_units, row.query_kernel, nullptr, attention_keys_wide(score),
+                row.query, row.partial);
+    __syncthreads(); /* the query is complete */
+  }
+  block_energies(score, row);
+  __syncthreads(); /* energies and the warps' maxima are complete */
+  block_exponents(row);
+  __syncthreads(); /* exponents and the warps' sums are complete */
+  block_context(row, score.annotation_width, alphas, context, second);
+}
+
+/* Gives the arrays of a step their places. */
+static inline void attention_place(struct placement *placement, const struct attention_score *score,
+                                   int threads, int64_t time) {
+  placement_add(placement, PLACE_PARTIAL, 4 * (int64_t)threads, false);
+  placement_add(placement, PLACE_REDUCE, PLACE_REDUCE_FLOATS, false);
+  placement_add(placement, PLACE_STATE, score->state_units, false);
+  if (attention_has_query(*score))
+    placement_add(placement, PLACE_QUERY, attention_keys_wide(*score), false);
+  placement_add(placement, PLACE_ENERGIES, time, false);
+  placement_add(placement, PLACE_LAYERS, (int64_t)threads / WARP * 2 * attention_widest(*score), false);
+}
+
+__device__ inline void attention_row_place(struct attention_row *row, const struct attention_score &score,
+                                           const struct placement &placement, float *shared,
+                                           float *workspace) {
+  row->query_kernel = score.d_query;
+  row->state = placed(placement, PLACE_STATE, shared, workspace);
+  row->query = placed(placement, PLACE_QUERY, shared, workspace);
+  row->energies = placed(placement, PLACE_ENERGIES, shared, workspace);
+  row->layers = placed(placement, PLACE_LAYERS, shared, workspace);
+  row->partial = placed(placement, PLACE_PARTIAL, shared, workspace);
+  row->reduce = placed(placement, PLACE_REDUCE, shared, workspace);
+  row->widest = attention_widest(score);
+}
+
+/* Whether a score can be launched; NULL or what is wrong with it. */
+static inline const char *attention_score_fault(const struct attention_score *score) {
+  if (score->annotation_width < 1 || score->state_units < 1)
+    return "annotation_width or state_units below 1";
+  if (score->score == CUSEQ_SCORE_DOT)
+    return score->annotation_width == score->state_units
+               ? nullptr
+               : "score dot needs states as wide as the annotations";
+  if (score->score == CUSEQ_SCORE_GENERAL)
+    return nullptr;
+  if (score->score == CUSEQ_SCORE_ADDITIVE)
+    return score->additive_units < 1            ? "additive_units below 1"
+           : !score->d_query || !score->d_value ? "score additive without query or value"
+                                                : nullptr;
+  if (score->score != CUSEQ_SCORE_CONCAT)
+    return "no such score";
+  if (score->layers < 1 || score->layers > CUSEQ_MAX_ATTENTION_LAYERS || score->units[score->layers - 1] != 1)
+    return "the layers of score concat";
+  for (int l = 0; l < score->layers; l++)
+    if (score->units[l] < 1 || (l > 0 && (!score->d_kernel[l] || !score->d_bias[l])))
+      return "a layer of score concat has no units or no weights";
+  return score->d_query ? nullptr : "score concat without query";
+}
+
+#endif
