@@ -1,0 +1,95 @@
+/* The whole decoder loop in one launch. */
+#include "decode_row.cuh"
+#include "launch_error.cuh"
+
+enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, LONG = 512 };
+static const int64_t BLOCKS_PER_SM = 4;
+
+/* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
+ *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
+ * shapes    as in launch_attention.h: any S, A, U, T, V, E, Y
+ * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
+ *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
+ *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
+ * launch    grid min(B, 1..4 per SM), block 256 (512 where S > 64 or T > 512), dynamic shared memory: the placement: partial
+ *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
+ * budget    128 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
+ *           device's limit; the dates: 173 KB with everything kept
+ * numerics  float32; every sum in a fixed order that depends on S, A, U, T, V and not on the batch: deterministic
+ * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
+__global__ void __launch_bounds__(THREADS_WIDE, 1)
+    decode_kernel(const __grid_constant__ struct decode d,
+                  const __grid_constant__ struct placement placement) {
+  extern __shared__ float4 shared4[];
+  float *shared = (float *)shared4;
+  int64_t T = d.time;
+  int A = d.score.annotation_width, U = attention_keys_wide(d.score);
+  struct decoder_block block;
+  decoder_block_make(&block, d, placement, shared,
+                     (float *)d.d_workspace + blockIdx.x * placement.workspace_floats);
+  block.row.time = d.time;
+  for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
+    block.row.length = d.d_lengths ? d.d_lengths[b] : d.time;
+    block.row.annotations = block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A,
+                                       (int64_t)block.row.length * A);
+    block.row.keys =
+        d.score.score == CUSEQ_SCORE_DOT
+            ? block.row.annotations
+            : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U, (int64_t)block.row.length * U);
+    const struct initial_state &start = d.start;
+    int64_t offset = (int64_t)b * start.units, stride = (int64_t)d.batch * start.units;
+    block_start_state(start, false, b, start.d_final_h + offset, stride, block.state);
+    block_start_state(start, true, b, start.d_final_c + offset, stride, block.cell);
+    __syncthreads(); /* weights, annotations, keys and the state are complete */
+    block_decode_row(d, block, b);
+    __syncthreads(); /* this row's arrays are read before the next row's come */
+  }
+}
+
+static int decode_threads(const struct decode *d) {
+  return d->score.state_units > WIDE || d->time > LONG ? THREADS_WIDE : THREADS;
+}
+
+static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {
+  struct placement placement = placement_make(device->shared_bytes);
+  bool is_repeated = d->steps > 1 || d->batch > BLOCKS_PER_SM * device->multiprocessors;
+  decode_place(&placement, d, decode_threads(d), d->time, is_repeated);
+  return placement;
+}
+
+/* Blocks for as many rows as run at once, so that weights are fetched once for all the rows of a block. */
+static int64_t decode_blocks(const struct decode *d, const struct launch_device *device, size_t bytes) {
+  int64_t per_sm = (int64_t)device->shared_bytes / (int64_t)bytes;
+  per_sm = per_sm < 1 ? 1 : per_sm > BLOCKS_PER_SM ? BLOCKS_PER_SM : per_sm;
+  int64_t blocks = per_sm * device->multiprocessors;
+  return blocks < d->batch ? blocks : d->batch;
+}
+
+/* Room for BLOCKS_PER_SM blocks of each SM; the slack covers what smaller shapes lose to rounding. */
+extern "C" size_t decode_workspace_bytes(const struct decode *d, const struct launch_device *device) {
+  size_t floats = (size_t)decode_placement(d, device).workspace_floats, slack = 64 * PLACES;
+  int64_t blocks = BLOCKS_PER_SM * device->multiprocessors;
+  return floats == 0 ? 0 : (size_t)(blocks < d->batch ? blocks : d->batch) * (floats + slack) * 4;
+}
+
+extern "C" cuseq_status launch_decode(const struct decode *d, const struct launch_stream *stream) {
+  static const char *const name = "launch_decode";
+  const char *fault = attention_score_fault(&d->score);
+  fault = fault ? fault : initial_state_fault(&d->start, true);
+  fault = fault ? fault : initial_state_source_fault(&d->start, true);
+  fault = fault ? fault : decode_fault(d);
+  LAUNCH_NEED(!fault, "%s: %s", name, fault);
+  LAUNCH_NEED(d->batch >= 1 && d->time >= 1, "%s: batch or time below 1 (found %d, %d)", name, (int)d->batch,
+              (int)d->time);
+  LAUNCH_NEED(d->d_annotations && (d->d_keys || d->score.score == CUSEQ_SCORE_DOT),
+              "%s: annotations or keys are NULL", name);
+  struct placement placement = decode_placement(d, stream->device);
+  LAUNCH_NEED(placement.workspace_floats == 0 || d->d_workspace, "%s: a workspace is needed", name);
+  size_t bytes = (size_t)placement.shared_floats * 4;
+  cuseq_status status = launch_allow_shared(stream, name, decode_kernel, bytes);
+  if (status != CUSEQ_STATUS_OK)
+    return status;
+  int64_t blocks = decode_blocks(d, stream->device, bytes);
+  decode_kernel<<<(unsigned)blocks, decode_threads(d), bytes, (cudaStream_t)stream->stream>>>(*d, placement);
+  return launch_result(stream, name, cudaGetLastError());
+}

@@ -1,0 +1,128 @@
+/* The decoder's cell and output layer of one row by one block. Used by decode and whole_model. */
+#ifndef CUSEQ_KERNELS_DECODER_STEP_CUH
+#define CUSEQ_KERNELS_DECODER_STEP_CUH
+
+#include "activation.cuh"
+#include "block_dense.cuh"
+#include "placement.cuh"
+
+__device__ __forceinline__ float4 add4(float4 a, float4 b) {
+  return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+}
+
+/* sum + x w, the four gates of a unit */
+__device__ __forceinline__ float4 fma4(float x, float4 w, float4 sum) {
+  return make_float4(fmaf(x, w.x, sum.x), fmaf(x, w.y, sum.y), fmaf(x, w.z, sum.z), fmaf(x, w.w, sum.w));
+}
+
+/* What the cell reads; gates of a unit side by side. `row` [S] is added to the sums where it is not NULL: the row of the kernel
+ * that a one-hot input chooses. */
+struct decoder_cell {
+  const float4 *kernel; /* [inputs,S]                                                                     */
+  const float4
+      *recurrent;     /* [S,S]                                                                          */
+  const float4 *bias; /* [S]                                                                            */
+  int inputs, units;
+};
+
+/* next and cell of z = input kernel + state recurrent + bias + row. input and state must be ready and `partial` free; next
+ * and cell are complete, and `partial` free, after the caller's next barrier.
+ *   partial [4 block]; cell is read and written by the same threads at every step */
+__device__ inline void block_cell(const struct decoder_cell &weights, const struct device_gates &gates,
+                                  const float *input, const float *state, const float4 *row, float4 *partial,
+                                  float *next, float *cell) {
+  int S = weights.units;
+  struct block_split split = block_split_make(S);
+  for (int first = 0; first < S; first += split.columns) {
+    int j = first + split.column;
+    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    if (split.part < split.parts && j < S) {
+#pragma unroll 4
+      for (int k = split.part; k < weights.inputs; k += split.parts)
+        sum = fma4(input[k], weights.kernel[(int64_t)k * S + j], sum);
+#pragma unroll 4
+      for (int k = split.part; k < S; k += split.parts)
+        sum = fma4(state[k], weights.recurrent[(int64_t)k * S + j], sum);
+    }
+    if (split.parts > 1) {
+      partial[threadIdx.x] = sum;
+      __syncthreads(); /* the partial sums are written; parts > 1 means a single pass of this loop */
+      if (split.part == 0)
+        for (int p = 1; p < split.parts; p++)
+          sum = add4(sum, partial[p * split.columns + split.column]);
+    }
+    if (split.part == 0 && j < S) {
+      sum = add4(sum, weights.bias[j]);
+      if (row)
+        sum = add4(sum, row[j]);
+      float c = cell[j];
+      next[j] = device_lstm_cell(gates, sum, c);
+      cell[j] = c;
+    }
+  }
+}
+
+/* The larger of two logits; of equal ones that with the lower index. NaN is never chosen. */
+__device__ __forceinline__ void better_logit(float &value, int &index, float other, int other_index) {
+  bool better = other > value || (other == value && other_index < index);
+  value = better ? other : value;
+  index = better ? other_index : index;
+}
+
+__device__ __forceinline__ void warp_best(float &value, int &index) {
+  for (int distance = WARP / 2; distance > 0; distance /= 2) {
+    float other = __shfl_xor_sync(0xffffffffu, value, distance);
+    int other_index = __shfl_xor_sync(0xffffffffu, index, distance);
+    better_logit(value, index, other, other_index);
+  }
+}
+
+/* The argmax of logits [V], lowest index first, to all threads, and output[v] = softmax (or the logits themselves); output
+ * may be NULL. logits must be complete. Up to 32 classes each warp does it all, without a barrier.
+ *   reduce  [PLACE_REDUCE_FLOATS] 32..63 warps' sums, 64..95 warps' best, 96..127 their indices */
+__device__ inline int block_output(const float *logits, int V, bool is_softmax, float *output,
+                                   float *reduce) {
+  int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  bool narrow = V <= WARP;
+  int first = narrow ? lane : (int)threadIdx.x, step = narrow ? WARP : (int)blockDim.x;
+  float best = -INFINITY;
+  int index = INT32_MAX;
+  for (int v = first; v < V; v += step)
+    better_logit(best, index, logits[v], v);
+  warp_best(best, index);
+  if (!narrow) {
+    if (lane == 0) {
+      reduce[64 + warp] = best;
+      reduce[96 + warp] = __int_as_float(index);
+    }
+    __syncthreads(); /* the warps' best are written */
+    best = lane < warps ? reduce[64 + lane] : -INFINITY;
+    index = lane < warps ? __float_as_int(reduce[96 + lane]) : INT32_MAX;
+    warp_best(best, index);
+  }
+  /* a NaN at 0 is never beaten, and nothing beats it where all the rest is NaN */
+  int token = index == INT32_MAX || logits[0] != logits[0] ? 0 : index;
+  if (!output)
+    return token;
+  if (!is_softmax) {
+    for (int v = (int)threadIdx.x; v < V; v += (int)blockDim.x)
+      output[v] = logits[v];
+    return token;
+  }
+  float sum = 0.0f;
+  for (int v = first; v < V; v += step)
+    sum += device_exp(logits[v] - best);
+  sum = warp_sum(sum);
+  if (!narrow) {
+    if (lane == 0)
+      reduce[32 + warp] = sum;
+    __syncthreads(); /* the warps' sums are written */
+    sum = warp_sum(lane < warps ? reduce[32 + lane] : 0.0f);
+  }
+  float normaliser = 1.0f / sum;
+  for (int v = (int)threadIdx.x; v < V; v += (int)blockDim.x)
+    output[v] = device_exp(logits[v] - best) * normaliser;
+  return token;
+}
+
+#endif

@@ -1,0 +1,322 @@
+/* The decoder loop alone against float64: every score, initial state, feedback, activation; sizes, lengths, end tokens. */
+#include "decoder_host.h"
+
+static const cuseq_activation TANH = CUSEQ_ACTIVATION_TANH, RELU = CUSEQ_ACTIVATION_RELU,
+                              SIGMOID = CUSEQ_ACTIVATION_SIGMOID, LINEAR = CUSEQ_ACTIVATION_LINEAR,
+                              HARD = CUSEQ_ACTIVATION_HARD_SIGMOID,
+                              KERAS2 = CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2,
+                              SOFTMAX = CUSEQ_ACTIVATION_SOFTMAX;
+static const cuseq_initial_state ZEROS = CUSEQ_INITIAL_STATE_ZEROS, ENCODER = CUSEQ_INITIAL_STATE_ENCODER,
+                                 DENSE = CUSEQ_INITIAL_STATE_DENSE;
+static const cuseq_feedback NONE = CUSEQ_FEEDBACK_NONE, OUTPUT = CUSEQ_FEEDBACK_OUTPUT;
+static const cuseq_score CONCAT = CUSEQ_SCORE_CONCAT, DOT = CUSEQ_SCORE_DOT, GENERAL = CUSEQ_SCORE_GENERAL,
+                         ADDITIVE = CUSEQ_SCORE_ADDITIVE;
+enum { ALL = 255 };
+
+static std::vector<double> doubles(const std::vector<float> &x) {
+  return std::vector<double>(x.begin(), x.end());
+}
+
+/* Two launches with all outputs, the same bits; then one for each output alone. `limit` > 0: shared bytes of the device. */
+static void decode_case_check(const decoder_case &c, uint64_t seed, bool previous_given = false,
+                              int limit = 0, bool each_alone = false) {
+  random_source random(seed);
+  test_device device;
+  if (limit)
+    device.device.shared_bytes = limit;
+  random_decoder decoder(c, random);
+  std::string what = decoder.c.name() + " limit " + std::to_string(limit);
+  std::vector<int32_t> lengths = random_lengths(c.B, c.T, c.ragged, random), previous;
+  both annotations;
+  annotations.set(random_annotations(c.B, c.T, c.A, lengths, random));
+  device_array<int32_t> d_lengths(lengths);
+  for (int b = 0; previous_given && b < c.B; b++)
+    previous.push_back((int32_t)(random.next() % (uint32_t)c.V));
+  device_array<int32_t> d_previous(previous);
+  int U = attention_key_width(&decoder.scored.score);
+  device_array<float> d_keys((size_t)c.B * c.T * U);
+  struct decode d = decoder.d;
+  if (c.kind != DOT) {
+    struct attention_keys keys = {decoder.scored.score, c.B, c.T, annotations.d(), d_keys.data()};
+    if (!device.launched(launch_attention_keys(&keys, &device.stream), what))
+      return;
+    d.d_keys = d_keys.data();
+  }
+  d.d_annotations = annotations.d();
+  d.d_lengths = c.ragged ? d_lengths.data() : nullptr;
+  d.d_previous = previous_given ? d_previous.data() : nullptr;
+  device_array<char> workspace(decode_workspace_bytes(&d, &device.device));
+  d.d_workspace = workspace.data();
+  decoder_result want = decoder.host_decode(doubles(annotations.host), lengths, previous,
+                                            doubles(decoder.final_h.host), doubles(decoder.final_c.host));
+  double bound = c.T <= 64 ? 3e-6 : 1e-5;
+  std::vector<float> first;
+  for (int run = 0; run < 2; run++) {
+    decoder_outputs outputs(c);
+    outputs.put(&d, ALL);
+    if (!device.launched(launch_decode(&d, &device.stream), what))
+      return;
+    outputs.check(what, want, bound, ALL);
+    std::vector<float> bits = outputs.states.read();
+    check_that(run == 0 || std::memcmp(bits.data(), first.data(), bits.size() * 4) == 0,
+               (what + ": the same bits again").c_str());
+    first = bits;
+  }
+  for (unsigned wanted = 0; each_alone && wanted < ALL; wanted = wanted ? 2 * wanted : 1) {
+    decoder_outputs outputs(c);
+    outputs.put(&d, wanted);
+    if (!device.launched(launch_decode(&d, &device.stream), what))
+      return;
+    outputs.check(what + " alone " + std::to_string(wanted), want, bound, wanted);
+  }
+  check_that(workspace.intact(), (what + ": workspace").c_str());
+}
+
+/* A row's bits with others beside it are those it has alone. */
+static void rows_alone_check(void) {
+  decoder_case c = {CONCAT, {10, 1}, {TANH, RELU}, 5,     17,      12,   12,   5,       4,
+                    0,      OUTPUT,  -1,           false, ENCODER, true, TANH, SIGMOID, SOFTMAX};
+  random_source random(77);
+  test_device device;
+  random_decoder decoder(c, random);
+  both annotations, keys;
+  annotations.set(random_annotations(c.B, c.T, c.A, {}, random));
+  keys.set(random.values((size_t)c.B * c.T * 10, 1.0f));
+  decoder_outputs all(c);
+  struct decode d = decoder.d;
+  d.d_annotations = annotations.d();
+  d.d_keys = keys.d();
+  all.put(&d, ALL);
+  device.launched(launch_decode(&d, &device.stream), "all rows");
+  std::vector<float> together = all.outputs.read();
+  for (int b = 0; b < c.B; b++) {
+    decoder_outputs one(c);
+    d.batch = 1;
+    d.d_annotations = annotations.d() + (size_t)b * c.T * c.A;
+    d.d_keys = keys.d() + (size_t)b * c.T * 10;
+    d.start.d_given_h = decoder.given_h.d() + (size_t)b * c.S;
+    d.start.d_given_c = decoder.given_c.d() + (size_t)b * c.S;
+    one.put(&d, ALL);
+    device.launched(launch_decode(&d, &device.stream), "one row");
+    size_t row = (size_t)c.Y * c.V;
+    check_that(std::memcmp(one.outputs.read().data(), together.data() + b * row, row * 4) == 0,
+               "a row's bits do not depend on the others");
+  }
+}
+
+static void sizes_check(void) {
+  uint64_t seed = 1000;
+  std::vector<cuseq_activation> tanh_relu = {TANH, RELU};
+  for (int n : {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256}) {
+    decode_case_check({CONCAT,
+                       {10, 1},
+                       tanh_relu,
+                       2,
+                       30,
+                       n,
+                       n,
+                       11,
+                       3,
+                       0,
+                       NONE,
+                       -1,
+                       true,
+                       ZEROS,
+                       false,
+                       TANH,
+                       KERAS2,
+                       SOFTMAX},
+                      seed++);
+    decode_case_check(
+        {ADDITIVE, {n}, {}, 2, 7, 9, 14, n, 3, 0, OUTPUT, 0, true, DENSE, false, TANH, SIGMOID, SOFTMAX},
+        seed++);
+    decode_case_check(
+        {GENERAL, {}, {}, 2, n, 20, n + 3, 6, 2, n, OUTPUT, 2, true, DENSE, false, RELU, HARD, SOFTMAX},
+        seed++);
+  }
+  for (int T : {1, 30, 31, 33, 500, 513})
+    decode_case_check(
+        {DOT, {}, {}, 2, T, 24, 24, 5, 3, 0, NONE, -1, true, ENCODER, false, TANH, SIGMOID, LINEAR}, seed++);
+  decode_case_check({CONCAT,
+                     {6, 1},
+                     tanh_relu,
+                     1,
+                     5000,
+                     6,
+                     6,
+                     3,
+                     2,
+                     0,
+                     NONE,
+                     -1,
+                     false,
+                     ZEROS,
+                     false,
+                     TANH,
+                     SIGMOID,
+                     SOFTMAX},
+                    seed++);
+  decode_case_check({CONCAT,
+                     {4, 3, 1},
+                     {TANH, SIGMOID, LINEAR},
+                     3,
+                     9,
+                     8,
+                     8,
+                     4,
+                     40,
+                     3,
+                     OUTPUT,
+                     1,
+                     true,
+                     ENCODER,
+                     false,
+                     LINEAR,
+                     KERAS2,
+                     SOFTMAX},
+                    seed++);
+  decode_case_check(
+      {GENERAL, {}, {}, 1, 3, 5, 600, 1500, 2, 0, OUTPUT, -1, false, ZEROS, false, TANH, SIGMOID, SOFTMAX},
+      seed++);
+}
+
+static void configurations_check(void) {
+  uint64_t seed = 2000;
+  for (cuseq_activation activation : {TANH, RELU, LINEAR})
+    for (cuseq_activation recurrent : {SIGMOID, HARD, KERAS2})
+      decode_case_check({CONCAT,
+                         {1},
+                         {TANH},
+                         2,
+                         6,
+                         10,
+                         12,
+                         7,
+                         4,
+                         0,
+                         OUTPUT,
+                         3,
+                         true,
+                         DENSE,
+                         false,
+                         activation,
+                         recurrent,
+                         SOFTMAX},
+                        seed++);
+  for (cuseq_initial_state initial : {ZEROS, ENCODER, DENSE})
+    for (bool given : {false, true})
+      decode_case_check(
+          {DOT, {}, {}, 3, 8, 16, 16, 40, 5, 4, OUTPUT, 39, true, initial, given, TANH, SIGMOID, SOFTMAX},
+          seed++, true);
+  for (cuseq_activation output : {SOFTMAX, LINEAR})
+    decode_case_check({CONCAT,
+                       {10, 1},
+                       {TANH, RELU},
+                       3,
+                       30,
+                       16,
+                       12,
+                       50,
+                       4,
+                       0,
+                       NONE,
+                       7,
+                       true,
+                       ZEROS,
+                       true,
+                       TANH,
+                       KERAS2,
+                       output},
+                      seed++, false, 0, true);
+  /* the dates; then with less shared memory, down to none for anything but partial sums */
+  for (int limit : {0, 160 * 1024, 96 * 1024, 48 * 1024, 12 * 1024, 4608})
+    decode_case_check({CONCAT,
+                       {10, 1},
+                       {TANH, RELU},
+                       2,
+                       30,
+                       64,
+                       64,
+                       11,
+                       3,
+                       0,
+                       NONE,
+                       -1,
+                       false,
+                       ZEROS,
+                       false,
+                       TANH,
+                       KERAS2,
+                       SOFTMAX},
+                      seed++, false, limit);
+  decode_case_check({CONCAT,
+                     {6, 5, 1},
+                     {TANH, RELU},
+                     3,
+                     40,
+                     16,
+                     16,
+                     35,
+                     3,
+                     9,
+                     OUTPUT,
+                     -1,
+                     true,
+                     ENCODER,
+                     false,
+                     TANH,
+                     SIGMOID,
+                     SOFTMAX},
+                    seed++, false, 4608);
+  /* more rows than blocks */
+  decode_case_check({CONCAT,
+                     {2, 1},
+                     {TANH, RELU},
+                     601,
+                     3,
+                     4,
+                     4,
+                     5,
+                     2,
+                     0,
+                     OUTPUT,
+                     2,
+                     true,
+                     ZEROS,
+                     false,
+                     TANH,
+                     SIGMOID,
+                     SOFTMAX},
+                    seed++);
+}
+
+static void refusals_check(void) {
+  test_device device;
+  random_source random(5);
+  decoder_case c = {DOT, {}, {}, 1, 2, 4, 4, 3, 2, 0, OUTPUT, 1, false, ZEROS, false, TANH, SIGMOID, SOFTMAX};
+  random_decoder decoder(c, random);
+  both annotations;
+  annotations.set(random.values(8, 1.0f));
+  struct decode d = decoder.d;
+  check_that(launch_decode(&d, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT && device.error[0],
+             "a decoder without annotations is refused");
+  d.d_annotations = annotations.d();
+  d.start_token = 3;
+  check_that(launch_decode(&d, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
+             "a start token that is no class is refused");
+  d.start_token = 0;
+  d.steps = 0;
+  check_that(launch_decode(&d, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "Y of 0 is refused");
+  d.steps = 2;
+  d.d_output_kernel = nullptr;
+  check_that(launch_decode(&d, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
+             "a decoder without output weights is refused");
+}
+
+int main() {
+  sizes_check();
+  configurations_check();
+  rows_alone_check();
+  refusals_check();
+  return check_end();
+}
