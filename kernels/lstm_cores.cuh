@@ -202,11 +202,14 @@ struct lstm_core_cluster128 {
     lstm_multiply32(part, h + quarter * 36, u);
     return lstm_add(z, lstm_xor_sum(lstm_xor_sum(part, 8), 16));
   }
-  /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's. */
+  /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two stores, for in
+   * one they would meet in the same banks. */
   __device__ __forceinline__ void publish(float *hidden, float h) const {
-    if (quarter < 2) {
+    if (quarter == 0)
+      hidden[place(unit)] = h;
+    if (quarter == 1) {
       unsigned own = (unsigned)__cvta_generic_to_shared(hidden + place(unit)), there;
-      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(own), "r"(rank() ^ quarter));
+      asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(own), "r"(rank() ^ 1));
       asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(h) : "memory");
     }
   }

@@ -2,11 +2,10 @@
 #include "lstm_sequence.cuh"
 
 /* A group of `blocks` blocks owns one direction and takes tiles of ROWS rows one after the other; each block owns every
- * blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the L2 cache, SUB rows at a time,
- * multiplies it with its columns of U, updates its cells and writes its part of the new h; then the group's barrier. */
+ * blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the L2 cache, SUB (4 or 8) rows at a
+ * time, multiplies it with its columns of U, updates its cells and writes its part of the new h; then the group's barrier. */
 static const int GRID_THREADS = 256, GRID_WARPS = GRID_THREADS / 32;
 static const int GRID_ROWS = 64;     /* of a tile, at most */
-static const int GRID_SUB = 8;       /* rows that go through the product together */
 static const int GRID_CHUNK = 512;   /* rows of U, and values of h of a row, at a time */
 static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
 
@@ -70,11 +69,12 @@ __device__ __forceinline__ void grid_leave(unsigned *counter, unsigned blocks) {
   }
 }
 
-/* Shared memory of a block; `u` follows, [unit tiles][resident][UNITS]. */
-template <int UNITS> struct grid_memory {
-  float4 h[GRID_SUB / 4][GRID_CHUNK];       /* of SUB rows: 4 rows side by side                           */
-  float4 sums[GRID_WARPS][GRID_SUB][UNITS]; /* what each warp's part of k gives                           */
-  int row[GRID_ROWS], length[GRID_ROWS];    /* of the tile; length 0 where there is no row                */
+/* Shared memory of a block; `u` follows, [unit tiles][resident][UNITS]. SUB rows, 4 or 8, go through the product together. */
+template <int UNITS, int SUB> struct grid_memory {
+  float4 h[SUB / 4][GRID_CHUNK];         /* of SUB rows: 4 rows side by side                           */
+  float4 sums[GRID_WARPS][SUB][UNITS];   /* what each warp's part of k gives                           */
+  int longest[GRID_ROWS / SUB];          /* length of every SUB rows                                      */
+  int row[GRID_ROWS], length[GRID_ROWS]; /* of the tile; length 0 where there is no row                */
 };
 
 struct grid_tile {
@@ -82,15 +82,17 @@ struct grid_tile {
   float *hidden;             /* of this direction and tile                                          */
 };
 
-template <int UNITS> struct grid_block {
+template <int UNITS, int SUB> struct grid_block {
   static const int PARTS = GRID_THREADS / UNITS; /* parts of k, interleaved                             */
   static const int INSIDE = 32 / UNITS;          /* of them in one warp                                 */
-  static const int KEPT = GRID_SUB / INSIDE;     /* rows that a thread has sums of after the exchange   */
+  static const int ROUNDS = GRID_CHUNK / GRID_THREADS;
+  static const int KEPT = SUB / INSIDE; /* rows that a thread has sums of after the exchange   */
   const struct lstm_parameters &p;
   const struct lstm_grid &g;
-  struct grid_memory<UNITS> &m;
+  struct grid_memory<UNITS, SUB> &m;
   float4 *u;
   int rank, d;
+  float4 ahead[SUB / 4 * ROUNDS]; /* h on its way from the L2 cache to shared memory */
 
   /* This block's tiles of units begin at rank * UNITS, (rank + blocks) * UNITS ... */
   __device__ __forceinline__ int tile_stride() const {
@@ -113,37 +115,59 @@ template <int UNITS> struct grid_block {
     return tile.hidden + (((size_t)buffer * (GRID_ROWS / 4) + row / 4) * p.a.units + unit) * 4 + row % 4;
   }
 
-  /* h of a step for SUB rows, `count` values of k from k0 on. Blocks of other SMs wrote it: read from the L2 cache. */
-  __device__ __forceinline__ void load_hidden(const struct grid_tile &tile, int buffer, int sub, int k0,
-                                              int count) {
+  /* Loads h of a step for SUB rows from k0 on into registers, and later puts it into shared memory: in between the product
+   * before it goes on. Blocks of other SMs wrote it: read from the L2 cache. */
+  __device__ __forceinline__ void fetch(const struct grid_tile &tile, int buffer, int sub, int k0) {
     const float4 *from = (const float4 *)hidden_at(tile, buffer, sub, k0);
-    for (int quad = 0; quad < GRID_SUB / 4; quad++)
-      for (int k = threadIdx.x; k < count; k += GRID_THREADS)
-        m.h[quad][k] = __ldcg(from + (size_t)quad * p.a.units + k);
-  }
-
-  __device__ __forceinline__ void multiply(float4 (&z)[GRID_SUB], int slot, int first, int k0,
-                                           int count) const {
-    int part = threadIdx.x / UNITS, unit = threadIdx.x % UNITS;
-    const float4 *own = u + (size_t)slot * g.resident * UNITS;
-    for (int k = part; k < count; k += PARTS) {
-      float4 w = k0 + k < g.resident ? own[(size_t)(k0 + k) * UNITS + unit] : weight(k0 + k, first + unit);
 #pragma unroll
-      for (int quad = 0; quad < GRID_SUB / 4; quad++) {
-        float4 h = m.h[quad][k];
-        lstm_multiply(z[quad * 4], h.x, w);
-        lstm_multiply(z[quad * 4 + 1], h.y, w);
-        lstm_multiply(z[quad * 4 + 2], h.z, w);
-        lstm_multiply(z[quad * 4 + 3], h.w, w);
-      }
+    for (int i = 0; i < SUB / 4 * ROUNDS; i++) {
+      int k = i % ROUNDS * GRID_THREADS + (int)threadIdx.x;
+      if (k0 + k < p.a.units)
+        ahead[i] = __ldcg(from + (size_t)(i / ROUNDS) * p.a.units + k);
+    }
+  }
+  __device__ __forceinline__ void place(int k0) {
+#pragma unroll
+    for (int i = 0; i < SUB / 4 * ROUNDS; i++) {
+      int k = i % ROUNDS * GRID_THREADS + (int)threadIdx.x;
+      if (k0 + k < p.a.units)
+        m.h[i / ROUNDS][k] = ahead[i];
     }
   }
 
+  __device__ __forceinline__ void multiply_row(float4 (&z)[SUB], int k, float4 w) const {
+#pragma unroll
+    for (int quad = 0; quad < SUB / 4; quad++) {
+      float4 h = m.h[quad][k];
+      lstm_multiply(z[quad * 4], h.x, w);
+      lstm_multiply(z[quad * 4 + 1], h.y, w);
+      lstm_multiply(z[quad * 4 + 2], h.z, w);
+      lstm_multiply(z[quad * 4 + 3], h.w, w);
+    }
+  }
+
+  /* Every PARTS-th k of a chunk: from shared memory as far as U is there, then through the caches. */
+  __device__ __forceinline__ void multiply(float4 (&z)[SUB], int slot, int first, int k0) const {
+    int count = min(GRID_CHUNK, p.a.units - k0), here = min(count, g.resident - k0);
+    int unit = (int)threadIdx.x % UNITS, k = (int)threadIdx.x / UNITS;
+    const float4 *w = u + ((size_t)slot * g.resident + k0) * UNITS + threadIdx.x;
+#pragma unroll 4
+    for (; k < here; k += PARTS, w += GRID_THREADS)
+      multiply_row(z, k, *w);
+    bool there = first + unit < p.a.units;
+    size_t row = (size_t)d * p.a.units + k0 + k;
+    w = (const float4 *)p.a.d_recurrent + (there ? row * p.a.units + first + unit : 0);
+    size_t apart = there ? (size_t)PARTS * p.a.units : 0;
+#pragma unroll 4
+    for (; k < count; k += PARTS, w += apart)
+      multiply_row(z, k, __ldg(w));
+  }
+
   /* Sums the parts of k inside of a warp: in each exchange a lane gives away half of its rows. */
-  __device__ __forceinline__ void exchange(float4 (&z)[GRID_SUB]) const {
+  __device__ __forceinline__ void exchange(float4 (&z)[SUB]) const {
     int lane = threadIdx.x & 31, row = 0;
 #pragma unroll
-    for (int half = GRID_SUB / 2, apart = 16; apart >= UNITS; half /= 2, apart /= 2) {
+    for (int half = SUB / 2, apart = 16; apart >= UNITS; half /= 2, apart /= 2) {
       bool upper = lane & apart;
 #pragma unroll
       for (int i = 0; i < half; i++) {
@@ -174,7 +198,7 @@ template <int UNITS> struct grid_block {
   __device__ __forceinline__ void cells(const struct grid_tile &tile, int s, int sub, int first) {
     const struct lstm_sequence &a = p.a;
     int unit = first + (int)threadIdx.x % UNITS, i = (int)threadIdx.x / UNITS, row = sub + i;
-    if (i >= GRID_SUB || unit >= a.units || s >= m.length[row])
+    if (i >= SUB || unit >= a.units || s >= m.length[row])
       return;
     int b = m.row[row], t = d == 0 ? s : m.length[row] - 1 - s;
     float4 z = lstm_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
@@ -196,22 +220,36 @@ template <int UNITS> struct grid_block {
     }
   }
 
-  __device__ __forceinline__ void step(const struct grid_tile &tile, int s, int sub) {
+  /* The first place from `sub` on, by SUB rows, where a row is still running at step s. */
+  __device__ __forceinline__ int next_running(const struct grid_tile &tile, int s, int sub) const {
+    while (sub < tile.rows && s >= m.longest[sub / SUB])
+      sub += SUB;
+    return sub;
+  }
+
+  /* One step of SUB rows, whose h has been fetched; fetches what comes next, of the rows at `next` if there are any. */
+  __device__ __forceinline__ void step(const struct grid_tile &tile, int s, int sub, int next) {
     bool whole = p.a.units <= GRID_CHUNK;
     int slot = 0;
     for (int first = rank * UNITS; first < p.a.units; first += tile_stride(), slot++) {
-      float4 z[GRID_SUB];
+      float4 z[SUB];
 #pragma unroll
-      for (int i = 0; i < GRID_SUB; i++)
+      for (int i = 0; i < SUB; i++)
         z[i] = lstm_zero();
+      bool last = whole || first + tile_stride() >= p.a.units;
       for (int k0 = 0; k0 < p.a.units; k0 += GRID_CHUNK) {
-        int count = min(GRID_CHUNK, p.a.units - k0);
         if (!whole || slot == 0) {
           __syncthreads(); /* the h before this has been read by all */
-          load_hidden(tile, s & 1, sub, k0, count);
+          place(k0);
           __syncthreads(); /* this h is there */
+          if (k0 + GRID_CHUNK < p.a.units)
+            fetch(tile, s & 1, sub, k0 + GRID_CHUNK);
+          else if (!last)
+            fetch(tile, s & 1, sub, 0);
+          else if (next < tile.rows)
+            fetch(tile, s & 1, next, 0);
         }
-        multiply(z, slot, first, k0, count);
+        multiply(z, slot, first, k0);
       }
       if (slot > 0)
         __syncthreads(); /* the sums of the tile of units before have been read by all */
@@ -254,17 +292,23 @@ template <int UNITS> struct grid_block {
     }
     __syncthreads(); /* rows and lengths are there */
     tile.steps = 0;
-    for (int i = 0; i < tile.rows; i++)
-      tile.steps = max(tile.steps, m.length[i]);
+    for (int sub = 0; sub < GRID_ROWS; sub += SUB) {
+      int longest = 0;
+      for (int i = 0; i < SUB; i++)
+        longest = max(longest, m.length[sub + i]);
+      tile.steps = max(tile.steps, longest);
+      if (threadIdx.x == 0)
+        m.longest[sub / SUB] = longest;
+    }
     begin(tile);
-    grid_barrier(counter, (unsigned)g.blocks, round);
+    grid_barrier(counter, (unsigned)g.blocks, round); /* and the longest lengths are there */
     for (int s = 0; s < tile.steps; s++) {
-      for (int sub = 0; sub < tile.rows; sub += GRID_SUB) {
-        bool active = false;
-        for (int i = 0; i < GRID_SUB; i++)
-          active = active || s < m.length[sub + i];
-        if (active) /* the same in all threads */
-          step(tile, s, sub);
+      int sub = next_running(tile, s, 0);
+      fetch(tile, s & 1, sub, 0);
+      while (sub < tile.rows) { /* the same in all threads */
+        int next = next_running(tile, s, sub + SUB);
+        step(tile, s, sub, next);
+        sub = next;
       }
       grid_barrier(counter, (unsigned)g.blocks, round);
     }
@@ -274,21 +318,22 @@ template <int UNITS> struct grid_block {
 /* Computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of all rows.
  * Shapes    struct lstm_sequence in launch.h, struct lstm_grid above.
  * Mapping   a group of blocks is a direction and its tiles of up to 64 rows; a block owns every blocks-th tile of UNITS units,
- *           with as many rows of their columns of U in shared memory as fit; a thread the four gates of a unit for 8 rows
+ *           with as many rows of their columns of U in shared memory as fit; a thread the four gates of a unit for SUB rows
  *           over every PARTS-th k; parts are summed by shuffles, then across warps through shared memory.
  * Launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 256, shared
  *           sizeof(grid_memory) + 16 UNITS resident (unit tiles of a block).
  * Budget    registers 128 a thread, no spills.
  * Numerics  float32; the order of summation follows from H alone, so a row's bits do not depend on batch or grid.
  * Why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a group does. */
-template <int UNITS>
+template <int UNITS, int SUB>
 static __global__ void __launch_bounds__(GRID_THREADS, 1)
     lstm_grid_kernel(const __grid_constant__ struct lstm_parameters p,
                      const __grid_constant__ struct lstm_grid g) {
   extern __shared__ __align__(16) char memory[];
-  struct grid_memory<UNITS> &m = *(struct grid_memory<UNITS> *)memory;
+  struct grid_memory<UNITS, SUB> &m = *(struct grid_memory<UNITS, SUB> *)memory;
   int group = (int)blockIdx.x / g.blocks, D = p.a.directions;
-  grid_block<UNITS> block = {p, g, m, (float4 *)(memory + sizeof m), (int)blockIdx.x % g.blocks, group % D};
+  grid_block<UNITS, SUB> block = {p,        g, m, (float4 *)(memory + sizeof m), (int)blockIdx.x % g.blocks,
+                                  group % D};
   unsigned *counter = g.counters + (size_t)group * GRID_COUNTERS, round = 0;
   block.load_weights();
   int tiles = (p.a.batch + GRID_ROWS - 1) / GRID_ROWS;
@@ -303,25 +348,25 @@ static __global__ void __launch_bounds__(GRID_THREADS, 1)
   grid_leave(counter, (unsigned)g.blocks);
 }
 
-template <int UNITS>
+template <int UNITS, int SUB>
 static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid *g,
                                const struct launch_device *device, cudaStream_t stream) {
   int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
-  size_t fixed = sizeof(struct grid_memory<UNITS>), row = (size_t)owned * UNITS * sizeof(float4);
+  size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
   size_t room = ((size_t)device->shared_bytes - fixed) / row;
   g->resident = room < (size_t)p->a.units ? (int)room : p->a.units;
   size_t bytes = fixed + row * (size_t)g->resident;
-  cudaError_t status =
-      cudaFuncSetAttribute(lstm_grid_kernel<UNITS>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
+  cudaError_t status = cudaFuncSetAttribute(lstm_grid_kernel<UNITS, SUB>,
+                                            cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
   if (status != cudaSuccess)
     return cudaGetLastError();
   void *arguments[] = {(void *)p, g};
   dim3 grid((unsigned)(g->groups * g->blocks));
   if (g->blocks > 1)
-    status = cudaLaunchCooperativeKernel((const void *)lstm_grid_kernel<UNITS>, grid, dim3(GRID_THREADS),
+    status = cudaLaunchCooperativeKernel((const void *)lstm_grid_kernel<UNITS, SUB>, grid, dim3(GRID_THREADS),
                                          arguments, bytes, stream);
   else
-    status = cudaLaunchKernel((const void *)lstm_grid_kernel<UNITS>, grid, dim3(GRID_THREADS), arguments,
+    status = cudaLaunchKernel((const void *)lstm_grid_kernel<UNITS, SUB>, grid, dim3(GRID_THREADS), arguments,
                               bytes, stream);
   cudaError_t last = cudaGetLastError();
   return status != cudaSuccess ? status : last;
@@ -340,7 +385,9 @@ cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const str
   g.counters = (unsigned *)workspace;
   g.cells = (float *)(workspace + counter_bytes(a->batch));
   g.hidden = (float *)(workspace + counter_bytes(a->batch) + cell_bytes(a->batch, a->units, a->directions));
-  if (UNITS == 8)
-    return launch_grid<8>(parameters, &g, device, stream);
-  return launch_grid<16>(parameters, &g, device, stream);
+  if (a->batch <= 4)
+    return UNITS == 8 ? launch_grid<8, 4>(parameters, &g, device, stream)
+                      : launch_grid<16, 4>(parameters, &g, device, stream);
+  return UNITS == 8 ? launch_grid<8, 8>(parameters, &g, device, stream)
+                    : launch_grid<16, 8>(parameters, &g, device, stream);
 }

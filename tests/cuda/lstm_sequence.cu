@@ -73,6 +73,31 @@ static void check_bits(enum lstm_mapping mapping, int H, const struct launch_dev
   }
 }
 
+/* Devices that hold little: few SMs (several tiles of units a block), little shared memory (U through the caches), none of the
+ * cooperative launches; more rows than a tile; H beyond one and two chunks. */
+static void check_devices(const struct launch_device &device) {
+  struct launch_device few = device, small = device, alone = device, one = device;
+  few.multiprocessors = 7, few.shared_bytes = 48 << 10;
+  small.shared_bytes = 40 << 10;
+  alone.cooperative = 0;
+  one.multiprocessors = 1;
+  for (int H : {65, 200, 530}) {
+    struct lstm_case c = plain(LSTM_MAPPING_GRID, H);
+    c.T = 3, c.source = SOURCE_IDS;
+    for (const struct launch_device *restricted : {&few, &small, &alone, &one})
+      case_check(c, *restricted);
+    c.B = 9;
+    case_check(c, few);
+  }
+  struct lstm_case c = plain(LSTM_MAPPING_GRID, 40);
+  c.B = 150, c.source = SOURCE_IDS;
+  case_check(c, device);
+  case_check(c, few);
+  case_check(c, alone);
+  c.H = 1040, c.B = 2, c.T = 2, c.D = 1;
+  case_check(c, device);
+}
+
 /* What cannot be run is refused in one line. */
 static void check_refusals(const struct launch_device &device) {
   char error[160] = "";
@@ -108,6 +133,8 @@ int main(int argc, char **argv) {
   check_configurations(mapping, typical[mapping], device);
   check_long(mapping, typical[mapping], device);
   check_bits(mapping, typical[mapping], device);
+  if (mapping == LSTM_MAPPING_GRID)
+    check_devices(device);
   check_refusals(device);
   return check_end();
 }
