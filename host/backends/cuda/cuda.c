@@ -1,0 +1,204 @@
+#include "backends/cuda/cuda.h"
+
+#include "backends/cuda/module.h"
+#include "error.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- devices ---- */
+
+/* The runtime answers a missing driver and an old one with the same code: the driver's library tells them apart. */
+static void no_device_reason(cudaError_t error) {
+  if (error == cudaErrorNoDevice) {
+    error_store("there is no CUDA device");
+    return;
+  }
+  void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (!driver) {
+    error_store("there is no NVIDIA driver (libcuda.so.1 is missing)");
+    return;
+  }
+  dlclose(driver);
+  if (error == cudaErrorInsufficientDriver)
+    error_store("the NVIDIA driver is too old (needed one for CUDA %d.%d)", CUDART_VERSION / 1000,
+                CUDART_VERSION % 1000 / 10);
+  else
+    error_store("CUDA does not start (%s: %s)", cudaGetErrorName(error), cudaGetErrorString(error));
+}
+
+static int32_t device_count(void) {
+  int count = 0;
+  cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0)
+    return count;
+  no_device_reason(error == cudaSuccess ? cudaErrorNoDevice : error);
+  return 0;
+}
+
+static void device_describe(int32_t index, char *text, size_t capacity) {
+  struct cudaDeviceProp properties;
+  if (cudaGetDeviceProperties(&properties, index) != cudaSuccess)
+    snprintf(text, capacity, "a device that does not answer");
+  else
+    snprintf(text, capacity, "%.80s, compute capability %d.%d, %d multiprocessors", properties.name,
+             properties.major, properties.minor, properties.multiProcessorCount);
+}
+
+static cuseq_status device_read(int32_t index, struct launch_device *device) {
+  int major, minor, multiprocessors, shared, cooperative, clusters = 0;
+  CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
+  CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index));
+  CUDA_TRY(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, index));
+  CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, index));
+  CUDA_TRY(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, index));
+  CUDA_TRY(cudaDeviceGetAttribute(&clusters, cudaDevAttrClusterLaunch, index));
+  *device = (struct launch_device){.architecture = 10 * major + minor,
+                                   .multiprocessors = multiprocessors,
+                                   .shared_bytes = shared,
+                                   .cooperative = cooperative,
+                                   .clusters = clusters};
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- sessions ---- */
+
+static void cuda_close(void *state) {
+  struct cuda_session *session = state;
+  if (!session)
+    return;
+  cudaSetDevice(session->index);
+  if (session->stream)
+    cudaStreamSynchronize(session->stream);
+  cuda_blas_close(session);
+  cuda_decoder_close(session);
+  cudaFree(session->arena);
+  cudaFreeHost(session->h_x);
+  if (session->stream)
+    cudaStreamDestroy(session->stream);
+  free(session);
+}
+
+static bool needs_blas(const struct cuda_session *session) {
+  const cuseq_config *config = &session->model->config;
+  for (int32_t l = 0; l < config->layers; l++)
+    if (!lstm_mapping_takes_x(session->mapping, session->layers[l].inputs, config->units) && l > 0)
+      return true;
+  return false;
+}
+
+static cuseq_status session_fill(struct cuda_session *session) {
+  struct cuda_plan *plan = calloc(1, sizeof *plan);
+  if (!plan)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  cuda_layers_plan(session, plan);
+  cuseq_status status = cuda_decoder_open(session, plan);
+  if (status == CUSEQ_STATUS_OK)
+    status = cuda_plan_allocate(session, plan);
+  free(plan);
+  TRY(status);
+  CUDA_TRY(cudaMemset(session->arena, 0, session->arena_bytes)); /* the sequence kernel's flags begin at 0 */
+  size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
+  CUDA_TRY(cudaMallocHost((void **)&session->h_x,
+                          positions * (size_t)session->model->config.features * sizeof(float)));
+  TRY(cuda_layers_upload(session));
+  TRY(cuda_decoder_upload(session));
+  if (needs_blas(session))
+    TRY(cuda_blas_open(session));
+  CUDA_TRY(cudaDeviceSynchronize());
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status cuda_open(const cuseq_model *model, const struct backend_limits *limits,
+                              const char *device, void **state) {
+  struct cuda_session *session = calloc(1, sizeof *session);
+  if (!session)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  session->model = model;
+  session->limits = *limits;
+  session->index = (int32_t)strtol(device + 5, NULL, 10); /* "cuda:N", as device_find names it */
+  cudaError_t error = cudaSetDevice(session->index);
+  cuseq_status status = error == cudaSuccess ? device_read(session->index, &session->device)
+                                             : cuda_failure(error, "cudaSetDevice");
+  if (status == CUSEQ_STATUS_OK &&
+      (error = cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking)))
+    status = cuda_failure(error, "cudaStreamCreateWithFlags");
+  session->launch =
+      (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
+  if (status == CUSEQ_STATUS_OK)
+    status = session_fill(session);
+  if (status != CUSEQ_STATUS_OK) {
+    char text[512];
+    snprintf(text, sizeof text, "%s", error_text());
+    cuda_close(session);
+    return error_set(status, "%s", text);
+  }
+  *state = session;
+  return CUSEQ_STATUS_OK;
+}
+
+static int32_t cuda_threads(const void *state) {
+  (void)state;
+  return 1;
+}
+
+/* Ends a call whose results lie in host memory: waits once, also after a failure, since copies may be under way. */
+static cuseq_status finish(struct cuda_session *session, cuseq_status status) {
+  cudaError_t error = cudaStreamSynchronize(session->stream);
+  return status == CUSEQ_STATUS_OK && error != cudaSuccess ? cuda_failure(error, "cudaStreamSynchronize")
+                                                           : status;
+}
+
+static cuseq_status encode_queue(struct cuda_session *session, const struct backend_input *input,
+                                 const cuseq_encoding *encoding) {
+  CUDA_TRY(cudaSetDevice(session->index));
+  TRY(cuda_encode_queue(session, input));
+  TRY(cuda_keys_queue(session));
+  return cuda_encode_fetch(session, encoding);
+}
+
+static cuseq_status cuda_encode(void *state, const struct backend_input *input,
+                                const cuseq_encoding *encoding) {
+  return finish(state, encode_queue(state, input, encoding));
+}
+
+static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
+  struct cuda_session *session = state;
+  CUDA_TRY(cudaSetDevice(session->index));
+  return finish(session, cuda_attend_queue(session, hidden, context, alphas));
+}
+
+static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
+  struct cuda_session *session = state;
+  CUDA_TRY(cudaSetDevice(session->index));
+  return finish(session, cuda_decode_queue(session, decoding));
+}
+
+static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
+                             const cuseq_decoding *decoding) {
+  cuseq_status status = encode_queue(state, input, encoding);
+  if (status == CUSEQ_STATUS_OK)
+    status = cuda_decode_queue(state, decoding);
+  return finish(state, status);
+}
+
+static const struct backend backend = {
+    .open = cuda_open,
+    .close = cuda_close,
+    .threads = cuda_threads,
+    .encode = cuda_encode,
+    .attend = cuda_attend,
+    .decode = cuda_decode,
+    .run = cuda_run,
+};
+
+/* The module's one exported symbol. */
+extern const struct cuda_module cuseq_cuda_module;
+CUSEQ_API const struct cuda_module cuseq_cuda_module = {
+    .version = CUSEQ_CUDA_VERSION,
+    .backend = &backend,
+    .device_count = device_count,
+    .device_describe = device_describe,
+    .error_text = error_text,
+};

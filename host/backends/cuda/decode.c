@@ -1,0 +1,212 @@
+#include "backends/cuda/decoder.h"
+
+#include "error.h"
+
+#include <stdlib.h>
+
+/* Everything of struct decode that does not change from call to call. */
+static void decode_fill(const struct cuda_session *session, struct decode *decode) {
+  const cuseq_config *config = &session->model->config;
+  const struct cuda_decoder *decoder = session->decoder;
+  size_t A = (size_t)config->annotation_width;
+  struct attention_score *score = &decode->score;
+  score->score = config->score;
+  score->scale = config->scale;
+  score->annotation_width = config->annotation_width;
+  score->state_units = config->state_units;
+  score->layers = config->attention_layers;
+  score->additive_units = config->additive_units;
+  score->d_key = decoder->d_key;
+  score->d_key_bias = decoder->d_key_bias;
+  score->d_query = decoder->d_query;
+  score->d_value = decoder->d_value;
+  for (int32_t l = 0; l < config->attention_layers; l++) {
+    score->units[l] = config->attention_units[l];
+    score->activation[l] = config->attention_activation[l];
+    score->d_kernel[l] = decoder->d_layer_kernel[l];
+    score->d_bias[l] = decoder->d_layer_bias[l];
+  }
+  if (config->score == CUSEQ_SCORE_CONCAT && decoder->d_layer_kernel[0]) {
+    score->d_key = decoder->d_layer_kernel[0];
+    score->d_key_bias = decoder->d_layer_bias[0];
+    score->d_query = decoder->d_layer_kernel[0] + A * (size_t)config->attention_units[0];
+  }
+  decode->start.kind = config->initial_state;
+  decode->start.activation = config->initial_activation;
+  decode->start.directions = config_directions(config);
+  decode->start.units = config->units;
+  decode->start.state_units = config->state_units;
+  decode->start.d_kernel_h = decoder->d_initial_kernel[0];
+  decode->start.d_bias_h = decoder->d_initial_bias[0];
+  decode->start.d_kernel_c = decoder->d_initial_kernel[1];
+  decode->start.d_bias_c = decoder->d_initial_bias[1];
+  decode->activation = config->decoder_activation;
+  decode->recurrent_activation = config->decoder_recurrent_activation;
+  decode->feedback = config->feedback;
+  decode->embedding_units = config->embedding_units;
+  decode->d_embedding = decoder->d_embedding;
+  decode->d_kernel = decoder->d_kernel;
+  decode->d_recurrent = decoder->d_recurrent;
+  decode->d_bias = decoder->d_bias;
+  decode->outputs = config->outputs;
+  decode->output_activation = config->output_activation;
+  decode->d_output_kernel = decoder->d_output_kernel;
+  decode->d_output_bias = decoder->d_output_bias;
+  decode->start_token = config->start_token;
+  decode->end_token = config->end_token;
+  decode->d_workspace = decoder->d_workspace;
+}
+
+/* One attention step with the sizes of a decoding. */
+static struct attend attend_of(const struct decode *decode) {
+  return (struct attend){.score = decode->score,
+                         .start = decode->start,
+                         .batch = decode->batch,
+                         .time = decode->time,
+                         .d_lengths = decode->d_lengths,
+                         .d_annotations = decode->d_annotations,
+                         .d_keys = decode->d_keys,
+                         .d_workspace = decode->d_workspace};
+}
+
+static size_t workspace_bytes(const struct cuda_session *session) {
+  struct decode largest = {0};
+  decode_fill(session, &largest);
+  largest.batch = session->limits.batch;
+  largest.time = session->limits.time;
+  largest.steps = session->limits.steps;
+  struct attend attend = attend_of(&largest);
+  size_t step = attend_workspace_bytes(&attend, &session->device);
+  size_t loop = session->model->config.has_decoder ? decode_workspace_bytes(&largest, &session->device) : 0;
+  return step > loop ? step : loop;
+}
+
+cuseq_status cuda_decoder_open(struct cuda_session *session, struct cuda_plan *plan) {
+  const cuseq_config *config = &session->model->config;
+  struct cuda_decoder *decoder = session->decoder = calloc(1, sizeof *decoder);
+  if (!decoder)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
+         Y = (size_t)session->limits.steps;
+  size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
+  bool loop = config->has_decoder != 0, dot = config->score == CUSEQ_SCORE_DOT;
+  struct decode sizes = {0};
+  decode_fill(session, &sizes);
+  size_t U = dot ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
+  cuda_decoder_weights_plan(session, plan);
+  cuda_plan_add(plan, &decoder->d_keys, B * T * U);
+  cuda_plan_add(plan, &decoder->d_workspace, workspace_bytes(session));
+  cuda_plan_add(plan, &decoder->d_given_h, B * S);
+  cuda_plan_add(plan, &decoder->d_given_c, loop ? B * S : 0);
+  cuda_plan_add(plan, &decoder->d_previous, B * sizeof(int32_t));
+  cuda_plan_add(plan, &decoder->d_contexts, B * Y * (size_t)config->annotation_width * sizeof(float));
+  cuda_plan_add(plan, &decoder->d_alphas, B * Y * T * sizeof(float));
+  cuda_plan_add(plan, &decoder->d_states, loop ? B * Y * S : 0);
+  cuda_plan_add(plan, &decoder->d_outputs, loop ? B * Y * V : 0);
+  cuda_plan_add(plan, &decoder->d_final_h, loop ? B * S : 0);
+  cuda_plan_add(plan, &decoder->d_final_c, loop ? B * S : 0);
+  cuda_plan_add(plan, &decoder->d_tokens, loop ? B * Y * sizeof(int32_t) : 0);
+  cuda_plan_add(plan, &decoder->d_output_lengths, loop ? B * sizeof(int32_t) : 0);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_decoder_upload(struct cuda_session *session) {
+  TRY(cuda_decoder_weights_upload(session));
+  decode_fill(session, &session->decoder->decode);
+  return CUSEQ_STATUS_OK;
+}
+
+void cuda_decoder_close(struct cuda_session *session) {
+  free(session->decoder);
+  session->decoder = NULL;
+}
+
+cuseq_status cuda_keys_queue(struct cuda_session *session) {
+  struct cuda_decoder *decoder = session->decoder;
+  if (!decoder->d_keys)
+    return CUSEQ_STATUS_OK;
+  struct attention_keys keys = {.score = decoder->decode.score,
+                                .batch = session->batch,
+                                .time = session->time,
+                                .d_annotations = session->d_encoded,
+                                .d_keys = decoder->d_keys};
+  return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
+}
+
+/* A call's arguments: what was encoded, the state to start from. */
+static cuseq_status decode_begin(struct cuda_session *session, const float *given_h, const float *given_c,
+                                 struct decode *decode) {
+  const cuseq_config *config = &session->model->config;
+  struct cuda_decoder *decoder = session->decoder;
+  size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
+  size_t state = B * (size_t)config->state_units * sizeof(float),
+         last = ((size_t)config->layers - 1) * D * B * H;
+  *decode = decoder->decode;
+  decode->batch = session->batch;
+  decode->time = session->time;
+  decode->d_lengths = session->d_encoded_lengths;
+  decode->d_annotations = session->d_encoded;
+  decode->d_keys = decoder->d_keys;
+  decode->start.d_final_h = session->d_final_h + last;
+  decode->start.d_final_c = session->d_final_c + last;
+  TRY(cuda_copy_in(session, decoder->d_given_h, given_h, state));
+  TRY(cuda_copy_in(session, decoder->d_given_c, given_c, state));
+  decode->start.d_given_h = given_h ? decoder->d_given_h : NULL;
+  decode->start.d_given_c = given_c ? decoder->d_given_c : NULL;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
+                               float *alphas) {
+  struct cuda_decoder *decoder = session->decoder;
+  size_t B = (size_t)session->batch, A = (size_t)session->model->config.annotation_width;
+  struct decode decode;
+  TRY(decode_begin(session, hidden, NULL, &decode));
+  struct attend attend = attend_of(&decode);
+  attend.d_alphas = decoder->d_alphas;
+  attend.alphas_stride = session->time;
+  attend.d_context = decoder->d_contexts;
+  attend.context_stride = (int64_t)A;
+  TRY(cuda_launched(session, launch_attend(&attend, &session->launch)));
+  TRY(cuda_copy_out(session, context, decoder->d_contexts, B * A * sizeof(float)));
+  return cuda_copy_out(session, alphas, decoder->d_alphas, B * (size_t)session->time * sizeof(float));
+}
+
+static cuseq_status decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding) {
+  const cuseq_config *config = &session->model->config;
+  const struct cuda_decoder *decoder = session->decoder;
+  size_t B = (size_t)session->batch, steps = B * (size_t)decoding->steps;
+  size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
+  size_t A = (size_t)config->annotation_width * sizeof(float), T = (size_t)session->time * sizeof(float);
+  TRY(cuda_copy_out(session, decoding->contexts, decoder->d_contexts, steps * A));
+  TRY(cuda_copy_out(session, decoding->alphas, decoder->d_alphas, steps * T));
+  TRY(cuda_copy_out(session, decoding->states, decoder->d_states, steps * S));
+  TRY(cuda_copy_out(session, decoding->outputs, decoder->d_outputs, steps * V));
+  TRY(cuda_copy_out(session, decoding->tokens, decoder->d_tokens, steps * sizeof(int32_t)));
+  TRY(cuda_copy_out(session, decoding->output_lengths, decoder->d_output_lengths, B * sizeof(int32_t)));
+  TRY(cuda_copy_out(session, decoding->final_h, decoder->d_final_h, B * S));
+  return cuda_copy_out(session, decoding->final_c, decoder->d_final_c, B * S);
+}
+
+cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
+  struct cuda_decoder *decoder = session->decoder;
+  if (!session->model->config.has_decoder)
+    return cuda_attend_queue(session, decoding->initial_h, decoding->contexts, decoding->alphas);
+  struct decode decode;
+  TRY(decode_begin(session, decoding->initial_h, decoding->initial_c, &decode));
+  TRY(cuda_copy_in(session, decoder->d_previous, decoding->previous,
+                   (size_t)session->batch * sizeof(int32_t)));
+  decode.steps = decoding->steps;
+  decode.d_previous = decoding->previous ? decoder->d_previous : NULL;
+  /* what nobody wants is not written */
+  decode.d_contexts = decoding->contexts ? decoder->d_contexts : NULL;
+  decode.d_alphas = decoding->alphas ? decoder->d_alphas : NULL;
+  decode.d_states = decoding->states ? decoder->d_states : NULL;
+  decode.d_outputs = decoding->outputs ? decoder->d_outputs : NULL;
+  decode.d_tokens = decoding->tokens ? decoder->d_tokens : NULL;
+  decode.d_output_lengths = decoding->output_lengths ? decoder->d_output_lengths : NULL;
+  decode.d_final_h = decoding->final_h ? decoder->d_final_h : NULL;
+  decode.d_final_c = decoding->final_c ? decoder->d_final_c : NULL;
+  TRY(cuda_launched(session, launch_decode(&decode, &session->launch)));
+  return decode_fetch(session, decoding);
+}

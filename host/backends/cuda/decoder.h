@@ -1,0 +1,29 @@
+/* Attention and decoder of a session: weights and buffers on the device. */
+#ifndef CUSEQ_CUDA_DECODER_H
+#define CUSEQ_CUDA_DECODER_H
+
+#include "backends/cuda/cuda.h"
+
+struct cuda_decoder {
+  /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
+  struct decode decode;
+  float *d_keys; /* [B,T,U]; NULL for score dot */
+  void *d_workspace;
+  /* weights, as struct decode names them */
+  float *d_key, *d_key_bias, *d_query, *d_value;
+  float *d_layer_kernel[CUSEQ_MAX_ATTENTION_LAYERS], *d_layer_bias[CUSEQ_MAX_ATTENTION_LAYERS];
+  float *d_initial_kernel[2], *d_initial_bias[2]; /* h, c */
+  float *d_kernel, *d_recurrent, *d_bias, *d_embedding, *d_output_kernel, *d_output_bias;
+  /* what the caller gives */
+  float *d_given_h, *d_given_c; /* [B,S] */
+  int32_t *d_previous;          /* [B] */
+  /* results */
+  float *d_contexts, *d_alphas, *d_states, *d_outputs, *d_final_h, *d_final_c;
+  int32_t *d_tokens, *d_output_lengths;
+};
+
+/* decoder_weights.c */
+void cuda_decoder_weights_plan(struct cuda_session *session, struct cuda_plan *plan);
+cuseq_status cuda_decoder_weights_upload(struct cuda_session *session);
+
+#endif

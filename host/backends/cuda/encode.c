@@ -1,0 +1,125 @@
+#include "backends/cuda/cuda.h"
+
+#include "error.h"
+
+/* The caller's input onto the device: ids, lengths, dense rows, initial states. */
+static cuseq_status input_queue(struct cuda_session *session, const struct backend_input *input) {
+  const cuseq_config *config = &session->model->config;
+  size_t positions = (size_t)input->batch * (size_t)input->time, count = positions * (size_t)config->features;
+  size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
+                  (size_t)config->units * sizeof(float);
+  for (size_t i = 0; input->f64 && i < count; i++)
+    session->h_x[i] = (float)input->f64[i];
+  TRY(cuda_copy_in(session, session->d_ids, input->ids, positions * sizeof(int32_t)));
+  TRY(cuda_copy_in(session, session->d_x, input->f64 ? session->h_x : input->f32, count * sizeof(float)));
+  TRY(cuda_copy_in(session, session->d_lengths, input->lengths, (size_t)input->batch * sizeof(int32_t)));
+  TRY(cuda_copy_in(session, session->d_initial_h, input->initial_h, states));
+  TRY(cuda_copy_in(session, session->d_initial_c, input->initial_c, states));
+  session->d_encoded_lengths = input->lengths ? session->d_lengths : NULL;
+  return CUSEQ_STATUS_OK;
+}
+
+/* The rows by falling length: mixed batches start their longest chains first. */
+static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
+  struct lstm_order order = {input->batch, session->d_lengths, session->d_order};
+  return input->lengths ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
+                        : CUSEQ_STATUS_OK;
+}
+
+/* Where direction d of a layer writes: into the annotations side by side, or apart to be merged. */
+static void output_place(struct cuda_session *session, float *annotations, struct lstm_sequence *sequence) {
+  const cuseq_config *config = &session->model->config;
+  size_t apart = (size_t)sequence->batch * (size_t)sequence->time * (size_t)config->units;
+  bool merges = sequence->directions == 2 && config->merge != CUSEQ_MERGE_CONCAT;
+  sequence->d_output[0] = merges ? session->d_directions : annotations;
+  sequence->d_output[1] = merges ? session->d_directions + apart : annotations + config->units;
+  sequence->leading = merges ? config->units : config->annotation_width;
+}
+
+static cuseq_status merge_queue(struct cuda_session *session, const struct lstm_sequence *sequence,
+                                float *annotations) {
+  const cuseq_config *config = &session->model->config;
+  if (sequence->directions == 1 || config->merge == CUSEQ_MERGE_CONCAT)
+    return CUSEQ_STATUS_OK;
+  struct lstm_merge merge = {.merge = config->merge,
+                             .count = (int64_t)sequence->batch * sequence->time * config->units,
+                             .d_forward = sequence->d_output[0],
+                             .d_backward = sequence->d_output[1],
+                             .d_output = annotations};
+  return cuda_launched(session, launch_lstm_merge(&merge, &session->launch));
+}
+
+/* The layer's input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of it. */
+static cuseq_status project_queue(struct cuda_session *session, const struct cuda_layer *layer,
+                                  const float *below, const int32_t *ids, struct lstm_sequence *sequence) {
+  int32_t H = sequence->units, D = sequence->directions;
+  sequence->d_kernel = layer->d_kernel;
+  sequence->features = layer->inputs;
+  if (ids) {
+    sequence->d_ids = ids;
+  } else if (lstm_mapping_takes_x(sequence->mapping, layer->inputs, H)) {
+    sequence->d_x = below;
+  } else {
+    if (!session->blas)
+      TRY(cuda_blas_open(session));
+    TRY(cuda_blas_multiply(session, below, layer->d_kernel, session->d_projected,
+                           sequence->batch * sequence->time, D * H * 4, layer->inputs));
+    sequence->d_projected = session->d_projected;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
+                                const float *below) {
+  const cuseq_config *config = &session->model->config;
+  const struct cuda_layer *layer = &session->layers[l];
+  int32_t D = config_directions(config);
+  size_t states = (size_t)l * (size_t)D * (size_t)input->batch * (size_t)config->units;
+  float *annotations = session->d_annotations[l % 2];
+  struct lstm_sequence sequence = {.mapping = session->mapping,
+                                   .batch = input->batch,
+                                   .time = input->time,
+                                   .units = config->units,
+                                   .directions = D,
+                                   .activation = config->activation,
+                                   .recurrent_activation = config->recurrent_activation,
+                                   .d_lengths = session->d_encoded_lengths,
+                                   .d_order = input->lengths ? session->d_order : NULL,
+                                   .d_recurrent = layer->d_recurrent,
+                                   .d_bias = layer->d_bias,
+                                   .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
+                                   .d_initial_c = input->initial_c ? session->d_initial_c + states : NULL,
+                                   .d_final_h = session->d_final_h + states,
+                                   .d_final_c = session->d_final_c + states,
+                                   .d_workspace = session->d_workspace};
+  TRY(project_queue(session, layer, below, l == 0 && input->ids ? session->d_ids : NULL, &sequence));
+  output_place(session, annotations, &sequence);
+  TRY(cuda_launched(session, launch_lstm_sequence(&sequence, &session->launch)));
+  session->d_encoded = annotations;
+  return merge_queue(session, &sequence, annotations);
+}
+
+cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input) {
+  session->batch = input->batch;
+  session->time = input->time;
+  TRY(input_queue(session, input));
+  TRY(order_queue(session, input));
+  for (int32_t l = 0; l < session->model->config.layers; l++)
+    TRY(layer_queue(session, input, l, l == 0 ? session->d_x : session->d_encoded));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding) {
+  const cuseq_config *config = &session->model->config;
+  size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
+  size_t state = B * H * sizeof(float), all = (size_t)config->layers * D, last = (all - D) * B * H;
+  size_t annotations = B * (size_t)session->time * (size_t)config->annotation_width * sizeof(float);
+  const float *h = session->d_final_h + last, *c = session->d_final_c + last;
+  TRY(cuda_copy_out(session, encoding->annotations, session->d_encoded, annotations));
+  TRY(cuda_copy_out(session, encoding->h_fw, h, state));
+  TRY(cuda_copy_out(session, encoding->c_fw, c, state));
+  TRY(cuda_copy_out(session, encoding->h_bw, h + B * H, state));
+  TRY(cuda_copy_out(session, encoding->c_bw, c + B * H, state));
+  TRY(cuda_copy_out(session, encoding->final_h, session->d_final_h, all * state));
+  return cuda_copy_out(session, encoding->final_c, session->d_final_c, all * state);
+}
