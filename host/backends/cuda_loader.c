@@ -17,7 +17,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 /* The folder of the library that this code is in; the program's own where it is linked statically. */
 static bool own_folder(char *folder, size_t capacity) {
   Dl_info info;
-  if (!dladdr((void *)(uintptr_t)cuseq_version, &info) || !info.dli_fname)
+  if (!dladdr(&once, &info) || !info.dli_fname)
     return false;
   const char *slash = strrchr(info.dli_fname, '/');
   if (!slash || (size_t)(slash - info.dli_fname) >= capacity)
