@@ -70,16 +70,13 @@ __device__ __forceinline__ float warp_max(float x) {
   return x;
 }
 
-/* target[i] = source[i], i < count; complete after the caller's next barrier. */
-__device__ inline void block_copy(float *target, const float *source, int64_t count) {
-  if ((((uintptr_t)target | (uintptr_t)source) & 15) == 0) {
-    for (int64_t i = threadIdx.x; i < count / 4; i += blockDim.x)
-      ((float4 *)target)[i] = ((const float4 *)source)[i];
-    for (int64_t i = count / 4 * 4 + threadIdx.x; i < count; i += blockDim.x)
-      target[i] = source[i];
-    return;
-  }
-  for (int64_t i = threadIdx.x; i < count; i += blockDim.x)
+/* target[i] = source[i], i < count, by threads numbered 0 .. threads - 1; complete after the next barrier. */
+__device__ inline void block_copy(float *target, const float *source, int64_t count, int thread,
+                                  int threads) {
+  int64_t whole = (((uintptr_t)target | (uintptr_t)source) & 15) == 0 ? count / 4 : 0;
+  for (int64_t i = thread; i < whole; i += threads)
+    ((float4 *)target)[i] = ((const float4 *)source)[i];
+  for (int64_t i = 4 * whole + thread; i < count; i += threads)
     target[i] = source[i];
 }
 

@@ -3,7 +3,8 @@
 #include "launch_error.cuh"
 
 enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, LONG = 512 };
-static const int64_t BLOCKS_PER_SM = 4;
+static const int64_t BLOCKS_PER_SM =
+    2; /* as registers allow with 256 threads; one with 512                   */
 
 /* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
  *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
@@ -11,7 +12,7 @@ static const int64_t BLOCKS_PER_SM = 4;
  * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
  *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
  *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, 1..4 per SM), block 256 (512 where S > 64 or T > 512), dynamic shared memory: the placement: partial
+ * launch    grid min(B, 1..2 per SM), block 256 (512 where S > 64 or T > 512), dynamic shared memory: the placement: partial
  *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
  * budget    128 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
  *           device's limit; the dates: 173 KB with everything kept
@@ -25,17 +26,18 @@ __global__ void __launch_bounds__(THREADS_WIDE, 1)
   int64_t T = d.time;
   int A = d.score.annotation_width, U = attention_keys_wide(d.score);
   struct decoder_block block;
+  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x};
   decoder_block_make(&block, d, placement, shared,
-                     (float *)d.d_workspace + blockIdx.x * placement.workspace_floats);
+                     (float *)d.d_workspace + blockIdx.x * placement.workspace_floats, all);
   block.row.time = d.time;
   for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
     block.row.length = d.d_lengths ? d.d_lengths[b] : d.time;
     block.row.annotations = block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A,
-                                       (int64_t)block.row.length * A);
-    block.row.keys =
-        d.score.score == CUSEQ_SCORE_DOT
-            ? block.row.annotations
-            : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U, (int64_t)block.row.length * U);
+                                       (int64_t)block.row.length * A, all);
+    block.row.keys = d.score.score == CUSEQ_SCORE_DOT
+                         ? block.row.annotations
+                         : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U,
+                                      (int64_t)block.row.length * U, all);
     const struct initial_state &start = d.start;
     int64_t offset = (int64_t)b * start.units, stride = (int64_t)d.batch * start.units;
     block_start_state(start, false, b, start.d_final_h + offset, stride, block.state);
@@ -53,7 +55,13 @@ static int decode_threads(const struct decode *d) {
 static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {
   struct placement placement = placement_make(device->shared_bytes);
   bool is_repeated = d->steps > 1 || d->batch > BLOCKS_PER_SM * device->multiprocessors;
-  decode_place(&placement, d, decode_threads(d), d->time, is_repeated);
+  decode_place_vectors(&placement, d, decode_threads(d), d->time);
+  if (!is_repeated)
+    return placement;
+  if (d->score.score != CUSEQ_SCORE_DOT)
+    placement_add(&placement, PLACE_KEYS, (int64_t)d->time * attention_keys_wide(d->score), true);
+  placement_add(&placement, PLACE_ANNOTATIONS, (int64_t)d->time * d->score.annotation_width, true);
+  decode_place_weights(&placement, d);
   return placement;
 }
 

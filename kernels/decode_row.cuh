@@ -26,42 +26,48 @@ __host__ __device__ static inline int decode_inputs(const struct decode &d) {
   return d.score.annotation_width + (d.feedback == CUSEQ_FEEDBACK_OUTPUT ? d.embedding_units : 0);
 }
 
-/* Gives a decoder's arrays their places, and copies of what is read at every step while there is room: the most read
- * first. */
-static inline void decode_place(struct placement *placement, const struct decode *d, int threads,
-                                int64_t time, bool is_repeated) {
-  int64_t S = d->score.state_units, A = d->score.annotation_width, U = attention_keys_wide(d->score);
+/* Gives a decoder's vectors their places. */
+static inline void decode_place_vectors(struct placement *placement, const struct decode *d, int threads,
+                                        int64_t time) {
+  int64_t S = d->score.state_units;
   attention_place(placement, &d->score, threads, time);
   placement_add(placement, PLACE_NEXT_STATE, S, false);
   placement_add(placement, PLACE_CELL, S, false);
   placement_add(placement, PLACE_INPUT, decode_inputs(*d), false);
   placement_add(placement, PLACE_LOGITS, d->outputs, false);
-  if (!is_repeated)
-    return;
-  if (d->score.score != CUSEQ_SCORE_DOT)
-    placement_add(placement, PLACE_KEYS, time * U, true);
-  placement_add(placement, PLACE_ANNOTATIONS, time * A, true);
+}
+
+/* Gives copies of a decoder's weights their places while there is room. */
+static inline void decode_place_weights(struct placement *placement, const struct decode *d) {
+  int64_t S = d->score.state_units;
   if (attention_has_query(d->score))
-    placement_add(placement, PLACE_QUERY_KERNEL, S * U, true);
+    placement_add(placement, PLACE_QUERY_KERNEL, S * attention_keys_wide(d->score), true);
   placement_add(placement, PLACE_OUTPUT_KERNEL, S * d->outputs, true);
   placement_add(placement, PLACE_RECURRENT, 4 * S * S, true);
   placement_add(placement, PLACE_KERNEL, 4 * S * decode_inputs(*d), true);
 }
 
+/* The threads that copy, numbered from 0; a thread below 0 does not. */
+struct block_copiers {
+  int thread, threads;
+};
+
 /* `source` copied to its place, or itself where it has none. Complete after the caller's next barrier. */
 __device__ inline const float *block_keep(const struct placement &placement, enum place place, float *shared,
-                                          const float *source, int64_t count) {
+                                          const float *source, int64_t count,
+                                          const struct block_copiers &copiers) {
   if (placement.at[place] < 0)
     return source;
   float *target = shared + placement.at[place];
-  block_copy(target, source, count);
+  if (copiers.thread >= 0)
+    block_copy(target, source, count, copiers.thread, copiers.threads);
   return target;
 }
 
 /* The block's arrays and weights, but for the row's. Complete after the caller's next barrier. */
 __device__ inline void decoder_block_make(struct decoder_block *block, const struct decode &d,
-                                          const struct placement &placement, float *shared,
-                                          float *workspace) {
+                                          const struct placement &placement, float *shared, float *workspace,
+                                          const struct block_copiers &copiers) {
   int S = d.score.state_units, inputs = decode_inputs(d);
   attention_row_place(&block->row, d.score, placement, shared, workspace);
   block->state = placed(placement, PLACE_STATE, shared, workspace);
@@ -74,15 +80,15 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
   block->weights.bias = (const float4 *)d.d_bias;
   block->weights.inputs = inputs;
   block->weights.units = S;
-  block->weights.kernel =
-      (const float4 *)block_keep(placement, PLACE_KERNEL, shared, d.d_kernel, (int64_t)4 * S * inputs);
-  block->weights.recurrent =
-      (const float4 *)block_keep(placement, PLACE_RECURRENT, shared, d.d_recurrent, (int64_t)4 * S * S);
+  block->weights.kernel = (const float4 *)block_keep(placement, PLACE_KERNEL, shared, d.d_kernel,
+                                                     (int64_t)4 * S * inputs, copiers);
+  block->weights.recurrent = (const float4 *)block_keep(placement, PLACE_RECURRENT, shared, d.d_recurrent,
+                                                        (int64_t)4 * S * S, copiers);
   block->output_kernel =
-      block_keep(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel, (int64_t)S * d.outputs);
+      block_keep(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel, (int64_t)S * d.outputs, copiers);
   if (attention_has_query(d.score))
     block->row.query_kernel = block_keep(placement, PLACE_QUERY_KERNEL, shared, d.score.d_query,
-                                         (int64_t)S * attention_keys_wide(d.score));
+                                         (int64_t)S * attention_keys_wide(d.score), copiers);
 }
 
 /* One step; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and

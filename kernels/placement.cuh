@@ -17,8 +17,13 @@ enum place {
   PLACE_ENERGIES,    /* [T] energies, then exp(e - max)                                                     */
   PLACE_LOGITS,      /* [V]                                                                                 */
   PLACE_LAYERS,      /* [warps, 2, widest] score concat, three layers and more                              */
-  PLACE_ANNOTATIONS, /* [T,A] copies of a row's arrays and of weights from here on                          */
+  PLACE_HIDDEN,      /* [D, 2, core::HIDDEN] whole models: the encoder's h                                  */
+  PLACE_FINAL,       /* [2, D, H] whole models: the encoder's final h, then c                               */
+  PLACE_ANNOTATIONS, /* [T,A] a row's; copies of weights and of a row's arrays from here on                 */
   PLACE_KEYS,        /* [T,U]                                                                               */
+  PLACE_KEY_KERNEL,  /* [A,U] whole models                                                                  */
+  PLACE_PRODUCTS,    /* [T,D,H,4] whole models: x W                                                         */
+  PLACE_STAGE,       /* whole models with dense x: slices of x and W                                        */
   PLACE_QUERY_KERNEL,
   PLACE_OUTPUT_KERNEL,
   PLACE_RECURRENT,
