@@ -1,5 +1,5 @@
 /* The merges of two directions other than concat. */
-#include "launch_check.cuh"
+#include "launch_error.cuh"
 
 static const int MERGE_THREADS = 256;
 
@@ -10,12 +10,12 @@ __device__ __forceinline__ float merged(cuseq_merge merge, float forward, float 
   return merge == CUSEQ_MERGE_SUM ? sum : 0.5f * sum;
 }
 
-/* Computes  output = forward + backward | forward * backward | (forward + backward) / 2, elementwise.
- * Shapes    three arrays [count], 4-byte aligned; the output may be one of the inputs.
- * Mapping   a thread takes every (grid x block)-th element; neighbours take neighbours.
- * Launch    grid min(ceil(count / 256), 65535), block 256, no shared memory.
- * Budget    registers 24.
- * Numerics  one rounding (ave: the halving is exact). */
+/* computes  output = forward + backward | forward * backward | (forward + backward) / 2, elementwise.
+ * shapes    three arrays [count], 4-byte aligned; the output may be one of the inputs.
+ * mapping   a thread takes every (grid x block)-th element; neighbours take neighbours.
+ * launch    grid min(ceil(count / 256), 65535), block 256, no shared memory.
+ * budget    32 registers.
+ * numerics  one rounding (ave: the halving is exact). */
 static __global__ void __launch_bounds__(MERGE_THREADS)
     lstm_merge_elements(cuseq_merge merge, int64_t count, const float *d_forward, const float *d_backward,
                         float *d_output) {
@@ -27,10 +27,11 @@ static __global__ void __launch_bounds__(MERGE_THREADS)
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream) {
   const struct lstm_merge *a = arguments;
   if (a->merge != CUSEQ_MERGE_SUM && a->merge != CUSEQ_MERGE_MUL && a->merge != CUSEQ_MERGE_AVE)
-    return launch_refuse(stream, "lstm merge: merge %d is not sum, mul or ave", (int)a->merge);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT, "lstm merge: merge %d is not sum, mul or ave",
+                         (int)a->merge);
   if (a->count < 1 || !a->d_forward || !a->d_backward || !a->d_output)
-    return launch_refuse(stream, "lstm merge: an array is missing or empty (count %lld)",
-                         (long long)a->count);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm merge: an array is missing or empty (count %lld)", (long long)a->count);
   int64_t blocks = (a->count + MERGE_THREADS - 1) / MERGE_THREADS;
   lstm_merge_elements<<<(unsigned)(blocks < 65535 ? blocks : 65535), MERGE_THREADS, 0,
                         (cudaStream_t)stream->stream>>>(a->merge, a->count, a->d_forward, a->d_backward,

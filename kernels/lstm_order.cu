@@ -1,15 +1,15 @@
 /* Rows by falling length, so that the longest chains start first. */
-#include "launch_check.cuh"
+#include "launch_error.cuh"
 
 static const int ORDER_THREADS = 256;
 static const int32_t ORDER_ROWS = 65536;
 
-/* Computes  order[place(b)] = b, place(b) = number of rows that are longer than b, or as long and before it.
- * Shapes    lengths [B], order [B].
- * Mapping   a thread owns a row and reads all lengths, ORDER_THREADS at a time through shared memory.
- * Launch    grid ceil(B / 256), block 256, shared 1 KB.
- * Budget    registers 24.
- * Why       B^2 comparisons take microseconds at the batches that are run (B 1024: a million), one launch, no sort's passes. */
+/* computes  order[place(b)] = b, place(b) = number of rows that are longer than b, or as long and before it.
+ * shapes    lengths [B], order [B].
+ * mapping   a thread owns a row and reads all lengths, ORDER_THREADS at a time through shared memory.
+ * launch    grid ceil(B / 256), block 256, shared 1 KB.
+ * budget    32 registers.
+ * why       B^2 comparisons take microseconds at the batches that are run (B 1024: a million), one launch, no sort's passes. */
 static __global__ void __launch_bounds__(ORDER_THREADS)
     lstm_order_rows(int32_t batch, const int32_t *d_lengths, int32_t *d_order) {
   __shared__ int32_t some[ORDER_THREADS];
@@ -30,8 +30,9 @@ static __global__ void __launch_bounds__(ORDER_THREADS)
 cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct launch_stream *stream) {
   const struct lstm_order *a = arguments;
   if (a->batch < 1 || a->batch > ORDER_ROWS || !a->d_lengths || !a->d_order)
-    return launch_refuse(stream, "lstm order: an array is missing or B is not possible (B %d, 1 to %d)",
-                         a->batch, ORDER_ROWS);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm order: an array is missing or B is not possible (B %d, 1 to %d)", a->batch,
+                         ORDER_ROWS);
   unsigned blocks = (unsigned)(a->batch + ORDER_THREADS - 1) / ORDER_THREADS;
   lstm_order_rows<<<blocks, ORDER_THREADS, 0, (cudaStream_t)stream->stream>>>(a->batch, a->d_lengths,
                                                                               a->d_order);

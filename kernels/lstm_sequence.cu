@@ -1,5 +1,5 @@
 /* The choice among the mappings of the LSTM sequence, and the launcher that checks for all of them. */
-#include "launch_check.cuh"
+#include "launch_error.cuh"
 #include "lstm_sequence.cuh"
 
 static const int32_t mapping_units[LSTM_MAPPINGS] = {16, 32, 64, 128, INT32_MAX};
@@ -40,39 +40,46 @@ static const void *misaligned(const struct lstm_sequence *a) {
 static cuseq_status check(const struct lstm_sequence *a, const struct launch_stream *stream) {
   if (a->batch < 1 || a->time < 1 || a->units < 1 || a->directions < 1 || a->directions > 2)
     return launch_refuse(
-        stream, "lstm sequence: a size is not possible (B %d, T %d, H %d, D %d; B, T, H from 1, D 1 or 2)",
-        a->batch, a->time, a->units, a->directions);
+        stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+        "lstm sequence: a size is not possible (B %d, T %d, H %d, D %d; B, T, H from 1, D 1 or 2)", a->batch,
+        a->time, a->units, a->directions);
   if (!lstm_mapping_possible(a->mapping, a->units, stream->device))
-    return launch_refuse(stream, "lstm sequence: mapping %d does not run H %d on compute capability %d",
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: mapping %d does not run H %d on compute capability %d",
                          (int)a->mapping, a->units, stream->device->architecture);
   if ((int64_t)a->batch * a->directions * 2 > INT32_MAX)
-    return launch_refuse(stream, "lstm sequence: too many rows (B %d, at most %d)", a->batch, INT32_MAX / 4);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: too many rows (B %d, at most %d)", a->batch, INT32_MAX / 4);
   if (!!a->d_projected + !!a->d_ids + !!a->d_x != 1)
-    return launch_refuse(stream, "lstm sequence: exactly one input is needed (projected %d, ids %d, x %d)",
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: exactly one input is needed (projected %d, ids %d, x %d)",
                          !!a->d_projected, !!a->d_ids, !!a->d_x);
   if (a->d_x && !lstm_mapping_takes_x(a->mapping, a->features, a->units))
-    return launch_refuse(stream,
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "lstm sequence: mapping %d does not take x of F %d at H %d (project it ahead)",
                          (int)a->mapping, a->features, a->units);
   if (!a->d_recurrent || !a->d_bias || (!a->d_projected && !a->d_kernel))
-    return launch_refuse(stream,
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "lstm sequence: weights are missing (recurrent, bias and, with ids or x, kernel)");
   if (a->activation != CUSEQ_ACTIVATION_TANH && a->activation != CUSEQ_ACTIVATION_RELU &&
       a->activation != CUSEQ_ACTIVATION_LINEAR)
-    return launch_refuse(stream, "lstm sequence: activation %d is not tanh, relu or linear",
-                         (int)a->activation);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: activation %d is not tanh, relu or linear", (int)a->activation);
   if (a->recurrent_activation < CUSEQ_ACTIVATION_SIGMOID ||
       a->recurrent_activation > CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
-    return launch_refuse(stream, "lstm sequence: recurrent activation %d is no sigmoid",
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: recurrent activation %d is no sigmoid",
                          (int)a->recurrent_activation);
   if ((a->d_output[0] || a->d_output[1]) && a->leading < a->units)
-    return launch_refuse(stream, "lstm sequence: leading dimension %lld is below H %d", (long long)a->leading,
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: leading dimension %lld is below H %d", (long long)a->leading,
                          a->units);
   if (misaligned(a))
-    return launch_refuse(stream, "lstm sequence: address %p is not a multiple of 16", misaligned(a));
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: address %p is not a multiple of 16", misaligned(a));
   if (a->mapping == LSTM_MAPPING_GRID && (!a->d_workspace || (uintptr_t)a->d_workspace % 256 != 0))
-    return launch_refuse(stream, "lstm sequence: workspace %p is missing or not a multiple of 256",
-                         a->d_workspace);
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: workspace %p is missing or not a multiple of 256", a->d_workspace);
   return CUSEQ_STATUS_OK;
 }
 

@@ -1,14 +1,14 @@
 /* Whole LSTM sequences with U in the registers of four warps: H <= 64. */
 #include "lstm_chain.cuh"
 
-/* Computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of a chain.
- * Shapes    struct lstm_sequence in launch.h: U, W, b gates innermost, 16-byte aligned; nothing aliases.
- * Mapping   a block is one direction of one row: a thread owns the four gates of a unit over half of k (lstm_core_block64).
+/* computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of a chain.
+ * shapes    struct lstm_sequence in launch.h: U, W, b gates innermost, 16-byte aligned; nothing aliases.
+ * mapping   a block is one direction of one row: a thread owns the four gates of a unit over half of k (lstm_core_block64).
  *           The x variant has eight producer warps that compute x W ahead of it.
- * Launch    grid B D, block 128 (x: 384), shared 576 bytes (x: 40.3 KB more), static.
- * Budget    registers a thread: 208 (x: 168), no spills.
- * Numerics  float32, k ascending in each half, the halves added; a row's bits depend on itself alone.
- * Why       two gate columns or more a thread keep the reading of h below the shared memory's rate. One barrier of four
+ * launch    grid B D, block 128 (x: 384), shared 576 bytes (x: 40.3 KB more), static.
+ * budget    208 registers (x: 168), no spills.
+ * numerics  float32, k ascending in each half, the halves added; a row's bits depend on itself alone.
+ * why       two gate columns or more a thread keep the reading of h below the shared memory's rate. One barrier of four
  *           warps a step, for h is double-buffered. */
 #define LSTM_BLOCK_KERNEL(name, source)                                                                      \
   static __global__ void __launch_bounds__(lstm_chain_threads<lstm_core_block64, source>(), 1)               \

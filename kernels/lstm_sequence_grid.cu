@@ -1,7 +1,7 @@
 /* Whole LSTM sequences of any H across SMs, with flag barriers between the blocks that share a state. */
 #include "lstm_sequence.cuh"
 
-/* A group of `blocks` blocks owns one direction and takes tiles of ROWS rows one after the other; each block owns every
+/* A group of `blocks` blocks owns one direction and takes tiles of up to 64 rows one after the other; each block owns every
  * blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the L2 cache, SUB (4 or 8) rows at a
  * time, multiplies it with its columns of U, updates its cells and writes its part of the new h; then the group's barrier. */
 static const int GRID_THREADS = 256, GRID_WARPS = GRID_THREADS / 32;
@@ -10,12 +10,13 @@ static const int GRID_CHUNK = 512;   /* rows of U, and values of h of a row, at 
 static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
 
 struct lstm_grid {
-  int blocks;   /* of a group                                                                    */
-  int groups;   /* D | groups: group g owns direction g % D, tiles g / D, g / D + groups / D ... */
-  int resident; /* rows of U of each of a block's unit tiles that stay in shared memory          */
+  int blocks;      /* of a group                                                                    */
+  int groups;      /* D | groups: group g owns direction g % D, tiles g / D, g / D + groups / D ... */
+  int rows, tiles; /* rows of a tile, a multiple of 8; ceil(B / rows) */
+  int resident;    /* rows of U of each of a block's unit tiles that stay in shared memory          */
   unsigned *counters;
   float *cells;  /* [B,D,H]: c, each value touched by one block alone                               */
-  float *hidden; /* [D][tile][2][ROWS / SUB][SUB / 4][H][4]: h, double-buffered, 4 rows innermost    */
+  float *hidden; /* [D][tile][2][rows / 4][H][4]: h, double-buffered, 4 rows innermost                */
 };
 
 /* Units of a tile: what 64 blocks cover. It depends on H alone, for the order of summation follows from it. */
@@ -23,16 +24,13 @@ static int grid_units(int32_t units) {
   return units <= 512 ? 8 : 16;
 }
 
-static int grid_tiles(int32_t batch) {
-  return (batch + GRID_ROWS - 1) / GRID_ROWS;
-}
-
 static size_t round_up(size_t bytes) {
   return (bytes + 255) / 256 * 256;
 }
 
+/* A counter for each group: a group a direction and a tile of 8 rows at most. */
 static size_t counter_bytes(int32_t batch) {
-  return round_up((size_t)2 * grid_tiles(batch) * GRID_COUNTERS * sizeof(unsigned));
+  return round_up((size_t)2 * ((size_t)batch / 8 + 1) * GRID_COUNTERS * sizeof(unsigned));
 }
 
 static size_t cell_bytes(int32_t batch, int32_t units, int32_t directions) {
@@ -40,7 +38,7 @@ static size_t cell_bytes(int32_t batch, int32_t units, int32_t directions) {
 }
 
 size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions) {
-  size_t hidden = (size_t)directions * grid_tiles(batch) * 2 * GRID_ROWS * units * sizeof(float);
+  size_t hidden = (size_t)directions * 2 * ((size_t)batch + GRID_ROWS) * units * sizeof(float);
   return counter_bytes(batch) + cell_bytes(batch, units, directions) + round_up(hidden);
 }
 
@@ -112,7 +110,7 @@ template <int UNITS, int SUB> struct grid_block {
   /* Where h of a row of the tile and a unit lies. */
   __device__ __forceinline__ float *hidden_at(const struct grid_tile &tile, int buffer, int row,
                                               int unit) const {
-    return tile.hidden + (((size_t)buffer * (GRID_ROWS / 4) + row / 4) * p.a.units + unit) * 4 + row % 4;
+    return tile.hidden + (((size_t)buffer * (g.rows / 4) + row / 4) * p.a.units + unit) * 4 + row % 4;
   }
 
   /* Loads h of a step for SUB rows from k0 on into registers, and later puts it into shared memory: in between the product
@@ -264,7 +262,7 @@ template <int UNITS, int SUB> struct grid_block {
   __device__ __forceinline__ void begin(const struct grid_tile &tile) {
     const struct lstm_sequence &a = p.a;
     for (int first = rank * UNITS; first < a.units; first += tile_stride())
-      for (int i = threadIdx.x; i < GRID_ROWS * UNITS; i += GRID_THREADS) {
+      for (int i = threadIdx.x; i < g.rows * UNITS; i += GRID_THREADS) {
         int row = i / UNITS, unit = first + i % UNITS;
         if (unit >= a.units)
           continue;
@@ -315,16 +313,16 @@ template <int UNITS, int SUB> struct grid_block {
   }
 };
 
-/* Computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of all rows.
- * Shapes    struct lstm_sequence in launch.h, struct lstm_grid above.
- * Mapping   a group of blocks is a direction and its tiles of up to 64 rows; a block owns every blocks-th tile of UNITS units,
+/* computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps of all rows.
+ * shapes    struct lstm_sequence in launch.h, struct lstm_grid above.
+ * mapping   a group of blocks is a direction and its tiles of 8 to 64 rows; a block owns every blocks-th tile of UNITS units,
  *           with as many rows of their columns of U in shared memory as fit; a thread the four gates of a unit for SUB rows
  *           over every PARTS-th k; parts are summed by shuffles, then across warps through shared memory.
- * Launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 256, shared
+ * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 256, shared
  *           sizeof(grid_memory) + 16 UNITS resident (unit tiles of a block).
- * Budget    registers 128 a thread, no spills.
- * Numerics  float32; the order of summation follows from H alone, so a row's bits do not depend on batch or grid.
- * Why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a group does. */
+ * budget    176 registers, no spills; shared memory: all that a block may have.
+ * numerics  float32; the order of summation follows from H alone, so a row's bits do not depend on batch or grid.
+ * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a group does. */
 template <int UNITS, int SUB>
 static __global__ void __launch_bounds__(GRID_THREADS, 1)
     lstm_grid_kernel(const __grid_constant__ struct lstm_parameters p,
@@ -336,13 +334,12 @@ static __global__ void __launch_bounds__(GRID_THREADS, 1)
                                   group % D};
   unsigned *counter = g.counters + (size_t)group * GRID_COUNTERS, round = 0;
   block.load_weights();
-  int tiles = (p.a.batch + GRID_ROWS - 1) / GRID_ROWS;
-  for (int i = group / D; i < tiles; i += g.groups / D) {
+  for (int i = group / D; i < g.tiles; i += g.groups / D) {
     struct grid_tile tile;
     tile.d = group % D;
-    tile.first = i * GRID_ROWS;
-    tile.rows = min(GRID_ROWS, p.a.batch - tile.first);
-    tile.hidden = g.hidden + ((size_t)tile.d * tiles + i) * 2 * GRID_ROWS * p.a.units;
+    tile.first = i * g.rows;
+    tile.rows = min(g.rows, p.a.batch - tile.first);
+    tile.hidden = g.hidden + ((size_t)tile.d * g.tiles + i) * 2 * g.rows * p.a.units;
     block.run(tile, counter, round);
   }
   grid_leave(counter, (unsigned)g.blocks);
@@ -376,11 +373,14 @@ cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const str
                              cudaStream_t stream) {
   const struct lstm_sequence *a = &parameters->a;
   struct lstm_grid g;
-  int UNITS = grid_units(a->units), unit_tiles = (a->units + UNITS - 1) / UNITS, tiles = grid_tiles(a->batch);
+  int UNITS = grid_units(a->units), unit_tiles = (a->units + UNITS - 1) / UNITS;
   int each = device->cooperative ? device->multiprocessors / a->directions : 1;
   g.blocks = unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
-  int room = g.blocks == 1 ? tiles : each / g.blocks;
-  g.groups = a->directions * (tiles < room ? tiles : room);
+  /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
+  int room = g.blocks == 1 ? a->batch : each / g.blocks, rows = (a->batch + room - 1) / room;
+  g.rows = rows < GRID_ROWS ? (rows + 7) / 8 * 8 : GRID_ROWS;
+  g.tiles = (a->batch + g.rows - 1) / g.rows;
+  g.groups = a->directions * (g.tiles < room ? g.tiles : room);
   char *workspace = (char *)a->d_workspace;
   g.counters = (unsigned *)workspace;
   g.cells = (float *)(workspace + counter_bytes(a->batch));
