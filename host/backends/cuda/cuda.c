@@ -1,6 +1,7 @@
 #include "backends/cuda/cuda.h"
 
 #include "backends/cuda/module.h"
+#include "backends/cuda/trace.h"
 #include "error.h"
 
 #include <dlfcn.h>
@@ -88,6 +89,12 @@ static bool needs_blas(const struct cuda_session *session) {
   return false;
 }
 
+static cuseq_status session_upload(struct cuda_session *session) {
+  CUDA_RANGE("upload", session->limits.batch, session->limits.time, session->model->config.units);
+  TRY(cuda_layers_upload(session));
+  return cuda_decoder_upload(session);
+}
+
 static cuseq_status session_fill(struct cuda_session *session) {
   struct cuda_plan *plan = calloc(1, sizeof *plan);
   if (!plan)
@@ -102,8 +109,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   CUDA_TRY(cudaMallocHost((void **)&session->h_x,
                           positions * (size_t)session->model->config.features * sizeof(float)));
-  TRY(cuda_layers_upload(session));
-  TRY(cuda_decoder_upload(session));
+  TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
   CUDA_TRY(cudaDeviceSynchronize());
@@ -112,6 +118,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
 
 static cuseq_status cuda_open(const cuseq_model *model, const struct backend_limits *limits,
                               const char *device, void **state) {
+  CUDA_RANGE("open", limits->batch, limits->time, model->config.units);
   struct cuda_session *session = calloc(1, sizeof *session);
   if (!session)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
@@ -145,6 +152,7 @@ static int32_t cuda_threads(const void *state) {
 
 /* Ends a call whose results lie in host memory: waits once, also after a failure, since copies may be under way. */
 static cuseq_status finish(struct cuda_session *session, cuseq_status status) {
+  CUDA_RANGE("wait", session->batch, session->time, session->model->config.units);
   cudaError_t error = cudaStreamSynchronize(session->stream);
   return status == CUSEQ_STATUS_OK && error != cudaSuccess ? cuda_failure(error, "cudaStreamSynchronize")
                                                            : status;
@@ -160,23 +168,29 @@ static cuseq_status encode_queue(struct cuda_session *session, const struct back
 
 static cuseq_status cuda_encode(void *state, const struct backend_input *input,
                                 const cuseq_encoding *encoding) {
+  const struct cuda_session *session = state;
+  CUDA_RANGE("encode", input->batch, input->time, session->model->config.units);
   return finish(state, encode_queue(state, input, encoding));
 }
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
   struct cuda_session *session = state;
+  CUDA_RANGE("attend", session->batch, session->time, session->model->config.units);
   CUDA_TRY(cudaSetDevice(session->index));
   return finish(session, cuda_attend_queue(session, hidden, context, alphas));
 }
 
 static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
+  CUDA_RANGE("decode", session->batch, session->time, session->model->config.units);
   CUDA_TRY(cudaSetDevice(session->index));
   return finish(session, cuda_decode_queue(session, decoding));
 }
 
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
+  const struct cuda_session *session = state;
+  CUDA_RANGE("run", input->batch, input->time, session->model->config.units);
   cuseq_status status = encode_queue(state, input, encoding);
   if (status == CUSEQ_STATUS_OK)
     status = cuda_decode_queue(state, decoding);

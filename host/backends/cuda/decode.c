@@ -1,5 +1,6 @@
 #include "backends/cuda/decoder.h"
 
+#include "backends/cuda/trace.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -125,6 +126,7 @@ cuseq_status cuda_keys_queue(struct cuda_session *session) {
   struct cuda_decoder *decoder = session->decoder;
   if (!decoder->d_keys)
     return CUSEQ_STATUS_OK;
+  CUDA_RANGE("keys", session->batch, session->time, session->model->config.units);
   struct attention_keys keys = {.score = decoder->decode.score,
                                 .batch = session->batch,
                                 .time = session->time,
@@ -141,6 +143,7 @@ static cuseq_status decode_begin(struct cuda_session *session, const float *give
   size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
   size_t state = B * (size_t)config->state_units * sizeof(float),
          last = ((size_t)config->layers - 1) * D * B * H;
+  CUDA_RANGE("input", session->batch, session->time, config->units);
   *decode = decoder->decode;
   decode->batch = session->batch;
   decode->time = session->time;
@@ -156,6 +159,11 @@ static cuseq_status decode_begin(struct cuda_session *session, const float *give
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status step_queue(struct cuda_session *session, const struct attend *attend) {
+  CUDA_RANGE("attention step", session->batch, session->time, session->model->config.units);
+  return cuda_launched(session, launch_attend(attend, &session->launch));
+}
+
 cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
                                float *alphas) {
   struct cuda_decoder *decoder = session->decoder;
@@ -167,13 +175,15 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
   attend.alphas_stride = session->time;
   attend.d_context = decoder->d_contexts;
   attend.context_stride = (int64_t)A;
-  TRY(cuda_launched(session, launch_attend(&attend, &session->launch)));
+  TRY(step_queue(session, &attend));
+  CUDA_RANGE("copy out", session->batch, session->time, session->model->config.units);
   TRY(cuda_copy_out(session, context, decoder->d_contexts, B * A * sizeof(float)));
   return cuda_copy_out(session, alphas, decoder->d_alphas, B * (size_t)session->time * sizeof(float));
 }
 
 static cuseq_status decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding) {
   const cuseq_config *config = &session->model->config;
+  CUDA_RANGE("copy out", session->batch, session->time, config->units);
   const struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->batch, steps = B * (size_t)decoding->steps;
   size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
@@ -186,6 +196,11 @@ static cuseq_status decode_fetch(struct cuda_session *session, const cuseq_decod
   TRY(cuda_copy_out(session, decoding->output_lengths, decoder->d_output_lengths, B * sizeof(int32_t)));
   TRY(cuda_copy_out(session, decoding->final_h, decoder->d_final_h, B * S));
   return cuda_copy_out(session, decoding->final_c, decoder->d_final_c, B * S);
+}
+
+static cuseq_status loop_queue(struct cuda_session *session, const struct decode *decode) {
+  CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
+  return cuda_launched(session, launch_decode(decode, &session->launch));
 }
 
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
@@ -207,6 +222,6 @@ cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decodin
   decode.d_output_lengths = decoding->output_lengths ? decoder->d_output_lengths : NULL;
   decode.d_final_h = decoding->final_h ? decoder->d_final_h : NULL;
   decode.d_final_c = decoding->final_c ? decoder->d_final_c : NULL;
-  TRY(cuda_launched(session, launch_decode(&decode, &session->launch)));
+  TRY(loop_queue(session, &decode));
   return decode_fetch(session, decoding);
 }

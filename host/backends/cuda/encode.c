@@ -1,10 +1,12 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/trace.h"
 #include "error.h"
 
 /* The caller's input onto the device: ids, lengths, dense rows, initial states. */
 static cuseq_status input_queue(struct cuda_session *session, const struct backend_input *input) {
   const cuseq_config *config = &session->model->config;
+  CUDA_RANGE("input", input->batch, input->time, config->units);
   size_t positions = (size_t)input->batch * (size_t)input->time, count = positions * (size_t)config->features;
   size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
                   (size_t)config->units * sizeof(float);
@@ -41,6 +43,7 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct lstm_
   const cuseq_config *config = &session->model->config;
   if (sequence->directions == 1 || config->merge == CUSEQ_MERGE_CONCAT)
     return CUSEQ_STATUS_OK;
+  CUDA_RANGE("merge", sequence->batch, sequence->time, sequence->units);
   struct lstm_merge merge = {.merge = config->merge,
                              .count = (int64_t)sequence->batch * sequence->time * config->units,
                              .d_forward = sequence->d_output[0],
@@ -60,6 +63,7 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
   } else if (lstm_mapping_takes_x(sequence->mapping, layer->inputs, H)) {
     sequence->d_x = below;
   } else {
+    CUDA_RANGE("projection", sequence->batch, sequence->time, H);
     if (!session->blas)
       TRY(cuda_blas_open(session));
     TRY(cuda_blas_multiply(session, below, layer->d_kernel, session->d_projected,
@@ -69,9 +73,15 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status sequence_queue(struct cuda_session *session, const struct lstm_sequence *sequence) {
+  CUDA_RANGE("sequence", sequence->batch, sequence->time, sequence->units);
+  return cuda_launched(session, launch_lstm_sequence(sequence, &session->launch));
+}
+
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                                 const float *below) {
   const cuseq_config *config = &session->model->config;
+  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, config->units);
   const struct cuda_layer *layer = &session->layers[l];
   int32_t D = config_directions(config);
   size_t states = (size_t)l * (size_t)D * (size_t)input->batch * (size_t)config->units;
@@ -94,7 +104,7 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
                                    .d_workspace = session->d_workspace};
   TRY(project_queue(session, layer, below, l == 0 && input->ids ? session->d_ids : NULL, &sequence));
   output_place(session, annotations, &sequence);
-  TRY(cuda_launched(session, launch_lstm_sequence(&sequence, &session->launch)));
+  TRY(sequence_queue(session, &sequence));
   session->d_encoded = annotations;
   return merge_queue(session, &sequence, annotations);
 }
@@ -111,6 +121,7 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
 
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding) {
   const cuseq_config *config = &session->model->config;
+  CUDA_RANGE("copy out", session->batch, session->time, config->units);
   size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
   size_t state = B * H * sizeof(float), all = (size_t)config->layers * D, last = (all - D) * B * H;
   size_t annotations = B * (size_t)session->time * (size_t)config->annotation_width * sizeof(float);
