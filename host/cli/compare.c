@@ -60,10 +60,9 @@ static int comparison_open(struct comparison *comparison) {
   if (status != CUSEQ_STATUS_OK)
     return fail_library(status);
   const cuseq_config *config = comparison->config = cuseq_model_config(comparison->model);
-  if (!config->has_decoder && arguments->steps > 1)
-    return fail("--steps: the model has no decoder (found %d, needed 1)", (int)arguments->steps);
-  comparison->steps = !config->has_decoder ? 1 : arguments->steps ? arguments->steps : config->steps;
-  int result = input_load(&comparison->input, arguments->operands[1], arguments->lengths, config, false);
+  int result = steps_choose(config, arguments->steps, &comparison->steps);
+  if (result == EXIT_DONE)
+    result = input_load(&comparison->input, arguments->operands[1], arguments->lengths, config, false);
   if (result != EXIT_DONE)
     return result;
   comparison->at_a_time =

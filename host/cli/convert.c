@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/message.h"
+#include "error.h"
 #include "formats/file.h"
 
 #include <stdlib.h>
@@ -33,6 +34,24 @@ static int read_text(const char *path, char **text) {
   return EXIT_DONE;
 }
 
+static bool begins_with(const char *text, const char *beginning) {
+  return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* The last error of a conversion, under the name of the file that is at fault: the model's, or that of the JSON
+ * (may be NULL) where it is about `part` of the configuration. */
+static int fail_conversion(cuseq_status status, const char *model, const char *json, const char *part) {
+  const char *text = error_text(), *rest = text;
+  if (begins_with(text, model) && begins_with(text + strlen(model), ": "))
+    rest = text + strlen(model) + 2;
+  bool configuration = begins_with(rest, "configuration: ") || begins_with(rest, "names: ");
+  if (!json || status == CUSEQ_STATUS_OUT_OF_MEMORY ||
+      (rest != text && !(configuration && strstr(rest, part))))
+    return fail_file(status);
+  fail("%s: %s", json, rest);
+  return exit_status(status);
+}
+
 /* What the notes of a conversion say, a line each. */
 static void print_notes(const char *path, char *notes) {
   char *rest = notes;
@@ -49,7 +68,8 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
     return result;
   cuseq_status status = keras_convert(path, vocabulary, model, notes);
   free(vocabulary);
-  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE
+                                   : fail_conversion(status, path, arguments->vocabulary, "vocabulary");
 }
 
 static int convert_pytorch(const struct arguments *arguments, cuseq_model **model) {
@@ -57,9 +77,10 @@ static int convert_pytorch(const struct arguments *arguments, cuseq_model **mode
   int result = read_text(arguments->pytorch, &config);
   if (result != EXIT_DONE)
     return result;
-  cuseq_status status = pytorch_convert(arguments->operands[0], config, model);
+  const char *path = arguments->operands[0];
+  cuseq_status status = pytorch_convert(path, config, model);
   free(config);
-  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, path, arguments->pytorch, "");
 }
 
 static int run_convert(const struct arguments *arguments) {

@@ -43,16 +43,21 @@ static int load_lengths(struct input_array *input, const char *path) {
       input->lengths_array.shape[0] != input->batch)
     return fail("%s: does not fit the input (found %s %s, needed integers [%d])", path,
                 npy_dtype_name(input->lengths_array.dtype), shape, (int)input->batch);
-  status = npy_to_i32(&input->lengths_array);
-  if (status != CUSEQ_STATUS_OK) {
-    fail("%s: %s", path, cuseq_status_string(status));
-    return exit_status(status);
+  cuseq_dtype dtype;
+  status = npy_widen(&input->lengths_array, &dtype);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_file(status);
+  for (int32_t b = 0; b < input->batch; b++) {
+    int64_t length = dtype == CUSEQ_DTYPE_I64 ? ((const int64_t *)input->lengths_array.data)[b]
+                                              : ((const int32_t *)input->lengths_array.data)[b];
+    if (length < 1 || length > input->time)
+      return fail("%s: the length of row %d is out of range (found %" PRId64 ", needed 1 to %d)", path,
+                  (int)b, length, (int)input->time);
   }
+  status = npy_to_i32(&input->lengths_array);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_file(status);
   input->lengths = input->lengths_array.data;
-  for (int32_t b = 0; b < input->batch; b++)
-    if (input->lengths[b] < 1 || input->lengths[b] > input->time)
-      return fail("%s: the length of row %d is out of range (found %d, needed 1 to %d)", path, (int)b,
-                  (int)input->lengths[b], (int)input->time);
   return EXIT_DONE;
 }
 

@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { LARGEST_BATCH = 256, FLOATS_AT_A_TIME = 16 << 20 };
+enum { LARGEST_BATCH = 256, FLOATS_AT_A_TIME = 16 << 20, LARGEST_STEPS = 1 << 20 };
 
 static void shape_set(struct results *results, enum result_id id, const char *name, int64_t a, int64_t b,
                       int64_t c) {
@@ -46,10 +47,25 @@ size_t result_row(const struct result *result) {
   return elements;
 }
 
+/* Memory that is only promised must not be asked for: the system would end the program in the middle. */
+static int memory_check(const struct results *results, double batch, unsigned set) {
+  double needed = 0, there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  for (int id = 0; id < RESULT_COUNT; id++)
+    if (results->arrays[id].rank > 0 && (set & RESULT_SET(id)))
+      needed += batch * (double)result_row(&results->arrays[id]) * (double)sizeof(float);
+  if (needed > there)
+    return fail("memory: the results are too large for this machine (found %.1f GB, needed at most %.1f GB)",
+                needed / 1e9, there / 1e9);
+  return EXIT_DONE;
+}
+
 int results_make(struct results *results, const cuseq_config *config, int64_t batch, int32_t time,
                  int32_t steps, unsigned set) {
   *results = (struct results){0};
   shapes_make(results, config, batch, time, steps);
+  int status = memory_check(results, (double)batch, set);
+  if (status != EXIT_DONE)
+    return status;
   for (int id = 0; id < RESULT_COUNT; id++) {
     struct result *result = &results->arrays[id];
     if (result->rank == 0 || !(set & RESULT_SET(id)))
@@ -101,6 +117,15 @@ int32_t results_steps(const struct results *results, int64_t b) {
   return length                                ? *length
          : results->arrays[RESULT_TOKENS].rank ? (int32_t)results->arrays[RESULT_TOKENS].shape[1]
                                                : 1;
+}
+
+int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps) {
+  if (!config->has_decoder && asked > 1)
+    return fail("--steps: the model has no decoder (found %d, needed 1)", (int)asked);
+  if (asked > LARGEST_STEPS)
+    return fail("--steps: too many (found %d, needed at most %d)", (int)asked, LARGEST_STEPS);
+  *steps = !config->has_decoder ? 1 : asked ? asked : config->steps;
+  return EXIT_DONE;
 }
 
 int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps) {

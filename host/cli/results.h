@@ -37,7 +37,8 @@ struct results {
   struct result arrays[RESULT_COUNT];
 };
 
-/* Shapes for `batch` rows, and memory for those in the set. Returns an exit status. */
+/* Shapes for `batch` rows, and memory for those in the set, unless they need more than the machine has. Returns
+ * an exit status. */
 int results_make(struct results *results, const cuseq_config *config, int64_t batch, int32_t time,
                  int32_t steps, unsigned set);
 void results_free(struct results *results);
@@ -56,6 +57,9 @@ int32_t *results_integers(const struct results *results, enum result_id id, int6
 /* Steps of row `b` up to and with the end token, all of them where the model has none. 1 without a decoder.
  */
 int32_t results_steps(const struct results *results, int64_t b);
+
+/* The steps to compute: those that --steps asks for (0: none asked), or the model's. Returns an exit status. */
+int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps);
 
 /* How many rows to compute at a time, such that what a session needs stays within some 64 MB. */
 int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps);

@@ -49,11 +49,10 @@ static int job_open(struct job *job, bool terminal) {
   job->config = cuseq_model_config(job->model);
   gallery_init(&job->shown, job->model, terminal && !arguments->json ? MAPS_PRINTED : 0);
   gallery_init(&job->plotted, job->model, arguments->plot ? MAPS_PLOTTED : 0);
-  if (!job->config->has_decoder && arguments->steps > 1)
-    return fail("--steps: the model has no decoder (found %d, needed 1)", (int)arguments->steps);
-  job->steps = !job->config->has_decoder ? 1 : arguments->steps ? arguments->steps : job->config->steps;
-  int result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
-                          arguments->allow_nonfinite);
+  int result = steps_choose(job->config, arguments->steps, &job->steps);
+  if (result == EXIT_DONE)
+    result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
+                        arguments->allow_nonfinite);
   if (result != EXIT_DONE)
     return result;
   job->at_a_time = rows_at_a_time(job->config, job->input.batch, job->input.time, job->steps);

@@ -116,7 +116,7 @@ refused lengths_zero.npy 'row 1 is out of range \(found 0, needed 1 to 5\)' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_zero.npy -o out.npz
 refused lengths_large.npy 'row 2 is out of range \(found 6, needed 1 to 5\)' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_large.npy -o out.npz
-refused lengths_enormous.npy . \
+refused lengths_enormous.npy 'row 1 is out of range \(found 9223372036854775807, needed 1 to 5\)' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_enormous.npy -o out.npz
 refused lengths_few.npy 'int64 \[2\], needed integers \[3\]' \
   "$CUSEQ" run small.safetensors dense.npy --lengths lengths_few.npy -o out.npz

@@ -85,6 +85,23 @@ for file in "$keras"/additive.h5 "$keras"/additive.keras; do
   out_has '^attention  additive'
   rm -f out.safetensors
 done
+# What is wrong in a JSON file is said of that file.
+for text in '[1]' '{bad' '{"length":30,"inpput":[],"output":[]}' '{"length":30,"input":["a"],"output":["b"]}'; do
+  printf '%s' "$text" >words.json
+  expect 2 "$CUSEQ" convert "$keras/additive.keras" out.safetensors --vocabulary words.json
+  err_has '^cuseq: words.json: .*vocabulary'
+done
+expect 2 "$CUSEQ" convert missing.keras out.safetensors --vocabulary words.json
+err_has '^cuseq: missing.keras: '
+for text in '{bad' '{}' '{"version":1}' '{"version":1,"names":{"output":1}}'; do
+  printf '%s' "$text" >config.json
+  expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/packed.safetensors" out.safetensors --pytorch config.json
+  err_has '^cuseq: config.json: (configuration|names): '
+done
+sed 's/"units"/"unts"/' "$ROOT/tests/golden/pytorch/stacked.json" >config.json
+expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/stacked.safetensors" out.safetensors --pytorch config.json
+err_has '^cuseq: (config.json: configuration: .*unts|.*stacked.safetensors: tensor )'
+
 for file in "$keras"/bad_*.keras "$keras"/bad_*.h5; do
   [ -f "$file" ] || continue
   expect 2 "$CUSEQ" convert "$file" out.safetensors

@@ -103,6 +103,11 @@ expect 2 "$CUSEQ" run small.safetensors dense.npy --device cuda:17
 expect 2 "$CUSEQ" run attention.safetensors dense.npy --steps 2
 err_has '--steps: the model has no decoder'
 
+for command in run compare; do
+  expect 2 "$CUSEQ" $command small.safetensors dense.npy --steps 1000000000
+  err_has '--steps: too many \(found 1000000000, needed at most 1048576\)'
+done
+
 # Pictures.
 expect 0 "$CUSEQ" run small.safetensors dense.npy --plot out.svg
 grep -q '^</svg>' out.svg || wrong "out.svg should be whole"
