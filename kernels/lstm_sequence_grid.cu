@@ -5,8 +5,10 @@
  * blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the L2 cache, SUB (4 or 8) rows at a
  * time, multiplies it with its columns of U, updates its cells and writes its part of the new h; then the group's barrier. */
 static const int GRID_THREADS = 256, GRID_WARPS = GRID_THREADS / 32;
-static const int GRID_ROWS = 64;     /* of a tile, at most */
-static const int GRID_CHUNK = 512;   /* rows of U, and values of h of a row, at a time */
+static const int GRID_ROWS = 64;   /* of a tile, at most */
+static const int GRID_CHUNK = 512; /* rows of U, and values of h of a row, at a time */
+static const int GRID_PAUSES =
+    8; /* short pauses between two looks at a flag: about the time that a look takes */
 static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
 
 struct lstm_grid {
@@ -42,6 +44,12 @@ size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions) {
   return counter_bytes(batch) + cell_bytes(batch, units, directions) + round_up(hidden);
 }
 
+__device__ __forceinline__ unsigned grid_look(const unsigned *counter) {
+  unsigned seen;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+  return seen;
+}
+
 /* The barrier of a group: all its blocks have arrived `round` times. Ends two hazards at once: h that others wrote is
  * there, and h that others read may be overwritten. */
 __device__ __forceinline__ void grid_barrier(unsigned *counter, unsigned blocks, unsigned &round) {
@@ -49,11 +57,10 @@ __device__ __forceinline__ void grid_barrier(unsigned *counter, unsigned blocks,
   __syncthreads(); /* all of this block's reads and writes are done */
   if (blocks > 1) {
     if (threadIdx.x == 0) {
-      unsigned seen;
       asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
-      do {
-        asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
-      } while (seen < blocks * round);
+      while (grid_look(counter) < blocks * round)
+        for (int pause = 0; pause < GRID_PAUSES; pause++)
+          __nanosleep(8);
     }
     __syncthreads(); /* all threads come after what thread 0 has seen */
   }
