@@ -87,10 +87,10 @@ __device__ inline void warp_encode(const struct lstm_parameters &p, const lstm_r
   u.sync(); /* the initial h is there */
   float4 next = products[row.t(0) * columns + column];
   for (int s = 0; s < row.length; s++) {
-    float4 z = there ? lstm_add(bias, next) : lstm_zero();
+    float4 x = there ? next : lstm_zero();
     if (s + 1 < row.length)
       next = products[row.t(s + 1) * columns + column];
-    lstm_chain_step(p, u, row, s, z, hidden, annotations + column, c, h);
+    lstm_chain_step(p, u, row, s, x, bias, hidden, annotations + column, c, h);
   }
   if (u.writer) {
     final_states[column] = h;

@@ -102,12 +102,12 @@ template <class core> struct lstm_producer {
   }
 };
 
-/* One cell step of a chain: z complete for the core's unit. */
+/* One cell step of a chain, of the core's unit; x is x W. */
 template <class core>
 __device__ __forceinline__ void lstm_chain_step(const struct lstm_parameters &p, const core &u,
-                                                const lstm_row &row, int s, float4 z, float *hidden,
-                                                float *output, float &c, float &h) {
-  z = u.product(hidden + (s & 1) * core::HIDDEN, z);
+                                                const lstm_row &row, int s, float4 x, float4 bias,
+                                                float *hidden, float *output, float &c, float &h) {
+  float4 z = u.product(hidden + (s & 1) * core::HIDDEN, x, bias);
   h = device_lstm_cell(p.gates, z, c);
   u.publish(hidden + (~s & 1) * core::HIDDEN, h);
   if (output && u.writer)
@@ -131,10 +131,10 @@ __device__ __forceinline__ void lstm_chain_steps(const struct lstm_parameters &p
     for (int i = 0; i < core::DEPTH; i++) {
       int s = first + i;
       if (s < row.length) {
-        float4 z = lstm_add(bias, ahead[i]);
+        float4 x = ahead[i];
         if (s + core::DEPTH < row.length)
           ahead[i] = loader.load(s + core::DEPTH);
-        lstm_chain_step(p, u, row, s, z, hidden, output, c, h);
+        lstm_chain_step(p, u, row, s, x, bias, hidden, output, c, h);
       }
     }
 }
@@ -162,8 +162,8 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
     for (int s = 0; s < row.length; s++) {
       if (s % CHUNK == 0)
         lstm_producer<core>::barrier(); /* the chunk from s on is full, and the one before it free */
-      float4 z = m->z[s / CHUNK & 1][s % CHUNK][u.unit];
-      lstm_chain_step(p, u, row, s, lstm_add(bias, z), hidden, output, c, h);
+      float4 x = m->z[s / CHUNK & 1][s % CHUNK][u.unit];
+      lstm_chain_step(p, u, row, s, x, bias, hidden, output, c, h);
     }
   } else {
     lstm_chain_steps<core, SOURCE == LSTM_SOURCE_IDS ? LSTM_SOURCE_IDS : LSTM_SOURCE_PROJECTED>(

@@ -1,10 +1,10 @@
-/* The recurrent product z + h U with U in registers, one class per mapping. Each has
+/* The sums z = x W + b + h U with U in registers, one class per mapping. Each has
  *   THREADS    threads that hold U;  UNITS  of H at most;  BLOCKS  of a cluster;  DEPTH  steps that inputs are loaded ahead
  *   HIDDEN     floats of one buffer of h in shared memory (16-byte aligned); place(k) is where h[k] lies in it
  *   unit       the unit whose cell the thread updates; several threads may do so, with the same bits
  *   writer     exactly one thread of each unit: the one that writes h
  *   load       takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0
- *   product    z + h U for `unit`, complete in every thread
+ *   product    x + b + h U for `unit`, complete in every thread; x W is given as x
  *   publish    writes h of `unit` into a buffer, for every thread that will read it
  *   sync       after it every published value is there, and the other buffer, which was read before it, may be written
  * h is double-buffered so that one sync per step ends both hazards. */
@@ -41,8 +41,8 @@ __device__ __forceinline__ void lstm_multiply32(float4 &z, const float *h, const
   }
 }
 
-/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even and odd k, so
- * that four chains hide the latency of fma. 32 fma, 4 adds, 2 shuffles a step. After the exchange both halves have all
+/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even k on top of x
+ * and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds, 2 shuffles a step. After the exchange both halves have all
  * four gates and go through the same cell: parting them costs more than computing twice. */
 struct lstm_core_warp16 {
   static const int THREADS = 32, UNITS = 16, BLOCKS = 1, DEPTH = 4, HIDDEN = 16;
@@ -65,8 +65,9 @@ struct lstm_core_warp16 {
   __device__ __forceinline__ static int place(int k) {
     return k;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
-    float even0 = 0.0f, even1 = 0.0f, odd0 = 0.0f, odd1 = 0.0f;
+  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
+    float even0 = upper ? x.y : x.x, even1 = upper ? x.w : x.z;
+    float odd0 = upper ? b.y : b.x, odd1 = upper ? b.w : b.z;
 #pragma unroll
     for (int k = 0; k < 16; k += 4) {
       float4 v = *(const float4 *)(h + k);
@@ -81,8 +82,7 @@ struct lstm_core_warp16 {
     }
     float own0 = even0 + odd0, own1 = even1 + odd1;
     float other0 = __shfl_xor_sync(0xffffffffu, own0, 16), other1 = __shfl_xor_sync(0xffffffffu, own1, 16);
-    return lstm_add(z, upper ? make_float4(other0, own0, other1, own1)
-                             : make_float4(own0, other0, own1, other1));
+    return upper ? make_float4(other0, own0, other1, own1) : make_float4(own0, other0, own1, other1);
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (!upper)
@@ -116,7 +116,8 @@ struct lstm_core_warp32 {
   __device__ __forceinline__ static int place(int k) {
     return k;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
+    float4 z = lstm_add(x, b);
     lstm_multiply32(z, h, u);
     return z;
   }
@@ -153,10 +154,10 @@ struct lstm_core_block64 {
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
     float4 part = lstm_zero();
     lstm_multiply32(part, h + half * 36, u);
-    return lstm_add(z, lstm_xor_sum(part, 16));
+    return lstm_add(lstm_add(x, b), lstm_xor_sum(part, 16));
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (half == 0)
@@ -197,10 +198,10 @@ struct lstm_core_cluster128 {
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 z) const {
+  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
     float4 part = lstm_zero();
     lstm_multiply32(part, h + quarter * 36, u);
-    return lstm_add(z, lstm_xor_sum(lstm_xor_sum(part, 8), 16));
+    return lstm_add(lstm_add(x, b), lstm_xor_sum(lstm_xor_sum(part, 8), 16));
   }
   /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two stores, for in
    * one they would meet in the same banks. */
