@@ -80,6 +80,7 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
     int width = score.units[l];
     for (int j = lane; j < width; j += WARP) {
       float sum = 0.0f;
+#pragma unroll 1
       for (int k = 0; k < score.units[l - 1]; k++)
         sum = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], sum);
       next[j] = device_activate(score.activation[l], sum + score.d_bias[l][j]);
@@ -90,6 +91,7 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
     next = swap;
   }
   float sum = 0.0f;
+#pragma unroll 1
   for (int k = lane; k < score.units[last - 1]; k += WARP)
     sum = fmaf(u[k], score.d_kernel[last][k], sum);
   sum = warp_sum(sum); /* all lanes have read u */
@@ -175,7 +177,7 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
     if (split.part < split.parts && i < A) {
       float sum = 0.0f;
       const float *column = row.annotations + i;
-#pragma unroll 4
+#pragma unroll 2
       for (int t = split.part; t < row.length; t += split.parts)
         sum = fmaf(row.energies[t], column[(int64_t)t * A], sum);
       if (split.parts == 1) {

@@ -2,9 +2,7 @@
 #include "decode_row.cuh"
 #include "launch_error.cuh"
 
-enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, LONG = 512 };
-static const int64_t BLOCKS_PER_SM =
-    2; /* as registers allow with 256 threads; one with 512                   */
+enum { THREADS = 256, THREADS_WIDE = 384, WIDE = 64, LONG = 512 };
 
 /* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
  *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
@@ -12,9 +10,9 @@ static const int64_t BLOCKS_PER_SM =
  * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
  *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
  *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, 1..2 per SM), block 256 (512 where S > 64 or T > 512), dynamic shared memory: the placement: partial
+ * launch    grid min(B, SMs), block 256 (384 where S > 64 or T > 512), dynamic shared memory: the placement: partial
  *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
- * budget    128 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
+ * budget    168 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
  *           device's limit; the dates: 173 KB with everything kept
  * numerics  float32; every sum in a fixed order that depends on S, A, U, T, V and not on the batch: deterministic
  * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
@@ -54,7 +52,7 @@ static int decode_threads(const struct decode *d) {
 
 static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {
   struct placement placement = placement_make(device->shared_bytes);
-  bool is_repeated = d->steps > 1 || d->batch > BLOCKS_PER_SM * device->multiprocessors;
+  bool is_repeated = d->steps > 1 || d->batch > device->multiprocessors;
   decode_place_vectors(&placement, d, decode_threads(d), d->time);
   if (!is_repeated)
     return placement;
@@ -66,18 +64,14 @@ static struct placement decode_placement(const struct decode *d, const struct la
 }
 
 /* Blocks for as many rows as run at once, so that weights are fetched once for all the rows of a block. */
-static int64_t decode_blocks(const struct decode *d, const struct launch_device *device, size_t bytes) {
-  int64_t per_sm = (int64_t)device->shared_bytes / (int64_t)bytes;
-  per_sm = per_sm < 1 ? 1 : per_sm > BLOCKS_PER_SM ? BLOCKS_PER_SM : per_sm;
-  int64_t blocks = per_sm * device->multiprocessors;
-  return blocks < d->batch ? blocks : d->batch;
+static int32_t decode_blocks(const struct decode *d, const struct launch_device *device) {
+  return device->multiprocessors < d->batch ? device->multiprocessors : d->batch;
 }
 
-/* Room for BLOCKS_PER_SM blocks of each SM; the slack covers what smaller shapes lose to rounding. */
+/* Room for every block; the slack covers what smaller shapes lose to rounding. */
 extern "C" size_t decode_workspace_bytes(const struct decode *d, const struct launch_device *device) {
   size_t floats = (size_t)decode_placement(d, device).workspace_floats, slack = 64 * PLACES;
-  int64_t blocks = BLOCKS_PER_SM * device->multiprocessors;
-  return floats == 0 ? 0 : (size_t)(blocks < d->batch ? blocks : d->batch) * (floats + slack) * 4;
+  return floats == 0 ? 0 : (size_t)decode_blocks(d, device) * (floats + slack) * 4;
 }
 
 extern "C" cuseq_status launch_decode(const struct decode *d, const struct launch_stream *stream) {
@@ -97,7 +91,7 @@ extern "C" cuseq_status launch_decode(const struct decode *d, const struct launc
   cuseq_status status = launch_allow_shared(stream, name, decode_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
-  int64_t blocks = decode_blocks(d, stream->device, bytes);
+  int32_t blocks = decode_blocks(d, stream->device);
   decode_kernel<<<(unsigned)blocks, decode_threads(d), bytes, (cudaStream_t)stream->stream>>>(*d, placement);
   return launch_result(stream, name, cudaGetLastError());
 }

@@ -26,6 +26,7 @@ static inline cuseq_status launch_result(const struct launch_stream *stream, con
                                          cudaError_t error) {
   if (error == cudaSuccess)
     return CUSEQ_STATUS_OK;
+  cudaGetLastError(); /* so that it is not taken for the next launch's */
   return launch_refuse(stream, CUSEQ_STATUS_DEVICE_FAILED, "%s: the launch failed (%s)", kernel,
                        cudaGetErrorString(error));
 }

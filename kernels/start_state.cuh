@@ -23,7 +23,7 @@ __device__ inline void block_start_state(const struct initial_state &start, bool
       sum = j < H ? final_row[j] : final_row[final_stride + j - H];
     } else if (!zeros) {
       for (int d = 0; d < start.directions; d++)
-#pragma unroll 4
+#pragma unroll 2
         for (int k = 0; k < H; k++)
           sum = fmaf(final_row[d * final_stride + k], kernel[((int64_t)d * H + k) * S + j], sum);
       sum = device_activate(start.activation, sum + bias[j]);

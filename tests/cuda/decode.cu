@@ -22,7 +22,7 @@ static void decode_case_check(const decoder_case &c, uint64_t seed, bool previou
                               int limit = 0, bool each_alone = false) {
   random_source random(seed);
   test_device device;
-  if (limit)
+  if (limit && limit < device.device.shared_bytes)
     device.device.shared_bytes = limit;
   random_decoder decoder(c, random);
   std::string what = decoder.c.name() + " limit " + std::to_string(limit);
@@ -101,6 +101,36 @@ static void rows_alone_check(void) {
     size_t row = (size_t)c.Y * c.V;
     check_that(std::memcmp(one.outputs.read().data(), together.data() + b * row, row * 4) == 0,
                "a row's bits do not depend on the others");
+  }
+}
+
+/* Of equal logits the first wins, in a warp and across warps; also where all are equal. */
+static void ties_check(void) {
+  for (int V : {1, 9, 40, 700}) {
+    decoder_case c = {CONCAT, {1},  {TANH}, 1,     3,     4,     4,    V,       3,
+                      0,      NONE, -1,     false, ZEROS, false, TANH, SIGMOID, SOFTMAX};
+    random_source random(91);
+    test_device device;
+    random_decoder decoder(c, random);
+    both annotations, keys, kernel, bias;
+    annotations.set(random.values(12, 1.0f));
+    keys.set(random.values(3, 1.0f));
+    for (int first : {0, V / 2}) {
+      std::vector<float> biases(V, 0.25f);
+      for (int v = 0; v < first; v++)
+        biases[v] = -1.0f;
+      kernel.set(std::vector<float>((size_t)c.S * V, 0.0f));
+      bias.set(biases);
+      decoder_outputs outputs(c);
+      struct decode d = decoder.d;
+      d.d_annotations = annotations.d();
+      d.d_keys = keys.d();
+      d.d_output_kernel = kernel.d();
+      d.d_output_bias = bias.d();
+      outputs.put(&d, ALL);
+      device.launched(launch_decode(&d, &device.stream), "ties");
+      check_that(outputs.tokens.read() == std::vector<int32_t>(3, first), "the lowest of equal classes wins");
+    }
   }
 }
 
@@ -317,6 +347,7 @@ int main() {
   sizes_check();
   configurations_check();
   rows_alone_check();
+  ties_check();
   refusals_check();
   return check_end();
 }
