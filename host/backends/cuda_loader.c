@@ -8,22 +8,33 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cuda_module *module; /* NULL: there is none, and `absent` says why */
 static int32_t devices;
 static char absent[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The folder of the library that this code is in; the program's own where it is linked statically. */
+/* The folder of the library that this code is in; the program's own where it is linked statically. A program is known
+ * by the name it was called by, which has no folder when PATH found it: then the kernel knows. */
 static bool own_folder(char *folder, size_t capacity) {
   Dl_info info;
   if (!dladdr(&once, &info) || !info.dli_fname)
     return false;
-  const char *slash = strrchr(info.dli_fname, '/');
-  if (!slash || (size_t)(slash - info.dli_fname) >= capacity)
+  if (strchr(info.dli_fname, '/')) {
+    if (strlen(info.dli_fname) >= capacity)
+      return false;
+    memcpy(folder, info.dli_fname, strlen(info.dli_fname) + 1);
+  } else {
+    ssize_t length = readlink("/proc/self/exe", folder, capacity - 1);
+    if (length <= 0 || (size_t)length >= capacity - 1)
+      return false;
+    folder[length] = '\0';
+  }
+  char *slash = strrchr(folder, '/');
+  if (!slash)
     return false;
-  memcpy(folder, info.dli_fname, (size_t)(slash - info.dli_fname));
-  folder[slash - info.dli_fname] = '\0';
+  *slash = '\0';
   return true;
 }
 

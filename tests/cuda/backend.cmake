@@ -1,0 +1,52 @@
+# The CUDA backend as a whole: the tests that every backend passes, built again for device "cuda", and the program.
+# The executables lie beside the module, where the library looks for it. The criterion tests run in one process each.
+set(backend_architectures ${CUSEQ_CUDA_ARCHITECTURES})
+set(backend_environment)
+if(NOT CUSEQ_TEST_GPU)
+  list(APPEND backend_environment LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/emulator)
+endif()
+
+# One more run of a program under settings of the emulated device, at one of the module's architectures. What the
+# emulated device says of leaks and of work that nobody waited for fails it.
+function(cuseq_backend_run name architecture)
+  cmake_parse_arguments(run "" "" "COMMAND;ENVIRONMENT;LABELS" ${ARGN})
+  if(NOT architecture IN_LIST backend_architectures)
+    return()
+  endif()
+  add_test(NAME cuda_${name} COMMAND ${run_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(cuda_${name} PROPERTIES
+    ENVIRONMENT "${backend_environment};CUSEQ_EMULATOR_SM=${architecture};${run_ENVIRONMENT}"
+    LABELS "cuda;${run_LABELS}" TIMEOUT 900 SKIP_RETURN_CODE 77 FAIL_REGULAR_EXPRESSION "emulator: leak;never waited for")
+endfunction()
+
+# backend_program(NAME SOURCE DEFINITION...): a unit test's source, built again.
+function(backend_program name source)
+  add_executable(cuda_${name} ${PROJECT_SOURCE_DIR}/tests/${source})
+  target_link_libraries(cuda_${name} PRIVATE cuseq_internals cuseq_test_support PkgConfig::CRITERION)
+  target_compile_definitions(cuda_${name} PRIVATE ${ARGN})
+  set_target_properties(cuda_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+  add_dependencies(cuda_${name} cuseq_cuda)
+endfunction()
+
+backend_program(backends unit/backends.c BACKENDS_DEVICES="cuda" BACKENDS_SMALL=300 BACKENDS_MIDDLE=60 BACKENDS_LONGEST=500)
+backend_program(backends_smoke unit/backends.c BACKENDS_DEVICES="cuda" BACKENDS_SMALL=30 BACKENDS_MIDDLE=6
+                BACKENDS_LONGEST=80)
+backend_program(properties unit/properties.c PROPERTIES_DEVICES="cuda" PROPERTIES_CASES=30 PROPERTIES_LARGEST=20)
+backend_program(golden golden/golden.c "GOLDEN_DEVICES={\"cuda\", 3e-6}")
+target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
+backend_program(calls cuda/calls.c)
+
+set(one_job -j1)
+cuseq_backend_run(backends 90 COMMAND cuda_backends ${one_job})
+cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=3)
+cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
+cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
+cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
+                  CUSEQ_EMULATOR_SEED=7)
+foreach(architecture IN ITEMS 75 80 120)
+  cuseq_backend_run(backends_${architecture} ${architecture} COMMAND cuda_backends_smoke ${one_job})
+endforeach()
+foreach(seed RANGE 11 13)
+  cuseq_backend_run(backends_seed${seed} 90 COMMAND cuda_backends ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=${seed}
+                    LABELS long)
+endforeach()

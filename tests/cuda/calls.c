@@ -1,0 +1,212 @@
+/* The CUDA backend's public calls: several sessions and threads at once, devices that are not there, and a session
+ * whose limits are larger than a call. */
+#include "support/compare.h"
+#include "support/random_case.h"
+#include "support/results.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char json[] = "{\"version\":1,\"encoder\":{\"features\":6,\"units\":7,\"layers\":2},"
+                           "\"attention\":{\"score\":\"additive\"},"
+                           "\"decoder\":{\"units\":9,\"steps\":3,\"initial_state\":\"dense\",\"feedback\":"
+                           "\"output\",\"start_token\":0},"
+                           "\"output\":{\"units\":5}}";
+static const struct random_widths widths = {.additive_units = 4, .additive_bias = true};
+
+enum { B = 3, T = 8, F = 6, Y = 3, THREADS = 4, ROUNDS = 3 };
+
+static cuseq_session *session_of(const cuseq_model *model, const char *device, int32_t batch, int32_t time) {
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, model);
+  options.device = device;
+  options.max_batch = batch;
+  options.max_time = time;
+  cuseq_session *session;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  return session;
+}
+
+static void input_fill(float *x, uint64_t seed) {
+  struct random random = {seed};
+  for (int i = 0; i < B * T * F; i++)
+    x[i] = random_between(&random, -1.0f, 1.0f);
+}
+
+static cuseq_input input_of(const float *x) {
+  return (cuseq_input){.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+}
+
+static void expect_same(const struct results *got, const struct results *want) {
+  for (int32_t b = 0; b < B; b++)
+    cr_expect(results_same_row(got, b, want, b), "%s", results_report());
+}
+
+/* Two sessions in turns: neither sees what the other left. */
+Test(cuda_calls, two_sessions_of_a_thread_do_not_disturb_each_other) {
+  struct random random = {31};
+  cuseq_model *model = random_model(json, &widths, &random);
+  float x[2][B * T * F];
+  struct results want[2], got[2];
+  cuseq_session *sessions[2];
+  for (int i = 0; i < 2; i++) {
+    input_fill(x[i], 40 + (uint64_t)i);
+    cuseq_input input = input_of(x[i]);
+    results_make(&want[i], model, B, T, Y);
+    results_make(&got[i], model, B, T, Y);
+    results_run(&want[i], model, "cuda", 0, &input);
+    sessions[i] = session_of(model, "cuda:0", B, T);
+  }
+  for (int i = 0; i < 2; i++) {
+    cuseq_input input = input_of(x[i]);
+    cr_assert_eq(cuseq_encode(sessions[i], &input, &got[i].encoding), CUSEQ_STATUS_OK, "%s",
+                 cuseq_last_error());
+  }
+  for (int i = 0; i < 2; i++) {
+    cr_assert_eq(cuseq_decode(sessions[i], &got[i].decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    expect_same(&got[i], &want[i]);
+    cuseq_session_close(sessions[i]);
+    results_free(&got[i]);
+    results_free(&want[i]);
+  }
+  cuseq_model_destroy(model);
+}
+
+struct worker {
+  const cuseq_model *model;
+  float x[B * T * F];
+  struct results want, got[ROUNDS];
+};
+
+static void *worker_run(void *argument) {
+  struct worker *worker = argument;
+  cuseq_input input = input_of(worker->x);
+  for (int i = 0; i < ROUNDS; i++)
+    results_run(&worker->got[i], worker->model, "cuda", 0, &input);
+  return NULL;
+}
+
+/* Each thread has sessions of its own on the one model; each gets the bits that it gets alone, every time. */
+Test(cuda_calls, threads_with_a_session_each_get_the_same_bits_as_one_alone) {
+  struct random random = {32};
+  cuseq_model *model = random_model(json, &widths, &random);
+  static struct worker workers[THREADS];
+  pthread_t threads[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    workers[i].model = model;
+    input_fill(workers[i].x, 50 + (uint64_t)i);
+    cuseq_input input = input_of(workers[i].x);
+    results_make(&workers[i].want, model, B, T, Y);
+    results_run(&workers[i].want, model, "cuda", 0, &input);
+    for (int j = 0; j < ROUNDS; j++)
+      results_make(&workers[i].got[j], model, B, T, Y);
+  }
+  for (int i = 0; i < THREADS; i++)
+    cr_assert_eq(pthread_create(&threads[i], NULL, worker_run, &workers[i]), 0);
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i], NULL);
+    for (int j = 0; j < ROUNDS; j++) {
+      expect_same(&workers[i].got[j], &workers[i].want);
+      results_free(&workers[i].got[j]);
+    }
+    results_free(&workers[i].want);
+  }
+  cuseq_model_destroy(model);
+}
+
+/* Large calls, then smaller ones, then large again, in one session: nothing of an earlier call shows. */
+Test(cuda_calls, a_session_gives_the_same_bits_whatever_it_ran_before) {
+  struct random random = {33};
+  cuseq_model *model = random_model(json, &widths, &random);
+  float x[B * T * F];
+  static const int32_t batches[] = {3, 1, 2, 3}, times[] = {8, 3, 5, 8};
+  static const int32_t lengths[] = {2, 1, 3};
+  input_fill(x, 60);
+  cuseq_session *session = session_of(model, "cuda", 5, 13);
+  for (int i = 0; i < 4; i++) {
+    struct results want, got;
+    cuseq_input input = input_of(x);
+    input.batch = batches[i];
+    input.time = times[i];
+    input.lengths = i % 2 ? lengths : NULL;
+    results_make(&want, model, input.batch, input.time, Y);
+    results_make(&got, model, input.batch, input.time, Y);
+    results_run(&want, model, "cuda", 0, &input);
+    cr_assert_eq(cuseq_run(session, &input, &got.encoding, &got.decoding), CUSEQ_STATUS_OK, "%s",
+                 cuseq_last_error());
+    for (int32_t b = 0; b < input.batch; b++)
+      cr_expect(results_same_row(&got, b, &want, b), "call %d: %s", i, results_report());
+    results_free(&want);
+    results_free(&got);
+  }
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+/* A caller who wants one array only, or none, gets that one. */
+Test(cuda_calls, any_output_may_be_left_out) {
+  struct random random = {34};
+  cuseq_model *model = random_model(json, &widths, &random);
+  float x[B * T * F], outputs[B * Y * 5];
+  input_fill(x, 70);
+  cuseq_input input = input_of(x);
+  struct results want;
+  results_make(&want, model, B, T, Y);
+  results_run(&want, model, "cuda", 0, &input);
+  cuseq_session *session = session_of(model, "cuda", B, T);
+  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs}), CUSEQ_STATUS_OK, "%s",
+               cuseq_last_error());
+  assert_same_bytes(outputs, want.decoding.outputs, sizeof outputs);
+  cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_eq(cuseq_decode(session, &(cuseq_decoding){.outputs = outputs}), CUSEQ_STATUS_OK, "%s",
+               cuseq_last_error());
+  assert_same_bytes(outputs, want.decoding.outputs, sizeof outputs);
+  cuseq_session_close(session);
+  results_free(&want);
+  cuseq_model_destroy(model);
+}
+
+static void expect_refused(const cuseq_model *model, const cuseq_session_options *options,
+                           cuseq_status status, const char *text) {
+  cuseq_session *session;
+  cr_expect_eq(cuseq_session_open(model, options, &session), status, "%s", cuseq_last_error());
+  cr_expect_null(session);
+  cr_expect(strstr(cuseq_last_error(), text) != NULL, "%s", cuseq_last_error());
+}
+
+/* What does not fit is refused in words, and the next session works. */
+Test(cuda_calls, sessions_that_cannot_be_are_refused_and_the_next_one_works) {
+  struct random random = {35};
+  cuseq_model *model = random_model(json, &widths, &random);
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, model);
+  options.max_batch = B;
+  options.max_time = T;
+  options.device = "cuda:99";
+  expect_refused(model, &options, CUSEQ_STATUS_NO_DEVICE, "cuda:99");
+  options.device = "cuda:";
+  expect_refused(model, &options, CUSEQ_STATUS_NO_DEVICE, "cuda:");
+  options.device = "cuda:0x";
+  expect_refused(model, &options, CUSEQ_STATUS_NO_DEVICE, "cuda:0x");
+  options.device = "cuda";
+  options.max_batch = 1000000;
+  options.max_time = 100000;
+  expect_refused(model, &options, CUSEQ_STATUS_OUT_OF_MEMORY, "");
+  cuseq_session *session = session_of(model, "cuda", B, T);
+  float x[B * T * F];
+  input_fill(x, 80);
+  cuseq_input input = input_of(x);
+  cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  input.batch = B + 1;
+  cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT);
+  input.batch = B;
+  input.time = 0;
+  cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT);
+  input.time = T;
+  cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
