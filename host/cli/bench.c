@@ -29,6 +29,7 @@ struct bench {
   struct verdicts verdicts;
   double samples[SAMPLES]; /* seconds per run */
   int count;
+  int emulated; /* no times are taken */
 };
 
 static double now(void) {
@@ -146,12 +147,23 @@ static int timed_runs(struct bench *bench, int runs, double *seconds) {
   return interrupt_requested() ? interrupt_leave() : EXIT_DONE;
 }
 
+/* Whether the session's device is the emulated one: its time says nothing, so none is taken or printed there. */
+static int emulated(const struct bench *bench) {
+  cuseq_device device;
+  for (int32_t i = 0; cuseq_device_get(i, &device) == CUSEQ_STATUS_OK; i++)
+    if (strcmp(device.name, cuseq_session_device(bench->session)) == 0)
+      return strstr(device.description, "emulated") != NULL;
+  return 0;
+}
+
 static int measure(struct bench *bench) {
   unsigned set = RESULT_SET(RESULT_ALPHAS) | RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS);
   if (!bench->config->has_decoder)
     set |= RESULT_SET(RESULT_CONTEXT);
   int result = results_make(&bench->results, bench->config, bench->batch, bench->time, bench->steps, set);
   double seconds = 0, start = now();
+  if (bench->emulated)
+    return result == EXIT_DONE ? timed_runs(bench, 1, &seconds) : result;
   for (int runs = 1; result == EXIT_DONE && now() - start < WARM_UP; runs *= 2)
     result = timed_runs(bench, runs, &seconds);
   int runs = seconds < SAMPLE ? (int)(SAMPLE / (seconds > 1e-9 ? seconds : 1e-9)) + 1 : 1;
@@ -196,6 +208,25 @@ static void print_result(struct bench *bench) {
          (int)bench->time, (int)bench->steps, median, low, high, rate, worst);
 }
 
+/* One run on the emulated device: what it did is in the device's own counters. */
+static void print_emulated(const struct bench *bench) {
+  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0];
+  double worst = verdicts_worst(&bench->verdicts);
+  if (bench->arguments->json) {
+    fputs("{\n  \"model\": ", stdout);
+    json_put_string(stdout, path);
+    printf(",\n  \"device\": \"%s\",\n  \"emulated\": true,\n  \"batch\": %d,\n  \"time\": %d,\n"
+           "  \"steps\": %d,\n  \"max_error\": %.9g,\n  \"verified\": true\n}\n",
+           device, (int)bench->batch, (int)bench->time, (int)bench->steps, worst);
+    return;
+  }
+  printf("# cuseq %s, %s: one run on an emulated device, which has counters and no times\n", cuseq_version(),
+         path);
+  printf("%-10s %6s %6s %6s %10s  %s\n", "device", "B", "T", "Y", "max error", "verdict");
+  printf("%-10s %6d %6d %6d %10.2g  ok\n", device, (int)bench->batch, (int)bench->time, (int)bench->steps,
+         worst);
+}
+
 static int run_bench(const struct arguments *arguments) {
   struct bench bench = {.arguments = arguments};
   int status = bench_open(&bench);
@@ -208,9 +239,12 @@ static int run_bench(const struct arguments *arguments) {
          bench.verdicts.tolerance);
     status = EXIT_MISSED;
   }
+  bench.emulated = status == EXIT_DONE && emulated(&bench);
   if (status == EXIT_DONE)
     status = measure(&bench);
-  if (status == EXIT_DONE)
+  if (status == EXIT_DONE && bench.emulated)
+    print_emulated(&bench);
+  else if (status == EXIT_DONE)
     print_result(&bench);
   results_free(&bench.results);
   free(bench.data);
@@ -228,7 +262,8 @@ const struct command command_bench = {
     .description =
         "Runs a model on made-up input: first verifies the first rows against the reference, then warms\n"
         "up, then prints the median of up to 50 samples with the 10th and 90th percentile. Exit status 1\n"
-        "when the verification misses ten times the tolerance of cuseq compare.",
+        "when the verification misses ten times the tolerance of cuseq compare. On an emulated device it\n"
+        "runs once and prints no times.",
     .example = "  cuseq bench models/dates.safetensors --batch 32 --device cpu",
     .options = {OPTION_BATCH_MEASURED, OPTION_TIME, OPTION_DEVICE, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
     .run = run_bench,
