@@ -357,6 +357,8 @@ static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid
                                const struct launch_device *device, cudaStream_t stream) {
   int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
   size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
+  if (device->shared_bytes < 0 || (size_t)device->shared_bytes < fixed)
+    return cudaErrorInvalidConfiguration;
   size_t room = ((size_t)device->shared_bytes - fixed) / row;
   g->resident = room < (size_t)p->a.units ? (int)room : p->a.units;
   size_t bytes = fixed + row * (size_t)g->resident;
