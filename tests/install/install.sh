@@ -10,7 +10,7 @@ cmake --install "$build" --prefix "$prefix" >"$folder/log" || { cat "$folder/log
 flags=$(grep -m1 '^CUSEQ_SANITIZE:' "$build/CMakeCache.txt" | cut -d= -f2)
 case $flags in address) flags=-fsanitize=address,undefined ;; thread) flags=-fsanitize=thread ;; *) flags= ;; esac
 
-cmake -S "$source/example" -B "$folder/example" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$flags" >"$folder/log" &&
+cmake -G Ninja -S "$source/example" -B "$folder/example" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$flags" >"$folder/log" &&
   cmake --build "$folder/example" >>"$folder/log" 2>&1 || { cat "$folder/log"; exit 1; }
 by_cmake=$("$folder/example/example")
 
