@@ -50,3 +50,17 @@ foreach(seed RANGE 11 13)
   cuseq_backend_run(backends_seed${seed} 90 COMMAND cuda_backends ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=${seed}
                     LABELS long)
 endforeach()
+
+# The program, on the emulated device and without one.
+if(NOT CUSEQ_TEST_GPU AND TARGET cuseq AND TARGET cli_files)
+  add_library(cuda_other MODULE other_module.c)
+  target_include_directories(cuda_other PRIVATE ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/include)
+  set_target_properties(cuda_other PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  list(GET backend_architectures 0 architecture)
+  if(90 IN_LIST backend_architectures)
+    set(architecture 90)
+  endif()
+  add_test(NAME cuda_cli COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cli.sh)
+  set_tests_properties(cuda_cli PROPERTIES LABELS cuda TIMEOUT 600 SKIP_RETURN_CODE 77 ENVIRONMENT
+    "CUSEQ=$<TARGET_FILE:cuseq>;HELPERS=$<TARGET_FILE_DIR:cli_files>;ROOT=${PROJECT_SOURCE_DIR};EMULATOR=${CMAKE_BINARY_DIR}/emulator;OTHER=$<TARGET_FILE:cuda_other>;CUSEQ_EMULATOR_SM=${architecture}")
+endif()
