@@ -152,9 +152,7 @@ void emu_capture_abandon(cudaStream_t stream) {
     forget(capture);
     if (graph)
       emu_graph_delete(graph);
-  } else if (capture) {
-    capture->broken = true;
-  }
+  } /* else: a branch may go as soon as it is joined; whether it was is seen when the capture ends */
   free(stream->tips);
   stream->tips = NULL;
   stream->tip_count = 0;

@@ -197,6 +197,27 @@ static void child_graphs_and_memory_nodes_run() {
   OK(cudaGraphDestroy(graph));
 }
 
+// A stream that was forked from the captured one may be destroyed while the capture goes on; only the join counts.
+static void a_branch_may_go_before_the_capture_ends() {
+  for (bool joins : {true, false}) {
+    cudaGraph_t graph = NULL;
+    cudaStream_t branch;
+    OK(cudaStreamCreate(&branch));
+    OK(cudaStreamBeginCapture(one, cudaStreamCaptureModeGlobal));
+    OK(cudaEventRecord(fork_event, one));
+    OK(cudaStreamWaitEvent(branch, fork_event, 0));
+    fill<<<GRID, 0, branch>>>(b, N, 9);
+    OK(cudaEventRecord(join_event, branch));
+    if (joins)
+      OK(cudaStreamWaitEvent(one, join_event, 0));
+    OK(cudaStreamDestroy(branch));
+    CODE(cudaStreamEndCapture(one, &graph), joins ? cudaSuccess : cudaErrorStreamCaptureUnjoined);
+    if (graph)
+      OK(cudaGraphDestroy(graph));
+  }
+  cudaGetLastError();
+}
+
 static void wrong_captures_are_refused() {
   cudaGraph_t graph = NULL;
   void *p;
@@ -267,6 +288,7 @@ int main() {
   a_forked_capture_runs_as_often_as_it_is_launched();
   a_graph_by_hand_can_be_changed();
   child_graphs_and_memory_nodes_run();
+  a_branch_may_go_before_the_capture_ends();
   wrong_captures_are_refused();
   wrong_graphs_are_refused();
   OK(cudaEventDestroy(fork_event));
