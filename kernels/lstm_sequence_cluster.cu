@@ -13,7 +13,7 @@
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 #define LSTM_CLUSTER_BODY(source) lstm_chain_block<lstm_core_cluster128, source>(p)
 #else
-#define LSTM_CLUSTER_BODY(source) (void)p
+#define LSTM_CLUSTER_BODY(source) (void)p, __trap() /* never reached: launch_clusters_built() says so */
 #endif
 #define LSTM_CLUSTER_KERNEL(name, source)                                                                    \
   static __global__ void __launch_bounds__(256, 1) name(const __grid_constant__ struct lstm_parameters p) {  \
@@ -26,4 +26,12 @@ LSTM_CLUSTER_KERNEL(lstm_cluster128_ids, LSTM_SOURCE_IDS)
 cudaError_t lstm_launch_cluster128(const struct lstm_parameters *parameters, cudaStream_t stream) {
   return lstm_chain_launch<lstm_core_cluster128>(parameters, lstm_cluster128_projected, lstm_cluster128_ids,
                                                  NULL, stream);
+}
+
+int32_t launch_clusters_built(void) {
+  struct cudaFuncAttributes attributes;
+  cudaError_t status = cudaFuncGetAttributes(&attributes, (const void *)lstm_cluster128_projected);
+  if (status != cudaSuccess)
+    (void)cudaGetLastError();
+  return status == cudaSuccess && attributes.ptxVersion >= 90;
 }

@@ -154,7 +154,7 @@ static inline struct launch_device case_device(void) {
   CHECK_CUDA(cudaDeviceGetAttribute(&device.shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0));
   CHECK_CUDA(cudaDeviceGetAttribute(&device.cooperative, cudaDevAttrCooperativeLaunch, 0));
   CHECK_CUDA(cudaDeviceGetAttribute(&value, cudaDevAttrClusterLaunch, 0));
-  device.clusters = value;
+  device.clusters = value && launch_clusters_built();
   return device;
 }
 
