@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""counts_test.py PROGRAM: runs `counts` on the emulated device and compares its counts with those worked out by hand."""
+"""counts_test.py PROGRAM: runs `counts` on the emulated device, compares with counts worked out by hand."""
 import json
 import os
 import subprocess
@@ -10,12 +10,12 @@ import tempfile
 WANTED = [
     # strided: 128 bytes are 4 sectors; every other word 8; words 32 bytes apart 32; 256 bytes apart 32
     *[
-        dict(global_load_requests=1, global_load_sectors=sectors, global_store_requests=1, global_store_sectors=4,
-             global_ideal_sectors=8, blocks=1, threads=32)
+        dict(global_load_requests=1, global_load_sectors=sectors, global_store_requests=1,
+             global_store_sectors=4, global_ideal_sectors=8, blocks=1, threads=32)
         for sectors in (4, 8, 32, 32)
     ],
-    dict(global_load_requests=4, global_load_sectors=64, global_store_sectors=64, global_ideal_sectors=128, blocks=2,
-         threads=128),
+    dict(global_load_requests=4, global_load_sectors=64, global_store_sectors=64, global_ideal_sectors=128,
+         blocks=2, threads=128),
     dict(global_atomic_requests=2, global_atomic_sectors=2),
     *[
         dict(shared_store_requests=1, shared_load_requests=1, shared_replays=2 * (ways - 1), barriers=1)

@@ -21,8 +21,8 @@ enum planted_kind {
 };
 
 /* `report` is an extended regular expression for one line of stderr, NULL for not a word. In it %L is the
- * line of the source that bears the comment "fault: NAME", %O the one that bears "other: NAME", %A the address
- * given to `planted_address` (%H without its 0x), %S the name of the source. */
+ * line of the source that bears the comment "fault: NAME", %O the one that bears "other: NAME", %A the
+ * address given to `planted_address` (%H without its 0x), %S the name of the source. */
 struct planted_case {
   const char *name;
   void (*run)(void);
