@@ -80,7 +80,7 @@ __global__ void bytes(int *to) { // each thread has a byte of its own
 template <bool OVERLAP> __global__ void words_and_bytes(int *to) {
   __shared__ unsigned char cells[64];
   if (threadIdx.x < 32)
-    cells[threadIdx.x] = 1;
+    cells[threadIdx.x] = 1; // other: write_of_a_word_over_bytes
   else if (threadIdx.x == 32)
     *(int *)(cells + (OVERLAP ? 28 : 32)) = 0; // fault: write_of_a_word_over_bytes
   __syncthreads();
@@ -318,7 +318,7 @@ static const struct planted_case cases[] = {
     {"read_after_atomics", read_after_atomics, TWIN},
     {"a_byte_per_thread", a_byte_per_thread, TWIN},
     {"write_of_a_word_over_bytes", write_of_a_word_over_bytes,
-     RACE("words_and_bytes", "write of 4 bytes at 0x1c, not ordered after a write")},
+     RACE("words_and_bytes", "write of [14] bytes at 0x1[c-f], not ordered after a write")},
     {"write_of_a_word_beside_bytes", write_of_a_word_beside_bytes, TWIN},
     {"consumer_without_barrier", consumer_without_barrier,
      RACE("producer_and_consumer",
