@@ -29,7 +29,7 @@ static cuseq_status cpu_fill(struct cpu *cpu, const cuseq_model *model) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (%zu MB for max_batch %d, max_time %d)",
                      arena.used >> 20, (int)cpu->limits.batch, (int)cpu->limits.time);
-  arena = (struct cpu_arena){.base = (char *)(((uintptr_t)cpu->memory + line - 1) & ~(uintptr_t)(line - 1))};
+  arena = (struct cpu_arena){.base = (char *)cpu->memory + (line - (uintptr_t)cpu->memory % line) % line};
   weights_pack(cpu, model, &arena);
   workspace_take(cpu, &arena);
   return CUSEQ_STATUS_OK;

@@ -62,7 +62,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.scratch = arena_floats(arena, scratch_size(cpu), 1);
   w.active = arena_take(arena, rows, 1, sizeof *w.active);
   w.token = arena_take(arena, rows, 1, sizeof *w.token);
-  if (arena_real(arena))
+  if (worker && arena_real(arena))
     *worker = w;
 }
 

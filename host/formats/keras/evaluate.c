@@ -104,7 +104,7 @@ static size_t call_references(const struct graph_call *call, struct graph_refere
 static cuseq_status frame_start(struct evaluator *evaluator, struct frame *frame,
                                 const struct keras_model *model) {
   *frame = (struct frame){.model = model};
-  frame->tasks = arena_allocate(evaluator->arena, model->layer_count * sizeof *frame->tasks);
+  frame->tasks = arena_allocate(evaluator->arena, model->layer_count * sizeof(struct task *));
   if (frame->tasks == NULL)
     return out_of_memory();
   for (size_t i = 0; i < model->layer_count; i++) {

@@ -64,11 +64,15 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
   return hash * 0xff51afd7ed558ccdu;
 }
 
-static uint64_t hash_of(const struct expression *e) {
+static uint64_t scalar_bits(const struct expression *e) {
   uint64_t bits;
   memcpy(&bits, &e->scalar, sizeof bits);
+  return bits;
+}
+
+static uint64_t hash_of(const struct expression *e) {
   uint64_t hash = mix(mix(mix((uint64_t)e->op, (uint64_t)e->part), (uint64_t)e->matrix), (uint64_t)e->bias);
-  hash = mix(mix(mix(hash, (uint64_t)e->index), bits), (uint64_t)e->width);
+  hash = mix(mix(mix(hash, (uint64_t)e->index), scalar_bits(e)), (uint64_t)e->width);
   for (int32_t i = 0; i < e->child_count; i++)
     hash = mix(hash, (uint64_t)e->children[i]);
   return hash ^ (hash >> 29);
@@ -76,8 +80,8 @@ static uint64_t hash_of(const struct expression *e) {
 
 static bool same(const struct expression *a, const struct expression *b) {
   return a->op == b->op && a->part == b->part && a->matrix == b->matrix && a->bias == b->bias &&
-         a->index == b->index && memcmp(&a->scalar, &b->scalar, sizeof a->scalar) == 0 &&
-         a->width == b->width && a->child_count == b->child_count &&
+         a->index == b->index && scalar_bits(a) == scalar_bits(b) && a->width == b->width &&
+         a->child_count == b->child_count &&
          (a->child_count == 0 ||
           memcmp(a->children, b->children, (size_t)a->child_count * sizeof *a->children) == 0);
 }

@@ -97,7 +97,7 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
     layer->position = first + i;
     if (json_object_get(reader->names, layer->name) != NULL)
       return bad_config("two layers of one name");
-    if (json_object_set_new(reader->names, layer->name, json_integer((json_int_t)(first + i))) != 0)
+    if (json_object_set_new(reader->names, layer->name, json_integer((json_int_t)layer->position)) != 0)
       return out_of_memory();
   }
   return CUSEQ_STATUS_OK;

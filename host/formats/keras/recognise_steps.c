@@ -78,7 +78,7 @@ cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int
   *count = 0;
   /* The latest step that gives an output has the largest index: a state is entered after the one before it. */
   for (int32_t i = 0; i < output_count; i++) {
-    int32_t state;
+    int32_t state = -1;
     TRY(output_state(evaluator, outputs[i], &state));
     last = state > last ? state : last;
   }
@@ -97,7 +97,7 @@ cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int
     TRY_CLEANUP(step_before(expressions, cell, &cell));
   }
   for (int32_t i = 0; i < output_count; i++) {
-    int32_t state;
+    int32_t state = -1;
     TRY_CLEANUP(output_state(evaluator, outputs[i], &state));
     const struct expression *e = expression_at(expressions, outputs[i]);
     struct decoder_step *step = step_of[state] >= 0 ? &(*steps)[step_of[state]] : NULL;
