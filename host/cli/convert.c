@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/message.h"
+#include "cli/output_path.h"
 #include "error.h"
 #include "formats/file.h"
 
@@ -96,6 +97,8 @@ static int run_convert(const struct arguments *arguments) {
     return fail("%s: a .safetensors file does not say what model it is (needed --pytorch CONFIG.json)", in);
   if (!keras && arguments->vocabulary)
     return fail("--vocabulary: goes with a Keras model (CONFIG.json of --pytorch has the vocabulary in it)");
+  if (output_path_check(out, in) != EXIT_DONE)
+    return EXIT_USER;
   cuseq_model *model = NULL;
   char *notes = NULL;
   int result = keras ? convert_keras(arguments, &model, &notes) : convert_pytorch(arguments, &model);

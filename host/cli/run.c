@@ -5,6 +5,7 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/output_path.h"
 #include "cli/results.h"
 #include "formats/npz.h"
 
@@ -244,8 +245,17 @@ static void print_end(const struct job *job) {
   }
 }
 
+static int check_paths(const struct arguments *arguments) {
+  const char *outputs[] = {arguments->output, arguments->plot};
+  const char *inputs[] = {arguments->operands[0], arguments->operands[1], arguments->lengths};
+  int status = gallery_check_path(arguments->plot);
+  for (size_t i = 0; i < 6 && status == EXIT_DONE; i++)
+    status = output_path_check(outputs[i / 3], inputs[i % 3]);
+  return status == EXIT_DONE ? output_path_check(arguments->plot, arguments->output) : status;
+}
+
 static int run_run(const struct arguments *arguments) {
-  if (gallery_check_path(arguments->plot) != EXIT_DONE)
+  if (check_paths(arguments) != EXIT_DONE)
     return EXIT_USER;
   struct job job = {.arguments = arguments};
   int status = job_open(&job, isatty(STDOUT_FILENO));

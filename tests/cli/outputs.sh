@@ -46,6 +46,20 @@ err_has '^cuseq: folder/many.npz: .*(too large|large)'
 [ "$(cat folder/many.npz)" = old ] || wrong "the old file should be untouched"
 entries folder 1
 
+# What the command reads, or writes elsewhere, is not written over, under no name.
+cp dense.npy own.npy
+cp small.safetensors own.safetensors
+ln -s own.npy link.npz
+for option in '-o own.npy' '-o link.npz' '-o own.safetensors' '-o new.svg --plot new.svg'; do
+  expect 2 "$CUSEQ" run own.safetensors own.npy $option
+  err_has '^cuseq: (own|link|new)\.[a-z]+: cannot be written \(the command uses this file already'
+done
+expect 2 "$CUSEQ" convert own.safetensors ./own.safetensors --pytorch config.json
+err_has '^cuseq: ./own.safetensors: cannot be written'
+same own.npy dense.npy
+same own.safetensors small.safetensors
+absent new.svg
+
 # A disk that is really full, where one can be made.
 if [ "$(id -u)" = 0 ] && unshare -m mount -t tmpfs -o size=16k none folder 2>/dev/null; then
   cat >full.sh <<'SCRIPT'
