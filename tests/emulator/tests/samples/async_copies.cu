@@ -38,7 +38,8 @@ __global__ void by_pipeline(const int *in, int *out, int batches) {
   for (int done = 0, fetched = 0; done < batches; done++) {
     for (; fetched < batches && fetched < done + stages; fetched++) {
       pipeline.producer_acquire();
-      cuda::memcpy_async(block, staged[fetched % stages], in + fetched * THREADS, sizeof(int) * THREADS, pipeline);
+      cuda::memcpy_async(block, staged[fetched % stages], in + fetched * THREADS, sizeof(int) * THREADS,
+                         pipeline);
       pipeline.producer_commit();
     }
     pipeline.consumer_wait();
@@ -77,7 +78,8 @@ __global__ void by_barrier(const int *in, int *out, int batches) {
     init(&ready, block.size());
   block.sync();
   for (int i = 0; i < batches; i++) {
-    cuda::memcpy_async(block, staged, in + i * THREADS, cuda::aligned_size_t<16>(sizeof(int) * THREADS), ready);
+    cuda::memcpy_async(block, staged, in + i * THREADS, cuda::aligned_size_t<16>(sizeof(int) * THREADS),
+                       ready);
     ready.arrive_and_wait();
     out[i * THREADS + threadIdx.x] = 2 * staged[THREADS - 1 - threadIdx.x];
     barrier::arrival_token token = ready.arrive();
@@ -92,7 +94,8 @@ __global__ void by_primitives(const int4 *in, int4 *out, int batches) {
   __pipeline_commit();
   for (int i = 0; i < batches; i++) {
     if (i + 1 < batches && threadIdx.x < THREADS / 4)
-      __pipeline_memcpy_async(&staged[(i + 1) % 2][threadIdx.x], in + (i + 1) * (THREADS / 4) + threadIdx.x, sizeof(int4));
+      __pipeline_memcpy_async(&staged[(i + 1) % 2][threadIdx.x], in + (i + 1) * (THREADS / 4) + threadIdx.x,
+                              sizeof(int4));
     __pipeline_commit();
     __pipeline_wait_prior(1);
     __syncthreads();

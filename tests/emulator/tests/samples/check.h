@@ -26,10 +26,12 @@
   } while (0)
 
 // Compares n values; a NaN is never close.
-template <typename T> void expect_close(const char *what, const T *got, const T *want, size_t n, double bound) {
+template <typename T>
+void expect_close(const char *what, const T *got, const T *want, size_t n, double bound) {
   for (size_t i = 0; i < n; i++)
     if (!(std::fabs((double)got[i] - (double)want[i]) <= bound)) {
-      fprintf(stderr, "%s: element %zu is %g, not %g (bound %g)\n", what, i, (double)got[i], (double)want[i], bound);
+      fprintf(stderr, "%s: element %zu is %g, not %g (bound %g)\n", what, i, (double)got[i], (double)want[i],
+              bound);
       exit(1);
     }
 }

@@ -82,14 +82,16 @@ static void check_histogram(int cluster_size) {
   config.gridDim = dim3(8);
   config.blockDim = dim3(threads);
   config.dynamicSmemBytes = bin_count / cluster_size * sizeof(int);
-  CHECK(cudaFuncSetAttribute(histogram, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)config.dynamicSmemBytes));
+  CHECK(cudaFuncSetAttribute(histogram, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                             (int)config.dynamicSmemBytes));
   cudaLaunchAttribute attribute[1];
   attribute[0].id = cudaLaunchAttributeClusterDimension;
   attribute[0].val.clusterDim.x = cluster_size;
   attribute[0].val.clusterDim.y = attribute[0].val.clusterDim.z = 1;
   config.attrs = attribute;
   config.numAttrs = 1;
-  CHECK(cudaLaunchKernelEx(&config, histogram, d_bins, bin_count / cluster_size, bin_count, (const int *)d_in, n));
+  CHECK(cudaLaunchKernelEx(&config, histogram, d_bins, bin_count / cluster_size, bin_count, (const int *)d_in,
+                           n));
   fetch(got.data(), d_bins, bin_count);
   EXPECT(got == want);
   CHECK(cudaFree(d_in));

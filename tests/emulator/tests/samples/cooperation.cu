@@ -72,15 +72,17 @@ __global__ void groups(int *out) {
 __global__ void inline_ptx(unsigned *out) {
   unsigned lane, mask, bits;
   asm("mov.u32 %0, %%laneid;" : "=r"(lane));
-  asm volatile("{ .reg .pred p; setp.gt.u32 p, %1, 15; vote.sync.ballot.b32 %0, p, 0xffffffff; }" : "=r"(mask) : "r"(lane));
+  asm volatile("{ .reg .pred p; setp.gt.u32 p, %1, 15; vote.sync.ballot.b32 %0, p, 0xffffffff; }"
+               : "=r"(mask)
+               : "r"(lane));
   asm("bfi.b32 %0, %1, %2, 8, 5;" : "=r"(bits) : "r"(lane), "r"(mask));
   out[threadIdx.x] = bits;
 }
 
 __global__ void speak(int n) {
   if (threadIdx.x < n)
-    printf("thread %d of block (%u, %u) says %s, %.3f, %c and %5.2e, %lld, %x\n", threadIdx.x, blockIdx.x, blockIdx.y, "hello",
-           threadIdx.x * .5, 'a' + threadIdx.x, 12345.678, -5000000000ll, 48879);
+    printf("thread %d of block (%u, %u) says %s, %.3f, %c and %5.2e, %lld, %x\n", threadIdx.x, blockIdx.x,
+           blockIdx.y, "hello", threadIdx.x * .5, 'a' + threadIdx.x, 12345.678, -5000000000ll, 48879);
 }
 
 __global__ void doubtful(int limit) {
@@ -140,11 +142,13 @@ static void check_blas() {
     for (int j = 0; j < n; j++)
       for (int l = 0; l < k; l++)
         want[j * m + i] += a[l * m + i] * b[j * k + l];
-  float *d_a = device_array(a.size(), a.data()), *d_b = device_array(b.size(), b.data()), *d_c = device_array<float>(c.size());
+  float *d_a = device_array(a.size(), a.data()), *d_b = device_array(b.size(), b.data()),
+        *d_c = device_array<float>(c.size());
   cublasHandle_t handle;
   const float one = 1, zero = 0;
   EXPECT(cublasCreate(&handle) == CUBLAS_STATUS_SUCCESS);
-  EXPECT(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, d_a, m, d_b, k, &zero, d_c, m) == CUBLAS_STATUS_SUCCESS);
+  EXPECT(cublasSgemm(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, n, k, &one, d_a, m, d_b, k, &zero, d_c, m) ==
+         CUBLAS_STATUS_SUCCESS);
   fetch(c.data(), d_c, c.size());
   expect_close("sgemm", c.data(), want.data(), c.size(), 1e-3);
   EXPECT(cublasDestroy(handle) == CUBLAS_STATUS_SUCCESS);

@@ -30,7 +30,8 @@ __global__ void histogram_shared(const uchar4 *data, unsigned *bins, int n) {
     atomicAdd(&bins[i], mine[i]);
 }
 
-__device__ inline void order(unsigned &key_a, unsigned &value_a, unsigned &key_b, unsigned &value_b, unsigned ascending) {
+__device__ inline void order(unsigned &key_a, unsigned &value_a, unsigned &key_b, unsigned &value_b,
+                             unsigned ascending) {
   if ((key_a > key_b) == ascending) {
     unsigned t = key_a;
     key_a = key_b;

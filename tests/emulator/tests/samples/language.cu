@@ -36,21 +36,28 @@ struct Polynomial {
 class Shape {
 public:
   __device__ virtual float area() const = 0;
-  __device__ virtual ~Shape() {}
+  __device__ virtual ~Shape() {
+  }
 };
 class Square : public Shape {
   float side;
 
 public:
-  __device__ Square(float s) : side(s) {}
-  __device__ float area() const override { return side * side; }
+  __device__ Square(float s) : side(s) {
+  }
+  __device__ float area() const override {
+    return side * side;
+  }
 };
 class Circle : public Shape {
   float radius;
 
 public:
-  __device__ Circle(float r) : radius(r) {}
-  __device__ float area() const override { return 3 * radius * radius; }
+  __device__ Circle(float r) : radius(r) {
+  }
+  __device__ float area() const override {
+    return 3 * radius * radius;
+  }
 };
 
 __global__ void virtual_calls(float *out) {
@@ -99,7 +106,8 @@ __global__ void arithmetic(unsigned long long *out, const int *in, __half *halve
   const int i = threadIdx.x, x = in[i];
   unsigned long long y = (unsigned long long)x * 0x9e3779b97f4a7c15ull;
   y ^= y >> 31;
-  y += __popc(x) + __clz(x) * 3 + __ffs(x) * 5 + __brev(x) % 7 + __byte_perm(x, ~x, 0x2541) + __umulhi(x, 77) + __sad(x, 9, 1u);
+  y += __popc(x) + __clz(x) * 3 + __ffs(x) * 5 + __brev(x) % 7 + __byte_perm(x, ~x, 0x2541) +
+       __umulhi(x, 77) + __sad(x, 9, 1u);
   y += (unsigned long long)(x / 7) + x % 13 + (x >> 3) + __funnelshift_l(x, i, 11) + __vaddus2(x, i);
   switch (i % 6) {
   case 0:
@@ -137,8 +145,10 @@ static unsigned long long arithmetic_on_host(int i, int x) {
   unsigned lo = (u & 0xffff) + (i & 0xffff), hi = (u >> 16) + ((unsigned)i >> 16);
   const unsigned packed = (lo > 0xffff ? 0xffff : lo) | (hi > 0xffff ? 0xffff : hi) << 16;
   const int zeros = x ? __builtin_clz(u) : 32;
-  y += (unsigned)(__builtin_popcount(u) + zeros * 3 + __builtin_ffs(x) * 5) + reversed % 7 + permuted + high + distance;
-  y += (unsigned long long)(x / 7) + x % 13 + (x >> 3) + (unsigned)(((unsigned long long)i << 32 | u) << 11 >> 32) + packed;
+  y += (unsigned)(__builtin_popcount(u) + zeros * 3 + __builtin_ffs(x) * 5) + reversed % 7 + permuted + high +
+       distance;
+  y += (unsigned long long)(x / 7) + x % 13 + (x >> 3) +
+       (unsigned)(((unsigned long long)i << 32 | u) << 11 >> 32) + packed;
   const unsigned long long results[] = {y + 1, y * 3, y ^ 0xff, y - 9, ~y, y};
   return results[i % 6];
 }
@@ -179,7 +189,8 @@ static void check_variables() {
   structures<<<1, 32>>>(p, d_out, d_order);
   fetch(out, d_out, 32);
   for (int i = 0; i < 32; i++) {
-    EXPECT(out[i].kind == 100 + (order[i] % 16 * 7 + i) % 16 && out[i].flags == ((3u + i) & 31) && out[i].count == 8);
+    EXPECT(out[i].kind == 100 + (order[i] % 16 * 7 + i) % 16 && out[i].flags == ((3u + i) & 31) &&
+           out[i].count == 8);
     EXPECT(out[i].weight == 6.0 && out[i].position.y == i % 4 * 3 + i % 3 + 1);
   }
   CHECK(cudaMemcpyFromSymbol(&count, launches, sizeof count));

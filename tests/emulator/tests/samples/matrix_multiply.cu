@@ -3,7 +3,8 @@
 
 #include <vector>
 
-template <int TILE> __global__ void multiply(float *c, const float *a, const float *b, int width_a, int width_b) {
+template <int TILE>
+__global__ void multiply(float *c, const float *a, const float *b, int width_a, int width_b) {
   __shared__ float as[TILE][TILE], bs[TILE][TILE];
   const int bx = blockIdx.x, by = blockIdx.y, tx = threadIdx.x, ty = threadIdx.y;
   const int first = width_a * TILE * by, last = first + width_a - 1;
@@ -21,7 +22,8 @@ template <int TILE> __global__ void multiply(float *c, const float *a, const flo
 }
 
 // Any sizes; each thread four neighbours of a row.
-__global__ void __launch_bounds__(64, 2) multiply_ragged(float *c, const float *a, const float *b, int m, int n, int k) {
+__global__ void __launch_bounds__(64, 2)
+    multiply_ragged(float *c, const float *a, const float *b, int m, int n, int k) {
   const int row = blockIdx.y * blockDim.y + threadIdx.y, column = 4 * (blockIdx.x * blockDim.x + threadIdx.x);
   float sum[4] = {};
   if (row >= m)
@@ -36,7 +38,8 @@ __global__ void __launch_bounds__(64, 2) multiply_ragged(float *c, const float *
     c[row * n + column + j] = sum[j];
 }
 
-static std::vector<float> product(const std::vector<float> &a, const std::vector<float> &b, int m, int n, int k) {
+static std::vector<float> product(const std::vector<float> &a, const std::vector<float> &b, int m, int n,
+                                  int k) {
   std::vector<float> c(m * n);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++) {
@@ -55,7 +58,8 @@ template <typename Launch> void check(const char *what, int m, int n, int k, Lau
     x = noise(state) / 16777216.f - .5f;
   for (float &x : b)
     x = noise(state) / 16777216.f - .5f;
-  float *d_a = device_array(a.size(), a.data()), *d_b = device_array(b.size(), b.data()), *d_c = device_array<float>(c.size());
+  float *d_a = device_array(a.size(), a.data()), *d_b = device_array(b.size(), b.data()),
+        *d_c = device_array<float>(c.size());
   launch(d_c, d_a, d_b);
   CHECK(cudaGetLastError());
   fetch(c.data(), d_c, c.size());

@@ -12,9 +12,10 @@ __device__ inline float cumulative(float d) {
   return d > 0 ? 1.0f - c : c;
 }
 
-__launch_bounds__(128) __global__ void option_prices(float2 *__restrict call_put, const float *__restrict stock,
-                                                     const float *__restrict strike, const float *__restrict years, float rate,
-                                                     float volatility, int n) {
+__launch_bounds__(128) __global__
+    void option_prices(float2 *__restrict call_put, const float *__restrict stock,
+                       const float *__restrict strike, const float *__restrict years, float rate,
+                       float volatility, int n) {
   const int i = blockDim.x * blockIdx.x + threadIdx.x;
   if (i >= n)
     return;
@@ -35,7 +36,8 @@ __global__ void gravity(const float4 *bodies, float3 *force, int n) {
 #pragma unroll 8
     for (int j = 0; j < blockDim.x; j++) {
       const float x = near[j].x - me.x, y = near[j].y - me.y, z = near[j].z - me.z;
-      const float inverse = rsqrtf(x * x + y * y + z * z + 0.01f), scale = near[j].w * inverse * inverse * inverse;
+      const float inverse = rsqrtf(x * x + y * y + z * z + 0.01f),
+                  scale = near[j].w * inverse * inverse * inverse;
       sum.x += x * scale;
       sum.y += y * scale;
       sum.z += z * scale;
@@ -132,7 +134,8 @@ static void check_options() {
   option_prices<<<(n + 127) / 128, 128>>>(d_out, d_s, d_x, d_t, .02f, .3f, n);
   fetch(got.data(), d_out, n);
   for (int i = 0; i < n; i++) {
-    const double root = sqrt(t[i]), d1 = (log(s[i] / x[i]) + (.02 + .045) * t[i]) / (.3 * root), d2 = d1 - .3 * root;
+    const double root = sqrt(t[i]), d1 = (log(s[i] / x[i]) + (.02 + .045) * t[i]) / (.3 * root),
+                 d2 = d1 - .3 * root;
     const double e = exp(-.02 * t[i]), call = s[i] * cumulative_exact(d1) - x[i] * e * cumulative_exact(d2);
     EXPECT(fabs(got[i].x - call) <= 2e-4 && fabs(got[i].y - (call - s[i] + x[i] * e)) <= 2e-4);
   }
@@ -156,7 +159,8 @@ static void check_gravity() {
   for (int i = 0; i < n; i++) {
     double sum = 0;
     for (int j = 0; j < n; j++) {
-      const double x = bodies[j].x - bodies[i].x, y = bodies[j].y - bodies[i].y, z = bodies[j].z - bodies[i].z;
+      const double x = bodies[j].x - bodies[i].x, y = bodies[j].y - bodies[i].y,
+                   z = bodies[j].z - bodies[i].z;
       sum += x * pow(x * x + y * y + z * z + .01, -1.5);
     }
     EXPECT(fabs(force[i].x - sum) <= 1e-4 * (1 + fabs(sum)) * 10);

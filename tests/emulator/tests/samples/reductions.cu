@@ -180,13 +180,15 @@ int main() {
   const unsigned n = 12345, blocks = 16;
   std::vector<float> values(n, 0.5f);
   std::vector<int> whole(n, 3);
-  float *d_in = device_array(n, values.data()), *d_partial = device_array<float>(blocks), *d_out = device_array<float>(1), sum;
+  float *d_in = device_array(n, values.data()), *d_partial = device_array<float>(blocks),
+        *d_out = device_array<float>(1), sum;
   for (int round = 0; round < 2; round++) {
     one_pass<<<blocks, 256>>>(d_in, d_partial, d_out, n);
     fetch(&sum, d_out, 1);
     EXPECT(sum == n * 0.5f);
   }
-  int *d_whole = device_array(n, whole.data()), *d_some = device_array<int>(blocks), *d_total = device_array<int>(1), total;
+  int *d_whole = device_array(n, whole.data()), *d_some = device_array<int>(blocks),
+      *d_total = device_array<int>(1), total;
   unsigned count = n;
   void *arguments[] = {&d_whole, &d_some, &d_total, &count};
   CHECK(cudaLaunchCooperativeKernel((void *)whole_grid, dim3(blocks), dim3(128), arguments, 0, 0));

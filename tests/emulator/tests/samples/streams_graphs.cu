@@ -53,7 +53,8 @@ static void check_streams() {
     CHECK(cudaEventCreateWithFlags(&done[i], cudaEventDisableTiming));
   }
   for (int i = 0; i < STREAMS; i++) {
-    CHECK(cudaMemcpyAsync(d + i * PART, host + i * PART, PART * sizeof(int), cudaMemcpyHostToDevice, streams[i]));
+    CHECK(cudaMemcpyAsync(d + i * PART, host + i * PART, PART * sizeof(int), cudaMemcpyHostToDevice,
+                          streams[i]));
     increment<<<(PART + 255) / 256, 256, 0, streams[i]>>>(d + i * PART, i, PART);
     CHECK(cudaLaunchHostFunc(streams[i], count_up, &called));
     CHECK(cudaStreamAddCallback(streams[i], stream_done, &called, 0));
@@ -166,7 +167,8 @@ int main() {
   int device, blocks, grid, block;
   CHECK(cudaGetDevice(&device));
   CHECK(cudaGetDeviceProperties(&properties, device));
-  EXPECT(properties.warpSize == 32 && properties.maxThreadsPerBlock == 1024 && properties.multiProcessorCount > 0);
+  EXPECT(properties.warpSize == 32 && properties.maxThreadsPerBlock == 1024 &&
+         properties.multiProcessorCount > 0);
   CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, increment, 256, 0));
   CHECK(cudaOccupancyMaxPotentialBlockSize(&grid, &block, increment, 0, 0));
   EXPECT(blocks > 0 && block > 0 && block % 32 == 0);

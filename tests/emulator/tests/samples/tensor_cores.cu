@@ -52,14 +52,16 @@ __global__ void gemm_tf32(const float *a, const float *b, const float *c, float 
 
 // A 64x48 product by one block of four warps: tiles come by cp.async into shared memory, two stages; fragments by ldmatrix.
 __global__ void gemm_ptx(const __half *a, const __half *b, float *d) {
-  __shared__ __align__(16) __half as[2][M][24], bs[2][N][24]; // 16 columns and 8 of padding against bank conflicts
+  __shared__ __align__(16) __half as[2][M][24],
+      bs[2][N][24]; // 16 columns and 8 of padding against bank conflicts
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   float sum[N / 8][4] = {};
   auto load = [&](int stage, int k) {
     for (int i = threadIdx.x; i < (M + N) * 2; i += blockDim.x) {
       const int row = i / 2, part = i % 2 * 8;
       const __half *from = row < M ? a + row * K + k + part : b + (row - M) * K + k + part;
-      const unsigned to = (unsigned)__cvta_generic_to_shared(row < M ? &as[stage][row][part] : &bs[stage][row - M][part]);
+      const unsigned to =
+          (unsigned)__cvta_generic_to_shared(row < M ? &as[stage][row][part] : &bs[stage][row - M][part]);
       asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
     }
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -82,11 +84,14 @@ __global__ void gemm_ptx(const __half *a, const __half *b, float *d) {
     for (int j = 0; j < N / 8; j++) {
       unsigned y[2];
       const unsigned bt = (unsigned)__cvta_generic_to_shared(&bs[stage][j * 8 + lane % 8][lane / 8 % 2 * 8]);
-      asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];" : "=r"(y[0]), "=r"(y[1]) : "r"(bt));
-      asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-                   "{%0, %1, %2, %3};"
-                   : "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
-                   : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+      asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+                   : "=r"(y[0]), "=r"(y[1])
+                   : "r"(bt));
+      asm volatile(
+          "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+          "{%0, %1, %2, %3};"
+          : "+f"(sum[j][0]), "+f"(sum[j][1]), "+f"(sum[j][2]), "+f"(sum[j][3])
+          : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
     }
     __syncthreads();
   }
@@ -151,8 +156,9 @@ int main() {
   check<__nv_bfloat16, float>("wmma bf16 16x16x16", 1e-3, [](auto a, auto b, auto c, auto d) {
     gemm<__nv_bfloat16, float, 16, 16, 16><<<dim3(N / 16, M / 16), 32>>>(a, b, c, d, 2, 3);
   });
-  check<float, float>("wmma tf32", 1e-3,
-                      [](auto a, auto b, auto c, auto d) { gemm_tf32<<<dim3(N / 16, M / 16), 32>>>(a, b, c, d, 2, 3); });
+  check<float, float>("wmma tf32", 1e-3, [](auto a, auto b, auto c, auto d) {
+    gemm_tf32<<<dim3(N / 16, M / 16), 32>>>(a, b, c, d, 2, 3);
+  });
   check<double, double>("wmma f64", 1e-9, [](auto a, auto b, auto c, auto d) {
     gemm<double, double, 8, 8, 4><<<dim3(N / 8, M / 8), 32>>>(a, b, c, d, 2, 3);
   });

@@ -35,7 +35,8 @@ int main() {
     y[i] = -(double)noise(state);
     sum[i] = x[i] + y[i];
   }
-  float *d_a = device_array(n + 1, a.data()), *d_b = device_array(n + 1, b.data()), *d_c = device_array<float>(n + 1);
+  float *d_a = device_array(n + 1, a.data()), *d_b = device_array(n + 1, b.data()),
+        *d_c = device_array<float>(n + 1);
   cudaEvent_t start, stop;
   CHECK(cudaEventCreate(&start));
   CHECK(cudaEventCreate(&stop));
