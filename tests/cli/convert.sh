@@ -85,6 +85,11 @@ for file in "$keras"/additive.h5 "$keras"/additive.keras; do
   out_has '^attention  additive'
   rm -f out.safetensors
 done
+# The steps of examples/dates make the very file that lies in models/.
+expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors \
+  --vocabulary "$ROOT/examples/dates/vocabulary.json"
+same dates.safetensors "$DATES"
+
 # What is wrong in a JSON file is said of that file.
 for text in '[1]' '{bad' '{"length":30,"inpput":[],"output":[]}' '{"length":30,"input":["a"],"output":["b"]}'; do
   printf '%s' "$text" >words.json
