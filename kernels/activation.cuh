@@ -1,8 +1,9 @@
-/* exp, sigmoid, tanh and the LSTM's activation functions in float32. No fast-math: what is approximate is written out.
+/* exp, sigmoid, tanh and the LSTM's activation functions in float32. No fast-math: what is approximate is
+ * written out.
  *
- * Bounds, held by tests/cuda/activation.cu over all of float32's range, with ex2.approx and rcp.approx off by all that the
- * PTX manual allows (2 and 1 units in the last place): sigmoid and tanh within 2.4e-7 absolute, exp within 2 units in the
- * last place where the result is normal. NaN stays NaN; infinities give the limits. */
+ * Bounds, held by tests/cuda/activation.cu over all of float32's range, with ex2.approx and rcp.approx off by
+ * all that the PTX manual allows (2 and 1 units in the last place): sigmoid and tanh within 2.4e-7 absolute,
+ * exp within 2 units in the last place where the result is normal. NaN stays NaN; infinities give limits. */
 #ifndef CUSEQ_KERNELS_ACTIVATION_CUH
 #define CUSEQ_KERNELS_ACTIVATION_CUH
 
@@ -15,17 +16,17 @@ __device__ __forceinline__ float device_exp2_approximate(float x) {
   return y;
 }
 
-/* 1 / x for 2^-126 <= x <= 2^126: the approximate reciprocal and one Newton step, which takes its error below 0.6 units in the
- * last place at a quarter of a division's instructions. */
+/* 1 / x for 2^-126 <= x <= 2^126: the approximate reciprocal and one Newton step, which takes its error below
+ * 0.6 units in the last place at a quarter of a division's instructions. */
 __device__ __forceinline__ float device_reciprocal(float x) {
   float r;
   asm("rcp.approx.f32 %0, %1;" : "=f"(r) : "f"(x));
   return fmaf(r, fmaf(-x, r, 1.0f), r);
 }
 
-/* e^x. Range reduction by ln 2 in two parts, a polynomial of degree 6 on |r| <= ln 2 / 2 (error 1e-8), scaling in two
- * steps so that results below 2^-126 are rounded once and overflow is infinity. ex2.approx alone does not do: the
- * rounding of x log2(e) costs |x| / 2 units in the last place. */
+/* e^x. Range reduction by ln 2 in two parts, a polynomial of degree 6 on |r| <= ln 2 / 2 (error 1e-8),
+ * scaling in two steps so that results below 2^-126 are rounded once and overflow is infinity. ex2.approx
+ * alone does not do: the rounding of x log2(e) costs |x| / 2 units in the last place. */
 __device__ __forceinline__ float device_exp(float x) {
   float y = x > 89.0f ? 89.0f : x < -105.0f ? -105.0f : x; /* comparisons, so that NaN passes */
   float n = rintf(y * 1.44269504f);
@@ -49,8 +50,8 @@ __device__ __forceinline__ float device_sigmoid(float x) {
   return device_reciprocal(1.0f + device_exp2_approximate(e));
 }
 
-/* tanh: an odd polynomial of degree 11 for |x| < 0.5, where 1 - 2 / (1 + e^2|x|) would cancel; that formula elsewhere. Both
- * are computed and one is taken, so that lanes do not part. */
+/* tanh: an odd polynomial of degree 11 for |x| < 0.5, where 1 - 2 / (1 + e^2|x|) would cancel; that formula
+ * elsewhere. Both are computed and one is taken, so that lanes do not part. */
 __device__ __forceinline__ float device_tanh(float x) {
   float a = fabsf(x);
   float e = a * 2.88539008f;
@@ -66,7 +67,8 @@ __device__ __forceinline__ float device_tanh(float x) {
   return a < 0.5f ? small : large;
 }
 
-/* The LSTM's two functions as numbers, so that a kernel has one uniform branch for each and no variant per pair:
+/* The LSTM's two functions as numbers, so that a kernel has one uniform branch for each and no variant per
+ * pair:
  *   recurrent  sigmoid, or clip(slope x + 0.5, 0, 1): both hard sigmoids
  *   cell       tanh, or max(x, floor): relu (floor 0) and linear (floor -infinity) */
 struct device_gates {

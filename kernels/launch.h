@@ -1,10 +1,11 @@
-/* What host code may see of the kernels: argument structures, packing of weights, launchers. C17 and CUDA C++.
+/* What host code may see of the kernels: arguments, packing of weights, launchers. C17 and CUDA C++.
  *
- * Letters and layouts are those of cuseq.h. Every pointer in an argument structure that is marked d_ is device
- * memory of the launch's device, 16-byte aligned unless said otherwise; arrays do not overlap unless said otherwise.
+ * Letters and layouts are those of cuseq.h. Every pointer in an argument structure that is marked d_ is
+ * device memory of the launch's device, 16-byte aligned unless said otherwise; arrays do not overlap unless
+ * said otherwise.
  *
- * Every launcher checks its arguments, computes the grid, queues exactly one kernel on the stream and looks at
- * cudaGetLastError. It allocates nothing, synchronises nothing and may be captured in a graph. It returns
+ * Every launcher checks its arguments, computes the grid, queues exactly one kernel on the stream and looks
+ * at cudaGetLastError. It allocates nothing, synchronises nothing and may be captured in a graph. It returns
  * CUSEQ_STATUS_OK, or a status with one line in launch_stream.error. */
 #ifndef CUSEQ_KERNELS_LAUNCH_H
 #define CUSEQ_KERNELS_LAUNCH_H
@@ -18,55 +19,51 @@
 extern "C" {
 #endif
 
-/* What the choice of a mapping and a grid depends on. Filled in once per session from cudaDeviceGetAttribute. */
+/* What the choice of a mapping and a grid depends on. Filled in once per session. */
 struct launch_device {
-  int32_t architecture; /* 10 x major + minor: 75, 80, 90, 100, 120                                         */
-  int32_t
-      multiprocessors; /* SMs                                                                              */
-  int32_t
-      shared_bytes;    /* of a block, with the opt-in (cudaDevAttrMaxSharedMemoryPerBlockOptin)             */
-  int32_t cooperative; /* not 0: cooperative launches (cudaDevAttrCooperativeLaunch)                        */
-  int32_t clusters; /* not 0: cudaDevAttrClusterLaunch, and launch_clusters_built()                       */
+  int32_t architecture;    /* 10 x major + minor: 75, 80, 90, 100, 120 */
+  int32_t multiprocessors; /* SMs */
+  int32_t shared_bytes;    /* of a block, with the opt-in (cudaDevAttrMaxSharedMemoryPerBlockOptin) */
+  int32_t cooperative;     /* not 0: cooperative launches (cudaDevAttrCooperativeLaunch) */
+  int32_t clusters;        /* not 0: cudaDevAttrClusterLaunch, and launch_clusters_built() */
 };
 
-/* Whether what the current device runs of this build has the kernels that need clusters: 0 where the device took code for an
- * architecture before 90. launch_device.clusters is then to be 0. */
+/* Whether what the current device runs of this build has the kernels that need clusters: 0 where the device
+ * took code for an architecture before 90. launch_device.clusters is then to be 0. */
 int32_t launch_clusters_built(void);
 
 /* Where a launcher queues its kernel and puts its error. */
 struct launch_stream {
-  void *stream; /* the cudaStream_t                                                       */
-  const struct launch_device
-      *device; /* never NULL                                                             */
-  char *error; /* [error_capacity], receives one line on failure; never NULL             */
+  void *stream;                       /* the cudaStream_t */
+  const struct launch_device *device; /* never NULL */
+  char *error;                        /* [error_capacity], receives one line on failure; never NULL */
   size_t error_capacity;
 };
 
-/* ---- LSTM ------------------------------------------------------------------------------------------------- */
+/* ---- LSTM ---------------------------------------------------------------------------------------- */
 
-/* Weights, packed once at opening. The four gates of a unit lie side by side, so that a thread takes them with one
- * 16-byte load: "gates innermost", [.., H, 4] in place of [.., 4, H], in the order i, f, c, o. One layout serves all
- * mappings and, as the right-hand matrix of the product ahead of the sequence, cuBLAS:
- *   kernel     [F, D, H, 4]   both directions side by side: x[BT,F] kernel[F,D4H] = projected[B,T,D,H,4] in one product
+/* Weights, packed once at opening. The four gates of a unit lie side by side, so that a thread takes them
+ * with one 16-byte load: "gates innermost", [.., H, 4] in place of [.., 4, H], in the order i, f, c, o. One
+ * layout serves all mappings and, as the right-hand matrix of the product ahead of the sequence, cuBLAS:
+ *   kernel     [F, D, H, 4]   both directions side by side: one product gives x[BT,F] W = [B,T,D,H,4]
  *   recurrent  [D, H, H, 4]   k, unit, gate
  *   bias       [D, H, 4]
- * Each function writes direction d of a layer with D directions from Keras's layout (cuseq.h); host memory, no CUDA. */
+ * Each function writes direction d of a layer with D directions from Keras's layout (cuseq.h); host memory,
+ * no CUDA. */
 void lstm_pack_kernel(const float *kernel, int32_t features, int32_t units, int32_t directions, int32_t d,
                       float *packed);
 void lstm_pack_recurrent(const float *recurrent, int32_t units, int32_t d, float *packed);
 void lstm_pack_bias(const float *bias, int32_t units, int32_t d, float *packed);
 
-/* How a sequence is laid on the device. Which one a shape gets is a function of H and the device alone, so that a row's
- * bits do not depend on its batch. Each mapping takes any H up to its limit and pads inside. */
+/* How a sequence is laid on the device. Which one a shape gets is a function of H and the device alone, so
+ * that a row's bits do not depend on its batch. Each mapping takes any H up to its limit and pads inside. */
 enum lstm_mapping {
-  LSTM_MAPPING_WARP16 = 0, /* H <= 16:  one warp per (row, direction)                                       */
-  LSTM_MAPPING_WARP32 = 1, /* H <= 32:  one warp per (row, direction)                                       */
-  LSTM_MAPPING_BLOCK64 =
-      2, /* H <= 64:  four warps per (row, direction)                                     */
-  LSTM_MAPPING_CLUSTER128 =
-      3,                 /* H <= 128: two blocks of a cluster per (row, direction); sm_90 and later       */
-  LSTM_MAPPING_GRID = 4, /* any H: groups of blocks per (direction, tile of rows), flag barriers between
-                                    them (cooperative launch), or a block each where the device has none         */
+  LSTM_MAPPING_WARP16 = 0,     /* H <= 16:  one warp per (row, direction) */
+  LSTM_MAPPING_WARP32 = 1,     /* H <= 32:  one warp per (row, direction) */
+  LSTM_MAPPING_BLOCK64 = 2,    /* H <= 64:  four warps per (row, direction) */
+  LSTM_MAPPING_CLUSTER128 = 3, /* H <= 128: two blocks of a cluster per (row, direction); sm_90 and later */
+  LSTM_MAPPING_GRID = 4,       /* any H: groups of blocks per (direction, tile of rows), flag barriers between
+                                    them (cooperative launch), or a block each where there is none */
 };
 enum { LSTM_MAPPINGS = 5 };
 
@@ -74,53 +71,45 @@ enum { LSTM_MAPPINGS = 5 };
 enum lstm_mapping lstm_mapping_choose(int32_t units, const struct launch_device *device);
 int32_t lstm_mapping_possible(enum lstm_mapping mapping, int32_t units, const struct launch_device *device);
 
-/* Whether the mapping computes x W itself from dense x of F features (d_x below); otherwise d_projected is needed.
- * It does so where that is less work than writing and reading xW. */
+/* Whether the mapping computes x W itself from dense x of F features (d_x below); otherwise d_projected is
+ * needed. It does so where that is less work than writing and reading xW. */
 int32_t lstm_mapping_takes_x(enum lstm_mapping mapping, int32_t features, int32_t units);
 
-/* Bytes of d_workspace that a sequence of up to `batch` rows needs: 0 for all mappings but GRID. It must be zeroed once,
- * when it is made (cudaMemset); every launch leaves it ready for the next one on the same stream. */
+/* Bytes of d_workspace that sequences of up to `batch` rows need, any number of rows after any other: 0 for
+ * all mappings but GRID. It must be zeroed once, when it is made (cudaMemset); every launch leaves it ready
+ * for the next one on the same stream. */
 size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t units, int32_t directions,
                             const struct launch_device *device);
 
-/* One layer over whole sequences, both directions: exactly one launch whatever T is. Forward reads t = 0..L-1, backward
- * t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to 0. */
+/* One layer over whole sequences, both directions: exactly one launch whatever T is. Forward reads t =
+ * 0..L-1, backward t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to
+ * 0. */
 struct lstm_sequence {
   enum lstm_mapping mapping;
-  int32_t batch, time, units,
-      directions;              /* B, T, H, D (1 or 2)                                                 */
-  cuseq_activation activation; /* tanh, relu, linear                                                  */
-  cuseq_activation
-      recurrent_activation; /* sigmoid, hard_sigmoid, hard_sigmoid_keras2                          */
-  const int32_t *d_lengths; /* [B] each 1..T; NULL: all T                                          */
-  const int32_t
-      *d_order; /* [B] a permutation of the rows, the longest first, so that the longest chains start
-                             first and tiles have rows of like length; NULL: 0..B-1. It never changes results. */
+  int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
+  cuseq_activation activation;            /* tanh, relu, linear */
+  cuseq_activation recurrent_activation;  /* sigmoid, hard_sigmoid, hard_sigmoid_keras2 */
+  const int32_t *d_lengths;               /* [B] each 1..T; NULL: all T */
+  /* [B] a permutation of the rows, the longest first, so that the longest chains start first and tiles have
+   * rows of like length; NULL: 0..B-1. Results do not depend on it. */
+  const int32_t *d_order;
   /* the input: exactly one of the three */
-  const float
-      *d_projected; /* [B,T,D,H,4] x W without the bias                                                  */
-  const int32_t
-      *d_ids;       /* [B,T] row k of the kernel is gathered for id k; not looked at where t >= L        */
-  const float *d_x; /* [B,T,F], 4-byte aligned; where lstm_mapping_takes_x()                             */
-  int32_t features; /* F; looked at with d_ids (0 <= id < F is the caller's promise) and d_x             */
-  const float
-      *d_kernel; /* [F,D,H,4]; with d_ids and d_x, else may be NULL                                   */
-  const float
-      *d_recurrent;    /* [D,H,H,4]                                                                         */
-  const float *d_bias; /* [D,H,4]                                                                           */
-  const float
-      *d_initial_h; /* [D,B,H], 4-byte aligned; NULL: zeros                                              */
-  const float
-      *d_initial_c; /* the same                                                                          */
-  /* Hidden states of direction d, row b, position t are written to d_output[d] + (b * T + t) * leading; NULL: not
-   * wanted. Concat in place: d_output[1] = d_output[0] + H, leading = 2H. 4-byte aligned. */
+  const float *d_projected; /* [B,T,D,H,4] x W without the bias */
+  const int32_t *d_ids;     /* [B,T] row k of the kernel is gathered for id k; not looked at where t >= L */
+  const float *d_x;         /* [B,T,F], 4-byte aligned; where lstm_mapping_takes_x() */
+  int32_t features;         /* F; looked at with d_ids (0 <= id < F is the caller's promise) and d_x */
+  const float *d_kernel;    /* [F,D,H,4]; with d_ids and d_x, else may be NULL */
+  const float *d_recurrent; /* [D,H,H,4] */
+  const float *d_bias;      /* [D,H,4] */
+  const float *d_initial_h; /* [D,B,H], 4-byte aligned; NULL: zeros */
+  const float *d_initial_c; /* the same */
+  /* Hidden states of direction d, row b, position t are written to d_output[d] + (b * T + t) * leading; NULL:
+   * not wanted. Concat in place: d_output[1] = d_output[0] + H, leading = 2H. 4-byte aligned. */
   float *d_output[2];
   int64_t leading;
-  float *
-      d_final_h; /* [D,B,H], 4-byte aligned; NULL: not wanted                                                 */
+  float *d_final_h; /* [D,B,H], 4-byte aligned; NULL: not wanted */
   float *d_final_c;
-  void *
-      d_workspace; /* lstm_workspace_bytes(), 256-byte aligned, of this stream alone                           */
+  void *d_workspace; /* lstm_workspace_bytes(), 256-byte aligned, of this stream alone */
 };
 cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const struct launch_stream *stream);
 
@@ -128,8 +117,7 @@ cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const s
  *   d_forward, d_backward, d_output  [count], 4-byte aligned; d_output may be one of the two */
 struct lstm_merge {
   cuseq_merge merge;
-  int64_t
-      count; /* B T H                                                                                        */
+  int64_t count; /* B T H */
   const float *d_forward, *d_backward;
   float *d_output;
 };

@@ -4,7 +4,8 @@
 
 #include "lstm_cores.cuh"
 
-/* x W of a row's steps for one unit, loaded in the order of the steps. Lanes of one unit load the same address. */
+/* x W of a row's steps for one unit, loaded in the order of the steps. Lanes of one unit load the same
+ * address. */
 template <int SOURCE> struct lstm_loader;
 
 template <> struct lstm_loader<LSTM_SOURCE_PROJECTED> {
@@ -53,8 +54,9 @@ template <> struct lstm_loader<LSTM_SOURCE_IDS> {
   }
 };
 
-/* x W inside of the block, for dense x: producer warps compute CHUNK steps ahead of the recurrence into shared memory,
- * double-buffered; one barrier of the whole block per CHUNK steps says "full" and, for the other buffer, "empty". */
+/* x W inside of the block, for dense x: producer warps compute CHUNK steps ahead of the recurrence into
+ * shared memory, double-buffered; one barrier of the whole block per CHUNK steps says "full" and, for the
+ * other buffer, "empty". */
 template <class core> struct lstm_producer {
   static const int THREADS = core::UNITS == 64 ? 256 : 128;
   static const int CHUNK = core::UNITS == 16 ? 32 : 16;
@@ -67,7 +69,7 @@ template <class core> struct lstm_producer {
   __device__ __forceinline__ static void barrier() {
     asm volatile("bar.sync 0, %0;" ::"n"(core::THREADS + THREADS) : "memory");
   }
-  /* Rows of x are an odd number of floats apart, so that two steps read by one warp lie in different banks. */
+  /* Rows of x are an odd number of floats apart, so that two steps read by a warp lie in other banks. */
   __device__ __forceinline__ static void load_x(const struct lstm_sequence &a, const lstm_row &row, int first,
                                                 struct memory &m) {
     int F = a.features, apart = F | 1, thread = (int)threadIdx.x - core::THREADS;
@@ -139,7 +141,8 @@ __device__ __forceinline__ void lstm_chain_steps(const struct lstm_parameters &p
     }
 }
 
-/* A chain from its initial to its final state. `hidden` [2][HIDDEN] is shared; m is the producers' memory or NULL. */
+/* A chain from its initial to its final state. `hidden` [2][HIDDEN] is shared; m is the producers' memory or
+ * NULL. */
 template <class core, int SOURCE>
 __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, const lstm_row &row,
                                                float *hidden, typename lstm_producer<core>::memory *m) {
@@ -179,7 +182,8 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
   }
 }
 
-/* The body of the chain kernels: blocks BLOCKS x (place D + d) ... own direction d of the row at `place` of the order. */
+/* The body of the chain kernels: blocks BLOCKS x (place D + d) ... own direction d of the row at `place` of
+ * the order. */
 template <class core, int SOURCE>
 __device__ __forceinline__ void lstm_chain_block(const struct lstm_parameters &p) {
   __shared__ __align__(16) float hidden[2 * core::HIDDEN];

@@ -1,12 +1,16 @@
 /* The sums z = x W + b + h U with U in registers, one class per mapping. Each has
- *   THREADS    threads that hold U;  UNITS  of H at most;  BLOCKS  of a cluster;  DEPTH  steps that inputs are loaded ahead
- *   HIDDEN     floats of one buffer of h in shared memory (16-byte aligned); place(k) is where h[k] lies in it
- *   unit       the unit whose cell the thread updates; several threads may do so, with the same bits
- *   writer     exactly one thread of each unit: the one that writes h
- *   load       takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0
- *   product    x + b + h U for `unit`, complete in every thread; x W is given as x
- *   publish    writes h of `unit` into a buffer, for every thread that will read it
- *   sync       after it every published value is there, and the other buffer, which was read before it, may be written
+ *   THREADS  threads that hold U
+ *   UNITS    of H at most
+ *   BLOCKS   of a cluster
+ *   DEPTH    steps that inputs are loaded ahead
+ *   HIDDEN   floats of one buffer of h in shared memory (16-byte aligned)
+ *   place    where h[k] lies in a buffer
+ *   unit     the unit whose cell the thread updates; several threads may do so, with the same bits
+ *   writer   exactly one thread of each unit: the one that writes h
+ *   load     takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0
+ *   product  x + b + h U for `unit`, complete in every thread; x W is given as x
+ *   publish  writes h of `unit` into a buffer, for every thread that will read it
+ *   sync     after it every published value is there, and the other buffer, read before it, may be written
  * h is double-buffered so that one sync per step ends both hazards. */
 #ifndef CUSEQ_KERNELS_LSTM_CORES_CUH
 #define CUSEQ_KERNELS_LSTM_CORES_CUH
@@ -41,9 +45,10 @@ __device__ __forceinline__ void lstm_multiply32(float4 &z, const float *h, const
   }
 }
 
-/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even k on top of x
- * and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds, 2 shuffles a step. After the exchange both halves have all
- * four gates and go through the same cell: parting them costs more than computing twice. */
+/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even k
+ * on top of x and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds, 2
+ * shuffles a step. After the exchange both halves have all four gates and go through the same cell: parting
+ * them costs more than computing twice. */
 struct lstm_core_warp16 {
   static const int THREADS = 32, UNITS = 16, BLOCKS = 1, DEPTH = 4, HIDDEN = 16;
   float u[16][2];
@@ -98,8 +103,8 @@ struct lstm_core_warp16 {
   }
 };
 
-/* H <= 32, one warp: a lane owns all four gates of a unit, 128 registers of U. 128 fma a step in four chains, which is
- * what the warp's scheduler issues in the latency of 32 dependent fma: nothing is left to hide. */
+/* H <= 32, one warp: a lane owns all four gates of a unit, 128 registers of U. 128 fma a step in four chains,
+ * which is what the warp's scheduler issues in the latency of 32 dependent fma: nothing is left to hide. */
 struct lstm_core_warp32 {
   static const int THREADS = 32, UNITS = 32, BLOCKS = 1, DEPTH = 2, HIDDEN = 32;
   float4 u[32];
@@ -134,9 +139,9 @@ struct lstm_core_warp32 {
   }
 };
 
-/* H <= 64, four warps: a thread owns all four gates of a unit over half of k; the halves lie in the halves of a warp and are
- * summed by four shuffles. The second half of h starts 4 floats late, so that the two addresses of a load lie in
- * different banks. */
+/* H <= 64, four warps: a thread owns all four gates of a unit over half of k; the halves lie in the halves of
+ * a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
+ * addresses of a load lie in different banks. */
 struct lstm_core_block64 {
   static const int THREADS = 128, UNITS = 64, BLOCKS = 1, DEPTH = 2, HIDDEN = 72;
   float4 u[32];
@@ -173,9 +178,10 @@ struct lstm_core_block64 {
   }
 };
 
-/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four gates of a unit over a quarter
- * of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory; the cluster's barrier, one a
- * step, orders it. Its instructions are there from sm_90 on: kernels use it under that condition. */
+/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four gates of a unit
+ * over a quarter of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory;
+ * the cluster's barrier, one a step, orders it. Its instructions are there from sm_90 on: kernels use it
+ * under that condition. */
 struct lstm_core_cluster128 {
   static const int THREADS = 256, UNITS = 128, BLOCKS = 2, DEPTH = 2, HIDDEN = 144;
   float4 u[32];
@@ -203,8 +209,8 @@ struct lstm_core_cluster128 {
     lstm_multiply32(part, h + quarter * 36, u);
     return lstm_add(lstm_add(x, b), lstm_xor_sum(lstm_xor_sum(part, 8), 16));
   }
-  /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two stores, for in
-   * one they would meet in the same banks. */
+  /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two
+   * stores, for in one they would meet in the same banks. */
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (quarter == 0)
       hidden[place(unit)] = h;

@@ -9,7 +9,8 @@ static const int32_t ORDER_ROWS = 65536;
  * mapping   a thread owns a row and reads all lengths, ORDER_THREADS at a time through shared memory.
  * launch    grid ceil(B / 256), block 256, shared 1 KB.
  * budget    32 registers.
- * why       B^2 comparisons take microseconds at the batches that are run (B 1024: a million), one launch, no sort's passes. */
+ * why       B^2 comparisons take microseconds at the batches that are run (B 1024: a million), one launch, no
+ *           sort's passes. */
 static __global__ void __launch_bounds__(ORDER_THREADS)
     lstm_order_rows(int32_t batch, const int32_t *d_lengths, int32_t *d_order) {
   __shared__ int32_t some[ORDER_THREADS];

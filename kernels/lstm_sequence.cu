@@ -25,8 +25,7 @@ int32_t lstm_mapping_takes_x(enum lstm_mapping mapping, int32_t features, int32_
 
 size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t units, int32_t directions,
                             const struct launch_device *device) {
-  (void)device;
-  return mapping == LSTM_MAPPING_GRID ? lstm_grid_workspace(batch, units, directions) : 0;
+  return mapping == LSTM_MAPPING_GRID ? lstm_grid_workspace(batch, units, directions, device) : 0;
 }
 
 static const void *misaligned(const struct lstm_sequence *a) {

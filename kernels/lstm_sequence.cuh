@@ -1,4 +1,5 @@
-/* What the mappings of the LSTM sequence share: the kernel parameter, rows, and the launchers of each mapping. */
+/* What the mappings of the LSTM sequence share: the kernel parameter, rows, and the launchers of each
+ * mapping. */
 #ifndef CUSEQ_KERNELS_LSTM_SEQUENCE_CUH
 #define CUSEQ_KERNELS_LSTM_SEQUENCE_CUH
 
@@ -48,6 +49,7 @@ cudaError_t lstm_launch_block64(const struct lstm_parameters *parameters, cudaSt
 cudaError_t lstm_launch_cluster128(const struct lstm_parameters *parameters, cudaStream_t stream);
 cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const struct launch_device *device,
                              cudaStream_t stream);
-size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions);
+size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions,
+                           const struct launch_device *device);
 
 #endif

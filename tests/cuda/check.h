@@ -1,4 +1,5 @@
-/* What the device tests share: a call that must succeed, device arrays with guard bands, a comparison that NaN fails. */
+/* What the device tests share: a call that must succeed, device arrays with guard bands, a comparison that
+ * NaN fails. */
 #ifndef CUSEQ_TESTS_CUDA_CHECK_H
 #define CUSEQ_TESTS_CUDA_CHECK_H
 

@@ -166,9 +166,9 @@ static inline void case_take(const struct lstm_case &c, const std::vector<float>
       output[(row * c.D + d) * c.H + j] = from[row * leading + offset + j];
 }
 
-/* Runs a case on the device. `workspace` is the one of an earlier launch, or NULL. */
+/* Runs a case on the device, on a workspace of its own where none is given. */
 static inline struct lstm_results case_run(const struct lstm_case &c, const struct lstm_data &data,
-                                           const struct launch_device &device) {
+                                           const struct launch_device &device, char *workspace = NULL) {
   size_t H4 = (size_t)c.H * 4;
   std::vector<float> kernel(c.F * c.D * H4), recurrent(c.D * c.H * H4), bias(c.D * H4);
   for (int d = 0; d < c.D; d++) {
@@ -202,7 +202,7 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
   for (int d = 0; d < c.D; d++)
     a.d_output[d] = d_output.data() + (c.concat ? (size_t)d * c.H : each * d);
   a.d_final_h = d_final_h.data(), a.d_final_c = d_final_c.data();
-  a.d_workspace = d_workspace.data();
+  a.d_workspace = workspace ? workspace : d_workspace.data();
   char error[256] = "";
   struct launch_stream stream = {NULL, &device, error, sizeof error};
   struct lstm_results results;

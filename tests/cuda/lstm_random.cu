@@ -1,5 +1,5 @@
-/* Random LSTM layers on every mapping that can run them: lstm_random CASES SEED. Prints nothing but failures, with what it
- * takes to see them again. */
+/* Random LSTM layers on every mapping that can run them: lstm_random CASES SEED. Prints nothing but failures,
+ * with what it takes to see them again. */
 #include "lstm_case.h"
 
 static struct lstm_case draw(const struct launch_device &device) {

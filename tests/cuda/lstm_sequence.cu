@@ -1,5 +1,5 @@
-/* The LSTM sequence kernels, each mapping by itself: lstm_sequence MAPPING, 0 to 4, as in launch.h. Each runs at the sizes
- * it is chosen for and, where it can, at those it is not. */
+/* The LSTM sequence kernels, each mapping by itself: lstm_sequence MAPPING, 0 to 4, as in launch.h. Each runs
+ * at the sizes it is chosen for and, where it can, at those it is not. */
 #include "lstm_case.h"
 
 static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};
@@ -25,7 +25,8 @@ static void check_sizes(enum lstm_mapping mapping, const struct launch_device &d
     }
 }
 
-/* Every pair of functions, with and without lengths, initial states and order, one direction and separate outputs. */
+/* Every pair of functions, with and without lengths, initial states and order, one direction and separate
+ * outputs. */
 static void check_configurations(enum lstm_mapping mapping, int H, const struct launch_device &device) {
   const cuseq_activation cells[] = {CUSEQ_ACTIVATION_TANH, CUSEQ_ACTIVATION_RELU, CUSEQ_ACTIVATION_LINEAR};
   const cuseq_activation gates[] = {CUSEQ_ACTIVATION_SIGMOID, CUSEQ_ACTIVATION_HARD_SIGMOID,
@@ -73,8 +74,8 @@ static void check_bits(enum lstm_mapping mapping, int H, const struct launch_dev
   }
 }
 
-/* Devices that hold little: few SMs (several tiles of units a block), little shared memory (U through the caches), none of the
- * cooperative launches; more rows than a tile; H beyond one and two chunks. */
+/* Devices that hold little: few SMs (several tiles of units a block), little shared memory (U through the
+ * caches), none of the cooperative launches; more rows than a tile; H beyond one and two chunks. */
 static void check_devices(const struct launch_device &device) {
   struct launch_device few = device, small = device, alone = device, one = device;
   few.multiprocessors = 7, few.shared_bytes = 48 << 10;
@@ -96,6 +97,22 @@ static void check_devices(const struct launch_device &device) {
   case_check(c, alone);
   c.H = 1040, c.B = 2, c.T = 2, c.D = 1;
   case_check(c, device);
+}
+
+/* Batches of other sizes follow one another on one workspace. */
+static void check_workspace(const struct launch_device &device) {
+  struct lstm_case c = plain(LSTM_MAPPING_GRID, 70);
+  c.source = SOURCE_IDS;
+  size_t bytes = lstm_workspace_bytes(c.mapping, 40, c.H, c.D, &device);
+  device_array<char> workspace(std::vector<char>(bytes, 0));
+  for (int B : {40, 1, 40, 9, 17, 40}) {
+    c.B = B;
+    struct lstm_data data = case_data(c);
+    struct lstm_results got = case_run(c, data, device, workspace.data());
+    check_close((case_name(c) + ": on a used workspace").c_str(), got.output, case_reference(c, data).output,
+                3e-6);
+  }
+  check_that(workspace.intact(), "nothing is written outside of the workspace");
 }
 
 /* What cannot be run is refused in one line. */
@@ -133,8 +150,10 @@ int main(int argc, char **argv) {
   check_configurations(mapping, typical[mapping], device);
   check_long(mapping, typical[mapping], device);
   check_bits(mapping, typical[mapping], device);
-  if (mapping == LSTM_MAPPING_GRID)
+  if (mapping == LSTM_MAPPING_GRID) {
     check_devices(device);
+    check_workspace(device);
+  }
   check_refusals(device);
   return check_end();
 }
