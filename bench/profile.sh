@@ -15,8 +15,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 nsys=$(PATH=$PATH:/usr/local/cuda/bin command -v nsys) ||
   die "nsys: it is not here (needed NVIDIA Nsight Systems, on PATH or in /usr/local/cuda/bin)"
-"$program" devices | grep -q '^cuda:' || die "there is no CUDA device to profile: $("$program" devices 2>&1 |
-  tail -n1) (cuseq devices tells what there is)"
+if ! "$program" devices | grep -q '^cuda:'; then
+  reason=$("$program" bench models/dates.safetensors --device cuda 2>&1 >/dev/null || true)
+  die "there is nothing to profile: ${reason#cuseq: }"
+fi
 
 # What is summed up: ranges, the calls that the host makes, kernels, and kernels by the range that launched them.
 reports=(nvtx_pushpop_sum cuda_api_sum cuda_gpu_kern_sum nvtx_gpu_proj_sum)
