@@ -20,6 +20,8 @@ struct attention_row {
   float *partial;     /* [block]                                                                      */
   float *reduce;      /* [PLACE_REDUCE_FLOATS]: warps' maxima from 0, warps' sums from 32             */
   int length, time, widest;
+  int stride;     /* of annotations */
+  int key_stride; /* of keys */
 };
 
 __host__ __device__ static inline int attention_keys_wide(const struct attention_score &score) {
@@ -98,10 +100,11 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
   return device_activate(score.activation[last], sum + score.d_bias[last][0]);
 }
 
-/* How many lanes share a position: few for narrow keys and many positions, so that no lane idles. Of sizes alone. */
-__device__ __forceinline__ int energy_lanes(int width, int time) {
-  int lanes = WARP;
-  while (lanes > 1 && (lanes > width || (lanes * time > (int)blockDim.x && width <= 16 * lanes / 2)))
+/* How many lanes share a position: few for narrow keys, so that few idle. Of the width alone: what a row gives must not
+ * depend on how far it is padded. */
+__device__ __forceinline__ int energy_lanes(int width) {
+  int lanes = width >= 128 ? (int)WARP : 8;
+  while (lanes > width)
     lanes /= 2;
   return lanes;
 }
@@ -115,19 +118,19 @@ __device__ inline void block_energies(const struct attention_score &score, const
   if (row.widest > 0) {
     float *u = row.layers + (int64_t)warp * 2 * row.widest;
     for (int t = warp; t < row.length; t += warps) {
-      float e = energy_deep(score, row.keys + (int64_t)t * width, query, u, u + row.widest, lane);
+      float e = energy_deep(score, row.keys + (int64_t)t * row.key_stride, query, u, u + row.widest, lane);
       e *= score.scale;
       most = e > most ? e : most;
       if (lane == 0)
         row.energies[t] = e;
     }
   } else {
-    int lanes = energy_lanes(width, row.time), positions = WARP / lanes;
+    int lanes = energy_lanes(width), positions = WARP / lanes;
     for (int first = warp * positions; first < row.length; first += warps * positions) {
       int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
       float e = 0.0f;
       if (t < row.length)
-        e = energy_part(score, row.keys + (int64_t)t * width, query, width, lane % lanes, lanes);
+        e = energy_part(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes, lanes);
       for (int distance = lanes / 2; distance > 0; distance /= 2)
         e += __shfl_xor_sync(0xffffffffu, e, distance);
       if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)
@@ -179,7 +182,7 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
       const float *column = row.annotations + i;
 #pragma unroll 2
       for (int t = split.part; t < row.length; t += split.parts)
-        sum = fmaf(row.energies[t], column[(int64_t)t * A], sum);
+        sum = fmaf(row.energies[t], column[(int64_t)t * row.stride], sum);
       if (split.parts == 1) {
         if (context)
           context[i] = sum * normaliser;
@@ -243,6 +246,8 @@ __device__ inline void attention_row_place(struct attention_row *row, const stru
   row->partial = placed(placement, PLACE_PARTIAL, shared, workspace);
   row->reduce = placed(placement, PLACE_REDUCE, shared, workspace);
   row->widest = attention_widest(score);
+  row->stride = score.annotation_width;
+  row->key_stride = attention_keys_wide(score);
 }
 
 /* Whether a score can be launched; NULL or what is wrong with it. */

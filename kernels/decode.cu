@@ -2,7 +2,7 @@
 #include "decode_row.cuh"
 #include "launch_error.cuh"
 
-enum { THREADS = 256, THREADS_WIDE = 384, WIDE = 64, LONG = 512 };
+enum { THREADS = 256, THREADS_WIDE = 384, WIDE = 64 };
 
 /* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
  *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
@@ -10,11 +10,11 @@ enum { THREADS = 256, THREADS_WIDE = 384, WIDE = 64, LONG = 512 };
  * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
  *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
  *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, SMs), block 256 (384 where S > 64 or T > 512), dynamic shared memory: the placement: partial
+ * launch    grid min(B, SMs), block 256 (384 where S > 64), dynamic shared memory: the placement: partial
  *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
  * budget    168 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
  *           device's limit; the dates: 173 KB with everything kept
- * numerics  float32; every sum in a fixed order that depends on S, A, U, T, V and not on the batch: deterministic
+ * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
  * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
 __global__ void __launch_bounds__(THREADS_WIDE, 1)
     decode_kernel(const __grid_constant__ struct decode d,
@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(THREADS_WIDE, 1)
 }
 
 static int decode_threads(const struct decode *d) {
-  return d->score.state_units > WIDE || d->time > LONG ? THREADS_WIDE : THREADS;
+  return d->score.state_units > WIDE ? THREADS_WIDE : THREADS;
 }
 
 static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {

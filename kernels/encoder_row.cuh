@@ -98,17 +98,15 @@ __device__ inline void warp_encode(const struct lstm_parameters &p, const lstm_r
   }
 }
 
-/* keys[t,j] = bias[j] + sum_i annotations[t,i] key[i,j], t < length; complete after the next barrier. Position t starts at i =
- * t, so that neighbouring threads, (t, j) with j innermost, read different banks of both. */
-__device__ inline void block_keys(const float *annotations, const float *key, const float *bias, int length,
-                                  int A, int U, float *keys) {
+/* keys[t,j] = bias[j] + sum_i annotations[t,i] key[i,j], t < length; complete after the next barrier. Summed as keys.cu
+ * does, for the same bits. An odd stride of annotations lets neighbours of different t read different banks. */
+__device__ inline void block_keys(const float *annotations, int stride, const float *key, const float *bias,
+                                  int length, int A, int U, float *keys) {
   for (int n = (int)threadIdx.x; n < length * U; n += (int)blockDim.x) {
-    int t = n / U, j = n - t * U, i = t % A;
+    int t = n / U, j = n - t * U;
     float sum = 0.0f;
-    for (int k = 0; k < A; k++) {
-      sum = fmaf(annotations[t * A + i], key[(int64_t)i * U + j], sum);
-      i = i + 1 < A ? i + 1 : 0;
-    }
+    for (int i = 0; i < A; i++)
+      sum = fmaf(annotations[t * stride + i], key[(int64_t)i * U + j], sum);
     keys[n] = bias ? sum + bias[j] : sum;
   }
 }

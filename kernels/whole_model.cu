@@ -3,7 +3,7 @@
 #include "encoder_row.cuh"
 #include "launch_error.cuh"
 
-enum { THREADS = 256, UNITS_MOST = 32 };
+enum { THREADS = 256, UNITS_MOST = 32, STATE_MOST = 64 };
 
 struct whole_parameters {
   struct lstm_parameters encoder;
@@ -11,13 +11,19 @@ struct whole_parameters {
   struct placement placement;
 };
 
+/* Rows of annotations in shared memory are an odd number of floats apart. */
+__host__ __device__ static int annotation_stride(int A) {
+  return A | 1;
+}
+
 /* The annotations [T,A], 0 behind the row's length, and the final states to where they are wanted. */
 static __device__ void whole_store(const struct lstm_sequence &a, int b, int length, int A,
                                    const float *annotations, const float *final_states) {
   int columns = a.directions * a.units;
   if (a.d_output[0]) {
     float *target = a.d_output[0] + (int64_t)b * a.time * A;
-    block_copy(target, annotations, (int64_t)length * A, (int)threadIdx.x, (int)blockDim.x);
+    for (int n = (int)threadIdx.x; n < length * A; n += (int)blockDim.x)
+      target[n] = annotations[n / A * annotation_stride(A) + n % A];
     block_fill(target + (int64_t)length * A, 0.0f, (int64_t)(a.time - length) * A);
   }
   for (int n = (int)threadIdx.x; n < columns; n += (int)blockDim.x) {
@@ -60,12 +66,15 @@ static __device__ void whole_encode(const struct whole_parameters &p, struct dec
   __syncthreads(); /* annotations, final states and weights are complete */
   whole_store(a, b, length, A, annotations, final_states);
   block.row.annotations = annotations;
+  block.row.stride = annotation_stride(A);
   block.row.keys = annotations;
+  block.row.key_stride = block.row.stride;
   if (d.score.score != CUSEQ_SCORE_DOT) {
     float *keys = placed(placement, PLACE_KEYS, shared, nullptr);
-    block_keys(annotations, placed(placement, PLACE_KEY_KERNEL, shared, nullptr), d.score.d_key_bias, length,
-               A, attention_keys_wide(d.score), keys);
+    block_keys(annotations, block.row.stride, placed(placement, PLACE_KEY_KERNEL, shared, nullptr),
+               d.score.d_key_bias, length, A, attention_keys_wide(d.score), keys);
     block.row.keys = keys;
+    block.row.key_stride = attention_keys_wide(d.score);
   }
   block_start_state(d.start, false, b, final_states, a.units, block.state);
   if (d.outputs > 0)
@@ -106,8 +115,7 @@ template <class core> static __device__ void whole_block(const struct whole_para
  *           memory; keys: thread = (t, unit); the decoder loop as in decode.cu. All in shared memory between them
  * launch    grid min(B, SMs), 256 threads, dynamic shared memory: the placement
  * budget    255 registers; shared memory: W1 58 KB, the dates 181 KB at T = 30 where all weights are kept
- * numerics  as lstm_sequence's warp mappings, keys.cu's but for the order of sums, and decode.cu; deterministic, rows
- *           independent of each other
+ * numerics  bit for bit those of lstm_sequence, attention_keys and decode (attend); deterministic, rows independent
  * why       one launch, nothing between the stages passes through global memory; weights are fetched once per block */
 __global__ void __launch_bounds__(THREADS, 1)
     whole_model_16(const __grid_constant__ struct whole_parameters p) {
@@ -133,7 +141,7 @@ static struct placement whole_placement(const struct whole_model *model, const s
     attention_place(&placement, &d->score, THREADS, T);
   placement_add(&placement, PLACE_HIDDEN, a->directions * 2 * UNITS_MOST, false);
   placement_add(&placement, PLACE_FINAL, 2 * columns, false);
-  placement_add(&placement, PLACE_ANNOTATIONS, T * A, false);
+  placement_add(&placement, PLACE_ANNOTATIONS, T * annotation_stride((int)A), false);
   if (d->score.score != CUSEQ_SCORE_DOT) {
     placement_add(&placement, PLACE_KEYS, T * U, false);
     placement_add(&placement, PLACE_KEY_KERNEL, A * U, false);
@@ -153,6 +161,9 @@ extern "C" int32_t whole_model_possible(const struct whole_model *model, const s
   if (a->directions == 2 && model->merge != CUSEQ_MERGE_CONCAT)
     return 0;
   if (model->decode.score.annotation_width != a->directions * a->units)
+    return 0;
+  if (model->decode.score.state_units >
+      STATE_MOST) /* launch_decode would take more threads, and give other bits */
     return 0;
   return whole_placement(model, device).workspace_floats == 0;
 }
@@ -188,7 +199,7 @@ extern "C" cuseq_status launch_whole_model(const struct whole_model *model,
                                model->decode,
                                whole_placement(model, stream->device)};
   p.encoder.a.d_order = nullptr;
-  p.encoder.a.leading = model->decode.score.annotation_width;
+  p.encoder.a.leading = annotation_stride(model->decode.score.annotation_width);
   p.d.batch = a->batch;
   p.d.time = a->time;
   p.d.d_lengths = a->d_lengths;

@@ -187,14 +187,22 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   return finish(session, cuda_decode_queue(session, decoding));
 }
 
+static cuseq_status run_queue(struct cuda_session *session, const struct backend_input *input,
+                              const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
+  bool queued = false;
+  CUDA_TRY(cudaSetDevice(session->index));
+  TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
+  if (queued)
+    return CUSEQ_STATUS_OK;
+  TRY(encode_queue(session, input, encoding));
+  return cuda_decode_queue(session, decoding);
+}
+
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
   const struct cuda_session *session = state;
   CUDA_RANGE("run", input->batch, input->time, session->model->config.units);
-  cuseq_status status = encode_queue(state, input, encoding);
-  if (status == CUSEQ_STATUS_OK)
-    status = cuda_decode_queue(state, decoding);
-  return finish(state, status);
+  return finish(state, run_queue(state, input, encoding, decoding));
 }
 
 static const struct backend backend = {

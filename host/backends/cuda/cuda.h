@@ -73,7 +73,9 @@ cuseq_status cuda_plan_allocate(struct cuda_session *session, const struct cuda_
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
 
-/* encode.c: queues the encoder; the results stay on the device. */
+/* encode.c: queues copies of the caller's input - ids or dense rows, lengths, initial states - to the device. */
+cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input);
+/* Queues the encoder; the results stay on the device. */
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input);
 /* Queues copies of what is wanted to the caller's arrays. */
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);
@@ -87,6 +89,11 @@ cuseq_status cuda_keys_queue(struct cuda_session *session);
 cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
                                float *alphas);
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding);
+
+/* whole.c: queues encoder and decoder as one launch where the model fits into one, and copies of what is wanted; otherwise it
+ * does nothing. *queued says which. */
+cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
+                              const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued);
 
 /* blas.c: cuBLAS, loaded when a shape first needs it. C[m,n] = A[m,k] B[k,n], row-major, leading dimensions n, k, n. */
 cuseq_status cuda_blas_open(struct cuda_session *session);

@@ -124,6 +124,7 @@ void cuda_decoder_close(struct cuda_session *session) {
 
 cuseq_status cuda_keys_queue(struct cuda_session *session) {
   struct cuda_decoder *decoder = session->decoder;
+  decoder->keys_made = true;
   if (!decoder->d_keys)
     return CUSEQ_STATUS_OK;
   CUDA_RANGE("keys", session->batch, session->time, session->model->config.units);
@@ -169,6 +170,8 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
   struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->batch, A = (size_t)session->model->config.annotation_width;
   struct decode decode;
+  if (!decoder->keys_made)
+    TRY(cuda_keys_queue(session));
   TRY(decode_begin(session, hidden, NULL, &decode));
   struct attend attend = attend_of(&decode);
   attend.d_alphas = decoder->d_alphas;
@@ -181,7 +184,7 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
   return cuda_copy_out(session, alphas, decoder->d_alphas, B * (size_t)session->time * sizeof(float));
 }
 
-static cuseq_status decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding) {
+cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding) {
   const cuseq_config *config = &session->model->config;
   CUDA_RANGE("copy out", session->batch, session->time, config->units);
   const struct cuda_decoder *decoder = session->decoder;
@@ -203,25 +206,33 @@ static cuseq_status loop_queue(struct cuda_session *session, const struct decode
   return cuda_launched(session, launch_decode(decode, &session->launch));
 }
 
-cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
+cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
+                                   struct decode *decode) {
   struct cuda_decoder *decoder = session->decoder;
+  TRY(decode_begin(session, decoding->initial_h, decoding->initial_c, decode));
+  TRY(cuda_copy_in(session, decoder->d_previous, decoding->previous,
+                   (size_t)session->batch * sizeof(int32_t)));
+  decode->steps = decoding->steps;
+  decode->d_previous = decoding->previous ? decoder->d_previous : NULL;
+  /* what nobody wants is not written */
+  decode->d_contexts = decoding->contexts ? decoder->d_contexts : NULL;
+  decode->d_alphas = decoding->alphas ? decoder->d_alphas : NULL;
+  decode->d_states = decoding->states ? decoder->d_states : NULL;
+  decode->d_outputs = decoding->outputs ? decoder->d_outputs : NULL;
+  decode->d_tokens = decoding->tokens ? decoder->d_tokens : NULL;
+  decode->d_output_lengths = decoding->output_lengths ? decoder->d_output_lengths : NULL;
+  decode->d_final_h = decoding->final_h ? decoder->d_final_h : NULL;
+  decode->d_final_c = decoding->final_c ? decoder->d_final_c : NULL;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
   if (!session->model->config.has_decoder)
     return cuda_attend_queue(session, decoding->initial_h, decoding->contexts, decoding->alphas);
   struct decode decode;
-  TRY(decode_begin(session, decoding->initial_h, decoding->initial_c, &decode));
-  TRY(cuda_copy_in(session, decoder->d_previous, decoding->previous,
-                   (size_t)session->batch * sizeof(int32_t)));
-  decode.steps = decoding->steps;
-  decode.d_previous = decoding->previous ? decoder->d_previous : NULL;
-  /* what nobody wants is not written */
-  decode.d_contexts = decoding->contexts ? decoder->d_contexts : NULL;
-  decode.d_alphas = decoding->alphas ? decoder->d_alphas : NULL;
-  decode.d_states = decoding->states ? decoder->d_states : NULL;
-  decode.d_outputs = decoding->outputs ? decoder->d_outputs : NULL;
-  decode.d_tokens = decoding->tokens ? decoder->d_tokens : NULL;
-  decode.d_output_lengths = decoding->output_lengths ? decoder->d_output_lengths : NULL;
-  decode.d_final_h = decoding->final_h ? decoder->d_final_h : NULL;
-  decode.d_final_c = decoding->final_c ? decoder->d_final_c : NULL;
+  if (!session->decoder->keys_made)
+    TRY(cuda_keys_queue(session));
+  TRY(cuda_decode_arguments(session, decoding, &decode));
   TRY(loop_queue(session, &decode));
-  return decode_fetch(session, decoding);
+  return cuda_decode_fetch(session, decoding);
 }

@@ -7,7 +7,8 @@
 struct cuda_decoder {
   /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
   struct decode decode;
-  float *d_keys; /* [B,T,U]; NULL for score dot */
+  float *d_keys;  /* [B,T,U]; NULL for score dot */
+  bool keys_made; /* of what is encoded: a whole model in one launch leaves none */
   void *d_workspace;
   /* weights, as struct decode names them */
   float *d_key, *d_key_bias, *d_query, *d_value;
@@ -21,6 +22,12 @@ struct cuda_decoder {
   float *d_contexts, *d_alphas, *d_states, *d_outputs, *d_final_h, *d_final_c;
   int32_t *d_tokens, *d_output_lengths;
 };
+
+/* decode.c: a call's arguments - sizes, the state to start from, where wanted results go - and copies of the results. Both
+ * take attention-only models as well. */
+cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
+                                   struct decode *decode);
+cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding);
 
 /* decoder_weights.c */
 void cuda_decoder_weights_plan(struct cuda_session *session, struct cuda_plan *plan);

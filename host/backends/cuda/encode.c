@@ -3,9 +3,10 @@
 #include "backends/cuda/trace.h"
 #include "error.h"
 
-/* The caller's input onto the device: ids, lengths, dense rows, initial states. */
-static cuseq_status input_queue(struct cuda_session *session, const struct backend_input *input) {
+cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input) {
   const cuseq_config *config = &session->model->config;
+  session->batch = input->batch;
+  session->time = input->time;
   CUDA_RANGE("input", input->batch, input->time, config->units);
   size_t positions = (size_t)input->batch * (size_t)input->time, count = positions * (size_t)config->features;
   size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
@@ -110,9 +111,7 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
 }
 
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input) {
-  session->batch = input->batch;
-  session->time = input->time;
-  TRY(input_queue(session, input));
+  TRY(cuda_input_queue(session, input));
   TRY(order_queue(session, input));
   for (int32_t l = 0; l < session->model->config.layers; l++)
     TRY(layer_queue(session, input, l, l == 0 ? session->d_x : session->d_encoded));

@@ -1,0 +1,62 @@
+/* Encoder and decoder of small models as one launch. */
+#include "backends/cuda/decoder.h"
+
+#include "backends/cuda/trace.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* CUSEQ_CUDA_FORCE=stages keeps to a launch per stage, so that both ways can be tested and compared. */
+static bool stages_forced(void) {
+  const char *force = getenv("CUSEQ_CUDA_FORCE");
+  return force && strcmp(force, "stages") == 0;
+}
+
+/* The encoder's part: the first and only layer. */
+static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
+                         struct lstm_sequence *encoder) {
+  const cuseq_config *config = &session->model->config;
+  const struct cuda_layer *layer = &session->layers[0];
+  *encoder = (struct lstm_sequence){.batch = input->batch,
+                                    .time = input->time,
+                                    .units = config->units,
+                                    .directions = config_directions(config),
+                                    .activation = config->activation,
+                                    .recurrent_activation = config->recurrent_activation,
+                                    .d_lengths = input->lengths ? session->d_lengths : NULL,
+                                    .d_ids = input->ids ? session->d_ids : NULL,
+                                    .d_x = input->ids ? NULL : session->d_x,
+                                    .features = config->features,
+                                    .d_kernel = layer->d_kernel,
+                                    .d_recurrent = layer->d_recurrent,
+                                    .d_bias = layer->d_bias,
+                                    .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
+                                    .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
+                                    .d_output = {session->d_annotations[0], NULL},
+                                    .d_final_h = session->d_final_h,
+                                    .d_final_c = session->d_final_c};
+}
+
+static cuseq_status model_queue(struct cuda_session *session, const struct whole_model *model) {
+  CUDA_RANGE("whole model", session->batch, session->time, session->model->config.units);
+  return cuda_launched(session, launch_whole_model(model, &session->launch));
+}
+
+cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
+                              const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued) {
+  struct whole_model model = {.merge = session->model->config.merge, .decode = session->decoder->decode};
+  *queued = false;
+  encoder_fill(session, input, &model.encoder);
+  if (session->model->config.layers != 1 || stages_forced() ||
+      !whole_model_possible(&model, &session->device))
+    return CUSEQ_STATUS_OK;
+  TRY(cuda_input_queue(session, input));
+  session->d_encoded = session->d_annotations[0];
+  session->decoder->keys_made = false;
+  TRY(cuda_decode_arguments(session, decoding, &model.decode));
+  TRY(model_queue(session, &model));
+  *queued = true;
+  TRY(cuda_encode_fetch(session, encoding));
+  return cuda_decode_fetch(session, decoding);
+}
