@@ -64,3 +64,12 @@ if(NOT CUSEQ_TEST_GPU AND TARGET cuseq AND TARGET cli_files)
   set_tests_properties(cuda_cli PROPERTIES LABELS cuda TIMEOUT 600 SKIP_RETURN_CODE 77 ENVIRONMENT
     "CUSEQ=$<TARGET_FILE:cuseq>;HELPERS=$<TARGET_FILE_DIR:cli_files>;ROOT=${PROJECT_SOURCE_DIR};EMULATOR=${CMAKE_BINARY_DIR}/emulator;OTHER=$<TARGET_FILE:cuda_other>;CUSEQ_EMULATOR_SM=${architecture}")
 endif()
+
+# Registers, shared memory and spills of every kernel and architecture, from the build's own reports: a table in the build
+# folder, and each kernel held to its budget.
+find_program(CUSEQ_PYTHON python3)
+if(CUSEQ_PYTHON)
+  add_test(NAME cuda_budget COMMAND ${CUSEQ_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/budget.py ${PROJECT_SOURCE_DIR}/kernels
+           ${CMAKE_BINARY_DIR}/kernels/reports ${CMAKE_BINARY_DIR}/kernels.md)
+  set_tests_properties(cuda_budget PROPERTIES LABELS cuda)
+endif()
