@@ -6,7 +6,7 @@
  * shapes    struct lstm_sequence in launch.h: U, W, b gates innermost, 16-byte aligned; nothing aliases.
  * mapping   a block is one direction of one row: a thread owns the four gates of a unit over half of k
  *           (lstm_core_block64). The x variant has eight producer warps that compute x W ahead of it.
- * launch    grid B D, block 128 (x: 384), shared 576 bytes (x: 40.3 KB more), static.
+ * launch    grid B D, block 128 (x: 384), shared 576 bytes (x: 40.7 KB more), static.
  * budget    208 registers (x: 168), no spills.
  * numerics  float32, k ascending in each half, the halves added; a row's bits depend on itself alone.
  * why       two gate columns or more a thread keep the reading of h below the shared memory's rate. One
