@@ -71,6 +71,45 @@ struct random_encoder {
   }
 };
 
+/* Keys and decoder (or attention) as launches of their own on what the whole model encoded: the same bits. */
+static void stages_check(const struct whole_model &model, const decoder_case &c,
+                         const std::vector<float> &contexts, const std::vector<float> &alphas,
+                         const std::string &what) {
+  test_device device;
+  struct decode d = model.decode;
+  device_array<float> keys((size_t)c.B * c.T * attention_key_width(&d.score));
+  d.batch = c.B;
+  d.time = c.T;
+  d.d_lengths = model.encoder.d_lengths;
+  d.d_annotations = model.encoder.d_output[0];
+  d.d_keys = keys.data();
+  d.start.d_final_h = model.encoder.d_final_h;
+  d.start.d_final_c = model.encoder.d_final_c;
+  struct attention_keys key_arguments = {d.score, c.B, c.T, d.d_annotations, keys.data()};
+  if (d.score.score != DOT && !device.launched(launch_attention_keys(&key_arguments, &device.stream), what))
+    return;
+  decoder_outputs outputs(c);
+  outputs.put(&d, c.V ? ALL : 3);
+  struct attend attend = {};
+  attend.score = d.score;
+  attend.start = d.start;
+  attend.batch = c.B;
+  attend.time = c.T;
+  attend.d_lengths = d.d_lengths;
+  attend.d_annotations = d.d_annotations;
+  attend.d_keys = d.d_keys;
+  attend.d_alphas = d.d_alphas;
+  attend.alphas_stride = c.T;
+  attend.d_context = d.d_contexts;
+  attend.context_stride = c.A;
+  if (!device.launched(c.V ? launch_decode(&d, &device.stream) : launch_attend(&attend, &device.stream),
+                       what))
+    return;
+  check_that(std::memcmp(outputs.contexts.read().data(), contexts.data(), contexts.size() * 4) == 0 &&
+                 std::memcmp(outputs.alphas.read().data(), alphas.data(), alphas.size() * 4) == 0,
+             (what + ": the bits of the stages").c_str());
+}
+
 /* c.A = D H; c.V = 0: attention only. `ids`: token ids in place of dense x. */
 static void whole_case_check(decoder_case c, int F, int H, int D, bool ids, uint64_t seed) {
   random_source random(seed);
@@ -161,6 +200,8 @@ static void whole_case_check(decoder_case c, int F, int H, int D, bool ids, uint
     check_that(run == 0 || std::memcmp(bits.data(), first.data(), bits.size() * 4) == 0,
                (what + ": the same bits again").c_str());
     first = bits;
+    if (run == 1)
+      stages_check(model, c, bits, outputs.alphas.read(), what);
   }
   check_close((what + " annotations").c_str(), d_annotations.read(), annotations, bound);
   check_close((what + " encoder h").c_str(), d_final_h.read(), final_h, bound);
