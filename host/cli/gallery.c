@@ -175,6 +175,8 @@ int gallery_write(const struct gallery *gallery, const char *path) {
       plot_svg(file.stream, &figure);
     else
       drawn = plot_png(file.stream, &figure);
+    if (ferror(file.stream))
+      file.reason = errno; /* as output_file_write would have it */
     if (!drawn && !ferror(file.stream)) {
       output_file_discard(&file);
       fail("%s: cannot be drawn (%zu texts make too large a picture, or memory ran out)", path,

@@ -67,11 +67,13 @@ mount -t tmpfs -o size=16k none folder
 printf old >folder/out.npz
 "$1" run small.safetensors many.npy -o folder/out.npz
 status=$?
+"$1" run small.safetensors many.npy --plot folder/out.png 2>full_png
 [ "$(cat folder/out.npz)" = old ] && [ "$(ls -A folder | wc -l)" = 1 ] || status=1
 exit $status
 SCRIPT
   expect 2 unshare -m sh full.sh "$CUSEQ"
   err_has 'folder/out.npz: .*No space left'
+  grep -q '^cuseq: folder/out.png: .*No space left' full_png || wrong "the full disk should be told: $(cat full_png)"
 else
   echo 'no file system can be mounted here: a full disk is tested by a limit only'
 fi
