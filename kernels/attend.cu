@@ -12,7 +12,7 @@ enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, SHARED_MOST = 96 * 1024 };
  *           barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum
  * launch    grid B, block 256 (512 where S > 64), shared: placement of partial sums, s, query, energies [T] up to
  *           96 KB; what is beyond lies in the workspace
- * budget    128 registers; 4.5 KB + 4 (S + U + T) bytes of shared memory at 256 threads
+ * budget    80 registers; 4.5 KB + 4 (S + U + T) bytes of shared memory at 256 threads
  * numerics  float32; sums by parts in a fixed order that depends on S, U, A and not on the batch or T: deterministic
  * why       a row alone in a block needs no barrier between blocks at any T; the keys are read once and the annotations
  *           once */

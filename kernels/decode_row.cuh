@@ -13,7 +13,7 @@ struct decoder_block {
   struct decoder_cell weights;
   const float4
       *kernel; /* [A+E or A+V, S] in global memory: the rows of one-hot feedback                    */
-  const float *output_kernel;
+  const float *output_kernel, *output_bias;
   struct device_gates gates;
   float *state, *next,
       *cell;     /* [S]                                                                         */
@@ -43,6 +43,8 @@ static inline void decode_place_weights(struct placement *placement, const struc
   if (attention_has_query(d->score))
     placement_add(placement, PLACE_QUERY_KERNEL, S * attention_keys_wide(d->score), true);
   placement_add(placement, PLACE_OUTPUT_KERNEL, S * d->outputs, true);
+  placement_add(placement, PLACE_BIAS, 4 * S, true);
+  placement_add(placement, PLACE_OUTPUT_BIAS, d->outputs, true);
   placement_add(placement, PLACE_RECURRENT, 4 * S * S, true);
   placement_add(placement, PLACE_KERNEL, 4 * S * decode_inputs(*d), true);
 }
@@ -77,7 +79,9 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
   block->logits = placed(placement, PLACE_LOGITS, shared, workspace);
   block->gates = device_gates_make(d.activation, d.recurrent_activation);
   block->kernel = (const float4 *)d.d_kernel;
-  block->weights.bias = (const float4 *)d.d_bias;
+  block->weights.bias =
+      (const float4 *)block_keep(placement, PLACE_BIAS, shared, d.d_bias, (int64_t)4 * S, copiers);
+  block->output_bias = block_keep(placement, PLACE_OUTPUT_BIAS, shared, d.d_output_bias, d.outputs, copiers);
   block->weights.inputs = inputs;
   block->weights.units = S;
   block->weights.kernel = (const float4 *)block_keep(placement, PLACE_KERNEL, shared, d.d_kernel,
@@ -118,7 +122,7 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
   bool has_token = d.d_tokens || d.feedback == CUSEQ_FEEDBACK_OUTPUT || d.end_token >= 0;
   if (!d.d_outputs && !has_token)
     return -1;
-  block_dense(block.state, S, block.output_kernel, d.d_output_bias, V, block.logits, block.row.partial);
+  block_dense(block.state, S, block.output_kernel, block.output_bias, V, block.logits, block.row.partial);
   __syncthreads(); /* the logits are complete, partial sums are read */
   int token = block_output(block.logits, V, d.output_activation == CUSEQ_ACTIVATION_SOFTMAX,
                            d.d_outputs ? d.d_outputs + y * V : nullptr, block.row.reduce);

@@ -9,16 +9,16 @@ enum { TILE_ROWS = 64, TILE_K = 16, THREADS = 256 };
  * mapping   block = 64 rows x COLUMNS columns (16 or 64); thread = 4 rows x COLUMNS / 16 columns, 16 rows apart, so that
  *           neighbours write neighbouring columns; slices of 16 of A pass through shared memory
  * launch    grid (ceil(M / 64), ceil(U / COLUMNS)), 256 threads, static shared memory
- * budget    64 registers; 4 (16 65 + 16 COLUMNS) bytes of shared memory: 8.3 KB
+ * budget    64 registers; 4 (16 66 + 16 COLUMNS) bytes of shared memory: 8.3 KB
  * numerics  float32, summed in the order of i, the bias last; deterministic, independent of M
- * why       narrow keys (U = 1 or 10) are the rule: with 64 columns most products would be of padding. The 65th column of
- *           the slice keeps its stores, made along A, in different banks */
+ * why       narrow keys (U = 1 or 10) are the rule: with 64 columns most products would be of padding. Two columns more in
+ *           the slice keep its stores, 16 along A by 2 rows, in different banks */
 template <int COLUMNS>
 __global__ void __launch_bounds__(THREADS)
     keys_kernel(const float *annotations, const float *key, const float *bias, float *keys, int64_t M, int A,
                 int U) {
   enum { WIDE = COLUMNS / 16 };
-  __shared__ float a[TILE_K][TILE_ROWS + 1];
+  __shared__ float a[TILE_K][TILE_ROWS + 2];
   __shared__ float w[TILE_K][COLUMNS];
   int x = (int)threadIdx.x % 16, y = (int)threadIdx.x / 16;
   int64_t first_row = (int64_t)blockIdx.x * TILE_ROWS;

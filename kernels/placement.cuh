@@ -26,6 +26,8 @@ enum place {
   PLACE_STAGE,       /* whole models with dense x: slices of x and W                                        */
   PLACE_QUERY_KERNEL,
   PLACE_OUTPUT_KERNEL,
+  PLACE_BIAS,
+  PLACE_OUTPUT_BIAS,
   PLACE_RECURRENT,
   PLACE_KERNEL,
   PLACES
