@@ -59,7 +59,7 @@ static cuseq_status device_read(int32_t index, struct launch_device *device) {
                                    .multiprocessors = multiprocessors,
                                    .shared_bytes = shared,
                                    .cooperative = cooperative,
-                                   .clusters = clusters};
+                                   .clusters = clusters && launch_clusters_built()};
   return CUSEQ_STATUS_OK;
 }
 
