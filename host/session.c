@@ -39,6 +39,25 @@ static cuseq_status options_check(const cuseq_session_options *options) {
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
                      "cuseq_session_open: precision %d is not supported (needed CUSEQ_PRECISION_FLOAT32)",
                      (int)options->precision);
+  if (options->memory != CUSEQ_MEMORY_ANY && options->memory != CUSEQ_MEMORY_HOST &&
+      options->memory != CUSEQ_MEMORY_DEVICE)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: there is no such memory (found %d, needed CUSEQ_MEMORY_ANY, _HOST or _DEVICE)",
+        (int)options->memory);
+  return CUSEQ_STATUS_OK;
+}
+
+/* What only a device with memory and streams of its own takes. */
+static cuseq_status device_options_check(const cuseq_session_options *options, const struct backend *backend,
+                                         const char *device) {
+  if (!backend->stream && options->stream)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "cuseq_session_open: device %s takes no stream (needed NULL, or a cuda device)", device);
+  if (!backend->stream && options->memory == CUSEQ_MEMORY_DEVICE)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: device %s takes arrays in host memory only (found CUSEQ_MEMORY_DEVICE)", device);
   return CUSEQ_STATUS_OK;
 }
 
@@ -73,12 +92,20 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
   opened->model = model_retain(model);
   opened->allow_nonfinite = options->allow_nonfinite != 0;
   int32_t steps = options->max_steps > 0 ? options->max_steps : model->config.steps;
-  opened->limits =
-      (struct backend_limits){options->max_batch, options->max_time, steps > 0 ? steps : 1, options->threads};
+  opened->limits = (struct backend_limits){.batch = options->max_batch,
+                                           .time = options->max_time,
+                                           .steps = steps > 0 ? steps : 1,
+                                           .threads = options->threads,
+                                           .memory = options->memory,
+                                           .stream = options->stream,
+                                           .asynchronous = options->asynchronous != 0,
+                                           .cuda_plan = options->cuda_plan};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
+  TRY_CLEANUP(device_options_check(options, opened->backend, opened->device));
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
+  opened->limits.cuda_plan = NULL; /* the caller's */
   *session = opened;
   return CUSEQ_STATUS_OK;
 cleanup:
@@ -119,6 +146,20 @@ static cuseq_status session_result(cuseq_session *session, cuseq_status status) 
   if (status == CUSEQ_STATUS_DEVICE_FAILED && !session->failure)
     session->failure = strdup(error_text());
   return status;
+}
+
+cuseq_status cuseq_session_synchronize(cuseq_session *session) {
+  TRY(session_check(session, "cuseq_session_synchronize"));
+  if (!session->backend->synchronize)
+    return CUSEQ_STATUS_OK;
+  cuseq_status status = session->backend->synchronize(session->state);
+  if (status != CUSEQ_STATUS_OK)
+    session->batch = 0;
+  return session_result(session, status);
+}
+
+void *cuseq_session_stream(const cuseq_session *session) {
+  return session && session->backend->stream ? session->backend->stream(session->state) : NULL;
 }
 
 static cuseq_status input_check(const cuseq_session *session, const cuseq_input *input, const char *call) {

@@ -6,11 +6,18 @@
 #include "cuseq/cuseq.h"
 #include "model/model.h"
 
+#include <stdbool.h>
+
 struct backend_limits {
   int32_t batch;
   int32_t time;
   int32_t steps;
   int32_t threads; /* as asked for; 0: what helps */
+  /* for cuda, as in cuseq_session_options */
+  cuseq_memory memory;
+  void *stream;
+  bool asynchronous;
+  const char *cuda_plan; /* NULL: chosen, or as the environment says; valid until open() returns */
 };
 
 /* The encoder's input. Exactly one of ids, f32, f64 is not NULL. Dense rows that are all one-hot come as ids.
@@ -43,6 +50,10 @@ struct backend {
    * After it the annotations are in the state as after encode. */
   cuseq_status (*run)(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                       const cuseq_decoding *decoding);
+  /* Waits for all work; NULL where every call is complete when it returns. */
+  cuseq_status (*synchronize)(void *state);
+  /* The stream that work is queued on; NULL where there are none, and the backend takes host arrays only. */
+  void *(*stream)(const void *state);
 };
 
 extern const struct backend backend_reference;

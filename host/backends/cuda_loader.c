@@ -129,6 +129,14 @@ static cuseq_status loader_run(void *state, const struct backend_input *input, c
   return result(module->backend->run(state, input, encoding, decoding));
 }
 
+static cuseq_status loader_synchronize(void *state) {
+  return result(module->backend->synchronize(state));
+}
+
+static void *loader_stream(const void *state) {
+  return module->backend->stream(state);
+}
+
 const struct backend backend_cuda = {
     .open = loader_open,
     .close = loader_close,
@@ -137,4 +145,6 @@ const struct backend backend_cuda = {
     .attend = loader_attend,
     .decode = loader_decode,
     .run = loader_run,
+    .synchronize = loader_synchronize,
+    .stream = loader_stream,
 };

@@ -11,7 +11,8 @@
  *
  * Every call that can fail returns a cuseq_status; cuseq_last_error() then has one line that names the file,
  * tensor, shape or argument at fault. No call prints, exits or aborts. A model is immutable and may be shared
- * by any number of threads. A session belongs to one thread at a time; different sessions are independent.
+ * by any number of threads. A session belongs to one thread at a time; different sessions are independent,
+ * also on one device. No call changes the calling thread's current CUDA device.
  */
 #ifndef CUSEQ_CUSEQ_H
 #define CUSEQ_CUSEQ_H
@@ -237,6 +238,21 @@ typedef enum cuseq_precision {
   CUSEQ_PRECISION_BF16 = 2, /* refused with CUSEQ_STATUS_NOT_SUPPORTED                                     */
 } cuseq_precision;
 
+/* Where a call's arrays lie. On reference and cpu that is host memory always. A cuda session takes each array
+ * of each call where it lies: in host memory - from malloc, or page-locked by cudaMallocHost or
+ * cudaHostRegister, which copies faster - or in memory of the session's device, from cudaMalloc and its like.
+ * Managed memory (cudaMallocManaged) counts as the device's, unless the session was promised host arrays. An
+ * array on another device is refused.
+ *   CUSEQ_MEMORY_ANY     each array is told apart by the CUDA runtime: one query for each array of each call
+ *   CUSEQ_MEMORY_HOST    a promise: all arrays are in host memory. One elsewhere is refused; the runtime is
+ *                        asked only where an argument's address is not that of the call before
+ *   CUSEQ_MEMORY_DEVICE  a promise: all arrays are in the device's memory. One elsewhere is refused */
+typedef enum cuseq_memory {
+  CUSEQ_MEMORY_ANY = 0,
+  CUSEQ_MEMORY_HOST = 1,
+  CUSEQ_MEMORY_DEVICE = 2,
+} cuseq_memory;
+
 typedef struct cuseq_session_options {
   const char *device; /* "auto", "reference" (float64), "cpu", "cuda", "cuda:N"; NULL is "auto"            */
   int32_t max_batch;  /* the largest B of any later call; at least 1                                       */
@@ -245,12 +261,27 @@ typedef struct cuseq_session_options {
   int32_t threads;    /* CPU threads; 0: as many as help at these sizes                                    */
   cuseq_precision precision;
   int32_t allow_nonfinite; /* not 0: NaN and infinity in the input are let through instead of refused      */
+  /* What follows is for cuda. On reference and cpu a stream and CUSEQ_MEMORY_DEVICE are refused, and the rest
+   * is not looked at: their calls are complete when they return. */
+  cuseq_memory memory;
+  /* The cudaStream_t that all work of the session is queued on: one of the session's device, not being
+   * captured. It stays the caller's and must be there until the session is closed. The legacy default stream
+   * is passed as cudaStreamLegacy. NULL: a non-blocking stream of the session's own. */
+  void *stream;
+  int32_t asynchronous; /* not 0: calls return when their work is queued; see "Arrays in flight"           */
+  /* How work is mapped to kernels; NULL: chosen from the model's sizes and the device, or what
+   * CUSEQ_CUDA_PLAN in the environment says. A comma-separated list of "stages" (never encoder and decoder
+   * in one launch), "whole" (one launch), "encoder=warp16|warp32|block64|cluster128|grid|cell" and
+   * "decoder=loop|steps" forces what it names; what cannot run the model on the device is refused at
+   * opening. Results agree within the tolerance, not in their bits. Copied: it may go when
+   * cuseq_session_open returns. */
+  const char *cuda_plan;
 } cuseq_session_options;
 
 typedef struct cuseq_session cuseq_session;
 
 /* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
- * threads 0, float32, non-finite input refused.
+ * threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that wait.
  *   model  may be NULL */
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
 
@@ -261,12 +292,55 @@ CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const 
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
                                           cuseq_session **session);
 
-/* Closes a session; NULL does nothing. */
+/* Closes a session, after all its work is done: it waits for the stream. NULL does nothing. */
 CUSEQ_API void cuseq_session_close(cuseq_session *session);
 
 /* The device that the session runs on ("cpu", ...), and its threads (1 where that has no meaning). */
 CUSEQ_API const char *cuseq_session_device(const cuseq_session *session);
 CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
+
+/* ---- arrays in flight: calls of cuda sessions -----------------------------------------------------
+ *
+ * Every array of a call may lie in host memory or on the device (cuseq_memory), each for itself. All work
+ * of a session - copies and kernels - runs in the order of its stream. Other streams are ordered against it
+ * by the caller, with events on cuseq_session_stream(): what fills a device array before a call, what reads
+ * one after it. A session's own stream does not wait for the legacy default stream.
+ *
+ * asynchronous = 0: a call with an output in host memory waits for the stream once, at its end; then all its
+ *   outputs are complete. A call whose outputs are all on the device, or that has none, does not wait: they
+ *   are ready in stream order. Host inputs may be changed or freed as soon as any call has returned.
+ * asynchronous = 1: no call waits for its work. All outputs are ready in stream order: after
+ *   cuseq_session_synchronize(), or after what the caller waits with. Outputs in host memory must be
+ *   page-locked; others are refused. Inputs in page-locked memory are read in stream order and must stay as
+ *   they are until then; those in ordinary memory may go when the call returns. For these a call may block a
+ *   while, where the staging memory is still in use by earlier calls.
+ *
+ * Device arrays are aligned to their elements. They are read and written in stream order: inputs must stay as
+ * they are, and outputs be left alone, until the call's work is done. An output may be the very memory of an
+ * input (a state that is carried on); outputs must not overlap one another.
+ *
+ * Device inputs are checked on the device, as strictly as host ones: ids and tokens in range, lengths in
+ * 1..T, numbers finite. Nothing is read out of bounds. What is found is reported by the first call of the
+ * session that waits - that very call, a later one, or cuseq_session_synchronize() - with the status that a
+ * host array gets at once. The outputs of the call at fault are unspecified, and after the report the
+ * session has no annotations. Where the lengths are on the device, all input is checked there. One-hot rows
+ * are not looked for in input that is checked there: they are multiplied.
+ *
+ * After a failure of the device (CUSEQ_STATUS_DEVICE_FAILED) a session refuses all further work, with the
+ * text of the first failure. Other sessions go on where CUDA lets them: most faults of a kernel are the end
+ * of all work of the process on that device.
+ *
+ * A device array given to a reference or cpu session is refused where the process has opened a cuda session
+ * before; elsewhere reading it is the fault that it is in any host code. */
+
+/* Waits until all work of the session is done, and reports what of it failed since the last report:
+ * CUSEQ_STATUS_INVALID_ARGUMENT or _NON_FINITE for a value in a device array, _DEVICE_FAILED. Not needed
+ * before cuseq_session_close(). On reference and cpu there is nothing to wait for. */
+CUSEQ_API cuseq_status cuseq_session_synchronize(cuseq_session *session);
+
+/* The cudaStream_t that the session's work is queued on: the caller's, or the session's own, which goes
+ * when it is closed. NULL on reference and cpu. */
+CUSEQ_API void *cuseq_session_stream(const cuseq_session *session);
 
 /* What is to be encoded. Every array belongs to the caller and is only read. */
 typedef struct cuseq_input {
@@ -314,11 +388,13 @@ typedef struct cuseq_decoding {
 /* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next
  * cuseq_encode or cuseq_run; a call that fails leaves the session without any.
  *   encoding  may be NULL: nothing is wanted but what stays in the session
- * Synchronous: the arrays are complete when the call returns. On failure their contents are unspecified. */
+ * The arrays are complete when the call returns, but see "Arrays in flight". On failure their contents are
+ * unspecified. */
 CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input,
                                     const cuseq_encoding *encoding);
 
-/* One attention step over what was encoded, for callers who run a decoder of their own.
+/* One attention step over what was encoded, for callers who run a decoder of their own. Complete as
+ * cuseq_encode is.
  *   state    [B,S] the decoder's previous hidden state; NULL: the model's initial state
  *   context  [B,A], may be NULL
  *   alphas   [B,T], may be NULL */
@@ -328,10 +404,11 @@ CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, 
 /* Decodes what was encoded, any number of times. For a loop of one's own - a beam search, say - decode one
  * step at a time: steps = 1, initial_h and initial_c from the last final_h and final_c, previous = the tokens
  * chosen; a beam of K encodes its row K times. Rows that emit the model's end token end within one call only.
- * An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL. */
+ * An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL.
+ * Complete as cuseq_encode is. */
 CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);
 
-/* Encodes and decodes in one call, the fastest way through a whole model.
+/* Encodes and decodes in one call, the fastest way through a whole model. Complete as cuseq_encode is.
  *   encoding  may be NULL when nothing of it is wanted
  *   decoding  may be NULL: nothing is decoded */
 CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input,

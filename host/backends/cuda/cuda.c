@@ -76,7 +76,7 @@ static void cuda_close(void *state) {
   cuda_decoder_close(session);
   cudaFree(session->arena);
   cudaFreeHost(session->h_x);
-  if (session->stream)
+  if (session->stream && !session->limits.stream)
     cudaStreamDestroy(session->stream);
   free(session);
 }
@@ -116,6 +116,35 @@ static cuseq_status session_fill(struct cuda_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
+/* The caller's stream, once it is known to be one of this device; or one of the session's own. */
+static cuseq_status stream_take(struct cuda_session *session) {
+  cudaStream_t given = session->limits.stream;
+  if (!given) {
+    CUDA_TRY(cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking));
+    return CUSEQ_STATUS_OK;
+  }
+  int device = -1;
+  cudaError_t error = cudaStreamGetDevice(given, &device);
+  enum cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+  if (error == cudaSuccess && device == session->index)
+    error = cudaStreamIsCapturing(given, &capture);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "stream: not a stream that can be used (%s: %s; needed one of cuda:%d)",
+                     cudaGetErrorName(error), cudaGetErrorString(error), (int)session->index);
+  }
+  if (device != session->index)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "stream: it is of another device (found cuda:%d, needed cuda:%d)", device,
+                     (int)session->index);
+  if (capture != cudaStreamCaptureStatusNone)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "stream: it is being captured (needed one that runs its work)");
+  session->stream = given;
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status cuda_open(const cuseq_model *model, const struct backend_limits *limits,
                               const char *device, void **state) {
   CUDA_RANGE("open", limits->batch, limits->time, model->config.units);
@@ -128,9 +157,8 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
   cudaError_t error = cudaSetDevice(session->index);
   cuseq_status status = error == cudaSuccess ? device_read(session->index, &session->device)
                                              : cuda_failure(error, "cudaSetDevice");
-  if (status == CUSEQ_STATUS_OK &&
-      (error = cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking)))
-    status = cuda_failure(error, "cudaStreamCreateWithFlags");
+  if (status == CUSEQ_STATUS_OK)
+    status = stream_take(session);
   session->launch =
       (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
   if (status == CUSEQ_STATUS_OK)
@@ -205,6 +233,14 @@ static cuseq_status cuda_run(void *state, const struct backend_input *input, con
   return finish(state, run_queue(state, input, encoding, decoding));
 }
 
+static cuseq_status cuda_synchronize(void *state) {
+  return finish(state, CUSEQ_STATUS_OK);
+}
+
+static void *cuda_stream(const void *state) {
+  return ((const struct cuda_session *)state)->stream;
+}
+
 static const struct backend backend = {
     .open = cuda_open,
     .close = cuda_close,
@@ -213,6 +249,8 @@ static const struct backend backend = {
     .attend = cuda_attend,
     .decode = cuda_decode,
     .run = cuda_run,
+    .synchronize = cuda_synchronize,
+    .stream = cuda_stream,
 };
 
 /* The module's one exported symbol. */
