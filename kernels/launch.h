@@ -81,6 +81,10 @@ int32_t lstm_mapping_takes_x(enum lstm_mapping mapping, int32_t features, int32_
 size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t units, int32_t directions,
                             const struct launch_device *device);
 
+/* Rows of U, of H, that LSTM_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every eight
+ * rows of a step. */
+int32_t lstm_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
+
 /* One layer over whole sequences, both directions: exactly one launch whatever T is. Forward reads t =
  * 0..L-1, backward t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to
  * 0. */

@@ -364,15 +364,39 @@ static __global__ void __launch_bounds__(GRID_THREADS, 1)
   grid_leave(counter, (unsigned)g.blocks);
 }
 
+/* Rows of U that stay in a block's shared memory, of H; -1 where not even the rest has room there. */
+template <int UNITS, int SUB>
+static int grid_resident(int32_t units, int blocks, const struct launch_device *device) {
+  int owned = ((units + UNITS - 1) / UNITS + blocks - 1) / blocks;
+  size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
+  if (device->shared_bytes < 0 || (size_t)device->shared_bytes < fixed)
+    return -1;
+  size_t room = ((size_t)device->shared_bytes - fixed) / row;
+  return room < (size_t)units ? (int)room : units;
+}
+
+/* Blocks of a group: one for each tile of units as far as a direction's share of the SMs goes. */
+static int grid_blocks(int32_t units, int32_t directions, const struct launch_device *device) {
+  int UNITS = grid_units(units), unit_tiles = (units + UNITS - 1) / UNITS;
+  int each = device->cooperative ? device->multiprocessors / directions : 1;
+  return unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
+}
+
+int32_t lstm_grid_resident(int32_t units, int32_t directions, const struct launch_device *device) {
+  int blocks = grid_blocks(units, directions, device);
+  int resident = grid_units(units) == 8 ? grid_resident<8, 8>(units, blocks, device)
+                                        : grid_resident<16, 8>(units, blocks, device);
+  return resident < 0 ? 0 : resident;
+}
+
 template <int UNITS, int SUB>
 static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid *g,
                                const struct launch_device *device, cudaStream_t stream) {
+  g->resident = grid_resident<UNITS, SUB>(p->a.units, g->blocks, device);
+  if (g->resident < 0)
+    return cudaErrorInvalidConfiguration;
   int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
   size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
-  if (device->shared_bytes < 0 || (size_t)device->shared_bytes < fixed)
-    return cudaErrorInvalidConfiguration;
-  size_t room = ((size_t)device->shared_bytes - fixed) / row;
-  g->resident = room < (size_t)p->a.units ? (int)room : p->a.units;
   size_t bytes = fixed + row * (size_t)g->resident;
   cudaError_t status = cudaFuncSetAttribute(lstm_grid_kernel<UNITS, SUB>,
                                             cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
@@ -394,9 +418,9 @@ cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const str
                              cudaStream_t stream) {
   const struct lstm_sequence *a = &parameters->a;
   struct lstm_grid g;
-  int UNITS = grid_units(a->units), unit_tiles = (a->units + UNITS - 1) / UNITS;
+  int UNITS = grid_units(a->units);
   int each = device->cooperative ? device->multiprocessors / a->directions : 1;
-  g.blocks = unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
+  g.blocks = grid_blocks(a->units, a->directions, device);
   /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
   int room = g.blocks == 1 ? a->batch : each / g.blocks, rows = (a->batch + room - 1) / room;
   g.rows = rows < GRID_ROWS ? (rows + 7) / 8 * 8 : GRID_ROWS;

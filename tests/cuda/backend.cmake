@@ -35,11 +35,16 @@ backend_program(properties unit/properties.c PROPERTIES_DEVICES="cuda" PROPERTIE
 backend_program(golden golden/golden.c "GOLDEN_DEVICES={\"cuda\", 3e-6}")
 target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
 backend_program(calls cuda/calls.c)
+backend_program(plan cuda/plan.c)
+target_sources(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR}/host/backends/cuda/plan.c)
+target_include_directories(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR})
+target_link_libraries(cuda_plan PRIVATE cuseq_kernels ${CUSEQ_CUDART} stdc++)
 
 set(one_job -j1)
 cuseq_backend_run(backends 90 COMMAND cuda_backends ${one_job})
 cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=3)
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
+cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
                   CUSEQ_EMULATOR_SEED=7)

@@ -210,3 +210,28 @@ Test(cuda_calls, sessions_that_cannot_be_are_refused_and_the_next_one_works) {
   cuseq_session_close(session);
   cuseq_model_destroy(model);
 }
+
+/* The option is looked at before the environment; a plan that cannot be is refused. */
+Test(cuda_calls, a_plan_is_taken_from_the_option_or_from_the_environment) {
+  struct random random = {36};
+  cuseq_model *model = random_model(json, &widths, &random);
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, model);
+  options.device = "cuda";
+  options.cuda_plan = "everything";
+  expect_refused(model, &options, CUSEQ_STATUS_INVALID_ARGUMENT,
+                 "cuda plan: no such word (found \"everything\"");
+  options.cuda_plan = "whole";
+  expect_refused(model, &options, CUSEQ_STATUS_NOT_SUPPORTED,
+                 "cuda plan: \"whole\" cannot run this model (found layers 2");
+  options.cuda_plan = NULL;
+  setenv("CUSEQ_CUDA_PLAN", "nothing", 1);
+  expect_refused(model, &options, CUSEQ_STATUS_INVALID_ARGUMENT,
+                 "cuda plan: no such word (found \"nothing\"");
+  options.cuda_plan = "encoder=grid,decoder=loop";
+  cuseq_session *session;
+  cr_expect_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cuseq_session_close(session);
+  unsetenv("CUSEQ_CUDA_PLAN");
+  cuseq_model_destroy(model);
+}

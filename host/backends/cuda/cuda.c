@@ -95,6 +95,18 @@ static cuseq_status session_upload(struct cuda_session *session) {
   return cuda_decoder_upload(session);
 }
 
+/* Mappings are forced by the option, or else by the environment. */
+static cuseq_status session_choose(struct cuda_session *session) {
+  const cuseq_config *config = &session->model->config;
+  const struct cuda_shape limits = {.time = session->limits.time};
+  const char *plan = session->limits.cuda_plan ? session->limits.cuda_plan : getenv("CUSEQ_CUDA_PLAN");
+  session->limits.cuda_plan = NULL; /* the caller's text may go */
+  TRY(cuda_forced_parse(plan, &session->forced));
+  TRY(cuda_forced_check(config, limits.time, &session->device, &session->forced));
+  session->choice = cuda_choose(config, &limits, &session->device, &session->forced);
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status session_fill(struct cuda_session *session) {
   struct cuda_plan *plan = calloc(1, sizeof *plan);
   if (!plan)
@@ -161,6 +173,8 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
     status = stream_take(session);
   session->launch =
       (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
+  if (status == CUSEQ_STATUS_OK)
+    status = session_choose(session);
   if (status == CUSEQ_STATUS_OK)
     status = session_fill(session);
   if (status != CUSEQ_STATUS_OK) {

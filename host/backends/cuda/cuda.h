@@ -5,6 +5,7 @@
 #define CUSEQ_CUDA_CUDA_H
 
 #include "backends/backend.h"
+#include "backends/cuda/plan.h"
 #include "kernels/launch.h"
 
 #include <cuda_runtime_api.h>
@@ -28,6 +29,8 @@ struct cuda_session {
   char error[512];
   struct launch_stream launch;
   struct cuda_blas *blas; /* NULL until a shape needs it */
+  struct cuda_forced forced;
+  struct cuda_choice choice; /* for a call of the limits */
   enum lstm_mapping mapping;
   void *arena; /* all device memory, one allocation */
   size_t arena_bytes;

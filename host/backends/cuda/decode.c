@@ -11,19 +11,12 @@ static void decode_fill(const struct cuda_session *session, struct decode *decod
   const struct cuda_decoder *decoder = session->decoder;
   size_t A = (size_t)config->annotation_width;
   struct attention_score *score = &decode->score;
-  score->score = config->score;
-  score->scale = config->scale;
-  score->annotation_width = config->annotation_width;
-  score->state_units = config->state_units;
-  score->layers = config->attention_layers;
-  score->additive_units = config->additive_units;
+  cuda_decode_sizes(config, decode);
   score->d_key = decoder->d_key;
   score->d_key_bias = decoder->d_key_bias;
   score->d_query = decoder->d_query;
   score->d_value = decoder->d_value;
   for (int32_t l = 0; l < config->attention_layers; l++) {
-    score->units[l] = config->attention_units[l];
-    score->activation[l] = config->attention_activation[l];
     score->d_kernel[l] = decoder->d_layer_kernel[l];
     score->d_bias[l] = decoder->d_layer_bias[l];
   }
@@ -32,29 +25,16 @@ static void decode_fill(const struct cuda_session *session, struct decode *decod
     score->d_key_bias = decoder->d_layer_bias[0];
     score->d_query = decoder->d_layer_kernel[0] + A * (size_t)config->attention_units[0];
   }
-  decode->start.kind = config->initial_state;
-  decode->start.activation = config->initial_activation;
-  decode->start.directions = config_directions(config);
-  decode->start.units = config->units;
-  decode->start.state_units = config->state_units;
   decode->start.d_kernel_h = decoder->d_initial_kernel[0];
   decode->start.d_bias_h = decoder->d_initial_bias[0];
   decode->start.d_kernel_c = decoder->d_initial_kernel[1];
   decode->start.d_bias_c = decoder->d_initial_bias[1];
-  decode->activation = config->decoder_activation;
-  decode->recurrent_activation = config->decoder_recurrent_activation;
-  decode->feedback = config->feedback;
-  decode->embedding_units = config->embedding_units;
   decode->d_embedding = decoder->d_embedding;
   decode->d_kernel = decoder->d_kernel;
   decode->d_recurrent = decoder->d_recurrent;
   decode->d_bias = decoder->d_bias;
-  decode->outputs = config->outputs;
-  decode->output_activation = config->output_activation;
   decode->d_output_kernel = decoder->d_output_kernel;
   decode->d_output_bias = decoder->d_output_bias;
-  decode->start_token = config->start_token;
-  decode->end_token = config->end_token;
   decode->d_workspace = decoder->d_workspace;
 }
 

@@ -10,7 +10,9 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   size_t D = (size_t)config_directions(config), H = (size_t)config->units,
          A = (size_t)config->annotation_width;
   size_t states = (size_t)config->layers * D * B * H * sizeof(float);
-  session->mapping = lstm_mapping_choose(config->units, &session->device);
+  session->mapping = session->choice.encoder == CUDA_ENCODER_CELL
+                         ? LSTM_MAPPING_GRID
+                         : (enum lstm_mapping)session->choice.encoder;
   for (int32_t l = 0; l < config->layers; l++) {
     struct cuda_layer *layer = &session->layers[l];
     layer->inputs = l == 0 ? config->features : config->annotation_width;

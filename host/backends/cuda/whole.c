@@ -4,15 +4,6 @@
 #include "backends/cuda/trace.h"
 #include "error.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* CUSEQ_CUDA_FORCE=stages keeps to a launch per stage, so that both ways can be tested and compared. */
-static bool stages_forced(void) {
-  const char *force = getenv("CUSEQ_CUDA_FORCE");
-  return force && strcmp(force, "stages") == 0;
-}
-
 /* The encoder's part: the first and only layer. */
 static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
                          struct lstm_sequence *encoder) {
@@ -46,17 +37,16 @@ static cuseq_status model_queue(struct cuda_session *session, const struct whole
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued) {
   struct whole_model model = {.merge = session->model->config.merge, .decode = session->decoder->decode};
-  *queued = false;
-  encoder_fill(session, input, &model.encoder);
-  if (session->model->config.layers != 1 || stages_forced() ||
-      !whole_model_possible(&model, &session->device))
+  const struct cuda_shape shape = {input->time, input->ids != NULL};
+  *queued = cuda_choose(&session->model->config, &shape, &session->device, &session->forced).whole;
+  if (!*queued)
     return CUSEQ_STATUS_OK;
+  encoder_fill(session, input, &model.encoder);
   TRY(cuda_input_queue(session, input));
   session->d_encoded = session->d_annotations[0];
   session->decoder->keys_made = false;
   TRY(cuda_decode_arguments(session, decoding, &model.decode));
   TRY(model_queue(session, &model));
-  *queued = true;
   TRY(cuda_encode_fetch(session, encoding));
   return cuda_decode_fetch(session, decoding);
 }

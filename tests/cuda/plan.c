@@ -1,0 +1,197 @@
+/* The choice among the mappings of the CUDA backend, on paper: shapes and properties of devices, no device. */
+#include "backends/cuda/plan.h"
+#include "error.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const struct launch_device devices[] = {
+    {.architecture = 75, .multiprocessors = 40, .shared_bytes = 64 << 10, .cooperative = 1},
+    {.architecture = 80, .multiprocessors = 108, .shared_bytes = 163 << 10, .cooperative = 1},
+    {.architecture = 90, .multiprocessors = 132, .shared_bytes = 227 << 10, .cooperative = 1, .clusters = 1},
+    {.architecture = 120, .multiprocessors = 170, .shared_bytes = 99 << 10, .cooperative = 1, .clusters = 1},
+};
+enum { SM75, SM80, SM90, SM120, DEVICES };
+
+/* The dates' model at other sizes. */
+static cuseq_config model_of(int32_t H, int32_t S) {
+  return (cuseq_config){.features = 37,
+                        .units = H,
+                        .layers = 1,
+                        .direction = CUSEQ_DIRECTION_BIDIRECTIONAL,
+                        .activation = CUSEQ_ACTIVATION_TANH,
+                        .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID,
+                        .annotation_width = 2 * H,
+                        .scale = 1,
+                        .attention_layers = 2,
+                        .attention_units = {10, 1},
+                        .state_units = S,
+                        .has_decoder = 1,
+                        .steps = 10,
+                        .decoder_activation = CUSEQ_ACTIVATION_TANH,
+                        .decoder_recurrent_activation = CUSEQ_ACTIVATION_SIGMOID,
+                        .start_token = -1,
+                        .end_token = -1,
+                        .outputs = 11,
+                        .output_activation = CUSEQ_ACTIVATION_SOFTMAX};
+}
+
+static struct cuda_choice choice_of(const cuseq_config *config, int32_t time,
+                                    const struct launch_device *device, const char *text) {
+  struct cuda_forced forced;
+  struct cuda_shape shape = {.time = time};
+  cr_assert_eq(cuda_forced_parse(text, &forced), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_assert_eq(cuda_forced_check(config, time, device, &forced), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  return cuda_choose(config, &shape, device, &forced);
+}
+
+enum { W16, W32, B64, C128, GRID, CELL };
+
+Test(plan, every_width_has_the_encoder_that_keeps_its_weights_on_the_chip) {
+  static const struct {
+    int32_t units;
+    int encoder[DEVICES];
+  } cases[] = {
+      {1, {W16, W16, W16, W16}},        {15, {W16, W16, W16, W16}},       {16, {W16, W16, W16, W16}},
+      {17, {W32, W32, W32, W32}},       {32, {W32, W32, W32, W32}},       {33, {B64, B64, B64, B64}},
+      {64, {B64, B64, B64, B64}},       {65, {GRID, GRID, C128, C128}},   {128, {GRID, GRID, C128, C128}},
+      {129, {GRID, GRID, GRID, GRID}},  {256, {GRID, GRID, GRID, GRID}},  {513, {CELL, GRID, GRID, GRID}},
+      {512, {CELL, GRID, GRID, GRID}},  {1024, {CELL, CELL, GRID, CELL}}, {1025, {CELL, CELL, CELL, CELL}},
+      {4096, {CELL, CELL, CELL, CELL}},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int d = 0; d < DEVICES; d++) {
+      cuseq_config config = model_of(cases[i].units, 64);
+      int got = (int)choice_of(&config, 30, &devices[d], NULL).encoder;
+      cr_expect_eq(got, cases[i].encoder[d], "H %d on sm_%d: encoder %d", (int)cases[i].units,
+                   (int)devices[d].architecture, got);
+    }
+}
+
+Test(plan, one_direction_has_all_multiprocessors_to_itself) {
+  cuseq_config config = model_of(320, 64);
+  cr_expect_eq(choice_of(&config, 30, &devices[SM75], NULL).encoder, CUDA_ENCODER_CELL);
+  config.direction = CUSEQ_DIRECTION_FORWARD;
+  config.annotation_width = 320;
+  cr_expect_eq(choice_of(&config, 30, &devices[SM75], NULL).encoder, CUDA_ENCODER_GRID);
+}
+
+Test(plan, without_cooperative_launches_a_block_holds_too_little_of_wide_layers) {
+  struct launch_device device = devices[SM90];
+  cuseq_config config = model_of(256, 64);
+  device.cooperative = 0;
+  cr_expect_eq(choice_of(&config, 30, &device, NULL).encoder, CUDA_ENCODER_CELL);
+}
+
+Test(plan, what_stays_of_the_weights_follows_from_the_room) {
+  cr_expect_eq(lstm_grid_resident(512, 2, &devices[SM90]), 512);
+  cr_expect_eq(lstm_grid_resident(256, 1, &devices[SM80]), 256);
+  struct launch_device device = devices[SM80];
+  int32_t before = lstm_grid_resident(1024, 2, &device);
+  device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of two tiles of 16 units */
+  cr_expect_eq(lstm_grid_resident(1024, 2, &device), before + 10);
+  device.shared_bytes = 1000;
+  cr_expect_eq(lstm_grid_resident(1024, 2, &device), 0);
+}
+
+Test(plan, small_models_are_one_launch_and_large_ones_are_not) {
+  for (int d = 0; d < DEVICES; d++) {
+    cuseq_config config = model_of(16, 13);
+    cr_expect(choice_of(&config, 8, &devices[d], NULL).whole);
+    cr_expect_not(choice_of(&config, 8, &devices[d], "stages").whole);
+    cr_expect(choice_of(&config, 8, &devices[d], "whole").whole);
+    cr_expect_not(choice_of(&config, 16384, &devices[d], NULL).whole);
+    config.layers = 2;
+    cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
+    config = model_of(256, 13);
+    cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
+  }
+  cuseq_config dates = model_of(32, 64);
+  cr_expect(choice_of(&dates, 30, &devices[SM90], NULL).whole);
+}
+
+Test(plan, the_decoder_is_one_kernel_up_to_its_bounds) {
+  static const struct {
+    int32_t H, S, time;
+    enum cuda_decoder_kind kind;
+  } cases[] = {
+      {128, 128, 512, CUDA_DECODER_LOOP},  {128, 128, 513, CUDA_DECODER_STEPS},
+      {128, 129, 512, CUDA_DECODER_STEPS}, {129, 128, 512, CUDA_DECODER_STEPS},
+      {1, 1, 1, CUDA_DECODER_LOOP},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    for (int d = 0; d < DEVICES; d++) {
+      cuseq_config config = model_of(cases[i].H, cases[i].S);
+      cr_expect_eq(choice_of(&config, cases[i].time, &devices[d], NULL).decoder, cases[i].kind, "case %zu",
+                   i);
+      cr_expect_eq(choice_of(&config, cases[i].time, &devices[d], "decoder=loop").decoder, CUDA_DECODER_LOOP);
+      cr_expect_eq(choice_of(&config, cases[i].time, &devices[d], "decoder=steps").decoder,
+                   CUDA_DECODER_STEPS);
+    }
+}
+
+Test(plan, a_forced_mapping_is_taken_and_means_stages) {
+  static const char *const texts[] = {"encoder=warp16",     "encoder=warp32", "encoder=block64",
+                                      "encoder=cluster128", "encoder=grid",   "encoder=cell"};
+  cuseq_config config = model_of(16, 13);
+  for (int i = 0; i < 6; i++) {
+    struct cuda_choice choice = choice_of(&config, 8, &devices[SM90], texts[i]);
+    cr_expect_eq((int)choice.encoder, i);
+    cr_expect_not(choice.whole);
+    cr_expect_eq(choice.decoder, CUDA_DECODER_LOOP);
+  }
+  struct cuda_choice choice = choice_of(&config, 8, &devices[SM90], "decoder=steps,stages,encoder=grid");
+  cr_expect_eq(choice.encoder, CUDA_ENCODER_GRID);
+  cr_expect_eq(choice.decoder, CUDA_DECODER_STEPS);
+  cr_expect_not(choice_of(&config, 8, &devices[SM90], "decoder=loop").whole);
+  cr_expect(choice_of(&config, 8, &devices[SM90], "").whole);
+}
+
+static void expect_impossible(int32_t H, int32_t time, int device, const char *text, const char *error) {
+  cuseq_config config = model_of(H, 13);
+  struct cuda_forced forced;
+  cr_assert_eq(cuda_forced_parse(text, &forced), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_eq(cuda_forced_check(&config, time, &devices[device], &forced), CUSEQ_STATUS_NOT_SUPPORTED);
+  cr_expect_str_eq(cuseq_last_error(), error);
+}
+
+Test(plan, what_cannot_run_the_model_is_refused) {
+  expect_impossible(
+      17, 8, SM90, "encoder=warp16",
+      "cuda plan: \"encoder=warp16\" cannot run this model (found H 17 on compute capability 9.0, "
+      "needed a smaller H)");
+  expect_impossible(65, 8, SM120, "encoder=block64",
+                    "cuda plan: \"encoder=block64\" cannot run this model (found H 65 on compute capability "
+                    "12.0, needed a smaller H)");
+  expect_impossible(
+      16, 8, SM80, "encoder=cluster128",
+      "cuda plan: \"encoder=cluster128\" cannot run this model (found H 16 on compute capability "
+      "8.0, needed H <= 128 and clusters)");
+  expect_impossible(256, 8, SM75, "whole",
+                    "cuda plan: \"whole\" cannot run this model (found layers 1, H 256, S 13, max_time 8 on "
+                    "compute capability 7.5, needed a model that one block holds)");
+}
+
+Test(plan, a_text_that_says_nothing_clear_is_refused) {
+  static const char *const texts[] = {"x",
+                                      "stages,",
+                                      ",stages",
+                                      "encoder=",
+                                      "encoder=warp",
+                                      "encoder=warp166",
+                                      "decoder=cell",
+                                      "Whole",
+                                      "stages whole",
+                                      "stages,whole",
+                                      "stages,stages",
+                                      "whole,encoder=grid",
+                                      "encoder=grid,encoder=cell",
+                                      "decoder=loop,decoder=loop",
+                                      "decoder=steps,whole",
+                                      " stages"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    struct cuda_forced forced;
+    cr_expect_eq(cuda_forced_parse(texts[i], &forced), CUSEQ_STATUS_INVALID_ARGUMENT, "\"%s\"", texts[i]);
+    cr_expect(strncmp(cuseq_last_error(), "cuda plan: ", 11) == 0, "%s", cuseq_last_error());
+  }
+}
