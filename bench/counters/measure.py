@@ -1,0 +1,113 @@
+"""Runs bench_counters on the emulated device and takes what a call costs from the device's counts.
+
+Counts of a call are those of a run with one call less those of a run with none; per time step they are the difference
+between T and 2 T positions, over T. Everything is at compute capability 9.0.
+"""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+
+from workloads import WORKLOADS, product_multiply_adds, product_sectors
+
+RECURRENCE = re.compile(r"lstm_[a-z_0-9]+\.cuh?$")
+
+
+def run(emulate, build, version, name, calls, T):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "counters.json")
+        environment = dict(os.environ, CUSEQ_EMULATOR_COUNTERS=path, CUSEQ_EMULATOR_SM="90")
+        program = os.path.join(build, "bench", "bench_counters")
+        subprocess.run([emulate, build, program, version, name, str(calls), str(T)], env=environment, check=True)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+
+def total(launches, *names):
+    return sum(launch.get("counters", {}).get(name, 0) for launch in launches for name in names)
+
+
+def instructions(counters):
+    return sum(counters["thread_instructions"].values())
+
+
+def host_launches(counts):
+    return counts["run"]["launches"] + counts["run"]["graph_launches"]
+
+
+def recurrence_lines(kernel):
+    return [line["counters"] for line in kernel.get("lines", []) if RECURRENCE.search(line["file"])]
+
+
+def arrivals(counts):
+    """Barriers of the recurrences' source lines, a warp's; a cluster's barrier is an arrival and a wait. Flag barriers are
+    the atomics of a block."""
+    found = 0.0
+    for kernel in counts["kernels"]:
+        launches = [one for one in counts["launches"] if one["kernel"] == kernel["kernel"] and "grid" in one]
+        if not launches:
+            continue
+        shape = launches[0]
+        blocks, warps = kernel["counters"]["blocks"], (shape["block"][0] * shape["block"][1] + 31) // 32
+        if "lstm_grid" in kernel["kernel"]:
+            found += kernel["counters"]["global_atomic_requests"] / blocks
+            continue
+        count = sum(line["barriers"] for line in recurrence_lines(kernel)) / (blocks * warps)
+        found += count / 2 if shape["cluster"][0] > 1 else count
+    return found
+
+
+def sum_of(launches):
+    return {
+        "instructions": sum(instructions(launch["counters"]) for launch in launches if "counters" in launch),
+        "sectors": total(launches, "global_load_sectors", "global_store_sectors", "global_atomic_sectors"),
+        "barriers": total(launches, "barriers"),
+    }
+
+
+def measure_fused(emulate, build, name):
+    w = WORKLOADS[name]
+    none, once, twice = (run(emulate, build, "fused", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
+    launches = once["launches"][len(none["launches"]):]
+    shared = total(launches, "shared_load_requests", "shared_store_requests", "shared_atomic_requests")
+    lines = [line for kernel in once["kernels"] for line in recurrence_lines(kernel)]
+    sums = sum_of(launches)
+    least = w.least(w.T, launches)
+    return {
+        "name": name,
+        "title": w.title,
+        "launches": host_launches(once) - host_launches(none),
+        "doubled": host_launches(twice) - host_launches(none),
+        "nodes": len(launches),
+        "least": round(least),
+        "ratio": sums["sectors"] / least,
+        "replays": 100.0 * total(launches, "shared_replays") / shared if shared else 0.0,
+        "steps": (arrivals(twice) - arrivals(once)) / w.T,
+        "floats": sum(line["thread_instructions"]["float"] for line in lines) / w.multiply_adds(),
+        "cell": sum(instructions(line) for line in lines) / w.cell_steps(),
+        "products": w.fused_products(),
+        "reach": w.reach,
+        **sums,
+    }
+
+
+def measure_per_step(emulate, build, name):
+    w = WORKLOADS[name]
+    none, once, twice = (run(emulate, build, "per-step", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
+    launches = once["launches"][len(none["launches"]):]
+    return {
+        "name": name,
+        "title": w.title,
+        "launches": host_launches(once) - host_launches(none),
+        "doubled": host_launches(twice) - host_launches(none),
+        "nodes": len(launches),
+        "products": w.per_step_products(),
+        **sum_of(launches),
+    }
+
+
+def with_products(row):
+    """A row's thread instructions and sectors with the least that its products by cuBLAS cost."""
+    return row["instructions"] + product_multiply_adds(row["products"]), row["sectors"] + product_sectors(row["products"])

@@ -1,0 +1,132 @@
+/* What a call gives, and whether it is right. */
+#include "workload.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool answers_make(struct answers *answers, const struct workload *w) {
+  const size_t B = (size_t)w->B, T = (size_t)w->T, A = 2 * (size_t)w->H, Y = (size_t)workload_steps(w);
+  *answers = (struct answers){0};
+  bool made = true;
+  if (w->encodes_only) {
+    answers->annotations = calloc(B * T * A, sizeof(float));
+    made = answers->annotations != NULL;
+  } else {
+    answers->contexts = calloc(B * Y * A, sizeof(float));
+    answers->alphas = calloc(B * Y * T, sizeof(float));
+    made = answers->contexts && answers->alphas;
+  }
+  if (w->S > 0) {
+    answers->outputs = calloc(B * Y * (size_t)w->V, sizeof(float));
+    answers->tokens = calloc(B * Y, sizeof(int32_t));
+    made = made && answers->outputs && answers->tokens;
+  }
+  if (!made) {
+    answers_free(answers);
+    fprintf(stderr, "bench: %s: out of memory\n", w->name);
+  }
+  return made;
+}
+
+void answers_free(struct answers *answers) {
+  free(answers->annotations);
+  free(answers->contexts);
+  free(answers->alphas);
+  free(answers->outputs);
+  free(answers->tokens);
+  *answers = (struct answers){0};
+}
+
+static cuseq_status call(const struct workload *w, cuseq_session *session, const cuseq_input *input,
+                         const struct answers *answers) {
+  if (w->encodes_only) {
+    const cuseq_encoding encoding = {.annotations = answers->annotations};
+    return cuseq_encode(session, input, &encoding);
+  }
+  const cuseq_decoding decoding = {.contexts = answers->contexts,
+                                   .alphas = answers->alphas,
+                                   .outputs = answers->outputs,
+                                   .tokens = answers->tokens};
+  return cuseq_run(session, input, NULL, &decoding);
+}
+
+cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
+                           const struct answers *answers) {
+  const cuseq_input input = instance_input(instance);
+  return call(&instance->workload, session, &input, answers);
+}
+
+/* The float64 reference's answers for the rows that are verified, each as a batch of one. */
+static bool make_reference(struct instance *instance) {
+  const struct workload *w = &instance->workload;
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, instance->model);
+  options.device = "reference";
+  options.max_time = w->T;
+  cuseq_session *session;
+  cuseq_status status = cuseq_session_open(instance->model, &options, &session);
+  struct workload one = *w;
+  one.B = 1;
+  for (int32_t n = 0; n < VERIFIED_ROWS && status == CUSEQ_STATUS_OK; n++) {
+    const int32_t b = (int32_t)((int64_t)(w->B - 1) * n / (VERIFIED_ROWS - 1));
+    const size_t skipped = (size_t)b * (size_t)w->T;
+    cuseq_input input = instance_input(instance);
+    input.data = w->ids ? (const void *)(instance->ids + skipped)
+                        : (const void *)(instance->x + skipped * (size_t)w->F);
+    input.batch = 1;
+    input.lengths = instance->lengths ? instance->lengths + b : NULL;
+    instance->rows[n] = b;
+    if (!answers_make(&instance->reference[n], &one))
+      break;
+    status = call(w, session, &input, &instance->reference[n]);
+    instance->has_reference = status == CUSEQ_STATUS_OK && n == VERIFIED_ROWS - 1;
+  }
+  cuseq_session_close(session);
+  if (status != CUSEQ_STATUS_OK)
+    fprintf(stderr, "bench: %s: %s\n", w->name, cuseq_last_error());
+  return instance->has_reference;
+}
+
+/* The larger of `worst` and the largest |got - want| / (tolerance x max(1, |want|)); NaN counts as infinite. */
+static double worst_share(double worst, const float *got, const float *want, size_t count, double tolerance) {
+  for (size_t i = 0; i < count; i++) {
+    const double size = fabs((double)want[i]) > 1.0 ? fabs((double)want[i]) : 1.0;
+    const double share = fabs((double)got[i] - (double)want[i]) / (tolerance * size);
+    worst = share <= worst ? worst : isnan(share) ? INFINITY : share;
+  }
+  return worst;
+}
+
+/* Whether a step's token is the reference's, or one that its outputs do not tell from it. */
+static bool same_token(int32_t got, int32_t want, const float *outputs, int32_t V, double tolerance) {
+  return got == want ||
+         (got >= 0 && got < V && fabs((double)outputs[got] - (double)outputs[want]) <= 2.0 * tolerance);
+}
+
+bool instance_verify(struct instance *instance, const struct answers *got, double *worst) {
+  const struct workload *w = &instance->workload;
+  const size_t A = 2 * (size_t)w->H, T = (size_t)w->T, Y = (size_t)workload_steps(w), V = (size_t)w->V;
+  const double tolerance = w->T <= 64 ? 3e-6 : 1e-5;
+  *worst = INFINITY;
+  if (!instance->has_reference && !make_reference(instance))
+    return false;
+  *worst = 0.0;
+  for (int n = 0; n < VERIFIED_ROWS; n++) {
+    const size_t b = (size_t)instance->rows[n];
+    const struct answers *want = &instance->reference[n];
+    if (w->encodes_only) {
+      *worst = worst_share(*worst, got->annotations + b * T * A, want->annotations, T * A, tolerance);
+      continue;
+    }
+    *worst = worst_share(*worst, got->contexts + b * Y * A, want->contexts, Y * A, tolerance);
+    *worst = worst_share(*worst, got->alphas + b * Y * T, want->alphas, Y * T, tolerance);
+    if (w->S == 0)
+      continue;
+    *worst = worst_share(*worst, got->outputs + b * Y * V, want->outputs, Y * V, tolerance);
+    for (size_t y = 0; y < Y; y++)
+      if (!same_token(got->tokens[b * Y + y], want->tokens[y], want->outputs + y * V, w->V, tolerance))
+        *worst = INFINITY;
+  }
+  return *worst <= 1.0;
+}

@@ -1,0 +1,74 @@
+/* The workloads of the GPU's benchmarks: shapes, models with random weights, random input, and the float64
+ * reference's answers. Nothing of CUDA. */
+#ifndef BENCH_GPU_WORKLOAD_H
+#define BENCH_GPU_WORKLOAD_H
+
+#include "cuseq/cuseq.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct workload {
+  char name[32];
+  int32_t B, T, F, H;
+  int32_t keys;       /* 1: attention Dense(1,tanh); more: Dense(keys,tanh), Dense(1,relu) */
+  int32_t S, Y, V;    /* decoder units, steps, classes; 0: no decoder, one attention step */
+  bool ids;           /* token ids instead of dense input */
+  bool encodes_only;  /* annotations are the result, nothing attends */
+  bool mixed_lengths; /* rows of 1 .. T positions, the first of T */
+};
+
+/* W1, W2 (B 1, 32, 1024), W3, W4, in this order; the count in *count. */
+const struct workload *workloads(int *count);
+
+/* One of them by name ("W1", "W2 B32", ...); NULL where there is none. */
+const struct workload *workload_find(const char *name);
+
+/* What a call gives; arrays that it does not give are NULL. */
+struct answers {
+  float *annotations; /* [B,T,2H] encodes_only */
+  float *contexts;    /* [B,Y,2H] otherwise; Y is 1 without a decoder */
+  float *alphas;      /* [B,Y,T]  */
+  float *outputs;     /* [B,Y,V] with a decoder */
+  int32_t *tokens;    /* [B,Y]   */
+};
+
+enum { VERIFIED_ROWS = 4 };
+
+/* A workload with its model and input, all of it in host memory. */
+struct instance {
+  struct workload workload;
+  cuseq_model *model;
+  float *x;         /* [B,T,F] or NULL */
+  int32_t *ids;     /* [B,T] or NULL */
+  int32_t *lengths; /* [B] or NULL: all T */
+  /* the reference's answers for some rows, from instance_verify()'s first call on */
+  bool has_reference;
+  int32_t rows[VERIFIED_ROWS];
+  struct answers reference[VERIFIED_ROWS];
+};
+
+/* Steps of attention and decoder of one call. */
+int32_t workload_steps(const struct workload *workload);
+
+/* false with a message on stderr. The same numbers on every machine, whatever was made before. */
+bool instance_make(struct instance *instance, const struct workload *workload);
+void instance_free(struct instance *instance);
+
+bool answers_make(struct answers *answers, const struct workload *workload);
+void answers_free(struct answers *answers);
+
+/* The input of all rows, for the public calls. */
+cuseq_input instance_input(const struct instance *instance);
+
+/* One call of a session over the public interface, into host arrays. */
+cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
+                           const struct answers *answers);
+
+/* Whether the first, the last and two rows between agree with the float64 reference; *worst receives the
+ * largest error as a share of what is allowed (design: 3e-6 x max(1, |value|), 1e-5 from T 65 on). Tokens
+ * are compared where the reference's two best outputs are farther apart than that. */
+bool instance_verify(struct instance *instance, const struct answers *got, double *worst);
+
+#endif
