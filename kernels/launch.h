@@ -117,6 +117,31 @@ struct lstm_sequence {
 };
 cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const struct launch_stream *stream);
 
+/* One step of a layer after the product h U, both directions: i, f, o = rec(z), g = act(z), c' = f c + i g, h' = o act(c')
+ * with z = h U + x W + bias. For weights that do not fit on the chip, and for large decoders (T = their steps, D = 1). Rows
+ * whose length is not above `step` are left as they are, so that the states end as the final ones; their output at t = step
+ * becomes 0. The others' position is t = step forward, length - 1 - step backward. */
+struct lstm_cell {
+  int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
+  int32_t step;                           /* 0..T-1 */
+  cuseq_activation activation;            /* tanh, relu, linear */
+  cuseq_activation recurrent_activation;  /* sigmoid, hard_sigmoid, hard_sigmoid_keras2 */
+  const int32_t *d_lengths;               /* [B] each 0..T; NULL: all T */
+  const float *d_products;                /* [D,B,H,4] h U, and whatever else is to be added; NULL: 0 */
+  /* x W: at most one of the three */
+  const float *d_projected;  /* [B,T,D,H,4] without the bias */
+  const int32_t *d_ids;      /* [B,T] the kernel's row of that number; not looked at where t >= the length */
+  const int32_t *d_row_ids;  /* [B] the same, one for the row: a decoder's last token */
+  const float *d_kernel;     /* [ids,D,H,4]; with d_ids and d_row_ids */
+  const float *d_bias;       /* [D,H,4] */
+  const float *d_previous_c; /* [D,B,H] c; may be d_c; NULL: 0; 4-byte aligned */
+  float *d_h, *d_c;          /* [D,B,H] receive h', c'; 4-byte aligned */
+  /* h' of direction d is also written to d_output[d] + (b * T + t) * leading; NULL: not wanted; 4-byte aligned */
+  float *d_output[2];
+  int64_t leading;
+};
+cuseq_status launch_lstm_cell(const struct lstm_cell *arguments, const struct launch_stream *stream);
+
 /* output = forward + backward, forward * backward or their mean, elementwise: the merges other than concat.
  *   d_forward, d_backward, d_output  [count], 4-byte aligned; d_output may be one of the two */
 struct lstm_merge {
