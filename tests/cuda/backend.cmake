@@ -48,6 +48,12 @@ cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
                   CUSEQ_EMULATOR_SEED=7)
+# Mappings forced on shapes that they are not chosen for.
+foreach(way IN ITEMS encoder=cell encoder=grid)
+  string(MAKE_C_IDENTIFIER ${way} name)
+  cuseq_backend_run(backends_${name} 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_CUDA_PLAN=${way}
+                    CUSEQ_EMULATOR_SEED=5)
+endforeach()
 foreach(architecture IN ITEMS 75 80 120)
   cuseq_backend_run(backends_${architecture} ${architecture} COMMAND cuda_backends_smoke ${one_job})
 endforeach()

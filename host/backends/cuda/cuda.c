@@ -1,5 +1,6 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
@@ -72,6 +73,7 @@ static void cuda_close(void *state) {
   cudaSetDevice(session->index);
   if (session->stream)
     cudaStreamSynchronize(session->stream);
+  cuda_graphs_close(session);
   cuda_blas_close(session);
   cuda_decoder_close(session);
   cudaFree(session->arena);
@@ -81,8 +83,15 @@ static void cuda_close(void *state) {
   free(session);
 }
 
+/* What runs step by step is a graph with products in it. */
+static bool needs_graphs(const struct cuda_session *session) {
+  return session->choice.encoder == CUDA_ENCODER_CELL;
+}
+
 static bool needs_blas(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
+  if (needs_graphs(session))
+    return true;
   for (int32_t l = 0; l < config->layers; l++)
     if (!lstm_mapping_takes_x(session->mapping, session->layers[l].inputs, config->units) && l > 0)
       return true;
@@ -113,17 +122,23 @@ static cuseq_status session_fill(struct cuda_session *session) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   cuda_layers_plan(session, plan);
   cuseq_status status = cuda_decoder_open(session, plan);
+  size_t cleared =
+      plan->bytes; /* the sequence kernel's flags begin at 0; cuBLAS's workspace comes last and needs no value */
+  cuda_plan_add(plan, &session->d_blas_workspace,
+                needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
   if (status == CUSEQ_STATUS_OK)
     status = cuda_plan_allocate(session, plan);
   free(plan);
   TRY(status);
-  CUDA_TRY(cudaMemset(session->arena, 0, session->arena_bytes)); /* the sequence kernel's flags begin at 0 */
+  CUDA_TRY(cudaMemset(session->arena, 0, cleared));
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   CUDA_TRY(cudaMallocHost((void **)&session->h_x,
                           positions * (size_t)session->model->config.features * sizeof(float)));
   TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
+  if (needs_graphs(session))
+    TRY(cuda_graphs_open(session));
   CUDA_TRY(cudaDeviceSynchronize());
   return CUSEQ_STATUS_OK;
 }

@@ -11,6 +11,7 @@
 #include <cuda_runtime_api.h>
 
 struct cuda_blas;
+struct cuda_graphs;
 
 /* One layer of the encoder on the device, both directions; packed as launch.h says. */
 struct cuda_layer {
@@ -28,7 +29,9 @@ struct cuda_session {
   cudaStream_t stream;
   char error[512];
   struct launch_stream launch;
-  struct cuda_blas *blas; /* NULL until a shape needs it */
+  struct cuda_blas *blas;     /* NULL until a shape needs it */
+  void *d_blas_workspace;     /* NULL: cuBLAS's own. Captured products need one that stays */
+  struct cuda_graphs *graphs; /* NULL where the choice needs none */
   struct cuda_forced forced;
   struct cuda_choice choice; /* for a call of the limits */
   enum lstm_mapping mapping;
@@ -52,6 +55,7 @@ struct cuda_session {
   float *d_final_h;        /* [layers,D,B,H] */
   float *d_final_c;
   void *d_workspace; /* of the sequence kernel */
+  float *d_products; /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
   /* what is encoded */
   float *d_encoded;                 /* one of d_annotations */
   const int32_t *d_encoded_lengths; /* d_lengths, or NULL: all rows have T positions */
@@ -98,9 +102,25 @@ cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decodin
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued);
 
-/* blas.c: cuBLAS, loaded when a shape first needs it. C[m,n] = A[m,k] B[k,n], row-major, leading dimensions n, k, n. */
+/* blas.c: cuBLAS, loaded when a shape first needs it. */
 cuseq_status cuda_blas_open(struct cuda_session *session);
 void cuda_blas_close(struct cuda_session *session);
+/* Which stream further products go to. */
+cuseq_status cuda_blas_stream(struct cuda_session *session, cudaStream_t stream);
+/* Bytes of d_blas_workspace. */
+size_t cuda_blas_workspace_bytes(const struct launch_device *device);
+/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of B and C n. `count` of them, 0 or 1: one,
+ * lie one after the other. */
+struct cuda_product {
+  const float *a, *b;
+  float *c;
+  int32_t m, n, k;
+  int64_t lda;
+  int32_t count;
+  bool adds;
+};
+cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_product *product);
+/* A and C dense. */
 cuseq_status cuda_blas_multiply(struct cuda_session *session, const float *a, const float *b, float *c,
                                 int32_t m, int32_t n, int32_t k);
 

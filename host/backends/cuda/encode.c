@@ -1,5 +1,6 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/cell_graph.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -25,8 +26,9 @@ cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend
 /* The rows by falling length: mixed batches start their longest chains first. */
 static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
   struct lstm_order order = {input->batch, session->d_lengths, session->d_order};
-  return input->lengths ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
-                        : CUSEQ_STATUS_OK;
+  return input->lengths && session->choice.encoder != CUDA_ENCODER_CELL
+             ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
+             : CUSEQ_STATUS_OK;
 }
 
 /* Where direction d of a layer writes: into the annotations side by side, or apart to be merged. */
@@ -76,6 +78,8 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
 
 static cuseq_status sequence_queue(struct cuda_session *session, const struct lstm_sequence *sequence) {
   CUDA_RANGE("sequence", sequence->batch, sequence->time, sequence->units);
+  if (session->choice.encoder == CUDA_ENCODER_CELL)
+    return cuda_cells_queue(session, sequence);
   return cuda_launched(session, launch_lstm_sequence(sequence, &session->launch));
 }
 

@@ -10,6 +10,7 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   size_t D = (size_t)config_directions(config), H = (size_t)config->units,
          A = (size_t)config->annotation_width;
   size_t states = (size_t)config->layers * D * B * H * sizeof(float);
+  /* with cells the mapping is not looked at, but that it takes no x */
   session->mapping = session->choice.encoder == CUDA_ENCODER_CELL
                          ? LSTM_MAPPING_GRID
                          : (enum lstm_mapping)session->choice.encoder;
@@ -33,9 +34,12 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &session->d_directions, merges ? D * B * T * H * sizeof(float) : 0);
   cuda_plan_add(plan, &session->d_final_h, states);
   cuda_plan_add(plan, &session->d_final_c, states);
-  cuda_plan_add(plan, &session->d_workspace,
-                lstm_workspace_bytes(session->mapping, session->limits.batch, config->units, (int32_t)D,
-                                     &session->device));
+  if (session->choice.encoder == CUDA_ENCODER_CELL)
+    cuda_plan_add(plan, &session->d_products, D * B * H * 4 * sizeof(float));
+  else
+    cuda_plan_add(plan, &session->d_workspace,
+                  lstm_workspace_bytes(session->mapping, session->limits.batch, config->units, (int32_t)D,
+                                       &session->device));
 }
 
 /* One layer's weights, packed on the host and copied; synchronous, since the packed copy goes at the end. */

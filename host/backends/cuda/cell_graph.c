@@ -1,0 +1,56 @@
+/* Encoder layers whose recurrent weights do not fit on the chip: for every step one product h U over all rows and both
+ * directions, and the cell kernel; a graph, so that a layer is one launch whatever T is. */
+#include "backends/cuda/cell_graph.h"
+
+#include "backends/cuda/graphs.h"
+#include "error.h"
+
+#include <string.h>
+
+/* h lies where the final states are wanted: rows that have ended are left alone, so that theirs stay. */
+static cuseq_status steps_queue(struct cuda_session *session, const void *arguments) {
+  const struct lstm_sequence *a = arguments;
+  int32_t H = a->units;
+  struct cuda_product product = {.b = a->d_recurrent,
+                                 .c = session->d_products,
+                                 .m = a->batch,
+                                 .n = 4 * H,
+                                 .k = H,
+                                 .lda = H,
+                                 .count = a->directions};
+  struct lstm_cell cell = {.batch = a->batch,
+                           .time = a->time,
+                           .units = H,
+                           .directions = a->directions,
+                           .activation = a->activation,
+                           .recurrent_activation = a->recurrent_activation,
+                           .d_lengths = a->d_lengths,
+                           .d_projected = a->d_projected,
+                           .d_ids = a->d_ids,
+                           .d_kernel = a->d_kernel,
+                           .d_bias = a->d_bias,
+                           .d_h = a->d_final_h,
+                           .d_c = a->d_final_c,
+                           .d_output = {a->d_output[0], a->d_output[1]},
+                           .leading = a->leading};
+  for (cell.step = 0; cell.step < a->time; cell.step++) {
+    product.a = cell.step > 0 ? a->d_final_h : a->d_initial_h;
+    cell.d_products = product.a ? session->d_products : NULL; /* a first h of 0 needs no product */
+    cell.d_previous_c = cell.step > 0 ? a->d_final_c : a->d_initial_c;
+    if (product.a)
+      TRY(cuda_blas_product(session, &product));
+    TRY(cuda_launched(session, launch_lstm_cell(&cell, &session->launch)));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_cells_queue(struct cuda_session *session, const struct lstm_sequence *a) {
+  struct cuda_graph_key key;
+  memset(&key, 0, sizeof key);
+  const int64_t sizes[] = {a->batch, a->time};
+  const void *arrays[] = {a->d_recurrent, a->d_lengths,   a->d_projected, a->d_ids,     a->d_initial_h,
+                          a->d_initial_c, a->d_output[0], a->d_output[1], a->d_final_h, a->d_final_c};
+  memcpy(key.sizes, sizes, sizeof sizes);
+  memcpy(key.arrays, arrays, sizeof arrays);
+  return cuda_graph_launch(session, &key, steps_queue, a);
+}

@@ -1,0 +1,116 @@
+#include "backends/cuda/graphs.h"
+
+#include "backends/cuda/trace.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct cuda_graphs {
+  cudaStream_t capture; /* never runs anything: the caller's stream may be one that cannot be captured */
+  uint64_t launches;
+  int32_t count;
+  struct {
+    struct cuda_graph_key key;
+    cudaGraphExec_t exec;
+    uint64_t last; /* the launch that used it last */
+  } kept[GRAPHS_KEPT];
+};
+
+cuseq_status cuda_graphs_open(struct cuda_session *session) {
+  session->graphs = calloc(1, sizeof *session->graphs);
+  if (!session->graphs)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  CUDA_TRY(cudaStreamCreateWithFlags(&session->graphs->capture, cudaStreamNonBlocking));
+  return CUSEQ_STATUS_OK;
+}
+
+void cuda_graphs_close(struct cuda_session *session) {
+  struct cuda_graphs *graphs = session->graphs;
+  if (!graphs)
+    return;
+  for (int32_t i = 0; i < graphs->count; i++)
+    cudaGraphExecDestroy(graphs->kept[i].exec);
+  if (graphs->capture)
+    cudaStreamDestroy(graphs->capture);
+  free(graphs);
+  session->graphs = NULL;
+}
+
+/* Queues the steps on the capturing stream. The mode is relaxed: what cuBLAS does beside the stream - loading a kernel, say -
+ * does not break the capture, and neither do other threads. */
+static cuseq_status graph_capture(struct cuda_session *session, cuda_graph_steps *steps,
+                                  const void *arguments, cudaGraph_t *graph) {
+  cudaStream_t capture = session->graphs->capture;
+  *graph = NULL;
+  TRY(cuda_blas_stream(session, capture));
+  CUDA_TRY(cudaStreamBeginCapture(capture, cudaStreamCaptureModeRelaxed));
+  session->launch.stream = capture;
+  cuseq_status status = steps(session, arguments);
+  session->launch.stream = session->stream;
+  cudaError_t error =
+      cudaStreamEndCapture(capture, graph); /* also after a failure: the stream is to be usable */
+  TRY(status);
+  CUDA_TRY(error);
+  return cuda_blas_stream(session, session->stream);
+}
+
+static cuseq_status graph_make(struct cuda_session *session, cuda_graph_steps *steps, const void *arguments,
+                               cudaGraphExec_t *exec) {
+  CUDA_RANGE("capture", session->batch, session->time, session->model->config.units);
+  cudaGraph_t graph;
+  cuseq_status status = graph_capture(session, steps, arguments, &graph);
+  if (status == CUSEQ_STATUS_OK) {
+    cudaError_t error = cudaGraphInstantiateWithFlags(exec, graph, 0);
+    if (error == cudaErrorMemoryAllocation)
+      status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
+                         "cuda:%d: out of memory (needed a graph for batch %d and time %d)",
+                         (int)session->index, (int)session->batch, (int)session->time);
+    else if (error != cudaSuccess)
+      status = cuda_failure(error, "cudaGraphInstantiateWithFlags");
+  }
+  if (graph)
+    cudaGraphDestroy(graph);
+  return status;
+}
+
+/* Where the next graph is kept. What makes room for it may still be running. */
+static cuseq_status graph_room(struct cuda_session *session, int32_t *place) {
+  struct cuda_graphs *graphs = session->graphs;
+  *place = graphs->count;
+  if (graphs->count < GRAPHS_KEPT)
+    return CUSEQ_STATUS_OK;
+  *place = 0;
+  for (int32_t i = 1; i < GRAPHS_KEPT; i++)
+    if (graphs->kept[i].last < graphs->kept[*place].last)
+      *place = i;
+  CUDA_TRY(cudaStreamSynchronize(session->stream));
+  cudaGraphExec_t oldest = graphs->kept[*place].exec;
+  graphs->kept[*place] = graphs->kept[--graphs->count];
+  *place = graphs->count;
+  CUDA_TRY(cudaGraphExecDestroy(oldest));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_graph_launch(struct cuda_session *session, const struct cuda_graph_key *key,
+                               cuda_graph_steps *steps, const void *arguments) {
+  struct cuda_graphs *graphs = session->graphs;
+  int32_t i = 0;
+  while (i < graphs->count && memcmp(&graphs->kept[i].key, key, sizeof *key) != 0)
+    i++;
+  if (i == graphs->count) {
+    cudaGraphExec_t exec;
+    TRY(graph_make(session, steps, arguments, &exec));
+    cuseq_status status = graph_room(session, &i);
+    if (status != CUSEQ_STATUS_OK) {
+      cudaGraphExecDestroy(exec);
+      return status;
+    }
+    graphs->kept[i].key = *key;
+    graphs->kept[i].exec = exec;
+    graphs->count++;
+  }
+  graphs->kept[i].last = ++graphs->launches;
+  CUDA_TRY(cudaGraphLaunch(graphs->kept[i].exec, session->stream));
+  return CUSEQ_STATUS_OK;
+}
