@@ -3,6 +3,7 @@
  * work on the machine changes both. */
 #include "peak.h"
 #include "report.h"
+#include "timing.h"
 #include "workload.h"
 
 #include <getopt.h>
@@ -11,21 +12,6 @@
 #include <string.h>
 
 enum { MOST_CASES = 16, BURSTS = 4, MOST_TRIES = 4, MOST_ROUNDS = 200 };
-
-/* Times one call: the best of calls for about `seconds`, at least two. */
-static double time_call(const struct instance *instance, cuseq_session *session, double seconds) {
-  double best = 1e9, start = peak_clock(), now = start;
-  for (int calls = 0; calls < 2 || now - start < seconds; calls++) {
-    double before = now;
-    if (instance_call(instance, session, 0, instance->workload->B) != CUSEQ_STATUS_OK) {
-      fprintf(stderr, "bench_cpu: %s\n", cuseq_last_error());
-      exit(3);
-    }
-    now = peak_clock();
-    best = now - before < best ? now - before : best;
-  }
-  return best;
-}
 
 static double larger(double a, double b) {
   return a > b ? a : b;
@@ -147,19 +133,16 @@ int main(int argc, char **argv) {
     return 2;
   }
   static struct bench bench;
-  cuseq_device device;
-  for (int32_t i = 0; i < cuseq_device_count(); i++)
-    if (cuseq_device_get(i, &device) == CUSEQ_STATUS_OK && strcmp(device.name, "cpu") == 0)
-      break;
-  peak_choose(device.description);
+  struct heading heading;
+  heading_make(&heading, "cpu", timing_processor(), argc, argv);
   if (!bench_open(&bench, only)) {
     bench_close(&bench);
     return 3;
   }
   bench_measure(&bench, rounds);
-  report_header(argc, argv, device.description, rounds);
+  report_header(&heading, rounds);
   report_table(bench.results, bench.count);
-  bool written = !json || report_json(json, argc, argv, device.description, bench.results, bench.count);
+  bool written = !json || report_json(json, &heading, rounds, bench.results, bench.count);
   bench_close(&bench);
   return written ? 0 : 2;
 }

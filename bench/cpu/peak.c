@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -94,55 +95,61 @@ double peak_clock(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* The second thread: sleeps on its condition, and spins for the start of each burst. */
+/* The other threads: they sleep on a condition, and spin for the start of each burst. */
 static struct {
-  pthread_t handle;
-  bool started;
+  pthread_t handles[PEAK_MOST_THREADS - 1];
+  int started;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
-  bool awake, stop;
-  atomic_int bursts_wanted, ready, done;
-} helper = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+  int generation, active; /* a new generation wakes the first `active` */
+  bool stop;
+  atomic_int bursts_wanted, ready, done, left;
+} helpers = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static void helper_bursts(void) {
   for (int burst = 1;; burst++) {
-    atomic_store(&helper.ready, burst);
+    atomic_fetch_add(&helpers.ready, 1);
     int wanted;
-    while ((wanted = atomic_load(&helper.bursts_wanted)) < burst && wanted >= 0)
+    while ((wanted = atomic_load(&helpers.bursts_wanted)) < burst && wanted >= 0)
       ;
     if (wanted < 0)
       return;
     sink = chosen->run(BURST);
-    atomic_store(&helper.done, burst);
+    atomic_fetch_add(&helpers.done, 1);
   }
 }
 
-static void *helper_main(void *unused) {
-  (void)unused;
-  for (;;) {
-    pthread_mutex_lock(&helper.mutex);
-    while (!helper.awake && !helper.stop)
-      pthread_cond_wait(&helper.wake, &helper.mutex);
-    bool stop = helper.stop;
-    helper.awake = false;
-    pthread_mutex_unlock(&helper.mutex);
+static void *helper_main(void *argument) {
+  const int index = (int)(intptr_t)argument;
+  for (int seen = 0;;) {
+    pthread_mutex_lock(&helpers.mutex);
+    while (!helpers.stop && (helpers.generation == seen || index >= helpers.active))
+      pthread_cond_wait(&helpers.wake, &helpers.mutex);
+    bool stop = helpers.stop;
+    seen = helpers.generation;
+    pthread_mutex_unlock(&helpers.mutex);
     if (stop)
       return NULL;
     helper_bursts();
-    atomic_store(&helper.ready, -1);
+    atomic_fetch_add(&helpers.left, 1);
   }
 }
 
-static void helper_signal(bool stop) {
-  if (!helper.started && stop)
-    return;
-  if (!helper.started)
-    helper.started = pthread_create(&helper.handle, NULL, helper_main, NULL) == 0;
-  pthread_mutex_lock(&helper.mutex);
-  helper.awake = !stop;
-  helper.stop = stop;
-  pthread_cond_signal(&helper.wake);
-  pthread_mutex_unlock(&helper.mutex);
+/* Wakes `wanted` helpers, started where they are not yet; how many there are. */
+static int helpers_wake(int wanted) {
+  while (helpers.started < wanted) {
+    void *index = (void *)(intptr_t)helpers.started;
+    if (pthread_create(&helpers.handles[helpers.started], NULL, helper_main, index) != 0)
+      break;
+    helpers.started++;
+  }
+  const int active = wanted < helpers.started ? wanted : helpers.started;
+  pthread_mutex_lock(&helpers.mutex);
+  helpers.active = active;
+  helpers.generation++;
+  pthread_cond_broadcast(&helpers.wake);
+  pthread_mutex_unlock(&helpers.mutex);
+  return active;
 }
 
 static double burst_flops(int threads) {
@@ -160,36 +167,47 @@ static double measure_one(int bursts) {
   return burst_flops(1) / best * 1e-9;
 }
 
-static double measure_two(int bursts) {
+static void wait_for(atomic_int *counter, int count) {
+  while (atomic_load(counter) != count)
+    ;
+}
+
+static double measure_many(int threads, int bursts) {
   double best = 1e9;
-  atomic_store(&helper.bursts_wanted, 0);
-  atomic_store(&helper.done, 0);
-  atomic_store(&helper.ready, 0);
-  helper_signal(false);
+  atomic_store(&helpers.bursts_wanted, 0);
+  atomic_store(&helpers.done, 0);
+  atomic_store(&helpers.ready, 0);
+  atomic_store(&helpers.left, 0);
+  const int active = helpers_wake(threads - 1);
   for (int burst = 1; burst <= bursts; burst++) {
-    while (atomic_load(&helper.ready) != burst)
-      ;
+    wait_for(&helpers.ready, burst * active);
     double start = peak_clock();
-    atomic_store(&helper.bursts_wanted, burst);
+    atomic_store(&helpers.bursts_wanted, burst);
     sink = chosen->run(BURST);
-    while (atomic_load(&helper.done) != burst)
-      ;
+    wait_for(&helpers.done, burst * active);
     double seconds = peak_clock() - start;
     best = seconds < best ? seconds : best;
   }
-  atomic_store(&helper.bursts_wanted, -1);
-  while (atomic_load(&helper.ready) != -1)
-    ;
-  return burst_flops(2) / best * 1e-9;
+  atomic_store(&helpers.bursts_wanted, -1);
+  wait_for(&helpers.left, active);
+  return burst_flops(active + 1) / best * 1e-9;
 }
 
 double peak_measure(int threads, int bursts) {
-  return threads == 1 ? measure_one(bursts) : measure_two(bursts);
+  threads = threads < PEAK_MOST_THREADS ? threads : PEAK_MOST_THREADS;
+  return threads == 1 ? measure_one(bursts) : measure_many(threads, bursts);
+}
+
+int peak_lanes(void) {
+  return chosen->lanes;
 }
 
 void peak_end(void) {
-  helper_signal(true);
-  if (helper.started)
-    pthread_join(helper.handle, NULL);
-  helper.started = false;
+  pthread_mutex_lock(&helpers.mutex);
+  helpers.stop = true;
+  pthread_cond_broadcast(&helpers.wake);
+  pthread_mutex_unlock(&helpers.mutex);
+  while (helpers.started > 0)
+    pthread_join(helpers.handles[--helpers.started], NULL);
+  helpers.stop = false;
 }

@@ -2,16 +2,22 @@
 #ifndef BENCH_CPU_PEAK_H
 #define BENCH_CPU_PEAK_H
 
+enum { PEAK_MOST_THREADS = 256 };
+
 /* Picks the kernel for the instruction set that `description` (of the device "cpu") starts with. */
 void peak_choose(const char *description);
+
+/* Floats in a vector of the instruction set picked. */
+int peak_lanes(void);
 
 /* Seconds since some start. */
 double peak_clock(void);
 
-/* GFLOP/s of `threads` (1 or 2) threads together: the best of some bursts of about 0.3 ms. */
+/* GFLOP/s of `threads` (1 .. PEAK_MOST_THREADS) threads together: the best of some bursts of about 0.3 ms.
+ * One caller at a time. */
 double peak_measure(int threads, int bursts);
 
-/* Ends the second thread. */
+/* Ends the other threads. */
 void peak_end(void);
 
 #endif

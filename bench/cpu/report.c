@@ -1,11 +1,10 @@
 #include "report.h"
 
+#include "timing.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 void result_reserve(struct result *result, int rounds) {
   result->samples = calloc((size_t)rounds, sizeof *result->samples);
@@ -40,38 +39,8 @@ int result_undisturbed(const struct result *result, int threads) {
   return count;
 }
 
-/* The line of a command's output, or "unknown". */
-static void first_line(const char *command, char *text, size_t capacity) {
-  FILE *pipe = popen(command, "r");
-  if (!pipe || !fgets(text, (int)capacity, pipe))
-    snprintf(text, capacity, "unknown");
-  text[strcspn(text, "\n")] = 0;
-  if (pipe)
-    pclose(pipe);
-}
-
-struct heading {
-  char machine[256], commit[64], date[32], command[512];
-};
-
-static void heading_make(struct heading *heading, int argc, char **argv) {
-  first_line("sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo", heading->machine, sizeof heading->machine);
-  first_line("git describe --always --dirty 2>/dev/null", heading->commit, sizeof heading->commit);
-  time_t now = time(NULL);
-  strftime(heading->date, sizeof heading->date, "%Y-%m-%d %H:%M UTC", gmtime(&now));
-  heading->command[0] = 0;
-  for (int i = 0; i < argc; i++) {
-    size_t used = strlen(heading->command);
-    snprintf(heading->command + used, sizeof heading->command - used, "%s%s", i ? " " : "", argv[i]);
-  }
-}
-
-void report_header(int argc, char **argv, const char *processor, int rounds) {
-  struct heading heading;
-  heading_make(&heading, argc, argv);
-  printf("# machine   %s: %s\n# compiler  %s\n# cuseq     %s, commit %s, %s\n# command   %s\n",
-         heading.machine, processor, BENCH_COMPILER, cuseq_version(), heading.commit, heading.date,
-         heading.command);
+void report_header(const struct heading *heading, int rounds) {
+  heading_print(heading);
   printf("# verified  every case against the float64 reference before it was timed\n");
   printf("# rounds    %d or more; a round's time is the best of its calls, its peak the best of FMA bursts "
          "before "
@@ -82,29 +51,17 @@ void report_header(int argc, char **argv, const char *processor, int rounds) {
   printf("# FLOPs     2 x multiply-adds executed; gathers, activations and padding count nothing\n");
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return x < y ? -1 : x > y;
-}
-
-/* Smallest, median and largest of one figure over the undisturbed rounds; zeros without any. */
-struct spread {
-  double low, median, high;
-};
-
 enum { MOST_ROUNDS = 1000 }; /* more than the program makes */
 
-static struct spread spread_of(const struct result *result, double (*figure)(const struct sample *, int),
-                               int thread) {
+/* One figure over the undisturbed rounds. */
+static struct spread figure_spread(const struct result *result, double (*figure)(const struct sample *, int),
+                                   int thread) {
   double values[MOST_ROUNDS];
   int count = 0;
   for (int i = 0; i < result->count && count < MOST_ROUNDS; i++)
     if (undisturbed(result, &result->samples[i], thread))
       values[count++] = figure(&result->samples[i], thread);
-  if (count == 0)
-    return (struct spread){0.0, 0.0, 0.0};
-  qsort(values, (size_t)count, sizeof *values, ascending);
-  return (struct spread){values[0], (values[(count - 1) / 2] + values[count / 2]) / 2.0, values[count - 1]};
+  return spread_of(values, count);
 }
 
 static double figure_seconds(const struct sample *sample, int thread) {
@@ -126,18 +83,18 @@ static double figure_gain(const struct sample *sample, int thread) {
 }
 
 static const char *verdict(double reached, double bar) {
-  return bar <= 0.0 ? "-" : reached <= 0.0 ? "not measured" : reached >= bar ? "reached" : "MISSED";
+  return bar <= 0.0 ? "-" : isnan(reached) ? "not measured" : reached >= bar ? "reached" : "MISSED";
 }
 
 static void report_row(const struct result *result, int thread) {
   const struct workload *w = result->workload;
-  const struct spread seconds = spread_of(result, figure_seconds, thread),
-                      rate = spread_of(result, figure_rate, thread),
-                      share = spread_of(result, figure_share, thread);
+  const struct spread seconds = figure_spread(result, figure_seconds, thread),
+                      rate = figure_spread(result, figure_rate, thread),
+                      share = figure_spread(result, figure_share, thread);
   printf("%-9s %d %3d/%-3d %10.1f %10.1f %6.1f%%  %7.1f  %6.1f %6.1f", w->name, thread + 1,
          result_undisturbed(result, thread + 1), result->count, seconds.median * 1e6, seconds.low * 1e6,
-         seconds.median <= 0.0 ? 0.0 : 100.0 * (seconds.high - seconds.low) / seconds.median, rate.high,
-         100.0 * share.high, 100.0 * share.median);
+         100.0 * (seconds.high - seconds.low) / seconds.median, rate.high, 100.0 * share.high,
+         100.0 * share.median);
   if (thread == 0) {
     if (w->bar > 0.0)
       printf("       -      -  >= %2.0f%% of peak   %s\n", 100.0 * w->bar, verdict(share.high, w->bar));
@@ -145,7 +102,7 @@ static void report_row(const struct result *result, int thread) {
       printf("       -      -  -\n");
     return;
   }
-  const struct spread gain = spread_of(result, figure_gain, 1);
+  const struct spread gain = figure_spread(result, figure_gain, 1);
   printf("  %6.3f %6.3f", gain.high, gain.median);
   if (w->bar_gain > 0.0)
     printf("  >= %.2f of gain   %s\n", w->bar_gain, verdict(gain.high, w->bar_gain));
@@ -168,64 +125,46 @@ void report_table(const struct result *results, int count) {
       report_row(&results[n], thread);
 }
 
-static void json_text(FILE *file, const char *text) {
-  fputc('"', file);
-  for (; *text; text++) {
-    if (*text == '"' || *text == '\\')
-      fputc('\\', file);
-    fputc((unsigned char)*text < 0x20 ? ' ' : *text, file);
-  }
-  fputc('"', file);
-}
-
-static void json_case(FILE *file, const struct result *result, int thread) {
+static void row_of(struct results *file, const struct result *result, int thread) {
   const struct workload *w = result->workload;
-  const struct spread seconds = spread_of(result, figure_seconds, thread),
-                      rate = spread_of(result, figure_rate, thread),
-                      share = spread_of(result, figure_share, thread),
-                      gain = spread_of(result, figure_gain, 1);
+  const struct spread seconds = figure_spread(result, figure_seconds, thread),
+                      rate = figure_spread(result, figure_rate, thread),
+                      share = figure_spread(result, figure_share, thread),
+                      gain = figure_spread(result, figure_gain, 1);
   const double bar = thread == 0 ? w->bar : w->bar_gain, reached = thread == 0 ? share.high : gain.high;
-  fprintf(file,
-          "    {\"case\":\"%s\",\"threads\":%d,\"median_us\":%.3f,\"best_us\":%.3f,\"worst_us\":%.3f,"
-          "\"gflops\":%.3f,\"peak_share_best\":%.4f,\"peak_share_median\":%.4f,\"gain_share_best\":%.4f,"
-          "\"gain_share_median\":%.4f,\"error_share\":%.4f,\"bar\":%.2f,\"reached\":%s}",
-          w->name, thread + 1, seconds.median * 1e6, seconds.low * 1e6, seconds.high * 1e6, rate.high,
-          share.high, share.median, gain.high, gain.median, result->error[thread], bar,
-          bar <= 0.0       ? "null"
-          : reached >= bar ? "true"
-                           : "false");
+  results_row(file, "time");
+  results_text(file, "workload", w->name);
+  results_number(file, "threads", thread + 1);
+  results_text(file, "system", "cuseq");
+  results_number(file, "median_us", seconds.median * 1e6);
+  results_number(file, "low_us", seconds.low * 1e6);
+  results_number(file, "high_us", seconds.high * 1e6);
+  results_number(file, "rounds", result_undisturbed(result, thread + 1));
+  results_number(file, "error_share", result->error[thread]);
+  results_number(file, "gflops", rate.high);
+  results_number(file, "share_best", share.high);
+  results_number(file, "share_median", share.median);
+  results_number(file, "gain_best", thread == 1 ? gain.high : NAN);
+  results_number(file, "gain_median", thread == 1 ? gain.median : NAN);
+  results_number(file, "bar", bar > 0.0 ? bar : NAN);
+  results_text(file, "verdict", verdict(reached, bar));
+  if (isnan(seconds.median))
+    results_text(file, "reason", "every round was disturbed by other work on the machine");
 }
 
-bool report_json(const char *path, int argc, char **argv, const char *processor, const struct result *results,
+bool report_json(const char *path, const struct heading *heading, int rounds, const struct result *results,
                  int count) {
-  struct heading heading;
-  heading_make(&heading, argc, argv);
-  FILE *file = fopen(path, "w");
-  if (!file) {
-    fprintf(stderr, "bench_cpu: %s: cannot be written\n", path);
+  struct results *file = results_begin(path, heading, rounds);
+  if (!file)
     return false;
+  for (int thread = 0; thread < 2; thread++) {
+    results_row(file, "machine");
+    results_text(file, "what", thread == 0 ? "peak on 1 thread" : "peak on 2 threads");
+    results_number(file, "value", results[0].best_peak[thread]);
+    results_text(file, "unit", "GFLOP/s");
   }
-  const struct {
-    const char *key, *value;
-  } lines[] = {{"machine", heading.machine}, {"processor", processor},   {"compiler", BENCH_COMPILER},
-               {"version", cuseq_version()}, {"commit", heading.commit}, {"date", heading.date},
-               {"command", heading.command}};
-  fputs("{\n", file);
-  for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-    fprintf(file, "  \"%s\": ", lines[i].key);
-    json_text(file, lines[i].value);
-    fputs(",\n", file);
-  }
-  fputs("  \"cases\": [\n", file);
   for (int n = 0; n < count; n++)
-    for (int thread = 0; thread < 2; thread++) {
-      json_case(file, &results[n], thread);
-      fputs(n == count - 1 && thread == 1 ? "\n" : ",\n", file);
-    }
-  fputs("  ]\n}\n", file);
-  bool whole = !ferror(file);
-  whole = fclose(file) == 0 && whole;
-  if (!whole)
-    fprintf(stderr, "bench_cpu: %s: cannot be written\n", path);
-  return whole;
+    for (int thread = 0; thread < 2; thread++)
+      row_of(file, &results[n], thread);
+  return results_end(file);
 }

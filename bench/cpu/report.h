@@ -2,6 +2,7 @@
 #ifndef BENCH_CPU_REPORT_H
 #define BENCH_CPU_REPORT_H
 
+#include "results/results.h"
 #include "workload.h"
 
 /* One round of one case; [0] on one thread, [1] on two. */
@@ -28,11 +29,11 @@ void result_free(struct result *result);
  * are not counted. */
 int result_undisturbed(const struct result *result, int threads);
 
-void report_header(int argc, char **argv, const char *processor, int rounds);
+void report_header(const struct heading *heading, int rounds);
 void report_table(const struct result *results, int count);
 
 /* false with a message where the file cannot be written. */
-bool report_json(const char *path, int argc, char **argv, const char *processor, const struct result *results,
+bool report_json(const char *path, const struct heading *heading, int rounds, const struct result *results,
                  int count);
 
 #endif

@@ -103,7 +103,7 @@ static float random_between(float low, float high) {
 
 static void *checked(void *memory) {
   if (!memory) {
-    fprintf(stderr, "bench_cpu: out of memory\n");
+    fprintf(stderr, "bench: out of memory\n");
     exit(3);
   }
   return memory;
@@ -176,7 +176,7 @@ static bool make_model(struct instance *instance) {
   for (size_t i = 0; i < tensors.count; i++)
     free((void *)tensors.list[i].data);
   if (status != CUSEQ_STATUS_OK)
-    fprintf(stderr, "bench_cpu: %s\n", cuseq_last_error());
+    fprintf(stderr, "bench: %s\n", cuseq_last_error());
   return status == CUSEQ_STATUS_OK;
 }
 
@@ -223,7 +223,7 @@ cuseq_session *instance_open(const struct instance *instance, const char *device
   options.max_time = instance->workload->T;
   cuseq_session *session;
   if (cuseq_session_open(instance->model, &options, &session) != CUSEQ_STATUS_OK)
-    fprintf(stderr, "bench_cpu: %s\n", cuseq_last_error());
+    fprintf(stderr, "bench: %s\n", cuseq_last_error());
   return session;
 }
 
