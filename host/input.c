@@ -119,24 +119,52 @@ cuseq_status input_check_finite(const char *name, const float *values, size_t ro
                    name, i / columns, i % columns, value_name(values[i]));
 }
 
-static cuseq_status dense_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
-                               int32_t *ids, struct backend_input *view) {
-  if (dense_one_hot(input, config->features, ids)) {
+/* Ids that nobody can check here, as the lengths are on the device: an int64 that is no int32 becomes the nearest one. */
+static void ids_narrow(const cuseq_input *input, int32_t *ids) {
+  size_t count = (size_t)input->batch * (size_t)input->time;
+  for (size_t i = 0; i < count; i++) {
+    int64_t id = input->dtype == CUSEQ_DTYPE_I64 ? ((const int64_t *)input->data)[i]
+                                                 : ((const int32_t *)input->data)[i];
+    ids[i] = id < INT32_MIN ? INT32_MIN : id > INT32_MAX ? INT32_MAX : (int32_t)id;
+  }
+}
+
+static void dense_view(const cuseq_input *input, struct backend_input *view) {
+  if (input->dtype == CUSEQ_DTYPE_F64)
+    view->f64 = input->data;
+  else
+    view->f32 = input->data;
+}
+
+/* Data in host memory with lengths there, or none. */
+static cuseq_status data_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
+                              int32_t *ids, struct backend_input *view) {
+  bool dense = input->dtype == CUSEQ_DTYPE_F32 || input->dtype == CUSEQ_DTYPE_F64;
+  if (!dense)
+    TRY(ids_copy(input, config->features, ids));
+  if (!dense || dense_one_hot(input, config->features, ids)) {
     view->ids = ids;
     return CUSEQ_STATUS_OK;
   }
   for (int32_t b = 0; b < input->batch && !allow_nonfinite; b++)
     TRY(dense_check_row(input, b, config->features));
-  if (input->dtype == CUSEQ_DTYPE_F64)
-    view->f64 = input->data;
-  else
-    view->f32 = input->data;
+  dense_view(input, view);
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bool allow_nonfinite,
-                        int32_t *ids, struct backend_input *view) {
-  for (int32_t b = 0; input->lengths && b < input->batch; b++)
+static void unchecked_view(const cuseq_input *input, int32_t *ids, struct backend_input *view) {
+  if (input->dtype == CUSEQ_DTYPE_F32 || input->dtype == CUSEQ_DTYPE_F64) {
+    dense_view(input, view);
+  } else {
+    ids_narrow(input, ids);
+    view->ids = ids;
+  }
+}
+
+cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, const bool *on_device,
+                        bool allow_nonfinite, int32_t *ids, struct backend_input *view) {
+  bool looks = !on_device[BACKEND_LENGTHS];
+  for (int32_t b = 0; looks && input->lengths && b < input->batch; b++)
     if (input->lengths[b] < 1 || input->lengths[b] > input->time)
       return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                        "lengths: row %d is out of range (found %d, needed 1 to %d)", (int)b,
@@ -147,13 +175,17 @@ cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, bo
                                  .initial_h = input->initial_h,
                                  .initial_c = input->initial_c};
   size_t states = (size_t)config->layers * config_directions(config) * input->batch;
-  if (!allow_nonfinite) {
+  if (!allow_nonfinite && !on_device[BACKEND_INITIAL_H])
     TRY(input_check_finite("initial_h", input->initial_h, states, config->units));
+  if (!allow_nonfinite && !on_device[BACKEND_INITIAL_C])
     TRY(input_check_finite("initial_c", input->initial_c, states, config->units));
+  if (on_device[BACKEND_DATA]) {
+    view->device = input->data;
+    view->dtype = input->dtype;
+  } else if (looks) {
+    TRY(data_view(config, input, allow_nonfinite, ids, view));
+  } else {
+    unchecked_view(input, ids, view);
   }
-  if (input->dtype == CUSEQ_DTYPE_F32 || input->dtype == CUSEQ_DTYPE_F64)
-    return dense_view(config, input, allow_nonfinite, ids, view);
-  TRY(ids_copy(input, config->features, ids));
-  view->ids = ids;
   return CUSEQ_STATUS_OK;
 }

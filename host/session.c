@@ -1,4 +1,5 @@
 /* Sessions: a model bound to a device. Every argument is checked here, once for all backends. */
+#include "arrays.h"
 #include "device.h"
 #include "error.h"
 #include "input.h"
@@ -15,8 +16,9 @@ struct cuseq_session {
   struct backend_limits limits;
   bool allow_nonfinite;
   char device[32];
+  struct arrays arrays;
   int32_t *ids;          /* [limits.batch, limits.time] */
-  int32_t *start_tokens; /* [limits.batch]; NULL without feedback */
+  int32_t *start_tokens; /* [limits.batch]; NULL without feedback, or where the backend knows it */
   int32_t batch;         /* of what is encoded; 0: nothing is */
   char *failure;         /* the first failure of the device; NULL: none */
 };
@@ -65,9 +67,10 @@ static cuseq_status session_allocate(cuseq_session *session) {
   const cuseq_config *config = &session->model->config;
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   session->ids = malloc(positions * sizeof *session->ids);
-  if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
+  bool starts = config->feedback == CUSEQ_FEEDBACK_OUTPUT && !session->backend->stream;
+  if (starts)
     session->start_tokens = malloc((size_t)session->limits.batch * sizeof *session->start_tokens);
-  if (!session->ids || (config->feedback == CUSEQ_FEEDBACK_OUTPUT && !session->start_tokens))
+  if (!session->ids || (starts && !session->start_tokens))
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
                      (int)session->limits.batch, (int)session->limits.time);
@@ -99,6 +102,7 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
                                            .memory = options->memory,
                                            .stream = options->stream,
                                            .asynchronous = options->asynchronous != 0,
+                                           .allow_nonfinite = opened->allow_nonfinite,
                                            .cuda_plan = options->cuda_plan};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
@@ -106,6 +110,10 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
   opened->limits.cuda_plan = NULL; /* the caller's */
+  opened->arrays = (struct arrays){.backend = opened->backend,
+                                   .state = opened->state,
+                                   .memory = options->memory,
+                                   .device = opened->device};
   *session = opened;
   return CUSEQ_STATUS_OK;
 cleanup:
@@ -215,7 +223,7 @@ static cuseq_status previous_check(const cuseq_session *session, const int32_t *
 
 /* Checks a decoding and resolves what it leaves to the model: steps, previous tokens. */
 static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_decoding *decoding,
-                                     int32_t batch, const char *call, cuseq_decoding *resolved) {
+                                     const char *call, cuseq_decoding *resolved) {
   const cuseq_config *config = &session->model->config;
   *resolved = *decoding;
   if (!config->has_decoder) {
@@ -233,16 +241,25 @@ static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_d
   }
   if (config->has_decoder && resolved->steps == 0)
     resolved->steps = config->steps;
-  bool feedback = config->feedback == CUSEQ_FEEDBACK_OUTPUT;
-  if (feedback && decoding->previous)
-    TRY(previous_check(session, decoding->previous, batch));
-  if (!feedback || !decoding->previous)
+  if (config->feedback != CUSEQ_FEEDBACK_OUTPUT || !decoding->previous)
     resolved->previous = session->start_tokens;
-  if (!session->allow_nonfinite) {
-    TRY(input_check_finite("decoder initial_h", decoding->initial_h, batch, config->state_units));
-    TRY(input_check_finite("decoder initial_c", decoding->initial_c, batch, config->state_units));
-  }
   return CUSEQ_STATUS_OK;
+}
+
+/* Locates the arrays of a decoding and looks into those that it starts from, where they are on the host. */
+static cuseq_status decoding_check(cuseq_session *session, const cuseq_decoding *decoding, int32_t batch) {
+  const cuseq_config *config = &session->model->config;
+  const bool *on_device = session->arrays.on_device;
+  TRY(arrays_of_decoding(&session->arrays, decoding));
+  if (decoding->previous && !on_device[BACKEND_PREVIOUS])
+    TRY(previous_check(session, decoding->previous, batch));
+  if (session->allow_nonfinite)
+    return CUSEQ_STATUS_OK;
+  if (!on_device[BACKEND_STATE_H])
+    TRY(input_check_finite("decoder initial_h", decoding->initial_h, batch, config->state_units));
+  return on_device[BACKEND_STATE_C]
+             ? CUSEQ_STATUS_OK
+             : input_check_finite("decoder initial_c", decoding->initial_c, batch, config->state_units);
 }
 
 cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding) {
@@ -259,9 +276,14 @@ cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const c
   struct backend_input view;
   TRY(input_check(session, input, call));
   TRY(encoding_check(session, &wanted, call));
-  if (decoding)
-    TRY(decoding_resolve(session, decoding, input->batch, call, &resolved));
-  TRY(input_view(&session->model->config, input, session->allow_nonfinite, session->ids, &view));
+  if (decoding) {
+    TRY(decoding_resolve(session, decoding, call, &resolved));
+    TRY(decoding_check(session, &resolved, input->batch));
+  }
+  TRY(arrays_of_encoding(&session->arrays, &wanted));
+  TRY(arrays_of_input(&session->arrays, input));
+  TRY(input_view(&session->model->config, input, session->arrays.on_device, session->allow_nonfinite,
+                 session->ids, &view));
   cuseq_status status;
   if (decoding && session->backend->run) {
     status = session->backend->run(session->state, &view, &wanted, &resolved);
@@ -285,7 +307,8 @@ static cuseq_status encoded_check(const cuseq_session *session, const char *call
 
 cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context, float *alphas) {
   TRY(encoded_check(session, "cuseq_attend"));
-  if (!session->allow_nonfinite)
+  TRY(arrays_of_attention(&session->arrays, state, context, alphas));
+  if (!session->allow_nonfinite && !session->arrays.on_device[BACKEND_STATE_H])
     TRY(input_check_finite("state", state, session->batch, session->model->config.state_units));
   return session_result(session, session->backend->attend(session->state, state, context, alphas));
 }
@@ -295,6 +318,7 @@ cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding
   if (!decoding)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_decode: the decoding is NULL");
   cuseq_decoding resolved;
-  TRY(decoding_resolve(session, decoding, session->batch, "cuseq_decode", &resolved));
+  TRY(decoding_resolve(session, decoding, "cuseq_decode", &resolved));
+  TRY(decoding_check(session, &resolved, session->batch));
   return session_result(session, session->backend->decode(session->state, &resolved));
 }

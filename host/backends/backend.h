@@ -1,5 +1,6 @@
 /* What a device must do. session.c has validated every argument before any of these is called: shapes and
- * limits hold, lengths are in 1..T, ids in 0..F-1, dense input is finite unless that was allowed. */
+ * limits hold, and of host arrays also what is in them: lengths are in 1..T, ids in 0..F-1, dense input is
+ * finite unless that was allowed. Arrays on a device have been aligned to their elements, no more. */
 #ifndef CUSEQ_BACKENDS_BACKEND_H
 #define CUSEQ_BACKENDS_BACKEND_H
 
@@ -17,12 +18,46 @@ struct backend_limits {
   cuseq_memory memory;
   void *stream;
   bool asynchronous;
+  bool allow_nonfinite;
   const char *cuda_plan; /* NULL: chosen, or as the environment says; valid until open() returns */
 };
 
-/* The encoder's input. Exactly one of ids, f32, f64 is not NULL. Dense rows that are all one-hot come as ids.
- */
+/* The arrays of a call: inputs in the order in which they are checked, then outputs. */
+enum backend_array {
+  BACKEND_PREVIOUS,
+  BACKEND_STATE_H, /* the decoder's initial_h; the state of cuseq_attend */
+  BACKEND_STATE_C,
+  BACKEND_LENGTHS,
+  BACKEND_INITIAL_H,
+  BACKEND_INITIAL_C,
+  BACKEND_DATA,
+  BACKEND_ANNOTATIONS,
+  BACKEND_H_FW,
+  BACKEND_C_FW,
+  BACKEND_H_BW,
+  BACKEND_C_BW,
+  BACKEND_FINAL_H,
+  BACKEND_FINAL_C,
+  BACKEND_CONTEXTS,
+  BACKEND_ALPHAS,
+  BACKEND_STATES,
+  BACKEND_OUTPUTS,
+  BACKEND_TOKENS,
+  BACKEND_OUTPUT_LENGTHS,
+  BACKEND_DECODER_FINAL_H,
+  BACKEND_DECODER_FINAL_C,
+};
+enum { BACKEND_ARRAYS = BACKEND_DECODER_FINAL_C + 1, BACKEND_INPUTS = BACKEND_DATA + 1 };
+
+/* What messages call an array. */
+const char *backend_array_name(enum backend_array array);
+
+/* The encoder's input. Exactly one of ids, f32, f64, device is not NULL. Dense rows that are all one-hot come
+ * as ids. Where the lengths are on the device, so that a host cannot tell which positions count, ids, f32 and
+ * f64 are not checked, and ids beyond int32 are the nearest int32. */
 struct backend_input {
+  const void *device; /* the caller's data on the device, of type `dtype`                                 */
+  cuseq_dtype dtype;  /* of `device`                                                                      */
   const int32_t *ids; /* [B,T]; unspecified at t >= the row's length                                      */
   const float *f32;   /* [B,T,F]                                                                          */
   const double *f64;  /* [B,T,F]; to be rounded to float32 before anything else                           */
@@ -34,7 +69,8 @@ struct backend_input {
 };
 
 /* One decoding; as cuseq_decoding with steps resolved to 1 .. limits.steps. `previous` is NULL where the
- * model has no feedback, otherwise [B]: session.c fills in the start token. */
+ * model has no feedback, otherwise [B]: session.c fills in the start token, but not for backends with
+ * streams. */
 struct backend {
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,
@@ -54,6 +90,9 @@ struct backend {
   cuseq_status (*synchronize)(void *state);
   /* The stream that work is queued on; NULL where there are none, and the backend takes host arrays only. */
   void *(*stream)(const void *state);
+  /* Tells where an array of the coming call lies, not NULL, and keeps it in the state until it is told
+   * otherwise; refuses one that lies where it must not. NULL where `stream` is. */
+  cuseq_status (*locate)(void *state, enum backend_array array, const void *pointer, bool *on_device);
 };
 
 extern const struct backend backend_reference;

@@ -6,10 +6,12 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+static atomic_bool in_use;               /* a session was opened */
 static const struct cuda_module *module; /* NULL: there is none, and `absent` says why */
 static int32_t devices;
 static char absent[512];
@@ -93,6 +95,10 @@ void cuda_device_describe(int32_t index, char *text, size_t capacity) {
   module->device_describe(index, text, capacity);
 }
 
+bool cuda_device_memory(const void *pointer) {
+  return atomic_load_explicit(&in_use, memory_order_relaxed) && module->device_memory(pointer);
+}
+
 /* The module keeps its own error text: copied over when a call of it fails. */
 static cuseq_status result(cuseq_status status) {
   return status == CUSEQ_STATUS_OK ? status : error_set(status, "%s", module->error_text());
@@ -100,7 +106,10 @@ static cuseq_status result(cuseq_status status) {
 
 static cuseq_status loader_open(const cuseq_model *model, const struct backend_limits *limits,
                                 const char *device, void **state) {
-  return result(module->backend->open(model, limits, device, state));
+  cuseq_status status = module->backend->open(model, limits, device, state);
+  if (status == CUSEQ_STATUS_OK)
+    atomic_store(&in_use, true);
+  return result(status);
 }
 
 static void loader_close(void *state) {
@@ -137,6 +146,11 @@ static void *loader_stream(const void *state) {
   return module->backend->stream(state);
 }
 
+static cuseq_status loader_locate(void *state, enum backend_array array, const void *pointer,
+                                  bool *on_device) {
+  return result(module->backend->locate(state, array, pointer, on_device));
+}
+
 const struct backend backend_cuda = {
     .open = loader_open,
     .close = loader_close,
@@ -147,4 +161,5 @@ const struct backend backend_cuda = {
     .run = loader_run,
     .synchronize = loader_synchronize,
     .stream = loader_stream,
+    .locate = loader_locate,
 };

@@ -70,7 +70,6 @@ Test(nvtx, every_call_and_stage_of_a_stacked_model_is_a_range, .init = listen, .
                   "cuseq:     merge B=2 T=5 H=6\n"
                   "cuseq:   keys B=2 T=5 H=6\n"
                   "cuseq:   copy out B=2 T=5 H=6\n"
-                  "cuseq:   wait B=2 T=5 H=6\n"
                   ".\n"
                   "cuseq: attend B=2 T=5 H=6\n"
                   "cuseq:   input B=2 T=5 H=6\n"

@@ -68,8 +68,8 @@ static cuseq_status device_read(int32_t index, struct launch_device *device) {
 
 static void cuda_close(void *state) {
   struct cuda_session *session = state;
-  if (!session)
-    return;
+  int before = session->index;
+  cudaGetDevice(&before);
   cudaSetDevice(session->index);
   if (session->stream)
     cudaStreamSynchronize(session->stream);
@@ -77,10 +77,13 @@ static void cuda_close(void *state) {
   cuda_blas_close(session);
   cuda_decoder_close(session);
   cudaFree(session->arena);
-  cudaFreeHost(session->h_x);
+  cuda_ring_close(&session->ring_in);
+  cuda_ring_close(&session->ring_out);
+  cudaFreeHost(session->checks.h_fault);
   if (session->stream && !session->limits.stream)
     cudaStreamDestroy(session->stream);
   free(session);
+  cudaSetDevice(before);
 }
 
 /* What runs step by step is a graph with products in it. */
@@ -116,14 +119,34 @@ static cuseq_status session_choose(struct cuda_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. */
+static cuseq_status staging_open(struct cuda_session *session) {
+  const cuseq_config *config = &session->model->config;
+  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
+         Y = (size_t)session->limits.steps;
+  size_t F = (size_t)config->features, A = (size_t)config->annotation_width, S = (size_t)config->state_units,
+         V = (size_t)config->outputs;
+  size_t states = 2 * (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
+  CUDA_TRY(
+      cudaHostAlloc((void **)&session->checks.h_fault, sizeof *session->checks.h_fault, cudaHostAllocMapped));
+  session->checks.h_fault->found = 0;
+  if (session->limits.memory == CUSEQ_MEMORY_DEVICE)
+    return CUSEQ_STATUS_OK;
+  TRY(cuda_ring_open(&session->ring_in, (B * T * F + B * (states + 2 * S + 2)) * sizeof(float)));
+  if (session->limits.asynchronous)
+    return CUSEQ_STATUS_OK;
+  return cuda_ring_open(&session->ring_out,
+                        (B * (T * A + 2 * states + Y * (A + T + S + V + 1) + 2 * S + 1)) * sizeof(float));
+}
+
 static cuseq_status session_fill(struct cuda_session *session) {
   struct cuda_plan *plan = calloc(1, sizeof *plan);
   if (!plan)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   cuda_layers_plan(session, plan);
   cuseq_status status = cuda_decoder_open(session, plan);
-  size_t cleared =
-      plan->bytes; /* the sequence kernel's flags begin at 0; cuBLAS's workspace comes last and needs no value */
+  /* the sequence kernel's flags and the record of checks begin at 0; cuBLAS's workspace comes last and needs no value */
+  size_t cleared = plan->bytes;
   cuda_plan_add(plan, &session->d_blas_workspace,
                 needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
   if (status == CUSEQ_STATUS_OK)
@@ -131,9 +154,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
   free(plan);
   TRY(status);
   CUDA_TRY(cudaMemset(session->arena, 0, cleared));
-  size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
-  CUDA_TRY(cudaMallocHost((void **)&session->h_x,
-                          positions * (size_t)session->model->config.features * sizeof(float)));
+  TRY(staging_open(session));
   TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
@@ -180,18 +201,23 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   session->model = model;
   session->limits = *limits;
+  session->waits = true;
   session->index = (int32_t)strtol(device + 5, NULL, 10); /* "cuda:N", as device_find names it */
+  int before = session->index;
+  cudaGetDevice(&before);
   cudaError_t error = cudaSetDevice(session->index);
   cuseq_status status = error == cudaSuccess ? device_read(session->index, &session->device)
                                              : cuda_failure(error, "cudaSetDevice");
   if (status == CUSEQ_STATUS_OK)
     status = stream_take(session);
+  session->stream_in = session->stream_out = session->stream;
   session->launch =
       (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
   if (status == CUSEQ_STATUS_OK)
     status = session_choose(session);
   if (status == CUSEQ_STATUS_OK)
     status = session_fill(session);
+  cudaSetDevice(before);
   if (status != CUSEQ_STATUS_OK) {
     char text[512];
     snprintf(text, sizeof text, "%s", error_text());
@@ -207,17 +233,70 @@ static int32_t cuda_threads(const void *state) {
   return 1;
 }
 
-/* Ends a call whose results lie in host memory: waits once, also after a failure, since copies may be under way. */
-static cuseq_status finish(struct cuda_session *session, cuseq_status status) {
+/* ---- calls ---- */
+
+/* Begins a call on the session's device; *before is for call_end. */
+static cuseq_status call_begin(struct cuda_session *session, bool host_outputs, int *before) {
+  session->waits = host_outputs && !session->limits.asynchronous;
+  session->checks.call++;
+  session->checks.next.count = 0;
+  *before = session->index;
+  CUDA_TRY(cudaGetDevice(before));
+  if (*before != session->index)
+    CUDA_TRY(cudaSetDevice(session->index));
+  return CUSEQ_STATUS_OK;
+}
+
+/* Waits for the session's work and tells what of it failed. */
+static cuseq_status wait(struct cuda_session *session, cuseq_status status) {
   CUDA_RANGE("wait", session->batch, session->time, session->model->config.units);
   cudaError_t error = cudaStreamSynchronize(session->stream);
-  return status == CUSEQ_STATUS_OK && error != cudaSuccess ? cuda_failure(error, "cudaStreamSynchronize")
-                                                           : status;
+  cuda_staging_end(session, status == CUSEQ_STATUS_OK && error == cudaSuccess);
+  if (status != CUSEQ_STATUS_OK)
+    return status;
+  return error == cudaSuccess ? cuda_check_report(session) : cuda_failure(error, "cudaStreamSynchronize");
+}
+
+/* Ends a call: waits once where it has results in host memory, and after a failure, since copies may be under way. */
+static cuseq_status call_end(struct cuda_session *session, cuseq_status status, int before) {
+  if (status != CUSEQ_STATUS_OK) {
+    char text[sizeof session->error + 64];
+    snprintf(text, sizeof text, "%s", error_text());
+    wait(session, status);
+    error_store("%s", text);
+  } else if (session->waits) {
+    status = wait(session, status);
+  } else {
+    status = cuda_staging_leave(session);
+  }
+  if (before != session->index)
+    cudaSetDevice(before);
+  return status;
+}
+
+/* Whether one of `count` arrays from `first` on is wanted in host memory. */
+static bool on_host(const struct cuda_session *session, enum backend_array first, const void *const *arrays,
+                    int count) {
+  for (int i = 0; i < count; i++)
+    if (arrays[i] && session->places[first + (enum backend_array)i] != CUDA_PLACE_DEVICE)
+      return true;
+  return false;
+}
+
+static bool encoding_on_host(const struct cuda_session *session, const cuseq_encoding *encoding) {
+  const void *arrays[] = {encoding->annotations, encoding->h_fw,    encoding->c_fw,   encoding->h_bw,
+                          encoding->c_bw,        encoding->final_h, encoding->final_c};
+  return on_host(session, BACKEND_ANNOTATIONS, arrays, 7);
+}
+
+static bool decoding_on_host(const struct cuda_session *session, const cuseq_decoding *decoding) {
+  const void *arrays[] = {decoding->contexts, decoding->alphas,         decoding->states,  decoding->outputs,
+                          decoding->tokens,   decoding->output_lengths, decoding->final_h, decoding->final_c};
+  return on_host(session, BACKEND_CONTEXTS, arrays, 8);
 }
 
 static cuseq_status encode_queue(struct cuda_session *session, const struct backend_input *input,
                                  const cuseq_encoding *encoding) {
-  CUDA_TRY(cudaSetDevice(session->index));
   TRY(cuda_encode_queue(session, input));
   TRY(cuda_keys_queue(session));
   return cuda_encode_fetch(session, encoding);
@@ -225,29 +304,35 @@ static cuseq_status encode_queue(struct cuda_session *session, const struct back
 
 static cuseq_status cuda_encode(void *state, const struct backend_input *input,
                                 const cuseq_encoding *encoding) {
-  const struct cuda_session *session = state;
+  struct cuda_session *session = state;
   CUDA_RANGE("encode", input->batch, input->time, session->model->config.units);
-  return finish(state, encode_queue(state, input, encoding));
+  int before;
+  TRY(call_begin(session, encoding_on_host(session, encoding), &before));
+  cuda_input_place(session, input, NULL);
+  return call_end(session, encode_queue(session, input, encoding), before);
 }
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
   struct cuda_session *session = state;
   CUDA_RANGE("attend", session->batch, session->time, session->model->config.units);
-  CUDA_TRY(cudaSetDevice(session->index));
-  return finish(session, cuda_attend_queue(session, hidden, context, alphas));
+  const void *arrays[] = {context, alphas};
+  int before;
+  TRY(call_begin(session, on_host(session, BACKEND_CONTEXTS, arrays, 2), &before));
+  return call_end(session, cuda_attend_queue(session, hidden, context, alphas), before);
 }
 
 static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
   CUDA_RANGE("decode", session->batch, session->time, session->model->config.units);
-  CUDA_TRY(cudaSetDevice(session->index));
-  return finish(session, cuda_decode_queue(session, decoding));
+  int before;
+  TRY(call_begin(session, decoding_on_host(session, decoding), &before));
+  return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
 static cuseq_status run_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
   bool queued = false;
-  CUDA_TRY(cudaSetDevice(session->index));
+  cuda_input_place(session, input, decoding);
   TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
   if (queued)
     return CUSEQ_STATUS_OK;
@@ -257,13 +342,18 @@ static cuseq_status run_queue(struct cuda_session *session, const struct backend
 
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
-  const struct cuda_session *session = state;
+  struct cuda_session *session = state;
   CUDA_RANGE("run", input->batch, input->time, session->model->config.units);
-  return finish(state, run_queue(state, input, encoding, decoding));
+  bool host = encoding_on_host(session, encoding) || decoding_on_host(session, decoding);
+  int before;
+  TRY(call_begin(session, host, &before));
+  return call_end(session, run_queue(session, input, encoding, decoding), before);
 }
 
 static cuseq_status cuda_synchronize(void *state) {
-  return finish(state, CUSEQ_STATUS_OK);
+  struct cuda_session *session = state;
+  session->checks.call++; /* what is found is of earlier calls */
+  return wait(session, CUSEQ_STATUS_OK);
 }
 
 static void *cuda_stream(const void *state) {
@@ -280,6 +370,7 @@ static const struct backend backend = {
     .run = cuda_run,
     .synchronize = cuda_synchronize,
     .stream = cuda_stream,
+    .locate = cuda_locate,
 };
 
 /* The module's one exported symbol. */
@@ -289,5 +380,6 @@ CUSEQ_API const struct cuda_module cuseq_cuda_module = {
     .backend = &backend,
     .device_count = device_count,
     .device_describe = device_describe,
+    .device_memory = cuda_is_device_memory,
     .error_text = error_text,
 };

@@ -1,6 +1,7 @@
 /* The CUDA backend inside its module: a session's device memory, and the stages of a call.
  *
- * Everything is queued on the session's stream; a call whose results go to host memory synchronises once, at its end. */
+ * Everything is queued on the session's stream; a call with results in host memory waits for it once, at its end, unless
+ * calls are asynchronous. */
 #ifndef CUSEQ_CUDA_CUDA_H
 #define CUSEQ_CUDA_CUDA_H
 
@@ -21,12 +22,45 @@ struct cuda_layer {
   int32_t inputs;
 };
 
+/* Where an array of a call lies. */
+enum cuda_place { CUDA_PLACE_PAGEABLE, CUDA_PLACE_LOCKED, CUDA_PLACE_DEVICE };
+
+/* staging.c: page-locked memory that copies from and to ordinary memory pass through. */
+enum { CUDA_SLOTS = 2, CUDA_SLOT_BYTES = 4 << 20, CUDA_SLOT_ARRAYS = 32 };
+struct cuda_delivery {
+  void *to;
+  const void *from;
+  size_t bytes;
+};
+struct cuda_slot {
+  void *h_bytes;
+  size_t used;
+  cudaEvent_t passed;                                /* recorded when the slot is left */
+  bool in_flight;                                    /* left, and not waited for since */
+  struct cuda_delivery deliveries[CUDA_SLOT_ARRAYS]; /* to the caller, once it has passed */
+  int32_t count;
+};
+struct cuda_ring {
+  struct cuda_slot slots[CUDA_SLOTS];
+  size_t bytes; /* of a slot */
+  int32_t current;
+};
+
+/* check.c: what is checked on the device. */
+struct cuda_checks {
+  struct input_check next; /* gathered, not queued yet */
+  struct input_record *d_record;
+  struct input_fault *h_fault;
+  int64_t call; /* the number of the call under way */
+};
+
 struct cuda_session {
   const cuseq_model *model; /* the session's; it outlives this */
   struct backend_limits limits;
   struct launch_device device;
   int32_t index; /* cuda:N */
   cudaStream_t stream;
+  cudaStream_t stream_in, stream_out; /* of copies from and to the host */
   char error[512];
   struct launch_stream launch;
   struct cuda_blas *blas;     /* NULL until a shape needs it */
@@ -39,14 +73,18 @@ struct cuda_session {
   size_t arena_bytes;
   struct cuda_layer layers[MODEL_MAX_LAYERS];
   struct cuda_decoder *decoder; /* weights and buffers of attention and decoder */
-  /* pinned host memory: what is queued for copying must stay as it is until the stream has passed it */
-  float *h_x; /* [B,T,F], float64 input rounded to float32 */
+  struct cuda_ring ring_in, ring_out;
+  struct cuda_checks checks;
+  /* the call under way */
+  uint8_t places[BACKEND_ARRAYS]; /* enum cuda_place, of arrays that are not NULL */
+  bool waits;                     /* for its results, at its end */
   /* the input, as the call brought it */
-  float *d_x;         /* [B,T,F] */
-  int32_t *d_ids;     /* [B,T] */
-  int32_t *d_lengths; /* [B] */
-  int32_t *d_order;   /* [B] */
-  float *d_initial_h; /* [layers,D,B,H] */
+  const float *d_given_x; /* the dense input: d_x, or where the caller left it */
+  float *d_x;             /* [B,T,F] */
+  int32_t *d_ids;         /* [B,T] */
+  int32_t *d_lengths;     /* [B] */
+  int32_t *d_order;       /* [B] */
+  float *d_initial_h;     /* [layers,D,B,H] */
   float *d_initial_c;
   /* between the layers */
   float *d_projected;      /* [B,T,D,H,4] */
@@ -80,8 +118,14 @@ cuseq_status cuda_plan_allocate(struct cuda_session *session, const struct cuda_
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
 
-/* encode.c: queues copies of the caller's input - ids or dense rows, lengths, initial states - to the device. */
+/* encode.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks included. */
 cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input);
+/* Where the dense input of a call will be: where the caller left it on the device, or in d_x - also where a result that
+ * kernels write goes to that very memory. Comes first; decoding may be NULL. */
+void cuda_input_place(struct cuda_session *session, const struct backend_input *input,
+                      const cuseq_decoding *decoding);
+/* Whether the input is token ids. */
+bool cuda_input_is_ids(const struct backend_input *input);
 /* Queues the encoder; the results stay on the device. */
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input);
 /* Queues copies of what is wanted to the caller's arrays. */
@@ -135,8 +179,37 @@ cuseq_status cuda_failure(cudaError_t error, const char *call);
 /* A launcher's result: its text becomes the thread's error. */
 cuseq_status cuda_launched(const struct cuda_session *session, cuseq_status status);
 
-/* Copies between host and device, on the session's stream; NULL on the host side does nothing. */
-cuseq_status cuda_copy_in(struct cuda_session *session, void *device, const void *host, size_t bytes);
-cuseq_status cuda_copy_out(struct cuda_session *session, void *host, const void *device, size_t bytes);
+/* locate.c */
+cuseq_status cuda_locate(void *state, enum backend_array array, const void *pointer, bool *on_device);
+bool cuda_is_device_memory(const void *pointer);
+
+/* staging.c: slots for up to `bytes` of a call, or of a fixed size where that is more. Close takes any state. */
+cuseq_status cuda_ring_open(struct cuda_ring *ring, size_t bytes);
+void cuda_ring_close(struct cuda_ring *ring);
+/* Queues a copy of a host array to the device; NULL does nothing. */
+cuseq_status cuda_copy_in(struct cuda_session *session, enum backend_array array, void *device,
+                          const void *host, size_t bytes);
+/* The same for float64, which is rounded to float32. */
+cuseq_status cuda_copy_in_f64(struct cuda_session *session, float *device, const double *host, size_t count);
+/* Queues a copy of a result to where the caller's array lies; NULL, or `device` itself, does nothing. */
+cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array array, void *out,
+                           const void *device, size_t bytes);
+/* Ends a call that does not wait: its slots are the device's until it has passed them. */
+cuseq_status cuda_staging_leave(struct cuda_session *session);
+/* Ends a call after the streams have been waited for; delivers what the caller is to get, or forgets it. */
+void cuda_staging_end(struct cuda_session *session, bool delivers);
+
+/* check.c: adds an array on the device to the next launch of checks. `target` receives it, clamped and converted. */
+void cuda_check_integers(struct cuda_session *session, enum backend_array name, const int32_t *source,
+                         int32_t *target, int64_t count, int32_t low, int32_t high);
+void cuda_check_states(struct cuda_session *session, enum backend_array name, const float *source,
+                       float *target, int64_t count);
+/* The input, `width` elements a position; target NULL: it stays where it is. */
+void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
+                     int32_t width, const int32_t *d_lengths);
+/* Queues the launch, if there is anything to check. */
+cuseq_status cuda_check_queue(struct cuda_session *session);
+/* After the stream has been waited for: the first fault since the last report, as a status with a line of text. */
+cuseq_status cuda_check_report(struct cuda_session *session);
 
 #endif

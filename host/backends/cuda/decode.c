@@ -38,6 +38,13 @@ static void decode_fill(const struct cuda_session *session, struct decode *decod
   decode->d_workspace = decoder->d_workspace;
 }
 
+/* Where a result is written: to the caller's array where that is on the device; else to a buffer, NULL where nobody wants
+ * it. */
+static void *result_place(const struct cuda_session *session, enum backend_array name, void *wanted,
+                          void *buffer) {
+  return wanted && session->places[name] == CUDA_PLACE_DEVICE ? wanted : wanted ? buffer : NULL;
+}
+
 /* One attention step with the sizes of a decoding. */
 static struct attend attend_of(const struct decode *decode) {
   return (struct attend){.score = decode->score,
@@ -116,14 +123,21 @@ cuseq_status cuda_keys_queue(struct cuda_session *session) {
   return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
 }
 
+static cuseq_status given_queue(struct cuda_session *session, enum backend_array name, const float *given,
+                                float *d_given, size_t count) {
+  if (!given || session->places[name] != CUDA_PLACE_DEVICE)
+    return cuda_copy_in(session, name, d_given, given, count * sizeof(float));
+  cuda_check_states(session, name, given, d_given, (int64_t)count);
+  return CUSEQ_STATUS_OK;
+}
+
 /* A call's arguments: what was encoded, the state to start from. */
 static cuseq_status decode_begin(struct cuda_session *session, const float *given_h, const float *given_c,
                                  struct decode *decode) {
   const cuseq_config *config = &session->model->config;
   struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
-  size_t state = B * (size_t)config->state_units * sizeof(float),
-         last = ((size_t)config->layers - 1) * D * B * H;
+  size_t count = B * (size_t)config->state_units, last = ((size_t)config->layers - 1) * D * B * H;
   CUDA_RANGE("input", session->batch, session->time, config->units);
   *decode = decoder->decode;
   decode->batch = session->batch;
@@ -133,8 +147,8 @@ static cuseq_status decode_begin(struct cuda_session *session, const float *give
   decode->d_keys = decoder->d_keys;
   decode->start.d_final_h = session->d_final_h + last;
   decode->start.d_final_c = session->d_final_c + last;
-  TRY(cuda_copy_in(session, decoder->d_given_h, given_h, state));
-  TRY(cuda_copy_in(session, decoder->d_given_c, given_c, state));
+  TRY(given_queue(session, BACKEND_STATE_H, given_h, decoder->d_given_h, count));
+  TRY(given_queue(session, BACKEND_STATE_C, given_c, decoder->d_given_c, count));
   decode->start.d_given_h = given_h ? decoder->d_given_h : NULL;
   decode->start.d_given_c = given_c ? decoder->d_given_c : NULL;
   return CUSEQ_STATUS_OK;
@@ -153,32 +167,36 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
   if (!decoder->keys_made)
     TRY(cuda_keys_queue(session));
   TRY(decode_begin(session, hidden, NULL, &decode));
+  TRY(cuda_check_queue(session));
   struct attend attend = attend_of(&decode);
-  attend.d_alphas = decoder->d_alphas;
+  attend.d_alphas = result_place(session, BACKEND_ALPHAS, alphas, decoder->d_alphas);
   attend.alphas_stride = session->time;
-  attend.d_context = decoder->d_contexts;
+  attend.d_context = result_place(session, BACKEND_CONTEXTS, context, decoder->d_contexts);
   attend.context_stride = (int64_t)A;
-  TRY(step_queue(session, &attend));
+  if (attend.d_alphas || attend.d_context)
+    TRY(step_queue(session, &attend));
   CUDA_RANGE("copy out", session->batch, session->time, session->model->config.units);
-  TRY(cuda_copy_out(session, context, decoder->d_contexts, B * A * sizeof(float)));
-  return cuda_copy_out(session, alphas, decoder->d_alphas, B * (size_t)session->time * sizeof(float));
+  TRY(cuda_copy_out(session, BACKEND_CONTEXTS, context, attend.d_context, B * A * sizeof(float)));
+  return cuda_copy_out(session, BACKEND_ALPHAS, alphas, attend.d_alphas,
+                       B * (size_t)session->time * sizeof(float));
 }
 
-cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding) {
+cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
+                               const struct decode *decode) {
   const cuseq_config *config = &session->model->config;
   CUDA_RANGE("copy out", session->batch, session->time, config->units);
-  const struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->batch, steps = B * (size_t)decoding->steps;
   size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
   size_t A = (size_t)config->annotation_width * sizeof(float), T = (size_t)session->time * sizeof(float);
-  TRY(cuda_copy_out(session, decoding->contexts, decoder->d_contexts, steps * A));
-  TRY(cuda_copy_out(session, decoding->alphas, decoder->d_alphas, steps * T));
-  TRY(cuda_copy_out(session, decoding->states, decoder->d_states, steps * S));
-  TRY(cuda_copy_out(session, decoding->outputs, decoder->d_outputs, steps * V));
-  TRY(cuda_copy_out(session, decoding->tokens, decoder->d_tokens, steps * sizeof(int32_t)));
-  TRY(cuda_copy_out(session, decoding->output_lengths, decoder->d_output_lengths, B * sizeof(int32_t)));
-  TRY(cuda_copy_out(session, decoding->final_h, decoder->d_final_h, B * S));
-  return cuda_copy_out(session, decoding->final_c, decoder->d_final_c, B * S);
+  TRY(cuda_copy_out(session, BACKEND_CONTEXTS, decoding->contexts, decode->d_contexts, steps * A));
+  TRY(cuda_copy_out(session, BACKEND_ALPHAS, decoding->alphas, decode->d_alphas, steps * T));
+  TRY(cuda_copy_out(session, BACKEND_STATES, decoding->states, decode->d_states, steps * S));
+  TRY(cuda_copy_out(session, BACKEND_OUTPUTS, decoding->outputs, decode->d_outputs, steps * V));
+  TRY(cuda_copy_out(session, BACKEND_TOKENS, decoding->tokens, decode->d_tokens, steps * sizeof(int32_t)));
+  TRY(cuda_copy_out(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths, decode->d_output_lengths,
+                    B * sizeof(int32_t)));
+  TRY(cuda_copy_out(session, BACKEND_DECODER_FINAL_H, decoding->final_h, decode->d_final_h, B * S));
+  return cuda_copy_out(session, BACKEND_DECODER_FINAL_C, decoding->final_c, decode->d_final_c, B * S);
 }
 
 static cuseq_status loop_queue(struct cuda_session *session, const struct decode *decode) {
@@ -190,19 +208,25 @@ cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_dec
                                    struct decode *decode) {
   struct cuda_decoder *decoder = session->decoder;
   TRY(decode_begin(session, decoding->initial_h, decoding->initial_c, decode));
-  TRY(cuda_copy_in(session, decoder->d_previous, decoding->previous,
-                   (size_t)session->batch * sizeof(int32_t)));
+  if (decoding->previous && session->places[BACKEND_PREVIOUS] == CUDA_PLACE_DEVICE)
+    cuda_check_integers(session, BACKEND_PREVIOUS, decoding->previous, decoder->d_previous, session->batch, 0,
+                        session->model->config.outputs - 1);
+  else
+    TRY(cuda_copy_in(session, BACKEND_PREVIOUS, decoder->d_previous, decoding->previous,
+                     (size_t)session->batch * sizeof(int32_t)));
+  TRY(cuda_check_queue(session));
   decode->steps = decoding->steps;
   decode->d_previous = decoding->previous ? decoder->d_previous : NULL;
   /* what nobody wants is not written */
-  decode->d_contexts = decoding->contexts ? decoder->d_contexts : NULL;
-  decode->d_alphas = decoding->alphas ? decoder->d_alphas : NULL;
-  decode->d_states = decoding->states ? decoder->d_states : NULL;
-  decode->d_outputs = decoding->outputs ? decoder->d_outputs : NULL;
-  decode->d_tokens = decoding->tokens ? decoder->d_tokens : NULL;
-  decode->d_output_lengths = decoding->output_lengths ? decoder->d_output_lengths : NULL;
-  decode->d_final_h = decoding->final_h ? decoder->d_final_h : NULL;
-  decode->d_final_c = decoding->final_c ? decoder->d_final_c : NULL;
+  decode->d_contexts = result_place(session, BACKEND_CONTEXTS, decoding->contexts, decoder->d_contexts);
+  decode->d_alphas = result_place(session, BACKEND_ALPHAS, decoding->alphas, decoder->d_alphas);
+  decode->d_states = result_place(session, BACKEND_STATES, decoding->states, decoder->d_states);
+  decode->d_outputs = result_place(session, BACKEND_OUTPUTS, decoding->outputs, decoder->d_outputs);
+  decode->d_tokens = result_place(session, BACKEND_TOKENS, decoding->tokens, decoder->d_tokens);
+  decode->d_output_lengths =
+      result_place(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths, decoder->d_output_lengths);
+  decode->d_final_h = result_place(session, BACKEND_DECODER_FINAL_H, decoding->final_h, decoder->d_final_h);
+  decode->d_final_c = result_place(session, BACKEND_DECODER_FINAL_C, decoding->final_c, decoder->d_final_c);
   return CUSEQ_STATUS_OK;
 }
 
@@ -214,5 +238,5 @@ cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decodin
     TRY(cuda_keys_queue(session));
   TRY(cuda_decode_arguments(session, decoding, &decode));
   TRY(loop_queue(session, &decode));
-  return cuda_decode_fetch(session, decoding);
+  return cuda_decode_fetch(session, decoding, &decode);
 }

@@ -23,11 +23,12 @@ struct cuda_decoder {
   int32_t *d_tokens, *d_output_lengths;
 };
 
-/* decode.c: a call's arguments - sizes, the state to start from, where wanted results go - and copies of the results. Both
- * take attention-only models as well. */
+/* decode.c: a call's arguments - sizes, the state to start from, where wanted results go: to the caller's arrays on the
+ * device, or to buffers - and copies of the results from where they went. Both take attention-only models as well. */
 cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
                                    struct decode *decode);
-cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding);
+cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
+                               const struct decode *decode);
 
 /* decoder_weights.c */
 void cuda_decoder_weights_plan(struct cuda_session *session, struct cuda_plan *plan);

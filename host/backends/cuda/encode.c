@@ -4,23 +4,104 @@
 #include "backends/cuda/trace.h"
 #include "error.h"
 
-cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input) {
+bool cuda_input_is_ids(const struct backend_input *input) {
+  return input->ids ||
+         (input->device && (input->dtype == CUSEQ_DTYPE_I32 || input->dtype == CUSEQ_DTYPE_I64));
+}
+
+void cuda_input_place(struct cuda_session *session, const struct backend_input *input,
+                      const cuseq_decoding *decoding) {
   const cuseq_config *config = &session->model->config;
+  session->d_given_x = session->d_x;
+  if (!input->device || input->dtype != CUSEQ_DTYPE_F32)
+    return;
+  session->d_given_x = input->device;
+  size_t B = (size_t)input->batch, T = (size_t)input->time, Y = decoding ? (size_t)decoding->steps : 0;
+  size_t A = (size_t)config->annotation_width, S = (size_t)config->state_units, V = (size_t)config->outputs;
+  const cuseq_decoding none = {0}, *results = decoding ? decoding : &none;
+  const struct {
+    const void *array;
+    size_t count;
+  } written[] = {{results->contexts, B * Y * A}, {results->alphas, B * Y * T}, {results->states, B * Y * S},
+                 {results->outputs, B * Y * V},  {results->tokens, B * Y},     {results->output_lengths, B},
+                 {results->final_h, B * S},      {results->final_c, B * S}};
+  uintptr_t x = (uintptr_t)input->device, x_end = x + B * T * (size_t)config->features * sizeof(float);
+  for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+    uintptr_t y = (uintptr_t)written[i].array;
+    if (y && x < y + written[i].count * sizeof(float) && y < x_end)
+      session->d_given_x = session->d_x;
+  }
+}
+
+/* Lengths and initial states. */
+static cuseq_status small_queue(struct cuda_session *session, const struct backend_input *input) {
+  const cuseq_config *config = &session->model->config;
+  const struct {
+    enum backend_array name;
+    const float *given;
+    float *d_states;
+  } states[] = {{BACKEND_INITIAL_H, input->initial_h, session->d_initial_h},
+                {BACKEND_INITIAL_C, input->initial_c, session->d_initial_c}};
+  size_t count = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
+                 (size_t)config->units;
+  if (input->lengths && session->places[BACKEND_LENGTHS] == CUDA_PLACE_DEVICE)
+    cuda_check_integers(session, BACKEND_LENGTHS, input->lengths, session->d_lengths, input->batch, 1,
+                        input->time);
+  else
+    TRY(cuda_copy_in(session, BACKEND_LENGTHS, session->d_lengths, input->lengths,
+                     (size_t)input->batch * sizeof(int32_t)));
+  for (int i = 0; i < 2; i++)
+    if (states[i].given && session->places[states[i].name] == CUDA_PLACE_DEVICE)
+      cuda_check_states(session, states[i].name, states[i].given, states[i].d_states, (int64_t)count);
+    else
+      TRY(cuda_copy_in(session, states[i].name, states[i].d_states, states[i].given, count * sizeof(float)));
+  return CUSEQ_STATUS_OK;
+}
+
+/* Data in host memory. Where only the device knows the lengths it is checked there: ids pass through d_x. */
+static cuseq_status host_data_queue(struct cuda_session *session, const struct backend_input *input,
+                                    const int32_t *d_lengths) {
+  size_t positions = (size_t)input->batch * (size_t)input->time,
+         count = positions * (size_t)session->model->config.features;
+  bool checks = d_lengths && d_lengths != session->d_lengths;
+  int32_t *ids = checks ? (int32_t *)session->d_x : session->d_ids;
+  TRY(cuda_copy_in(session, BACKEND_DATA, ids, input->ids, positions * sizeof(int32_t)));
+  TRY(cuda_copy_in(session, BACKEND_DATA, session->d_x, input->f32, count * sizeof(float)));
+  if (input->f64)
+    TRY(cuda_copy_in_f64(session, session->d_x, input->f64, count));
+  if (checks && input->ids)
+    cuda_check_data(session, ids, CUSEQ_DTYPE_I32, session->d_ids, 1, d_lengths);
+  else if (checks && !session->limits.allow_nonfinite)
+    cuda_check_data(session, session->d_x, CUSEQ_DTYPE_F32, NULL, session->model->config.features, d_lengths);
+  return CUSEQ_STATUS_OK;
+}
+
+/* Data on the device: float32 stays where it is, the rest is converted. */
+static void device_data_queue(struct cuda_session *session, const struct backend_input *input,
+                              const int32_t *d_lengths) {
+  int32_t F = session->model->config.features;
+  if (cuda_input_is_ids(input))
+    cuda_check_data(session, input->device, input->dtype, session->d_ids, 1, d_lengths);
+  else if (session->d_given_x == session->d_x)
+    cuda_check_data(session, input->device, input->dtype, session->d_x, F, d_lengths);
+  else if (!session->limits.allow_nonfinite)
+    cuda_check_data(session, input->device, input->dtype, NULL, F, d_lengths);
+}
+
+cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input) {
   session->batch = input->batch;
   session->time = input->time;
-  CUDA_RANGE("input", input->batch, input->time, config->units);
-  size_t positions = (size_t)input->batch * (size_t)input->time, count = positions * (size_t)config->features;
-  size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
-                  (size_t)config->units * sizeof(float);
-  for (size_t i = 0; input->f64 && i < count; i++)
-    session->h_x[i] = (float)input->f64[i];
-  TRY(cuda_copy_in(session, session->d_ids, input->ids, positions * sizeof(int32_t)));
-  TRY(cuda_copy_in(session, session->d_x, input->f64 ? session->h_x : input->f32, count * sizeof(float)));
-  TRY(cuda_copy_in(session, session->d_lengths, input->lengths, (size_t)input->batch * sizeof(int32_t)));
-  TRY(cuda_copy_in(session, session->d_initial_h, input->initial_h, states));
-  TRY(cuda_copy_in(session, session->d_initial_c, input->initial_c, states));
+  CUDA_RANGE("input", input->batch, input->time, session->model->config.units);
+  bool device_lengths = input->lengths && session->places[BACKEND_LENGTHS] == CUDA_PLACE_DEVICE;
   session->d_encoded_lengths = input->lengths ? session->d_lengths : NULL;
-  return CUSEQ_STATUS_OK;
+  TRY(small_queue(session, input));
+  /* a check reads the caller's lengths and clamps them itself, as all arrays are checked in one launch */
+  const int32_t *d_lengths = device_lengths ? input->lengths : session->d_encoded_lengths;
+  if (input->device)
+    device_data_queue(session, input, d_lengths);
+  else
+    TRY(host_data_queue(session, input, d_lengths));
+  return cuda_check_queue(session);
 }
 
 /* The rows by falling length: mixed batches start their longest chains first. */
@@ -107,7 +188,8 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
                                    .d_final_h = session->d_final_h + states,
                                    .d_final_c = session->d_final_c + states,
                                    .d_workspace = session->d_workspace};
-  TRY(project_queue(session, layer, below, l == 0 && input->ids ? session->d_ids : NULL, &sequence));
+  TRY(project_queue(session, layer, below, l == 0 && cuda_input_is_ids(input) ? session->d_ids : NULL,
+                    &sequence));
   output_place(session, annotations, &sequence);
   TRY(sequence_queue(session, &sequence));
   session->d_encoded = annotations;
@@ -118,7 +200,7 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
   TRY(cuda_input_queue(session, input));
   TRY(order_queue(session, input));
   for (int32_t l = 0; l < session->model->config.layers; l++)
-    TRY(layer_queue(session, input, l, l == 0 ? session->d_x : session->d_encoded));
+    TRY(layer_queue(session, input, l, l == 0 ? session->d_given_x : session->d_encoded));
   return CUSEQ_STATUS_OK;
 }
 
@@ -129,11 +211,11 @@ cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encodin
   size_t state = B * H * sizeof(float), all = (size_t)config->layers * D, last = (all - D) * B * H;
   size_t annotations = B * (size_t)session->time * (size_t)config->annotation_width * sizeof(float);
   const float *h = session->d_final_h + last, *c = session->d_final_c + last;
-  TRY(cuda_copy_out(session, encoding->annotations, session->d_encoded, annotations));
-  TRY(cuda_copy_out(session, encoding->h_fw, h, state));
-  TRY(cuda_copy_out(session, encoding->c_fw, c, state));
-  TRY(cuda_copy_out(session, encoding->h_bw, h + B * H, state));
-  TRY(cuda_copy_out(session, encoding->c_bw, c + B * H, state));
-  TRY(cuda_copy_out(session, encoding->final_h, session->d_final_h, all * state));
-  return cuda_copy_out(session, encoding->final_c, session->d_final_c, all * state);
+  TRY(cuda_copy_out(session, BACKEND_ANNOTATIONS, encoding->annotations, session->d_encoded, annotations));
+  TRY(cuda_copy_out(session, BACKEND_H_FW, encoding->h_fw, h, state));
+  TRY(cuda_copy_out(session, BACKEND_C_FW, encoding->c_fw, c, state));
+  TRY(cuda_copy_out(session, BACKEND_H_BW, encoding->h_bw, h + B * H, state));
+  TRY(cuda_copy_out(session, BACKEND_C_BW, encoding->c_bw, c + B * H, state));
+  TRY(cuda_copy_out(session, BACKEND_FINAL_H, encoding->final_h, session->d_final_h, all * state));
+  return cuda_copy_out(session, BACKEND_FINAL_C, encoding->final_c, session->d_final_c, all * state);
 }

@@ -15,15 +15,3 @@ cuseq_status cuda_failure(cudaError_t error, const char *call) {
 cuseq_status cuda_launched(const struct cuda_session *session, cuseq_status status) {
   return status == CUSEQ_STATUS_OK ? status : error_set(status, "cuda: %s", session->error);
 }
-
-cuseq_status cuda_copy_in(struct cuda_session *session, void *device, const void *host, size_t bytes) {
-  if (host && bytes > 0)
-    CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, session->stream));
-  return CUSEQ_STATUS_OK;
-}
-
-cuseq_status cuda_copy_out(struct cuda_session *session, void *host, const void *device, size_t bytes) {
-  if (host && bytes > 0)
-    CUDA_TRY(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, session->stream));
-  return CUSEQ_STATUS_OK;
-}

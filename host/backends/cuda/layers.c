@@ -22,6 +22,7 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
     cuda_plan_add(plan, &layer->d_bias, D * H * 4 * sizeof(float));
   }
   bool merges = D == 2 && config->merge != CUSEQ_MERGE_CONCAT;
+  cuda_plan_add(plan, &session->checks.d_record, sizeof *session->checks.d_record);
   cuda_plan_add(plan, &session->d_x, B * T * F * sizeof(float));
   cuda_plan_add(plan, &session->d_ids, B * T * sizeof(int32_t));
   cuda_plan_add(plan, &session->d_lengths, B * sizeof(int32_t));

@@ -11,6 +11,8 @@ struct cuda_module {
   int32_t (*device_count)(void);
   /* One line about a device: its name and what it has. */
   void (*device_describe)(int32_t index, char *text, size_t capacity);
+  /* Whether an address is device memory, managed memory excepted. Only after a session was opened. */
+  bool (*device_memory)(const void *pointer);
   /* The text of this thread's last failure inside the module. */
   const char *(*error_text)(void);
 };

@@ -16,8 +16,8 @@ static void encoder_fill(const struct cuda_session *session, const struct backen
                                     .activation = config->activation,
                                     .recurrent_activation = config->recurrent_activation,
                                     .d_lengths = input->lengths ? session->d_lengths : NULL,
-                                    .d_ids = input->ids ? session->d_ids : NULL,
-                                    .d_x = input->ids ? NULL : session->d_x,
+                                    .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
+                                    .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
                                     .features = config->features,
                                     .d_kernel = layer->d_kernel,
                                     .d_recurrent = layer->d_recurrent,
@@ -48,5 +48,5 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
   TRY(cuda_decode_arguments(session, decoding, &model.decode));
   TRY(model_queue(session, &model));
   TRY(cuda_encode_fetch(session, encoding));
-  return cuda_decode_fetch(session, decoding);
+  return cuda_decode_fetch(session, decoding, &model.decode);
 }
