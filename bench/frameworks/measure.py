@@ -1,0 +1,107 @@
+"""Verifying and timing: every peer is held to the float64 reference, then all are timed in interleaved rounds."""
+
+import math
+import statistics
+import tempfile
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peers import WORKLOADS, Peer
+from process import Failure, Worker
+
+SECONDS = 0.02  # calls of a round
+SLOW_US = 4e5  # what takes longer is timed in fewer rounds
+SLOW_ROUNDS = 4
+ALLOWED = {name: 3e-6 for name in WORKLOADS} | {"W3": 1e-5, "W4": 1e-5}  # x max(1, |value|): T <= 64, longer
+
+
+@dataclass
+class Cell:
+    """One workload on one system with so many threads: the rounds' times, or the reason why there are none."""
+
+    workload: str
+    system: str
+    threads: int
+    times: list[float] = field(default_factory=list)
+    error: float | None = None
+    reason: str | None = None
+
+    @property
+    def median(self) -> float | None:
+        """Microseconds, or None."""
+        return statistics.median(self.times) if self.times else None
+
+
+def worst_error(got: array, want: array) -> float:
+    """The largest |got - want| / max(1, |want|); infinite where sizes differ or anything is NaN."""
+    if len(got) != len(want):
+        return math.inf
+    worst = 0.0
+    for a, b in zip(got, want):
+        error = abs(a - b) / max(1.0, abs(b))
+        if not error <= worst:
+            worst = error if error > worst else math.inf
+    return worst
+
+
+def read_floats(path: Path) -> array:
+    """A raw float32 file."""
+    values = array("f")
+    values.frombytes(path.read_bytes())
+    return values
+
+
+def verify(worker: Worker, cell: Cell, data: Path) -> None:
+    """Opens the workload at the worker and judges what it makes of it."""
+    with tempfile.NamedTemporaryFile() as results:
+        worker.ask("open", cell.workload, results.name)
+        cell.error = worst_error(read_floats(Path(results.name)), read_floats(data / cell.workload / "reference"))
+    if not cell.error <= ALLOWED[cell.workload]:
+        cell.reason = f"wrong results: error {cell.error:.2g}, allowed {ALLOWED[cell.workload]:.2g}; not timed"
+
+
+def open_all(peers: list[Peer], data: Path, threads: int, workloads: tuple[str, ...], log: Path,
+             versions: dict[str, str]) -> tuple[list[Cell], dict[str, Worker]]:
+    """A worker for every peer, verified; cells of those that fail have the reason."""
+    cells, workers = [], {}
+    for peer in peers:
+        mine = [Cell(name, peer.system, threads) for name in peer.workloads if name in workloads]
+        cells += mine
+        try:
+            worker = Worker(peer, data, threads, log)
+        except Failure as failure:
+            for cell in mine:
+                cell.reason = str(failure)
+            continue
+        versions[peer.system] = worker.version
+        workers[peer.system] = worker
+        for cell in mine:
+            try:
+                verify(worker, cell, data)
+            except Failure as failure:
+                cell.reason = str(failure)
+    return cells, workers
+
+
+def wanted(cell: Cell, rounds: int) -> bool:
+    """Whether the cell is to be timed in the next round."""
+    if cell.reason:
+        return False
+    slow = bool(cell.times) and min(cell.times) > SLOW_US
+    return len(cell.times) < (min(rounds, SLOW_ROUNDS) if slow else rounds)
+
+
+def measure(cells: list[Cell], workers: dict[str, Worker], rounds: int) -> Iterator[int]:
+    """Times every cell once in each round, all systems of a workload one after the other. Gives the round's number."""
+    for number in range(rounds):
+        yield number
+        for name in WORKLOADS:
+            for cell in cells:
+                if cell.workload != name or not wanted(cell, rounds):
+                    continue
+                try:
+                    cell.times.append(float(workers[cell.system].ask("time", name, str(SECONDS))[0]))
+                except Failure as failure:
+                    cell.reason = str(failure)

@@ -1,0 +1,82 @@
+"""What was to be reached, and whether it was."""
+
+from dataclasses import dataclass
+
+from measure import Cell
+from peers import DATES, OURS, WORKLOADS
+from start import Start
+
+START_MS = 15.0
+START_MB = 30.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One target. found is the figure in words; reached is None where it could not be measured."""
+
+    target: str
+    found: str
+    reached: bool | None
+
+    @property
+    def word(self) -> str:
+        """What the table says."""
+        return "not measured" if self.reached is None else "reached" if self.reached else "MISSED"
+
+
+def median_of(cells: list[Cell], workload: str, system: str, threads: int) -> float | None:
+    """A cell's median, or None where there is none."""
+    for cell in cells:
+        if (cell.workload, cell.system, cell.threads) == (workload, system, threads):
+            return cell.median
+    return None
+
+
+def best_peer(cells: list[Cell], workload: str, threads: int, systems: str = "") -> tuple[float, str] | None:
+    """The fastest other system whose name starts so. What is given two threads may use one of them."""
+    found = [(cell.median, cell.system) for cell in cells
+             if cell.workload == workload and cell.system != OURS and cell.system.startswith(systems)
+             and cell.threads <= threads and cell.median is not None]
+    return min(found, default=None)
+
+
+def against(cells: list[Cell], target: str, workloads: tuple[str, ...], least: float, systems: str = "",
+            threads: tuple[int, ...] = (1, 2)) -> Verdict:
+    """Whether ours is `least` times as fast as the best of the systems in all of the workloads that were measured."""
+    worst: tuple[float, str] | None = None
+    for workload in workloads:
+        for count in threads:
+            ours, peer = median_of(cells, workload, OURS, count), best_peer(cells, workload, count, systems)
+            if ours is None or peer is None:
+                continue
+            place = f"{workload}, {count} thread{'s' if count > 1 else ''}, {peer[1]}"
+            worst = min(worst or (peer[0] / ours, place), (peer[0] / ours, place))
+    if worst is None:
+        return Verdict(target, "-", None)
+    return Verdict(target, f"{worst[0]:.2f}x at least ({worst[1]})", worst[0] >= least)
+
+
+def started(starts: list[Start], system: str) -> Verdict:
+    """Whether ours answers soon and small enough."""
+    target = f"{system}: start to first date < {START_MS:.0f} ms and < {START_MB:.0f} MB"
+    for start in starts:
+        if start.system == system and start.times:
+            found = f"{start.median:.1f} ms, {start.peak_mb:.1f} MB"
+            return Verdict(target, found, start.median < START_MS and start.peak_mb < START_MB)
+    return Verdict(target, "-", None)
+
+
+def verdicts(cells: list[Cell], starts: list[Start]) -> list[Verdict]:
+    """Every target. Ratios are of medians; the worst workload and thread count decides."""
+    small = ("W1", "W2 B1")
+    return [
+        against(cells, "at least as fast as the best peer, everywhere", WORKLOADS, 1.0),
+        against(cells, "W1 >= 2.5x the best peer", ("W1",), 2.5),
+        against(cells, "W2 >= 2x the best peer", DATES, 2.0),
+        against(cells, "W4 >= 1.0x oneDNN", ("W4",), 1.0, "oneDNN"),
+        *(against(cells, f"W1 and W2 B1 >= 20x {name}", small, 20.0, name) for name in ("PyTorch eager",)),
+        *(against(cells, f"W1 and W2 B1 >= 50x {name}", small, 50.0, name)
+          for name in ("Keras compiled", "Keras XLA", "Keras predict")),
+        started(starts, "cuseq, command line"),
+        started(starts, "cuseq, C"),
+    ]
