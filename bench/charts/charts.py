@@ -12,7 +12,6 @@ import sys
 
 import bars
 import curves
-import goals
 import page
 import readme
 import results
@@ -51,7 +50,7 @@ def parts(found, made):
     return {
         "machines": tables.machines(found),
         "summary": tables.summary(frameworks),
-        "goals": goals.goals(frameworks),
+        "goals": tables.targets(frameworks),
         "times": images(made, "times-") + tables.times(frameworks) + "\n" + (tables.spreads(frameworks) if frameworks else ""),
         "ratios": images(made, "ratios-") or tables.not_measured("frameworks"),
         "systems": tables.systems(frameworks) or tables.not_measured("frameworks"),

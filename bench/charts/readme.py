@@ -2,7 +2,7 @@
 
 from axis import digits, duration, percent, ratio
 from results import distinct, rows
-from tables import cell_groups, not_measured, others, own, table
+from tables import cell_groups, not_measured, own, rivals, table
 
 
 def shares(cpu):
@@ -10,9 +10,9 @@ def shares(cpu):
             if row["median_us"] is not None}
 
 
-def chosen(group, prefix):
+def chosen(others, prefix):
     """The fastest of the systems whose names begin so."""
-    return min((row for row in others(group) if row["system"].startswith(prefix)), key=lambda row: row["median_us"], default=None)
+    return next((row for row in others if row["system"].startswith(prefix)), None)
 
 
 def compared(row, time):
@@ -25,11 +25,12 @@ def beside_others(data, cpu):
         time = own(group)
         if not time:
             continue
-        best = min(others(group), key=lambda row: row["median_us"], default=None)
+        others = rivals(data, workload, threads)
+        best = others[0] if others else None
         name = f"{best['system']} {compared(best, time)}" if best else ""
         peak = share.get((workload, threads))
         lines.append([workload, threads, duration(time), percent(peak) if peak else "", name,
-                      compared(chosen(group, "PyTorch"), time), compared(chosen(group, "Keras"), time)])
+                      compared(chosen(others, "PyTorch"), time), compared(chosen(others, "Keras"), time)])
     heads = ["workload", "threads", "cuseq", "share of the FMA peak", "fastest other (over cuseq's)", "PyTorch", "Keras"]
     return table(heads, lines)
 

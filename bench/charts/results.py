@@ -12,6 +12,7 @@ ROWS = {
     "time": {"workload": str, "threads": int, "system": str, "median_us": float, "low_us": float, "high_us": float},
     "start": {"system": str, "median_ms": float, "peak_mb": float},
     "system": {"system": str},
+    "target": {"target": str, "found": str},
     "point": {
         "sweep": str, "model": str, "value": int, "threads": int, "median_us": float, "low_us": float, "high_us": float,
         "share": float, "floor_us": float, "stream_us": float, "verified": bool,

@@ -56,10 +56,6 @@ def own(group):
     return next((row["median_us"] for row in group if row["system"] == "cuseq"), None)
 
 
-def others(group):
-    return [row for row in group if not row["system"].startswith("cuseq") and row["median_us"] is not None]
-
-
 def time_cell(row, time, fastest):
     if row is None:
         return ""
@@ -104,27 +100,49 @@ def spreads(data):
     return folded("Every time with its spread", table(heads, lines))
 
 
+def rivals(data, workload, threads):
+    """Every other system's fastest time on at most so many threads: what is given two may do better with one."""
+    found = {}
+    for row in rows(data, "time", workload=workload):
+        if row.get("sweep") or row["threads"] > threads or row["median_us"] is None or row["system"].startswith("cuseq"):
+            continue
+        best = found.get(row["system"])
+        found[row["system"]] = row if best is None or row["median_us"] < best["median_us"] else best
+    return sorted(found.values(), key=lambda row: row["median_us"])
+
+
 def summary(data):
     """Where cuseq is the fastest, and where it is not."""
     if not data:
         return not_measured("frameworks")
-    fastest, losses = 0, []
-    groups = [(workload, threads, group) for workload, threads, group in cell_groups(data) if own(group) and others(group)]
-    for workload, threads, group in groups:
-        best = min(others(group), key=lambda row: row["median_us"])
-        if best["median_us"] >= own(group):
-            fastest += 1
-        losses += [f"- {workload} on {threads_text(threads)}: {row['system']} takes {duration(row['median_us'])}, cuseq "
-                   f"{duration(own(group))} ({ratio(row['median_us'] / own(group))})"
-                   for row in others(group) if row["median_us"] < own(group)]
-    text = f"cuseq is the fastest in {fastest} of {len(groups)} pairs of workload and threads.\n"
+    pairs, losses, lost = 0, [], 0
+    for workload, threads, group in cell_groups(data):
+        time, others = own(group), rivals(data, workload, threads)
+        if not time or not others:
+            continue
+        pairs += 1
+        faster = [row for row in others if row["median_us"] < time]
+        lost += bool(faster)
+        losses += [f"- {workload} on {threads_text(threads)}: {row['system']} takes {duration(row['median_us'])}"
+                   f"{' on 1 thread' if row['threads'] < threads else ''}, cuseq {duration(time)} ({ratio(row['median_us'] / time)})"
+                   for row in faster]
+    text = f"cuseq is the fastest in {pairs - lost} of {pairs} pairs of workload and threads.\n"
     if losses:
         return text + "\nIt is slower than another system here:\n\n" + "\n".join(losses) + "\n"
     return text + "\nNo system was faster than it anywhere in this run.\n"
 
 
+def targets(data):
+    """What was to be reached, and whether it was."""
+    if not data:
+        return not_measured("frameworks")
+    word = {True: "reached", False: "**missed**"}
+    lines = [[row["target"], row["found"], word.get(row.get("reached"), "not measured")] for row in rows(data, "target")]
+    return table(["to reach", "found", ""], lines) if lines else "No targets in this run.\n"
+
+
 def systems(data):
-    lines = [[row["system"], row.get("version", ""), row.get("what", ""), row.get("did", "")] for row in rows(data, "system")]
+    lines = [[row["system"], row.get("version") or "not there", row.get("what", ""), row.get("did", "")] for row in rows(data, "system")]
     return table(["system", "version", "what it is here", "what it had to do, or was spared"], lines) if lines else ""
 
 

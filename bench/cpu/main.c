@@ -133,6 +133,8 @@ int main(int argc, char **argv) {
     return 2;
   }
   static struct bench bench;
+  if (json && !results_possible(json))
+    return 2;
   struct heading heading;
   heading_make(&heading, "cpu", timing_processor(), argc, argv);
   if (!bench_open(&bench, only)) {

@@ -90,7 +90,8 @@ static void results_heading(FILE *file, const struct heading *heading, int round
   fprintf(file, ",\n  \"rounds\": %d,\n  \"rows\": [", rounds);
 }
 
-struct results *results_begin(const char *path, const struct heading *heading, int rounds) {
+/* The structure with its file open for writing; NULL with a message. */
+static struct results *results_open(const char *path) {
   struct results *results = calloc(1, sizeof *results);
   if (results) {
     results->path = strdup(path);
@@ -99,13 +100,28 @@ struct results *results_begin(const char *path, const struct heading *heading, i
   }
   if (results && results->path && results->beside)
     results->file = fopen(results->beside, "w");
-  if (!results || !results->file) {
-    fprintf(stderr, "bench: %s: cannot be written\n", path);
-    if (results)
-      results_free(results);
-    return NULL;
-  }
-  results_heading(results->file, heading, rounds);
+  if (results && results->file)
+    return results;
+  fprintf(stderr, "bench: %s: cannot be written\n", path);
+  if (results)
+    results_free(results);
+  return NULL;
+}
+
+bool results_possible(const char *path) {
+  struct results *results = results_open(path);
+  if (!results)
+    return false;
+  fclose(results->file);
+  unlink(results->beside);
+  results_free(results);
+  return true;
+}
+
+struct results *results_begin(const char *path, const struct heading *heading, int rounds) {
+  struct results *results = results_open(path);
+  if (results)
+    results_heading(results->file, heading, rounds);
   return results;
 }
 

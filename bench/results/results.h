@@ -19,6 +19,9 @@ void heading_print(const struct heading *heading);
 
 struct results;
 
+/* Whether a file can be written there: asked before anything is measured. false with a message on stderr. */
+bool results_possible(const char *path);
+
 /* Begins a file, which appears whole or not at all. NULL with a message on stderr. */
 struct results *results_begin(const char *path, const struct heading *heading, int rounds);
 

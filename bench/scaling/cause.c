@@ -14,9 +14,9 @@ static double growth(const struct evidence *e) {
 
 static const char *nearly_free(const char *unit) {
   if (strcmp(unit, "B") == 0)
-    return "too few rows for steps that wait for one another";
+    return "too few rows to fill the processor";
   if (strcmp(unit, "H") == 0)
-    return "part-filled blocks of units: further units are nearly free";
+    return "too few units to fill the blocks that they are computed in";
   if (strcmp(unit, "threads") == 0)
     return "too little work to share among more threads";
   return "work that does not grow with T";
@@ -45,7 +45,7 @@ const char *cause_of(const struct evidence *e, char *text, size_t capacity) {
   micros(time, e->time);
   if (e->on_one > 0.0 && e->time >= 0.9 * e->on_one) {
     snprintf(text, capacity, "%s, and %s on one thread", time, micros(other, e->on_one));
-    return "too little work to share: waking the other threads costs what they save";
+    return "no faster than on one thread";
   }
   if (e->smallest >= 0.5 * gap) {
     snprintf(text, capacity, "%s, of which the smallest call takes %s", time, micros(other, e->smallest));
@@ -56,7 +56,7 @@ const char *cause_of(const struct evidence *e, char *text, size_t capacity) {
   if (e->more_rows_share >= 1.25 * e->share) {
     snprintf(text, capacity, "%.0f%% of the peak, and %.0f%% with %.0f rows", 100.0 * e->share,
              100.0 * e->more_rows_share, e->more_rows);
-    return "too few rows for steps that wait for one another";
+    return "too few rows to fill the processor";
   }
   if (growth(e) <= 0.5) {
     snprintf(text, capacity, "%s at %s %.0f, %s at %s %.0f", time, e->unit, e->value,

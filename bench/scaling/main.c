@@ -81,6 +81,8 @@ int main(int argc, char **argv) {
   }
   if (rounds == 0)
     rounds = quick ? 2 : 9;
+  if (json && !results_possible(json))
+    return 2;
   struct heading heading;
   heading_make(&heading, "scaling", timing_processor(), argc, argv);
   static double best_peak[PEAK_MOST_THREADS + 1];

@@ -165,6 +165,18 @@ class Figures(unittest.TestCase):
         self.assertIn("fastest in 11 of 12 pairs", text)
         self.assertIn("- W4 on 2 threads: oneDNN takes 104 ms, cuseq 130 ms (0.80x)", text)
 
+    def test_a_rival_may_do_better_on_fewer_threads(self):
+        data = sample.frameworks()
+        row = results.rows(data, "time", workload="W3", system="textbook C", threads=1)[0]
+        row["median_us"] = 2000.0
+        text = tables.summary(data)
+        self.assertIn("fastest in 9 of 12 pairs", text)
+        self.assertIn("- W3 on 2 threads: textbook C takes 2.00 ms on 1 thread, cuseq 3.25 ms (0.62x)", text)
+
+    def test_targets_say_whether_they_were_reached(self):
+        lines = tables.targets(sample.frameworks()).splitlines()[2:]
+        self.assertEqual(lines, ["| this | 1.5x | reached |", "| that | 1.5x | **missed** |", "| the other | 1.5x | not measured |"])
+
     def test_cells_do_not_break_their_table(self):
         text = tables.systems(sample.frameworks())
         self.assertIn("nothing \\| at all", text)

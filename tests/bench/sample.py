@@ -31,6 +31,8 @@ def frameworks():
                            ("Keras predict", 6000.0, 700.0)):
         rows.append({"kind": "start", "system": system, "median_ms": ms, "low_ms": 0.9 * ms, "high_ms": 1.3 * ms, "peak_mb": mb})
     rows.append({"kind": "system", "system": "oneDNN", "version": "1", "what": "a sample", "did": "nothing | at all"})
+    for target, reached in (("this", True), ("that", False), ("the other", None)):
+        rows.append({"kind": "target", "target": target, "found": "1.5x", "reached": reached})
     return head("frameworks", rows)
 
 

@@ -98,7 +98,7 @@ Test(bench_scaling, causes_are_what_the_figures_support) {
   struct evidence e = unexplained();
   expect(&e, "not explained", "floor 20.0 us");
   e.on_one = 105e-6;
-  expect(&e, "too little work to share", "105 us on one thread");
+  expect(&e, "no faster than on one thread", "105 us on one thread");
   e = unexplained();
   e.smallest = 45e-6;
   expect(&e, "the cost of a call", "smallest call takes 45.0 us");
@@ -116,7 +116,7 @@ Test(bench_scaling, causes_are_what_the_figures_support) {
   e = unexplained();
   e.unit = "H";
   e.next_time = 110e-6;
-  expect(&e, "part-filled blocks of units", "110 us at H 16");
+  expect(&e, "too few units", "110 us at H 16");
 }
 
 /* Bandwidth that lies below the arithmetic does not bind, and the last point has no next one. */
