@@ -168,7 +168,8 @@ __device__ inline void block_exponents(const struct attention_row &row) {
 __device__ inline void block_context(const struct attention_row &row, int A, float *alphas, float *context,
                                      float *second) {
   int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
-  float normaliser = 1.0f / warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+  float sum_all = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+  float normaliser = row.length > 0 ? 1.0f / sum_all : 0.0f; /* a row of no positions gives zeros */
   if (alphas)
     for (int t = (int)threadIdx.x; t < row.time; t += (int)blockDim.x)
       alphas[t] = t < row.length ? row.energies[t] * normaliser : 0.0f;

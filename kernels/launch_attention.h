@@ -74,7 +74,8 @@ cuseq_status launch_initial_states(const struct initial_states *arguments,
                                    const struct launch_stream *stream);
 
 /* One attention step, one launch: energies, softmax over t < length, context.
- *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at); d_lengths [B] or NULL: all T
+ *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
+ *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
  *   d_alphas      row b at d_alphas + b * alphas_stride, T of them, 0 at t >= length; may be NULL
  *   d_context     row b at d_context + b * context_stride, A of them; may be NULL
@@ -132,6 +133,39 @@ struct decode {
 /* Looks at sizes only, as attend_workspace_bytes(). */
 size_t decode_workspace_bytes(const struct decode *arguments, const struct launch_device *device);
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
+
+/* The decoder loop of large models step by step, what is around attention, products and cells. One step is
+ *   launch_attend            from d_h, over d_attended positions, to the contexts and alphas of the step
+ *   products                 gates [B,S,4] = h recurrent + context kernel (+ fed kernel, with an embedding)
+ *   launch_lstm_cell         D = 1, T = Y, d_lengths = d_output_lengths; one-hot feedback: d_row_ids = d_fed_ids
+ *   a product                logits [B,V] = h output_kernel
+ *   launch_decode_output     bias, softmax or linear, argmax, end token, what is fed back
+ * after launch_initial_states and launch_decode_begin. A row runs at the steps below its d_output_lengths; after its end
+ * token all of these give it zeros and end tokens, and do no work for it but products. 4-byte aligned. */
+struct decode_rows {
+  int32_t batch, time, steps; /* B, T, Y */
+  const int32_t *d_lengths;   /* [B] or NULL: all T */
+  cuseq_feedback feedback;
+  int32_t embedding_units;   /* E */
+  const float *d_embedding;  /* [V,E] or NULL */
+  const int32_t *d_previous; /* as in struct decode */
+  int32_t start_token, end_token;
+  int32_t outputs; /* V */
+  cuseq_activation output_activation;
+  const float *d_output_bias; /* [V] */
+  float *d_logits;            /* [B,V] the product; overwritten */
+  /* what the loop goes on from; written by both */
+  int32_t *d_output_lengths; /* [B] Y, or the number of steps that a row took to its end token */
+  int32_t *d_attended;       /* [B] positions that a row attends to: its length; 0 once it has ended */
+  int32_t *d_fed_ids;        /* [B] the token fed back; with feedback */
+  float *d_fed;              /* [B,E] its embedding; with feedback and d_embedding */
+  /* results */
+  float *d_outputs;  /* [B,Y,V] or NULL */
+  int32_t *d_tokens; /* [B,Y] or NULL */
+};
+cuseq_status launch_decode_begin(const struct decode_rows *arguments, const struct launch_stream *stream);
+cuseq_status launch_decode_output(const struct decode_rows *arguments, int32_t step,
+                                  const struct launch_stream *stream);
 
 /* Encoder (one layer), keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
  *   encoder      as in launch_lstm_sequence with d_ids or d_x; d_output[0] receives the annotations [B,T,A] and may be

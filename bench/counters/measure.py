@@ -34,7 +34,8 @@ def instructions(counters):
 
 
 def host_launches(counts):
-    return counts["run"]["launches"] + counts["run"]["graph_launches"]
+    run = counts["run"]
+    return run["launches"] - run["graph_nodes"] + run["graph_launches"]
 
 
 def recurrence_lines(kernel):

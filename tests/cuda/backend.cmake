@@ -35,6 +35,7 @@ backend_program(properties unit/properties.c PROPERTIES_DEVICES="cuda" PROPERTIE
 backend_program(golden golden/golden.c "GOLDEN_DEVICES={\"cuda\", 3e-6}")
 target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
 backend_program(calls cuda/calls.c)
+backend_program(graphs cuda/graphs.c)
 backend_program(plan cuda/plan.c)
 target_sources(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR}/host/backends/cuda/plan.c)
 target_include_directories(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR})
@@ -44,18 +45,20 @@ set(one_job -j1)
 cuseq_backend_run(backends 90 COMMAND cuda_backends ${one_job})
 cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=3)
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
+cuseq_backend_run(graphs 90 COMMAND cuda_graphs ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=9)
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
                   CUSEQ_EMULATOR_SEED=7)
 # Mappings forced on shapes that they are not chosen for.
-foreach(way IN ITEMS encoder=cell encoder=grid)
+foreach(way IN ITEMS encoder=cell encoder=grid decoder=steps decoder=loop)
   string(MAKE_C_IDENTIFIER ${way} name)
   cuseq_backend_run(backends_${name} 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_CUDA_PLAN=${way}
                     CUSEQ_EMULATOR_SEED=5)
 endforeach()
 foreach(architecture IN ITEMS 75 80 120)
   cuseq_backend_run(backends_${architecture} ${architecture} COMMAND cuda_backends_smoke ${one_job})
+  cuseq_backend_run(graphs_${architecture} ${architecture} COMMAND cuda_graphs ${one_job})
 endforeach()
 foreach(seed RANGE 11 13)
   cuseq_backend_run(backends_seed${seed} 90 COMMAND cuda_backends ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=${seed}
@@ -76,9 +79,15 @@ if(NOT CUSEQ_TEST_GPU AND TARGET cuseq AND TARGET cli_files)
     "CUSEQ=$<TARGET_FILE:cuseq>;HELPERS=$<TARGET_FILE_DIR:cli_files>;ROOT=${PROJECT_SOURCE_DIR};EMULATOR=${CMAKE_BINARY_DIR}/emulator;OTHER=$<TARGET_FILE:cuda_other>;CUSEQ_EMULATOR_SM=${architecture}")
 endif()
 
+# The host's launches per call, counted by the emulated device.
+find_program(CUSEQ_PYTHON python3)
+if(CUSEQ_PYTHON AND NOT CUSEQ_TEST_GPU)
+  backend_program(launches cuda/launches.c)
+  cuseq_backend_run(launches 90 COMMAND ${CUSEQ_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/launches.py $<TARGET_FILE:cuda_launches>)
+endif()
+
 # Registers, shared memory and spills of every kernel and architecture, from the build's own reports: a table in the build
 # folder, and each kernel held to its budget.
-find_program(CUSEQ_PYTHON python3)
 if(CUSEQ_PYTHON)
   add_test(NAME cuda_budget COMMAND ${CUSEQ_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/budget.py ${PROJECT_SOURCE_DIR}/kernels
            ${CMAKE_BINARY_DIR}/kernels/reports ${CMAKE_BINARY_DIR}/kernels.md)

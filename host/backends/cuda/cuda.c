@@ -88,7 +88,8 @@ static void cuda_close(void *state) {
 
 /* What runs step by step is a graph with products in it. */
 static bool needs_graphs(const struct cuda_session *session) {
-  return session->choice.encoder == CUDA_ENCODER_CELL;
+  bool steps = session->model->config.has_decoder && session->choice.decoder == CUDA_DECODER_STEPS;
+  return session->choice.encoder == CUDA_ENCODER_CELL || steps;
 }
 
 static bool needs_blas(const struct cuda_session *session) {

@@ -1,5 +1,6 @@
 #include "backends/cuda/decoder.h"
 
+#include "backends/cuda/decode_graph.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -95,6 +96,8 @@ cuseq_status cuda_decoder_open(struct cuda_session *session, struct cuda_plan *p
   cuda_plan_add(plan, &decoder->d_final_c, loop ? B * S : 0);
   cuda_plan_add(plan, &decoder->d_tokens, loop ? B * Y * sizeof(int32_t) : 0);
   cuda_plan_add(plan, &decoder->d_output_lengths, loop ? B * sizeof(int32_t) : 0);
+  if (loop && session->choice.decoder == CUDA_DECODER_STEPS)
+    cuda_decode_steps_plan(session, plan);
   return CUSEQ_STATUS_OK;
 }
 
@@ -201,6 +204,10 @@ cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decodin
 
 static cuseq_status loop_queue(struct cuda_session *session, const struct decode *decode) {
   CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
+  const struct cuda_shape shape = {.time = session->time};
+  if (cuda_choose(&session->model->config, &shape, &session->device, &session->forced).decoder ==
+      CUDA_DECODER_STEPS)
+    return cuda_decode_steps_queue(session, decode);
   return cuda_launched(session, launch_decode(decode, &session->launch));
 }
 

@@ -4,6 +4,14 @@
 
 #include "backends/cuda/cuda.h"
 
+/* Buffers of CUDA_DECODER_STEPS; see struct decode_rows. NULL where no call decodes that way. */
+struct cuda_decode_steps {
+  float *d_gates;  /* [B,S,4] */
+  float *d_logits; /* [B,V] */
+  int32_t *d_attended, *d_fed_ids;
+  float *d_fed;
+};
+
 struct cuda_decoder {
   /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
   struct decode decode;
@@ -21,6 +29,7 @@ struct cuda_decoder {
   /* results */
   float *d_contexts, *d_alphas, *d_states, *d_outputs, *d_final_h, *d_final_c;
   int32_t *d_tokens, *d_output_lengths;
+  struct cuda_decode_steps steps;
 };
 
 /* decode.c: a call's arguments - sizes, the state to start from, where wanted results go: to the caller's arrays on the

@@ -12,6 +12,7 @@
  *       sequence  merge
  *     keys                  what attention needs of the annotations, once per sequence
  *     attention step, or decode loop
+ *       capture             of a graph, inside of a sequence or a decode loop: the first call of a shape
  *     whole model           in place of the four before, where encoder and decoder are one launch
  *     copy out              of what the caller wants
  *     wait                  for the device, once, at the end */

@@ -89,6 +89,8 @@ static void queue_nodes(cudaGraphExec_t exec, cudaGraph_t graph, const struct em
         emu_work_release(&work);
         work = nothing;
       }
+      if (work.kind == EMU_WORK_KERNEL || work.kind == EMU_WORK_LIBRARY)
+        emu_run.graph_nodes++;
       cudaEvent_t event = work.kind == EMU_WORK_EVENT_RECORD ? work.event.event : NULL;
       emu_clock_join(&place->clock, emu_queue_append(place->queue, &after, &work));
       if (event) {

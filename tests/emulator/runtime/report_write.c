@@ -99,8 +99,10 @@ static const char *const copy_names[] = {"host_to_host", "host_to_device", "devi
 
 static void run(FILE *to, size_t dropped) {
   const struct emu_run *r = &emu_run;
-  fprintf(to, "\"run\":{\"launches\":%" PRIu64 ",\"library_calls\":%" PRIu64 ",\"graph_launches\":%" PRIu64,
-          r->launches + r->library_calls, r->library_calls, r->graph_launches);
+  fprintf(to,
+          "\"run\":{\"launches\":%" PRIu64 ",\"library_calls\":%" PRIu64 ",\"graph_launches\":%" PRIu64
+          ",\"graph_nodes\":%" PRIu64,
+          r->launches + r->library_calls, r->library_calls, r->graph_launches, r->graph_nodes);
   fputs(",\"copies\":{", to);
   for (int i = 0; i < 5; i++)
     fprintf(to, "%s\"%s\":{\"count\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", i ? "," : "", copy_names[i],

@@ -101,6 +101,7 @@ double emu_milliseconds(void);
 /* Things that happened, for the counters of a run. */
 struct emu_run {
   uint64_t launches, library_calls, host_functions, graph_launches;
+  uint64_t graph_nodes;              /* of launches and library_calls those that were nodes of graphs */
   uint64_t copies[5], copy_bytes[5]; /* by cudaMemcpyKind; [cudaMemcpyDefault] counts peer copies */
   uint64_t sets, set_bytes;
   uint64_t synchronisations; /* host waits: stream, event and device, and copies that wait */
