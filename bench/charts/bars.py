@@ -71,9 +71,14 @@ def time_bar(row):
     return label_of(row), row["median_us"], kind, told, duration(row["median_us"])
 
 
+def workload_rows(data, threads):
+    """The rows of the named workloads, not those of sweeps."""
+    return [row for row in rows(data, "time", threads=threads) if row["workload"].startswith("W") and not row.get("sweep")]
+
+
 def times(data, threads):
     """SVG text: all systems' times for each workload on so many threads; None without any."""
-    found = [row for row in rows(data, "time", threads=threads) if not row.get("sweep")]
+    found = workload_rows(data, threads)
     measured = [row for row in found if row["median_us"] is not None]
     if not measured:
         return None
@@ -103,7 +108,7 @@ def ratio_bar(row, time):
 
 def ratios(data, threads):
     """SVG text: every other system's time over cuseq's; None without any."""
-    found = [row for row in rows(data, "time", threads=threads) if row["median_us"] is not None and not row.get("sweep")]
+    found = [row for row in workload_rows(data, threads) if row["median_us"] is not None]
     groups = []
     for workload in distinct(row["workload"] for row in found):
         time = ours(found, workload)

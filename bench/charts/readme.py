@@ -47,9 +47,15 @@ def alone(cpu):
 
 
 def first_answer(data):
-    told = [f"{row['system']} {digits(row['median_ms'])} ms" + (f" and {digits(row['peak_mb'])} MB" if row["peak_mb"] else "")
-            for row in rows(data, "start") if row["median_ms"] is not None]
-    return "\nFrom process start to the first date: " + "; ".join(told) + ".\n" if told else ""
+    """cuseq's start-up, and the span of the others'."""
+    found = [row for row in rows(data, "start") if row["median_ms"] is not None]
+    told = [f"{row['system']}, {digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB of memory" for row in found
+            if row["system"].startswith("cuseq")]
+    rest = sorted((row for row in found if not row["system"].startswith("cuseq")), key=lambda row: row["median_ms"])
+    if rest:
+        ends = [f"{digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB ({row['system']})" for row in (rest[0], rest[-1])]
+        told.append("the others from " + " to ".join(distinct(ends)))
+    return "\nFrom process start to the first answer: " + "; ".join(told) + ".\n" if told else ""
 
 
 def speed(found):

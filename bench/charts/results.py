@@ -46,13 +46,12 @@ def check_row(row, where):
     if not isinstance(row, dict) or row.get("kind") not in ROWS:
         raise Bad(f"{where}: an unknown kind of row (found {row.get('kind') if isinstance(row, dict) else row!r})")
     for key, kind in ROWS[row["kind"]].items():
-        if key not in row:
-            raise Bad(f"{where}: {row['kind']} without {key}")
-        if row[key] is None and kind is float:
+        if row.get(key) is None and kind is float:
             if not row.get("reason"):
-                raise Bad(f"{where}: {key} is null (needed a reason)")
-        elif not has_type(row[key], kind):
-            raise Bad(f"{where}: {key} is no {kind.__name__} (found {row[key]!r})")
+                raise Bad(f"{where}: {row['kind']} without {key} (needed it, or a reason)")
+            row[key] = None
+        elif not has_type(row.get(key), kind):
+            raise Bad(f"{where}: {key} is no {kind.__name__} (found {row.get(key)!r})")
 
 
 def check(data, name):

@@ -39,7 +39,9 @@ def machines(found):
         if not data:
             lines.append([bench, "not measured", "", "", "", "", f"`{COMMAND[bench]}`"])
             continue
-        versions = ", ".join(f"{name} {version}" for name, version in data["versions"].items())
+        # A version that begins with a name needs no other.
+        versions = ", ".join(distinct(version if version[:1].isalpha() else f"{name} {version}"
+                                      for name, version in data["versions"].items()))
         lines.append([bench, data["machine"], data["date"], data["commit"], data["rounds"], versions, f"`{data['command']}`"])
     return table(["bench", "machine", "date", "commit", "rounds", "versions", "command"], lines)
 

@@ -192,6 +192,13 @@ class Form(unittest.TestCase):
         for name, data in found().items():
             results.check(data, name)
 
+    def test_every_member_that_is_asked_for_is_described(self):
+        with open(os.path.join(ROOT, "bench", "results", "README.md"), encoding="utf-8") as file:
+            lines = {line.split("|")[1].strip(): line for line in file if line.startswith("| ")}
+        for kind, members in results.ROWS.items():
+            for member in members:
+                self.assertRegex(lines[kind], rf"\b{member}\b", kind)
+
     def test_what_has_not_the_form_is_refused(self):
         def spoilt(change):
             data = sample.frameworks()
