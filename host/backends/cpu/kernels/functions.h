@@ -18,17 +18,15 @@ static const float powers[32] = {
     0x1.ae89fap+0f, 0x1.b7f770p+0f, 0x1.c199bep+0f, 0x1.cb720ep+0f, 0x1.d5818ep+0f, 0x1.dfc974p+0f,
     0x1.ea4afap+0f, 0x1.f50766p+0f};
 
-/* 2^z for z in [-126, 128], infinity at 128: a power from the table and a polynomial of degree 2 over
- * 1/32; relative error 5.4e-8 before rounding. Half the multiplications of the polynomial below, of
- * which a cell has five. */
+/* 2^z for z <= 128, infinity at 128 and 0 at minus infinity: the power of the next 1/32 below from the table
+ * and a polynomial of degree 2 over the rest; relative error 6.5e-8 before rounding. */
 INLINE vf v_exp2_bounded(vf z) {
-  const vf magic = v_set(393216.0f); /* 1.5 * 2^18: 32 z, rounded, stands in the low bits of the sum */
-  vf shifted = z + magic;
-  vf n = shifted - magic;
+  const vf magic = v_set(393216.0f); /* 1.5 * 2^18: 32 z, rounded down, stands in the low bits of the sum */
+  vf shifted = _mm512_add_round_ps(z, magic, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
   vf power = _mm512_permutex2var_ps(v_load(powers), (__m512i)shifted, v_load(powers + 16));
-  vf r = z - n;
-  vf p = v_fma(r, v_set(0x1.ebfbecp-3f), v_set(0x1.62e584p-1f));
-  return _mm512_scalef_ps(v_fma(power * r, p, power), n); /* scales by 2 to the floor of n */
+  vf r = _mm512_reduce_ps(z, 5 << 4 | _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  vf p = v_fma(r, v_set(0x1.f0f026p-3f), v_set(0x1.62e122p-1f));
+  return _mm512_scalef_ps(v_fma(power * r, p, power), z); /* scales by 2 to the floor of z */
 }
 #else
 /* 2^z for z in [-126, 128], infinity at 128: relative error 9.2e-8 from the polynomial (degree 5; degree
@@ -46,9 +44,13 @@ INLINE vf v_exp2_bounded(vf z) {
 }
 #endif
 
-/* 2^z with z cut to [-126, top]. */
+/* 2^z with z cut to `top`, and from below where the bits of the power could not hold it. */
 INLINE vf v_exp2(vf z, float top) {
-  return v_exp2_bounded(v_at_least(v_set(-126.0f), v_at_most(v_set(top), z)));
+  z = v_at_most(v_set(top), z);
+#if LANES < 16
+  z = v_at_least(v_set(-126.0f), z);
+#endif
+  return v_exp2_bounded(z);
 }
 
 /* e^x for x <= 88; 0 where that is below the smallest normal number. */
