@@ -53,16 +53,26 @@ INLINE vf update_hidden(const enum update update, const struct cpu_lstm *cell, v
   return v_activate_scaled(cell->recurrent_activation, z) * v_activate_scaled(act, v_scaled(act, c));
 }
 
+/* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
+enum { FETCH_ROWS = 32 };
+
 /* acc += in . weights for one segment, of R rows and P blocks of units `size` apart; acc[r*P + p] are
- * row r's gates of block p. A line from `ahead` on is fetched per k. */
-INLINE void lstm_accumulate(const int R, const int P, vf acc[BLOCK_ROWS][GATES], const float *weights,
-                            size_t size, int32_t count, const float *const in[BLOCK_ROWS],
-                            const float *ahead) {
-  for (int32_t k = 0; k < count; k++, weights += GATES * LANES, ahead += CPU_LANES) {
-    __builtin_prefetch(ahead, 0, 2);
+ * row r's gates of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the weights soon
+ * used. */
+INLINE void lstm_accumulate(const int R, const int P, const bool fetch, vf acc[BLOCK_ROWS][GATES],
+                            const float *weights, size_t size, int32_t count,
+                            const float *const in[BLOCK_ROWS], const float *ahead) {
+  for (int32_t k = 0; k < count; k++, weights += GATES * LANES) {
+    if (fetch) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += CPU_LANES;
+    }
     UNROLL
     for (int p = 0; p < P; p++) {
       const float *w = weights + (size_t)p * size;
+      UNROLL
+      for (int line = 0; fetch && line < GATES * LANES; line += CPU_LANES)
+        __builtin_prefetch(w + FETCH_ROWS * GATES * LANES + line, 0, 3);
       vf w0 = v_load(w), w1 = v_load(w + LANES), w2 = v_load(w + 2 * LANES), w3 = v_load(w + 3 * LANES);
       UNROLL
       for (int r = 0; r < R; r++) {
@@ -125,8 +135,12 @@ INLINE void lstm_block(const int R, const int P, const enum update update, const
     for (int r = 0; r < R; r++)
       in[r] = rows[r].in[s];
     const float *first = weights + (size_t)step->first[s] * GATES * LANES;
-    lstm_accumulate(R, P, acc, first, size, step->count[s], in, ahead);
-    ahead += (size_t)step->count[s] * CPU_LANES;
+    if (ahead) {
+      lstm_accumulate(R, P, true, acc, first, size, step->count[s], in, ahead);
+      ahead += (size_t)step->count[s] * CPU_LANES;
+    } else {
+      lstm_accumulate(R, P, false, acc, first, size, step->count[s], in, NULL);
+    }
   }
   UNROLL
   for (int n = 0; n < R * P; n++) {
@@ -187,14 +201,14 @@ static void kernel_lstm_step(const struct cpu_lstm_step *step, const struct cpu_
   for (int32_t block = 0; block < cell->blocks; block++) {
     const float *weights = cell->weights + (size_t)block * size;
     if (count == 1 && block + 1 < cell->blocks) {
-      blocks(step, rows, 0, block++, weights);
+      blocks(step, rows, 0, block++, NULL);
       continue;
     }
     const float *next = block + 1 < cell->blocks ? weights + size : cell->weights;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
       const size_t fetched = (size_t)group * depth * CPU_LANES;
-      blocks(step, rows + first, rows_here, block, fetch && fetched < size ? next + fetched : weights);
+      blocks(step, rows + first, rows_here, block, !fetch ? NULL : fetched < size ? next + fetched : weights);
       first += rows_here;
     }
   }
