@@ -27,7 +27,9 @@ class Axis:
         steps = (1, 2, 5) if per_decade >= 3 * room else (1,)
         every = max(1, math.ceil(room / per_decade)) if steps == (1,) else 1
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
-        found = [step * 10.0**decade for decade in range(first, last + 1) if decade % every == 0 for step in steps]
+        found = [
+            step * 10.0**decade for decade in range(first, last + 1) if decade % every == 0 for step in steps
+        ]
         return [tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001]
 
 

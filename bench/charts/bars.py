@@ -19,7 +19,8 @@ class Chart:
     """Groups of named bars over one axis, which is drawn above and behind them."""
 
     def __init__(self, title, description, groups, limits, log, tick, below=0.0):
-        """groups: [(heading, [(label, value or None, kind, told, shown)])]; `below`: where bars begin, 0 the axis's low end."""
+        """groups: [(heading, [(label, value or None, kind, told, shown)])]; `below`: where bars begin, 0 the
+        axis's low end."""
         self.drawing = Drawing(title, description, WIDTH)
         self.groups, self.tick, self.below = groups, tick, below
         names = [bar[0] for _, bars in groups for bar in bars]
@@ -67,13 +68,18 @@ def time_bar(row):
     kind = "ours" if row["system"].startswith("cuseq") else "peer"
     if row["median_us"] is None:
         return row["system"], None, kind, "", f"not measured: {row['reason']}"
-    told = f"{row['system']}: {duration(row['median_us'])}, rounds {duration(row['low_us'])} to {duration(row['high_us'])}"
+    rounds = f"rounds {duration(row['low_us'])} to {duration(row['high_us'])}"
+    told = f"{row['system']}: {duration(row['median_us'])}, {rounds}"
     return label_of(row), row["median_us"], kind, told, duration(row["median_us"])
 
 
 def workload_rows(data, threads):
     """The rows of the named workloads, not those of sweeps."""
-    return [row for row in rows(data, "time", threads=threads) if row["workload"].startswith("W") and not row.get("sweep")]
+    return [
+        row
+        for row in rows(data, "time", threads=threads)
+        if row["workload"].startswith("W") and not row.get("sweep")
+    ]
 
 
 def times(data, threads):
@@ -86,10 +92,14 @@ def times(data, threads):
     for workload in distinct(row["workload"] for row in found):
         groups.append((workload, [time_bar(row) for row in found if row["workload"] == workload]))
     low, high = around([row["median_us"] for row in measured])
-    low = low / 2 if min(row["median_us"] for row in measured) < low * 1.5 else low  # the shortest bar is seen
+    low = (
+        low / 2 if min(row["median_us"] for row in measured) < low * 1.5 else low
+    )  # the shortest bar is seen
     title = f"Time of a call on {threads_text(threads)}"
     told = "; ".join(f"{row['workload']} {row['system']} {duration(row['median_us'])}" for row in measured)
-    return Chart(title + ", logarithmic", f"Medians. {told}.", groups, (low, high), True, tick_duration).drawn()
+    return Chart(
+        title + ", logarithmic", f"Medians. {told}.", groups, (low, high), True, tick_duration
+    ).drawn()
 
 
 def ours(found, workload):
@@ -112,8 +122,11 @@ def ratios(data, threads):
     groups = []
     for workload in distinct(row["workload"] for row in found):
         time = ours(found, workload)
-        bars = [ratio_bar(row, time) for row in found
-                if time and row["workload"] == workload and not row["system"].startswith("cuseq")]
+        bars = [
+            ratio_bar(row, time)
+            for row in found
+            if time and row["workload"] == workload and not row["system"].startswith("cuseq")
+        ]
         if bars:
             groups.append((workload, bars))
     if not groups:
@@ -122,8 +135,15 @@ def ratios(data, threads):
     low, high = around(values + [1.0, 0.8 if min(values) < 1.0 else 1.0])
     told = "; ".join(bar[3] for _, bars in groups for bar in bars)
     title = f"Time of other systems over cuseq's on {threads_text(threads)}"
-    chart = Chart(title + ", logarithmic", f"Above 1 cuseq is faster, below 1 slower. {told}.", groups, (low, high), True,
-                  lambda value: f"{value:g}x", below=1.0)
+    chart = Chart(
+        title + ", logarithmic",
+        f"Above 1 cuseq is faster, below 1 slower. {told}.",
+        groups,
+        (low, high),
+        True,
+        lambda value: f"{value:g}x",
+        below=1.0,
+    )
     return chart.drawn()
 
 
@@ -135,7 +155,15 @@ def start_bars(found, key, unit):
         if value is None:
             bars.append((row["system"], None, kind, "", f"not measured: {row['reason']}"))
         else:
-            bars.append((row["system"], value, kind, f"{row['system']}: {digits(value)} {unit}", f"{digits(value)} {unit}"))
+            bars.append(
+                (
+                    row["system"],
+                    value,
+                    kind,
+                    f"{row['system']}: {digits(value)} {unit}",
+                    f"{digits(value)} {unit}",
+                )
+            )
     return bars
 
 
@@ -145,8 +173,12 @@ def start(data):
     values = [row[key] for row in found for key in ("median_ms", "peak_mb") if row[key] is not None]
     if not values:
         return None
-    groups = [("From process start to the first answer, ms", start_bars(found, "median_ms", "ms")),
-              ("Peak resident memory, MB", start_bars(found, "peak_mb", "MB"))]
+    groups = [
+        ("From process start to the first answer, ms", start_bars(found, "median_ms", "ms")),
+        ("Peak resident memory, MB", start_bars(found, "peak_mb", "MB")),
+    ]
     low, high = around(values)
     told = "; ".join(bar[3] for _, bars in groups for bar in bars if bar[3])
-    return Chart("Start and memory, logarithmic", f"{told}.", groups, (low / 2, high), True, lambda value: f"{value:g}").drawn()
+    return Chart(
+        "Start and memory, logarithmic", f"{told}.", groups, (low / 2, high), True, lambda value: f"{value:g}"
+    ).drawn()

@@ -2,8 +2,8 @@
 
   charts.py [--check] [--results FOLDER] [--root FOLDER]
 
---check writes nothing and ends with status 1 where a file is not what the results give. --root is the repository's folder, --results
-its bench/results unless told otherwise.
+--check writes nothing and ends with status 1 where a file is not what the results give. --root is the
+repository's folder, --results its bench/results unless told otherwise.
 """
 
 import argparse
@@ -11,7 +11,10 @@ import os
 import sys
 
 import bars
+import comparison
 import curves
+import devices
+import growth
 import page
 import readme
 import results
@@ -29,18 +32,34 @@ def drawings(found):
         data = found.get(bench)
         for threads in sorted(results.distinct(row["threads"] for row in results.rows(data, "time"))):
             many = f"{threads}-thread{'s' if threads > 1 else ''}" if bench == "frameworks" else "call"
-            made[f"{word}times-{many}.svg"] = bars.times(data, threads), "Time of a call of every system, for each workload"
-            made[f"{word}ratios-{many}.svg"] = bars.ratios(data, threads), "Time of every other system over cuseq's, for each workload"
-    made["start.svg"] = bars.start(found.get("frameworks")), "Time from process start to the first answer, and peak memory"
+            made[f"{word}times-{many}.svg"] = (
+                bars.times(data, threads),
+                "Time of a call of every system, for each workload",
+            )
+            made[f"{word}ratios-{many}.svg"] = (
+                bars.ratios(data, threads),
+                "Time of every other system over cuseq's, for each workload",
+            )
+    made["start.svg"] = (
+        bars.start(found.get("frameworks")),
+        "Time from process start to the first answer, and peak memory",
+    )
     for sweep in ("B", "T", "H"):
-        made[f"scaling-{sweep.lower()}.svg"] = curves.sweep(found.get("scaling"), sweep), f"Time and share of the peak against {sweep}"
+        made[f"scaling-{sweep.lower()}.svg"] = (
+            curves.sweep(found.get("scaling"), sweep),
+            f"Time and share of the peak against {sweep}",
+        )
     made["scaling-threads.svg"] = curves.gain(found.get("scaling")), "Times faster on more threads"
     return {name: pair for name, pair in made.items() if pair[0]}
 
 
 def images(made, *prefixes):
     """Lines that show the charts whose names begin so; nothing where there are none."""
-    lines = [f'<img src="performance/{name}" alt="{shown}">\n' for name, (_, shown) in made.items() if name.startswith(prefixes)]
+    lines = [
+        f'<img src="performance/{name}" alt="{shown}">\n'
+        for name, (_, shown) in made.items()
+        if name.startswith(prefixes)
+    ]
     return "\n".join(lines) + "\n" if lines else ""
 
 
@@ -49,22 +68,25 @@ def parts(found, made):
     frameworks, scaling = found.get("frameworks"), found.get("scaling")
     return {
         "machines": tables.machines(found),
-        "summary": tables.summary(frameworks),
-        "goals": tables.targets(frameworks),
-        "times": images(made, "times-") + tables.times(frameworks) + "\n" + (tables.spreads(frameworks) if frameworks else ""),
+        "summary": comparison.summary(frameworks),
+        "goals": comparison.targets(frameworks),
+        "times": images(made, "times-")
+        + comparison.times(frameworks)
+        + "\n"
+        + (comparison.spreads(frameworks) if frameworks else ""),
         "ratios": images(made, "ratios-") or tables.not_measured("frameworks"),
-        "systems": tables.systems(frameworks) or tables.not_measured("frameworks"),
-        "start": images(made, "start") + tables.start(frameworks),
+        "systems": comparison.systems(frameworks) or tables.not_measured("frameworks"),
+        "start": images(made, "start") + comparison.start(frameworks),
         "cpu": tables.cpu(found.get("cpu")),
         "scaling-b": images(made, "scaling-b") or tables.not_measured("scaling"),
         "scaling-t": images(made, "scaling-t.") or tables.not_measured("scaling"),
         "scaling-h": images(made, "scaling-h") or tables.not_measured("scaling"),
         "scaling-threads": images(made, "scaling-threads") or tables.not_measured("scaling"),
-        "fits": tables.fits(scaling),
-        "edges": tables.edges(scaling),
-        "points": tables.points(scaling) or tables.not_measured("scaling"),
-        "counters": tables.counters(found.get("counters")),
-        "gpu": images(made, "gpu-") + tables.gpu(found.get("gpu")),
+        "fits": growth.fits(scaling),
+        "edges": growth.edges(scaling),
+        "points": growth.points(scaling) or tables.not_measured("scaling"),
+        "counters": devices.counters(found.get("counters")),
+        "gpu": images(made, "gpu-") + devices.gpu(found.get("gpu")),
         "speed": readme.speed(found),
     }
 
@@ -83,7 +105,11 @@ def left_over(root, files):
     """Charts in the folder that no result gives any more."""
     folder = os.path.join(root, FOLDER)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return [path for path in (os.path.join(FOLDER, name) for name in sorted(names)) if path.endswith(".svg") and path not in files]
+    return [
+        path
+        for path in (os.path.join(FOLDER, name) for name in sorted(names))
+        if path.endswith(".svg") and path not in files
+    ]
 
 
 def differs(path, text):
@@ -94,8 +120,14 @@ def differs(path, text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./run bench charts", description="Makes tables and charts from bench/results.")
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where something differs from the results")
+    parser = argparse.ArgumentParser(
+        prog="./run bench charts", description="Makes tables and charts from bench/results."
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; status 1 where something differs from the results",
+    )
     parser.add_argument("--root", default=os.path.join(HERE, "..", ".."), help=argparse.SUPPRESS)
     parser.add_argument("--results", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -109,7 +141,9 @@ def main():
     gone = left_over(options.root, files)
     if options.check:
         for path in changed + gone:
-            print(f"charts: {path}: not what bench/results gives; ./run bench charts makes it", file=sys.stderr)
+            print(
+                f"charts: {path}: not what bench/results gives; ./run bench charts makes it", file=sys.stderr
+            )
         return 1 if changed or gone else 0
     os.makedirs(os.path.join(options.root, FOLDER), exist_ok=True)
     for path in changed:
@@ -117,7 +151,10 @@ def main():
             file.write(files[path])
     for path in gone:
         os.remove(os.path.join(options.root, path))
-    print(f"charts: from {', '.join(found) or 'no results'}: {len(files)} files, {len(changed)} written, {len(gone)} removed")
+    print(
+        f"charts: from {', '.join(found) or 'no results'}: {len(files)} files, {len(changed)} written, "
+        f"{len(gone)} removed"
+    )
     return 0
 
 

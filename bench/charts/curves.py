@@ -7,7 +7,12 @@ from svg import TEXT, Drawing, width_of
 WIDTH = 860
 LEFT, RIGHT, PANEL_GAP = 66, 24, 74
 TIME_HEIGHT, SHARE_HEIGHT = 240, 130
-NAMES = {"B": "rows of the batch, B", "T": "positions, T", "H": "units per direction, H", "threads": "threads"}
+NAMES = {
+    "B": "rows of the batch, B",
+    "T": "positions, T",
+    "H": "units per direction, H",
+    "threads": "threads",
+}
 
 
 def measured(data, sweep):
@@ -15,8 +20,10 @@ def measured(data, sweep):
 
 
 def told_of(row):
-    return (f"{row['sweep']} {row['value']}, {threads_text(row['threads'])}: {duration(row['median_us'])}, "
-            f"{percent(row['share'])} of the peak, floor {duration(row['floor_us'])}")
+    return (
+        f"{row['sweep']} {row['value']}, {threads_text(row['threads'])}: {duration(row['median_us'])}, "
+        f"{percent(row['share'])} of the peak, floor {duration(row['floor_us'])}"
+    )
 
 
 def frame(drawing, x, y):
@@ -86,7 +93,9 @@ def panel(drawing, found, left, right, limits):
         for row in line:
             drawing.marker(x.at(row["value"]), y.at(row["median_us"]), index, told_of(row))
             drawing.marker(x.at(row["value"]), share.at(row["share"]), index, told_of(row))
-    drawing.text((left + right) / 2, share.begin + 38, NAMES[found[0]["sweep"]] + ", logarithmic", "faint", "middle")
+    drawing.text(
+        (left + right) / 2, share.begin + 38, NAMES[found[0]["sweep"]] + ", logarithmic", "faint", "middle"
+    )
     drawing.text(left + 6, share.end - 8, "share of the peak", "faint")
 
 
@@ -113,7 +122,7 @@ def sweep(data, name):
 
 
 def gain(data):
-    """SVG text: how many times faster more threads are, and what as many cores would give; None without any."""
+    """SVG text: how many times faster more threads are, beside as many times as threads; None without any."""
     found = measured(data, "threads")
     models = distinct(row["model"] for row in found)
     if not models:
@@ -123,9 +132,13 @@ def gain(data):
     for model in models:
         one = [row["median_us"] for row in found if row["model"] == model and row["threads"] == 1]
         if one:
-            lines[model] = [(row["threads"], one[0] / row["median_us"]) for row in found if row["model"] == model]
-    told = "; ".join(f"{model}: " + ", ".join(f"{gain:.2f} on {threads_text(count)}" for count, gain in line)
-                     for model, line in lines.items())
+            lines[model] = [
+                (row["threads"], one[0] / row["median_us"]) for row in found if row["model"] == model
+            ]
+    told = "; ".join(
+        f"{model}: " + ", ".join(f"{gain:.2f} on {threads_text(count)}" for count, gain in line)
+        for model, line in lines.items()
+    )
     drawing = Drawing("Times faster on more threads", f"{told}.", WIDTH)
     drawing.text(8, 20, drawing.title, size=16, bold=True)
     y = 46

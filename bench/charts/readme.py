@@ -1,13 +1,17 @@
 """README's few lines: cuseq beside the others where that was measured, else beside the processor's peak."""
 
 from axis import digits, duration, percent, ratio
+from comparison import cell_groups, own, rivals
 from results import distinct, rows
-from tables import cell_groups, not_measured, own, rivals, table
+from tables import not_measured, table
 
 
 def shares(cpu):
-    return {(row["workload"], row["threads"]): row["share_median"] for row in rows(cpu, "time", system="cuseq")
-            if row["median_us"] is not None}
+    return {
+        (row["workload"], row["threads"]): row["share_median"]
+        for row in rows(cpu, "time", system="cuseq")
+        if row["median_us"] is not None
+    }
 
 
 def chosen(others, prefix):
@@ -29,9 +33,26 @@ def beside_others(data, cpu):
         best = others[0] if others else None
         name = f"{best['system']} {compared(best, time)}" if best else ""
         peak = share.get((workload, threads))
-        lines.append([workload, threads, duration(time), percent(peak) if peak else "", name,
-                      compared(chosen(others, "PyTorch"), time), compared(chosen(others, "Keras"), time)])
-    heads = ["workload", "threads", "cuseq", "share of the FMA peak", "fastest other (over cuseq's)", "PyTorch", "Keras"]
+        lines.append(
+            [
+                workload,
+                threads,
+                duration(time),
+                percent(peak) if peak else "",
+                name,
+                compared(chosen(others, "PyTorch"), time),
+                compared(chosen(others, "Keras"), time),
+            ]
+        )
+    heads = [
+        "workload",
+        "threads",
+        "cuseq",
+        "share of the FMA peak",
+        "fastest other (over cuseq's)",
+        "PyTorch",
+        "Keras",
+    ]
     return table(heads, lines)
 
 
@@ -40,7 +61,11 @@ def alone(cpu):
     for workload in distinct(row["workload"] for row in rows(cpu, "time")):
         line = [workload]
         for row in rows(cpu, "time", workload=workload, system="cuseq"):
-            line += [duration(row["median_us"]), percent(row["share_median"])] if row["median_us"] is not None else ["not measured", ""]
+            line += (
+                [duration(row["median_us"]), percent(row["share_median"])]
+                if row["median_us"] is not None
+                else ["not measured", ""]
+            )
         lines.append(line)
     heads = ["workload", "1 thread", "share of the FMA peak", "2 threads", "share of the peak"]
     return table(heads, lines)
@@ -49,11 +74,19 @@ def alone(cpu):
 def first_answer(data):
     """cuseq's start-up, and the span of the others'."""
     found = [row for row in rows(data, "start") if row["median_ms"] is not None]
-    told = [f"{row['system']}, {digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB of memory" for row in found
-            if row["system"].startswith("cuseq")]
-    rest = sorted((row for row in found if not row["system"].startswith("cuseq")), key=lambda row: row["median_ms"])
+    told = [
+        f"{row['system']}, {digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB of memory"
+        for row in found
+        if row["system"].startswith("cuseq")
+    ]
+    rest = sorted(
+        (row for row in found if not row["system"].startswith("cuseq")), key=lambda row: row["median_ms"]
+    )
     if rest:
-        ends = [f"{digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB ({row['system']})" for row in (rest[0], rest[-1])]
+        ends = [
+            f"{digits(row['median_ms'])} ms and {digits(row['peak_mb'])} MB ({row['system']})"
+            for row in (rest[0], rest[-1])
+        ]
         told.append("the others from " + " to ".join(distinct(ends)))
     return "\nFrom process start to the first answer: " + "; ".join(told) + ".\n" if told else ""
 

@@ -5,28 +5,76 @@ import math
 import os
 
 BENCHES = ("cpu", "frameworks", "scaling", "counters", "gpu")
-HEAD = {"bench": str, "machine": str, "versions": dict, "date": str, "commit": str, "command": str, "rounds": int, "rows": list}
+HEAD = {
+    "bench": str,
+    "machine": str,
+    "versions": dict,
+    "date": str,
+    "commit": str,
+    "command": str,
+    "rounds": int,
+    "rows": list,
+}
 
 # The members that a row of a kind has: text, number (which may be null where there is a reason) or flag.
 ROWS = {
-    "time": {"workload": str, "threads": int, "system": str, "median_us": float, "low_us": float, "high_us": float},
+    "time": {
+        "workload": str,
+        "threads": int,
+        "system": str,
+        "median_us": float,
+        "low_us": float,
+        "high_us": float,
+    },
     "start": {"system": str, "median_ms": float, "peak_mb": float},
     "system": {"system": str},
     "target": {"target": str, "found": str},
     "point": {
-        "sweep": str, "model": str, "value": int, "threads": int, "median_us": float, "low_us": float, "high_us": float,
-        "share": float, "floor_us": float, "stream_us": float, "verified": bool,
+        "sweep": str,
+        "model": str,
+        "value": int,
+        "threads": int,
+        "median_us": float,
+        "low_us": float,
+        "high_us": float,
+        "share": float,
+        "floor_us": float,
+        "stream_us": float,
+        "verified": bool,
     },
     "fit": {
-        "sweep": str, "model": str, "threads": int, "range": str, "from": int, "to": int, "points": int, "exponent": float,
-        "exponent_error": float, "floor_exponent": float,
+        "sweep": str,
+        "model": str,
+        "threads": int,
+        "range": str,
+        "from": int,
+        "to": int,
+        "points": int,
+        "exponent": float,
+        "exponent_error": float,
+        "floor_exponent": float,
     },
     "edge": {
-        "sweep": str, "model": str, "threads": int, "from": int, "to": int, "share_low": float, "share_high": float,
-        "best_share": float, "cause": str, "evidence": str,
+        "sweep": str,
+        "model": str,
+        "threads": int,
+        "from": int,
+        "to": int,
+        "share_low": float,
+        "share_high": float,
+        "best_share": float,
+        "cause": str,
+        "evidence": str,
     },
     "machine": {"what": str, "value": float, "unit": str},
-    "counter": {"workload": str, "version": str, "launches": int, "instructions": int, "sectors": int, "barriers": int},
+    "counter": {
+        "workload": str,
+        "version": str,
+        "launches": int,
+        "instructions": int,
+        "sectors": int,
+        "barriers": int,
+    },
 }
 
 
@@ -44,7 +92,9 @@ def has_type(value, kind):
 
 def check_row(row, where):
     if not isinstance(row, dict) or row.get("kind") not in ROWS:
-        raise Bad(f"{where}: an unknown kind of row (found {row.get('kind') if isinstance(row, dict) else row!r})")
+        raise Bad(
+            f"{where}: an unknown kind of row (found {row.get('kind') if isinstance(row, dict) else row!r})"
+        )
     for key, kind in ROWS[row["kind"]].items():
         if row.get(key) is None and kind is float:
             if not row.get("reason"):
@@ -90,8 +140,11 @@ def load(folder):
 
 def rows(data, kind, **members):
     """The rows of a kind whose members are as given, in the file's order; none where `data` is None."""
-    return [row for row in (data or {"rows": []})["rows"]
-            if row["kind"] == kind and all(row.get(key) == value for key, value in members.items())]
+    return [
+        row
+        for row in (data or {"rows": []})["rows"]
+        if row["kind"] == kind and all(row.get(key) == value for key, value in members.items())
+    ]
 
 
 def distinct(values):

@@ -1,7 +1,8 @@
 """A drawing as SVG text: elements, and colours for light and dark pages.
 
-GitHub shows an SVG of the repository through <img>: styles inside the file work and follow the reader's colour scheme, scripts, links
-and fonts from elsewhere do not. Nothing is told by colour alone: bars carry names, curves markers of their own shape.
+GitHub shows an SVG of the repository through <img>: styles inside the file work and follow the reader's
+colour scheme, scripts, links and fonts from elsewhere do not. Nothing is told by colour alone: bars carry
+names, curves markers of their own shape.
 """
 
 from xml.sax.saxutils import escape, quoteattr
@@ -10,13 +11,14 @@ FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 TEXT = 13  # pixels; the smallest text
 WIDE = 0.62  # of the font size: what a character takes at most, on average
 
-# Class -> (light, dark). Every colour stands out from a white and from a near-black page (tests measure it), so that a reader whose
-# browser and page disagree still reads everything.
+# Class -> (light, dark). Each stands out from its own page, and is still to be read on the other one, which
+# is what a reader sees whose browser and page disagree; the tests measure both. Blue and orange differ for
+# every eye.
 COLOURS = {
-    "ink": ("#24292f", "#e6edf3"),
-    "faint": ("#57606a", "#9aa4af"),
-    "grid": ("#d0d7de", "#3d444d"),
-    "frame": ("#57606a", "#9aa4af"),
+    "ink": ("#57606a", "#98a2ad"),
+    "faint": ("#616b76", "#8b949e"),
+    "grid": ("#8b949e", "#8b949e"),
+    "frame": ("#616b76", "#8b949e"),
     "ours": ("#0072b2", "#56b4e9"),
     "win": ("#0072b2", "#56b4e9"),
     "peer": ("#7d8590", "#8b949e"),
@@ -46,9 +48,12 @@ def style():
         text += [f".dot{n} {{ fill: {COLOURS[f'line{n}'][index]} }}" for n in range(4)]
         return "\n".join(text)
 
-    return (f"<style>\n{rules(0)}\n.grid {{ stroke-width: 1 }}\n.frame {{ stroke-width: 1 }}\n"
-            ".curve { fill: none; stroke-width: 2 }\n.floor { stroke-dasharray: 5 4; stroke-width: 1.5 }\n"
-            f"@media (prefers-color-scheme: dark) {{\n{rules(1)}\n}}\n</style>")
+    return (
+        f"<style>\n{rules(0)}\n"
+        ".grid { stroke-width: 1; stroke-opacity: 0.35 }\n.frame { stroke-width: 1 }\n"
+        ".curve { fill: none; stroke-width: 2 }\n.floor { stroke-dasharray: 5 4; stroke-width: 1.5 }\n"
+        f"@media (prefers-color-scheme: dark) {{\n{rules(1)}\n}}\n</style>"
+    )
 
 
 class Drawing:
@@ -67,14 +72,25 @@ class Drawing:
         more = f' text-anchor="{anchor}"' if anchor != "start" else ""
         more += ' font-weight="600"' if bold else ""
         more += f' transform="rotate(-90 {number(x)} {number(y)})"' if turned else ""
-        self.add(f'<text class="{kind}" x="{number(x)}" y="{number(y)}" font-size="{size}"{more}>{escape(text)}</text>', y + 6)
+        self.add(
+            f'<text class="{kind}" x="{number(x)}" y="{number(y)}" font-size="{size}"{more}>'
+            f"{escape(text)}</text>",
+            y + 6,
+        )
 
     def line(self, x1, y1, x2, y2, kind):
-        self.add(f'<line class="{kind}" x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"/>', max(y1, y2))
+        self.add(
+            f'<line class="{kind}" x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"/>',
+            max(y1, y2),
+        )
 
     def bar(self, x, y, width, height, kind, told):
-        self.add(f'<rect class="{kind}" x="{number(x)}" y="{number(y)}" width="{number(max(width, 1))}" height="{number(height)}">'
-                 f"<title>{escape(told)}</title></rect>", y + height)
+        self.add(
+            f'<rect class="{kind}" x="{number(x)}" y="{number(y)}" width="{number(max(width, 1))}" '
+            f'height="{number(height)}">'
+            f"<title>{escape(told)}</title></rect>",
+            y + height,
+        )
 
     def curve(self, points, kind):
         path = " ".join(f"{number(x)},{number(y)}" for x, y in points)
@@ -84,8 +100,11 @@ class Drawing:
         """Circle, square, triangle, diamond: one shape for each index."""
         inside = f"<title>{escape(told)}</title>" if told else ""
         kind = f'class="dot{index % 4}"'
-        shapes = [[(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)], [(0, -4.5), (4.5, 3.5), (-4.5, 3.5)],
-                  [(0, -5), (5, 0), (0, 5), (-5, 0)]]
+        shapes = [
+            [(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)],
+            [(0, -4.5), (4.5, 3.5), (-4.5, 3.5)],
+            [(0, -5), (5, 0), (0, 5), (-5, 0)],
+        ]
         if index % 4 == 0:
             self.add(f'<circle {kind} cx="{number(x)}" cy="{number(y)}" r="3.5">{inside}</circle>', y)
             return
@@ -94,7 +113,21 @@ class Drawing:
 
     def written(self):
         height = round(self.height + 8)
-        head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{height}" '
-                f'viewBox="0 0 {self.width} {height}" role="img" aria-labelledby="title description" font-family={quoteattr(FONT)}>')
-        return "\n".join([head, f'<title id="title">{escape(self.title)}</title>',
-                          f'<desc id="description">{escape(self.description)}</desc>', style(), *self.elements, "</svg>"]) + "\n"
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{height}" '
+            f'viewBox="0 0 {self.width} {height}" role="img" aria-labelledby="title description" '
+            f"font-family={quoteattr(FONT)}>"
+        )
+        return (
+            "\n".join(
+                [
+                    head,
+                    f'<title id="title">{escape(self.title)}</title>',
+                    f'<desc id="description">{escape(self.description)}</desc>',
+                    style(),
+                    *self.elements,
+                    "</svg>",
+                ]
+            )
+            + "\n"
+        )

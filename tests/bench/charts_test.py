@@ -1,6 +1,7 @@
 """The charts and tables of bench/charts, made from sample.py's made-up results. No clock is looked at.
 
-  charts_test.py [PROGRAM...]     PROGRAMs, such as bench_scaling, are run with --json, and what they write is held to the form
+charts_test.py [PROGRAM...]     PROGRAMs, such as bench_scaling, are run with --json, and what they write
+                                is held to the form
 """
 
 import json
@@ -20,11 +21,11 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 
 import axis  # noqa: E402
 import charts  # noqa: E402
+import comparison  # noqa: E402
 import page  # noqa: E402
 import results  # noqa: E402
 import sample  # noqa: E402
 import svg  # noqa: E402
-import tables  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIGHT, DARK = "#ffffff", "#0d1117"  # the pages
@@ -40,7 +41,9 @@ def made():
 
 
 def of_class(tree, tag, *classes):
-    return [element for element in tree.iter(SVG + tag) if set(classes) <= set(element.get("class", "").split())]
+    return [
+        element for element in tree.iter(SVG + tag) if set(classes) <= set(element.get("class", "").split())
+    ]
 
 
 def box(text):
@@ -52,7 +55,7 @@ def box(text):
 
 
 def luminance(colour):
-    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -64,9 +67,22 @@ def contrast(one, other):
 
 class Drawings(unittest.TestCase):
     def test_every_chart_is_there(self):
-        self.assertEqual(set(made()), {
-            "times-1-thread.svg", "times-2-threads.svg", "ratios-1-thread.svg", "ratios-2-threads.svg", "start.svg", "scaling-b.svg",
-            "scaling-t.svg", "scaling-h.svg", "scaling-threads.svg", "gpu-times-call.svg", "gpu-ratios-call.svg"})
+        self.assertEqual(
+            set(made()),
+            {
+                "times-1-thread.svg",
+                "times-2-threads.svg",
+                "ratios-1-thread.svg",
+                "ratios-2-threads.svg",
+                "start.svg",
+                "scaling-b.svg",
+                "scaling-t.svg",
+                "scaling-h.svg",
+                "scaling-threads.svg",
+                "gpu-times-call.svg",
+                "gpu-ratios-call.svg",
+            },
+        )
 
     def test_charts_tell_their_title_and_figures_and_hold_nothing_from_elsewhere(self):
         for name, (text, shown) in charts.drawings(found()).items():
@@ -76,8 +92,14 @@ class Drawings(unittest.TestCase):
             for tag in ("title", "desc"):
                 self.assertGreater(len(tree.find(SVG + tag).text), 10, name)
             self.assertIn("prefers-color-scheme: dark", tree.find(SVG + "style").text)
-            self.assertIsNone(re.search(r"<script|<image|<foreignObject|href|url\(|@import|@font-face|\son\w+=", text), name)
-            self.assertEqual([r for r in tree.iter(SVG + "rect") if float(r.get("width")) >= 800], [], f"{name}: a background")
+            self.assertIsNone(
+                re.search(r"<script|<image|<foreignObject|href|url\(|@import|@font-face|\son\w+=", text), name
+            )
+            self.assertEqual(
+                [r for r in tree.iter(SVG + "rect") if float(r.get("width")) >= 800],
+                [],
+                f"{name}: a background",
+            )
 
     def test_texts_are_large_enough_and_lie_inside_and_apart(self):
         for name, tree in made().items():
@@ -86,7 +108,10 @@ class Drawings(unittest.TestCase):
             for text in tree.iter(SVG + "text"):
                 self.assertGreaterEqual(float(text.get("font-size")), 12, name)
             for index, (text, (left, top, right, bottom)) in enumerate(boxes):
-                self.assertTrue(left >= 0 and top >= 0 and right <= width and bottom <= height, f"{name}: {text!r} leaves the picture")
+                self.assertTrue(
+                    left >= 0 and top >= 0 and right <= width and bottom <= height,
+                    f"{name}: {text!r} leaves the picture",
+                )
                 for other, (l2, t2, r2, b2) in boxes[:index]:
                     apart = right <= l2 or r2 <= left or bottom <= t2 or b2 <= top
                     self.assertTrue(apart, f"{name}: {text!r} lies on {other!r}")
@@ -101,7 +126,9 @@ class Drawings(unittest.TestCase):
             texts = [text.text for text in tree.iter(SVG + "text")]
             self.assertEqual(texts.count("not measured: the sample leaves it out"), len(rows) - len(measured))
             for system in sample.SYSTEMS:
-                self.assertEqual(texts.count(system), len(sample.WORKLOADS), "each bar has a name, not only a colour")
+                self.assertEqual(
+                    texts.count(system), len(sample.WORKLOADS), "each bar has a name, not only a colour"
+                )
             self.assertIn("10.0 µs" if threads == 1 else "5.00 µs", texts)
 
     def test_bars_are_as_long_as_logarithms(self):
@@ -127,10 +154,19 @@ class Drawings(unittest.TestCase):
         for sweep in ("B", "T", "H"):
             tree = made()[f"scaling-{sweep.lower()}.svg"]
             points = results.rows(data, "point", sweep=sweep)
-            marks = [mark for tag in ("circle", "polygon") for mark in tree.iter(SVG + tag) if mark.find(SVG + "title") is not None]
+            marks = [
+                mark
+                for tag in ("circle", "polygon")
+                for mark in tree.iter(SVG + tag)
+                if mark.find(SVG + "title") is not None
+            ]
             self.assertEqual(len(marks), 2 * len(points))
-            self.assertEqual({mark.tag for mark in tree.iter() if mark.get("class") == "dot0"}, {SVG + "circle"})
-            self.assertEqual({mark.tag for mark in tree.iter() if mark.get("class") == "dot1"}, {SVG + "polygon"})
+            self.assertEqual(
+                {mark.tag for mark in tree.iter() if mark.get("class") == "dot0"}, {SVG + "circle"}
+            )
+            self.assertEqual(
+                {mark.tag for mark in tree.iter() if mark.get("class") == "dot1"}, {SVG + "polygon"}
+            )
             floors = [line for line in of_class(tree, "polyline", "floor")]
             self.assertEqual(len(floors), 4, "a floor for each model and number of threads")
             self.assertEqual(len(of_class(tree, "polyline")), 3 * 4)
@@ -142,6 +178,8 @@ class Drawings(unittest.TestCase):
             least = 4.5 if name in ("ink", "faint") else 3.0
             self.assertGreaterEqual(contrast(light, LIGHT), least, name)
             self.assertGreaterEqual(contrast(dark, DARK), least, name)
+            self.assertGreaterEqual(contrast(light, DARK), 2.3, f"{name}, the page is dark after all")
+            self.assertGreaterEqual(contrast(dark, LIGHT), 2.3, f"{name}, the page is light after all")
 
     def test_nothing_is_drawn_without_results(self):
         self.assertEqual(charts.drawings({}), {})
@@ -152,16 +190,22 @@ class Figures(unittest.TestCase):
         log, even = axis.Axis(1, 100, 0, 200), axis.Axis(0, 10, 100, 0, log=False)
         self.assertEqual([log.at(value) for value in (1, 10, 100, 1000)], [0, 100, 200, 200])
         self.assertEqual([even.at(value) for value in (0, 5, 10)], [100, 50, 0])
-        self.assertEqual([round(tick, 9) for tick in axis.Axis(0.5, 5000, 0, 400).ticks(50)], [1, 10, 100, 1000])
+        self.assertEqual(
+            [round(tick, 9) for tick in axis.Axis(0.5, 5000, 0, 400).ticks(50)], [1, 10, 100, 1000]
+        )
         self.assertEqual(even.ticks(20), [0, 2, 4, 6, 8, 10])
 
     def test_figures_keep_three_digits(self):
-        self.assertEqual([axis.duration(us) for us in (0.1234, 9.996, 12.34, 999.4, 1234, 65432, 1.5e6)],
-                         ["0.123 µs", "10.00 µs", "12.3 µs", "999 µs", "1.23 ms", "65.4 ms", "1.50 s"])
-        self.assertEqual([axis.ratio(value) for value in (0.798, 1.0, 25.04, 2506)], ["0.80x", "1.00x", "25.0x", "2506x"])
+        self.assertEqual(
+            [axis.duration(us) for us in (0.1234, 9.996, 12.34, 999.4, 1234, 65432, 1.5e6)],
+            ["0.123 µs", "10.00 µs", "12.3 µs", "999 µs", "1.23 ms", "65.4 ms", "1.50 s"],
+        )
+        self.assertEqual(
+            [axis.ratio(value) for value in (0.798, 1.0, 25.04, 2506)], ["0.80x", "1.00x", "25.0x", "2506x"]
+        )
 
     def test_summary_names_the_losses(self):
-        text = tables.summary(sample.frameworks())
+        text = comparison.summary(sample.frameworks())
         self.assertIn("fastest in 11 of 12 pairs", text)
         self.assertIn("- W4 on 2 threads: oneDNN takes 104 ms, cuseq 130 ms (0.80x)", text)
 
@@ -169,16 +213,23 @@ class Figures(unittest.TestCase):
         data = sample.frameworks()
         row = results.rows(data, "time", workload="W3", system="textbook C", threads=1)[0]
         row["median_us"] = 2000.0
-        text = tables.summary(data)
+        text = comparison.summary(data)
         self.assertIn("fastest in 9 of 12 pairs", text)
         self.assertIn("- W3 on 2 threads: textbook C takes 2.00 ms on 1 thread, cuseq 3.25 ms (0.62x)", text)
 
     def test_targets_say_whether_they_were_reached(self):
-        lines = tables.targets(sample.frameworks()).splitlines()[2:]
-        self.assertEqual(lines, ["| this | 1.5x | reached |", "| that | 1.5x | **missed** |", "| the other | 1.5x | not measured |"])
+        lines = comparison.targets(sample.frameworks()).splitlines()[2:]
+        self.assertEqual(
+            lines,
+            [
+                "| this | 1.5x | reached |",
+                "| that | 1.5x | **missed** |",
+                "| the other | 1.5x | not measured |",
+            ],
+        )
 
     def test_cells_do_not_break_their_table(self):
-        text = tables.systems(sample.frameworks())
+        text = comparison.systems(sample.frameworks())
         self.assertIn("nothing \\| at all", text)
 
     def test_what_was_not_measured_says_so_everywhere(self):
@@ -226,12 +277,26 @@ class Form(unittest.TestCase):
             few = {"cpu": ["--rounds", "2", "--only", "W1"], "scaling": ["--quick", "--rounds", "1"]}[name]
             with tempfile.TemporaryDirectory() as folder:
                 path = os.path.join(folder, name + ".json")
-                subprocess.run([program, *few, "--json", path], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+                subprocess.run(
+                    [program, *few, "--json", path], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+                )
                 data = results.load(folder)[name]
                 self.assertEqual(os.listdir(folder), [name + ".json"])
             self.assertNotIn(folder, json.dumps(data))
             wanted = {"cpu": {"time", "machine"}, "scaling": {"point", "machine"}}[name]
             self.assertLessEqual(wanted, {row["kind"] for row in data["rows"]})
+
+    def test_programs_say_at_once_that_a_file_cannot_be_written(self):
+        for program in PROGRAMS:
+            told = subprocess.run(
+                [program, "--json", "/nonexistent/results.json"],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual((told.returncode, told.stdout), (2, ""))
+            self.assertEqual(told.stderr, "bench: /nonexistent/results.json: cannot be written\n")
 
 
 class Pages(unittest.TestCase):
@@ -248,8 +313,12 @@ class Pages(unittest.TestCase):
                 json.dump(data, file)
 
     def run_charts(self, *more):
-        return subprocess.run([sys.executable, "-B", os.path.join(CHARTS, "charts.py"), "--root", self.root, *more],
-                              capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, "-B", os.path.join(CHARTS, "charts.py"), "--root", self.root, *more],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def read(self, name):
         with open(os.path.join(self.root, name), encoding="utf-8") as file:
@@ -270,7 +339,10 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.run_charts("--check").returncode, 1)
         self.assertEqual(self.run_charts().returncode, 0)
         self.assertNotIn("oneDNN takes", self.read("docs/performance.md"))
-        self.assertFalse(os.path.exists(os.path.join(self.root, "docs", "performance", "start.svg")), "a chart of nothing is removed")
+        self.assertFalse(
+            os.path.exists(os.path.join(self.root, "docs", "performance", "start.svg")),
+            "a chart of nothing is removed",
+        )
 
     def test_a_changed_figure_is_found(self):
         self.assertEqual(self.run_charts().returncode, 0)
@@ -296,12 +368,19 @@ class Pages(unittest.TestCase):
         for name in ("docs/performance.md",):
             with open(os.path.join(ROOT, name), encoding="utf-8") as file:
                 prose = page.PART.sub("", file.read())
-            self.assertEqual(re.findall(r"\d[\d.]*\s?(?:µs|us|ms|microseconds|GFLOP/s|GB/s|MB|%|x\b)", prose), [], name)
+            self.assertEqual(
+                re.findall(r"\d[\d.]*\s?(?:µs|us|ms|microseconds|GFLOP/s|GB/s|MB|%|x\b)", prose), [], name
+            )
 
 
 class Committed(unittest.TestCase):
     def test_pages_and_charts_are_what_the_results_give(self):
-        told = subprocess.run([sys.executable, "-B", os.path.join(CHARTS, "charts.py"), "--check"], capture_output=True, text=True, check=False)
+        told = subprocess.run(
+            [sys.executable, "-B", os.path.join(CHARTS, "charts.py"), "--check"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         self.assertEqual(told.returncode, 0, told.stderr)
 
     def test_results_that_are_kept_were_measured(self):
