@@ -62,7 +62,7 @@ int main(int argc, char **argv) {
   if (!instance_make(&instance, &workload))
     return 3;
   struct answers answers;
-  int status = answers_make(&answers, &workload) ? 0 : 3;
+  int status = answers_make(&answers, &workload, ANSWERS_RESULTS) ? 0 : 3;
   if (status == 0 && !(is_fused ? call_fused : call_per_step)(&instance, calls, &answers))
     status = 3;
   double worst = 0.0;

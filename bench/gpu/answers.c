@@ -1,25 +1,35 @@
 /* What a call gives, and whether it is right. */
+#include "arrays.h"
 #include "workload.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-bool answers_make(struct answers *answers, const struct workload *w) {
+/* Elements of four bytes. */
+static void *zeroed(size_t count) {
+  void *memory = array_take(count * 4);
+  if (memory)
+    memset(memory, 0, count * 4);
+  return memory;
+}
+
+bool answers_make(struct answers *answers, const struct workload *w, int wanted) {
   const size_t B = (size_t)w->B, T = (size_t)w->T, A = 2 * (size_t)w->H, Y = (size_t)workload_steps(w);
   *answers = (struct answers){0};
   bool made = true;
-  if (w->encodes_only) {
-    answers->annotations = calloc(B * T * A, sizeof(float));
+  if (w->encodes_only || (wanted & ANSWERS_ANNOTATIONS)) {
+    answers->annotations = zeroed(B * T * A);
     made = answers->annotations != NULL;
-  } else {
-    answers->contexts = calloc(B * Y * A, sizeof(float));
-    answers->alphas = calloc(B * Y * T, sizeof(float));
-    made = answers->contexts && answers->alphas;
   }
-  if (w->S > 0) {
-    answers->outputs = calloc(B * Y * (size_t)w->V, sizeof(float));
-    answers->tokens = calloc(B * Y, sizeof(int32_t));
+  if (!w->encodes_only && (wanted & ANSWERS_RESULTS)) {
+    answers->contexts = zeroed(B * Y * A);
+    answers->alphas = zeroed(B * Y * T);
+    made = made && answers->contexts && answers->alphas;
+  }
+  if (w->S > 0 && (wanted & ANSWERS_RESULTS)) {
+    answers->outputs = zeroed(B * Y * (size_t)w->V);
+    answers->tokens = zeroed(B * Y);
     made = made && answers->outputs && answers->tokens;
   }
   if (!made) {
@@ -30,31 +40,30 @@ bool answers_make(struct answers *answers, const struct workload *w) {
 }
 
 void answers_free(struct answers *answers) {
-  free(answers->annotations);
-  free(answers->contexts);
-  free(answers->alphas);
-  free(answers->outputs);
-  free(answers->tokens);
+  array_release(answers->annotations);
+  array_release(answers->contexts);
+  array_release(answers->alphas);
+  array_release(answers->outputs);
+  array_release(answers->tokens);
   *answers = (struct answers){0};
 }
 
-static cuseq_status call(const struct workload *w, cuseq_session *session, const cuseq_input *input,
-                         const struct answers *answers) {
-  if (w->encodes_only) {
-    const cuseq_encoding encoding = {.annotations = answers->annotations};
+cuseq_status workload_call(const struct workload *w, cuseq_session *session, const cuseq_input *input,
+                           const struct answers *answers) {
+  const cuseq_encoding encoding = {.annotations = answers->annotations};
+  if (w->encodes_only)
     return cuseq_encode(session, input, &encoding);
-  }
   const cuseq_decoding decoding = {.contexts = answers->contexts,
                                    .alphas = answers->alphas,
                                    .outputs = answers->outputs,
                                    .tokens = answers->tokens};
-  return cuseq_run(session, input, NULL, &decoding);
+  return cuseq_run(session, input, answers->annotations ? &encoding : NULL, &decoding);
 }
 
 cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
                            const struct answers *answers) {
   const cuseq_input input = instance_input(instance);
-  return call(&instance->workload, session, &input, answers);
+  return workload_call(&instance->workload, session, &input, answers);
 }
 
 /* The float64 reference's answers for the rows that are verified, each as a batch of one. */
@@ -77,9 +86,9 @@ static bool make_reference(struct instance *instance) {
     input.batch = 1;
     input.lengths = instance->lengths ? instance->lengths + b : NULL;
     instance->rows[n] = b;
-    if (!answers_make(&instance->reference[n], &one))
+    if (!answers_make(&instance->reference[n], &one, ANSWERS_RESULTS | ANSWERS_ANNOTATIONS))
       break;
-    status = call(w, session, &input, &instance->reference[n]);
+    status = workload_call(w, session, &input, &instance->reference[n]);
     instance->has_reference = status == CUSEQ_STATUS_OK && n == VERIFIED_ROWS - 1;
   }
   cuseq_session_close(session);
@@ -115,13 +124,13 @@ bool instance_verify(struct instance *instance, const struct answers *got, doubl
   for (int n = 0; n < VERIFIED_ROWS; n++) {
     const size_t b = (size_t)instance->rows[n];
     const struct answers *want = &instance->reference[n];
-    if (w->encodes_only) {
+    if (got->annotations)
       *worst = worst_share(*worst, got->annotations + b * T * A, want->annotations, T * A, tolerance);
+    if (!got->contexts)
       continue;
-    }
     *worst = worst_share(*worst, got->contexts + b * Y * A, want->contexts, Y * A, tolerance);
     *worst = worst_share(*worst, got->alphas + b * Y * T, want->alphas, Y * T, tolerance);
-    if (w->S == 0)
+    if (!got->outputs)
       continue;
     *worst = worst_share(*worst, got->outputs + b * Y * V, want->outputs, Y * V, tolerance);
     for (size_t y = 0; y < Y; y++)

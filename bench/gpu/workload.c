@@ -1,5 +1,7 @@
 #include "workload.h"
 
+#include "arrays.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,10 +47,27 @@ static uint32_t chance_bits(struct chance *chance) {
 }
 
 static float *chance_array(struct chance *chance, size_t count, float reach) {
-  float *data = malloc(count * sizeof *data);
+  float *data = array_take(count * sizeof *data);
   for (size_t i = 0; data && i < count; i++)
     data[i] = reach * ((float)(chance_bits(chance) >> 8) * 0x1p-23f - 1.0f);
   return data;
+}
+
+static void *(*take)(size_t) = malloc;
+static void (*release)(void *) = free;
+
+void workload_arrays(void *(*taking)(size_t bytes), void (*releasing)(void *memory)) {
+  take = taking;
+  release = releasing;
+}
+
+void *array_take(size_t bytes) {
+  return take(bytes);
+}
+
+void array_release(void *array) {
+  if (array)
+    release(array);
 }
 
 struct tensors {
@@ -114,7 +133,7 @@ static bool make_model(struct instance *instance, struct chance *chance) {
   if (!tensors.failed)
     status = cuseq_model_create(json, tensors.list, tensors.count, &instance->model);
   for (size_t i = 0; i < tensors.count; i++)
-    free((void *)tensors.list[i].data);
+    array_release((void *)tensors.list[i].data);
   if (status != CUSEQ_STATUS_OK)
     fprintf(stderr, "bench: %s: %s\n", w->name, tensors.failed ? "out of memory" : cuseq_last_error());
   return status == CUSEQ_STATUS_OK;
@@ -124,13 +143,13 @@ static bool make_input(struct instance *instance, struct chance *chance) {
   const struct workload *w = &instance->workload;
   const size_t positions = (size_t)w->B * (size_t)w->T;
   if (w->ids)
-    instance->ids = malloc(positions * sizeof *instance->ids);
+    instance->ids = array_take(positions * sizeof *instance->ids);
   else
     instance->x = chance_array(chance, positions * (size_t)w->F, 1.0f);
   for (size_t i = 0; instance->ids && i < positions; i++)
     instance->ids[i] = (int32_t)(chance_bits(chance) % (uint32_t)w->F);
   if (w->mixed_lengths)
-    instance->lengths = malloc((size_t)w->B * sizeof *instance->lengths);
+    instance->lengths = array_take((size_t)w->B * sizeof *instance->lengths);
   for (int32_t b = 0; instance->lengths && b < w->B; b++)
     instance->lengths[b] = b == 0 ? w->T : 1 + (int32_t)(chance_bits(chance) % (uint32_t)w->T);
   return (instance->x || instance->ids) && (instance->lengths || !w->mixed_lengths);
@@ -150,9 +169,9 @@ bool instance_make(struct instance *instance, const struct workload *workload) {
 
 void instance_free(struct instance *instance) {
   cuseq_model_destroy(instance->model);
-  free(instance->x);
-  free(instance->ids);
-  free(instance->lengths);
+  array_release(instance->x);
+  array_release(instance->ids);
+  array_release(instance->lengths);
   for (int i = 0; i < VERIFIED_ROWS; i++)
     answers_free(&instance->reference[i]);
   *instance = (struct instance){0};

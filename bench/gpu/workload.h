@@ -25,10 +25,10 @@ const struct workload *workloads(int *count);
 /* One of them by name ("W1", "W2 B32", ...); NULL where there is none. */
 const struct workload *workload_find(const char *name);
 
-/* What a call gives; arrays that it does not give are NULL. */
+/* What a call gives; arrays that it does not give, or that are not asked for, are NULL. */
 struct answers {
-  float *annotations; /* [B,T,2H] encodes_only */
-  float *contexts;    /* [B,Y,2H] otherwise; Y is 1 without a decoder */
+  float *annotations; /* [B,T,2H] */
+  float *contexts;    /* [B,Y,2H] unless encodes_only; Y is 1 without a decoder */
   float *alphas;      /* [B,Y,T]  */
   float *outputs;     /* [B,Y,V] with a decoder */
   int32_t *tokens;    /* [B,Y]   */
@@ -52,21 +52,30 @@ struct instance {
 /* Steps of attention and decoder of one call. */
 int32_t workload_steps(const struct workload *workload);
 
+/* Where input and answers lie from now on: memory of `take`, given back to `release`. malloc and free otherwise. To
+ * be called before anything is made. */
+void workload_arrays(void *(*take)(size_t bytes), void (*release)(void *memory));
+
 /* false with a message on stderr. The same numbers on every machine, whatever was made before. */
 bool instance_make(struct instance *instance, const struct workload *workload);
 void instance_free(struct instance *instance);
 
-bool answers_make(struct answers *answers, const struct workload *workload);
+/* Room for the answers of a workload: its results, its annotations, or both. false with a message on stderr. */
+enum { ANSWERS_RESULTS = 1, ANSWERS_ANNOTATIONS = 2 };
+bool answers_make(struct answers *answers, const struct workload *workload, int wanted);
 void answers_free(struct answers *answers);
 
 /* The input of all rows, for the public calls. */
 cuseq_input instance_input(const struct instance *instance);
 
-/* One call of a session over the public interface, into host arrays. */
+/* One call of a session over the public interface. `input` and `answers` may be of device arrays. */
+cuseq_status workload_call(const struct workload *workload, cuseq_session *session, const cuseq_input *input,
+                           const struct answers *answers);
+/* The same with the instance's own input. */
 cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
                            const struct answers *answers);
 
-/* Whether the first, the last and two rows between agree with the float64 reference; *worst receives the
+/* Whether what `got` has of the first, the last and two rows between agrees with the float64 reference; *worst receives the
  * largest error as a share of what is allowed (design: 3e-6 x max(1, |value|), 1e-5 from T 65 on). Tokens
  * are compared where the reference's two best outputs are farther apart than that. */
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst);

@@ -1,0 +1,20 @@
+# The benchmark's own tests: what judges the answers, and the whole program on the emulated device and without a GPU.
+add_executable(bench_gpu_checks checks.c cases.c floor.c)
+target_link_libraries(bench_gpu_checks PRIVATE bench_gpu_peers)
+add_test(NAME bench_gpu_checks COMMAND bench_gpu_checks)
+set_tests_properties(bench_gpu_checks PROPERTIES LABELS cuda TIMEOUT 120)
+
+add_test(NAME bench_gpu_without_gpu COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/without_gpu.sh $<TARGET_FILE:bench_gpu>
+         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+set_tests_properties(bench_gpu_without_gpu PROPERTIES LABELS cuda TIMEOUT 120)
+
+if(CUSEQ_EMULATOR)
+  foreach(architecture IN LISTS CUSEQ_CUDA_ARCHITECTURES)
+    if(architecture STREQUAL 90 OR architecture STREQUAL 75)
+      add_test(NAME bench_gpu_emulated_${architecture}
+               COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emulated.sh ${CMAKE_BINARY_DIR} ${architecture}
+               WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+      set_tests_properties(bench_gpu_emulated_${architecture} PROPERTIES LABELS cuda TIMEOUT 600)
+    endif()
+  endforeach()
+endif()
