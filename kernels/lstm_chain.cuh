@@ -211,18 +211,22 @@ template <class core>
 static cudaError_t lstm_chain_launch(const struct lstm_parameters *p, lstm_chain_kernel *projected,
                                      lstm_chain_kernel *ids, lstm_chain_kernel *x, cudaStream_t stream) {
   lstm_chain_kernel *kernel = p->a.d_x ? x : p->a.d_ids ? ids : projected;
+  dim3 grid((unsigned)(p->a.batch * p->a.directions * core::BLOCKS));
+  dim3 block((unsigned)(p->a.d_x ? lstm_chain_threads<core, LSTM_SOURCE_X>() : core::THREADS));
+  if (core::BLOCKS == 1) { /* a plain launch: not every runtime has those with attributes */
+    kernel<<<grid, block, 0, stream>>>(*p);
+    return cudaGetLastError();
+  }
   cudaLaunchConfig_t config = {};
   cudaLaunchAttribute cluster = {};
-  config.gridDim = dim3((unsigned)(p->a.batch * p->a.directions * core::BLOCKS));
-  config.blockDim = dim3((unsigned)(p->a.d_x ? lstm_chain_threads<core, LSTM_SOURCE_X>() : core::THREADS));
+  config.gridDim = grid;
+  config.blockDim = block;
   config.stream = stream;
-  if (core::BLOCKS > 1) {
-    cluster.id = cudaLaunchAttributeClusterDimension;
-    cluster.val.clusterDim.x = core::BLOCKS;
-    cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
-    config.attrs = &cluster;
-    config.numAttrs = 1;
-  }
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim.x = core::BLOCKS;
+  cluster.val.clusterDim.y = cluster.val.clusterDim.z = 1;
+  config.attrs = &cluster;
+  config.numAttrs = 1;
   cudaError_t status = cudaLaunchKernelEx(&config, kernel, *p);
   cudaError_t last = cudaGetLastError();
   return status != cudaSuccess ? status : last;

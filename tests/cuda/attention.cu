@@ -117,6 +117,56 @@ static void attention_check(void) {
   attention_case_check({CUSEQ_SCORE_GENERAL, {}, {}, 1, 2, 3, 1100, false}, seed++);
 }
 
+/* Energies whose exponentials alone overflow, or are all 0: of whole numbers, so that they are exact. */
+static void extremes_check(void) {
+  for (float sign : {-1.0f, 1.0f})
+    for (int T : {9, 300}) {
+      const int A = 4;
+      random_source random(93);
+      test_device device;
+      random_score scored;
+      scored.make(CUSEQ_SCORE_DOT, A, A, {}, {}, random);
+      scored.score.scale = 1.0f;
+      std::vector<int32_t> lengths = {1, T - 4};
+      std::vector<float> a((size_t)2 * T * A);
+      for (size_t i = 0; i < a.size(); i++)
+        a[i] = 0.25f * (float)(i * 7 % 5) + 1.0f;
+      both annotations, state;
+      annotations.set(a);
+      state.set(std::vector<float>(2 * A, sign * 64.0f));
+      device_array<int32_t> d_lengths(lengths);
+      device_array<float> d_alphas((size_t)2 * T), d_context(2 * A);
+      struct attend attend = {};
+      attend.score = scored.score;
+      attend.start.state_units = A;
+      attend.start.d_given_h = state.d();
+      attend.batch = 2;
+      attend.time = T;
+      attend.d_lengths = d_lengths.data();
+      attend.d_annotations = annotations.d();
+      attend.d_alphas = d_alphas.data();
+      attend.alphas_stride = T;
+      attend.d_context = d_context.data();
+      attend.context_stride = A;
+      if (!device.launched(launch_attend(&attend, &device.stream), "energies far from 0"))
+        return;
+      std::vector<double> want_alphas, want_context;
+      for (int b = 0; b < 2; b++) {
+        std::vector<double> row(a.begin() + (size_t)b * T * A, a.begin() + (size_t)(b + 1) * T * A), alphas,
+            context;
+        std::vector<double> s(A, sign * 64.0);
+        std::vector<std::vector<double>> keys(T);
+        for (int t = 0; t < T; t++)
+          keys[t] = scored.host_key(row.data() + (size_t)t * A);
+        scored.host_attend(row.data(), keys, lengths[b], T, s.data(), alphas, context);
+        want_alphas.insert(want_alphas.end(), alphas.begin(), alphas.end());
+        want_context.insert(want_context.end(), context.begin(), context.end());
+      }
+      check_close("energies far from 0: alphas", d_alphas.read(), want_alphas, 3e-6);
+      check_close("energies far from 0: context", d_context.read(), want_context, 3e-6);
+    }
+}
+
 /* kind, and whether the caller gives the state */
 static void initial_state_case_check(cuseq_initial_state kind, bool given, int B, int D, int H, int S,
                                      bool cell, uint64_t seed) {
@@ -222,6 +272,7 @@ int main() {
     initial_state_case_check(CUSEQ_INITIAL_STATE_DENSE, false, 3, 2, 17, n, true, 400 + n);
     initial_state_case_check(CUSEQ_INITIAL_STATE_DENSE, true, 2, 1, 17, n, true, 500 + n);
   }
+  extremes_check();
   refusals_check();
   return check_end();
 }

@@ -32,6 +32,7 @@ backend_program(backends unit/backends.c BACKENDS_DEVICES="cuda" BACKENDS_SMALL=
 backend_program(backends_smoke unit/backends.c BACKENDS_DEVICES="cuda" BACKENDS_SMALL=30 BACKENDS_MIDDLE=6
                 BACKENDS_LONGEST=80)
 backend_program(properties unit/properties.c PROPERTIES_DEVICES="cuda" PROPERTIES_CASES=30 PROPERTIES_LARGEST=20)
+backend_program(nonfinite unit/nonfinite.c NONFINITE_DEVICE="cuda" NONFINITE_CASES=60 NONFINITE_ISAS="none")
 backend_program(golden golden/golden.c "GOLDEN_DEVICES={\"cuda\", 3e-6}")
 target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
 backend_program(calls cuda/calls.c)
@@ -44,6 +45,8 @@ target_link_libraries(cuda_plan PRIVATE cuseq_kernels ${CUSEQ_CUDART} stdc++)
 set(one_job -j1)
 cuseq_backend_run(backends 90 COMMAND cuda_backends ${one_job})
 cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=3)
+# Infinity is left out: the device's sigmoid of it is 1e-38, not 0.
+cuseq_backend_run(nonfinite 90 COMMAND cuda_nonfinite ${one_job} --filter nonfinite/nan*)
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
 cuseq_backend_run(graphs 90 COMMAND cuda_graphs ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=9)
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
@@ -56,6 +59,22 @@ foreach(way IN ITEMS encoder=cell encoder=grid decoder=steps decoder=loop)
   cuseq_backend_run(backends_${name} 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_CUDA_PLAN=${way}
                     CUSEQ_EMULATOR_SEED=5)
 endforeach()
+# Devices that have less: few multiprocessors, little shared memory, neither cooperative launches nor clusters.
+if(NOT CUSEQ_TEST_GPU)
+  cuseq_backend_run(backends_one_multiprocessor 90 COMMAND cuda_backends_smoke ${one_job}
+                    ENVIRONMENT CUSEQ_EMULATOR_MULTIPROCESSORS=1 CUSEQ_EMULATOR_SHARED=49152)
+  cuseq_backend_run(backends_few_multiprocessors 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT
+                    CUSEQ_EMULATOR_MULTIPROCESSORS=7 CUSEQ_EMULATOR_SHARED=49152 CUSEQ_CUDA_PLAN=encoder=grid)
+  add_library(cuda_lesser MODULE lesser_device.c)
+  target_include_directories(cuda_lesser SYSTEM PRIVATE ${CUSEQ_CUDA_INCLUDE})
+  target_link_libraries(cuda_lesser PRIVATE ${CMAKE_DL_LIBS})
+  set_target_properties(cuda_lesser PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  foreach(less IN ITEMS cooperative cooperative,clusters)
+    string(MAKE_C_IDENTIFIER ${less} name)
+    cuseq_backend_run(backends_without_${name} 90 COMMAND cuda_backends_smoke ${one_job}
+                      ENVIRONMENT CUSEQ_LESSER=${less} LD_PRELOAD=$<TARGET_FILE:cuda_lesser>)
+  endforeach()
+endif()
 foreach(architecture IN ITEMS 75 80 120)
   cuseq_backend_run(backends_${architecture} ${architecture} COMMAND cuda_backends_smoke ${one_job})
   cuseq_backend_run(graphs_${architecture} ${architecture} COMMAND cuda_graphs ${one_job})
@@ -76,7 +95,7 @@ if(NOT CUSEQ_TEST_GPU AND TARGET cuseq AND TARGET cli_files)
   endif()
   add_test(NAME cuda_cli COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cli.sh)
   set_tests_properties(cuda_cli PROPERTIES LABELS cuda TIMEOUT 600 SKIP_RETURN_CODE 77 ENVIRONMENT
-    "CUSEQ=$<TARGET_FILE:cuseq>;HELPERS=$<TARGET_FILE_DIR:cli_files>;ROOT=${PROJECT_SOURCE_DIR};EMULATOR=${CMAKE_BINARY_DIR}/emulator;OTHER=$<TARGET_FILE:cuda_other>;CUSEQ_EMULATOR_SM=${architecture}")
+    "CUSEQ=$<TARGET_FILE:cuseq>;HELPERS=$<TARGET_FILE_DIR:cli_files>;ROOT=${PROJECT_SOURCE_DIR};EMULATOR=${CMAKE_BINARY_DIR}/emulator;OTHER=$<TARGET_FILE:cuda_other>;LESSER=$<TARGET_FILE:cuda_lesser>;CUSEQ_EMULATOR_SM=${architecture}")
 endif()
 
 # The host's launches per call, counted by the emulated device.

@@ -1,5 +1,6 @@
 # The program on the emulated device, and what it says where the module, the driver or the device is missing. Beyond
-# what the scripts of tests/cli expect: EMULATOR, the folder of the emulated device; OTHER, a module of another version.
+# what the scripts of tests/cli expect: EMULATOR, the folder of the emulated device; OTHER, a module of another version;
+# LESSER, tests/cuda/lesser_device.c.
 . "$(dirname "$0")/../cli/lib.sh"
 files
 built=$(dirname "$CUSEQ")
@@ -59,6 +60,14 @@ on_device 2 run small.safetensors dense.npy --device cuda7
 LD_LIBRARY_PATH=$EMULATOR CUSEQ_EMULATOR_MEMORY=1048576 run "$CUSEQ" evaluate "$DATES" pairs.tsv --device cuda --batch 500
 [ "$STATUS" = 3 ] || wrong "exit status 3 was expected"
 err_has '^cuseq: cuda:0: out of memory \(needed [0-9]+ MiB for max_batch [0-9]+ and max_time 30, found 1 MiB'
+
+# A launch that the runtime refuses is one line.
+if [ "$CUSEQ_EMULATOR_SM" -ge 90 ]; then
+  export LD_PRELOAD=$LESSER
+  CUSEQ_LESSER=launches CUSEQ_CUDA_PLAN=encoder=cluster128 on_device 3 run small.safetensors dense.npy --device cuda
+  unset LD_PRELOAD
+  err_has '^cuseq: cuda: lstm sequence: the launch failed \(operation not supported\)$'
+fi
 
 # No module: cuda says so, auto goes on.
 mkdir alone

@@ -134,6 +134,56 @@ static void ties_check(void) {
   }
 }
 
+/* A model whose logits are `biases`, exactly; its tokens, and its outputs against float64's. */
+static void logits_check(const std::vector<float> &biases, int token, const char *what) {
+  int V = (int)biases.size();
+  decoder_case c = {CONCAT, {1},  {TANH}, 1,     3,     4,     4,    V,       2,
+                    0,      NONE, -1,     false, ZEROS, false, TANH, SIGMOID, SOFTMAX};
+  random_source random(92);
+  test_device device;
+  random_decoder decoder(c, random);
+  both annotations, keys, kernel, bias;
+  annotations.set(random.values(12, 1.0f));
+  keys.set(random.values(3, 1.0f));
+  kernel.set(std::vector<float>((size_t)c.S * V, 0.0f));
+  bias.set(biases);
+  decoder_outputs outputs(c);
+  struct decode d = decoder.d;
+  d.d_annotations = annotations.d();
+  d.d_keys = keys.d();
+  d.d_output_kernel = kernel.d();
+  d.d_output_bias = bias.d();
+  outputs.put(&d, ALL);
+  device.launched(launch_decode(&d, &device.stream), what);
+  check_that(outputs.tokens.read() == std::vector<int32_t>(2, token), what);
+  std::vector<double> want = doubles(biases);
+  for (double value : want)
+    if (std::isnan(value))
+      return;
+  host_softmax(want, V);
+  want.insert(want.end(), want.begin(), want.end());
+  check_close(what, outputs.outputs.read(), want, 3e-6);
+}
+
+/* Logits whose exponentials alone overflow, or are all 0; NaN is never chosen, but at 0 it is never beaten. */
+static void extremes_check(void) {
+  for (int V : {1, 9, 40, 700}) {
+    std::vector<float> high(V), low(V), first(V), all(V, NAN), middle(V);
+    for (int v = 0; v < V; v++) {
+      high[v] = 300.0f + 0.25f * (float)(v % 5);
+      low[v] = high[v] - 600.0f;
+      first[v] = v ? 1.0f : NAN;
+      middle[v] = v == V / 2 && v ? NAN : v == V - 1 ? 2.0f : 1.0f;
+    }
+    int best = V < 5 ? V - 1 : 4;
+    logits_check(high, best, "logits far above 0");
+    logits_check(low, best, "logits far below 0");
+    logits_check(first, 0, "NaN comes first");
+    logits_check(all, 0, "all are NaN");
+    logits_check(middle, V - 1, "NaN is not chosen");
+  }
+}
+
 static void sizes_check(void) {
   uint64_t seed = 1000;
   std::vector<cuseq_activation> tanh_relu = {TANH, RELU};
@@ -258,6 +308,9 @@ static void configurations_check(void) {
                        KERAS2,
                        output},
                       seed++, false, 0, true);
+  /* ends that nobody reads off the tokens */
+  decode_case_check({DOT, {}, {}, 6, 5, 8, 8, 3, 7, 0, NONE, 1, true, ZEROS, true, TANH, SIGMOID, SOFTMAX},
+                    seed++, false, 0, true);
   /* the dates; then with less shared memory, down to none for anything but partial sums */
   for (int limit : {0, 160 * 1024, 96 * 1024, 48 * 1024, 12 * 1024, 4608})
     decode_case_check({CONCAT,
@@ -298,6 +351,10 @@ static void configurations_check(void) {
                      SIGMOID,
                      SOFTMAX},
                     seed++, false, 4608);
+  /* more in every block's part of the workspace than its slack */
+  decode_case_check(
+      {DOT, {}, {}, 3, 8000, 2, 2, 4, 2, 0, NONE, -1, true, ZEROS, false, TANH, SIGMOID, SOFTMAX}, seed++,
+      false, 4608);
   /* more rows than blocks */
   decode_case_check({CONCAT,
                      {2, 1},
@@ -348,6 +405,7 @@ int main() {
   configurations_check();
   rows_alone_check();
   ties_check();
+  extremes_check();
   refusals_check();
   return check_end();
 }
