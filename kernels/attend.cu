@@ -7,7 +7,7 @@ enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, SHARED_MOST = 96 * 1024 };
 
 /* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
- * mapping   block = row. Query: thread = (part of S, unit). Energies: 1..32 lanes a position, all warps side by side; three
+ * mapping   block = row. Query, unless it is given: thread = (part of S, unit). Energies: 1..32 lanes a position; three
  *           dense layers and more: a warp a position. Softmax: thread = t, the maximum and the sum through warps, two
  *           barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum
  * launch    grid B, block 256 (512 where S > 64), shared: placement of partial sums, s, query, energies [T] up to
@@ -35,8 +35,17 @@ __global__ void __launch_bounds__(THREADS_WIDE, 1)
   block_start_state(start, false, b, start.d_final_h + (int64_t)b * start.units,
                     (int64_t)arguments.batch * start.units, (float *)row.state);
   __syncthreads(); /* the state is complete */
-  block_attend(score, row, arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr,
-               arguments.d_context ? arguments.d_context + b * arguments.context_stride : nullptr, nullptr);
+  float *alphas = arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr;
+  float *context = arguments.d_context ? arguments.d_context + b * arguments.context_stride : nullptr;
+  if (arguments.d_queries) { /* the same in all threads */
+    int U = attention_keys_wide(score);
+    for (int j = (int)threadIdx.x; j < U; j += (int)blockDim.x)
+      row.query[j] = arguments.d_queries[(int64_t)b * U + j];
+    __syncthreads(); /* the query is complete */
+    block_attend_query(score, row, alphas, context, nullptr);
+  } else {
+    block_attend(score, row, alphas, context, nullptr);
+  }
 }
 
 static int attend_threads(const struct attend *arguments) {
@@ -67,6 +76,8 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
               (int)arguments->start.state_units, (int)arguments->score.state_units);
   LAUNCH_NEED(arguments->d_annotations && (arguments->d_keys || arguments->score.score == CUSEQ_SCORE_DOT),
               "%s: annotations or keys are NULL", name);
+  LAUNCH_NEED(!arguments->d_queries || attention_has_query(arguments->score),
+              "%s: queries for a score that has none", name);
   struct placement placement = attend_placement(arguments, stream->device);
   LAUNCH_NEED(placement.workspace_floats == 0 || arguments->d_workspace, "%s: a workspace is needed", name);
   size_t bytes = (size_t)placement.shared_floats * 4;

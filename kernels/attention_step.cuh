@@ -209,6 +209,18 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
   }
 }
 
+/* The step after its query, which must be complete as state must; `partial` free. What is written is complete after the next
+ * barrier. */
+__device__ inline void block_attend_query(const struct attention_score &score,
+                                          const struct attention_row &row, float *alphas, float *context,
+                                          float *second) {
+  block_energies(score, row);
+  __syncthreads(); /* energies and the warps' maxima are complete */
+  block_exponents(row);
+  __syncthreads(); /* exponents and the warps' sums are complete */
+  block_context(row, score.annotation_width, alphas, context, second);
+}
+
 /* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
 __device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
                                     float *alphas, float *context, float *second) {
@@ -217,11 +229,7 @@ __device__ inline void block_attend(const struct attention_score &score, const s
                 row.query, row.partial);
     __syncthreads(); /* the query is complete */
   }
-  block_energies(score, row);
-  __syncthreads(); /* energies and the warps' maxima are complete */
-  block_exponents(row);
-  __syncthreads(); /* exponents and the warps' sums are complete */
-  block_context(row, score.annotation_width, alphas, context, second);
+  block_attend_query(score, row, alphas, context, second);
 }
 
 /* Gives the arrays of a step their places. */

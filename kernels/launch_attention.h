@@ -87,6 +87,8 @@ struct attend {
   const int32_t *d_lengths;
   const float *d_annotations;
   const float *d_keys;
+  const float
+      *d_queries; /* [B,U] s K_s, where a product made it ahead (scores concat, additive); NULL: made here */
   float *d_alphas;
   int64_t alphas_stride;
   float *d_context;
@@ -135,7 +137,8 @@ size_t decode_workspace_bytes(const struct decode *arguments, const struct launc
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
 
 /* The decoder loop of large models step by step, what is around attention, products and cells. One step is
- *   launch_attend            from d_h, over d_attended positions, to the contexts and alphas of the step
+ *   launch_attend            from d_h, over d_attended positions, to the step's contexts and alphas; after a product for
+ *                            the queries, where their weights are large
  *   products                 gates [B,S,4] = h recurrent + context kernel (+ fed kernel, with an embedding)
  *   launch_lstm_cell         D = 1, T = Y, d_lengths = d_output_lengths; one-hot feedback: d_row_ids = d_fed_ids
  *   a product                logits [B,V] = h output_kernel

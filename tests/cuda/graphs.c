@@ -157,6 +157,27 @@ Test(graphs, large_decoders_agree_whichever_way_they_run) {
        .attention = "\"score\":\"additive\"",
        .widths = {.additive_units = 50, .additive_bias = true},
        .ragged = true},
+      {.B = 3,
+       .T = 9,
+       .Y = 3,
+       .F = 4,
+       .H = 12,
+       .S = 150,
+       .V = 9,
+       .attention = "\"score\":\"additive\"",
+       .decoder = ends,
+       .widths = {.additive_units = 131},
+       .ragged = true},
+      {.B = 2,
+       .T = 5,
+       .Y = 2,
+       .F = 4,
+       .H = 12,
+       .S = 200,
+       .V = 9,
+       .attention = "\"score\":\"concat\",\"layers\":[{\"units\":90,\"activation\":\"tanh\"},"
+                    "{\"units\":7,\"activation\":\"relu\"},{\"units\":1,\"activation\":\"linear\"}]",
+       .ragged = true},
   };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
     check_shape(&shapes[i], decoders, 2);

@@ -8,6 +8,18 @@
 
 #include <string.h>
 
+/* Values of the query's weights from which on a product over all rows is less work than each row's block reading them all. */
+enum { QUERY_PRODUCT = 128 * 128 };
+
+/* U where the queries are products, otherwise 0. */
+static int32_t query_width(const cuseq_config *config) {
+  struct decode sizes = {0};
+  cuda_decode_sizes(config, &sizes);
+  bool has_query = config->score == CUSEQ_SCORE_CONCAT || config->score == CUSEQ_SCORE_ADDITIVE;
+  int32_t U = has_query ? attention_key_width(&sizes.score) : 0;
+  return (int64_t)U * config->state_units >= QUERY_PRODUCT ? U : 0;
+}
+
 void cuda_decode_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   const cuseq_config *config = &session->model->config;
   struct cuda_decode_steps *steps = &session->decoder->steps;
@@ -15,6 +27,7 @@ void cuda_decode_steps_plan(struct cuda_session *session, struct cuda_plan *plan
   bool feeds = config->feedback == CUSEQ_FEEDBACK_OUTPUT;
   cuda_plan_add(plan, &steps->d_gates, B * S * 4 * sizeof(float));
   cuda_plan_add(plan, &steps->d_logits, B * (size_t)config->outputs * sizeof(float));
+  cuda_plan_add(plan, &steps->d_queries, B * (size_t)query_width(config) * sizeof(float));
   cuda_plan_add(plan, &steps->d_attended, B * sizeof(int32_t));
   cuda_plan_add(plan, &steps->d_fed_ids, feeds ? B * sizeof(int32_t) : 0);
   cuda_plan_add(plan, &steps->d_fed, feeds ? B * (size_t)config->embedding_units * sizeof(float) : 0);
@@ -53,6 +66,7 @@ static struct attend attend_of(const struct cuda_session *session, const struct 
                           .d_lengths = decoder->steps.d_attended,
                           .d_annotations = d->d_annotations,
                           .d_keys = d->d_keys,
+                          .d_queries = decoder->steps.d_queries,
                           .alphas_stride = (int64_t)d->steps * d->time,
                           .context_stride = (int64_t)d->steps * d->score.annotation_width,
                           .d_workspace = d->d_workspace};
@@ -109,6 +123,21 @@ static cuseq_status gates_queue(struct cuda_session *session, const struct decod
   return cuda_blas_product(session, &product);
 }
 
+/* The queries, where they are products, and one attention step. */
+static cuseq_status attention_queue(struct cuda_session *session, const struct attend *attend) {
+  int32_t S = attend->score.state_units, U = query_width(&session->model->config);
+  const struct cuda_product query = {.a = attend->start.d_given_h,
+                                     .b = attend->score.d_query,
+                                     .c = session->decoder->steps.d_queries,
+                                     .m = attend->batch,
+                                     .n = U,
+                                     .k = S,
+                                     .lda = S};
+  if (U > 0)
+    TRY(cuda_blas_product(session, &query));
+  return cuda_launched(session, launch_attend(attend, &session->launch));
+}
+
 static cuseq_status loop_queue(struct cuda_session *session, const void *arguments) {
   const struct decode *d = arguments;
   const struct cuda_decoder *decoder = session->decoder;
@@ -129,7 +158,7 @@ static cuseq_status loop_queue(struct cuda_session *session, const void *argumen
   for (cell.step = 0; cell.step < d->steps; cell.step++) {
     attend.d_alphas = decoder->d_alphas + (size_t)cell.step * (size_t)d->time;
     attend.d_context = decoder->d_contexts + (size_t)cell.step * (size_t)d->score.annotation_width;
-    TRY(cuda_launched(session, launch_attend(&attend, stream)));
+    TRY(attention_queue(session, &attend));
     TRY(gates_queue(session, d, attend.d_context));
     TRY(cuda_launched(session, launch_lstm_cell(&cell, stream)));
     TRY(cuda_blas_product(session, &output));

@@ -6,8 +6,9 @@
 
 /* Buffers of CUDA_DECODER_STEPS; see struct decode_rows. NULL where no call decodes that way. */
 struct cuda_decode_steps {
-  float *d_gates;  /* [B,S,4] */
-  float *d_logits; /* [B,V] */
+  float *d_gates;   /* [B,S,4] */
+  float *d_logits;  /* [B,V] */
+  float *d_queries; /* [B,U]; NULL where attention makes them itself */
   int32_t *d_attended, *d_fed_ids;
   float *d_fed;
 };
