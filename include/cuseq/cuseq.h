@@ -286,7 +286,8 @@ typedef struct cuseq_session cuseq_session;
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
 
 /* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is
- * allocated and no weight is copied after that.
+ * allocated and no weight is copied after that, but for CUDA graphs: on cuda, models whose layers run step by
+ * step make one when a call first has its sizes and kind of input, up to a fixed number.
  *   options  NULL: the defaults
  *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
