@@ -44,7 +44,7 @@ static void measure(struct sweep *sweep, int rounds, double seconds, double *bes
 
 static void usage(void) {
   puts("usage: bench_scaling [--rounds N] [--json FILE] [--quick]\n\n"
-       "Measures how the cpu backend's time grows with B, T, H and threads.\n"
+       "Measures how the cpu backend's time grows with B, T, H and threads. Takes some 2 GB of memory.\n"
        "  --rounds N    interleaved rounds to measure (default 9, 1 to 100)\n"
        "  --json FILE   also write the results as JSON\n"
        "  --quick       a few small points in two rounds, to try it out");
