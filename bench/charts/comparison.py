@@ -6,17 +6,14 @@ from tables import folded, not_measured, table
 
 
 def cell_groups(data):
-    """[(workload, threads, rows)] of all times that are not swept."""
+    """[(workload, threads, rows)] of all times that are not swept; workloads as they come, few threads first."""
     found = [row for row in rows(data, "time") if not row.get("sweep")]
-    keys = distinct((row["workload"], row["threads"]) for row in found)
-    return [
-        (
-            workload,
-            threads,
-            [row for row in found if (row["workload"], row["threads"]) == (workload, threads)],
-        )
-        for workload, threads in keys
-    ]
+    groups = []
+    for workload in distinct(row["workload"] for row in found):
+        those = [row for row in found if row["workload"] == workload]
+        for threads in sorted(distinct(row["threads"] for row in those)):
+            groups.append((workload, threads, [row for row in those if row["threads"] == threads]))
+    return groups
 
 
 def own(group):

@@ -1,6 +1,7 @@
 """Tables in Markdown of CUDA devices: counts of the emulated one, times of real ones."""
 
-from axis import duration
+from axis import duration, percent, ratio
+from comparison import systems
 from results import rows
 from tables import not_measured, table
 
@@ -46,18 +47,41 @@ GPU_MISSING = (
 )
 
 
+def gpu_row(row, ours):
+    if row["median_us"] is None:
+        return [
+            row["workload"],
+            row["system"],
+            f"not measured: {row['reason']}",
+            "",
+            "",
+            "",
+            "",
+            row.get("note") or "",
+        ]
+    host = "" if row.get("host_median_us") is None else duration(row["host_median_us"])
+    floor = share = ""
+    if row.get("floor_us") is not None:
+        floor = f"{duration(row['floor_us'])} ({row.get('floor', '')})"
+        share = percent(row["floor_us"] / row["median_us"])
+    over = ratio(row["median_us"] / ours) if ours and row["system"] != "cuseq" else ""
+    return [
+        row["workload"],
+        row["system"],
+        duration(row["median_us"]),
+        over,
+        host,
+        floor,
+        share,
+        row.get("note") or "",
+    ]
+
+
 def gpu(data):
     if not data:
         return GPU_MISSING
-    lines = []
-    for row in rows(data, "time"):
-        what = row["workload"] + (f", {row['sweep']} {row['value']}" if row.get("sweep") else "")
-        if row["median_us"] is None:
-            lines.append([what, row["system"], f"not measured: {row['reason']}", "", "", ""])
-            continue
-        kernel, host = (
-            duration(row[key]) if row.get(key) is not None else "" for key in ("kernel_us", "host_us")
-        )
-        floor = "" if row.get("floor_us") is None else f"{duration(row['floor_us'])} ({row.get('floor', '')})"
-        lines.append([what, row["system"], duration(row["median_us"]), kernel, host, floor])
-    return table(["workload", "system", "median", "kernels, by events", "seen by the host", "floor"], lines)
+    ours = {row["workload"]: row["median_us"] for row in rows(data, "time", system="cuseq")}
+    lines = [gpu_row(row, ours.get(row["workload"])) for row in rows(data, "time")]
+    heads = ["workload", "system", "median, arrays on the device, by events", "over cuseq's"]
+    heads += ["from and to the host, by the clock", "floor", "floor over median", ""]
+    return table(heads, lines) + "\n" + systems(data)

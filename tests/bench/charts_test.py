@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "bench"))
 import axis  # noqa: E402
 import charts  # noqa: E402
 import comparison  # noqa: E402
+import devices  # noqa: E402
 import page  # noqa: E402
 import results  # noqa: E402
 import sample  # noqa: E402
@@ -227,6 +228,12 @@ class Figures(unittest.TestCase):
                 "| the other | 1.5x | not measured |",
             ],
         )
+
+    def test_gpu_times_stand_beside_ours_and_their_floor(self):
+        lines = devices.gpu(sample.gpu()).splitlines()
+        self.assertIn("| W1 | cuseq | 10.0 µs |  | 20.0 µs | 5.00 µs (chain) | 50% |  |", lines)
+        self.assertIn("| W1 | cuDNN | 30.0 µs | 3.00x | 60.0 µs | 5.00 µs (chain) | 17% |  |", lines)
+        self.assertIn("| H 96 | cuDNN | not measured: not there |  |  |  |  |  |", lines)
 
     def test_cells_do_not_break_their_table(self):
         text = comparison.systems(sample.frameworks())

@@ -213,13 +213,12 @@ def gpu():
                     1,
                     system,
                     base * factor,
-                    kernel_us=base,
-                    host_us=2 * base,
+                    host_median_us=2 * base * factor,
                     floor_us=base / 2,
                     floor="chain",
                 )
             )
-    rows.append(time_row("dates", 1, "cuseq", 5.0, sweep="B", value=4))
+    rows.append(time_row("B 4", 1, "cuseq", 5.0, sweep="B", value=4))
     rows.append(
         {
             "kind": "time",
