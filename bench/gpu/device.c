@@ -54,6 +54,14 @@ static cudaError_t measure_launch(struct device *device) {
   return error;
 }
 
+bool device_is_emulated(void) {
+  struct cudaDeviceProp properties;
+  int current = 0;
+  return cudaGetDevice(&current) == cudaSuccess &&
+         cudaGetDeviceProperties(&properties, current) == cudaSuccess &&
+         strstr(properties.name, "emulated") != NULL;
+}
+
 bool device_find(struct device *device, char *reason, size_t capacity) {
   *device = (struct device){0};
   struct cudaDeviceProp properties;
@@ -70,7 +78,7 @@ bool device_find(struct device *device, char *reason, size_t capacity) {
     return false;
   }
   snprintf(device->name, sizeof device->name, "%s", properties.name);
-  device->is_emulated = strstr(properties.name, "mulated") != NULL;
+  device->is_emulated = device_is_emulated();
   device->capability = 10 * properties.major + properties.minor;
   device->multiprocessors = properties.multiProcessorCount;
   device->clock = 1e3 * attribute(cudaDevAttrClockRate);

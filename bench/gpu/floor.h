@@ -21,6 +21,9 @@ struct device {
 /* Looks at device 0 and makes it current. false where there is none: `reason` then has one line. */
 bool device_find(struct device *device, char *reason, size_t capacity);
 
+/* Whether the current device is an emulated one. */
+bool device_is_emulated(void);
+
 struct floor {
   double us;
   const char *binds; /* "launch", "chain", "bandwidth" or "arithmetic": the largest of the four */

@@ -2,6 +2,7 @@
  * and no decoder, and takes ids as one-hot rows; packing and sorting are done before anything is timed. */
 #include "cudnn_net.h"
 #include "device_call.h"
+#include "floor.h"
 #include "peer.h"
 
 #include <stdlib.h>
@@ -124,7 +125,9 @@ static bool choose(struct peer *peer, struct encoder *e) {
     const cudnnStatus_t status =
         cudnn_net_open(&net, e->library, e->handle, e->instance, &e->layout, algorithms[i].algorithm);
     const bool ran = status == CUDNN_STATUS_SUCCESS && time_net(e, &net, &us);
-    if (ran)
+    if (ran && device_is_emulated())
+      snprintf(text, sizeof text, "works");
+    else if (ran)
       snprintf(text, sizeof text, "%.1f us", us);
     else
       snprintf(text, sizeof text, "%s",

@@ -18,3 +18,17 @@ if(CUSEQ_EMULATOR)
     endif()
   endforeach()
 endif()
+
+# The peers that need a driver, against stand-ins for them: cuDNN computed on the host.
+if(CUSEQ_EMULATOR AND CUSEQ_CUDNN_INCLUDE AND 90 IN_LIST CUSEQ_CUDA_ARCHITECTURES)
+  add_library(bench_cudnn_stand_in SHARED cudnn_stand_in.c)
+  set_target_properties(bench_cudnn_stand_in PROPERTIES OUTPUT_NAME cudnn SOVERSION 9 C_VISIBILITY_PRESET default
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/stand_in)
+  target_include_directories(bench_cudnn_stand_in SYSTEM PRIVATE ${CUSEQ_CUDA_INCLUDE} ${CUSEQ_CUDNN_INCLUDE})
+  target_link_libraries(bench_cudnn_stand_in PRIVATE ${CUSEQ_CUDART} m)
+  target_link_options(bench_cudnn_stand_in PRIVATE LINKER:--enable-new-dtags)
+  add_test(NAME bench_gpu_stand_ins
+           COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/stand_ins.sh ${CMAKE_BINARY_DIR} ${CMAKE_CURRENT_BINARY_DIR}/stand_in
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(bench_gpu_stand_ins PROPERTIES LABELS cuda TIMEOUT 600)
+endif()
