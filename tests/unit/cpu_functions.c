@@ -149,7 +149,7 @@ Test(cpu_functions, softmax_ignores_what_lies_past_its_end) {
         largest = fmax(largest, (double)x[k]);
       for (int k = 0; k < count; k++)
         sum += want[k] = exp((double)x[k] - largest);
-      kernels->softmax(x, count);
+      kernels->softmax(x, count, x);
       for (int k = 0; k < count; k++)
         cr_assert(fabs((double)x[k] - want[k] / sum) <= 3e-7, "%s: %d of %d: got %.9g, want %.9g", isas[i], k,
                   (int)count, (double)x[k], want[k] / sum);
@@ -164,8 +164,53 @@ Test(cpu_functions, softmax_of_nan_or_infinity_is_nan) {
     for (int32_t at = 0; kernels && at < 40; at++) {
       float x[48] = {0};
       x[at] = bad[at % 2];
-      kernels->softmax(x, 40);
+      kernels->softmax(x, 40, x);
       cr_assert(isnan(x[at]), "%s: at %d: %.9g", isas[i], (int)at, (double)x[at]);
+    }
+  }
+}
+
+Test(cpu_functions, softmax_writes_its_values_and_no_more) {
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    for (int32_t count = 1; kernels && count <= 50; count++) {
+      float x[64] = {0}, out[64];
+      for (int k = 0; k < 64; k++)
+        out[k] = 7.0f;
+      kernels->softmax(x, count, out);
+      for (int k = 0; k < 64; k++)
+        cr_assert(fabsf(out[k] - (k < count ? 1.0f / (float)count : 7.0f)) <= 1e-7f, "%s: %d of %d: %.9g",
+                  isas[i], k, (int)count, (double)out[k]);
+    }
+  }
+}
+
+/* What argmax is to find, one by one. */
+static int32_t largest_index(const float *x, int32_t count) {
+  int32_t best = 0;
+  for (int32_t k = 1; k < count; k++)
+    if (x[k] > x[best])
+      best = k;
+  return best;
+}
+
+Test(cpu_functions, argmax_agrees_with_a_search_one_by_one) {
+  uint32_t state = 1;
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    for (int round = 0; kernels && round < 5000; round++) {
+      static float x[320];
+      const int32_t count = 1 + round % 300;
+      for (int k = 0; k < 320; k++) {
+        state = state * 1664525u + 1013904223u;
+        const uint32_t kind = state >> 24;
+        x[k] = kind < 8    ? NAN
+               : kind < 16 ? -INFINITY
+               : kind < 18 ? INFINITY
+                           : (float)(kind % (uint32_t)(2 + round % 90));
+        x[k] = round % 7 == 0 ? -INFINITY : round % 11 == 0 && k > 0 ? NAN : x[k];
+      }
+      cr_assert_eq(kernels->argmax(x, count), largest_index(x, count), "%s: round %d", isas[i], round);
     }
   }
 }
@@ -175,7 +220,7 @@ Test(cpu_functions, argmax_takes_the_lowest_of_equal_values) {
     const struct cpu_kernels *kernels = kernels_of(i);
     if (!kernels)
       continue;
-    float x[40] = {0};
+    float x[48] = {0};
     cr_expect_eq(kernels->argmax(x, 40), 0);
     x[7] = x[23] = x[39] = 2.0f;
     cr_expect_eq(kernels->argmax(x, 40), 7);

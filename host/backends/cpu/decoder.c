@@ -128,8 +128,9 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
     if (!decoding->outputs)
       continue;
     if (config->output_activation == CUSEQ_ACTIVATION_SOFTMAX)
-      cpu->kernels->softmax(logits, config->outputs);
-    memcpy(decoding->outputs + at * V, logits, V * sizeof(float));
+      cpu->kernels->softmax(logits, config->outputs, decoding->outputs + at * V);
+    else
+      memcpy(decoding->outputs + at * V, logits, V * sizeof(float));
   }
 }
 

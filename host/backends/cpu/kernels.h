@@ -91,10 +91,12 @@ struct cpu_kernels {
   /* x = exp(x), the same way: what the softmaxes use. */
   void (*exponential)(float *x, int32_t count);
 
-  /* x = softmax(x) over [count], in whole vectors; what lies past count is ignored and overwritten. */
-  void (*softmax)(float *x, int32_t count);
+  /* out [count] = softmax(x [count]), out unpadded, may be x. x is read and overwritten in whole vectors; what
+   * lies past count is ignored. */
+  void (*softmax)(float *x, int32_t count, float *out);
 
-  /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. */
+  /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. Whole vectors are
+   * read. */
   int32_t (*argmax)(const float *x, int32_t count);
 
   /* out [columns][out_stride] = the transpose of in [rows][in_stride]; whole width x width blocks are moved.

@@ -133,16 +133,20 @@ static void kernel_exponential(float *x, int32_t count) {
     v_store(x + i, v_exp(v_load(x + i)));
 }
 
-/* The largest of x [count]; whole vectors are read. NaN elements may or may not be passed over. */
+/* The largest of x [count] that is not NaN, minus infinity where there is none; whole vectors are read. */
 INLINE float largest_of(const float *x, int32_t count) {
-  vf lowest = v_set(-__builtin_inff());
-  vf largest = count < LANES ? v_first(count, v_load(x), lowest) : v_load(x);
-  int32_t i = LANES;
+  const vf lowest = v_set(-__builtin_inff());
+  vf largest[4] = {lowest, lowest, lowest, lowest};
+  int32_t i = 0;
+  for (; i + 4 * LANES <= count; i += 4 * LANES)
+    UNROLL
+  for (int n = 0; n < 4; n++)
+    largest[n] = v_at_least(v_load(x + i + n * LANES), largest[n]);
   for (; i + LANES <= count; i += LANES)
-    largest = v_at_least(largest, v_load(x + i));
+    largest[0] = v_at_least(v_load(x + i), largest[0]);
   if (i < count)
-    largest = v_at_least(largest, v_first(count - i, v_load(x + i), lowest));
-  return v_largest(largest);
+    largest[1] = v_at_least(v_first(count - i, v_load(x + i), lowest), largest[1]);
+  return v_largest(v_at_least(v_at_least(largest[0], largest[1]), v_at_least(largest[2], largest[3])));
 }
 
 /* x = exp(x - largest), 0 past count; returns the sum. */
@@ -163,18 +167,25 @@ INLINE float exponentials_of(float *x, int32_t count) {
   return v_sum(sum);
 }
 
-static void kernel_softmax(float *x, int32_t count) {
+static void kernel_softmax(float *x, int32_t count, float *out) {
   vf factor = v_set(1.0f / exponentials_of(x, count));
-  for (int32_t i = 0; i < count; i += LANES)
-    v_store(x + i, v_load(x + i) * factor);
+  int32_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    v_store(out + i, v_load(x + i) * factor);
+  if (i < count)
+    v_store_first(out + i, count - i, v_load(x + i) * factor);
 }
 
 static int32_t kernel_argmax(const float *x, int32_t count) {
-  int32_t best = 0;
-  for (int32_t i = 1; i < count; i++)
-    if (x[i] > x[best])
-      best = i;
-  return best;
+  if (x[0] != x[0])
+    return 0;
+  const float largest = largest_of(x, count);
+  int32_t i = 0;
+  while (i + LANES <= count && !v_any_equal(v_load(x + i), v_set(largest)))
+    i += LANES;
+  while (i < count - 1 && x[i] != largest)
+    i++;
+  return i;
 }
 
 static void kernel_merge(cuseq_merge merge, const float *in1, const float *in2, int32_t count, float *out) {

@@ -161,6 +161,18 @@ INLINE void v_store_first(float *p, int32_t n, vf x) {
 #endif
 }
 
+/* Whether any lane is the same in both; NaN is not. */
+INLINE int v_any_equal(vf a, vf b) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) != 0;
+#else
+  vi equal = a == b;
+  return (equal[0] | equal[1] | equal[2] | equal[3]) != 0;
+#endif
+}
+
 /* Sums and maxima of the lanes, in a fixed order; a NaN lane makes the sum NaN. */
 INLINE float v_sum(vf x) {
 #if defined(__AVX512F__)
