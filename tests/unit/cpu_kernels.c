@@ -129,3 +129,54 @@ Test(cpu_kernels, merges_are_sum_product_and_mean) {
       cr_expect_eq(out[k], (x[k] + y[k]) / 2.0f);
   }
 }
+
+enum { KEYS = 19, POSITIONS = 48 };
+
+/* The energies of `length` positions against float64, and whether the keys became powers as they should. */
+static void check_energies(const char *isa, const struct cpu_kernels *kernels, float key_reach,
+                           float query_reach, int32_t length, int32_t powers) {
+  static _Alignas(64) float keys[KEYS * POSITIONS], query[32], scratch[2 * KEYS * CPU_LANES];
+  const double scale = cpu_scale_of(CUSEQ_ACTIVATION_TANH).factor;
+  float weights[KEYS], bias = 0.125f;
+  struct random random = {9};
+  const struct cpu_energy energy = {.layers = 1,
+                                    .units = {KEYS, 1},
+                                    .activation = {CUSEQ_ACTIVATION_TANH, CUSEQ_ACTIVATION_LINEAR},
+                                    .weights = {NULL, weights},
+                                    .bias = {NULL, &bias},
+                                    .scale = 0.5f};
+  double want[POSITIONS];
+  fill(weights, KEYS, &random);
+  for (int32_t j = 0; j < 32; j++)
+    query[j] = j < KEYS ? (float)(scale * (double)random_between(&random, -query_reach, query_reach)) : 0.0f;
+  for (int32_t j = 0; j < KEYS; j++)
+    for (int32_t t = 0; t < POSITIONS; t++)
+      keys[j * POSITIONS + t] =
+          t < length ? (float)(scale * (double)random_between(&random, -key_reach, key_reach)) : NAN;
+  for (int32_t t = 0; t < length; t++) {
+    want[t] = 0.125;
+    for (int32_t j = 0; j < KEYS; j++)
+      want[t] += (double)weights[j] * tanh(((double)keys[j * POSITIONS + t] + (double)query[j]) / scale);
+  }
+  cr_assert_eq(kernels->key_powers(&energy, keys, POSITIONS, length), powers, "%s: keys to %g", isa,
+               (double)key_reach);
+  kernels->energies(&energy, keys, POSITIONS, powers, query, length, scratch, e);
+  for (int32_t t = 0; t < length; t++)
+    cr_assert(fabs((double)e[t] - want[t] / 2.0) <= 2e-6,
+              "%s: keys to %g, queries to %g: %d of %d: got %.9g, want %.9g", isa, (double)key_reach,
+              (double)query_reach, (int)t, (int)length, (double)e[t], want[t] / 2.0);
+}
+
+/* Keys past 20 are not kept as powers; queries may be of any size with either. */
+Test(cpu_kernels, energies_are_exact_whatever_the_size_of_keys_and_queries) {
+  static const float key_reaches[] = {0.01f, 1.0f, 20.0f, 30.0f},
+                     query_reaches[] = {0.01f, 1.0f, 30.0f, 60.0f, 1000.0f};
+  for (int i = 0; i < ISAS; i++) {
+    const struct cpu_kernels *kernels = kernels_of(i);
+    for (int32_t length = 1; kernels && length <= POSITIONS; length += 5)
+      for (int k = 0; k < 4; k++)
+        for (int q = 0; q < 5; q++)
+          if (k < 3 || length > 10)
+            check_energies(isas[i], kernels, key_reaches[k], query_reaches[q], length, k < 3);
+  }
+}

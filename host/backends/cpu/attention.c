@@ -30,6 +30,7 @@ static void keys_of_row(struct cpu *cpu, struct cpu_worker *worker, size_t b) {
     cpu->kernels->dense(&weights->keys, worker->pointers, here, worker->scratch, cpu->key_rows);
     cpu->kernels->transpose(worker->scratch, cpu->key_rows, width, weights->keys.units, keys + t, stride);
   }
+  cpu->key_powers[b] = cpu->kernels->key_powers(&weights->energy, keys, stride, length);
 }
 
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile) {
@@ -43,7 +44,7 @@ static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker,
   if (cpu->keyed)
     cpu->kernels->energies(&cpu->weights.energy,
                            cpu->keys + b * cpu->key_rows * arena_padded(cpu->limits.time), padded_time(cpu),
-                           query, length, worker->scratch, worker->energies);
+                           cpu->key_powers[b], query, length, worker->scratch, worker->energies);
   else
     cpu->kernels->dots(annotations_of(cpu, b), cpu->annotation_stride, cpu->config.annotation_width, query,
                        0.0f, cpu->config.scale, length, worker->energies);

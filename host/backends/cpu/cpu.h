@@ -69,7 +69,8 @@ struct cpu {
                        on */
   float *sides;     /* [batch][side_stride] h_fw, h_bw apart, for merges other than concat                */
   float *keys;      /* [batch][key_rows][time] (the time of the call, padded)                             */
-  float *final_h;   /* [batch][final_stride] the last layer's final states                                */
+  int32_t *key_powers; /* [batch] whether the row's keys are kept as powers of two: see kernels.h        */
+  float *final_h; /* [batch][final_stride] the last layer's final states                                */
   float *final_c;
   const float *zeros; /* as long as any state                                                               */
   int32_t *lengths;   /* [batch]                                                                            */

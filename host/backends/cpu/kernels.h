@@ -91,8 +91,8 @@ struct cpu_kernels {
   /* x = exp(x), the same way: what the softmaxes use. */
   void (*exponential)(float *x, int32_t count);
 
-  /* out [count] = softmax(x [count]), out unpadded, may be x. x is read and overwritten in whole vectors; what
-   * lies past count is ignored. */
+  /* out [count] = softmax(x [count]), out unpadded, may be x. x is read and overwritten in whole vectors;
+   * what lies past count is ignored. */
   void (*softmax)(float *x, int32_t count, float *out);
 
   /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. Whole vectors are
@@ -109,10 +109,14 @@ struct cpu_kernels {
   void (*dots)(const float *a, size_t stride, int32_t columns, const float *v, float bias, float scale,
                int32_t length, float *e);
 
-  /* e[t] for t < length from keys [units[0]][stride] and query [units[0]]. scratch: [2][largest
-   * units][CPU_LANES]. */
-  void (*energies)(const struct cpu_energy *energy, const float *keys, size_t stride, const float *query,
-                   int32_t length, float *scratch, float *e);
+  /* keys = 2^keys, in whole vectors of t < length, where the score is a tanh layer and one unit and the
+   * powers are representable: 1; else the keys stay as they are: 0. */
+  int32_t (*key_powers)(const struct cpu_energy *energy, float *keys, size_t stride, int32_t length);
+
+  /* e[t] for t < length from keys [units[0]][stride] and query [units[0]]; `powers`: what key_powers said of
+   * the keys. scratch: [2][largest units][CPU_LANES]. */
+  void (*energies)(const struct cpu_energy *energy, const float *keys, size_t stride, int32_t powers,
+                   const float *query, int32_t length, float *scratch, float *e);
 
   /* e = softmax(e) over t < length, zero up to the whole vector; context [columns] = sum of e_t a_t, in whole
    * vectors. */

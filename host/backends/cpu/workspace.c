@@ -76,6 +76,7 @@ void workspace_take(struct cpu *cpu, struct cpu_arena *arena) {
     cpu->sides = arena_floats(arena, batch, cpu->side_stride);
   if (cpu->keyed)
     cpu->keys = arena_floats(arena, batch, cpu->key_rows * time);
+  cpu->key_powers = arena_take(arena, batch, 1, sizeof *cpu->key_powers);
   cpu->final_h = arena_floats(arena, batch, cpu->final_stride);
   cpu->final_c = arena_floats(arena, batch, cpu->final_stride);
   cpu->zeros = arena_floats(arena, larger(cpu->units_stride, cpu->state_stride), 1);

@@ -78,6 +78,64 @@ INLINE void energies_of_two(const cuseq_activation first, const struct cpu_energ
     energies_block(1, first, energy, keys + t, stride, query, e + t);
 }
 
+/* tanh(k + q) = (1 - 2^(y+z)) / (1 + 2^(y+z)), where y and z are k and q scaled, and 2^(y+z) = 2^y 2^z: the
+ * powers of the keys are made once per sequence, those of the query once per step, and no position needs one
+ * of its own. KEY_BOUND keeps the keys' representable; the query's come as two factors, the second an exact
+ * power of two, so that any query may meet them: a product that overflows or vanishes is one of a tanh of 1.
+ * The tanh errs 1.5e-7 where it is steepest. */
+static const float KEY_BOUND = 60.0f, QUERY_BOUND = 252.0f, POWER_TOP = 0x1p30f;
+
+static int32_t kernel_key_powers(const struct cpu_energy *energy, float *keys, size_t stride,
+                                 int32_t length) {
+  if (energy->layers != 1 || energy->units[1] != 1 || energy->activation[0] != CUSEQ_ACTIVATION_TANH)
+    return 0;
+  vi beyond = {0};
+  for (int32_t j = 0; j < energy->units[0]; j++)
+    for (int32_t t = 0; t < length; t += LANES) {
+      vf z = v_load(keys + (size_t)j * stride + t);
+      z = length - t < LANES ? v_first(length - t, z, v_set(0.0f)) : z;
+      beyond |= ~((z <= v_set(KEY_BOUND)) & (z >= v_set(-KEY_BOUND)));
+    }
+  if (v_largest((vf)(beyond & (vi)v_set(1.0f))) > 0.0f)
+    return 0;
+  for (int32_t j = 0; j < energy->units[0]; j++)
+    for (int32_t t = 0; t < length; t += LANES)
+      v_store(keys + (size_t)j * stride + t, v_exp2_bounded(v_load(keys + (size_t)j * stride + t)));
+  return 1;
+}
+
+/* The two factors of the query's powers: [units[0] in whole vectors] each. */
+INLINE void query_powers(const float *query, int32_t units, float *first, float *second) {
+  const vf magic = v_set(12582912.0f); /* 1.5 * 2^23: rounds to an integer */
+  for (int32_t j = 0; j < units; j += LANES) {
+    vf z = v_at_least(v_set(-QUERY_BOUND), v_at_most(v_set(QUERY_BOUND), v_load(query + j)));
+    vf half = (z * v_set(0.5f) + magic) - magic;
+    v_store(first + j, v_exp2_bounded(z - half));
+    v_store(second + j, v_exp2_bounded(half));
+  }
+}
+
+/* N vectors of positions. */
+INLINE void energies_of_powers(const int N, const struct cpu_energy *energy, const float *keys, size_t stride,
+                               const float *first, const float *second, float *e) {
+  const vf one = v_set(1.0f), top = v_set(POWER_TOP);
+  vf sum[4];
+  UNROLL
+  for (int n = 0; n < N; n++)
+    sum[n] = v_set(energy->bias[1][0]);
+  for (int32_t j = 0; j < energy->units[0]; j++, keys += stride) {
+    vf p = v_set(first[j]), q = v_set(second[j]), w = v_set(energy->weights[1][j]);
+    UNROLL
+    for (int n = 0; n < N; n++) {
+      vf power = v_at_most(top, v_load(keys + n * LANES) * p * q);
+      sum[n] = v_fma((one - power) / (one + power), w, sum[n]);
+    }
+  }
+  UNROLL
+  for (int n = 0; n < N; n++)
+    v_store(e + n * LANES, v_activate_scaled(energy->activation[1], sum[n]) * v_set(energy->scale));
+}
+
 /* A layer of the score for LANES positions: out [units][LANES] from in [inputs][LANES]. */
 INLINE void energy_layer(const float *in, int32_t inputs, const float *weights, const float *bias,
                          int32_t units, cuseq_activation activation, float *out) {
@@ -128,9 +186,17 @@ static void energies_of_many(const struct cpu_energy *energy, const float *keys,
   }
 }
 
-static void kernel_energies(const struct cpu_energy *energy, const float *keys, size_t stride,
+static void kernel_energies(const struct cpu_energy *energy, const float *keys, size_t stride, int32_t powers,
                             const float *query, int32_t length, float *scratch, float *e) {
-  if (energy->layers == 0) {
+  if (powers) {
+    float *second = scratch + (energy->units[0] + LANES - 1) / LANES * LANES;
+    int32_t t = 0;
+    query_powers(query, energy->units[0], scratch, second);
+    for (; t + LANES < length; t += 2 * LANES)
+      energies_of_powers(2, energy, keys + t, stride, scratch, second, e + t);
+    if (t < length)
+      energies_of_powers(1, energy, keys + t, stride, scratch, second, e + t);
+  } else if (energy->layers == 0) {
     for (int32_t t = 0; t < length; t += LANES) {
       vf z = v_load(keys + t) + v_set(query[0]);
       v_store(e + t, v_activate_scaled(energy->activation[0], z) * v_set(energy->scale));

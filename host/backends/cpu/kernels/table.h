@@ -16,6 +16,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .argmax = kernel_argmax,
     .transpose = kernel_transpose,
     .dots = kernel_dots,
+    .key_powers = kernel_key_powers,
     .energies = kernel_energies,
     .attend = kernel_attend,
     .merge = kernel_merge,
