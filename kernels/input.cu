@@ -1,4 +1,5 @@
-/* Arrays that a caller left on the device: checked, converted, brought to where the other kernels expect them. */
+/* Arrays that a caller left on the device: checked, converted, brought to where the other kernels expect
+ * them. */
 #include "launch_error.cuh"
 
 enum { INPUT_THREADS = 256, INPUT_CHUNK = 8 * INPUT_THREADS, NAME_SHIFT = 58 };
@@ -54,16 +55,16 @@ __device__ void input_tell(const input_check &check, uint64_t lowest) {
   fault->found = 1;
 }
 
-/* computes  target = source, integers clamped to low..high, floats rounded to float32; the first element that is
- *           out of range or not finite goes to the fault
+/* computes  target = source, integers clamped to low..high, floats rounded to float32; the first element
+ *           that is out of range or not finite goes to the fault
  * shapes    as in launch_input.h; a target aliases nothing
  * mapping   blocks 0 .. blocks[0] - 1 have the first array, the next ones the second, ...; a block = 2048
  *           neighbouring elements of one row; neighbours take neighbours
  * launch    grid the sum of rows x ceil(columns / 2048), 256 threads, no shared memory
  * budget    40 registers, 0 bytes of shared memory
  * numerics  float64 is rounded to the nearest float32, as the host does; deterministic
- * why       one launch for all arrays of a call. The block that arrives last tells the fault, so that no launch
- *           follows this one, and reads the value again from the source, which does not change */
+ * why       one launch for all arrays of a call. The block that arrives last tells the fault, so that no
+ *           launch follows this one, and reads the value again from the source, which does not change */
 __global__ void __launch_bounds__(INPUT_THREADS)
     input_check_kernel(const __grid_constant__ struct input_grid grid) {
   int n = 0;
