@@ -12,7 +12,7 @@ EMULATE is tests/emulator/emulate.sh.
 import argparse
 import json
 import os
-import platform
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +29,11 @@ def said_by(*command):
     return result.stdout.strip() or "unknown"
 
 
+def version():
+    with open(os.path.join(ROOT, "include/cuseq/cuseq.h"), encoding="utf-8") as file:
+        return ".".join(re.findall(r"#define CUSEQ_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)", file.read()))
+
+
 def json_row(row, version):
     instructions, sectors = with_products(row)
     figures = {
@@ -40,6 +45,7 @@ def json_row(row, version):
     if version == "fused":
         figures.update(sectors_least=row["least"], replays_percent=round(row["replays"], 3),
                        barriers_per_step=round(row["steps"], 3), float_per_multiply_add=round(row["floats"], 4),
+                       decoder_float_per_multiply_add=row["decoder_floats"] and round(row["decoder_floats"], 4),
                        instructions_per_cell_step=round(row["cell"], 1))
     return figures
 
@@ -50,7 +56,7 @@ def write_json(path, fused, per_step):
         "git", "describe", "--always", "--dirty")
     head = {
         "bench": "counters", "machine": "emulated device, compute capability 9.0",
-        "versions": {"Python": platform.python_version()}, "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "versions": {"cuseq": version()}, "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": commit, "command": "./run bench counters", "rounds": 1, "rows": rows,
     }
     with open(path, "w", encoding="utf-8") as file:
@@ -67,6 +73,8 @@ def main():
     action.add_argument("--check", action="store_true", help="fail where a call costs more than table.md says")
     parser.add_argument("--json", metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
+    if options.check and options.json:
+        parser.error("--check counts the fused kernels alone and writes no JSON")
     fused = [measure_fused(options.emulate, options.build, name) for name in WORKLOADS]
     text = table.fused_table(fused)
     print(text, end="")

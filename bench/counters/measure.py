@@ -13,6 +13,7 @@ import tempfile
 from workloads import WORKLOADS, product_multiply_adds, product_sectors
 
 RECURRENCE = re.compile(r"lstm_[a-z_0-9]+\.cuh?$")
+DECODER = re.compile(r"(decod[a-z_0-9]*|attention_step|block_dense)\.cuh?$")
 
 
 def run(emulate, build, version, name, calls, T):
@@ -38,8 +39,12 @@ def host_launches(counts):
     return run["launches"] - run["graph_nodes"] + run["graph_launches"]
 
 
-def recurrence_lines(kernel):
-    return [line["counters"] for line in kernel.get("lines", []) if RECURRENCE.search(line["file"])]
+def lines_of(kernel, files):
+    return [line["counters"] for line in kernel.get("lines", []) if files.search(line["file"])]
+
+
+def float_instructions(counts, files):
+    return sum(line["thread_instructions"]["float"] for kernel in counts["kernels"] for line in lines_of(kernel, files))
 
 
 def arrivals(counts):
@@ -55,7 +60,7 @@ def arrivals(counts):
         if "lstm_grid" in kernel["kernel"]:
             found += kernel["counters"]["global_atomic_requests"] / blocks
             continue
-        count = sum(line["barriers"] for line in recurrence_lines(kernel)) / (blocks * warps)
+        count = sum(line["barriers"] for line in lines_of(kernel, RECURRENCE)) / (blocks * warps)
         found += count / 2 if shape["cluster"][0] > 1 else count
     return found
 
@@ -73,7 +78,7 @@ def measure_fused(emulate, build, name):
     none, once, twice = (run(emulate, build, "fused", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
     launches = once["launches"][len(none["launches"]):]
     shared = total(launches, "shared_load_requests", "shared_store_requests", "shared_atomic_requests")
-    lines = [line for kernel in once["kernels"] for line in recurrence_lines(kernel)]
+    lines = [line for kernel in once["kernels"] for line in lines_of(kernel, RECURRENCE)]
     sums = sum_of(launches)
     least = w.least(w.T, launches)
     return {
@@ -86,7 +91,8 @@ def measure_fused(emulate, build, name):
         "ratio": sums["sectors"] / least,
         "replays": 100.0 * total(launches, "shared_replays") / shared if shared else 0.0,
         "steps": (arrivals(twice) - arrivals(once)) / w.T,
-        "floats": sum(line["thread_instructions"]["float"] for line in lines) / w.multiply_adds(),
+        "floats": float_instructions(once, RECURRENCE) / w.multiply_adds(),
+        "decoder_floats": float_instructions(once, DECODER) / w.decoder_multiply_adds() if w.S else None,
         "cell": sum(instructions(line) for line in lines) / w.cell_steps(),
         "products": w.fused_products(),
         "reach": w.reach,

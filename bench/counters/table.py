@@ -26,6 +26,8 @@ batch 32, T 100, F 128, H 128, W4 batch 64, T 8, F 512, H 512, the encoder and t
 - Floating-point instructions are those of all threads on the recurrence's source lines (kernels/lstm_*, activation functions excluded),
   over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. Instructions
   of a cell step are those of all classes and threads on the same lines, over the steps of all rows and both directions.
+- In the decoder's loop: the same figure on the lines of the decoder and of the attention's step, over the multiply-adds of cell, output layer
+  and attention (without K_a a); sums over parts and the softmax's reductions are in it.
 
 """
 
@@ -55,25 +57,26 @@ def verdict(row):
     return "reached" if not missed else "missed: " + ", ".join(missed)
 
 
-def lines_of(cells):
+def line_of(cells):
     return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
 
 
 def headed(*heads):
-    return lines_of(heads) + lines_of(["---"] * len(heads))
+    return line_of(heads) + line_of(["---"] * len(heads))
 
 
 def fused_table(rows):
     text = headed(
         "workload", "launches per call (to reach)", "kernel nodes", "launches at 2 T", "global sectors", "least possible",
         "ratio (to reach)", "shared replays, % (to reach)", "barriers per time step (to reach)",
-        f"floating-point instructions per multiply-add ({FLOATS})", "instructions of a cell step", "")
+        f"floating-point instructions per multiply-add ({FLOATS})", "instructions of a cell step", "floating point in the decoder's loop", "")
     for row in rows:
         reach = row["reach"]
-        text += lines_of([
+        text += line_of([
             row["title"], f"{row['launches']} ({reach['launches']})", row["nodes"], row["doubled"], row["sectors"], row["least"],
             f"{row['ratio']:.2f} ({reach['sectors']})", f"{row['replays']:.2f} ({reach['replays']})",
-            f"{row['steps']:.2f} ({reach['barriers']})", f"{row['floats']:.3f}", f"{row['cell']:.0f}", verdict(row)])
+            f"{row['steps']:.2f} ({reach['barriers']})", f"{row['floats']:.3f}", f"{row['cell']:.0f}",
+            f"{row['decoder_floats']:.3f}" if row["decoder_floats"] else "-", verdict(row)])
     return text
 
 
@@ -87,9 +90,9 @@ def comparison_table(fused_rows, per_step_rows):
             own = [row["launches"], row["doubled"], row["nodes"], row["instructions"], instructions, row["sectors"],
                    round(sectors), row["barriers"]]
             figures.append(own)
-            text += lines_of([row["title"], version, *own])
+            text += line_of([row["title"], version, *own])
         ratios = [f"{theirs / ours:.2f}" if ours else "-" for ours, theirs in zip(*figures)]
-        text += lines_of([fused["title"], "per step / fused", *ratios])
+        text += line_of([fused["title"], "per step / fused", *ratios])
     return text
 
 

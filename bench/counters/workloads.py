@@ -63,6 +63,11 @@ class Workload:
         inside = self.F * self.H if self.H <= 64 and not self.ids else 0
         return self.cell_steps() * 4 * (H * H + inside)
 
+    def decoder_multiply_adds(self):
+        """Of the decoder's loop, all steps and rows: cell, output layer, attention without K_a a."""
+        A, S, u = 2 * self.H, self.S, self.keys
+        return self.B * self.Y * ((A + S) * 4 * S + S * self.V + S * u + self.T * (u + A))
+
     # ---- products that cuBLAS makes, which the emulated device does not count: (how many, rows, columns, inner) ----
 
     def fused_products(self):
