@@ -27,16 +27,24 @@ def say(text: str) -> None:
 
 def arguments(words: list[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="./run bench frameworks",
-                                     description="Times cuseq's CPU backend beside other systems, on 1 and 2 threads.")
+    parser = argparse.ArgumentParser(
+        prog="./run bench frameworks",
+        description="Times cuseq's CPU backend beside other systems, on 1 and 2 threads.",
+    )
     parser.add_argument("build", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
     parser.add_argument("--rounds", type=int, help="so many rounds, 2 to 1000")
-    parser.add_argument("--only", default="", metavar="NAME", help="only the workloads whose names start so, such as W2")
-    parser.add_argument("--systems", default="", metavar="NAME,..", help="only the systems whose names start so, and cuseq")
+    parser.add_argument(
+        "--only", default="", metavar="NAME", help="only the workloads whose names start so, such as W2"
+    )
+    parser.add_argument(
+        "--systems", default="", metavar="NAME,..", help="only the systems whose names start so, and cuseq"
+    )
     parser.add_argument("--threads", type=int, choices=(1, 2), help="only so many threads")
     parser.add_argument("--no-start", action="store_true", help="no times from process start to first answer")
-    parser.add_argument("--offline", action="store_true", help="fetch no packages; what is not there is left out")
+    parser.add_argument(
+        "--offline", action="store_true", help="fetch no packages; what is not there is left out"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results as JSON")
     given = parser.parse_args(words)
     if given.rounds is not None and not 2 <= given.rounds <= 1000:
@@ -65,14 +73,21 @@ def machine(program: Path) -> str:
 def facts(given: argparse.Namespace, words: list[str], versions: dict[str, str]) -> dict[str, object]:
     """What heads the table and the JSON."""
     commit = ROOT / "bench/results/commit.sh"
-    shown = [word for n, word in enumerate(words) if word != "--json" and (n == 0 or words[n - 1] != "--json")]
+    shown = [
+        word for n, word in enumerate(words) if word != "--json" and (n == 0 or words[n - 1] != "--json")
+    ]
     shown = [word for word in shown if not word.startswith("--json=")]
     versions["cuseq"] = output_of(str(given.build / "cuseq"), "--version").split(" ")[-1]
     versions["compiler"] = output_of("gcc", "--version")
-    return {"machine": machine(given.build / "cuseq"), "versions": versions,
-            "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-            "commit": output_of(str(commit)) if commit.exists() else output_of("git", "describe", "--always", "--dirty"),
-            "command": " ".join(["./run bench frameworks", *shown])}
+    return {
+        "machine": machine(given.build / "cuseq"),
+        "versions": versions,
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": (
+            output_of(str(commit)) if commit.exists() else output_of("git", "describe", "--always", "--dirty")
+        ),
+        "command": " ".join(["./run bench frameworks", *shown]),
+    }
 
 
 def make_data(programs: Path, data: Path) -> None:
@@ -98,8 +113,11 @@ def main(words: list[str]) -> int:
     make_data(programs, folder / "data")
     packages.provide(build, folder, fetch=not given.offline, say=say)
     chosen = given.systems.split(",")
-    peers = [peer for peer in all_peers(programs, folder)
-             if peer.system == "cuseq" or any(peer.system.startswith(name) for name in chosen)]
+    peers = [
+        peer
+        for peer in all_peers(programs, folder)
+        if peer.system == "cuseq" or any(peer.system.startswith(name) for name in chosen)
+    ]
     log = folder / "log"
     log.write_text("")
     cells, versions = [], {}
@@ -111,16 +129,37 @@ def main(words: list[str]) -> int:
         for worker in workers.values():
             worker.close()
         cells += opened
-    skipped = {peer.system: next((cell.reason for cell in cells if cell.system == peer.system and cell.reason), "not there")
-               for peer in peers if peer.system not in versions}
+    skipped = {
+        peer.system: next(
+            (cell.reason for cell in cells if cell.system == peer.system and cell.reason), "not there"
+        )
+        for peer in peers
+        if peer.system not in versions
+    }
     starts = []
     if not given.no_start:
         say("starting fresh processes")
-        starts = first_answers(peers, programs, folder / "data", ROOT / "models/dates.safetensors",
-                               QUICK_STARTS if given.quick else STARTS, skipped)
-    known, reached = facts(given, words[1:], versions), verdicts(cells, starts)
-    print("\n".join([*header(known, given.rounds), *time_lines(cells), *start_lines(starts), *system_lines(peers, versions),
-                     *verdict_lines(reached)]))
+        starts = first_answers(
+            peers,
+            programs,
+            folder / "data",
+            ROOT / "models/dates.safetensors",
+            QUICK_STARTS if given.quick else STARTS,
+            skipped,
+        )
+    known = facts(given, words[1:], versions)
+    reached = verdicts(cells, starts, (build / "libcuseq_cuda.so").exists())
+    print(
+        "\n".join(
+            [
+                *header(known, given.rounds),
+                *time_lines(cells),
+                *start_lines(starts),
+                *system_lines(peers, versions),
+                *verdict_lines(reached),
+            ]
+        )
+    )
     if given.json:
         write_json(given.json, known, given.rounds, peers, cells, starts, reached)
     return 0

@@ -1,8 +1,10 @@
 """Verifying and timing: every peer is held to the float64 reference, then all are timed in interleaved rounds."""
 
 import math
+import re
 import statistics
 import tempfile
+import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from peers import WORKLOADS, Peer
 from process import Failure, Worker
 
 SECONDS = 0.02  # calls of a round
+QUIET_SECONDS = 0.01  # after a call, until its threads sleep
 SLOW_US = 4e5  # what takes longer is timed in fewer rounds
 SLOW_ROUNDS = 4
 ALLOWED = {name: 3e-6 for name in WORKLOADS} | {"W3": 1e-5, "W4": 1e-5}  # x max(1, |value|): T <= 64, longer
@@ -57,13 +60,23 @@ def verify(worker: Worker, cell: Cell, data: Path) -> None:
     """Opens the workload at the worker and judges what it makes of it."""
     with tempfile.NamedTemporaryFile() as results:
         worker.ask("open", cell.workload, results.name)
-        cell.error = worst_error(read_floats(Path(results.name)), read_floats(data / cell.workload / "reference"))
+        cell.error = worst_error(
+            read_floats(Path(results.name)), read_floats(data / cell.workload / "reference")
+        )
     if not cell.error <= ALLOWED[cell.workload]:
-        cell.reason = f"wrong results: error {cell.error:.2g}, allowed {ALLOWED[cell.workload]:.2g}; not timed"
+        cell.reason = (
+            f"wrong results: error {cell.error:.2g}, allowed {ALLOWED[cell.workload]:.2g}; not timed"
+        )
 
 
-def open_all(peers: list[Peer], data: Path, threads: int, workloads: tuple[str, ...], log: Path,
-             versions: dict[str, str]) -> tuple[list[Cell], dict[str, Worker]]:
+def open_all(
+    peers: list[Peer],
+    data: Path,
+    threads: int,
+    workloads: tuple[str, ...],
+    log: Path,
+    versions: dict[str, str],
+) -> tuple[list[Cell], dict[str, Worker]]:
     """A worker for every peer, verified; cells of those that fail have the reason."""
     cells, workers = [], {}
     for peer in peers:
@@ -75,7 +88,7 @@ def open_all(peers: list[Peer], data: Path, threads: int, workloads: tuple[str, 
             for cell in mine:
                 cell.reason = str(failure)
             continue
-        versions[peer.system] = worker.version
+        versions[peer.system] = re.sub(r"^\D*", "", worker.version) or "-"
         workers[peer.system] = worker
         for cell in mine:
             try:
@@ -101,6 +114,7 @@ def measure(cells: list[Cell], workers: dict[str, Worker], rounds: int) -> Itera
             for cell in cells:
                 if cell.workload != name or not wanted(cell, rounds):
                     continue
+                time.sleep(QUIET_SECONDS)
                 try:
                     cell.times.append(float(workers[cell.system].ask("time", name, str(SECONDS))[0]))
                 except Failure as failure:

@@ -43,8 +43,13 @@ class Graph:
         inputs = [x, *(self.constant(array) for array in (kernel, recurrent, bias))]
         if state:
             inputs += ["", *state]
-        return self.add("LSTM", *inputs, outputs=3, hidden_size=recurrent.shape[2],
-                        direction="bidirectional" if len(prefixes) == 2 else "forward")
+        return self.add(
+            "LSTM",
+            *inputs,
+            outputs=3,
+            hidden_size=recurrent.shape[2],
+            direction="bidirectional" if len(prefixes) == 2 else "forward",
+        )
 
 
 def attention(graph: Graph, w: Workload, hoist: bool, annotations: str):
@@ -69,8 +74,11 @@ def attention(graph: Graph, w: Workload, hoist: bool, annotations: str):
             energies = graph.add("Tanh", graph.add("Add", graph.add("MatMul", both, whole), whole_bias))
         if w.keys > 1:
             second = graph.constant(w.tensors["attention.layers.1.kernel"])
-            energies = graph.add("Add", graph.add("MatMul", energies, second),
-                                 graph.constant(w.tensors["attention.layers.1.bias"]))
+            energies = graph.add(
+                "Add",
+                graph.add("MatMul", energies, second),
+                graph.constant(w.tensors["attention.layers.1.bias"]),
+            )
             energies = graph.add("Relu", energies)
         alphas = graph.add("Softmax", energies, axis=1)
         context = graph.add("MatMul", graph.add("Transpose", alphas, perm=[0, 2, 1]), annotations)
@@ -80,7 +88,7 @@ def attention(graph: Graph, w: Workload, hoist: bool, annotations: str):
 
 
 def make_model(w: Workload, hoist: bool) -> tuple[bytes, list[str]]:
-    """The model's bytes and its outputs: what worker.py verifies, annotations of W3 and W4 as the node gives them [T,2,B,H]."""
+    """The model's bytes and its outputs: what worker.py verifies; W3 and W4 as the node gives them, [T,2,B,H]."""
     graph = Graph()
     directions = [f"encoder.layers.0.{d}" for d in ("forward", "backward")]
     y, h, _ = graph.lstm(directions, w.tensors, "x")

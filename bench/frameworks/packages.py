@@ -24,7 +24,9 @@ def same(list_file: Path, done: Path) -> bool:
     return done.exists() and done.read_text() == list_file.read_text()
 
 
-def install(name: str, pip: list[str], done: Path, fetch: bool, log: Path, say: Callable[[str], None]) -> bool:
+def install(
+    name: str, pip: list[str], done: Path, fetch: bool, log: Path, say: Callable[[str], None]
+) -> bool:
     """Installs requirements/name.txt unless it is there; false where it is not to be had."""
     list_file = REQUIREMENTS / f"{name}.txt"
     if same(list_file, done):
@@ -32,23 +34,54 @@ def install(name: str, pip: list[str], done: Path, fetch: bool, log: Path, say: 
     if not fetch:
         return False
     say(f"fetching {name}")
-    if not succeeds([*pip, "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--requirement",
-                     str(list_file)], log):
+    if not succeeds(
+        [
+            *pip,
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--requirement",
+            str(list_file),
+        ],
+        log,
+    ):
         say(f"{name}: its packages could not be fetched (the reason is in {log.name}); left out")
         return False
     done.write_text(list_file.read_text())
     return True
 
 
-def build_onednn(build: Path, root: Path, runtime: Path, program: Path, log: Path, say: Callable[[str], None]) -> None:
+def build_onednn(
+    build: Path, root: Path, runtime: Path, program: Path, log: Path, say: Callable[[str], None]
+) -> None:
     """oneDNN's worker against the library under root; runtime has the libraries that it needs in turn."""
     source = HERE / "worker_onednn.cpp"
-    if program.exists() and program.stat().st_mtime >= max(source.stat().st_mtime, (root / "lib/libdnnl.so").stat().st_mtime):
+    if program.exists() and program.stat().st_mtime >= max(
+        source.stat().st_mtime, (root / "lib/libdnnl.so").stat().st_mtime
+    ):
         return
-    command = ["g++", "-std=c++17", "-O3", "-march=native", "-ffast-math", f"-I{root / 'include'}",
-               f"-I{HERE.parent.parent / 'include'}", str(source), str(build / "bench/frameworks/libbench_frameworks_worker.a"),
-               f"-L{build}", "-lcuseq", f"-L{root / 'lib'}", "-ldnnl", "-Wl,--disable-new-dtags", "-Wl,--allow-shlib-undefined",
-               *(f"-Wl,-rpath,{path}" for path in (build, root / "lib", runtime)), "-o", str(program)]
+    command = [
+        "g++",
+        "-std=c++17",
+        "-O3",
+        "-march=native",
+        "-ffast-math",
+        f"-I{root / 'include'}",
+        f"-I{HERE.parent.parent / 'include'}",
+        str(source),
+        str(build / "bench/frameworks/libbench_frameworks_worker.a"),
+        f"-L{build}",
+        "-lcuseq",
+        f"-L{root / 'lib'}",
+        "-ldnnl",
+        "-Wl,--disable-new-dtags",
+        "-Wl,--allow-shlib-undefined",
+        *(f"-Wl,-rpath,{path}" for path in (build, root / "lib", runtime)),
+        "-o",
+        str(program),
+    ]
     say(f"building {program.name}")
     if not succeeds(command, log):
         program.unlink(missing_ok=True)
@@ -65,7 +98,9 @@ def provide(build: Path, folder: Path, fetch: bool, say: Callable[[str], None]) 
         say("making a virtual environment")
         if not succeeds([sys.executable, "-m", "venv", str(venv)], log):
             shutil.rmtree(venv, ignore_errors=True)
-            say("python3 -m venv fails (Debian's package python3-venv has it); only what needs no packages is measured")
+            say(
+                "python3 -m venv fails (Debian's package python3-venv has it); only what needs no packages is measured"
+            )
     if not python.exists():
         return
     pip = [str(python), "-m", "pip", "install"]

@@ -30,8 +30,15 @@ class Worker:
         try:
             if threads == 1:
                 os.sched_setaffinity(0, {max(processors)})
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                            bufsize=1, env=peer.settings(threads))
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                text=True,
+                bufsize=1,
+                env=peer.settings(threads),
+            )
         except OSError as problem:
             raise Failure(f"does not start ({problem.strerror})") from problem
         finally:

@@ -29,7 +29,8 @@ def header(facts: dict[str, object], rounds: int) -> list[str]:
         f"# rounds    {rounds}; in each, all systems one after the other, each the best of its calls of 20 ms; median of the",
         f"#           rounds. What takes longer than {0.4:.1f} s is timed in four of them",
         "# threads   1: bound to one processor. 2: two processors; peers may leave one idle",
-        "# given     dense peers get their one-hot rows and layouts ready-made; neither is timed",
+        "# given     peers get dense one-hot rows and the layouts that they want ready-made: neither is timed",
+        "# idle      workers wait for orders asleep; 10 ms of nothing before each is timed",
     ]
 
 
@@ -40,9 +41,14 @@ def spread(cell: Cell) -> float:
 
 def time_lines(cells: list[Cell]) -> list[str]:
     """One line for each workload, thread count and system."""
-    lines = [f"# {name:<9} {SHAPES[name]}" for name in WORKLOADS if any(cell.workload == name for cell in cells)]
-    lines += ["#", "# case    threads system                     median         best  spread    cuseq is    error",
-              "#                                               us           us              faster"]
+    lines = [
+        f"# {name:<9} {SHAPES[name]}" for name in WORKLOADS if any(cell.workload == name for cell in cells)
+    ]
+    lines += [
+        "#",
+        "# case    threads system                     median         best  spread    cuseq is    error",
+        "#                                               us           us              faster",
+    ]
     for name in WORKLOADS:
         for threads in (1, 2):
             ours = median_of(cells, name, OURS, threads)
@@ -54,7 +60,9 @@ def time_lines(cells: list[Cell]) -> list[str]:
                     lines.append(f"{start} not timed: {cell.reason or 'no round'}")
                     continue
                 ratio = f"{cell.median / ours:10.2f}x" if ours and cell.system != OURS else f"{'-':>11}"
-                lines.append(f"{start} {cell.median:12.1f} {min(cell.times):12.1f} {spread(cell):6.1f}% {ratio}  {cell.error:.1e}")
+                lines.append(
+                    f"{start} {cell.median:12.1f} {min(cell.times):12.1f} {spread(cell):6.1f}% {ratio}  {cell.error:.1e}"
+                )
     return lines
 
 
@@ -62,11 +70,17 @@ def start_lines(starts: list[Start]) -> list[str]:
     """One line for each program."""
     if not starts:
         return []
-    lines = ["#", "# from process start to the first answer, one thread; a fresh process each",
-             "# program                      median         best   peak memory", "#                                  ms           ms            MB"]
+    lines = [
+        "#",
+        "# from process start to the first answer, one thread; a fresh process each",
+        "# program                      median         best   peak memory",
+        "#                                  ms           ms            MB",
+    ]
     for start in starts:
         if start.times:
-            lines.append(f"{start.system:<25} {start.median:12.1f} {min(start.times):12.1f} {start.peak_mb:13.1f}")
+            lines.append(
+                f"{start.system:<25} {start.median:12.1f} {min(start.times):12.1f} {start.peak_mb:13.1f}"
+            )
         else:
             lines.append(f"{start.system:<25} not measured: {start.reason}")
     return lines
@@ -82,36 +96,76 @@ def system_lines(peers: list[Peer], versions: dict[str, str]) -> list[str]:
 
 def verdict_lines(verdicts: list[Verdict]) -> list[str]:
     """One line for each target."""
-    return ["#", "# to reach"] + [f"{verdict.target:<62} {verdict.found:<50} {verdict.word}" for verdict in verdicts]
+    return ["#", "# to reach"] + [
+        f"{verdict.target:<78} {verdict.found:<52} {verdict.word}" for verdict in verdicts
+    ]
 
 
 def time_row(cell: Cell) -> dict[str, object]:
     """A row of kind "time" (bench/results/README.md)."""
-    row: dict[str, object] = {"kind": "time", "workload": cell.workload, "threads": cell.threads, "system": cell.system,
-                              "median_us": cell.median, "low_us": min(cell.times, default=None),
-                              "high_us": max(cell.times, default=None), "rounds": len(cell.times),
-                              "error": cell.error, "error_allowed": ALLOWED[cell.workload]}
+    row: dict[str, object] = {
+        "kind": "time",
+        "workload": cell.workload,
+        "threads": cell.threads,
+        "system": cell.system,
+        "median_us": cell.median,
+        "low_us": min(cell.times, default=None),
+        "high_us": max(cell.times, default=None),
+        "rounds": len(cell.times),
+        "error": cell.error,
+        "error_allowed": ALLOWED[cell.workload],
+    }
     return row if cell.times else row | {"reason": cell.reason or "no round"}
 
 
 def start_row(start: Start) -> dict[str, object]:
     """A row of kind "start"."""
     if not start.times:
-        return {"kind": "start", "system": start.system, "median_ms": None, "low_ms": None, "high_ms": None, "peak_mb": None,
-                "reason": start.reason or "no round"}
-    return {"kind": "start", "system": start.system, "median_ms": start.median, "low_ms": min(start.times),
-            "high_ms": max(start.times), "peak_mb": round(start.peak_mb, 2)}
+        return {
+            "kind": "start",
+            "system": start.system,
+            "median_ms": None,
+            "low_ms": None,
+            "high_ms": None,
+            "peak_mb": None,
+            "reason": start.reason or "no round",
+        }
+    return {
+        "kind": "start",
+        "system": start.system,
+        "median_ms": start.median,
+        "low_ms": min(start.times),
+        "high_ms": max(start.times),
+        "peak_mb": round(start.peak_mb, 2),
+    }
 
 
-def write_json(path: Path, facts: dict[str, object], rounds: int, peers: list[Peer], cells: list[Cell], starts: list[Start],
-               verdicts: list[Verdict]) -> None:
+def write_json(
+    path: Path,
+    facts: dict[str, object],
+    rounds: int,
+    peers: list[Peer],
+    cells: list[Cell],
+    starts: list[Start],
+    verdicts: list[Verdict],
+) -> None:
     """The file that bench/results keeps."""
     versions = facts["versions"]
     rows = [time_row(cell) for cell in cells] + [start_row(start) for start in starts]
-    rows += [{"kind": "system", "system": peer.system, "version": versions.get(peer.system), "what": peer.what, "did": peer.did}
-             for peer in peers]
-    rows += [{"kind": "target", "target": verdict.target, "found": verdict.found, "reached": verdict.reached}
-             for verdict in verdicts]
+    rows += [
+        {
+            "kind": "system",
+            "system": peer.system,
+            "version": versions.get(peer.system),
+            "what": peer.what,
+            "did": peer.did,
+        }
+        for peer in peers
+    ]
+    rows += [
+        {"kind": "target", "target": verdict.target, "found": verdict.found, "reached": verdict.reached}
+        for verdict in verdicts
+    ]
     text = ",\n  ".join(json.dumps(row) for row in rows)
     first = json.dumps({"bench": "frameworks"} | facts | {"rounds": rounds}, indent=1)
     path.write_text(first.rstrip("}\n") + ',\n "rows": [\n  ' + text + "\n ]\n}\n")

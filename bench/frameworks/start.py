@@ -42,28 +42,46 @@ def programs_of(peers: list[Peer], programs: Path, data: Path, model: Path, resu
     """cuseq by command line and from C read a date; the others open W2 B1, the same model with random weights."""
     ours = peers[0].settings(1)
     command = [str(programs.parent / "cuseq"), "translate", str(model), TEXT]
-    listed = [Program("cuseq, command line", command, "", ANSWER, ours),
-              Program("cuseq, C", [str(programs / "bench_frameworks_first"), str(model), TEXT], "", ANSWER, ours)]
+    listed = [
+        Program("cuseq, command line", command, "", ANSWER, ours),
+        Program("cuseq, C", [str(programs / "bench_frameworks_first"), str(model), TEXT], "", ANSWER, ours),
+    ]
     for peer in peers:
         if peer.system != OURS and FIRST in peer.workloads and peer.system != "textbook C":
-            listed.append(Program(peer.system, peer.worker(data, 1), f"open\t{FIRST}\t{results}\n", "ok", peer.settings(1)))
+            listed.append(
+                Program(
+                    peer.system, peer.worker(data, 1), f"open\t{FIRST}\t{results}\n", "ok", peer.settings(1)
+                )
+            )
     return listed
 
 
 def launch(launcher: Path, program: Program, start: Start) -> None:
     """One fresh process."""
-    done = subprocess.run([str(launcher), *program.command], input=program.orders, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True, env=program.environment, check=False, timeout=300)
+    done = subprocess.run(
+        [str(launcher), *program.command],
+        input=program.orders,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=program.environment,
+        check=False,
+        timeout=300,
+    )
     lines = done.stdout.splitlines()
     if len(lines) < 2 or lines[-1] != program.answer:
-        start.reason = f"no answer (found {lines[-1][:80] if len(lines) > 1 else 'nothing'}, needed {program.answer})"
+        start.reason = (
+            f"no answer (found {lines[-1][:80] if len(lines) > 1 else 'nothing'}, needed {program.answer})"
+        )
         return
     milliseconds, kilobytes, _ = lines[0].split()
     start.times.append(float(milliseconds))
     start.peak_mb = max(start.peak_mb, float(kilobytes) / 1024)
 
 
-def measure_starts(listed: list[Program], launcher: Path, rounds: int, skipped: dict[str, str]) -> list[Start]:
+def measure_starts(
+    listed: list[Program], launcher: Path, rounds: int, skipped: dict[str, str]
+) -> list[Start]:
     """All programs in rounds, a first one not counted; one that takes over a second in three of them, all counted.
     skipped: systems that are not there, and why."""
     starts = [Start(program.system, reason=skipped.get(program.system)) for program in listed]
@@ -77,8 +95,9 @@ def measure_starts(listed: list[Program], launcher: Path, rounds: int, skipped: 
     return starts
 
 
-def first_answers(peers: list[Peer], programs: Path, data: Path, model: Path, rounds: int,
-                  skipped: dict[str, str]) -> list[Start]:
+def first_answers(
+    peers: list[Peer], programs: Path, data: Path, model: Path, rounds: int, skipped: dict[str, str]
+) -> list[Start]:
     """The whole measurement."""
     with tempfile.NamedTemporaryFile() as results:
         listed = programs_of(peers, programs, data, model, results.name)

@@ -41,7 +41,9 @@ class Workers(unittest.TestCase):
 
     def open(self, *systems: str, threads: int = 1) -> tuple[list[Cell], dict]:
         """Cells and workers of some systems."""
-        cells, workers = open_all([self.peers[name] for name in systems], self.data, threads, SMALL, self.data / "log", {})
+        cells, workers = open_all(
+            [self.peers[name] for name in systems], self.data, threads, SMALL, self.data / "log", {}
+        )
         self.addCleanup(lambda: [worker.close() for worker in workers.values()])
         return cells, workers
 
@@ -97,14 +99,25 @@ class Judging(unittest.TestCase):
         self.assertAlmostEqual(worst_error(array("f", [1.0, 3.0]), want), 0.5)
 
     def test_two_threads_compare_with_the_best_of_one_and_two(self) -> None:
-        cells = [cell("W1", OURS, 1, 10.0), cell("W1", OURS, 2, 6.0), cell("W1", "a", 1, 30.0), cell("W1", "a", 2, 90.0)]
+        cells = [
+            cell("W1", OURS, 1, 10.0),
+            cell("W1", OURS, 2, 6.0),
+            cell("W1", "a", 1, 30.0),
+            cell("W1", "a", 2, 90.0),
+        ]
         self.assertEqual(best_peer(cells, "W1", 1), (30.0, "a"))
         self.assertEqual(best_peer(cells, "W1", 2), (30.0, "a"))
 
     def test_targets_are_judged_by_the_worst_case_and_missing_ones_are_not_measured(self) -> None:
-        cells = [cell("W1", OURS, 1, 10.0), cell("W1", "oneDNN 9", 1, 24.0), cell("W1", "Keras XLA", 1, reason="not installed"),
-                 cell("W4", OURS, 1, 10.0), cell("W4", "oneDNN 9", 1, 11.0), cell("W4", OURS, 2, 10.0),
-                 cell("W4", "oneDNN 9", 2, 9.0)]
+        cells = [
+            cell("W1", OURS, 1, 10.0),
+            cell("W1", "oneDNN 9", 1, 24.0),
+            cell("W1", "Keras XLA", 1, reason="not installed"),
+            cell("W4", OURS, 1, 10.0),
+            cell("W4", "oneDNN 9", 1, 11.0),
+            cell("W4", OURS, 2, 10.0),
+            cell("W4", "oneDNN 9", 2, 9.0),
+        ]
         words = {verdict.target: verdict.word for verdict in verdicts(cells, [])}
         self.assertEqual(words["W1 >= 2.5x the best peer"], "MISSED")
         self.assertEqual(words["W4 >= 1.0x oneDNN"], "MISSED")
@@ -113,14 +126,20 @@ class Judging(unittest.TestCase):
         self.assertEqual(words["W1 and W2 B1 >= 50x Keras XLA"], "not measured")
 
     def test_start_is_judged_by_time_and_memory(self) -> None:
-        for milliseconds, megabytes, word in ((14.0, 29.0, "reached"), (16.0, 29.0, "MISSED"), (14.0, 31.0, "MISSED")):
+        for milliseconds, megabytes, word in (
+            (14.0, 29.0, "reached"),
+            (16.0, 29.0, "MISSED"),
+            (14.0, 31.0, "MISSED"),
+        ):
             found = verdicts([], [Start("cuseq, C", [milliseconds], megabytes)])[-1]
             self.assertEqual(found.word, word)
 
     def test_table_and_json_say_why_a_figure_is_missing(self) -> None:
         cells = [cell("W1", OURS, 1, 10.0), cell("W1", "Keras XLA", 1, reason="not installed")]
         starts = [Start("Keras XLA", reason="not installed")]
-        self.assertTrue(any("Keras XLA" in line and "not timed: not installed" in line for line in time_lines(cells)))
+        self.assertTrue(
+            any("Keras XLA" in line and "not timed: not installed" in line for line in time_lines(cells))
+        )
         self.assertTrue(any("not measured: not installed" in line for line in start_lines(starts)))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "out.json"

@@ -34,14 +34,26 @@ def median_of(cells: list[Cell], workload: str, system: str, threads: int) -> fl
 
 def best_peer(cells: list[Cell], workload: str, threads: int, systems: str = "") -> tuple[float, str] | None:
     """The fastest other system whose name starts so. What is given two threads may use one of them."""
-    found = [(cell.median, cell.system) for cell in cells
-             if cell.workload == workload and cell.system != OURS and cell.system.startswith(systems)
-             and cell.threads <= threads and cell.median is not None]
+    found = [
+        (cell.median, cell.system)
+        for cell in cells
+        if cell.workload == workload
+        and cell.system != OURS
+        and cell.system.startswith(systems)
+        and cell.threads <= threads
+        and cell.median is not None
+    ]
     return min(found, default=None)
 
 
-def against(cells: list[Cell], target: str, workloads: tuple[str, ...], least: float, systems: str = "",
-            threads: tuple[int, ...] = (1, 2)) -> Verdict:
+def against(
+    cells: list[Cell],
+    target: str,
+    workloads: tuple[str, ...],
+    least: float,
+    systems: str = "",
+    threads: tuple[int, ...] = (1, 2),
+) -> Verdict:
     """Whether ours is `least` times as fast as the best of the systems in all of the workloads that were measured."""
     worst: tuple[float, str] | None = None
     for workload in workloads:
@@ -56,9 +68,10 @@ def against(cells: list[Cell], target: str, workloads: tuple[str, ...], least: f
     return Verdict(target, f"{worst[0]:.2f}x at least ({worst[1]})", worst[0] >= least)
 
 
-def started(starts: list[Start], system: str) -> Verdict:
-    """Whether ours answers soon and small enough."""
-    target = f"{system}: start to first date < {START_MS:.0f} ms and < {START_MB:.0f} MB"
+def started(starts: list[Start], system: str, cuda: bool) -> Verdict:
+    """Whether ours answers soon and small enough; cuda: whether the CUDA module was there to be looked at."""
+    module = " (CUDA module there)" if cuda else ""
+    target = f"{system}{module}: start to first date < {START_MS:.0f} ms and < {START_MB:.0f} MB"
     for start in starts:
         if start.system == system and start.times:
             found = f"{start.median:.1f} ms, {start.peak_mb:.1f} MB"
@@ -66,7 +79,7 @@ def started(starts: list[Start], system: str) -> Verdict:
     return Verdict(target, "-", None)
 
 
-def verdicts(cells: list[Cell], starts: list[Start]) -> list[Verdict]:
+def verdicts(cells: list[Cell], starts: list[Start], cuda: bool = False) -> list[Verdict]:
     """Every target. Ratios are of medians; the worst workload and thread count decides."""
     small = ("W1", "W2 B1")
     return [
@@ -75,8 +88,10 @@ def verdicts(cells: list[Cell], starts: list[Start]) -> list[Verdict]:
         against(cells, "W2 >= 2x the best peer", DATES, 2.0),
         against(cells, "W4 >= 1.0x oneDNN", ("W4",), 1.0, "oneDNN"),
         *(against(cells, f"W1 and W2 B1 >= 20x {name}", small, 20.0, name) for name in ("PyTorch eager",)),
-        *(against(cells, f"W1 and W2 B1 >= 50x {name}", small, 50.0, name)
-          for name in ("Keras compiled", "Keras XLA", "Keras predict")),
-        started(starts, "cuseq, command line"),
-        started(starts, "cuseq, C"),
+        *(
+            against(cells, f"W1 and W2 B1 >= 50x {name}", small, 50.0, name)
+            for name in ("Keras compiled", "Keras XLA", "Keras predict")
+        ),
+        started(starts, "cuseq, command line", cuda),
+        started(starts, "cuseq, C", cuda),
     ]

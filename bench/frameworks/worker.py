@@ -53,6 +53,8 @@ def serve(name: str, open_model: Callable[[Workload], Opened], data: str) -> Non
             else:
                 best, count = time_call(calls[workload_name], float(rest))
                 answer = f"ok {best:.3f} {count}"
-        except Exception as problem:  # whatever the library raises is this peer's answer, not the end of the bench
+        except (
+            Exception
+        ) as problem:  # whatever the library raises is this peer's answer, not the end of the bench
             answer = f"error {workload_name}: {type(problem).__name__}: {str(problem).splitlines()[:1]}"
         print(answer, file=answers, flush=True)

@@ -26,7 +26,12 @@ def lstm_weights(w: Workload, prefix: str) -> list[np.ndarray]:
 
 def add_attention(w: Workload, annotations):
     """The function from a state [B,S] to a context [B,1,A], and its Dense layers with their tensors' names."""
-    repeat, join, softmax, dot = layers.RepeatVector(w.T), layers.Concatenate(), layers.Softmax(axis=1), layers.Dot(axes=1)
+    repeat, join, softmax, dot = (
+        layers.RepeatVector(w.T),
+        layers.Concatenate(),
+        layers.Softmax(axis=1),
+        layers.Dot(axes=1),
+    )
     dense = [layers.Dense(w.keys, "tanh")]
     if w.keys > 1:
         dense.append(layers.Dense(1, "relu"))
@@ -43,7 +48,9 @@ def add_attention(w: Workload, annotations):
 def make_model(w: Workload) -> keras.Model:
     """The model with the workload's weights."""
     x = keras.Input((w.T, w.F), batch_size=w.B)
-    encoder = layers.Bidirectional(layers.LSTM(w.H, return_sequences=True, return_state=w.Y == 0 and not w.encode_only))
+    encoder = layers.Bidirectional(
+        layers.LSTM(w.H, return_sequences=True, return_state=w.Y == 0 and not w.encode_only)
+    )
     encoded = encoder(x)
     if w.encode_only:
         model = keras.Model(x, encoded)
@@ -65,7 +72,9 @@ def make_model(w: Workload) -> keras.Model:
             model = keras.Model(x, [annotations, layers.Reshape((w.A,))(attend(state))])
         for n, layer in enumerate(dense):
             layer.set_weights([w.tensors[f"attention.layers.{n}.{name}"] for name in ("kernel", "bias")])
-    encoder.set_weights([a for d in ("forward", "backward") for a in lstm_weights(w, f"encoder.layers.0.{d}")])
+    encoder.set_weights(
+        [a for d in ("forward", "backward") for a in lstm_weights(w, f"encoder.layers.0.{d}")]
+    )
     return model
 
 

@@ -100,7 +100,9 @@ def state_dict(w: Workload) -> dict[str, Tensor]:
     state["attention.key.weight"] = tensor(kernel[: w.A].T)
     state["attention.key.bias"] = tensor(w.tensors["attention.layers.0.bias"])
     state["attention.query.weight"] = tensor(kernel[w.A :].T)
-    state["attention.second.weight"] = tensor(w.tensors.get("attention.layers.1.kernel", np.ones((1, 1), np.float32)).T)
+    state["attention.second.weight"] = tensor(
+        w.tensors.get("attention.layers.1.kernel", np.ones((1, 1), np.float32)).T
+    )
     state["attention.second.bias"] = tensor(w.tensors.get("attention.layers.1.bias", np.zeros(1, np.float32)))
     if w.Y:
         state["decoder.weight_ih"] = tensor(w.tensors["decoder.kernel"].T)

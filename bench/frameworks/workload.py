@@ -51,7 +51,9 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(data[8 + length + begin : 8 + length + end], np.float32).reshape(entry["shape"])
+        tensors[name] = np.frombuffer(data[8 + length + begin : 8 + length + end], np.float32).reshape(
+            entry["shape"]
+        )
     return tensors
 
 
@@ -63,4 +65,6 @@ def read_workload(data: Path, name: str) -> Workload:
     ids = bool(numbers[8])
     shape = (B, T) if ids else (B, T, F)
     values = np.fromfile(folder / "input", np.int32 if ids else np.float32).reshape(shape)
-    return Workload(name, *numbers[:8], ids, bool(numbers[9]), read_safetensors(folder / "model.safetensors"), values)
+    return Workload(
+        name, *numbers[:8], ids, bool(numbers[9]), read_safetensors(folder / "model.safetensors"), values
+    )
