@@ -16,7 +16,7 @@ function(cuseq_backend_run name architecture)
   add_test(NAME cuda_${name} COMMAND ${run_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(cuda_${name} PROPERTIES
     ENVIRONMENT "${backend_environment};CUSEQ_EMULATOR_SM=${architecture};${run_ENVIRONMENT}"
-    LABELS "cuda;${run_LABELS}" TIMEOUT 900 SKIP_RETURN_CODE 77 FAIL_REGULAR_EXPRESSION "emulator: leak;never waited for")
+    LABELS "cuda;${run_LABELS}" TIMEOUT 900 SKIP_RETURN_CODE 77 FAIL_REGULAR_EXPRESSION "leak: ;never waited for")
 endfunction()
 
 # backend_program(NAME SOURCE DEFINITION...): a unit test's source, built again.

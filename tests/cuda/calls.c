@@ -122,16 +122,16 @@ Test(cuda_calls, a_session_gives_the_same_bits_whatever_it_ran_before) {
   struct random random = {33};
   cuseq_model *model = random_model(json, &widths, &random);
   float x[B * T * F];
-  static const int32_t batches[] = {3, 1, 2, 3}, times[] = {8, 3, 5, 8};
+  static const int32_t batches[] = {3, 1, 2, 3, 2, 3}, times[] = {8, 3, 5, 8, 5, 8};
   static const int32_t lengths[] = {2, 1, 3};
   input_fill(x, 60);
   cuseq_session *session = session_of(model, "cuda", 5, 13);
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 6; i++) {
     struct results want, got;
     cuseq_input input = input_of(x);
     input.batch = batches[i];
     input.time = times[i];
-    input.lengths = i % 2 ? lengths : NULL;
+    input.lengths = i == 0 || i == 2 || i == 5 ? NULL : lengths;
     results_make(&want, model, input.batch, input.time, Y);
     results_make(&got, model, input.batch, input.time, Y);
     results_run(&want, model, "cuda", 0, &input);
@@ -195,6 +195,8 @@ Test(cuda_calls, sessions_that_cannot_be_are_refused_and_the_next_one_works) {
   options.max_batch = 1000000;
   options.max_time = 100000;
   expect_refused(model, &options, CUSEQ_STATUS_OUT_OF_MEMORY, "");
+  options.max_time = 600; /* the host has room for it */
+  expect_refused(model, &options, CUSEQ_STATUS_OUT_OF_MEMORY, "cuda:0: out of memory (needed ");
   cuseq_session *session = session_of(model, "cuda", B, T);
   float x[B * T * F];
   input_fill(x, 80);

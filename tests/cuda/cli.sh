@@ -59,7 +59,7 @@ on_device 2 run small.safetensors dense.npy --device cuda7
 # Memory that does not suffice: how much was needed is said.
 LD_LIBRARY_PATH=$EMULATOR CUSEQ_EMULATOR_MEMORY=1048576 run "$CUSEQ" evaluate "$DATES" pairs.tsv --device cuda --batch 500
 [ "$STATUS" = 3 ] || wrong "exit status 3 was expected"
-err_has '^cuseq: cuda:0: out of memory \(needed [0-9]+ MiB for max_batch [0-9]+ and max_time 30, found 1 MiB'
+err_has '^cuseq: cuda:0: out of memory \(needed [0-9]{1,3} MiB for max_batch [0-9]+ and max_time 30, found 1 MiB'
 
 # A launch that the runtime refuses is one line.
 if [ "$CUSEQ_EMULATOR_SM" -ge 90 ]; then

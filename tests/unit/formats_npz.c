@@ -115,6 +115,16 @@ Test(npz_write, the_same_arrays_give_the_same_bytes) {
   free(three);
 }
 
+Test(npz_write, deflated_arrays_take_less_room) {
+  struct three *three = make_three();
+  memset(three->large, 0, sizeof three->large);
+  cr_assert_eq(npz_write(folder_path("a.npz"), &three->archive, NPZ_DEFLATED), CUSEQ_STATUS_OK);
+  FILE *stream = fopen(folder_path("a.npz"), "rb");
+  cr_assert(stream && fseek(stream, 0, SEEK_END) == 0 && ftell(stream) < LARGE);
+  fclose(stream);
+  free(three);
+}
+
 Test(npz_write, two_arrays_of_a_name_are_refused_and_nothing_written) {
   struct three *three = make_three();
   three->entries[1].name = "large";

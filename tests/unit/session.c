@@ -1,5 +1,6 @@
 /* The public calls: what they check, and the states of a session. */
 #include "cuseq/cuseq.h"
+#include "support/random_model.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -209,6 +210,72 @@ Test(session, arrays_that_a_model_does_not_have_are_refused) {
                CUSEQ_STATUS_INVALID_ARGUMENT, "attention-only");
   expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.steps = 2}), CUSEQ_STATUS_INVALID_ARGUMENT,
                "one step");
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+/* F 2, H 1, S 3, V 4, fed back, for at most three rows and steps; what it starts from is given by the tests. */
+static cuseq_model *fed_back_model(void) {
+  static const char json[] =
+      "{\"version\":1,\"encoder\":{\"features\":2,\"units\":1},\"attention\":{\"score\":\"general\"},"
+      "\"decoder\":{\"units\":3,\"steps\":3,\"initial_state\":\"zeros\",\"feedback\":\"output\",\"start_"
+      "token\":0},"
+      "\"output\":{\"units\":4}}";
+  struct random random = {7};
+  return random_model(json, &(struct random_widths){0}, &random);
+}
+
+static void expect_decode(cuseq_session *session, const cuseq_decoding *decoding, cuseq_status status,
+                          const char *words) {
+  expect_error(cuseq_decode(session, decoding), status, words);
+}
+
+Test(session, what_a_decoder_starts_from_is_checked) {
+  cuseq_model *model = fed_back_model();
+  cuseq_session *session = smallest_session(model, 3, 2);
+  const float x[8] = {0.5f, 1.0f}, zeros[6] = {0};
+  const float bad[6] = {0, 0, 0, 0, 0, NAN};
+  const int32_t beyond[] = {0, 4}, below[] = {-1, 0}, good[] = {3, 0, 99}; /* the call has two rows */
+  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 2};
+  cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  expect_decode(session, &(cuseq_decoding){.previous = beyond}, CUSEQ_STATUS_INVALID_ARGUMENT,
+                "previous: row 1 is out of range (found 4, needed 0 to 3)");
+  expect_decode(session, &(cuseq_decoding){.previous = below}, CUSEQ_STATUS_INVALID_ARGUMENT,
+                "previous: row 0 is out of range (found -1, needed 0 to 3)");
+  expect_decode(session, &(cuseq_decoding){.steps = 4}, CUSEQ_STATUS_INVALID_ARGUMENT,
+                "steps are out of range (found 4, needed 1 to max_steps 3)");
+  expect_decode(session, &(cuseq_decoding){.steps = -1}, CUSEQ_STATUS_INVALID_ARGUMENT, "steps");
+  expect_decode(session, &(cuseq_decoding){.initial_h = zeros}, CUSEQ_STATUS_INVALID_ARGUMENT,
+                "initial_c is NULL");
+  expect_decode(session, &(cuseq_decoding){.initial_c = zeros}, CUSEQ_STATUS_INVALID_ARGUMENT,
+                "initial_h is NULL");
+  expect_decode(session, &(cuseq_decoding){.initial_h = bad, .initial_c = zeros}, CUSEQ_STATUS_NON_FINITE,
+                "decoder initial_h: [1,2] is not finite (found nan");
+  expect_decode(session, &(cuseq_decoding){.initial_h = zeros, .initial_c = bad}, CUSEQ_STATUS_NON_FINITE,
+                "decoder initial_c: [1,2] is not finite (found nan");
+  expect_error(cuseq_attend(session, bad, NULL, NULL), CUSEQ_STATUS_NON_FINITE, "state: [1,2] is not finite");
+  cuseq_decoding right = {.steps = 3, .initial_h = zeros, .initial_c = zeros, .previous = good};
+  cr_expect_eq(cuseq_decode(session, &right), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_eq(cuseq_run(session, &input, NULL, &right), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+Test(session, what_an_encoder_starts_from_is_checked) {
+  cuseq_model *model = fed_back_model();
+  cuseq_session *session = smallest_session(model, 3, 3);
+  const int32_t ids[] = {0, 1, 99, 1, 0, -1}, lengths[] = {2, 2};
+  const float zeros[4] = {0}, bad[4] = {0, 0, 0, -INFINITY};
+  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 2, .time = 3, .lengths = lengths};
+  cr_expect_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK,
+               "ids behind a row's length do not count: %s", cuseq_last_error());
+  input.initial_h = bad;
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE,
+               "initial_h: [3,0] is not finite (found -inf");
+  input.initial_h = zeros;
+  input.initial_c = bad;
+  expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE,
+               "initial_c: [3,0] is not finite (found -inf");
   cuseq_session_close(session);
   cuseq_model_destroy(model);
 }
