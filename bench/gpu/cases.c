@@ -24,7 +24,7 @@ int cases_make(struct bench_case cases[MOST_CASES]) {
   for (size_t i = 0; i < sizeof mixed / sizeof *mixed; i++) {
     struct bench_case *made = add(cases, &count, workload_find(mixed[i]), 0, 0);
     made->workload.mixed_lengths = true;
-    strcat(made->workload.name, " mixed");
+    snprintf(made->workload.name, sizeof made->workload.name, "%s mixed", mixed[i]);
   }
   /* B: the dates model; H and T: W3's bidirectional LSTM, F = H */
   for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)

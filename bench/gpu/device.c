@@ -3,6 +3,7 @@
 #include "empty_kernel.h"
 
 #include <cuda_runtime_api.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,17 @@ bool device_is_emulated(void) {
          strstr(properties.name, "emulated") != NULL;
 }
 
+/* The runtime has one code for no driver and for one that is too old. */
+static const char *why_none(cudaError_t error) {
+  if (error != cudaErrorInsufficientDriver)
+    return cudaGetErrorString(error);
+  void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (!driver)
+    return "no NVIDIA driver is installed";
+  dlclose(driver);
+  return "the NVIDIA driver is older than CUDA 13 needs";
+}
+
 bool device_find(struct device *device, char *reason, size_t capacity) {
   *device = (struct device){0};
   struct cudaDeviceProp properties;
@@ -74,7 +86,7 @@ bool device_find(struct device *device, char *reason, size_t capacity) {
   if (error == cudaSuccess)
     error = cudaGetDeviceProperties(&properties, 0);
   if (error != cudaSuccess) {
-    snprintf(reason, capacity, "there is no NVIDIA GPU to measure (%s)", cudaGetErrorString(error));
+    snprintf(reason, capacity, "there is no NVIDIA GPU to measure (%s)", why_none(error));
     return false;
   }
   snprintf(device->name, sizeof device->name, "%s", properties.name);

@@ -161,6 +161,13 @@ static bool known_filters(const struct options *options) {
   return true;
 }
 
+/* 0 where the text is no number. */
+static int rounds_of(const char *text) {
+  char *end;
+  const long rounds = strtol(text, &end, 10);
+  return *end || rounds > MOST_ROUNDS || rounds < 0 ? 0 : (int)rounds;
+}
+
 int main(int argc, char **argv) {
   static const struct option names[] = {{"rounds", required_argument, NULL, 'r'},
                                         {"json", required_argument, NULL, 'j'},
@@ -171,7 +178,7 @@ int main(int argc, char **argv) {
   struct options options = {.rounds = 15};
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     if (option == 'r')
-      options.rounds = atoi(optarg);
+      options.rounds = rounds_of(optarg);
     else if (option == 'j')
       options.json = optarg;
     else if (option == 's')

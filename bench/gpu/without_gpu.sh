@@ -21,6 +21,7 @@ expect 0 '^bench_gpu: there is no NVIDIA GPU to measure' --skip-without-gpu
 expect 0 '^bench_gpu: there is no NVIDIA GPU to measure' --skip-without-gpu W1 "W4 mixed"
 expect 2 '^bench_gpu: W9: there is no such case' --skip-without-gpu W9
 expect 2 '^usage: ' --rounds 0
+expect 2 '^usage: ' --rounds 15x
 expect 2 'unrecognized option' --round-trips
 
 names=$("$program" --list)
