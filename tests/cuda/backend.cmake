@@ -36,7 +36,6 @@ backend_program(nonfinite unit/nonfinite.c NONFINITE_DEVICE="cuda" NONFINITE_CAS
 backend_program(golden golden/golden.c "GOLDEN_DEVICES={\"cuda\", 3e-6}")
 target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
 backend_program(calls cuda/calls.c)
-backend_program(graphs cuda/graphs.c)
 
 # Those that call the CUDA runtime themselves, for arrays and streams of their own.
 add_library(cuda_call_memory STATIC call_memory.c)
@@ -44,10 +43,13 @@ target_include_directories(cuda_call_memory PUBLIC ${PROJECT_SOURCE_DIR}/tests)
 target_include_directories(cuda_call_memory SYSTEM PUBLIC ${CUSEQ_CUDA_INCLUDE})
 target_link_libraries(cuda_call_memory PUBLIC cuseq_internals cuseq_test_support ${CUSEQ_CUDART})
 target_link_options(cuda_call_memory PUBLIC LINKER:--enable-new-dtags)
-foreach(name IN ITEMS device_arrays asynchronous)
+foreach(name IN ITEMS device_arrays asynchronous graphs)
   backend_program(${name} cuda/${name}.c)
   target_link_libraries(cuda_${name} PRIVATE cuda_call_memory)
   cuseq_backend_run(${name} 90 COMMAND cuda_${name} -j1)
+endforeach()
+foreach(name IN ITEMS device_arrays asynchronous)
+  cuseq_backend_run(${name}_graphs 90 COMMAND cuda_${name} -j1 ENVIRONMENT CUSEQ_CUDA_PLAN=encoder=cell,decoder=steps)
 endforeach()
 target_sources(cuda_asynchronous PRIVATE runtime_calls.c)
 set_target_properties(cuda_asynchronous PROPERTIES ENABLE_EXPORTS ON)
@@ -66,7 +68,6 @@ cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT C
 # Infinity is left out: the device's sigmoid of it is 1e-38, not 0.
 cuseq_backend_run(nonfinite 90 COMMAND cuda_nonfinite ${one_job} --filter nonfinite/nan*)
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
-cuseq_backend_run(graphs 90 COMMAND cuda_graphs ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=9)
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1

@@ -5,6 +5,7 @@
 #include "support/results.h"
 
 #include <criterion/criterion.h>
+#include <cuda_runtime_api.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,5 +273,52 @@ Test(graphs, steps_of_ones_own_continue_a_decoding) {
     }
   }
   cuseq_session_close(session);
+  random_case_free(&made);
+}
+
+#define cuda_done(call) cr_assert_eq(call, cudaSuccess)
+
+/* Device arrays, calls that do not wait, and a stream that cannot be captured: the bits of the same calls with host arrays. */
+Test(graphs, results_are_delivered_to_the_device_in_stream_order) {
+  enum { B = 3, T = 6, Y = 4, S = 7, V = 5, A = 10, CALLS = 3 };
+  const struct shape shape = {.B = B, .T = T, .Y = Y, .F = 4, .H = A / 2, .S = S, .V = V, .ragged = true};
+  struct random_case made;
+  case_make(&made, &shape, 21);
+  struct results want;
+  run_with(&want, &made, "cuda", "encoder=cell,decoder=steps");
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, made.model);
+  options.device = "cuda";
+  options.max_batch = B;
+  options.max_time = T;
+  options.cuda_plan = "encoder=cell,decoder=steps";
+  options.stream = cudaStreamLegacy;
+  options.asynchronous = 1;
+  cuseq_session *session;
+  cr_assert_eq(cuseq_session_open(made.model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  float *outputs[CALLS], *alphas[CALLS], *final_h[CALLS];
+  cuseq_input input = random_case_input(&made);
+  for (int i = 0; i < CALLS; i++) {
+    cuda_done(cudaMalloc((void **)&outputs[i], sizeof(float) * B * Y * V));
+    cuda_done(cudaMalloc((void **)&alphas[i], sizeof(float) * B * Y * T));
+    cuda_done(cudaMalloc((void **)&final_h[i], sizeof(float) * B * S));
+    const cuseq_decoding decoding = {.outputs = outputs[i], .alphas = alphas[i], .final_h = final_h[i]};
+    cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  }
+  cr_assert_eq(cuseq_session_synchronize(session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (int i = 0; i < CALLS; i++) {
+    float got[B * Y * V + B * Y * T + B * S];
+    cuda_done(cudaMemcpy(got, outputs[i], sizeof(float) * B * Y * V, cudaMemcpyDeviceToHost));
+    assert_same_bytes(got, want.decoding.outputs, sizeof(float) * B * Y * V);
+    cuda_done(cudaMemcpy(got, alphas[i], sizeof(float) * B * Y * T, cudaMemcpyDeviceToHost));
+    assert_same_bytes(got, want.decoding.alphas, sizeof(float) * B * Y * T);
+    cuda_done(cudaMemcpy(got, final_h[i], sizeof(float) * B * S, cudaMemcpyDeviceToHost));
+    assert_same_bytes(got, want.decoding.final_h, sizeof(float) * B * S);
+    cudaFree(outputs[i]);
+    cudaFree(alphas[i]);
+    cudaFree(final_h[i]);
+  }
+  cuseq_session_close(session);
+  results_free(&want);
   random_case_free(&made);
 }

@@ -93,6 +93,10 @@ cuseq_status cuda_blas_multiply(struct cuda_session *session, const float *a, co
 cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_product *p) {
   static const float one = 1.0f, zero = 0.0f;
   const float *beta = p->adds ? &one : &zero;
+  if (p->lda > INT32_MAX)
+    return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
+                     "cuda: rows of a product lie too far apart (found %lld, at most %d)", (long long)p->lda,
+                     INT32_MAX);
   if (p->count <= 1)
     return blas_result(blas.sgemm(session->blas->handle, CUBLAS_OP_N, CUBLAS_OP_N, p->n, p->m, p->k, &one,
                                   p->b, p->n, p->a, (int)p->lda, beta, p->c, p->n),

@@ -9,18 +9,21 @@
 struct cuda_graphs {
   cudaStream_t capture; /* never runs anything: the caller's stream may be one that cannot be captured */
   uint64_t launches;
-  int32_t count;
+  int32_t count, capacity;
   struct {
     struct cuda_graph_key key;
     cudaGraphExec_t exec;
     uint64_t last; /* the launch that used it last */
-  } kept[GRAPHS_KEPT];
+  } kept[];        /* [capacity] */
 };
 
 cuseq_status cuda_graphs_open(struct cuda_session *session) {
-  session->graphs = calloc(1, sizeof *session->graphs);
+  int32_t shapes = 2 * (session->model->config.layers + 1),
+          capacity = shapes > GRAPHS_KEPT ? shapes : GRAPHS_KEPT;
+  session->graphs = calloc(1, sizeof *session->graphs + (size_t)capacity * sizeof *session->graphs->kept);
   if (!session->graphs)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  session->graphs->capacity = capacity;
   CUDA_TRY(cudaStreamCreateWithFlags(&session->graphs->capture, cudaStreamNonBlocking));
   return CUSEQ_STATUS_OK;
 }
@@ -38,21 +41,23 @@ void cuda_graphs_close(struct cuda_session *session) {
 }
 
 /* Queues the steps on the capturing stream. The mode is relaxed: what cuBLAS does beside the stream - loading a kernel, say -
- * does not break the capture, and neither do other threads. */
+ * does not break the capture, and neither do other threads. Products and launches go to the session's stream again whatever
+ * happens. */
 static cuseq_status graph_capture(struct cuda_session *session, cuda_graph_steps *steps,
                                   const void *arguments, cudaGraph_t *graph) {
   cudaStream_t capture = session->graphs->capture;
   *graph = NULL;
-  TRY(cuda_blas_stream(session, capture));
   CUDA_TRY(cudaStreamBeginCapture(capture, cudaStreamCaptureModeRelaxed));
   session->launch.stream = capture;
-  cuseq_status status = steps(session, arguments);
+  cuseq_status status = cuda_blas_stream(session, capture);
+  if (status == CUSEQ_STATUS_OK)
+    status = steps(session, arguments);
   session->launch.stream = session->stream;
-  cudaError_t error =
-      cudaStreamEndCapture(capture, graph); /* also after a failure: the stream is to be usable */
+  cudaError_t error = cudaStreamEndCapture(capture, graph);
+  cuseq_status restored = cuda_blas_stream(session, session->stream);
   TRY(status);
   CUDA_TRY(error);
-  return cuda_blas_stream(session, session->stream);
+  return restored;
 }
 
 static cuseq_status graph_make(struct cuda_session *session, cuda_graph_steps *steps, const void *arguments,
@@ -78,10 +83,10 @@ static cuseq_status graph_make(struct cuda_session *session, cuda_graph_steps *s
 static cuseq_status graph_room(struct cuda_session *session, int32_t *place) {
   struct cuda_graphs *graphs = session->graphs;
   *place = graphs->count;
-  if (graphs->count < GRAPHS_KEPT)
+  if (graphs->count < graphs->capacity)
     return CUSEQ_STATUS_OK;
   *place = 0;
-  for (int32_t i = 1; i < GRAPHS_KEPT; i++)
+  for (int32_t i = 1; i < graphs->count; i++)
     if (graphs->kept[i].last < graphs->kept[*place].last)
       *place = i;
   CUDA_TRY(cudaStreamSynchronize(session->stream));
