@@ -1,46 +1,70 @@
-/* Products of some rows with a packed matrix, up to 4 vectors of columns and ROWS_OF_n rows in registers. */
+/* Products of some rows with a packed matrix, up to 4 vectors of columns and ROWS_OF_n rows in registers. Few
+ * vectors are few chains of additions, of which one row would wait for each: PARTS_OF_n partial sums per vector,
+ * for every number of rows alike. */
 #ifndef CUSEQ_CPU_DENSE_H
 #define CUSEQ_CPU_DENSE_H
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels/simd.h"
 
-enum { DENSE_ROWS = 8, DENSE_VECTORS = 4 };
+enum { DENSE_ROWS = 6, DENSE_VECTORS = 4, DENSE_SUMS = 4 };
 
-/* V vectors of columns of R rows. */
-INLINE void dense_block(const int R, const int V, const float *weights, const float *bias, int32_t inputs,
-                        const float *const *in, float *out, size_t out_stride) {
-  vf acc[DENSE_ROWS][DENSE_VECTORS];
-  const float *x[DENSE_ROWS];
+/* Input k of R rows, into sum q of the Q of each vector: acc[r][v*Q + q]. */
+INLINE void dense_input(const int R, const int V, const int Q, const int q, vf acc[][DENSE_SUMS],
+                        const float *weights, const float *const x[DENSE_ROWS], int32_t k) {
+  vf w[DENSE_VECTORS];
+  UNROLL
+  for (int v = 0; v < V; v++)
+    w[v] = v_load(weights + v * LANES);
   UNROLL
   for (int r = 0; r < R; r++) {
+    vf xk = v_set(x[r][k]);
+    UNROLL
+    for (int v = 0; v < V; v++)
+      acc[r][v * Q + q] = v_fma(xk, w[v], acc[r][v * Q + q]);
+  }
+}
+
+/* V vectors of columns of R rows; sum q of a vector takes the inputs q, q + Q, q + 2Q, .. */
+INLINE void dense_block(const int R, const int V, const int Q, const float *weights, const float *bias,
+                        int32_t inputs, const float *const *in, float *out, size_t out_stride) {
+  vf acc[DENSE_ROWS][DENSE_SUMS];
+  const float *x[DENSE_ROWS];
+  UNROLL
+  for (int r = 0; r < R; r++)
     x[r] = in[r];
-    UNROLL
-    for (int v = 0; v < V; v++)
-      acc[r][v] = v_load(bias + v * LANES);
-  }
-  for (int32_t k = 0; k < inputs; k++, weights += V * LANES) {
-    vf w[DENSE_VECTORS];
-    UNROLL
-    for (int v = 0; v < V; v++)
-      w[v] = v_load(weights + v * LANES);
-    UNROLL
-    for (int r = 0; r < R; r++) {
-      vf xk = v_set(x[r][k]);
-      UNROLL
-      for (int v = 0; v < V; v++)
-        acc[r][v] = v_fma(xk, w[v], acc[r][v]);
-    }
-  }
   UNROLL
   for (int r = 0; r < R; r++)
     UNROLL
-  for (int v = 0; v < V; v++)
-    v_store(out + (size_t)r * out_stride + v * LANES, acc[r][v]);
+  for (int n = 0; n < V * Q; n++)
+    if (n % Q == 0)
+      acc[r][n] = v_load(bias + n / Q * LANES);
+    else
+      acc[r][n] = v_set(0.0f);
+  int32_t k = 0;
+  for (; k + Q <= inputs; k += Q)
+    UNROLL
+  for (int q = 0; q < Q; q++, weights += V * LANES)
+    dense_input(R, V, Q, q, acc, weights, x, k + q);
+  UNROLL
+  for (int q = 0; q < Q - 1; q++, weights += V * LANES)
+    if (k + q < inputs)
+      dense_input(R, V, Q, q, acc, weights, x, k + q);
+  UNROLL
+  for (int r = 0; r < R; r++)
+    UNROLL
+  for (int v = 0; v < V; v++) {
+    vf sum = acc[r][v * Q];
+    if (Q == 2)
+      sum += acc[r][v * Q + 1];
+    if (Q == 4)
+      sum = (sum + acc[r][v * Q + 1 % Q]) + (acc[r][v * Q + 2 % Q] + acc[r][v * Q + 3 % Q]);
+    v_store(out + (size_t)r * out_stride + v * LANES, sum);
+  }
 }
 
 /* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. */
-#define DENSE_GROUP(name, V, most)                                                                           \
+#define DENSE_GROUP(name, V, Q, most)                                                                        \
   static void name(const float *weights, const float *bias, int32_t inputs, const float *const *in,          \
                    int32_t count, float *out, size_t out_stride) {                                           \
     const int32_t groups = (count + (most)-1) / (most);                                                      \
@@ -50,25 +74,23 @@ INLINE void dense_block(const int R, const int V, const float *weights, const fl
       float *y = out + (size_t)first * out_stride;                                                           \
       first += rows;                                                                                         \
       switch (rows) {                                                                                        \
-        DENSE_CASE(1, V, most)                                                                               \
-        DENSE_CASE(2, V, most)                                                                               \
-        DENSE_CASE(3, V, most)                                                                               \
-        DENSE_CASE(4, V, most)                                                                               \
-        DENSE_CASE(5, V, most)                                                                               \
-        DENSE_CASE(6, V, most)                                                                               \
-        DENSE_CASE(7, V, most)                                                                               \
-        DENSE_CASE(8, V, most)                                                                               \
+        DENSE_CASE(1, V, Q, most)                                                                            \
+        DENSE_CASE(2, V, Q, most)                                                                            \
+        DENSE_CASE(3, V, Q, most)                                                                            \
+        DENSE_CASE(4, V, Q, most)                                                                            \
+        DENSE_CASE(5, V, Q, most)                                                                            \
+        DENSE_CASE(6, V, Q, most)                                                                            \
       }                                                                                                      \
     }                                                                                                        \
   }
-#define DENSE_CASE(R, V, most)                                                                               \
+#define DENSE_CASE(R, V, Q, most)                                                                            \
   case (R) <= (most) ? (R):                                                                                  \
-    -(R) : dense_block((R) <= (most) ? (R) : 1, V, weights, bias, inputs, x, y, out_stride);                 \
+    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, weights, bias, inputs, x, y, out_stride);              \
     break;
 
-DENSE_GROUP(dense_of_4, 4, ROWS_OF_4)
-DENSE_GROUP(dense_of_2, 2, ROWS_OF_2)
-DENSE_GROUP(dense_of_1, 1, ROWS_OF_1)
+DENSE_GROUP(dense_of_4, 4, 1, ROWS_OF_4)
+DENSE_GROUP(dense_of_2, 2, PARTS_OF_2, ROWS_OF_2)
+DENSE_GROUP(dense_of_1, 1, PARTS_OF_1, ROWS_OF_1)
 
 static void kernel_dense(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
                          size_t out_stride) {

@@ -24,26 +24,33 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* LANES; and how many rows the products of 4, 2 and 1 vectors hold in registers. */
+/* LANES; and how many rows the products of 4, 2 and 1 vectors hold in registers, and in how many sums each
+ * vector. */
 #if defined(__AVX512F__)
 #define LANES 16
 #define ROWS_OF_4 6
-#define ROWS_OF_2 8
-#define ROWS_OF_1 8
+#define ROWS_OF_2 6
+#define ROWS_OF_1 6
+#define PARTS_OF_2 2
+#define PARTS_OF_1 4
 typedef __m512 vf;
 typedef int32_t vi __attribute__((vector_size(64)));
 #elif defined(__AVX2__)
 #define LANES 8
 #define ROWS_OF_4 3
 #define ROWS_OF_2 4
-#define ROWS_OF_1 8
+#define ROWS_OF_1 6
+#define PARTS_OF_2 1
+#define PARTS_OF_1 2
 typedef __m256 vf;
 typedef int32_t vi __attribute__((vector_size(32)));
 #else
 #define LANES 4
 #define ROWS_OF_4 3
 #define ROWS_OF_2 4
-#define ROWS_OF_1 8
+#define ROWS_OF_1 6
+#define PARTS_OF_2 1
+#define PARTS_OF_1 2
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 #endif
