@@ -25,21 +25,27 @@ struct cpu_weights {
   const float *embedding; /* [V,E] or NULL */
 };
 
+/* How many rows of steps are projected at a time: two register blocks. */
+enum { PROJECTED_ROWS = 12 };
+
 /* One thread's room for one tile of rows. Strides are padded widths. */
 struct cpu_worker {
   struct cpu_lstm_row *rows[2]; /* [tile_rows] per direction                                                */
-  float *narrowed[2];           /* [tile_rows][features] float64 input of this step, per direction          */
-  float *cells[2];              /* [tile_rows][units] cell states                                           */
-  const float **pointers;       /* [max(tile_rows, CPU_LANES)]                                              */
-  float *hidden[2];             /* [tile_rows][state] the decoder's states, this step's and the last one's  */
-  float *cell;                  /* [tile_rows][state]                                                       */
-  float *context;               /* [tile_rows][annotation]                                                  */
-  float *query;                 /* [tile_rows][query_width]                                                 */
-  float *logits;                /* [tile_rows][outputs]                                                     */
-  float *energies;              /* [time]                                                                   */
-  float *scratch;               /* of the energies, and of the keys                                         */
-  int32_t *active;              /* [tile_rows] the tile's rows that have not ended                          */
-  int32_t *token;               /* [tile_rows]                                                              */
+  float
+      *narrowed[2]; /* [max(tile_rows, PROJECTED_ROWS)][features] float64 input, per direction             */
+  float
+      *projected[2]; /* [PROJECTED_ROWS][4 x units] the input's part of some steps' sums, per direction     */
+  float *cells[2];   /* [tile_rows][units] cell states                                           */
+  const float **pointers; /* [max(tile_rows, CPU_LANES)]                                              */
+  float *hidden[2];       /* [tile_rows][state] the decoder's states, this step's and the last one's  */
+  float *cell;            /* [tile_rows][state]                                                       */
+  float *context;         /* [tile_rows][annotation]                                                  */
+  float *query;           /* [tile_rows][query_width]                                                 */
+  float *logits;          /* [tile_rows][outputs]                                                     */
+  float *energies;        /* [time]                                                                   */
+  float *scratch;         /* of the energies, and of the keys                                         */
+  int32_t *active;        /* [tile_rows] the tile's rows that have not ended                          */
+  int32_t *token;         /* [tile_rows]                                                              */
 };
 
 struct cpu {

@@ -7,6 +7,7 @@
 
 #include "cuseq/cuseq.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,14 +46,16 @@ struct cpu_lstm_step {
   int32_t first[CPU_SEGMENTS]; /* the segment's first row of the weights */
   int32_t count[CPU_SEGMENTS];
   int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
+  bool started;      /* the sum starts from the rows' `start`, not from the bias */
 };
 
 struct cpu_lstm_row {
   const float *in[CPU_SEGMENTS]; /* [count[s]] each, any alignment */
-  float *c;    /* [blocks*width] the cell state, replaced                                  */
-  float *out;  /* [units] the new hidden state; must not overlap `in`                      */
-  float *copy; /* [units] a second place for it, or NULL                                   */
-  int32_t hot; /* the id to gather where hot_first >= 0                                    */
+  float *c;           /* [blocks*width] the cell state, replaced                                  */
+  float *out;         /* [units] the new hidden state; must not overlap `in`                      */
+  float *copy;        /* [units] a second place for it, or NULL                                   */
+  int32_t hot;        /* the id to gather where hot_first >= 0                                    */
+  const float *start; /* [blocks][i,f,c,o][width] what lstm_project() made, where the step is `started` */
 };
 
 /* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
@@ -80,6 +83,10 @@ struct cpu_kernels {
 
   /* One time step of `count` rows. */
   void (*lstm_step)(const struct cpu_lstm_step *step, const struct cpu_lstm_row *rows, int32_t count);
+
+  /* The first part of a step's sum for `count` rows of any steps, out = bias + in[0] . the weights of the
+   * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum. */
+  void (*lstm_project)(const struct cpu_lstm *cell, const struct cpu_lstm_row *rows, int32_t count);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. */
   void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,

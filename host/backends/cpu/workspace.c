@@ -48,7 +48,8 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   struct cpu_worker w = {0};
   for (int32_t d = 0; d < cpu->directions; d++) {
     w.rows[d] = arena_take(arena, rows, 1, sizeof *w.rows[d]);
-    w.narrowed[d] = arena_floats(arena, rows, arena_padded(cpu->config.features));
+    w.narrowed[d] = arena_floats(arena, larger(rows, PROJECTED_ROWS), arena_padded(cpu->config.features));
+    w.projected[d] = arena_floats(arena, PROJECTED_ROWS, 4 * cpu->units_stride);
     w.cells[d] = arena_floats(arena, rows, cpu->units_stride);
   }
   w.pointers = arena_take(arena, larger(rows, CPU_LANES), 1, sizeof *w.pointers);

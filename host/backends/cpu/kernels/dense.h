@@ -1,6 +1,6 @@
 /* Products of some rows with a packed matrix, up to 4 vectors of columns and ROWS_OF_n rows in registers. Few
- * vectors are few chains of additions, of which one row would wait for each: PARTS_OF_n partial sums per vector,
- * for every number of rows alike. */
+ * vectors are few chains of additions, of which one row would wait for each: PARTS_OF_n partial sums per
+ * vector, for every number of rows alike. */
 #ifndef CUSEQ_CPU_DENSE_H
 #define CUSEQ_CPU_DENSE_H
 

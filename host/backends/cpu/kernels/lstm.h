@@ -99,10 +99,18 @@ INLINE void lstm_store(const struct cpu_lstm_row *row, vf h, size_t at, int32_t 
     v_store_first(row->copy + at, left, h);
 }
 
-/* Where the accumulation starts: the bias, and the gathered row. */
+/* Where the accumulation starts: the bias and the gathered row, or what lstm_project() made of the input. */
 INLINE void lstm_begin(const int R, const int P, vf acc[BLOCK_ROWS][GATES], const struct cpu_lstm_step *step,
-                       const struct cpu_lstm_row *rows, const float *weights, size_t size,
-                       const float *bias) {
+                       const struct cpu_lstm_row *rows, const float *weights, size_t size, const float *bias,
+                       int32_t block) {
+  if (step->started) {
+    UNROLL
+    for (int n = 0; n < R * P; n++)
+      UNROLL
+    for (int g = 0; g < GATES; g++)
+      acc[n][g] = v_load(rows[n / P].start + ((size_t)(block + n % P) * GATES + (size_t)g) * LANES);
+    return;
+  }
   UNROLL
   for (int n = 0; n < R * P; n++)
     UNROLL
@@ -128,7 +136,7 @@ INLINE void lstm_block(const int R, const int P, const enum update update, const
   const size_t size = ((size_t)cell->inputs + (size_t)cell->units) * GATES * LANES;
   const float *weights = cell->weights + (size_t)block * size;
   vf acc[BLOCK_ROWS][GATES], h[BLOCK_ROWS];
-  lstm_begin(R, P, acc, step, rows, weights, size, cell->bias + (size_t)block * GATES * LANES);
+  lstm_begin(R, P, acc, step, rows, weights, size, cell->bias + (size_t)block * GATES * LANES, block);
   for (int32_t s = 0; s < step->segments; s++) {
     const float *in[BLOCK_ROWS];
     UNROLL
@@ -212,6 +220,50 @@ static void kernel_lstm_step(const struct cpu_lstm_step *step, const struct cpu_
       first += rows_here;
     }
   }
+}
+
+/* A block of units of R rows of lstm_project(). */
+INLINE void project_block(const int R, const struct cpu_lstm *cell, const struct cpu_lstm_row *rows,
+                          int32_t block) {
+  const size_t size = ((size_t)cell->inputs + (size_t)cell->units) * GATES * LANES;
+  const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
+  const size_t at = (size_t)block * GATES * LANES;
+  vf acc[BLOCK_ROWS][GATES];
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    in[r] = rows[r].in[0];
+    UNROLL
+    for (int g = 0; g < GATES; g++)
+      acc[r][g] = v_load(cell->bias + at + g * LANES);
+  }
+  lstm_accumulate(R, 1, false, acc, weights, size, cell->inputs, in, NULL);
+  UNROLL
+  for (int r = 0; r < R; r++)
+    UNROLL
+  for (int g = 0; g < GATES; g++)
+    v_store(rows[r].out + at + g * LANES, acc[r][g]);
+}
+
+#define PROJECT_CASE(R)                                                                                      \
+  case (R) <= BLOCK_ROWS ? (R):                                                                              \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, cell, rows + first, block);                            \
+    break;
+
+static void kernel_lstm_project(const struct cpu_lstm *cell, const struct cpu_lstm_row *rows, int32_t count) {
+  const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  for (int32_t block = 0; block < cell->blocks; block++)
+    for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t rows_here = count / groups + (group < count % groups);
+      switch (rows_here) {
+        PROJECT_CASE(1)
+        PROJECT_CASE(2)
+        PROJECT_CASE(3)
+        PROJECT_CASE(4)
+        PROJECT_CASE(5)
+        PROJECT_CASE(6)
+      }
+      first += rows_here;
+    }
 }
 
 #endif

@@ -9,6 +9,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .name = CPU_KERNELS_NAME,
     .width = LANES,
     .lstm_step = kernel_lstm_step,
+    .lstm_project = kernel_lstm_project,
     .dense = kernel_dense,
     .activate = kernel_activate,
     .exponential = kernel_exponential,
