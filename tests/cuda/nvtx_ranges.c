@@ -161,6 +161,56 @@ Test(nvtx, a_small_model_is_one_range_between_its_copies, .init = listen, .fini 
                   ".\n");
 }
 
+static void listen_and_force_graphs(void) {
+  listen();
+  setenv("CUSEQ_CUDA_PLAN", "encoder=cell,decoder=steps", 1);
+}
+
+/* A graph is made once: the same call again only launches it. */
+Test(nvtx, making_a_graph_is_a_range_of_the_first_call, .init = listen_and_force_graphs,
+     .fini = folder_remove) {
+  static const float x[B * T * 37];
+  cuseq_model *model;
+  done(cuseq_model_load("models/dates.safetensors", &model));
+  cuseq_session *session = open_on_cuda(model);
+  int32_t tokens[B * 10];
+  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_decoding decoding = {.tokens = tokens};
+  done(cuseq_run(session, &input, NULL, &decoding));
+  done(cuseq_run(session, &input, NULL, &decoding));
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+  expect_recorded("cuseq: open B=3 T=8 H=32\n"
+                  "cuseq:   upload B=3 T=8 H=32\n"
+                  ".\n"
+                  "cuseq: run B=2 T=5 H=32\n"
+                  "cuseq:   input B=2 T=5 H=32\n"
+                  "cuseq:   layer 0 B=2 T=5 H=32\n"
+                  "cuseq:     projection B=2 T=5 H=32\n"
+                  "cuseq:     sequence B=2 T=5 H=32\n"
+                  "cuseq:       capture B=2 T=5 H=32\n"
+                  "cuseq:   keys B=2 T=5 H=32\n"
+                  "cuseq:   copy out B=2 T=5 H=32\n"
+                  "cuseq:   input B=2 T=5 H=32\n"
+                  "cuseq:   decode loop B=2 T=5 H=32\n"
+                  "cuseq:     capture B=2 T=5 H=32\n"
+                  "cuseq:   copy out B=2 T=5 H=32\n"
+                  "cuseq:   wait B=2 T=5 H=32\n"
+                  ".\n"
+                  "cuseq: run B=2 T=5 H=32\n"
+                  "cuseq:   input B=2 T=5 H=32\n"
+                  "cuseq:   layer 0 B=2 T=5 H=32\n"
+                  "cuseq:     projection B=2 T=5 H=32\n"
+                  "cuseq:     sequence B=2 T=5 H=32\n"
+                  "cuseq:   keys B=2 T=5 H=32\n"
+                  "cuseq:   copy out B=2 T=5 H=32\n"
+                  "cuseq:   input B=2 T=5 H=32\n"
+                  "cuseq:   decode loop B=2 T=5 H=32\n"
+                  "cuseq:   copy out B=2 T=5 H=32\n"
+                  "cuseq:   wait B=2 T=5 H=32\n"
+                  ".\n");
+}
+
 /* Leaves the emulated device 1 MiB of memory. */
 static void listen_and_have_little_memory(void) {
   listen();
