@@ -3,6 +3,7 @@
 import argparse
 import platform
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -86,7 +87,7 @@ def facts(given: argparse.Namespace, words: list[str], versions: dict[str, str])
         "commit": (
             output_of(str(commit)) if commit.exists() else output_of("git", "describe", "--always", "--dirty")
         ),
-        "command": " ".join(["./run bench frameworks", *shown]),
+        "command": shlex.join(["./run", "bench", "frameworks", *shown]),
     }
 
 

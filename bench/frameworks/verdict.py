@@ -56,16 +56,20 @@ def against(
 ) -> Verdict:
     """Whether ours is `least` times as fast as the best of the systems in all of the workloads that were measured."""
     worst: tuple[float, str] | None = None
+    judged = 0
     for workload in workloads:
         for count in threads:
             ours, peer = median_of(cells, workload, OURS, count), best_peer(cells, workload, count, systems)
             if ours is None or peer is None:
                 continue
+            judged += 1
             place = f"{workload}, {count} thread{'s' if count > 1 else ''}, {peer[1]}"
             worst = min(worst or (peer[0] / ours, place), (peer[0] / ours, place))
     if worst is None:
         return Verdict(target, "-", None)
-    return Verdict(target, f"{worst[0]:.2f}x at least ({worst[1]})", worst[0] >= least)
+    cases = len(workloads) * len(threads)
+    part = "" if judged == cases else f", {judged} of {cases} cases"
+    return Verdict(target, f"{worst[0]:.2f}x at least ({worst[1]}{part})", worst[0] >= least)
 
 
 def started(starts: list[Start], system: str, cuda: bool) -> Verdict:
