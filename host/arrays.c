@@ -3,7 +3,8 @@
 #include "backends/cuda_loader.h"
 #include "error.h"
 
-/* Backends without memory of their own take host arrays: one on a device is told where the process works with CUDA. */
+/* Backends without memory of their own take host arrays: one on a device is told where the process works
+ * with CUDA. */
 static cuseq_status host_only(const struct arrays *arrays, enum backend_array array, const void *pointer) {
   return cuda_device_memory(pointer)
              ? error_set(CUSEQ_STATUS_INVALID_ARGUMENT,

@@ -16,8 +16,8 @@ struct arrays {
   bool on_device[BACKEND_ARRAYS];    /* of the coming call */
 };
 
-/* Locates the arrays of a call; NULL passes. Returns CUSEQ_STATUS_INVALID_ARGUMENT for one that lies where the session cannot
- * take it, or that is not aligned on the device. */
+/* Locates the arrays of a call; NULL passes. Returns CUSEQ_STATUS_INVALID_ARGUMENT for one that lies where
+ * the session cannot take it, or that is not aligned on the device. */
 cuseq_status arrays_of_input(struct arrays *arrays, const cuseq_input *input);
 cuseq_status arrays_of_encoding(struct arrays *arrays, const cuseq_encoding *encoding);
 cuseq_status arrays_of_decoding(struct arrays *arrays, const cuseq_decoding *decoding);

@@ -16,7 +16,8 @@ static uint32_t beyond_f32(float value) {
   return ((bits & 0x7fffffffu) + 0x00800000u) & 0x80000000u;
 }
 
-/* Whether all `count` values are finite in float32; written so that it vectorises on any processor, in two streams. */
+/* Whether all `count` values are finite in float32; written so that it vectorises on any processor, in two
+ * streams. */
 static bool all_finite_f32(const float *values, size_t count) {
   const float *second = values + count / 2;
   uint32_t beyond = count % 2 ? beyond_f32(values[count - 1]) : 0;
@@ -119,7 +120,8 @@ cuseq_status input_check_finite(const char *name, const float *values, size_t ro
                    name, i / columns, i % columns, value_name(values[i]));
 }
 
-/* Ids that nobody can check here, as the lengths are on the device: an int64 that is no int32 becomes the nearest one. */
+/* Ids that nobody can check here, as the lengths are on the device: an int64 that is no int32 becomes the
+ * nearest one. */
 static void ids_narrow(const cuseq_input *input, int32_t *ids) {
   size_t count = (size_t)input->batch * (size_t)input->time;
   for (size_t i = 0; i < count; i++) {

@@ -8,8 +8,9 @@
 
 /* Checks data, lengths and initial states (batch and time have been checked against the session's limits) and
  * fills `view`. Token ids and one-hot rows are written to `ids` [B,T]. Returns CUSEQ_STATUS_NON_FINITE or
- * _INVALID_ARGUMENT with the first row or index at fault. What is on the device by `on_device` [BACKEND_ARRAYS]
- * is not looked at, and with lengths there data is not either: ids are narrowed, dense rows taken as they are. */
+ * _INVALID_ARGUMENT with the first row or index at fault. What is on the device by `on_device`
+ * [BACKEND_ARRAYS] is not looked at, and with lengths there data is not either: ids are narrowed, dense
+ * rows taken as they are. */
 cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, const bool *on_device,
                         bool allow_nonfinite, int32_t *ids, struct backend_input *view);
 

@@ -1,6 +1,6 @@
 /* The part of launch.h, which includes this file, for arrays that a caller left on the device: what host code
- * does with host arrays - range checks, conversions - done there. What launch.h says of pointers, launchers and
- * errors holds here as well, but that a source is aligned to its elements only. */
+ * does with host arrays - range checks, conversions - done there. What launch.h says of pointers, launchers
+ * and errors holds here as well, but that a source is aligned to its elements only. */
 #ifndef CUSEQ_KERNELS_LAUNCH_INPUT_H
 #define CUSEQ_KERNELS_LAUNCH_INPUT_H
 

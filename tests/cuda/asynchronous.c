@@ -82,7 +82,8 @@ static void expect_calls(int waits, int queries) {
   cr_expect_eq(calls.allocations, 0, "%d allocations", calls.allocations);
 }
 
-/* One wait for results in host memory, none for others; a query an array, or none where its place was promised. */
+/* One wait for results in host memory, none for others; a query an array, or none where its place was
+ * promised. */
 Test(asynchronous, a_call_waits_once_or_never) {
   for (int i = 0; i < MODELS; i++) {
     cuseq_model *model = model_of(i, 81);
@@ -141,7 +142,8 @@ Test(asynchronous, a_call_waits_once_or_never) {
 
 /* ---- arrays while work is queued ---- */
 
-/* Inputs in ordinary memory, gone when each of many calls returns; their results come in the order of the stream. */
+/* Inputs in ordinary memory, gone when each of many calls returns; their results come in the order of the
+ * stream. */
 Test(asynchronous, inputs_in_ordinary_memory_may_go_when_a_call_returns) {
   enum { CALLS = 9 };
   for (int i = 0; i < MODELS; i++) {
@@ -177,7 +179,8 @@ Test(asynchronous, inputs_in_ordinary_memory_may_go_when_a_call_returns) {
   }
 }
 
-/* A call that does not wait, of a session that is not asynchronous: page-locked inputs are the caller's again too. */
+/* A call that does not wait, of a session that is not asynchronous: page-locked inputs are the caller's
+ * again too. */
 Test(asynchronous, any_host_input_may_go_when_a_waiting_sessions_call_returns) {
   for (int kind = MEMORY_PAGEABLE; kind <= MEMORY_REGISTERED; kind++) {
     cuseq_model *model = model_of(0, 84);
@@ -305,8 +308,8 @@ Test(asynchronous, work_is_queued_on_the_callers_stream) {
   check_stream(cudaStreamPerThread);
 }
 
-/* Two sessions on streams of their own, their calls queued in turns: nothing of one is seen in the other, in whatever order
- * the device takes their work. */
+/* Two sessions on streams of their own, their calls queued in turns: nothing of one is seen in the other,
+ * in whatever order the device takes their work. */
 Test(asynchronous, sessions_on_two_streams_do_not_disturb_each_other) {
   enum { ROUNDS = 4 };
   cuseq_model *model[2];
@@ -394,7 +397,8 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* A session in each of several threads, over all the devices there are; none changes its thread's current device. */
+/* A session in each of several threads, over all the devices there are; none changes its thread's current
+ * device. */
 Test(asynchronous, threads_and_devices_each_get_their_own_results) {
   enum { WORKERS = 4 };
   static struct worker workers[WORKERS];

@@ -9,8 +9,8 @@
 /* Where arrays are made. PAGEABLE is malloc's. */
 enum memory_kind { MEMORY_PAGEABLE, MEMORY_LOCKED, MEMORY_REGISTERED, MEMORY_DEVICE, MEMORY_MANAGED };
 
-/* A copy of `bytes` in that kind of memory of the current device; NULL of NULL. Complete when it returns. Free it with
- * memory_free. */
+/* A copy of `bytes` in that kind of memory of the current device; NULL of NULL. Complete when it returns.
+ * Free it with memory_free. */
 void *memory_copy(enum memory_kind kind, const void *data, size_t bytes);
 void memory_free(void *memory);
 

@@ -1,6 +1,6 @@
 # The program on the emulated device, and what it says where the module, the driver or the device is missing. Beyond
 # what the scripts of tests/cli expect: EMULATOR, the folder of the emulated device; OTHER, a module of another version;
-# LESSER, tests/cuda/lesser_device.c.
+# LESSER, tests/cuda/lesser_device.c; OLD_DRIVER, tests/cuda/old_driver.c.
 . "$(dirname "$0")/../cli/lib.sh"
 files
 built=$(dirname "$CUSEQ")
@@ -93,6 +93,16 @@ export LD_LIBRARY_PATH=$FOLDER/whole:$EMULATOR
 export PATH=$FOLDER/whole:$PATH
 expect 0 cuseq run small.safetensors dense.npy --device cuda
 unset LD_LIBRARY_PATH
+
+# A driver that is older than the runtime: the runtime says no more than when there is none.
+mkdir driver
+cp "$OLD_DRIVER" driver/libcuda.so.1
+export LD_LIBRARY_PATH=$FOLDER/driver:$EMULATOR LD_PRELOAD=$OLD_DRIVER
+expect 2 "$CUSEQ" run small.safetensors dense.npy --device cuda
+err_has '^cuseq: device cuda: the NVIDIA driver is too old \(found one for CUDA 12.4, needed one for CUDA 13.[0-9]\)'
+expect 0 "$CUSEQ" run small.safetensors dense.npy
+out_has ' on cpu'
+unset LD_LIBRARY_PATH LD_PRELOAD
 
 # NVIDIA's own runtime without a driver.
 if ldd "$built/libcuseq_cuda.so" | grep -q 'libcudart.* => /' && ! ldconfig -p | grep -q 'libcuda\.so\.1'; then

@@ -1,4 +1,5 @@
-/* Arrays that the caller left on the device give the bits of host arrays, and what is wrong in them is told the same way. */
+/* Arrays that the caller left on the device give the bits of host arrays, and what is wrong in them is told
+ * the same way. */
 #include "cuda/call_memory.h"
 #include "support/compare.h"
 #include "support/random_case.h"
@@ -260,7 +261,8 @@ struct faulty {
   float *outputs;
 };
 
-/* Runs with one array changed: the same line as on the host, with outputs on either side; the session goes on. */
+/* Runs with one array changed: the same line as on the host, with outputs on either side; the session goes
+ * on. */
 static void expect_told(struct faulty *faulty, const cuseq_input *input, const cuseq_decoding *decoding,
                         cuseq_status status, const char *text) {
   cuseq_decoding wanted = *decoding;

@@ -1,4 +1,5 @@
-/* A program's own definitions come before those of its libraries, for what it loads later too: these count and pass on. */
+/* A program's own definitions come before those of its libraries, for what it loads later too: these count
+ * and pass on. */
 #include "cuda/runtime_calls.h"
 
 #include <cuda_runtime_api.h>

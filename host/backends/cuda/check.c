@@ -1,5 +1,6 @@
-/* The checks of arrays that the caller left on the device: what session.c and input.c do with host arrays. They are queued
- * as one launch for all such arrays of a stage, and what they find is reported when the stream has been waited for. */
+/* The checks of arrays that the caller left on the device: what session.c and input.c do with host arrays.
+ * They are queued as one launch for all such arrays of a stage, and what they find is reported when the
+ * stream has been waited for. */
 #include "backends/cuda/cuda.h"
 
 #include "error.h"

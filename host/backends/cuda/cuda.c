@@ -11,7 +11,8 @@
 
 /* ---- devices ---- */
 
-/* The runtime answers a missing driver and an old one with the same code: the driver's library tells them apart. */
+/* The runtime answers a missing driver and an old one with the same code: the driver's library tells them
+ * apart. */
 static void no_device_reason(cudaError_t error) {
   if (error == cudaErrorNoDevice) {
     error_store("there is no CUDA device");
@@ -23,9 +24,12 @@ static void no_device_reason(cudaError_t error) {
     return;
   }
   dlclose(driver);
+  int found = 0;
+  if (cudaDriverGetVersion(&found) != cudaSuccess)
+    cudaGetLastError();
   if (error == cudaErrorInsufficientDriver)
-    error_store("the NVIDIA driver is too old (needed one for CUDA %d.%d)", CUDART_VERSION / 1000,
-                CUDART_VERSION % 1000 / 10);
+    error_store("the NVIDIA driver is too old (found one for CUDA %d.%d, needed one for CUDA %d.%d)",
+                found / 1000, found % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
   else
     error_store("CUDA does not start (%s: %s)", cudaGetErrorName(error), cudaGetErrorString(error));
 }
@@ -87,14 +91,14 @@ static void cuda_close(void *state) {
 }
 
 /* What runs step by step is a graph with products in it. */
-static bool needs_graphs(const struct cuda_session *session) {
+bool cuda_needs_graphs(const struct cuda_session *session) {
   bool steps = session->model->config.has_decoder && session->choice.decoder == CUDA_DECODER_STEPS;
   return session->choice.encoder == CUDA_ENCODER_CELL || steps;
 }
 
 static bool needs_blas(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
-  if (needs_graphs(session))
+  if (cuda_needs_graphs(session))
     return true;
   for (int32_t l = 0; l < config->layers; l++)
     if (!lstm_mapping_takes_x(session->mapping, session->layers[l].inputs, config->units) && l > 0)
@@ -109,14 +113,12 @@ static cuseq_status session_upload(struct cuda_session *session) {
 }
 
 /* Mappings are forced by the option, or else by the environment. */
-static cuseq_status session_choose(struct cuda_session *session) {
+static cuseq_status session_force(struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
-  const struct cuda_shape limits = {.time = session->limits.time};
   const char *plan = session->limits.cuda_plan ? session->limits.cuda_plan : getenv("CUSEQ_CUDA_PLAN");
   session->limits.cuda_plan = NULL; /* the caller's text may go */
   TRY(cuda_forced_parse(plan, &session->forced));
-  TRY(cuda_forced_check(config, limits.time, &session->device, &session->forced));
-  session->choice = cuda_choose(config, &limits, &session->device, &session->forced);
+  TRY(cuda_forced_check(config, session->limits.time, &session->device, &session->forced));
   return CUSEQ_STATUS_OK;
 }
 
@@ -141,25 +143,13 @@ static cuseq_status staging_open(struct cuda_session *session) {
 }
 
 static cuseq_status session_fill(struct cuda_session *session) {
-  struct cuda_plan *plan = calloc(1, sizeof *plan);
-  if (!plan)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
-  cuda_layers_plan(session, plan);
-  cuseq_status status = cuda_decoder_open(session, plan);
-  /* the sequence kernel's flags and the record of checks begin at 0; cuBLAS's workspace comes last and needs no value */
-  size_t cleared = plan->bytes;
-  cuda_plan_add(plan, &session->d_blas_workspace,
-                needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
-  if (status == CUSEQ_STATUS_OK)
-    status = cuda_plan_allocate(session, plan);
-  free(plan);
-  TRY(status);
-  CUDA_TRY(cudaMemset(session->arena, 0, cleared));
+  TRY(cuda_decoder_open(session));
+  TRY(cuda_memory_take(session));
   TRY(staging_open(session));
   TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
-  if (needs_graphs(session))
+  if (cuda_needs_graphs(session))
     TRY(cuda_graphs_open(session));
   CUDA_TRY(cudaDeviceSynchronize());
   return CUSEQ_STATUS_OK;
@@ -215,7 +205,7 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
   session->launch =
       (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
   if (status == CUSEQ_STATUS_OK)
-    status = session_choose(session);
+    status = session_force(session);
   if (status == CUSEQ_STATUS_OK)
     status = session_fill(session);
   cudaSetDevice(before);
@@ -258,7 +248,8 @@ static cuseq_status wait(struct cuda_session *session, cuseq_status status) {
   return error == cudaSuccess ? cuda_check_report(session) : cuda_failure(error, "cudaStreamSynchronize");
 }
 
-/* Ends a call: waits once where it has results in host memory, and after a failure, since copies may be under way. */
+/* Ends a call: waits once where it has results in host memory, and after a failure, since copies may be
+ * under way. */
 static cuseq_status call_end(struct cuda_session *session, cuseq_status status, int before) {
   if (status != CUSEQ_STATUS_OK) {
     char text[sizeof session->error + 64];

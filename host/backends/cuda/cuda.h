@@ -1,7 +1,7 @@
 /* The CUDA backend inside its module: a session's device memory, and the stages of a call.
  *
- * Everything is queued on the session's stream; a call with results in host memory waits for it once, at its end, unless
- * calls are asynchronous. */
+ * Everything is queued on the session's stream; a call with results in host memory waits for it once, at
+ * its end, unless calls are asynchronous. */
 #ifndef CUSEQ_CUDA_CUDA_H
 #define CUSEQ_CUDA_CUDA_H
 
@@ -70,7 +70,6 @@ struct cuda_session {
   struct cuda_choice choice; /* for a call of the limits */
   enum lstm_mapping mapping;
   void *arena; /* all device memory, one allocation */
-  size_t arena_bytes;
   struct cuda_layer layers[MODEL_MAX_LAYERS];
   struct cuda_decoder *decoder; /* weights and buffers of attention and decoder */
   struct cuda_ring ring_in, ring_out;
@@ -111,17 +110,22 @@ struct cuda_plan {
 };
 /* Adds an array of `bytes` (0: the pointer stays NULL), 256-byte aligned. */
 void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
-/* Allocates and sets every pointer. Says how much was needed and what is free when it does not fit. */
-cuseq_status cuda_plan_allocate(struct cuda_session *session, const struct cuda_plan *plan);
+/* Takes the memory of a session of its limits, sets every pointer, clears what has to begin at 0. Says how
+ * much was needed, what is free and which limits would fit where it does not. */
+cuseq_status cuda_memory_take(struct cuda_session *session);
+
+/* Whether a call of the limits needs graphs. */
+bool cuda_needs_graphs(const struct cuda_session *session);
 
 /* layers.c: the encoder's arrays and the upload of its weights. */
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
 
-/* encode.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks included. */
+/* encode.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
+ * included. */
 cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input);
-/* Where the dense input of a call will be: where the caller left it on the device, or in d_x - also where a result that
- * kernels write goes to that very memory. Comes first; decoding may be NULL. */
+/* Where the dense input of a call will be: where the caller left it on the device, or in d_x - also where a
+ * result that kernels write goes to that very memory. Comes first; decoding may be NULL. */
 void cuda_input_place(struct cuda_session *session, const struct backend_input *input,
                       const cuseq_decoding *decoding);
 /* Whether the input is token ids. */
@@ -132,7 +136,8 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);
 
 /* decode.c: attention and decoder. */
-cuseq_status cuda_decoder_open(struct cuda_session *session, struct cuda_plan *plan);
+cuseq_status cuda_decoder_open(struct cuda_session *session);
+void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_decoder_upload(struct cuda_session *session);
 void cuda_decoder_close(struct cuda_session *session);
 /* Queues what attention needs of the annotations once per sequence. */
@@ -141,8 +146,8 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
                                float *alphas);
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding);
 
-/* whole.c: queues encoder and decoder as one launch where the model fits into one, and copies of what is wanted; otherwise it
- * does nothing. *queued says which. */
+/* whole.c: queues encoder and decoder as one launch where the model fits into one, and copies of what is
+ * wanted; otherwise it does nothing. *queued says which. */
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued);
 
@@ -153,8 +158,8 @@ void cuda_blas_close(struct cuda_session *session);
 cuseq_status cuda_blas_stream(struct cuda_session *session, cudaStream_t stream);
 /* Bytes of d_blas_workspace. */
 size_t cuda_blas_workspace_bytes(const struct launch_device *device);
-/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of B and C n. `count` of them, 0 or 1: one,
- * lie one after the other. */
+/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of B and C n. `count` of
+ * them, 0 or 1: one, lie one after the other. */
 struct cuda_product {
   const float *a, *b;
   float *c;
@@ -183,7 +188,8 @@ cuseq_status cuda_launched(const struct cuda_session *session, cuseq_status stat
 cuseq_status cuda_locate(void *state, enum backend_array array, const void *pointer, bool *on_device);
 bool cuda_is_device_memory(const void *pointer);
 
-/* staging.c: slots for up to `bytes` of a call, or of a fixed size where that is more. Close takes any state. */
+/* staging.c: slots for up to `bytes` of a call, or of a fixed size where that is more. Close takes any
+ * state. */
 cuseq_status cuda_ring_open(struct cuda_ring *ring, size_t bytes);
 void cuda_ring_close(struct cuda_ring *ring);
 /* Queues a copy of a host array to the device; NULL does nothing. */
@@ -199,7 +205,8 @@ cuseq_status cuda_staging_leave(struct cuda_session *session);
 /* Ends a call after the streams have been waited for; delivers what the caller is to get, or forgets it. */
 void cuda_staging_end(struct cuda_session *session, bool delivers);
 
-/* check.c: adds an array on the device to the next launch of checks. `target` receives it, clamped and converted. */
+/* check.c: adds an array on the device to the next launch of checks. `target` receives it, clamped and
+ * converted. */
 void cuda_check_integers(struct cuda_session *session, enum backend_array name, const int32_t *source,
                          int32_t *target, int64_t count, int32_t low, int32_t high);
 void cuda_check_states(struct cuda_session *session, enum backend_array name, const float *source,
@@ -209,7 +216,8 @@ void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dty
                      int32_t width, const int32_t *d_lengths);
 /* Queues the launch, if there is anything to check. */
 cuseq_status cuda_check_queue(struct cuda_session *session);
-/* After the stream has been waited for: the first fault since the last report, as a status with a line of text. */
+/* After the stream has been waited for: the first fault since the last report, as a status with a line of
+ * text. */
 cuseq_status cuda_check_report(struct cuda_session *session);
 
 #endif

@@ -39,8 +39,8 @@ static void decode_fill(const struct cuda_session *session, struct decode *decod
   decode->d_workspace = decoder->d_workspace;
 }
 
-/* Where a result is written: to the caller's array where that is on the device; else to a buffer, NULL where nobody wants
- * it. */
+/* Where a result is written: to the caller's array where that is on the device; else to a buffer, NULL
+ * where nobody wants it. */
 static void *result_place(const struct cuda_session *session, enum backend_array name, void *wanted,
                           void *buffer) {
   return wanted && session->places[name] == CUDA_PLACE_DEVICE ? wanted : wanted ? buffer : NULL;
@@ -70,11 +70,15 @@ static size_t workspace_bytes(const struct cuda_session *session) {
   return step > loop ? step : loop;
 }
 
-cuseq_status cuda_decoder_open(struct cuda_session *session, struct cuda_plan *plan) {
+cuseq_status cuda_decoder_open(struct cuda_session *session) {
+  session->decoder = calloc(1, sizeof *session->decoder);
+  return session->decoder ? CUSEQ_STATUS_OK
+                          : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+}
+
+void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
   const cuseq_config *config = &session->model->config;
-  struct cuda_decoder *decoder = session->decoder = calloc(1, sizeof *decoder);
-  if (!decoder)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
          Y = (size_t)session->limits.steps;
   size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
@@ -98,7 +102,6 @@ cuseq_status cuda_decoder_open(struct cuda_session *session, struct cuda_plan *p
   cuda_plan_add(plan, &decoder->d_output_lengths, loop ? B * sizeof(int32_t) : 0);
   if (loop && session->choice.decoder == CUDA_DECODER_STEPS)
     cuda_decode_steps_plan(session, plan);
-  return CUSEQ_STATUS_OK;
 }
 
 cuseq_status cuda_decoder_upload(struct cuda_session *session) {

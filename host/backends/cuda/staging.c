@@ -1,8 +1,9 @@
 /* Copies between the caller's host arrays and the device.
  *
- * Ordinary host memory passes through page-locked slots, two for each way: while the device copies out of one slot the host
- * fills the other, so that arrays of any size go through memory of a fixed size. A slot is taken again when the device
- * is through with it, which an event tells; what came from the device is then handed to the caller. */
+ * Ordinary host memory passes through page-locked slots, two for each way: while the device copies out of
+ * one slot the host fills the other, so that arrays of any size go through memory of a fixed size. A slot
+ * is taken again when the device is through with it, which an event tells; what came from the device is
+ * then handed to the caller. */
 #include "backends/cuda/cuda.h"
 
 #include "error.h"
@@ -43,7 +44,8 @@ static void slot_deliver(struct cuda_slot *slot) {
   slot->in_flight = false;
 }
 
-/* Leaves the current slot to the device, which is through with it once it has passed what is queued on `stream`. */
+/* Leaves the current slot to the device, which is through with it once it has passed what is queued on
+ * `stream`. */
 static cuseq_status ring_turn(struct cuda_ring *ring, cudaStream_t stream) {
   struct cuda_slot *slot = &ring->slots[ring->current];
   if (slot->used == 0)
