@@ -3,20 +3,20 @@
 #include "launch_error.cuh"
 #include "start_state.cuh"
 
-enum { THREADS = 256, THREADS_WIDE = 512, WIDE = 64, SHARED_MOST = 96 * 1024 };
+enum { THREADS = 256, SHARED_MOST = 96 * 1024 };
 
 /* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
  * mapping   block = row. Query, unless it is given: thread = (part of S, unit). Energies: 1..32 lanes a position; three
  *           dense layers and more: a warp a position. Softmax: thread = t, the maximum and the sum through warps, two
  *           barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum
- * launch    grid B, block 256 (512 where S > 64), shared: placement of partial sums, s, query, energies [T] up to
+ * launch    grid B, block 256, shared: placement of partial sums, s, query, energies [T] up to
  *           96 KB; what is beyond lies in the workspace
- * budget    80 registers; 4.5 KB + 4 (S + U + T) bytes of shared memory at 256 threads
+ * budget    112 registers; 4.5 KB + 4 (S + U + T) bytes of shared memory at 256 threads
  * numerics  float32; sums by parts in a fixed order that depends on S, U, A and not on the batch or T: deterministic
  * why       a row alone in a block needs no barrier between blocks at any T; the keys are read once and the annotations
  *           once */
-__global__ void __launch_bounds__(THREADS_WIDE, 1)
+__global__ void __launch_bounds__(THREADS, 1)
     attend_kernel(const __grid_constant__ struct attend arguments,
                   const __grid_constant__ struct placement placement) {
   extern __shared__ float4 shared[];
@@ -48,14 +48,10 @@ __global__ void __launch_bounds__(THREADS_WIDE, 1)
   }
 }
 
-static int attend_threads(const struct attend *arguments) {
-  return arguments->score.state_units > WIDE ? THREADS_WIDE : THREADS;
-}
-
 static struct placement attend_placement(const struct attend *arguments, const struct launch_device *device) {
   struct placement placement =
       placement_make(device->shared_bytes < SHARED_MOST ? device->shared_bytes : SHARED_MOST);
-  attention_place(&placement, &arguments->score, attend_threads(arguments), arguments->time);
+  attention_place(&placement, &arguments->score, THREADS, arguments->time);
   return placement;
 }
 
@@ -84,7 +80,7 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
   cuseq_status status = launch_allow_shared(stream, name, attend_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
-  attend_kernel<<<(unsigned)arguments->batch, attend_threads(arguments), bytes,
-                  (cudaStream_t)stream->stream>>>(*arguments, placement);
+  attend_kernel<<<(unsigned)arguments->batch, THREADS, bytes, (cudaStream_t)stream->stream>>>(*arguments,
+                                                                                              placement);
   return launch_result(stream, name, cudaGetLastError());
 }

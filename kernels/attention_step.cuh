@@ -180,10 +180,7 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
     int i = first + split.column;
     if (split.part < split.parts && i < A) {
       float sum = 0.0f;
-      const float *column = row.annotations + i;
-#pragma unroll 2
-      for (int t = split.part; t < row.length; t += split.parts)
-        sum = fmaf(row.energies[t], column[(int64_t)t * row.stride], sum);
+      part_products(split, row.energies, row.length, row.annotations + i, row.stride, sum);
       if (split.parts == 1) {
         if (context)
           context[i] = sum * normaliser;
@@ -199,9 +196,12 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
   __syncthreads(); /* the partial sums are written */
   int i = (int)threadIdx.x;
   if (i < A) {
-    float sum = row.partial[i];
-    for (int p = 1; p < split.parts; p++)
-      sum += row.partial[p * A + i];
+    const float *part = row.partial + i;
+    float sum = *part;
+    for (int p = 1; p < split.parts; p++) {
+      part += A;
+      sum += *part;
+    }
     if (context)
       context[i] = sum * normaliser;
     if (second)
@@ -244,9 +244,11 @@ static inline void attention_place(struct placement *placement, const struct att
   placement_add(placement, PLACE_LAYERS, (int64_t)threads / WARP * 2 * attention_widest(*score), false);
 }
 
+/* `workspace` is a float *, or nullptr. */
+template <class Workspace>
 __device__ inline void attention_row_place(struct attention_row *row, const struct attention_score &score,
                                            const struct placement &placement, float *shared,
-                                           float *workspace) {
+                                           Workspace workspace) {
   row->query_kernel = score.d_query;
   row->state = placed(placement, PLACE_STATE, shared, workspace);
   row->query = placed(placement, PLACE_QUERY, shared, workspace);

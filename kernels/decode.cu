@@ -2,21 +2,19 @@
 #include "decode_row.cuh"
 #include "launch_error.cuh"
 
-enum { THREADS = 256, THREADS_WIDE = 384, WIDE = 64 };
-
 /* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
  *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
  * shapes    as in launch_attention.h: any S, A, U, T, V, E, Y
  * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
  *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
  *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, SMs), block 256 (384 where S > 64), dynamic shared memory: the placement: partial
+ * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement: partial
  *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
- * budget    168 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
+ * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
  *           device's limit; the dates: 148.7 KB with everything kept
  * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
  * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
-__global__ void __launch_bounds__(THREADS_WIDE, 1)
+__global__ void __launch_bounds__(DECODE_THREADS, 1)
     decode_kernel(const __grid_constant__ struct decode d,
                   const __grid_constant__ struct placement placement) {
   extern __shared__ float4 shared4[];
@@ -40,20 +38,17 @@ __global__ void __launch_bounds__(THREADS_WIDE, 1)
     int64_t offset = (int64_t)b * start.units, stride = (int64_t)d.batch * start.units;
     block_start_state(start, false, b, start.d_final_h + offset, stride, block.state);
     block_start_state(start, true, b, start.d_final_c + offset, stride, block.cell);
+    block_copies_wait();
     __syncthreads(); /* weights, annotations, keys and the state are complete */
     block_decode_row(d, block, b);
     __syncthreads(); /* this row's arrays are read before the next row's come */
   }
 }
 
-static int decode_threads(const struct decode *d) {
-  return d->score.state_units > WIDE ? THREADS_WIDE : THREADS;
-}
-
 static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {
   struct placement placement = placement_make(device->shared_bytes);
   bool is_repeated = d->steps > 1 || d->batch > device->multiprocessors;
-  decode_place_vectors(&placement, d, decode_threads(d), d->time);
+  decode_place_vectors(&placement, d, DECODE_THREADS, d->time);
   if (!is_repeated)
     return placement;
   if (d->score.score != CUSEQ_SCORE_DOT)
@@ -92,6 +87,6 @@ extern "C" cuseq_status launch_decode(const struct decode *d, const struct launc
   if (status != CUSEQ_STATUS_OK)
     return status;
   int32_t blocks = decode_blocks(d, stream->device);
-  decode_kernel<<<(unsigned)blocks, decode_threads(d), bytes, (cudaStream_t)stream->stream>>>(*d, placement);
+  decode_kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(*d, placement);
   return launch_result(stream, name, cudaGetLastError());
 }

@@ -7,6 +7,9 @@
 #include "decoder_step.cuh"
 #include "start_state.cuh"
 
+/* Threads of a block that decodes, the same for all: sums are split among threads. */
+enum { DECODE_THREADS = 256 };
+
 /* A block's arrays and weights: shared memory, or global memory where they have no place there. */
 struct decoder_block {
   struct attention_row row;
@@ -54,7 +57,7 @@ struct block_copiers {
   int thread, threads;
 };
 
-/* `source` copied to its place, or itself where it has none. Complete after the caller's next barrier. */
+/* `source` copied to its place, or itself where it has none. Complete after block_copies_wait() and the next barrier. */
 __device__ inline const float *block_keep(const struct placement &placement, enum place place, float *shared,
                                           const float *source, int64_t count,
                                           const struct block_copiers &copiers) {
@@ -62,14 +65,15 @@ __device__ inline const float *block_keep(const struct placement &placement, enu
     return source;
   float *target = shared + placement.at[place];
   if (copiers.thread >= 0)
-    block_copy(target, source, count, copiers.thread, copiers.threads);
+    block_copy(target, source, (int)count, copiers.thread, copiers.threads);
   return target;
 }
 
-/* The block's arrays and weights, but for the row's. Complete after the caller's next barrier. */
+/* The block's arrays and weights, but for the row's. Complete after block_copies_wait() and the next barrier. */
+template <class Workspace>
 __device__ inline void decoder_block_make(struct decoder_block *block, const struct decode &d,
-                                          const struct placement &placement, float *shared, float *workspace,
-                                          const struct block_copiers &copiers) {
+                                          const struct placement &placement, float *shared,
+                                          Workspace workspace, const struct block_copiers &copiers) {
   int S = d.score.state_units, inputs = decode_inputs(d);
   attention_row_place(&block->row, d.score, placement, shared, workspace);
   block->state = placed(placement, PLACE_STATE, shared, workspace);
@@ -142,7 +146,8 @@ __device__ inline void block_decode_row(const struct decode &d, struct decoder_b
     previous = block_decode_step(d, block, b * Y + step, previous);
     ended = d.end_token >= 0 && previous == d.end_token;
   }
-  int64_t first = b * Y + step, left = Y - step;
+  int64_t first = b * Y + step;
+  int left = d.steps - step;
   if (d.d_contexts)
     block_fill(d.d_contexts + first * d.score.annotation_width, 0.0f, left * d.score.annotation_width);
   if (d.d_alphas)
@@ -151,7 +156,7 @@ __device__ inline void block_decode_row(const struct decode &d, struct decoder_b
     block_fill(d.d_states + first * S, 0.0f, left * S);
   if (d.d_outputs)
     block_fill(d.d_outputs + first * d.outputs, 0.0f, left * d.outputs);
-  for (int64_t y = threadIdx.x; d.d_tokens && y < left; y += blockDim.x)
+  for (int y = (int)threadIdx.x; d.d_tokens && y < left; y += (int)blockDim.x)
     d.d_tokens[first + y] = d.end_token;
   if (d.d_output_lengths && threadIdx.x == 0)
     d.d_output_lengths[b] = step;
@@ -167,6 +172,11 @@ __device__ inline void block_decode_row(const struct decode &d, struct decoder_b
 static inline const char *decode_fault(const struct decode *d) {
   if (d->steps < 1 || d->outputs < 1)
     return "steps or outputs below 1";
+  int64_t S = d->score.state_units, A = d->score.annotation_width, widest = S > A ? S : A;
+  widest = widest > d->outputs ? widest : d->outputs;
+  widest = widest > d->time ? widest : d->time;
+  if (d->steps * widest > INT32_MAX) /* offsets in a row are 32 bits wide */
+    return "a row's outputs are too many (needed steps times A, S, T and V below 2^31)";
   if (!d->d_kernel || !d->d_recurrent || !d->d_bias || !d->d_output_kernel || !d->d_output_bias)
     return "weights are missing";
   if (d->embedding_units < 0 || (d->embedding_units > 0) != (d->d_embedding != nullptr))

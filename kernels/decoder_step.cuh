@@ -10,11 +10,6 @@ __device__ __forceinline__ float4 add4(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
 
-/* sum + x w, the four gates of a unit */
-__device__ __forceinline__ float4 fma4(float x, float4 w, float4 sum) {
-  return make_float4(fmaf(x, w.x, sum.x), fmaf(x, w.y, sum.y), fmaf(x, w.z, sum.z), fmaf(x, w.w, sum.w));
-}
-
 /* What the cell reads; gates of a unit side by side. `row` [S] is added to the sums where it is not NULL: the row of the kernel
  * that a one-hot input chooses. */
 struct decoder_cell {
@@ -27,7 +22,7 @@ struct decoder_cell {
 
 /* next and cell of z = input kernel + state recurrent + bias + row. input and state must be ready and `partial` free; next
  * and cell are complete, and `partial` free, after the caller's next barrier.
- *   partial [4 block]; cell is read and written by the same threads at every step */
+ *   input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads at every step */
 __device__ inline void block_cell(const struct decoder_cell &weights, const struct device_gates &gates,
                                   const float *input, const float *state, const float4 *row, float4 *partial,
                                   float *next, float *cell) {
@@ -37,19 +32,18 @@ __device__ inline void block_cell(const struct decoder_cell &weights, const stru
     int j = first + split.column;
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
     if (split.part < split.parts && j < S) {
-#pragma unroll 4
-      for (int k = split.part; k < weights.inputs; k += split.parts)
-        sum = fma4(input[k], weights.kernel[(int64_t)k * S + j], sum);
-#pragma unroll 4
-      for (int k = split.part; k < S; k += split.parts)
-        sum = fma4(state[k], weights.recurrent[(int64_t)k * S + j], sum);
+      part_products(split, input, weights.inputs, weights.kernel + j, S, sum);
+      part_products(split, state, S, weights.recurrent + j, S, sum);
     }
     if (split.parts > 1) {
       partial[threadIdx.x] = sum;
       __syncthreads(); /* the partial sums are written; parts > 1 means a single pass of this loop */
+      const float4 *part = partial + split.column;
       if (split.part == 0)
-        for (int p = 1; p < split.parts; p++)
-          sum = add4(sum, partial[p * split.columns + split.column]);
+        for (int p = 1; p < split.parts; p++) {
+          part += split.columns;
+          sum = add4(sum, *part);
+        }
     }
     if (split.part == 0 && j < S) {
       sum = add4(sum, weights.bias[j]);

@@ -4,97 +4,159 @@
 
 #include "block_dense.cuh"
 #include "lstm_chain.cuh"
+#include "lstm_merged.cuh"
 
-enum {
-  STAGE_FLOATS = 8192
-}; /* about what slices of x and W may take                                       */
+/* Steps that one pass of a row's encoder walks: `steps` positions from first(d) on in direction d. A row is one pass where
+ * x W of all its positions has room, otherwise several, each with its x W and its load of U. */
+struct encoder_pass {
+  int step, steps;
+  int forward, backward;
+  int windows; /* 1: both directions walk the same positions */
+  __device__ __forceinline__ int first(bool is_backward) const {
+    return is_backward ? backward : forward;
+  }
+};
 
-/* How many features a slice has: all, or what STAGE_FLOATS hold. `columns` = D H. */
-__host__ __device__ static inline int stage_features(int features, int time, int columns) {
-  int fit = (int)STAGE_FLOATS / (time + 4 * columns);
-  fit = fit < 1 ? 1 : fit;
-  return fit < features ? fit : features;
+__device__ __forceinline__ struct encoder_pass encoder_pass_make(int length, int step, int most) {
+  struct encoder_pass pass;
+  pass.step = step;
+  pass.steps = min(most, length - step);
+  pass.forward = step;
+  pass.backward = length - step - pass.steps;
+  pass.windows = pass.forward == pass.backward ? 1 : 2;
+  return pass;
 }
 
-__host__ __device__ static inline int64_t stage_floats(int features, int time, int columns) {
-  return (int64_t)stage_features(features, time, columns) * (time + 4 * columns);
-}
+/* One layer's weights, packed as launch.h says, its input, and the states around it. */
+struct encoder_layer {
+  const float4 *kernel, *bias;
+  const float *recurrent;
+  const int32_t *ids;                 /* [T], or NULL                                                       */
+  const float *input;                 /* [T,features] otherwise, rows `apart` floats from one another       */
+  int features, apart;                /* F, or the width of the layer below                                 */
+  const float *initial_h, *initial_c; /* of this row, directions B H floats apart; NULL: zeros              */
+};
 
-/* products[t, column] = row ids[t] of W, t < length; complete after the next barrier. */
-__device__ inline void block_gather(const struct lstm_sequence &a, int b, int length, float4 *products) {
+/* products[s, column] = row ids[t] of W for step s of the pass; complete after the next barrier. */
+__device__ inline void block_gather(const struct lstm_sequence &a, const struct encoder_layer &layer,
+                                    const struct encoder_pass &pass, float4 *products) {
   int columns = a.directions * a.units;
-  const float4 *kernel = (const float4 *)a.d_kernel;
-  const int32_t *ids = a.d_ids + (int64_t)b * a.time;
-  for (int n = (int)threadIdx.x; n < length * columns; n += (int)blockDim.x)
-    products[n] = kernel[(int64_t)ids[n / columns] * columns + n % columns];
+  for (int n = (int)threadIdx.x; n < pass.steps * columns; n += (int)blockDim.x) {
+    int s = n / columns, column = n - s * columns;
+    int t = pass.first(column >= a.units) + s;
+    products[n] = layer.kernel[(int64_t)layer.ids[t] * columns + column];
+  }
 }
 
-/* products[t, column] = x[t] W[:, column], t < length; complete after the next barrier. Slices of x [T, slice] and W [slice,
- * columns] are staged, so that each is fetched once; a thread makes one column of four positions at a time. */
-__device__ inline void block_products(const struct lstm_sequence &a, int b, int length, float *stage,
+/* A slice of x, [windows, steps, width], and of W, [width, columns], into shared memory. */
+__device__ inline void block_stage(const struct encoder_layer &layer, const struct encoder_pass &pass,
+                                   int from, int width, int columns, float *x, float4 *w) {
+  for (int n = (int)threadIdx.x; n < width * columns; n += (int)blockDim.x)
+    w[n] = layer.kernel[from * columns + n];
+  for (int n = (int)threadIdx.x; n < pass.windows * pass.steps * width; n += (int)blockDim.x) {
+    int row = n / width;
+    bool upper = row >= pass.steps;
+    int t = pass.first(upper) + row - (upper ? pass.steps : 0);
+    x[n] = layer.input[t * layer.apart + from + n - row * width];
+  }
+}
+
+/* products[s, column] = x[t] W[:, column] for step s of the pass; complete after the next barrier. Slices of
+ * x and W are staged, `slice` features at most, so that each is fetched once; a thread makes one column of four positions at a
+ * time. */
+__device__ inline void block_products(const struct lstm_sequence &a, const struct encoder_layer &layer,
+                                      const struct encoder_pass &pass, int slice, float *stage,
                                       float4 *products) {
-  int F = a.features, columns = a.directions * a.units;
-  int slice = stage_features(F, a.time, columns);
+  int columns = a.directions * a.units;
   float4 *w = (float4 *)stage;
-  float *x = stage + (int64_t)slice * 4 * columns;
-  const float4 *kernel = (const float4 *)a.d_kernel;
-  const float *input = a.d_x + (int64_t)b * a.time * F;
+  float *x = stage + slice * 4 * columns;
   struct block_split split = block_split_make(columns);
-  for (int first = 0; first < F; first += slice) {
-    int width = min(slice, F - first);
-    for (int n = (int)threadIdx.x; n < width * columns; n += (int)blockDim.x)
-      w[n] = kernel[(int64_t)first * columns + n];
-    for (int n = (int)threadIdx.x; n < length * width; n += (int)blockDim.x)
-      x[n] = input[(int64_t)(n / width) * F + first + n % width];
+  bool upper = pass.windows == 2 && split.column >= a.units;
+  for (int from = 0; from < layer.features; from += slice) {
+    int width = min(slice, layer.features - from);
+    block_stage(layer, pass, from, width, columns, x, w);
     __syncthreads(); /* the slices are complete */
-    for (int t = 4 * split.part; t < length && split.part < split.parts; t += 4 * split.parts) {
+    const float *window = upper ? x + pass.steps * width : x;
+    for (int s = 4 * split.part; s < pass.steps && split.part < split.parts; s += 4 * split.parts) {
       float4 sum[4];
+      const float *row[4];
 #pragma unroll
-      for (int i = 0; i < 4; i++)
-        sum[i] = first > 0 && t + i < length ? products[(t + i) * columns + split.column] : lstm_zero();
-      for (int f = 0; f < width; f++) {
-        float4 v = w[f * columns + split.column];
+      for (int i = 0; i < 4; i++) {
+        bool there = from > 0 && s + i < pass.steps;
+        sum[i] = there ? products[(s + i) * columns + split.column] : lstm_zero();
+        row[i] = window + min(s + i, pass.steps - 1) * width;
+      }
+      const float4 *v = w + split.column;
+      for (int f = 0; f < width; f++, v += columns)
 #pragma unroll
         for (int i = 0; i < 4; i++)
-          lstm_multiply(sum[i], x[min(t + i, length - 1) * width + f], v);
-      }
+          lstm_multiply(sum[i], row[i][f], *v);
 #pragma unroll
       for (int i = 0; i < 4; i++)
-        if (t + i < length)
-          products[(t + i) * columns + split.column] = sum[i];
+        if (s + i < pass.steps)
+          products[(s + i) * columns + split.column] = sum[i];
     }
     __syncthreads(); /* the slices are read before the next ones come */
   }
 }
 
-/* One direction of a row by one warp: annotations[t, d H + unit] and the final states [2, D, H]. */
+/* Where a chain writes h of its unit in shared memory, step after step. */
+struct row_writer {
+  float *next;
+  int apart;
+  __device__ __forceinline__ void write(bool writes, float h) {
+    if (writes)
+      *next = h;
+    next += apart;
+  }
+};
+
+/* One direction of a row over a pass by core::THREADS threads: annotations[t, d H + unit], and the state [2, D, H] from
+ * which the next pass goes on. */
 template <class core>
-__device__ inline void warp_encode(const struct lstm_parameters &p, const lstm_row &row,
-                                   const float4 *products, float *hidden, float *annotations,
-                                   float *final_states) {
+__device__ inline void chain_encode(const struct lstm_parameters &p, const struct encoder_layer &layer,
+                                    const lstm_row &row, const struct encoder_pass &pass,
+                                    const float4 *products, float *hidden, float *annotations,
+                                    float *states) {
   const struct lstm_sequence &a = p.a;
   int columns = a.directions * a.units;
   core u;
-  u.load(a, row.d);
+  u.load(layer.recurrent, a.units, row.d);
   bool there = u.unit < a.units;
   int column = row.d * a.units + (there ? u.unit : 0);
-  int64_t state = ((int64_t)row.d * a.batch + row.b) * a.units + u.unit;
-  float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
-  float c = there && a.d_initial_c ? a.d_initial_c[state] : 0.0f;
-  float4 bias = there ? ((const float4 *)a.d_bias)[column] : lstm_zero();
+  float h = 0.0f, c = 0.0f;
+  if (there && pass.step > 0) {
+    h = states[column];
+    c = states[columns + column];
+  } else if (there) {
+    int64_t state = (int64_t)row.d * a.batch * a.units + u.unit;
+    h = layer.initial_h ? layer.initial_h[state] : 0.0f;
+    c = layer.initial_c ? layer.initial_c[state] : 0.0f;
+  }
+  float4 bias = there ? layer.bias[column] : lstm_zero();
   u.begin();
   u.publish(hidden, h);
-  u.sync(); /* the initial h is there */
-  float4 next = products[row.t(0) * columns + column];
-  for (int s = 0; s < row.length; s++) {
-    float4 x = there ? next : lstm_zero();
-    if (s + 1 < row.length)
-      next = products[row.t(s + 1) * columns + column];
-    lstm_chain_step(p, u, row, s, x, bias, hidden, annotations + column, c, h);
-  }
+  u.sync(); /* h is there */
+  /* x W of step s lies where its position lies in the pass's window */
+  int at = row.d == 0 ? 0 : pass.steps - 1, step = row.d == 0 ? columns : -columns;
+  const float4 *x = products + at * columns + column;
+  int leading = (int)a.leading;
+  struct row_writer output = {annotations + column + row.t(pass.step) * leading,
+                              row.d == 0 ? leading : -leading};
+  for (int s = 0; s < pass.steps; s++, x += step)
+    lstm_chain_step(p, u, s, core::start(there ? *x : lstm_zero(), bias), bias, hidden, output, c, h);
   if (u.writer) {
-    final_states[column] = h;
-    final_states[columns + column] = c;
+    states[column] = h;
+    states[columns + column] = c;
+  }
+}
+
+/* annotations [length, W] of two directions side by side become their merge [length, H], in place. */
+__device__ inline void block_merge(cuseq_merge merge, float *annotations, int apart, int length, int H) {
+  for (int n = (int)threadIdx.x; n < length * H; n += (int)blockDim.x) {
+    int t = n / H;
+    float *forward = annotations + t * apart + n - t * H;
+    *forward = lstm_merged(merge, forward[0], forward[H]);
   }
 }
 

@@ -170,19 +170,28 @@ cuseq_status launch_decode_begin(const struct decode_rows *arguments, const stru
 cuseq_status launch_decode_output(const struct decode_rows *arguments, int32_t step,
                                   const struct launch_stream *stream);
 
-/* Encoder (one layer), keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
- *   encoder      as in launch_lstm_sequence with d_ids or d_x; d_output[0] receives the annotations [B,T,A] and may be
- *                NULL, as may d_final_h and d_final_c ([D,B,H]); mapping, d_order, d_output[1], leading, d_projected and
- *                d_workspace are not looked at
- *   merge        concat only where D = 2
+/* Encoder, keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
+ *   encoder      as in launch_lstm_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
+ *                [B,T,A] and may be NULL, as may d_final_h and d_final_c; d_initial_* and d_final_* are [layers,D,B,H];
+ *                mapping, d_order, d_output[1], leading, d_projected and d_workspace are not looked at
+ *   layers       1..WHOLE_MODEL_LAYERS_MOST; above[l - 1]: layer l's weights, packed as launch.h says, kernel [A,D,H,4]
+ *   merge        looked at where D = 2
  *   decode       as in launch_decode; d_annotations, d_keys, start.d_final_*, batch, time, d_lengths are not looked at: they
  *                are the encoder's. Attention-only models: outputs (V) is 0 and only score, start, d_contexts, d_alphas matter */
+enum { WHOLE_MODEL_LAYERS_MOST = 4 };
+struct whole_layer {
+  const float *d_kernel, *d_recurrent, *d_bias;
+};
 struct whole_model {
   struct lstm_sequence encoder;
+  int32_t layers;
+  struct whole_layer above[WHOLE_MODEL_LAYERS_MOST - 1];
   cuseq_merge merge;
   struct decode decode;
 };
-/* Whether a model of these sizes runs in one launch on the device: looks at sizes only. */
+/* Whether a model of these sizes runs in one launch on the device: H <= 64, S <= 128, T <= 512, at most
+ * WHOLE_MODEL_LAYERS_MOST layers, and annotations, keys and a few steps' x W have room in a block's shared memory. Looks
+ * at sizes and at which of d_ids and d_x is given. */
 int32_t whole_model_possible(const struct whole_model *arguments, const struct launch_device *device);
 cuseq_status launch_whole_model(const struct whole_model *arguments, const struct launch_stream *stream);
 

@@ -104,16 +104,32 @@ template <class core> struct lstm_producer {
   }
 };
 
-/* One cell step of a chain, of the core's unit; x is x W. */
-template <class core>
-__device__ __forceinline__ void lstm_chain_step(const struct lstm_parameters &p, const core &u,
-                                                const lstm_row &row, int s, float4 x, float4 bias,
-                                                float *hidden, float *output, float &c, float &h) {
-  float4 z = u.product(hidden + (s & 1) * core::HIDDEN, x, bias);
+/* Where a chain writes h of its unit, step after step; NULL: nowhere. */
+struct lstm_writer {
+  float *next;
+  ptrdiff_t apart;
+  __device__ __forceinline__ lstm_writer(float *output, const lstm_row &row, int step, ptrdiff_t leading) {
+    next = output ? output + row.t(step) * leading : nullptr;
+    apart = row.d == 0 ? leading : -leading;
+  }
+  __device__ __forceinline__ void write(bool writes, float h) {
+    if (next) {
+      if (writes)
+        *next = h;
+      next += apart;
+    }
+  }
+};
+
+/* One cell step of a chain, of the core's unit; `start` is core::start of x W, `output` has write(). */
+template <class core, class Writer>
+__device__ __forceinline__ void lstm_chain_step(const struct lstm_parameters &p, const core &u, int s,
+                                                float4 start, float4 bias, float *hidden, Writer &output,
+                                                float &c, float &h) {
+  float4 z = u.product(hidden + (s & 1) * core::HIDDEN, start, bias);
   h = device_lstm_cell(p.gates, z, c);
   u.publish(hidden + (~s & 1) * core::HIDDEN, h);
-  if (output && u.writer)
-    output[(ptrdiff_t)row.t(s) * p.a.leading] = h;
+  output.write(u.writer, h);
   u.sync(); /* h of this step is there for all; the h before it has been read by all */
 }
 
@@ -121,7 +137,7 @@ __device__ __forceinline__ void lstm_chain_step(const struct lstm_parameters &p,
 template <class core, int SOURCE>
 __device__ __forceinline__ void lstm_chain_steps(const struct lstm_parameters &p, const core &u,
                                                  const lstm_row &row, float4 bias, float *hidden,
-                                                 float *output, float &c, float &h) {
+                                                 lstm_writer &output, float &c, float &h) {
   lstm_loader<SOURCE> loader(p.a, row, u.unit);
   float4 ahead[core::DEPTH];
 #pragma unroll
@@ -136,7 +152,7 @@ __device__ __forceinline__ void lstm_chain_steps(const struct lstm_parameters &p
         float4 x = ahead[i];
         if (s + core::DEPTH < row.length)
           ahead[i] = loader.load(s + core::DEPTH);
-        lstm_chain_step(p, u, row, s, x, bias, hidden, output, c, h);
+        lstm_chain_step(p, u, s, core::start(x, bias), bias, hidden, output, c, h);
       }
     }
 }
@@ -148,15 +164,16 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
                                                float *hidden, typename lstm_producer<core>::memory *m) {
   const struct lstm_sequence &a = p.a;
   core u;
-  u.load(a, row.d);
+  u.load(a.d_recurrent, a.units, row.d);
   bool there = u.unit < a.units;
   size_t state = ((size_t)row.d * a.batch + row.b) * a.units + u.unit;
   float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
   float c = there && a.d_initial_c ? a.d_initial_c[state] : 0.0f;
   float4 bias = there ? __ldg((const float4 *)a.d_bias + row.d * a.units + u.unit) : lstm_zero();
-  float *output = a.d_output[row.d];
-  if (output)
-    output += (ptrdiff_t)row.b * a.time * a.leading + u.unit;
+  float *own = a.d_output[row.d];
+  if (own)
+    own += (ptrdiff_t)row.b * a.time * a.leading + u.unit;
+  lstm_writer output(own, row, 0, a.leading);
   u.begin();
   u.publish(hidden, h);
   u.sync(); /* the initial h is there */
@@ -166,7 +183,7 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
       if (s % CHUNK == 0)
         lstm_producer<core>::barrier(); /* the chunk from s on is full, and the one before it free */
       float4 x = m->z[s / CHUNK & 1][s % CHUNK][u.unit];
-      lstm_chain_step(p, u, row, s, x, bias, hidden, output, c, h);
+      lstm_chain_step(p, u, s, core::start(x, bias), bias, hidden, output, c, h);
     }
   } else {
     lstm_chain_steps<core, SOURCE == LSTM_SOURCE_IDS ? LSTM_SOURCE_IDS : LSTM_SOURCE_PROJECTED>(
@@ -177,8 +194,8 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
       a.d_final_h[state] = h;
     if (a.d_final_c)
       a.d_final_c[state] = c;
-    for (int t = row.length; output && t < a.time; t++)
-      output[(ptrdiff_t)t * a.leading] = 0.0f;
+    for (int t = row.length; own && t < a.time; t++)
+      own[(ptrdiff_t)t * a.leading] = 0.0f;
   }
 }
 

@@ -8,7 +8,8 @@
  *   unit     the unit whose cell the thread updates; several threads may do so, with the same bits
  *   writer   exactly one thread of each unit: the one that writes h
  *   load     takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0
- *   product  x + b + h U for `unit`, complete in every thread; x W is given as x
+ *   start    what of x + b can be added ahead of the step; x is x W
+ *   product  x + b + h U for `unit`, complete in every thread, of start and b
  *   publish  writes h of `unit` into a buffer, for every thread that will read it
  *   sync     after it every published value is there, and the other buffer, read before it, may be written
  * h is double-buffered so that one sync per step ends both hazards. */
@@ -17,11 +18,12 @@
 
 #include "lstm_sequence.cuh"
 
-__device__ __forceinline__ float4 lstm_recurrent_at(const struct lstm_sequence &a, int d, int k, int unit) {
-  if (k >= a.units || unit >= a.units)
+/* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. */
+__device__ __forceinline__ float4 lstm_recurrent_at(const float *recurrent, int units, int d, int k,
+                                                    int unit) {
+  if (k >= units || unit >= units)
     return lstm_zero();
-  const float4 *u = (const float4 *)a.d_recurrent;
-  return __ldg(u + ((size_t)d * a.units + k) * a.units + unit);
+  return __ldg((const float4 *)recurrent + ((d * units + k) * units + unit));
 }
 
 __device__ __forceinline__ float lstm_xor_sum(float x, int lanes) {
@@ -55,20 +57,23 @@ struct lstm_core_warp16 {
   int unit, upper;
   bool writer;
 
-  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+  __device__ __forceinline__ void load(const float *recurrent, int units, int d) {
     int lane = threadIdx.x & 31;
     unit = lane & 15;
     upper = lane >> 4;
-    writer = !upper && unit < a.units;
+    writer = !upper && unit < units;
 #pragma unroll
     for (int k = 0; k < 16; k++) {
-      float4 v = lstm_recurrent_at(a, d, k, unit);
+      float4 v = lstm_recurrent_at(recurrent, units, d, k, unit);
       u[k][0] = upper ? v.y : v.x;
       u[k][1] = upper ? v.w : v.z;
     }
   }
   __device__ __forceinline__ static int place(int k) {
     return k;
+  }
+  __device__ __forceinline__ static float4 start(float4 x, float4) {
+    return x;
   }
   __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
     float even0 = upper ? x.y : x.x, even1 = upper ? x.w : x.z;
@@ -111,18 +116,20 @@ struct lstm_core_warp32 {
   int unit;
   bool writer;
 
-  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+  __device__ __forceinline__ void load(const float *recurrent, int units, int d) {
     unit = threadIdx.x & 31;
-    writer = unit < a.units;
+    writer = unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(a, d, k, unit);
+      u[k] = lstm_recurrent_at(recurrent, units, d, k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
-    float4 z = lstm_add(x, b);
+  __device__ __forceinline__ static float4 start(float4 x, float4 b) {
+    return lstm_add(x, b);
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
     lstm_multiply32(z, h, u);
     return z;
   }
@@ -139,8 +146,8 @@ struct lstm_core_warp32 {
   }
 };
 
-/* H <= 64, four warps: a thread owns all four gates of a unit over half of k; the halves lie in the halves of
- * a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
+/* H <= 64, four warps, the first or the second four of a block: a thread owns all four gates of a unit over
+ * half of k; the halves lie in the halves of a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
  * addresses of a load lie in different banks. */
 struct lstm_core_block64 {
   static const int THREADS = 128, UNITS = 64, BLOCKS = 1, DEPTH = 2, HIDDEN = 72;
@@ -148,21 +155,24 @@ struct lstm_core_block64 {
   int unit, half;
   bool writer;
 
-  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
-    unit = (threadIdx.x >> 5) * 16 + (threadIdx.x & 15);
+  __device__ __forceinline__ void load(const float *recurrent, int units, int d) {
+    unit = (threadIdx.x >> 5 & 3) * 16 + (threadIdx.x & 15);
     half = threadIdx.x >> 4 & 1;
-    writer = half == 0 && unit < a.units;
+    writer = half == 0 && unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(a, d, half * 32 + k, unit);
+      u[k] = lstm_recurrent_at(recurrent, units, d, half * 32 + k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
+  __device__ __forceinline__ static float4 start(float4 x, float4 b) {
+    return lstm_add(x, b);
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
     float4 part = lstm_zero();
     lstm_multiply32(part, h + half * 36, u);
-    return lstm_add(lstm_add(x, b), lstm_xor_sum(part, 16));
+    return lstm_add(z, lstm_xor_sum(part, 16));
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (half == 0)
@@ -171,7 +181,7 @@ struct lstm_core_block64 {
   __device__ __forceinline__ void begin() const {
   }
   __device__ __forceinline__ void sync() const {
-    asm volatile("bar.sync 1, 128;" ::: "memory");
+    asm volatile("bar.sync %0, 128;" ::"r"(1 + (threadIdx.x >> 7)) : "memory");
   }
   __device__ __forceinline__ static int rank() {
     return 0;
@@ -193,21 +203,24 @@ struct lstm_core_cluster128 {
     asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
     return (int)r;
   }
-  __device__ __forceinline__ void load(const struct lstm_sequence &a, int d) {
+  __device__ __forceinline__ void load(const float *recurrent, int units, int d) {
     unit = rank() * 64 + (threadIdx.x >> 5) * 8 + (threadIdx.x & 7);
     quarter = threadIdx.x >> 3 & 3;
-    writer = quarter == 0 && unit < a.units;
+    writer = quarter == 0 && unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(a, d, quarter * 32 + k, unit);
+      u[k] = lstm_recurrent_at(recurrent, units, d, quarter * 32 + k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
-  __device__ __forceinline__ float4 product(const float *h, float4 x, float4 b) const {
+  __device__ __forceinline__ static float4 start(float4 x, float4 b) {
+    return lstm_add(x, b);
+  }
+  __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
     float4 part = lstm_zero();
     lstm_multiply32(part, h + quarter * 36, u);
-    return lstm_add(lstm_add(x, b), lstm_xor_sum(lstm_xor_sum(part, 8), 16));
+    return lstm_add(z, lstm_xor_sum(lstm_xor_sum(part, 8), 16));
   }
   /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two
    * stores, for in one they would meet in the same banks. */

@@ -1,14 +1,8 @@
 /* The merges of two directions other than concat. */
 #include "launch_error.cuh"
+#include "lstm_merged.cuh"
 
 static const int MERGE_THREADS = 256;
-
-__device__ __forceinline__ float merged(cuseq_merge merge, float forward, float backward) {
-  if (merge == CUSEQ_MERGE_MUL)
-    return forward * backward;
-  float sum = forward + backward;
-  return merge == CUSEQ_MERGE_SUM ? sum : 0.5f * sum;
-}
 
 /* computes  output = forward + backward | forward * backward | (forward + backward) / 2, elementwise.
  * shapes    three arrays [count], 4-byte aligned; the output may be one of the inputs.
@@ -21,7 +15,7 @@ static __global__ void __launch_bounds__(MERGE_THREADS)
                         float *d_output) {
   int64_t step = (int64_t)gridDim.x * MERGE_THREADS;
   for (int64_t i = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x; i < count; i += step)
-    d_output[i] = merged(merge, d_forward[i], d_backward[i]);
+    d_output[i] = lstm_merged(merge, d_forward[i], d_backward[i]);
 }
 
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream) {

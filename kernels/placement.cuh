@@ -22,7 +22,8 @@ enum place {
   PLACE_ANNOTATIONS, /* [T,A] a row's; copies of weights and of a row's arrays from here on                 */
   PLACE_KEYS,        /* [T,U]                                                                               */
   PLACE_KEY_KERNEL,  /* [A,U] whole models                                                                  */
-  PLACE_PRODUCTS,    /* [T,D,H,4] whole models: x W                                                         */
+  PLACE_BELOW,       /* [T,A] whole models of several layers: the layer below                               */
+  PLACE_PRODUCTS,    /* [steps,D,H,4] whole models: x W                                                     */
   PLACE_STAGE,       /* whole models with dense x: slices of x and W                                        */
   PLACE_QUERY_KERNEL,
   PLACE_OUTPUT_KERNEL,
@@ -72,13 +73,20 @@ static inline bool placement_add(struct placement *placement, enum place place, 
 }
 
 #ifdef __CUDACC__
-/* The array's address; NULL for one that has no place. */
+/* The address of an array in the block's memory; NULL for one that has no place. */
 __device__ __forceinline__ float *placed(const struct placement &placement, enum place place, float *shared,
                                          float *workspace) {
   int64_t at = placement.at[place];
   if (at >= 0)
     return shared + at;
   return at == PLACE_NOWHERE ? nullptr : workspace + (-1 - at);
+}
+
+/* The same where there is no workspace: all but copies lie in shared memory, and the compiler sees that they do. Not for
+ * copies. */
+__device__ __forceinline__ float *placed(const struct placement &placement, enum place place, float *shared,
+                                         decltype(nullptr)) {
+  return shared + (int)placement.at[place];
 }
 #endif
 

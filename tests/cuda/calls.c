@@ -224,8 +224,11 @@ Test(cuda_calls, a_plan_is_taken_from_the_option_or_from_the_environment) {
   expect_refused(model, &options, CUSEQ_STATUS_INVALID_ARGUMENT,
                  "cuda plan: no such word (found \"everything\"");
   options.cuda_plan = "whole";
+  int32_t time = options.max_time;
+  options.max_time = 513;
   expect_refused(model, &options, CUSEQ_STATUS_NOT_SUPPORTED,
                  "cuda plan: \"whole\" cannot run this model (found layers 2");
+  options.max_time = time;
   options.cuda_plan = NULL;
   setenv("CUSEQ_CUDA_PLAN", "nothing", 1);
   expect_refused(model, &options, CUSEQ_STATUS_INVALID_ARGUMENT,

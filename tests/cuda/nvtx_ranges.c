@@ -44,6 +44,7 @@ static cuseq_session *open_on_cuda(const cuseq_model *model) {
 
 Test(nvtx, every_call_and_stage_of_a_stacked_model_is_a_range, .init = listen, .fini = folder_remove) {
   static const float x[B * T * 7];
+  setenv("CUSEQ_CUDA_PLAN", "stages", 1); /* it would be one launch otherwise */
   cuseq_model *model;
   done(cuseq_model_load("tests/golden/models/keras_stacked_sum.safetensors", &model));
   cuseq_session *session = open_on_cuda(model);

@@ -101,13 +101,21 @@ Test(plan, small_models_are_one_launch_and_large_ones_are_not) {
     cr_expect_not(choice_of(&config, 8, &devices[d], "stages").whole);
     cr_expect(choice_of(&config, 8, &devices[d], "whole").whole);
     cr_expect_not(choice_of(&config, 16384, &devices[d], NULL).whole);
-    config.layers = 2;
+    config.layers = 4;
+    cr_expect(choice_of(&config, 8, &devices[d], NULL).whole);
+    config.layers = 5;
+    cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
+    config = model_of(64, 129);
+    cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
+    config = model_of(65, 13);
     cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
     config = model_of(256, 13);
     cr_expect_not(choice_of(&config, 8, &devices[d], NULL).whole);
   }
   cuseq_config dates = model_of(32, 64);
   cr_expect(choice_of(&dates, 30, &devices[SM90], NULL).whole);
+  cuseq_config largest = model_of(64, 128);
+  cr_expect(choice_of(&largest, 200, &devices[SM90], NULL).whole);
 }
 
 Test(plan, the_decoder_is_one_kernel_up_to_its_bounds) {

@@ -52,7 +52,8 @@ void cuda_decode_sizes(const cuseq_config *config, struct decode *decode) {
 static bool whole_fits(const cuseq_config *config, const struct cuda_shape *shape,
                        const struct launch_device *device) {
   static const int32_t some_ids;
-  struct whole_model model = {.merge = config->merge,
+  struct whole_model model = {.layers = config->layers,
+                              .merge = config->merge,
                               .encoder = {.batch = 1,
                                           .time = shape->time,
                                           .units = config->units,
@@ -62,7 +63,7 @@ static bool whole_fits(const cuseq_config *config, const struct cuda_shape *shap
                                           .features = config->features,
                                           .d_ids = shape->ids ? &some_ids : NULL}};
   cuda_decode_sizes(config, &model.decode);
-  return config->layers == 1 && whole_model_possible(&model, device);
+  return whole_model_possible(&model, device);
 }
 
 static enum cuda_encoder encoder_choose(const cuseq_config *config, const struct launch_device *device) {

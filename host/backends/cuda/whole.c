@@ -4,7 +4,7 @@
 #include "backends/cuda/trace.h"
 #include "error.h"
 
-/* The encoder's part: the first and only layer. */
+/* The encoder's part: the first layer, and the states of all. */
 static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
                          struct lstm_sequence *encoder) {
   const cuseq_config *config = &session->model->config;
@@ -36,12 +36,17 @@ static cuseq_status model_queue(struct cuda_session *session, const struct whole
 
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued) {
-  struct whole_model model = {.merge = session->model->config.merge, .decode = session->decoder->decode};
-  const struct cuda_shape shape = {input->time, input->ids != NULL};
+  int32_t layers = session->model->config.layers;
+  struct whole_model model = {
+      .layers = layers, .merge = session->model->config.merge, .decode = session->decoder->decode};
+  const struct cuda_shape shape = {input->time, cuda_input_is_ids(input)};
   *queued = cuda_choose(&session->model->config, &shape, &session->device, &session->forced).whole;
   if (!*queued)
     return CUSEQ_STATUS_OK;
   encoder_fill(session, input, &model.encoder);
+  for (int32_t l = 1; l < layers && l < WHOLE_MODEL_LAYERS_MOST; l++)
+    model.above[l - 1] = (struct whole_layer){session->layers[l].d_kernel, session->layers[l].d_recurrent,
+                                              session->layers[l].d_bias};
   TRY(cuda_input_queue(session, input));
   session->d_encoded = session->d_annotations[0];
   session->decoder->keys_made = false;
