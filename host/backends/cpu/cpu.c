@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static void cpu_close(void *state) {
   struct cpu *cpu = state;
@@ -15,6 +16,20 @@ static void cpu_close(void *state) {
   pool_close(cpu->pool);
   free(cpu->memory);
   free(cpu);
+}
+
+/* Asks for large pages where there is room for some: weights of megabytes are walked through for every step.
+ * A hint; without them all is the same. */
+static void use_large_pages(char *memory, size_t size) {
+#ifdef MADV_HUGEPAGE
+  const size_t page = (size_t)2 << 20;
+  const size_t before = (page - (uintptr_t)memory % page) % page;
+  if (size >= before + 2 * page)
+    madvise(memory + before, (size - before) / page * page, MADV_HUGEPAGE);
+#else
+  (void)memory;
+  (void)size;
+#endif
 }
 
 /* Adds up, allocates zeroed memory (pages that no call reaches are never touched), cuts it up and packs. */
@@ -29,6 +44,7 @@ static cuseq_status cpu_fill(struct cpu *cpu, const cuseq_model *model) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (%zu MB for max_batch %d, max_time %d)",
                      arena.used >> 20, (int)cpu->limits.batch, (int)cpu->limits.time);
+  use_large_pages(cpu->memory, arena.used);
   arena = (struct cpu_arena){.base = (char *)cpu->memory + (line - (uintptr_t)cpu->memory % line) % line};
   weights_pack(cpu, model, &arena);
   workspace_take(cpu, &arena);

@@ -85,7 +85,8 @@ struct cpu_kernels {
   void (*lstm_step)(const struct cpu_lstm_step *step, const struct cpu_lstm_row *rows, int32_t count);
 
   /* The first part of a step's sum for `count` rows of any steps, out = bias + in[0] . the weights of the
-   * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum. */
+   * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum.
+   */
   void (*lstm_project)(const struct cpu_lstm *cell, const struct cpu_lstm_row *rows, int32_t count);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. */
