@@ -128,8 +128,8 @@ INLINE void lstm_begin(const int R, const int P, vf acc[BLOCK_ROWS][GATES], cons
   }
 }
 
-/* P blocks of units from `block` on of R rows. One row takes two blocks at a time: one alone has four
- * chains of additions, and the processor can work on eight. */
+/* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
+ * together: one alone has four chains of additions, and the processor can work on eight. */
 INLINE void lstm_block(const int R, const int P, const enum update update, const struct cpu_lstm_step *step,
                        const struct cpu_lstm_row *rows, int32_t block, const float *ahead) {
   const struct cpu_lstm *cell = step->cell;
@@ -164,7 +164,7 @@ INLINE void lstm_block(const int R, const int P, const enum update update, const
     lstm_store(&rows[n / P], h[n], (size_t)(block + n % P) * LANES, cell->units - (block + n % P) * LANES);
 }
 
-/* R rows of a block, for one kind of update; count 0: one row of two blocks. */
+/* R rows of a block, for one kind of update; count -2, -3: one row of two, of three blocks. */
 #define LSTM_CASE(R, update)                                                                                 \
   case (R) <= BLOCK_ROWS ? (R):                                                                              \
     -(R) : lstm_block((R) <= BLOCK_ROWS ? (R) : 1, 1, update, step, rows, block, ahead);                     \
@@ -173,8 +173,11 @@ INLINE void lstm_block(const int R, const int P, const enum update update, const
   static void name(const struct cpu_lstm_step *step, const struct cpu_lstm_row *rows, int32_t count,         \
                    int32_t block, const float *ahead) {                                                      \
     switch (count) {                                                                                         \
-    case 0:                                                                                                  \
+    case -2:                                                                                                 \
       lstm_block(1, 2, update, step, rows, block, ahead);                                                    \
+      break;                                                                                                 \
+    case -3:                                                                                                 \
+      lstm_block(1, 3, update, step, rows, block, ahead);                                                    \
       break;                                                                                                 \
       LSTM_CASE(1, update)                                                                                   \
       LSTM_CASE(2, update)                                                                                   \
@@ -209,7 +212,9 @@ static void kernel_lstm_step(const struct cpu_lstm_step *step, const struct cpu_
   for (int32_t block = 0; block < cell->blocks; block++) {
     const float *weights = cell->weights + (size_t)block * size;
     if (count == 1 && block + 1 < cell->blocks) {
-      blocks(step, rows, 0, block++, NULL);
+      const int32_t here = cell->blocks - block == 3 ? 3 : 2;
+      blocks(step, rows, -here, block, NULL);
+      block += here - 1;
       continue;
     }
     const float *next = block + 1 < cell->blocks ? weights + size : cell->weights;

@@ -1,0 +1,84 @@
+/* A row alone, and two and three, go other ways through the cpu backend than a batch: several blocks of units
+ * at a time, and input products of the steps ahead. The bits are the same, on every instruction set. */
+#include "support/random_model.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 7, TIME = 15, MOST_UNITS = 256, MOST_FEATURES = 300 };
+
+static float x[BATCH * TIME * MOST_FEATURES];
+static double wide[BATCH * TIME * MOST_FEATURES];
+static float whole[BATCH * TIME * 2 * MOST_UNITS], part[BATCH * TIME * 2 * MOST_UNITS];
+static const int32_t lengths[BATCH] = {15, 1, 12, 13, 7, 14, 15};
+
+static void encode(cuseq_session *session, int32_t features, bool narrow, int32_t first, int32_t count,
+                   float *annotations) {
+  const size_t at = (size_t)first * TIME * (size_t)features;
+  const cuseq_input input = {.data = narrow ? (const void *)(x + at) : (const void *)(wide + at),
+                             .dtype = narrow ? CUSEQ_DTYPE_F32 : CUSEQ_DTYPE_F64,
+                             .batch = count,
+                             .time = TIME,
+                             .lengths = lengths + first};
+  const cuseq_encoding wanted = {.annotations = annotations};
+  cr_assert_eq(cuseq_encode(session, &input, &wanted), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+}
+
+/* Rows in ones, twos, .. against the batch. */
+static void check_parts(const cuseq_model *model, const char *isa, int32_t features, int32_t units) {
+  cuseq_session_options options;
+  cuseq_session *session;
+  const size_t row = (size_t)TIME * 2 * (size_t)units;
+  cuseq_session_options_init(&options, model);
+  options.device = "cpu";
+  options.max_batch = BATCH;
+  options.max_time = TIME;
+  options.threads = 1;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  encode(session, features, true, 0, BATCH, whole);
+  for (int32_t count = 1; count <= 4; count++)
+    for (int32_t first = 0; first + count <= BATCH; first++)
+      for (int narrow = 0; narrow < 2; narrow++) {
+        memset(part, 0xff, sizeof part);
+        encode(session, features, narrow, first, count, part);
+        cr_assert(memcmp(part, whole + (size_t)first * row, (size_t)count * row * sizeof *part) == 0,
+                  "%s: F %d, H %d: rows %d to %d, %s", isa, (int)features, (int)units, (int)first,
+                  (int)(first + count - 1), narrow ? "float32" : "float64");
+      }
+  cuseq_session_close(session);
+}
+
+Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
+  static const char *const isas[] = {"avx512", "avx2", "portable"};
+  static const struct {
+    int32_t features, units, layers;
+  } sizes[] = {{37, 16, 1}, {7, 24, 1}, {64, 32, 2}, {9, 48, 2}, {20, 75, 1}, {33, 100, 1}, {300, 256, 1}};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    char json[256];
+    struct random random = {3 + s};
+    snprintf(json, sizeof json,
+             "{\"version\":1,\"encoder\":{\"features\":%d,\"units\":%d,\"layers\":%d},"
+             "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":1,\"activation\":\"tanh\"}]}}",
+             (int)sizes[s].features, (int)sizes[s].units, (int)sizes[s].layers);
+    const struct random_widths widths = {.state_units = 2 * sizes[s].units};
+    cuseq_model *model = random_model(json, &widths, &random);
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+      wide[i] = (double)(x[i] = random_between(&random, -1.0f, 1.0f));
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+      setenv("CUSEQ_CPU_ISA", isas[i], 1);
+      cuseq_session *session;
+      cuseq_session_options options;
+      cuseq_session_options_init(&options, model);
+      options.device = "cpu";
+      if (cuseq_session_open(model, &options, &session) != CUSEQ_STATUS_OK) {
+        cr_log_warn("skipped: %s", cuseq_last_error());
+        continue;
+      }
+      cuseq_session_close(session);
+      check_parts(model, isas[i], sizes[s].features, sizes[s].units);
+    }
+    cuseq_model_destroy(model);
+  }
+}
