@@ -3,60 +3,159 @@
 #include "launch_error.cuh"
 #include "start_state.cuh"
 
-enum { THREADS = 256, SHARED_MOST = 96 * 1024 };
+enum { THREADS = 256, SHARED_MOST = 96 * 1024, SEGMENT = 512, ROWS_MOST = 65536 };
+static const size_t COUNTER_BYTES = ROWS_MOST * sizeof(unsigned);
+
+/* How rows are shared by blocks: block b segments + i attends to positions SEGMENT i .. SEGMENT i + SEGMENT - 1 of row b. */
+struct attend_split {
+  int segments;    /* of a row, T's                                                                      */
+  int part_floats; /* of what a block tells the others: context [A], maximum, sum; not divided by the sum */
+  unsigned *counters; /* [B] blocks that are done                                                           */
+  float *parts;       /* [B,segments,part_floats]                                                           */
+  float *workspace;   /* the placement's                                                                    */
+};
+
+/* This block's maximum and sum behind its part of the context. */
+static __device__ __forceinline__ void part_finish(const struct attention_row &row, float *part, int A) {
+  int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  if (threadIdx.x < WARP) {
+    float most = warp_max(lane < warps ? row.reduce[lane] : -INFINITY);
+    float sum = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+    if (lane == 0) {
+      part[A] = most;
+      part[A + 1] = sum;
+    }
+  }
+}
+
+/* Whether all blocks of the row have written their parts, and this one, the last, sees them; the same in all threads. */
+static __device__ __forceinline__ bool row_is_complete(unsigned *counter, int blocks) {
+  __shared__ bool is_last;
+  __syncthreads(); /* this block's part is written */
+  if (threadIdx.x == 0) {
+    unsigned before;
+    asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+    is_last = before == (unsigned)blocks - 1;
+    if (is_last)
+      atomicExch(counter, 0u); /* for the next launch */
+  }
+  __syncthreads(); /* all threads come after what thread 0 has seen */
+  return is_last;
+}
+
+/* alphas and context of a row from its blocks' parts, in the order of the parts. */
+static __device__ void parts_join(const float *parts, int part_floats, int blocks, int A, int length,
+                                  float *alphas, float *context) {
+  float most = -INFINITY, sum = 0.0f;
+  for (int i = 0; i < blocks; i++)
+    most = fmaxf(most, parts[(int64_t)i * part_floats + A]);
+  for (int i = 0; i < blocks; i++) {
+    const float *part = parts + (int64_t)i * part_floats;
+    sum = fmaf(part[A + 1], device_exp(part[A] - most), sum);
+  }
+  float normaliser = 1.0f / sum;
+  for (int j = (int)threadIdx.x; context && j < A; j += (int)blockDim.x) {
+    float total = 0.0f;
+    for (int i = 0; i < blocks; i++) {
+      const float *part = parts + (int64_t)i * part_floats;
+      total = fmaf(part[j], device_exp(part[A] - most), total);
+    }
+    context[j] = total * normaliser;
+  }
+  for (int t = (int)threadIdx.x; alphas && t < length; t += (int)blockDim.x)
+    alphas[t] *= device_exp(parts[(int64_t)(t / SEGMENT) * part_floats + A] - most) * normaliser;
+}
 
 /* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
- * mapping   block = row. Query, unless it is given: thread = (part of S, unit). Energies: 1..32 lanes a position; three
- *           dense layers and more: a warp a position. Softmax: thread = t, the maximum and the sum through warps, two
- *           barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum
- * launch    grid B, block 256, shared: placement of partial sums, s, query, energies [T] up to
- *           96 KB; what is beyond lies in the workspace
- * budget    112 registers; 4.5 KB + 4 (S + U + T) bytes of shared memory at 256 threads
- * numerics  float32; sums by parts in a fixed order that depends on S, U, A and not on the batch or T: deterministic
- * why       a row alone in a block needs no barrier between blocks at any T; the keys are read once and the annotations
- *           once */
+ * mapping   block = 512 positions of a row. Query, unless it is given: thread = (part of S, unit). Energies: 1..32 lanes a
+ *           position; three dense layers and more: a warp a position. Softmax: thread = t, the maximum and the sum through
+ *           warps, two barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum. A row of
+ *           several blocks: the last one to be done joins their maxima, sums and contexts, and finishes the alphas
+ * launch    grid B ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96 KB, what is beyond
+ *           lies in the workspace; 16 bytes more
+ * budget    112 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
+ * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the batch or T:
+ *           deterministic. Which block is the last does not matter to what it computes
+ * why       a row of up to 512 positions needs no barrier between blocks; beyond, blocks side by side, and one atomic each.
+ *           The keys are read once and the annotations once */
 __global__ void __launch_bounds__(THREADS, 1)
     attend_kernel(const __grid_constant__ struct attend arguments,
-                  const __grid_constant__ struct placement placement) {
+                  const __grid_constant__ struct placement placement,
+                  const __grid_constant__ struct attend_split split) {
   extern __shared__ float4 shared[];
   const struct attention_score &score = arguments.score;
-  int b = (int)blockIdx.x, A = score.annotation_width;
-  int64_t T = arguments.time;
+  int b = (int)blockIdx.x / split.segments, segment = (int)blockIdx.x - b * split.segments;
+  int A = score.annotation_width, U = attention_keys_wide(score), first = segment * SEGMENT;
+  int length = arguments.d_lengths ? arguments.d_lengths[b] : arguments.time;
+  int blocks = length > SEGMENT ? (length + SEGMENT - 1) / SEGMENT : 1; /* of the row, that have positions */
+  float *alphas = arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr;
+  float *context = arguments.d_context ? arguments.d_context + b * arguments.context_stride : nullptr;
   struct attention_row row;
-  float *workspace = (float *)arguments.d_workspace + b * placement.workspace_floats;
-  attention_row_place(&row, score, placement, (float *)shared, workspace);
-  row.annotations = arguments.d_annotations + b * T * A;
-  row.keys = score.score == CUSEQ_SCORE_DOT ? row.annotations
-                                            : arguments.d_keys + b * T * attention_keys_wide(score);
-  row.length = arguments.d_lengths ? arguments.d_lengths[b] : arguments.time;
-  row.time = arguments.time;
+  row.time = min((int)SEGMENT, arguments.time - first);
+  row.length = min((int)SEGMENT, length - first);
+  if (segment >= blocks) { /* the same in all threads */
+    if (alphas)
+      block_fill(alphas + first, 0.0f, row.time);
+    return;
+  }
+  attention_row_place(&row, score, placement, (float *)shared,
+                      split.workspace + blockIdx.x * placement.workspace_floats);
+  int64_t position = (int64_t)b * arguments.time + first;
+  row.annotations = arguments.d_annotations + position * A;
+  row.keys = score.score == CUSEQ_SCORE_DOT ? row.annotations : arguments.d_keys + position * U;
   const struct initial_state &start = arguments.start;
   block_start_state(start, false, b, start.d_final_h + (int64_t)b * start.units,
                     (int64_t)arguments.batch * start.units, (float *)row.state);
-  __syncthreads(); /* the state is complete */
-  float *alphas = arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr;
-  float *context = arguments.d_context ? arguments.d_context + b * arguments.context_stride : nullptr;
-  if (arguments.d_queries) { /* the same in all threads */
-    int U = attention_keys_wide(score);
+  if (arguments.d_queries) /* the same in all threads */
     for (int j = (int)threadIdx.x; j < U; j += (int)blockDim.x)
       row.query[j] = arguments.d_queries[(int64_t)b * U + j];
-    __syncthreads(); /* the query is complete */
-    block_attend_query(score, row, alphas, context, nullptr);
-  } else {
-    block_attend(score, row, alphas, context, nullptr);
+  __syncthreads(); /* the state, and a query that is given, are complete */
+  if (!arguments.d_queries)
+    block_query(score, row);
+  float *own = alphas ? alphas + first : nullptr;
+  if (blocks == 1) {
+    block_attend_query(score, row, own, context, nullptr);
+    return;
   }
+  float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;
+  float *part = parts + (int64_t)segment * split.part_floats;
+  block_energies(score, row);
+  __syncthreads(); /* energies and the warps' maxima are complete */
+  block_exponents(row);
+  __syncthreads(); /* exponents and the warps' sums are complete */
+  part_finish(row, part, A);
+  block_context(row, A, own, context ? part : nullptr, nullptr, true);
+  if (row_is_complete(split.counters + b, blocks))
+    parts_join(parts, split.part_floats, blocks, A, length, alphas, context);
 }
 
 static struct placement attend_placement(const struct attend *arguments, const struct launch_device *device) {
   struct placement placement =
       placement_make(device->shared_bytes < SHARED_MOST ? device->shared_bytes : SHARED_MOST);
-  attention_place(&placement, &arguments->score, THREADS, arguments->time);
+  attention_place(&placement, &arguments->score, THREADS,
+                  arguments->time < SEGMENT ? arguments->time : SEGMENT);
   return placement;
 }
 
+/* The workspace: counters, always in the same place, then what each block needs. */
+static size_t attend_split_make(const struct attend *arguments, const struct placement *placement,
+                                struct attend_split *split) {
+  split->segments = (arguments->time + SEGMENT - 1) / SEGMENT;
+  split->part_floats = split->segments > 1 ? (arguments->score.annotation_width + 2 + 3) / 4 * 4 : 0;
+  size_t blocks = (size_t)arguments->batch * (size_t)split->segments;
+  size_t parts = (blocks * (size_t)split->part_floats + 63) / 64 * 64;
+  size_t floats = parts + blocks * (size_t)placement->workspace_floats;
+  split->counters = (unsigned *)arguments->d_workspace;
+  split->parts = (float *)((char *)arguments->d_workspace + COUNTER_BYTES);
+  split->workspace = split->parts + parts;
+  return floats == 0 ? 0 : COUNTER_BYTES + floats * sizeof(float);
+}
+
 extern "C" size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device) {
-  return (size_t)arguments->batch * (size_t)attend_placement(arguments, device).workspace_floats * 4;
+  struct placement placement = attend_placement(arguments, device);
+  struct attend_split split;
+  return attend_split_make(arguments, &placement, &split);
 }
 
 extern "C" cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream) {
@@ -75,12 +174,18 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
   LAUNCH_NEED(!arguments->d_queries || attention_has_query(arguments->score),
               "%s: queries for a score that has none", name);
   struct placement placement = attend_placement(arguments, stream->device);
-  LAUNCH_NEED(placement.workspace_floats == 0 || arguments->d_workspace, "%s: a workspace is needed", name);
+  struct attend_split split;
+  size_t needed = attend_split_make(arguments, &placement, &split);
+  LAUNCH_NEED(needed == 0 || arguments->d_workspace, "%s: a workspace is needed", name);
+  int64_t blocks = (int64_t)arguments->batch * split.segments;
+  LAUNCH_NEED(blocks <= INT32_MAX && (split.segments == 1 || arguments->batch <= ROWS_MOST),
+              "%s: too many rows (found B %d of T %d, at most %d beyond T %d)", name, (int)arguments->batch,
+              (int)arguments->time, (int)ROWS_MOST, (int)SEGMENT);
   size_t bytes = (size_t)placement.shared_floats * 4;
   cuseq_status status = launch_allow_shared(stream, name, attend_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
-  attend_kernel<<<(unsigned)arguments->batch, THREADS, bytes, (cudaStream_t)stream->stream>>>(*arguments,
-                                                                                              placement);
+  attend_kernel<<<(unsigned)blocks, THREADS, bytes, (cudaStream_t)stream->stream>>>(*arguments, placement,
+                                                                                    split);
   return launch_result(stream, name, cudaGetLastError());
 }

@@ -163,13 +163,14 @@ __device__ inline void block_exponents(const struct attention_row &row) {
     row.reduce[32 + warp] = sum;
 }
 
-/* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length. Any of the
- * targets may be NULL. Complete, and `partial` and energies free, after the caller's next barrier. */
+/* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length; is_part: not
+ * divided. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's next barrier. */
 __device__ inline void block_context(const struct attention_row &row, int A, float *alphas, float *context,
-                                     float *second) {
+                                     float *second, bool is_part = false) {
   int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
   float sum_all = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
   float normaliser = row.length > 0 ? 1.0f / sum_all : 0.0f; /* a row of no positions gives zeros */
+  normaliser = is_part ? 1.0f : normaliser;
   if (alphas)
     for (int t = (int)threadIdx.x; t < row.time; t += (int)blockDim.x)
       alphas[t] = t < row.length ? row.energies[t] * normaliser : 0.0f;
@@ -221,14 +222,19 @@ __device__ inline void block_attend_query(const struct attention_score &score,
   block_context(row, score.annotation_width, alphas, context, second);
 }
 
-/* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
-__device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
-                                    float *alphas, float *context, float *second) {
+/* The query, where the score has one; state must be ready and `partial` free. Complete at its end. */
+__device__ inline void block_query(const struct attention_score &score, const struct attention_row &row) {
   if (attention_has_query(score)) {
     block_dense(row.state, score.state_units, row.query_kernel, nullptr, attention_keys_wide(score),
                 row.query, row.partial);
     __syncthreads(); /* the query is complete */
   }
+}
+
+/* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
+__device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
+                                    float *alphas, float *context, float *second) {
+  block_query(score, row);
   block_attend_query(score, row, alphas, context, second);
 }
 

@@ -79,7 +79,9 @@ cuseq_status launch_initial_states(const struct initial_states *arguments,
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
  *   d_alphas      row b at d_alphas + b * alphas_stride, T of them, 0 at t >= length; may be NULL
  *   d_context     row b at d_context + b * context_stride, A of them; may be NULL
- *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream alone; not initialised; NULL where 0 */
+ *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream and of attend alone. Zeroed once, when it is made;
+ *                 every launch leaves it ready for the next one on the same stream, whatever its sizes. NULL where 0
+ * T up to 512 is a block a row; beyond, a block for every 512 positions of a row, and B at most 65536. */
 struct attend {
   struct attention_score score;
   struct initial_state start;

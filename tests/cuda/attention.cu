@@ -45,7 +45,7 @@ static void attention_case_check(const struct attention_case &c, uint64_t seed) 
   attend.d_keys = c.kind == CUSEQ_SCORE_DOT ? nullptr : d_keys.data();
   attend.alphas_stride = alphas_stride;
   attend.context_stride = context_stride;
-  device_array<char> workspace(attend_workspace_bytes(&attend, &device.device));
+  device_array<char> workspace(std::vector<char>(attend_workspace_bytes(&attend, &device.device), 0));
   attend.d_workspace = workspace.data();
   std::vector<float> first[2];
   for (int run = 0; run < 2; run++) {
@@ -102,16 +102,19 @@ static void attention_check(void) {
     attention_case_check({CUSEQ_SCORE_CONCAT, {n, 13, 1}, {RELU, SIGMOID, LINEAR}, 2, 9, 21, 18, true},
                          seed++);
   }
-  for (int T : {1, 2, 30, 31, 32, 33, 500, 513}) {
+  for (int T : {1, 2, 30, 31, 32, 33, 511, 512, 513, 1000}) {
     attention_case_check({CUSEQ_SCORE_CONCAT, {10, 1}, {TANH, RELU}, 2, T, 64, 64, false}, seed++);
     attention_case_check({CUSEQ_SCORE_CONCAT, {1}, {RELU}, 3, T, 6, 5, true}, seed++);
     attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 2, T, 20, 20, true}, seed++);
     attention_case_check({CUSEQ_SCORE_CONCAT, {5, 4, 3, 2, 1}, {TANH, LINEAR}, 2, T, 8, 9, true}, seed++);
   }
-  attention_case_check({CUSEQ_SCORE_ADDITIVE, {6}, {}, 1, 5000, 8, 4, false}, seed++);
+  for (int T : {4096, 5000, 16384}) {
+    attention_case_check({CUSEQ_SCORE_ADDITIVE, {6}, {}, 2, T, 8, 4, true}, seed++);
+    attention_case_check({CUSEQ_SCORE_CONCAT, {3, 1}, {TANH, RELU}, 3, T, 5, 4, true}, seed++);
+  }
   attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 2, 16384, 2, 2, true}, seed++);
   attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 1, 60000, 1, 1, false},
-                       seed++); /* energies in the workspace */
+                       seed++); /* many blocks */
   attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 3, 26000, 1, 1, true}, seed++); /* of several rows */
   attention_case_check({CUSEQ_SCORE_CONCAT, {3000, 2, 1}, {TANH}, 1, 3, 2, 2, false},
                        seed++); /* layers there */
@@ -166,6 +169,63 @@ static void extremes_check(void) {
       check_close("energies far from 0: alphas", d_alphas.read(), want_alphas, 3e-6);
       check_close("energies far from 0: context", d_context.read(), want_context, 3e-6);
     }
+}
+
+/* Rows of several blocks: a row has the bits that it has alone and without padding, whatever was on the workspace before;
+ * and either result may be left out. */
+static void long_rows_check(void) {
+  const int B = 5, T = 1700, A = 40, S = 12, lengths[] = {1700, 512, 513, 1, 1100};
+  random_source random(11);
+  test_device device;
+  random_score scored;
+  scored.make(CUSEQ_SCORE_CONCAT, A, S, {4, 1}, {TANH, LINEAR}, random);
+  both annotations, keys, state;
+  annotations.set(random.values((size_t)B * T * A, 1.0f));
+  keys.set(random.values((size_t)B * T * 4, 2.0f));
+  state.set(random.values((size_t)B * S, 1.0f));
+  device_array<int32_t> d_lengths(std::vector<int32_t>(lengths, lengths + B));
+  device_array<float> d_alphas((size_t)B * T), d_context((size_t)B * A);
+  struct attend attend = {};
+  attend.score = scored.score;
+  attend.start.state_units = S;
+  attend.start.d_given_h = state.d();
+  attend.batch = B;
+  attend.time = T;
+  attend.d_lengths = d_lengths.data();
+  attend.d_annotations = annotations.d();
+  attend.d_keys = keys.d();
+  attend.alphas_stride = T;
+  attend.context_stride = A;
+  attend.d_alphas = d_alphas.data();
+  attend.d_context = d_context.data();
+  device_array<char> workspace(std::vector<char>(attend_workspace_bytes(&attend, &device.device), 0));
+  attend.d_workspace = workspace.data();
+  if (!device.launched(launch_attend(&attend, &device.stream), "long rows"))
+    return;
+  std::vector<float> alphas = d_alphas.read(), context = d_context.read();
+  for (int b = 0; b < B; b++) {
+    struct attend alone = attend;
+    size_t first = (size_t)b * T;
+    device_array<float> own_alphas((size_t)lengths[b]), own_context((size_t)A);
+    alone.batch = 1;
+    alone.time = lengths[b];
+    alone.d_lengths = nullptr;
+    alone.d_annotations += first * A;
+    alone.d_keys += first * 4;
+    alone.start.d_given_h += (size_t)b * S;
+    for (int wanted = 1; wanted <= 3; wanted++) {
+      alone.d_alphas = wanted & 1 ? own_alphas.data() : nullptr;
+      alone.d_context = wanted & 2 ? own_context.data() : nullptr;
+      if (!device.launched(launch_attend(&alone, &device.stream), "a long row"))
+        return;
+    }
+    check_that(std::memcmp(own_alphas.read().data(), alphas.data() + first, (size_t)lengths[b] * 4) == 0 &&
+                   std::memcmp(own_context.read().data(), context.data() + (size_t)b * A, A * 4) == 0,
+               "a long row alone has the same bits");
+    for (int t = lengths[b]; t < T; t++)
+      check_that(alphas[first + t] == 0.0f, "weights of masked positions of a long row are zero");
+  }
+  check_that(workspace.intact(), "long rows: workspace");
 }
 
 /* kind, and whether the caller gives the state */
@@ -266,6 +326,7 @@ static void refusals_check(void) {
 
 int main() {
   attention_check();
+  long_rows_check();
   for (int n : {1, 16, 33, 64, 129, 200}) {
     initial_state_case_check(CUSEQ_INITIAL_STATE_ZEROS, false, 3, 2, n, 2 * n, true, 100 + n);
     initial_state_case_check(CUSEQ_INITIAL_STATE_ENCODER, false, 3, 2, n, 2 * n, true, 200 + n);

@@ -138,7 +138,7 @@ static void check_attention_of_no_positions(void) {
     char error[256] = "";
     struct launch_device device = rows_device();
     struct launch_stream stream = {NULL, &device, error, sizeof error};
-    device_array<char> workspace(attend_workspace_bytes(&a, &device));
+    device_array<char> workspace(std::vector<char>(attend_workspace_bytes(&a, &device), 0));
     a.d_workspace = workspace.data();
     check_that(launch_attend(&a, &stream) == CUSEQ_STATUS_OK, error);
     alphas[ended] = d_alphas.read(), contexts[ended] = d_context.read();

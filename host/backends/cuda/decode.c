@@ -58,16 +58,17 @@ static struct attend attend_of(const struct decode *decode) {
                          .d_workspace = decode->d_workspace};
 }
 
-static size_t workspace_bytes(const struct cuda_session *session) {
+/* The attention step's flags must stay as it leaves them: the loop has a workspace of its own. */
+static void workspaces_plan(struct cuda_session *session, struct cuda_plan *plan) {
   struct decode largest = {0};
   decode_fill(session, &largest);
   largest.batch = session->limits.batch;
   largest.time = session->limits.time;
   largest.steps = session->limits.steps;
   struct attend attend = attend_of(&largest);
-  size_t step = attend_workspace_bytes(&attend, &session->device);
   size_t loop = session->model->config.has_decoder ? decode_workspace_bytes(&largest, &session->device) : 0;
-  return step > loop ? step : loop;
+  cuda_plan_add(plan, &session->decoder->d_workspace, attend_workspace_bytes(&attend, &session->device));
+  cuda_plan_add(plan, &session->decoder->d_loop_workspace, loop);
 }
 
 cuseq_status cuda_decoder_open(struct cuda_session *session) {
@@ -88,7 +89,7 @@ void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
   size_t U = dot ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
   cuda_decoder_weights_plan(session, plan);
   cuda_plan_add(plan, &decoder->d_keys, B * T * U);
-  cuda_plan_add(plan, &decoder->d_workspace, workspace_bytes(session));
+  workspaces_plan(session, plan);
   cuda_plan_add(plan, &decoder->d_given_h, B * S);
   cuda_plan_add(plan, &decoder->d_given_c, loop ? B * S : 0);
   cuda_plan_add(plan, &decoder->d_previous, B * sizeof(int32_t));
@@ -211,7 +212,9 @@ static cuseq_status loop_queue(struct cuda_session *session, const struct decode
   if (cuda_choose(&session->model->config, &shape, &session->device, &session->forced).decoder ==
       CUDA_DECODER_STEPS)
     return cuda_decode_steps_queue(session, decode);
-  return cuda_launched(session, launch_decode(decode, &session->launch));
+  struct decode loop = *decode;
+  loop.d_workspace = session->decoder->d_loop_workspace;
+  return cuda_launched(session, launch_decode(&loop, &session->launch));
 }
 
 cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,

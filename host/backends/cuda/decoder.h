@@ -16,9 +16,9 @@ struct cuda_decode_steps {
 struct cuda_decoder {
   /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
   struct decode decode;
-  float *d_keys;  /* [B,T,U]; NULL for score dot */
-  bool keys_made; /* of what is encoded: a whole model in one launch leaves none */
-  void *d_workspace;
+  float *d_keys;                        /* [B,T,U]; NULL for score dot */
+  bool keys_made;                       /* of what is encoded: a whole model in one launch leaves none */
+  void *d_workspace, *d_loop_workspace; /* of the attention step, of the decoder loop */
   /* weights, as struct decode names them */
   float *d_key, *d_key_bias, *d_query, *d_value;
   float *d_layer_kernel[CUSEQ_MAX_ATTENTION_LAYERS], *d_layer_bias[CUSEQ_MAX_ATTENTION_LAYERS];
