@@ -15,8 +15,8 @@ from process import Failure, Worker
 
 SECONDS = 0.02  # calls of a round
 QUIET_SECONDS = 0.01  # after a call, until its threads sleep
-SLOW_US = 4e5  # what takes longer is timed in fewer rounds
-SLOW_ROUNDS = 4
+CELL_SECONDS = 8.0  # what takes longer in all is timed in fewer rounds, but not in fewer than
+LEAST_ROUNDS = 3
 ALLOWED = {name: 3e-6 for name in WORKLOADS} | {"W3": 1e-5, "W4": 1e-5}  # x max(1, |value|): T <= 64, longer
 
 
@@ -102,8 +102,8 @@ def wanted(cell: Cell, rounds: int) -> bool:
     """Whether the cell is to be timed in the next round."""
     if cell.reason:
         return False
-    slow = bool(cell.times) and min(cell.times) > SLOW_US
-    return len(cell.times) < (min(rounds, SLOW_ROUNDS) if slow else rounds)
+    enough = len(cell.times) >= LEAST_ROUNDS and sum(cell.times) * 1e-6 > CELL_SECONDS
+    return len(cell.times) < rounds and not enough
 
 
 def measure(cells: list[Cell], workers: dict[str, Worker], rounds: int) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """Who is compared: each system, how its worker is started, and what it is or had to do."""
 
 import os
+import platform
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,7 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
     """Every system, ours first; programs is where CMake left its own, packages where packages.py left the others."""
     python = str(packages / "venv/bin/python")
     onednn = packages / "venv/lib"
+    torch_blas = {"LD_LIBRARY_PATH": f"/usr/lib/{platform.machine()}-linux-gnu/openblas-openmp"}
     return [
         Peer(
             OURS,
@@ -95,10 +97,11 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
         Peer(
             "PyTorch eager",
             (sys.executable, str(HERE / "worker_torch.py")),
-            "nn.LSTM, nn.LSTMCell; the distribution's package (Debian 12: 1.13.1 of December 2022), with OpenBLAS; the newest "
+            "nn.LSTM, nn.LSTMCell; the distribution's package (Debian 12: 1.13.1 of December 2022), with OpenBLAS on its own OpenMP threads; the newest "
             "wheels are CUDA builds",
             "takes dense one-hot rows, ready-made; a K_a once, by hand; the decoder is a loop in Python",
             arguments=("eager",),
+            environment=torch_blas,
         ),
         Peer(
             "PyTorch TorchScript",
@@ -106,6 +109,7 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
             "the same model scripted, frozen and optimised for inference",
             "as PyTorch eager; the decoder's loop is in the script",
             arguments=("script",),
+            environment=torch_blas,
         ),
         Peer(
             "Keras compiled",

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from measure import ALLOWED, Cell
+from measure import ALLOWED, CELL_SECONDS, LEAST_ROUNDS, Cell
 from peers import OURS, WORKLOADS, Peer
 from start import Start
 from verdict import Verdict, median_of
@@ -26,8 +26,8 @@ def header(facts: dict[str, object], rounds: int) -> list[str]:
         f"# cuseq     {versions['cuseq']}, commit {facts['commit']}, {facts['date']}, {versions.get('compiler', '')}",
         f"# command   {facts['command']}",
         "# verified  every system's results against the float64 reference before anything was timed",
-        f"# rounds    {rounds}; in each, all systems one after the other, each the best of its calls of 20 ms; median of the",
-        f"#           rounds. What takes longer than {0.4:.1f} s is timed in four of them",
+        f"# rounds    {rounds}; in each, all systems one after the other, each the best of its calls of 20 ms; median",
+        f"#           of the rounds. After {CELL_SECONDS:.0f} s a case has had enough of them, but at least {LEAST_ROUNDS}",
         "# threads   1: bound to one processor. 2: two processors; peers may leave one idle",
         "# given     peers get dense one-hot rows and the layouts that they want ready-made: neither is timed",
         "# idle      workers wait for orders asleep; 10 ms of nothing before each is timed",

@@ -125,6 +125,12 @@ class Judging(unittest.TestCase):
         self.assertEqual(words["W2 >= 2x the best peer"], "not measured")
         self.assertEqual(words["W1 and W2 B1 >= 50x Keras XLA"], "not measured")
 
+    def test_a_slow_case_is_timed_in_fewer_rounds(self) -> None:
+        self.assertTrue(wanted(cell("W4", "a", 1, 9e6, 9e6), 11))
+        self.assertFalse(wanted(cell("W4", "a", 1, 9e6, 9e6, 9e6), 11))
+        self.assertTrue(wanted(cell("W4", "a", 1, 3e5, 3e5, 3e5), 11))
+        self.assertFalse(wanted(cell("W4", "a", 1, 3e5, 3e5, 3e5), 3))
+
     def test_start_is_judged_by_time_and_memory(self) -> None:
         for milliseconds, megabytes, word in (
             (14.0, 29.0, "reached"),
