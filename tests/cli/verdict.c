@@ -120,6 +120,21 @@ Test(verdict, with_feedback_a_row_is_compared_up_to_a_tie) {
   cr_assert(verdicts_missed(&verdicts));
 }
 
+Test(verdict, output_lengths_must_be_equal) {
+  teardown();
+  config.end_token = 2;
+  cr_assert_eq(results_make(&got, &config, B, T, Y, RESULT_SET_ALL), 0);
+  cr_assert_eq(results_make(&want, &config, B, T, Y, RESULT_SET_ALL), 0);
+  for (int64_t b = 0; b < B; b++)
+    *results_integers(&got, RESULT_OUTPUT_LENGTHS, b) = *results_integers(&want, RESULT_OUTPUT_LENGTHS, b) =
+        Y;
+  judge();
+  cr_assert(!verdicts_missed(&verdicts));
+  *results_integers(&got, RESULT_OUTPUT_LENGTHS, 1) = Y - 1;
+  judge();
+  cr_assert_eq(verdicts.arrays[RESULT_OUTPUT_LENGTHS].missed, 1);
+}
+
 Test(verdict, an_attention_only_model_has_no_tokens) {
   teardown();
   config.has_decoder = 0;

@@ -238,6 +238,13 @@ Test(plot_scale, is_the_least_that_holds_every_weight) {
   }
 }
 
+Test(plot_scale, looks_at_every_panel_and_only_at_what_is_shown) {
+  static const float some[] = {0.02f, 0.01f, 0.9f, 0.01f, 0.03f, 0.9f}, more[] = {0.01f, 0.15f};
+  const struct plot_panel drawn[] = {{NULL, some, 2, 2, 3, NULL, NULL}, {NULL, more, 1, 2, 2, NULL, NULL}};
+  cr_assert_eq(plot_scale(&(struct plot_figure){NULL, "out", "in", drawn, 1}), 0.05f);
+  cr_assert_eq(plot_scale(&(struct plot_figure){NULL, "out", "in", drawn, 2}), 0.2f);
+}
+
 Test(plot_ramp, gets_darker_on_white_and_lighter_on_black) {
   for (int level = 1; level <= RAMP_LEVELS; level++) {
     struct rgb light = ramp_color(RAMP_LIGHT, level), before = ramp_color(RAMP_LIGHT, level - 1);
@@ -249,4 +256,5 @@ Test(plot_ramp, gets_darker_on_white_and_lighter_on_black) {
   cr_assert_eq(ramp_level(-1, 1), 0);
   cr_assert_eq(ramp_level(INFINITY, 1), RAMP_LEVELS);
   cr_assert_eq(ramp_level(0.5f, 1), RAMP_LEVELS / 2);
+  cr_assert_eq(ramp_level(0.49f, 1), RAMP_LEVELS / 2, "the nearest level");
 }
