@@ -50,5 +50,8 @@ int main() {
   struct lstm_order empty = {0, NULL, NULL};
   check_that(launch_lstm_order(&empty, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
              "an empty order is refused");
+  device_array<int32_t> lengths((size_t)1);
+  struct lstm_order many = {65537, lengths.data(), lengths.data()};
+  check_that(launch_lstm_order(&many, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "too many rows are refused");
   return check_end();
 }

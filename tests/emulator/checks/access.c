@@ -146,6 +146,12 @@ static void *access_shared(struct emu_warp *w, const struct emu_instruction *in,
   }
   if (!w->launch->checks)
     return b->shared + offset;
+  if (b != w->block && b->cluster->phase == 0 &&
+      emu_finding(w, in, lane,
+                  "race: shared %s %u bytes at 0x%x of block %u of the cluster, which may not have begun (no "
+                  "barrier.cluster has been passed)",
+                  access_name(kind), bytes, offset, b->rank))
+    return NULL;
   if (kind & EMU_READ && !is_initialised(b->shared_initialised + offset, bytes) &&
       emu_finding(w, in, lane, "uninitialised: shared %s %u bytes at 0x%x (never written)", access_name(kind),
                   bytes, offset))

@@ -45,6 +45,19 @@ static uint32_t merged(uint32_t old, uint32_t context, uint32_t mask, bool stron
   return old & EMU_SHADOW_STRONG ? word : word & ~(uint32_t)EMU_SHADOW_STRONG;
 }
 
+/* ld.global.nc of what another block of the launch wrote: ordered or not, an older copy may be in the cache. */
+static bool stale(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                  const struct emu_allocation *a, uint64_t offset, unsigned bytes, uint32_t word) {
+  char what[300];
+  emu_allocation_describe(a, what, sizeof what);
+  return emu_finding(
+      w, in, lane,
+      "race: global read of %u bytes at 0x%llx (%llu bytes into %s) by ld.global.nc, which does not see "
+      "what the same launch wrote there (by block %llu)",
+      bytes, (unsigned long long)(a->base + offset), (unsigned long long)offset, what,
+      (unsigned long long)emu_global_block_of(w->launch, word >> EMU_CONTEXT_SHIFT));
+}
+
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                      const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
   struct emu_block *b = w->block;
@@ -59,6 +72,10 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
     bool same = w->storing && !memcmp(a->host + offset, w->storing, bytes);
     if (!same && in_the_way(b, writer, mask, strong) &&
         !report(w, in, lane, a, offset, bytes, kind, writer, true))
+      return false;
+    if (kind & EMU_NONCOHERENT && writer & mask && writer >> EMU_CONTEXT_SHIFT != b->context &&
+        writer >> EMU_CONTEXT_SHIFT >= w->launch->first_context &&
+        stale(w, in, lane, a, offset, bytes, writer))
       return false;
     if (kind & EMU_WRITE) {
       if (in_the_way(b, reader, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, reader, false))

@@ -110,6 +110,7 @@ enum emu_access_kind {
   EMU_SCOPE_BLOCK = 8, /* a strong access whose scope is the block (.cta) only */
   EMU_SCOPE_CLUSTER = 16,
   EMU_ALL_OF_WARP = 32, /* all lanes do it, not just the one that is named */
+  EMU_NONCOHERENT = 64, /* a read through a cache that does not see what the launch writes */
 };
 
 /* The place in host memory of `bytes` bytes at a device address for one lane, having done every check

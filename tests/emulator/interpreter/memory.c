@@ -147,6 +147,8 @@ static enum emu_decode_result decode(struct emu_decoder *d, struct emu_instructi
   emu_take_space(d, out);
   t->kind = is_store ? EMU_WRITE : EMU_READ;
   take_ordering(d, out, t);
+  if (emu_has(d, "nc"))
+    t->kind |= EMU_NONCOHERENT;
   take_hints(d);
   int vector = emu_take_one(d, vectors);
   enum emu_type type = emu_take_type(d);

@@ -66,7 +66,8 @@ static inline bool emu_global_word(const struct emu_launch *l, const struct emu_
 static inline unsigned char *emu_look_closer(struct emu_warp *w, const struct emu_instruction *in,
                                              enum emu_space space, uint64_t address, unsigned bytes,
                                              bool write, unsigned lane) {
-  return write ? NULL : emu_access(w, in, space, address, bytes, EMU_READ, lane);
+  const struct emu_transfer *t = in->extra;
+  return write ? NULL : emu_access(w, in, space, address, bytes, t->kind, lane);
 }
 
 static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct emu_instruction *in,

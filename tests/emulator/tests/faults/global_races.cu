@@ -179,6 +179,24 @@ template <bool SYNC> __global__ void __cluster_dims__(2, 1, 1) cluster_steps(int
   cluster.sync();
 }
 
+template <bool SYNC> __global__ void __cluster_dims__(2, 1, 1) cluster_begins(int *to) {
+  __shared__ int mine[32];
+  cg::cluster_group cluster = cg::this_cluster();
+  if (SYNC)
+    cluster.sync();
+  unsigned there = cluster.block_rank() ^ 1;
+  cluster.map_shared_rank(mine, there)[threadIdx.x] = threadIdx.x; // fault: cluster_not_begun
+  cluster.sync();
+  to[blockIdx.x * 32 + threadIdx.x] = mine[threadIdx.x];
+}
+
+template <bool COHERENT> __global__ void exchange(int *cells, int *to) {
+  unsigned i = blockIdx.x * 64 + threadIdx.x;
+  cells[i] = i;
+  cg::this_grid().sync();
+  to[i] = COHERENT ? __ldcg(cells + (i ^ 64)) : __ldg(cells + (i ^ 64)); // fault: read_only_cache
+}
+
 template <bool FENCES> __global__ void lock(int *mutex, int *sum) {
   if (threadIdx.x != 0)
     return;
@@ -297,6 +315,10 @@ SMALL(grid_without_sync, cooperatively((void *)grid_steps<false>))
 SMALL(grid_with_sync, cooperatively((void *)grid_steps<true>))
 SMALL(cluster_without_sync, (cluster_steps<false><<<4, 32>>>(a, b)))
 SMALL(cluster_with_sync, (cluster_steps<true><<<4, 32>>>(a, b)))
+SMALL(cluster_not_begun, (cluster_begins<false><<<4, 32>>>(a)))
+SMALL(cluster_begun, (cluster_begins<true><<<4, 32>>>(a)))
+SMALL(read_only_cache, cooperatively((void *)exchange<false>))
+SMALL(cache_of_all_blocks, cooperatively((void *)exchange<true>))
 SMALL(lock_without_fences, (planted_address(b), lock<false><<<6, 32>>>(a, b)))
 SMALL(lock_with_fences, (lock<true><<<6, 32>>>(a, b)))
 SMALL(look_back, (decoupled_look_back<<<12, 64>>>(a, b, c, d, e)))
@@ -346,6 +368,17 @@ static const struct planted_case cases[] = {
      RACE("cluster_steps", "[0-9]", "(read|write) of 4 bytes at 0x[0-9a-f]+",
           "(read|write) by block \\([0-9],0,0\\)")},
     {"cluster_with_sync", cluster_with_sync, TWIN},
+    {"cluster_not_begun", cluster_not_begun, FINDING, cudaErrorLaunchFailure,
+     "race: kernel cluster_begins[^ ]*, [^ ]*%S:%L, block \\([0-9],0,0\\), thread \\([0-9]+,0,0\\): shared "
+     "write of 4 "
+     "bytes at 0x[0-9a-f]+ of block [01] of the cluster, which may not have begun .no barrier.cluster has "
+     "been passed."},
+    {"cluster_begun", cluster_begun, TWIN},
+    {"read_only_cache", read_only_cache, FINDING, cudaErrorLaunchFailure,
+     "race: kernel exchange[^ ]*, [^ ]*%S:%L, block \\([0-9],0,0\\), thread \\([0-9]+,0,0\\): global read of "
+     "4 bytes "
+     "at 0x[0-9a-f]+ .* by ld.global.nc, which does not see what the same launch wrote there"},
+    {"cache_of_all_blocks", cache_of_all_blocks, TWIN},
     {"lock_without_fences", lock_without_fences,
      RACE("lock", "[0-9]", "read of 4 bytes at %A", "write by block \\([0-9],0,0\\)")},
     {"lock_with_fences", lock_with_fences, TWIN},
