@@ -152,8 +152,9 @@ struct lstm_merge {
 };
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream);
 
+enum { LSTM_ORDER_ROWS = 65536 };
 /* The permutation of rows by falling length (rows of one length in their order), for d_order.
- *   d_lengths [B], d_order [B]; B <= 65536 */
+ *   d_lengths [B], d_order [B]; B <= LSTM_ORDER_ROWS: with more, rows may stay in their order */
 struct lstm_order {
   int32_t batch;
   const int32_t *d_lengths;

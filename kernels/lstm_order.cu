@@ -2,7 +2,6 @@
 #include "launch_error.cuh"
 
 static const int ORDER_THREADS = 256;
-static const int32_t ORDER_ROWS = 65536;
 
 /* computes  order[place(b)] = b, place(b) = number of rows that are longer than b, or as long and before it.
  * shapes    lengths [B], order [B].
@@ -30,10 +29,10 @@ static __global__ void __launch_bounds__(ORDER_THREADS)
 
 cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct launch_stream *stream) {
   const struct lstm_order *a = arguments;
-  if (a->batch < 1 || a->batch > ORDER_ROWS || !a->d_lengths || !a->d_order)
+  if (a->batch < 1 || a->batch > LSTM_ORDER_ROWS || !a->d_lengths || !a->d_order)
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "lstm order: an array is missing or B is not possible (B %d, 1 to %d)", a->batch,
-                         ORDER_ROWS);
+                         LSTM_ORDER_ROWS);
   unsigned blocks = (unsigned)(a->batch + ORDER_THREADS - 1) / ORDER_THREADS;
   lstm_order_rows<<<blocks, ORDER_THREADS, 0, (cudaStream_t)stream->stream>>>(a->batch, a->d_lengths,
                                                                               a->d_order);

@@ -389,9 +389,9 @@ static void *work(void *argument) {
     worker->status = cuseq_session_synchronize(session);
   if (worker->status != CUSEQ_STATUS_OK)
     strncpy(worker->error, cuseq_last_error(), sizeof worker->error - 1);
-  cudaGetDevice(&worker->current);
   cudaMemcpy(worker->got.decoding.outputs, outputs, bytes, cudaMemcpyDeviceToHost);
   cuseq_session_close(session);
+  cudaGetDevice(&worker->current);
   cudaFree(outputs);
   cudaFree(x);
   return NULL;

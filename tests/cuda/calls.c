@@ -146,6 +146,33 @@ Test(cuda_calls, a_session_gives_the_same_bits_whatever_it_ran_before) {
   cuseq_model_destroy(model);
 }
 
+/* More rows than the kernel that orders them takes. */
+Test(cuda_calls, very_many_rows_of_mixed_lengths_agree_with_the_reference) {
+  enum { ROWS = 65539 };
+  static const char smallest[] =
+      "{\"version\":1,\"encoder\":{\"features\":2,\"units\":1,\"direction\":\"forward\"},"
+      "\"attention\":{\"score\":\"dot\"}}";
+  struct random random = {37};
+  cuseq_model *model = random_model(smallest, &(struct random_widths){0}, &random);
+  static int32_t ids[ROWS * 2], lengths[ROWS];
+  for (int i = 0; i < ROWS; i++) {
+    ids[2 * i] = random_below(&random, 2);
+    ids[2 * i + 1] = random_below(&random, 2);
+    lengths[i] = 1 + random_below(&random, 2);
+  }
+  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = ROWS, .time = 2, .lengths = lengths};
+  static float got[ROWS * 2], want[ROWS * 2];
+  const char *const devices[] = {"reference", "cuda"};
+  for (int i = 0; i < 2; i++) {
+    cuseq_session *session = session_of(model, devices[i], ROWS, 2);
+    cr_assert_eq(cuseq_encode(session, &input, &(cuseq_encoding){.annotations = i ? got : want}),
+                 CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    cuseq_session_close(session);
+  }
+  cr_expect(compare_f32(got, want, ROWS * 2, 3e-6), "%s", compare_report());
+  cuseq_model_destroy(model);
+}
+
 /* A caller who wants one array only, or none, gets that one. */
 Test(cuda_calls, any_output_may_be_left_out) {
   struct random random = {34};

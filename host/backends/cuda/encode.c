@@ -104,12 +104,15 @@ cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend
   return cuda_check_queue(session);
 }
 
-/* The rows by falling length: mixed batches start their longest chains first. */
+/* Whether mixed batches start their longest chains first. So many rows fill the device all the same. */
+static bool is_ordered(const struct cuda_session *session, const struct backend_input *input) {
+  return input->lengths && input->batch <= LSTM_ORDER_ROWS && session->choice.encoder != CUDA_ENCODER_CELL;
+}
+
 static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
   struct lstm_order order = {input->batch, session->d_lengths, session->d_order};
-  return input->lengths && session->choice.encoder != CUDA_ENCODER_CELL
-             ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
-             : CUSEQ_STATUS_OK;
+  return is_ordered(session, input) ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
+                                    : CUSEQ_STATUS_OK;
 }
 
 /* Where direction d of a layer writes: into the annotations side by side, or apart to be merged. */
@@ -180,7 +183,7 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
                                    .activation = config->activation,
                                    .recurrent_activation = config->recurrent_activation,
                                    .d_lengths = session->d_encoded_lengths,
-                                   .d_order = input->lengths ? session->d_order : NULL,
+                                   .d_order = is_ordered(session, input) ? session->d_order : NULL,
                                    .d_recurrent = layer->d_recurrent,
                                    .d_bias = layer->d_bias,
                                    .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,

@@ -122,7 +122,8 @@ static void check_addresses(void) {
         "cvta.shared.u64 %q0, %q0; getctarank.u64 %r2, %q0; mad.lo.u32 %r1, %r1, 10, %r2; st.global.b32 "
         "[%mine], %r1;",
         next_and_own);
-  check("st.shared::cluster",
+  check("st.shared::cluster", /* not before the other block has begun */
+        SYNC
         "mad.lo.u32 %r11, %thread, 4, %r10; mapa.shared::cluster.u32 %r12, %r11, %r21; mad.lo.u32 %r0, %r20, "
         "1000, %thread;\n"
         "st.shared::cluster.b32 [%r12], %r0;\n"
