@@ -146,6 +146,78 @@ Test(cuda_calls, a_session_gives_the_same_bits_whatever_it_ran_before) {
   cuseq_model_destroy(model);
 }
 
+struct attended {
+  float context[B * 16], alphas[B * T];
+};
+
+static void attend(cuseq_session *session, struct attended *result) {
+  memset(result, 0, sizeof *result);
+  cr_assert_eq(cuseq_attend(session, NULL, result->context, result->alphas), CUSEQ_STATUS_OK, "%s",
+               cuseq_last_error());
+}
+
+/* A whole model in one launch leaves no keys behind, and rows lie as close as in the call, not as in the limits. */
+Test(cuda_calls, attending_sees_what_the_last_call_encoded) {
+  static const char small[] = "{\"version\":1,\"encoder\":{\"features\":6,\"units\":7},"
+                              "\"attention\":{\"score\":\"additive\"},"
+                              "\"decoder\":{\"units\":14,\"steps\":3},\"output\":{\"units\":5}}";
+  struct random random = {38};
+  cuseq_model *model = random_model(small, &widths, &random);
+  float x[2][B * T * F];
+  struct attended got, want;
+  input_fill(x[0], 90);
+  input_fill(x[1], 91);
+  cuseq_session *session = session_of(model, "cuda", 5, 13);
+  for (int i = 0; i < 4; i++) {
+    cuseq_input input = input_of(x[i % 2]);
+    input.batch = i % 2 ? 2 : 3;
+    input.time = i % 2 ? 5 : 8;
+    cuseq_session *other = session_of(model, "cuda", input.batch, input.time);
+    cr_assert_eq(cuseq_encode(other, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    attend(other, &want);
+    cuseq_session_close(other);
+    cr_assert_eq(i % 2 ? cuseq_run(session, &input, NULL, &(cuseq_decoding){0})
+                       : cuseq_encode(session, &input, NULL),
+                 CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    attend(session, &got);
+    assert_same_bytes(got.context, want.context, sizeof got.context);
+    assert_same_bytes(got.alphas, want.alphas, sizeof got.alphas);
+  }
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+/* Energies of more positions than a block has shared memory for, in the attention step and in the decoder's loop. */
+Test(cuda_calls, very_long_rows_agree_with_the_reference) {
+  enum { LONG = 60000, ROWS = 2 };
+  static const char smallest[] =
+      "{\"version\":1,\"encoder\":{\"features\":2,\"units\":1,\"direction\":\"forward\"},"
+      "\"attention\":{\"score\":\"dot\"},\"decoder\":{\"units\":1,\"steps\":2},\"output\":{\"units\":3}}";
+  static const char *const devices[] = {"reference", "cuda"};
+  static int32_t ids[ROWS * LONG];
+  static float alphas[2][ROWS * LONG], outputs[2][ROWS * 2 * 3];
+  struct random random = {39};
+  cuseq_model *model = random_model(smallest, &(struct random_widths){0}, &random);
+  for (int i = 0; i < ROWS * LONG; i++)
+    ids[i] = random_below(&random, 2);
+  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = ROWS, .time = LONG};
+  setenv("CUSEQ_CUDA_PLAN", "decoder=loop", 1);
+  for (int i = 0; i < 2; i++) {
+    cuseq_session *session = session_of(model, devices[i], ROWS, LONG);
+    cr_assert_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs[i]}), CUSEQ_STATUS_OK,
+                 "%s", cuseq_last_error());
+    cr_assert_eq(cuseq_attend(session, NULL, NULL, alphas[i]), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    cuseq_session_close(session);
+  }
+  unsetenv("CUSEQ_CUDA_PLAN");
+  cr_expect(compare_f32(outputs[1], outputs[0], ROWS * 2 * 3, 1e-5), "%s", compare_report());
+  for (int i = 0; i < ROWS * LONG; i++)
+    for (int device = 0; device < 2; device++)
+      alphas[device][i] *= LONG; /* about 1 */
+  cr_expect(compare_f32(alphas[1], alphas[0], ROWS * LONG, 1e-4), "%s", compare_report());
+  cuseq_model_destroy(model);
+}
+
 /* More rows than the kernel that orders them takes. */
 Test(cuda_calls, very_many_rows_of_mixed_lengths_agree_with_the_reference) {
   enum { ROWS = 65539 };
