@@ -27,6 +27,8 @@ PASS_ON(waits, cudaEventSynchronize, (cudaEvent_t event), event)
 PASS_ON(waits, cudaDeviceSynchronize, (void))
 PASS_ON(queries, cudaPointerGetAttributes, (struct cudaPointerAttributes * attributes, const void *pointer),
         attributes, pointer)
+PASS_ON(orders, cudaStreamWaitEvent, (cudaStream_t stream, cudaEvent_t event, unsigned flags), stream, event,
+        flags)
 PASS_ON(allocations, cudaMalloc, (void **memory, size_t bytes), memory, bytes)
 PASS_ON(allocations, cudaMallocHost, (void **memory, size_t bytes), memory, bytes)
 PASS_ON(allocations, cudaHostAlloc, (void **memory, size_t bytes, unsigned flags), memory, bytes, flags)

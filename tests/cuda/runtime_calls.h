@@ -5,6 +5,7 @@
 struct runtime_calls {
   int waits;       /* for a stream, an event or the device */
   int queries;     /* of pointers */
+  int orders;      /* of one stream after another */
   int allocations; /* of memory, streams and events */
 };
 

@@ -2,6 +2,7 @@
 
 #include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
+#include "backends/cuda/rows.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -81,8 +82,12 @@ static void cuda_close(void *state) {
   cuda_blas_close(session);
   cuda_decoder_close(session);
   cudaFree(session->arena);
-  cuda_ring_close(&session->ring_in);
-  cuda_ring_close(&session->ring_out);
+  cuda_rows_close(session);
+  if (session->rings) {
+    cuda_ring_close(&session->rings->in);
+    cuda_ring_close(&session->rings->out);
+  }
+  free(session->rings);
   cudaFreeHost(session->checks.h_fault);
   if (session->stream && !session->limits.stream)
     cudaStreamDestroy(session->stream);
@@ -133,12 +138,15 @@ static cuseq_status staging_open(struct cuda_session *session) {
   CUDA_TRY(
       cudaHostAlloc((void **)&session->checks.h_fault, sizeof *session->checks.h_fault, cudaHostAllocMapped));
   session->checks.h_fault->found = 0;
+  session->rings = calloc(1, sizeof *session->rings);
+  if (!session->rings)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   if (session->limits.memory == CUSEQ_MEMORY_DEVICE)
     return CUSEQ_STATUS_OK;
-  TRY(cuda_ring_open(&session->ring_in, (B * T * F + B * (states + 2 * S + 2)) * sizeof(float)));
+  TRY(cuda_ring_open(&session->rings->in, (B * T * F + B * (states + 2 * S + 2)) * sizeof(float)));
   if (session->limits.asynchronous)
     return CUSEQ_STATUS_OK;
-  return cuda_ring_open(&session->ring_out,
+  return cuda_ring_open(&session->rings->out,
                         (B * (T * A + 2 * states + Y * (A + T + S + V + 1) + 2 * S + 1)) * sizeof(float));
 }
 
@@ -146,6 +154,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
   TRY(cuda_decoder_open(session));
   TRY(cuda_memory_take(session));
   TRY(staging_open(session));
+  TRY(cuda_rows_open(session));
   TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
@@ -294,14 +303,33 @@ static cuseq_status encode_queue(struct cuda_session *session, const struct back
   return cuda_encode_fetch(session, encoding);
 }
 
+cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_input *input,
+                             const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
+  bool queued = false;
+  cuda_input_place(session, input, decoding);
+  if (decoding)
+    TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
+  if (queued)
+    return CUSEQ_STATUS_OK;
+  TRY(encode_queue(session, input, encoding));
+  return decoding ? cuda_decode_queue(session, decoding) : CUSEQ_STATUS_OK;
+}
+
+/* The same, large batches in windows. */
+static cuseq_status rows_queue(struct cuda_session *session, const struct backend_input *input,
+                               const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
+  bool queued;
+  TRY(cuda_rows_queue(session, input, encoding, decoding, &queued));
+  return queued ? CUSEQ_STATUS_OK : cuda_call_queue(session, input, encoding, decoding);
+}
+
 static cuseq_status cuda_encode(void *state, const struct backend_input *input,
                                 const cuseq_encoding *encoding) {
   struct cuda_session *session = state;
   CUDA_RANGE("encode", input->batch, input->time, session->model->config.units);
   int before;
   TRY(call_begin(session, encoding_on_host(session, encoding), &before));
-  cuda_input_place(session, input, NULL);
-  return call_end(session, encode_queue(session, input, encoding), before);
+  return call_end(session, rows_queue(session, input, encoding, NULL), before);
 }
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
@@ -321,17 +349,6 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
-static cuseq_status run_queue(struct cuda_session *session, const struct backend_input *input,
-                              const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
-  bool queued = false;
-  cuda_input_place(session, input, decoding);
-  TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
-  if (queued)
-    return CUSEQ_STATUS_OK;
-  TRY(encode_queue(session, input, encoding));
-  return cuda_decode_queue(session, decoding);
-}
-
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
@@ -339,7 +356,7 @@ static cuseq_status cuda_run(void *state, const struct backend_input *input, con
   bool host = encoding_on_host(session, encoding) || decoding_on_host(session, decoding);
   int before;
   TRY(call_begin(session, host, &before));
-  return call_end(session, run_queue(session, input, encoding, decoding), before);
+  return call_end(session, rows_queue(session, input, encoding, decoding), before);
 }
 
 static cuseq_status cuda_synchronize(void *state) {

@@ -12,6 +12,8 @@
 #include <cuda_runtime_api.h>
 
 struct cuda_blas;
+struct cuda_later;
+struct cuda_rows;
 struct cuda_graphs;
 
 /* One layer of the encoder on the device, both directions; packed as launch.h says. */
@@ -46,6 +48,10 @@ struct cuda_ring {
   int32_t current;
 };
 
+struct cuda_rings {
+  struct cuda_ring in, out;
+};
+
 /* check.c: what is checked on the device. */
 struct cuda_checks {
   struct input_check next; /* gathered, not queued yet */
@@ -61,6 +67,8 @@ struct cuda_session {
   int32_t index; /* cuda:N */
   cudaStream_t stream;
   cudaStream_t stream_in, stream_out; /* of copies from and to the host */
+  struct cuda_rows *rows;             /* rows.c; NULL where calls are not large enough */
+  struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
   char error[512];
   struct launch_stream launch;
   struct cuda_blas *blas;     /* NULL until a shape needs it */
@@ -72,7 +80,7 @@ struct cuda_session {
   void *arena; /* all device memory, one allocation */
   struct cuda_layer layers[MODEL_MAX_LAYERS];
   struct cuda_decoder *decoder; /* weights and buffers of attention and decoder */
-  struct cuda_ring ring_in, ring_out;
+  struct cuda_rings *rings;
   struct cuda_checks checks;
   /* the call under way */
   uint8_t places[BACKEND_ARRAYS]; /* enum cuda_place, of arrays that are not NULL */
@@ -146,6 +154,10 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
                                float *alphas);
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding);
 
+/* cuda.c: queues a call, as one launch where the model fits into one; decoding may be NULL. */
+cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_input *input,
+                             const cuseq_encoding *encoding, const cuseq_decoding *decoding);
+
 /* whole.c: queues encoder and decoder as one launch where the model fits into one, and copies of what is
  * wanted; otherwise it does nothing. *queued says which. */
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
@@ -214,7 +226,8 @@ void cuda_check_states(struct cuda_session *session, enum backend_array name, co
 /* The input, `width` elements a position; target NULL: it stays where it is. */
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths);
-/* Queues the launch, if there is anything to check. */
+/* Ends the bringing of inputs: what is queued from here on comes after their copies, beginning with the
+ * checks, if there is anything to check. */
 cuseq_status cuda_check_queue(struct cuda_session *session);
 /* After the stream has been waited for: the first fault since the last report, as a status with a line of
  * text. */

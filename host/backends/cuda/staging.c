@@ -4,7 +4,7 @@
  * one slot the host fills the other, so that arrays of any size go through memory of a fixed size. A slot
  * is taken again when the device is through with it, which an event tells; what came from the device is
  * then handed to the caller. */
-#include "backends/cuda/cuda.h"
+#include "backends/cuda/rows.h"
 
 #include "error.h"
 
@@ -83,7 +83,7 @@ static cuseq_status staged_in(struct cuda_session *session, char *device, const 
   while (bytes > 0) {
     void *room = NULL;
     size_t given = 0;
-    TRY(ring_take(&session->ring_in, session->stream_in, bytes, &room, &given));
+    TRY(ring_take(&session->rings->in, session->stream_in, bytes, &room, &given));
     memcpy(room, host, given);
     CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->stream_in));
     device += given;
@@ -108,7 +108,7 @@ cuseq_status cuda_copy_in_f64(struct cuda_session *session, float *device, const
   while (count > 0) {
     void *room = NULL;
     size_t given = 0;
-    TRY(ring_take(&session->ring_in, session->stream_in, count * sizeof *device, &room, &given));
+    TRY(ring_take(&session->rings->in, session->stream_in, count * sizeof *device, &room, &given));
     for (size_t i = 0; i < given / sizeof *device; i++)
       ((float *)room)[i] = (float)host[i];
     CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->stream_in));
@@ -120,7 +120,7 @@ cuseq_status cuda_copy_in_f64(struct cuda_session *session, float *device, const
 }
 
 static cuseq_status staged_out(struct cuda_session *session, char *host, const char *device, size_t bytes) {
-  struct cuda_ring *ring = &session->ring_out;
+  struct cuda_ring *ring = &session->rings->out;
   while (bytes > 0) {
     void *room = NULL;
     size_t given = 0;
@@ -139,6 +139,14 @@ cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array arra
                            const void *device, size_t bytes) {
   if (!out || out == device || bytes == 0)
     return CUSEQ_STATUS_OK;
+  if (session->later && session->places[array] != CUDA_PLACE_DEVICE) {
+    struct cuda_later *later = session->later;
+    later->copies[later->count].array = array;
+    later->copies[later->count].out = out;
+    later->copies[later->count].device = device;
+    later->copies[later->count++].bytes = bytes;
+    return CUSEQ_STATUS_OK;
+  }
   if (session->places[array] == CUDA_PLACE_PAGEABLE)
     return staged_out(session, out, device, bytes);
   if (session->places[array] == CUDA_PLACE_LOCKED)
@@ -151,11 +159,11 @@ cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array arra
 /* ---- a call's end ---- */
 
 cuseq_status cuda_staging_leave(struct cuda_session *session) {
-  return ring_turn(&session->ring_in, session->stream_in);
+  return ring_turn(&session->rings->in, session->stream_in);
 }
 
 void cuda_staging_end(struct cuda_session *session, bool delivers) {
-  struct cuda_ring *rings[] = {&session->ring_in, &session->ring_out};
+  struct cuda_ring *rings[] = {&session->rings->in, &session->rings->out};
   for (int r = 0; r < 2; r++)
     for (int i = 0; i < CUDA_SLOTS; i++) {
       /* the older slot first: the order does not matter, as no two deliveries of a call overlap */
