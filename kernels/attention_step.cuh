@@ -151,14 +151,16 @@ __device__ inline void block_energies(const struct attention_score &score, const
 /* energies become exp(e - max), and each warp's sum goes to reduce[32 + warp]; complete after the next barrier. */
 __device__ inline void block_exponents(const struct attention_row &row) {
   int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
-  float most = warp_max(lane < warps ? row.reduce[lane] : -INFINITY);
   float sum = 0.0f;
-  for (int t = (int)threadIdx.x; t < row.length; t += (int)blockDim.x) {
-    float p = device_exp(row.energies[t] - most);
-    row.energies[t] = p;
-    sum += p;
+  if (warp * WARP < row.length) { /* the same in a warp: short rows are few warps' work */
+    float most = warp_max(lane < warps ? row.reduce[lane] : -INFINITY);
+    for (int t = (int)threadIdx.x; t < row.length; t += (int)blockDim.x) {
+      float p = device_exp(row.energies[t] - most);
+      row.energies[t] = p;
+      sum += p;
+    }
+    sum = warp_sum(sum);
   }
-  sum = warp_sum(sum);
   if (lane == 0)
     row.reduce[32 + warp] = sum;
 }
@@ -168,7 +170,9 @@ __device__ inline void block_exponents(const struct attention_row &row) {
 __device__ inline void block_context(const struct attention_row &row, int A, float *alphas, float *context,
                                      float *second, bool is_part = false) {
   int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
-  float sum_all = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+  float sum_all = row.reduce[32];
+  if (row.length > WARP) /* otherwise the other warps' sums are 0 */
+    sum_all = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
   float normaliser = row.length > 0 ? 1.0f / sum_all : 0.0f; /* a row of no positions gives zeros */
   normaliser = is_part ? 1.0f : normaliser;
   if (alphas)

@@ -13,6 +13,9 @@
  * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
  *           device's limit; the dates: 148.7 KB with everything kept
  * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
+ * cost      a step of the dates (S 64, A 64, T 30, U 10, V 11), by thread: 1090 instructions without activation functions, of
+ *           them 141 fma of cell, output, query and context; 1.2 floating-point instructions for each fma. Counted on the
+ *           emulated device at sm_90, PTX.
  * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
 __global__ void __launch_bounds__(DECODE_THREADS, 1)
     decode_kernel(const __grid_constant__ struct decode d,

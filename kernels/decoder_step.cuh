@@ -96,7 +96,7 @@ __device__ inline int block_output(const float *logits, int V, bool is_softmax, 
   }
   /* a NaN at 0 is never beaten, and nothing beats it where all the rest is NaN */
   int token = index == INT32_MAX || logits[0] != logits[0] ? 0 : index;
-  if (!output)
+  if (!output || (narrow && warp > 0)) /* the first warp writes few classes */
     return token;
   if (!is_softmax) {
     for (int v = (int)threadIdx.x; v < V; v += (int)blockDim.x)

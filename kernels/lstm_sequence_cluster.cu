@@ -11,7 +11,7 @@
  * numerics  float32, k ascending in each quarter, (0 + 1) + (2 + 3); a row's bits depend on itself alone.
  * why       256 KB of U fill the registers of one SM exactly and leave none to compute with; two SMs have
  *           room. One cluster barrier a step.
- * cost      a step, by thread: 308 instructions (199 float32, of them 128 fma of the product). Counted as for
+ * cost      a step, by thread: 315 instructions (199 float32, of them 128 fma of the product). Counted as for
  *           one warp. */
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 #define LSTM_CLUSTER_BODY(source) lstm_chain_block<lstm_core_cluster128, source>(p)

@@ -113,9 +113,8 @@ static void attention_check(void) {
     attention_case_check({CUSEQ_SCORE_CONCAT, {3, 1}, {TANH, RELU}, 3, T, 5, 4, true}, seed++);
   }
   attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 2, 16384, 2, 2, true}, seed++);
-  attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 1, 60000, 1, 1, false},
-                       seed++); /* many blocks */
-  attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 3, 26000, 1, 1, true}, seed++); /* of several rows */
+  attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 1, 60000, 1, 1, false}, seed++); /* many blocks */
+  attention_case_check({CUSEQ_SCORE_DOT, {}, {}, 3, 26000, 1, 1, true}, seed++);  /* of several rows */
   attention_case_check({CUSEQ_SCORE_CONCAT, {3000, 2, 1}, {TANH}, 1, 3, 2, 2, false},
                        seed++); /* layers there */
   attention_case_check({CUSEQ_SCORE_GENERAL, {}, {}, 1, 2, 3, 1100, false}, seed++);
