@@ -73,6 +73,7 @@ cuseq_backend_run(nonfinite 90 COMMAND cuda_nonfinite ${one_job} --filter nonfin
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
+cuseq_backend_run(calls_stages 90 COMMAND cuda_calls ${one_job} ENVIRONMENT CUSEQ_CUDA_PLAN=stages)
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
                   CUSEQ_EMULATOR_SEED=7)
 # Mappings forced on shapes that they are not chosen for.
