@@ -68,6 +68,12 @@ target_link_libraries(cuda_plan PRIVATE cuseq_kernels ${CUSEQ_CUDART} stdc++)
 set(one_job -j1)
 cuseq_backend_run(backends 90 COMMAND cuda_backends ${one_job})
 cuseq_backend_run(properties 90 COMMAND cuda_properties ${one_job} ENVIRONMENT CUSEQ_EMULATOR_SEED=3)
+# States that a caller gives to the encoder, in the graph of cells and across multiprocessors too.
+foreach(way IN ITEMS encoder=cell encoder=grid)
+  string(MAKE_C_IDENTIFIER ${way} name)
+  cuseq_backend_run(states_${name} 90 COMMAND cuda_properties ${one_job} --filter properties/*states*
+                    ENVIRONMENT CUSEQ_CUDA_PLAN=${way})
+endforeach()
 # Infinity is left out: the device's sigmoid of it is 1e-38, not 0.
 cuseq_backend_run(nonfinite 90 COMMAND cuda_nonfinite ${one_job} --filter nonfinite/nan*)
 cuseq_backend_run(golden 90 COMMAND cuda_golden ${one_job})
