@@ -98,7 +98,7 @@ if(NOT CUSEQ_TEST_GPU)
   target_include_directories(cuda_lesser SYSTEM PRIVATE ${CUSEQ_CUDA_INCLUDE})
   target_link_libraries(cuda_lesser PRIVATE ${CMAKE_DL_LIBS})
   set_target_properties(cuda_lesser PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
-  foreach(less IN ITEMS cooperative cooperative,clusters)
+  foreach(less IN ITEMS cooperative cooperative,clusters pointers)
     string(MAKE_C_IDENTIFIER ${less} name)
     cuseq_backend_run(backends_without_${name} 90 COMMAND cuda_backends_smoke ${one_job}
                       ENVIRONMENT CUSEQ_LESSER=${less} LD_PRELOAD=$<TARGET_FILE:cuda_lesser>)

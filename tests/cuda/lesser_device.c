@@ -1,6 +1,7 @@
 /* A device or a runtime that has less than the emulated one, for LD_PRELOAD. CUSEQ_LESSER is a list of words:
  *   cooperative, clusters   the device says that it has none, and such a launch is an error
- *   launches                the device says that it has both, and such a launch is an error all the same */
+ *   launches                the device says that it has both, and such a launch is an error all the same
+ *   pointers                the runtime cannot tell where an array lies */
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -48,4 +49,11 @@ __attribute__((visibility("default"))) cudaError_t cudaLaunchKernelExC(const cud
   *(void **)&real = runtime("cudaLaunchKernelExC");
   return is_without("clusters") || is_without("launches") ? cudaErrorNotSupported
                                                           : real(config, kernel, arguments);
+}
+
+__attribute__((visibility("default"))) cudaError_t
+cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, const void *pointer) {
+  cudaError_t (*real)(struct cudaPointerAttributes *, const void *);
+  *(void **)&real = runtime("cudaPointerGetAttributes");
+  return is_without("pointers") ? cudaErrorNotSupported : real(attributes, pointer);
 }

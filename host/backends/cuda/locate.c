@@ -40,11 +40,26 @@ static cuseq_status on_host(const struct cuda_session *session, enum backend_arr
   return CUSEQ_STATUS_OK;
 }
 
+/* A runtime that cannot tell is taken to mean host arrays, unless the session was promised the device's. */
+static cudaError_t attributes_ask(const struct cuda_session *session, const void *pointer,
+                                  struct cudaPointerAttributes *attributes) {
+  cudaError_t error = cudaPointerGetAttributes(attributes, pointer);
+  if (error != cudaErrorNotSupported)
+    return error;
+  cudaGetLastError();
+  bool is_promised = session->limits.memory == CUSEQ_MEMORY_DEVICE;
+  *attributes = (struct cudaPointerAttributes){
+      .type = is_promised ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered, .device = session->index};
+  return cudaSuccess;
+}
+
 cuseq_status cuda_locate(void *state, enum backend_array array, const void *pointer, bool *is_on_device) {
   struct cuda_session *session = state;
   const char *name = backend_array_name(array);
   struct cudaPointerAttributes attributes;
-  CUDA_TRY(cudaPointerGetAttributes(&attributes, pointer));
+  cudaError_t error = attributes_ask(session, pointer, &attributes);
+  if (error != cudaSuccess)
+    return cuda_failure(error, "cudaPointerGetAttributes");
   bool is_managed = attributes.type == cudaMemoryTypeManaged;
   bool as_host = is_managed && session->limits.memory == CUSEQ_MEMORY_HOST;
   *is_on_device = attributes.type == cudaMemoryTypeDevice || (is_managed && !as_host);
