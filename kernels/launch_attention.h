@@ -102,6 +102,23 @@ struct attend {
 size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device);
 cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream);
 
+/* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers whose weights are there
+ * (launch_attend with d_context NULL is the first half: energies and softmax). Any B, T, A; a row of length 0 has context 0.
+ *   d_lengths  [B] each 0..T, or NULL: all T
+ *   d_alphas   row b at d_alphas + b * alphas_stride; not looked at where t >= length
+ *   d_context  row b at d_context + b * context_stride, A of them */
+struct attention_context {
+  int32_t batch, time, annotation_width;
+  const int32_t *d_lengths;
+  const float *d_annotations; /* [B,T,A] */
+  const float *d_alphas;
+  int64_t alphas_stride;
+  float *d_context;
+  int64_t context_stride;
+};
+cuseq_status launch_attention_context(const struct attention_context *arguments,
+                                      const struct launch_stream *stream);
+
 /* The whole decoder loop, all steps of all rows, any S, A, T, V, Y: one launch.
  * Outputs, each may be NULL, 4-byte aligned, as in cuseq_decoding. */
 struct decode {

@@ -129,6 +129,7 @@ Test(graphs, large_decoders_agree_whichever_way_they_run) {
        .decoder = fed,
        .widths = {.embedding_units = 13}},
       {.B = 6, .T = 3, .Y = 5, .F = 3, .H = 8, .S = 150, .V = 2, .decoder = ends, .ragged = true},
+      {.B = 4, .T = 3, .Y = 5, .F = 3, .H = 150, .S = 9, .V = 2, .decoder = ends, .ragged = true},
       {.B = 2,
        .T = 6,
        .Y = 2,

@@ -10,6 +10,8 @@
 
 /* Values of the query's weights from which on a product over all rows is less work than each row's block reading them all. */
 enum { QUERY_PRODUCT = 128 * 128 };
+/* Annotations wider than this are summed by a kernel of their own, in more blocks than rows. */
+enum { CONTEXT_WITH_ENERGIES = 256 };
 
 /* U where the queries are products, otherwise 0. */
 static int32_t query_width(const cuseq_config *config) {
@@ -123,7 +125,7 @@ static cuseq_status gates_queue(struct cuda_session *session, const struct decod
   return cuda_blas_product(session, &product);
 }
 
-/* The queries, where they are products, and one attention step. */
+/* The queries, where they are products, then energies and softmax, and the context. */
 static cuseq_status attention_queue(struct cuda_session *session, const struct attend *attend) {
   int32_t S = attend->score.state_units, U = query_width(&session->model->config);
   const struct cuda_product query = {.a = attend->start.d_given_h,
@@ -133,9 +135,23 @@ static cuseq_status attention_queue(struct cuda_session *session, const struct a
                                      .n = U,
                                      .k = S,
                                      .lda = S};
+  struct attend energies = *attend;
+  const struct attention_context context = {.batch = attend->batch,
+                                            .time = attend->time,
+                                            .annotation_width = attend->score.annotation_width,
+                                            .d_lengths = attend->d_lengths,
+                                            .d_annotations = attend->d_annotations,
+                                            .d_alphas = attend->d_alphas,
+                                            .alphas_stride = attend->alphas_stride,
+                                            .d_context = attend->d_context,
+                                            .context_stride = attend->context_stride};
   if (U > 0)
     TRY(cuda_blas_product(session, &query));
-  return cuda_launched(session, launch_attend(attend, &session->launch));
+  if (context.annotation_width <= CONTEXT_WITH_ENERGIES)
+    return cuda_launched(session, launch_attend(attend, &session->launch));
+  energies.d_context = NULL;
+  TRY(cuda_launched(session, launch_attend(&energies, &session->launch)));
+  return cuda_launched(session, launch_attention_context(&context, &session->launch));
 }
 
 static cuseq_status loop_queue(struct cuda_session *session, const void *arguments) {

@@ -1,0 +1,54 @@
+/* The context vector from weights that are there already: a weighted sum of the annotations. */
+#include "launch_attention.h"
+#include "launch_error.cuh"
+
+enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS };
+
+/* computes  context = sum_t alphas[t] a[t] over t < length, of every row
+ * shapes    as in launch_attention.h; 4-byte aligned; the output aliases nothing
+ * mapping   block = (row, 32 columns of A); warp = every 16th position, lane = column: a warp reads 128 bytes of a position at a
+ *           time, four positions under way. The 16 sums of a column are added up through shared memory, after one barrier
+ * launch    grid B ceil(A / 32), block 512, static shared memory 2 KB
+ * budget    40 registers; 2 KB of shared memory
+ * numerics  float32; each warp adds its positions in their order, the first warp the 16 sums in theirs: deterministic, and the
+ *           order depends on the row's length alone
+ * why       where A is wide, more blocks read the annotations side by side than the one of a row that makes the energies */
+__global__ void __launch_bounds__(THREADS)
+    attention_context_kernel(const __grid_constant__ struct attention_context c, int tiles) {
+  __shared__ float sums[PARTS][COLUMNS];
+  int b = (int)blockIdx.x / tiles, part = (int)threadIdx.x / COLUMNS, lane = (int)threadIdx.x % COLUMNS;
+  int A = c.annotation_width, column = ((int)blockIdx.x - b * tiles) * COLUMNS + lane;
+  int length = c.d_lengths ? c.d_lengths[b] : c.time;
+  const float *alphas = c.d_alphas + b * c.alphas_stride;
+  const float *annotations = c.d_annotations + (int64_t)b * c.time * A + column;
+  float sum = 0.0f;
+  if (column < A)
+#pragma unroll 4
+    for (int t = part; t < length; t += PARTS)
+      sum = fmaf(alphas[t], annotations[(int64_t)t * A], sum);
+  sums[part][lane] = sum;
+  __syncthreads(); /* all sums of the columns are there */
+  if (part > 0 || column >= A)
+    return;
+  float total = 0.0f;
+#pragma unroll
+  for (int i = 0; i < PARTS; i++)
+    total += sums[i][lane];
+  c.d_context[b * c.context_stride + column] = total;
+}
+
+extern "C" cuseq_status launch_attention_context(const struct attention_context *arguments,
+                                                 const struct launch_stream *stream) {
+  static const char *const name = "launch_attention_context";
+  const struct attention_context *a = arguments;
+  LAUNCH_NEED(a->batch >= 1 && a->time >= 1 && a->annotation_width >= 1,
+              "%s: batch, time or A below 1 (found %d, %d, %d)", name, (int)a->batch, (int)a->time,
+              (int)a->annotation_width);
+  LAUNCH_NEED(a->d_alphas && a->d_annotations && a->d_context, "%s: an array is NULL", name);
+  int tiles = (a->annotation_width + COLUMNS - 1) / COLUMNS;
+  int64_t blocks = (int64_t)a->batch * tiles;
+  LAUNCH_NEED(blocks <= INT32_MAX, "%s: too many rows (found B %d of A %d)", name, (int)a->batch,
+              (int)a->annotation_width);
+  attention_context_kernel<<<(unsigned)blocks, THREADS, 0, (cudaStream_t)stream->stream>>>(*a, tiles);
+  return launch_result(stream, name, cudaGetLastError());
+}
