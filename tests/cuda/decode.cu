@@ -1,18 +1,6 @@
 /* The decoder loop alone against float64: every score, initial state, feedback, activation; sizes, lengths, end tokens. */
 #include "decoder_host.h"
 
-static const cuseq_activation TANH = CUSEQ_ACTIVATION_TANH, RELU = CUSEQ_ACTIVATION_RELU,
-                              SIGMOID = CUSEQ_ACTIVATION_SIGMOID, LINEAR = CUSEQ_ACTIVATION_LINEAR,
-                              HARD = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                              KERAS2 = CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2,
-                              SOFTMAX = CUSEQ_ACTIVATION_SOFTMAX;
-static const cuseq_initial_state ZEROS = CUSEQ_INITIAL_STATE_ZEROS, ENCODER = CUSEQ_INITIAL_STATE_ENCODER,
-                                 DENSE = CUSEQ_INITIAL_STATE_DENSE;
-static const cuseq_feedback NONE = CUSEQ_FEEDBACK_NONE, OUTPUT = CUSEQ_FEEDBACK_OUTPUT;
-static const cuseq_score CONCAT = CUSEQ_SCORE_CONCAT, DOT = CUSEQ_SCORE_DOT, GENERAL = CUSEQ_SCORE_GENERAL,
-                         ADDITIVE = CUSEQ_SCORE_ADDITIVE;
-enum { ALL = 255 };
-
 static std::vector<double> doubles(const std::vector<float> &x) {
   return std::vector<double>(x.begin(), x.end());
 }

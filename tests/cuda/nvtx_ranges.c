@@ -138,7 +138,8 @@ Test(nvtx, a_product_ahead_of_the_sequence_is_a_range, .init = listen, .fini = f
                   ".\n");
 }
 
-Test(nvtx, a_small_model_is_one_range_between_its_copies, .init = listen, .fini = folder_remove) {
+/* The dates model, opened, run and closed. */
+static void run_dates(int calls) {
   static const float x[B * T * 37];
   cuseq_model *model;
   done(cuseq_model_load("models/dates.safetensors", &model));
@@ -146,9 +147,14 @@ Test(nvtx, a_small_model_is_one_range_between_its_copies, .init = listen, .fini 
   int32_t tokens[B * 10];
   const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
   const cuseq_decoding decoding = {.tokens = tokens};
-  done(cuseq_run(session, &input, NULL, &decoding));
+  for (int i = 0; i < calls; i++)
+    done(cuseq_run(session, &input, NULL, &decoding));
   cuseq_session_close(session);
   cuseq_model_destroy(model);
+}
+
+Test(nvtx, a_small_model_is_one_range_between_its_copies, .init = listen, .fini = folder_remove) {
+  run_dates(1);
   expect_recorded("cuseq: open B=3 T=8 H=32\n"
                   "cuseq:   upload B=3 T=8 H=32\n"
                   ".\n"
@@ -170,17 +176,7 @@ static void listen_and_force_graphs(void) {
 /* A graph is made once: the same call again only launches it. */
 Test(nvtx, making_a_graph_is_a_range_of_the_first_call, .init = listen_and_force_graphs,
      .fini = folder_remove) {
-  static const float x[B * T * 37];
-  cuseq_model *model;
-  done(cuseq_model_load("models/dates.safetensors", &model));
-  cuseq_session *session = open_on_cuda(model);
-  int32_t tokens[B * 10];
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
-  const cuseq_decoding decoding = {.tokens = tokens};
-  done(cuseq_run(session, &input, NULL, &decoding));
-  done(cuseq_run(session, &input, NULL, &decoding));
-  cuseq_session_close(session);
-  cuseq_model_destroy(model);
+  run_dates(2);
   expect_recorded("cuseq: open B=3 T=8 H=32\n"
                   "cuseq:   upload B=3 T=8 H=32\n"
                   ".\n"
