@@ -1,5 +1,5 @@
 /* cuseq convert: other people's model files. */
-#include "formats/convert.h"
+#include "convert/convert.h"
 
 #include "cli/command.h"
 #include "cli/interrupt.h"

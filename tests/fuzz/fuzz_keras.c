@@ -2,7 +2,7 @@
  *
  * An input is a stream (host/formats/hdf5/stream.h) of a whole-model .h5; one that begins with a text of JSON and a zero
  * byte stands for a .keras archive: that is its config.json, and the stream of its weights follows. */
-#include "formats/keras/model_text.h"
+#include "convert/keras/model_text.h"
 
 #include <stdlib.h>
 #include <string.h>

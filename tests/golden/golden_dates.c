@@ -1,6 +1,7 @@
 /* The date model: what lies in models/ is what examples/dates/dates.keras converts to, it reads what people write, and
  * the public model of the same exercise, saved by Keras 2, gives its dates. Run from the repository's root. */
-#include "formats/convert.h"
+#include "convert/convert.h"
+#include "formats/hdf5/process.h"
 #include "formats/npy.h"
 #include "support/compare.h"
 
@@ -29,7 +30,7 @@ static char *text_of(const char *path) {
 static cuseq_model *converted(const char *path) {
   cuseq_model *model;
   char *vocabulary = text_of("examples/dates/vocabulary.json");
-  convert_set_hdf5_program(HDF5_PROGRAM);
+  hdf5_process_set_program(HDF5_PROGRAM);
   cr_assert(keras_convert(path, vocabulary, &model, NULL) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   free(vocabulary);
   return model;

@@ -3,7 +3,8 @@
 #include "index.h"
 #include "vector.h"
 
-#include "formats/convert.h"
+#include "convert/convert.h"
+#include "formats/hdf5/process.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -25,7 +26,7 @@ ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_sa
   char path[200];
   char *notes = NULL;
   cuseq_model *model = NULL;
-  convert_set_hdf5_program(HDF5_PROGRAM);
+  hdf5_process_set_program(HDF5_PROGRAM);
   snprintf(path, sizeof path, FOLDER "%s", line->columns[FILE_NAME]);
   cuseq_status status = keras_convert(path, NULL, &model, &notes);
   free(notes);

@@ -3,7 +3,7 @@
 #include "index.h"
 #include "vector.h"
 
-#include "formats/convert.h"
+#include "convert/convert.h"
 #include "support/compare.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,7 @@
 /* Keras files that are damaged, cut short, not what they say, or hostile: each gets an error that names the file, and
  * neither a crash nor a hang, a descriptor, a child or a file is left behind. Run from the repository's root. */
-#include "formats/convert.h"
+#include "convert/convert.h"
+#include "formats/hdf5/process.h"
 #include "support/bytes.h"
 #include "support/folder.h"
 
@@ -45,7 +46,7 @@ static size_t open_descriptors(void) {
 static cuseq_status convert(const char *path) {
   cuseq_model *model = (cuseq_model *)1;
   char *notes = (char *)1;
-  convert_set_hdf5_program(HDF5_PROGRAM);
+  hdf5_process_set_program(HDF5_PROGRAM);
   cuseq_status status = keras_convert(path, NULL, &model, &notes);
   if (status != CUSEQ_STATUS_OK) {
     const char *text = cuseq_last_error();
@@ -77,7 +78,7 @@ Test(keras_bad, what_is_no_keras_file_is_said_to_be_none) {
 
 Test(keras_bad, missing_hdf5_program_is_named) {
   cuseq_model *model = NULL;
-  convert_set_hdf5_program(folder_path("cuseq-hdf5"));
+  hdf5_process_set_program(folder_path("cuseq-hdf5"));
   cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, &model, NULL) == CUSEQ_STATUS_IO);
   cr_expect(strstr(cuseq_last_error(), "cuseq-hdf5"), "%s", cuseq_last_error());
 }
@@ -96,7 +97,7 @@ static const char *write_program(const char *name, const char *text) {
 
 static void expect_child_error(const char *script, const char *words) {
   cuseq_model *model = NULL;
-  convert_set_hdf5_program(write_program("stand-in", script));
+  hdf5_process_set_program(write_program("stand-in", script));
   size_t descriptors = open_descriptors();
   cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, &model, NULL) == CUSEQ_STATUS_INVALID_FILE, "%s",
             script);

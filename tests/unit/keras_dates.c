@@ -1,7 +1,8 @@
 /* The public model of the "translate dates" exercise, saved whole by Keras 2.1.3. Its recurrent activation is Keras 2's
  * hard sigmoid; with another one the last date comes out wrong. Run from the repository's root. */
+#include "convert/convert.h"
 #include "cuseq/cuseq.h"
-#include "formats/convert.h"
+#include "formats/hdf5/process.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ Test(keras_dates, model_of_the_exercise_gives_the_dates) {
     cr_skip_test("%s is not there", path);
   cuseq_model *model = NULL;
   char *notes = NULL;
-  convert_set_hdf5_program(HDF5_PROGRAM);
+  hdf5_process_set_program(HDF5_PROGRAM);
   cr_assert(keras_convert(path, NULL, &model, &notes) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cr_expect(notes != NULL && strstr(notes, "'s0'") != NULL && strstr(notes, "'c0'") != NULL,
             "the inputs that are taken as zeros are not named: %s", notes != NULL ? notes : "no notes");

@@ -1,5 +1,5 @@
 /* The stream that cuseq-hdf5 writes, as its reader takes it. */
-#include "formats/keras/hdf5_tree.h"
+#include "formats/hdf5/tree.h"
 #include "support/bytes.h"
 
 #include <criterion/criterion.h>

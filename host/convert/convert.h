@@ -1,0 +1,23 @@
+/* From other people's model files to cuseq models: what `cuseq convert` calls. */
+#ifndef CUSEQ_CONVERT_H
+#define CUSEQ_CONVERT_H
+
+#include "cuseq/cuseq.h"
+
+/* Reads a whole Keras model: a legacy .h5 (HDF5) or a .keras archive, told apart by their first bytes.
+ *   path             the file
+ *   vocabulary_json  the JSON object that becomes the configuration's "vocabulary"; NULL: none
+ *   model            receives the model, NULL on failure
+ *   notes            may be NULL: receives what the user should know about the conversion (initial states
+ * that are inputs, say), lines that end in '\n', for free(); NULL when there is nothing to say HDF5 is read
+ * in a child process, the program cuseq-hdf5. Errors name the file and, for a graph that cuseq cannot
+ * express, the layer. Blocks. Thread-safe, but for hdf5_process_set_program. */
+cuseq_status keras_convert(const char *path, const char *vocabulary_json, cuseq_model **model, char **notes);
+
+/* Reads a PyTorch state_dict from .safetensors.
+ *   path         the file
+ *   config_json  the configuration of docs/model-format.md with one more key, "names", from our prefixes to
+ * the checkpoint's: docs/from-pytorch.md model        receives the model, NULL on failure */
+cuseq_status pytorch_convert(const char *path, const char *config_json, cuseq_model **model);
+
+#endif

@@ -1,0 +1,127 @@
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+static const struct {
+  const char *name;
+  cuseq_activation activation;
+} names[] = {
+    {"linear", CUSEQ_ACTIVATION_LINEAR},   {"tanh", CUSEQ_ACTIVATION_TANH},
+    {"relu", CUSEQ_ACTIVATION_RELU},       {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+    {"softmax", CUSEQ_ACTIVATION_SOFTMAX}, {"hard_sigmoid", CUSEQ_ACTIVATION_HARD_SIGMOID},
+};
+
+/* The last part of "package>name". */
+static const char *plain_name(const char *name) {
+  const char *mark = strrchr(name, '>');
+  return mark != NULL ? mark + 1 : name;
+}
+
+cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const json_t *setting, cuseq_activation absent, cuseq_activation *activation,
+                              bool *own) {
+  *own = false;
+  *activation = absent;
+  if (setting == NULL)
+    return CUSEQ_STATUS_OK;
+  if (json_is_null(setting)) {
+    *activation = CUSEQ_ACTIVATION_LINEAR;
+    return CUSEQ_STATUS_OK;
+  }
+  const char *name = json_string_value(setting);
+  if (name == NULL && json_is_object(setting)) {
+    const json_t *config = json_object_get(setting, "config");
+    *own = true;
+    name = json_string_value(config);
+    name = name != NULL ? plain_name(name) : json_string_value(json_object_get(setting, "class_name"));
+    if (name == NULL || strcmp(name, "softmax") != 0)
+      return layer_refuse(layer,
+                          "its activation is the author's own function '%.60s', whose code the file lacks",
+                          name != NULL ? name : "?");
+  }
+  for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i].name, name) == 0) {
+      *activation = names[i].activation;
+      if (*activation == CUSEQ_ACTIVATION_HARD_SIGMOID && evaluator->version.major < 3)
+        *activation = CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
+      return CUSEQ_STATUS_OK;
+    }
+  return layer_refuse(layer, "cuseq has no activation '%.60s'", name != NULL ? name : "?");
+}
+
+/* ---- softmax -------------------------------------------------------------------------------------- */
+
+static int32_t time_axis(const struct value *value) {
+  for (int32_t i = 0; i < value->axis_count; i++)
+    if (value->axes[i].kind == AXIS_TIME)
+      return i;
+  return -1;
+}
+
+static cuseq_status classes(struct evaluator *evaluator, void *layer, int32_t child, int32_t *expression) {
+  return expression_unary(&evaluator->expressions, EXPRESSION_CLASSES, 0, child, layer, expression);
+}
+
+cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
+                           struct value *value) {
+  char text[128];
+  const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  if (value->axes[axis].kind == AXIS_TIME && e->width == 1 && e->timed)
+    return expression_unary(&evaluator->expressions, EXPRESSION_SOFTMAX, 0, value->expression, layer,
+                            &value->expression);
+  if (value_is_feature_axis(&evaluator->expressions, value, axis)) {
+    if (e->width == 1)
+      return layer_refuse(layer,
+                          "a softmax over an axis of one entry is 1 everywhere (needed: over the positions, "
+                          "axis 1)");
+    return value_map(evaluator, value, classes, (void *)layer);
+  }
+  return layer_refuse(layer, "cuseq cannot express its softmax over axis %d of %s", axis,
+                      value_describe(&evaluator->expressions, value, text, sizeof text));
+}
+
+/* `softmax` as an activation runs over the last axis. Where that has one entry the result would be 1 everywhere, and
+ * the file is one of those whose author gave the name softmax to a function of his own that runs over the positions:
+ * Keras 2 writes no more than its name, Keras 3 marks it as a function. */
+static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer, bool own,
+                                    struct value *value) {
+  int32_t last = value->axis_count - 1, time = time_axis(value);
+  const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  bool single = value_is_feature_axis(&evaluator->expressions, value, last) && e->width == 1;
+  if (single && time >= 0 && (own || evaluator->version.major < 3)) {
+    if (e->timed)
+      TRY(evaluator_note(evaluator,
+                         "layer '%.100s': its softmax is taken over the positions, as it would be 1 "
+                         "everywhere over its last axis",
+                         layer->name));
+    return softmax_apply(evaluator, layer, time, value);
+  }
+  if (own)
+    return layer_refuse(layer,
+                        "its activation is the author's own function 'softmax', whose code the file lacks");
+  return softmax_apply(evaluator, layer, last, value);
+}
+
+struct elementwise {
+  const struct keras_layer *layer;
+  cuseq_activation activation;
+};
+
+static cuseq_status activate(struct evaluator *evaluator, void *context, int32_t child, int32_t *expression) {
+  const struct elementwise *map = context;
+  return expression_unary(&evaluator->expressions, EXPRESSION_ACTIVATION, (int32_t)map->activation, child,
+                          map->layer, expression);
+}
+
+cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                              cuseq_activation activation, bool own, struct value *value) {
+  if (activation == CUSEQ_ACTIVATION_LINEAR)
+    return CUSEQ_STATUS_OK;
+  if (activation == CUSEQ_ACTIVATION_SOFTMAX)
+    return softmax_by_name(evaluator, layer, own, value);
+  if (activation == CUSEQ_ACTIVATION_HARD_SIGMOID || activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
+    return layer_refuse(layer, "cuseq has a hard sigmoid in LSTM gates only");
+  struct elementwise map = {layer, activation};
+  return value_map(evaluator, value, activate, &map);
+}

@@ -1,0 +1,180 @@
+#include "convert/keras/affine.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 64, MAX_VISITS = 20000 };
+static const size_t allowance = (size_t)4 << 20;
+
+struct walk {
+  const struct expressions *expressions;
+  const struct bases *bases;
+  const char *subject;
+  int32_t rows;
+  int depth;
+  int visits;
+};
+
+void affine_free(struct affine *affine) {
+  free(affine->matrix);
+  free(affine->bias);
+  *affine = (struct affine){0};
+}
+
+static cuseq_status affine_zeros(const struct walk *walk, int32_t columns, struct affine *affine) {
+  size_t elements = (size_t)walk->rows * (size_t)columns;
+  *affine = (struct affine){.rows = walk->rows, .columns = columns};
+  if (elements > allowance + 4 * walk->expressions->matrix_elements)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "its layers multiply out to weights of an absurd size");
+  affine->matrix = calloc(elements > 0 ? elements : 1, sizeof *affine->matrix);
+  affine->bias = calloc(columns > 0 ? (size_t)columns : 1, sizeof *affine->bias);
+  if (affine->matrix != NULL && affine->bias != NULL)
+    return CUSEQ_STATUS_OK;
+  affine_free(affine);
+  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
+static int32_t find_base(const struct bases *bases, int32_t expression) {
+  for (int32_t i = 0; i < bases->count; i++)
+    if (bases->list[i] == expression)
+      return i;
+  return -1;
+}
+
+/* The graph may be deep and share its parts: both are bounded. */
+static cuseq_status enter(struct walk *walk, const struct expression *e) {
+  if (++walk->visits > MAX_VISITS || walk->depth >= MAX_DEPTH)
+    return layer_refuse(e->layer, "too many layers without an activation follow each other");
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct affine *affine);
+
+/* target[:, at...] += scale * part */
+static void add_columns(struct affine *target, const struct affine *part, int32_t at, double scale) {
+  for (int32_t r = 0; r < part->rows; r++)
+    for (int32_t c = 0; c < part->columns; c++)
+      target->matrix[(size_t)r * (size_t)target->columns + (size_t)(at + c)] +=
+          scale * part->matrix[(size_t)r * (size_t)part->columns + (size_t)c];
+  for (int32_t c = 0; c < part->columns; c++)
+    target->bias[at + c] += scale * part->bias[c];
+}
+
+/* to [columns] += from [rows] kernel */
+static void multiply_row(const double *from, const struct matrix *kernel, double *to) {
+  size_t columns = (size_t)kernel->columns;
+  for (size_t k = 0; k < (size_t)kernel->rows; k++)
+    for (size_t c = 0; from[k] != 0 && c < columns; c++)
+      to[c] += from[k] * (double)kernel->data[k * columns + c];
+}
+
+static void multiply(const struct affine *child, const struct matrix *kernel, const struct matrix *bias,
+                     struct affine *affine) {
+  size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
+  for (size_t r = 0; r < (size_t)child->rows; r++)
+    multiply_row(child->matrix + r * inner, kernel, affine->matrix + r * columns);
+  if (child->bias != NULL)
+    multiply_row(child->bias, kernel, affine->bias);
+  for (size_t c = 0; bias != NULL && c < columns; c++)
+    affine->bias[c] += (double)bias->data[c];
+}
+
+static cuseq_status affine_base(const struct walk *walk, int32_t base, struct affine *affine) {
+  int32_t row = 0;
+  for (int32_t i = 0; i < base; i++)
+    row += expression_at(walk->expressions, walk->bases->list[i])->width;
+  for (int32_t c = 0; c < affine->columns; c++)
+    affine->matrix[(size_t)(row + c) * (size_t)affine->columns + (size_t)c] = 1;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status affine_operation(struct walk *walk, const struct expression *e, struct affine *affine) {
+  int32_t column = 0;
+  for (int32_t i = 0; i < e->child_count; i++) {
+    struct affine child;
+    walk->depth++;
+    TRY(walk_affine(walk, e->children[i], &child));
+    walk->depth--;
+    if (e->op == EXPRESSION_DENSE) {
+      const struct matrix *bias = e->bias >= 0 ? &walk->expressions->matrices[e->bias] : NULL;
+      multiply(&child, &walk->expressions->matrices[e->matrix], bias, affine);
+    } else {
+      add_columns(affine, &child, column, e->op == EXPRESSION_SCALE ? e->scalar : 1);
+      column += e->op == EXPRESSION_CONCAT ? child.columns : 0;
+    }
+    affine_free(&child);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static bool is_affine(const struct expression *e) {
+  return e->op == EXPRESSION_DENSE || e->op == EXPRESSION_CONCAT || e->op == EXPRESSION_ADD ||
+         e->op == EXPRESSION_SCALE || e->op == EXPRESSION_ZEROS;
+}
+
+static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct affine *affine) {
+  const struct expression *e = expression_at(walk->expressions, expression);
+  *affine = (struct affine){0};
+  TRY(enter(walk, e));
+  int32_t base = find_base(walk->bases, expression);
+  if (base < 0 && !is_affine(e))
+    return layer_refuse(e->layer, "%s depends on it in a way that cuseq cannot express", walk->subject);
+  TRY(affine_zeros(walk, e->width, affine));
+  cuseq_status status = base >= 0 ? affine_base(walk, base, affine) : affine_operation(walk, e, affine);
+  if (status != CUSEQ_STATUS_OK)
+    affine_free(affine);
+  return status;
+}
+
+cuseq_status affine_make(const struct expressions *expressions, int32_t expression, const struct bases *bases,
+                         const char *subject, struct affine *affine) {
+  struct walk walk = {.expressions = expressions, .bases = bases, .subject = subject};
+  for (int32_t i = 0; i < bases->count; i++)
+    walk.rows += expression_at(expressions, bases->list[i])->width;
+  return walk_affine(&walk, expression, affine);
+}
+
+static cuseq_status walk_leaves(struct walk *walk, int32_t expression, int32_t *leaves, int32_t capacity,
+                                int32_t *count) {
+  const struct expression *e = expression_at(walk->expressions, expression);
+  TRY(enter(walk, e));
+  if (find_base(walk->bases, expression) < 0 && is_affine(e)) {
+    walk->depth++;
+    for (int32_t i = 0; i < e->child_count; i++)
+      TRY(walk_leaves(walk, e->children[i], leaves, capacity, count));
+    walk->depth--;
+    return CUSEQ_STATUS_OK;
+  }
+  for (int32_t i = 0; i < *count; i++)
+    if (leaves[i] == expression)
+      return CUSEQ_STATUS_OK;
+  if (*count >= capacity)
+    return layer_refuse(e->layer, "too many things come together here");
+  leaves[(*count)++] = expression;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status affine_leaves(const struct expressions *expressions, int32_t expression,
+                           const struct bases *bases, int32_t *leaves, int32_t capacity, int32_t *count) {
+  struct walk walk = {.expressions = expressions, .bases = bases};
+  *count = 0;
+  return walk_leaves(&walk, expression, leaves, capacity, count);
+}
+
+bool affine_has_bias(const struct affine *affine) {
+  for (int32_t c = 0; c < affine->columns; c++)
+    if (affine->bias[c] != 0)
+      return true;
+  return false;
+}
+
+bool affine_is_identity(const struct affine *affine) {
+  if (affine->rows != affine->columns || affine_has_bias(affine))
+    return false;
+  for (int32_t r = 0; r < affine->rows; r++)
+    for (int32_t c = 0; c < affine->columns; c++)
+      if (affine->matrix[(size_t)r * (size_t)affine->columns + (size_t)c] != (r == c ? 1 : 0))
+        return false;
+  return true;
+}

@@ -1,0 +1,40 @@
+/* Affine maps: what dense layers without an activation, concatenations, sums and scalings come to. */
+#ifndef CUSEQ_KERAS_AFFINE_H
+#define CUSEQ_KERAS_AFFINE_H
+
+#include "convert/keras/expression.h"
+
+/* y = x M + m, x the bases side by side. */
+struct affine {
+  int32_t rows, columns;
+  double *matrix; /* [rows, columns] */
+  double *bias;   /* [columns] */
+};
+
+enum { AFFINE_MAX_BASES = 4 };
+
+/* The expressions that others are to be affine in. */
+struct bases {
+  int32_t list[AFFINE_MAX_BASES];
+  int32_t count;
+};
+
+/* Releases; does nothing on a zeroed structure. */
+void affine_free(struct affine *affine);
+
+/* Writes an expression as an affine map of the bases. What is neither a base nor affine is refused in the name of
+ * its layer: "NAME: `subject` depends on it in a way that cuseq cannot express". */
+cuseq_status affine_make(const struct expressions *expressions, int32_t expression, const struct bases *bases,
+                         const char *subject, struct affine *affine);
+
+/* What an expression is made of by affine operations: the bases and everything that is not affine.
+ *   leaves  [capacity] receives them, each once
+ *   count   receives their number; more than capacity is refused */
+cuseq_status affine_leaves(const struct expressions *expressions, int32_t expression,
+                           const struct bases *bases, int32_t *leaves, int32_t capacity, int32_t *count);
+
+/* Whether M is the unit matrix and m zero. */
+bool affine_is_identity(const struct affine *affine);
+bool affine_has_bias(const struct affine *affine);
+
+#endif

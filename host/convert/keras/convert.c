@@ -1,0 +1,105 @@
+/* keras_convert: files in, models out. */
+#include "convert/convert.h"
+#include "convert/keras/archive.h"
+#include "convert/keras/model_text.h"
+#include "error.h"
+#include "formats/hdf5/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static cuseq_status read_hdf5(int file, void **stream, struct hdf5_tree *tree) {
+  size_t size;
+  TRY(hdf5_process_run(file, stream, &size));
+  return hdf5_tree_parse(*stream, size, tree);
+}
+
+static cuseq_status convert_legacy(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+  void *stream = NULL;
+  struct hdf5_tree tree = {0};
+  cuseq_status status = read_hdf5(file, &stream, &tree);
+  if (status == CUSEQ_STATUS_OK)
+    status = model_text_convert_legacy(tree.root, vocabulary, model, notes);
+  hdf5_tree_free(&tree);
+  free(stream);
+  return status;
+}
+
+static cuseq_status convert_members(struct archive *archive, const json_t *vocabulary, cuseq_model **model,
+                                    char **notes) {
+  json_t *metadata = NULL, *config = NULL;
+  void *stream = NULL;
+  struct hdf5_tree tree = {0};
+  struct keras_version version;
+  cuseq_status status;
+  TRY_CLEANUP(model_text_parse(archive->metadata.bytes, archive->metadata.size, "metadata.json", &metadata));
+  const char *written_by = json_string_value(json_object_get(metadata, "keras_version"));
+  if (written_by == NULL) {
+    status = error_set(CUSEQ_STATUS_INVALID_FILE, "metadata.json: no keras_version");
+    goto cleanup;
+  }
+  TRY_CLEANUP(model_text_version(written_by, strlen(written_by), &version));
+  TRY_CLEANUP(model_text_parse(archive->config.bytes, archive->config.size, "config.json", &config));
+  TRY_CLEANUP(read_hdf5(archive->weights, &stream, &tree));
+  status = model_text_convert(config, &version, tree.root, false, vocabulary, model, notes);
+cleanup:
+  hdf5_tree_free(&tree);
+  free(stream);
+  json_decref(metadata);
+  json_decref(config);
+  return status;
+}
+
+static cuseq_status convert_archive(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+  struct archive archive;
+  TRY(archive_read(file, &archive));
+  cuseq_status status = convert_members(&archive, vocabulary, model, notes);
+  archive_free(&archive);
+  return status;
+}
+
+static cuseq_status convert_file(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+  static const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
+  unsigned char first[8] = {0};
+  struct stat facts;
+  if (fstat(file, &facts) != 0)
+    return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
+  if (!S_ISREG(facts.st_mode))
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a regular file");
+  if (facts.st_size == 0)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "the file is empty (needed a Keras .h5 or .keras)");
+  ssize_t got = pread(file, first, sizeof first, 0);
+  if (got < 0)
+    return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
+  if (memcmp(first, hdf5, sizeof hdf5) == 0)
+    return convert_legacy(file, vocabulary, model, notes);
+  if (memcmp(first, "PK\3\4", 4) == 0)
+    return convert_archive(file, vocabulary, model, notes);
+  return error_set(CUSEQ_STATUS_INVALID_FILE,
+                   "not a Keras model (neither HDF5, as .h5 is, nor a zip, as .keras is)");
+}
+
+cuseq_status keras_convert(const char *path, const char *vocabulary_json, cuseq_model **model, char **notes) {
+  json_t *vocabulary = NULL;
+  *model = NULL;
+  if (notes != NULL)
+    *notes = NULL;
+  if (vocabulary_json != NULL)
+    TRY(model_text_parse(vocabulary_json, strlen(vocabulary_json), "vocabulary", &vocabulary));
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  cuseq_status status;
+  if (file < 0) {
+    status = error_set(CUSEQ_STATUS_IO, "%s: %s", path, strerror(errno));
+  } else {
+    status = convert_file(file, vocabulary, model, notes);
+    close(file);
+    if (status != CUSEQ_STATUS_OK)
+      error_prefix(status, path);
+  }
+  json_decref(vocabulary);
+  return status;
+}

@@ -1,0 +1,51 @@
+/* Walks a graph from its outputs and gives every tensor its value. */
+#ifndef CUSEQ_KERAS_EVALUATE_H
+#define CUSEQ_KERAS_EVALUATE_H
+
+#include "convert/keras/value.h"
+#include "convert/keras/weights.h"
+
+struct evaluator {
+  struct expressions expressions;
+  struct arena *arena;
+  struct weights_source weights;
+  struct keras_version {
+    int major, minor;
+    bool tensorflow; /* "2.2.4-tf": TensorFlow 1 and 2 both wrote it */
+  } version;
+  const struct keras_model *model;
+  const struct keras_layer *sequence_input; /* the input layer that the encoder reads, or NULL so far */
+  char *notes;                              /* lines, from malloc, or NULL */
+  int depth;                                /* of models within models */
+  size_t calls;                             /* that were run */
+};
+
+/* One call of a layer while it is evaluated. */
+struct layer_call {
+  const struct keras_layer *layer;
+  const struct graph_call *call;
+  struct value *inputs; /* the tensors among its arguments, in order */
+  size_t input_count;
+  struct value *states; /* those of initial_state */
+  size_t state_count;
+  struct value *outputs;
+  size_t output_count;
+};
+
+/* Evaluates the model's outputs: values receives as many as it has, from the arena. */
+cuseq_status evaluate_model(struct evaluator *evaluator, struct value **values);
+
+/* Runs one layer (layers.c): reads inputs and states, makes outputs with call_output. */
+cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call);
+
+/* Evaluates a model that is used as a layer on the call's inputs. */
+cuseq_status evaluate_inner(struct evaluator *evaluator, struct layer_call *call);
+
+/* Adds an output to a call. */
+cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, const struct value *value);
+
+/* Adds a line to the notes. */
+cuseq_status evaluator_note(struct evaluator *evaluator, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

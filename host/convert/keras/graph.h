@@ -1,0 +1,80 @@
+/* A Keras model's configuration, Keras 2's or 3's, as one kind of graph: layers, their calls, who feeds whom. */
+#ifndef CUSEQ_KERAS_GRAPH_H
+#define CUSEQ_KERAS_GRAPH_H
+
+#include "cuseq/cuseq.h"
+#include "formats/arena.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { GRAPH_MAX_LAYERS = 20000, GRAPH_MAX_CALLS = 200000, GRAPH_MAX_NESTING = 8 };
+
+struct keras_layer;
+
+/* Output `tensor` of call number `call` of a layer. */
+struct graph_reference {
+  struct keras_layer *layer;
+  int32_t call;
+  int32_t tensor;
+};
+
+enum argument_kind { ARGUMENT_CONSTANT, ARGUMENT_TENSOR, ARGUMENT_LIST };
+
+struct graph_argument {
+  enum argument_kind kind;
+  const char *key;        /* NULL: positional */
+  const json_t *constant; /* borrowed from the configuration */
+  struct graph_reference reference;
+  struct graph_argument *items; /* of a list */
+  size_t count;
+};
+
+struct graph_call {
+  struct graph_argument *arguments;
+  size_t count;
+};
+
+/* A layer, or one of Keras 3's operations (keras.ops) in a graph. */
+struct keras_layer {
+  const char *name;
+  const char *class_name;
+  const json_t *config; /* an object */
+  bool is_operation;
+  bool trainable;
+  struct graph_call *calls;
+  size_t call_count;
+  int32_t first_call;        /* the number of calls[0]: 0, or 1 in Keras 2's count of the calls of a model */
+  int32_t last_call;         /* the largest number that is referred to */
+  struct keras_model *inner; /* a model that is used as a layer, or NULL */
+  size_t position;           /* in its model */
+  struct keras_layer *outer; /* the model it lies in, as a layer of another one; NULL at the top */
+};
+
+struct keras_model {
+  struct keras_layer *layers;
+  size_t layer_count;
+  struct graph_reference *inputs;
+  size_t input_count;
+  struct graph_reference *outputs;
+  size_t output_count;
+};
+
+/* Reads the model's configuration: {"class_name": "Functional" | "Model" | "Sequential", "config": {...}}.
+ *   config  is borrowed and must outlive the model
+ *   arena   what the model is allocated in */
+cuseq_status graph_parse(const json_t *config, struct arena *arena, struct keras_model **model);
+
+/* Says that a layer cannot be converted: "layer 'NAME' (CLASS): " and the reason. */
+cuseq_status layer_refuse(const struct keras_layer *layer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Settings of a layer; what is absent or null is `fallback`, what has another type is refused. */
+cuseq_status layer_bool(const struct keras_layer *layer, const json_t *config, const char *key, bool fallback,
+                        bool *value);
+cuseq_status layer_integer(const struct keras_layer *layer, const json_t *config, const char *key,
+                           int64_t fallback, int64_t *value);
+
+#endif

@@ -1,0 +1,173 @@
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+struct kind {
+  const char *name;
+  cuseq_status (*evaluate)(struct evaluator *evaluator, struct layer_call *call);
+};
+
+/* keras.layers. Noise and regularisation do nothing once a model is trained. */
+static const struct kind layers[] = {
+    {"InputLayer", layer_input},
+    {"Embedding", layer_embedding},
+    {"Masking", layer_masking},
+    {"LSTM", layer_lstm},
+    {"RNN", layer_lstm},
+    {"Bidirectional", layer_bidirectional},
+    {"Dense", layer_dense},
+    {"TimeDistributed", layer_time_distributed},
+    {"Activation", layer_activation},
+    {"Softmax", layer_softmax},
+    {"ReLU", layer_relu},
+    {"RepeatVector", layer_repeat_vector},
+    {"Reshape", layer_reshape},
+    {"Flatten", layer_flatten},
+    {"Permute", layer_permute},
+    {"Concatenate", layer_concatenate},
+    {"Add", layer_add},
+    {"Multiply", layer_multiply},
+    {"Dot", layer_dot},
+    {"Attention", layer_attention},
+    {"AdditiveAttention", layer_additive_attention},
+    {"GlobalAveragePooling1D", layer_pooling},
+    {"Dropout", layer_identity},
+    {"SpatialDropout1D", layer_identity},
+    {"GaussianNoise", layer_identity},
+    {"GaussianDropout", layer_identity},
+    {"AlphaDropout", layer_identity},
+    {"ActivityRegularization", layer_identity},
+    {"Identity", layer_identity},
+};
+
+/* Operations: Keras 3's under their class, TensorFlow's under their function. */
+static const struct kind operations[] = {
+    {"Add", layer_add},
+    {"__operators__.add", layer_add},
+    {"math.add", layer_add},
+    {"Multiply", layer_multiply},
+    {"math.multiply", layer_multiply},
+    {"Sum", layer_sum},
+    {"math.reduce_sum", layer_sum},
+    {"keras.backend.sum", layer_sum},
+    {"Matmul", layer_matmul},
+    {"linalg.matmul", layer_matmul},
+    {"Softmax", layer_softmax},
+    {"nn.softmax", layer_softmax},
+    {"Tanh", layer_tanh},
+    {"math.tanh", layer_tanh},
+    {"nn.tanh", layer_tanh},
+    {"Sigmoid", layer_sigmoid},
+    {"math.sigmoid", layer_sigmoid},
+    {"nn.sigmoid", layer_sigmoid},
+    {"Relu", layer_relu},
+    {"nn.relu", layer_relu},
+    {"Concatenate", layer_concatenate},
+    {"concat", layer_concatenate},
+    {"Stack", layer_stack},
+    {"stack", layer_stack},
+    {"ExpandDims", layer_expand_dims},
+    {"expand_dims", layer_expand_dims},
+    {"Squeeze", layer_squeeze},
+    {"squeeze", layer_squeeze},
+    {"compat.v1.squeeze", layer_squeeze},
+    {"Transpose", layer_transpose},
+    {"transpose", layer_transpose},
+    {"compat.v1.transpose", layer_transpose},
+    {"Reshape", layer_reshape},
+    {"ZerosLike", layer_zeros_like},
+    {"zeros_like", layer_zeros_like},
+    {"compat.v1.zeros_like", layer_zeros_like},
+    {"Argmax", layer_argmax},
+    {"math.argmax", layer_argmax},
+    {"OneHot", layer_one_hot},
+    {"one_hot", layer_one_hot},
+};
+
+static const struct kind *find_kind(const struct kind *kinds, size_t count, const char *name) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(kinds[i].name, name) == 0)
+      return &kinds[i];
+  return NULL;
+}
+
+static cuseq_status refuse_kind(const struct keras_layer *layer) {
+  if (strcmp(layer->class_name, "Lambda") == 0)
+    return layer_refuse(layer, "its Python code cannot be converted (needed layers of Keras' own)");
+  if (strcmp(layer->class_name, "CuDNNLSTM") == 0)
+    return layer_refuse(
+        layer, "its weights are in cuDNN's arrangement (load it as LSTM in Keras and save it again)");
+  if (strcmp(layer->class_name, "MultiHeadAttention") == 0)
+    return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
+  return layer_refuse(layer, "cuseq cannot express this kind of layer");
+}
+
+static bool is_tensorflow_operation(const struct keras_layer *layer) {
+  return strcmp(layer->class_name, "TFOpLambda") == 0;
+}
+
+cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call) {
+  const struct keras_layer *layer = call->layer;
+  const struct kind *kind;
+  if (is_tensorflow_operation(layer)) {
+    const char *function = json_string_value(json_object_get(layer->config, "function"));
+    kind = function == NULL ? NULL : find_kind(operations, sizeof operations / sizeof *operations, function);
+    if (kind == NULL)
+      return layer_refuse(layer, "cuseq cannot express the operation %.80s",
+                          function != NULL ? function : "?");
+  } else if (layer->is_operation) {
+    kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
+  } else {
+    kind = find_kind(layers, sizeof layers / sizeof *layers, layer->class_name);
+    if (kind == NULL) /* a whole-model .h5 of Keras 3 does not tell operations from layers */
+      kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
+  }
+  if (kind == NULL)
+    return refuse_kind(layer);
+  TRY(mask_check(call));
+  return kind->evaluate(evaluator, call);
+}
+
+const json_t *call_setting(const struct layer_call *call, const char *key) {
+  for (size_t i = 0; i < call->call->count; i++) {
+    const struct graph_argument *argument = &call->call->arguments[i];
+    if (argument->key != NULL && strcmp(argument->key, key) == 0 && argument->kind == ARGUMENT_CONSTANT)
+      return argument->constant;
+  }
+  return json_object_get(call->layer->config, key);
+}
+
+cuseq_status call_axis(const struct layer_call *call, const struct value *value, const char *key,
+                       int64_t fallback, int32_t *axis) {
+  const json_t *setting = call_setting(call, key);
+  if (json_is_array(setting) && json_array_size(setting) == 1)
+    setting = json_array_get(setting, 0);
+  if (setting != NULL && !json_is_null(setting) && !json_is_integer(setting))
+    return layer_refuse(call->layer, "its setting %s is not one axis", key);
+  int64_t given = json_is_integer(setting) ? json_integer_value(setting) : fallback;
+  *axis = value_axis(value, given);
+  if (*axis < 0)
+    return layer_refuse(call->layer, "there is no axis %lld in what it is given", (long long)given);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status call_arity(const struct layer_call *call, size_t least, size_t most) {
+  if (call->input_count >= least && call->input_count <= most)
+    return CUSEQ_STATUS_OK;
+  return layer_refuse(call->layer, "it is called with %zu tensors (needed %zu to %zu)", call->input_count,
+                      least, most);
+}
+
+cuseq_status value_map(struct evaluator *evaluator, struct value *value, expression_map map, void *context) {
+  struct expression steps = *expression_at(&evaluator->expressions, value->expression);
+  if (steps.op != EXPRESSION_STEPS)
+    return map(evaluator, context, value->expression, &value->expression);
+  int32_t *mapped = arena_allocate(evaluator->arena, (size_t)steps.child_count * sizeof *mapped);
+  if (mapped == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (int32_t i = 0; i < steps.child_count; i++)
+    TRY(map(evaluator, context, steps.children[i], &mapped[i]));
+  steps.children = mapped;
+  return expression_make(&evaluator->expressions, &steps, &value->expression);
+}

@@ -1,0 +1,90 @@
+/* What the layers of Keras compute, one function for each kind; layers.c chooses. Each reads call->inputs and
+ * call->states and makes its outputs, or refuses in the layer's name. */
+#ifndef CUSEQ_KERAS_LAYERS_H
+#define CUSEQ_KERAS_LAYERS_H
+
+#include "convert/keras/evaluate.h"
+
+/* layers_recurrent.c */
+cuseq_status layer_lstm(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_source.c */
+cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_zeros_like(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_argmax(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_one_hot(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_shape.c */
+cuseq_status layer_identity(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_permute(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_transpose(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_expand_dims(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_squeeze(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_concatenate(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_dense.c */
+cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_tanh(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_sigmoid(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_merge.c */
+cuseq_status layer_add(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_multiply(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_dot(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_matmul(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_sum(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_pooling(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_attention.c */
+cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_call *call);
+
+/* activation.c: the activation that a setting names; `absent` is meant where there is none. *own receives whether
+ * it is a function of the author's own, of which the file has the name only. */
+cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const json_t *setting, cuseq_activation absent, cuseq_activation *activation,
+                              bool *own);
+
+/* Applies an activation; softmax along the last axis. own: see activation_parse. */
+cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                              cuseq_activation activation, bool own, struct value *value);
+
+/* Softmax along an axis. */
+cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
+                           struct value *value);
+
+/* Sums the products of weights and vectors over the encoder's positions: the context. `axis` is the time axis, which
+ * goes. `weights` must be a softmax over the positions. */
+cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
+                          int32_t vectors, int32_t *context);
+
+/* mask.c: refuses a mask that the call is given, unless it is the one that its first input has anyway. */
+cuseq_status mask_check(const struct layer_call *call);
+
+/* A setting of an operation: among the call's keywords (TensorFlow's), or in its configuration. NULL: none. */
+const json_t *call_setting(const struct layer_call *call, const char *key);
+
+/* An axis as call_setting has it; the value's own must exist. */
+cuseq_status call_axis(const struct layer_call *call, const struct value *value, const char *key,
+                       int64_t fallback, int32_t *axis);
+
+/* Refuses unless the call has from `least` to `most` tensors. */
+cuseq_status call_arity(const struct layer_call *call, size_t least, size_t most);
+
+/* Applies a map from one expression to one to a value, or to each step of one that has an AXIS_STEP. */
+typedef cuseq_status (*expression_map)(struct evaluator *evaluator, void *context, int32_t child,
+                                       int32_t *expression);
+cuseq_status value_map(struct evaluator *evaluator, struct value *value, expression_map map, void *context);
+
+#endif

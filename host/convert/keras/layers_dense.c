@@ -1,0 +1,113 @@
+/* Dense layers and activations. */
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+struct dense_map {
+  const struct keras_layer *layer;
+  int32_t kernel, bias;
+};
+
+static cuseq_status dense(struct evaluator *evaluator, void *context, int32_t child, int32_t *expression) {
+  const struct dense_map *map = context;
+  return expression_dense(&evaluator->expressions, child, map->kernel, map->bias, map->layer, expression);
+}
+
+/* A Dense layer with this configuration, of a layer whose weights lie in `folder`. */
+static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
+                               const char *folder) {
+  TRY(call_arity(call, 1, 1));
+  const struct keras_layer *layer = call->layer;
+  struct value value = call->inputs[0];
+  char text[128];
+  int32_t last = value.axis_count - 1;
+  if (!value_is_feature_axis(&evaluator->expressions, &value, last))
+    return layer_refuse(layer, "it is applied to %s, whose last axis is no vector of features",
+                        value_describe(&evaluator->expressions, &value, text, sizeof text));
+  int64_t units;
+  bool use_bias, own;
+  cuseq_activation activation;
+  TRY(layer_integer(layer, config, "units", -1, &units));
+  TRY(layer_bool(layer, config, "use_bias", true, &use_bias));
+  TRY(activation_parse(evaluator, layer, json_object_get(config, "activation"), CUSEQ_ACTIVATION_LINEAR,
+                       &activation, &own));
+  const struct expression *e = expression_at(&evaluator->expressions, value.expression);
+  struct layer_weights weights;
+  struct dense_map map = {layer, -1, -1};
+  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, folder, &weights));
+  TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "kernel", e->width, units, &map.kernel));
+  if (use_bias)
+    TRY(weights_matrix(&evaluator->expressions, layer, &weights, 1, "bias", 0,
+                       evaluator->expressions.matrices[map.kernel].columns, &map.bias));
+  TRY(value_map(evaluator, &value, dense, &map));
+  int32_t width = evaluator->expressions.matrices[map.kernel].columns;
+  value.axes[last] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+  TRY(activation_apply(evaluator, layer, activation, own, &value));
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call) {
+  return dense_with(evaluator, call, call->layer->config, "");
+}
+
+/* Dense layers and activations do the same at every position anyway. */
+cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call) {
+  const json_t *inner = json_object_get(call->layer->config, "layer");
+  const char *class_name = json_string_value(json_object_get(inner, "class_name"));
+  const json_t *config = json_object_get(inner, "config");
+  if (class_name != NULL && strcmp(class_name, "Dense") == 0)
+    return dense_with(evaluator, call, config, "layer");
+  if (class_name != NULL && strcmp(class_name, "Dropout") == 0)
+    return layer_identity(evaluator, call);
+  return layer_refuse(call->layer, "cuseq can express Dense in it, not %.60s",
+                      class_name != NULL ? class_name : "?");
+}
+
+cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  cuseq_activation activation;
+  bool own;
+  struct value value = call->inputs[0];
+  TRY(activation_parse(evaluator, call->layer, json_object_get(call->layer->config, "activation"),
+                       CUSEQ_ACTIVATION_LINEAR, &activation, &own));
+  TRY(activation_apply(evaluator, call->layer, activation, own, &value));
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  int32_t axis;
+  TRY(call_axis(call, &value, "axis", -1, &axis));
+  TRY(softmax_apply(evaluator, call->layer, axis, &value));
+  return call_output(evaluator, call, &value);
+}
+
+static cuseq_status plain(struct evaluator *evaluator, struct layer_call *call, cuseq_activation activation) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  TRY(activation_apply(evaluator, call->layer, activation, false, &value));
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
+  static const char *const zero[] = {"negative_slope", "threshold", "alpha"};
+  for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
+    const json_t *setting = json_object_get(call->layer->config, zero[i]);
+    if (json_is_number(setting) && json_number_value(setting) != 0)
+      return layer_refuse(call->layer, "cuseq has the plain relu only (its %s is not 0)", zero[i]);
+  }
+  const json_t *most = json_object_get(call->layer->config, "max_value");
+  if (most != NULL && !json_is_null(most))
+    return layer_refuse(call->layer, "cuseq has the plain relu only (it has a max_value)");
+  return plain(evaluator, call, CUSEQ_ACTIVATION_RELU);
+}
+
+cuseq_status layer_tanh(struct evaluator *evaluator, struct layer_call *call) {
+  return plain(evaluator, call, CUSEQ_ACTIVATION_TANH);
+}
+
+cuseq_status layer_sigmoid(struct evaluator *evaluator, struct layer_call *call) {
+  return plain(evaluator, call, CUSEQ_ACTIVATION_SIGMOID);
+}

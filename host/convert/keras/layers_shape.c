@@ -1,0 +1,209 @@
+/* Layers that rearrange: the same numbers under other axes, or several vectors as one. */
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+static cuseq_status no_room(const struct keras_layer *layer) {
+  return layer_refuse(layer, "its result has too many axes");
+}
+
+cuseq_status layer_identity(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  return call_output(evaluator, call, &call->inputs[0]);
+}
+
+cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  int64_t count;
+  TRY(layer_integer(call->layer, call->layer->config, "n", -1, &count));
+  if (value.axis_count != 2 || count < 1)
+    return layer_refuse(call->layer, "it repeats something that is no vector");
+  value.mask = NULL;
+  if (!value_insert_axis(&value, 1, (struct axis){AXIS_REPEAT, count}))
+    return no_room(call->layer);
+  return call_output(evaluator, call, &value);
+}
+
+/* Keras 3's operation names the batch's axis too; the layer does not. */
+cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call) {
+  const json_t *shape = call_setting(call, "target_shape");
+  bool with_batch = shape == NULL;
+  shape = with_batch ? call_setting(call, "newshape") : shape;
+  TRY(call_arity(call, 1, 1));
+  int64_t sizes[VALUE_MAX_AXES];
+  size_t first = with_batch ? 1 : 0, count = json_array_size(shape);
+  if (count < first || count - first >= VALUE_MAX_AXES)
+    return layer_refuse(call->layer, "its shape has %zu axes", count);
+  for (size_t i = first; i < count; i++) {
+    const json_t *size = json_array_get(shape, i);
+    if (!json_is_integer(size) && !json_is_null(size))
+      return layer_refuse(call->layer, "its shape is no list of integers");
+    sizes[i - first] = json_is_null(size) ? -1 : json_integer_value(size);
+  }
+  struct value value;
+  TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], sizes, (int32_t)(count - first),
+                    &value));
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  int64_t all = -1;
+  struct value value;
+  TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], &all, 1, &value));
+  return call_output(evaluator, call, &value);
+}
+
+static cuseq_status permute(struct evaluator *evaluator, struct layer_call *call, const json_t *order,
+                            int64_t base) {
+  TRY(call_arity(call, 1, 1));
+  const struct value *given = &call->inputs[0];
+  struct value value = *given;
+  value.mask = NULL;
+  bool used[VALUE_MAX_AXES] = {false};
+  int32_t first = (int32_t)base;
+  bool fits = (int32_t)json_array_size(order) == given->axis_count - first;
+  for (int32_t i = first; fits && i < given->axis_count; i++) {
+    const json_t *from = json_array_get(order, (size_t)(i - first));
+    int32_t axis = json_is_integer(from) ? value_axis(given, json_integer_value(from)) : -1;
+    fits = axis >= first && !used[axis];
+    if (fits) {
+      used[axis] = true;
+      value.axes[i] = given->axes[axis];
+    }
+  }
+  if (!fits || value.axes[0].kind != AXIS_BATCH)
+    return layer_refuse(call->layer, "its order of the axes is nothing that cuseq can express");
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_permute(struct evaluator *evaluator, struct layer_call *call) {
+  return permute(evaluator, call, json_object_get(call->layer->config, "dims"), 1);
+}
+
+cuseq_status layer_transpose(struct evaluator *evaluator, struct layer_call *call) {
+  const json_t *axes = call_setting(call, "axes");
+  return permute(evaluator, call, axes != NULL ? axes : call_setting(call, "perm"), 0);
+}
+
+cuseq_status layer_expand_dims(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  const json_t *axis = call_setting(call, "axis");
+  int64_t at = json_is_integer(axis) ? json_integer_value(axis) : -1;
+  at = at < 0 ? at + value.axis_count + 1 : at;
+  if (at < 1 || at > value.axis_count)
+    return layer_refuse(call->layer, "its axis is not among those of what it is given");
+  if (!value_insert_axis(&value, (int32_t)at, (struct axis){AXIS_REPEAT, 1}))
+    return no_room(call->layer);
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_squeeze(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  int32_t axis;
+  TRY(call_axis(call, &value, "axis", value.axis_count, &axis)); /* without an axis: refused */
+  if (value.axes[axis].kind != AXIS_REPEAT || value.axes[axis].size != 1)
+    return layer_refuse(call->layer, "it removes an axis of more than one entry");
+  value_remove_axis(&value, axis);
+  return call_output(evaluator, call, &value);
+}
+
+/* ---- several as one ------------------------------------------------------------------------------- */
+
+/* Along the features: the other axes line up, and the expressions lie side by side. */
+static cuseq_status concatenate_features(struct evaluator *evaluator, struct layer_call *call, int32_t axis) {
+  struct expressions *expressions = &evaluator->expressions;
+  struct value result = call->inputs[0];
+  int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
+  if (children == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; i < call->input_count; i++) {
+    struct value other = call->inputs[i];
+    char text[128];
+    if (!value_is_feature_axis(expressions, &other, axis) || other.axis_count != result.axis_count)
+      return layer_refuse(call->layer, "it joins %s along axis %d, which cuseq cannot express",
+                          value_describe(expressions, &other, text, sizeof text), axis);
+    children[i] = other.expression;
+    other.axes[axis] = result.axes[axis]; /* any widths go together */
+    struct value wide = result;
+    wide.expression = other.expression;
+    TRY(value_broadcast(expressions, call->layer, &wide, &other, &wide));
+    wide.expression = result.expression;
+    wide.mask = result.mask != NULL ? result.mask : other.mask;
+    result = wide;
+  }
+  struct expression made = {.op = EXPRESSION_CONCAT,
+                            .matrix = -1,
+                            .bias = -1,
+                            .layer = call->layer,
+                            .child_count = (int32_t)call->input_count,
+                            .children = children};
+  TRY(expression_make(expressions, &made, &result.expression));
+  int32_t width = expression_at(expressions, result.expression)->width;
+  result.axes[axis] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+  return call_output(evaluator, call, &result);
+}
+
+/* Along an axis of one entry each: successive steps of the decoder. */
+static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_call *call, int32_t axis,
+                                      bool insert) {
+  struct expressions *expressions = &evaluator->expressions;
+  struct value result = call->inputs[0];
+  int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
+  if (children == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  struct axis steps = {AXIS_STEP, (int64_t)call->input_count};
+  if (insert && !value_insert_axis(&result, axis, steps))
+    return no_room(call->layer);
+  result.axes[axis] = steps;
+  for (size_t i = 0; i < call->input_count; i++) {
+    struct value other = call->inputs[i];
+    const struct expression *e = expression_at(expressions, other.expression);
+    bool fits = insert ? value_insert_axis(&other, axis, steps)
+                       : axis < other.axis_count && other.axes[axis].kind == AXIS_REPEAT &&
+                             other.axes[axis].size == 1;
+    other.axes[axis] = steps;
+    fits = fits && other.axis_count == result.axis_count && e->op != EXPRESSION_STEPS &&
+           e->width == expression_at(expressions, call->inputs[0].expression)->width;
+    for (int32_t k = 0; fits && k < result.axis_count; k++)
+      fits = other.axes[k].kind == result.axes[k].kind && other.axes[k].size == result.axes[k].size;
+    if (!fits)
+      return layer_refuse(call->layer, "it joins tensors of different shapes");
+    children[i] = other.expression;
+  }
+  struct expression made = {.op = EXPRESSION_STEPS,
+                            .matrix = -1,
+                            .bias = -1,
+                            .layer = call->layer,
+                            .child_count = (int32_t)call->input_count,
+                            .children = children};
+  TRY(expression_make(expressions, &made, &result.expression));
+  return call_output(evaluator, call, &result);
+}
+
+cuseq_status layer_concatenate(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, SIZE_MAX));
+  const struct value *first = &call->inputs[0];
+  int32_t axis;
+  TRY(call_axis(call, first, "axis", -1, &axis));
+  const struct axis *along = &first->axes[axis];
+  bool single = along->kind == AXIS_REPEAT && along->size == 1;
+  if (single && axis + 1 < first->axis_count)
+    return concatenate_steps(evaluator, call, axis, false);
+  return concatenate_features(evaluator, call, axis);
+}
+
+cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, SIZE_MAX));
+  const json_t *axis = call_setting(call, "axis");
+  int64_t at = json_is_integer(axis) ? json_integer_value(axis) : 0;
+  int32_t count = call->inputs[0].axis_count;
+  at = at < 0 ? at + count + 1 : at;
+  if (at < 1 || at > count)
+    return layer_refuse(call->layer, "it stacks along an axis that cuseq cannot express");
+  return concatenate_steps(evaluator, call, (int32_t)at, true);
+}

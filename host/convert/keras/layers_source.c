@@ -1,0 +1,189 @@
+/* Where the numbers come from: inputs, embeddings, masks, zeros, chosen tokens. */
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+/* An input layer's index among the model's inputs. */
+static int32_t input_index(const struct evaluator *evaluator, const struct keras_layer *layer) {
+  for (size_t i = 0; i < evaluator->model->input_count; i++)
+    if (evaluator->model->inputs[i].layer == layer)
+      return (int32_t)i;
+  return -1;
+}
+
+static int64_t shape_size(const json_t *shape, size_t at) {
+  const json_t *size = json_array_get(shape, at);
+  return json_is_integer(size) && json_integer_value(size) > 0 ? json_integer_value(size) : -1;
+}
+
+static cuseq_status make_input(struct evaluator *evaluator, const struct keras_layer *layer, int64_t width,
+                               bool timed, int32_t *expression) {
+  if (width < 1 || width > INT32_MAX)
+    return layer_refuse(layer, "the size of its last axis is not known");
+  struct expression made = {.op = EXPRESSION_INPUT,
+                            .timed = timed,
+                            .width = (int32_t)width,
+                            .part = timed,
+                            .matrix = -1,
+                            .bias = -1,
+                            .index = input_index(evaluator, layer),
+                            .layer = layer};
+  return expression_make(&evaluator->expressions, &made, expression);
+}
+
+/* The first input layer in the model's order that is a sequence is the encoder's; another one is refused. */
+static cuseq_status claim_sequence(struct evaluator *evaluator, const struct keras_layer *layer) {
+  const struct keras_layer *first = evaluator->sequence_input;
+  if (first == NULL || first == layer) {
+    evaluator->sequence_input = layer;
+    return CUSEQ_STATUS_OK;
+  }
+  bool later = input_index(evaluator, layer) > input_index(evaluator, first);
+  return layer_refuse(later ? layer : first, "a further sequence as input (cuseq has one, here '%.100s')",
+                      later ? first->name : layer->name);
+}
+
+cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
+  const struct keras_layer *layer = call->layer;
+  static const char *const keys[] = {"batch_shape", "batch_input_shape"};
+  const json_t *shape = NULL;
+  for (size_t i = 0; i < 2 && shape == NULL; i++)
+    shape = json_object_get(layer->config, keys[i]);
+  if (json_is_array(json_array_get(shape, 0))) /* Keras 2 may wrap it */
+    shape = json_array_get(shape, 0);
+  struct value value = {.axis_count = 1, .axes = {{AXIS_BATCH, -1}}};
+  size_t rank = json_array_size(shape);
+  if (rank == 3) {
+    TRY(claim_sequence(evaluator, layer));
+    int64_t width = shape_size(shape, 2);
+    TRY(make_input(evaluator, layer, width, true, &value.expression));
+    value.axes[1] = (struct axis){AXIS_TIME, shape_size(shape, 1)};
+    value.axes[2] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+    value.axis_count = 3;
+  } else if (rank == 2) {
+    int64_t width = shape_size(shape, 1);
+    TRY(make_input(evaluator, layer, width < 0 ? 1 : width, false, &value.expression));
+    value.axes[1] =
+        width <= 1 ? (struct axis){AXIS_REPEAT, width < 0 ? -1 : 1} : (struct axis){AXIS_FEATURE, width};
+    value.axis_count = 2;
+  } else {
+    return layer_refuse(layer,
+                        "an input of %zu axes (needed [batch, time, features], [batch, time] or "
+                        "[batch, units])",
+                        rank);
+  }
+  return call_output(evaluator, call, &value);
+}
+
+/* ---- token ids ------------------------------------------------------------------------------------ */
+
+/* The tokens that an embedding looks up: an input layer's, or those that the decoder chose. */
+static cuseq_status token_source(struct evaluator *evaluator, struct layer_call *call, struct value *value) {
+  struct expression e = *expression_at(&evaluator->expressions, value->expression);
+  if (e.op == EXPRESSION_ARGMAX)
+    return CUSEQ_STATUS_OK;
+  if (e.op != EXPRESSION_INPUT || e.timed || value->axis_count != 2)
+    return layer_refuse(call->layer, "it looks up what is neither an input of token ids nor an argmax");
+  int64_t time = value->axes[1].kind == AXIS_FEATURE ? e.width : value->axes[1].size;
+  TRY(claim_sequence(evaluator, e.layer));
+  TRY(make_input(evaluator, e.layer, 1, true, &value->expression));
+  value->axes[1] = (struct axis){AXIS_TIME, time};
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status look_up(struct evaluator *evaluator, struct layer_call *call, struct value *value,
+                            int32_t matrix) {
+  struct expression made = {.op = EXPRESSION_EMBEDDING,
+                            .matrix = matrix,
+                            .bias = -1,
+                            .layer = call->layer,
+                            .child_count = 1,
+                            .children = &value->expression};
+  TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+  int32_t width = evaluator->expressions.matrices[matrix].columns;
+  struct axis features = {AXIS_FEATURE, width};
+  if (width == 1)
+    features = (struct axis){AXIS_REPEAT, 1};
+  if (!value_insert_axis(value, value->axis_count, features))
+    return layer_refuse(call->layer, "its result has too many axes");
+  return call_output(evaluator, call, value);
+}
+
+cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  const struct keras_layer *layer = call->layer;
+  struct value value = call->inputs[0];
+  int64_t rows, columns;
+  bool mask_zero;
+  TRY(layer_integer(layer, layer->config, "input_dim", -1, &rows));
+  TRY(layer_integer(layer, layer->config, "output_dim", -1, &columns));
+  TRY(layer_bool(layer, layer->config, "mask_zero", false, &mask_zero));
+  TRY(token_source(evaluator, call, &value));
+  struct layer_weights weights;
+  int32_t matrix;
+  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, "", &weights));
+  TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "embeddings", rows, columns, &matrix));
+  if (mask_zero)
+    value.mask = layer;
+  return look_up(evaluator, call, &value, matrix);
+}
+
+/* One-hot rows are an embedding by the unit matrix. */
+cuseq_status layer_one_hot(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  const json_t *count = call_setting(call, "num_classes");
+  count = count != NULL ? count : call_setting(call, "depth");
+  int64_t classes = json_integer_value(count);
+  int32_t axis, matrix;
+  TRY(call_axis(call, &value, "axis", -1, &axis));
+  if (axis != value.axis_count - 1 || classes < 1 || classes > 4096)
+    return layer_refuse(call->layer, "cuseq cannot express its one-hot rows");
+  TRY(token_source(evaluator, call, &value));
+  bool found;
+  TRY(matrix_make(&evaluator->expressions, call->layer, 0, classes, classes, &matrix, &found));
+  for (int64_t i = 0; !found && i < classes; i++)
+    evaluator->expressions.matrices[matrix].data[i * classes + i] = 1;
+  return look_up(evaluator, call, &value, matrix);
+}
+
+cuseq_status layer_argmax(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  int32_t axis;
+  TRY(call_axis(call, &value, "axis", -1, &axis));
+  if (value.axes[axis].kind != AXIS_FEATURE ||
+      expression_at(&evaluator->expressions, value.expression)->timed)
+    return layer_refuse(call->layer, "cuseq can express an argmax over the outputs only");
+  TRY(expression_unary(&evaluator->expressions, EXPRESSION_ARGMAX, 0, value.expression, call->layer,
+                       &value.expression));
+  value_remove_axis(&value, axis);
+  if (json_is_true(call_setting(call, "keepdims")))
+    value_insert_axis(&value, axis, (struct axis){AXIS_REPEAT, 1});
+  return call_output(evaluator, call, &value);
+}
+
+/* ---- masks and zeros ------------------------------------------------------------------------------ */
+
+cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  const struct expression *e = expression_at(&evaluator->expressions, value.expression);
+  if (e->op != EXPRESSION_INPUT || !e->timed)
+    return layer_refuse(call->layer, "cuseq can express a mask of the input only");
+  value.mask = call->layer;
+  return call_output(evaluator, call, &value);
+}
+
+cuseq_status layer_zeros_like(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  struct expression e = *expression_at(&evaluator->expressions, value.expression);
+  if (e.timed)
+    return layer_refuse(call->layer, "cuseq can express zeros as initial states only");
+  struct expression made = {
+      .op = EXPRESSION_ZEROS, .width = e.width, .matrix = -1, .bias = -1, .layer = call->layer};
+  TRY(expression_make(&evaluator->expressions, &made, &value.expression));
+  return call_output(evaluator, call, &value);
+}

@@ -1,0 +1,121 @@
+#include "convert/keras/model_text.h"
+#include "convert/keras/recognise.h"
+#include "error.h"
+#include "formats/json_bound.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What jansson may allocate beyond the size of the text. */
+static const size_t json_allowance = (size_t)40 << 20;
+
+cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json) {
+  *json = NULL;
+  if (json_bound(text, size).memory > json_allowance + size)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: JSON that takes too much memory for its %zu bytes", name,
+                     size);
+  json_error_t error;
+  *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+  if (*json == NULL)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: not JSON (line %d: %.200s)", name, error.line,
+                     error.text);
+  if (!json_is_object(*json)) {
+    json_decref(*json);
+    *json = NULL;
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: not a JSON object", name);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* A number of one to four digits at `text`; *end is moved behind it. */
+static bool version_number(const char *text, const char **end, int *number) {
+  *number = 0;
+  for (*end = text; **end >= '0' && **end <= '9' && *end - text < 4; ++*end)
+    *number = *number * 10 + (**end - '0');
+  return *end > text;
+}
+
+cuseq_status model_text_version(const char *text, size_t size, struct keras_version *version) {
+  char copy[64];
+  const char *end;
+  *version = (struct keras_version){0};
+  snprintf(copy, sizeof copy, "%.*s", size > 60 ? 60 : (int)size, text);
+  if (!version_number(copy, &end, &version->major) || *end != '.' ||
+      !version_number(end + 1, &end, &version->minor))
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "keras_version: not a version (found \"%s\")", copy);
+  if (version->major < 2)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "it was written by Keras %s (needed Keras 2 or later; load it there and save it again)",
+                     copy);
+  version->tensorflow = strstr(copy, "-tf") != NULL;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status run(struct evaluator *evaluator, const json_t *config, const json_t *vocabulary,
+                        cuseq_model **model) {
+  struct keras_model *graph;
+  struct value *outputs;
+  TRY(graph_parse(config, evaluator->arena, &graph));
+  evaluator->model = graph;
+  evaluator->weights.model = graph;
+  TRY(evaluate_model(evaluator, &outputs));
+  struct recognised *recognised = calloc(1, sizeof *recognised);
+  if (recognised == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  cuseq_status status = recognise(evaluator, outputs, graph->output_count, recognised);
+  if (status == CUSEQ_STATUS_OK)
+    status = emit_model(&evaluator->expressions, recognised, vocabulary, model);
+  recognised_free(recognised);
+  free(recognised);
+  return status;
+}
+
+cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
+                                const struct hdf5_node *root, bool legacy, const json_t *vocabulary,
+                                cuseq_model **model, char **notes) {
+  struct arena arena = {0};
+  struct evaluator evaluator = {.arena = &arena,
+                                .expressions = {.arena = &arena},
+                                .weights = {.root = root, .legacy = legacy},
+                                .version = *version};
+  *model = NULL;
+  cuseq_status status = run(&evaluator, config, vocabulary, model);
+  expressions_free(&evaluator.expressions);
+  arena_free(&arena);
+  if (notes != NULL && status == CUSEQ_STATUS_OK)
+    *notes = evaluator.notes;
+  else
+    free(evaluator.notes);
+  return status;
+}
+
+static const struct hdf5_string *root_text(const struct hdf5_node *root, const char *name) {
+  const struct hdf5_attribute *attribute = hdf5_attribute_find(root, name);
+  return attribute != NULL && attribute->count == 1 ? &attribute->strings[0] : NULL;
+}
+
+cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_t *vocabulary,
+                                       cuseq_model **model, char **notes) {
+  *model = NULL;
+  const struct hdf5_string *text = root_text(root, "model_config");
+  const struct hdf5_string *written_by = root_text(root, "keras_version");
+  bool weights = hdf5_attribute_find(root, "layer_names") != NULL || hdf5_find(root, "layers", 6) != NULL ||
+                 hdf5_find(root, "_layer_checkpoint_dependencies", 30) != NULL;
+  if (text == NULL && weights)
+    return error_set(
+        CUSEQ_STATUS_INVALID_FILE,
+        "it has weights only: the architecture is missing (save the whole model, with model.save)");
+  if (text == NULL)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a Keras model (an HDF5 file without model_config)");
+  if (written_by == NULL)
+    return error_set(CUSEQ_STATUS_INVALID_FILE,
+                     "not a whole Keras model (an HDF5 file without keras_version)");
+  struct keras_version version;
+  json_t *config;
+  TRY(model_text_version(written_by->text, written_by->size, &version));
+  TRY(model_text_parse(text->text, text->size, "model_config", &config));
+  cuseq_status status = model_text_convert(config, &version, root, true, vocabulary, model, notes);
+  json_decref(config);
+  return status;
+}

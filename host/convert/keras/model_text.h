@@ -1,0 +1,29 @@
+/* The text that describes a Keras model - configuration, version - and what stands in for it in an HDF5 file. */
+#ifndef CUSEQ_KERAS_MODEL_TEXT_H
+#define CUSEQ_KERAS_MODEL_TEXT_H
+
+#include "convert/keras/evaluate.h"
+
+/* Parses JSON from a file that nobody vouches for: no duplicate keys, no more values than a model has.
+ *   name  of the text, for messages */
+cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json);
+
+/* Reads "2.1.3", "2.2.4-tf", "3.5.0". */
+cuseq_status model_text_version(const char *text, size_t size, struct keras_version *version);
+
+/* Converts a model whose configuration and weights are at hand. This is all that is done with a file's contents but
+ * for HDF5 and zip, and what the fuzzer runs.
+ *   config      the model's configuration, {"class_name": ..., "config": ...}
+ *   version     of the Keras that wrote it
+ *   root        the file's root group; legacy: of a whole-model .h5
+ *   vocabulary  a JSON object or NULL
+ *   notes       as in keras_convert */
+cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
+                                const struct hdf5_node *root, bool legacy, const json_t *vocabulary,
+                                cuseq_model **model, char **notes);
+
+/* The same for a whole-model .h5: configuration and version are attributes of its root. */
+cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_t *vocabulary,
+                                       cuseq_model **model, char **notes);
+
+#endif

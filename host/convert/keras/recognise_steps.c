@@ -1,0 +1,182 @@
+#include "convert/keras/recognise_steps.h"
+#include "convert/keras/affine.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_STEPS = 65536, MAX_DEPTH = 128, MAX_VISITS = 5000 };
+
+bool output_is_softmax(const struct expressions *expressions, int32_t output) {
+  return expression_at(expressions, output)->op == EXPRESSION_CLASSES;
+}
+
+static bool is_cell(const struct expression *e, int32_t part) {
+  return e->op == EXPRESSION_CELL && e->part == part;
+}
+
+/* ---- the chain of states -------------------------------------------------------------------------- */
+
+/* The hidden state that an output is made of. */
+static cuseq_status output_state(struct evaluator *evaluator, int32_t output, int32_t *state) {
+  const struct expressions *expressions = &evaluator->expressions;
+  const struct bases none = {.count = 0};
+  int32_t below = output, leaves[4], count;
+  if (output_is_softmax(expressions, output))
+    below = expression_at(expressions, output)->children[0];
+  TRY(affine_leaves(expressions, below, &none, leaves, 4, &count));
+  for (int32_t i = 0; i < count; i++) {
+    const struct expression *e = expression_at(expressions, leaves[i]);
+    if (!is_cell(e, CELL_H))
+      return layer_refuse(e->layer,
+                          "the model's output comes from it, which cuseq cannot express (needed one Dense "
+                          "layer over the hidden state of a decoder LSTM)");
+  }
+  if (count != 1)
+    return layer_refuse(expression_at(expressions, output)->layer,
+                        "the model's output is not made of one hidden state of a decoder");
+  *state = leaves[0];
+  return CUSEQ_STATUS_OK;
+}
+
+/* Whether c is the cell state that belongs to the hidden state h. */
+static bool belong_together(const struct expression *h, const struct expression *c) {
+  return is_cell(h, CELL_H) && is_cell(c, CELL_C) && h->index == c->index &&
+         memcmp(h->children, c->children, 3 * sizeof *h->children) == 0;
+}
+
+/* The step of a hidden state, and the one before it (-1: it is the first). */
+static cuseq_status step_before(const struct expressions *expressions, int32_t cell, int32_t *before) {
+  const struct expression *e = expression_at(expressions, cell);
+  const struct expression *h = expression_at(expressions, e->children[1]);
+  const struct expression *c = expression_at(expressions, e->children[2]);
+  *before = -1;
+  if (h->op != EXPRESSION_CELL && c->op != EXPRESSION_CELL)
+    return CUSEQ_STATUS_OK;
+  if (!belong_together(h, c))
+    return layer_refuse(e->layer, "its initial state is not h and c of the step before");
+  if (h->index != e->index)
+    return layer_refuse(e->layer, "it goes on from the states of another layer, '%.100s'", h->layer->name);
+  *before = e->children[1];
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status chain_length(const struct expressions *expressions, int32_t cell, int32_t *length) {
+  for (*length = 0; cell >= 0; ++*length) {
+    if (*length >= MAX_STEPS)
+      return layer_refuse(expression_at(expressions, cell)->layer, "it is applied more than %d times",
+                          MAX_STEPS);
+    TRY(step_before(expressions, cell, &cell));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int32_t output_count,
+                        struct decoder_step **steps, int32_t *count) {
+  const struct expressions *expressions = &evaluator->expressions;
+  int32_t last = -1;
+  *count = 0;
+  /* The latest step that gives an output has the largest index: a state is entered after the one before it. */
+  for (int32_t i = 0; i < output_count; i++) {
+    int32_t state = -1;
+    TRY(output_state(evaluator, outputs[i], &state));
+    last = state > last ? state : last;
+  }
+  TRY(chain_length(expressions, last, count));
+  *steps = arena_allocate(evaluator->arena, (size_t)*count * sizeof **steps);
+  int32_t *step_of = malloc((size_t)expressions->count * sizeof *step_of);
+  if (*steps == NULL || step_of == NULL) {
+    free(step_of);
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  }
+  memset(step_of, 0xff, (size_t)expressions->count * sizeof *step_of);
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (int32_t i = *count - 1, cell = last; i >= 0; i--) {
+    (*steps)[i] = (struct decoder_step){.cell = cell, .output = -1};
+    step_of[cell] = i;
+    TRY_CLEANUP(step_before(expressions, cell, &cell));
+  }
+  for (int32_t i = 0; i < output_count; i++) {
+    int32_t state = -1;
+    TRY_CLEANUP(output_state(evaluator, outputs[i], &state));
+    const struct expression *e = expression_at(expressions, outputs[i]);
+    struct decoder_step *step = step_of[state] >= 0 ? &(*steps)[step_of[state]] : NULL;
+    if (step == NULL || (step->output >= 0 && step->output != outputs[i])) {
+      status = layer_refuse(e->layer, step == NULL ? "the model's outputs come from different decoders"
+                                                   : "the model has a second output at the same step");
+      goto cleanup;
+    }
+    step->output = outputs[i];
+  }
+cleanup:
+  free(step_of);
+  return status;
+}
+
+/* ---- every step the same -------------------------------------------------------------------------- */
+
+struct comparison {
+  const struct expressions *expressions;
+  int32_t first_state, other_state; /* that stand for each other */
+  int visits;
+};
+
+static cuseq_status differ(const struct expression *other) {
+  return layer_refuse(other->layer, "it does not do the same at every step of the decoder");
+}
+
+/* Whether an expression depends on the state that changes from step to step. */
+static cuseq_status depends(struct comparison *comparison, int32_t expression, int depth, bool *result) {
+  const struct expression *e = expression_at(comparison->expressions, expression);
+  if (++comparison->visits > MAX_VISITS || depth > MAX_DEPTH)
+    return layer_refuse(e->layer, "a step of the decoder is too large");
+  *result = expression == comparison->first_state;
+  bool end = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_CELL;
+  for (int32_t i = 0; !*result && !end && i < e->child_count; i++)
+    TRY(depends(comparison, e->children[i], depth + 1, result));
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status compare(struct comparison *comparison, int32_t first, int32_t other, int depth) {
+  const struct expression *a = expression_at(comparison->expressions, first);
+  const struct expression *b = expression_at(comparison->expressions, other);
+  if (++comparison->visits > MAX_VISITS || depth > MAX_DEPTH)
+    return layer_refuse(b->layer, "a step of the decoder is too large");
+  if (first == comparison->first_state && other == comparison->other_state)
+    return CUSEQ_STATUS_OK;
+  if (first == other) {
+    bool changes;
+    TRY(depends(comparison, first, depth, &changes));
+    return changes ? differ(b) : CUSEQ_STATUS_OK;
+  }
+  uint64_t left, right;
+  memcpy(&left, &a->scalar, sizeof left);
+  memcpy(&right, &b->scalar, sizeof right);
+  if (a->op != b->op || a->part != b->part || a->matrix != b->matrix || a->bias != b->bias ||
+      a->index != b->index || left != right || a->width != b->width || a->child_count != b->child_count ||
+      a->child_count == 0 || a->op == EXPRESSION_SEQUENCE || a->op == EXPRESSION_FINAL)
+    return differ(b);
+  for (int32_t i = 0; i < a->child_count; i++)
+    TRY(compare(comparison, a->children[i], b->children[i], depth + 1));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status steps_compare(struct evaluator *evaluator, const struct decoder_step *steps, int32_t count) {
+  const struct expressions *expressions = &evaluator->expressions;
+  const struct expression *first = expression_at(expressions, steps[0].cell);
+  int32_t with_output = -1;
+  for (int32_t i = 0; i < count; i++) {
+    const struct expression *cell = expression_at(expressions, steps[i].cell);
+    struct comparison comparison = {expressions, first->children[1], cell->children[1], 0};
+    if (i > 0)
+      TRY(compare(&comparison, first->children[0], cell->children[0], 0));
+    if (steps[i].output < 0)
+      continue;
+    if (with_output < 0)
+      with_output = i;
+    comparison = (struct comparison){expressions, steps[with_output].cell, steps[i].cell, 0};
+    if (i > with_output)
+      TRY(compare(&comparison, steps[with_output].output, steps[i].output, 0));
+  }
+  return CUSEQ_STATUS_OK;
+}

@@ -1,0 +1,23 @@
+/* The decoder's steps in a graph that repeats them. */
+#ifndef CUSEQ_KERAS_RECOGNISE_STEPS_H
+#define CUSEQ_KERAS_RECOGNISE_STEPS_H
+
+#include "convert/keras/evaluate.h"
+
+struct decoder_step {
+  int32_t cell;   /* the expression of its hidden state */
+  int32_t output; /* -1: the model does not give it */
+};
+
+/* Whether an output is a softmax over classes. */
+bool output_is_softmax(const struct expressions *expressions, int32_t output);
+
+/* Follows the cell's states back from the outputs, and puts the outputs at their steps.
+ *   steps  receives [count] steps, the first one first, from the arena */
+cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int32_t output_count,
+                        struct decoder_step **steps, int32_t *count);
+
+/* Checks that every step computes from the state before it what the first one computes from the initial state. */
+cuseq_status steps_compare(struct evaluator *evaluator, const struct decoder_step *steps, int32_t count);
+
+#endif
