@@ -2,10 +2,13 @@
 
 _cuseq_options() {
   case $1 in
-    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --json --help" ;;
-    translate) echo "--device --threads --plot --truncate --scores --json --help" ;;
+    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --targets --beam --n-best" \
+      "--length-penalty --alpha --min-length --retire --prune-by-score --json --help" ;;
+    translate) echo "--device --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
+      "--min-length --max-length --retire --prune-by-score --json --help" ;;
     compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
+    score) echo "--device --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --pytorch --help" ;;
     info) echo "--json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
@@ -25,10 +28,12 @@ _cuseq_value() {
   case $1 in
     --device) COMPREPLY=($(compgen -W "auto reference cpu cuda $(cuseq devices 2>/dev/null | cut -d' ' -f1)" -- "$2")) ;;
     -o | --output) _cuseq_files "$2" '*.npz' ;;
-    --lengths) _cuseq_files "$2" '*.npy' ;;
+    --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
     --vocabulary | --pytorch) _cuseq_files "$2" '*.json' ;;
-    --steps | --threads | --tolerance | --batch | --time | --show-wrong) COMPREPLY=() ;;
+    --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
+    --steps | --threads | --tolerance | --batch | --time | --show-wrong | --beam | --n-best | --alpha | --min-length | \
+      --max-length) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -37,7 +42,7 @@ _cuseq_value() {
 _cuseq_operand() {
   case $1:$2 in
     run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
-    evaluate:1) _cuseq_files "$3" '*.tsv' ;;
+    evaluate:1 | score:1) _cuseq_files "$3" '*.tsv' ;;
     convert:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors)' ;;
     *:0 | convert:1) _cuseq_files "$3" '*.safetensors' ;;
     *) COMPREPLY=() ;;
@@ -46,7 +51,7 @@ _cuseq_operand() {
 
 _cuseq() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="run translate compare evaluate convert info bench devices help"
+  local commands="run translate compare evaluate score convert info bench devices help"
   local restore
   restore=$(shopt -p extglob)
   shopt -s extglob
@@ -64,7 +69,8 @@ _cuseq() {
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
-          --show-wrong | --vocabulary | --pytorch) i=$((i + 1)) ;;
+          --show-wrong | --vocabulary | --pytorch | --targets | --beam | --n-best | --length-penalty | --alpha | \
+          --min-length | --max-length) i=$((i + 1)) ;;
         -?*) ;;
         *) count=$((count + 1)) ;;
       esac

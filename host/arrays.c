@@ -32,38 +32,36 @@ static cuseq_status locate(struct arrays *arrays, enum backend_array array, cons
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status locate_all(struct arrays *arrays, enum backend_array first, const void *const *pointers,
-                               int count) {
-  for (int i = 0; i < count; i++)
-    TRY(locate(arrays, first + (enum backend_array)i, pointers[i], sizeof(float)));
+/* All arrays that are members of that structure, but for the input's data, whose elements are of several sizes. */
+static cuseq_status locate_members(struct arrays *arrays, enum call_structure structure,
+                                   const void *members) {
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
+    if (call_arrays[array].structure == structure && array != BACKEND_DATA)
+      TRY(locate(arrays, array, call_pointer(array, members), sizeof(float)));
   return CUSEQ_STATUS_OK;
 }
 
 cuseq_status arrays_of_input(struct arrays *arrays, const cuseq_input *input) {
-  const void *pointers[] = {input->lengths, input->initial_h, input->initial_c};
   size_t element = input->dtype == CUSEQ_DTYPE_F64 || input->dtype == CUSEQ_DTYPE_I64 ? 8 : 4;
-  TRY(locate_all(arrays, BACKEND_LENGTHS, pointers, 3));
+  TRY(locate_members(arrays, CALL_INPUT, input));
   return locate(arrays, BACKEND_DATA, input->data, element);
 }
 
 cuseq_status arrays_of_encoding(struct arrays *arrays, const cuseq_encoding *encoding) {
-  const void *pointers[] = {encoding->annotations, encoding->h_fw,    encoding->c_fw,   encoding->h_bw,
-                            encoding->c_bw,        encoding->final_h, encoding->final_c};
-  return locate_all(arrays, BACKEND_ANNOTATIONS, pointers, 7);
+  return locate_members(arrays, CALL_ENCODING, encoding);
 }
 
 cuseq_status arrays_of_decoding(struct arrays *arrays, const cuseq_decoding *decoding) {
-  const void *inputs[] = {decoding->previous, decoding->initial_h, decoding->initial_c};
-  const void *outputs[] = {decoding->contexts, decoding->alphas, decoding->states,
-                           decoding->outputs,  decoding->tokens, decoding->output_lengths,
-                           decoding->final_h,  decoding->final_c};
-  TRY(locate_all(arrays, BACKEND_PREVIOUS, inputs, 3));
-  return locate_all(arrays, BACKEND_CONTEXTS, outputs, 8);
+  return locate_members(arrays, CALL_DECODING, decoding);
+}
+
+cuseq_status arrays_of_beam(struct arrays *arrays, const cuseq_beam *beam) {
+  return locate_members(arrays, CALL_BEAM, beam);
 }
 
 cuseq_status arrays_of_attention(struct arrays *arrays, const float *state, const float *context,
                                  const float *alphas) {
-  const void *outputs[] = {context, alphas};
   TRY(locate(arrays, BACKEND_STATE_H, state, sizeof(float)));
-  return locate_all(arrays, BACKEND_CONTEXTS, outputs, 2);
+  TRY(locate(arrays, BACKEND_CONTEXTS, context, sizeof(float)));
+  return locate(arrays, BACKEND_ALPHAS, alphas, sizeof(float));
 }

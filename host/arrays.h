@@ -21,6 +21,7 @@ struct arrays {
 cuseq_status arrays_of_input(struct arrays *arrays, const cuseq_input *input);
 cuseq_status arrays_of_encoding(struct arrays *arrays, const cuseq_encoding *encoding);
 cuseq_status arrays_of_decoding(struct arrays *arrays, const cuseq_decoding *decoding);
+cuseq_status arrays_of_beam(struct arrays *arrays, const cuseq_beam *beam);
 cuseq_status arrays_of_attention(struct arrays *arrays, const float *state, const float *context,
                                  const float *alphas);
 

@@ -5,6 +5,9 @@
 #include <math.h>
 #include <string.h>
 
+/* The least number that rounds to infinity in float32. */
+static const double BEYOND_F32 = 0x1.ffffffp127;
+
 static int32_t row_length(const cuseq_input *input, int32_t b) {
   return input->lengths ? input->lengths[b] : input->time;
 }
@@ -29,7 +32,7 @@ static bool all_finite_f32(const float *values, size_t count) {
 static bool all_finite_f64(const double *values, size_t count) {
   int32_t beyond = 0;
   for (size_t i = 0; i < count; i++)
-    beyond |= !(fabs(values[i]) < 0x1.ffffffp127); /* what rounds to infinity in float32, and NaN */
+    beyond |= !(fabs(values[i]) < BEYOND_F32);
   return !beyond;
 }
 
@@ -74,7 +77,7 @@ static cuseq_status dense_check_row(const cuseq_input *input, int32_t b, int32_t
     return CUSEQ_STATUS_OK;
   for (size_t i = 0; i < count; i++) {
     double value = dense_value(input, first + i);
-    if (!isfinite((float)value))
+    if (!(fabs(value) < BEYOND_F32)) /* no conversion, which would raise an overflow */
       return error_set(CUSEQ_STATUS_NON_FINITE,
                        "input: [%d,%zu,%zu] is not finite (found %s, needed finite numbers)", (int)b, i / F,
                        i % F, value_name(value));
@@ -148,6 +151,10 @@ static cuseq_status data_view(const cuseq_config *config, const cuseq_input *inp
     view->ids = ids;
     return CUSEQ_STATUS_OK;
   }
+  if (config->ids_only)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "input: a row is not one-hot (the model has an embedding: needed token ids, or one-hot rows)");
   for (int32_t b = 0; b < input->batch && !allow_nonfinite; b++)
     TRY(dense_check_row(input, b, config->features));
   dense_view(input, view);
@@ -176,11 +183,13 @@ cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, co
                                  .lengths = input->lengths,
                                  .initial_h = input->initial_h,
                                  .initial_c = input->initial_c};
-  size_t states = (size_t)config->layers * config_directions(config) * input->batch;
+  /* blocks [B,H] one after the other, mostly of one width; else a message counts elements alone */
+  size_t all = (size_t)config->encoder_state_width * (size_t)input->batch;
+  size_t columns = config->encoder_state_width % config->units == 0 ? (size_t)config->units : all;
   if (!allow_nonfinite && !on_device[BACKEND_INITIAL_H])
-    TRY(input_check_finite("initial_h", input->initial_h, states, config->units));
+    TRY(input_check_finite("initial_h", input->initial_h, all / columns, columns));
   if (!allow_nonfinite && !on_device[BACKEND_INITIAL_C])
-    TRY(input_check_finite("initial_c", input->initial_c, states, config->units));
+    TRY(input_check_finite("initial_c", input->initial_c, all / columns, columns));
   if (on_device[BACKEND_DATA]) {
     view->device = input->data;
     view->dtype = input->dtype;

@@ -1,5 +1,6 @@
 /* Sessions: a model bound to a device. Every argument is checked here, once for all backends. */
-#include "arrays.h"
+#include "session.h"
+
 #include "device.h"
 #include "error.h"
 #include "input.h"
@@ -9,25 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cuseq_session {
-  cuseq_model *model;
-  const struct backend *backend;
-  void *state;
-  struct backend_limits limits;
-  bool allow_nonfinite;
-  char device[32];
-  struct arrays arrays;
-  int32_t *ids;          /* [limits.batch, limits.time] */
-  int32_t *start_tokens; /* [limits.batch]; NULL without feedback, or where the backend knows it */
-  int32_t batch;         /* of what is encoded; 0: nothing is */
-  char *failure;         /* the first failure of the device; NULL: none */
-};
-
 void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model) {
   if (!options)
     return;
   int32_t length = model ? model->config.text_length : 0;
-  *options = (cuseq_session_options){.device = "auto", .max_batch = 1, .max_time = length > 0 ? length : 1};
+  *options = (cuseq_session_options){
+      .device = "auto", .max_batch = 1, .max_time = length > 0 ? length : 1, .max_beams = 1};
+}
+
+/* How many beams there is room for; 0, of a structure that was not filled in, is 1. */
+static int32_t beams_of(const cuseq_session_options *options) {
+  return options->max_beams > 0 ? options->max_beams : 1;
 }
 
 static cuseq_status options_check(const cuseq_session_options *options) {
@@ -37,6 +30,13 @@ static cuseq_status options_check(const cuseq_session_options *options) {
         "cuseq_session_open: a limit is out of range (found max_batch %d, max_time %d, max_steps %d, "
         "threads %d; needed at least 1, 1, 0, 0)",
         (int)options->max_batch, (int)options->max_time, (int)options->max_steps, (int)options->threads);
+  if (options->max_beams < 0 || options->max_beams > CUSEQ_MAX_BEAMS ||
+      options->max_batch > INT32_MAX / beams_of(options))
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: max_beams is out of range (found %d for max_batch %d, needed 1 to %d, "
+        "and at most %d rows in all)",
+        (int)options->max_beams, (int)options->max_batch, CUSEQ_MAX_BEAMS, INT32_MAX);
   if (options->precision != CUSEQ_PRECISION_FLOAT32)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
                      "cuseq_session_open: precision %d is not supported (needed CUSEQ_PRECISION_FLOAT32)",
@@ -63,19 +63,29 @@ static cuseq_status device_options_check(const cuseq_session_options *options, c
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status model_check(const cuseq_session *session) {
+  return session->backend->version1_only && session->model->version != 1
+             ? error_set(CUSEQ_STATUS_NOT_SUPPORTED,
+                         "cuseq_session_open: device %s runs models of version 1 (found version %d; "
+                         "reference and cpu "
+                         "run both)",
+                         session->device, (int)session->model->version)
+             : CUSEQ_STATUS_OK;
+}
+
 static cuseq_status session_allocate(cuseq_session *session) {
-  const cuseq_config *config = &session->model->config;
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
+  size_t rows = (size_t)session->limits.batch * (size_t)session->limits.beams;
   session->ids = malloc(positions * sizeof *session->ids);
-  bool starts = config->feedback == CUSEQ_FEEDBACK_OUTPUT && !session->backend->stream;
+  bool starts = session->model->structure.decoder.feedback != FEEDBACK_NONE && !session->backend->stream;
   if (starts)
-    session->start_tokens = malloc((size_t)session->limits.batch * sizeof *session->start_tokens);
+    session->start_tokens = malloc(rows * sizeof *session->start_tokens);
   if (!session->ids || (starts && !session->start_tokens))
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
                      (int)session->limits.batch, (int)session->limits.time);
-  for (int32_t b = 0; session->start_tokens && b < session->limits.batch; b++)
-    session->start_tokens[b] = config->start_token;
+  for (size_t b = 0; session->start_tokens && b < rows; b++)
+    session->start_tokens[b] = session->model->structure.decoder.start_token;
   return CUSEQ_STATUS_OK;
 }
 
@@ -98,6 +108,7 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
   opened->limits = (struct backend_limits){.batch = options->max_batch,
                                            .time = options->max_time,
                                            .steps = steps > 0 ? steps : 1,
+                                           .beams = beams_of(options),
                                            .threads = options->threads,
                                            .memory = options->memory,
                                            .stream = options->stream,
@@ -106,10 +117,13 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
                                            .cuda_plan = options->cuda_plan};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
+  TRY_CLEANUP(model_check(opened));
   TRY_CLEANUP(device_options_check(options, opened->backend, opened->device));
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
   opened->limits.cuda_plan = NULL; /* the caller's */
+  if (opened->limits.beams > 1 && opened->backend->step && !beam_unsearchable(model))
+    TRY_CLEANUP(beams_open(&opened->beams, model, &opened->limits));
   opened->arrays = (struct arrays){.backend = opened->backend,
                                    .state = opened->state,
                                    .memory = options->memory,
@@ -129,7 +143,7 @@ void cuseq_session_close(cuseq_session *session) {
   model_release(session->model);
   free(session->ids);
   free(session->start_tokens);
-  free(session->failure);
+  beams_close(&session->beams);
   free(session);
 }
 
@@ -144,15 +158,17 @@ int32_t cuseq_session_threads(const cuseq_session *session) {
 static cuseq_status session_check(const cuseq_session *session, const char *call) {
   if (!session)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the session is NULL", call);
-  if (session->failure)
+  if (session->failed)
     return error_set(CUSEQ_STATUS_DEVICE_FAILED, "%s: the device failed earlier: %s", call, session->failure);
   return CUSEQ_STATUS_OK;
 }
 
 /* Remembers the first failure of the device: the session does no more work after it. */
-static cuseq_status session_result(cuseq_session *session, cuseq_status status) {
-  if (status == CUSEQ_STATUS_DEVICE_FAILED && !session->failure)
-    session->failure = strdup(error_text());
+cuseq_status session_result(cuseq_session *session, cuseq_status status) {
+  if (status == CUSEQ_STATUS_DEVICE_FAILED && !session->failed) {
+    session->failed = true;
+    snprintf(session->failure, sizeof session->failure, "%s", error_text());
+  }
   return status;
 }
 
@@ -181,6 +197,11 @@ static cuseq_status input_check(const cuseq_session *session, const cuseq_input 
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s: time is out of range (found %d, needed 1 to max_time %d)", call, (int)input->time,
                      (int)session->limits.time);
+  const struct attention_structure *attention = &session->model->structure.attention;
+  if (attention->positions > 0 && input->time > attention->positions)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: time is out of range (found %d, needed 1 to attention.positions %d)", call,
+                     (int)input->time, (int)attention->positions);
   if (input->dtype != CUSEQ_DTYPE_F32 && input->dtype != CUSEQ_DTYPE_F64 && input->dtype != CUSEQ_DTYPE_I32 &&
       input->dtype != CUSEQ_DTYPE_I64)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
@@ -190,85 +211,58 @@ static cuseq_status input_check(const cuseq_session *session, const cuseq_input 
   return CUSEQ_STATUS_OK;
 }
 
+/* Final states are of the directions that the last layer has. */
 static cuseq_status encoding_check(const cuseq_session *session, const cuseq_encoding *encoding,
                                    const char *call) {
-  if (session->model->config.direction == CUSEQ_DIRECTION_FORWARD && (encoding->h_bw || encoding->c_bw))
+  const struct encoder_structure *encoder = &session->model->structure.encoder;
+  const struct encoder_layer *last = &encoder->layers[encoder->count - 1];
+  if (!encoder_layer_has(last, 1) && (encoding->h_bw || encoding->c_bw))
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s: h_bw and c_bw must be NULL (the encoder is forward alone)", call);
-  return CUSEQ_STATUS_OK;
-}
-
-static cuseq_status attention_only_check(const cuseq_decoding *decoding, const char *call) {
-  if (decoding->steps > 1)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: an attention-only model makes one step (found %d)",
-                     call, (int)decoding->steps);
-  if (decoding->initial_c || decoding->states || decoding->outputs || decoding->tokens ||
-      decoding->output_lengths || decoding->final_h || decoding->final_c)
-    return error_set(
-        CUSEQ_STATUS_INVALID_ARGUMENT,
-        "%s: an attention-only model has contexts and alphas only (found another array that is not NULL)",
-        call);
-  return CUSEQ_STATUS_OK;
-}
-
-static cuseq_status previous_check(const cuseq_session *session, const int32_t *previous, int32_t batch) {
-  int32_t V = session->model->config.outputs;
-  for (int32_t b = 0; b < batch; b++)
-    if (previous[b] < 0 || previous[b] >= V)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                       "previous: row %d is out of range (found %d, needed 0 to %d)", (int)b,
-                       (int)previous[b], (int)V - 1);
-  return CUSEQ_STATUS_OK;
-}
-
-/* Checks a decoding and resolves what it leaves to the model: steps, previous tokens. */
-static cuseq_status decoding_resolve(const cuseq_session *session, const cuseq_decoding *decoding,
-                                     const char *call, cuseq_decoding *resolved) {
-  const cuseq_config *config = &session->model->config;
-  *resolved = *decoding;
-  if (!config->has_decoder) {
-    TRY(attention_only_check(decoding, call));
-    resolved->steps = 1;
-  } else if (decoding->steps < 0 || decoding->steps > session->limits.steps ||
-             (decoding->steps == 0 && config->steps > session->limits.steps)) {
+  if (!encoder_layer_has(last, 0) && (encoding->h_fw || encoding->c_fw))
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "%s: steps are out of range (found %d, needed 1 to max_steps %d)", call,
-                     (int)(decoding->steps ? decoding->steps : config->steps), (int)session->limits.steps);
-  } else if (!decoding->initial_h != !decoding->initial_c) {
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "%s: initial_%c is NULL (initial_h and initial_c go together)", call,
-                     decoding->initial_h ? 'c' : 'h');
-  }
-  if (config->has_decoder && resolved->steps == 0)
-    resolved->steps = config->steps;
-  if (config->feedback != CUSEQ_FEEDBACK_OUTPUT || !decoding->previous)
+                     "%s: h_fw and c_fw must be NULL (the encoder's last layer is backward alone)", call);
+  return CUSEQ_STATUS_OK;
+}
+
+static struct decoding_limits limits_of(const cuseq_session *session, int32_t encoded, int32_t time,
+                                        bool rows) {
+  return (struct decoding_limits){.model = session->model,
+                                  .max_rows = session->limits.batch * session->limits.beams,
+                                  .max_steps = session->limits.steps,
+                                  .encoded = encoded,
+                                  .time = time,
+                                  .rows_allowed = rows};
+}
+
+/* What some backends cannot do yet. */
+static cuseq_status backend_check(const cuseq_session *session, const cuseq_decoding *decoding,
+                                  const char *call) {
+  static const enum backend_array arrays[] = {BACKEND_ROWS, BACKEND_TARGETS, BACKEND_LOG_PROBABILITIES};
+  for (int i = 0; session->backend->version1_only && i < 3; i++)
+    if (call_pointer(arrays[i], decoding))
+      return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "%s: device %s does not take %s (reference and cpu do)",
+                       call, session->device, backend_array_name(arrays[i]));
+  return CUSEQ_STATUS_OK;
+}
+
+/* Checks a decoding of `limits`, resolves it and locates its arrays. */
+static cuseq_status decoding_begin(cuseq_session *session, const struct decoding_limits *limits,
+                                   const cuseq_decoding *decoding, const char *call,
+                                   cuseq_decoding *resolved) {
+  TRY(backend_check(session, decoding, call));
+  TRY(decoding_resolve(limits, decoding, call, resolved));
+  TRY(arrays_of_decoding(&session->arrays, resolved));
+  TRY(decoding_check(limits, resolved, session->arrays.on_device, session->allow_nonfinite));
+  if (!resolved->previous && session->model->structure.decoder.feedback != FEEDBACK_NONE)
     resolved->previous = session->start_tokens;
   return CUSEQ_STATUS_OK;
 }
 
-/* Locates the arrays of a decoding and looks into those that it starts from, where they are on the host. */
-static cuseq_status decoding_check(cuseq_session *session, const cuseq_decoding *decoding, int32_t batch) {
-  const cuseq_config *config = &session->model->config;
-  const bool *on_device = session->arrays.on_device;
-  TRY(arrays_of_decoding(&session->arrays, decoding));
-  if (decoding->previous && !on_device[BACKEND_PREVIOUS])
-    TRY(previous_check(session, decoding->previous, batch));
-  if (session->allow_nonfinite)
-    return CUSEQ_STATUS_OK;
-  if (!on_device[BACKEND_STATE_H])
-    TRY(input_check_finite("decoder initial_h", decoding->initial_h, batch, config->state_units));
-  return on_device[BACKEND_STATE_C]
-             ? CUSEQ_STATUS_OK
-             : input_check_finite("decoder initial_c", decoding->initial_c, batch, config->state_units);
-}
-
-cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding) {
-  return cuseq_run(session, input, encoding, NULL);
-}
-
-cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding,
-                       const cuseq_decoding *decoding) {
-  const char *call = decoding ? "cuseq_run" : "cuseq_encode";
+/* Encodes, and decodes where `decoding` is not NULL. `call` is what messages name. */
+static cuseq_status session_run(cuseq_session *session, const cuseq_input *input,
+                                const cuseq_encoding *encoding, const cuseq_decoding *decoding,
+                                const char *call) {
   TRY(session_check(session, call));
   session->batch = 0;
   cuseq_encoding wanted = encoding ? *encoding : (cuseq_encoding){0};
@@ -277,8 +271,8 @@ cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const c
   TRY(input_check(session, input, call));
   TRY(encoding_check(session, &wanted, call));
   if (decoding) {
-    TRY(decoding_resolve(session, decoding, call, &resolved));
-    TRY(decoding_check(session, &resolved, input->batch));
+    struct decoding_limits limits = limits_of(session, input->batch, input->time, false);
+    TRY(decoding_begin(session, &limits, decoding, call, &resolved));
   }
   TRY(arrays_of_encoding(&session->arrays, &wanted));
   TRY(arrays_of_input(&session->arrays, input));
@@ -292,12 +286,23 @@ cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const c
     if (status == CUSEQ_STATUS_OK && decoding)
       status = session->backend->decode(session->state, &resolved);
   }
-  if (status == CUSEQ_STATUS_OK)
+  if (status == CUSEQ_STATUS_OK) {
     session->batch = input->batch;
+    session->time = input->time;
+  }
   return session_result(session, status);
 }
 
-static cuseq_status encoded_check(const cuseq_session *session, const char *call) {
+cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding) {
+  return session_run(session, input, encoding, NULL, "cuseq_encode");
+}
+
+cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding,
+                       const cuseq_decoding *decoding) {
+  return session_run(session, input, encoding, decoding, "cuseq_run");
+}
+
+cuseq_status session_check_encoded(const cuseq_session *session, const char *call) {
   TRY(session_check(session, call));
   if (session->batch == 0)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: nothing is encoded (cuseq_encode comes first)",
@@ -306,19 +311,25 @@ static cuseq_status encoded_check(const cuseq_session *session, const char *call
 }
 
 cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context, float *alphas) {
-  TRY(encoded_check(session, "cuseq_attend"));
+  TRY(session_check_encoded(session, "cuseq_attend"));
+  const struct structure *structure = &session->model->structure;
+  if (!structure->attention.present)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_attend: the model has no attention");
+  if (!state && structure->attention.asks == ASKS_TOKEN && structure->decoder.start_token < 0)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "cuseq_attend: the state is NULL (the token asks, and the model has no start token)");
   TRY(arrays_of_attention(&session->arrays, state, context, alphas));
   if (!session->allow_nonfinite && !session->arrays.on_device[BACKEND_STATE_H])
-    TRY(input_check_finite("state", state, session->batch, session->model->config.state_units));
+    TRY(input_check_finite("state", state, session->batch, structure->attention.query_inputs));
   return session_result(session, session->backend->attend(session->state, state, context, alphas));
 }
 
 cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding) {
-  TRY(encoded_check(session, "cuseq_decode"));
+  TRY(session_check_encoded(session, "cuseq_decode"));
   if (!decoding)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_decode: the decoding is NULL");
   cuseq_decoding resolved;
-  TRY(decoding_resolve(session, decoding, "cuseq_decode", &resolved));
-  TRY(decoding_check(session, &resolved, session->batch));
+  struct decoding_limits limits = limits_of(session, session->batch, session->time, true);
+  TRY(decoding_begin(session, &limits, decoding, "cuseq_decode", &resolved));
   return session_result(session, session->backend->decode(session->state, &resolved));
 }

@@ -45,7 +45,7 @@ static __device__ __forceinline__ bool row_is_complete(unsigned *counter, int bl
 
 /* alphas and context of a row from its blocks' parts, in the order of the parts. */
 static __device__ void parts_join(const float *parts, int part_floats, int blocks, int A, int length,
-                                  float *alphas, float *context) {
+                                  float *alphas, float *context, const struct launch_check &check, int b) {
   float most = -INFINITY, sum = 0.0f;
   for (int i = 0; i < blocks; i++)
     most = fmaxf(most, parts[(int64_t)i * part_floats + A]);
@@ -53,6 +53,8 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
     const float *part = parts + (int64_t)i * part_floats;
     sum = fmaf(part[A + 1], device_exp(part[A] - most), sum);
   }
+  if (threadIdx.x == 0 && !check_is_finite(sum))
+    check_tell(check, b, check.step, LAUNCH_STAGE_ENERGIES);
   float normaliser = 1.0f / sum;
   for (int j = (int)threadIdx.x; context && j < A; j += (int)blockDim.x) {
     float total = 0.0f;
@@ -60,7 +62,9 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
       const float *part = parts + (int64_t)i * part_floats;
       total = fmaf(part[j], device_exp(part[A] - most), total);
     }
-    context[j] = total * normaliser;
+    total *= normaliser;
+    context[j] = total;
+    check_value(check, b, check.step, LAUNCH_STAGE_CONTEXT, total);
   }
   for (int t = (int)threadIdx.x; alphas && t < length; t += (int)blockDim.x)
     alphas[t] *= device_exp(parts[(int64_t)(t / SEGMENT) * part_floats + A] - most) * normaliser;
@@ -115,7 +119,7 @@ __global__ void __launch_bounds__(THREADS, 1)
     block_query(score, row);
   float *own = alphas ? alphas + first : nullptr;
   if (blocks == 1) {
-    block_attend_query(score, row, own, context, nullptr);
+    block_attend_query(score, row, arguments.check, b, arguments.check.step, own, context, nullptr);
     return;
   }
   float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;
@@ -125,9 +129,9 @@ __global__ void __launch_bounds__(THREADS, 1)
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
   part_finish(row, part, A);
-  block_context(row, A, own, context ? part : nullptr, nullptr, true);
+  block_context(row, A, arguments.check, b, 0, own, context ? part : nullptr, nullptr, true);
   if (row_is_complete(split.counters + b, blocks))
-    parts_join(parts, split.part_floats, blocks, A, length, alphas, context);
+    parts_join(parts, split.part_floats, blocks, A, length, alphas, context, arguments.check, b);
 }
 
 static struct placement attend_placement(const struct attend *arguments, const struct launch_device *device) {

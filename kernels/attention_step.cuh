@@ -4,6 +4,7 @@
 
 #include "activation.cuh"
 #include "block_dense.cuh"
+#include "check.cuh"
 #include "launch.h"
 #include "placement.cuh"
 
@@ -51,10 +52,15 @@ __host__ __device__ static inline int attention_widest(const struct attention_sc
   return widest;
 }
 
-/* The part of a position's energy that lane `lane` of `lanes` sums: key units lane, lane + lanes, ... */
+/* Terms that a lane adds up in one go; what is more is added in such blocks. */
+enum { BLOCK_TERMS = 128 };
+
+/* The part of a position's energy that lane `lane` of `lanes` sums: key units first + lane, first + lane + lanes, ..
+ * below width. */
 __device__ __forceinline__ float energy_part(const struct attention_score &score, const float *key,
-                                             const float *query, int width, int lane, int lanes) {
+                                             const float *query, int first, int width, int lane, int lanes) {
   float sum = 0.0f;
+  lane += first;
   if (score.score == CUSEQ_SCORE_ADDITIVE) {
     for (int j = lane; j < width; j += lanes)
       sum = fmaf(score.d_value[j], device_tanh(key[j] + query[j]), sum);
@@ -82,9 +88,13 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
     int width = score.units[l];
     for (int j = lane; j < width; j += WARP) {
       float sum = 0.0f;
+      for (int first = 0, inputs = score.units[l - 1]; first < inputs; first += BLOCK_TERMS) {
+        float block = 0.0f;
 #pragma unroll 1
-      for (int k = 0; k < score.units[l - 1]; k++)
-        sum = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], sum);
+        for (int k = first; k < min(first + (int)BLOCK_TERMS, inputs); k++)
+          block = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], block);
+        sum += block;
+      }
       next[j] = device_activate(score.activation[l], sum + score.d_bias[l][j]);
     }
     __syncwarp(); /* next is read by all lanes, and u written again */
@@ -100,6 +110,9 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
   return device_activate(score.activation[last], sum + score.d_bias[last][0]);
 }
 
+/* Positions that are summed in one go: all of those that a block has, where rows are split. */
+enum { CONTEXT_BLOCK = 512 };
+
 /* How many lanes share a position: few for narrow keys, so that few idle. Of the width alone: what a row gives must not
  * depend on how far it is padded. */
 __device__ __forceinline__ int energy_lanes(int width) {
@@ -107,6 +120,16 @@ __device__ __forceinline__ int energy_lanes(int width) {
   while (lanes > width)
     lanes /= 2;
   return lanes;
+}
+
+/* The whole part, in blocks where there are many units. */
+__device__ __forceinline__ float energy_parts(const struct attention_score &score, const float *key,
+                                              const float *query, int width, int lane, int lanes) {
+  int block = lanes * BLOCK_TERMS;
+  float sum = energy_part(score, key, query, 0, min(width, block), lane, lanes);
+  for (int first = block; first < width; first += block)
+    sum += energy_part(score, key, query, first, min(width, first + block), lane, lanes);
+  return sum;
 }
 
 /* energies[t], t < length, and each warp's maximum in reduce[warp]; complete after the caller's next barrier. */
@@ -130,7 +153,7 @@ __device__ inline void block_energies(const struct attention_score &score, const
       int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
       float e = 0.0f;
       if (t < row.length)
-        e = energy_part(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes, lanes);
+        e = energy_parts(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes, lanes);
       for (int distance = lanes / 2; distance > 0; distance /= 2)
         e += __shfl_xor_sync(0xffffffffu, e, distance);
       if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)
@@ -165,14 +188,31 @@ __device__ inline void block_exponents(const struct attention_row &row) {
     row.reduce[32 + warp] = sum;
 }
 
+/* This thread's part of a column of the context, in blocks of positions. */
+__device__ __forceinline__ float context_part(const struct block_split &split,
+                                              const struct attention_row &row, const float *column) {
+  float sum = 0.0f;
+  for (int first = 0; first < row.length; first += CONTEXT_BLOCK) {
+    float block = 0.0f;
+    part_products(split, row.energies + first, min((int)CONTEXT_BLOCK, row.length - first),
+                  column + (int64_t)first * row.stride, row.stride, block);
+    sum += block;
+  }
+  return sum;
+}
+
 /* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length; is_part: not
- * divided. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's next barrier. */
-__device__ inline void block_context(const struct attention_row &row, int A, float *alphas, float *context,
-                                     float *second, bool is_part = false) {
+ * divided, and not checked. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's
+ * next barrier. What is not finite is told as of row b and a step. */
+__device__ inline void block_context(const struct attention_row &row, int A, const struct launch_check &check,
+                                     int b, int step, float *alphas, float *context, float *second,
+                                     bool is_part = false) {
   int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
   float sum_all = row.reduce[32];
   if (row.length > WARP) /* otherwise the other warps' sums are 0 */
     sum_all = warp_sum(lane < warps ? row.reduce[32 + lane] : 0.0f);
+  if (!is_part && threadIdx.x == 0 && !check_is_finite(sum_all))
+    check_tell(check, b, step, LAUNCH_STAGE_ENERGIES);
   float normaliser = row.length > 0 ? 1.0f / sum_all : 0.0f; /* a row of no positions gives zeros */
   normaliser = is_part ? 1.0f : normaliser;
   if (alphas)
@@ -184,13 +224,15 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
   for (int first = 0; first < A; first += split.columns) {
     int i = first + split.column;
     if (split.part < split.parts && i < A) {
-      float sum = 0.0f;
-      part_products(split, row.energies, row.length, row.annotations + i, row.stride, sum);
+      float sum = context_part(split, row, row.annotations + i);
       if (split.parts == 1) {
+        sum *= normaliser;
         if (context)
-          context[i] = sum * normaliser;
+          context[i] = sum;
         if (second)
-          second[i] = sum * normaliser;
+          second[i] = sum;
+        if (!is_part)
+          check_value(check, b, step, LAUNCH_STAGE_CONTEXT, sum);
       } else {
         row.partial[threadIdx.x] = sum;
       }
@@ -207,23 +249,26 @@ __device__ inline void block_context(const struct attention_row &row, int A, flo
       part += A;
       sum += *part;
     }
+    sum *= normaliser;
     if (context)
-      context[i] = sum * normaliser;
+      context[i] = sum;
     if (second)
-      second[i] = sum * normaliser;
+      second[i] = sum;
+    if (!is_part)
+      check_value(check, b, step, LAUNCH_STAGE_CONTEXT, sum);
   }
 }
 
 /* The step after its query, which must be complete as state must; `partial` free. What is written is complete after the next
  * barrier. */
 __device__ inline void block_attend_query(const struct attention_score &score,
-                                          const struct attention_row &row, float *alphas, float *context,
-                                          float *second) {
+                                          const struct attention_row &row, const struct launch_check &check,
+                                          int b, int step, float *alphas, float *context, float *second) {
   block_energies(score, row);
   __syncthreads(); /* energies and the warps' maxima are complete */
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
-  block_context(row, score.annotation_width, alphas, context, second);
+  block_context(row, score.annotation_width, check, b, step, alphas, context, second);
 }
 
 /* The query, where the score has one; state must be ready and `partial` free. Complete at its end. */
@@ -237,9 +282,10 @@ __device__ inline void block_query(const struct attention_score &score, const st
 
 /* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
 __device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
-                                    float *alphas, float *context, float *second) {
+                                    const struct launch_check &check, int b, int step, float *alphas,
+                                    float *context, float *second) {
   block_query(score, row);
-  block_attend_query(score, row, alphas, context, second);
+  block_attend_query(score, row, check, b, step, alphas, context, second);
 }
 
 /* Gives the arrays of a step their places. */

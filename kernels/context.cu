@@ -1,17 +1,18 @@
 /* The context vector from weights that are there already: a weighted sum of the annotations. */
+#include "check.cuh"
 #include "launch_attention.h"
 #include "launch_error.cuh"
 
-enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS };
+enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS, BLOCK = 64 * PARTS };
 
 /* computes  context = sum_t alphas[t] a[t] over t < length, of every row
  * shapes    as in launch_attention.h; 4-byte aligned; the output aliases nothing
  * mapping   block = (row, 32 columns of A); warp = every 16th position, lane = column: a warp reads 128 bytes of a position at a
  *           time, four positions under way. The 16 sums of a column are added up through shared memory, after one barrier
  * launch    grid B ceil(A / 32), block 512, static shared memory 2 KB
- * budget    40 registers; 2 KB of shared memory
- * numerics  float32; each warp adds its positions in their order, the first warp the 16 sums in theirs: deterministic, and the
- *           order depends on the row's length alone
+ * budget    56 registers; 2 KB of shared memory
+ * numerics  float32; each warp adds its positions in their order, 64 at a time and then these sums, so that the error does not
+ *           grow with T; the first warp the 16 sums in theirs: deterministic, and the order depends on the row's length alone
  * why       where A is wide, more blocks read the annotations side by side than the one of a row that makes the energies */
 __global__ void __launch_bounds__(THREADS)
     attention_context_kernel(const __grid_constant__ struct attention_context c, int tiles) {
@@ -22,10 +23,14 @@ __global__ void __launch_bounds__(THREADS)
   const float *alphas = c.d_alphas + b * c.alphas_stride;
   const float *annotations = c.d_annotations + (int64_t)b * c.time * A + column;
   float sum = 0.0f;
-  if (column < A)
+  for (int first = 0; column < A && first < length; first += BLOCK) {
+    int end = min(first + (int)BLOCK, length);
+    float block = 0.0f;
 #pragma unroll 4
-    for (int t = part; t < length; t += PARTS)
-      sum = fmaf(alphas[t], annotations[(int64_t)t * A], sum);
+    for (int t = first + part; t < end; t += PARTS)
+      block = fmaf(alphas[t], annotations[(int64_t)t * A], block);
+    sum += block;
+  }
   sums[part][lane] = sum;
   __syncthreads(); /* all sums of the columns are there */
   if (part > 0 || column >= A)
@@ -35,6 +40,7 @@ __global__ void __launch_bounds__(THREADS)
   for (int i = 0; i < PARTS; i++)
     total += sums[i][lane];
   c.d_context[b * c.context_stride + column] = total;
+  check_value(c.check, b, c.check.step, LAUNCH_STAGE_CONTEXT, total);
 }
 
 extern "C" cuseq_status launch_attention_context(const struct attention_context *arguments,

@@ -99,13 +99,15 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
                                          (int64_t)S * attention_keys_wide(d.score), copiers);
 }
 
-/* One step; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and
- * nothing else that later steps read, is complete at its end. `y` = b Y + step. */
-__device__ inline int block_decode_step(const struct decode &d, struct decoder_block &block, int64_t y,
+/* One step of row b; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and
+ * nothing else that later steps read, is complete at its end. */
+__device__ inline int block_decode_step(const struct decode &d, struct decoder_block &block, int b, int step,
                                         int previous) {
   int A = d.score.annotation_width, S = d.score.state_units, V = d.outputs, E = d.embedding_units;
+  int64_t y = (int64_t)b * d.steps + step;
   block.row.state = block.state;
-  block_attend(d.score, block.row, d.d_alphas ? d.d_alphas + y * block.row.time : nullptr,
+  block_attend(d.score, block.row, d.check, b, step + 1,
+               d.d_alphas ? d.d_alphas + y * block.row.time : nullptr,
                d.d_contexts ? d.d_contexts + y * A : nullptr, block.input);
   const float4 *one_hot = nullptr;
   if (d.feedback == CUSEQ_FEEDBACK_OUTPUT && d.d_embedding)
@@ -115,7 +117,7 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
     one_hot = block.kernel + ((int64_t)A + previous) * S;
   __syncthreads(); /* the cell's input is complete, partial sums of the context are read */
   block_cell(block.weights, block.gates, block.input, block.state, one_hot, (float4 *)block.row.partial,
-             block.next, block.cell);
+             block.next, block.cell, d.check, b, step + 1);
   __syncthreads(); /* the new state is complete, partial sums of the gates are read */
   float *swap = block.state;
   block.state = block.next;
@@ -128,8 +130,9 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
     return -1;
   block_dense(block.state, S, block.output_kernel, block.output_bias, V, block.logits, block.row.partial);
   __syncthreads(); /* the logits are complete, partial sums are read */
-  int token = block_output(block.logits, V, d.output_activation == CUSEQ_ACTIVATION_SOFTMAX,
-                           d.d_outputs ? d.d_outputs + y * V : nullptr, block.row.reduce);
+  int token =
+      block_output(block.logits, V, d.output_activation == CUSEQ_ACTIVATION_SOFTMAX,
+                   d.d_outputs ? d.d_outputs + y * V : nullptr, block.row.reduce, d.check, b, step + 1);
   if (d.d_tokens && threadIdx.x == 0)
     d.d_tokens[y] = token;
   return token;
@@ -143,7 +146,7 @@ __device__ inline void block_decode_row(const struct decode &d, struct decoder_b
   int previous = d.d_previous ? d.d_previous[b] : d.start_token;
   int step = 0;
   for (bool ended = false; step < d.steps && !ended; step++) {
-    previous = block_decode_step(d, block, b * Y + step, previous);
+    previous = block_decode_step(d, block, b, step, previous);
     ended = d.end_token >= 0 && previous == d.end_token;
   }
   int64_t first = b * Y + step;

@@ -52,7 +52,8 @@ __global__ void __launch_bounds__(THREADS)
     for (int v = (int)threadIdx.x; v < V; v += THREADS)
       logits[v] += r.d_output_bias[v];
     __syncthreads(); /* the logits are complete, and all threads know whether the row runs */
-    int token = block_output(logits, V, r.output_activation == CUSEQ_ACTIVATION_SOFTMAX, output, reduce);
+    int token = block_output(logits, V, r.output_activation == CUSEQ_ACTIVATION_SOFTMAX, output, reduce,
+                             r.check, b, step + 1);
     rows_feed(r, b, token);
     if (threadIdx.x == 0) {
       if (r.d_tokens)

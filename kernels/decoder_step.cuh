@@ -4,6 +4,7 @@
 
 #include "activation.cuh"
 #include "block_dense.cuh"
+#include "check.cuh"
 #include "placement.cuh"
 
 __device__ __forceinline__ float4 add4(float4 a, float4 b) {
@@ -20,12 +21,14 @@ struct decoder_cell {
   int inputs, units;
 };
 
-/* next and cell of z = input kernel + state recurrent + bias + row. input and state must be ready and `partial` free; next
+/* next and cell of z = input kernel + state recurrent + bias + row; states that are not finite are told as of row b and a
+ * step. input and state must be ready and `partial` free; next
  * and cell are complete, and `partial` free, after the caller's next barrier.
  *   input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads at every step */
 __device__ inline void block_cell(const struct decoder_cell &weights, const struct device_gates &gates,
                                   const float *input, const float *state, const float4 *row, float4 *partial,
-                                  float *next, float *cell) {
+                                  float *next, float *cell, const struct launch_check &check, int b,
+                                  int step) {
   int S = weights.units;
   struct block_split split = block_split_make(S);
   for (int first = 0; first < S; first += split.columns) {
@@ -50,8 +53,10 @@ __device__ inline void block_cell(const struct decoder_cell &weights, const stru
       if (row)
         sum = add4(sum, row[j]);
       float c = cell[j];
-      next[j] = device_lstm_cell(gates, sum, c);
+      float h = device_lstm_cell(gates, sum, c);
+      next[j] = h;
       cell[j] = c;
+      check_states(check, b, step, LAUNCH_STAGE_DECODER, h, c);
     }
   }
 }
@@ -73,16 +78,21 @@ __device__ __forceinline__ void warp_best(float &value, int &index) {
 
 /* The argmax of logits [V], lowest index first, to all threads, and output[v] = softmax (or the logits themselves); output
  * may be NULL. logits must be complete. Up to 32 classes each warp does it all, without a barrier.
+ * What is not finite is told as of row b and a step; minus infinity is 0 to a softmax, unless all are.
  *   reduce  [PLACE_REDUCE_FLOATS] 32..63 warps' sums, 64..95 warps' best, 96..127 their indices */
-__device__ inline int block_output(const float *logits, int V, bool is_softmax, float *output,
-                                   float *reduce) {
+__device__ inline int block_output(const float *logits, int V, bool is_softmax, float *output, float *reduce,
+                                   const struct launch_check &check, int b, int step_number) {
   int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
   bool narrow = V <= WARP;
   int first = narrow ? lane : (int)threadIdx.x, step = narrow ? WARP : (int)blockDim.x;
   float best = -INFINITY;
   int index = INT32_MAX;
-  for (int v = first; v < V; v += step)
-    better_logit(best, index, logits[v], v);
+  for (int v = first; v < V; v += step) {
+    float logit = logits[v];
+    better_logit(best, index, logit, v);
+    if (!(logit <= FLT_MAX) || (!is_softmax && !(logit >= -FLT_MAX)))
+      check_tell(check, b, step_number, LAUNCH_STAGE_OUTPUTS);
+  }
   warp_best(best, index);
   if (!narrow) {
     if (lane == 0) {
@@ -94,6 +104,8 @@ __device__ inline int block_output(const float *logits, int V, bool is_softmax, 
     index = lane < warps ? __float_as_int(reduce[96 + lane]) : INT32_MAX;
     warp_best(best, index);
   }
+  if (threadIdx.x == 0 && best == -INFINITY)
+    check_tell(check, b, step_number, LAUNCH_STAGE_OUTPUTS);
   /* a NaN at 0 is never beaten, and nothing beats it where all the rest is NaN */
   int token = index == INT32_MAX || logits[0] != logits[0] ? 0 : index;
   if (!output || (narrow && warp > 0)) /* the first warp writes few classes */

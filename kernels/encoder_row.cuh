@@ -61,6 +61,9 @@ __device__ inline void block_stage(const struct encoder_layer &layer, const stru
   }
 }
 
+/* Features from which on a product is summed in blocks; up to here in their order, as the kernels of sequences do. */
+enum { BLOCK_FEATURES = 128 };
+
 /* products[s, column] = x[t] W[:, column] for step s of the pass; complete after the next barrier. Slices of
  * x and W are staged, `slice` features at most, so that each is fetched once; a thread makes one column of four positions at a
  * time. */
@@ -72,6 +75,7 @@ __device__ inline void block_products(const struct lstm_sequence &a, const struc
   float *x = stage + slice * 4 * columns;
   struct block_split split = block_split_make(columns);
   bool upper = pass.windows == 2 && split.column >= a.units;
+  bool in_blocks = layer.features > BLOCK_FEATURES; /* slices are summed each for itself */
   for (int from = 0; from < layer.features; from += slice) {
     int width = min(slice, layer.features - from);
     block_stage(layer, pass, from, width, columns, x, w);
@@ -82,7 +86,7 @@ __device__ inline void block_products(const struct lstm_sequence &a, const struc
       const float *row[4];
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        bool there = from > 0 && s + i < pass.steps;
+        bool there = from > 0 && !in_blocks && s + i < pass.steps;
         sum[i] = there ? products[(s + i) * columns + split.column] : lstm_zero();
         row[i] = window + min(s + i, pass.steps - 1) * width;
       }
@@ -93,8 +97,10 @@ __device__ inline void block_products(const struct lstm_sequence &a, const struc
           lstm_multiply(sum[i], row[i][f], *v);
 #pragma unroll
       for (int i = 0; i < 4; i++)
-        if (s + i < pass.steps)
-          products[(s + i) * columns + split.column] = sum[i];
+        if (s + i < pass.steps) {
+          float4 &product = products[(s + i) * columns + split.column];
+          product = from > 0 && in_blocks ? lstm_add(product, sum[i]) : sum[i];
+        }
     }
     __syncthreads(); /* the slices are read before the next ones come */
   }
@@ -146,17 +152,21 @@ __device__ inline void chain_encode(const struct lstm_parameters &p, const struc
   for (int s = 0; s < pass.steps; s++, x += step)
     lstm_chain_step(p, u, s, core::start(there ? *x : lstm_zero(), bias), bias, hidden, output, c, h);
   if (u.writer) {
+    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, h, c);
     states[column] = h;
     states[columns + column] = c;
   }
 }
 
-/* annotations [length, W] of two directions side by side become their merge [length, H], in place. */
-__device__ inline void block_merge(cuseq_merge merge, float *annotations, int apart, int length, int H) {
+/* annotations [length, W] of two directions of row b side by side become their merge [length, H], in place. */
+__device__ inline void block_merge(cuseq_merge merge, float *annotations, int apart, int length, int H,
+                                   const struct launch_check &check, int b) {
   for (int n = (int)threadIdx.x; n < length * H; n += (int)blockDim.x) {
     int t = n / H;
     float *forward = annotations + t * apart + n - t * H;
-    *forward = lstm_merged(merge, forward[0], forward[H]);
+    float merged = lstm_merged(merge, forward[0], forward[H]);
+    *forward = merged;
+    check_value(check, b, 0, LAUNCH_STAGE_MERGE, merged);
   }
 }
 
@@ -167,7 +177,7 @@ __device__ inline void block_keys(const float *annotations, int stride, const fl
   for (int n = (int)threadIdx.x; n < length * U; n += (int)blockDim.x) {
     int t = n / U, j = n - t * U;
     float sum = 0.0f;
-    for (int i = 0; i < A; i++)
+    for (int i = 0; i < A; i++) /* A is at most 128, a block of keys.cu */
       sum = fmaf(annotations[t * stride + i], key[(int64_t)i * U + j], sum);
     keys[n] = bias ? sum + bias[j] : sum;
   }

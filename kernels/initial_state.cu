@@ -10,7 +10,7 @@ enum { THREADS = 128 };
  *           columns of the kernel
  * launch    grid (B, d_c ? 2 : 1), 128 threads, no shared memory
  * budget    64 registers, 0 bytes of shared memory
- * numerics  float32, summed in the order of k, the bias last; deterministic
+ * numerics  float32, summed in the order of k, 128 of a direction at a time, the bias last; deterministic
  * why       it runs once per sequence and is a small part of it: no split of the sum over threads */
 __global__ void __launch_bounds__(THREADS)
     initial_states_kernel(const __grid_constant__ struct initial_states arguments) {

@@ -2,7 +2,7 @@
 #include "attention_step.cuh"
 #include "launch_error.cuh"
 
-enum { TILE_ROWS = 64, TILE_K = 16, THREADS = 256 };
+enum { TILE_ROWS = 64, TILE_K = 16, BLOCK_SLICES = 8, THREADS = 256 };
 
 /* computes  keys[m,j] = bias[j] + sum_i annotations[m,i] key[i,j], m = (b,t), of all rows and positions
  * shapes    annotations [M,A], key [A,U], bias [U] or NULL, keys [M,U]; row-major, 4-byte aligned; no aliasing
@@ -10,11 +10,11 @@ enum { TILE_ROWS = 64, TILE_K = 16, THREADS = 256 };
  *           neighbours write neighbouring columns; slices of 16 of A pass through shared memory
  * launch    grid (ceil(M / 64), ceil(U / COLUMNS)), 256 threads, static shared memory
  * budget    64 registers; 4 (16 66 + 16 COLUMNS) bytes of shared memory: 8.3 KB
- * numerics  float32, summed in the order of i, the bias last; deterministic, independent of M
+ * numerics  float32, summed in the order of i, 128 at a time and then these sums, the bias last; deterministic, independent of M
  * why       narrow keys (U = 1 or 10) are the rule: with 64 columns most products would be of padding. Two columns more in
  *           the slice keep its stores, 16 along A by 2 rows, in different banks */
 template <int COLUMNS>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 4)
     keys_kernel(const float *annotations, const float *key, const float *bias, float *keys, int64_t M, int A,
                 int U) {
   enum { WIDE = COLUMNS / 16 };
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(THREADS)
   int x = (int)threadIdx.x % 16, y = (int)threadIdx.x / 16;
   int64_t first_row = (int64_t)blockIdx.x * TILE_ROWS;
   int first_column = (int)blockIdx.y * COLUMNS;
-  float sum[4][WIDE] = {};
+  float sum[4][WIDE] = {}, total[4][WIDE] = {};
   for (int first = 0; first < A; first += TILE_K) {
     for (int n = (int)threadIdx.x; n < TILE_ROWS * TILE_K; n += THREADS) {
       int i = n % TILE_K, m = n / TILE_K;
@@ -44,6 +44,15 @@ __global__ void __launch_bounds__(THREADS)
         for (int c = 0; c < WIDE; c++)
           sum[r][c] = fmaf(a[i][y + 16 * r], w[i][x + 16 * c], sum[r][c]);
     __syncthreads(); /* the slices are read before the next ones come */
+    if ((first / TILE_K + 1) % BLOCK_SLICES == 0) {
+#pragma unroll
+      for (int r = 0; r < 4; r++)
+#pragma unroll
+        for (int c = 0; c < WIDE; c++) {
+          total[r][c] += sum[r][c];
+          sum[r][c] = 0.0f;
+        }
+    }
   }
 #pragma unroll
   for (int r = 0; r < 4; r++)
@@ -51,8 +60,9 @@ __global__ void __launch_bounds__(THREADS)
     for (int c = 0; c < WIDE; c++) {
       int64_t m = first_row + y + 16 * r;
       int j = first_column + x + 16 * c;
+      float z = total[r][c] + sum[r][c];
       if (m < M && j < U)
-        keys[m * U + j] = bias ? sum[r][c] + bias[j] : sum[r][c];
+        keys[m * U + j] = bias ? z + bias[j] : z;
     }
 }
 

@@ -40,6 +40,24 @@ struct launch_stream {
   size_t error_capacity;
 };
 
+/* Where a row's numbers may leave float32's range, in the order in which they are made. */
+enum launch_stage {
+  LAUNCH_STAGE_ENCODER = 0, /* the encoder's states */
+  LAUNCH_STAGE_MERGE = 1,
+  LAUNCH_STAGE_ENERGIES = 2,
+  LAUNCH_STAGE_CONTEXT = 3,
+  LAUNCH_STAGE_DECODER = 4, /* the decoder's states */
+  LAUNCH_STAGE_OUTPUTS = 5,
+};
+
+/* Where kernels tell of results that are not finite: the least of row << 32 | step << 8 | stage, steps counted from 1, 0
+ * for what is before them. */
+struct launch_check {
+  uint64_t *d_fault; /* page-locked, mapped; UINT64_MAX: nothing was told. NULL: nothing is looked for */
+  int32_t first_row; /* the number that the launch's first row has */
+  int32_t step;      /* of launches that are one step; from 1 on */
+};
+
 /* ---- LSTM ---------------------------------------------------------------------------------------- */
 
 /* Weights, packed once at opening. The four gates of a unit lie side by side, so that a thread takes them
@@ -113,7 +131,8 @@ struct lstm_sequence {
   int64_t leading;
   float *d_final_h; /* [D,B,H], 4-byte aligned; NULL: not wanted */
   float *d_final_c;
-  void *d_workspace; /* lstm_workspace_bytes(), 256-byte aligned, of this stream alone */
+  void *d_workspace;         /* lstm_workspace_bytes(), 256-byte aligned, of this stream alone */
+  struct launch_check check; /* of the final states: a cell that was not finite once never becomes so again */
 };
 cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const struct launch_stream *stream);
 
@@ -139,6 +158,7 @@ struct lstm_cell {
   /* h' of direction d is also written to d_output[d] + (b * T + t) * leading; NULL: not wanted; 4-byte aligned */
   float *d_output[2];
   int64_t leading;
+  struct launch_check check; /* of the states; step 0: they are an encoder's */
 };
 cuseq_status launch_lstm_cell(const struct lstm_cell *arguments, const struct launch_stream *stream);
 
@@ -149,6 +169,8 @@ struct lstm_merge {
   int64_t count; /* B T H */
   const float *d_forward, *d_backward;
   float *d_output;
+  int64_t row;               /* T H, elements of a row; looked at for the check */
+  struct launch_check check; /* of the output */
 };
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream);
 

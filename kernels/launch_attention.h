@@ -96,6 +96,7 @@ struct attend {
   float *d_context;
   int64_t context_stride;
   void *d_workspace;
+  struct launch_check check; /* of energies and context */
 };
 /* Looks at the score's sizes, batch and time only; the most for all batches and times up to those given is what it gives
  * for the largest. */
@@ -115,6 +116,7 @@ struct attention_context {
   int64_t alphas_stride;
   float *d_context;
   int64_t context_stride;
+  struct launch_check check; /* of the context */
 };
 cuseq_status launch_attention_context(const struct attention_context *arguments,
                                       const struct launch_stream *stream);
@@ -150,6 +152,7 @@ struct decode {
   int32_t *d_output_lengths;          /* [B]                                                                */
   float *d_final_h, *d_final_c;       /* [B,S]                                                              */
   void *d_workspace;                  /* decode_workspace_bytes(), 256-byte aligned; NULL where 0           */
+  struct launch_check check;          /* of energies, contexts, states, outputs                             */
 };
 /* Looks at sizes only, as attend_workspace_bytes(). */
 size_t decode_workspace_bytes(const struct decode *arguments, const struct launch_device *device);
@@ -182,8 +185,9 @@ struct decode_rows {
   int32_t *d_fed_ids;        /* [B] the token fed back; with feedback */
   float *d_fed;              /* [B,E] its embedding; with feedback and d_embedding */
   /* results */
-  float *d_outputs;  /* [B,Y,V] or NULL */
-  int32_t *d_tokens; /* [B,Y] or NULL */
+  float *d_outputs;          /* [B,Y,V] or NULL */
+  int32_t *d_tokens;         /* [B,Y] or NULL */
+  struct launch_check check; /* of the outputs */
 };
 cuseq_status launch_decode_begin(const struct decode_rows *arguments, const struct launch_stream *stream);
 cuseq_status launch_decode_output(const struct decode_rows *arguments, int32_t step,

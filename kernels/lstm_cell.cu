@@ -1,5 +1,6 @@
 /* One step of an LSTM layer after its product, for weights that do not fit on the chip. */
 #include "activation.cuh"
+#include "check.cuh"
 #include "launch_error.cuh"
 
 enum { THREADS = 128 };
@@ -51,6 +52,8 @@ __global__ void __launch_bounds__(THREADS)
     h = device_lstm_cell(gates, z, c);
     a.d_h[n] = h;
     a.d_c[n] = c;
+    check_states(a.check, b, a.check.step, a.check.step > 0 ? LAUNCH_STAGE_DECODER : LAUNCH_STAGE_ENCODER, h,
+                 c);
   }
   float *output = a.d_output[d];
   if (output)

@@ -2,6 +2,7 @@
 #ifndef CUSEQ_KERNELS_LSTM_CHAIN_CUH
 #define CUSEQ_KERNELS_LSTM_CHAIN_CUH
 
+#include "check.cuh"
 #include "lstm_cores.cuh"
 
 /* x W of a row's steps for one unit, loaded in the order of the steps. Lanes of one unit load the same
@@ -190,6 +191,7 @@ __device__ __forceinline__ void lstm_chain_run(const struct lstm_parameters &p, 
         p, u, row, bias, hidden, output, c, h);
   }
   if (u.writer) {
+    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, h, c);
     if (a.d_final_h)
       a.d_final_h[state] = h;
     if (a.d_final_c)

@@ -1,4 +1,5 @@
 /* The merges of two directions other than concat. */
+#include "check.cuh"
 #include "launch_error.cuh"
 #include "lstm_merged.cuh"
 
@@ -11,11 +12,14 @@ static const int MERGE_THREADS = 256;
  * budget    32 registers.
  * numerics  one rounding (ave: the halving is exact). */
 static __global__ void __launch_bounds__(MERGE_THREADS)
-    lstm_merge_elements(cuseq_merge merge, int64_t count, const float *d_forward, const float *d_backward,
-                        float *d_output) {
+    lstm_merge_elements(const __grid_constant__ struct lstm_merge a) {
   int64_t step = (int64_t)gridDim.x * MERGE_THREADS;
-  for (int64_t i = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x; i < count; i += step)
-    d_output[i] = lstm_merged(merge, d_forward[i], d_backward[i]);
+  for (int64_t i = (int64_t)blockIdx.x * MERGE_THREADS + threadIdx.x; i < a.count; i += step) {
+    float merged = lstm_merged(a.merge, a.d_forward[i], a.d_backward[i]);
+    a.d_output[i] = merged;
+    if (!check_is_finite(merged))
+      check_tell(a.check, a.row > 0 ? (int)(i / a.row) : 0, 0, LAUNCH_STAGE_MERGE);
+  }
 }
 
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream) {
@@ -28,7 +32,6 @@ cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct 
                          "lstm merge: an array is missing or empty (count %lld)", (long long)a->count);
   int64_t blocks = (a->count + MERGE_THREADS - 1) / MERGE_THREADS;
   lstm_merge_elements<<<(unsigned)(blocks < 65535 ? blocks : 65535), MERGE_THREADS, 0,
-                        (cudaStream_t)stream->stream>>>(a->merge, a->count, a->d_forward, a->d_backward,
-                                                        a->d_output);
+                        (cudaStream_t)stream->stream>>>(*a);
   return launch_result(stream, "lstm merge", cudaGetLastError());
 }

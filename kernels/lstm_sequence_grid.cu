@@ -1,4 +1,5 @@
 /* Whole LSTM sequences of any H across SMs, with flag barriers between the blocks that share a state. */
+#include "check.cuh"
 #include "lstm_sequence.cuh"
 
 /* A group of `blocks` blocks owns one direction and takes tiles of up to 64 rows one after the other; each
@@ -221,6 +222,7 @@ template <int UNITS, int SUB> struct grid_block {
     if (a.d_output[d])
       a.d_output[d][((ptrdiff_t)b * a.time + t) * a.leading + unit] = h;
     if (s == m.length[row] - 1) {
+      check_states(a.check, b, 0, LAUNCH_STAGE_ENCODER, h, c);
       size_t state = ((size_t)d * a.batch + b) * a.units + unit;
       if (a.d_final_h)
         a.d_final_h[state] = h;

@@ -5,6 +5,9 @@
 #include "activation.cuh"
 #include "launch.h"
 
+/* Products of the dense layer that are added in one go. */
+enum { START_BLOCK = 128 };
+
 /* state[j], j < S, of row b: h, or c where is_cell. Complete after the caller's next barrier.
  *   final_row  [D] H floats each at a distance of final_stride: the row's final states; not looked at for kind zeros */
 __device__ inline void block_start_state(const struct initial_state &start, bool is_cell, int b,
@@ -23,9 +26,13 @@ __device__ inline void block_start_state(const struct initial_state &start, bool
       sum = j < H ? final_row[j] : final_row[final_stride + j - H];
     } else if (!zeros) {
       for (int d = 0; d < start.directions; d++)
+        for (int first = 0; first < H; first += START_BLOCK) {
+          float block = 0.0f;
 #pragma unroll 2
-        for (int k = 0; k < H; k++)
-          sum = fmaf(final_row[d * final_stride + k], kernel[((int64_t)d * H + k) * S + j], sum);
+          for (int k = first; k < min(first + (int)START_BLOCK, H); k++)
+            block = fmaf(final_row[d * final_stride + k], kernel[((int64_t)d * H + k) * S + j], block);
+          sum += block;
+        }
       sum = device_activate(start.activation, sum + bias[j]);
     }
     state[j] = sum;

@@ -149,7 +149,7 @@ static __device__ __forceinline__ void whole_finish(const struct whole_parameter
                                                     const struct whole_place &place, float *shared) {
   const struct lstm_sequence &a = p.encoder.a;
   if (a.directions == 2 && p.merge != CUSEQ_MERGE_CONCAT) {
-    block_merge(p.merge, place.annotations, (int)a.leading, place.length, a.units);
+    block_merge(p.merge, place.annotations, (int)a.leading, place.length, a.units, a.check, b);
     __syncthreads(); /* the merged annotations are complete */
   }
   whole_store(p, place.layer, b, place.length, place.annotations,
@@ -217,7 +217,8 @@ template <class core> static __device__ void whole_block(const struct whole_para
     if (d.outputs > 0)
       block_decode_row(d, block, row);
     else
-      block_attend(d.score, block.row, d.d_alphas ? d.d_alphas + (int64_t)row * d.time : nullptr,
+      block_attend(d.score, block.row, d.check, row, 1,
+                   d.d_alphas ? d.d_alphas + (int64_t)row * d.time : nullptr,
                    d.d_contexts ? d.d_contexts + (int64_t)row * d.score.annotation_width : nullptr, nullptr);
     __syncthreads(); /* this row's arrays are read before the next row's come */
   }

@@ -15,7 +15,7 @@ if [ -t 1 ]; then
 elif script -qec true /dev/null </dev/null >/dev/null 2>&1; then
   NO_COLOR=1 script -qec "$(printf '%q ' "${command[@]}")" /dev/null </dev/null | tr -d '\r'
 else
-  paste -d '\t' <(printf '%s\n' "${texts[@]}") <("${command[@]}")
+  "${command[@]}" | for text in "${texts[@]}"; do read -r date && printf '%s\t%s\n' "$text" "$date"; done
 fi
 echo
 echo "The same picture for a slide: $(realpath --relative-to=. "$picture")"

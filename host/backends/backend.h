@@ -4,15 +4,18 @@
 #ifndef CUSEQ_BACKENDS_BACKEND_H
 #define CUSEQ_BACKENDS_BACKEND_H
 
+#include "backends/call.h"
 #include "cuseq/cuseq.h"
 #include "model/model.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct backend_limits {
   int32_t batch;
   int32_t time;
   int32_t steps;
+  int32_t beams;   /* a decoding may have batch x beams rows */
   int32_t threads; /* as asked for; 0: what helps */
   /* for cuda, as in cuseq_session_options */
   cuseq_memory memory;
@@ -22,35 +25,26 @@ struct backend_limits {
   const char *cuda_plan; /* NULL: chosen, or as the environment says; valid until open() returns */
 };
 
-/* The arrays of a call: inputs in the order in which they are checked, then outputs. */
-enum backend_array {
-  BACKEND_PREVIOUS,
-  BACKEND_STATE_H, /* the decoder's initial_h; the state of cuseq_attend */
-  BACKEND_STATE_C,
-  BACKEND_LENGTHS,
-  BACKEND_INITIAL_H,
-  BACKEND_INITIAL_C,
-  BACKEND_DATA,
-  BACKEND_ANNOTATIONS,
-  BACKEND_H_FW,
-  BACKEND_C_FW,
-  BACKEND_H_BW,
-  BACKEND_C_BW,
-  BACKEND_FINAL_H,
-  BACKEND_FINAL_C,
-  BACKEND_CONTEXTS,
-  BACKEND_ALPHAS,
-  BACKEND_STATES,
-  BACKEND_OUTPUTS,
-  BACKEND_TOKENS,
-  BACKEND_OUTPUT_LENGTHS,
-  BACKEND_DECODER_FINAL_H,
-  BACKEND_DECODER_FINAL_C,
+/* Where a call's numbers can leave float32's range though its input and the weights are finite, in the order in which
+ * they are made. A row that does so is reported unless non-finite numbers are allowed: of several the first. */
+enum backend_stage {
+  BACKEND_STAGE_ENCODER, /* the encoder's states */
+  BACKEND_STAGE_MERGE,   /* what a layer makes of them */
+  BACKEND_STAGE_ENERGIES,
+  BACKEND_STAGE_CONTEXT,
+  BACKEND_STAGE_DECODER, /* the decoder's states */
+  BACKEND_STAGE_OUTPUTS,
 };
-enum { BACKEND_ARRAYS = BACKEND_DECODER_FINAL_C + 1, BACKEND_INPUTS = BACKEND_DATA + 1 };
 
-/* What messages call an array. */
-const char *backend_array_name(enum backend_array array);
+/* A row, the decoder's step (0: before its first) and a stage as one number that is smaller for an earlier row, and in one
+ * row for what comes first. */
+#define BACKEND_NO_FAULT UINT64_MAX
+static inline uint64_t backend_fault(int64_t row, int32_t step, enum backend_stage stage) {
+  return (uint64_t)row << 32 | (uint64_t)step << 8 | (uint64_t)stage;
+}
+
+/* CUSEQ_STATUS_NON_FINITE and its line for a fault; BACKEND_NO_FAULT is CUSEQ_STATUS_OK. `earlier` begins the line. */
+cuseq_status backend_fault_report(uint64_t fault, const char *earlier);
 
 /* The encoder's input. Exactly one of ids, f32, f64, device is not NULL. Dense rows that are all one-hot come
  * as ids. Where the lengths are on the device, so that a host cannot tell which positions count, ids, f32 and
@@ -72,6 +66,7 @@ struct backend_input {
  * model has no feedback, otherwise [B]: session.c fills in the start token, but not for backends with
  * streams. */
 struct backend {
+  bool version1_only; /* runs models of version 1 alone, and decodes neither `rows` nor `targets` */
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,
                        void **state);
@@ -82,6 +77,11 @@ struct backend {
   cuseq_status (*encode)(void *state, const struct backend_input *input, const cuseq_encoding *encoding);
   cuseq_status (*attend)(void *state, const float *hidden, float *context, float *alphas);
   cuseq_status (*decode)(void *state, const cuseq_decoding *decoding);
+  /* One step of each row, for searches: decode of a decoding with `rows` and steps 1, all arrays in host memory;
+   * and log_outputs [batch, V] receives the logarithms of the output's probabilities. They are made of the logits,
+   * as log_softmax makes them: a probability that vanishes in float32 has a logarithm all the same. For models with
+   * feedback whose output is softmax or log_softmax. NULL: the backend does not search. */
+  cuseq_status (*step)(void *state, const cuseq_decoding *decoding, float *log_outputs);
   /* encode and decode in one; NULL: the session calls the two. `encoding` and `decoding` are never NULL.
    * After it the annotations are in the state as after encode. */
   cuseq_status (*run)(void *state, const struct backend_input *input, const cuseq_encoding *encoding,

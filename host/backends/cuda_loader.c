@@ -152,6 +152,7 @@ static cuseq_status loader_locate(void *state, enum backend_array array, const v
 }
 
 const struct backend backend_cuda = {
+    .version1_only = true,
     .open = loader_open,
     .close = loader_close,
     .threads = loader_threads,

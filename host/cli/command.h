@@ -13,16 +13,24 @@ struct arguments {
   const char *plot;
   const char *vocabulary;
   const char *pytorch;
+  const char *targets;
+  const char *length_penalty;
   int32_t steps;   /* 0: the model's                                                                      */
   int32_t threads; /* 0: as many as help                                                                  */
   int32_t batch;   /* 0: the command's default                                                            */
   int32_t time;    /* 0: the command's default                                                            */
   int32_t show_wrong;
+  int32_t beam;   /* 0: none, greedy decoding                                                             */
+  int32_t n_best; /* 0: 1                                                                                 */
+  int32_t min_length, max_length; /* 0: not said                                                          */
+  double alpha;                   /* of the length penalty; 0: not said                                   */
   double tolerance; /* 0: by the length of the sequences                                                  */
   bool allow_nonfinite;
   bool truncate;
   bool scores;
   bool json;
+  bool retire;
+  bool prune_by_score;
   bool help;
   char **operands;
   int32_t operand_count;
@@ -45,12 +53,21 @@ enum option_id {
   OPTION_SHOW_WRONG,
   OPTION_VOCABULARY,
   OPTION_PYTORCH,
+  OPTION_BEAM,
+  OPTION_N_BEST,
+  OPTION_LENGTH_PENALTY,
+  OPTION_ALPHA,
+  OPTION_MIN_LENGTH,
+  OPTION_MAX_LENGTH,
+  OPTION_RETIRE,
+  OPTION_PRUNE_BY_SCORE,
+  OPTION_TARGETS,
   OPTION_JSON,
   OPTION_HELP,
   OPTION_COUNT
 };
 
-enum { COMMAND_OPTIONS = 16 };
+enum { COMMAND_OPTIONS = 20 };
 
 struct command {
   const char *name;
@@ -63,7 +80,7 @@ struct command {
   int (*run)(const struct arguments *arguments);
 };
 
-extern const struct command command_run, command_translate, command_compare, command_evaluate,
+extern const struct command command_run, command_translate, command_compare, command_evaluate, command_score,
     command_convert, command_info, command_bench, command_devices;
 
 /* All of them, in the order of the help; ends with NULL. */

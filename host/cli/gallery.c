@@ -1,6 +1,7 @@
 #include "cli/gallery.h"
 
 #include "cli/message.h"
+#include "error.h"
 #include "formats/file.h"
 
 #include <errno.h>
@@ -178,10 +179,11 @@ int gallery_write(const struct gallery *gallery, const char *path) {
     if (ferror(file.stream))
       file.reason = errno; /* as output_file_write would have it */
     if (!drawn && !ferror(file.stream)) {
+      int reason = errno;
       output_file_discard(&file);
-      fail("%s: cannot be drawn (%zu texts make too large a picture, or memory ran out)", path,
-           gallery->count);
-      return EXIT_USER;
+      if (reason == ENOMEM)
+        return fail_file(error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "%s: no memory to draw it", path));
+      return fail("%s: cannot be drawn (%zu texts make too large a picture)", path, gallery->count);
     }
     status = output_file_commit(&file);
   }

@@ -1,6 +1,8 @@
 /* cuseq info: what a model is. */
 #include "cli/command.h"
+#include "cli/info_structure.h"
 #include "cli/json.h"
+#include "cli/kinds.h"
 #include "cli/message.h"
 #include "cuseq/cuseq.h"
 
@@ -114,9 +116,11 @@ static void print_tensors(const cuseq_model *model, bool json) {
 static void info_text(const cuseq_model *model, const char *path) {
   const cuseq_config *config = cuseq_model_config(model);
   printf("model      %s\n", path);
-  print_encoder(config);
-  print_attention(config);
-  print_decoder(config);
+  if (!info_structure(model)) {
+    print_encoder(config);
+    print_attention(config);
+    print_decoder(config);
+  }
   if (config->text_length) {
     printf("texts      of up to %d characters\n", (int)config->text_length);
     print_symbols("in", config->input_symbols, cuseq_model_input_symbol, model);
@@ -139,9 +143,9 @@ static void info_json(const cuseq_model *model, const char *path) {
 
 static int run_info(const struct arguments *arguments) {
   cuseq_model *model;
-  cuseq_status status = cuseq_model_load(arguments->operands[0], &model);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_library(status);
+  int result = model_load(arguments->operands[0], &model);
+  if (result != EXIT_DONE)
+    return result;
   if (arguments->json)
     info_json(model, arguments->operands[0]);
   else

@@ -1,6 +1,8 @@
 #include "cli/input_array.h"
 
+#include "cli/kinds.h"
 #include "cli/message.h"
+#include "error.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -36,7 +38,7 @@ static int check_shape(struct input_array *input, const char *path, const cuseq_
 static int load_lengths(struct input_array *input, const char *path) {
   cuseq_status status = npy_read(path, &input->lengths_array);
   if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
+    return fail_kind(path, WANTED_ARRAY, status, error_text());
   char shape[200];
   shape_text(&input->lengths_array, shape, sizeof shape);
   if (is_float(&input->lengths_array) || input->lengths_array.rank != 1 ||
@@ -125,7 +127,7 @@ int input_load(struct input_array *input, const char *path, const char *lengths_
   *input = (struct input_array){0};
   cuseq_status status = npy_read(path, &input->array);
   if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
+    return fail_kind(path, WANTED_ARRAY, status, error_text());
   int result = check_shape(input, path, config);
   if (result == EXIT_DONE && lengths_path)
     result = load_lengths(input, lengths_path);

@@ -1,6 +1,7 @@
 #include "cli/interrupt.h"
 
 #include "formats/file.h"
+#include "rlimits.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -44,6 +45,16 @@ static void on_impatience(int number) {
   _exit(128 + received);
 }
 
+/* What is said when the time that a limit allows is used up; the kernel says nothing of a hard limit. */
+static char exhausted[256];
+
+static void on_exhaustion(int number) {
+  output_file_remove_temporaries();
+  ssize_t ignored = write(STDERR_FILENO, exhausted, strlen(exhausted));
+  (void)ignored;
+  _exit(128 + number);
+}
+
 static void catch (int number, void (*handler)(int)) {
   struct sigaction action = {.sa_handler = handler}, old; /* no SA_RESTART: a blocking read returns */
   sigemptyset(&action.sa_mask);
@@ -61,6 +72,11 @@ void interrupt_install(void) {
   catch (SIGINT, on_signal);
   catch (SIGTERM, on_signal);
   catch (SIGHUP, on_signal);
+  struct rlimits_text limit;
+  if (rlimits_name(RLIMIT_CPU, &limit)) {
+    snprintf(exhausted, sizeof exhausted, "cuseq: %s\n", limit.text);
+    catch (SIGXCPU, on_exhaustion);
+  }
 }
 
 bool interrupt_requested(void) {

@@ -28,14 +28,23 @@ static bool make_room(struct lines *lines) {
   return true;
 }
 
+/* Drops what the first line begins with, a byte order mark. Returns false where it is none of UTF-8's. */
+static bool skip_mark(struct lines *lines) {
+  size_t mark;
+  lines->fault = text_begin(lines->bytes + lines->start, lines->end - lines->start, &mark);
+  if (lines->fault != TEXT_FINE)
+    return false;
+  lines->start += mark;
+  return true;
+}
+
+/* The line at the start of the buffer; `taken` of its bytes are done with. */
 static enum line_result give(struct lines *lines, size_t length, size_t taken, char **line) {
   *line = lines->bytes + lines->start;
   lines->start += taken;
   lines->number++;
-  if (length > 0 && (*line)[length - 1] == '\r')
-    length--;
-  (*line)[length] = 0;
-  return strlen(*line) == length ? LINE_READY : LINE_ZERO;
+  lines->fault = text_line(*line, length);
+  return lines->fault == TEXT_FINE ? LINE_READY : LINE_NO_TEXT;
 }
 
 static enum line_result fill(struct lines *lines, bool wait) {
@@ -55,7 +64,7 @@ static enum line_result fill(struct lines *lines, bool wait) {
 }
 
 enum line_result lines_next(struct lines *lines, bool wait, char **line) {
-  size_t searched = 0;
+  size_t searched = 0; /* bytes without a newline */
   if (!lines->bytes && !make_room(lines)) {
     errno = ENOMEM;
     return LINE_FAILED;
@@ -64,6 +73,16 @@ enum line_result lines_next(struct lines *lines, bool wait, char **line) {
     size_t length = lines->end - lines->start;
     char *first = lines->bytes + lines->start;
     char *newline = length > searched ? memchr(first + searched, '\n', length - searched) : NULL;
+    bool whole = newline || length > LINE_LONGEST || lines->ended;
+    if (whole && !lines->begun) {
+      lines->begun = true;
+      if (!skip_mark(lines)) {
+        lines->number++;
+        return LINE_NO_TEXT;
+      }
+      searched = 0; /* the line begins behind the mark */
+      continue;
+    }
     if (newline && newline - first <= LINE_LONGEST)
       return give(lines, (size_t)(newline - first), (size_t)(newline - first) + 1, line);
     if (length > LINE_LONGEST) {

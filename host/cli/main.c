@@ -2,6 +2,7 @@
 #include "cli/arguments.h"
 #include "cli/interrupt.h"
 #include "cli/message.h"
+#include "cli/stack.h"
 #include "cuseq/cuseq.h"
 
 #include <fcntl.h>
@@ -9,11 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMANDS = 8 };
+enum { COMMANDS = 9 };
 
-const struct command *const commands[COMMANDS + 1] = {&command_run,      &command_translate, &command_compare,
-                                                      &command_evaluate, &command_convert,   &command_info,
-                                                      &command_bench,    &command_devices,   NULL};
+const struct command *const commands[COMMANDS + 1] = {
+    &command_run,     &command_translate, &command_compare, &command_evaluate, &command_score,
+    &command_convert, &command_info,      &command_bench,   &command_devices,  NULL};
 
 /* A file that is opened must not become stdin, stdout or stderr of a caller who closed them; what is printed
  * to one that was closed fails. */
@@ -75,7 +76,9 @@ static int program(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   descriptors_fill();
-  int status = program(argc, argv);
+  int status = stack_reserve();
+  if (status == EXIT_DONE)
+    status = program(argc, argv);
   int printed = stdout_check();
   return status == EXIT_DONE ? printed : status;
 }

@@ -1,6 +1,7 @@
 #include "cli/message.h"
 
 #include "error.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -51,19 +52,28 @@ int exit_status(cuseq_status status) {
   return EXIT_MACHINE;
 }
 
-int fail_library(cuseq_status status) {
-  fail("%s", cuseq_last_error());
+/* Where memory did not suffice and a limit of it is set, the line ends with that limit. */
+int fail_status(cuseq_status status, const char *text) {
+  struct rlimits_text limit;
+  if (status == CUSEQ_STATUS_OUT_OF_MEMORY && !strstr(text, "(ulimit ") &&
+      rlimits_name_memory(UINT64_MAX, &limit))
+    fail("%s; %s", text, limit.text);
+  else
+    fail("%s", text);
   return exit_status(status);
+}
+
+int fail_library(cuseq_status status) {
+  return fail_status(status, cuseq_last_error());
 }
 
 int fail_file(cuseq_status status) {
-  fail("%s", error_text());
-  return exit_status(status);
+  return fail_status(status, error_text());
 }
 
 int fail_memory(void) {
-  fail("memory: there is not enough for this input (smaller arrays needed)");
-  return EXIT_MACHINE;
+  return fail_status(CUSEQ_STATUS_OUT_OF_MEMORY,
+                     "memory: there is not enough for this input (smaller arrays needed)");
 }
 
 int stdout_check(void) {

@@ -13,31 +13,53 @@ static void shape_set(struct results *results, enum result_id id, const char *na
   results->arrays[id] = (struct result){.name = name, .rank = c ? 3 : b ? 2 : 1, .shape = {a, b, c}};
 }
 
+static void integers_set(struct results *results, enum result_id id, const char *name, int64_t a, int64_t b,
+                         int64_t c) {
+  shape_set(results, id, name, a, b, c);
+  results->arrays[id].integer = true;
+}
+
+/* Of a model without a decoder: attention looks once, heads are over a row or over each of its positions. */
+static void shapes_make_once(struct results *results, const cuseq_config *config, int64_t B, int32_t T) {
+  int64_t Y = config->is_tagger ? T : 0, heads = config->heads > 1 ? config->heads : 0;
+  if (config->context_width > 0) {
+    shape_set(results, RESULT_CONTEXT, "context", B, config->context_width, 0);
+    shape_set(results, RESULT_ALPHAS, "alphas", B, T, 0);
+  }
+  if (config->heads == 0)
+    return;
+  shape_set(results, RESULT_OUTPUTS, "outputs", B, Y ? Y : config->outputs, Y ? config->outputs : 0);
+  integers_set(results, RESULT_TOKENS, "tokens", B, Y ? Y : heads, Y ? heads : 0);
+  if (config->is_tagger)
+    integers_set(results, RESULT_OUTPUT_LENGTHS, "output_lengths", B, 0, 0);
+}
+
 static void shapes_make(struct results *results, const cuseq_config *config, int64_t B, int32_t T,
                         int32_t Y) {
   int32_t A = config->annotation_width, H = config->units;
   shape_set(results, RESULT_ANNOTATIONS, "annotations", B, T, A);
-  shape_set(results, RESULT_H_FW, "h_fw", B, H, 0);
-  shape_set(results, RESULT_C_FW, "c_fw", B, H, 0);
-  if (config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL) {
-    shape_set(results, RESULT_H_BW, "h_bw", B, H, 0);
-    shape_set(results, RESULT_C_BW, "c_bw", B, H, 0);
+  if (config->direction == CUSEQ_DIRECTION_BIDIRECTIONAL || config->backward_units == 0) {
+    shape_set(results, RESULT_H_FW, "h_fw", B, H, 0);
+    shape_set(results, RESULT_C_FW, "c_fw", B, H, 0);
+  }
+  if (config->backward_units > 0) {
+    shape_set(results, RESULT_H_BW, "h_bw", B, config->backward_units, 0);
+    shape_set(results, RESULT_C_BW, "c_bw", B, config->backward_units, 0);
   }
   if (!config->has_decoder) {
-    shape_set(results, RESULT_CONTEXT, "context", B, A, 0);
-    shape_set(results, RESULT_ALPHAS, "alphas", B, T, 0);
+    shapes_make_once(results, config, B, T);
     return;
   }
-  shape_set(results, RESULT_CONTEXT, "context", B, Y, A);
-  shape_set(results, RESULT_ALPHAS, "alphas", B, Y, T);
+  if (config->context_width > 0) {
+    shape_set(results, RESULT_CONTEXT, "context", B, Y, config->context_width);
+    shape_set(results, RESULT_ALPHAS, "alphas", B, Y, T);
+  }
   shape_set(results, RESULT_STATES, "states", B, Y, config->state_units);
   shape_set(results, RESULT_OUTPUTS, "outputs", B, Y, config->outputs);
-  shape_set(results, RESULT_TOKENS, "tokens", B, Y, 0);
-  results->arrays[RESULT_TOKENS].integer = true;
-  if (config->end_token >= 0) {
-    shape_set(results, RESULT_OUTPUT_LENGTHS, "output_lengths", B, 0, 0);
-    results->arrays[RESULT_OUTPUT_LENGTHS].integer = true;
-  }
+  integers_set(results, RESULT_TOKENS, "tokens", B, Y, 0);
+  if (config->end_token >= 0)
+    integers_set(results, RESULT_OUTPUT_LENGTHS, "output_lengths", B, 0, 0);
+  shape_set(results, RESULT_LOG_PROBABILITIES, "log_probabilities", B, Y, 0);
 }
 
 size_t result_row(const struct result *result) {
@@ -48,11 +70,8 @@ size_t result_row(const struct result *result) {
 }
 
 /* Memory that is only promised must not be asked for: the system would end the program in the middle. */
-static int memory_check(const struct results *results, double batch, unsigned set) {
-  double needed = 0, there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-  for (int id = 0; id < RESULT_COUNT; id++)
-    if (results->arrays[id].rank > 0 && (set & RESULT_SET(id)))
-      needed += batch * (double)result_row(&results->arrays[id]) * (double)sizeof(float);
+int results_memory_check(double needed) {
+  double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
   if (needed > there)
     return fail("memory: the results are too large for this machine (found %.1f GB, needed at most %.1f GB)",
                 needed / 1e9, there / 1e9);
@@ -61,9 +80,15 @@ static int memory_check(const struct results *results, double batch, unsigned se
 
 int results_make(struct results *results, const cuseq_config *config, int64_t batch, int32_t time,
                  int32_t steps, unsigned set) {
-  *results = (struct results){0};
+  *results = (struct results){.steps = config->has_decoder ? steps : config->is_tagger ? time : 1};
   shapes_make(results, config, batch, time, steps);
-  int status = memory_check(results, (double)batch, set);
+  if (!(set & RESULT_SET(RESULT_LOG_PROBABILITIES))) /* nobody lists it who has not asked for it */
+    results->arrays[RESULT_LOG_PROBABILITIES].rank = 0;
+  double needed = 0;
+  for (int id = 0; id < RESULT_COUNT; id++)
+    if (results->arrays[id].rank > 0 && (set & RESULT_SET(id)))
+      needed += (double)batch * (double)result_row(&results->arrays[id]) * (double)sizeof(float);
+  int status = results_memory_check(needed);
   if (status != EXIT_DONE)
     return status;
   for (int id = 0; id < RESULT_COUNT; id++) {
@@ -110,13 +135,12 @@ void results_bind(const struct results *results, int64_t first, cuseq_encoding *
   decoding->outputs = results_floats(results, RESULT_OUTPUTS, first);
   decoding->tokens = results_integers(results, RESULT_TOKENS, first);
   decoding->output_lengths = results_integers(results, RESULT_OUTPUT_LENGTHS, first);
+  decoding->log_probabilities = results_floats(results, RESULT_LOG_PROBABILITIES, first);
 }
 
 int32_t results_steps(const struct results *results, int64_t b) {
   const int32_t *length = results_integers(results, RESULT_OUTPUT_LENGTHS, b);
-  return length                                ? *length
-         : results->arrays[RESULT_TOKENS].rank ? (int32_t)results->arrays[RESULT_TOKENS].shape[1]
-                                               : 1;
+  return length ? *length : results->steps;
 }
 
 int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps) {
@@ -128,10 +152,14 @@ int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps) {
   return EXIT_DONE;
 }
 
-int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps) {
+int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps,
+                       int32_t beams) {
   double position = config->features + 10.0 * config->units + 2.0 * config->annotation_width;
   double step = config->annotation_width + 8.0 * config->state_units + 2.0 * config->outputs + time;
-  double rows = FLOATS_AT_A_TIME / (time * position + steps * step);
+  /* a search keeps every hypothesis' alphas of all steps, but logits and states of one */
+  double hypothesis = 4.0 * config->decoder_state_width + 2.0 * config->outputs + steps * (time + 4.0);
+  double row = beams > 0 ? beams * hypothesis : steps * step;
+  double rows = FLOATS_AT_A_TIME / (time * position + row);
   int32_t most = rows < 1 ? 1 : rows > LARGEST_BATCH ? LARGEST_BATCH : (int32_t)rows;
   return batch < most ? (int32_t)batch : most;
 }

@@ -18,12 +18,14 @@ enum result_id {
   RESULT_OUTPUTS,
   RESULT_TOKENS,
   RESULT_OUTPUT_LENGTHS,
+  RESULT_LOG_PROBABILITIES, /* only where it is asked for by name */
   RESULT_COUNT
 };
 
 /* Sets of them, for results_make. */
 #define RESULT_SET(id) (1u << (id))
-#define RESULT_SET_ALL ((1u << RESULT_COUNT) - 1)
+#define RESULT_SET_ALL ((1u << RESULT_LOG_PROBABILITIES) - 1)
+#define RESULT_SET_ENCODING ((1u << RESULT_CONTEXT) - 1)
 
 struct result {
   const char *name;
@@ -35,13 +37,17 @@ struct result {
 
 struct results {
   struct result arrays[RESULT_COUNT];
+  int32_t steps; /* Y; T of a head over every position, 1 of other models without a decoder              */
 };
 
-/* Shapes for `batch` rows, and memory for those in the set, unless they need more than the machine has. Returns
- * an exit status. */
+/* Shapes for `batch` rows, and memory for those in the set, unless they need more than the machine has.
+ * Returns an exit status. */
 int results_make(struct results *results, const cuseq_config *config, int64_t batch, int32_t time,
                  int32_t steps, unsigned set);
 void results_free(struct results *results);
+
+/* Refuses results of `bytes` bytes where the machine has less memory. Returns an exit status. */
+int results_memory_check(double bytes);
 
 /* Elements of one row of the batch. */
 size_t result_row(const struct result *result);
@@ -54,14 +60,16 @@ void results_bind(const struct results *results, int64_t first, cuseq_encoding *
 float *results_floats(const struct results *results, enum result_id id, int64_t first);
 int32_t *results_integers(const struct results *results, enum result_id id, int64_t first);
 
-/* Steps of row `b` up to and with the end token, all of them where the model has none. 1 without a decoder.
- */
+/* Steps of row `b` up to and with the end token, all of them where the model has none; of a head over
+ * every position those of the row; 1 of other models without a decoder. */
 int32_t results_steps(const struct results *results, int64_t b);
 
-/* The steps to compute: those that --steps asks for (0: none asked), or the model's. Returns an exit status. */
+/* The steps to compute: those that --steps asks for (0: none asked), or the model's. Returns an exit
+ * status. */
 int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps);
 
-/* How many rows to compute at a time, such that what a session needs stays within some 64 MB. */
-int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps);
+/* How many rows to compute at a time, such that what a session needs stays within some 64 MB.
+ *   beams  of a search; 0: none */
+int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps, int32_t beams);
 
 #endif

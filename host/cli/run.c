@@ -1,33 +1,16 @@
 /* cuseq run: an array through a model. */
-#include "cli/command.h"
-#include "cli/gallery.h"
-#include "cli/input_array.h"
+#include "cli/run.h"
+
 #include "cli/interrupt.h"
-#include "cli/json.h"
+#include "cli/kinds.h"
 #include "cli/message.h"
 #include "cli/output_path.h"
-#include "cli/results.h"
-#include "formats/npz.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { ROWS_LISTED = 10, MAPS_PRINTED = 8, MAPS_PLOTTED = 64 };
-
-struct job {
-  const struct arguments *arguments;
-  cuseq_model *model;
-  const cuseq_config *config;
-  cuseq_session *session;
-  struct input_array input;
-  int32_t steps;
-  int32_t at_a_time;
-  struct results results; /* all rows with -o, otherwise those of one batch */
-  int32_t *ids;           /* [time] of one row */
-  char *text;             /* room for one row's output */
-  struct gallery shown, plotted;
-};
+enum { MAPS_PRINTED = 8, MAPS_PLOTTED = 64 };
 
 static int open_session(struct job *job) {
   cuseq_session_options options;
@@ -37,46 +20,92 @@ static int open_session(struct job *job) {
   options.max_batch = job->at_a_time;
   options.max_time = job->input.time;
   options.max_steps = job->steps;
+  options.max_beams = job->beam.beams;
   options.allow_nonfinite = job->arguments->allow_nonfinite;
   cuseq_status status = cuseq_session_open(job->model, &options, &job->session);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);
 }
 
+/* What is searched for or followed, and how many steps that is. The input is there. */
+static int steps_prepare(struct job *job) {
+  const struct arguments *arguments = job->arguments;
+  if (arguments->targets && arguments->beam > 0)
+    return fail("--targets: goes without --beam (found both)");
+  if (arguments->targets && arguments->steps > 0)
+    return fail("--targets: goes without --steps (found both; its columns are the steps)");
+  int status = beam_choose(arguments, job->config, arguments->steps, &job->beam);
+  if (status != EXIT_DONE)
+    return status;
+  if (!arguments->targets)
+    return steps_choose(job->config, arguments->steps, &job->steps);
+  status = targets_load(&job->targets, arguments->targets, job->config, job->input.batch);
+  job->steps = job->targets.steps;
+  return status;
+}
+
+/* Maps are of the attention, of one output a row. */
+static void galleries_init(struct job *job, bool terminal) {
+  bool attends = job->config->context_width > 0;
+  bool prints = attends && terminal && !job->arguments->json && job->arguments->n_best <= 1;
+  gallery_init(&job->shown, job->model, prints ? MAPS_PRINTED : 0);
+  gallery_init(&job->plotted, job->model, attends && job->arguments->plot ? MAPS_PLOTTED : 0);
+}
+
+static int make_results(struct job *job) {
+  bool all = job->arguments->output != NULL, maps = job->shown.most + job->plotted.most > 0;
+  int64_t rows = all ? job->input.batch : job->at_a_time;
+  unsigned set = RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS);
+  if (maps)
+    set |= RESULT_SET(RESULT_ALPHAS);
+  if (all)
+    set = RESULT_SET_ALL;
+  if (job->targets.tokens)
+    set |= RESULT_SET(RESULT_LOG_PROBABILITIES);
+  if (job->beam.beams > 0)
+    set = all ? RESULT_SET_ENCODING : 0;
+  int status = results_make(&job->results, job->config, rows, job->input.time, job->steps, set);
+  if (status != EXIT_DONE || job->beam.beams == 0)
+    return status;
+  return beam_results_make(&job->found, &job->beam, rows, job->input.time,
+                           maps || (all && job->config->context_width > 0));
+}
+
 static int job_open(struct job *job, bool terminal) {
   const struct arguments *arguments = job->arguments;
-  cuseq_status status = cuseq_model_load(arguments->operands[0], &job->model);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_library(status);
+  int result = model_load(arguments->operands[0], &job->model);
+  if (result != EXIT_DONE)
+    return result;
   job->config = cuseq_model_config(job->model);
-  gallery_init(&job->shown, job->model, terminal && !arguments->json ? MAPS_PRINTED : 0);
-  gallery_init(&job->plotted, job->model, arguments->plot ? MAPS_PLOTTED : 0);
-  int result = steps_choose(job->config, arguments->steps, &job->steps);
+  galleries_init(job, terminal);
+  if (arguments->plot && job->config->context_width == 0)
+    return fail("--plot: %s has no attention to draw", arguments->operands[0]);
+  /* an option is refused before a large input is read */
+  result = steps_choose(job->config, arguments->steps, &job->steps);
   if (result == EXIT_DONE)
     result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
                         arguments->allow_nonfinite);
+  if (result == EXIT_DONE)
+    result = steps_prepare(job);
   if (result != EXIT_DONE)
     return result;
-  job->at_a_time = rows_at_a_time(job->config, job->input.batch, job->input.time, job->steps);
+  job->at_a_time =
+      rows_at_a_time(job->config, job->input.batch, job->input.time, job->steps, job->beam.beams);
   result = open_session(job);
   if (result != EXIT_DONE)
     return result;
   job->ids = malloc((size_t)job->input.time * sizeof *job->ids);
-  job->text = malloc(4 * (size_t)job->steps + 1);
+  job->text = malloc(4 * (size_t)(job->config->is_tagger ? job->input.time : job->steps) + 1);
   if (!job->ids || !job->text)
     return fail_memory();
-  unsigned set = RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS);
-  if (job->shown.most + job->plotted.most > 0)
-    set |= RESULT_SET(RESULT_ALPHAS);
-  if (arguments->output)
-    set = RESULT_SET_ALL;
-  return results_make(&job->results, job->config, arguments->output ? job->input.batch : job->at_a_time,
-                      job->input.time, job->steps, set);
+  return make_results(job);
 }
 
 static void job_close(struct job *job) {
   gallery_clear(&job->shown);
   gallery_clear(&job->plotted);
   results_free(&job->results);
+  beam_results_free(&job->found);
+  targets_free(&job->targets);
   free(job->ids);
   free(job->text);
   input_free(&job->input);
@@ -84,92 +113,31 @@ static void job_close(struct job *job) {
   cuseq_model_destroy(job->model);
 }
 
-/* The row's output as a text, NULL where the model writes none. `slot` is its row in the results. */
-static const char *row_text(const struct job *job, int32_t slot) {
-  const int32_t *tokens = results_integers(&job->results, RESULT_TOKENS, slot);
-  bool text = tokens && cuseq_text_decode(job->model, tokens, results_steps(&job->results, slot), job->text,
-                                          4 * (size_t)job->steps + 1) == CUSEQ_STATUS_OK;
-  return text ? job->text : NULL;
-}
-
-static int row_map(struct job *job, int32_t b, int32_t slot, struct gallery *gallery) {
-  const char *text = row_text(job, slot);
-  size_t size = 64 + (text ? strlen(text) : 0);
-  char *title = malloc(size);
-  if (!title)
-    return fail_memory();
-  snprintf(title, size, text ? "row %d \u2192 %s" : "row %d", (int)b, text);
-  bool ids = input_row_ids(&job->input, b, job->ids);
-  struct gallery_entry entry = {.title = title,
-                                .alphas = results_floats(&job->results, RESULT_ALPHAS, slot),
-                                .steps = results_steps(&job->results, slot),
-                                .time = job->input.time,
-                                .length = job->input.lengths ? job->input.lengths[b] : job->input.time,
-                                .ids = ids ? job->ids : NULL,
-                                .tokens = results_integers(&job->results, RESULT_TOKENS, slot)};
-  int status = gallery_add(gallery, &entry);
-  free(title);
-  return status;
-}
-
-static void row_print(const struct job *job, int32_t b, int32_t slot) {
-  const int32_t *tokens = results_integers(&job->results, RESULT_TOKENS, slot);
-  const char *text = row_text(job, slot);
-  if (b == ROWS_LISTED)
-    printf("  ... and %d more\n", (int)(job->input.batch - b));
-  if (b >= ROWS_LISTED || !tokens)
-    return;
-  printf("  row %d: ", (int)b);
-  if (text) {
-    for (const char *c = text; *c; c++)
-      putchar((unsigned char)*c < 0x20 || *c == 0x7F ? '?' : *c);
-    putchar('\n');
-    return;
+/* Rows `first` .. first + count - 1. */
+static cuseq_status compute_rows(struct job *job, int32_t first, int32_t count) {
+  cuseq_input input = input_rows(&job->input, first, count);
+  cuseq_encoding encoding = {0};
+  cuseq_decoding decoding = {.steps = job->config->has_decoder ? job->steps : 0};
+  int32_t slot = job->arguments->output ? first : 0;
+  results_bind(&job->results, slot, &encoding, &decoding);
+  if (job->targets.tokens) {
+    decoding.targets = job->targets.tokens + (size_t)first * (size_t)job->steps;
+    decoding.target_lengths = job->targets.lengths + first;
   }
-  int32_t steps = results_steps(&job->results, slot);
-  for (int32_t y = 0; y < steps && y < 20; y++)
-    printf("%s%d", y ? " " : "", (int)tokens[y]);
-  printf("%s\n", steps > 20 ? " ..." : "");
-}
-
-static void row_json(const struct job *job, int32_t b, int32_t slot) {
-  const int32_t *tokens = results_integers(&job->results, RESULT_TOKENS, slot);
-  if (!tokens)
-    return;
-  fputs(b ? ",\n    {\"tokens\": " : "\n    {\"tokens\": ", stdout);
-  json_put_integers(stdout, tokens, (size_t)results_steps(&job->results, slot));
-  fputs(", \"text\": ", stdout);
-  json_put_string(stdout, row_text(job, slot));
-  putchar('}');
-}
-
-static int rows_present(struct job *job, int32_t first, int32_t count) {
-  int status = EXIT_DONE;
-  for (int32_t i = 0; i < count && status == EXIT_DONE; i++) {
-    int32_t slot = job->arguments->output ? first + i : i;
-    if (job->arguments->json)
-      row_json(job, first + i, slot);
-    else
-      row_print(job, first + i, slot);
-    if (job->shown.most > 0)
-      status = row_map(job, first + i, slot, &job->shown);
-    if (status == EXIT_DONE && job->plotted.most > 0)
-      status = row_map(job, first + i, slot, &job->plotted);
-  }
-  return status;
+  if (job->beam.beams == 0)
+    return cuseq_run(job->session, &input, &encoding, &decoding);
+  beam_results_bind(&job->found, slot, &job->beam);
+  cuseq_status status = cuseq_encode(job->session, &input, &encoding);
+  return status == CUSEQ_STATUS_OK ? cuseq_beam_search(job->session, &job->beam) : status;
 }
 
 static int compute(struct job *job) {
   for (int32_t first = 0; first < job->input.batch; first += job->at_a_time) {
     int32_t left = job->input.batch - first, count = left < job->at_a_time ? left : job->at_a_time;
-    cuseq_input input = input_rows(&job->input, first, count);
-    cuseq_encoding encoding = {0};
-    cuseq_decoding decoding = {.steps = job->steps};
-    results_bind(&job->results, job->arguments->output ? first : 0, &encoding, &decoding);
-    cuseq_status status = cuseq_run(job->session, &input, &encoding, &decoding);
+    cuseq_status status = compute_rows(job, first, count);
     if (status != CUSEQ_STATUS_OK)
       return fail_library(status);
-    int result = rows_present(job, first, count);
+    int result = run_rows(job, first, count);
     interrupt_progress("interrupted: %d of %d rows done, nothing written", (int)(first + count),
                        (int)job->input.batch);
     if (result == EXIT_DONE && interrupt_requested())
@@ -180,9 +148,8 @@ static int compute(struct job *job) {
   return EXIT_DONE;
 }
 
-static int write_results(const struct job *job) {
-  struct npz_entry entries[RESULT_COUNT];
-  struct npz archive = {.entries = entries};
+size_t run_entries(const struct job *job, struct npz_entry entries[RUN_ENTRIES]) {
+  size_t count = 0;
   for (int id = 0; id < RESULT_COUNT; id++) {
     const struct result *result = &job->results.arrays[id];
     if (!result->data)
@@ -191,66 +158,31 @@ static int write_results(const struct job *job) {
         .dtype = result->integer ? NPY_I32 : NPY_F32, .rank = result->rank, .data = result->data};
     array.count = (size_t)result->shape[0] * result_row(result);
     memcpy(array.shape, result->shape, (size_t)result->rank * sizeof *array.shape);
-    entries[archive.count++] = (struct npz_entry){result->name, array};
+    entries[count++] = (struct npz_entry){result->name, array};
   }
+  return count + (size_t)beam_results_entries(&job->found, job->input.batch, entries + count);
+}
+
+static int write_results(const struct job *job) {
+  struct npz_entry entries[RUN_ENTRIES];
+  struct npz archive = {.entries = entries, .count = run_entries(job, entries)};
   cuseq_status status = npz_write(job->arguments->output, &archive, NPZ_STORED);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
 }
 
-static void print_begin(const struct job *job) {
-  const struct arguments *arguments = job->arguments;
-  if (!arguments->json) {
-    printf("%s on %s: %d rows of %d positions", arguments->operands[0], cuseq_session_device(job->session),
-           (int)job->input.batch, (int)job->input.time);
-    if (job->config->has_decoder)
-      printf(", %d steps", (int)job->steps);
-    putchar('\n');
-    return;
-  }
-  fputs("{\n  \"model\": ", stdout);
-  json_put_string(stdout, arguments->operands[0]);
-  fputs(",\n  \"input\": ", stdout);
-  json_put_string(stdout, arguments->operands[1]);
-  fputs(",\n  \"device\": ", stdout);
-  json_put_string(stdout, cuseq_session_device(job->session));
-  printf(",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n  \"rows\": [",
-         (int)cuseq_session_threads(job->session), (int)job->input.batch, (int)job->input.time,
-         (int)job->steps);
-}
-
-static void print_end(const struct job *job) {
-  const char *output = job->arguments->output;
+/* The work stopped early: what is printed stays one JSON value, without the keys that only a whole run has. */
+static void print_broken(const struct job *job) {
   if (job->arguments->json)
-    fputs("\n  ],\n  \"arrays\": {", stdout);
-  const char *separator = "";
-  for (int id = 0; id < RESULT_COUNT && output; id++) {
-    const struct result *result = &job->results.arrays[id];
-    if (result->rank == 0)
-      continue;
-    if (job->arguments->json)
-      printf("%s\n    \"%s\": [", separator, result->name);
-    else
-      printf("  %-14s %s [", result->name, result->integer ? "int32  " : "float32");
-    for (int32_t i = 0; i < result->rank; i++)
-      printf("%s%lld", i ? "," : "", (long long)result->shape[i]);
-    fputs(job->arguments->json ? "]" : "]\n", stdout);
-    separator = ",";
-  }
-  if (job->arguments->json) {
-    fputs(output ? "\n  },\n  \"output\": " : "},\n  \"output\": ", stdout);
-    json_put_string(stdout, output);
-    fputs("\n}\n", stdout);
-  } else if (output) {
-    printf("written to %s\n", output);
-  }
+    fputs("\n  ]\n}\n", stdout);
 }
 
 static int check_paths(const struct arguments *arguments) {
   const char *outputs[] = {arguments->output, arguments->plot};
-  const char *inputs[] = {arguments->operands[0], arguments->operands[1], arguments->lengths};
+  const char *inputs[] = {arguments->operands[0], arguments->operands[1], arguments->lengths,
+                          arguments->targets};
   int status = gallery_check_path(arguments->plot);
-  for (size_t i = 0; i < 6 && status == EXIT_DONE; i++)
-    status = output_path_check(outputs[i / 3], inputs[i % 3]);
+  for (size_t i = 0; i < 8 && status == EXIT_DONE; i++)
+    status = output_path_check(outputs[i / 4], inputs[i % 4]);
   return status == EXIT_DONE ? output_path_check(arguments->plot, arguments->output) : status;
 }
 
@@ -259,8 +191,9 @@ static int run_run(const struct arguments *arguments) {
     return EXIT_USER;
   struct job job = {.arguments = arguments};
   int status = job_open(&job, isatty(STDOUT_FILENO));
-  if (status == EXIT_DONE) {
-    print_begin(&job);
+  bool begun = status == EXIT_DONE;
+  if (begun) {
+    run_print_begin(&job);
     status = compute(&job);
   }
   if (status == EXIT_DONE && arguments->output)
@@ -268,8 +201,10 @@ static int run_run(const struct arguments *arguments) {
   if (status == EXIT_DONE && arguments->plot)
     status = gallery_write(&job.plotted, arguments->plot);
   if (status == EXIT_DONE) {
-    print_end(&job);
+    run_print_end(&job);
     gallery_print(&job.shown);
+  } else if (begun) {
+    print_broken(&job);
   }
   job_close(&job);
   return status;
@@ -284,11 +219,16 @@ const struct command command_run = {
     .description =
         "Runs a model on numbers [B,T,F], or on whole-number ids [B,T], and prints what came out; on a\n"
         "terminal also draws the attention of the first rows. OUT.npz holds annotations [B,T,A],\n"
-        "h_fw c_fw h_bw c_bw [B,H], context [B,Y,A], alphas [B,Y,T], states [B,Y,S], outputs [B,Y,V],\n"
+        "h_fw c_fw h_bw c_bw [B,H], context [B,Y,C], alphas [B,Y,T], states [B,Y,S], outputs [B,Y,V],\n"
         "tokens [B,Y] and, with an end token, output_lengths [B]; of a model without a decoder context\n"
-        "[B,A] and alphas [B,T].",
+        "[B,C] and alphas [B,T], and of its heads outputs and tokens. With --beam it holds what was found,\n"
+        "N hypotheses a row: tokens [B,N,Y], output_lengths, scores, log_probabilities [B,N], alphas\n"
+        "[B,N,Y,T]. With --targets the model follows the given tokens, up to the end token or the first\n"
+        "negative one, and the logarithms of their probabilities are log_probabilities [B,Y].",
     .example = "  cuseq run models/dates.safetensors dates_onehot.npy -o out.npz --plot attention.svg",
     .options = {OPTION_OUTPUT, OPTION_DEVICE, OPTION_LENGTHS, OPTION_STEPS, OPTION_THREADS, OPTION_PLOT,
-                OPTION_ALLOW_NONFINITE, OPTION_JSON, OPTION_HELP},
+                OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_BEAM, OPTION_N_BEST, OPTION_LENGTH_PENALTY,
+                OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE, OPTION_PRUNE_BY_SCORE, OPTION_JSON,
+                OPTION_HELP},
     .run = run_run,
 };

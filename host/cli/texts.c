@@ -1,51 +1,73 @@
 #include "cli/texts.h"
 
+#include "cli/kinds.h"
 #include "cli/message.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int open_session(struct texts *texts, const struct arguments *arguments) {
-  cuseq_session_options options;
-  cuseq_session_options_init(&options, texts->model);
-  options.device = arguments->device;
-  options.max_batch = texts->most;
-  options.threads = arguments->threads;
-  cuseq_status status = cuseq_session_open(texts->model, &options, &texts->session);
-  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);
-}
-
-int texts_open(struct texts *texts, const char *model, const struct arguments *arguments, int32_t most,
-               unsigned set) {
-  *texts = (struct texts){.truncate = arguments->truncate};
-  cuseq_status status = cuseq_model_load(model, &texts->model);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_library(status);
+int texts_load(struct texts *texts, const char *model, const struct arguments *arguments) {
+  *texts = (struct texts){.truncate = arguments->truncate, .most = 1};
+  int result = model_load(model, &texts->model);
+  if (result != EXIT_DONE)
+    return result;
   const cuseq_config *config = texts->config = cuseq_model_config(texts->model);
   if (config->text_length == 0)
     return fail("%s: the model has no vocabulary (needed to read texts; cuseq run takes arrays)", model);
   if (!config->has_decoder)
     return fail("%s: the model has no decoder (needed to write texts; cuseq run takes arrays)", model);
-  int32_t fitting = rows_at_a_time(config, INT32_MAX, config->text_length, config->steps);
+  texts->ids = calloc((size_t)config->text_length, sizeof *texts->ids);
+  texts->lengths = calloc(1, sizeof *texts->lengths);
+  if (!texts->ids || !texts->lengths)
+    return fail_memory();
+  return beam_choose(arguments, config, 0, &texts->beam);
+}
+
+static int open_session(struct texts *texts, const struct arguments *arguments) {
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, texts->model);
+  options.device = arguments->device;
+  options.max_batch = texts->most;
+  options.max_steps = texts->steps;
+  options.max_beams = texts->beam.beams;
+  options.threads = arguments->threads;
+  cuseq_status status = cuseq_session_open(texts->model, &options, &texts->session);
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);
+}
+
+int texts_open(struct texts *texts, const struct arguments *arguments, int32_t most, int32_t steps,
+               unsigned set) {
+  const cuseq_config *config = texts->config;
+  bool searches = texts->beam.beams > 0;
+  texts->steps = searches ? texts->beam.max_length : steps > 0 ? steps : config->steps;
+  int32_t fitting = rows_at_a_time(config, INT32_MAX, config->text_length, texts->steps, texts->beam.beams);
   texts->most = most > 0 && most < fitting ? most : fitting;
   int result = open_session(texts, arguments);
   if (result != EXIT_DONE)
     return result;
+  free(texts->ids);
+  free(texts->lengths);
   texts->ids = calloc((size_t)texts->most * (size_t)config->text_length, sizeof *texts->ids);
   texts->lengths = calloc((size_t)texts->most, sizeof *texts->lengths);
-  texts->capacity = 4 * (size_t)config->steps + 1;
+  texts->capacity = 4 * (size_t)texts->steps + 1;
   texts->text = calloc(texts->capacity, 1);
   if (!texts->ids || !texts->lengths || !texts->text)
     return fail_memory();
+  if (searches)
+    return beam_results_make(&texts->found, &texts->beam, texts->most, config->text_length,
+                             (set & RESULT_SET(RESULT_ALPHAS)) != 0);
   set |= RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS);
-  return results_make(&texts->results, config, texts->most, config->text_length, config->steps, set);
+  return results_make(&texts->results, config, texts->most, config->text_length, texts->steps, set);
 }
 
 void texts_close(struct texts *texts) {
   results_free(&texts->results);
+  beam_results_free(&texts->found);
   free(texts->ids);
   free(texts->lengths);
+  free(texts->targets);
+  free(texts->target_lengths);
   free(texts->text);
   cuseq_session_close(texts->session);
   cuseq_model_destroy(texts->model);
@@ -77,17 +99,26 @@ static void shorten(struct texts *texts) {
             (size_t)texts->time * sizeof *texts->ids);
 }
 
+static cuseq_status run_search(struct texts *texts, const cuseq_input *input) {
+  texts->found.time = texts->time;
+  beam_results_bind(&texts->found, 0, &texts->beam);
+  cuseq_status status = cuseq_encode(texts->session, input, NULL);
+  return status == CUSEQ_STATUS_OK ? cuseq_beam_search(texts->session, &texts->beam) : status;
+}
+
 int texts_run(struct texts *texts) {
   shorten(texts);
   cuseq_encoding encoding = {0};
-  cuseq_decoding decoding = {0};
+  cuseq_decoding decoding = {
+      .steps = texts->steps, .targets = texts->targets, .target_lengths = texts->target_lengths};
   results_bind(&texts->results, 0, &encoding, &decoding);
   cuseq_input input = {.data = texts->ids,
                        .dtype = CUSEQ_DTYPE_I32,
                        .batch = texts->count,
                        .time = texts->time,
                        .lengths = texts->lengths};
-  cuseq_status status = cuseq_run(texts->session, &input, &encoding, &decoding);
+  cuseq_status status = texts->beam.beams > 0 ? run_search(texts, &input)
+                                              : cuseq_run(texts->session, &input, &encoding, &decoding);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);
 }
 
@@ -95,12 +126,30 @@ void texts_clear(struct texts *texts) {
   texts->count = 0;
 }
 
-const char *texts_output(struct texts *texts, int32_t i) {
-  const int32_t *tokens = results_integers(&texts->results, RESULT_TOKENS, i);
-  if (cuseq_text_decode(texts->model, tokens, results_steps(&texts->results, i), texts->text,
-                        texts->capacity) != CUSEQ_STATUS_OK)
+int32_t texts_best(const struct texts *texts) {
+  return texts->beam.beams > 0 ? texts->beam.n_best : 1;
+}
+
+const int32_t *texts_tokens(const struct texts *texts, int32_t i, int32_t n, int32_t *count) {
+  if (texts->beam.beams > 0)
+    return beam_results_tokens(&texts->found, i, n, count);
+  *count = results_steps(&texts->results, i);
+  return results_integers(&texts->results, RESULT_TOKENS, i);
+}
+
+const char *texts_output(struct texts *texts, int32_t i, int32_t n) {
+  int32_t count;
+  const int32_t *tokens = texts_tokens(texts, i, n, &count);
+  if (cuseq_text_decode(texts->model, tokens, count, texts->text, texts->capacity) != CUSEQ_STATUS_OK)
     texts->text[0] = 0;
   return texts->text;
+}
+
+const float *texts_alphas(const struct texts *texts, int32_t i, int32_t n) {
+  size_t one = (size_t)texts->steps * (size_t)texts->time;
+  const float *alphas =
+      texts->beam.beams > 0 ? texts->found.alphas : texts->results.arrays[RESULT_ALPHAS].data;
+  return alphas ? alphas + one * ((size_t)i * (size_t)texts_best(texts) + (size_t)n) : NULL;
 }
 
 /* The logarithm of the sum of exponentials of logits. */
@@ -113,7 +162,9 @@ static double log_sum(const float *outputs, int32_t count) {
   return largest + log(sum);
 }
 
-double texts_score(const struct texts *texts, int32_t i) {
+double texts_score(const struct texts *texts, int32_t i, int32_t n) {
+  if (texts->beam.beams > 0)
+    return (double)texts->found.scores[i * texts->beam.n_best + n];
   const float *outputs = results_floats(&texts->results, RESULT_OUTPUTS, i);
   const int32_t *tokens = results_integers(&texts->results, RESULT_TOKENS, i);
   int32_t V = texts->config->outputs;

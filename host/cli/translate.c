@@ -78,8 +78,8 @@ static int end_status(const struct translation *translation, enum line_result re
     return interrupt_leave();
   if (result == LINE_TOO_LONG)
     return fail("%s: too long (found over %d bytes)", subject, LINE_LONGEST);
-  if (result == LINE_ZERO)
-    return fail("%s: not a text (found a zero byte)", subject);
+  if (result == LINE_NO_TEXT)
+    return fail("%s: %s", subject, text_fault_words(translation->lines.fault));
   if (result == LINE_FAILED)
     return fail("%s: cannot be read (%s)", from_stdin(translation->arguments) ? "stdin" : subject,
                 strerror(translation->reason));
@@ -97,63 +97,94 @@ static void print_text(const struct translation *translation, const char *text) 
   }
 }
 
+static void print_tokens(const struct texts *texts, const char *item, int32_t slot, int32_t n) {
+  int32_t count = 0;
+  const int32_t *tokens = item ? texts_tokens(texts, slot, n, &count) : NULL;
+  fputs(", \"tokens\": ", stdout);
+  json_put_integers(stdout, tokens, (size_t)count);
+}
+
+/* What a search found: all results, best first. */
+static void print_hypotheses(struct translation *translation, const char *item, int32_t slot) {
+  struct texts *texts = &translation->texts;
+  fputs(", \"hypotheses\": [", stdout);
+  for (int32_t n = 0; item && n < texts_best(texts); n++) {
+    fputs(n ? ",\n  {\"output\": " : "\n  {\"output\": ", stdout);
+    json_put_string(stdout, texts_output(texts, slot, n));
+    fputs(", \"score\": ", stdout);
+    json_put_number(stdout, texts_score(texts, slot, n));
+    fputs(", \"log_probability\": ", stdout);
+    json_put_number(stdout, (double)texts->found.log_probabilities[slot * texts_best(texts) + n]);
+    print_tokens(texts, item, slot, n);
+    fputs("}", stdout);
+  }
+  fputs("]", stdout);
+}
+
 static void print_json(struct translation *translation, const char *item, int32_t slot) {
-  const struct texts *texts = &translation->texts;
+  struct texts *texts = &translation->texts;
   fputs(translation->printed ? ",\n {\"input\": " : "[\n {\"input\": ", stdout);
   json_put_string(stdout, item ? item : "");
   fputs(", \"output\": ", stdout);
-  json_put_string(stdout, item ? texts_output(&translation->texts, slot) : "");
+  json_put_string(stdout, item ? texts_output(texts, slot, 0) : "");
   if (translation->arguments->scores) {
     fputs(", \"score\": ", stdout);
-    json_put_number(stdout, item ? texts_score(texts, slot) : 0);
+    json_put_number(stdout, item ? texts_score(texts, slot, 0) : 0);
   }
-  size_t steps = item ? (size_t)results_steps(&texts->results, slot) : 0;
-  fputs(", \"tokens\": ", stdout);
-  json_put_integers(stdout, results_integers(&texts->results, RESULT_TOKENS, slot), steps);
+  print_tokens(texts, item, slot, 0);
+  if (texts->beam.beams > 0)
+    print_hypotheses(translation, item, slot);
   fputs("}", stdout);
 }
 
-static void print_line(struct translation *translation, const char *item, int32_t slot) {
-  if (item)
-    print_text(translation, texts_output(&translation->texts, slot));
-  if (translation->arguments->scores)
-    printf("\t%.6g", item ? texts_score(&translation->texts, slot) : 0.0);
-  putchar('\n');
+/* A line for each output: as many for an empty text, so that lines stay in step. */
+static void print_lines(struct translation *translation, const char *item, int32_t slot) {
+  struct texts *texts = &translation->texts;
+  for (int32_t n = 0; n < texts_best(texts); n++) {
+    if (item)
+      print_text(translation, texts_output(texts, slot, n));
+    if (translation->arguments->scores)
+      printf("\t%.6g", item ? texts_score(texts, slot, n) : 0.0);
+    putchar('\n');
+  }
 }
 
 static int add_map(struct translation *translation, struct gallery *gallery, const char *item, int32_t slot) {
   struct texts *texts = &translation->texts;
-  const char *output = texts_output(texts, slot);
+  const char *output = texts_output(texts, slot, 0);
   size_t size = strlen(item) + strlen(output) + 64;
   char *title = malloc(size);
   if (!title)
     return fail_memory();
   int used = snprintf(title, size, "%s \u2192 %s", item, output);
   if (translation->arguments->scores)
-    snprintf(title + used, size - (size_t)used, "  (%.6g)", texts_score(texts, slot));
-  size_t stride = (size_t)texts->time;
+    snprintf(title + used, size - (size_t)used, "  (%.6g)", texts_score(texts, slot, 0));
   struct gallery_entry entry = {.title = title,
-                                .alphas = (float *)texts->results.arrays[RESULT_ALPHAS].data +
-                                          (size_t)slot * (size_t)texts->config->steps * stride,
-                                .steps = results_steps(&texts->results, slot),
+                                .alphas = texts_alphas(texts, slot, 0),
                                 .time = texts->time,
                                 .length = texts->lengths[slot],
-                                .ids = texts->ids + (size_t)slot * stride,
-                                .tokens = results_integers(&texts->results, RESULT_TOKENS, slot)};
+                                .ids = texts->ids + (size_t)slot * (size_t)texts->time};
+  entry.tokens = texts_tokens(texts, slot, 0, &entry.steps);
   int status = gallery_add(gallery, &entry);
   free(title);
   return status;
 }
 
+/* Whether the attention of texts is drawn on the terminal: where each has one output. */
+static bool draws(const struct translation *translation) {
+  return translation->terminal && translation->texts.config->context_width > 0 &&
+         texts_best(&translation->texts) == 1;
+}
+
 static int print_item(struct translation *translation, const char *item, int32_t slot) {
-  bool map = translation->terminal && item && translation->printed < MAPS_PRINTED;
+  bool map = draws(translation) && item && translation->printed < MAPS_PRINTED;
   int status = EXIT_DONE;
   if (translation->arguments->json)
     print_json(translation, item, slot);
   else if (map)
     status = add_map(translation, &translation->shown, item, slot);
   else
-    print_line(translation, item, slot);
+    print_lines(translation, item, slot);
   translation->printed++;
   if (status == EXIT_DONE && translation->arguments->plot && item)
     status = add_map(translation, &translation->plotted, item, slot);
@@ -192,10 +223,10 @@ static int translate_all(struct translation *translation) {
     if (status == EXIT_DONE && interrupt_requested())
       result = LINE_INTERRUPTED;
   }
+  if (translation->arguments->json) /* whole also where the work stops early */
+    fputs(translation->printed ? "\n]\n" : "[]\n", stdout);
   if (status == EXIT_DONE)
     status = end_status(translation, result);
-  if (translation->arguments->json && status == EXIT_DONE)
-    fputs(translation->printed ? "\n]\n" : "[]\n", stdout);
   if (translation->arguments->plot && status == EXIT_DONE)
     status = gallery_write(&translation->plotted, translation->arguments->plot);
   return status;
@@ -205,13 +236,18 @@ static int run_translate(const struct arguments *arguments) {
   if (gallery_check_path(arguments->plot) != EXIT_DONE)
     return EXIT_USER;
   struct translation translation = {.arguments = arguments, .terminal = isatty(STDOUT_FILENO)};
+  struct texts *texts = &translation.texts;
+  int status = texts_load(texts, arguments->operands[0], arguments);
+  if (status == EXIT_DONE && arguments->plot && texts->config->context_width == 0)
+    status = fail("--plot: %s has no attention to draw", arguments->operands[0]);
   unsigned set = 0;
-  if (arguments->plot || (translation.terminal && !arguments->json))
+  if (status == EXIT_DONE && (arguments->plot || (draws(&translation) && !arguments->json)))
     set |= RESULT_SET(RESULT_ALPHAS);
   if (arguments->scores)
     set |= RESULT_SET(RESULT_OUTPUTS);
   int32_t most = from_stdin(arguments) ? 0 : arguments->operand_count - 1;
-  int status = texts_open(&translation.texts, arguments->operands[0], arguments, most, set);
+  if (status == EXIT_DONE)
+    status = texts_open(texts, arguments, most, 0, set);
   gallery_init(&translation.shown, translation.texts.model, MAPS_PRINTED);
   gallery_init(&translation.plotted, translation.texts.model, MAPS_PLOTTED);
   if (status == EXIT_DONE) {
@@ -236,9 +272,10 @@ const struct command command_translate = {
         "Translates each TEXT by a model that has a vocabulary; - reads them from stdin, one a line.\n"
         "Where stdout is no terminal, prints one line per text. On a terminal draws the attention of\n"
         "the first 20. An empty text gives an empty line. A text that is refused ends the work, after\n"
-        "the texts before it are printed.",
+        "the texts before it are printed. With --n-best N each text gives N lines, the best first.",
     .example = "  cuseq translate models/dates.safetensors \"3 May 1979\" \"sat 21 Jan, 2012\" --plot a.svg",
-    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_SCORES, OPTION_JSON,
-                OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_SCORES, OPTION_BEAM,
+                OPTION_N_BEST, OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_MAX_LENGTH,
+                OPTION_RETIRE, OPTION_PRUNE_BY_SCORE, OPTION_JSON, OPTION_HELP},
     .run = run_translate,
 };

@@ -2,8 +2,16 @@
 
 #include <math.h>
 
-double verdict_tolerance(int32_t time) {
-  return time <= 64 ? 3e-6 : 1e-5;
+void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, int32_t time, int32_t steps,
+                    double room) {
+  static const cuseq_result results[] = {
+      [RESULT_ANNOTATIONS] = CUSEQ_RESULT_ANNOTATIONS, [RESULT_H_FW] = CUSEQ_RESULT_ENCODER_H,
+      [RESULT_C_FW] = CUSEQ_RESULT_ENCODER_C,          [RESULT_H_BW] = CUSEQ_RESULT_ENCODER_H,
+      [RESULT_C_BW] = CUSEQ_RESULT_ENCODER_C,          [RESULT_CONTEXT] = CUSEQ_RESULT_CONTEXTS,
+      [RESULT_ALPHAS] = CUSEQ_RESULT_ALPHAS,           [RESULT_STATES] = CUSEQ_RESULT_STATES,
+      [RESULT_OUTPUTS] = CUSEQ_RESULT_OUTPUTS};
+  for (int id = 0; id < RESULT_TOKENS; id++)
+    verdicts->tolerance[id] = room * cuseq_model_tolerance(model, time, steps, results[id]);
 }
 
 static double error_of(double got, double want) {
@@ -37,7 +45,7 @@ static bool is_tie(const float *outputs, int32_t count, double tolerance) {
       second = value;
     }
   }
-  return best - second <= tolerance * fmax(1, fabs(best));
+  return best - second <= 2 * tolerance * fmax(1, fabs(best));
 }
 
 struct row_pair {
@@ -56,7 +64,7 @@ static int32_t judge_tokens(struct verdicts *verdicts, const cuseq_config *confi
   bool depends = config->feedback == CUSEQ_FEEDBACK_OUTPUT || config->end_token >= 0;
   for (int32_t y = 0; y < steps; y++) {
     bool may_differ = got[y] != want[y] && is_tie(outputs + (size_t)y * (size_t)config->outputs,
-                                                  config->outputs, verdicts->tolerance);
+                                                  config->outputs, verdicts->tolerance[RESULT_OUTPUTS]);
     verdicts->ties += may_differ;
     if (!may_differ)
       judge(&verdicts->arrays[RESULT_TOKENS], 0, got[y], want[y], pair->row, (size_t)y);
@@ -81,7 +89,7 @@ static void judge_row(struct verdicts *verdicts, const cuseq_config *config, con
     const float *got = results_floats(pair->got, (enum result_id)id, pair->slot);
     const float *want = results_floats(pair->want, (enum result_id)id, pair->slot);
     for (size_t i = 0; i < elements; i++)
-      judge(&verdicts->arrays[id], verdicts->tolerance, (double)got[i], (double)want[i], pair->row, i);
+      judge(&verdicts->arrays[id], verdicts->tolerance[id], (double)got[i], (double)want[i], pair->row, i);
   }
   if (pair->want->arrays[RESULT_OUTPUT_LENGTHS].rank && steps == all)
     judge(&verdicts->arrays[RESULT_OUTPUT_LENGTHS], 0,

@@ -14,18 +14,19 @@ struct verdict {
   int64_t missed; /* values beyond the tolerance                                                          */
 };
 
-/* Tokens may differ where the reference's two best outputs lie within the tolerance of each other. What a
- * model that reads its own output, or that ends its rows, does after such a step is not compared: those rows
- * have parted. */
+/* Tokens may differ where the reference's two best outputs lie within twice the outputs' tolerance of each
+ * other: both may err by it. What a model that reads its own output, or that ends its rows, does after such a
+ * step is not compared: those rows have parted. */
 struct verdicts {
-  double tolerance;
+  double tolerance[RESULT_COUNT]; /* of each array; integers have none                                     */
   struct verdict arrays[RESULT_COUNT];
   int64_t ties;   /* tokens that differ where they may                                                    */
   int64_t parted; /* rows                                                                                 */
 };
 
-/* What is promised for float32 at a length. */
-double verdict_tolerance(int32_t time);
+/* Sets the tolerance of every array: what the model's structure allows (cuseq_model_tolerance), times `room`. */
+void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, int32_t time, int32_t steps,
+                    double room);
 
 /* Takes up `count` rows, the first of which is row `first` of the whole. All arrays of the model must be
  * there. */

@@ -4,20 +4,31 @@
 
 #include "cuseq/cuseq.h"
 
+#include <stdbool.h>
+
+/* A JSON text that says what the model's file does not. */
+struct convert_json {
+  const char *text;
+  bool at_fault; /* receives, with an error, whether it is about this text: it then names no file          */
+};
+
 /* Reads a whole Keras model: a legacy .h5 (HDF5) or a .keras archive, told apart by their first bytes.
- *   path             the file
- *   vocabulary_json  the JSON object that becomes the configuration's "vocabulary"; NULL: none
- *   model            receives the model, NULL on failure
- *   notes            may be NULL: receives what the user should know about the conversion (initial states
- * that are inputs, say), lines that end in '\n', for free(); NULL when there is nothing to say HDF5 is read
- * in a child process, the program cuseq-hdf5. Errors name the file and, for a graph that cuseq cannot
- * express, the layer. Blocks. Thread-safe, but for hdf5_process_set_program. */
-cuseq_status keras_convert(const char *path, const char *vocabulary_json, cuseq_model **model, char **notes);
+ *   path        the file
+ *   vocabulary  the JSON object that becomes the configuration's "vocabulary"; NULL: none
+ *   model       receives the model, NULL on failure
+ *   notes       may be NULL: receives what the user should know about the conversion (initial states that are
+ *               inputs, say), lines that end in '\n', for free(); NULL when there is nothing to say
+ * HDF5 is read in a child process, the program cuseq-hdf5. Errors name the file and, for a graph that cuseq
+ * cannot express, the layer. Blocks. Thread-safe, but for hdf5_process_set_program. */
+cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, cuseq_model **model,
+                           char **notes);
 
 /* Reads a PyTorch state_dict from .safetensors.
  *   path         the file
- *   config_json  the configuration of docs/model-format.md with one more key, "names", from our prefixes to
- * the checkpoint's: docs/from-pytorch.md model        receives the model, NULL on failure */
-cuseq_status pytorch_convert(const char *path, const char *config_json, cuseq_model **model);
+ *   description  the configuration of docs/model-format.md with one more key, "names", from our prefixes to
+ *                the checkpoint's: docs/from-pytorch.md. What is wrong with it is told before the file
+ *                is read
+ *   model        receives the model, NULL on failure */
+cuseq_status pytorch_convert(const char *path, struct convert_json *description, cuseq_model **model);
 
 #endif

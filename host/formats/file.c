@@ -1,6 +1,7 @@
 #include "formats/file.h"
 
 #include "error.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static ssize_t read_up_to(int descriptor, unsigned char *bytes, size_t size) {
   return (ssize_t)done;
 }
 
-static cuseq_status read_regular(int descriptor, const char *path, void **bytes, size_t *size) {
+static cuseq_status measure(int descriptor, const char *path, size_t *size) {
   struct stat info;
   if (fstat(descriptor, &info) != 0)
     return error_set(CUSEQ_STATUS_IO, "%s: cannot be read (%s)", path, strerror(errno));
@@ -44,7 +45,26 @@ static cuseq_status read_regular(int descriptor, const char *path, void **bytes,
     return error_set(CUSEQ_STATUS_IO, "%s: not a regular file (it is %s)", path, kind_of(info.st_mode));
   if ((uintmax_t)info.st_size > SIZE_MAX / 2)
     return error_set(CUSEQ_STATUS_IO, "%s: too large (%jd bytes)", path, (intmax_t)info.st_size);
-  size_t expected = (size_t)info.st_size;
+  *size = (size_t)info.st_size;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status file_open(const char *path, int *descriptor, size_t *size) {
+  *size = 0;
+  struct rlimits_text reason;
+  *descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (*descriptor < 0)
+    return error_set(CUSEQ_STATUS_IO, "%s: cannot be opened (%s)", *path ? path : "(empty path)",
+                     rlimits_reason(errno, &reason));
+  cuseq_status status = measure(*descriptor, path, size);
+  if (status != CUSEQ_STATUS_OK) {
+    close(*descriptor);
+    *descriptor = -1;
+  }
+  return status;
+}
+
+static cuseq_status read_whole(int descriptor, const char *path, size_t expected, void **bytes) {
   unsigned char *buffer = malloc(expected + 1); /* one more, to notice a file that grows */
   if (!buffer)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "%s: no memory to read it (%zu bytes)", path, expected);
@@ -60,18 +80,16 @@ static cuseq_status read_regular(int descriptor, const char *path, void **bytes,
                      n, expected);
   }
   *bytes = buffer;
-  *size = expected;
   return CUSEQ_STATUS_OK;
 }
 
 cuseq_status file_read(const char *path, void **bytes, size_t *size) {
+  int descriptor;
   *bytes = NULL;
-  *size = 0;
-  int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (descriptor < 0)
-    return error_set(CUSEQ_STATUS_IO, "%s: cannot be opened (%s)", *path ? path : "(empty path)",
-                     strerror(errno));
-  cuseq_status status = read_regular(descriptor, path, bytes, size);
+  TRY(file_open(path, &descriptor, size));
+  cuseq_status status = read_whole(descriptor, path, *size, bytes);
   close(descriptor);
+  if (status != CUSEQ_STATUS_OK)
+    *size = 0;
   return status;
 }

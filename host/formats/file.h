@@ -12,6 +12,10 @@
  */
 cuseq_status file_read(const char *path, void **bytes, size_t *size);
 
+/* Opens a regular file for reading, under the same conditions. `descriptor` is the caller's to close, and -1 on
+ * failure. */
+cuseq_status file_open(const char *path, int *descriptor, size_t *size);
+
 /* A file that appears whole or not at all: written beside its destination, flushed to the disk, then renamed.
  *
  * Until then it has no name where the system allows that (O_TMPFILE), so that nothing is left behind however

@@ -2,6 +2,8 @@
 #ifndef CUSEQ_FORMATS_JSON_BOUND_H
 #define CUSEQ_FORMATS_JSON_BOUND_H
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct json_bound {
@@ -16,5 +18,10 @@ struct json_bound {
  * malloc's rounding on 64-bit machines, and saturates. A text of a few bytes may take more than a hundred times its
  * own size, so whoever loads JSON of strangers compares this with what it can spare. */
 struct json_bound json_bound(const void *text, size_t size);
+
+/* Whether a text was not loaded for want of memory, of which jansson may say nothing at all. */
+static inline bool json_lacked_memory(const json_error_t *error) {
+  return json_error_code(error) == json_error_out_of_memory || !error->text[0];
+}
 
 #endif

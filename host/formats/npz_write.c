@@ -67,7 +67,8 @@ static cuseq_status make_archive(const struct npz *archive, enum npz_compression
   *finished = source;
   source = NULL;
 cleanup:
-  zip_discard(zip);
+  if (zip)
+    zip_discard(zip);
   zip_source_free(source);
   free(headers);
   zip_error_fini(&error);

@@ -1,5 +1,6 @@
 #include "error.h"
 #include "formats/file.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,9 +172,10 @@ cuseq_status output_file_open(struct output_file *file, const char *path) {
   int descriptor = open_unnamed(file->target);
   if (descriptor < 0)
     descriptor = open_named(file);
+  struct rlimits_text reason;
   if (descriptor < 0)
     TRY_CLEANUP(error_set(CUSEQ_STATUS_IO, "%s: cannot be written (no file can be made in its folder: %s)",
-                          path, strerror(errno)));
+                          path, rlimits_reason(errno, &reason)));
   if (old.st_mode) {
     /* Of another's file the owner can be kept by the superuser alone; the permissions always. */
     if (fchown(descriptor, old.st_uid, old.st_gid) != 0)
@@ -256,9 +258,10 @@ static int publish(struct output_file *file) {
 
 cuseq_status output_file_commit(struct output_file *file) {
   int reason = publish(file);
+  struct rlimits_text words;
   if (reason != 0) {
     cuseq_status status =
-        error_set(CUSEQ_STATUS_IO, "%s: cannot be written (%s)", file->path, strerror(reason));
+        error_set(CUSEQ_STATUS_IO, "%s: cannot be written (%s)", file->path, rlimits_reason(reason, &words));
     output_file_discard(file);
     return status;
   }

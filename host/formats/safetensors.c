@@ -51,7 +51,7 @@ static cuseq_status parse_json(const unsigned char *header, size_t length, json_
   *root = json_loadb((const char *)header, length, JSON_REJECT_DUPLICATES, &error);
   if (*root)
     return CUSEQ_STATUS_OK;
-  if (json_error_code(&error) == json_error_out_of_memory || !error.text[0])
+  if (json_lacked_memory(&error))
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "header: no memory to read it (%zu bytes)", length);
   return error_set(CUSEQ_STATUS_INVALID_FILE, "header: not valid JSON (%s at byte %d)", error.text,
                    error.position);

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "formats/json_bound.h"
 #include "model/model.h"
+#include "model/structure_parse.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,49 +15,50 @@ enum {
   CONFIG_MAX_STEPS = 1 << 20,
 };
 
-struct word {
-  const char *text;
-  int value;
+/* How many symbols a vocabulary needs on each side. */
+struct structure_sizes {
+  const char *inputs_key; /* the key that says it */
+  int32_t inputs, outputs;
 };
 
-static const struct word words_direction[] = {
+static const struct word version1_direction[] = {
     {"bidirectional", CUSEQ_DIRECTION_BIDIRECTIONAL}, {"forward", CUSEQ_DIRECTION_FORWARD}, {NULL, 0}};
-static const struct word words_merge[] = {{"concat", CUSEQ_MERGE_CONCAT},
-                                          {"sum", CUSEQ_MERGE_SUM},
-                                          {"mul", CUSEQ_MERGE_MUL},
-                                          {"ave", CUSEQ_MERGE_AVE},
-                                          {NULL, 0}};
-static const struct word words_cell_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
-                                                    {"relu", CUSEQ_ACTIVATION_RELU},
-                                                    {"linear", CUSEQ_ACTIVATION_LINEAR},
-                                                    {NULL, 0}};
-static const struct word words_recurrent_activation[] = {
+static const struct word version1_merge[] = {{"concat", CUSEQ_MERGE_CONCAT},
+                                             {"sum", CUSEQ_MERGE_SUM},
+                                             {"mul", CUSEQ_MERGE_MUL},
+                                             {"ave", CUSEQ_MERGE_AVE},
+                                             {NULL, 0}};
+static const struct word version1_cell_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
+                                                       {"relu", CUSEQ_ACTIVATION_RELU},
+                                                       {"linear", CUSEQ_ACTIVATION_LINEAR},
+                                                       {NULL, 0}};
+static const struct word version1_recurrent_activation[] = {
     {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
     {"hard_sigmoid", CUSEQ_ACTIVATION_HARD_SIGMOID},
     {"hard_sigmoid_keras2", CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2},
     {NULL, 0}};
-static const struct word words_attention_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
-                                                         {"relu", CUSEQ_ACTIVATION_RELU},
-                                                         {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
-                                                         {"linear", CUSEQ_ACTIVATION_LINEAR},
-                                                         {NULL, 0}};
-static const struct word words_initial_activation[] = {{"linear", CUSEQ_ACTIVATION_LINEAR},
-                                                       {"tanh", CUSEQ_ACTIVATION_TANH},
-                                                       {"relu", CUSEQ_ACTIVATION_RELU},
-                                                       {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
-                                                       {NULL, 0}};
-static const struct word words_output_activation[] = {
+static const struct word version1_attention_activation[] = {{"tanh", CUSEQ_ACTIVATION_TANH},
+                                                            {"relu", CUSEQ_ACTIVATION_RELU},
+                                                            {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+                                                            {"linear", CUSEQ_ACTIVATION_LINEAR},
+                                                            {NULL, 0}};
+static const struct word version1_initial_activation[] = {{"linear", CUSEQ_ACTIVATION_LINEAR},
+                                                          {"tanh", CUSEQ_ACTIVATION_TANH},
+                                                          {"relu", CUSEQ_ACTIVATION_RELU},
+                                                          {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+                                                          {NULL, 0}};
+static const struct word version1_output_activation[] = {
     {"softmax", CUSEQ_ACTIVATION_SOFTMAX}, {"linear", CUSEQ_ACTIVATION_LINEAR}, {NULL, 0}};
-static const struct word words_score[] = {{"concat", CUSEQ_SCORE_CONCAT},
-                                          {"dot", CUSEQ_SCORE_DOT},
-                                          {"general", CUSEQ_SCORE_GENERAL},
-                                          {"additive", CUSEQ_SCORE_ADDITIVE},
-                                          {NULL, 0}};
-static const struct word words_initial_state[] = {{"encoder", CUSEQ_INITIAL_STATE_ENCODER},
-                                                  {"zeros", CUSEQ_INITIAL_STATE_ZEROS},
-                                                  {"dense", CUSEQ_INITIAL_STATE_DENSE},
-                                                  {NULL, 0}};
-static const struct word words_feedback[] = {
+static const struct word version1_score[] = {{"concat", CUSEQ_SCORE_CONCAT},
+                                             {"dot", CUSEQ_SCORE_DOT},
+                                             {"general", CUSEQ_SCORE_GENERAL},
+                                             {"additive", CUSEQ_SCORE_ADDITIVE},
+                                             {NULL, 0}};
+static const struct word version1_initial_state[] = {{"encoder", CUSEQ_INITIAL_STATE_ENCODER},
+                                                     {"zeros", CUSEQ_INITIAL_STATE_ZEROS},
+                                                     {"dense", CUSEQ_INITIAL_STATE_DENSE},
+                                                     {NULL, 0}};
+static const struct word version1_feedback[] = {
     {"none", CUSEQ_FEEDBACK_NONE}, {"output", CUSEQ_FEEDBACK_OUTPUT}, {NULL, 0}};
 
 /* Reads one word out of a list. The list's first is the default, unless the field is `required`. */
@@ -106,10 +108,10 @@ static cuseq_status config_encoder(const json_t *object, cuseq_config *config) {
   TRY(config_integer(object, "encoder", "features", 1, CONFIG_MAX_WIDTH, &config->features));
   TRY(config_integer(object, "encoder", "units", 1, CONFIG_MAX_WIDTH, &config->units));
   TRY(config_optional_integer(object, "encoder", "layers", 1, MODEL_MAX_LAYERS, 1, &config->layers));
-  WORD(object, "encoder", "direction", words_direction, false, config->direction);
-  WORD(object, "encoder", "merge", words_merge, false, config->merge);
-  WORD(object, "encoder", "activation", words_cell_activation, false, config->activation);
-  WORD(object, "encoder", "recurrent_activation", words_recurrent_activation, false,
+  WORD(object, "encoder", "direction", version1_direction, false, config->direction);
+  WORD(object, "encoder", "merge", version1_merge, false, config->merge);
+  WORD(object, "encoder", "activation", version1_cell_activation, false, config->activation);
+  WORD(object, "encoder", "recurrent_activation", version1_recurrent_activation, false,
        config->recurrent_activation);
   if (config->direction == CUSEQ_DIRECTION_FORWARD && config->merge != CUSEQ_MERGE_CONCAT)
     return error_set(
@@ -136,7 +138,7 @@ static cuseq_status config_attention_layers(const json_t *layers, cuseq_config *
     const json_t *layer = json_array_get(layers, l);
     TRY(config_known_keys(layer, where, keys));
     TRY(config_integer(layer, where, "units", 1, CONFIG_MAX_WIDTH, &config->attention_units[l]));
-    WORD(layer, where, "activation", words_attention_activation, false, config->attention_activation[l]);
+    WORD(layer, where, "activation", version1_attention_activation, false, config->attention_activation[l]);
   }
   config->attention_layers = (int32_t)count;
   if (config->attention_units[count - 1] != 1)
@@ -150,7 +152,7 @@ static cuseq_status config_attention_layers(const json_t *layers, cuseq_config *
 static cuseq_status config_attention(const json_t *object, cuseq_config *config) {
   static const char *const keys[] = {"score", "layers", "scale", NULL};
   TRY(config_known_keys(object, "attention", keys));
-  WORD(object, "attention", "score", words_score, true, config->score);
+  WORD(object, "attention", "score", version1_score, true, config->score);
   const json_t *scale = json_object_get(object, "scale");
   config->scale = scale ? (float)json_number_value(scale) : 1.0f;
   if ((scale && !json_is_number(scale)) || !isfinite(config->scale))
@@ -170,8 +172,8 @@ static cuseq_status config_state(const json_t *object, cuseq_config *config) {
   static const char *const keys[] = {"initial_state", "initial_activation", "units", NULL};
   if (object)
     TRY(config_known_keys(object, "state", keys));
-  WORD(object, "state", "initial_state", words_initial_state, false, config->initial_state);
-  WORD(object, "state", "initial_activation", words_initial_activation, false, config->initial_activation);
+  WORD(object, "state", "initial_state", version1_initial_state, false, config->initial_state);
+  WORD(object, "state", "initial_activation", version1_initial_activation, false, config->initial_activation);
   int32_t absent = config->initial_state == CUSEQ_INITIAL_STATE_ENCODER ? config_final_width(config) : 0;
   TRY(config_optional_integer(object, "state", "units", 1, CONFIG_MAX_WIDTH, absent, &config->state_units));
   if (config->initial_state == CUSEQ_INITIAL_STATE_ZEROS && config->state_units == 0)
@@ -191,15 +193,16 @@ static cuseq_status config_decoder(const json_t *object, const json_t *output, c
   TRY(config_known_keys(object, "decoder", keys));
   TRY(config_integer(object, "decoder", "units", 1, CONFIG_MAX_WIDTH, &config->state_units));
   TRY(config_integer(object, "decoder", "steps", 1, CONFIG_MAX_STEPS, &config->steps));
-  WORD(object, "decoder", "initial_state", words_initial_state, false, config->initial_state);
-  WORD(object, "decoder", "initial_activation", words_initial_activation, false, config->initial_activation);
-  WORD(object, "decoder", "feedback", words_feedback, false, config->feedback);
-  WORD(object, "decoder", "activation", words_cell_activation, false, config->decoder_activation);
-  WORD(object, "decoder", "recurrent_activation", words_recurrent_activation, false,
+  WORD(object, "decoder", "initial_state", version1_initial_state, false, config->initial_state);
+  WORD(object, "decoder", "initial_activation", version1_initial_activation, false,
+       config->initial_activation);
+  WORD(object, "decoder", "feedback", version1_feedback, false, config->feedback);
+  WORD(object, "decoder", "activation", version1_cell_activation, false, config->decoder_activation);
+  WORD(object, "decoder", "recurrent_activation", version1_recurrent_activation, false,
        config->decoder_recurrent_activation);
   TRY(config_known_keys(output, "output", output_keys));
   TRY(config_integer(output, "output", "units", 1, CONFIG_MAX_WIDTH, &config->outputs));
-  WORD(output, "output", "activation", words_output_activation, false, config->output_activation);
+  WORD(output, "output", "activation", version1_output_activation, false, config->output_activation);
   int32_t last = config->outputs - 1;
   TRY(config_optional_integer(object, "decoder", "start_token", 0, last, -1, &config->start_token));
   TRY(config_optional_integer(object, "decoder", "end_token", 0, last, -1, &config->end_token));
@@ -230,31 +233,28 @@ cuseq_status config_check_widths(const cuseq_config *config) {
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status config_vocabulary(const json_t *object, cuseq_config *config,
-                                      struct vocabulary *vocabulary) {
+static cuseq_status config_vocabulary(const json_t *object, const struct structure_sizes *sizes,
+                                      cuseq_config *config, struct vocabulary *vocabulary) {
   TRY(vocabulary_parse(object, vocabulary));
-  if (vocabulary->input.count != config->features)
-    return error_set(
-        CUSEQ_STATUS_INVALID_MODEL,
-        "configuration: vocabulary.input does not fit (found %d symbols, encoder.features needs %d)",
-        (int)vocabulary->input.count, (int)config->features);
-  if (config->has_decoder ? vocabulary->output.count != config->outputs : vocabulary->output.count != 0)
+  if (vocabulary->input.count != sizes->inputs)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: vocabulary.input does not fit (found %d symbols, %s needs %d)",
+                     (int)vocabulary->input.count, sizes->inputs_key, (int)sizes->inputs);
+  if (vocabulary->output.count != sizes->outputs)
     return error_set(
         CUSEQ_STATUS_INVALID_MODEL,
         "configuration: vocabulary.output does not fit (found %d symbols, output.units needs %d)",
-        (int)vocabulary->output.count, (int)config->outputs);
+        (int)vocabulary->output.count, (int)sizes->outputs);
   config->text_length = vocabulary->length;
   config->input_symbols = vocabulary->input.count;
   config->output_symbols = vocabulary->output.count;
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status config_root(const json_t *root, cuseq_config *config, struct vocabulary *vocabulary) {
+static cuseq_status config_version1(const json_t *root, cuseq_config *config) {
   static const char *const keys[] = {"version", "encoder", "attention",  "state",
                                      "decoder", "output",  "vocabulary", NULL};
   TRY(config_known_keys(root, "cuseq", keys));
-  int32_t version;
-  TRY(config_integer(root, "cuseq", "version", 1, 1, &version));
   static const char *const needed[] = {"encoder", "attention"};
   for (int i = 0; i < 2; i++)
     if (!json_object_get(root, needed[i]))
@@ -270,17 +270,32 @@ static cuseq_status config_root(const json_t *root, cuseq_config *config, struct
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: \"state\" belongs to a model without a decoder");
   TRY(decoder ? config_decoder(decoder, output, config) : config_state(state, config));
-  if (config->state_units > 0)
-    TRY(config_check_widths(config));
-  const json_t *symbols = json_object_get(root, "vocabulary");
-  return symbols ? config_vocabulary(symbols, config, vocabulary) : CUSEQ_STATUS_OK;
+  return config->state_units > 0 ? config_check_widths(config) : CUSEQ_STATUS_OK;
 }
 
-cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, struct vocabulary *vocabulary,
-                          char **canonical) {
-  memset(config, 0, sizeof *config);
-  memset(vocabulary, 0, sizeof *vocabulary);
-  *canonical = NULL;
+static cuseq_status config_root(const json_t *root, cuseq_model *model) {
+  cuseq_config *config = &model->config;
+  if (!json_is_object(root))
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"cuseq\" is not an object");
+  const json_t *version = json_object_get(root, "version");
+  if (json_is_integer(version) && json_integer_value(version) > 2)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: version %lld (this cuseq knows 1 and 2)",
+                     (long long)json_integer_value(version));
+  TRY(config_integer(root, "cuseq", "version", 1, 2, &model->version));
+  struct structure_sizes sizes = {.inputs_key = model->version == 1 ? "encoder.features" : "input.features"};
+  if (model->version == 1) {
+    TRY(config_version1(root, config));
+    sizes.outputs = config->has_decoder ? config->outputs : 0;
+  } else {
+    TRY(structure_parse(root, &model->structure));
+    sizes.outputs = model->structure.output.count > 0 ? model->structure.output.heads[0].units : 0;
+  }
+  sizes.inputs = model->version == 1 ? config->features : model->structure.input.features;
+  const json_t *symbols = json_object_get(root, "vocabulary");
+  return symbols ? config_vocabulary(symbols, &sizes, config, &model->vocabulary) : CUSEQ_STATUS_OK;
+}
+
+cuseq_status config_parse(const char *text, size_t size, cuseq_model *model) {
   struct json_bound bound = json_bound(text, size);
   if (bound.memory > CONFIG_MAX_MEMORY)
     return error_set(
@@ -289,11 +304,13 @@ cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, s
         bound.memory, (int)CONFIG_MAX_MEMORY);
   json_error_t where;
   json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
+  if (!root && json_lacked_memory(&where))
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "configuration: out of memory");
   if (!root)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not JSON (%s, line %d, column %d)",
                      where.text, where.line, where.column);
-  cuseq_status status = config_root(root, config, vocabulary);
-  if (status == CUSEQ_STATUS_OK && !(*canonical = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER)))
+  cuseq_status status = config_root(root, model);
+  if (status == CUSEQ_STATUS_OK && !(model->json = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER)))
     status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "configuration: out of memory");
   json_decref(root);
   return status;

@@ -7,14 +7,11 @@
 
 #include <jansson.h>
 
-/* Reads the configuration. Widths that only the tensors tell (S of an attention-only model with a dense
- * state, u of the score "additive", E) are 0 until weights_load.
- *   text        [size] JSON
- *   vocabulary  receives the vocabulary; its length is 0 where there is none. vocabulary_free is due even on
- *               failure.
- *   canonical   receives the same JSON without white space; free() it */
-cuseq_status config_parse(const char *text, size_t size, cuseq_config *config, struct vocabulary *vocabulary,
-                          char **canonical);
+/* Reads the configuration: fills in the model's version, config, structure (of version 2), vocabulary and json, the same
+ * JSON without white space. Of version 1, widths that only the tensors tell (S of an attention-only model with a dense
+ * state, u of the score "additive", E) are 0 until weights_load. What it made is the model's, after a failure too.
+ *   text  [size] JSON */
+cuseq_status config_parse(const char *text, size_t size, cuseq_model *model);
 
 /* What the tensors add must fit too: called when every width is known. */
 cuseq_status config_check_widths(const cuseq_config *config);

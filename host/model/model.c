@@ -23,6 +23,7 @@ void model_release(cuseq_model *model) {
   free(model->tensors);
   free(model->names);
   free(model->storage);
+  lowered_storage_free(&model->lowered_storage);
   free(model);
 }
 
@@ -36,9 +37,11 @@ static cuseq_status model_make(const char *json, size_t json_size, const struct 
   if (!made)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory");
   atomic_init(&made->references, 1);
-  cuseq_status status = config_parse(json, json_size, &made->config, &made->vocabulary, &made->json);
+  cuseq_status status = config_parse(json, json_size, made);
   if (status == CUSEQ_STATUS_OK)
     status = weights_load(made, sources, count);
+  if (status == CUSEQ_STATUS_OK)
+    status = structure_lower(&made->structure, &made->lowered, &made->lowered_storage);
   if (status != CUSEQ_STATUS_OK) {
     model_release(made);
     return status;

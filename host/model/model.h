@@ -3,6 +3,8 @@
 #define CUSEQ_MODEL_MODEL_H
 
 #include "cuseq/cuseq.h"
+#include "model/lower.h"
+#include "model/structure.h"
 #include "model/vocabulary.h"
 
 #include <stdatomic.h>
@@ -50,9 +52,13 @@ struct model_weights {
 
 struct cuseq_model {
   atomic_int references;
+  int32_t version; /* of the format: 1 or 2 */
   cuseq_config config;
   struct vocabulary vocabulary;
-  struct model_weights weights; /* views into storage                                                      */
+  struct structure structure; /* as configured; its weights are views into storage */
+  struct structure lowered;   /* as backends run it */
+  struct lowered_storage lowered_storage;
+  struct model_weights weights; /* of version 1: views into storage */
   char *json;
   cuseq_tensor *tensors; /* [tensor_count], F32, in the format's order; data in storage                    */
   size_t tensor_count;

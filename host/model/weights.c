@@ -2,7 +2,8 @@
 
 #include "error.h"
 #include "model/config.h"
-#include "model/tensor_list.h"
+#include "model/structure_version1.h"
+#include "model/tensors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -192,14 +193,73 @@ static cuseq_status list_fill(cuseq_model *model, const struct tensor_list *list
   return CUSEQ_STATUS_OK;
 }
 
+/* Tensors that are read in two places. */
+static void structure_link(struct structure *structure) {
+  struct decoder_structure *decoder = &structure->decoder;
+  if (decoder->embedding_is_encoders)
+    decoder->embedding = structure->input.embedding;
+  for (int32_t i = 0; i < structure->output.count; i++) {
+    struct head *head = &structure->output.heads[i];
+    struct dense *last = &head->layers.layers[head->layers.count - 1];
+    if (head->is_tied) {
+      last->kernel = decoder->embedding;
+      last->transposed = true;
+    }
+  }
+}
+
+/* What callers allocate by. */
+static void config_of_structure(const struct structure *structure, bool is_version1, cuseq_config *config) {
+  const struct decoder_structure *decoder = &structure->decoder;
+  const struct encoder_layer *last = &structure->encoder.layers[structure->encoder.count - 1];
+  config->encoder_state_width = 0;
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    config->encoder_state_width += structure_final_width(&structure->encoder.layers[l], INITIAL_CONCAT);
+  config->context_width = structure->attention.context_width;
+  config->query_width = structure->attention.query_inputs;
+  config->decoder_state_width = decoder->state_width;
+  config->fed_width = decoder->fed_width;
+  config->heads = structure->output.count;
+  config->is_tagger = structure_is_tagger(structure);
+  config->ids_only = structure->input.embedding_units > 0;
+  config->backward_units = encoder_layer_has(last, 1) ? last->cells[1].units : 0;
+  if (is_version1)
+    return;
+  config->features = structure->input.features;
+  config->layers = structure->encoder.count;
+  config->units = last->cells[last->direction == LAYER_BACKWARD].units;
+  config->direction =
+      last->direction == LAYER_BIDIRECTIONAL ? CUSEQ_DIRECTION_BIDIRECTIONAL : CUSEQ_DIRECTION_FORWARD;
+  config->annotation_width = structure->encoder.width;
+  config->has_decoder = decoder->present;
+  config->steps = decoder->steps;
+  config->feedback = decoder->feedback == FEEDBACK_OUTPUT ? CUSEQ_FEEDBACK_OUTPUT : CUSEQ_FEEDBACK_NONE;
+  config->start_token = decoder->present ? decoder->start_token : -1;
+  config->end_token = decoder->present ? decoder->end_token : -1;
+  config->outputs = structure->output.width;
+  if (structure->output.count > 0) {
+    const struct dense_chain *layers = &structure->output.heads[0].layers;
+    config->output_activation = layers->layers[layers->count - 1].activation;
+  }
+  config->state_units =
+      decoder->present ? structure_part_width(structure, PART_STATE) : structure->asking.units;
+}
+
 cuseq_status weights_load(cuseq_model *model, const struct weights_source *sources, size_t count) {
-  TRY(widths_resolve(&model->config, sources, count));
-  bool has_additive_bias = source_find(sources, count, "attention.bias") != NULL;
-  struct tensor_list *list = malloc(sizeof *list);
-  if (!list)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory");
-  tensor_list_make(&model->config, has_additive_bias, &model->weights, list);
-  cuseq_status status = list_fill(model, list, sources, count);
-  free(list);
+  struct tensor_list list = {0};
+  cuseq_status status;
+  if (model->version == 1) {
+    TRY(widths_resolve(&model->config, sources, count));
+    bool has_additive_bias = source_find(sources, count, "attention.bias") != NULL;
+    structure_of_version1(&model->config, has_additive_bias, &model->structure);
+  }
+  TRY_CLEANUP(tensor_list_make(&model->structure, model->version, &list));
+  TRY_CLEANUP(list_fill(model, &list, sources, count));
+  structure_link(&model->structure);
+  if (model->version == 1)
+    weights_of_version1(&model->structure, &model->weights);
+  config_of_structure(&model->structure, model->version == 1, &model->config);
+cleanup:
+  tensor_list_free(&list);
   return status;
 }

@@ -72,6 +72,7 @@ typedef enum cuseq_dtype {
 
 #define CUSEQ_MAX_RANK 4
 #define CUSEQ_MAX_ATTENTION_LAYERS 8
+#define CUSEQ_MAX_BEAMS 64
 
 /* A named array. name and data belong to whoever made the structure. */
 typedef struct cuseq_tensor {
@@ -89,7 +90,20 @@ typedef enum cuseq_activation {
   CUSEQ_ACTIVATION_SIGMOID = 3,
   CUSEQ_ACTIVATION_HARD_SIGMOID = 4,        /* Keras 3, PyTorch: clip(x/6 + 0.5, 0, 1)                     */
   CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2 = 5, /* Keras 2: clip(0.2x + 0.5, 0, 1)                             */
-  CUSEQ_ACTIVATION_SOFTMAX = 6,
+  CUSEQ_ACTIVATION_SOFTMAX = 6,             /* over a vector: of the last output layer only                */
+  CUSEQ_ACTIVATION_LOG_SOFTMAX = 7,         /* likewise                                                    */
+  CUSEQ_ACTIVATION_ELU = 8,                 /* x > 0 ? x : exp(x) - 1                                      */
+  CUSEQ_ACTIVATION_SELU = 9,           /* 1.0507009873554805 (x > 0 ? x : 1.6732632423543772 (exp(x) - 1)) */
+  CUSEQ_ACTIVATION_GELU = 10,          /* x/2 (1 + erf(x / sqrt(2)))                                  */
+  CUSEQ_ACTIVATION_GELU_TANH = 11,     /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))               */
+  CUSEQ_ACTIVATION_SWISH = 12,         /* x sigmoid(x)                                                */
+  CUSEQ_ACTIVATION_SOFTPLUS = 13,      /* log(1 + exp(x))                                             */
+  CUSEQ_ACTIVATION_SOFTSIGN = 14,      /* x / (1 + |x|)                                               */
+  CUSEQ_ACTIVATION_LEAKY_RELU = 15,    /* x > 0 ? x : 0.01 x                                          */
+  CUSEQ_ACTIVATION_LEAKY_RELU_02 = 16, /* x > 0 ? x : 0.2 x                                           */
+  CUSEQ_ACTIVATION_LEAKY_RELU_03 = 17, /* x > 0 ? x : 0.3 x                                           */
+  CUSEQ_ACTIVATION_EXPONENTIAL = 18,   /* exp(x)                                                      */
+  CUSEQ_ACTIVATION_HARD_TANH = 19,     /* clip(x, -1, 1)                                              */
 } cuseq_activation;
 
 typedef enum cuseq_direction {
@@ -151,7 +165,17 @@ typedef struct cuseq_config {
   int32_t end_token;                  /* -1: none                                                           */
   int32_t embedding_units;            /* E of decoder.embedding [V,E]; 0: none, feedback is one-hot         */
   int32_t outputs;                    /* V                                                                  */
-  cuseq_activation output_activation; /* softmax or linear                                                 */
+  cuseq_activation output_activation; /* of the last layer; of several heads the first one's              */
+  /* what callers allocate by, of models of either version */
+  int32_t encoder_state_width; /* of all layers' and directions' final states; a sum of widths H          */
+  int32_t context_width;       /* C; 0 without attention                                                   */
+  int32_t query_width;         /* Q of cuseq_attend: of what asks; 0 without attention                     */
+  int32_t decoder_state_width; /* S of decodings: all layers side by side; 0 without a decoder             */
+  int32_t fed_width;           /* X of decodings                                                           */
+  int32_t heads;               /* N: outputs side by side; 0 in an attention-only model                    */
+  int32_t ids_only;            /* not 0: the model has an embedding; dense input must be one-hot          */
+  int32_t backward_units;      /* H of the last layer's backward direction; 0: it has none                */
+  int32_t is_tagger;           /* not 0: outputs for every position                                        */
   /* vocabulary; 0 where the model has none */
   int32_t text_length; /* the length that texts are padded to, or may have                                */
   int32_t input_symbols;
@@ -193,6 +217,34 @@ CUSEQ_API const char *cuseq_model_config_json(const cuseq_model *model);
 CUSEQ_API size_t cuseq_model_tensor_count(const cuseq_model *model);
 CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index, cuseq_tensor *tensor);
 
+/* ---- exactness ------------------------------------------------------------------------------------ */
+
+/* The arrays of results, by what they are, for cuseq_model_tolerance(). */
+typedef enum cuseq_result {
+  CUSEQ_RESULT_ANNOTATIONS = 0,
+  CUSEQ_RESULT_ENCODER_H = 1, /* h_fw, h_bw, final_h of cuseq_encoding                                     */
+  CUSEQ_RESULT_ENCODER_C = 2, /* c_fw, c_bw, final_c                                                       */
+  CUSEQ_RESULT_CONTEXTS = 3,
+  CUSEQ_RESULT_ALPHAS = 4,
+  CUSEQ_RESULT_STATES = 5,    /* states, final_h of cuseq_decoding                                         */
+  CUSEQ_RESULT_DECODER_C = 6, /* final_c                                                                   */
+  CUSEQ_RESULT_OUTPUTS = 7,
+} cuseq_result;
+
+/* How far a float32 device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
+ * value of the array. A function of the model's structure alone - layers, widths, score, activations - and of
+ * the sizes of a call; it bounds what float32 errs on models with weights like trained ones, and docs/exactness.md
+ * derives it. What `cuseq compare` and this library's tests judge by. Cells that do not saturate (relu, linear) and run
+ * away have no tolerance: this one is for stable ones.
+ *   model   NULL: 0 is returned
+ *   time    T
+ *   steps   Y; 0: the model's. Not looked at without a decoder
+ *   result  which array. Tokens have none: they are equal where the two best outputs differ by more than twice the
+ *           tolerance of the outputs
+ * Thread-safe. */
+CUSEQ_API double cuseq_model_tolerance(const cuseq_model *model, int32_t time, int32_t steps,
+                                       cuseq_result result);
+
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
 /* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary
@@ -214,6 +266,17 @@ CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *t
  *   capacity  bytes at text; 4 * count + 1 always suffice */
 CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count,
                                          char *text, size_t capacity);
+
+/* Turns a text that the model might have written into its tokens, the reverse of cuseq_text_decode: one for each
+ * character, unknown ones as <unk> where the output vocabulary has it, and the end token behind them if the
+ * model has one.
+ *   text    UTF-8, zero-terminated
+ *   tokens  [capacity] receives them
+ *   count   receives how many they are
+ * CUSEQ_STATUS_INVALID_ARGUMENT without an output vocabulary, for a text of more than `capacity` tokens, of none,
+ * not UTF-8, or with an unknown character where there is no <unk>. Thread-safe. */
+CUSEQ_API cuseq_status cuseq_text_tokens(const cuseq_model *model, const char *text, int32_t *tokens,
+                                         int32_t capacity, int32_t *count);
 
 /* The symbol (UTF-8, or a name in <>) of an id; NULL when there is none. Lives as long as the model. */
 CUSEQ_API const char *cuseq_model_input_symbol(const cuseq_model *model, int32_t id);
@@ -258,7 +321,9 @@ typedef struct cuseq_session_options {
   int32_t max_batch;  /* the largest B of any later call; at least 1                                       */
   int32_t max_time;   /* the largest T                                                                     */
   int32_t max_steps;  /* the largest Y; 0: the model's steps                                               */
-  int32_t threads;    /* CPU threads; 0: as many as help at these sizes                                    */
+  int32_t max_beams; /* the largest K of a beam search, 1 .. CUSEQ_MAX_BEAMS; 0 is 1. max_batch counts encoded
+                         rows: a decoding with `rows` may have max_batch x max_beams                       */
+  int32_t threads;   /* CPU threads; 0: as many as help at these sizes                                    */
   cuseq_precision precision;
   int32_t allow_nonfinite; /* not 0: NaN and infinity in the input are let through instead of refused      */
   /* What follows is for cuda. On reference and cpu a stream and CUSEQ_MEMORY_DEVICE are refused, and the rest
@@ -281,7 +346,8 @@ typedef struct cuseq_session_options {
 typedef struct cuseq_session cuseq_session;
 
 /* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
- * threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that wait.
+ * max_beams 1, threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that
+ * wait.
  *   model  may be NULL */
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
 
@@ -353,13 +419,14 @@ typedef struct cuseq_input {
   int32_t time;           /* T, 1 .. max_time                                                            */
   const int32_t *lengths; /* [B] each 1 .. T; NULL: every row has T positions                            */
   const float *initial_h; /* [layers x D, B, H] the encoder's initial states, forward before backward in */
-  const float *initial_c; /* each layer (PyTorch's h_0, c_0); NULL: zeros                                */
+  const float *initial_c; /* each layer (PyTorch's h_0, c_0); NULL: zeros. Layers of other widths: blocks
+                             [B,H] one after the other. The c of a GRU is 0 and not looked at            */
 } cuseq_input;
 
 /* What encoding gives. Every array is the caller's and may be NULL when it is not wanted. */
 typedef struct cuseq_encoding {
   float *annotations; /* [B,T,A]; 0 at t >= the row's length                                               */
-  float *h_fw;        /* [B,H] the last layer's forward states after t = L-1                               */
+  float *h_fw;        /* [B,H] the last layer's forward states after t = L-1; NULL where it has none       */
   float *c_fw;        /* [B,H]                                                                             */
   float *h_bw;        /* [B,H] the last layer's backward states after t = 0; must be NULL where D is 1     */
   float *c_bw;        /* [B,H]                                                                             */
@@ -367,23 +434,45 @@ typedef struct cuseq_encoding {
   float *final_c;     /* takes them                                                                        */
 } cuseq_encoding;
 
-/* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL. */
+/* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL.
+ *
+ * B here is the number of rows that are decoded. A row attends to the encoded row of the same number, or to the one
+ * that `rows` names: a beam of hypotheses needs no second encoding. S is the width of all decoder layers' states
+ * side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and not looked at. X is
+ * the width of what a step hands to the next one beside states and token (cuseq_config.fed_width): the attentional
+ * vector of input feeding, the context where attention looks after the cells; 0 in most models. S', C and V are
+ * those of cuseq_config: state_units, context_width, outputs.
+ *
+ * A model without a decoder makes one step, or, with a head over every position, as many as there are positions:
+ * Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
 typedef struct cuseq_decoding {
   /* in */
-  int32_t steps;           /* Y, 1 .. max_steps; 0: the model's, or 1 in an attention-only model        */
-  const float *initial_h;  /* [B,S] the decoder's state before the first step; NULL: as the model says  */
-  const float *initial_c;  /* [B,S]; give both or neither (an attention-only model takes initial_h only)*/
-  const int32_t *previous; /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token.
-                              Not looked at without feedback                                           */
+  int32_t steps;            /* Y, 1 .. max_steps; 0: the model's, or 1 or T where it has no decoder      */
+  int32_t batch;            /* B, 1 .. max_batch x max_beams, where `rows` is there; else 0: that of what is
+                               encoded                                                                   */
+  const int32_t *rows;      /* [B] each 0 .. (rows encoded) - 1; NULL: every encoded row                 */
+  const float *initial_h;   /* [B,S] the decoder's state before the first step; NULL: as the model says  */
+  const float *initial_c;   /* [B,S]; give both or neither; NULL where no decoder layer is an LSTM, and in
+                                models without a decoder (which take an initial_h where the state asks)   */
+  const float *initial_fed; /* [B,X] what the last step handed on; NULL: zeros                           */
+  const int32_t *previous;  /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token.
+                                Not looked at without feedback                                            */
+  const int32_t *targets;   /* [B,Y] teacher forcing: step y is followed by this token whatever the output
+                                says, 0 .. V-1; NULL: by the output's. Needed by the feedback "given". In a
+                                model without feedback they only choose the log_probabilities             */
+  const int32_t *target_lengths; /* [B] how many of the targets count, 1 .. Y; NULL: all. A row ends there */
   /* out */
-  float *contexts;         /* [B,Y,A]                                                                   */
-  float *alphas;           /* [B,Y,T]; 0 at t >= the row's length                                       */
-  float *states;           /* [B,Y,S] hidden states                                                     */
-  float *outputs;          /* [B,Y,V]                                                                   */
-  int32_t *tokens;         /* [B,Y] argmax of the outputs, lowest index first                           */
-  int32_t *output_lengths; /* [B] steps up to and with the end token; Y where a row does not end        */
-  float *final_h;          /* [B,S] the decoder's state after the row's last step, to continue from     */
-  float *final_c;          /* [B,S]                                                                     */
+  float *contexts;          /* [B,Y,C]                                                                   */
+  float *alphas;            /* [B,Y,T]; 0 at t >= the row's length                                       */
+  float *states;            /* [B,Y,S'] what the last decoder layer gives                                */
+  float *outputs;           /* [B,Y,V]                                                                   */
+  float *log_probabilities; /* [B,Y] of the targets where there are any, else of the tokens; needs softmax
+                                or log_softmax outputs                                                  */
+  int32_t *tokens;          /* [B,Y] argmax of the outputs, lowest index first; [B,Y,N] of N heads       */
+  int32_t *output_lengths;  /* [B] steps up to and with the end token; Y where a row does not end        */
+  float *final_h;           /* [B,S] the decoder's state after the row's last step, to continue from     */
+  float *final_c;           /* [B,S]                                                                     */
+  float *final_fed;         /* [B,X]                                                                     */
 } cuseq_decoding;
 
 /* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next
@@ -396,17 +485,18 @@ CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *i
 
 /* One attention step over what was encoded, for callers who run a decoder of their own. Complete as
  * cuseq_encode is.
- *   state    [B,S] the decoder's previous hidden state; NULL: the model's initial state
- *   context  [B,A], may be NULL
+ *   state    [B,Q] what asks (cuseq_config.query_width): the hidden state of the decoder layer that asks, or the
+ *            embedded token; NULL: the model's initial state, or its start token
+ *   context  [B,C], may be NULL
  *   alphas   [B,T], may be NULL */
 CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context,
                                     float *alphas);
 
-/* Decodes what was encoded, any number of times. For a loop of one's own - a beam search, say - decode one
- * step at a time: steps = 1, initial_h and initial_c from the last final_h and final_c, previous = the tokens
- * chosen; a beam of K encodes its row K times. Rows that emit the model's end token end within one call only.
- * An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs must be NULL.
- * Complete as cuseq_encode is. */
+/* Decodes what was encoded, any number of times. For a loop of one's own - sampling, say - decode one step at
+ * a time: steps = 1, initial_h, initial_c and initial_fed from the last final_h, final_c and final_fed,
+ * previous = the tokens chosen, rows = the encoded row of each. Rows that emit the model's end token end
+ * within one call only. An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs
+ * must be NULL. Complete as cuseq_encode is. */
 CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);
 
 /* Encodes and decodes in one call, the fastest way through a whole model. Complete as cuseq_encode is.
@@ -414,6 +504,70 @@ CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding
  *   decoding  may be NULL: nothing is decoded */
 CUSEQ_API cuseq_status cuseq_run(cuseq_session *session, const cuseq_input *input,
                                  const cuseq_encoding *encoding, const cuseq_decoding *decoding);
+
+/* ---- beam search ---------------------------------------------------------------------------------- */
+
+/* How the sum of a hypothesis' log-probabilities becomes the score by which results are ranked. The length
+ * counts the end token. */
+typedef enum cuseq_length_penalty {
+  CUSEQ_LENGTH_PENALTY_NONE = 0,   /* the sum                                                             */
+  CUSEQ_LENGTH_PENALTY_LENGTH = 1, /* sum / length^alpha                                                  */
+  CUSEQ_LENGTH_PENALTY_GNMT = 2,   /* sum / ((5 + length) / 6)^alpha (Wu et al. 2016)                     */
+} cuseq_length_penalty;
+
+/* What becomes of a hypothesis that has emitted the end token. */
+typedef enum cuseq_finished {
+  /* It stays one of the K, and is given up where K others become better. The search of a row ends when all K
+   * have finished. */
+  CUSEQ_FINISHED_KEEPS = 0,
+  /* It leaves its place to the live ones and is never given up. The search of a row ends when K have left, as
+   * OpenNMT-py's does; live ones count then no more. */
+  CUSEQ_FINISHED_RETIRES = 1,
+} cuseq_finished;
+
+/* One beam search: how, from what, and what it gives. It begins with its own size, so that later versions can
+ * have more members. B rows are encoded; letters as in cuseq_decoding. */
+typedef struct cuseq_beam {
+  size_t size; /* sizeof(cuseq_beam), as cuseq_beam_init() puts it; 0 is refused                           */
+  /* how */
+  int32_t beams;      /* K hypotheses a row, 1 .. max_beams of the session and at most V                  */
+  int32_t n_best;     /* N of them that come out, 1 .. K                                                  */
+  int32_t min_length; /* no hypothesis ends with fewer tokens, the end token counted; 0 or 1: any length  */
+  int32_t max_length; /* Y: none is longer; up to max_steps of the session; 0: the model's steps          */
+  cuseq_length_penalty length_penalty;
+  float alpha; /* of the length penalty, 0 .. 10                                                           */
+  cuseq_finished finished;
+  int32_t prune_by_score; /* not 0: while searching, too, hypotheses are ranked by their scores rather than by
+                             sums: it matters where finished ones, which are shorter, keep their places   */
+  /* in; every array is the caller's and may be NULL */
+  const float *initial_h; /* [B,S] as of a decoding                                                        */
+  const float *initial_c;
+  const float *initial_fed; /* [B,X]                                                                      */
+  const int32_t *previous;  /* [B]                                                                        */
+  /* out, best hypothesis first; every array is the caller's and may be NULL. A row that has fewer than N
+   * hypotheses - few tokens, early ends - fills up with ones of length 0 and score -infinity. */
+  int32_t *tokens;  /* [B,N,Y] with the end token; behind it the end token, or 0 where there is none */
+  int32_t *lengths; /* [B,N] tokens, the end token counted                                        */
+  float *scores;    /* [B,N] what they are ranked by                                              */
+  float *log_probabilities; /* [B,N] the sum of the log-probabilities of its tokens                       */
+  float *alphas;            /* [B,N,Y,T] what each of its tokens attended to; 0 behind its length         */
+} cuseq_beam;
+
+/* Fills in the defaults: one beam, one result, any length up to the model's steps, no length penalty (and alpha
+ * 1), finished hypotheses keep their places, no arrays.
+ *   size  sizeof(cuseq_beam) of the caller */
+CUSEQ_API void cuseq_beam_init(cuseq_beam *beam, size_t size);
+
+/* Searches for the most probable outputs of what was encoded (cuseq_encode comes first), any number of times.
+ * At each step every live hypothesis goes on with every token, and of all that they may become the K with the
+ * largest sums of log-probabilities live on; of equal ones that of the better parent, then that of the lower
+ * token. K = 1 gives the tokens of cuseq_decode.
+ *
+ * For models with feedback whose output is softmax or log_softmax. The memory of searches is taken when a
+ * session with max_beams above 1 opens, with max_beams 1 by the first search; that of alphas by the first
+ * search that gives them, and again by one that needs more. Otherwise no search allocates.
+ * Not on cuda. The arrays are complete when the call returns; on failure their contents are unspecified. */
+CUSEQ_API cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam);
 
 #ifdef __cplusplus
 }

@@ -43,6 +43,7 @@ for file in missing.safetensors a_folder empty.safetensors cut.safetensors tiny.
   refused "$file" . "$CUSEQ" bench "$file"
   refused "$file" . "$CUSEQ" compare "$file" dense.npy
   refused "$file" . "$CUSEQ" evaluate "$file" pairs.tsv
+  refused "$file" . "$CUSEQ" score "$file" pairs.tsv
 done
 refused '\(empty path\)' . "$CUSEQ" info ''
 

@@ -3,20 +3,20 @@
 files
 keras=$ROOT/tests/golden/keras
 
-expect 2 "$CUSEQ" convert model.onnx out.safetensors
-err_has '^cuseq: model.onnx: unknown kind of file'
-expect 2 "$CUSEQ" convert model out.safetensors
+cp "$keras/additive.h5" model.h5
+expect 2 "$CUSEQ" convert missing out.safetensors
+err_has '^cuseq: missing: cannot be opened \(No such file'
 expect 2 "$CUSEQ" convert model.h5 out.h5
 err_has '^cuseq: out.h5: unknown kind of file to write'
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors
 err_has 'needed --pytorch CONFIG.json'
 expect 2 "$CUSEQ" convert model.h5 out.safetensors --pytorch config.json
-err_has '--pytorch: goes with a state_dict'
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch config.json --vocabulary words.json
+err_has '--pytorch: goes with a state_dict in .safetensors \(found model.h5, a Keras model\)$'
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch config.json --vocabulary words.json
 err_has '--vocabulary: goes with a Keras model'
 expect 2 "$CUSEQ" convert missing.h5 out.safetensors
 err_has '^cuseq: missing.h5: .*No such file'
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch missing.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch missing.json
 err_has '^cuseq: missing.json: .*No such file'
 
 # A state_dict made of attention.safetensors becomes that model again, but for the rounding of its two biases.
@@ -35,11 +35,19 @@ expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch gru.j
 err_has '^cuseq: .*gru'
 absent out.safetensors
 
+{ printf '\xef\xbb\xbf'; cat config.json; } >marked.json
+expect 0 "$CUSEQ" convert state_dict.safetensors marked.safetensors --pytorch marked.json
+same marked.safetensors torch.safetensors
+printf '\xff\xfe{\0}\0' >utf16.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch utf16.json
+err_has '^cuseq: utf16.json: UTF-16 \(needed UTF-8'
+
 printf '{"version":1}\0' >zero.json
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch zero.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch zero.json
 err_has '^cuseq: zero.json: .*zero byte'
 printf '{"version":1' >cut.json
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch cut.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch cut.json
+err_has '^cuseq: cut.json: configuration: not JSON'
 absent out.safetensors
 
 : >empty.h5
@@ -89,6 +97,23 @@ done
 expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors \
   --vocabulary "$ROOT/examples/dates/vocabulary.json"
 same dates.safetensors "$DATES"
+{ printf '\xef\xbb\xbf'; cat "$ROOT/examples/dates/vocabulary.json"; } >marked.json
+expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors --vocabulary marked.json
+same dates.safetensors "$DATES"
+
+# Outputs beside the decoder's are left out where they are arrays of every run, and inputs that nothing depends on.
+expect 0 "$CUSEQ" convert "$keras/outputs_beside.keras" out.safetensors
+err_has '^cuseq: .*: outputs 3 to 4 of the model: left out, as they are alphas of cuseq run, steps 1 to 2$'
+err_has '^cuseq: .*: outputs 5 to 6 of the model: left out, as they are context of cuseq run, steps 1 to 2$'
+err_has '^cuseq: .*: output 9 of the model: left out, as it is annotations of cuseq run$'
+err_has '^cuseq: .*: output 11 of the model: left out, as it is c_fw of cuseq run$'
+expect 0 "$CUSEQ" convert "$keras/outputs_alphas_joined.keras" out.safetensors
+err_has '^cuseq: .*: output 4 of the model: left out, as it is alphas of cuseq run$'
+expect 0 "$CUSEQ" convert "$keras/outputs_of_one.keras" out.safetensors
+err_has '^cuseq: .*: output 1, \[batch, 3\], is given as outputs \[batch, 3, 1\]$'
+expect 0 "$CUSEQ" convert "$keras/input_unused.keras" out.safetensors
+err_has "^cuseq: .*: input 'nobody' is left out: the model's outputs do not depend on it$"
+rm -f out.safetensors
 
 # What is wrong in a JSON file is said of that file.
 for text in '[1]' '{bad' '{"length":30,"inpput":[],"output":[]}' '{"length":30,"input":["a"],"output":["b"]}'; do
@@ -98,14 +123,14 @@ for text in '[1]' '{bad' '{"length":30,"inpput":[],"output":[]}' '{"length":30,"
 done
 expect 2 "$CUSEQ" convert missing.keras out.safetensors --vocabulary words.json
 err_has '^cuseq: missing.keras: '
-for text in '{bad' '{}' '{"version":1}' '{"version":1,"names":{"output":1}}'; do
+for text in '{bad' '[]' '{}' '{"version":1}' '{"version":1,"names":{"output":1}}' '{"version":1,"nmes":{}}'; do
   printf '%s' "$text" >config.json
   expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/packed.safetensors" out.safetensors --pytorch config.json
   err_has '^cuseq: config.json: (configuration|names): '
 done
 sed 's/"units"/"unts"/' "$ROOT/tests/golden/pytorch/stacked.json" >config.json
 expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/stacked.safetensors" out.safetensors --pytorch config.json
-err_has '^cuseq: (config.json: configuration: .*unts|.*stacked.safetensors: tensor )'
+err_has '^cuseq: config.json: configuration: "encoder" has an unknown key "unts"$'
 
 for file in "$keras"/bad_*.keras "$keras"/bad_*.h5; do
   [ -f "$file" ] || continue

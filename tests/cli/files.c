@@ -65,6 +65,49 @@ static void write_models(void) {
               (struct random_widths){.additive_units = 3}, 1);
 }
 
+/* Version 2; quotes are single ones. Seeds whose outputs differ and end early. */
+static void write_structures(void) {
+#define VOCABULARY ",'vocabulary':{'length':6,'input':['a','b','c',' '],'output':['x','y','z','<end>']}}"
+  static const struct {
+    const char *name, *text;
+    uint64_t seed;
+  } models[] = {
+      {"layers.safetensors",
+       "{'version':2,'input':{'features':4,'embedding':3},"
+       "'encoder':{'layers':[{'cell':{'kind':'lstm','units':3},'direction':'bidirectional'},"
+       "{'cell':{'kind':'gru','units':4,'reset':'before','activation':'relu'},'direction':'bidirectional',"
+       "'merge':'sum','dense':{'units':6,'activation':'tanh'}}]},"
+       "'attention':{'score':'general','asks':'current','layer':0,'scale':0.5,'value':{'units':5}},"
+       "'decoder':{'reads':['token','attentional'],'embedding':3,'feedback':'output','start_token':3,'end_"
+       "token':3,"
+       "'steps':8,'layers':[{'cell':{'kind':'lstm','units':6},'initial_h':{'layer':0},'initial_c':{'layer':0}"
+       "},"
+       "{'cell':{'kind':'gru','units':6},'residual':true,'reads_context':true,'initial_h':{'from':'zeros'}}],"
+       "'attentional':{'parts':['context','state'],'units':5,'activation':'tanh'}},"
+       "'output':{'parts':['attentional'],'layers':[{'units':4,'activation':'softmax'}]}" VOCABULARY,
+       16},
+      {"plain.safetensors",
+       "{'version':2,'input':{'features':4},'encoder':{'layers':[{'cell':{'kind':'gru','units':3}}]},"
+       "'decoder':{'reads':['token'],'feedback':'output','start_token':0,'end_token':3,'steps':5,"
+       "'layers':[{'cell':{'kind':'gru','units':3}}]},"
+       "'output':{'layers':[{'units':5,'activation':'tanh'},{'units':4,'activation':'log_softmax'}]"
+       "}" VOCABULARY,
+       23},
+      {"tagger.safetensors",
+       "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'lstm','units':2},"
+       "'direction':'backward'}]},'output':{'heads':[{'name':'kind','over':'every','layers':[{'units':4,"
+       "'activation':'softmax'}]},{'over':'every','layers':[{'units':2}]}]}}",
+       5},
+  };
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+    char json[2048];
+    snprintf(json, sizeof json, "%s", models[i].text);
+    for (char *c = json; *c; c++)
+      *c = *c == '\'' ? '"' : *c;
+    write_model(models[i].name, json, (struct random_widths){0}, models[i].seed);
+  }
+}
+
 static void write_array(const char *name, enum npy_dtype dtype, int32_t rank, const int64_t *shape,
                         const void *data) {
   struct npy_array array = {.dtype = dtype, .rank = rank, .count = 1, .data = (void *)data};
@@ -119,6 +162,10 @@ static void write_ids(void) {
   write_array("ids8.npy", NPY_I64, 2, shape, i8);
   write_array("ids4.npy", NPY_I32, 2, shape, i4);
   write_array("one_hot.npy", NPY_U8, 3, dense, one_hot);
+  int32_t many[MANY * T];
+  for (int i = 0; i < MANY * T; i++)
+    many[i] = i4[i % (B * T)];
+  write_array("ids_many.npy", NPY_I32, 2, (int64_t[]){MANY, T}, many);
   i8[1 * T + 3] = F;
   write_array("ids_large.npy", NPY_I64, 2, shape, i8);
   i4[2 * T + 4] = -1;
@@ -133,6 +180,17 @@ static void write_lengths(void) {
   write_array("lengths_enormous.npy", NPY_I64, 1, rows, (int64_t[]){5, INT64_MAX, 6});
   write_array("lengths_few.npy", NPY_I64, 1, fewer, (int64_t[]){5, 2});
   write_array("lengths_float.npy", NPY_F32, 1, rows, (float[]){5, 2, 1});
+}
+
+/* What text.safetensors is made to follow; its token 3 ends. */
+static void write_targets(void) {
+  static const int64_t shape[] = {B, 4}, few[] = {B - 1, 4};
+  const int32_t tokens[B * 4] = {0, 1, 3, 2, 2, -1, 0, 0, 1, 1, 1, 1};
+  int32_t large[B * 4] = {0, 0, 0, 0, 0, 4}, none[B * 4] = {0, 0, 0, 0, -1};
+  write_array("targets.npy", NPY_I32, 2, shape, tokens);
+  write_array("targets_few.npy", NPY_I32, 2, few, tokens);
+  write_array("targets_large.npy", NPY_I32, 2, shape, large);
+  write_array("targets_none.npy", NPY_I32, 2, shape, none);
 }
 
 /* The encoder of attention.safetensors as an nn.LSTM named "lstm": matrices transposed, two biases. */
@@ -176,6 +234,8 @@ int main(int argc, char **argv) {
   }
   folder = argv[1];
   write_models();
+  write_structures();
+  write_targets();
   write_state_dict();
   write_dense();
   write_ids();

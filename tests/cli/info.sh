@@ -23,6 +23,37 @@ json_is small.safetensors model
 json_is 274 parameters
 json_is 3 config encoder features
 json_is '[4,5]' tensors output.kernel
+
+# Version 2, part by part.
+expect 0 "$CUSEQ" info layers.safetensors
+out_is_head() { [ "$(head -"$(printf '%s\n' "$1" | wc -l)" out)" = "$1" ] || wrong "stdout should begin with: $1"; }
+out_is_head "model      layers.safetensors
+input      4 features, embedded in 3 units
+encoder    2 layers, annotations 6 wide
+           layer 0: bidirectional LSTM of 3 units, merge concat
+           layer 1: bidirectional GRU of 4 units, reset before, relu, gates sigmoid, merge sum, then dense 6 tanh
+attention  general, scale 0.5, asked by the current state of decoder layer 0
+           value through dense 5 linear
+decoder    2 layers, 8 steps, reads token, attentional
+           layer 0: LSTM of 6 units; h begins with encoder layer 0's h, c with encoder layer 0's c
+           layer 1: GRU of 6 units, reset after, residual, reads the context; h begins with zeros
+           attentional: dense 5 tanh over context, state
+           follows its last output, embedded in 3 units, from token 3
+           ends with token 3
+output     dense 4 softmax over attentional
+texts      of up to 6 characters"
+expect 0 "$CUSEQ" info plain.safetensors
+out_lacks '^attention'
+out_has '^           follows its last output, one-hot, from token 0$'
+out_has '^output     dense 5 tanh, dense 4 log_softmax over state$'
+expect 0 "$CUSEQ" info tagger.safetensors
+out_has '^           layer 0: backward LSTM of 2 units$'
+out_has '^output     kind: dense 4 softmax over every position$'
+out_has '^           head 1: dense 2 linear over every position$'
+out_lacks '^decoder'
+expect 0 "$CUSEQ" info layers.safetensors --json
+json_is current config attention asks
+json_is '[3,12]' tensors encoder.layers.0.forward.kernel
 expect 2 "$CUSEQ" info missing.safetensors
 
 expect 0 "$CUSEQ" devices

@@ -24,6 +24,13 @@ skip() {
   exit 77
 }
 
+# What comes next needs a terminal: where none can be had the rest is skipped, unless something failed before.
+need_terminal() {
+  "$HELPERS/cli_terminal" true >/dev/null 2>err && return
+  [ "$FAILURES" = 0 ] || finish
+  skip "$(cat err); the tests on a terminal are left out"
+}
+
 # run COMMAND...: keeps its status, stdout and stderr.
 run() {
   COMMAND="$*"

@@ -42,9 +42,16 @@ printf old >folder/many.npz
 (ulimit -f 20 && "$CUSEQ" run small.safetensors many.npy -o folder/many.npz) >out 2>err
 STATUS=$? COMMAND='run many.npy under ulimit -f'
 [ $STATUS = 2 ] || wrong "exit status 2 was expected"
-err_has '^cuseq: folder/many.npz: .*(too large|large)'
+err_has '^cuseq: folder/many.npz: .*File too large; the limit of the size of a file \(ulimit -f\) is 20 KB'
 [ "$(cat folder/many.npz)" = old ] || wrong "the old file should be untouched"
 entries folder 1
+
+# What --json prints is one JSON value also where the file cannot be written; only a whole run names it.
+for option in '-o missing/out.npz' '--plot missing/out.svg'; do
+  expect 2 "$CUSEQ" run small.safetensors dense.npy --json $option
+  is_json rows 2 tokens 0
+  out_lacks '"output"'
+done
 
 # What the command reads, or writes elsewhere, is not written over, under no name.
 cp dense.npy own.npy

@@ -72,6 +72,23 @@ differ lengths.npz 4.npz
   wrong "weights past the length of row 2 should be 0"
 [ "$("$HELPERS/cli_arrays" lengths.npz alphas | sed -n 31p)" = 1 ] || wrong "a row of length 1 has one weight"
 
+# Models of version 2: what they do not have is not there.
+expect 0 "$CUSEQ" run layers.safetensors ids4.npy -o out.npz
+expect 0 "$HELPERS/cli_arrays" out.npz
+out_has '^context float32 \[3,8,5\]$'
+out_has '^h_bw float32 \[3,4\]$'
+expect 0 "$CUSEQ" run plain.safetensors wide.npy -o out.npz
+expect 0 "$HELPERS/cli_arrays" out.npz
+out_lacks 'context|alphas|h_bw'
+expect 0 "$CUSEQ" run tagger.safetensors dense.npy --lengths lengths.npy -o out.npz
+expect 0 "$HELPERS/cli_arrays" out.npz
+out_is 'annotations float32 [3,5,2]
+h_bw float32 [3,2]
+c_bw float32 [3,2]
+outputs float32 [3,5,6]
+tokens int32 [3,5,2]
+output_lengths int32 [3]'
+
 # An end token gives the lengths of the output.
 expect 0 "$CUSEQ" run text.safetensors wide.npy -o out.npz
 expect 0 "$HELPERS/cli_arrays" out.npz

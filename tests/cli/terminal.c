@@ -1,5 +1,6 @@
 /* Runs a command on a terminal of its own and prints what it wrote there; ends with its status.
  *   terminal [-w COLUMNS] [-k TEXT | -b] COMMAND...
+ * Where no terminal can be had, as in a container without /dev/pts, it says so and ends with 77.
  * -k presses Ctrl-C once the terminal shows TEXT, -b once the command has computed for a while (by its own
  * CPU time). A command that does not end, or does not get that far, is killed, and the status is 99. */
 #include <errno.h>
@@ -84,5 +85,9 @@ int main(int argc, char **argv) {
     execvp(argv[optind], argv + optind);
     _exit(127);
   }
-  return process < 0 ? 99 : follow(process, terminal, text, busy);
+  if (process < 0) {
+    fprintf(stderr, "no terminal can be opened (%s)\n", strerror(errno));
+    return 77;
+  }
+  return follow(process, terminal, text, busy);
 }

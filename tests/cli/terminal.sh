@@ -2,6 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 files
 terminal=$HELPERS/cli_terminal
+need_terminal
 block='[░▒▓█]'
 
 expect 0 "$terminal" "$CUSEQ" translate text.safetensors 'a bc' abc
@@ -20,6 +21,19 @@ run "$terminal" "$CUSEQ" translate text.safetensors 'a bc' --json
 out_lacks "$block|weight"
 tr -d '\r' <out >plain && mv plain out
 json_is 'a bc' 0 input
+
+# A search: a heat map of the best; of several results, and without attention, none.
+expect 0 "$terminal" "$CUSEQ" translate text.safetensors 'a bc' --beam 3
+[ "$(grep -c '^out ↓' out)" = 1 ] || wrong "one heat map was expected"
+expect 0 "$terminal" "$CUSEQ" translate text.safetensors 'a bc' --beam 3 --n-best 2
+out_lacks "$block|weight"
+[ "$(wc -l <out)" = 2 ] || wrong "two lines were expected"
+expect 0 "$terminal" "$CUSEQ" translate plain.safetensors 'a bc'
+out_lacks "$block|weight"
+expect 0 "$terminal" "$CUSEQ" run text.safetensors wide.npy --beam 3
+[ "$(grep -c '^out ↓' out)" = 3 ] || wrong "three heat maps were expected"
+expect 0 "$terminal" "$CUSEQ" run plain.safetensors wide.npy
+out_lacks "$block|weight"
 
 # Colours.
 expect 0 env TERM=xterm-256color "$terminal" "$CUSEQ" translate text.safetensors abc

@@ -49,6 +49,30 @@ expect 0 "$CUSEQ" translate $model -- abc
 expect 2 "$CUSEQ" translate $model -abc
 err_has 'goes after --'
 
+# Standard input may begin with a byte order mark, and may be nothing else; it comes in pieces.
+COMMAND='translate - behind a byte order mark'
+printf '\xef\xbb\xbfabc\r\na b\r\nc\r\n' | "$CUSEQ" translate $model - >out 2>err
+same out three
+{ printf '\xef\xbb'; sleep 0.1; printf '\xbfab'; sleep 0.1; printf 'c\na b\nc'; } | \
+  "$CUSEQ" translate $model - >out 2>err
+same out three
+printf '\xef\xbb\xbf' | "$CUSEQ" translate $model - >out 2>err
+out_is ''
+silent
+printf '\xef\xbb\xbf\n' | "$CUSEQ" translate $model - >out 2>err
+[ "$(wc -l <out)" = 1 ] || wrong "one empty line was expected"
+COMMAND='translate - with a mark on the second line'
+printf 'abc\n\xef\xbb\xbfabc\n' | "$CUSEQ" translate $model - >out 2>err
+[ $? = 2 ] || wrong "exit status 2 was expected"
+err_has '^cuseq: stdin: line 2: '
+for encoding in '\xff\xfea\0b\0c\0\n\0' '\xfe\xff\0a\0b\0c\0\n' '\xff\xfea\0'; do
+  COMMAND="translate - of $encoding"
+  printf "$encoding" | "$CUSEQ" translate $model - >out 2>err
+  [ $? = 2 ] || wrong "exit status 2 was expected"
+  err_has '^cuseq: stdin: line 1: UTF-16 \(needed UTF-8'
+  out_is ''
+done
+
 # Scores: logarithms of probabilities.
 expect 0 "$CUSEQ" translate $model --scores abc 'a b' ''
 awk -F '\t' 'NF != 2 || $2 > 0 {exit 1}' out || wrong "each line should be text, tab, score <= 0"
@@ -89,6 +113,13 @@ STATUS=$?
 [ $STATUS = 2 ] || wrong "exit status 2 was expected"
 err_has '^cuseq: stdin: line 3: '
 [ "$(wc -l <out)" = 2 ] || wrong "the lines before should be printed"
+COMMAND='translate - --json with a bad third line'
+printf 'abc\nc\nabd\nc\n' | "$CUSEQ" translate $model - --json >out 2>err
+[ $? = 2 ] || wrong "exit status 2 was expected"
+err_has '^cuseq: stdin: line 3: '
+json_is c 1 input
+expect 2 "$CUSEQ" translate $model --json abd
+out_is '[]'
 COMMAND='translate - with a zero byte'
 printf 'abc\nc\0\n' | "$CUSEQ" translate $model - >out 2>err
 [ $? = 2 ] || wrong "exit status 2 was expected"

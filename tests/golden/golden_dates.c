@@ -31,7 +31,8 @@ static cuseq_model *converted(const char *path) {
   cuseq_model *model;
   char *vocabulary = text_of("examples/dates/vocabulary.json");
   hdf5_process_set_program(HDF5_PROGRAM);
-  cr_assert(keras_convert(path, vocabulary, &model, NULL) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_assert(keras_convert(path, &(struct convert_json){.text = vocabulary}, &model, NULL) == CUSEQ_STATUS_OK,
+            "%s", cuseq_last_error());
   free(vocabulary);
   return model;
 }

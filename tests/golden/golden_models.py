@@ -5,12 +5,18 @@ A golden vector is two files in models/: NAME.safetensors, the model, and NAME.n
     input                     [B,T,F] float32, or [B,T] int32 token ids
     lengths                   [B] int32, where rows are shorter
     start_h, start_c          [layers x D, B, H], where the encoder starts from states of the caller's
+    rows                      [B] int32, where the rows decoded name the encoded rows that they attend to
     initial_h, initial_c      [B,S], where the decoder does
+    initial_fed               [B,X], what the step before handed on
     previous                  [B] int32, where the tokens before the first step are the caller's
+    targets, target_lengths   [B,Y] and [B] int32, where the tokens that follow are the caller's
     annotations h_fw c_fw h_bw c_bw context alphas states outputs tokens output_lengths
                               what comes out, as in the output file of `cuseq run`, in float64
-    encoder_h, encoder_c      [layers x D, B, H], the final states of all encoder layers
+    log_probabilities         [B,Y], of version 2
+    encoder_h, encoder_c      [layers x D, B, H], the final states of all encoder layers; of version 2 blocks
+                              [B,H] one after the other, and so are start_h and start_c
     final_h, final_c          [B,S], the decoder's state after the last step
+    final_fed                 [B,X], what the last step hands on
 """
 
 import json

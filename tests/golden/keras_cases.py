@@ -15,11 +15,15 @@ class Case:
         trained=False,
         saved="float32",
         graph=build,
+        only=None,
+        packed=False,
         **options
     ):
         self.name, self.covers, self.expectation = name, covers, expectation
         self.kinds, self.keras = kinds, keras
         self.keras2_kinds = kinds2 or ("h5",)
+        self.packed = packed  # the .h5 is written again in a smaller layout
+        self.only = only  # the one version, "3.2", that makes it
         self.trained, self.saved, self.graph, self.options = trained, saved, graph, options
 
     def build(self, keras):

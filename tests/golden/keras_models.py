@@ -10,14 +10,15 @@ T, F, H, S, Y, V, VOCABULARY = 6, 5, 3, 4, 2, 7, 9
 
 
 class Graph:
-    def __init__(self, model, probes, tokens=False, masked=False):
+    def __init__(self, model, probes, tokens=False, masked=False, padding=0):
         self.model = model  # what is saved
         self.probes = probes  # name -> a tensor, or a list of one tensor for each decoder step
         self.tokens = tokens  # the input is token ids [B,T]
         self.masked = masked  # padding is masked: the expectations need lengths
+        self.padding = padding  # the number that padding is
 
 
-def encoder(keras, x, o, probes):
+def encoder(keras, x, o, probes, parts):
     """Returns the annotations, and the final states as [h..., c...] where options ask for them."""
     layers = keras.layers
     states = o["initial"] in ("states", "dense") or o["attention_only"]
@@ -37,7 +38,9 @@ def encoder(keras, x, o, probes):
             units, return_state=states and last, name=name + "_lstm" if o["bidirectional"] else name, **common
         )
         layer = layers.Bidirectional(cell, merge_mode=o["merge"], name=name) if o["bidirectional"] else cell
-        a = layer(a)
+        a = layer(a, **o["encoder_call"])
+        if not last:
+            parts["lower"] = a
         if o["dropout"] and not last:
             a = layers.Dropout(0.3, name=f"dropout_{index}")(a)
     final = []
@@ -62,6 +65,8 @@ def initial_states(keras, final, o, width):
         h, c = h[::-1], c[::-1]
     h = layers.Concatenate(name="h_both")(h) if len(h) > 1 else h[0]
     c = layers.Concatenate(name="c_both")(c) if len(c) > 1 else c[0]
+    if o["hidden_twice"]:
+        c = h
     if o["initial"] == "dense":
         h = layers.Dense(width, activation=o["initial_activation"], name="bridge_h")(h)
         c = layers.Dense(width, activation=o["initial_activation"], name="bridge_c")(c)
@@ -150,6 +155,15 @@ DEFAULTS = dict(
     initial_activation="tanh",
     swapped_directions=False,
     swapped_states=False,
+    hidden_twice=False,
+    own_mask=False,
+    unused_input=False,
+    mask_lost=False,
+    encoder_call={},
+    outputs=None,
+    compiled=None,
+    classes=V,
+    mask_value=0.0,
     attention_only=False,
     score="concat",
     dense=((4, "tanh"), (1, "relu")),
@@ -195,25 +209,30 @@ def build(keras, **options):
     layers = keras.layers
     o = dict(DEFAULTS, **options)
     o["names"] = dict(DEFAULTS["names"], **options.get("names", {}))
-    probes = {}
+    probes, parts = {}, {}
     if o["tokens"]:
         x = keras.Input((o["time"],), dtype="int32", name="ids")
         front = layers.Embedding(VOCABULARY, o["features"], mask_zero=o["mask_zero"], name="characters")(x)
     else:
         x = keras.Input((o["time"], o["features"]), batch_size=o["batch"], name="x")
-        front = layers.Masking(mask_value=0.0, name="padding")(x) if o["masking"] else x
+        front = layers.Masking(mask_value=o["mask_value"], name="padding")(x) if o["masking"] else x
     if o["front"]:
         front = o["front"](keras, front)
-    a, final = encoder(keras, front, o, probes)
+    if o["own_mask"]:
+        parts["own_mask"] = keras.Input((o["time"],), dtype="bool", name="own_mask")
+        o["encoder_call"] = dict(mask=parts["own_mask"])
+    a, final = encoder(keras, front, o, probes, parts)
     attend = (concat_score if o["score"] == "concat" else layer_score)(keras, a, o)
-    masked = o["masking"] or o["mask_zero"]
+    nothing_is_nan = o["mask_value"] == o["mask_value"]
+    masked = ((o["masking"] and nothing_is_nan) or o["mask_zero"]) and not o["mask_lost"]
 
     if o["attention_only"]:
         h = final[0::2]
         s = layers.Concatenate(name="h_both")(h) if len(h) > 1 else h[0]
         context, alphas = attend(s)
         probes.update(context=[context], alphas=[alphas])
-        return Graph(keras.Model(x, context), probes, o["tokens"], masked)
+        listed = o["outputs"](keras, probes, parts) if o["outputs"] else context
+        return Graph(keras.Model(x, listed), probes, o["tokens"], masked, o["mask_value"])
 
     width = o["units"] or (len(final[0::2]) * H if o["initial"] == "states" else S)
     s, c, further = initial_states(keras, final, o, width)
@@ -226,17 +245,28 @@ def build(keras, **options):
         recurrent_activation=o["recurrent_activation"],
         **o["decoder_options"],
     )
-    output = layers.Dense(V, activation=o["output"], use_bias=o["use_bias"], name=o["names"]["output"])
+    output = layers.Dense(
+        o["classes"], activation=o["output"], use_bias=o["use_bias"], name=o["names"]["output"]
+    )
     probes.update(context=[], alphas=[], states=[], outputs=[])
+    parts.update(s0=s, cells=[])
     for step in range(o["steps"]):
         context, alphas = attend(s)
         s, _, c = decoder(context, initial_state=[s, c])
         last = o["before_output"](keras, s) if o["before_output"] else s
+        parts["cells"].append(c)
         if o["unshared"] and step:
             output = layers.Dense(V, activation=o["output"], name=f"output_{step}")
         for name, tensor in zip(
             ("context", "alphas", "states", "outputs"), (context, alphas, s, output(last))
         ):
             probes[name].append(tensor)
-    model = keras.Model([x, *further], list(probes["outputs"]) if o["steps"] > 1 else probes["outputs"][0])
-    return Graph(model, probes, o["tokens"], masked)
+    listed = list(probes["outputs"]) if o["steps"] > 1 else probes["outputs"][0]
+    if o["outputs"]:
+        listed = o["outputs"](keras, probes, parts)
+    further += [parts["own_mask"]] if o["own_mask"] else []
+    further += [keras.Input((5,), name="nobody")] if o["unused_input"] else []
+    model = keras.Model([x, *further], listed)
+    if o["compiled"]:
+        model.compile(o["compiled"](keras), "categorical_crossentropy")
+    return Graph(model, probes, o["tokens"], masked, o["mask_value"])

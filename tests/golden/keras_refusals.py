@@ -116,7 +116,7 @@ REFUSALS = [
     Case(
         "bad_attention_activation", "energies with elu", "refuse energy_0 elu", dense=((4, "elu"), (1, None))
     ),
-    Case("bad_output_activation", "outputs with sigmoid", "refuse output", output="sigmoid"),
+    Case("bad_output_activation", "outputs with sigmoid", "refuse output sigmoid", output="sigmoid"),
     Case(
         "bad_softmax_axis",
         "softmax over the one unit, not over time",

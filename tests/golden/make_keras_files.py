@@ -2,12 +2,13 @@
 keras/index.tsv.
 
     python make_keras_files.py [NAME...]   under Keras 3 (any backend; made with keras 3.15 on jax) and again
-                                           under Keras 2 (made with tensorflow-cpu 2.15): each writes its own
+                                           under Keras 2 (made with tensorflow-cpu 2.15): each writes its own;
+                                           under keras 3.2 and tensorflow-cpu 2.13 those of that version
 
 A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which
 computes what is expected. index.tsv has a line for each file: the file, the .npz or "-", what must
 become of it, what it covers. What must become of it is "same" (converts, and gives the arrays of the
-.npz for its "input" and, if there, "lengths"), "refuse WORD..." (conversion fails, and its message has
+.npz for its "input" and, if there, "lengths"), "same+note WORD..." (and its notes have each word), "refuse WORD..." (conversion fails, and its message has
 each word) or "same-or-refuse WORD..." (either; never other numbers).
 """
 
@@ -21,17 +22,23 @@ os.environ["JAX_ENABLE_X64"] = "1"
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import h5py
 import keras
 import numpy as np
 
 from golden_models import looks_somewhere
 from keras_cases import CASES
+from keras_identity import OWN, PLACES
 from keras_models import VOCABULARY
+from keras_outputs import OUTPUTS
 from keras_refusals import REFUSALS
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 
-if hasattr(keras, "ops"):  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
+VERSION = ".".join(keras.__version__.split(".")[:2])
+ONLY = {case.only for case in OWN + PLACES} - {None}
+
+if hasattr(keras, "ops") and VERSION not in ONLY:  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
     from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
     BIT64_TO_BIT32_DTYPE["float64"] = "float64"
@@ -63,7 +70,7 @@ def make_input(graph, seed):
         return x, None
     lengths = np.array([time, 1, time - 2], np.int32)
     for row, length in enumerate(lengths):
-        x[row, length:] = 0
+        x[row, length:] = graph.padding
     return x, lengths
 
 
@@ -109,6 +116,21 @@ def deflate(path):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED, 9)
 
 
+def pack(path):
+    """The old layout of groups, which Keras asks for, is half of a small .h5."""
+    with h5py.File(path, "r") as file:
+        attributes = {None: dict(file.attrs)}
+        objects = {None: None}
+        file.visititems(lambda name, item: objects.update({name: item[()] if hasattr(item, "dtype") else None}))
+        file.visititems(lambda name, item: attributes.update({name: dict(item.attrs)}))
+    with h5py.File(path, "w", libver=("v108", "v108")) as file:
+        for name, array in objects.items():
+            item = file if name is None else file.require_group(name) if array is None else None
+            item = file.create_dataset(name, data=array) if item is None else item
+            for key, value in attributes[name].items():
+                item.attrs[key] = value
+
+
 def build(case, floatx):
     keras.backend.clear_session()
     keras.backend.set_floatx(floatx)
@@ -145,16 +167,21 @@ def make(case, seed):
 def main(only):
     FOLDER.mkdir(exist_ok=True)
     lines = {}
-    for seed, case in enumerate(CASES + REFUSALS):
+    for seed, case in enumerate(CASES + REFUSALS + OUTPUTS + OWN + PLACES):
         if KERAS not in case.keras or (only and case.name not in only):
+            continue
+        if case.only != (VERSION if VERSION in ONLY else None):
             continue
         graph, arrays = make(case, seed)
         keras.backend.set_floatx(case.saved)
         suffix, kinds = ("", case.kinds) if KERAS == 3 else ("_keras2", case.keras2_kinds)
+        suffix = "_keras" + case.only.replace(".", "_") if case.only else suffix
         for kind in kinds:
             graph.model.save(FOLDER / f"{case.name}{suffix}.{kind}")
             if kind == "keras" and not case.trained:
                 deflate(FOLDER / f"{case.name}{suffix}.{kind}")
+            if kind == "h5" and case.packed:
+                pack(FOLDER / f"{case.name}{suffix}.{kind}")
         npz = "-" if arrays is None else f"{case.name}{suffix}.npz"
         if arrays is not None:
             np.savez_compressed(FOLDER / npz, **arrays)

@@ -1,6 +1,7 @@
 """Writes models/torch_* and pytorch/*: what PyTorch's own modules compute in float64 from float32 weights.
 
-    python3 make_pytorch.py        with PyTorch (made with 1.13) and the safetensors package
+    python3 make_pytorch.py        with PyTorch (made with 1.13; tied, parallel_* and apart_* with 2.15)
+                                   and the safetensors package
 
 For each case there are the state_dict (pytorch/NAME.safetensors), the configuration with which it
 converts (pytorch/NAME.json), what PyTorch gives (models/torch_NAME.npz) and, made here without the
@@ -45,6 +46,7 @@ DEFAULTS = dict(
     key_bias=False,
     query_bias=False,
     value_vector=False,
+    tied=False,
 )
 
 
@@ -259,7 +261,15 @@ CASES = {
     "linear_output": (dict(output="linear", extra=True), "scores without softmax; a buffer to ignore"),
     "split": (dict(layers=2, split=True), "each direction of each layer an nn.LSTMCell of its own"),
     "fed_by_embedding": (dict(feedback=True, embedded=True), "cat(context, embedded)"),
+    "tied": (
+        dict(feedback=True, embedded=True, tied=True, state=4),
+        "the output's weight is the embedding's, stored once by safetensors.torch.save_model",
+    ),
 }
+
+
+def write_config(name, config, names):
+    (FOLDER / f"{name}.json").write_text(json.dumps(dict(config, names=names), indent=1) + "\n")
 
 
 def write_checkpoint(name, tensors, config, names):
@@ -267,7 +277,31 @@ def write_checkpoint(name, tensors, config, names):
         {key: tensor.contiguous() for key, tensor in tensors.items()}, FOLDER / f"{name}.safetensors"
     )
     (FOLDER / f"{name}.safetensors").chmod(0o644)
-    (FOLDER / f"{name}.json").write_text(json.dumps(dict(config, names=names), indent=1) + "\n")
+    write_config(name, config, names)
+
+
+def write_model(name, model, config, names):
+    """The whole module, tied tensors once."""
+    safetensors.torch.save_model(model, str(FOLDER / f"{name}.safetensors"))
+    (FOLDER / f"{name}.safetensors").chmod(0o644)
+    write_config(name, config, names)
+
+
+def within(prefix, names):
+    """The same names in a module that holds the model, as nn.DataParallel does."""
+    add = lambda name: dict(name, name=prefix + name["name"]) if isinstance(name, dict) else prefix + name
+    return {key: [add(n) for n in name] if key == "ignore" else add(name) for key, name in names.items()}
+
+
+def split_layers(tensors):
+    """nn.LSTM's names to those of an nn.LSTM of one layer for each layer."""
+    renamed = {}
+    for name, tensor in tensors.items():
+        if name.startswith("rnn."):
+            kind, layer = name[4:].removesuffix("_reverse").rsplit("_l", 1)
+            name = f"rnns.{layer}.{kind}_l0" + ("_reverse" if name.endswith("_reverse") else "")
+        renamed[name] = tensor
+    return renamed
 
 
 def split_cells(tensors):
@@ -290,6 +324,7 @@ def refusals(lines):
     model, _ = compute(o, 0)
     tensors, config, names = model.state_dict(), configuration(o, model), names_of(o)
     transposed = dict(tensors, **{"out.weight": tensors["out.weight"].T.contiguous()})
+    wrapped = {"module." + name: tensor for name, tensor in tensors.items()}
     infinite = dict(tensors, **{"rnn.weight_hh_l0": tensors["rnn.weight_hh_l0"].clone().fill_(float("inf"))})
     missing = {name: tensor for name, tensor in tensors.items() if name != "rnn.weight_ih_l0_reverse"}
     cases = {
@@ -298,14 +333,37 @@ def refusals(lines):
         "bad_unnamed": (tensors, {k: v for k, v in names.items() if k != "output"}, "output"),
         "bad_name": (tensors, dict(names, output="nowhere"), "nowhere"),
         "bad_unknown_name": (tensors, dict(names, **{"decoder.brain": "cell"}), "decoder.brain"),
-        "bad_shape": (transposed, names, "output.kernel"),
+        "bad_shape": (transposed, names, "output"),
         "bad_infinite": (infinite, names, "recurrent_kernel"),
         "bad_order": (
             tensors,
             dict(names, decoder={"name": "cell", "order": ["context", "context"]}),
             "order",
         ),
+        "bad_orders": (tensors, dict(names, output={"name": "out", "orders": []}), "orders"),
+        "bad_ignore": (tensors, dict(names, ignore="statistics"), "ignore list"),
+        "bad_ignored": (tensors, dict(names, ignore=["cell.bias_hh"]), "hide cell.bias_hh"),
+        "bad_parallel": (wrapped, names, "module.rnn.weight_ih_l0"),
+        "bad_int8": (
+            dict(tensors, **{"out.weight": (tensors["out.weight"] * 50).to(torch.int8)}),
+            names,
+            "out.weight I8 quantised",
+        ),
     }
+    width = model.width
+    for name, module, words in (
+        ("bad_two_layers", torch.nn.LSTM(width, width, 2), "nn.LSTM 2 layers needed weight_ih_l1"),
+        ("bad_bidirectional", torch.nn.LSTM(width, width, bidirectional=True), "bidirectional nn.LSTM"),
+        ("bad_projection", torch.nn.LSTM(width, width + 1, proj_size=width), "projection proj_size"),
+        ("bad_gru", torch.nn.GRU(width, width), "nn.GRU nn.LSTM"),
+        ("bad_gru_cell", torch.nn.GRUCell(width, width), "nn.GRUCell nn.LSTM"),
+        ("bad_rnn", torch.nn.RNN(width, width), "nn.RNN nn.LSTM"),
+        ("bad_parametrised", torch.nn.utils.parametrizations.weight_norm(model.cell, "weight_hh"), "weight_norm"),
+        ("bad_normalised", torch.nn.BatchNorm1d(width), "batch normalisation"),
+    ):
+        others = {key: tensor for key, tensor in tensors.items() if not key.startswith("cell.")}
+        cells = {"cell." + key: tensor.detach() for key, tensor in module.state_dict().items()}
+        cases[name] = (dict(others, **cells), dict(names, ignore=["nothing"]), words)
     for name, (state, with_names, word) in cases.items():
         write_checkpoint(name, state, config, with_names)
         lines.append(f"{name}.safetensors\t{name}.json\t-\trefuse {word}\t{name[4:].replace('_', ' ')}")
@@ -319,9 +377,28 @@ def main():
         model, arrays = compute(o, seed)
         config = configuration(o, model)
         tensors = model.state_dict()
-        write_checkpoint(name, split_cells(tensors) if o["split"] else tensors, config, names_of(o))
+        names = names_of(o)
+        if o["tied"]:
+            write_model(name, model, config, names)
+        else:
+            write_checkpoint(name, split_cells(tensors) if o["split"] else tensors, config, names)
         save("torch_" + name, config, by_hand(o, model), arrays)
         lines.append(f"{name}.safetensors\t{name}.json\ttorch_{name}.npz\tsame\t{covers}")
+        if name in ("no_bias", "linear_output"):
+            inner = {"module." + key: tensor for key, tensor in tensors.items()}
+            write_checkpoint("parallel_" + name, inner, config, within("module.", names))
+            lines.append(
+                f"parallel_{name}.safetensors\tparallel_{name}.json\ttorch_{name}.npz\tsame\t"
+                f"{name} in nn.DataParallel"
+            )
+        if name in ("stacked", "forward_stacked"):
+            apart = {key: value for key, value in names.items() if key != "encoder"}
+            apart.update({f"encoder.layers.{l}": f"rnns.{l}" for l in range(o["layers"])})
+            write_checkpoint("apart_" + name, split_layers(tensors), config, apart)
+            lines.append(
+                f"apart_{name}.safetensors\tapart_{name}.json\ttorch_{name}.npz\tsame\t"
+                f"{name}, each layer an nn.LSTM of its own"
+            )
     refusals(lines)
     (FOLDER / "index.tsv").write_text("".join(line + "\n" for line in lines))
 

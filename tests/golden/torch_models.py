@@ -42,6 +42,8 @@ class Seq2Seq(nn.Module):
             if o["embedded"]:
                 self.target_embed = nn.Embedding(V, E)
             self.out = nn.Linear(self.state, V)
+            if o["tied"]:
+                self.out.weight = self.target_embed.weight
         if o["extra"]:
             self.register_buffer("statistics", torch.zeros(3))
 

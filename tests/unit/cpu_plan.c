@@ -37,13 +37,17 @@ Test(cpu_plan, rows_are_sorted_by_length_and_stay_in_order_otherwise) {
     cr_assert(order[b] == b && own[b] == TIME);
 }
 
+/* A bidirectional LSTM of that many units over as many features, and one attention step over it. */
 static struct cpu example(int32_t units, int32_t batch, int32_t threads) {
-  struct cpu cpu = {.directions = 2};
-  cpu.config.features = cpu.config.units = units;
-  cpu.config.annotation_width = 2 * units;
-  cpu.config.state_units = 2 * units;
-  cpu.config.layers = 1;
-  cpu.config.attention_layers = 1;
+  static struct structure structure;
+  const struct cell cell = {.kind = CELL_LSTM, .inputs = units, .units = units};
+  structure = (struct structure){
+      .encoder = {.count = 1, .width = 2 * units},
+      .attention = {
+          .present = true, .query_inputs = 2 * units, .key_width = 2 * units, .context_width = 2 * units}};
+  structure.encoder.layers[0] =
+      (struct encoder_layer){.direction = LAYER_BIDIRECTIONAL, .inputs = units, .cells = {cell, cell}};
+  struct cpu cpu = {.structure = &structure};
   cpu.limits.batch = batch;
   cpu.limits.time = 30;
   cpu.limits.steps = 1;

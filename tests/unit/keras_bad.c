@@ -232,6 +232,20 @@ Test(keras_bad, archives_that_lack_a_member_or_have_other_json_are_refused) {
     bytes_free(&members[i]);
 }
 
+Test(keras_bad, the_json_of_an_archive_may_begin_with_a_byte_order_mark) {
+  static const char *const all[] = {"metadata.json", "config.json", "model.weights.h5", NULL};
+  struct bytes members[3] = {{0}};
+  bytes_add_text(&members[0], "\xef\xbb\xbf{\"keras_version\":\"3.0.0\"}");
+  bytes_add_text(&members[1], "\xef\xbb\xbf{\"class_name\":\"Functional\",\"config\":{}}");
+  bytes_add_text(&members[2], "not HDF5 at all");
+  expect_error(write_archive("marked.keras", all, members), "not a readable HDF5 file");
+  bytes_free(&members[1]);
+  bytes_add(&members[1], "\xff\xfe{\0", 4);
+  expect_error(write_archive("utf16.keras", all, members), "config.json: UTF-16 (needed UTF-8");
+  for (int i = 0; i < 3; i++)
+    bytes_free(&members[i]);
+}
+
 Test(keras_bad, zip_bombs_are_refused) {
   static const char *const all[] = {"metadata.json", "config.json", "model.weights.h5", NULL};
   struct bytes members[3] = {{0}};

@@ -57,6 +57,8 @@ Test(keras_stream, tree_has_the_groups_attributes_and_arrays) {
   const struct hdf5_node *kernel = hdf5_find(tree.root, "layer/kernel", 12);
   cr_assert(kernel != NULL && kernel->is_array && kernel->rank == 2 && kernel->elements == 6);
   cr_expect(kernel->shape[0] == 2 && kernel->shape[1] == 3);
+  const struct hdf5_node *layer = hdf5_find(tree.root, "layer", 5), *other = hdf5_find(tree.root, "count", 5);
+  cr_expect(tree.root->number == 0 && layer->number == 1 && kernel->number == 2 && other->number == 3);
   cr_expect(memcmp(kernel->data, "abcdabcd", 8) == 0);
   const struct hdf5_node *count = hdf5_find(tree.root, "count", 5);
   cr_assert(count != NULL && count->type == HDF5_STREAM_OTHER && count->elements == 0);

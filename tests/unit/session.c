@@ -214,6 +214,18 @@ Test(session, arrays_that_a_model_does_not_have_are_refused) {
   cuseq_model_destroy(model);
 }
 
+Test(session, a_refusal_names_the_call_that_was_made) {
+  cuseq_model *model = smallest_model();
+  cuseq_session *session = smallest_session(model, 1, 3);
+  expect_error(cuseq_run(session, NULL, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "cuseq_run: the input is NULL");
+  expect_error(cuseq_run(NULL, NULL, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_run: the session");
+  expect_error(cuseq_encode(session, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "cuseq_encode: the input is NULL");
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
 /* F 2, H 1, S 3, V 4, fed back, for at most three rows and steps; what it starts from is given by the tests. */
 static cuseq_model *fed_back_model(void) {
   static const char json[] =

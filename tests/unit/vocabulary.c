@@ -94,3 +94,38 @@ Test(vocabulary, tokens_print_up_to_the_end_token) {
   cr_expect_null(cuseq_model_input_symbol(model, 5));
   cuseq_model_destroy(model);
 }
+
+static void expect_tokens(const cuseq_model *model, const char *text, const int32_t *want,
+                          int32_t want_count) {
+  int32_t tokens[4] = {9, 9, 9, 9}, count;
+  cr_assert_eq(cuseq_text_tokens(model, text, tokens, 3, &count), CUSEQ_STATUS_OK, "%s: %s", text,
+               cuseq_last_error());
+  cr_expect_eq(count, want_count, "%s: %d tokens", text, (int)count);
+  for (int32_t i = 0; i < 4; i++)
+    cr_expect_eq(tokens[i], i < want_count ? want[i] : 9, "%s: tokens[%d] is %d", text, i, (int)tokens[i]);
+}
+
+static void expect_no_tokens(const cuseq_model *model, const char *text, const char *words) {
+  int32_t tokens[3], count;
+  cr_expect_eq(cuseq_text_tokens(model, text, tokens, 3, &count), CUSEQ_STATUS_INVALID_ARGUMENT, "%s", text);
+  cr_expect(strstr(cuseq_last_error(), words), "\"%s\" does not say \"%s\"", cuseq_last_error(), words);
+}
+
+Test(vocabulary, what_a_model_might_write_has_tokens_and_the_end_token_behind_them) {
+  cuseq_model *model = model_with(padded, 5, ",\"end_token\":2");
+  expect_tokens(model, "x\xe2\x82\xac", (const int32_t[]){0, 1, 2}, 3);
+  expect_tokens(model, "?", (const int32_t[]){3, 2}, 2);
+  expect_tokens(model, "", (const int32_t[]){2}, 1);
+  expect_no_tokens(model, "xxx", "too long (found 4 tokens, at most 3)");
+  expect_no_tokens(model, "x\xe2", "not UTF-8 at byte 1");
+  cuseq_model_destroy(model);
+  model = model_with(bare, 3, ",\"end_token\":3");
+  expect_tokens(model, "wx", (const int32_t[]){0, 1, 3}, 3);
+  expect_no_tokens(model, "wz", "character 1 is the end token");
+  expect_no_tokens(model, "wa", "character 1 is not in the output vocabulary (found U+0061");
+  cuseq_model_destroy(model);
+  model = model_with(bare, 3, "");
+  expect_tokens(model, "wxz", (const int32_t[]){0, 1, 3}, 3);
+  expect_no_tokens(model, "", "empty (and the model has no end token)");
+  cuseq_model_destroy(model);
+}

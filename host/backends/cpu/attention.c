@@ -7,67 +7,131 @@ static size_t padded_time(const struct cpu *cpu) {
   return arena_padded(cpu->time);
 }
 
-static const float *annotations_of(const struct cpu *cpu, size_t b) {
-  return cpu->layers[0] + b * cpu->layer_stride;
+static float *keys_of(const struct cpu *cpu, size_t row) {
+  return cpu->keys + row * (cpu->key_rows + cpu->key_stride) * arena_padded(cpu->limits.time);
 }
 
-/* a_t K_a + k of a row's positions, as [units][time]. What stands past the length, up to a whole vector,
- * is never looked at. */
-static void keys_of_row(struct cpu *cpu, struct cpu_worker *worker, size_t b) {
-  const struct cpu_weights *weights = &cpu->weights;
-  const float *a = annotations_of(cpu, b);
-  const int32_t length = cpu->lengths[b], width = cpu->kernels->width, A = cpu->config.annotation_width;
-  const size_t stride = padded_time(cpu);
-  float *keys = cpu->keys + b * cpu->key_rows * arena_padded(cpu->limits.time);
-  if (weights->key) {
-    cpu->kernels->dots(a, cpu->annotation_stride, A, weights->key, weights->key_bias, 1.0f, length, keys);
+/* `here` positions from t on, at most CPU_LANES, of a row through a chain. */
+static void positions_run(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
+                          int32_t row, int32_t t, int32_t here, float *out, size_t stride) {
+  for (int32_t i = 0; i < here; i++)
+    worker->pointers[i] = annotations_of(cpu, row) + (size_t)(t + i) * annotation_stride(cpu);
+  if (chain->count == 1) {
+    chain_run(cpu, chain, worker->pointers, cpu->structure->encoder.width, here, out, NULL, stride);
     return;
   }
+  chain_run(cpu, chain, worker->pointers, cpu->structure->encoder.width, here, worker->read, worker->chained,
+            cpu->read_stride);
+  for (int32_t i = 0; i < here; i++)
+    memcpy(out + (size_t)i * stride, worker->read + (size_t)i * cpu->read_stride, stride * sizeof *out);
+}
+
+/* Layered keys of a row's positions, as [units][time]. What stands past the length, up to a whole vector,
+ * is never looked at. */
+static void layered_keys(struct cpu *cpu, struct cpu_worker *worker, int32_t row) {
+  const struct cpu_weights *weights = &cpu->weights;
+  const int32_t length = cpu->lengths[row], width = cpu->kernels->width;
+  const size_t stride = padded_time(cpu);
+  float *keys = keys_of(cpu, (size_t)row);
+  if (weights->key) {
+    cpu->kernels->dots(annotations_of(cpu, row), annotation_stride(cpu), cpu->structure->encoder.width,
+                       weights->key, weights->key_bias, 1.0f, length, keys);
+    return;
+  }
+  const size_t rows = arena_padded(cpu->structure->attention.key_width);
   for (int32_t t = 0; t < length; t += width) {
     const int32_t here = length - t < width ? length - t : width;
-    for (int32_t i = 0; i < here; i++)
-      worker->pointers[i] = a + (size_t)(t + i) * cpu->annotation_stride;
-    cpu->kernels->dense(&weights->keys, worker->pointers, here, worker->scratch, cpu->key_rows);
-    cpu->kernels->transpose(worker->scratch, cpu->key_rows, width, weights->keys.units, keys + t, stride);
+    positions_run(cpu, worker, &weights->keys, row, t, here, worker->scratch, rows);
+    if (cpu->key_rows == 1) /* one unit behind other layers */
+      for (int32_t i = 0; i < here; i++)
+        keys[t + i] = worker->scratch[(size_t)i * rows];
+    else
+      cpu->kernels->transpose(worker->scratch, rows, width, cpu->structure->attention.key_width, keys + t,
+                              stride);
   }
-  cpu->key_powers[b] = cpu->kernels->key_powers(&weights->energy, keys, stride, length);
+  cpu->key_powers[row] = cpu->kernels->key_powers(&weights->energy, keys, stride, length);
+}
+
+/* Keys of inner products, or values, as [time][stride]. */
+static void mapped_positions(struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
+                             int32_t row, float *out, size_t stride) {
+  const int32_t length = cpu->lengths[row];
+  for (int32_t t = 0; t < length; t += CPU_LANES) {
+    const int32_t here = length - t < CPU_LANES ? length - t : CPU_LANES;
+    positions_run(cpu, worker, chain, row, t, here, out + (size_t)t * stride, stride);
+  }
+}
+
+static float *values_of(const struct cpu *cpu, int32_t row) {
+  return cpu->values + (size_t)row * cpu->value_stride * arena_padded(cpu->limits.time);
 }
 
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile) {
-  for (int32_t i = 0; i < tile.count && cpu->keyed; i++)
-    keys_of_row(cpu, worker, (size_t)cpu->order[tile.first + i]);
+  for (int32_t i = 0; i < tile.count; i++) {
+    const int32_t row = cpu->order[tile.first + i];
+    if (cpu->key_rows > 0)
+      layered_keys(cpu, worker, row);
+    if (cpu->key_stride > 0)
+      mapped_positions(cpu, worker, &cpu->weights.keys, row, keys_of(cpu, (size_t)row), cpu->key_stride);
+    if (cpu->value_stride > 0)
+      mapped_positions(cpu, worker, &cpu->weights.values, row, values_of(cpu, row), cpu->value_stride);
+  }
 }
 
-static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker, size_t b,
+static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker, int32_t row,
                          const float *query) {
-  const int32_t length = cpu->lengths[b];
-  if (cpu->keyed)
-    cpu->kernels->energies(&cpu->weights.energy,
-                           cpu->keys + b * cpu->key_rows * arena_padded(cpu->limits.time), padded_time(cpu),
-                           cpu->key_powers[b], query, length, worker->scratch, worker->energies);
+  const struct attention_structure *attention = &cpu->structure->attention;
+  const int32_t length = cpu->lengths[row];
+  if (attention->kind == ENERGY_LAYERS)
+    cpu->kernels->energies(&cpu->weights.energy, keys_of(cpu, (size_t)row), padded_time(cpu),
+                           cpu->key_powers[row], query, length, worker->scratch, worker->energies);
+  else if (cpu->key_stride > 0)
+    cpu->kernels->dots(keys_of(cpu, (size_t)row), cpu->key_stride, attention->key_width, query, 0.0f,
+                       attention->scale, length, worker->energies);
   else
-    cpu->kernels->dots(annotations_of(cpu, b), cpu->annotation_stride, cpu->config.annotation_width, query,
-                       0.0f, cpu->config.scale, length, worker->energies);
+    cpu->kernels->dots(annotations_of(cpu, row), annotation_stride(cpu), attention->key_width, query, 0.0f,
+                       attention->scale, length, worker->energies);
+  for (int32_t t = 0; attention->position_bias && t < length; t++)
+    worker->energies[t] += attention->position_bias[t];
 }
 
-void attention_step(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile, int32_t count,
-                    const float *hidden, struct attention_out out) {
-  const size_t A = (size_t)cpu->config.annotation_width, T = (size_t)cpu->time;
-  const bool direct = cpu->config.score == CUSEQ_SCORE_DOT; /* the state itself is the query */
-  for (int32_t n = 0; n < count; n++)
-    worker->pointers[n] = hidden + (size_t)worker->active[n] * cpu->state_stride;
-  if (!direct)
-    cpu->kernels->dense(&cpu->weights.query, worker->pointers, count, worker->query, cpu->query_stride);
+/* What was not finite; what asks may have been so before. */
+static void note(struct cpu *cpu, int32_t number, int32_t step, enum cpu_attended attended,
+                 const float *asks) {
+  const size_t row = (size_t)number;
+  if (step > 1)
+    cpu_check(cpu, row, step - 1, BACKEND_STAGE_DECODER, asks, cpu->structure->attention.query_inputs);
+  cpu_note(cpu, row, step,
+           attended == CPU_ATTENDED_ENERGIES ? BACKEND_STAGE_ENERGIES : BACKEND_STAGE_CONTEXT);
+}
+
+void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, const float **asks,
+                    struct attention_out out) {
+  const struct attention_structure *attention = &cpu->structure->attention;
+  const size_t C = (size_t)attention->context_width, T = (size_t)cpu->time;
+  const size_t stride = cpu->query_stride > cpu->read_stride ? cpu->query_stride : cpu->read_stride;
+  /* inner products read whole vectors of what asks, and only a padded state has them */
+  if (cpu->weights.query.count > 0 || attention->asks == ASKS_TOKEN)
+    chain_run(cpu, &cpu->weights.query, asks, attention->query_inputs, count, worker->query, worker->read,
+              stride);
+  const bool direct = cpu->weights.query.count == 0 && attention->asks != ASKS_TOKEN;
+  const size_t key = (size_t)attention->key_width;
+  for (int32_t n = 0; n < count && !direct && attention->kind == ENERGY_PRODUCT; n++)
+    memset(worker->query + (size_t)n * stride + key, 0,
+           (arena_padded(attention->key_width) - key) * sizeof(float));
   for (int32_t n = 0; n < count; n++) {
-    const int32_t i = worker->active[n];
-    const size_t b = (size_t)cpu->order[tile.first + i], length = (size_t)cpu->lengths[b];
-    float *context = worker->context + (size_t)i * cpu->annotation_stride;
-    row_energies(cpu, worker, b,
-                 direct ? worker->pointers[n] : worker->query + (size_t)n * cpu->query_stride);
-    cpu->kernels->attend(annotations_of(cpu, b), cpu->annotation_stride, cpu->config.annotation_width,
-                         (int32_t)length, worker->energies, context);
+    const int32_t i = worker->active[n], row = worker->encoded[i];
+    const size_t b = (size_t)worker->number[i], length = (size_t)cpu->lengths[row];
+    float *context = worker->context + (size_t)i * cpu->context_stride;
+    row_energies(cpu, worker, row, direct ? asks[n] : worker->query + (size_t)n * stride);
+    const float *a = cpu->value_stride > 0 ? values_of(cpu, row) : annotations_of(cpu, row);
+    const size_t a_stride = cpu->value_stride > 0 ? cpu->value_stride : annotation_stride(cpu);
+    const enum cpu_attended attended = cpu->kernels->attend(a, a_stride, attention->context_width,
+                                                            (int32_t)length, worker->energies, context);
+    if (attended != CPU_ATTENDED)
+      note(cpu, worker->number[i], out.step, attended, asks[n]);
     if (out.contexts)
-      memcpy(out.contexts + b * out.context_stride, context, A * sizeof(float));
+      memcpy(out.contexts + b * out.context_stride, context, C * sizeof(float));
     if (out.alphas) {
       float *alphas = out.alphas + b * out.alpha_stride;
       memcpy(alphas, worker->energies, length * sizeof(float));

@@ -14,6 +14,8 @@ static void cpu_close(void *state) {
   if (!cpu)
     return;
   pool_close(cpu->pool);
+  if (cpu->model)
+    model_release(cpu->model);
   free(cpu->memory);
   free(cpu);
 }
@@ -33,10 +35,10 @@ static void use_large_pages(char *memory, size_t size) {
 }
 
 /* Adds up, allocates zeroed memory (pages that no call reaches are never touched), cuts it up and packs. */
-static cuseq_status cpu_fill(struct cpu *cpu, const cuseq_model *model) {
+static cuseq_status cpu_fill(struct cpu *cpu) {
   const size_t line = 64;
   struct cpu_arena arena = {0};
-  weights_pack(cpu, model, &arena);
+  weights_pack(cpu, &arena);
   workspace_take(cpu, &arena);
   if (!arena.overflow && arena.used <= SIZE_MAX / 2)
     cpu->memory = calloc(1, arena.used + line);
@@ -46,7 +48,7 @@ static cuseq_status cpu_fill(struct cpu *cpu, const cuseq_model *model) {
                      arena.used >> 20, (int)cpu->limits.batch, (int)cpu->limits.time);
   use_large_pages(cpu->memory, arena.used);
   arena = (struct cpu_arena){.base = (char *)cpu->memory + (line - (uintptr_t)cpu->memory % line) % line};
-  weights_pack(cpu, model, &arena);
+  weights_pack(cpu, &arena);
   workspace_take(cpu, &arena);
   return CUSEQ_STATUS_OK;
 }
@@ -58,14 +60,14 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   struct cpu *cpu = calloc(1, sizeof *cpu);
   if (!cpu)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
-  cpu->config = model->config;
+  cpu->model = model_retain(model);
+  cpu->structure = &cpu->model->lowered;
   cpu->limits = *limits;
-  cpu->directions = config_directions(&model->config);
   TRY_CLEANUP(isa_pick(&cpu->kernels));
   workspace_sizes(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);
   TRY_CLEANUP(pool_open(limits->threads > 0 ? limits->threads : plan_threads(cpu), &cpu->pool));
-  TRY_CLEANUP(cpu_fill(cpu, model));
+  TRY_CLEANUP(cpu_fill(cpu));
   *state = cpu;
   return CUSEQ_STATUS_OK;
 cleanup:
@@ -78,6 +80,33 @@ static int32_t cpu_threads(const void *state) {
   return pool_threads(cpu->pool);
 }
 
+void cpu_note(struct cpu *cpu, size_t row, int32_t step, enum backend_stage stage) {
+  const uint64_t fault = backend_fault((int64_t)row, step, stage);
+  uint64_t first = atomic_load_explicit(&cpu->fault, memory_order_relaxed);
+  while (fault < first && !atomic_compare_exchange_weak_explicit(&cpu->fault, &first, fault,
+                                                                 memory_order_relaxed, memory_order_relaxed))
+    ;
+}
+
+static void call_begin(struct cpu *cpu) {
+  atomic_store_explicit(&cpu->fault, BACKEND_NO_FAULT, memory_order_relaxed);
+}
+
+/* The call's status: its results are complete. */
+static cuseq_status call_end(const struct cpu *cpu) {
+  return cpu->limits.allow_nonfinite
+             ? CUSEQ_STATUS_OK
+             : backend_fault_report(atomic_load_explicit(&cpu->fault, memory_order_relaxed), "");
+}
+
+/* What a tile decodes once its annotations are there. */
+static void decode_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker) {
+  if (call->cpu->structure->decoder.present)
+    decoder_tile(call, tile, worker);
+  else
+    output_tile(call, tile, worker);
+}
+
 /* What follows the encoder's layers in a tile. */
 static void finish_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker) {
   struct cpu *cpu = call->cpu;
@@ -87,13 +116,13 @@ static void finish_tile(const struct cpu_call *call, struct cpu_tile tile, int32
     return;
   if (!cpu->keys_ready)
     attention_keys(cpu, &cpu->workers[worker], tile);
-  decoder_tile(call, tile, worker);
+  decode_tile(call, tile, worker);
 }
 
 static void task_whole(void *argument, int32_t index, int32_t worker) {
   struct cpu_call call = *(const struct cpu_call *)argument;
   const struct cpu_tile tile = plan_tile(call.cpu->batch, call.tiles, index);
-  for (call.layer = 0; call.layer < call.cpu->config.layers; call.layer++)
+  for (call.layer = 0; call.layer < call.cpu->structure->encoder.count; call.layer++)
     encoder_layer(&call, tile, worker, -1);
   call.layer--;
   finish_tile(&call, tile, worker);
@@ -104,10 +133,9 @@ static void task_direction(void *argument, int32_t index, int32_t worker) {
   encoder_layer(call, plan_tile(call->cpu->batch, call->tiles, index / 2), worker, index % 2);
 }
 
-static void task_merge(void *argument, int32_t index, int32_t worker) {
+static void task_layer_finish(void *argument, int32_t index, int32_t worker) {
   const struct cpu_call *call = argument;
-  (void)worker;
-  encoder_merge(call, plan_tile(call->cpu->batch, call->tiles, index));
+  encoder_finish(call, plan_tile(call->cpu->batch, call->tiles, index), worker);
 }
 
 static void task_finish(void *argument, int32_t index, int32_t worker) {
@@ -115,30 +143,58 @@ static void task_finish(void *argument, int32_t index, int32_t worker) {
   finish_tile(call, plan_tile(call->cpu->batch, call->tiles, index), worker);
 }
 
+static void task_keys(void *argument, int32_t index, int32_t worker) {
+  const struct cpu_call *call = argument;
+  struct cpu *cpu = call->cpu;
+  attention_keys(cpu, &cpu->workers[worker], plan_tile(cpu->batch, call->tiles, index));
+}
+
+/* A tile of a decoding whose rows attend to any encoded rows. */
+static void task_rows(void *argument, int32_t index, int32_t worker) {
+  const struct cpu_call *call = argument;
+  decode_tile(call, plan_tile(call->decoding->batch, call->tiles, index), worker);
+}
+
+/* Decodes rows that the caller names: whatever they may attend to must be ready first. */
+static void rows_work(struct cpu_call *call) {
+  struct cpu *cpu = call->cpu;
+  struct cpu_plan plan = plan_call(cpu, false, cpu->batch, cpu->time, 1);
+  call->tiles = plan.decode_tiles;
+  if (!cpu->keys_ready)
+    pool_run(cpu->pool, plan.threads, call->tiles, task_keys, call);
+  plan = plan_call(cpu, false, call->decoding->batch, cpu->time, call->decoding->steps);
+  call->tiles = plan.decode_tiles;
+  pool_run(cpu->pool, plan.threads, call->tiles, task_rows, call);
+}
+
 /* Encodes, and decodes where call->decoding is not NULL. */
 static cuseq_status cpu_work(struct cpu_call *call) {
   struct cpu *cpu = call->cpu;
   const struct backend_input *input = call->input;
   const int32_t steps = call->decoding ? call->decoding->steps : 0;
+  call_begin(cpu);
   if (input) {
     plan_order(cpu, input->lengths, input->batch, input->time);
     cpu->keys_ready = false;
   }
   const struct cpu_plan plan = plan_call(cpu, input != NULL, cpu->batch, cpu->time, steps);
   call->tiles = plan.encode_tiles;
-  if (input && plan.whole) {
+  if (call->decoding && call->decoding->rows) {
+    rows_work(call);
+  } else if (input && plan.whole) {
     pool_run(cpu->pool, plan.threads, plan.encode_tiles, task_whole, call);
   } else {
-    for (call->layer = 0; input && call->layer < cpu->config.layers; call->layer++) {
+    for (call->layer = 0; input && call->layer < cpu->structure->encoder.count; call->layer++) {
       pool_run(cpu->pool, plan.threads, 2 * plan.encode_tiles, task_direction, call);
-      if (cpu->sides)
-        pool_run(cpu->pool, plan.threads, plan.encode_tiles, task_merge, call);
+      if (layer_finishes(&cpu->structure->encoder.layers[call->layer]))
+        pool_run(cpu->pool, plan.threads, plan.encode_tiles, task_layer_finish, call);
     }
+    call->layer = cpu->structure->encoder.count - 1;
     call->tiles = plan.decode_tiles;
     pool_run(cpu->pool, plan.threads, plan.decode_tiles, task_finish, call);
   }
   cpu->keys_ready = cpu->keys_ready || call->decoding;
-  return CUSEQ_STATUS_OK;
+  return call_end(cpu);
 }
 
 static cuseq_status cpu_encode(void *state, const struct backend_input *input,
@@ -149,6 +205,11 @@ static cuseq_status cpu_encode(void *state, const struct backend_input *input,
 
 static cuseq_status cpu_decode(void *state, const cuseq_decoding *decoding) {
   struct cpu_call call = {.cpu = state, .decoding = decoding};
+  return cpu_work(&call);
+}
+
+static cuseq_status cpu_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+  struct cpu_call call = {.cpu = state, .decoding = decoding, .log_outputs = log_outputs};
   return cpu_work(&call);
 }
 
@@ -173,16 +234,17 @@ static void task_attend(void *argument, int32_t index, int32_t worker) {
   const struct cpu_tile tile = plan_tile(cpu->batch, call->tiles, index);
   if (!cpu->keys_ready)
     attention_keys(cpu, &cpu->workers[worker], tile);
-  decoder_attend(cpu, tile, worker, call->hidden, call->context, call->alphas);
+  initial_attend(cpu, tile, worker, call->hidden, call->context, call->alphas);
 }
 
 static cuseq_status cpu_attend(void *state, const float *hidden, float *context, float *alphas) {
   struct cpu *cpu = state;
   const struct cpu_plan plan = plan_call(cpu, false, cpu->batch, cpu->time, 1);
   struct attend_call call = {cpu, hidden, context, alphas, plan.decode_tiles};
+  call_begin(cpu);
   pool_run(cpu->pool, plan.threads, plan.decode_tiles, task_attend, &call);
   cpu->keys_ready = true;
-  return CUSEQ_STATUS_OK;
+  return call_end(cpu);
 }
 
 const struct backend backend_cpu = {
@@ -192,5 +254,6 @@ const struct backend backend_cpu = {
     .encode = cpu_encode,
     .attend = cpu_attend,
     .decode = cpu_decode,
+    .step = cpu_step,
     .run = cpu_run,
 };

@@ -1,5 +1,5 @@
 /* The cpu backend's state: packed weights, what is encoded, and a workspace per thread. All of it lies in one
- * block that is made at open. */
+ * block that is made at open. It walks the model's lowered structure. */
 #ifndef CUSEQ_CPU_CPU_H
 #define CUSEQ_CPU_CPU_H
 
@@ -8,137 +8,223 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pool.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
-/* Packed weights; see kernels.h for the layouts. */
-struct cpu_weights {
-  struct cpu_lstm (*encoder)[2]; /* [layers] */
-  struct cpu_lstm decoder;
-  struct cpu_dense keys; /* scores with keys, more than one unit: a -> keys, with the bias               */
-  const float *key;      /* keys of one unit: [A] padded with zeros, and key_bias                        */
-  float key_bias;
-  struct cpu_dense query;   /* s -> query; score general: s -> G s                                          */
-  struct cpu_energy energy; /* scores with keys                                                             */
-  struct cpu_dense initial_h;
-  struct cpu_dense initial_c;
-  struct cpu_dense output;
-  const float *embedding; /* [V,E] or NULL */
+/* ---- packed weights; kernels.h has the layouts ---- */
+
+/* Dense layers one after the other. */
+struct cpu_chain {
+  int32_t count;
+  struct cpu_dense layers[STRUCTURE_MAX_DENSE];
+  cuseq_activation activation[STRUCTURE_MAX_DENSE]; /* linear where the kernels that follow apply it */
 };
+
+struct cpu_encoder_layer {
+  struct cpu_cell cells[2];
+  struct cpu_chain dense;
+};
+
+struct cpu_decoder_layer {
+  struct cpu_cell cell;
+  struct cpu_chain initial_h, initial_c;
+};
+
+struct cpu_weights {
+  struct cpu_encoder_layer *encoder; /* [layers] */
+  struct cpu_decoder_layer *decoder; /* [layers] */
+  struct cpu_chain keys;             /* a -> key; of layered energies scaled, with the bias                */
+  const float *key;                  /* layered energies of one unit: [A] padded with zeros, and key_bias   */
+  float key_bias;
+  struct cpu_chain query; /* what asks -> query; of layered energies scaled                      */
+  struct cpu_chain values;
+  struct cpu_energy energy; /* layered energies */
+  struct cpu_chain asking;  /* the state that asks without a decoder */
+  struct cpu_chain attentional;
+  struct cpu_chain *heads; /* [heads] */
+};
+
+/* ---- one thread's room for one tile of rows ---- */
 
 /* How many rows of steps are projected at a time: two register blocks. */
 enum { PROJECTED_ROWS = 12 };
 
-/* One thread's room for one tile of rows. Strides are padded widths. */
+/* Strides are padded widths. */
 struct cpu_worker {
-  struct cpu_lstm_row *rows[2]; /* [tile_rows] per direction                                                */
-  float
-      *narrowed[2]; /* [max(tile_rows, PROJECTED_ROWS)][features] float64 input, per direction             */
-  float
-      *projected[2]; /* [PROJECTED_ROWS][4 x units] the input's part of some steps' sums, per direction     */
-  float *cells[2];   /* [tile_rows][units] cell states                                           */
-  const float **pointers; /* [max(tile_rows, CPU_LANES)]                                              */
-  float *hidden[2];       /* [tile_rows][state] the decoder's states, this step's and the last one's  */
-  float *cell;            /* [tile_rows][state]                                                       */
-  float *context;         /* [tile_rows][annotation]                                                  */
-  float *query;           /* [tile_rows][query_width]                                                 */
-  float *logits;          /* [tile_rows][outputs]                                                     */
-  float *energies;        /* [time]                                                                   */
-  float *scratch;         /* of the energies, and of the keys                                         */
-  int32_t *active;        /* [tile_rows] the tile's rows that have not ended                          */
-  int32_t *token;         /* [tile_rows]                                                              */
+  /* the encoder's, per direction */
+  struct cpu_cell_row *rows[2]; /* [tile_rows] */
+  float *narrowed[2];           /* [max(tile_rows, PROJECTED_ROWS)][features] float64 input */
+  float *projected[2];          /* [PROJECTED_ROWS][4 x units] the input's part of some steps' sums */
+  float *states[2];             /* [tile_rows][units] what a cell keeps beside h */
+  float *gates[2];              /* [tile_rows][4 x units] of GRUs with their reset before the product */
+  float *merged;                /* [CPU_LANES][widest] positions of a layer that is not done with its cells */
+  const float **pointers;       /* [max(tile_rows, CPU_LANES)] */
+  /* the decoder's */
+  float *hidden[2];   /* [tile_rows][states] all layers' states, this step's and the last one's */
+  float *kept;        /* [tile_rows][states] */
+  float *given;       /* [tile_rows][states] what residual layers give */
+  float *context;     /* [tile_rows][context] */
+  float *attentional; /* [tile_rows][attentional] */
+  float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors */
+  float *read;        /* [tile_rows][widest] vectors side by side, and what chains compute in */
+  float *chained;     /* [tile_rows][widest] the other half of what chains compute in */
+  float *query;       /* [tile_rows][key] */
+  float *energies;    /* [time] */
+  float *scratch;     /* of the energies, and of the keys */
+  int32_t *active;    /* [tile_rows] the tile's rows that have not ended */
+  int32_t *token;     /* [tile_rows] */
+  int32_t *encoded;   /* [tile_rows] the encoded row that each one attends to */
+  int32_t *number;    /* [tile_rows] its number in the caller's arrays */
 };
 
 struct cpu {
   const struct cpu_kernels *kernels;
   struct cpu_pool *pool;
   void *memory; /* what the arena cuts up */
-  cuseq_config config;
+  cuseq_model *model;
+  const struct structure *structure; /* as lowered */
   struct backend_limits limits;
   struct cpu_weights weights;
-  int32_t directions;
-  bool keyed; /* the score has keys: concat, additive */
 
   /* padded widths */
-  size_t units_stride;      /* H */
-  size_t annotation_stride; /* A */
-  size_t state_stride;      /* S */
+  size_t units_stride;  /* the widest direction of a layer */
+  size_t layer_stride;  /* a row of `layers`: time x the widest layer, spread over the cache's sets */
+  size_t side_stride;   /* a row of `sides`: time x two directions */
+  size_t final_stride;  /* all layers' final states */
+  size_t states_stride; /* all decoder layers' states, each padded */
+  size_t state_offset[STRUCTURE_MAX_DECODER_LAYERS];
+  size_t context_stride;
+  size_t attentional_stride;
+  size_t token_stride; /* of one_hot; 0: none */
+  size_t read_stride;  /* the widest vectors that are read side by side, or that a chain computes */
+  size_t key_rows;     /* units of layered keys, in whole vectors */
   size_t query_stride;
-  size_t output_stride;
-  size_t final_stride; /* D*H */
-  size_t key_rows;     /* units of the keys, in whole vectors */
-  size_t layer_stride; /* a row of `layers`: time x A, an odd number of lines so that rows spread over the
-                          cache */
-  size_t side_stride;  /* a row of `sides` */
+  size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 */
+  size_t value_stride; /* of values that are not the annotations themselves; 0 */
 
   /* for whole batches */
-  float *layers[2]; /* [batch][layer_stride] a layer's output; [0] ends as the annotations; [1] from 2 layers
-                       on */
-  float *sides;     /* [batch][side_stride] h_fw, h_bw apart, for merges other than concat                */
-  float *keys;      /* [batch][key_rows][time] (the time of the call, padded)                             */
-  int32_t *key_powers; /* [batch] whether the row's keys are kept as powers of two: see kernels.h        */
-  float *final_h; /* [batch][final_stride] the last layer's final states                                */
+  float *layers
+      [2]; /* [batch][layer_stride] a layer's output; [0] ends as the annotations; [1] from 2 layers on */
+  float *sides; /* [batch][side_stride] hidden states apart, for layers that are not done with their cells */
+  float *
+      keys; /* [batch][key_rows][time] (the time of the call, padded); of inner products [time][key_stride] */
+  float *values;       /* [batch][time][value_stride] */
+  int32_t *key_powers; /* [batch] whether the row's keys are kept as powers of two: see kernels.h */
+  float *final_h;      /* [batch][final_stride] */
   float *final_c;
-  const float *zeros; /* as long as any state                                                               */
-  int32_t *lengths;   /* [batch]                                                                            */
-  int32_t *order;     /* [batch] rows by length, longest first                                              */
-  int32_t *counts;    /* [time + 1] to sort by                                                              */
+  const float *zeros; /* as long as any state */
+  int32_t *lengths;   /* [batch] */
+  int32_t *order;     /* [batch] rows by length, longest first */
+  int32_t *counts;    /* [time + 1] to sort by */
 
   struct cpu_worker *workers; /* [threads] */
-  int32_t tile_rows;          /* the most rows in a tile                                                    */
+  int32_t tile_rows;          /* the most rows in a tile */
 
   /* what is encoded */
   int32_t batch;
   int32_t time;
   bool keys_ready;
+
+  _Atomic uint64_t fault; /* the first row of the call that left float32's range; see backend.h */
 };
+
+/* Notes that a row did, at a step of the decoder or at 0, in any thread. */
+void cpu_note(struct cpu *cpu, size_t row, int32_t step, enum backend_stage stage);
+
+/* Checks an array of a row, and notes what is not finite. */
+static inline void cpu_check(struct cpu *cpu, size_t row, int32_t step, enum backend_stage stage,
+                             const float *x, int32_t count) {
+  if (!cpu->kernels->finite(x, count, false))
+    cpu_note(cpu, row, step, stage);
+}
 
 /* One call's parts, for the tasks of the pool. */
 struct cpu_call {
   struct cpu *cpu;
-  const struct backend_input *input; /* NULL: nothing is encoded                                            */
+  const struct backend_input *input; /* NULL: nothing is encoded */
   const cuseq_encoding *encoding;
-  const cuseq_decoding *decoding; /* NULL: nothing is decoded                                               */
+  const cuseq_decoding *decoding; /* NULL: nothing is decoded */
+  float *log_outputs;             /* of a search's step; else NULL */
   int32_t layer;
   int32_t tiles;
 };
 
-/* Rows order[first .. first + count - 1]. */
+/* Rows `first` .. first + count - 1: of the encoded rows by length, or of a decoding's. */
 struct cpu_tile {
   int32_t first;
   int32_t count;
 };
 
 /* weights.c: packs the model's weights, or adds up what they take. */
-void weights_pack(struct cpu *cpu, const cuseq_model *model, struct cpu_arena *arena);
+void weights_pack(struct cpu *cpu, struct cpu_arena *arena);
 
 /* workspace.c: strides, and everything that is not weights; the same two passes. */
 void workspace_sizes(struct cpu *cpu);
 void workspace_take(struct cpu *cpu, struct cpu_arena *arena);
 
-/* encoder.c: one layer of a tile: direction 0, 1, or -1 for all and the merge; and what follows the
- * directions. */
+/* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual, a dense layer. */
+bool layer_finishes(const struct encoder_layer *layer);
+
+/* The stride of a layer's positions, and where the final states of a direction lie among all. */
+static inline size_t layer_position(const struct encoder_layer *layer) {
+  return arena_padded(layer->width);
+}
+int32_t final_offset(const struct structure *structure, int32_t layer, int direction);
+
+/* The buffer that layer `layer` writes: the last one's is 0. */
+static inline float *layer_output(const struct cpu *cpu, int32_t layer) {
+  return cpu->layers[(cpu->structure->encoder.count - 1 - layer) & 1];
+}
+/* A row of the annotations, and the stride of its positions. */
+static inline const float *annotations_of(const struct cpu *cpu, int32_t row) {
+  return cpu->layers[0] + (size_t)row * cpu->layer_stride;
+}
+static inline size_t annotation_stride(const struct cpu *cpu) {
+  return arena_padded(cpu->structure->encoder.width);
+}
+
+/* encoder.c: one layer of a tile: direction 0, 1, or -1 for all that it has and what follows them. */
 void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t worker, int32_t direction);
-void encoder_merge(const struct cpu_call *call, struct cpu_tile tile);
-/* Zeros past the rows' lengths in the caller's annotations. */
+/* encoder_finish.c: what follows the directions; zeros past the rows' lengths in the caller's annotations. */
+void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 
-/* attention.c: the keys of a tile; and one step: context and alphas of `count` rows, tile-local numbers in
- * worker->active, from hidden states at hidden + i*state_stride, into worker->context and the caller's
- * arrays. */
+/* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written, end in `out`,
+ * with `spare` of the same size for what lies between. A chain of no layers copies. */
+void chain_run(const struct cpu *cpu, const struct cpu_chain *chain, const float **in, int32_t width,
+               int32_t count, float *out, float *spare, size_t stride);
+
+/* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and one step:
+ * context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at asks[n], into
+ * worker->context and the caller's arrays. */
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile);
 struct attention_out {
-  float *contexts; /* row b's at b*context_stride; NULL: not wanted                                         */
+  float *contexts; /* the caller's row b at b*context_stride; NULL: not wanted */
   float *alphas;
   size_t context_stride;
   size_t alpha_stride;
+  int32_t step; /* the decoder's, from 1 on                                                              */
 };
-void attention_step(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile, int32_t count,
-                    const float *hidden, struct attention_out out);
+void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, const float **asks,
+                    struct attention_out out);
 
-/* decoder.c: all steps of a tile. */
-void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
-/* One attention step of a tile; initial NULL: the model's initial state. */
-void decoder_attend(struct cpu *cpu, struct cpu_tile tile, int32_t worker, const float *initial,
+/* initial.c: the states of rows before the first step, [count][stride]; worker->encoded says which rows. */
+void initial_state(struct cpu *cpu, struct cpu_worker *worker, int32_t count,
+                   const struct initial_structure *initial, const struct cpu_chain *dense, int32_t units,
+                   float *state, size_t stride);
+/* One attention step of a tile for the caller's states; NULL: as the model says. */
+void initial_attend(struct cpu *cpu, struct cpu_tile tile, int32_t worker, const float *hidden,
                     float *context, float *alphas);
+
+/* decoder.c: all steps of a tile of a decoding. */
+void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
+/* output.c: the heads of models without a decoder. */
+void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
+/* Whether the logits of a head give finite outputs. */
+bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits);
+/* The last activation of a head over `units` logits in whole vectors, which are overwritten: *token receives the
+ * argmax, and `out` [units] the outputs where it is not NULL. */
+void output_activate(const struct cpu *cpu, const struct head *head, float *logits, float *out,
+                     int32_t *token);
 
 #endif

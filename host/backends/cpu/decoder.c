@@ -1,175 +1,413 @@
-/* The decoder over one tile: every step attends, feeds the cell and makes the output for the rows not yet
- * ended. */
+/* The decoder over one tile: every step attends, feeds the cells, layer by layer, and makes the output for the rows that
+ * have not ended. */
 #include "backends/cpu/cpu.h"
 
+#include <math.h>
 #include <string.h>
-
-/* A state before the first step of the tile's rows: the caller's, or the model's from the encoder's final
- * state. */
-static void initial_state(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile,
-                          const float *given, const float *final, const struct cpu_dense *dense,
-                          float *state) {
-  const size_t S = (size_t)cpu->config.state_units, stride = cpu->state_stride;
-  const int32_t *order = cpu->order + tile.first;
-  memset(state, 0, (size_t)tile.count * stride * sizeof *state);
-  if (!given && cpu->config.initial_state == CUSEQ_INITIAL_STATE_DENSE) {
-    for (int32_t i = 0; i < tile.count; i++)
-      worker->pointers[i] = final + (size_t)order[i] * cpu->final_stride;
-    cpu->kernels->dense(dense, worker->pointers, tile.count, state, stride);
-    for (int32_t i = 0; i < tile.count; i++) {
-      float *row = state + (size_t)i * stride;
-      cpu->kernels->activate(cpu->config.initial_activation, row, cpu->config.state_units);
-      memset(row + S, 0, (stride - S) * sizeof *row);
-    }
-    return;
-  }
-  for (int32_t i = 0; i < tile.count; i++) {
-    const size_t b = (size_t)order[i];
-    const float *from = given ? given + b * S
-                        : cpu->config.initial_state == CUSEQ_INITIAL_STATE_ENCODER
-                            ? final + b * cpu->final_stride
-                            : cpu->zeros;
-    memcpy(state + (size_t)i * stride, from, S * sizeof *state);
-  }
-}
-
-static void all_active(struct cpu_worker *worker, int32_t count) {
-  for (int32_t i = 0; i < count; i++)
-    worker->active[i] = i;
-}
-
-void decoder_attend(struct cpu *cpu, struct cpu_tile tile, int32_t thread, const float *initial,
-                    float *context, float *alphas) {
-  struct cpu_worker *worker = &cpu->workers[thread];
-  all_active(worker, tile.count);
-  initial_state(cpu, worker, tile, initial, cpu->final_h, &cpu->weights.initial_h, worker->hidden[0]);
-  const struct attention_out out = {context, alphas, (size_t)cpu->config.annotation_width, (size_t)cpu->time};
-  attention_step(cpu, worker, tile, tile.count, worker->hidden[0], out);
-}
 
 /* What the steps of a tile share. */
 struct run {
   struct cpu *cpu;
   struct cpu_worker *worker;
   const cuseq_decoding *decoding;
+  float *log_outputs; /* [rows, V] of a search's step; else NULL */
+  const struct decoder_structure *decoder;
   struct cpu_tile tile;
-  struct cpu_lstm_step step;
-  int32_t hidden;  /* the segment that is the previous hidden state */
-  bool zero_state; /* the first step's hidden state is zero */
-  bool output;     /* someone wants the outputs or tokens */
+  bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
+  bool output;                                   /* someone wants the outputs or tokens */
 };
 
-static void run_begin(struct run *run) {
-  const struct cpu *cpu = run->cpu;
-  const cuseq_config *config = &cpu->config;
-  const cuseq_decoding *decoding = run->decoding;
-  const struct cpu_lstm *cell = &cpu->weights.decoder;
-  const bool feedback = config->feedback == CUSEQ_FEEDBACK_OUTPUT,
-             embedded = feedback && config->embedding_units > 0;
-  struct cpu_lstm_step *step = &run->step;
-  *step = (struct cpu_lstm_step){.cell = cell, .hot_first = -1};
-  step->count[0] = config->annotation_width;
-  run->hidden = embedded ? 2 : 1;
-  if (embedded) {
-    step->first[1] = config->annotation_width;
-    step->count[1] = config->embedding_units;
-  } else if (feedback) {
-    step->hot_first = config->annotation_width;
-  }
-  step->first[run->hidden] = cell->inputs;
-  step->count[run->hidden] = cell->units;
-  step->segments = run->hidden + 1;
-  run->zero_state = !decoding->initial_h && config->initial_state == CUSEQ_INITIAL_STATE_ZEROS;
-  run->output = decoding->outputs || decoding->tokens || decoding->output_lengths || feedback;
+/* ---- what a row's vectors are ---- */
+
+static float *hidden_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
+  return run->worker->hidden[y & 1] + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer];
 }
 
-/* The cell of the active rows, from hidden[y & 1] to the other. */
-static void run_cell(struct run *run, int32_t y, int32_t count) {
-  const struct cpu *cpu = run->cpu;
-  struct cpu_worker *worker = run->worker;
-  const size_t stride = cpu->state_stride, S = (size_t)cpu->config.state_units,
-               E = (size_t)cpu->config.embedding_units;
-  struct cpu_lstm_row *rows = worker->rows[0];
-  for (int32_t n = 0; n < count; n++) {
-    const size_t i = (size_t)worker->active[n], b = (size_t)cpu->order[run->tile.first + worker->active[n]];
-    rows[n] = (struct cpu_lstm_row){.c = worker->cell + i * stride,
-                                    .out = worker->hidden[(y + 1) & 1] + i * stride};
-    rows[n].in[0] = worker->context + i * cpu->annotation_stride;
-    if (run->hidden == 2)
-      rows[n].in[1] = cpu->weights.embedding + (size_t)worker->token[i] * E;
-    rows[n].hot = worker->token[i];
-    rows[n].in[run->hidden] = worker->hidden[y & 1] + i * stride;
-    if (run->decoding->states)
-      rows[n].copy = run->decoding->states + (b * (size_t)run->decoding->steps + (size_t)y) * S;
-  }
-  struct cpu_lstm_step step = run->step;
-  if (y == 0 && run->zero_state)
-    step.segments--;
-  cpu->kernels->lstm_step(&step, rows, count);
+/* What layer `layer` has given in step y: its new state, or that and what it read. */
+static const float *given_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
+  return run->decoder->layers[layer].residual
+             ? run->worker->given + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer]
+             : hidden_of(run, layer, y + 1, i);
 }
 
-/* Outputs and tokens of the active rows. */
-static void run_output(struct run *run, int32_t y, int32_t count) {
+static const float *part_of(const struct run *run, enum part part, int32_t y, int32_t i) {
   const struct cpu *cpu = run->cpu;
-  const cuseq_config *config = &cpu->config;
-  const cuseq_decoding *decoding = run->decoding;
+  const struct cpu_worker *worker = run->worker;
+  switch (part) {
+  case PART_TOKEN:
+    return run->decoder->embedding_units > 0
+               ? run->decoder->embedding + (size_t)worker->token[i] * (size_t)run->decoder->embedding_units
+               : worker->one_hot + (size_t)i * cpu->token_stride;
+  case PART_CONTEXT:
+    return worker->context + (size_t)i * cpu->context_stride;
+  case PART_ATTENTIONAL:
+    return worker->attentional + (size_t)i * cpu->attentional_stride;
+  case PART_STATE:
+    break;
+  }
+  return given_of(run, run->decoder->count - 1, y, i);
+}
+
+/* The active rows' vectors side by side: pointers to where they lie, which is worker->read for more than one. */
+static void parts_read(struct run *run, const struct parts *parts, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
-  const size_t V = (size_t)config->outputs;
-  for (int32_t n = 0; n < count; n++)
-    worker->pointers[n] = worker->hidden[(y + 1) & 1] + (size_t)worker->active[n] * cpu->state_stride;
-  cpu->kernels->dense(&cpu->weights.output, worker->pointers, count, worker->logits, cpu->output_stride);
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
-    const size_t at = (size_t)cpu->order[run->tile.first + i] * (size_t)decoding->steps + (size_t)y;
-    float *logits = worker->logits + (size_t)n * cpu->output_stride;
-    worker->token[i] = cpu->kernels->argmax(logits, config->outputs);
-    if (decoding->tokens)
-      decoding->tokens[at] = worker->token[i];
-    if (!decoding->outputs)
+    if (parts->count == 1) {
+      worker->pointers[n] = part_of(run, parts->list[0], y, i);
       continue;
-    if (config->output_activation == CUSEQ_ACTIVATION_SOFTMAX)
-      cpu->kernels->softmax(logits, config->outputs, decoding->outputs + at * V);
-    else
-      memcpy(decoding->outputs + at * V, logits, V * sizeof(float));
+    }
+    float *to = worker->read + (size_t)n * run->cpu->read_stride;
+    worker->pointers[n] = to;
+    for (int32_t p = 0; p < parts->count; p++) {
+      const size_t width = (size_t)structure_part_width(run->cpu->structure, parts->list[p]);
+      memcpy(to, part_of(run, parts->list[p], y, i), width * sizeof *to);
+      to += width;
+    }
   }
 }
+
+/* ---- the beginning ---- */
+
+/* The caller's states of a layer, as rows of the worker. */
+static void states_copy(const struct run *run, const float *given, int32_t layer, float *state) {
+  const struct cpu *cpu = run->cpu;
+  const size_t units = (size_t)run->decoder->layers[layer].cell.units,
+               all = (size_t)run->decoder->state_width;
+  size_t before = 0;
+  for (int32_t l = 0; l < layer; l++)
+    before += (size_t)run->decoder->layers[l].cell.units;
+  for (int32_t i = 0; i < run->tile.count; i++) {
+    float *to = state + (size_t)i * cpu->states_stride;
+    memset(to, 0, arena_padded((int32_t)units) * sizeof *to);
+    if (given)
+      memcpy(to, given + (size_t)run->worker->number[i] * all + before, units * sizeof *to);
+  }
+}
+
+static void layer_begin(struct run *run, int32_t l) {
+  struct cpu *cpu = run->cpu;
+  struct cpu_worker *worker = run->worker;
+  const cuseq_decoding *decoding = run->decoding;
+  const struct decoder_layer *layer = &run->decoder->layers[l];
+  const struct cpu_decoder_layer *weights = &cpu->weights.decoder[l];
+  const int32_t units = layer->cell.units, count = run->tile.count;
+  const size_t stride = cpu->states_stride;
+  const bool has_c = cell_has_c(layer->cell.kind);
+  float *h = worker->hidden[0] + cpu->state_offset[l], *kept = worker->kept + cpu->state_offset[l];
+  run->zero_state[l] = !decoding->initial_h && layer->initial_h.from == INITIAL_ZEROS;
+  for (int32_t i = 0; i < count; i++)
+    memset(worker->hidden[1] + (size_t)i * stride + cpu->state_offset[l], 0,
+           arena_padded(units) * sizeof(float));
+  if (decoding->initial_h) {
+    states_copy(run, decoding->initial_h, l, h);
+    states_copy(run, has_c ? decoding->initial_c : decoding->initial_h, l, kept);
+    return;
+  }
+  initial_state(cpu, worker, count, &layer->initial_h, &weights->initial_h, units, h, stride);
+  if (has_c)
+    initial_state(cpu, worker, count, &layer->initial_c, &weights->initial_c, units, kept, stride);
+  const bool from_c = has_c && layer->initial_h.from == INITIAL_OTHER,
+             from_h = !has_c || layer->initial_c.from == INITIAL_OTHER;
+  for (int32_t i = 0; i < count; i++) {
+    const size_t at = (size_t)i * stride, bytes = arena_padded(units) * sizeof(float);
+    if (from_c)
+      memcpy(h + at, kept + at, bytes);
+    else if (from_h)
+      memcpy(kept + at, h + at, bytes);
+  }
+}
+
+/* What the step before handed on: the attentional vector, then the context. */
+static void fed_begin(struct run *run) {
+  const struct cpu *cpu = run->cpu;
+  struct cpu_worker *worker = run->worker;
+  const size_t X = (size_t)run->decoder->fed_width;
+  const size_t C = run->decoder->carries_context ? (size_t)cpu->structure->attention.context_width : 0;
+  for (int32_t i = 0; i < run->tile.count; i++) {
+    float *attentional = worker->attentional + (size_t)i * cpu->attentional_stride;
+    float *context = worker->context + (size_t)i * cpu->context_stride;
+    const float *fed = run->decoding->initial_fed;
+    memset(attentional, 0, cpu->attentional_stride * sizeof *attentional);
+    memset(context, 0, cpu->context_stride * sizeof *context);
+    if (!fed)
+      continue;
+    fed += (size_t)worker->number[i] * X;
+    memcpy(attentional, fed, (X - C) * sizeof *fed);
+    memcpy(context, fed + X - C, C * sizeof *fed);
+  }
+}
+
+static void token_set(struct run *run, int32_t i, int32_t token) {
+  struct cpu_worker *worker = run->worker;
+  if (run->cpu->token_stride > 0) {
+    float *one_hot = worker->one_hot + (size_t)i * run->cpu->token_stride;
+    one_hot[worker->token[i]] = 0.0f;
+    one_hot[token] = 1.0f;
+  }
+  worker->token[i] = token;
+}
+
+static void run_begin(struct run *run, const struct cpu_call *call) {
+  struct cpu *cpu = run->cpu;
+  struct cpu_worker *worker = run->worker;
+  const cuseq_decoding *d = call->decoding;
+  for (int32_t i = 0; i < run->tile.count; i++) {
+    const int32_t at = run->tile.first + i;
+    worker->active[i] = i;
+    worker->number[i] = d->rows ? at : cpu->order[at];
+    worker->encoded[i] = d->rows ? d->rows[at] : cpu->order[at];
+    worker->token[i] = 0;
+    if (cpu->token_stride > 0)
+      memset(worker->one_hot + (size_t)i * cpu->token_stride, 0, cpu->token_stride * sizeof(float));
+    token_set(run, i, d->previous ? d->previous[worker->number[i]] : 0);
+  }
+  for (int32_t l = 0; l < run->decoder->count; l++)
+    layer_begin(run, l);
+  fed_begin(run);
+  run->output = d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||
+                (run->decoder->feedback == FEEDBACK_OUTPUT && !d->targets);
+}
+
+/* ---- a step ---- */
+
+static void run_attend(struct run *run, int32_t y, int32_t count, const float **asks) {
+  const cuseq_decoding *d = run->decoding;
+  const size_t C = (size_t)run->cpu->structure->attention.context_width, T = (size_t)run->cpu->time,
+               Y = (size_t)d->steps;
+  const struct attention_out out = {d->contexts ? d->contexts + (size_t)y * C : NULL,
+                                    d->alphas ? d->alphas + (size_t)y * T : NULL, Y * C, Y * T, y + 1};
+  attention_step(run->cpu, run->worker, count, asks, out);
+}
+
+/* Attention that looks before the cells. */
+static void run_attend_before(struct run *run, int32_t y, int32_t count) {
+  const struct attention_structure *attention = &run->cpu->structure->attention;
+  struct cpu_worker *worker = run->worker;
+  if (!attention->present || attention->asks == ASKS_CURRENT)
+    return;
+  for (int32_t n = 0; n < count; n++) {
+    const int32_t i = worker->active[n];
+    worker->pointers[n] = attention->asks == ASKS_TOKEN ? part_of(run, PART_TOKEN, y, i)
+                                                        : hidden_of(run, attention->asked_layer, y, i);
+  }
+  run_attend(run, y, count, worker->pointers);
+}
+
+/* How the cell of a layer puts its input together. */
+static struct cpu_cell_step step_of(const struct run *run, int32_t l, int32_t y) {
+  const struct structure *s = run->cpu->structure;
+  const struct decoder_layer *layer = &run->decoder->layers[l];
+  struct cpu_cell_step step = {.cell = &run->cpu->weights.decoder[l].cell, .hot_first = -1};
+  int32_t at = 0;
+  for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
+    const enum part part = run->decoder->reads.list[p];
+    const int32_t width = structure_part_width(s, part);
+    if (part == PART_TOKEN && run->decoder->embedding_units == 0) {
+      step.hot_first = at;
+    } else {
+      step.first[step.segments] = at;
+      step.count[step.segments++] = width;
+    }
+    at += width;
+  }
+  if (l > 0) {
+    step.count[step.segments++] = run->decoder->layers[l - 1].cell.units;
+    at = run->decoder->layers[l - 1].cell.units;
+  }
+  if (layer->reads_context) {
+    step.first[step.segments] = at;
+    step.count[step.segments++] = s->attention.context_width;
+  }
+  step.count[step.segments] = layer->cell.units;
+  step.has_hidden = y > 0 || !run->zero_state[l];
+  return step;
+}
+
+static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
+  const struct cpu *cpu = run->cpu;
+  struct cpu_worker *worker = run->worker;
+  const struct decoder_layer *layer = &run->decoder->layers[l];
+  const size_t S = (size_t)layer->cell.units, Y = (size_t)run->decoding->steps;
+  const bool last = l == run->decoder->count - 1;
+  const struct cpu_cell_step step = step_of(run, l, y);
+  struct cpu_cell_row *rows = worker->rows[0];
+  for (int32_t n = 0; n < count; n++) {
+    const int32_t i = worker->active[n];
+    int32_t s = 0;
+    rows[n] =
+        (struct cpu_cell_row){.state = worker->kept + (size_t)i * cpu->states_stride + cpu->state_offset[l],
+                              .out = hidden_of(run, l, y + 1, i),
+                              .hot = worker->token[i]};
+    rows[n].gates =
+        worker->gates[0] ? worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units) : NULL;
+    for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++)
+      if (run->decoder->reads.list[p] != PART_TOKEN || run->decoder->embedding_units > 0)
+        rows[n].in[s++] = part_of(run, run->decoder->reads.list[p], y, i);
+    if (l > 0)
+      rows[n].in[s++] = given_of(run, l - 1, y, i);
+    if (layer->reads_context)
+      rows[n].in[s++] = part_of(run, PART_CONTEXT, y, i);
+    rows[n].in[s] = hidden_of(run, l, y, i);
+    if (last && run->decoding->states && !layer->residual)
+      rows[n].copy = run->decoding->states + ((size_t)worker->number[i] * Y + (size_t)y) * S;
+  }
+  cpu->kernels->cell_step(&step, rows, count);
+}
+
+/* A residual layer gives its state and what it read of the layer below. */
+static void run_residual(struct run *run, int32_t l, int32_t y, int32_t count) {
+  const struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  const size_t S = (size_t)run->decoder->layers[l].cell.units, Y = (size_t)run->decoding->steps;
+  for (int32_t n = 0; n < count && run->decoder->layers[l].residual; n++) {
+    const int32_t i = worker->active[n];
+    const float *below = given_of(run, l - 1, y, i), *h = hidden_of(run, l, y + 1, i);
+    float *given = worker->given + (size_t)i * cpu->states_stride + cpu->state_offset[l];
+    for (size_t j = 0; j < S; j++)
+      given[j] = h[j] + below[j];
+    if (l == run->decoder->count - 1 && run->decoding->states)
+      memcpy(run->decoding->states + ((size_t)worker->number[i] * Y + (size_t)y) * S, given,
+             S * sizeof *given);
+  }
+}
+
+static void run_layers(struct run *run, int32_t y, int32_t count) {
+  const struct attention_structure *attention = &run->cpu->structure->attention;
+  struct cpu_worker *worker = run->worker;
+  for (int32_t l = 0; l < run->decoder->count; l++) {
+    run_layer(run, l, y, count);
+    run_residual(run, l, y, count);
+    if (!attention->present || attention->asks != ASKS_CURRENT || attention->asked_layer != l)
+      continue;
+    for (int32_t n = 0; n < count; n++)
+      worker->pointers[n] = given_of(run, l, y, worker->active[n]);
+    run_attend(run, y, count, worker->pointers);
+  }
+}
+
+static void run_attentional(struct run *run, int32_t y, int32_t count) {
+  const struct cpu *cpu = run->cpu;
+  struct cpu_worker *worker = run->worker;
+  const struct attentional_structure *attentional = &run->decoder->attentional;
+  if (!attentional->present)
+    return;
+  parts_read(run, &attentional->parts, y, count);
+  chain_run(cpu, &cpu->weights.attentional, worker->pointers, attentional->dense.inputs, count,
+            worker->chained, NULL, cpu->read_stride);
+  for (int32_t n = 0; n < count; n++)
+    memcpy(worker->attentional + (size_t)worker->active[n] * cpu->attentional_stride,
+           worker->chained + (size_t)n * cpu->read_stride, cpu->attentional_stride * sizeof(float));
+}
+
+/* Row i's states after `y` steps. */
+static void run_check_states(struct run *run, int32_t i, int32_t y) {
+  struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  const size_t row = (size_t)worker->number[i];
+  for (int32_t l = 0; l < run->decoder->count; l++) {
+    const int32_t units = run->decoder->layers[l].cell.units;
+    cpu_check(cpu, row, y, BACKEND_STAGE_DECODER, hidden_of(run, l, y, i), units);
+    cpu_check(cpu, row, y, BACKEND_STAGE_DECODER,
+              worker->kept + (size_t)i * cpu->states_stride + cpu->state_offset[l], units);
+  }
+  if (run->decoder->attentional.present)
+    cpu_check(cpu, row, y, BACKEND_STAGE_DECODER, worker->attentional + (size_t)i * cpu->attentional_stride,
+              run->decoder->attentional.dense.units);
+}
+
+/* Outputs and tokens of the active rows; the next step's token. */
+static void run_output(struct run *run, int32_t y, int32_t count) {
+  struct cpu *cpu = run->cpu;
+  const struct head *head = &cpu->structure->output.heads[0];
+  const cuseq_decoding *d = run->decoding;
+  struct cpu_worker *worker = run->worker;
+  const size_t V = (size_t)head->units, Y = (size_t)d->steps;
+  float *const ends[2] = {worker->chained, worker->read};
+  parts_read(run, &head->parts, y, count);
+  /* what is read side by side lies in worker->read: the first layer must not write there */
+  const int32_t layers = head->layers.count;
+  chain_run(cpu, &cpu->weights.heads[0], worker->pointers, head->inputs, count, ends[(layers - 1) & 1],
+            ends[layers & 1], cpu->read_stride);
+  for (int32_t n = 0; n < count; n++) {
+    const int32_t i = worker->active[n];
+    const size_t at = (size_t)worker->number[i] * Y + (size_t)y;
+    /* logarithms are made of the logits: of a probability that vanishes there is none */
+    float *logits = ends[(layers - 1) & 1] + (size_t)n * cpu->read_stride;
+    float *logs =
+        run->log_outputs ? run->log_outputs + at * V : ends[layers & 1] + (size_t)n * cpu->read_stride;
+    int32_t token;
+    if (!output_finite(cpu, head, logits)) {
+      run_check_states(run, i, y + 1);
+      cpu_note(cpu, (size_t)worker->number[i], y + 1, BACKEND_STAGE_OUTPUTS);
+    }
+    if (run->log_outputs || d->log_probabilities)
+      cpu->kernels->log_softmax(logits, head->units, logs);
+    output_activate(cpu, head, logits, d->outputs ? d->outputs + at * V : NULL, &token);
+    if (d->tokens)
+      d->tokens[at] = token;
+    const int32_t next = d->targets ? d->targets[at] : token;
+    if (d->log_probabilities)
+      d->log_probabilities[at] = logs[next];
+    token_set(run, i, next);
+  }
+}
+
+/* ---- the end ---- */
 
 /* Row i made its last step, step y - 1: the state to go on from, and zeros in the steps that it does not
  * make. */
 static void run_end_row(struct run *run, int32_t i, int32_t y) {
   const struct cpu *cpu = run->cpu;
-  const cuseq_config *config = &cpu->config;
-  const cuseq_decoding *decoding = run->decoding;
-  const size_t b = (size_t)cpu->order[run->tile.first + i], S = (size_t)config->state_units;
-  const size_t at = (size_t)i * cpu->state_stride;
-  if (decoding->final_h)
-    memcpy(decoding->final_h + b * S, run->worker->hidden[y & 1] + at, S * sizeof(float));
-  if (decoding->final_c)
-    memcpy(decoding->final_c + b * S, run->worker->cell + at, S * sizeof(float));
-  if (decoding->output_lengths)
-    decoding->output_lengths[b] = y;
-  const struct {
-    float *array;
-    size_t width;
-  } arrays[] = {{decoding->contexts, (size_t)config->annotation_width},
-                {decoding->alphas, (size_t)cpu->time},
-                {decoding->states, S},
-                {decoding->outputs, (size_t)config->outputs}};
-  const size_t first = b * (size_t)decoding->steps + (size_t)y, count = (size_t)(decoding->steps - y);
-  for (int32_t k = 0; k < 4; k++)
-    if (arrays[k].array)
-      memset(arrays[k].array + first * arrays[k].width, 0, count * arrays[k].width * sizeof(float));
-  for (size_t k = 0; k < count && decoding->tokens; k++)
-    decoding->tokens[first + k] = config->end_token;
+  const struct cpu_worker *worker = run->worker;
+  const cuseq_decoding *d = run->decoding;
+  const size_t b = (size_t)worker->number[i], all = (size_t)run->decoder->state_width;
+  const size_t X = (size_t)run->decoder->fed_width;
+  const size_t C = run->decoder->carries_context ? (size_t)cpu->structure->attention.context_width : 0;
+  size_t before = 0;
+  run_check_states(run, i, y); /* states that were not finite at an earlier step are not at the last one */
+  for (int32_t l = 0; l < run->decoder->count; l++) {
+    const size_t units = (size_t)run->decoder->layers[l].cell.units;
+    const bool has_c = cell_has_c(run->decoder->layers[l].cell.kind);
+    const float *kept = worker->kept + (size_t)i * cpu->states_stride + cpu->state_offset[l];
+    if (d->final_h)
+      memcpy(d->final_h + b * all + before, hidden_of(run, l, y, i), units * sizeof(float));
+    if (d->final_c)
+      memcpy(d->final_c + b * all + before, has_c ? kept : cpu->zeros, units * sizeof(float));
+    before += units;
+  }
+  if (d->final_fed) {
+    memcpy(d->final_fed + b * X, worker->attentional + (size_t)i * cpu->attentional_stride,
+           (X - C) * sizeof(float));
+    memcpy(d->final_fed + b * X + X - C, worker->context + (size_t)i * cpu->context_stride,
+           C * sizeof(float));
+  }
+  if (d->output_lengths)
+    d->output_lengths[b] = y;
+  const size_t first = (size_t)y, count = (size_t)(d->steps - y);
+  for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS && count > 0; array++) {
+    if (call_arrays[array].structure != CALL_DECODING || call_arrays[array].rows != CALL_PER_STEP ||
+        array == BACKEND_TOKENS || !call_pointer(array, d))
+      continue;
+    const size_t width = call_row_elements(&cpu->model->config, array, cpu->time, 1);
+    float *to = (float *)call_pointer(array, d) + (b * (size_t)d->steps + first) * width;
+    memset(to, 0, count * width * sizeof *to);
+  }
+  for (size_t k = 0; k < count && d->tokens; k++)
+    d->tokens[b * (size_t)d->steps + first + k] = run->decoder->end_token >= 0 ? run->decoder->end_token : 0;
 }
 
-/* Takes the rows that emitted the end token off the active ones; returns how many are left. */
+/* Takes the rows that are done off the active ones: those that emitted the end token, or whose targets end; returns how
+ * many are left. */
 static int32_t run_drop_ended(struct run *run, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
+  const cuseq_decoding *d = run->decoding;
   int32_t left = 0;
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
-    if (worker->token[i] == run->cpu->config.end_token)
+    const bool ended = d->targets ? d->target_lengths && d->target_lengths[worker->number[i]] == y + 1
+                                  : worker->token[i] == run->decoder->end_token;
+    if (ended)
       run_end_row(run, i, y + 1);
     else
       worker->active[left++] = i;
@@ -180,34 +418,30 @@ static int32_t run_drop_ended(struct run *run, int32_t y, int32_t count) {
 void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thread) {
   struct cpu *cpu = call->cpu;
   const cuseq_decoding *decoding = call->decoding;
-  if (!cpu->config.has_decoder) {
-    decoder_attend(cpu, tile, thread, decoding->initial_h, decoding->contexts, decoding->alphas);
-    return;
-  }
-  struct cpu_worker *worker = &cpu->workers[thread];
-  struct run run = {.cpu = cpu, .worker = worker, .decoding = decoding, .tile = tile};
-  const size_t A = (size_t)cpu->config.annotation_width, T = (size_t)cpu->time, Y = (size_t)decoding->steps;
-  const bool ends = cpu->config.end_token >= 0;
-  run_begin(&run);
-  all_active(worker, tile.count);
-  initial_state(cpu, worker, tile, decoding->initial_h, cpu->final_h, &cpu->weights.initial_h,
-                worker->hidden[0]);
-  initial_state(cpu, worker, tile, decoding->initial_c, cpu->final_c, &cpu->weights.initial_c, worker->cell);
-  memset(worker->hidden[1], 0, (size_t)tile.count * cpu->state_stride * sizeof(float));
-  for (int32_t i = 0; i < tile.count; i++)
-    worker->token[i] = decoding->previous ? decoding->previous[cpu->order[tile.first + i]] : 0;
+  struct run run = {.cpu = cpu,
+                    .worker = &cpu->workers[thread],
+                    .decoding = decoding,
+                    .log_outputs = call->log_outputs,
+                    .decoder = &cpu->structure->decoder,
+                    .tile = tile};
+  const bool ends = decoding->targets ? decoding->target_lengths != NULL : run.decoder->end_token >= 0;
   int32_t count = tile.count, y = 0;
+  run_begin(&run, call);
   for (; y < decoding->steps && count > 0; y++) {
-    const struct attention_out out = {decoding->contexts ? decoding->contexts + (size_t)y * A : NULL,
-                                      decoding->alphas ? decoding->alphas + (size_t)y * T : NULL, Y * A,
-                                      Y * T};
-    attention_step(cpu, worker, tile, count, worker->hidden[y & 1], out);
-    run_cell(&run, y, count);
-    if (run.output || ends)
+    run_attend_before(&run, y, count);
+    run_layers(&run, y, count);
+    run_attentional(&run, y, count);
+    if (run.output || (ends && !decoding->targets))
       run_output(&run, y, count);
+    else if (decoding->targets)
+      for (int32_t n = 0; n < count; n++)
+        token_set(
+            &run, run.worker->active[n],
+            decoding->targets[(size_t)run.worker->number[run.worker->active[n]] * (size_t)decoding->steps +
+                              (size_t)y]);
     if (ends)
       count = run_drop_ended(&run, y, count);
   }
   for (int32_t n = 0; n < count; n++)
-    run_end_row(&run, worker->active[n], y);
+    run_end_row(&run, run.worker->active[n], y);
 }

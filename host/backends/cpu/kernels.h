@@ -6,6 +6,7 @@
 #define CUSEQ_CPU_KERNELS_H
 
 #include "cuseq/cuseq.h"
+#include "model/structure.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,11 +25,24 @@ struct cpu_scale {
 };
 struct cpu_scale cpu_scale_of(cuseq_activation activation);
 
-/* Packed weights of an LSTM cell: units in blocks of `width` (the kernels' vector), the four gates side by
- * side. Lanes past the last unit are zero. */
-struct cpu_lstm {
-  const float *weights; /* [blocks][inputs + units][i,f,c,o][width], scaled */
-  const float *bias; /* [blocks][i,f,c,o][width], scaled                                                  */
+/* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
+struct cpu_dense {
+  const float *weights; /* per group [inputs][vectors][width] */
+  const float *bias; /* [units rounded up to width]; zeros where the layer has none                       */
+  int32_t inputs;
+  int32_t units;
+};
+
+/* Packed weights of a recurrent cell: units in blocks of `width` (the kernels' vector), the gates side by side. Lanes
+ * past the last unit are zero. The four sums of a unit: LSTM i, f, c, o; GRU z, r, n of the input, n of the hidden state. */
+struct cpu_cell {
+  enum cell_kind kind;
+  bool reset_after; /* GRU */
+  const float *
+      weights; /* [blocks] of [inputs][gates][width], then [units][gates][width], scaled; a GRU with its reset
+                           before the product has no n in the second */
+  const float *bias;          /* [blocks][four sums][width], scaled */
+  struct cpu_dense candidate; /* GRU with its reset before the product: U_n, scaled */
   int32_t inputs;
   int32_t units;
   int32_t blocks;
@@ -36,34 +50,28 @@ struct cpu_lstm {
   cuseq_activation recurrent_activation;
 };
 
-enum { CPU_SEGMENTS = 3 };
+enum { CPU_SEGMENTS = STRUCTURE_MAX_PARTS + 2 };
 
-/* How a step's input is put together: z = bias + (a gathered row) + sum over segments of in[s] . weight rows.
- */
-struct cpu_lstm_step {
-  const struct cpu_lstm *cell;
+/* How a step's input is put together: sums = bias + (a gathered row) + sum over segments of in[s] . weight rows; and
+ * where `has_hidden`, in[segments] is the previous hidden state. */
+struct cpu_cell_step {
+  const struct cpu_cell *cell;
   int32_t segments;
   int32_t first[CPU_SEGMENTS]; /* the segment's first row of the weights */
-  int32_t count[CPU_SEGMENTS];
+  int32_t count[CPU_SEGMENTS]; /* of the hidden state too */
+  bool has_hidden;
   int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
-  bool started;      /* the sum starts from the rows' `start`, not from the bias */
+  bool started;      /* the sums start from the rows' `start`, not from the bias */
 };
 
-struct cpu_lstm_row {
+struct cpu_cell_row {
   const float *in[CPU_SEGMENTS]; /* [count[s]] each, any alignment */
-  float *c;           /* [blocks*width] the cell state, replaced                                  */
-  float *out;         /* [units] the new hidden state; must not overlap `in`                      */
-  float *copy;        /* [units] a second place for it, or NULL                                   */
-  int32_t hot;        /* the id to gather where hot_first >= 0                                    */
-  const float *start; /* [blocks][i,f,c,o][width] what lstm_project() made, where the step is `started` */
-};
-
-/* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
-struct cpu_dense {
-  const float *weights; /* per group [inputs][vectors][width] */
-  const float *bias; /* [units rounded up to width]; zeros where the layer has none                       */
-  int32_t inputs;
-  int32_t units;
+  float *state;                  /* [blocks*width] LSTM: c, GRU: h once more; replaced */
+  float *out;                    /* [units] the new hidden state; must not overlap `in` */
+  float *copy;                   /* [units] a second place for it, or NULL */
+  float *gates;                  /* GRU with its reset before the product: [4][blocks*width] of scratch */
+  int32_t hot;                   /* the id to gather where hot_first >= 0 */
+  const float *start; /* [blocks][four sums][width] what cell_project() made, where the step is `started` */
 };
 
 /* The energies of keyed scores: e_t = layers(act_1(key_t + query)). Keys and query come scaled for act_1. */
@@ -77,17 +85,20 @@ struct cpu_energy {
   float scale;
 };
 
+/* Which part of an attention step is not finite. */
+enum cpu_attended { CPU_ATTENDED, CPU_ATTENDED_ENERGIES, CPU_ATTENDED_CONTEXT };
+
 struct cpu_kernels {
   const char *name; /* "AVX-512", "AVX2", "portable" */
   int32_t width; /* floats in a vector                                                                    */
 
   /* One time step of `count` rows. */
-  void (*lstm_step)(const struct cpu_lstm_step *step, const struct cpu_lstm_row *rows, int32_t count);
+  void (*cell_step)(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count);
 
-  /* The first part of a step's sum for `count` rows of any steps, out = bias + in[0] . the weights of the
+  /* The first part of a step's sums for `count` rows of any steps, out = bias + in[0] . the weights of the
    * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum.
    */
-  void (*lstm_project)(const struct cpu_lstm *cell, const struct cpu_lstm_row *rows, int32_t count);
+  void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. */
   void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
@@ -98,6 +109,9 @@ struct cpu_kernels {
 
   /* x = exp(x), the same way: what the softmaxes use. */
   void (*exponential)(float *x, int32_t count);
+
+  /* out [count] = log(softmax(x [count])), the same way as softmax. */
+  void (*log_softmax)(float *x, int32_t count, float *out);
 
   /* out [count] = softmax(x [count]), out unpadded, may be x. x is read and overwritten in whole vectors;
    * what lies past count is ignored. */
@@ -127,8 +141,13 @@ struct cpu_kernels {
                    const float *query, int32_t length, float *scratch, float *e);
 
   /* e = softmax(e) over t < length, zero up to the whole vector; context [columns] = sum of e_t a_t, in whole
-   * vectors. */
-  void (*attend)(const float *a, size_t stride, int32_t columns, int32_t length, float *e, float *context);
+   * vectors. Says what of it is not finite. */
+  enum cpu_attended (*attend)(const float *a, size_t stride, int32_t columns, int32_t length, float *e,
+                              float *context);
+
+  /* Whether all of x [count] is finite; with `softmax` whether its softmax is: minus infinity gives 0 there.
+   * Whole vectors are read, and what lies past count is ignored. */
+  bool (*finite)(const float *x, int32_t count, bool softmax);
 
   /* out = in1 (op) in2 element by element: the merges sum, mul, ave. Whole vectors. */
   void (*merge)(cuseq_merge merge, const float *in1, const float *in2, int32_t count, float *out);

@@ -17,36 +17,77 @@ enum {
 /* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps). */
 static const double WORK_PER_THREAD = 8e6;
 
-static double cell_weights(double inputs, double units) {
-  return (inputs + units) * 4.0 * units;
+static double cell_weights(const struct cell *cell) {
+  return ((double)cell->inputs + cell->units) * cell_gates(cell->kind) * cell->units;
+}
+
+static double dense_work(const struct dense *dense) {
+  return (double)dense->inputs * dense->units;
+}
+
+static double chain_work(const struct dense_chain *chain) {
+  double work = 0.0;
+  for (int32_t l = 0; l < chain->count; l++)
+    work += dense_work(&chain->layers[l]);
+  return work;
 }
 
 /* Weights of one direction of the heaviest layer, in bytes. */
-static double layer_bytes(const cuseq_config *config) {
-  double inputs = config->features;
-  if (config->layers > 1 && config->annotation_width > config->features)
-    inputs = config->annotation_width;
-  return 4.0 * cell_weights(inputs, config->units);
+static double layer_bytes(const struct structure *structure) {
+  double heaviest = 0.0;
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    for (int d = 0; d < 2; d++) {
+      const struct encoder_layer *layer = &structure->encoder.layers[l];
+      double bytes = encoder_layer_has(layer, d) ? 4.0 * cell_weights(&layer->cells[d]) : 0.0;
+      heaviest = bytes > heaviest ? bytes : heaviest;
+    }
+  return heaviest;
+}
+
+/* The most directions that a layer has. */
+static int32_t directions_of(const struct structure *structure) {
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    if (structure->encoder.layers[l].direction == LAYER_BIDIRECTIONAL)
+      return 2;
+  return 1;
 }
 
 static double encode_work(const struct cpu *cpu, double time) {
-  const cuseq_config *config = &cpu->config;
-  double weights = cell_weights(config->features, config->units) +
-                   (config->layers - 1) * cell_weights(config->annotation_width, config->units);
-  return 2.0 * time * weights * cpu->directions;
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  double weights = 0.0;
+  for (int32_t l = 0; l < encoder->count; l++) {
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(&encoder->layers[l], d))
+        weights += cell_weights(&encoder->layers[l].cells[d]);
+    weights += dense_work(&encoder->layers[l].dense);
+  }
+  return 2.0 * time * weights;
 }
 
 static double decode_work(const struct cpu *cpu, double time, double steps) {
-  const cuseq_config *config = &cpu->config;
-  double A = config->annotation_width, S = config->state_units, query = (double)cpu->query_stride;
-  double attention = time * (A + 4.0 * query) + query * S;
-  double cell = config->has_decoder ? cell_weights(A, S) + S * config->outputs : 0.0;
-  return 2.0 * steps * (attention + cell);
+  const struct structure *s = cpu->structure;
+  const struct attention_structure *attention = &s->attention;
+  double step = 0.0, once = 0.0;
+  if (attention->present) {
+    step += time * (attention->context_width + 4.0 * attention->key_width) + chain_work(&attention->query);
+    once += time * (chain_work(&attention->keys) + chain_work(&attention->values));
+  }
+  for (int32_t l = 0; l < s->decoder.count; l++)
+    step += cell_weights(&s->decoder.layers[l].cell);
+  step += dense_work(&s->decoder.attentional.dense);
+  for (int32_t i = 0; i < s->output.count; i++)
+    step += chain_work(&s->output.heads[i].layers) * (s->output.heads[i].source == HEAD_EVERY ? time : 1.0);
+  return 2.0 * (steps * step + once);
+}
+
+/* The most rows that a call may have: the hypotheses of a beam search are rows of their own. */
+static int32_t rows_of(const struct cpu *cpu) {
+  return cpu->limits.batch * (cpu->limits.beams > 1 ? cpu->limits.beams : 1);
 }
 
 int32_t plan_tile_rows(const struct cpu *cpu) {
-  int32_t rows = layer_bytes(&cpu->config) > (double)LARGE_WEIGHTS ? LARGE_TILE : SMALL_TILE;
-  return cpu->limits.batch < rows ? cpu->limits.batch : rows;
+  int32_t rows = layer_bytes(cpu->structure) > (double)LARGE_WEIGHTS ? LARGE_TILE : SMALL_TILE;
+  return rows_of(cpu) < rows ? rows_of(cpu) : rows;
 }
 
 static int32_t useful_threads(double work, int32_t most) {
@@ -56,9 +97,10 @@ static int32_t useful_threads(double work, int32_t most) {
 
 int32_t plan_threads(const struct cpu *cpu) {
   const struct backend_limits *limits = &cpu->limits;
-  double work = encode_work(cpu, limits->time) + decode_work(cpu, limits->time, limits->steps);
-  int32_t tasks = limits->batch <= INT32_MAX / 2 ? limits->batch * cpu->directions : limits->batch;
-  int32_t threads = useful_threads(work * limits->batch, isa_cores());
+  double encode = encode_work(cpu, limits->time), decode = decode_work(cpu, limits->time, limits->steps);
+  int32_t rows = rows_of(cpu);
+  int32_t tasks = rows <= INT32_MAX / 2 ? rows * directions_of(cpu->structure) : rows;
+  int32_t threads = useful_threads(encode * limits->batch + decode * rows, isa_cores());
   return threads < tasks ? threads : tasks;
 }
 
@@ -85,9 +127,9 @@ struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int
   if (batch > threads)
     shared = smallest(batch, share(shared, threads) * threads);
   struct cpu_plan plan = {threads, true, shared, shared};
-  if (!encode || cpu->directions == 1 || threads == 1)
+  if (!encode || directions_of(cpu->structure) == 1 || threads == 1)
     return plan;
-  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(&cpu->config) <= (double)SMALL_WEIGHTS;
+  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(cpu->structure) <= (double)SMALL_WEIGHTS;
   if (!plan.whole)
     plan.encode_tiles = smallest(batch, largest(tiles, share(threads, 2)));
   return plan;

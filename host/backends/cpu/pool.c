@@ -2,6 +2,7 @@
 
 #include "backends/cpu/isa.h"
 #include "error.h"
+#include "rlimits.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -104,9 +105,10 @@ static cuseq_status pool_start(struct cpu_pool *pool) {
     pool->started += !failure;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  struct rlimits_text reason;
   if (failure)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: cannot start thread %d of %d (%s)",
-                     (int)pool->started + 2, (int)pool->threads, strerror(failure));
+                     (int)pool->started + 2, (int)pool->threads, rlimits_reason(failure, &reason));
   return CUSEQ_STATUS_OK;
 }
 

@@ -30,43 +30,6 @@ static float scaled_bias(float bias, struct cpu_scale scale) {
   return (float)((double)bias * scale.factor + scale.offset) + 0.0f;
 }
 
-/* One row of kernel [4H] to its places in the blocks: at + block*depth*4*width. */
-static void lstm_pack_row(const float *row, int32_t H, int32_t width, size_t block_stride,
-                          const struct cpu_scale scales[4], bool bias, float *at) {
-  for (int32_t gate = 0; gate < 4; gate++)
-    for (int32_t j = 0; j < H; j++) {
-      float weight = row[(size_t)gate * (size_t)H + (size_t)j];
-      float *place = at + (size_t)(j / width) * block_stride + (size_t)(gate * width + j % width);
-      *place = bias ? scaled_bias(weight, scales[gate]) : scaled(weight, scales[gate]);
-    }
-}
-
-static void lstm_pack(const struct cpu *cpu, const struct lstm_weights *weights, cuseq_activation activation,
-                      cuseq_activation recurrent, struct cpu_arena *arena, struct cpu_lstm *packed) {
-  const int32_t width = cpu->kernels->width, H = weights->units;
-  const size_t depth = (size_t)weights->inputs + (size_t)H, line = 4 * (size_t)width;
-  *packed = (struct cpu_lstm){.inputs = weights->inputs,
-                              .units = H,
-                              .blocks = (H + width - 1) / width,
-                              .activation = activation,
-                              .recurrent_activation = recurrent};
-  float *to = arena_floats(arena, (size_t)packed->blocks * line, depth);
-  float *bias = arena_floats(arena, (size_t)packed->blocks, line);
-  packed->weights = to;
-  packed->bias = bias;
-  if (!arena_real(arena))
-    return;
-  const struct cpu_scale rec = cpu_scale_of(recurrent), act = cpu_scale_of(activation);
-  const struct cpu_scale scales[4] = {rec, rec, act, rec};
-  for (size_t k = 0; k < depth; k++) {
-    const float *row = k < (size_t)weights->inputs
-                           ? weights->kernel + k * 4 * (size_t)H
-                           : weights->recurrent_kernel + (k - (size_t)weights->inputs) * 4 * (size_t)H;
-    lstm_pack_row(row, H, width, depth * line, scales, false, to + k * line);
-  }
-  lstm_pack_row(weights->bias, H, width, line, scales, true, bias);
-}
-
 /* A matrix of which element (k, j) is at from[k*row + j*column]. */
 struct matrix {
   const float *from;
@@ -97,106 +60,212 @@ static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float 
     to_bias[j] = scaled_bias(bias ? bias[j] : 0.0f, scale);
 }
 
-static void dense_pack_layer(const struct cpu *cpu, const struct dense_weights *dense,
-                             struct cpu_arena *arena, struct cpu_dense *packed) {
-  const struct cpu_scale one = {1.0, 0.0};
-  dense_pack(cpu, (struct matrix){dense->kernel, (size_t)dense->units, 1}, dense->bias, dense->inputs,
-             dense->units, one, arena, packed);
+/* One row of a kernel, `gates` blocks of H, to its places in the blocks of units: at + block*stride. */
+static void cell_pack_row(const float *row, int32_t H, int32_t gates, int32_t width, size_t stride,
+                          const struct cpu_scale *scales, bool bias, float *at) {
+  for (int32_t gate = 0; gate < gates; gate++)
+    for (int32_t j = 0; j < H; j++) {
+      float weight = row[(size_t)gate * (size_t)H + (size_t)j];
+      float *to = at + (size_t)(j / width) * stride + (size_t)(gate * width + j % width);
+      *to = bias ? scaled_bias(weight, scales[gate]) : scaled(weight, scales[gate]);
+    }
 }
 
+/* Scales of the gates' pre-activations: LSTM i, f, c, o; GRU z, r, n. */
+static void cell_scales(const struct cell *cell, struct cpu_scale scales[4]) {
+  const struct cpu_scale rec = cpu_scale_of(cell->recurrent_activation), act = cpu_scale_of(cell->activation);
+  const bool lstm = cell->kind == CELL_LSTM;
+  scales[0] = scales[1] = rec;
+  scales[2] = act;
+  scales[3] = lstm ? rec : (struct cpu_scale){act.factor, 0.0}; /* GRU: n of the hidden state */
+}
+
+/* The bias of the four sums; absent ones are zeros, scaled with their offset. */
+static void cell_pack_bias(const struct cell *cell, int32_t width, const struct cpu_scale scales[4],
+                           float *bias) {
+  const size_t line = 4 * (size_t)width;
+  for (int32_t j = 0; j < cell->units; j++)
+    for (int32_t gate = 0; gate < 4; gate++) {
+      const bool recurrent = cell->kind == CELL_GRU && gate == 3;
+      const float *from = recurrent ? cell->candidate_bias : cell->bias;
+      const float weight = !from ? 0.0f : from[recurrent ? j : gate * cell->units + j];
+      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] =
+          scaled_bias(weight, scales[gate]);
+    }
+}
+
+/* U_n of a GRU with its reset before the product, as a dense layer of its own. */
+static void cell_pack_candidate(const struct cpu *cpu, const struct cell *cell, struct cpu_scale scale,
+                                struct cpu_arena *arena, struct cpu_cell *packed) {
+  const struct matrix candidate = {cell->recurrent_kernel + 2 * (size_t)cell->units, 3 * (size_t)cell->units,
+                                   1};
+  dense_pack(cpu, candidate, NULL, cell->units, cell->units, (struct cpu_scale){scale.factor, 0.0}, arena,
+             &packed->candidate);
+}
+
+static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu_arena *arena,
+                      struct cpu_cell *packed) {
+  const int32_t width = cpu->kernels->width, H = cell->units, gates = cell_gates(cell->kind);
+  const bool before = cell->kind == CELL_GRU && !cell->reset_after;
+  const int32_t hidden_gates = before ? 2 : gates;
+  const size_t inputs = (size_t)cell->inputs, row = (size_t)gates * (size_t)H;
+  const size_t block = (inputs * (size_t)gates + (size_t)H * (size_t)hidden_gates) * (size_t)width;
+  struct cpu_scale scales[4];
+  *packed = (struct cpu_cell){.kind = cell->kind,
+                              .reset_after = cell->reset_after,
+                              .inputs = cell->inputs,
+                              .units = H,
+                              .blocks = (H + width - 1) / width,
+                              .activation = cell->activation,
+                              .recurrent_activation = cell->recurrent_activation};
+  float *to = arena_floats(arena, (size_t)packed->blocks, block);
+  float *bias = arena_floats(arena, (size_t)packed->blocks, 4 * (size_t)width);
+  packed->weights = to;
+  packed->bias = bias;
+  cell_scales(cell, scales);
+  if (before)
+    cell_pack_candidate(cpu, cell, scales[2], arena, packed);
+  if (!arena_real(arena))
+    return;
+  for (size_t k = 0; k < inputs; k++)
+    cell_pack_row(cell->kernel + k * row, H, gates, width, block, scales, false,
+                  to + k * (size_t)(gates * width));
+  float *hidden = to + inputs * (size_t)(gates * width);
+  for (size_t k = 0; k < (size_t)H; k++)
+    cell_pack_row(cell->recurrent_kernel + k * row, H, hidden_gates, width, block, scales, false,
+                  hidden + k * (size_t)(hidden_gates * width));
+  cell_pack_bias(cell, width, scales, bias);
+}
+
+/* ---- chains ---- */
+
+/* A dense layer; `scale` is that of the activation where the kernels behind it apply it. */
+static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, struct cpu_scale scale,
+                             cuseq_activation activation, struct cpu_arena *arena, struct cpu_chain *chain) {
+  const struct matrix matrix = {dense->kernel, dense->transposed ? 1 : (size_t)dense->units,
+                                dense->transposed ? (size_t)dense->inputs : 1};
+  chain->activation[chain->count] = activation;
+  dense_pack(cpu, matrix, dense->bias, dense->inputs, dense->units, scale, arena,
+             &chain->layers[chain->count]);
+  chain->count++;
+}
+
+static void chain_pack(const struct cpu *cpu, const struct dense_chain *dense, struct cpu_arena *arena,
+                       struct cpu_chain *chain) {
+  const struct cpu_scale one = {1.0, 0.0};
+  *chain = (struct cpu_chain){0};
+  for (int32_t l = 0; l < dense->count; l++)
+    chain_pack_layer(cpu, &dense->layers[l], one, dense->layers[l].activation, arena, chain);
+}
+
+/* One layer, or none. */
+static void chain_pack_one(const struct cpu *cpu, const struct dense *dense, struct cpu_arena *arena,
+                           struct cpu_chain *chain) {
+  const struct dense_chain one = {.count = dense->kernel != NULL, .layers = {*dense}};
+  chain_pack(cpu, &one, arena, chain);
+}
+
+/* A chain whose last layer comes scaled for the activation of the sum that it goes into; the offset goes with the
+ * key. */
+static void chain_pack_scaled(const struct cpu *cpu, const struct dense_chain *dense, struct cpu_scale scale,
+                              struct cpu_arena *arena, struct cpu_chain *chain) {
+  const struct cpu_scale one = {1.0, 0.0};
+  *chain = (struct cpu_chain){0};
+  for (int32_t l = 0; l < dense->count; l++) {
+    const bool last = l == dense->count - 1;
+    chain_pack_layer(cpu, &dense->layers[l], last ? scale : one, dense->layers[l].activation, arena, chain);
+  }
+}
+
+/* ---- attention ---- */
+
 /* Layer l of the score after the first, row-major. */
-static void energy_pack_layer(struct cpu_energy *energy, int32_t l, const struct dense_weights *dense,
-                              cuseq_activation activation, struct cpu_arena *arena) {
+static void energy_pack_layer(struct cpu_energy *energy, int32_t l, const struct dense *dense,
+                              struct cpu_arena *arena) {
   const size_t count = (size_t)dense->inputs * (size_t)dense->units;
   float *weights = arena_floats(arena, count, 1), *bias = arena_floats(arena, (size_t)dense->units, 1);
   energy->layers = l;
   energy->units[l] = dense->units;
-  energy->activation[l] = activation;
+  energy->activation[l] = dense->activation;
   energy->weights[l] = weights;
   energy->bias[l] = bias;
   if (!arena_real(arena))
     return;
-  const struct cpu_scale scale = cpu_scale_of(activation);
+  const struct cpu_scale scale = cpu_scale_of(dense->activation);
   for (size_t i = 0; i < count; i++)
     weights[i] = scaled(dense->kernel[i], scale);
   for (int32_t j = 0; j < dense->units; j++)
     bias[j] = scaled_bias(dense->bias ? dense->bias[j] : 0.0f, scale);
 }
 
-/* Keys and queries of u units. The bias goes with the keys. */
-static void keys_pack(struct cpu *cpu, const float *key, const float *query, const float *bias, int32_t u,
-                      cuseq_activation activation, struct cpu_arena *arena) {
-  struct cpu_weights *packed = &cpu->weights;
-  const int32_t A = cpu->config.annotation_width, S = cpu->config.state_units;
-  const struct cpu_scale scale = cpu_scale_of(activation), linear = {scale.factor, 0.0};
-  packed->energy.units[0] = u;
-  packed->energy.activation[0] = activation;
-  dense_pack(cpu, (struct matrix){query, (size_t)u, 1}, NULL, S, u, linear, arena, &packed->query);
-  if (u > 1) {
-    dense_pack(cpu, (struct matrix){key, (size_t)u, 1}, bias, A, u, scale, arena, &packed->keys);
-    return;
-  }
-  float *to = arena_floats(arena, cpu->annotation_stride, 1);
-  packed->key = to;
-  if (!arena_real(arena))
-    return;
-  for (int32_t k = 0; k < A; k++)
-    to[k] = scaled(key[k], scale);
-  packed->key_bias = scaled_bias(bias ? bias[0] : 0.0f, scale);
+/* Layered keys of one unit, straight from the annotations. */
+static void key_pack_one(struct cpu *cpu, const struct dense *dense, struct cpu_scale scale,
+                         struct cpu_arena *arena) {
+  float *to = arena_floats(arena, arena_padded(dense->inputs), 1);
+  cpu->weights.key = to;
+  cpu->weights.key_bias = scaled_bias(dense->bias ? dense->bias[0] : 0.0f, scale);
+  for (int32_t k = 0; arena_real(arena) && k < dense->inputs; k++)
+    to[k] = scaled(dense_weight(dense, k, 0), scale);
 }
 
-static void attention_pack(struct cpu *cpu, const cuseq_model *model, struct cpu_arena *arena) {
-  const cuseq_config *config = &cpu->config;
-  const struct attention_weights *attention = &model->weights.attention;
-  struct cpu_energy *energy = &cpu->weights.energy;
-  const size_t A = (size_t)config->annotation_width;
-  *energy = (struct cpu_energy){.scale = config->scale};
-  if (config->score == CUSEQ_SCORE_CONCAT) {
-    const struct dense_weights *first = &attention->layers[0];
-    keys_pack(cpu, first->kernel, first->kernel + A * (size_t)first->units, first->bias, first->units,
-              config->attention_activation[0], arena);
-    for (int32_t l = 1; l < config->attention_layers; l++)
-      energy_pack_layer(energy, l, &attention->layers[l], config->attention_activation[l], arena);
-  } else if (config->score == CUSEQ_SCORE_ADDITIVE) {
-    const struct dense_weights value = {
-        .kernel = attention->value, .inputs = config->additive_units, .units = 1};
-    keys_pack(cpu, attention->key, attention->query, attention->bias, config->additive_units,
-              CUSEQ_ACTIVATION_TANH, arena);
-    energy_pack_layer(energy, 1, &value, CUSEQ_ACTIVATION_LINEAR, arena);
-  } else if (config->score == CUSEQ_SCORE_GENERAL) {
-    const struct cpu_scale one = {1.0, 0.0};
-    const struct matrix turned = {attention->general, 1, (size_t)config->state_units};
-    dense_pack(cpu, turned, NULL, config->state_units, config->annotation_width, one, arena,
-               &cpu->weights.query);
+static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
+  const struct attention_structure *attention = &cpu->structure->attention;
+  struct cpu_weights *packed = &cpu->weights;
+  packed->energy = (struct cpu_energy){.scale = attention->scale};
+  chain_pack(cpu, &attention->values, arena, &packed->values);
+  if (attention->kind == ENERGY_PRODUCT) {
+    chain_pack(cpu, &attention->keys, arena, &packed->keys);
+    chain_pack(cpu, &attention->query, arena, &packed->query);
+    return;
   }
+  const struct cpu_scale scale = cpu_scale_of(attention->activation), linear = {scale.factor, 0.0};
+  packed->energy.units[0] = attention->key_width;
+  packed->energy.activation[0] = attention->activation;
+  chain_pack_scaled(cpu, &attention->query, linear, arena, &packed->query);
+  if (attention->key_width == 1 && attention->keys.count == 1)
+    key_pack_one(cpu, &attention->keys.layers[0], scale, arena);
+  else
+    chain_pack_scaled(cpu, &attention->keys, scale, arena, &packed->keys);
+  for (int32_t l = 0; l < attention->energies.count; l++)
+    energy_pack_layer(&packed->energy, l + 1, &attention->energies.layers[l], arena);
 }
 
-void weights_pack(struct cpu *cpu, const cuseq_model *model, struct cpu_arena *arena) {
-  const cuseq_config *config = &cpu->config;
-  const struct model_weights *weights = &model->weights;
-  struct cpu_weights *packed = &cpu->weights;
-  struct cpu_lstm(*encoder)[2] = arena_take(arena, (size_t)config->layers, sizeof *encoder, 1);
-  struct cpu_lstm ignored;
-  packed->encoder = encoder;
-  for (int32_t l = 0; l < config->layers; l++)
-    for (int32_t d = 0; d < cpu->directions; d++)
-      lstm_pack(cpu, &weights->encoder[l][d], config->activation, config->recurrent_activation, arena,
-                encoder ? &encoder[l][d] : &ignored);
-  attention_pack(cpu, model, arena);
-  if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE)
-    dense_pack_layer(cpu, &weights->initial_h, arena, &packed->initial_h);
-  if (!config->has_decoder)
-    return;
-  if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE)
-    dense_pack_layer(cpu, &weights->initial_c, arena, &packed->initial_c);
-  lstm_pack(cpu, &weights->decoder, config->decoder_activation, config->decoder_recurrent_activation, arena,
-            &packed->decoder);
-  dense_pack_layer(cpu, &weights->output, arena, &packed->output);
-  if (weights->embedding) {
-    const size_t count = (size_t)config->outputs * (size_t)config->embedding_units;
-    float *to = arena_floats(arena, count, 1);
-    if (arena_real(arena))
-      memcpy(to, weights->embedding, count * sizeof *to);
-    packed->embedding = to;
+/* ---- the whole ---- */
+
+static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
+  const struct decoder_structure *decoder = &cpu->structure->decoder;
+  struct cpu_decoder_layer *layers = arena_take(arena, (size_t)decoder->count, sizeof *layers, 1), ignored;
+  cpu->weights.decoder = layers;
+  for (int32_t l = 0; l < decoder->count; l++) {
+    struct cpu_decoder_layer *packed = layers ? &layers[l] : &ignored;
+    cell_pack(cpu, &decoder->layers[l].cell, arena, &packed->cell);
+    chain_pack_one(cpu, &decoder->layers[l].initial_h.dense, arena, &packed->initial_h);
+    chain_pack_one(cpu, &decoder->layers[l].initial_c.dense, arena, &packed->initial_c);
   }
+  chain_pack_one(cpu, &decoder->attentional.dense, arena, &cpu->weights.attentional);
+}
+
+void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
+  const struct structure *structure = cpu->structure;
+  struct cpu_weights *packed = &cpu->weights;
+  struct cpu_encoder_layer ignored;
+  struct cpu_chain ignored_head;
+  packed->encoder = arena_take(arena, (size_t)structure->encoder.count, sizeof *packed->encoder, 1);
+  for (int32_t l = 0; l < structure->encoder.count; l++) {
+    const struct encoder_layer *layer = &structure->encoder.layers[l];
+    struct cpu_encoder_layer *to = packed->encoder ? &packed->encoder[l] : &ignored;
+    for (int32_t d = 0; d < 2; d++)
+      if (encoder_layer_has(layer, d))
+        cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
+    chain_pack_one(cpu, &layer->dense, arena, &to->dense);
+  }
+  if (structure->attention.present)
+    attention_pack(cpu, arena);
+  chain_pack_one(cpu, &structure->asking.initial.dense, arena, &packed->asking);
+  if (structure->decoder.present)
+    decoder_pack(cpu, arena);
+  packed->heads = arena_take(arena, (size_t)structure->output.count, sizeof *packed->heads, 1);
+  for (int32_t i = 0; i < structure->output.count; i++)
+    chain_pack(cpu, &structure->output.heads[i].layers, arena,
+               packed->heads ? &packed->heads[i] : &ignored_head);
 }

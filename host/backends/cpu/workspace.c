@@ -15,72 +15,204 @@ static size_t spread_stride(size_t floats, size_t window) {
   return (lines + (wanted % sets + sets - lines % sets) % sets) * CPU_LANES;
 }
 
-void workspace_sizes(struct cpu *cpu) {
-  const cuseq_config *config = &cpu->config;
+bool layer_finishes(const struct encoder_layer *layer) {
+  const bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
+  return merges || layer->residual || layer->dense.kernel;
+}
+
+int32_t final_offset(const struct structure *structure, int32_t layer, int direction) {
+  int32_t offset = 0;
+  for (int32_t l = 0; l < layer; l++)
+    offset += structure_final_width(&structure->encoder.layers[l], INITIAL_CONCAT);
+  const struct encoder_layer *own = &structure->encoder.layers[layer];
+  return offset + (direction == 1 && encoder_layer_has(own, 0) ? own->cells[0].units : 0);
+}
+
+/* The widest of what a chain reads and gives. */
+static size_t chain_width(const struct dense_chain *chain) {
+  size_t widest = 0;
+  for (int32_t l = 0; l < chain->count; l++) {
+    widest = larger(widest, arena_padded(chain->layers[l].inputs));
+    widest = larger(widest, arena_padded(chain->layers[l].units));
+  }
+  return widest;
+}
+
+static void encoder_sizes(struct cpu *cpu) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
   const size_t time = arena_padded(cpu->limits.time);
-  cpu->units_stride = arena_padded(config->units);
-  cpu->annotation_stride = arena_padded(config->annotation_width);
-  cpu->state_stride = arena_padded(config->state_units);
-  cpu->output_stride = arena_padded(config->outputs);
-  cpu->final_stride = arena_padded(config_final_width(config));
-  int32_t keys = config->score == CUSEQ_SCORE_CONCAT     ? config->attention_units[0]
-                 : config->score == CUSEQ_SCORE_ADDITIVE ? config->additive_units
-                                                         : 0;
-  cpu->keyed = keys > 0;
-  cpu->key_rows = keys == 1 ? 1 : arena_padded(keys);
-  cpu->query_stride = cpu->keyed                             ? arena_padded(keys)
-                      : config->score == CUSEQ_SCORE_GENERAL ? cpu->annotation_stride
-                                                             : 0;
-  cpu->layer_stride = spread_stride(time * cpu->annotation_stride, cpu->units_stride);
+  size_t widest = 0;
+  for (int32_t l = 0; l < encoder->count; l++) {
+    const struct encoder_layer *layer = &encoder->layers[l];
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(layer, d))
+        cpu->units_stride = larger(cpu->units_stride, arena_padded(layer->cells[d].units));
+    widest = larger(widest, layer_position(layer));
+  }
+  cpu->layer_stride = spread_stride(time * widest, cpu->units_stride);
   cpu->side_stride = spread_stride(time * 2 * cpu->units_stride, cpu->units_stride);
+  cpu->final_stride = arena_padded(cpu->model->config.encoder_state_width);
+}
+
+static void attention_sizes(struct cpu *cpu) {
+  const struct attention_structure *attention = &cpu->structure->attention;
+  if (!attention->present)
+    return;
+  const bool layered = attention->kind == ENERGY_LAYERS;
+  cpu->context_stride = arena_padded(attention->context_width);
+  cpu->query_stride = arena_padded(attention->key_width);
+  if (layered)
+    cpu->key_rows = attention->key_width == 1 ? 1 : arena_padded(attention->key_width);
+  else if (attention->keys.count > 0)
+    cpu->key_stride = arena_padded(attention->key_width);
+  if (attention->values.count > 0)
+    cpu->value_stride = arena_padded(attention->context_width);
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->keys));
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->query));
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->values));
+  cpu->read_stride = larger(cpu->read_stride, arena_padded(attention->query_inputs));
+}
+
+/* Whether a token without an embedding is read as a vector, and not as a row of the first layer's weights. */
+static bool needs_one_hot(const struct structure *structure) {
+  const struct decoder_structure *decoder = &structure->decoder;
+  bool read = structure->attention.present && structure->attention.asks == ASKS_TOKEN;
+  for (int32_t i = 0; i < decoder->attentional.parts.count; i++)
+    read = read || decoder->attentional.parts.list[i] == PART_TOKEN;
+  for (int32_t i = 0; i < structure->output.heads[0].parts.count; i++)
+    read = read || structure->output.heads[0].parts.list[i] == PART_TOKEN;
+  return read && decoder->feedback != FEEDBACK_NONE && decoder->embedding_units == 0;
+}
+
+static void decoder_sizes(struct cpu *cpu) {
+  const struct structure *structure = cpu->structure;
+  const struct decoder_structure *decoder = &structure->decoder;
+  if (!decoder->present)
+    return;
+  for (int32_t l = 0; l < decoder->count; l++) {
+    const struct decoder_layer *layer = &decoder->layers[l];
+    cpu->state_offset[l] = cpu->states_stride;
+    cpu->states_stride += arena_padded(layer->cell.units);
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(layer->initial_h.inputs));
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(layer->initial_c.inputs));
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(layer->cell.units));
+  }
+  if (decoder->attentional.present) {
+    cpu->attentional_stride = arena_padded(decoder->attentional.dense.units);
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(decoder->attentional.dense.inputs));
+    cpu->read_stride = larger(cpu->read_stride, cpu->attentional_stride);
+  }
+  if (needs_one_hot(structure))
+    cpu->token_stride = arena_padded(decoder->tokens);
+}
+
+void workspace_sizes(struct cpu *cpu) {
+  const struct structure *structure = cpu->structure;
+  encoder_sizes(cpu);
+  attention_sizes(cpu);
+  decoder_sizes(cpu);
+  cpu->read_stride = larger(cpu->read_stride, arena_padded(structure->asking.units));
+  cpu->read_stride = larger(cpu->read_stride, arena_padded(structure->asking.initial.inputs));
+  for (int32_t i = 0; i < structure->output.count; i++) {
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(structure->output.heads[i].inputs));
+    cpu->read_stride = larger(cpu->read_stride, chain_width(&structure->output.heads[i].layers));
+  }
 }
 
 /* The widest layer of the score, and a block of keys before it is transposed. */
 static size_t scratch_size(const struct cpu *cpu) {
   size_t widest = 1;
-  for (int32_t l = 0; l <= cpu->weights.energy.layers && cpu->keyed; l++)
+  for (int32_t l = 0; l <= cpu->weights.energy.layers && cpu->key_rows > 0; l++)
     widest = larger(widest, (size_t)cpu->weights.energy.units[l]);
-  return larger(2 * widest, cpu->key_rows) * CPU_LANES;
+  return larger(2 * widest, cpu->key_rows > 0 ? arena_padded(cpu->structure->attention.key_width) : 0) *
+         CPU_LANES;
+}
+
+/* The widest vector that a layer which is not done with its cells merges, adds to and maps. */
+static size_t merged_size(const struct cpu *cpu) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  size_t widest = 0;
+  for (int32_t l = 0; l < encoder->count; l++)
+    if (layer_finishes(&encoder->layers[l]))
+      widest = larger(widest, larger(arena_padded(encoder->layers[l].merged_width),
+                                     larger(layer_position(&encoder->layers[l]),
+                                            arena_padded(encoder->layers[l].inputs))));
+  return widest;
+}
+
+/* Whether a GRU resets before the product, which takes room for its gates. */
+static bool resets_before(const struct cell *cell) {
+  return cell->kind == CELL_GRU && !cell->reset_after;
+}
+
+static size_t gates_size(const struct cpu *cpu) {
+  const struct structure *structure = cpu->structure;
+  size_t widest = 0;
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(&structure->encoder.layers[l], d) &&
+          resets_before(&structure->encoder.layers[l].cells[d]))
+        widest = larger(widest, arena_padded(structure->encoder.layers[l].cells[d].units));
+  for (int32_t l = 0; l < structure->decoder.count; l++)
+    if (resets_before(&structure->decoder.layers[l].cell))
+      widest = larger(widest, arena_padded(structure->decoder.layers[l].cell.units));
+  return 4 * widest;
 }
 
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
-  const size_t rows = (size_t)cpu->tile_rows;
+  const size_t rows = (size_t)cpu->tile_rows, most = larger(rows, CPU_LANES);
   struct cpu_worker w = {0};
-  for (int32_t d = 0; d < cpu->directions; d++) {
+  for (int32_t d = 0; d < 2; d++) {
     w.rows[d] = arena_take(arena, rows, 1, sizeof *w.rows[d]);
-    w.narrowed[d] = arena_floats(arena, larger(rows, PROJECTED_ROWS), arena_padded(cpu->config.features));
+    w.narrowed[d] =
+        arena_floats(arena, larger(rows, PROJECTED_ROWS), arena_padded(cpu->structure->input.features));
     w.projected[d] = arena_floats(arena, PROJECTED_ROWS, 4 * cpu->units_stride);
-    w.cells[d] = arena_floats(arena, rows, cpu->units_stride);
+    w.states[d] = arena_floats(arena, rows, cpu->units_stride);
+    w.gates[d] = arena_floats(arena, rows, gates_size(cpu));
   }
-  w.pointers = arena_take(arena, larger(rows, CPU_LANES), 1, sizeof *w.pointers);
-  w.hidden[0] = arena_floats(arena, rows, cpu->state_stride);
-  w.hidden[1] = arena_floats(arena, rows, cpu->state_stride);
-  w.cell = arena_floats(arena, rows, cpu->state_stride);
-  w.context = arena_floats(arena, rows, cpu->annotation_stride);
-  w.query = arena_floats(arena, rows, cpu->query_stride);
-  w.logits = arena_floats(arena, rows, cpu->output_stride);
+  w.merged = arena_floats(arena, 2 * CPU_LANES, merged_size(cpu));
+  w.pointers = arena_take(arena, most, 1, sizeof *w.pointers);
+  for (int32_t i = 0; i < 2; i++)
+    w.hidden[i] = arena_floats(arena, rows, cpu->states_stride);
+  w.kept = arena_floats(arena, rows, cpu->states_stride);
+  w.given = arena_floats(arena, rows, cpu->states_stride);
+  w.context = arena_floats(arena, rows, cpu->context_stride);
+  w.attentional = arena_floats(arena, rows, cpu->attentional_stride);
+  w.one_hot = arena_floats(arena, rows, cpu->token_stride);
+  w.read = arena_floats(arena, most, cpu->read_stride);
+  w.chained = arena_floats(arena, most, cpu->read_stride);
+  w.query = arena_floats(arena, most, larger(cpu->query_stride, cpu->read_stride));
   w.energies = arena_floats(arena, arena_padded(cpu->limits.time), 1);
   w.scratch = arena_floats(arena, scratch_size(cpu), 1);
   w.active = arena_take(arena, rows, 1, sizeof *w.active);
   w.token = arena_take(arena, rows, 1, sizeof *w.token);
+  w.encoded = arena_take(arena, rows, 1, sizeof *w.encoded);
+  w.number = arena_take(arena, rows, 1, sizeof *w.number);
   if (worker && arena_real(arena))
     *worker = w;
 }
 
 void workspace_take(struct cpu *cpu, struct cpu_arena *arena) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
   const size_t batch = (size_t)cpu->limits.batch, time = arena_padded(cpu->limits.time);
   const int32_t threads = pool_threads(cpu->pool);
+  bool finishes = false;
+  for (int32_t l = 0; l < encoder->count; l++)
+    finishes = finishes || layer_finishes(&encoder->layers[l]);
   cpu->layers[0] = arena_floats(arena, batch, cpu->layer_stride);
-  if (cpu->config.layers > 1)
+  if (encoder->count > 1)
     cpu->layers[1] = arena_floats(arena, batch, cpu->layer_stride);
-  if (cpu->directions == 2 && cpu->config.merge != CUSEQ_MERGE_CONCAT)
+  if (finishes)
     cpu->sides = arena_floats(arena, batch, cpu->side_stride);
-  if (cpu->keyed)
-    cpu->keys = arena_floats(arena, batch, cpu->key_rows * time);
+  if (cpu->key_rows > 0 || cpu->key_stride > 0)
+    cpu->keys = arena_floats(arena, batch, (cpu->key_rows + cpu->key_stride) * time);
+  if (cpu->value_stride > 0)
+    cpu->values = arena_floats(arena, batch, cpu->value_stride * time);
   cpu->key_powers = arena_take(arena, batch, 1, sizeof *cpu->key_powers);
   cpu->final_h = arena_floats(arena, batch, cpu->final_stride);
   cpu->final_c = arena_floats(arena, batch, cpu->final_stride);
-  cpu->zeros = arena_floats(arena, larger(cpu->units_stride, cpu->state_stride), 1);
+  cpu->zeros =
+      arena_floats(arena, larger(larger(cpu->units_stride, cpu->states_stride), cpu->read_stride), 1);
   cpu->lengths = arena_take(arena, batch, 1, sizeof *cpu->lengths);
   cpu->order = arena_take(arena, batch, 1, sizeof *cpu->order);
   cpu->counts = arena_take(arena, (size_t)cpu->limits.time + 1, 1, sizeof *cpu->counts);

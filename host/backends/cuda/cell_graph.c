@@ -32,7 +32,8 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
                            .d_h = a->d_final_h,
                            .d_c = a->d_final_c,
                            .d_output = {a->d_output[0], a->d_output[1]},
-                           .leading = a->leading};
+                           .leading = a->leading,
+                           .check = a->check};
   for (cell.step = 0; cell.step < a->time; cell.step++) {
     product.a = cell.step > 0 ? a->d_final_h : a->d_initial_h;
     cell.d_products = product.a ? session->d_products : NULL; /* a first h of 0 needs no product */

@@ -5,6 +5,14 @@
 
 #include "error.h"
 
+_Static_assert((int)LAUNCH_STAGE_ENCODER == BACKEND_STAGE_ENCODER &&
+                   (int)LAUNCH_STAGE_MERGE == BACKEND_STAGE_MERGE &&
+                   (int)LAUNCH_STAGE_ENERGIES == BACKEND_STAGE_ENERGIES &&
+                   (int)LAUNCH_STAGE_CONTEXT == BACKEND_STAGE_CONTEXT &&
+                   (int)LAUNCH_STAGE_DECODER == BACKEND_STAGE_DECODER &&
+                   (int)LAUNCH_STAGE_OUTPUTS == BACKEND_STAGE_OUTPUTS,
+               "kernels and backends have the same stages");
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +57,7 @@ cuseq_status cuda_check_queue(struct cuda_session *session) {
     return CUSEQ_STATUS_OK;
   checks->next.call = checks->call;
   checks->next.d_record = checks->d_record;
-  checks->next.fault = checks->h_fault;
+  checks->next.fault = &checks->h_faults->input;
   cuseq_status status = cuda_launched(session, launch_input_check(&checks->next, &session->launch));
   checks->next.count = 0;
   return status;
@@ -74,13 +82,31 @@ static cuseq_status data_report(const struct input_fault *fault, const char *ear
                    i / F / T, i / F % T, i % F, number_name(fault->number));
 }
 
+struct launch_check cuda_check_results(const struct cuda_session *session, int32_t step) {
+  return (struct launch_check){
+      .d_fault = session->limits.allow_nonfinite ? NULL : &session->checks.h_faults->results,
+      .first_row = session->first_row,
+      .step = step};
+}
+
+/* Kernels do not know their call: where several were waited for together, it may have been any of them. */
+static cuseq_status results_report(const struct cuda_checks *checks, uint64_t fault) {
+  return backend_fault_report(fault, checks->call == checks->reported + 1 ? "" : "this or an earlier call: ");
+}
+
 cuseq_status cuda_check_report(struct cuda_session *session) {
   struct cuda_checks *checks = &session->checks;
-  const struct input_fault fault = *checks->h_fault;
+  const struct input_fault fault = checks->h_faults->input;
+  const uint64_t results = checks->h_faults->results;
   const cuseq_config *config = &session->model->config;
-  if (!fault.found)
-    return CUSEQ_STATUS_OK;
-  checks->h_fault->found = 0;
+  checks->h_faults->results = BACKEND_NO_FAULT;
+  if (!fault.found) {
+    cuseq_status status = results_report(checks, results);
+    checks->reported = checks->call;
+    return status;
+  }
+  checks->reported = checks->call;
+  checks->h_faults->input.found = 0;
   CUDA_TRY(cudaMemsetAsync(&checks->d_record->pending, 0, sizeof checks->d_record->pending, session->stream));
   const char *earlier = fault.call == checks->call ? "" : "an earlier call: ";
   enum backend_array array = (enum backend_array)fault.array.name;

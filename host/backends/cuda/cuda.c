@@ -88,7 +88,7 @@ static void cuda_close(void *state) {
     cuda_ring_close(&session->rings->out);
   }
   free(session->rings);
-  cudaFreeHost(session->checks.h_fault);
+  cudaFreeHost(session->checks.h_faults);
   if (session->stream && !session->limits.stream)
     cudaStreamDestroy(session->stream);
   free(session);
@@ -135,9 +135,10 @@ static cuseq_status staging_open(struct cuda_session *session) {
   size_t F = (size_t)config->features, A = (size_t)config->annotation_width, S = (size_t)config->state_units,
          V = (size_t)config->outputs;
   size_t states = 2 * (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
-  CUDA_TRY(
-      cudaHostAlloc((void **)&session->checks.h_fault, sizeof *session->checks.h_fault, cudaHostAllocMapped));
-  session->checks.h_fault->found = 0;
+  CUDA_TRY(cudaHostAlloc((void **)&session->checks.h_faults, sizeof *session->checks.h_faults,
+                         cudaHostAllocMapped));
+  session->checks.h_faults->input.found = 0;
+  session->checks.h_faults->results = BACKEND_NO_FAULT;
   session->rings = calloc(1, sizeof *session->rings);
   if (!session->rings)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
@@ -275,25 +276,16 @@ static cuseq_status call_end(struct cuda_session *session, cuseq_status status, 
   return status;
 }
 
-/* Whether one of `count` arrays from `first` on is wanted in host memory. */
-static bool on_host(const struct cuda_session *session, enum backend_array first, const void *const *arrays,
-                    int count) {
-  for (int i = 0; i < count; i++)
-    if (arrays[i] && session->places[first + (enum backend_array)i] != CUDA_PLACE_DEVICE)
+static bool is_on_host(const struct cuda_session *session, enum backend_array array, const void *pointer) {
+  return pointer && session->places[array] != CUDA_PLACE_DEVICE;
+}
+
+/* Whether a result of a call is wanted in host memory. */
+static bool on_host(const struct cuda_session *session, enum call_structure structure, const void *members) {
+  for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS; array++)
+    if (call_arrays[array].structure == structure && is_on_host(session, array, call_pointer(array, members)))
       return true;
   return false;
-}
-
-static bool encoding_on_host(const struct cuda_session *session, const cuseq_encoding *encoding) {
-  const void *arrays[] = {encoding->annotations, encoding->h_fw,    encoding->c_fw,   encoding->h_bw,
-                          encoding->c_bw,        encoding->final_h, encoding->final_c};
-  return on_host(session, BACKEND_ANNOTATIONS, arrays, 7);
-}
-
-static bool decoding_on_host(const struct cuda_session *session, const cuseq_decoding *decoding) {
-  const void *arrays[] = {decoding->contexts, decoding->alphas,         decoding->states,  decoding->outputs,
-                          decoding->tokens,   decoding->output_lengths, decoding->final_h, decoding->final_c};
-  return on_host(session, BACKEND_CONTEXTS, arrays, 8);
 }
 
 static cuseq_status encode_queue(struct cuda_session *session, const struct backend_input *input,
@@ -328,16 +320,16 @@ static cuseq_status cuda_encode(void *state, const struct backend_input *input,
   struct cuda_session *session = state;
   CUDA_RANGE("encode", input->batch, input->time, session->model->config.units);
   int before;
-  TRY(call_begin(session, encoding_on_host(session, encoding), &before));
+  TRY(call_begin(session, on_host(session, CALL_ENCODING, encoding), &before));
   return call_end(session, rows_queue(session, input, encoding, NULL), before);
 }
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
   struct cuda_session *session = state;
   CUDA_RANGE("attend", session->batch, session->time, session->model->config.units);
-  const void *arrays[] = {context, alphas};
+  bool waits = is_on_host(session, BACKEND_CONTEXTS, context) || is_on_host(session, BACKEND_ALPHAS, alphas);
   int before;
-  TRY(call_begin(session, on_host(session, BACKEND_CONTEXTS, arrays, 2), &before));
+  TRY(call_begin(session, waits, &before));
   return call_end(session, cuda_attend_queue(session, hidden, context, alphas), before);
 }
 
@@ -345,7 +337,7 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
   CUDA_RANGE("decode", session->batch, session->time, session->model->config.units);
   int before;
-  TRY(call_begin(session, decoding_on_host(session, decoding), &before));
+  TRY(call_begin(session, on_host(session, CALL_DECODING, decoding), &before));
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
@@ -353,7 +345,7 @@ static cuseq_status cuda_run(void *state, const struct backend_input *input, con
                              const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
   CUDA_RANGE("run", input->batch, input->time, session->model->config.units);
-  bool host = encoding_on_host(session, encoding) || decoding_on_host(session, decoding);
+  bool host = on_host(session, CALL_ENCODING, encoding) || on_host(session, CALL_DECODING, decoding);
   int before;
   TRY(call_begin(session, host, &before));
   return call_end(session, rows_queue(session, input, encoding, decoding), before);

@@ -52,12 +52,17 @@ struct cuda_rings {
   struct cuda_ring in, out;
 };
 
-/* check.c: what is checked on the device. */
+/* check.c: what is checked on the device. Page-locked memory that it writes. */
+struct cuda_faults {
+  struct input_fault input;
+  uint64_t results; /* struct launch_check; BACKEND_NO_FAULT: none */
+};
 struct cuda_checks {
   struct input_check next; /* gathered, not queued yet */
   struct input_record *d_record;
-  struct input_fault *h_fault;
-  int64_t call; /* the number of the call under way */
+  struct cuda_faults *h_faults;
+  int64_t call;     /* the number of the call under way */
+  int64_t reported; /* of the last one that was waited for */
 };
 
 struct cuda_session {
@@ -83,6 +88,7 @@ struct cuda_session {
   struct cuda_rings *rings;
   struct cuda_checks checks;
   /* the call under way */
+  int32_t first_row;              /* of a window, 0 otherwise */
   uint8_t places[BACKEND_ARRAYS]; /* enum cuda_place, of arrays that are not NULL */
   bool waits;                     /* for its results, at its end */
   /* the input, as the call brought it */
@@ -229,6 +235,8 @@ void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dty
 /* Ends the bringing of inputs: what is queued from here on comes after their copies, beginning with the
  * checks, if there is anything to check. */
 cuseq_status cuda_check_queue(struct cuda_session *session);
+/* What kernels are told of results that are not finite; `step` of the decoder, 0 where it is not one step's launch. */
+struct launch_check cuda_check_results(const struct cuda_session *session, int32_t step);
 /* After the stream has been waited for: the first fault since the last report, as a status with a line of
  * text. */
 cuseq_status cuda_check_report(struct cuda_session *session);

@@ -55,7 +55,8 @@ static struct attend attend_of(const struct decode *decode) {
                          .d_lengths = decode->d_lengths,
                          .d_annotations = decode->d_annotations,
                          .d_keys = decode->d_keys,
-                         .d_workspace = decode->d_workspace};
+                         .d_workspace = decode->d_workspace,
+                         .check = decode->check};
 }
 
 /* The attention step's flags must stay as it leaves them: the loop has a workspace of its own. */
@@ -149,6 +150,7 @@ static cuseq_status decode_begin(struct cuda_session *session, const float *give
   *decode = decoder->decode;
   decode->batch = session->batch;
   decode->time = session->time;
+  decode->check = cuda_check_results(session, 1);
   decode->d_lengths = session->d_encoded_lengths;
   decode->d_annotations = session->d_encoded;
   decode->d_keys = decoder->d_keys;

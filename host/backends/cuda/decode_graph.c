@@ -56,7 +56,8 @@ static struct decode_rows rows_of(const struct cuda_session *session, const stru
                               .d_fed_ids = decoder->steps.d_fed_ids,
                               .d_fed = decoder->steps.d_fed,
                               .d_outputs = decoder->d_outputs,
-                              .d_tokens = decoder->d_tokens};
+                              .d_tokens = decoder->d_tokens,
+                              .check = d->check};
 }
 
 static struct attend attend_of(const struct cuda_session *session, const struct decode *d) {
@@ -71,7 +72,8 @@ static struct attend attend_of(const struct cuda_session *session, const struct 
                           .d_queries = decoder->steps.d_queries,
                           .alphas_stride = (int64_t)d->steps * d->time,
                           .context_stride = (int64_t)d->steps * d->score.annotation_width,
-                          .d_workspace = d->d_workspace};
+                          .d_workspace = d->d_workspace,
+                          .check = d->check};
   attend.start.d_given_h = decoder->d_final_h;
   attend.start.d_given_c = NULL;
   return attend;
@@ -96,7 +98,8 @@ static struct lstm_cell cell_of(const struct cuda_session *session, const struct
                             .d_h = decoder->d_final_h,
                             .d_c = decoder->d_final_c,
                             .d_output = {decoder->d_states, NULL},
-                            .leading = d->score.state_units};
+                            .leading = d->score.state_units,
+                            .check = d->check};
 }
 
 /* gates = h recurrent + context kernel (+ fed kernel): the cell's input in its three parts. */
@@ -144,7 +147,8 @@ static cuseq_status attention_queue(struct cuda_session *session, const struct a
                                             .d_alphas = attend->d_alphas,
                                             .alphas_stride = attend->alphas_stride,
                                             .d_context = attend->d_context,
-                                            .context_stride = attend->context_stride};
+                                            .context_stride = attend->context_stride,
+                                            .check = attend->check};
   if (U > 0)
     TRY(cuda_blas_product(session, &query));
   if (context.annotation_width <= CONTEXT_WITH_ENERGIES)
@@ -172,6 +176,7 @@ static cuseq_status loop_queue(struct cuda_session *session, const void *argumen
   TRY(cuda_launched(session, launch_initial_states(&initial, stream)));
   TRY(cuda_launched(session, launch_decode_begin(&rows, stream)));
   for (cell.step = 0; cell.step < d->steps; cell.step++) {
+    attend.check.step = cell.check.step = cell.step + 1;
     attend.d_alphas = decoder->d_alphas + (size_t)cell.step * (size_t)d->time;
     attend.d_context = decoder->d_contexts + (size_t)cell.step * (size_t)d->score.annotation_width;
     TRY(attention_queue(session, &attend));

@@ -135,7 +135,9 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct lstm_
                              .count = (int64_t)sequence->batch * sequence->time * config->units,
                              .d_forward = sequence->d_output[0],
                              .d_backward = sequence->d_output[1],
-                             .d_output = annotations};
+                             .d_output = annotations,
+                             .row = (int64_t)sequence->time * config->units,
+                             .check = cuda_check_results(session, 0)};
   return cuda_launched(session, launch_lstm_merge(&merge, &session->launch));
 }
 
@@ -190,7 +192,8 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
                                    .d_initial_c = input->initial_c ? session->d_initial_c + states : NULL,
                                    .d_final_h = session->d_final_h + states,
                                    .d_final_c = session->d_final_c + states,
-                                   .d_workspace = session->d_workspace};
+                                   .d_workspace = session->d_workspace,
+                                   .check = cuda_check_results(session, 0)};
   TRY(project_queue(session, layer, below, l == 0 && cuda_input_is_ids(input) ? session->d_ids : NULL,
                     &sequence));
   output_place(session, annotations, &sequence);

@@ -219,6 +219,7 @@ static void window_make(struct cuda_session *session, const struct backend_input
   window->session.stream_in = session->rows->in;
   window->session.stream_out = session->rows->out;
   window->session.later = later;
+  window->session.first_row = first;
   window->input = *input;
   window->input.batch = count;
   window->encoding = *encoding;

@@ -26,7 +26,8 @@ static void encoder_fill(const struct cuda_session *session, const struct backen
                                     .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
                                     .d_output = {session->d_annotations[0], NULL},
                                     .d_final_h = session->d_final_h,
-                                    .d_final_c = session->d_final_c};
+                                    .d_final_c = session->d_final_c,
+                                    .check = cuda_check_results(session, 0)};
 }
 
 static cuseq_status model_queue(struct cuda_session *session, const struct whole_model *model) {

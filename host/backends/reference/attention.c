@@ -3,84 +3,84 @@
 #include <math.h>
 #include <string.h>
 
-static int32_t widest_layer(const cuseq_config *config) {
-  int32_t widest = config->annotation_width + config->state_units;
-  for (int32_t l = 0; l < config->attention_layers; l++)
-    widest = config->attention_units[l] > widest ? config->attention_units[l] : widest;
-  return config->additive_units > widest ? config->additive_units : widest;
+/* u_0 = (key, q); u_l = act_l(u_{l-1} K_l + k_l); e = u_n */
+static double energy_concat(struct reference *r, int32_t key, int32_t query) {
+  const struct attention_structure *attention = &r->structure->attention;
+  memcpy(r->key + key, r->query, (size_t)query * sizeof *r->key);
+  for (int32_t l = 0; l < attention->layers.count; l++)
+    reference_dense(&attention->layers.layers[l], r->key, r->scratch);
+  return r->key[0];
 }
 
-size_t reference_attention_scratch(const cuseq_config *config) {
-  return 2 * (size_t)widest_layer(config);
-}
-
-/* u_0 = concat(a, s); u_l = act_l(u_{l-1} K_l + k_l); e = u_n */
-static double energy_concat(const cuseq_model *model, const double *a, const double *s, double *scratch) {
-  const cuseq_config *config = &model->config;
-  double *u = scratch, *next = scratch + widest_layer(config);
-  memcpy(u, a, (size_t)config->annotation_width * sizeof *u);
-  memcpy(u + config->annotation_width, s, (size_t)config->state_units * sizeof *u);
-  for (int32_t l = 0; l < config->attention_layers; l++) {
-    reference_dense(&model->weights.attention.layers[l], u, next);
-    for (int32_t j = 0; j < config->attention_units[l]; j++)
-      u[j] = reference_activate(config->attention_activation[l], next[j]);
-  }
-  return u[0];
-}
-
-/* e = v . tanh(a K_a + s K_s + k) */
-static double energy_additive(const cuseq_model *model, const double *a, const double *s, double *u) {
-  const cuseq_config *config = &model->config;
-  const struct attention_weights *weights = &model->weights.attention;
-  for (int32_t j = 0; j < config->additive_units; j++)
-    u[j] = weights->bias ? (double)weights->bias[j] : 0.0;
-  reference_multiply(a, weights->key, config->annotation_width, config->additive_units, u);
-  reference_multiply(s, weights->query, config->state_units, config->additive_units, u);
-  double e = 0.0;
-  for (int32_t j = 0; j < config->additive_units; j++)
-    e += (double)weights->value[j] * tanh(u[j]);
+/* e = v . tanh(key K_a + q K_s + k) */
+static double energy_additive(struct reference *r, int32_t key, int32_t query) {
+  const struct attention_structure *attention = &r->structure->attention;
+  double *u = r->scratch, e = 0.0;
+  for (int32_t j = 0; j < attention->units; j++)
+    u[j] = attention->additive_bias ? (double)attention->additive_bias[j] : 0.0;
+  reference_multiply(r->key, attention->additive_key, key, attention->units, u);
+  reference_multiply(r->query, attention->additive_query, query, attention->units, u);
+  for (int32_t j = 0; j < attention->units; j++)
+    e += (double)attention->additive_value[j] * tanh(u[j]);
   return e;
 }
 
-/* e = a G s */
-static double energy_general(const cuseq_model *model, const double *a, const double *s) {
-  const cuseq_config *config = &model->config;
+/* e = key G q */
+static double energy_general(const struct reference *r, int32_t key, int32_t query) {
+  const float *general = r->structure->attention.general;
   double e = 0.0;
-  for (int32_t i = 0; i < config->annotation_width; i++)
-    for (int32_t j = 0; j < config->state_units; j++)
-      e += a[i] * (double)model->weights.attention.general[(size_t)i * config->state_units + j] * s[j];
+  for (int32_t i = 0; i < key; i++)
+    for (int32_t j = 0; j < query; j++)
+      e += r->key[i] * (double)general[(size_t)i * query + j] * r->query[j];
   return e;
 }
 
-static double energy_dot(const cuseq_config *config, const double *a, const double *s) {
+static double energy_dot(const struct reference *r, int32_t key) {
   double e = 0.0;
-  for (int32_t i = 0; i < config->annotation_width; i++)
-    e += a[i] * s[i];
+  for (int32_t i = 0; i < key; i++)
+    e += r->key[i] * r->query[i];
   return e;
 }
 
-static double energy(const cuseq_model *model, const double *a, const double *s, double *scratch) {
-  switch (model->config.score) {
+/* The energy of an annotation for the query in r->query, before scale and bias. */
+static double energy(struct reference *r, const double *annotation) {
+  const struct attention_structure *attention = &r->structure->attention;
+  int32_t A = r->structure->encoder.width;
+  int32_t key = attention->key_map.kernel ? attention->key_map.units : A;
+  int32_t query = attention->query_map.kernel ? attention->query_map.units : attention->query_inputs;
+  memcpy(r->key, annotation, (size_t)A * sizeof *r->key);
+  reference_dense(&attention->key_map, r->key, r->scratch);
+  switch (attention->score) {
   case CUSEQ_SCORE_CONCAT:
-    return energy_concat(model, a, s, scratch);
+    return energy_concat(r, key, query);
   case CUSEQ_SCORE_ADDITIVE:
-    return energy_additive(model, a, s, scratch);
+    return energy_additive(r, key, query);
   case CUSEQ_SCORE_GENERAL:
-    return energy_general(model, a, s);
+    return energy_general(r, key, query);
   case CUSEQ_SCORE_DOT:
     break;
   }
-  return energy_dot(&model->config, a, s);
+  return energy_dot(r, key);
 }
 
-void reference_attend(const cuseq_model *model, const double *annotations, int32_t length, int32_t T,
-                      const double *s, double *alphas, double *context, double *scratch) {
-  int32_t A = model->config.annotation_width;
-  for (int32_t t = 0; t < length; t++)
-    alphas[t] = (double)model->config.scale * energy(model, annotations + (size_t)t * A, s, scratch);
-  reference_softmax(alphas, length, T);
-  memset(context, 0, (size_t)A * sizeof *context);
-  for (int32_t t = 0; t < length; t++)
-    for (int32_t i = 0; i < A; i++)
-      context[i] += alphas[t] * annotations[(size_t)t * A + i];
+bool reference_attend(struct reference *r, int32_t row, const double *asks) {
+  const struct attention_structure *attention = &r->structure->attention;
+  int32_t A = r->structure->encoder.width, C = attention->context_width, length = r->lengths[row];
+  const double *annotations = r->annotations + (size_t)row * r->time * A;
+  memcpy(r->query, asks, (size_t)attention->query_inputs * sizeof *r->query);
+  reference_dense(&attention->query_map, r->query, r->scratch);
+  for (int32_t t = 0; t < length; t++) {
+    r->alphas[t] = (double)attention->scale * energy(r, annotations + (size_t)t * A);
+    r->alphas[t] += attention->position_bias ? (double)attention->position_bias[t] : 0.0;
+  }
+  const bool bounded = reference_bounded(r->alphas, length);
+  reference_softmax(r->alphas, length, r->time);
+  memset(r->context, 0, (size_t)C * sizeof *r->context);
+  for (int32_t t = 0; t < length; t++) {
+    memcpy(r->key, annotations + (size_t)t * A, (size_t)A * sizeof *r->key);
+    reference_dense(&attention->value_map, r->key, r->scratch);
+    for (int32_t i = 0; i < C; i++)
+      r->context[i] += r->alphas[t] * r->key[i];
+  }
+  return bounded;
 }

@@ -2,127 +2,292 @@
 
 #include <string.h>
 
-/* The state before the first step: the caller's, zeros, the encoder's final one, or that through a dense
- * layer. */
-static void initial_state(const struct reference *r, int32_t b, const float *given, const double *final,
-                          const struct dense_weights *dense, double *state) {
-  const cuseq_config *config = &r->model->config;
-  int32_t S = config->state_units, width = config_final_width(config);
-  memset(state, 0, (size_t)S * sizeof *state);
-  if (given) {
-    for (int32_t j = 0; j < S; j++)
-      state[j] = (double)given[(size_t)b * S + j];
-  } else if (config->initial_state == CUSEQ_INITIAL_STATE_ENCODER) {
-    memcpy(state, final + (size_t)b * width, (size_t)S * sizeof *state);
-  } else if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE && dense->kernel) {
-    reference_dense(dense, final + (size_t)b * width, state);
-    for (int32_t j = 0; j < S; j++)
-      state[j] = reference_activate(config->initial_activation, state[j]);
+/* One row of a decoding, while it steps. */
+struct row {
+  struct reference *r;
+  const cuseq_decoding *decoding;
+  int32_t index;   /* among the rows that are decoded */
+  int32_t encoded; /* the row that it attends to */
+  int32_t token;   /* before the step, then after it */
+};
+
+/* Where layer `index`'s states lie among all layers'. */
+static int32_t state_offset(const struct decoder_structure *decoder, int32_t index) {
+  int32_t offset = 0;
+  for (int32_t l = 0; l < index; l++)
+    offset += decoder->layers[l].cell.units;
+  return offset;
+}
+
+/* ---- the beginning ---- */
+
+static void begin_layer(struct row *row, const struct decoder_layer *layer, int32_t offset) {
+  struct reference *r = row->r;
+  const cuseq_decoding *d = row->decoding;
+  const struct cell *cell = &layer->cell;
+  double *h = r->h + offset, *c = r->c + offset;
+  if (d->initial_h) {
+    size_t at = (size_t)row->index * r->structure->decoder.state_width + offset;
+    for (int32_t j = 0; j < cell->units; j++) {
+      h[j] = (double)d->initial_h[at + j];
+      c[j] = d->initial_c && cell_has_c(cell->kind) ? (double)d->initial_c[at + j] : 0.0;
+    }
+    return;
   }
+  reference_initial(r, row->encoded, &layer->initial_h, cell->units, h);
+  memset(c, 0, (size_t)cell->units * sizeof *c);
+  if (!cell_has_c(cell->kind))
+    return;
+  reference_initial(r, row->encoded, &layer->initial_c, cell->units, c);
+  if (layer->initial_h.from == INITIAL_OTHER)
+    memcpy(h, c, (size_t)cell->units * sizeof *h);
+  if (layer->initial_c.from == INITIAL_OTHER)
+    memcpy(c, h, (size_t)cell->units * sizeof *c);
 }
 
-static void attend_row(struct reference *r, int32_t b, double *context) {
-  const double *annotations = r->annotations + (size_t)b * r->time * r->model->config.annotation_width;
-  reference_attend(r->model, annotations, r->lengths[b], r->time, r->h, r->alphas, context, r->scratch);
+static void begin_row(struct row *row) {
+  struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const cuseq_decoding *d = row->decoding;
+  for (int32_t l = 0; l < decoder->count; l++)
+    begin_layer(row, &decoder->layers[l], state_offset(decoder, l));
+  /* what the step before handed on: the attentional vector, then the context */
+  int32_t X = decoder->fed_width, C = decoder->carries_context ? r->structure->attention.context_width : 0;
+  const float *fed = d->initial_fed ? d->initial_fed + (size_t)row->index * X : NULL;
+  for (int32_t j = 0; j < X - C; j++)
+    r->attentional[j] = fed ? (double)fed[j] : 0.0;
+  for (int32_t j = 0; j < C; j++)
+    r->context[j] = fed ? (double)fed[X - C + j] : 0.0;
+  row->token = d->previous ? d->previous[row->index] : -1;
 }
 
-/* concat(context, embedding of the previous token); the context is there already. */
-static void feed_back(struct reference *r, int32_t previous) {
-  const cuseq_config *config = &r->model->config;
-  int32_t E = config->embedding_units, V = config->outputs;
-  double *fed_back = r->cell_input + config->annotation_width;
-  for (int32_t j = 0; E > 0 && j < E; j++)
-    fed_back[j] = (double)r->model->weights.embedding[(size_t)previous * E + j];
-  for (int32_t v = 0; E == 0 && v < V; v++)
-    fed_back[v] = v == previous ? 1.0 : 0.0;
+/* ---- a step ---- */
+
+/* The previous token as a vector. */
+static void embed(struct row *row) {
+  const struct decoder_structure *decoder = &row->r->structure->decoder;
+  int32_t E = decoder->embedding_units;
+  for (int32_t j = 0; decoder->feedback != FEEDBACK_NONE && j < (E > 0 ? E : decoder->tokens); j++)
+    row->r->token[j] = E > 0             ? (double)decoder->embedding[(size_t)row->token * E + j]
+                       : j == row->token ? 1.0
+                                         : 0.0;
 }
 
-/* The lowest index of the largest value. */
-static int32_t argmax(const double *values, int32_t count) {
-  int32_t best = 0;
-  for (int32_t v = 1; v < count; v++)
-    if (values[v] > values[best])
-      best = v;
-  return best;
+/* Vectors of the step side by side into r->read; returns their width. */
+static int32_t gather(struct row *row, const struct parts *parts) {
+  struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const double *state = r->outputs_of + state_offset(decoder, decoder->count - 1);
+  const double *const vectors[] = {[PART_TOKEN] = r->token,
+                                   [PART_CONTEXT] = r->context,
+                                   [PART_ATTENTIONAL] = r->attentional,
+                                   [PART_STATE] = state};
+  int32_t width = 0;
+  for (int32_t i = 0; i < parts->count; i++) {
+    int32_t part = structure_part_width(r->structure, parts->list[i]);
+    memcpy(r->read + width, vectors[parts->list[i]], (size_t)part * sizeof *r->read);
+    width += part;
+  }
+  return width;
 }
 
-/* One step of one row; returns the token. */
-static int32_t decode_step(struct reference *r, int32_t b, int32_t previous) {
-  const cuseq_config *config = &r->model->config;
-  attend_row(r, b, r->cell_input);
-  if (config->feedback == CUSEQ_FEEDBACK_OUTPUT)
-    feed_back(r, previous);
-  reference_lstm_step(&r->model->weights.decoder, config->decoder_activation,
-                      config->decoder_recurrent_activation, r->cell_input, -1, r->h, r->c, r->z);
-  reference_dense(&r->model->weights.output, r->h, r->output);
-  int32_t token = argmax(r->output, config->outputs);
-  if (config->output_activation == CUSEQ_ACTIVATION_SOFTMAX)
-    reference_softmax(r->output, config->outputs, config->outputs);
-  return token;
+/* Layer `index`: what it reads of the layers below is in r->read, [below] wide. */
+/* Whether the row goes on. */
+static bool step_layer(struct row *row, int32_t index, int32_t below) {
+  struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const struct decoder_layer *layer = &decoder->layers[index];
+  int32_t offset = state_offset(decoder, index), C = r->structure->attention.context_width;
+  if (layer->reads_context)
+    memcpy(r->read + below, r->context, (size_t)C * sizeof *r->read);
+  reference_cell_step(&layer->cell, r->read, -1, r->h + offset, r->c + offset, r->scratch);
+  for (int32_t j = 0; j < layer->cell.units; j++)
+    r->outputs_of[offset + j] = r->h[offset + j] + (layer->residual ? r->read[j] : 0.0);
+  const size_t units = (size_t)layer->cell.units;
+  return (reference_in_range(r->outputs_of + offset, units) && reference_in_range(r->h + offset, units) &&
+          reference_in_range(r->c + offset, units)) ||
+         reference_leaves(r, row->index, BACKEND_STAGE_DECODER);
+}
+
+/* Attends for what asks; whether the row goes on. */
+static bool step_attend(struct row *row, const double *asks) {
+  return reference_attend(row->r, row->encoded, asks) ||
+         reference_leaves(row->r, row->index, BACKEND_STAGE_ENERGIES);
+}
+
+static bool step_layers(struct row *row) {
+  struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const struct attention_structure *attention = &r->structure->attention;
+  int32_t below = gather(row, &decoder->reads);
+  for (int32_t l = 0; l < decoder->count; l++) {
+    int32_t offset = state_offset(decoder, l), units = decoder->layers[l].cell.units;
+    if (!step_layer(row, l, below))
+      return false;
+    if (attention->present && attention->asks == ASKS_CURRENT && attention->asked_layer == l &&
+        !step_attend(row, r->outputs_of + offset))
+      return false;
+    memcpy(r->read, r->outputs_of + offset, (size_t)units * sizeof *r->read);
+    below = units;
+  }
+  return true;
+}
+
+/* One step; the token is replaced by the output's. Whether the row goes on. */
+static bool step(struct row *row) {
+  struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const struct attention_structure *attention = &r->structure->attention;
+  const struct head *head = &r->structure->output.heads[0];
+  embed(row);
+  if (attention->present && attention->asks == ASKS_PREVIOUS &&
+      !step_attend(row, r->h + state_offset(decoder, attention->asked_layer)))
+    return false;
+  if (attention->present && attention->asks == ASKS_TOKEN && !step_attend(row, r->token))
+    return false;
+  if (!step_layers(row))
+    return false;
+  if (decoder->attentional.present) {
+    gather(row, &decoder->attentional.parts);
+    reference_dense(&decoder->attentional.dense, r->read, r->scratch);
+    memcpy(r->attentional, r->read, (size_t)decoder->attentional.dense.units * sizeof *r->attentional);
+    if (!reference_in_range(r->attentional, (size_t)decoder->attentional.dense.units) &&
+        !reference_leaves(r, row->index, BACKEND_STAGE_DECODER))
+      return false;
+  }
+  int32_t width = gather(row, &head->parts);
+  memcpy(r->output, r->read, (size_t)width * sizeof *r->output);
+  return reference_head(r, head, r->output, &row->token) ||
+         reference_leaves(r, row->index, BACKEND_STAGE_OUTPUTS);
+}
+
+/* ---- results ---- */
+
+static void store_step(const struct row *row, int32_t y, int32_t chosen) {
+  const struct reference *r = row->r;
+  const struct structure *s = r->structure;
+  const cuseq_decoding *d = row->decoding;
+  int32_t C = s->attention.context_width, S = structure_part_width(s, PART_STATE), V = s->output.width;
+  size_t at = (size_t)row->index * d->steps + y;
+  reference_store(d->contexts, at * C, r->context, C);
+  reference_store(d->alphas, at * r->time, r->alphas, r->time);
+  reference_store(d->states, at * S, r->outputs_of + state_offset(&s->decoder, s->decoder.count - 1), S);
+  reference_store(d->outputs, at * V, r->output, V);
+  if (d->tokens)
+    d->tokens[at] = row->token;
+  /* not log(softmax): a small probability is 0, its logarithm a number */
+  if (d->log_probabilities || r->log_outputs)
+    reference_log_softmax(r->sums, V);
+  if (d->log_probabilities)
+    d->log_probabilities[at] = (float)r->sums[chosen];
+  reference_store(r->log_outputs, at * V, r->sums, V);
 }
 
 /* Zeros, and the end token, in a row's steps from `step` on. */
-static void clear_after_end(const struct reference *r, int32_t b, int32_t step,
-                            const cuseq_decoding *decoding) {
-  const cuseq_config *config = &r->model->config;
-  size_t first = (size_t)b * decoding->steps + step, count = (size_t)(decoding->steps - step);
+static void clear_after_end(const struct row *row, int32_t step) {
+  const struct reference *r = row->r;
+  const struct structure *s = r->structure;
+  const cuseq_decoding *d = row->decoding;
+  size_t first = (size_t)row->index * d->steps + step, count = (size_t)(d->steps - step);
   const struct {
     float *array;
     int32_t width;
-  } arrays[] = {{decoding->contexts, config->annotation_width},
-                {decoding->alphas, r->time},
-                {decoding->states, config->state_units},
-                {decoding->outputs, config->outputs}};
-  for (int i = 0; i < 4; i++)
+  } arrays[] = {{d->contexts, s->attention.context_width},
+                {d->alphas, r->time},
+                {d->states, structure_part_width(s, PART_STATE)},
+                {d->outputs, s->output.width},
+                {d->log_probabilities, 1}};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     if (arrays[i].array)
       memset(arrays[i].array + first * arrays[i].width, 0, count * arrays[i].width * sizeof(float));
-  for (size_t y = 0; decoding->tokens && y < count; y++)
-    decoding->tokens[first + y] = config->end_token;
+  for (size_t y = 0; d->tokens && y < count; y++)
+    d->tokens[first + y] = s->decoder.end_token >= 0 ? s->decoder.end_token : 0;
 }
 
-static void decode_row(struct reference *r, int32_t b, const cuseq_decoding *decoding) {
-  const cuseq_config *config = &r->model->config;
-  int32_t A = config->annotation_width, S = config->state_units, V = config->outputs;
-  int32_t token = decoding->previous ? decoding->previous[b] : -1, step = 0;
+static void finish_row(const struct row *row, int32_t steps) {
+  const struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const cuseq_decoding *d = row->decoding;
+  int32_t S = decoder->state_width, X = decoder->fed_width;
+  int32_t C = decoder->carries_context ? r->structure->attention.context_width : 0;
+  clear_after_end(row, steps);
+  if (d->output_lengths)
+    d->output_lengths[row->index] = steps;
+  reference_store(d->final_h, (size_t)row->index * S, r->h, S);
+  reference_store(d->final_c, (size_t)row->index * S, r->c, S);
+  reference_store(d->final_fed, (size_t)row->index * X, r->attentional, X - C);
+  reference_store(d->final_fed, (size_t)row->index * X + (X - C), r->context, C);
+}
+
+/* All steps of a row; one that leaves float32's range ends there. */
+static void decode_row(struct row *row) {
+  const cuseq_decoding *d = row->decoding;
+  int32_t end_token = row->r->structure->decoder.end_token, y = 0;
+  int32_t steps = d->targets && d->target_lengths ? d->target_lengths[row->index] : d->steps;
   bool ended = false;
-  for (; step < decoding->steps && !ended; step++) {
-    token = decode_step(r, b, token);
-    size_t y = (size_t)b * decoding->steps + step;
-    reference_store(decoding->contexts, y * A, r->cell_input, A);
-    reference_store(decoding->alphas, y * r->time, r->alphas, r->time);
-    reference_store(decoding->states, y * S, r->h, S);
-    reference_store(decoding->outputs, y * V, r->output, V);
-    if (decoding->tokens)
-      decoding->tokens[y] = token;
-    ended = token == config->end_token;
+  begin_row(row);
+  for (; y < steps && !ended; y++) {
+    if (!step(row))
+      return;
+    int32_t next = d->targets ? d->targets[(size_t)row->index * d->steps + y] : row->token;
+    store_step(row, y, next);
+    ended = !d->targets && row->token == end_token;
+    row->token = next;
   }
-  clear_after_end(r, b, step, decoding);
-  if (decoding->output_lengths)
-    decoding->output_lengths[b] = step;
-  reference_store(decoding->final_h, (size_t)b * S, r->h, S);
-  reference_store(decoding->final_c, (size_t)b * S, r->c, S);
+  finish_row(row, y);
 }
 
 cuseq_status reference_attend_all(void *state, const float *hidden, float *context, float *alphas) {
   struct reference *r = state;
-  int32_t A = r->model->config.annotation_width;
+  const struct structure *s = r->structure;
+  const struct attention_structure *attention = &s->attention;
+  const struct initial_structure *initial = &s->asking.initial;
+  int32_t C = attention->context_width, Q = attention->query_inputs;
+  if (s->decoder.present && attention->asked_layer >= 0)
+    initial = &s->decoder.layers[attention->asked_layer].initial_h;
+  r->fault = BACKEND_NO_FAULT;
   for (int32_t b = 0; b < r->batch; b++) {
-    initial_state(r, b, hidden, r->final_h, &r->model->weights.initial_h, r->h);
-    attend_row(r, b, r->cell_input);
-    reference_store(context, (size_t)b * A, r->cell_input, A);
+    double *asks = r->outputs_of;
+    if (!hidden && s->decoder.present && initial->from == INITIAL_OTHER)
+      initial = &s->decoder.layers[attention->asked_layer].initial_c;
+    if (!hidden && attention->asks == ASKS_TOKEN)
+      for (int32_t j = 0; j < Q; j++)
+        asks[j] = s->decoder.embedding_units > 0
+                      ? (double)s->decoder.embedding[(size_t)s->decoder.start_token * Q + j]
+                  : j == s->decoder.start_token ? 1.0
+                                                : 0.0;
+    else if (!hidden)
+      reference_initial(r, b, initial, Q, asks);
+    for (int32_t j = 0; hidden && j < Q; j++)
+      asks[j] = (double)hidden[(size_t)b * Q + j];
+    if (!reference_attend(r, b, asks) && !reference_leaves(r, b, BACKEND_STAGE_ENERGIES))
+      continue;
+    reference_store(context, (size_t)b * C, r->context, C);
     reference_store(alphas, (size_t)b * r->time, r->alphas, r->time);
   }
-  return CUSEQ_STATUS_OK;
+  return backend_fault_report(r->fault, "");
 }
 
 cuseq_status reference_decode(void *state, const cuseq_decoding *decoding) {
   struct reference *r = state;
-  if (!r->model->config.has_decoder)
-    return reference_attend_all(state, decoding->initial_h, decoding->contexts, decoding->alphas);
-  for (int32_t b = 0; b < r->batch; b++) {
-    initial_state(r, b, decoding->initial_h, r->final_h, &r->model->weights.initial_h, r->h);
-    initial_state(r, b, decoding->initial_c, r->final_c, &r->model->weights.initial_c, r->c);
-    decode_row(r, b, decoding);
+  r->fault = BACKEND_NO_FAULT;
+  if (!r->structure->decoder.present) {
+    reference_outputs(r, decoding);
+    return backend_fault_report(r->fault, "");
   }
-  return CUSEQ_STATUS_OK;
+  int32_t batch = decoding->rows ? decoding->batch : r->batch;
+  for (int32_t b = 0; b < batch; b++) {
+    struct row row = {
+        .r = r, .decoding = decoding, .index = b, .encoded = decoding->rows ? decoding->rows[b] : b};
+    decode_row(&row);
+  }
+  return backend_fault_report(r->fault, "");
+}
+
+cuseq_status reference_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+  struct reference *r = state;
+  r->log_outputs = log_outputs;
+  cuseq_status status = reference_decode(state, decoding);
+  r->log_outputs = NULL;
+  return status;
 }

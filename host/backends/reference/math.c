@@ -1,9 +1,30 @@
 #include "backends/reference/reference.h"
 
 #include <math.h>
+#include <string.h>
 
-static double clip01(double x) {
-  return isnan(x) ? x : fmin(fmax(x, 0.0), 1.0);
+static double clip(double x, double low, double high) {
+  return isnan(x) ? x : fmin(fmax(x, low), high);
+}
+
+/* 1 / (1 + exp(-x)), without a power that could overflow. */
+static double sigmoid(double x) {
+  double power = exp(-fabs(x));
+  return x >= 0.0 || isnan(x) ? 1.0 / (1.0 + power) : power / (1.0 + power);
+}
+
+/* x for x > 0, else slope (exp(x) - 1). */
+static double elu(double x, double slope) {
+  return x > 0.0 || isnan(x) ? x : slope * expm1(x);
+}
+
+static double leaky(double x, double slope) {
+  return x > 0.0 || isnan(x) ? x : slope * x;
+}
+
+/* Hendrycks and Gimpel, 2016. */
+static double gelu_tanh(double x) {
+  return 0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 }
 
 double reference_activate(cuseq_activation activation, double x) {
@@ -13,22 +34,52 @@ double reference_activate(cuseq_activation activation, double x) {
   case CUSEQ_ACTIVATION_RELU:
     return x > 0.0 || isnan(x) ? x : 0.0;
   case CUSEQ_ACTIVATION_SIGMOID:
-    return 1.0 / (1.0 + exp(-x));
+    return sigmoid(x);
   case CUSEQ_ACTIVATION_HARD_SIGMOID:
-    return clip01(x / 6.0 + 0.5);
+    return clip(x / 6.0 + 0.5, 0.0, 1.0);
   case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
-    return clip01(0.2 * x + 0.5);
+    return clip(0.2 * x + 0.5, 0.0, 1.0);
+  case CUSEQ_ACTIVATION_ELU:
+    return elu(x, 1.0);
+  case CUSEQ_ACTIVATION_SELU: /* Klambauer et al., 2017 */
+    return 1.0507009873554805 * elu(x, 1.6732632423543772);
+  case CUSEQ_ACTIVATION_GELU:
+    return 0.5 * x * (1.0 + erf(x * 0.7071067811865476));
+  case CUSEQ_ACTIVATION_GELU_TANH:
+    return gelu_tanh(x);
+  case CUSEQ_ACTIVATION_SWISH:
+    return x * sigmoid(x);
+  case CUSEQ_ACTIVATION_SOFTPLUS:
+    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
+  case CUSEQ_ACTIVATION_SOFTSIGN:
+    return x / (1.0 + fabs(x));
+  case CUSEQ_ACTIVATION_LEAKY_RELU:
+    return leaky(x, 0.01);
+  case CUSEQ_ACTIVATION_LEAKY_RELU_02:
+    return leaky(x, 0.2);
+  case CUSEQ_ACTIVATION_LEAKY_RELU_03:
+    return leaky(x, 0.3);
+  case CUSEQ_ACTIVATION_EXPONENTIAL:
+    return exp(x);
+  case CUSEQ_ACTIVATION_HARD_TANH:
+    return clip(x, -1.0, 1.0);
   case CUSEQ_ACTIVATION_LINEAR:
-  case CUSEQ_ACTIVATION_SOFTMAX: /* a row's affair: reference_softmax */
+  case CUSEQ_ACTIVATION_SOFTMAX: /* a vector's affair: reference_softmax */
+  case CUSEQ_ACTIVATION_LOG_SOFTMAX:
     break;
   }
   return x;
 }
 
-void reference_softmax(double *x, int32_t length, int32_t n) {
-  double maximum = x[0], sum = 0.0;
-  for (int32_t i = 1; i < length; i++)
+static double largest(const double *x, int32_t n) {
+  double maximum = x[0];
+  for (int32_t i = 1; i < n; i++)
     maximum = x[i] > maximum ? x[i] : maximum;
+  return maximum;
+}
+
+void reference_softmax(double *x, int32_t length, int32_t n) {
+  double maximum = largest(x, length), sum = 0.0;
   for (int32_t i = 0; i < length; i++) {
     x[i] = exp(x[i] - maximum);
     sum += x[i];
@@ -37,19 +88,84 @@ void reference_softmax(double *x, int32_t length, int32_t n) {
     x[i] = i < length ? x[i] / sum : 0.0;
 }
 
+void reference_log_softmax(double *x, int32_t n) {
+  double maximum = largest(x, n), sum = 0.0;
+  for (int32_t i = 0; i < n; i++)
+    sum += exp(x[i] - maximum);
+  for (int32_t i = 0; i < n; i++)
+    x[i] = x[i] - maximum - log(sum);
+}
+
 void reference_multiply(const double *x, const float *kernel, int32_t inputs, int32_t units, double *y) {
   for (int32_t k = 0; k < inputs; k++)
     for (int32_t j = 0; j < units; j++)
       y[j] += x[k] * (double)kernel[(size_t)k * units + j];
 }
 
-void reference_dense(const struct dense_weights *dense, const double *x, double *y) {
+/* A number that lies far beyond float32's range is made smaller, beyond it still: several layers of such numbers would
+ * leave float64's. */
+static double within_float64(double u) {
+  const double most = 1e150;
+  return isfinite(u) && fabs(u) > most ? copysign(most, u) : u;
+}
+
+void reference_dense(const struct dense *dense, double *x, double *scratch) {
+  if (!dense->kernel)
+    return;
+  for (int32_t j = 0; j < dense->units; j++) {
+    scratch[j] = dense->bias ? (double)dense->bias[j] : 0.0;
+    for (int32_t k = 0; dense->transposed && k < dense->inputs; k++)
+      scratch[j] += x[k] * (double)dense_weight(dense, k, j);
+  }
+  if (!dense->transposed)
+    reference_multiply(x, dense->kernel, dense->inputs, dense->units, scratch);
   for (int32_t j = 0; j < dense->units; j++)
-    y[j] = (double)dense->bias[j];
-  reference_multiply(x, dense->kernel, dense->inputs, dense->units, y);
+    x[j] = within_float64(reference_activate(dense->activation, scratch[j]));
+}
+
+bool reference_in_range(const double *values, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (!(fabs(values[i]) < REFERENCE_BEYOND))
+      return false;
+  return true;
+}
+
+bool reference_bounded(const double *values, int32_t count) {
+  double most = values[0];
+  for (int32_t i = 1; i < count && !isnan(most); i++)
+    most = values[i] > most || isnan(values[i]) ? values[i] : most;
+  return fabs(most) < REFERENCE_BEYOND;
+}
+
+/* To the nearest float32; what is beyond is infinite, without the overflow that a conversion would raise. */
+static float rounded(double value) {
+  if (fabs(value) < REFERENCE_BEYOND || isnan(value))
+    return (float)value;
+  return value > 0.0 ? INFINITY : -INFINITY;
 }
 
 void reference_store(float *target, size_t offset, const double *values, size_t count) {
   for (size_t i = 0; target && i < count; i++)
-    target[offset + i] = (float)values[i];
+    target[offset + i] = rounded(values[i]);
+}
+
+/* ---- what cells share ---- */
+
+void reference_cell_inputs(const struct cell *cell, const double *x, int32_t id, double *z) {
+  int32_t width = cell_gates(cell->kind) * cell->units;
+  for (int32_t j = 0; j < width; j++) {
+    z[j] = cell->bias ? (double)cell->bias[j] : 0.0;
+    if (id >= 0)
+      z[j] += (double)cell->kernel[(size_t)id * (size_t)width + (size_t)j];
+  }
+  if (id < 0)
+    reference_multiply(x, cell->kernel, cell->inputs, width, z);
+}
+
+void reference_cell_step(const struct cell *cell, const double *x, int32_t id, double *h, double *c,
+                         double *z) {
+  if (cell->kind == CELL_GRU)
+    reference_gru_step(cell, x, id, h, z);
+  else
+    reference_lstm_step(cell, x, id, h, c, z);
 }

@@ -9,47 +9,101 @@ static void reference_close(void *state) {
   if (!r)
     return;
   model_release(r->model);
-  void *const owned[] = {r->lengths, r->annotations, r->below,  r->directions, r->final_h,
-                         r->final_c, r->h,           r->c,      r->z,          r->cell_input,
-                         r->output,  r->alphas,      r->scratch};
+  void *const owned[] = {r->lengths,    r->annotations, r->final_h, r->final_c,    r->below,
+                         r->directions, r->h,           r->c,       r->outputs_of, r->attentional,
+                         r->context,    r->token,       r->read,    r->query,      r->key,
+                         r->alphas,     r->output,      r->sums,    r->scratch};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
   free(r);
 }
 
-static int32_t larger(int32_t a, int32_t b) {
-  return a > b ? a : b;
+static void widen(int32_t *widest, int32_t width) {
+  *widest = width > *widest ? width : *widest;
+}
+
+static void widen_dense(int32_t *widest, const struct dense *dense) {
+  widen(widest, dense->units);
+  widen(widest, dense->inputs);
+}
+
+static void widen_chain(int32_t *widest, const struct dense_chain *chain) {
+  for (int32_t l = 0; l < chain->count; l++)
+    widen_dense(widest, &chain->layers[l]);
+}
+
+/* The widest vector of a structure, those that are read side by side included. */
+static int32_t widest_of(const struct structure *s) {
+  int32_t widest = s->input.width;
+  widen(&widest, s->input.features);
+  for (int32_t l = 0; l < s->encoder.count; l++) {
+    widen(&widest, s->encoder.layers[l].merged_width);
+    widen(&widest, s->encoder.layers[l].width);
+    for (int d = 0; d < 2; d++)
+      widen(&widest, s->encoder.layers[l].cells[d].units);
+  }
+  const struct attention_structure *a = &s->attention;
+  enum { MAPS = 5 };
+  const struct dense *const maps[MAPS] = {&a->key_map, &a->value_map, &a->query_map, &s->asking.initial.dense,
+                                          &s->decoder.attentional.dense};
+  for (int i = 0; i < MAPS; i++)
+    widen_dense(&widest, maps[i]);
+  widen(&widest, a->units);
+  widen(&widest, s->asking.units);
+  widen(&widest, a->query_inputs);
+  widen(&widest, s->asking.initial.inputs);
+  widen_chain(&widest, &a->layers);
+  widen(&widest, structure_part_width(s, PART_TOKEN));
+  for (int32_t l = 0; l < s->decoder.count; l++) {
+    const struct decoder_layer *layer = &s->decoder.layers[l];
+    widen(&widest, layer->inputs);
+    widen(&widest, layer->cell.units);
+    widen(&widest, layer->initial_h.inputs);
+    widen(&widest, layer->initial_c.inputs);
+    widen_dense(&widest, &layer->initial_h.dense);
+    widen_dense(&widest, &layer->initial_c.dense);
+  }
+  for (int32_t i = 0; i < s->output.count; i++) {
+    widen(&widest, s->output.heads[i].inputs);
+    widen_chain(&widest, &s->output.heads[i].layers);
+  }
+  return widest;
 }
 
 static cuseq_status reference_open(const cuseq_model *model, const struct backend_limits *limits,
                                    const char *device, void **state) {
   (void)device; /* there is only one */
-  const cuseq_config *config = &model->config;
   struct reference *r = calloc(1, sizeof *r);
   if (!r)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   r->model = model_retain(model);
+  r->structure = &r->model->structure;
   r->limits = *limits;
-  size_t B = (size_t)limits->batch, T = (size_t)limits->time, A = (size_t)config->annotation_width;
-  size_t H = (size_t)config->units, widest = (size_t)larger(config->features, config->annotation_width);
-  size_t cell = (size_t)larger(config->units, config->state_units),
-         final = (size_t)config_final_width(config);
+  r->widest = widest_of(r->structure);
+  size_t B = (size_t)limits->batch, T = (size_t)limits->time, W = (size_t)r->widest;
+  size_t finals = (size_t)model->config.encoder_state_width, S = (size_t)r->structure->decoder.state_width;
   r->lengths = calloc(B, sizeof *r->lengths);
   struct {
     double **array;
     size_t rows, columns;
-  } arrays[] = {{&r->annotations, B * T, A},
-                {&r->below, T, widest},
-                {&r->directions, 2 * T, H},
-                {&r->final_h, B, final},
-                {&r->final_c, B, final},
-                {&r->h, 1, cell},
-                {&r->c, 1, cell},
-                {&r->z, 4, cell},
-                {&r->cell_input, 1, A + (size_t)config_decoder_inputs(config)},
-                {&r->output, 1, (size_t)config->outputs + 1},
+  } arrays[] = {{&r->annotations, B * T, (size_t)r->structure->encoder.width},
+                {&r->final_h, B, finals},
+                {&r->final_c, B, finals},
+                {&r->below, T, W},
+                {&r->directions, 2 * T, W},
+                {&r->h, 1, S + W},
+                {&r->c, 1, S + W},
+                {&r->outputs_of, 1, S + W},
+                {&r->attentional, 1, W},
+                {&r->context, 1, W},
+                {&r->token, 1, W},
+                {&r->read, 1, W},
+                {&r->query, 1, W},
+                {&r->key, 1, W},
                 {&r->alphas, 1, T},
-                {&r->scratch, 1, reference_attention_scratch(config)}};
+                {&r->output, 1, W},
+                {&r->sums, 1, W},
+                {&r->scratch, 7, W}};
   bool whole = r->lengths != NULL;
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     whole = (*arrays[i].array = calloc(arrays[i].rows, arrays[i].columns * sizeof(double))) && whole;
@@ -61,6 +115,14 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
   }
   *state = r;
   return CUSEQ_STATUS_OK;
+}
+
+bool reference_leaves(struct reference *r, int64_t row, enum backend_stage stage) {
+  const uint64_t fault = backend_fault(row, 0, stage);
+  if (r->limits.allow_nonfinite)
+    return true;
+  r->fault = fault < r->fault ? fault : r->fault;
+  return false;
 }
 
 static int32_t reference_threads(const void *state) {
@@ -75,4 +137,5 @@ const struct backend backend_reference = {
     .encode = reference_encode,
     .attend = reference_attend_all,
     .decode = reference_decode,
+    .step = reference_step,
 };

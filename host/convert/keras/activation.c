@@ -31,14 +31,17 @@ cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_la
   }
   const char *name = json_string_value(setting);
   if (name == NULL && json_is_object(setting)) {
-    const json_t *config = json_object_get(setting, "config");
+    const char *class_name = json_string_value(json_object_get(setting, "class_name"));
     *own = true;
-    name = json_string_value(config);
-    name = name != NULL ? plain_name(name) : json_string_value(json_object_get(setting, "class_name"));
-    if (name == NULL || strcmp(name, "softmax") != 0)
+    name = json_string_value(json_object_get(setting, "config"));
+    if (name == NULL)
       return layer_refuse(layer,
-                          "its activation is the author's own function '%.60s', whose code the file lacks",
-                          name != NULL ? name : "?");
+                          "its activation is an object of the class '%.60s' (needed one of Keras' functions)",
+                          class_name != NULL ? class_name : "?");
+    name = plain_name(name);
+    if (strcmp(name, "softmax") != 0)
+      return layer_refuse(
+          layer, "its activation is the author's own function '%.60s', whose code the file lacks", name);
   }
   for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i].name, name) == 0) {

@@ -1,5 +1,7 @@
 #include "convert/keras/archive.h"
 #include "error.h"
+#include "formats/text.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -44,18 +46,21 @@ static cuseq_status read_text(zip_t *zip, const char *name, struct archive_membe
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   if (got < 0 || (uint64_t)got != size)
     return damaged(name, "cannot be read");
-  member->bytes[size] = '\0';
   member->size = (size_t)size;
-  return CUSEQ_STATUS_OK;
+  cuseq_status status = text_make(member->bytes, &member->size);
+  return status == CUSEQ_STATUS_OK ? status : error_prefix(status, name);
 }
 
+/* A memory file counts against the limit of a file's size, too. */
 static cuseq_status write_all(int file, const char *bytes, size_t size) {
   while (size > 0) {
     ssize_t written = write(file, bytes, size);
     if (written < 0 && errno == EINTR)
       continue;
+    struct rlimits_text reason;
     if (written <= 0)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory (a memory file of the weights)");
+      return error_set(written < 0 && errno == EFBIG ? CUSEQ_STATUS_IO : CUSEQ_STATUS_OUT_OF_MEMORY,
+                       "a memory file of the weights cannot be written (%s)", rlimits_reason(errno, &reason));
     bytes += written;
     size -= (size_t)written;
   }
@@ -84,26 +89,41 @@ static cuseq_status read_weights(zip_t *zip, uint64_t archive_size, int *file) {
   uint64_t size;
   TRY(open_member(zip, name, archive_size + ALLOWANCE, &member, &size));
   *file = memfd_create("cuseq-weights", MFD_CLOEXEC);
-  cuseq_status status = *file < 0 ? error_set(CUSEQ_STATUS_IO, "no memory file: %s", strerror(errno))
-                                  : copy_member(member, name, size, *file);
+  struct rlimits_text reason;
+  cuseq_status status = *file < 0
+                            ? error_set(CUSEQ_STATUS_IO, "a memory file of the weights cannot be made (%s)",
+                                        rlimits_reason(errno, &reason))
+                            : copy_member(member, name, size, *file);
   zip_fclose(member);
   return status;
+}
+
+/* libzip's own copy of the descriptor, which it closes. */
+static cuseq_status open_zip(int file, zip_t **zip) {
+  struct rlimits_text reason;
+  int own = dup(file), code = 0;
+  if (own < 0)
+    return error_set(CUSEQ_STATUS_IO, "the file cannot be read: %s", rlimits_reason(errno, &reason));
+  errno = 0;
+  *zip = zip_fdopen(own, 0, &code);
+  if (*zip != NULL)
+    return CUSEQ_STATUS_OK;
+  int failure = errno;
+  close(own);
+  if (code == ZIP_ER_MEMORY)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  if (failure == EMFILE || failure == ENFILE)
+    return error_set(CUSEQ_STATUS_IO, "the file cannot be read: %s", rlimits_reason(failure, &reason));
+  return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable .keras archive (a damaged zip file)");
 }
 
 cuseq_status archive_read(int file, struct archive *archive) {
   *archive = (struct archive){.weights = -1};
   struct stat facts;
-  int own = dup(file), code = 0;
-  if (own < 0 || fstat(own, &facts) != 0) {
-    if (own >= 0)
-      close(own);
+  if (fstat(file, &facts) != 0)
     return error_set(CUSEQ_STATUS_IO, "the file cannot be read: %s", strerror(errno));
-  }
-  zip_t *zip = zip_fdopen(own, 0, &code);
-  if (zip == NULL) {
-    close(own);
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable .keras archive (a damaged zip file)");
-  }
+  zip_t *zip;
+  TRY(open_zip(file, &zip));
   cuseq_status status;
   TRY_CLEANUP(read_text(zip, "metadata.json", &archive->metadata));
   TRY_CLEANUP(read_text(zip, "config.json", &archive->config));

@@ -4,9 +4,12 @@
 #include "convert/keras/model_text.h"
 #include "error.h"
 #include "formats/hdf5/process.h"
+#include "model/config.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -83,23 +86,53 @@ static cuseq_status convert_file(int file, const json_t *vocabulary, cuseq_model
                    "not a Keras model (neither HDF5, as .h5 is, nor a zip, as .keras is)");
 }
 
-cuseq_status keras_convert(const char *path, const char *vocabulary_json, cuseq_model **model, char **notes) {
-  json_t *vocabulary = NULL;
+/* The vocabulary is at fault where the same code that loads models refuses it by itself. */
+static cuseq_status check_vocabulary(struct convert_json *text, json_t **json) {
+  struct vocabulary vocabulary = {0};
+  cuseq_status status = model_text_parse(text->text, strlen(text->text), "vocabulary", json);
+  if (status == CUSEQ_STATUS_OK)
+    status = vocabulary_parse(*json, &vocabulary);
+  vocabulary_free(&vocabulary);
+  text->at_fault = status != CUSEQ_STATUS_OK && status != CUSEQ_STATUS_OUT_OF_MEMORY;
+  return status;
+}
+
+/* ... and where the model converts without it. Returns `status`, with the text of its error. */
+static cuseq_status blame(cuseq_status status, int file, struct convert_json *text) {
+  char reason[1024];
+  cuseq_model *model = NULL;
+  snprintf(reason, sizeof reason, "%s", error_text());
+  text->at_fault =
+      status == CUSEQ_STATUS_INVALID_MODEL && convert_file(file, NULL, &model, NULL) == CUSEQ_STATUS_OK;
+  cuseq_model_destroy(model);
+  return error_set(status, "%s", reason);
+}
+
+static cuseq_status convert_path(const char *path, const json_t *json, struct convert_json *vocabulary,
+                                 cuseq_model **model, char **notes) {
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct rlimits_text reason;
+  if (file < 0)
+    return error_set(CUSEQ_STATUS_IO, "%s: %s", path, rlimits_reason(errno, &reason));
+  cuseq_status status = convert_file(file, json, model, notes);
+  if (status != CUSEQ_STATUS_OK && vocabulary != NULL)
+    blame(status, file, vocabulary);
+  close(file);
+  bool about_file = vocabulary == NULL || !vocabulary->at_fault;
+  return status != CUSEQ_STATUS_OK && about_file ? error_prefix(status, path) : status;
+}
+
+cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, cuseq_model **model,
+                           char **notes) {
+  json_t *json = NULL;
+  cuseq_status status = CUSEQ_STATUS_OK;
   *model = NULL;
   if (notes != NULL)
     *notes = NULL;
-  if (vocabulary_json != NULL)
-    TRY(model_text_parse(vocabulary_json, strlen(vocabulary_json), "vocabulary", &vocabulary));
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  cuseq_status status;
-  if (file < 0) {
-    status = error_set(CUSEQ_STATUS_IO, "%s: %s", path, strerror(errno));
-  } else {
-    status = convert_file(file, vocabulary, model, notes);
-    close(file);
-    if (status != CUSEQ_STATUS_OK)
-      error_prefix(status, path);
-  }
-  json_decref(vocabulary);
+  if (vocabulary != NULL)
+    status = check_vocabulary(vocabulary, &json);
+  if (status == CUSEQ_STATUS_OK)
+    status = convert_path(path, json, vocabulary, model, notes);
+  json_decref(json);
   return status;
 }

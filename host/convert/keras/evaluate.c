@@ -1,4 +1,5 @@
 #include "convert/keras/evaluate.h"
+#include "convert/keras/arguments.h"
 #include "error.h"
 
 #include <stdarg.h>
@@ -78,25 +79,17 @@ static void collect_references(const struct graph_argument *argument, struct gra
     collect_references(&argument->items[i], references, count);
 }
 
-/* Masks are not computed: layers.c sees that they are those that the graph implies. */
-static bool is_mask(const struct graph_argument *argument) {
-  return argument->key != NULL && strcmp(argument->key, "mask") == 0;
-}
-
-static bool is_initial_state(const struct graph_argument *argument) {
-  return argument->key != NULL && strcmp(argument->key, "initial_state") == 0;
-}
-
-/* Arguments first, initial states after them; *inputs receives how many are not states. */
-static size_t call_references(const struct graph_call *call, struct graph_reference *references,
-                              size_t *inputs) {
+/* Inputs first, initial states after them; *inputs receives how many are not states. Masks are not
+ * computed: mask.c sees that they are those that the graph implies. */
+static size_t call_references(const struct keras_layer *layer, const struct graph_call *call,
+                              struct graph_reference *references, size_t *inputs) {
   size_t count = 0;
   for (size_t i = 0; i < call->count; i++)
-    if (!is_initial_state(&call->arguments[i]) && !is_mask(&call->arguments[i]))
+    if (argument_role(layer, call, i) == ARGUMENT_INPUT)
       collect_references(&call->arguments[i], references, &count);
   *inputs = count;
   for (size_t i = 0; i < call->count; i++)
-    if (is_initial_state(&call->arguments[i]))
+    if (argument_role(layer, call, i) == ARGUMENT_STATE)
       collect_references(&call->arguments[i], references, &count);
   return count;
 }
@@ -147,13 +140,13 @@ static cuseq_status push(struct evaluator *evaluator, struct frame *frame, struc
   if (task->progress == PROGRESS_WAITING)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "the model's configuration is damaged (layer '%.120s' feeds itself)", task->layer->name);
-  size_t inputs, count = call_references(task->call, NULL, &inputs);
+  size_t inputs, count = call_references(task->layer, task->call, NULL, &inputs);
   if (count > MAX_ARGUMENTS)
     return layer_refuse(task->layer, "it joins too many tensors");
   task->needs = arena_allocate(evaluator->arena, (count + 1) * sizeof *task->needs);
   if (task->needs == NULL)
     return out_of_memory();
-  task->need_count = call_references(task->call, task->needs, &inputs);
+  task->need_count = call_references(task->layer, task->call, task->needs, &inputs);
   if (frame->stack_size == frame->stack_capacity) {
     size_t capacity = frame->stack_capacity * 2 + 64;
     struct task **stack = realloc(frame->stack, capacity * sizeof(struct task *));
@@ -178,6 +171,7 @@ static bool bound_input(const struct frame *frame, const struct task *task, stru
 }
 
 static cuseq_status run_task(struct evaluator *evaluator, struct frame *frame, struct task *task) {
+  task->layer->marks->used = true;
   struct layer_call call = {.layer = task->layer, .call = task->call};
   struct value bound;
   if (++evaluator->calls > MAX_CALLS_RUN)
@@ -186,7 +180,7 @@ static cuseq_status run_task(struct evaluator *evaluator, struct frame *frame, s
     TRY(call_output(evaluator, &call, &bound));
   } else {
     size_t inputs;
-    call_references(task->call, NULL, &inputs);
+    call_references(task->layer, task->call, NULL, &inputs);
     call.inputs = arena_allocate(evaluator->arena, (task->need_count + 1) * sizeof *call.inputs);
     if (call.inputs == NULL)
       return out_of_memory();
@@ -195,7 +189,7 @@ static cuseq_status run_task(struct evaluator *evaluator, struct frame *frame, s
     call.input_count = inputs;
     call.states = call.inputs + inputs;
     call.state_count = task->need_count - inputs;
-    TRY(task->layer->inner != NULL ? evaluate_inner(evaluator, &call) : layer_evaluate(evaluator, &call));
+    TRY(layer_evaluate(evaluator, &call));
   }
   task->outputs = call.outputs;
   task->output_count = call.output_count;

@@ -9,10 +9,7 @@ struct evaluator {
   struct expressions expressions;
   struct arena *arena;
   struct weights_source weights;
-  struct keras_version {
-    int major, minor;
-    bool tensorflow; /* "2.2.4-tf": TensorFlow 1 and 2 both wrote it */
-  } version;
+  struct keras_version version;
   const struct keras_model *model;
   const struct keras_layer *sequence_input; /* the input layer that the encoder reads, or NULL so far */
   char *notes;                              /* lines, from malloc, or NULL */
@@ -35,7 +32,7 @@ struct layer_call {
 /* Evaluates the model's outputs: values receives as many as it has, from the arena. */
 cuseq_status evaluate_model(struct evaluator *evaluator, struct value **values);
 
-/* Runs one layer (layers.c): reads inputs and states, makes outputs with call_output. */
+/* Runs one layer, or a model as one (layers.c): reads inputs and states, makes outputs with call_output. */
 cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call);
 
 /* Evaluates a model that is used as a layer on the call's inputs. */

@@ -238,8 +238,14 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
 
 cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
                               int32_t child, const struct keras_layer *layer, int32_t *expression) {
-  struct expression made = {
-      .op = op, .part = part, .matrix = -1, .bias = -1, .layer = layer, .child_count = 1, .children = &child};
+  int32_t children[2] = {child, -1}; /* two, for compilers that look at what other operations read */
+  struct expression made = {.op = op,
+                            .part = part,
+                            .matrix = -1,
+                            .bias = -1,
+                            .layer = layer,
+                            .child_count = 1,
+                            .children = children};
   return expression_make(expressions, &made, expression);
 }
 

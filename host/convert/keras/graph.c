@@ -1,5 +1,6 @@
 #include "convert/keras/graph.h"
 #include "convert/keras/graph_parse.h"
+#include "convert/keras/identity.h"
 #include "error.h"
 
 #include <stdarg.h>
@@ -55,12 +56,6 @@ static bool is_model_class(const char *class_name) {
          strcmp(class_name, "Sequential") == 0;
 }
 
-/* An operation of keras.ops stands in a graph like a layer, but Keras 3 gives it a module of its own. */
-static bool is_operation(const json_t *json) {
-  const char *module = json_string_value(json_object_get(json, "module"));
-  return module != NULL && strstr(module, ".ops.") != NULL;
-}
-
 static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, struct keras_layer *layer) {
   const json_t *config = json_object_get(json, "config");
   const char *class_name = json_string_value(json_object_get(json, "class_name"));
@@ -72,10 +67,14 @@ static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, 
   if (name == NULL)
     return bad_config("a layer without a name");
   *layer = (struct keras_layer){.name = name, .class_name = class_name, .outer = reader->outer};
+  layer->marks = arena_allocate(reader->arena, sizeof *layer->marks);
+  if (layer->marks == NULL)
+    return out_of_memory();
   if (!json_is_object(config) && !json_is_array(config)) /* Keras 2's oldest Sequential has a list */
     return layer_refuse(layer, "its configuration is missing");
   layer->config = config;
-  layer->is_operation = is_operation(json);
+  layer->shared = json_integer_value(json_object_get(json, "shared_object_id"));
+  TRY(identity_check(reader->version, json, layer));
   TRY(layer_bool(layer, json_is_object(config) ? config : NULL, "trainable", true, &layer->trainable));
   if (++*reader->layer_total > GRAPH_MAX_LAYERS)
     return bad_config("too many layers");
@@ -105,6 +104,19 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
 
 /* ---- Functional and Sequential -------------------------------------------------------------------- */
 
+/* Keras 3.2 writes every tensor of a layer that is called several times as that of its first call; it cannot load such
+ * a file itself. */
+static cuseq_status refuse_lost_calls(const struct graph_reader *reader) {
+  for (size_t i = 0;
+       reader->version->major == 3 && reader->version->minor == 2 && i < reader->model->layer_count; i++)
+    if (reader->model->layers[i].call_count > 1)
+      return layer_refuse(
+          &reader->model->layers[i],
+          "it is called several times, and Keras 3.2 does not write which call is meant where (save the "
+          "model with another version)");
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status read_functional(struct graph_reader *reader, const json_t *config) {
   struct keras_model *model = reader->model;
   const json_t *list = json_object_get(config, "layers");
@@ -112,6 +124,7 @@ static cuseq_status read_functional(struct graph_reader *reader, const json_t *c
   for (size_t i = 0; i < model->layer_count; i++)
     TRY(graph_read_calls(reader, json_object_get(json_array_get(list, i), "inbound_nodes"),
                          &model->layers[i]));
+  TRY(refuse_lost_calls(reader));
   TRY(graph_read_references(reader, json_object_get(config, "input_layers"), &model->inputs,
                             &model->input_count));
   TRY(graph_read_references(reader, json_object_get(config, "output_layers"), &model->outputs,
@@ -149,6 +162,9 @@ static cuseq_status read_sequential(struct graph_reader *reader, const json_t *l
                                             .config = first,
                                             .outer = reader->outer,
                                             .trainable = true};
+    model->layers[0].marks = arena_allocate(reader->arena, sizeof *model->layers[0].marks);
+    if (model->layers[0].marks == NULL)
+      return out_of_memory();
   }
   TRY(read_layers(reader, list, has_input ? 0 : 1));
   model->layers[0].calls = arena_allocate(reader->arena, sizeof(struct graph_call));
@@ -206,8 +222,10 @@ cuseq_status graph_read_model(struct graph_reader *reader, const json_t *json, s
   return status;
 }
 
-cuseq_status graph_parse(const json_t *config, struct arena *arena, struct keras_model **model) {
+cuseq_status graph_parse(const json_t *config, const struct keras_version *version, struct arena *arena,
+                         struct keras_model **model) {
   size_t layers = 0, calls = 0;
-  struct graph_reader reader = {.arena = arena, .layer_total = &layers, .call_total = &calls};
+  struct graph_reader reader = {
+      .arena = arena, .version = version, .layer_total = &layers, .call_total = &calls};
   return graph_read_model(&reader, config, model);
 }

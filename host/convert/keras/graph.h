@@ -12,6 +12,13 @@
 
 enum { GRAPH_MAX_LAYERS = 20000, GRAPH_MAX_CALLS = 200000, GRAPH_MAX_NESTING = 8 };
 
+struct keras_version {
+  int major, minor;
+  bool tensorflow; /* "2.2.4-tf": TensorFlow 1 and 2 both wrote it */
+};
+
+struct hdf5_node;
+struct layer_weights;
 struct keras_layer;
 
 /* Output `tensor` of call number `call` of a layer. */
@@ -37,6 +44,11 @@ struct graph_call {
   size_t count;
 };
 
+struct layer_marks {
+  bool used;                      /* it was evaluated */
+  struct layer_weights *found[3]; /* what weights_find found, by weights_part */
+};
+
 /* A layer, or one of Keras 3's operations (keras.ops) in a graph. */
 struct keras_layer {
   const char *name;
@@ -44,6 +56,10 @@ struct keras_layer {
   const json_t *config; /* an object */
   bool is_operation;
   bool trainable;
+  json_int_t shared;              /* a number that the same object has wherever else it stands, or 0 */
+  struct layer_marks *marks;      /* what is noted of it later */
+  const char *folder_name;        /* of a .keras file: what its folder is called there */
+  const struct hdf5_node *folder; /* that folder, or NULL */
   struct graph_call *calls;
   size_t call_count;
   int32_t first_call;        /* the number of calls[0]: 0, or 1 in Keras 2's count of the calls of a model */
@@ -62,10 +78,13 @@ struct keras_model {
   size_t output_count;
 };
 
-/* Reads the model's configuration: {"class_name": "Functional" | "Model" | "Sequential", "config": {...}}.
- *   config  is borrowed and must outlive the model
- *   arena   what the model is allocated in */
-cuseq_status graph_parse(const json_t *config, struct arena *arena, struct keras_model **model);
+/* Reads the model's configuration: {"class_name": "Functional" | "Model" | "Sequential", "config": {...}}. Classes that
+ * only have the name of one of Keras' are refused (identity.h).
+ *   config   is borrowed and must outlive the model
+ *   version  of the Keras that wrote it
+ *   arena    what the model is allocated in */
+cuseq_status graph_parse(const json_t *config, const struct keras_version *version, struct arena *arena,
+                         struct keras_model **model);
 
 /* Says that a layer cannot be converted: "layer 'NAME' (CLASS): " and the reason. */
 cuseq_status layer_refuse(const struct keras_layer *layer, const char *format, ...)

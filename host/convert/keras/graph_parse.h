@@ -6,6 +6,7 @@
 
 struct graph_reader {
   struct arena *arena;
+  const struct keras_version *version;
   struct keras_model *model;
   json_t *names;             /* layer name -> its index in the model */
   struct keras_layer *outer; /* the layer that the model is, or NULL */

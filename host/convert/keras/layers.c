@@ -6,83 +6,85 @@
 struct kind {
   const char *name;
   cuseq_status (*evaluate)(struct evaluator *evaluator, struct layer_call *call);
+  const char *arguments; /* arguments_check's */
 };
 
 /* keras.layers. Noise and regularisation do nothing once a model is trained. */
 static const struct kind layers[] = {
-    {"InputLayer", layer_input},
-    {"Embedding", layer_embedding},
-    {"Masking", layer_masking},
-    {"LSTM", layer_lstm},
-    {"RNN", layer_lstm},
-    {"Bidirectional", layer_bidirectional},
-    {"Dense", layer_dense},
-    {"TimeDistributed", layer_time_distributed},
-    {"Activation", layer_activation},
-    {"Softmax", layer_softmax},
-    {"ReLU", layer_relu},
-    {"RepeatVector", layer_repeat_vector},
-    {"Reshape", layer_reshape},
-    {"Flatten", layer_flatten},
-    {"Permute", layer_permute},
-    {"Concatenate", layer_concatenate},
-    {"Add", layer_add},
-    {"Multiply", layer_multiply},
-    {"Dot", layer_dot},
-    {"Attention", layer_attention},
-    {"AdditiveAttention", layer_additive_attention},
-    {"GlobalAveragePooling1D", layer_pooling},
-    {"Dropout", layer_identity},
-    {"SpatialDropout1D", layer_identity},
-    {"GaussianNoise", layer_identity},
-    {"GaussianDropout", layer_identity},
-    {"AlphaDropout", layer_identity},
-    {"ActivityRegularization", layer_identity},
-    {"Identity", layer_identity},
+    {"InputLayer", layer_input, ""},
+    {"Embedding", layer_embedding, ""},
+    {"Masking", layer_masking, ""},
+    {"LSTM", layer_lstm, "initial_state"},
+    {"RNN", layer_lstm, "initial_state"},
+    {"Bidirectional", layer_bidirectional, "initial_state"},
+    {"Dense", layer_dense, ""},
+    {"TimeDistributed", layer_time_distributed, ""},
+    {"Activation", layer_activation, ""},
+    {"Softmax", layer_softmax, ""},
+    {"ReLU", layer_relu, ""},
+    {"RepeatVector", layer_repeat_vector, ""},
+    {"Reshape", layer_reshape, ""},
+    {"Flatten", layer_flatten, ""},
+    {"Permute", layer_permute, ""},
+    {"Concatenate", layer_concatenate, ""},
+    {"Add", layer_add, ""},
+    {"Multiply", layer_multiply, ""},
+    {"Dot", layer_dot, ""},
+    {"Attention", layer_attention, "return_attention_scores use_causal_mask"},
+    {"AdditiveAttention", layer_additive_attention, "return_attention_scores use_causal_mask"},
+    {"GlobalAveragePooling1D", layer_pooling, ""},
+    {"Dropout", layer_identity, ""},
+    {"SpatialDropout1D", layer_identity, ""},
+    {"GaussianNoise", layer_identity, ""},
+    {"GaussianDropout", layer_identity, ""},
+    {"AlphaDropout", layer_identity, ""},
+    {"ActivityRegularization", layer_identity, ""},
+    {"Identity", layer_identity, ""},
 };
 
 /* Operations: Keras 3's under their class, TensorFlow's under their function. */
 static const struct kind operations[] = {
-    {"Add", layer_add},
-    {"__operators__.add", layer_add},
-    {"math.add", layer_add},
-    {"Multiply", layer_multiply},
-    {"math.multiply", layer_multiply},
-    {"Sum", layer_sum},
-    {"math.reduce_sum", layer_sum},
-    {"keras.backend.sum", layer_sum},
-    {"Matmul", layer_matmul},
-    {"linalg.matmul", layer_matmul},
-    {"Softmax", layer_softmax},
-    {"nn.softmax", layer_softmax},
-    {"Tanh", layer_tanh},
-    {"math.tanh", layer_tanh},
-    {"nn.tanh", layer_tanh},
-    {"Sigmoid", layer_sigmoid},
-    {"math.sigmoid", layer_sigmoid},
-    {"nn.sigmoid", layer_sigmoid},
-    {"Relu", layer_relu},
-    {"nn.relu", layer_relu},
-    {"Concatenate", layer_concatenate},
-    {"concat", layer_concatenate},
-    {"Stack", layer_stack},
-    {"stack", layer_stack},
-    {"ExpandDims", layer_expand_dims},
-    {"expand_dims", layer_expand_dims},
-    {"Squeeze", layer_squeeze},
-    {"squeeze", layer_squeeze},
-    {"compat.v1.squeeze", layer_squeeze},
-    {"Transpose", layer_transpose},
-    {"transpose", layer_transpose},
-    {"compat.v1.transpose", layer_transpose},
-    {"Reshape", layer_reshape},
-    {"ZerosLike", layer_zeros_like},
-    {"zeros_like", layer_zeros_like},
-    {"compat.v1.zeros_like", layer_zeros_like},
-    {"Argmax", layer_argmax},
-    {"math.argmax", layer_argmax},
-    {"OneHot", layer_one_hot},
-    {"one_hot", layer_one_hot},
+    {"Add", layer_add, "x y #"},
+    {"__operators__.add", layer_add, "x y #"},
+    {"math.add", layer_add, "x y #"},
+    {"Multiply", layer_multiply, "x y #"},
+    {"math.multiply", layer_multiply, "x y #"},
+    {"Sum", layer_sum, "input_tensor x axis keepdims"},
+    {"math.reduce_sum", layer_sum, "input_tensor x axis keepdims"},
+    {"keras.backend.sum", layer_sum, "input_tensor x axis keepdims"},
+    {"Matmul", layer_matmul, "a b transpose_a transpose_b !adjoint_a !adjoint_b !a_is_sparse !b_is_sparse"},
+    {"linalg.matmul", layer_matmul,
+     "a b transpose_a transpose_b !adjoint_a !adjoint_b !a_is_sparse !b_is_sparse"},
+    {"Softmax", layer_softmax, "logits axis"},
+    {"nn.softmax", layer_softmax, "logits axis"},
+    {"Tanh", layer_tanh, "x"},
+    {"math.tanh", layer_tanh, "x"},
+    {"nn.tanh", layer_tanh, "x"},
+    {"Sigmoid", layer_sigmoid, "x"},
+    {"math.sigmoid", layer_sigmoid, "x"},
+    {"nn.sigmoid", layer_sigmoid, "x"},
+    {"Relu", layer_relu, "features"},
+    {"nn.relu", layer_relu, "features"},
+    {"Concatenate", layer_concatenate, "values axis"},
+    {"concat", layer_concatenate, "values axis"},
+    {"Stack", layer_stack, "values axis"},
+    {"stack", layer_stack, "values axis"},
+    {"ExpandDims", layer_expand_dims, "input axis"},
+    {"expand_dims", layer_expand_dims, "input axis"},
+    {"Squeeze", layer_squeeze, "input axis"},
+    {"squeeze", layer_squeeze, "input axis"},
+    {"compat.v1.squeeze", layer_squeeze, "input axis"},
+    {"Transpose", layer_transpose, "a perm axes !conjugate"},
+    {"transpose", layer_transpose, "a perm axes !conjugate"},
+    {"compat.v1.transpose", layer_transpose, "a perm axes !conjugate"},
+    {"Reshape", layer_reshape, ""},
+    {"ZerosLike", layer_zeros_like, "input tensor dtype optimize"},
+    {"zeros_like", layer_zeros_like, "input tensor dtype optimize"},
+    {"compat.v1.zeros_like", layer_zeros_like, "input tensor dtype optimize"},
+    {"Argmax", layer_argmax, "input axis output_type"},
+    {"math.argmax", layer_argmax, "input axis output_type"},
+    {"OneHot", layer_one_hot, "indices depth axis dtype"},
+    {"one_hot", layer_one_hot, "indices depth axis dtype"},
 };
 
 static const struct kind *find_kind(const struct kind *kinds, size_t count, const char *name) {
@@ -110,6 +112,11 @@ static bool is_tensorflow_operation(const struct keras_layer *layer) {
 cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   const struct kind *kind;
+  if (layer->inner != NULL) {
+    TRY(arguments_check(call, ""));
+    TRY(mask_before(evaluator, call));
+    return evaluate_inner(evaluator, call);
+  }
   if (is_tensorflow_operation(layer)) {
     const char *function = json_string_value(json_object_get(layer->config, "function"));
     kind = function == NULL ? NULL : find_kind(operations, sizeof operations / sizeof *operations, function);
@@ -120,13 +127,14 @@ cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call
     kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
   } else {
     kind = find_kind(layers, sizeof layers / sizeof *layers, layer->class_name);
-    if (kind == NULL) /* a whole-model .h5 of Keras 3 does not tell operations from layers */
-      kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
   }
   if (kind == NULL)
     return refuse_kind(layer);
-  TRY(mask_check(call));
-  return kind->evaluate(evaluator, call);
+  TRY(settings_check(evaluator, layer));
+  TRY(arguments_check(call, kind->arguments));
+  TRY(mask_before(evaluator, call));
+  TRY(kind->evaluate(evaluator, call));
+  return mask_behind(evaluator, call);
 }
 
 const json_t *call_setting(const struct layer_call *call, const char *key) {

@@ -69,8 +69,25 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
 cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
                           int32_t vectors, int32_t *context);
 
-/* mask.c: refuses a mask that the call is given, unless it is the one that its first input has anyway. */
-cuseq_status mask_check(const struct layer_call *call);
+/* mask.c: before a call, refuses masks that it is given, unless they are those that its inputs have
+ * anyway, and takes away those that it is told not to use. */
+cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call);
+
+/* Behind a call, takes away the masks that its layer does not hand on. */
+cuseq_status mask_behind(const struct evaluator *evaluator, struct layer_call *call);
+
+/* settings.c: refuses a layer that computes with rounded numbers, and says so of one that computes in half precision. */
+cuseq_status settings_check(struct evaluator *evaluator, const struct keras_layer *layer);
+
+/* Whether a layer, or what is in it, drops or adds noise while it is trained. A model may. */
+bool settings_have_dropout(const struct keras_layer *layer);
+
+/* Refuses a data_format other than channels_last. */
+cuseq_status settings_channels_last(const struct keras_layer *layer);
+
+/* arguments.c: refuses what a call has beside tensors and is not known, so that nothing is passed over.
+ *   known  words: the keywords that the layer's function reads; !KEY: one that must be off; #: numbers are read too */
+cuseq_status arguments_check(const struct layer_call *call, const char *known);
 
 /* A setting of an operation: among the call's keywords (TensorFlow's), or in its configuration. NULL: none. */
 const json_t *call_setting(const struct layer_call *call, const char *key);

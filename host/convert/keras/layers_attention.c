@@ -24,8 +24,12 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
   attention->key = call->inputs[call->input_count - 1];
   bool causal;
   TRY(layer_bool(layer, layer->config, "causal", false, &causal));
-  if (causal || json_is_true(call_setting(call, "use_causal_mask")))
+  const json_t *masked = call_setting(call, "use_causal_mask");
+  if (causal || (masked != NULL && !json_is_null(masked) && !json_is_false(masked)))
     return layer_refuse(layer, "cuseq cannot express a causal mask");
+  if (attention->query.mask != NULL)
+    return layer_refuse(layer, "its query has the mask of '%.100s', which cuseq cannot express",
+                        attention->query.mask->name);
   const struct expressions *expressions = &evaluator->expressions;
   const struct value *query = &attention->query;
   if (!value_has_axes(expressions, query, "B1F") || expression_at(expressions, query->expression)->timed)
@@ -38,7 +42,7 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
       expression_at(expressions, attention->key.expression)->width)
     return layer_refuse(layer, "its query and key differ in width");
   TRY(layer_bool(layer, layer->config, "use_scale", scale_by_default, &attention->use_scale));
-  return weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, "", &attention->weights);
+  return weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &attention->weights);
 }
 
 /* Context and weights from the scores. Where the values are masked, so are the scores. */

@@ -1,7 +1,9 @@
 /* Dense layers and activations. */
 #include "convert/keras/layers.h"
+#include "convert/keras/python_json.h"
 #include "error.h"
 
+#include <math.h>
 #include <string.h>
 
 struct dense_map {
@@ -14,9 +16,8 @@ static cuseq_status dense(struct evaluator *evaluator, void *context, int32_t ch
   return expression_dense(&evaluator->expressions, child, map->kernel, map->bias, map->layer, expression);
 }
 
-/* A Dense layer with this configuration, of a layer whose weights lie in `folder`. */
-static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
-                               const char *folder) {
+/* A Dense layer with this configuration, the call's layer itself or the one in it. */
+static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *call, const json_t *config) {
   TRY(call_arity(call, 1, 1));
   const struct keras_layer *layer = call->layer;
   struct value value = call->inputs[0];
@@ -35,7 +36,7 @@ static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *c
   const struct expression *e = expression_at(&evaluator->expressions, value.expression);
   struct layer_weights weights;
   struct dense_map map = {layer, -1, -1};
-  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, folder, &weights));
+  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "kernel", e->width, units, &map.kernel));
   if (use_bias)
     TRY(weights_matrix(&evaluator->expressions, layer, &weights, 1, "bias", 0,
@@ -48,7 +49,7 @@ static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *c
 }
 
 cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call) {
-  return dense_with(evaluator, call, call->layer->config, "");
+  return dense_with(evaluator, call, call->layer->config);
 }
 
 /* Dense layers and activations do the same at every position anyway. */
@@ -57,7 +58,7 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
   const char *class_name = json_string_value(json_object_get(inner, "class_name"));
   const json_t *config = json_object_get(inner, "config");
   if (class_name != NULL && strcmp(class_name, "Dense") == 0)
-    return dense_with(evaluator, call, config, "layer");
+    return dense_with(evaluator, call, config);
   if (class_name != NULL && strcmp(class_name, "Dropout") == 0)
     return layer_identity(evaluator, call);
   return layer_refuse(call->layer, "cuseq can express Dense in it, not %.60s",
@@ -79,6 +80,9 @@ cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call)
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   int32_t axis;
+  const json_t *setting = call_setting(call, "axis");
+  if (setting != NULL && json_is_null(setting) && strcmp(call->layer->class_name, "TFOpLambda") != 0)
+    return layer_refuse(call->layer, "its softmax is over all axes (needed: one axis)");
   TRY(call_axis(call, &value, "axis", -1, &axis));
   TRY(softmax_apply(evaluator, call->layer, axis, &value));
   return call_output(evaluator, call, &value);
@@ -95,11 +99,13 @@ cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
   static const char *const zero[] = {"negative_slope", "threshold", "alpha"};
   for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
     const json_t *setting = json_object_get(call->layer->config, zero[i]);
-    if (json_is_number(setting) && json_number_value(setting) != 0)
+    double number = 0;
+    if (setting != NULL && !json_is_null(setting) && (!python_json_number(setting, &number) || number != 0))
       return layer_refuse(call->layer, "cuseq has the plain relu only (its %s is not 0)", zero[i]);
   }
   const json_t *most = json_object_get(call->layer->config, "max_value");
-  if (most != NULL && !json_is_null(most))
+  double maximum;
+  if (most != NULL && !json_is_null(most) && !(python_json_number(most, &maximum) && maximum == INFINITY))
     return layer_refuse(call->layer, "cuseq has the plain relu only (it has a max_value)");
   return plain(evaluator, call, CUSEQ_ACTIVATION_RELU);
 }

@@ -1,31 +1,46 @@
 /* Layers that compute one tensor from two: sums, products, inner products, contexts. */
+#include "convert/keras/arguments.h"
 #include "convert/keras/layers.h"
 #include "error.h"
 
 #include <string.h>
 
+static cuseq_status scaled(struct evaluator *evaluator, struct layer_call *call, double scalar) {
+  struct value value = call->inputs[0];
+  struct expression made = {.op = EXPRESSION_SCALE,
+                            .matrix = -1,
+                            .bias = -1,
+                            .scalar = scalar,
+                            .layer = call->layer,
+                            .child_count = 1,
+                            .children = &value.expression};
+  if (expression_at(&evaluator->expressions, value.expression)->op == EXPRESSION_STEPS)
+    return layer_refuse(call->layer, "cuseq cannot express arithmetic on all steps at once");
+  TRY(expression_make(&evaluator->expressions, &made, &value.expression));
+  return call_output(evaluator, call, &value);
+}
+
 /* Elementwise over all inputs. */
 static cuseq_status elementwise(struct evaluator *evaluator, struct layer_call *call, enum expression_op op) {
   TRY(call_arity(call, 1, SIZE_MAX));
+  const json_t *constant = NULL;
+  size_t constants = 0;
   for (size_t i = 0; i < call->call->count; i++) {
     const struct graph_argument *argument = &call->call->arguments[i];
-    bool number = argument->kind == ARGUMENT_CONSTANT && json_is_number(argument->constant);
-    if (number &&
-        (argument->key == NULL || strcmp(argument->key, "y") == 0 || strcmp(argument->key, "x") == 0)) {
-      if (op != EXPRESSION_PRODUCT || call->input_count != 1)
-        return layer_refuse(call->layer, "cuseq cannot express a number that is added");
-      struct value value = call->inputs[0];
-      struct expression made = {.op = EXPRESSION_SCALE,
-                                .matrix = -1,
-                                .bias = -1,
-                                .scalar = json_number_value(argument->constant),
-                                .layer = call->layer,
-                                .child_count = 1,
-                                .children = &value.expression};
-      TRY(expression_make(&evaluator->expressions, &made, &value.expression));
-      return call_output(evaluator, call, &value);
-    }
+    const char *name = argument_name(call->layer, call->call, i);
+    bool operand = *name == '\0' || strcmp(name, "x") == 0 || strcmp(name, "y") == 0;
+    if (!operand || argument->kind != ARGUMENT_CONSTANT)
+      continue;
+    constant = argument->constant;
+    constants++;
   }
+  if (constants > 0) {
+    if (op != EXPRESSION_PRODUCT || constants + call->input_count != 2 || !json_is_number(constant))
+      return layer_refuse(call->layer, "cuseq cannot express its arithmetic with a constant (needed a finite "
+                                       "number that multiplies)");
+    return scaled(evaluator, call, json_number_value(constant));
+  }
+  TRY(call_arity(call, 2, SIZE_MAX));
   struct value result = call->inputs[0];
   for (size_t i = 1; i < call->input_count; i++) {
     struct value joined;
@@ -148,7 +163,10 @@ cuseq_status layer_sum(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   int32_t axis;
-  TRY(call_axis(call, &value, "axis", value.axis_count, &axis));
+  const json_t *setting = call_setting(call, "axis");
+  if (setting == NULL || json_is_null(setting))
+    return layer_refuse(call->layer, "it sums over all axes (needed: one axis)");
+  TRY(call_axis(call, &value, "axis", -1, &axis));
   bool keep = json_is_true(call_setting(call, "keepdims"));
   struct expression product = *expression_at(&evaluator->expressions, value.expression);
   if (value.axes[axis].kind == AXIS_TIME) {
@@ -173,6 +191,7 @@ cuseq_status layer_sum(struct evaluator *evaluator, struct layer_call *call) {
 cuseq_status layer_pooling(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
+  TRY(settings_channels_last(call->layer));
   if (!value_has_axes(&evaluator->expressions, &value, "BTF") || value.axes[1].size < 1 || value.mask != NULL)
     return layer_refuse(call->layer, "cuseq cannot express its mean");
   TRY(sum_over_time(evaluator, call->layer, value.expression, &value.expression));

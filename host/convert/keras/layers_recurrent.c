@@ -89,7 +89,7 @@ static cuseq_status read_lstm(struct evaluator *evaluator, const struct keras_la
     return layer_refuse(layer, "its number of units is absurd (%lld)", (long long)units);
   lstm->units = (int32_t)units;
   struct layer_weights weights;
-  TRY(weights_find(&evaluator->weights, layer, part, "cell", &weights));
+  TRY(weights_find(&evaluator->weights, layer, part, &weights));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "kernel", inputs, 4 * units,
                      &lstm->kernel));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 1, "recurrent kernel", units, 4 * units,
@@ -217,9 +217,13 @@ static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_ca
   bool sequences, states;
   TRY(layer_bool(layer, config, "return_sequences", false, &sequences));
   TRY(layer_bool(layer, config, "return_state", false, &states));
+  if (encoder->mask != NULL && !sequences)
+    TRY(refuse_setting(layer, config, "zero_output_for_mask",
+                       "gives a shorter row's last output, not zeros"));
   for (size_t i = 0; i < call->state_count; i++) {
     const struct expression *e = expression_at(&evaluator->expressions, call->states[i].expression);
-    if (e->op != EXPRESSION_ZEROS && (e->op != EXPRESSION_INPUT || e->timed))
+    bool input = e->op == EXPRESSION_INPUT && !e->timed && e->layer != evaluator->sequence_input;
+    if (e->op != EXPRESSION_ZEROS && !input)
       return layer_refuse(layer, "its initial state is not zero, which cuseq cannot express for an encoder");
     if (e->op == EXPRESSION_INPUT)
       TRY(evaluator_note(evaluator, "input '%.100s', an initial state of the encoder, is taken as zeros",

@@ -36,11 +36,17 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   size_t first = with_batch ? 1 : 0, count = json_array_size(shape);
   if (count < first || count - first >= VALUE_MAX_AXES)
     return layer_refuse(call->layer, "its shape has %zu axes", count);
-  for (size_t i = first; i < count; i++) {
+  bool open = false;
+  for (size_t i = 0; i < count; i++) {
     const json_t *size = json_array_get(shape, i);
     if (!json_is_integer(size) && !json_is_null(size))
       return layer_refuse(call->layer, "its shape is no list of integers");
-    sizes[i - first] = json_is_null(size) ? -1 : json_integer_value(size);
+    int64_t value = json_is_null(size) ? -1 : json_integer_value(size);
+    if (i >= first)
+      sizes[i - first] = value;
+    if (open && value == -1)
+      return layer_refuse(call->layer, "its shape has several sizes that are not given");
+    open = open || value == -1;
   }
   struct value value;
   TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], sizes, (int32_t)(count - first),
@@ -48,9 +54,15 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   return call_output(evaluator, call, &value);
 }
 
+/* channels_first moves the first axis behind the others before it flattens, which matters where there are several. */
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   int64_t all = -1;
+  int32_t long_axes = 0;
+  for (int32_t i = 1; i < call->inputs[0].axis_count; i++)
+    long_axes += call->inputs[0].axes[i].kind != AXIS_REPEAT || call->inputs[0].axes[i].size != 1;
+  if (long_axes > 1)
+    TRY(settings_channels_last(call->layer));
   struct value value;
   TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], &all, 1, &value));
   return call_output(evaluator, call, &value);
@@ -92,7 +104,11 @@ cuseq_status layer_expand_dims(struct evaluator *evaluator, struct layer_call *c
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   const json_t *axis = call_setting(call, "axis");
-  int64_t at = json_is_integer(axis) ? json_integer_value(axis) : -1;
+  if (json_array_size(axis) == 1)
+    axis = json_array_get(axis, 0);
+  if (!json_is_integer(axis))
+    return layer_refuse(call->layer, "its setting axis is not one axis");
+  int64_t at = json_integer_value(axis);
   at = at < 0 ? at + value.axis_count + 1 : at;
   if (at < 1 || at > value.axis_count)
     return layer_refuse(call->layer, "its axis is not among those of what it is given");
@@ -105,7 +121,9 @@ cuseq_status layer_squeeze(struct evaluator *evaluator, struct layer_call *call)
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   int32_t axis;
-  TRY(call_axis(call, &value, "axis", value.axis_count, &axis)); /* without an axis: refused */
+  if (json_is_null(call_setting(call, "axis")) || call_setting(call, "axis") == NULL)
+    return layer_refuse(call->layer, "which axes it removes is not said (needed one axis)");
+  TRY(call_axis(call, &value, "axis", -1, &axis));
   if (value.axes[axis].kind != AXIS_REPEAT || value.axes[axis].size != 1)
     return layer_refuse(call->layer, "it removes an axis of more than one entry");
   value_remove_axis(&value, axis);
@@ -200,7 +218,9 @@ cuseq_status layer_concatenate(struct evaluator *evaluator, struct layer_call *c
 cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, SIZE_MAX));
   const json_t *axis = call_setting(call, "axis");
-  int64_t at = json_is_integer(axis) ? json_integer_value(axis) : 0;
+  if (axis != NULL && !json_is_integer(axis))
+    return layer_refuse(call->layer, "its setting axis is not one axis");
+  int64_t at = axis != NULL ? json_integer_value(axis) : 0;
   int32_t count = call->inputs[0].axis_count;
   at = at < 0 ? at + count + 1 : at;
   if (at < 1 || at > count)

@@ -1,7 +1,9 @@
 /* Where the numbers come from: inputs, embeddings, masks, zeros, chosen tokens. */
 #include "convert/keras/layers.h"
+#include "convert/keras/python_json.h"
 #include "error.h"
 
+#include <math.h>
 #include <string.h>
 
 /* An input layer's index among the model's inputs. */
@@ -44,14 +46,31 @@ static cuseq_status claim_sequence(struct evaluator *evaluator, const struct ker
                       later ? first->name : layer->name);
 }
 
-cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
-  const struct keras_layer *layer = call->layer;
+/* The shape that an input layer gives, with the batch. */
+static cuseq_status input_shape(const struct keras_layer *layer, const json_t **found) {
   static const char *const keys[] = {"batch_shape", "batch_input_shape"};
   const json_t *shape = NULL;
   for (size_t i = 0; i < 2 && shape == NULL; i++)
     shape = json_object_get(layer->config, keys[i]);
   if (json_is_array(json_array_get(shape, 0))) /* Keras 2 may wrap it */
     shape = json_array_get(shape, 0);
+  for (size_t i = 0; i < json_array_size(shape); i++)
+    if (!json_is_integer(json_array_get(shape, i)) && !json_is_null(json_array_get(shape, i)))
+      return layer_refuse(layer, "its shape is no list of integers");
+  *found = shape;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
+  const struct keras_layer *layer = call->layer;
+  const json_t *shape = NULL;
+  bool ragged;
+  TRY(input_shape(layer, &shape));
+  TRY(layer_bool(layer, layer->config, "ragged", false, &ragged));
+  if (ragged)
+    return layer_refuse(layer, "a ragged input, whose rows cuseq takes by lengths alone");
+  if (input_index(evaluator, layer) < 0)
+    return layer_refuse(layer, "it is none of the model's inputs, so that its numbers are not known");
   struct value value = {.axis_count = 1, .axes = {{AXIS_BATCH, -1}}};
   size_t rank = json_array_size(shape);
   if (rank == 3) {
@@ -122,7 +141,7 @@ cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *cal
   TRY(token_source(evaluator, call, &value));
   struct layer_weights weights;
   int32_t matrix;
-  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, "", &weights));
+  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "embeddings", rows, columns, &matrix));
   if (mask_zero)
     value.mask = layer;
@@ -136,10 +155,14 @@ cuseq_status layer_one_hot(struct evaluator *evaluator, struct layer_call *call)
   const json_t *count = call_setting(call, "num_classes");
   count = count != NULL ? count : call_setting(call, "depth");
   int64_t classes = json_integer_value(count);
-  int32_t axis, matrix;
-  TRY(call_axis(call, &value, "axis", -1, &axis));
-  if (axis != value.axis_count - 1 || classes < 1 || classes > 4096)
-    return layer_refuse(call->layer, "cuseq cannot express its one-hot rows");
+  int32_t matrix;
+  const json_t *axis = call_setting(call, "axis"); /* of the result */
+  bool last = axis == NULL || json_is_null(axis) ||
+              (json_is_integer(axis) &&
+               (json_integer_value(axis) == -1 || json_integer_value(axis) == value.axis_count));
+  if (!last || classes < 1 || classes > 4096)
+    return layer_refuse(call->layer,
+                        "cuseq cannot express its one-hot rows (needed: classes on the last axis)");
   TRY(token_source(evaluator, call, &value));
   bool found;
   TRY(matrix_make(&evaluator->expressions, call->layer, 0, classes, classes, &matrix, &found));
@@ -172,7 +195,12 @@ cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call)
   const struct expression *e = expression_at(&evaluator->expressions, value.expression);
   if (e->op != EXPRESSION_INPUT || !e->timed)
     return layer_refuse(call->layer, "cuseq can express a mask of the input only");
-  value.mask = call->layer;
+  const json_t *setting = json_object_get(call->layer->config, "mask_value");
+  double masked = 0;
+  if (setting != NULL && !python_json_number(setting, &masked))
+    return layer_refuse(call->layer, "its mask_value is no number");
+  if (!isnan(masked)) /* nothing equals NaN, so that NaN masks nothing */
+    value.mask = call->layer;
   return call_output(evaluator, call, &value);
 }
 

@@ -1,9 +1,15 @@
-/* Masks as Keras 3 writes them: Masking and Embedding give their layer's successors a mask, which a saved graph has as
- * operations of its own (not_equal of the input and a value, any over the features) beside the layers. */
+/* Masks: Masking and Embedding give their layer's successors a mask, which goes from layer to layer with
+ * the tensors. In Keras 3 a saved graph has it as operations of its own too (not_equal of the input and a
+ * value, any over the features) beside the layers, and as the argument mask of the layers that use it. */
+#include "convert/keras/arguments.h"
 #include "convert/keras/layers.h"
+#include "convert/keras/python_json.h"
 #include "error.h"
 
+#include <math.h>
 #include <string.h>
+
+enum { MAX_DEPTH = 8 };
 
 static bool is_operation(const struct graph_reference *reference, const char *name) {
   return strcmp(reference->layer->class_name, name) == 0 &&
@@ -20,9 +26,28 @@ static bool same_reference(const struct graph_reference *a, const struct graph_r
   return a->layer == b->layer && a->call == b->call && a->tensor == b->tensor;
 }
 
+/* Whether the reference is what Masking(nan) computes: every number differs from NaN, so that nothing is
+ * masked. */
+static bool masks_nothing(const struct graph_reference *mask) {
+  const struct graph_argument *inner = is_operation(mask, "Any") ? argument_of(mask, 0) : NULL;
+  const struct graph_argument *value =
+      inner != NULL && inner->kind == ARGUMENT_TENSOR && is_operation(&inner->reference, "NotEqual")
+          ? argument_of(&inner->reference, 1)
+          : NULL;
+  double number;
+  return value != NULL && value->kind == ARGUMENT_CONSTANT && python_json_number(value->constant, &number) &&
+         isnan(number);
+}
+
 /* Whether the reference is what a Masking or Embedding layer computes as its mask. */
-static bool is_mask_of(const struct keras_layer *source, const struct graph_reference *mask) {
+static bool is_mask_of(const struct keras_layer *source, const struct graph_reference *mask, int depth) {
   struct graph_reference compared = *mask;
+  if (is_operation(mask, "LogicalOr") && depth < MAX_DEPTH) {
+    const struct graph_argument *first = argument_of(mask, 0), *second = argument_of(mask, 1);
+    return first != NULL && second != NULL && first->kind == ARGUMENT_TENSOR &&
+           second->kind == ARGUMENT_TENSOR && is_mask_of(source, &first->reference, depth + 1) &&
+           is_mask_of(source, &second->reference, depth + 1);
+  }
   bool masking = strcmp(source->class_name, "Masking") == 0;
   if (masking) {
     const struct graph_argument *inner = is_operation(mask, "Any") ? argument_of(mask, 0) : NULL;
@@ -37,22 +62,134 @@ static bool is_mask_of(const struct keras_layer *source, const struct graph_refe
   const struct graph_argument *read = &source->calls[0].arguments[0];
   const struct graph_argument *tensor = argument_of(&compared, 0), *value = argument_of(&compared, 1);
   if (tensor == NULL || value == NULL || tensor->kind != ARGUMENT_TENSOR || read->kind != ARGUMENT_TENSOR ||
-      value->kind != ARGUMENT_CONSTANT || !json_is_number(value->constant))
+      value->kind != ARGUMENT_CONSTANT)
     return false;
   const json_t *masked = masking ? json_object_get(source->config, "mask_value") : NULL;
+  double found, needed = 0;
   return same_reference(&tensor->reference, &read->reference) &&
-         json_number_value(value->constant) == (masked != NULL ? json_number_value(masked) : 0);
+         python_json_number(value->constant, &found) &&
+         (masked == NULL || python_json_number(masked, &needed)) && found == needed;
 }
 
-cuseq_status mask_check(const struct layer_call *call) {
-  for (size_t i = 0; i < call->call->count; i++) {
-    const struct graph_argument *argument = &call->call->arguments[i];
-    if (argument->key == NULL || strcmp(argument->key, "mask") != 0 || argument->kind == ARGUMENT_CONSTANT)
-      continue;
-    const struct keras_layer *source = call->input_count > 0 ? call->inputs[0].mask : NULL;
-    if (argument->kind != ARGUMENT_TENSOR || source == NULL || !is_mask_of(source, &argument->reference))
-      return layer_refuse(call->layer,
-                          "it is given a mask of its own, which cuseq cannot express (lengths only)");
+/* ---- before a call -------------------------------------------------------------------------------- */
+
+static const struct graph_argument *mask_argument(const struct layer_call *call) {
+  for (size_t i = 0; i < call->call->count; i++)
+    if (argument_role(call->layer, call->call, i) == ARGUMENT_MASK)
+      return &call->call->arguments[i];
+  return NULL;
+}
+
+/* One mask that is given with input `at`: none, or the one that the input has. */
+static cuseq_status check_given(const struct layer_call *call, const struct graph_argument *given,
+                                size_t at) {
+  struct value *input = at < call->input_count ? &call->inputs[at] : NULL;
+  bool none = given->kind == ARGUMENT_CONSTANT
+                  ? json_is_null(given->constant)
+                  : given->kind == ARGUMENT_TENSOR && masks_nothing(&given->reference);
+  if (none) {
+    if (input != NULL)
+      input->mask = NULL;
+    return CUSEQ_STATUS_OK;
+  }
+  if (given->kind == ARGUMENT_TENSOR && input != NULL && input->mask != NULL &&
+      is_mask_of(input->mask, &given->reference, 0))
+    return CUSEQ_STATUS_OK;
+  return layer_refuse(
+      call->layer,
+      "the mask that it is given for its input %zu comes from '%.100s' (needed none, or that of a "
+      "Masking or Embedding layer which the input has anyway: lengths stand for it)",
+      at + 1, given->kind == ARGUMENT_TENSOR ? given->reference.layer->name : "a constant or list");
+}
+
+/* Keras' attention layers use the masks of query and value alone. */
+static bool is_attention(const struct keras_layer *layer) {
+  return strcmp(layer->class_name, "Attention") == 0 || strcmp(layer->class_name, "AdditiveAttention") == 0;
+}
+
+static bool is_recurrent(const struct keras_layer *layer) {
+  return strcmp(layer->class_name, "LSTM") == 0 || strcmp(layer->class_name, "RNN") == 0 ||
+         strcmp(layer->class_name, "Bidirectional") == 0;
+}
+
+/* Whether the argument says None for the only input, or lists masks. */
+static bool is_none(const struct graph_argument *given) {
+  return given == NULL || (given->kind == ARGUMENT_CONSTANT && json_is_null(given->constant));
+}
+
+cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call) {
+  const struct graph_argument *given = mask_argument(call);
+  bool keras3 = evaluator->version.major >= 3;
+  if (is_none(given)) {
+    /* Keras 3 writes the masks that it finds, but for layers that are given an initial_state and some
+     * others; Keras 2 takes None as it is. */
+    if (keras3 && is_recurrent(call->layer) && call->input_count > 0 && call->inputs[0].mask != NULL)
+      return layer_refuse(
+          call->layer,
+          "its input is masked by '%.100s', but the file does not give it the mask, so that it is "
+          "not certain whether Keras uses it",
+          call->inputs[0].mask->name);
+    for (size_t i = 0; given != NULL && !keras3 && i < call->input_count; i++)
+      call->inputs[i].mask = NULL;
+    return CUSEQ_STATUS_OK;
+  }
+  bool list = given->kind == ARGUMENT_LIST ||
+              (given->kind == ARGUMENT_CONSTANT && json_is_array(given->constant) && given->count > 0);
+  if (!list)
+    return check_given(call, given, 0);
+  for (size_t i = 0; i < given->count && !(i == 2 && is_attention(call->layer)); i++)
+    TRY(check_given(call, &given->items[i], i));
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- behind it ------------------------------------------------------------------------------------ */
+
+/* Layers that hand on the mask of what they are given; operations, and layers that rearrange, lose it. */
+static bool hands_on(const struct evaluator *evaluator, const struct layer_call *call) {
+  static const char *const names[] = {"Masking",      "Embedding",       "LSTM",
+                                      "RNN",          "Bidirectional",   "Dense",
+                                      "Softmax",      "Activation",      "ReLU",
+                                      "Dropout",      "TimeDistributed", "GaussianNoise",
+                                      "Add",          "Multiply",        "SpatialDropout1D",
+                                      "AlphaDropout", "GaussianDropout", "ActivityRegularization",
+                                      "Concatenate"};
+  const struct keras_layer *layer = call->layer;
+  if (layer->inner != NULL)
+    return true;
+  if (layer_is_operation(layer))
+    return false;
+  if (strcmp(layer->class_name, "Identity") == 0)
+    return evaluator->version.major >= 3;
+  /* A sum in Keras 3 is masked where all of its terms are, in Keras 2 where one is. */
+  bool merges = strcmp(layer->class_name, "Add") == 0 || strcmp(layer->class_name, "Multiply") == 0;
+  for (size_t i = 0; merges && evaluator->version.major >= 3 && i < call->input_count; i++)
+    if (call->inputs[i].mask == NULL)
+      return false;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(layer->class_name, names[i]) == 0)
+      return true;
+  return false;
+}
+
+static bool same_value(const struct value *a, const struct value *b) {
+  bool same = a->expression == b->expression && a->axis_count == b->axis_count;
+  for (int32_t i = 0; same && i < a->axis_count; i++)
+    same = a->axes[i].kind == b->axes[i].kind && a->axes[i].size == b->axes[i].size;
+  return same;
+}
+
+cuseq_status mask_behind(const struct evaluator *evaluator, struct layer_call *call) {
+  if (hands_on(evaluator, call))
+    return CUSEQ_STATUS_OK;
+  for (size_t i = 0; i < call->output_count; i++) {
+    if (evaluator->version.major >= 3 && call->input_count > 0 && call->inputs[0].mask != NULL &&
+        same_value(&call->outputs[i], &call->inputs[0]))
+      return layer_refuse(
+          call->layer,
+          "it changes nothing, and whether the mask of '%.100s' goes on behind it depends on Keras' "
+          "backend: make the model without it",
+          call->inputs[0].mask->name);
+    call->outputs[i].mask = NULL;
   }
   return CUSEQ_STATUS_OK;
 }

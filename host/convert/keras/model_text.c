@@ -1,4 +1,5 @@
 #include "convert/keras/model_text.h"
+#include "convert/keras/python_json.h"
 #include "convert/keras/recognise.h"
 #include "error.h"
 #include "formats/json_bound.h"
@@ -10,13 +11,14 @@
 /* What jansson may allocate beyond the size of the text. */
 static const size_t json_allowance = (size_t)40 << 20;
 
-cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json) {
-  *json = NULL;
+static cuseq_status parse(const char *text, size_t size, const char *name, json_t **json) {
   if (json_bound(text, size).memory > json_allowance + size)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: JSON that takes too much memory for its %zu bytes", name,
                      size);
   json_error_t error;
   *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+  if (*json == NULL && json_lacked_memory(&error))
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "%s: out of memory", name);
   if (*json == NULL)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: not JSON (line %d: %.200s)", name, error.line,
                      error.text);
@@ -26,6 +28,17 @@ cuseq_status model_text_parse(const char *text, size_t size, const char *name, j
     return error_set(CUSEQ_STATUS_INVALID_FILE, "%s: not a JSON object", name);
   }
   return CUSEQ_STATUS_OK;
+}
+
+cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json) {
+  char *rewritten;
+  size_t length;
+  *json = NULL;
+  TRY(python_json_rewrite(text, size, name, &rewritten, &length));
+  cuseq_status status =
+      parse(rewritten != NULL ? rewritten : text, rewritten != NULL ? length : size, name, json);
+  free(rewritten);
+  return status;
 }
 
 /* A number of one to four digits at `text`; *end is moved behind it. */
@@ -56,10 +69,11 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
                         cuseq_model **model) {
   struct keras_model *graph;
   struct value *outputs;
-  TRY(graph_parse(config, evaluator->arena, &graph));
+  TRY(graph_parse(config, &evaluator->version, evaluator->arena, &graph));
   evaluator->model = graph;
-  evaluator->weights.model = graph;
+  TRY(weights_open(&evaluator->weights, graph));
   TRY(evaluate_model(evaluator, &outputs));
+  TRY(weights_all_found(&evaluator->weights));
   struct recognised *recognised = calloc(1, sizeof *recognised);
   if (recognised == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
@@ -75,12 +89,14 @@ cuseq_status model_text_convert(const json_t *config, const struct keras_version
                                 const struct hdf5_node *root, bool legacy, const json_t *vocabulary,
                                 cuseq_model **model, char **notes) {
   struct arena arena = {0};
-  struct evaluator evaluator = {.arena = &arena,
-                                .expressions = {.arena = &arena},
-                                .weights = {.root = root, .legacy = legacy},
-                                .version = *version};
+  struct evaluator evaluator = {
+      .arena = &arena,
+      .expressions = {.arena = &arena},
+      .weights = {.root = root, .legacy = legacy, .version = *version, .arena = &arena},
+      .version = *version};
   *model = NULL;
   cuseq_status status = run(&evaluator, config, vocabulary, model);
+  weights_close(&evaluator.weights);
   expressions_free(&evaluator.expressions);
   arena_free(&arena);
   if (notes != NULL && status == CUSEQ_STATUS_OK)

@@ -4,7 +4,8 @@
 
 #include "convert/keras/evaluate.h"
 
-/* Parses JSON from a file that nobody vouches for: no duplicate keys, no more values than a model has.
+/* Parses JSON from a file that nobody vouches for: no duplicate keys, no more values than a model has. It
+ * may be Python's (python_json.h).
  *   name  of the text, for messages */
 cuseq_status model_text_parse(const char *text, size_t size, const char *name, json_t **json);
 

@@ -7,6 +7,8 @@
 
 enum { RECOGNISE_MAX_LAYERS = 64 };
 
+struct decoder_step; /* recognise_steps.h */
+
 /* One of the two initial states: zeros, the encoder's final states, or an affine map of those and an activation. */
 struct initial_state {
   cuseq_initial_state kind;
@@ -35,8 +37,9 @@ struct recognised {
   int32_t state_units;
   /* decoder; steps 0: none */
   int32_t steps;
-  int32_t cell;             /* in expressions.cells */
-  struct affine cell_input; /* of the context [A] */
+  struct decoder_step *step_list; /* [steps], one of an attention-only model; in the evaluator's arena */
+  int32_t cell;                   /* in expressions.cells */
+  struct affine cell_input;       /* of the context [A] */
   struct affine output;
   bool softmax;
 };

@@ -4,14 +4,37 @@
 /* Zeros, or an input layer of the model, which stands for them: those who save such a model feed zeros. */
 static cuseq_status is_zero(struct evaluator *evaluator, int32_t expression, bool *zero) {
   const struct expression *e = expression_at(&evaluator->expressions, expression);
-  *zero = e->op == EXPRESSION_ZEROS || (e->op == EXPRESSION_INPUT && !e->timed);
+  bool input = e->op == EXPRESSION_INPUT && !e->timed && e->layer != evaluator->sequence_input;
+  *zero = e->op == EXPRESSION_ZEROS || input;
   if (e->op == EXPRESSION_INPUT && *zero)
     return evaluator_note(evaluator, "input '%.100s', an initial state, is taken as zeros", e->layer->name);
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status read_state(struct evaluator *evaluator, int32_t expression, const struct bases *finals,
-                               const char *name, const struct keras_layer *owner,
+/* Says why a state is none that cuseq can begin with.
+ *   others  the encoder's final states of the other kind */
+static cuseq_status refuse_state(const struct expressions *expressions, int32_t expression,
+                                 const struct bases *others, const char *name, const char *other,
+                                 const struct keras_layer *owner) {
+  const struct expression *e = expression_at(expressions, expression);
+  struct affine map = {0};
+  int32_t below = e->op == EXPRESSION_ACTIVATION ? e->children[0] : expression;
+  bool swapped = affine_make(expressions, below, others, "", &map) == CUSEQ_STATUS_OK;
+  affine_free(&map);
+  if (swapped)
+    return layer_refuse(owner,
+                        "its initial %s state is made of the encoder's %s states, by '%.100s' (needed "
+                        "initial_state=[h, c], h of hidden and c of cell states)",
+                        name, other, e->layer->name);
+  return layer_refuse(
+      owner,
+      "its initial %s state, from layer '%.100s', is nothing that cuseq can express (needed zeros, "
+      "an input, or the final %s states of the encoder's last layer, directly or through Dense)",
+      name, e->layer->name, name);
+}
+
+static cuseq_status read_state(struct evaluator *evaluator, int32_t expression, bool hidden,
+                               const struct recognised *model, const struct keras_layer *owner,
                                struct initial_state *state) {
   const struct expressions *expressions = &evaluator->expressions;
   bool zero;
@@ -20,16 +43,15 @@ static cuseq_status read_state(struct evaluator *evaluator, int32_t expression, 
   if (zero)
     return CUSEQ_STATUS_OK;
   struct expression e = *expression_at(expressions, expression);
+  int32_t whole = expression;
   if (e.op == EXPRESSION_ACTIVATION) {
     state->activation = (cuseq_activation)e.part;
     expression = e.children[0];
   }
+  const struct bases *finals = hidden ? &model->final_h : &model->final_c;
   if (affine_make(expressions, expression, finals, "", &state->map) != CUSEQ_STATUS_OK)
-    return layer_refuse(
-        owner,
-        "its initial %s state, from layer '%.100s', is nothing that cuseq can express (needed zeros, "
-        "an input, or the final %s states of the encoder's last layer, directly or through Dense)",
-        name, e.layer->name, name);
+    return refuse_state(expressions, whole, hidden ? &model->final_c : &model->final_h,
+                        hidden ? "hidden" : "cell", hidden ? "cell" : "hidden", owner);
   bool plain = affine_is_identity(&state->map) && state->activation == CUSEQ_ACTIVATION_LINEAR;
   state->kind = plain ? CUSEQ_INITIAL_STATE_ENCODER : CUSEQ_INITIAL_STATE_DENSE;
   return CUSEQ_STATUS_OK;
@@ -47,10 +69,10 @@ static cuseq_status dense_zeros(struct evaluator *evaluator, const struct bases 
 
 cuseq_status recognise_states(struct evaluator *evaluator, int32_t h, int32_t c,
                               const struct keras_layer *owner, struct recognised *model) {
-  TRY(read_state(evaluator, h, &model->final_h, "hidden", owner, &model->h));
+  TRY(read_state(evaluator, h, true, model, owner, &model->h));
   if (c < 0)
     return CUSEQ_STATUS_OK;
-  TRY(read_state(evaluator, c, &model->final_c, "cell", owner, &model->c));
+  TRY(read_state(evaluator, c, false, model, owner, &model->c));
   if (model->h.kind == model->c.kind && model->h.activation == model->c.activation)
     return CUSEQ_STATUS_OK;
   /* They differ: both become dense, with the activation that one of them has. */

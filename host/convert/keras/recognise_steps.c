@@ -17,26 +17,45 @@ static bool is_cell(const struct expression *e, int32_t part) {
 
 /* ---- the chain of states -------------------------------------------------------------------------- */
 
-/* The hidden state that an output is made of. */
-static cuseq_status output_state(struct evaluator *evaluator, int32_t output, int32_t *state) {
-  const struct expressions *expressions = &evaluator->expressions;
+int32_t output_state(const struct expressions *expressions, int32_t output) {
   const struct bases none = {.count = 0};
-  int32_t below = output, leaves[4], count;
+  int32_t leaves[1], count;
   if (output_is_softmax(expressions, output))
-    below = expression_at(expressions, output)->children[0];
-  TRY(affine_leaves(expressions, below, &none, leaves, 4, &count));
+    output = expression_at(expressions, output)->children[0];
+  if (affine_leaves(expressions, output, &none, leaves, 1, &count) != CUSEQ_STATUS_OK || count != 1)
+    return -1;
+  return is_cell(expression_at(expressions, leaves[0]), CELL_H) ? leaves[0] : -1;
+}
+
+static const char *activation_name(int32_t activation) {
+  return activation == CUSEQ_ACTIVATION_TANH      ? "tanh"
+         : activation == CUSEQ_ACTIVATION_RELU    ? "relu"
+         : activation == CUSEQ_ACTIVATION_SIGMOID ? "sigmoid"
+                                                  : "none of cuseq's";
+}
+
+/* Says why an output is not made of one hidden state by one layer. */
+static cuseq_status refuse_output(const struct expressions *expressions, int32_t output) {
+  const struct bases none = {.count = 0};
+  const struct expression *e = expression_at(expressions, output);
+  const char *name = e->layer->name;
+  int32_t leaves[4], count;
+  if (e->op == EXPRESSION_ACTIVATION && output_state(expressions, e->children[0]) >= 0)
+    return layer_refuse(e->layer, "its activation is %s (cuseq's outputs are softmax or linear)",
+                        activation_name(e->part));
+  if (e->op == EXPRESSION_CLASSES)
+    output = e->children[0];
+  TRY(affine_leaves(expressions, output, &none, leaves, 4, &count));
   for (int32_t i = 0; i < count; i++) {
-    const struct expression *e = expression_at(expressions, leaves[i]);
+    e = expression_at(expressions, leaves[i]);
     if (!is_cell(e, CELL_H))
       return layer_refuse(e->layer,
-                          "the model's output comes from it, which cuseq cannot express (needed one Dense "
-                          "layer over the hidden state of a decoder LSTM)");
+                          "the model's output '%.100s' comes from it, which cuseq cannot express (needed one "
+                          "Dense layer over the hidden state of a decoder LSTM)",
+                          name);
   }
-  if (count != 1)
-    return layer_refuse(expression_at(expressions, output)->layer,
-                        "the model's output is not made of one hidden state of a decoder");
-  *state = leaves[0];
-  return CUSEQ_STATUS_OK;
+  return layer_refuse(expression_at(expressions, output)->layer,
+                      "the model's output is not made of one hidden state of a decoder");
 }
 
 /* Whether c is the cell state that belongs to the hidden state h. */
@@ -53,8 +72,11 @@ static cuseq_status step_before(const struct expressions *expressions, int32_t c
   *before = -1;
   if (h->op != EXPRESSION_CELL && c->op != EXPRESSION_CELL)
     return CUSEQ_STATUS_OK;
+  if (is_cell(h, CELL_H) && is_cell(c, CELL_H))
+    return layer_refuse(e->layer,
+                        "its initial_state is [h, h], two hidden states (needed [h, c] of the step before)");
   if (!belong_together(h, c))
-    return layer_refuse(e->layer, "its initial state is not h and c of the step before");
+    return layer_refuse(e->layer, "its initial_state is not [h, c] of the step before");
   if (h->index != e->index)
     return layer_refuse(e->layer, "it goes on from the states of another layer, '%.100s'", h->layer->name);
   *before = e->children[1];
@@ -71,44 +93,81 @@ static cuseq_status chain_length(const struct expressions *expressions, int32_t 
   return CUSEQ_STATUS_OK;
 }
 
+/* The outputs must be those of step 1, 2, ..., `count`.
+ *   given  [output_count] the step of each output */
+static cuseq_status check_listed(const struct expressions *expressions, const int32_t *outputs,
+                                 const int32_t *given, int32_t output_count, const struct decoder_step *steps,
+                                 int32_t count) {
+  for (int32_t i = 0; i < output_count; i++) {
+    const struct keras_layer *layer = expression_at(expressions, outputs[i])->layer;
+    int32_t step = given[i];
+    if (step == i)
+      continue;
+    if (step < i && steps[step].output != outputs[i])
+      return layer_refuse(layer, "the model has a second output at the same step (cuseq gives one)");
+    if (step < i)
+      return layer_refuse(layer,
+                          "the model gives the output of step %d twice (cuseq gives that of each of its %d "
+                          "steps once)",
+                          step + 1, count);
+    bool later = false;
+    for (int32_t k = i + 1; k < output_count; k++)
+      later = later || given[k] == i;
+    if (later)
+      return layer_refuse(layer,
+                          "the model gives the output of step %d before that of step %d (cuseq gives all %d "
+                          "in the order of the steps)",
+                          step + 1, i + 1, count);
+    return layer_refuse(layer,
+                        "the model does not give the output of step %d (cuseq gives those of all %d steps)",
+                        i + 1, count);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* Makes the list of steps, from the last one back, and finds the step of each output.
+ *   step_of  [expressions] receives the step of each hidden state, -1 for other expressions
+ *   given    [output_count] */
+static cuseq_status place_outputs(const struct expressions *expressions, const int32_t *outputs,
+                                  int32_t output_count, int32_t last, struct decoder_step *steps,
+                                  int32_t count, int32_t *step_of, int32_t *given) {
+  memset(step_of, 0xff, (size_t)expressions->count * sizeof *step_of);
+  for (int32_t i = count - 1, cell = last; i >= 0; i--) {
+    steps[i] = (struct decoder_step){.cell = cell, .output = -1, .context = -1};
+    step_of[cell] = i;
+    TRY(step_before(expressions, cell, &cell));
+  }
+  for (int32_t i = 0; i < output_count; i++) {
+    given[i] = step_of[output_state(expressions, outputs[i])];
+    if (given[i] < 0)
+      return layer_refuse(expression_at(expressions, outputs[i])->layer,
+                          "the model's outputs come from different decoders");
+    if (steps[given[i]].output < 0)
+      steps[given[i]].output = outputs[i];
+  }
+  return check_listed(expressions, outputs, given, output_count, steps, count);
+}
+
 cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int32_t output_count,
                         struct decoder_step **steps, int32_t *count) {
   const struct expressions *expressions = &evaluator->expressions;
   int32_t last = -1;
   *count = 0;
-  /* The latest step that gives an output has the largest index: a state is entered after the one before it. */
+  /* The latest step that gives an output has the largest index: a state is entered after the one before
+   * it. */
   for (int32_t i = 0; i < output_count; i++) {
-    int32_t state = -1;
-    TRY(output_state(evaluator, outputs[i], &state));
+    int32_t state = output_state(expressions, outputs[i]);
+    if (state < 0)
+      return refuse_output(expressions, outputs[i]);
     last = state > last ? state : last;
   }
   TRY(chain_length(expressions, last, count));
   *steps = arena_allocate(evaluator->arena, (size_t)*count * sizeof **steps);
-  int32_t *step_of = malloc((size_t)expressions->count * sizeof *step_of);
-  if (*steps == NULL || step_of == NULL) {
-    free(step_of);
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  }
-  memset(step_of, 0xff, (size_t)expressions->count * sizeof *step_of);
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (int32_t i = *count - 1, cell = last; i >= 0; i--) {
-    (*steps)[i] = (struct decoder_step){.cell = cell, .output = -1};
-    step_of[cell] = i;
-    TRY_CLEANUP(step_before(expressions, cell, &cell));
-  }
-  for (int32_t i = 0; i < output_count; i++) {
-    int32_t state = -1;
-    TRY_CLEANUP(output_state(evaluator, outputs[i], &state));
-    const struct expression *e = expression_at(expressions, outputs[i]);
-    struct decoder_step *step = step_of[state] >= 0 ? &(*steps)[step_of[state]] : NULL;
-    if (step == NULL || (step->output >= 0 && step->output != outputs[i])) {
-      status = layer_refuse(e->layer, step == NULL ? "the model's outputs come from different decoders"
-                                                   : "the model has a second output at the same step");
-      goto cleanup;
-    }
-    step->output = outputs[i];
-  }
-cleanup:
+  int32_t *step_of = malloc((size_t)(expressions->count + output_count) * sizeof *step_of);
+  cuseq_status status = *steps == NULL || step_of == NULL
+                            ? error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory")
+                            : place_outputs(expressions, outputs, output_count, last, *steps, *count, step_of,
+                                            step_of + expressions->count);
   free(step_of);
   return status;
 }
@@ -164,19 +223,12 @@ static cuseq_status compare(struct comparison *comparison, int32_t first, int32_
 cuseq_status steps_compare(struct evaluator *evaluator, const struct decoder_step *steps, int32_t count) {
   const struct expressions *expressions = &evaluator->expressions;
   const struct expression *first = expression_at(expressions, steps[0].cell);
-  int32_t with_output = -1;
-  for (int32_t i = 0; i < count; i++) {
+  for (int32_t i = 1; i < count; i++) {
     const struct expression *cell = expression_at(expressions, steps[i].cell);
     struct comparison comparison = {expressions, first->children[1], cell->children[1], 0};
-    if (i > 0)
-      TRY(compare(&comparison, first->children[0], cell->children[0], 0));
-    if (steps[i].output < 0)
-      continue;
-    if (with_output < 0)
-      with_output = i;
-    comparison = (struct comparison){expressions, steps[with_output].cell, steps[i].cell, 0};
-    if (i > with_output)
-      TRY(compare(&comparison, steps[with_output].output, steps[i].output, 0));
+    TRY(compare(&comparison, first->children[0], cell->children[0], 0));
+    comparison = (struct comparison){expressions, steps[0].cell, steps[i].cell, 0};
+    TRY(compare(&comparison, steps[0].output, steps[i].output, 0));
   }
   return CUSEQ_STATUS_OK;
 }

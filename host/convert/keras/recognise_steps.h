@@ -5,14 +5,18 @@
 #include "convert/keras/evaluate.h"
 
 struct decoder_step {
-  int32_t cell;   /* the expression of its hidden state */
-  int32_t output; /* -1: the model does not give it */
+  int32_t cell;    /* the expression of its hidden state; -1 in an attention-only model, which has no cell */
+  int32_t output;  /* what the model gives of it */
+  int32_t context; /* what the attention gives it; -1 until that is known */
 };
 
 /* Whether an output is a softmax over classes. */
 bool output_is_softmax(const struct expressions *expressions, int32_t output);
 
-/* Follows the cell's states back from the outputs, and puts the outputs at their steps.
+/* The hidden state that one layer makes an output of; -1: it is not made so. */
+int32_t output_state(const struct expressions *expressions, int32_t output);
+
+/* Follows the cell's states back from the outputs. The outputs must be those of all steps, in their order.
  *   steps  receives [count] steps, the first one first, from the arena */
 cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int32_t output_count,
                         struct decoder_step **steps, int32_t *count);

@@ -1,204 +1,163 @@
-#include "convert/keras/weights.h"
+#include "convert/keras/weights_parts.h"
 #include "error.h"
 
-#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PATH = 1024, MAX_NAME = 256 };
+/* ---- what a layer has ----------------------------------------------------------------------------- */
 
-/* ---- .keras --------------------------------------------------------------------------------------- */
-
-/* Keras' to_snake_case: LSTM -> lstm, TimeDistributed -> time_distributed, TFOpLambda -> tf_op_lambda. */
-static void snake_case(const char *name, char *snake, size_t capacity) {
-  size_t used = 0;
-  for (size_t i = 0; name[i] != '\0' && used + 2 < capacity; i++) {
-    unsigned char c = (unsigned char)name[i];
-    if (!isalnum(c) && c != '_')
-      continue;
-    bool after_lower = i > 0 && islower((unsigned char)name[i - 1]);
-    bool before_lower = i > 0 && islower((unsigned char)name[i + 1]);
-    if (isupper(c) && (after_lower || before_lower))
-      snake[used++] = '_';
-    snake[used++] = (char)tolower(c);
-  }
-  snake[used] = '\0';
+static void add(struct expected_weights *expected, const char *name, bool there) {
+  if (there)
+    expected->names[expected->count++] = name;
 }
 
-/* The layer's folder: its class in snake case and, from the second of that class on, _1, _2, ... */
-static void folder_name(const struct keras_model *model, const struct keras_layer *layer, char *name,
-                        size_t capacity) {
-  char own[MAX_NAME], other[MAX_NAME];
-  snake_case(layer->class_name, own, sizeof own);
-  size_t before = 0;
-  for (size_t i = 0; i < layer->position; i++) {
-    if (model->layers[i].is_operation)
-      continue;
-    snake_case(model->layers[i].class_name, other, sizeof other);
-    before += strcmp(own, other) == 0;
+static bool is_class(const char *class_name, const char *name) {
+  return class_name != NULL && strcmp(class_name, name) == 0;
+}
+
+static void expect_cell(const json_t *cell, const char *name, struct expected_weights *expected) {
+  add(expected, "kernel", true);
+  add(expected, "recurrent_kernel", true);
+  add(expected, "bias", !json_is_false(json_object_get(cell, "use_bias")));
+  expected->cell = name;
+}
+
+/* A layer that is no wrapper. */
+static void expect_plain(const char *class_name, const json_t *config, struct expected_weights *expected) {
+  const json_t *cell = json_object_get(json_object_get(config, "cell"), "config");
+  const char *cell_name = json_string_value(json_object_get(cell, "name"));
+  const char *mode = json_string_value(json_object_get(config, "score_mode"));
+  if (is_class(class_name, "LSTM")) {
+    expect_cell(config, "", expected);
+  } else if (is_class(class_name, "RNN")) {
+    expect_cell(cell, cell_name != NULL ? cell_name : "", expected);
+  } else if (is_class(class_name, "Dense")) {
+    add(expected, "kernel", true);
+    add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
+  } else if (is_class(class_name, "Embedding")) {
+    add(expected, "embeddings", true);
+  } else if (is_class(class_name, "AdditiveAttention")) {
+    add(expected, "scale", !json_is_false(json_object_get(config, "use_scale")));
+  } else if (is_class(class_name, "Attention")) {
+    add(expected, "scale", json_is_true(json_object_get(config, "use_scale")));
+    add(expected, "concat_score_weight", is_class(mode, "concat"));
   }
-  if (before == 0)
-    snprintf(name, capacity, "%s", own);
+}
+
+void weights_expect(const struct keras_layer *layer, enum weights_part part,
+                    struct expected_weights *expected) {
+  const json_t *wrapped = json_object_get(layer->config, "layer");
+  const json_t *backward = json_object_get(layer->config, "backward_layer");
+  bool bidirectional = is_class(layer->class_name, "Bidirectional");
+  *expected = (struct expected_weights){.folder = ""};
+  if (layer->inner != NULL || layer->is_operation)
+    return;
+  if (!bidirectional && !is_class(layer->class_name, "TimeDistributed")) {
+    expect_plain(layer->class_name, layer->config, expected);
+    expected->folder = expected->cell != NULL ? "cell" : "";
+    return;
+  }
+  if (part == WEIGHTS_BACKWARD && json_is_object(backward))
+    wrapped = backward;
+  expected->wrapper = json_object_get(wrapped, "config");
+  expect_plain(json_string_value(json_object_get(wrapped, "class_name")), expected->wrapper, expected);
+  if (bidirectional)
+    expected->folder = part == WEIGHTS_BACKWARD ? "backward_layer/cell" : "forward_layer/cell";
   else
-    snprintf(name, capacity, "%s_%zu", own, before);
+    expected->folder = "layer";
 }
 
-static const struct hdf5_node *find_text(const struct hdf5_node *group, const char *path) {
+const struct hdf5_node *weights_child(const struct hdf5_node *group, const char *path) {
   return group == NULL ? NULL : hdf5_find(group, path, strlen(path));
 }
 
-/* The folder of a layer, through the models that it lies in. */
-static const struct hdf5_node *layer_group(const struct weights_source *source,
-                                           const struct keras_layer *layer) {
-  const struct hdf5_node *group = source->root;
-  const struct keras_model *model = source->model;
-  if (layer->outer != NULL) {
-    group = layer_group(source, layer->outer);
-    model = layer->outer->inner;
+/* ---- what was taken ------------------------------------------------------------------------------- */
+
+static size_t highest_number(const struct hdf5_node *node) {
+  size_t highest = node->number;
+  for (const struct hdf5_node *child = node->first_child; child != NULL; child = child->next) {
+    size_t number = highest_number(child);
+    highest = number > highest ? number : highest;
   }
-  if (group == NULL || model == NULL)
-    return NULL;
-  const struct hdf5_node *layers = find_text(group, "layers");
-  if (layers == NULL)
-    layers = find_text(group, "_layer_checkpoint_dependencies"); /* Keras 2.12 and 2.13 */
-  char name[MAX_NAME + 32];
-  folder_name(model, layer, name, sizeof name);
-  return find_text(layers, name);
+  return highest;
 }
 
-static cuseq_status find_in_archive(const struct weights_source *source, const struct keras_layer *layer,
-                                    enum weights_part part, const char *folder,
-                                    struct layer_weights *weights) {
-  static const char *const parts[] = {
-      [WEIGHTS_WHOLE] = "", [WEIGHTS_FORWARD] = "forward_layer/", [WEIGHTS_BACKWARD] = "backward_layer/"};
-  char path[MAX_PATH];
-  snprintf(path, sizeof path, "%s%s/vars", parts[part], folder);
-  const struct hdf5_node *vars = find_text(layer_group(source, layer), path);
-  while (vars != NULL && weights->count < WEIGHTS_MAX_ARRAYS) {
-    char number[32];
-    snprintf(number, sizeof number, "%zu", weights->count);
-    const struct hdf5_node *array = find_text(vars, number);
-    if (array == NULL || !array->is_array)
-      break;
-    weights->arrays[weights->count++] = array;
-  }
+cuseq_status weights_open(struct weights_source *source, struct keras_model *model) {
+  source->model = model;
+  source->claims = calloc(highest_number(source->root) + 1, sizeof *source->claims);
+  if (source->claims == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return source->legacy ? CUSEQ_STATUS_OK : archive_name_folders(source, model);
+}
+
+void weights_close(struct weights_source *source) {
+  free(source->claims);
+  source->claims = NULL;
+}
+
+cuseq_status weights_claim(struct weights_source *source, const struct hdf5_node *array,
+                           const struct keras_layer *layer, enum weights_part part, size_t at) {
+  struct weights_claim *claim = &source->claims[array->number];
+  if (claim->layer == NULL)
+    *claim = (struct weights_claim){layer, (int)part, at, 0};
+  if (claim->layer != layer || claim->part != (int)part || claim->at != at)
+    return error_set(CUSEQ_STATUS_INVALID_FILE,
+                     "layer '%.120s': its weights have names that are also those of layer '%.120s'",
+                     layer->name, claim->layer->name);
   return CUSEQ_STATUS_OK;
 }
 
-/* ---- legacy .h5 ----------------------------------------------------------------------------------- */
-
-/* How many arrays a layer has in the flat list of the model that it lies in. */
-static size_t array_count(const struct keras_layer *layer, const char *class_name, const json_t *config,
-                          int depth) {
-  bool bias = !json_is_false(json_object_get(config, "use_bias"));
-  const json_t *wrapped = json_object_get(config, "layer");
-  const char *wrapped_class = json_string_value(json_object_get(wrapped, "class_name"));
-  if (depth > GRAPH_MAX_NESTING)
-    return 0;
-  if (depth == 0 && layer->inner != NULL) {
-    size_t sum = 0;
-    for (size_t i = 0; i < layer->inner->layer_count; i++) {
-      const struct keras_layer *inner = &layer->inner->layers[i];
-      sum += array_count(inner, inner->class_name, inner->config, 0);
-    }
-    return sum;
-  }
-  if (strcmp(class_name, "RNN") == 0)
-    bias = !json_is_false(
-        json_object_get(json_object_get(json_object_get(config, "cell"), "config"), "use_bias"));
-  if (strcmp(class_name, "LSTM") == 0 || strcmp(class_name, "RNN") == 0)
-    return bias ? 3 : 2;
-  if (strcmp(class_name, "Dense") == 0)
-    return bias ? 2 : 1;
-  if (strcmp(class_name, "Embedding") == 0)
-    return 1;
-  if (strcmp(class_name, "AdditiveAttention") == 0)
-    return !json_is_false(json_object_get(config, "use_scale"));
-  if (strcmp(class_name, "Attention") == 0) {
-    const char *mode = json_string_value(json_object_get(config, "score_mode"));
-    return json_is_true(json_object_get(config, "use_scale")) + (mode != NULL && strcmp(mode, "concat") == 0);
-  }
-  if (wrapped_class != NULL) {
-    size_t count = array_count(layer, wrapped_class, json_object_get(wrapped, "config"), depth + 1);
-    return strcmp(class_name, "Bidirectional") == 0 ? 2 * count : count;
-  }
-  return 0;
+bool weights_is_claimed(const struct weights_source *source, const struct hdf5_node *array) {
+  return source->claims[array->number].layer != NULL;
 }
 
-/* Where a layer's arrays begin in its model's flat list: the trainable layers come first. */
-static size_t offset_in_model(const struct keras_layer *layer, bool all_frozen) {
-  const struct keras_model *model = layer->outer->inner;
-  size_t offset = 0;
-  for (size_t i = 0; i < model->layer_count; i++) {
-    const struct keras_layer *other = &model->layers[i];
-    bool earlier = all_frozen || other->trainable == layer->trainable ? i < layer->position
-                                                                      : other->trainable && !layer->trainable;
-    if (earlier)
-      offset += array_count(other, other->class_name, other->config, 0);
-  }
-  return offset;
+static bool is_named(const struct hdf5_node *node, const char *name) {
+  return node->name.size == strlen(name) && memcmp(node->name.text, name, node->name.size) == 0;
 }
 
-static cuseq_status bad_names(const struct keras_layer *layer) {
-  return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its weights are not where weight_names says",
-                   layer->name);
-}
-
-/* The text `at` of the list `name`, which Keras splits into name0, name1, ... where it is long. */
-static const struct hdf5_string *list_item(const struct hdf5_node *group, const char *name, size_t at) {
-  const struct hdf5_attribute *whole = hdf5_attribute_find(group, name);
-  if (whole != NULL)
-    return at < whole->count ? &whole->strings[at] : NULL;
-  for (int chunk = 0; chunk < 100000; chunk++) {
-    char numbered[64];
-    snprintf(numbered, sizeof numbered, "%s%d", name, chunk);
-    const struct hdf5_attribute *part = hdf5_attribute_find(group, numbered);
-    if (part == NULL)
-      return NULL;
-    if (at < part->count)
-      return &part->strings[at];
-    at -= part->count;
+/* seeds: in the state of a random generator, which is integers. */
+static const struct hdf5_node *unclaimed_below(const struct weights_source *source,
+                                               const struct hdf5_node *group, bool seeds, char *path,
+                                               size_t capacity) {
+  for (const struct hdf5_node *child = group->first_child; child != NULL; child = child->next) {
+    size_t size = child->name.size < capacity - 2 ? child->name.size : capacity - 2;
+    memcpy(path, child->name.text, size);
+    path[size] = child->is_array ? '\0' : '/';
+    path[size + 1] = '\0';
+    if (child->is_array && !weights_is_claimed(source, child) && !(seeds && child->type == HDF5_STREAM_OTHER))
+      return child;
+    bool room = capacity - size - 1 >= 2;
+    const struct hdf5_node *found =
+        unclaimed_below(source, child, seeds || is_named(child, "seed_generator"),
+                        room ? path + size + 1 : path, room ? capacity - size - 1 : capacity);
+    if (found != NULL)
+      return found;
   }
   return NULL;
 }
 
-static cuseq_status find_in_legacy(const struct weights_source *source, const struct keras_layer *layer,
-                                   enum weights_part part, struct layer_weights *weights) {
-  size_t offset = 0, count = array_count(layer, layer->class_name, layer->config, 0);
-  const struct keras_layer *top = layer;
-  bool all_frozen = false;
-  for (const struct keras_layer *outer = layer->outer; outer != NULL; outer = outer->outer)
-    all_frozen = all_frozen || !outer->trainable;
-  for (; top->outer != NULL; top = top->outer)
-    offset += offset_in_model(top, all_frozen);
-  const struct hdf5_node *group = source->root;
-  if (!source->model_weights_at_root)
-    group = find_text(group, "model_weights");
-  group = group == NULL ? NULL : hdf5_find(group, top->name, strlen(top->name));
-  if (group == NULL)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file has no weights of it", layer->name);
-  if (part != WEIGHTS_WHOLE) {
-    count /= 2;
-    offset += part == WEIGHTS_BACKWARD ? count : 0;
+const struct hdf5_node *weights_unclaimed(const struct weights_source *source, const struct hdf5_node *group,
+                                          char *path, size_t capacity) {
+  return unclaimed_below(source, group, is_named(group, "seed_generator"), path, capacity);
+}
+
+cuseq_status weights_find(struct weights_source *source, const struct keras_layer *layer,
+                          enum weights_part part, struct layer_weights *weights) {
+  struct layer_weights **found = &layer->marks->found[part];
+  if (*found == NULL) {
+    struct layer_weights *made = arena_allocate(source->arena, sizeof *made);
+    if (made == NULL)
+      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    TRY(source->legacy ? legacy_find(source, layer, part, made) : archive_find(source, layer, part, made));
+    *found = made;
   }
-  for (size_t i = 0; i < count && i < WEIGHTS_MAX_ARRAYS; i++) {
-    const struct hdf5_string *name = list_item(group, "weight_names", offset + i);
-    if (name == NULL)
-      break;
-    const struct hdf5_node *array = hdf5_find(group, name->text, name->size);
-    if (array == NULL || !array->is_array)
-      return bad_names(layer);
-    weights->arrays[weights->count++] = array;
-  }
+  *weights = **found;
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status weights_find(const struct weights_source *source, const struct keras_layer *layer,
-                          enum weights_part part, const char *folder, struct layer_weights *weights) {
-  *weights = (struct layer_weights){0};
-  if (source->legacy)
-    return find_in_legacy(source, layer, part, weights);
-  return find_in_archive(source, layer, part, folder, weights);
+cuseq_status weights_all_found(const struct weights_source *source) {
+  return source->legacy ? legacy_all_found(source) : archive_all_found(source);
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------- */

@@ -1,4 +1,5 @@
 #include "convert/pytorch/checkpoint.h"
+#include "convert/pytorch/module.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -9,79 +10,59 @@ static cuseq_status out_of_memory(void) {
   return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
-void checkpoint_free(struct checkpoint *checkpoint) {
-  for (size_t i = 0; i < checkpoint->count; i++) {
-    free((void *)checkpoint->tensors[i].name);
-    free((void *)checkpoint->tensors[i].data);
+void checkpoint_close(struct checkpoint *checkpoint) {
+  for (size_t i = 0; i < checkpoint->made_count; i++) {
+    free((void *)checkpoint->made[i].name);
+    free((void *)checkpoint->made[i].data);
   }
-  free(checkpoint->used);
-  json_decref(checkpoint->asked);
+  free(checkpoint->tensors);
   safetensors_free(&checkpoint->file);
   *checkpoint = (struct checkpoint){0};
 }
 
+static struct checkpoint_tensor *find(const struct checkpoint *checkpoint, const char *name) {
+  for (size_t i = 0; i < checkpoint->tensor_count; i++)
+    if (strcmp(checkpoint->tensors[i].name, name) == 0)
+      return &checkpoint->tensors[i];
+  return NULL;
+}
+
+cuseq_status checkpoint_open(const void *bytes, size_t size, struct checkpoint *checkpoint) {
+  struct safetensors *file = &checkpoint->file;
+  *checkpoint = (struct checkpoint){0};
+  TRY(safetensors_parse(bytes, size, file));
+  checkpoint->tensors = calloc(file->tensor_count + file->metadata_count + 1, sizeof *checkpoint->tensors);
+  if (checkpoint->tensors == NULL)
+    return out_of_memory();
+  for (size_t i = 0; i < file->tensor_count; i++)
+    checkpoint->tensors[checkpoint->tensor_count++] =
+        (struct checkpoint_tensor){.name = file->tensors[i].name, .data = &file->tensors[i]};
+  for (size_t i = 0; i < file->metadata_count; i++) {
+    const struct checkpoint_tensor *kept = find(checkpoint, file->metadata[i].value);
+    if (kept != NULL && find(checkpoint, file->metadata[i].key) == NULL)
+      checkpoint->tensors[checkpoint->tensor_count++] =
+          (struct checkpoint_tensor){.name = file->metadata[i].key, .data = kept->data};
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 /* ---- names ---------------------------------------------------------------------------------------- */
 
-cuseq_status checkpoint_name(struct checkpoint *checkpoint, const char *key, const char **name) {
-  const json_t *value = json_object_get(checkpoint->names, key);
-  *name = NULL;
-  if (json_object_set_new(checkpoint->asked, key, json_true()) != 0)
-    return out_of_memory();
-  if (value == NULL)
-    return CUSEQ_STATUS_OK;
-  *name = json_string_value(json_is_object(value) ? json_object_get(value, "name") : value);
-  if (*name == NULL)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "names: \"%.80s\" is no name (needed a text, or an object with "
-                     "\"name\" and \"order\")",
-                     key);
-  return CUSEQ_STATUS_OK;
+const char *checkpoint_within(const char *module, const char *name) {
+  size_t length = strlen(module);
+  if (length == 0)
+    return name;
+  return strncmp(name, module, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
 }
 
-cuseq_status checkpoint_order(const struct checkpoint *checkpoint, const char *key, const char *first,
-                              const char *second, bool *swapped) {
-  const json_t *order = json_object_get(json_object_get(checkpoint->names, key), "order");
-  *swapped = false;
-  if (order == NULL)
-    return CUSEQ_STATUS_OK;
-  const char *a = json_string_value(json_array_get(order, 0)),
-             *b = json_string_value(json_array_get(order, 1));
-  bool plain = a != NULL && b != NULL && strcmp(a, first) == 0 && strcmp(b, second) == 0;
-  *swapped = a != NULL && b != NULL && strcmp(a, second) == 0 && strcmp(b, first) == 0;
-  if (json_array_size(order) != 2 || (!plain && !*swapped))
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "names: the order of \"%.80s\" is not \"%s\" and \"%s\", in one "
-                     "order or the other",
-                     key, first, second);
-  return CUSEQ_STATUS_OK;
-}
-
-static bool is_ignored(const struct checkpoint *checkpoint, const char *name) {
-  const json_t *list = json_object_get(checkpoint->names, "ignore");
-  for (size_t i = 0; i < json_array_size(list); i++) {
-    const char *prefix = json_string_value(json_array_get(list, i));
-    if (prefix != NULL && strncmp(name, prefix, strlen(prefix)) == 0)
-      return true;
+struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *module,
+                                          const char *suffix) {
+  for (size_t i = 0; i < checkpoint->tensor_count; i++) {
+    const char *rest = checkpoint_within(module, checkpoint->tensors[i].name);
+    if (rest != NULL && strcmp(rest, suffix) == 0)
+      return &checkpoint->tensors[i];
   }
-  return false;
-}
-
-cuseq_status checkpoint_check_leftovers(const struct checkpoint *checkpoint) {
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)checkpoint->names, key, value) {
-    if (strcmp(key, "ignore") != 0 && json_object_get(checkpoint->asked, key) == NULL)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                       "names: \"%.80s\" is nothing that this configuration has", key);
-  }
-  for (size_t i = 0; i < checkpoint->file.tensor_count; i++)
-    if (!checkpoint->used[i] && !is_ignored(checkpoint, checkpoint->file.tensors[i].name))
-      return error_set(
-          CUSEQ_STATUS_INVALID_MODEL,
-          "tensor '%.200s': the configuration has no use for it (name it under \"names\", or its prefix "
-          "in \"ignore\" there)",
-          checkpoint->file.tensors[i].name);
-  return CUSEQ_STATUS_OK;
+  return NULL;
 }
 
 /* ---- numbers -------------------------------------------------------------------------------------- */
@@ -132,9 +113,11 @@ static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
   bool known = tensor->dtype == CUSEQ_DTYPE_F32 || tensor->dtype == CUSEQ_DTYPE_F64 ||
                tensor->dtype == CUSEQ_DTYPE_F16 || tensor->dtype == CUSEQ_DTYPE_BF16;
   if (!known)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "tensor '%.200s': its type is %s (needed F32, F16, BF16 or F64)", tensor->name,
-                     tensor->dtype_name);
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "tensor '%.200s': its type is %s (needed F32, F16, BF16 or F64: quantised weights as they "
+        "were before)",
+        tensor->name, tensor->dtype_name);
   if (tensor->rank != rank)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s': it has %d axes (needed %d)", tensor->name,
                      tensor->rank, rank);
@@ -151,58 +134,106 @@ static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *prefix, const char *suffix, int rank,
+cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, const char *suffix, int rank,
                              bool needed, struct checkpoint_array *array) {
-  char name[CHECKPOINT_MAX_NAME];
   *array = (struct checkpoint_array){0};
-  if (snprintf(name, sizeof name, suffix != NULL ? "%s.%s" : "%s", prefix, suffix) >= (int)sizeof name)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%.80s...\" is too long", prefix);
-  for (size_t i = 0; i < checkpoint->file.tensor_count; i++)
-    if (strcmp(checkpoint->file.tensors[i].name, name) == 0) {
-      checkpoint->used[i] = true;
-      return convert(&checkpoint->file.tensors[i], rank, array);
-    }
+  struct checkpoint_tensor *tensor =
+      suffix != NULL ? checkpoint_find(checkpoint, module, suffix) : find(checkpoint, module);
+  if (tensor != NULL) {
+    tensor->used = true;
+    return convert(tensor->data, rank, array);
+  }
   if (needed)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s': missing in the checkpoint", name);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s%s%s': missing in the checkpoint", module,
+                     *module != 0 && suffix != NULL ? "." : "", suffix != NULL ? suffix : "");
   return CUSEQ_STATUS_OK;
 }
 
 cuseq_status checkpoint_add(struct checkpoint *checkpoint, const char *name, int64_t rows, int64_t columns,
                             float *data) {
   char *copy = strdup(name);
-  if (copy == NULL || checkpoint->count >= CHECKPOINT_MAX_TENSORS) {
+  if (copy == NULL || checkpoint->made_count >= CHECKPOINT_MAX_TENSORS) {
     free(copy);
     free(data);
     return out_of_memory();
   }
-  checkpoint->tensors[checkpoint->count++] = (cuseq_tensor){.name = copy,
-                                                            .dtype = CUSEQ_DTYPE_F32,
-                                                            .rank = columns > 0 ? 2 : 1,
-                                                            .shape = {rows, columns},
-                                                            .data = data};
+  checkpoint->made[checkpoint->made_count++] = (cuseq_tensor){.name = copy,
+                                                              .dtype = CUSEQ_DTYPE_F32,
+                                                              .rank = columns > 0 ? 2 : 1,
+                                                              .shape = {rows, columns},
+                                                              .data = data};
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status checkpoint_transpose(struct checkpoint_array *array) {
-  float *data = malloc((size_t)array->rows * (size_t)array->columns * sizeof *data);
-  if (data == NULL)
-    return out_of_memory();
-  for (int64_t r = 0; r < array->rows; r++)
-    for (int64_t c = 0; c < array->columns; c++)
-      data[c * array->rows + r] = array->data[r * array->columns + c];
-  free(array->data);
-  *array = (struct checkpoint_array){array->columns, array->rows, data};
+/* ---- what is left ---------------------------------------------------------------------------------- */
+
+/* Whether a tensor lies under a prefix, or is it. */
+static bool is_under(const char *prefix, const char *name) {
+  return strcmp(prefix, name) == 0 || checkpoint_within(prefix, name) != NULL;
+}
+
+/* The entry of names whose module a tensor belongs to: the innermost one; NULL where there is none. Where a
+ * module is the whole checkpoint, modules within it are others. */
+static const struct name *owner_of(const struct names *names, const char *tensor) {
+  const struct name *owner = NULL;
+  for (size_t i = 0; i < names->count; i++) {
+    const char *module = names->entries[i].module;
+    bool owns = *module == 0 ? strchr(tensor, '.') == NULL : is_under(module, tensor);
+    if (owns && (owner == NULL || strlen(module) > strlen(owner->module)))
+      owner = &names->entries[i];
+  }
+  return owner;
+}
+
+static bool is_ignored(const struct names *names, const char *tensor) {
+  for (size_t i = 0; i < json_array_size(names->ignore); i++)
+    if (is_under(json_string_value(json_array_get(names->ignore, i)), tensor))
+      return true;
+  return false;
+}
+
+cuseq_status checkpoint_check_ignored(const struct checkpoint *checkpoint, const struct names *names) {
+  for (size_t i = 0; i < json_array_size(names->ignore); i++) {
+    const char *prefix = json_string_value(json_array_get(names->ignore, i));
+    size_t hidden = 0;
+    for (size_t k = 0; k < checkpoint->tensor_count; k++) {
+      const char *tensor = checkpoint->tensors[k].name;
+      const struct name *owner = owner_of(names, tensor);
+      if (!is_under(prefix, tensor))
+        continue;
+      if (owner != NULL)
+        return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "names: \"ignore\" has '%.200s', which would hide '%.200s' of \"%s\"", prefix,
+                         tensor, owner->key);
+      hidden++;
+    }
+    if (hidden == 0)
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "names: \"ignore\" has '%.200s', which is nothing in the checkpoint", prefix);
+  }
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status checkpoint_rotate_rows(struct checkpoint_array *array, int64_t count) {
-  size_t moved = (size_t)count * (size_t)array->columns, all = (size_t)array->rows * (size_t)array->columns;
-  float *data = malloc(all * sizeof *data);
-  if (data == NULL)
-    return out_of_memory();
-  memcpy(data, array->data + moved, (all - moved) * sizeof *data);
-  memcpy(data + all - moved, array->data, moved * sizeof *data);
-  free(array->data);
-  array->data = data;
+cuseq_status checkpoint_check_mapped(const struct checkpoint *checkpoint, const struct names *names) {
+  for (size_t i = 0; i < checkpoint->tensor_count; i++) {
+    const struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
+    const struct name *owner = tensor->used ? NULL : owner_of(names, tensor->name);
+    if (owner != NULL)
+      return module_error(owner, "it has '%.200s' besides, which is not left out%s", tensor->name,
+                          module_sign(tensor->name));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status checkpoint_check_others(const struct checkpoint *checkpoint, const struct names *names) {
+  for (size_t i = 0; i < checkpoint->tensor_count; i++) {
+    const struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
+    if (!tensor->used && !is_ignored(names, tensor->name))
+      return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                       "tensor '%.200s': nothing in names reaches it%s (a module that the output does not "
+                       "depend on is listed "
+                       "in \"ignore\" there)",
+                       tensor->name, module_sign(tensor->name));
+  }
   return CUSEQ_STATUS_OK;
 }

@@ -1,5 +1,7 @@
 #include "formats/hdf5/process.h"
 #include "error.h"
+#include "formats/hdf5/stream.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +26,27 @@ void hdf5_process_set_program(const char *path) {
   program_override = path;
 }
 
+/* The folder of the running program: the kernel knows it, or where /proc is not mounted the name it was
+ * started by. */
+static cuseq_status own_folder(char folder[PATH_MAX]) {
+  ssize_t length = readlink("/proc/self/exe", folder, PATH_MAX - 1);
+  if (length >= 0) {
+    folder[length] = '\0';
+  } else {
+    unsigned long address = getauxval(AT_EXECFN);
+    const char *name;
+    memcpy(&name, &address, sizeof name);
+    if (name == NULL || realpath(name, folder) == NULL)
+      return error_set(CUSEQ_STATUS_IO,
+                       "cuseq-hdf5: the folder of this program is not known (needed to find it: /proc, or a "
+                       "start by a path that is still there)");
+  }
+  char *slash = strrchr(folder, '/');
+  if (slash != NULL)
+    *slash = '\0';
+  return CUSEQ_STATUS_OK;
+}
+
 /* Beside the running program, as built, or where it is installed. */
 static cuseq_status find_program(char *path, size_t capacity) {
   if (program_override != NULL) {
@@ -30,13 +55,7 @@ static cuseq_status find_program(char *path, size_t capacity) {
   } else {
     static const char *const places[] = {"cuseq-hdf5", "../libexec/cuseq/cuseq-hdf5"};
     char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-      return error_set(CUSEQ_STATUS_IO, "/proc/self/exe: %s (needed to find cuseq-hdf5)", strerror(errno));
-    self[length] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash != NULL)
-      *slash = '\0';
+    TRY(own_folder(self));
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
       if (snprintf(path, capacity, "%s/%s", self, places[i]) < (int)capacity && access(path, X_OK) == 0)
         return CUSEQ_STATUS_OK;
@@ -53,8 +72,9 @@ static cuseq_status find_program(char *path, size_t capacity) {
 
 static cuseq_status spawn_child(const char *program, int file, long cpu_seconds, pid_t *child, int *output) {
   int pipe_ends[2];
+  struct rlimits_text reason;
   if (pipe2(pipe_ends, O_CLOEXEC) != 0)
-    return error_set(CUSEQ_STATUS_IO, "cuseq-hdf5: no pipe: %s", strerror(errno));
+    return error_set(CUSEQ_STATUS_IO, "cuseq-hdf5: no pipe: %s", rlimits_reason(errno, &reason));
   char limit[32];
   snprintf(limit, sizeof limit, "%ld", cpu_seconds);
   char *arguments[] = {(char *)"cuseq-hdf5", limit, NULL};
@@ -82,7 +102,8 @@ static cuseq_status spawn_child(const char *program, int file, long cpu_seconds,
   close(pipe_ends[1]);
   if (failure != 0) {
     close(pipe_ends[0]);
-    return error_set(CUSEQ_STATUS_IO, "%s: cannot be started: %s", program, strerror(failure));
+    return error_set(failure == ENOMEM ? CUSEQ_STATUS_OUT_OF_MEMORY : CUSEQ_STATUS_IO,
+                     "%s: cannot be started: %s", program, rlimits_reason(failure, &reason));
   }
   *output = pipe_ends[0];
   return CUSEQ_STATUS_OK;
@@ -141,17 +162,66 @@ static cuseq_status read_all(int pipe_end, double deadline, size_t most, struct 
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status judge_exit(int exit_status, const struct output *output) {
-  if (WIFSIGNALED(exit_status)) {
-    int number = WTERMSIG(exit_status);
-    if (number == SIGXCPU || number == SIGKILL)
-      return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (reading it takes too long)");
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (its reader died of signal %d)",
-                     number);
-  }
-  if (WEXITSTATUS(exit_status) != 0 && output->size == 0)
-    return error_set(CUSEQ_STATUS_IO, "cuseq-hdf5: it exited with status %d", WEXITSTATUS(exit_status));
-  return CUSEQ_STATUS_OK; /* the stream says the rest */
+/* ---- what became of the child --------------------------------------------------------------------- */
+
+/* What a file of this size may take, and what the child was given. */
+struct allowance {
+  long cpu_seconds;
+  uint64_t memory;
+};
+
+/* A child that memory did not suffice: where a limit that cuseq was started under is lower than what reading
+ * may take, that is the error, as the file may be sound. CUSEQ_STATUS_OK where there is no such limit. */
+static cuseq_status blame_memory(const struct allowance *allowance) {
+  struct rlimits_text limit;
+  if (!rlimits_name_memory(allowance->memory, &limit))
+    return CUSEQ_STATUS_OK;
+  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "%s; reading this file may take %ju MB", limit.text,
+                   (uintmax_t)(allowance->memory >> 20));
+}
+
+static cuseq_status blame_time(const struct allowance *allowance) {
+  struct rlimits_text limit;
+  if (rlimits_value(RLIMIT_CPU) < (rlim_t)allowance->cpu_seconds && rlimits_name(RLIMIT_CPU, &limit))
+    return error_set(CUSEQ_STATUS_IO, "%s; reading this file may take %ld s", limit.text,
+                     allowance->cpu_seconds);
+  return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (reading it takes too long)");
+}
+
+/* The kernel kills by SIGXCPU, or by SIGKILL where soft and hard limit are the same. */
+static bool ran_out_of_time(int number, const struct rusage *usage, const struct allowance *allowance) {
+  rlim_t limit = rlimits_value(RLIMIT_CPU);
+  if (limit > (rlim_t)allowance->cpu_seconds)
+    limit = (rlim_t)allowance->cpu_seconds;
+  double used = (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+                (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1e-6;
+  return number == SIGXCPU || (number == SIGKILL && used > 0.8 * (double)limit);
+}
+
+static cuseq_status judge_signal(int number, const struct rusage *usage, const struct allowance *allowance) {
+  if (ran_out_of_time(number, usage, allowance))
+    return blame_time(allowance);
+  if (number == SIGKILL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
+                     "cuseq-hdf5: it was killed (signal 9), as systems do that are short of memory");
+  TRY(blame_memory(allowance));
+  return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable HDF5 file (its reader died of signal %d)",
+                   number);
+}
+
+static cuseq_status judge_exit(int exit_status, const struct rusage *usage, const struct allowance *allowance,
+                               const struct output *output) {
+  if (WIFSIGNALED(exit_status))
+    return judge_signal(WTERMSIG(exit_status), usage, allowance);
+  int code = WEXITSTATUS(exit_status);
+  if (code == HDF5_EXIT_MEMORY || (code != HDF5_EXIT_DONE && output->size == 0))
+    TRY(blame_memory(allowance));
+  if (code == HDF5_EXIT_DONE || output->size > 0)
+    return CUSEQ_STATUS_OK; /* the stream says the rest */
+  if (code == HDF5_EXIT_MEMORY)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq-hdf5: out of memory");
+  return error_set(CUSEQ_STATUS_IO, "cuseq-hdf5: it exited with status %d%s", code,
+                   code == 127 ? " (a library that it needs, such as libhdf5, cannot be loaded)" : "");
 }
 
 cuseq_status hdf5_process_run(int file, void **stream, size_t *size) {
@@ -162,21 +232,24 @@ cuseq_status hdf5_process_run(int file, void **stream, size_t *size) {
     return error_set(CUSEQ_STATUS_IO, "the file's size cannot be read: %s", strerror(errno));
   char program[PATH_MAX];
   TRY(find_program(program, sizeof program));
-  long cpu_seconds = 3 + (long)(facts.st_size >> 24); /* 16 MB a second at the least */
+  /* 16 MB a second at the least */
+  struct allowance allowance = {3 + (long)(facts.st_size >> 24), HDF5_MEMORY_LIMIT(facts.st_size)};
   size_t most = (size_t)facts.st_size * 4 + (1 << 20);
   pid_t child = -1;
   int pipe_end = -1;
-  TRY(spawn_child(program, file, cpu_seconds, &child, &pipe_end));
+  TRY(spawn_child(program, file, allowance.cpu_seconds, &child, &pipe_end));
   struct output output = {0};
-  cuseq_status status = read_all(pipe_end, seconds_now() + 20 + (double)cpu_seconds * 3, most, &output);
+  double deadline = seconds_now() + 20 + (double)allowance.cpu_seconds * 3;
+  cuseq_status status = read_all(pipe_end, deadline, most, &output);
   close(pipe_end);
   if (status != CUSEQ_STATUS_OK)
     kill(child, SIGKILL);
   int exit_status = 0;
-  while (waitpid(child, &exit_status, 0) < 0 && errno == EINTR)
+  struct rusage usage = {0};
+  while (wait4(child, &exit_status, 0, &usage) < 0 && errno == EINTR)
     ;
   if (status == CUSEQ_STATUS_OK)
-    status = judge_exit(exit_status, &output);
+    status = judge_exit(exit_status, &usage, &allowance, &output);
   if (status != CUSEQ_STATUS_OK) {
     free(output.bytes);
     return status;

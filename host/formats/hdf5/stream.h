@@ -19,6 +19,8 @@
 #ifndef CUSEQ_FORMATS_HDF5_STREAM_H
 #define CUSEQ_FORMATS_HDF5_STREAM_H
 
+#include <stdint.h>
+
 #define HDF5_STREAM_MAGIC "cuseqH5\1"
 
 enum {
@@ -36,5 +38,17 @@ enum hdf5_stream_type {
   HDF5_STREAM_F64 = 2,
   HDF5_STREAM_BF16 = 3, /* h5py's opaque two bytes with the attribute dtype = "bfloat16" */
 };
+
+/* What it exits with. */
+enum {
+  HDF5_EXIT_DONE = 0,
+  HDF5_EXIT_REFUSED = 1, /* the stream says why */
+  HDF5_EXIT_USE = 2,     /* wrong arguments, or limits that cannot be set */
+  HDF5_EXIT_MEMORY = 3,  /* memory did not suffice; the stream may say where */
+};
+
+/* Bytes of memory that it may take, unless the limit that it was started under is lower: the file, the largest
+ * dataset, which the writer bounds by twice the file, and 256 MB for libraries (25 to 70) and libhdf5's own. */
+#define HDF5_MEMORY_LIMIT(file_size) ((uint64_t)(file_size)*3 + (256u << 20))
 
 #endif

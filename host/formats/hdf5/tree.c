@@ -9,6 +9,7 @@ struct parser {
   size_t left;
   struct hdf5_tree *tree;
   size_t objects;
+  size_t nodes;
   size_t strings;
 };
 
@@ -103,6 +104,7 @@ static cuseq_status add_node(struct parser *parser, struct open_group *open, str
   *node = arena_allocate(&parser->tree->arena, sizeof **node);
   if (*node == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  (*node)->number = ++parser->nodes;
   *open->tail = *node;
   open->tail = &(*node)->next;
   return CUSEQ_STATUS_OK;

@@ -24,6 +24,7 @@ struct hdf5_attribute {
 /* A group or an array. */
 struct hdf5_node {
   struct hdf5_string name;
+  size_t number; /* the root is 0; the others count in the order of the stream */
   int is_array;
   struct hdf5_attribute *attributes;
   struct hdf5_node *first_child; /* of a group, in the order of the stream */

@@ -1,6 +1,8 @@
 #include "writer.h"
+#include "image.h"
 #include "stream.h"
 
+#include <errno.h>
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,12 +15,28 @@ struct writer {
   uint64_t strings; /* of attributes, so far */
   int depth;
   const char *failure; /* what is wrong; NULL as long as all is well */
+  bool memory;         /* it failed for want of memory */
 };
 
+static herr_t find_memory(unsigned place, const H5E_error2_t *error, void *found) {
+  (void)place;
+  if (error->min_num == H5E_NOSPACE || error->min_num == H5E_CANTALLOC)
+    *(bool *)found = true;
+  return 0;
+}
+
+/* Called right behind what failed, while HDF5 still knows why. */
 static bool fail(struct writer *writer, const char *reason) {
-  if (writer->failure == NULL)
+  if (writer->failure == NULL) {
     writer->failure = reason;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, find_memory, &writer->memory);
+  }
   return false;
+}
+
+static bool fail_memory(struct writer *writer) {
+  writer->memory = true;
+  return fail(writer, "out of memory");
 }
 
 static bool put(struct writer *writer, const void *bytes, size_t size) {
@@ -64,7 +82,7 @@ static bool put_variable_strings(struct writer *writer, hid_t attribute, hid_t t
                                  size_t count) {
   char **strings = calloc(count, sizeof *strings);
   if (strings == NULL)
-    return fail(writer, "out of memory");
+    return fail_memory(writer);
   hid_t memory = H5Tcopy(H5T_C_S1);
   H5Tset_size(memory, H5T_VARIABLE);
   H5Tset_cset(memory, H5Tget_cset(type));
@@ -88,7 +106,7 @@ static bool put_fixed_strings(struct writer *writer, hid_t attribute, hid_t type
     return false;
   char *bytes = calloc(count, size);
   if (bytes == NULL)
-    return fail(writer, "out of memory");
+    return fail_memory(writer);
   bool good = H5Aread(attribute, type, bytes) >= 0 || fail(writer, "an attribute cannot be read");
   for (size_t i = 0; good && i < count; i++) {
     const char *text = bytes + i * size;
@@ -186,7 +204,7 @@ static enum hdf5_stream_type stream_type(hid_t dataset, hid_t type, hid_t *memor
 static bool put_data(struct writer *writer, hid_t dataset, hid_t memory, uint64_t bytes) {
   void *data = malloc(bytes > 0 ? bytes : 1);
   if (data == NULL)
-    return fail(writer, "out of memory");
+    return fail_memory(writer);
   bool good = H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0 ||
               fail(writer, "an array cannot be read");
   good = good && put(writer, data, bytes);
@@ -294,19 +312,19 @@ static bool put_group(struct writer *writer, hid_t group) {
   return put_attributes(writer, group) && put_links(writer, group);
 }
 
-int writer_run(const char *path, uint64_t file_size, FILE *out) {
+int writer_run(int file, uint64_t file_size, FILE *out) {
   struct writer writer = {.out = out, .budget = file_size * 2 + (1 << 20)};
   if (H5open() < 0 || H5PLset_loading_state(0) < 0) /* no filter plugins */
-    return 1;
+    return HDF5_EXIT_MEMORY;                        /* nothing of the file has been looked at yet */
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   put(&writer, HDF5_STREAM_MAGIC, HDF5_STREAM_MAGIC_SIZE);
-  /* The stdio driver, as the default one resolves symbolic links, and a memory file has no name to resolve to. */
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  hid_t file = access >= 0 && H5Pset_fapl_stdio(access) >= 0 ? H5Fopen(path, H5F_ACC_RDONLY, access) : -1;
-  if (file < 0) {
+  hid_t opened = image_open(file, file_size);
+  if (opened < 0) {
+    if (errno == ENOMEM)
+      fail_memory(&writer);
     fail(&writer, "it has no HDF5 structure");
   } else {
-    hid_t root = H5Gopen2(file, "/", H5P_DEFAULT);
+    hid_t root = H5Gopen2(opened, "/", H5P_DEFAULT);
     if (root < 0)
       fail(&writer, "its root group cannot be read");
     else
@@ -318,6 +336,8 @@ int writer_run(const char *path, uint64_t file_size, FILE *out) {
   } else {
     put_tag(&writer, 'Z');
   }
-  int status = fflush(out) == 0 && writer.failure == NULL ? 0 : 1;
+  int status = writer.failure == NULL ? HDF5_EXIT_DONE : writer.memory ? HDF5_EXIT_MEMORY : HDF5_EXIT_REFUSED;
+  if (fflush(out) != 0)
+    status = HDF5_EXIT_REFUSED;
   _Exit(status); /* without libhdf5's exit handlers, which a damaged file may have upset */
 }

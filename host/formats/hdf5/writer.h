@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Writes the stream of the file at `path`. Datasets may hold twice `file_size` bytes together, no more. Returns the
- * exit status: 0, or 1 after an 'X' record or a failed write. */
-int writer_run(const char *path, uint64_t file_size, FILE *out);
+/* Writes the stream of the file that the descriptor is open on. Datasets may hold twice `file_size` bytes
+ * together, no more. Returns one of HDF5_EXIT_*. */
+int writer_run(int file, uint64_t file_size, FILE *out);
 
 #endif

@@ -4,6 +4,47 @@
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels/functions.h"
+#include "backends/cpu/kernels/sums.h"
+
+/* s[r] += products of row r with v over the columns first .. end - 1, whole vectors of them. */
+INLINE void dots_of_columns(const int R, const float *row, size_t stride, const float *v, int32_t first,
+                            int32_t end, vf s[4]) {
+  for (int32_t k = first; k < end; k += LANES) {
+    vf x = v_load(v + k);
+    UNROLL
+    for (int r = 0; r < R; r++)
+      s[r] = v_fma(v_load(row + (size_t)r * stride + k), x, s[r]);
+  }
+}
+
+/* The partial sums of R rows, in blocks where there are many columns. */
+INLINE void dots_of_rows(const int R, const float *row, size_t stride, int32_t columns, const float *v,
+                         float *partial) {
+  const int32_t block = LANES * SUM_TERMS;
+  vf s[4];
+  UNROLL
+  for (int r = 0; r < R; r++)
+    s[r] = v_set(0.0f);
+  dots_of_columns(R, row, stride, v, 0, columns < block ? columns : block, s);
+  if (columns > block) {
+    struct block_sum blocks[4];
+    UNROLL
+    for (int r = 0; r < R; r++)
+      blocks[r] = block_sum_begin(&s[r]);
+    for (int32_t k = block; k < columns; k += block) {
+      dots_of_columns(R, row, stride, v, k, columns - k < block ? columns : k + block, s);
+      UNROLL
+      for (int r = 0; r < R; r++)
+        block_sum_take(&blocks[r], &s[r]);
+    }
+    UNROLL
+    for (int r = 0; r < R; r++)
+      s[r] = block_sum_total(&blocks[r]);
+  }
+  UNROLL
+  for (int r = 0; r < R; r++)
+    v_store(partial + r * LANES, s[r]);
+}
 
 /* e[t] of LANES positions at a time: one vector of partial sums per position, transposed and added up in a
  * tree. */
@@ -15,27 +56,10 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
   for (int32_t t = 0; t < length; t += LANES) {
     const int32_t here = length - t < LANES ? length - t : LANES;
     int32_t i = 0;
-    for (; i + 4 <= here; i += 4) {
-      const float *row = a + (size_t)(t + i) * stride;
-      vf s0 = v_set(0.0f), s1 = s0, s2 = s0, s3 = s0;
-      for (int32_t k = 0; k < columns; k += LANES) {
-        vf x = v_load(v + k);
-        s0 = v_fma(v_load(row + k), x, s0);
-        s1 = v_fma(v_load(row + stride + k), x, s1);
-        s2 = v_fma(v_load(row + 2 * stride + k), x, s2);
-        s3 = v_fma(v_load(row + 3 * stride + k), x, s3);
-      }
-      v_store(partial + i * LANES, s0);
-      v_store(partial + (i + 1) * LANES, s1);
-      v_store(partial + (i + 2) * LANES, s2);
-      v_store(partial + (i + 3) * LANES, s3);
-    }
-    for (; i < here; i++) {
-      vf s = v_set(0.0f);
-      for (int32_t k = 0; k < columns; k += LANES)
-        s = v_fma(v_load(a + (size_t)(t + i) * stride + k), v_load(v + k), s);
-      v_store(partial + i * LANES, s);
-    }
+    for (; i + 4 <= here; i += 4)
+      dots_of_rows(4, a + (size_t)(t + i) * stride, stride, columns, v, partial + i * LANES);
+    for (; i < here; i++)
+      dots_of_rows(1, a + (size_t)(t + i) * stride, stride, columns, v, partial + i * LANES);
     v_transpose(partial, LANES, turned, LANES);
     vf sums[LANES];
     UNROLL
@@ -50,20 +74,55 @@ static void kernel_dots(const float *a, size_t stride, int32_t columns, const fl
   }
 }
 
-/* N vectors of positions of the usual small network: one layer after the first, of one unit. tanh w =
+/* Sums over units in blocks: `sum` [N] is what `add` made of the first SUM_TERMS of `units`. */
+#define ADD_IN_BLOCKS(N, sum, units, add)                                                                    \
+  do {                                                                                                       \
+    struct block_sum blocks[4];                                                                              \
+    UNROLL                                                                                                   \
+    for (int n = 0; n < (N); n++)                                                                            \
+      blocks[n] = block_sum_begin(&(sum)[n]);                                                                \
+    for (int32_t first = SUM_TERMS; first < (units); first += SUM_TERMS) {                                   \
+      const int32_t end = (units)-first < SUM_TERMS ? (units) : first + SUM_TERMS;                           \
+      add;                                                                                                   \
+      UNROLL                                                                                                 \
+      for (int n = 0; n < (N); n++)                                                                          \
+        block_sum_take(&blocks[n], &(sum)[n]);                                                               \
+    }                                                                                                        \
+    UNROLL                                                                                                   \
+    for (int n = 0; n < (N); n++)                                                                            \
+      (sum)[n] = block_sum_total(&blocks[n]);                                                                \
+  } while (0)
+
+INLINE int32_t first_block(int32_t units) {
+  return units < SUM_TERMS ? units : SUM_TERMS;
+}
+
+/* The units first .. end - 1 of the usual small network: one layer after the first, of one unit. tanh w =
  * 2w/(1+2^z) - w would save an operation and lose accuracy where keys are near zero, so it is not used. */
-INLINE void energies_block(const int N, const cuseq_activation first, const struct cpu_energy *energy,
-                           const float *keys, size_t stride, const float *query, float *e) {
-  vf sum[2];
-  UNROLL
-  for (int n = 0; n < N; n++)
-    sum[n] = v_set(energy->bias[1][0]);
-  for (int32_t j = 0; j < energy->units[0]; j++, keys += stride) {
+INLINE void energies_of_units(const int N, const cuseq_activation activation, const struct cpu_energy *energy,
+                              const float *keys, size_t stride, const float *query, int32_t first,
+                              int32_t end, vf sum[4]) {
+  keys += (size_t)first * stride;
+  for (int32_t j = first; j < end; j++, keys += stride) {
     vf q = v_set(query[j]), w = v_set(energy->weights[1][j]);
     UNROLL
     for (int n = 0; n < N; n++)
-      sum[n] = v_fma(v_activate_scaled(first, v_load(keys + n * LANES) + q), w, sum[n]);
+      sum[n] = v_fma(v_activate_scaled(activation, v_load(keys + n * LANES) + q), w, sum[n]);
   }
+}
+
+/* N vectors of positions. */
+INLINE void energies_block(const int N, const cuseq_activation activation, const struct cpu_energy *energy,
+                           const float *keys, size_t stride, const float *query, float *e) {
+  const int32_t units = energy->units[0];
+  vf sum[4];
+  UNROLL
+  for (int n = 0; n < N; n++)
+    sum[n] = v_set(energy->bias[1][0]);
+  energies_of_units(N, activation, energy, keys, stride, query, 0, first_block(units), sum);
+  if (units > SUM_TERMS)
+    ADD_IN_BLOCKS(N, sum, units,
+                  energies_of_units(N, activation, energy, keys, stride, query, first, end, sum));
   UNROLL
   for (int n = 0; n < N; n++)
     v_store(e + n * LANES, v_activate_scaled(energy->activation[1], sum[n]) * v_set(energy->scale));
@@ -115,52 +174,72 @@ INLINE void query_powers(const float *query, int32_t units, float *first, float 
   }
 }
 
-/* N vectors of positions. */
-INLINE void energies_of_powers(const int N, const struct cpu_energy *energy, const float *keys, size_t stride,
-                               const float *first, const float *second, float *e) {
+/* The units first .. end - 1 of N vectors of positions. */
+INLINE void powers_of_units(const int N, const struct cpu_energy *energy, const float *keys, size_t stride,
+                            const float *first_power, const float *second_power, int32_t first, int32_t end,
+                            vf sum[4]) {
   const vf one = v_set(1.0f), top = v_set(POWER_TOP);
-  vf sum[4];
-  UNROLL
-  for (int n = 0; n < N; n++)
-    sum[n] = v_set(energy->bias[1][0]);
-  for (int32_t j = 0; j < energy->units[0]; j++, keys += stride) {
-    vf p = v_set(first[j]), q = v_set(second[j]), w = v_set(energy->weights[1][j]);
+  keys += (size_t)first * stride;
+  for (int32_t j = first; j < end; j++, keys += stride) {
+    vf p = v_set(first_power[j]), q = v_set(second_power[j]), w = v_set(energy->weights[1][j]);
     UNROLL
     for (int n = 0; n < N; n++) {
       vf power = v_at_most(top, v_load(keys + n * LANES) * p * q);
       sum[n] = v_fma((one - power) / (one + power), w, sum[n]);
     }
   }
+}
+
+/* N vectors of positions; p, q: the factors of the query's powers. */
+INLINE void energies_of_powers(const int N, const struct cpu_energy *energy, const float *keys, size_t stride,
+                               const float *p, const float *q, float *e) {
+  const int32_t units = energy->units[0];
+  vf sum[4];
+  UNROLL
+  for (int n = 0; n < N; n++)
+    sum[n] = v_set(energy->bias[1][0]);
+  powers_of_units(N, energy, keys, stride, p, q, 0, first_block(units), sum);
+  if (units > SUM_TERMS)
+    ADD_IN_BLOCKS(N, sum, units, powers_of_units(N, energy, keys, stride, p, q, first, end, sum));
   UNROLL
   for (int n = 0; n < N; n++)
     v_store(e + n * LANES, v_activate_scaled(energy->activation[1], sum[n]) * v_set(energy->scale));
+}
+
+/* The inputs first .. end - 1 of N units of a layer of the score, LANES positions of them. */
+INLINE void layer_of_inputs(const int N, const float *in, const float *weights, int32_t units, int32_t first,
+                            int32_t end, vf sum[4]) {
+  weights += (size_t)first * (size_t)units;
+  for (int32_t j = first; j < end; j++, weights += units) {
+    vf x = v_load(in + (size_t)j * LANES);
+    UNROLL
+    for (int n = 0; n < N; n++)
+      sum[n] = v_fma(x, v_set(weights[n]), sum[n]);
+  }
+}
+
+INLINE void layer_units(const int N, const float *in, int32_t inputs, const float *weights, const float *bias,
+                        int32_t units, cuseq_activation activation, float *out) {
+  vf sum[4];
+  UNROLL
+  for (int n = 0; n < N; n++)
+    sum[n] = v_set(bias[n]);
+  layer_of_inputs(N, in, weights, units, 0, first_block(inputs), sum);
+  if (inputs > SUM_TERMS)
+    ADD_IN_BLOCKS(N, sum, inputs, layer_of_inputs(N, in, weights, units, first, end, sum));
+  UNROLL
+  for (int n = 0; n < N; n++)
+    v_store(out + (size_t)n * LANES, v_activate_scaled(activation, sum[n]));
 }
 
 /* A layer of the score for LANES positions: out [units][LANES] from in [inputs][LANES]. */
 INLINE void energy_layer(const float *in, int32_t inputs, const float *weights, const float *bias,
                          int32_t units, cuseq_activation activation, float *out) {
   int32_t u = 0;
-  for (; u + 4 <= units; u += 4) {
-    vf s0 = v_set(bias[u]), s1 = v_set(bias[u + 1]), s2 = v_set(bias[u + 2]), s3 = v_set(bias[u + 3]);
-    const float *w = weights + u;
-    for (int32_t j = 0; j < inputs; j++, w += units) {
-      vf x = v_load(in + (size_t)j * LANES);
-      s0 = v_fma(x, v_set(w[0]), s0);
-      s1 = v_fma(x, v_set(w[1]), s1);
-      s2 = v_fma(x, v_set(w[2]), s2);
-      s3 = v_fma(x, v_set(w[3]), s3);
-    }
-    v_store(out + (size_t)u * LANES, v_activate_scaled(activation, s0));
-    v_store(out + (size_t)(u + 1) * LANES, v_activate_scaled(activation, s1));
-    v_store(out + (size_t)(u + 2) * LANES, v_activate_scaled(activation, s2));
-    v_store(out + (size_t)(u + 3) * LANES, v_activate_scaled(activation, s3));
-  }
-  for (; u < units; u++) {
-    vf s = v_set(bias[u]);
-    for (int32_t j = 0; j < inputs; j++)
-      s = v_fma(v_load(in + (size_t)j * LANES), v_set(weights[(size_t)j * (size_t)units + (size_t)u]), s);
-    v_store(out + (size_t)u * LANES, v_activate_scaled(activation, s));
-  }
+  for (; u + 4 <= units; u += 4)
+    layer_units(4, in, inputs, weights + u, bias + u, units, activation, out + (size_t)u * LANES);
+  for (; u < units; u++)
+    layer_units(1, in, inputs, weights + u, bias + u, units, activation, out + (size_t)u * LANES);
 }
 
 /* Any number of layers, LANES positions at a time. */
@@ -211,11 +290,10 @@ static void kernel_energies(const struct cpu_energy *energy, const float *keys, 
   }
 }
 
-/* V vectors of columns of the context; even and odd positions are summed apart, for two chains of additions.
- */
-INLINE void context_block(const int V, const float *a, size_t stride, int32_t length, const float *e,
-                          vf factor, float *context) {
-  vf even[4], odd[4];
+/* Positions t < length of V vectors of columns; even and odd positions are summed apart, for two chains of
+ * additions. */
+INLINE void context_positions(const int V, const float *a, size_t stride, int32_t length, const float *e,
+                              vf even[4], vf odd[4]) {
   UNROLL
   for (int v = 0; v < V; v++)
     even[v] = odd[v] = v_set(0.0f);
@@ -234,23 +312,57 @@ INLINE void context_block(const int V, const float *a, size_t stride, int32_t le
     for (int v = 0; v < V; v++)
       even[v] = v_fma(p, v_load(a + v * LANES), even[v]);
   }
-  UNROLL
-  for (int v = 0; v < V; v++)
-    v_store(context + v * LANES, (even[v] + odd[v]) * factor);
 }
 
-static void kernel_attend(const float *a, size_t stride, int32_t columns, int32_t length, float *e,
-                          float *context) {
-  vf factor = v_set(1.0f / exponentials_of(e, length));
+/* V vectors of columns of the context, in blocks of positions. */
+INLINE void context_block(const int V, const float *a, size_t stride, int32_t length, const float *e,
+                          vf factor, float *context, vf *trace) {
+  const int32_t block = 2 * SUM_POSITIONS;
+  vf even[4], odd[4];
+  context_positions(V, a, stride, length < block ? length : block, e, even, odd);
+  UNROLL
+  for (int v = 0; v < V; v++)
+    even[v] += odd[v];
+  if (length > block) {
+    struct block_sum blocks[4];
+    UNROLL
+    for (int v = 0; v < V; v++)
+      blocks[v] = block_sum_begin(&even[v]);
+    for (int32_t t = block; t < length; t += block) {
+      context_positions(V, a + (size_t)t * stride, stride, length - t < block ? length - t : block, e + t,
+                        even, odd);
+      UNROLL
+      for (int v = 0; v < V; v++)
+        block_sum_add(&blocks[v], even[v] + odd[v]);
+    }
+    UNROLL
+    for (int v = 0; v < V; v++)
+      even[v] = block_sum_total(&blocks[v]);
+  }
+  UNROLL
+  for (int v = 0; v < V; v++) {
+    const vf mean = even[v] * factor;
+    v_store(context + v * LANES, mean);
+    *trace = v_trace(mean, *trace);
+  }
+}
+
+static enum cpu_attended kernel_attend(const float *a, size_t stride, int32_t columns, int32_t length,
+                                       float *e, float *context) {
+  const float sum = exponentials_of(e, length);
+  vf factor = v_set(1.0f / sum), trace = v_set(0.0f);
   int32_t k = 0;
   for (; k + 3 * LANES < columns; k += 4 * LANES)
-    context_block(4, a + k, stride, length, e, factor, context + k);
+    context_block(4, a + k, stride, length, e, factor, context + k, &trace);
   for (; k + LANES < columns; k += 2 * LANES)
-    context_block(2, a + k, stride, length, e, factor, context + k);
+    context_block(2, a + k, stride, length, e, factor, context + k, &trace);
   if (k < columns)
-    context_block(1, a + k, stride, length, e, factor, context + k);
+    context_block(1, a + k, stride, length, e, factor, context + k, &trace);
   for (int32_t t = 0; t < length; t += LANES)
     v_store(e + t, v_load(e + t) * factor);
+  if (!(sum < __builtin_inff()))
+    return CPU_ATTENDED_ENERGIES;
+  return v_sum(trace) == 0.0f ? CPU_ATTENDED : CPU_ATTENDED_CONTEXT;
 }
 
 #endif

@@ -1,11 +1,12 @@
 /* Products of some rows with a packed matrix, up to 4 vectors of columns and ROWS_OF_n rows in registers. Few
  * vectors are few chains of additions, of which one row would wait for each: PARTS_OF_n partial sums per
- * vector, for every number of rows alike. */
+ * vector, for every number of rows alike. Many inputs are added in blocks (sums.h). */
 #ifndef CUSEQ_CPU_DENSE_H
 #define CUSEQ_CPU_DENSE_H
 
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels/simd.h"
+#include "backends/cpu/kernels/sums.h"
 
 enum { DENSE_ROWS = 6, DENSE_VECTORS = 4, DENSE_SUMS = 4 };
 
@@ -25,7 +26,47 @@ INLINE void dense_input(const int R, const int V, const int Q, const int q, vf a
   }
 }
 
-/* V vectors of columns of R rows; sum q of a vector takes the inputs q, q + Q, q + 2Q, .. */
+/* The inputs first .. end - 1, from a multiple of Q on; sum q of a vector takes the inputs q, q + Q, q + 2Q, .. */
+INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
+                         const float *const x[DENSE_ROWS], int32_t first, int32_t end) {
+  int32_t k = first;
+  weights += (size_t)first * (size_t)(V * LANES);
+  for (; k + Q <= end; k += Q)
+    UNROLL
+  for (int q = 0; q < Q; q++, weights += V * LANES)
+    dense_input(R, V, Q, q, acc, weights, x, k + q);
+  UNROLL
+  for (int q = 0; q < Q - 1; q++, weights += V * LANES)
+    if (k + q < end)
+      dense_input(R, V, Q, q, acc, weights, x, k + q);
+}
+
+/* The sums of further blocks of inputs, added to those of the first. */
+INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
+                       const float *const x[DENSE_ROWS], int32_t first, int32_t inputs) {
+  struct block_sum blocks[DENSE_ROWS][DENSE_SUMS];
+  UNROLL
+  for (int r = 0; r < R; r++)
+    UNROLL
+  for (int n = 0; n < V * Q; n++)
+    blocks[r][n] = block_sum_begin(&acc[r][n]);
+  for (; first < inputs; first += Q * SUM_TERMS) {
+    const int32_t end = inputs - first < Q * SUM_TERMS ? inputs : first + Q * SUM_TERMS;
+    dense_inputs(R, V, Q, acc, weights, x, first, end);
+    UNROLL
+    for (int r = 0; r < R; r++)
+      UNROLL
+    for (int n = 0; n < V * Q; n++)
+      block_sum_take(&blocks[r][n], &acc[r][n]);
+  }
+  UNROLL
+  for (int r = 0; r < R; r++)
+    UNROLL
+  for (int n = 0; n < V * Q; n++)
+    acc[r][n] = block_sum_total(&blocks[r][n]);
+}
+
+/* V vectors of columns of R rows. */
 INLINE void dense_block(const int R, const int V, const int Q, const float *weights, const float *bias,
                         int32_t inputs, const float *const *in, float *out, size_t out_stride) {
   vf acc[DENSE_ROWS][DENSE_SUMS];
@@ -41,15 +82,10 @@ INLINE void dense_block(const int R, const int V, const int Q, const float *weig
       acc[r][n] = v_load(bias + n / Q * LANES);
     else
       acc[r][n] = v_set(0.0f);
-  int32_t k = 0;
-  for (; k + Q <= inputs; k += Q)
-    UNROLL
-  for (int q = 0; q < Q; q++, weights += V * LANES)
-    dense_input(R, V, Q, q, acc, weights, x, k + q);
-  UNROLL
-  for (int q = 0; q < Q - 1; q++, weights += V * LANES)
-    if (k + q < inputs)
-      dense_input(R, V, Q, q, acc, weights, x, k + q);
+  const int32_t first = inputs < Q * SUM_TERMS ? inputs : Q * SUM_TERMS;
+  dense_inputs(R, V, Q, acc, weights, x, 0, first);
+  if (first < inputs)
+    dense_more(R, V, Q, acc, weights, x, first, inputs);
   UNROLL
   for (int r = 0; r < R; r++)
     UNROLL

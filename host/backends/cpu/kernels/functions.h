@@ -5,8 +5,13 @@
 #define CUSEQ_CPU_FUNCTIONS_H
 
 #include "backends/cpu/kernels/simd.h"
+#include "backends/cpu/kernels/sums.h"
 
 #include "cuseq/cuseq.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
 
 #if LANES == 16
 /* 2^(j/32) for j = 0 .. 31: two registers that a permutation reads from. */
@@ -91,6 +96,66 @@ INLINE vf v_clip_scaled(vf z) {
   return v_at_most(v_set(1.0f), v_at_least(v_set(0.0f), z));
 }
 
+/* f of every lane, by the C library: the rarer activations. */
+INLINE vf v_each(float (*f)(float), vf x) {
+  float lanes[LANES];
+  v_store(lanes, x);
+  for (int i = 0; i < LANES; i++)
+    lanes[i] = f(lanes[i]);
+  return v_load(lanes);
+}
+
+/* x for x > 0, and for NaN; else `other`. */
+INLINE vf v_above_zero(vf x, vf other) {
+  vi below = x <= v_set(0.0f);
+  return (vf)((below & (vi)other) | (~below & (vi)x));
+}
+
+static float elu_of(float x) {
+  return x > 0.0f ? x : expm1f(x);
+}
+static float gelu_of(float x) {
+  return 0.5f * x * (1.0f + erff(x * 0.70710678f));
+}
+static float gelu_tanh_of(float x) {
+  return 0.5f * x * (1.0f + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+}
+static float softplus_of(float x) {
+  return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+}
+
+/* The rarer ones: a function of their own, so that the code of the cells does not grow with them. */
+static __attribute__((noinline, unused)) vf v_activate_rare(cuseq_activation activation, vf z) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_ELU:
+    return v_each(elu_of, z);
+  case CUSEQ_ACTIVATION_SELU:
+    return v_set(1.0507009873554805f) * v_above_zero(z, v_set(1.6732632423543772f) * v_each(expm1f, z));
+  case CUSEQ_ACTIVATION_GELU:
+    return v_each(gelu_of, z);
+  case CUSEQ_ACTIVATION_GELU_TANH:
+    return v_each(gelu_tanh_of, z);
+  case CUSEQ_ACTIVATION_SWISH:
+    return z * v_sigmoid_scaled(z * v_set(-0x1.715476p+0f));
+  case CUSEQ_ACTIVATION_SOFTPLUS:
+    return v_each(softplus_of, z);
+  case CUSEQ_ACTIVATION_SOFTSIGN:
+    return z / (v_set(1.0f) + v_at_least(z, v_set(0.0f) - z));
+  case CUSEQ_ACTIVATION_LEAKY_RELU:
+    return v_above_zero(z, z * v_set(0.01f));
+  case CUSEQ_ACTIVATION_LEAKY_RELU_02:
+    return v_above_zero(z, z * v_set(0.2f));
+  case CUSEQ_ACTIVATION_LEAKY_RELU_03:
+    return v_above_zero(z, z * v_set(0.3f));
+  case CUSEQ_ACTIVATION_EXPONENTIAL:
+    return v_each(expf, z);
+  case CUSEQ_ACTIVATION_HARD_TANH:
+    return v_at_most(v_set(1.0f), v_at_least(v_set(-1.0f), z));
+  default:
+    return z;
+  }
+}
+
 INLINE vf v_activate_scaled(cuseq_activation activation, vf z) {
   switch (activation) {
   case CUSEQ_ACTIVATION_TANH:
@@ -102,8 +167,10 @@ INLINE vf v_activate_scaled(cuseq_activation activation, vf z) {
   case CUSEQ_ACTIVATION_HARD_SIGMOID:
   case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
     return v_clip_scaled(z);
-  default:
+  case CUSEQ_ACTIVATION_LINEAR:
     return z;
+  default:
+    return v_activate_rare(activation, z);
   }
 }
 
@@ -149,9 +216,8 @@ INLINE float largest_of(const float *x, int32_t count) {
   return v_largest(v_at_least(v_at_least(largest[0], largest[1]), v_at_least(largest[2], largest[3])));
 }
 
-/* x = exp(x - largest), 0 past count; returns the sum. */
-INLINE float exponentials_of(float *x, int32_t count) {
-  vf largest = v_set(largest_of(x, count));
+/* x = exp(x - largest) for a block of values, 0 past count; returns the lanes' sums. */
+INLINE vf exponentials_of_block(float *x, int32_t count, vf largest) {
   vf sum = v_set(0.0f);
   int32_t i = 0;
   for (; i + LANES <= count; i += LANES) {
@@ -164,7 +230,39 @@ INLINE float exponentials_of(float *x, int32_t count) {
     v_store(x + i, e);
     sum += e;
   }
-  return v_sum(sum);
+  return sum;
+}
+
+/* x = exp(x - largest), 0 past count; returns the sum. */
+INLINE float exponentials_of(float *x, int32_t count) {
+  const int32_t block = LANES * SUM_POSITIONS;
+  vf largest = v_set(largest_of(x, count));
+  vf sum = exponentials_of_block(x, count < block ? count : block, largest);
+  if (count <= block)
+    return v_sum(sum);
+  struct block_sum blocks = block_sum_begin(&sum);
+  for (int32_t i = block; i < count; i += block) {
+    sum = exponentials_of_block(x + i, count - i < block ? count - i : block, largest);
+    block_sum_take(&blocks, &sum);
+  }
+  return v_sum(block_sum_total(&blocks));
+}
+
+/* Zeros, and NaN where x is not finite: added up they tell whether anything was. */
+INLINE vf v_trace(vf x, vf trace) {
+  return v_fma(x, v_set(0.0f), trace);
+}
+
+static bool kernel_finite(const float *x, int32_t count, bool softmax) {
+  const vf lowest = v_set(softmax ? -FLT_MAX : -__builtin_inff());
+  vf trace = v_set(0.0f);
+  int32_t i = 0;
+  for (; i + LANES <= count; i += LANES)
+    trace = v_trace(v_at_least(lowest, v_load(x + i)), trace);
+  bool finite = v_sum(trace) == 0.0f;
+  for (; i < count; i++) /* one by one: what lies behind may be another thread's */
+    finite = finite && (softmax ? x[i] : fabsf(x[i])) <= FLT_MAX;
+  return finite;
 }
 
 static void kernel_softmax(float *x, int32_t count, float *out) {
@@ -174,6 +272,21 @@ static void kernel_softmax(float *x, int32_t count, float *out) {
     v_store(out + i, v_load(x + i) * factor);
   if (i < count)
     v_store_first(out + i, count - i, v_load(x + i) * factor);
+}
+
+static void kernel_log_softmax(float *x, int32_t count, float *out) {
+  const float largest = largest_of(x, count);
+  double sum = 0.0;
+  for (int32_t i = 0; i < count; i += LANES) {
+    vf e = v_exp(v_load(x + i) - v_set(largest));
+    sum += (double)v_sum(count - i < LANES ? v_first(count - i, e, v_set(0.0f)) : e);
+  }
+  const vf top = v_set(largest), less = v_set((float)log(sum));
+  for (int32_t i = 0; i < count; i += LANES)
+    if (count - i >= LANES)
+      v_store(out + i, v_load(x + i) - top - less);
+    else
+      v_store_first(out + i, count - i, v_load(x + i) - top - less);
 }
 
 static int32_t kernel_argmax(const float *x, int32_t count) {

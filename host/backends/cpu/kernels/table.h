@@ -1,18 +1,19 @@
 /* The table of one instruction set; CPU_KERNELS and CPU_KERNELS_NAME come from the file that includes this.
  */
 #include "backends/cpu/kernels/attention.h"
+#include "backends/cpu/kernels/cell.h"
 #include "backends/cpu/kernels/dense.h"
 #include "backends/cpu/kernels/functions.h"
-#include "backends/cpu/kernels/lstm.h"
 
 const struct cpu_kernels CPU_KERNELS = {
     .name = CPU_KERNELS_NAME,
     .width = LANES,
-    .lstm_step = kernel_lstm_step,
-    .lstm_project = kernel_lstm_project,
+    .cell_step = kernel_cell_step,
+    .cell_project = kernel_cell_project,
     .dense = kernel_dense,
     .activate = kernel_activate,
     .exponential = kernel_exponential,
+    .log_softmax = kernel_log_softmax,
     .softmax = kernel_softmax,
     .argmax = kernel_argmax,
     .transpose = kernel_transpose,
@@ -20,6 +21,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .key_powers = kernel_key_powers,
     .energies = kernel_energies,
     .attend = kernel_attend,
+    .finite = kernel_finite,
     .merge = kernel_merge,
     .narrow = kernel_narrow,
 };

@@ -1,0 +1,95 @@
+/* What follows an encoder layer's cells: merges other than concat, residuals, dense layers; and the caller's annotations
+ * past the rows' lengths. */
+#include "backends/cpu/cpu.h"
+
+#include <string.h>
+
+/* The merged hidden states of a position, in whole vectors. */
+static void merge_position(const struct cpu *cpu, const struct encoder_layer *layer, const float *sides,
+                           float *merged) {
+  const float *forward = sides, *backward = sides + cpu->units_stride;
+  const size_t first = encoder_layer_has(layer, 0) ? (size_t)layer->cells[0].units : 0;
+  const size_t second = encoder_layer_has(layer, 1) ? (size_t)layer->cells[1].units : 0;
+  if (layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT) {
+    cpu->kernels->merge(layer->merge, forward, backward, layer->merged_width, merged);
+    return;
+  }
+  memcpy(merged, forward, first * sizeof *merged);
+  memcpy(merged + first, backward, second * sizeof *merged);
+}
+
+/* What the layer read of row b at position t is added. */
+static void add_input(const struct cpu_call *call, size_t b, size_t t, float *merged) {
+  const struct cpu *cpu = call->cpu;
+  const struct input_structure *in = &cpu->structure->input;
+  const struct backend_input *input = call->input;
+  const int32_t width = cpu->structure->encoder.layers[call->layer].inputs;
+  const float *x = NULL;
+  const size_t at = b * (size_t)input->time + t;
+  if (call->layer > 0)
+    x = layer_output(cpu, call->layer - 1) + b * cpu->layer_stride +
+        t * layer_position(&cpu->structure->encoder.layers[call->layer - 1]);
+  else if (input->ids && in->embedding_units > 0)
+    x = in->embedding + (size_t)input->ids[at] * (size_t)in->embedding_units;
+  else if (input->ids)
+    merged[input->ids[at]] += 1.0f;
+  else if (input->f32)
+    x = input->f32 + at * (size_t)in->features;
+  for (int32_t j = 0; j < width && !input->ids && !input->f32 && call->layer == 0; j++)
+    merged[j] += (float)input->f64[at * (size_t)in->features + (size_t)j];
+  for (int32_t j = 0; x && j < width; j++)
+    merged[j] += x[j];
+}
+
+/* Positions t .. t + count - 1 of row b, at most CPU_LANES. */
+static void finish_positions(const struct cpu_call *call, struct cpu_worker *worker, size_t b, size_t t,
+                             int32_t count) {
+  struct cpu *cpu = call->cpu;
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  const struct encoder_layer *layer = &encoder->layers[call->layer];
+  const size_t stride = layer_position(layer), merged = arena_padded(layer->merged_width);
+  float *out = layer_output(cpu, call->layer) + b * cpu->layer_stride + t * stride;
+  for (int32_t i = 0; i < count; i++) {
+    float *to = layer->dense.kernel ? worker->merged + (size_t)i * merged : out + (size_t)i * stride;
+    merge_position(cpu, layer, cpu->sides + b * cpu->side_stride + 2 * (t + (size_t)i) * cpu->units_stride,
+                   to);
+    if (layer->residual)
+      add_input(call, b, t + (size_t)i, to);
+    worker->pointers[i] = to;
+  }
+  if (layer->dense.kernel)
+    chain_run(cpu, &cpu->weights.encoder[call->layer].dense, worker->pointers, layer->merged_width, count,
+              out, NULL, stride);
+  for (int32_t i = 0; i < count; i++)
+    cpu_check(cpu, b, 0, BACKEND_STAGE_MERGE, out + (size_t)i * stride, layer->width);
+  float *annotations = call->layer == encoder->count - 1 ? call->encoding->annotations : NULL;
+  const size_t A = (size_t)encoder->width;
+  for (int32_t i = 0; annotations && i < count; i++)
+    memcpy(annotations + (b * (size_t)call->input->time + t + (size_t)i) * A, out + (size_t)i * stride,
+           A * sizeof *annotations);
+}
+
+void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t worker) {
+  const struct cpu *cpu = call->cpu;
+  if (!layer_finishes(&cpu->structure->encoder.layers[call->layer]))
+    return;
+  for (int32_t i = 0; i < tile.count; i++) {
+    const size_t b = (size_t)cpu->order[tile.first + i];
+    const int32_t length = cpu->lengths[b];
+    for (int32_t t = 0; t < length; t += CPU_LANES)
+      finish_positions(call, &cpu->workers[worker], b, (size_t)t,
+                       length - t < CPU_LANES ? length - t : CPU_LANES);
+  }
+}
+
+void encoder_clear(const struct cpu_call *call, struct cpu_tile tile) {
+  const struct cpu *cpu = call->cpu;
+  const size_t T = (size_t)call->input->time, A = (size_t)cpu->structure->encoder.width;
+  float *annotations = call->encoding->annotations;
+  if (!annotations)
+    return;
+  for (int32_t i = 0; i < tile.count; i++) {
+    const size_t b = (size_t)cpu->order[tile.first + i], length = (size_t)cpu->lengths[b];
+    memset(annotations + (b * T + length) * A, 0, (T - length) * A * sizeof *annotations);
+  }
+}

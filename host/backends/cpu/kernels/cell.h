@@ -1,0 +1,463 @@
+/* One time step of a recurrent cell for some rows.
+ * The four sums of LANES units of up to ROWS_OF_4 rows are accumulated in registers over all inputs and the
+ * previous hidden state, and the cell's update follows in registers: no sum is ever stored. Each row
+ * adds its products in the order of k, in blocks where there are many, whatever the number of rows, so its bits
+ * do not depend on the others.
+ *
+ * What is an LSTM's and what a GRU's is in cell_lstm.h and cell_gru.h: how many weights a unit has for an input
+ * and for a hidden state, which of the four sums each adds to, and the update in two parts. */
+#ifndef CUSEQ_CPU_CELL_H
+#define CUSEQ_CPU_CELL_H
+
+#include "backends/cpu/kernels.h"
+#include "backends/cpu/kernels/cell_gru.h"
+#include "backends/cpu/kernels/cell_lstm.h"
+#include "backends/cpu/kernels/dense.h"
+#include "backends/cpu/kernels/functions.h"
+#include "backends/cpu/kernels/sums.h"
+
+#include <stdbool.h>
+
+/* What the code below is made for: a kind of cell, and of its activations those that are worth their own code. */
+enum update {
+  UPDATE_LSTM_SIGMOID_TANH,
+  UPDATE_LSTM_CLIP_TANH,
+  UPDATE_LSTM_ANY,
+  UPDATE_GRU_SIGMOID_TANH, /* reset after the product */
+  UPDATE_GRU_ANY,
+  UPDATE_GRU_BEFORE, /* reset before it: this step leaves z, x W_n and r h to the one that ends it */
+};
+
+INLINE int is_lstm(const enum update update) {
+  return update <= UPDATE_LSTM_ANY;
+}
+
+/* Weights of a unit for an input, and for a hidden state. */
+INLINE int input_gates(const enum update update) {
+  return is_lstm(update) ? LSTM_GATES : GRU_GATES;
+}
+INLINE int hidden_gates(const enum update update) {
+  return is_lstm(update) ? LSTM_GATES : update == UPDATE_GRU_BEFORE ? GRU_GATES - 1 : GRU_GATES;
+}
+
+/* The sum that weight g of a row belongs to. */
+INLINE int sum_of(const enum update update, const int g, const bool hidden) {
+  return is_lstm(update) ? g : gru_sum_of(g, hidden);
+}
+
+/* The largest number of vectors that a block of rows accumulates: rows x 4 sums. */
+enum { SUMS = 4, BLOCK_ROWS = ROWS_OF_4 };
+
+/* A block's weights: first those of the inputs, then those of the hidden state. */
+INLINE size_t block_floats(const enum update update, const struct cpu_cell *cell) {
+  return ((size_t)cell->inputs * (size_t)input_gates(update) +
+          (size_t)cell->units * (size_t)hidden_gates(update)) *
+         LANES;
+}
+
+/* The update of a block of units in two parts, so that the second parts of all rows can follow the first parts of
+ * all: a part is one long chain of dependent operations, and the processor looks ahead only so far. The first
+ * leaves in `state` what the cell keeps beside h, the second gives h. */
+INLINE vf update_first(const enum update update, const struct cpu_cell *cell, vf z[SUMS], vf state) {
+  switch (update) {
+  case UPDATE_LSTM_SIGMOID_TANH:
+    return lstm_cell_joined(z, state);
+  case UPDATE_LSTM_CLIP_TANH:
+    return lstm_cell_clip(z, state);
+  case UPDATE_LSTM_ANY:
+    return lstm_cell_any(cell, z, state);
+  case UPDATE_GRU_SIGMOID_TANH:
+    return gru_candidate_joined(z);
+  case UPDATE_GRU_ANY:
+    return gru_candidate_any(cell, z);
+  case UPDATE_GRU_BEFORE:
+    break;
+  }
+  return v_activate_scaled(cell->recurrent_activation, z[1]) * state; /* r h */
+}
+
+/* `first` is what the first part gave, `state` what the cell kept before it. */
+INLINE vf update_second(const enum update update, const struct cpu_cell *cell, const vf z[SUMS], vf first,
+                        vf state) {
+  switch (update) {
+  case UPDATE_LSTM_SIGMOID_TANH:
+    return lstm_hidden_joined(z[3], first);
+  case UPDATE_LSTM_CLIP_TANH:
+    return lstm_hidden_clip(z[3], first);
+  case UPDATE_LSTM_ANY:
+    return lstm_hidden_any(cell, z[3], first);
+  case UPDATE_GRU_SIGMOID_TANH:
+    return gru_hidden_joined(z[0], first, state);
+  case UPDATE_GRU_ANY:
+    return gru_hidden_any(cell, z[0], first, state);
+  case UPDATE_GRU_BEFORE:
+    break;
+  }
+  return first;
+}
+
+/* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
+enum { FETCH_ROWS = 32 };
+
+/* acc += in . weights for one segment, of R rows and P blocks of units `size` apart; acc[r*P + p] are
+ * row r's sums of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the weights soon
+ * used. */
+INLINE void cell_accumulate(const int R, const int P, const bool fetch, const enum update update,
+                            const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights, size_t size,
+                            int32_t count, const float *const in[BLOCK_ROWS], const float *ahead) {
+  const int gates = hidden ? hidden_gates(update) : input_gates(update);
+  for (int32_t k = 0; k < count; k++, weights += gates * LANES) {
+    if (fetch) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += CPU_LANES;
+    }
+    UNROLL
+    for (int p = 0; p < P; p++) {
+      const float *w = weights + (size_t)p * size;
+      if (fetch) {
+        UNROLL
+        for (int line = 0; line < gates * LANES; line += CPU_LANES)
+          __builtin_prefetch(w + FETCH_ROWS * gates * LANES + line, 0, 3);
+      }
+      vf rows[SUMS];
+      UNROLL
+      for (int g = 0; g < gates; g++)
+        rows[g] = v_load(w + g * LANES);
+      UNROLL
+      for (int r = 0; r < R; r++) {
+        vf x = v_set(in[r][k]), *z = acc[r * P + p];
+        UNROLL
+        for (int g = 0; g < gates; g++)
+          z[sum_of(update, g, hidden)] = v_fma(x, rows[g], z[sum_of(update, g, hidden)]);
+      }
+    }
+  }
+}
+
+/* The blocks of a segment after the first, which is in acc. Their sums are added as they come: there are few, and to keep
+ * what these additions lose would cost more than all the rest of it. */
+INLINE void cell_accumulate_more(const int R, const int P, const bool fetch, const enum update update,
+                                 const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights,
+                                 size_t size, int32_t count, const float *const in[BLOCK_ROWS],
+                                 const float *ahead) {
+  const int gates = hidden ? hidden_gates(update) : input_gates(update);
+  vf sums[BLOCK_ROWS][SUMS];
+  const float *x[BLOCK_ROWS];
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      sums[n][g] = acc[n][g];
+  }
+  for (int32_t done = SUM_TERMS; done < count; done += SUM_TERMS) {
+    const int32_t here = count - done < SUM_TERMS ? count - done : SUM_TERMS;
+    UNROLL
+    for (int r = 0; r < R; r++)
+      x[r] = in[r] + done;
+    UNROLL
+    for (int n = 0; n < R * P; n++) {
+      UNROLL
+      for (int g = 0; g < SUMS; g++)
+        acc[n][g] = v_set(0.0f);
+    }
+    cell_accumulate(R, P, fetch, update, hidden, acc, weights + (size_t)done * (size_t)gates * LANES, size,
+                    here, x, fetch ? ahead + (size_t)done * CPU_LANES : NULL);
+    UNROLL
+    for (int n = 0; n < R * P; n++) {
+      UNROLL
+      for (int g = 0; g < SUMS; g++)
+        sums[n][g] += acc[n][g];
+    }
+  }
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[n][g] = sums[n][g];
+  }
+}
+
+/* acc += in . weights for all of a segment; `wide`: there may be more terms than one block has. */
+INLINE void cell_accumulate_blocks(const int R, const int P, const bool wide, const bool fetch,
+                                   const enum update update, const bool hidden, vf acc[BLOCK_ROWS][SUMS],
+                                   const float *weights, size_t size, int32_t count,
+                                   const float *const in[BLOCK_ROWS], const float *ahead) {
+  const int32_t first = wide && count > SUM_TERMS ? SUM_TERMS : count;
+  cell_accumulate(R, P, fetch, update, hidden, acc, weights, size, first, in, ahead);
+  if (wide && count > first)
+    cell_accumulate_more(R, P, fetch, update, hidden, acc, weights, size, count, in, ahead);
+}
+
+/* The new hidden states of the units from `at` on, to both their places; `left` units are left of the
+ * cell's. */
+INLINE void cell_store(const struct cpu_cell_row *row, vf h, size_t at, int32_t left) {
+  if (left >= LANES)
+    v_store(row->out + at, h);
+  else
+    v_store_first(row->out + at, left, h);
+  if (row->copy && left >= LANES)
+    v_store(row->copy + at, h);
+  else if (row->copy)
+    v_store_first(row->copy + at, left, h);
+}
+
+/* Where the accumulation starts: the bias and the gathered row, or what cell_project() made of the input. */
+INLINE void cell_begin(const int R, const int P, const enum update update, vf acc[BLOCK_ROWS][SUMS],
+                       const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                       const float *weights, size_t size, const float *bias, int32_t block) {
+  const int gates = input_gates(update);
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    const float *from = step->started ? rows[n / P].start + (size_t)(block + n % P) * SUMS * LANES
+                                      : bias + n % P * SUMS * LANES;
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[n][g] = v_load(from + g * LANES);
+  }
+  if (step->hot_first < 0)
+    return;
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    const size_t row = (size_t)step->hot_first + (size_t)rows[n / P].hot;
+    const float *hot = weights + (size_t)(n % P) * size + row * (size_t)gates * LANES;
+    UNROLL
+    for (int g = 0; g < gates; g++)
+      acc[n][sum_of(update, g, false)] += v_load(hot + g * LANES);
+  }
+}
+
+/* One segment of a step. */
+INLINE void cell_segment(const int R, const int P, const bool wide, const enum update update,
+                         const bool hidden, vf acc[BLOCK_ROWS][SUMS], const struct cpu_cell_step *step,
+                         const struct cpu_cell_row *rows, int32_t s, const float *weights, size_t size,
+                         const float **ahead) {
+  const float *in[BLOCK_ROWS];
+  UNROLL
+  for (int r = 0; r < R; r++)
+    in[r] = rows[r].in[s];
+  if (*ahead) {
+    cell_accumulate_blocks(R, P, wide, true, update, hidden, acc, weights, size, step->count[s], in, *ahead);
+    *ahead += (size_t)step->count[s] * CPU_LANES;
+  } else {
+    cell_accumulate_blocks(R, P, wide, false, update, hidden, acc, weights, size, step->count[s], in, NULL);
+  }
+}
+
+/* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
+ * together: one alone has four chains of additions, and the processor can work on eight. */
+INLINE void cell_block(const int R, const int P, const bool wide, const enum update update,
+                       const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
+                       const float *ahead) {
+  const struct cpu_cell *cell = step->cell;
+  const size_t size = block_floats(update, cell);
+  const float *weights = cell->weights + (size_t)block * size;
+  const float *hidden = weights + (size_t)cell->inputs * (size_t)input_gates(update) * LANES;
+  vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
+  cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
+  for (int32_t s = 0; s < step->segments; s++)
+    cell_segment(R, P, wide, update, false, acc, step, rows, s,
+                 weights + (size_t)step->first[s] * (size_t)input_gates(update) * LANES, size, &ahead);
+  if (step->has_hidden)
+    cell_segment(R, P, wide, update, true, acc, step, rows, step->segments, hidden, size, &ahead);
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    float *kept = rows[n / P].state + (size_t)(block + n % P) * LANES;
+    state[n] = v_load(kept);
+    first[n] = update_first(update, cell, acc[n], state[n]);
+    if (is_lstm(update))
+      v_store(kept, first[n]);
+  }
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    const struct cpu_cell_row *row = &rows[n / P];
+    const size_t at = (size_t)(block + n % P) * LANES;
+    if (update == UPDATE_GRU_BEFORE) {
+      v_store(row->gates + at, acc[n][0]);
+      v_store(row->gates + (size_t)cell->blocks * LANES + at, acc[n][2]);
+      v_store(row->gates + (size_t)cell->blocks * LANES * 2 + at, first[n]);
+      continue;
+    }
+    vf h = update_second(update, cell, acc[n], first[n], state[n]);
+    if (!is_lstm(update))
+      v_store(row->state + at, h);
+    cell_store(row, h, at, cell->units - (int32_t)at);
+  }
+}
+
+/* R rows of a block, for one kind of update; count -2, -3: one row of two, of three blocks. */
+#define CELL_CASE(R, wide, update)                                                                           \
+  case (R) <= BLOCK_ROWS ? (R):                                                                              \
+    -(R) : cell_block((R) <= BLOCK_ROWS ? (R) : 1, 1, wide, update, step, rows, block, ahead);               \
+    break;
+#define CELL_BLOCKS(name, wide, update)                                                                      \
+  static void name(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count,         \
+                   int32_t block, const float *ahead) {                                                      \
+    switch (count) {                                                                                         \
+    case -2:                                                                                                 \
+      cell_block(1, 2, wide, update, step, rows, block, ahead);                                              \
+      break;                                                                                                 \
+    case -3:                                                                                                 \
+      cell_block(1, 3, wide, update, step, rows, block, ahead);                                              \
+      break;                                                                                                 \
+      CELL_CASE(1, wide, update)                                                                             \
+      CELL_CASE(2, wide, update)                                                                             \
+      CELL_CASE(3, wide, update)                                                                             \
+      CELL_CASE(4, wide, update)                                                                             \
+      CELL_CASE(5, wide, update)                                                                             \
+      CELL_CASE(6, wide, update)                                                                             \
+    }                                                                                                        \
+  }
+
+typedef void cell_blocks(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count,
+                         int32_t block, const float *ahead);
+
+/* The usual cells have code of their own where every segment is one block of sums, so that small ones pay nothing for
+ * large ones. */
+CELL_BLOCKS(narrow_lstm_sigmoid_tanh, false, UPDATE_LSTM_SIGMOID_TANH)
+CELL_BLOCKS(narrow_lstm_clip_tanh, false, UPDATE_LSTM_CLIP_TANH)
+CELL_BLOCKS(narrow_gru_sigmoid_tanh, false, UPDATE_GRU_SIGMOID_TANH)
+CELL_BLOCKS(wide_lstm_sigmoid_tanh, true, UPDATE_LSTM_SIGMOID_TANH)
+CELL_BLOCKS(wide_lstm_clip_tanh, true, UPDATE_LSTM_CLIP_TANH)
+CELL_BLOCKS(wide_lstm_any, true, UPDATE_LSTM_ANY)
+CELL_BLOCKS(wide_gru_sigmoid_tanh, true, UPDATE_GRU_SIGMOID_TANH)
+CELL_BLOCKS(wide_gru_any, true, UPDATE_GRU_ANY)
+CELL_BLOCKS(wide_gru_before, true, UPDATE_GRU_BEFORE)
+
+/* The update of a cell. */
+static enum update cell_update(const struct cpu_cell *cell) {
+  const bool sigmoid = cell->recurrent_activation == CUSEQ_ACTIVATION_SIGMOID,
+             clip = cell->recurrent_activation == CUSEQ_ACTIVATION_HARD_SIGMOID ||
+                    cell->recurrent_activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2,
+             tanh = cell->activation == CUSEQ_ACTIVATION_TANH;
+  if (cell->kind == CELL_LSTM)
+    return tanh && sigmoid ? UPDATE_LSTM_SIGMOID_TANH
+           : tanh && clip  ? UPDATE_LSTM_CLIP_TANH
+                           : UPDATE_LSTM_ANY;
+  return !cell->reset_after ? UPDATE_GRU_BEFORE : tanh && sigmoid ? UPDATE_GRU_SIGMOID_TANH : UPDATE_GRU_ANY;
+}
+
+/* The code for a cell. */
+static cell_blocks *cell_choose(const struct cpu_cell *cell) {
+  static cell_blocks *const blocks[][2] = {
+      [UPDATE_LSTM_SIGMOID_TANH] = {narrow_lstm_sigmoid_tanh, wide_lstm_sigmoid_tanh},
+      [UPDATE_LSTM_CLIP_TANH] = {narrow_lstm_clip_tanh, wide_lstm_clip_tanh},
+      [UPDATE_LSTM_ANY] = {wide_lstm_any, wide_lstm_any},
+      [UPDATE_GRU_SIGMOID_TANH] = {narrow_gru_sigmoid_tanh, wide_gru_sigmoid_tanh},
+      [UPDATE_GRU_ANY] = {wide_gru_any, wide_gru_any},
+      [UPDATE_GRU_BEFORE] = {wide_gru_before, wide_gru_before}};
+  return blocks[cell_update(cell)][cell->inputs > SUM_TERMS || cell->units > SUM_TERMS];
+}
+
+/* Weights from this size on do not stay in the second-level cache from step to step: the next block is
+ * fetched into it while this one is used. (Without, the first rows of each block wait for the third level: 7%
+ * of the whole at H 512.) */
+enum { FETCH_WEIGHTS = 768 * 1024 };
+
+/* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
+static void gru_before_end(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count) {
+  const size_t stride = (size_t)cell->blocks * LANES;
+  for (int32_t r = 0; r < count; r++) {
+    const struct cpu_cell_row *row = &rows[r];
+    const float *reset = row->gates + 2 * stride;
+    float *product = row->gates + 3 * stride;
+    kernel_dense(&cell->candidate, &reset, 1, product, stride);
+    for (size_t at = 0; at < stride; at += LANES) {
+      vf h = v_load(row->state + at);
+      vf n = v_activate_scaled(cell->activation, v_load(row->gates + stride + at) + v_load(product + at));
+      vf z = v_activate_scaled(cell->recurrent_activation, v_load(row->gates + at));
+      h = v_fma(z, h - n, n);
+      v_store(row->state + at, h);
+      cell_store(row, h, at, cell->units - (int32_t)at);
+    }
+  }
+}
+
+static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                             int32_t count) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_choose(cell);
+  const size_t size = block_floats(cell_update(cell), cell);
+  const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
+  const bool fetch = (size_t)cell->blocks * size * sizeof(float) >= FETCH_WEIGHTS;
+  const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  const int32_t share = count / groups, larger = count % groups; /* even shares: 32 rows are 6 6 5 5 5 5 */
+  for (int32_t block = 0; block < cell->blocks; block++) {
+    const float *weights = cell->weights + (size_t)block * size;
+    if (count == 1 && block + 1 < cell->blocks) {
+      const int32_t here = cell->blocks - block == 3 ? 3 : 2;
+      blocks(step, rows, -here, block, NULL);
+      block += here - 1;
+      continue;
+    }
+    const float *next = block + 1 < cell->blocks ? weights + size : cell->weights;
+    for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t rows_here = share + (group < larger);
+      const size_t fetched = (size_t)group * depth * CPU_LANES;
+      const bool more = fetched + depth * CPU_LANES <= size;
+      blocks(step, rows + first, rows_here, block, !fetch ? NULL : more ? next + fetched : weights);
+      first += rows_here;
+    }
+  }
+  if (cell->kind == CELL_GRU && !cell->reset_after)
+    gru_before_end(cell, rows, count);
+}
+
+/* A block of units of R rows of cell_project(). */
+INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
+                          const struct cpu_cell_row *rows, int32_t block) {
+  const size_t size = block_floats(update, cell);
+  const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
+  const size_t at = (size_t)block * SUMS * LANES;
+  vf acc[BLOCK_ROWS][SUMS];
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    in[r] = rows[r].in[0];
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[r][g] = v_load(cell->bias + at + g * LANES);
+  }
+  cell_accumulate_blocks(R, 1, true, false, update, false, acc, weights, size, cell->inputs, in, NULL);
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      v_store(rows[r].out + at + g * LANES, acc[r][g]);
+  }
+}
+
+#define PROJECT_CASE(R, update)                                                                              \
+  case (R) <= BLOCK_ROWS ? (R):                                                                              \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block);                            \
+    break;
+#define PROJECT_ROWS(name, update)                                                                           \
+  static void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,              \
+                   int32_t block) {                                                                          \
+    switch (count) {                                                                                         \
+      PROJECT_CASE(1, update)                                                                                \
+      PROJECT_CASE(2, update)                                                                                \
+      PROJECT_CASE(3, update)                                                                                \
+      PROJECT_CASE(4, update)                                                                                \
+      PROJECT_CASE(5, update)                                                                                \
+      PROJECT_CASE(6, update)                                                                                \
+    }                                                                                                        \
+  }
+
+PROJECT_ROWS(project_rows_lstm, UPDATE_LSTM_ANY)
+PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
+PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
+
+static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count) {
+  void (*project)(const struct cpu_cell *, const struct cpu_cell_row *, int32_t, int32_t) =
+      cell->kind == CELL_LSTM ? project_rows_lstm
+      : cell->reset_after     ? project_rows_gru
+                              : project_rows_gru_before;
+  const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  for (int32_t block = 0; block < cell->blocks; block++)
+    for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t rows_here = count / groups + (group < count % groups);
+      project(cell, rows + first, rows_here, block);
+      first += rows_here;
+    }
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* Heads: the last activation of one, and those of models without a decoder. */
+#include "backends/cpu/cpu.h"
+
+#include <string.h>
+
+void output_activate(const struct cpu *cpu, const struct head *head, float *logits, float *out,
+                     int32_t *token) {
+  const cuseq_activation last = head->layers.layers[head->layers.count - 1].activation;
+  *token = cpu->kernels->argmax(logits, head->units);
+  if (!out)
+    return;
+  if (last == CUSEQ_ACTIVATION_SOFTMAX)
+    cpu->kernels->softmax(logits, head->units, out);
+  else if (last == CUSEQ_ACTIVATION_LOG_SOFTMAX)
+    cpu->kernels->log_softmax(logits, head->units, out);
+  else if (out != logits)
+    memcpy(out, logits, (size_t)head->units * sizeof *out);
+}
+
+bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits) {
+  const cuseq_activation last = head->layers.layers[head->layers.count - 1].activation;
+  return cpu->kernels->finite(logits, head->units, last == CUSEQ_ACTIVATION_SOFTMAX);
+}
+
+/* The annotations of a row, gathered into one vector. */
+static void pool_positions(const struct cpu *cpu, enum head_source source, int32_t row, float *to) {
+  const float *a = annotations_of(cpu, row);
+  const size_t A = (size_t)cpu->structure->encoder.width, stride = annotation_stride(cpu);
+  const int32_t length = cpu->lengths[row];
+  for (size_t j = 0; j < A; j++) {
+    double sum = (double)a[j]; /* so that the mean of a long row errs no more than that of a short one */
+    float largest = a[j];
+    for (int32_t t = 1; t < length; t++) {
+      const float value = a[(size_t)t * stride + j];
+      sum += (double)value;
+      largest = value > largest || value != value ? value : largest;
+    }
+    to[j] = source == HEAD_MEAN ? (float)(sum / length) : largest;
+  }
+}
+
+/* What a head reads of a row: where it lies, or in `room`. */
+static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, const struct head *head,
+                              int32_t i, int32_t t, float *room) {
+  const int32_t row = worker->encoded[i];
+  switch (head->source) {
+  case HEAD_CONTEXT:
+    return worker->context + (size_t)i * cpu->context_stride;
+  case HEAD_FINAL:
+    return cpu->final_h + (size_t)row * cpu->final_stride +
+           final_offset(cpu->structure, cpu->structure->encoder.count - 1, 0);
+  case HEAD_LAST:
+    return annotations_of(cpu, row) + (size_t)(cpu->lengths[row] - 1) * annotation_stride(cpu);
+  case HEAD_EVERY:
+    return annotations_of(cpu, row) + (size_t)t * annotation_stride(cpu);
+  case HEAD_MEAN:
+  case HEAD_MAXIMUM:
+  case HEAD_STEP:
+    break;
+  }
+  pool_positions(cpu, head->source, row, room);
+  return room;
+}
+
+/* One head over `count` vectors at worker->pointers: outputs of the rows `at`, `step` apart, of the caller's arrays. */
+static void head_run(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t count,
+                     const size_t *at, const cuseq_decoding *d) {
+  const struct output_structure *output = &cpu->structure->output;
+  const struct head *head = &output->heads[number];
+  chain_run(cpu, &cpu->weights.heads[number], worker->pointers, head->inputs, count, worker->chained,
+            worker->query, cpu->read_stride);
+  for (int32_t n = 0; n < count; n++) {
+    float *logits = worker->chained + (size_t)n * cpu->read_stride;
+    int32_t token;
+    if (!output_finite(cpu, head, logits))
+      cpu_note(cpu, at[n] / (size_t)d->steps, 1, BACKEND_STAGE_OUTPUTS);
+    output_activate(cpu, head, logits,
+                    d->outputs ? d->outputs + at[n] * (size_t)output->width + (size_t)head->offset : NULL,
+                    &token);
+    if (d->tokens)
+      d->tokens[at[n] * (size_t)output->count + (size_t)number] = token;
+  }
+}
+
+/* A head over every position of row i. */
+static void head_every(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t i,
+                       const cuseq_decoding *d) {
+  const struct head *head = &cpu->structure->output.heads[number];
+  const int32_t length = cpu->lengths[worker->encoded[i]];
+  const size_t first = (size_t)worker->number[i] * (size_t)d->steps;
+  for (int32_t t = 0; t < length; t += CPU_LANES) {
+    const int32_t here = length - t < CPU_LANES ? length - t : CPU_LANES;
+    size_t at[CPU_LANES];
+    for (int32_t n = 0; n < here; n++) {
+      worker->pointers[n] = source_of(cpu, worker, head, i, t + n, NULL);
+      at[n] = first + (size_t)(t + n);
+    }
+    head_run(cpu, worker, number, here, at, d);
+  }
+}
+
+/* A head over one vector a row, CPU_LANES rows at a time. */
+static void head_rows(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t count,
+                      const cuseq_decoding *d) {
+  const struct head *head = &cpu->structure->output.heads[number];
+  for (int32_t first = 0; first < count; first += CPU_LANES) {
+    const int32_t here = count - first < CPU_LANES ? count - first : CPU_LANES;
+    size_t at[CPU_LANES];
+    for (int32_t n = 0; n < here; n++) {
+      worker->pointers[n] =
+          source_of(cpu, worker, head, first + n, 0, worker->read + (size_t)n * cpu->read_stride);
+      at[n] = (size_t)worker->number[first + n];
+    }
+    head_run(cpu, worker, number, here, at, d);
+  }
+}
+
+/* Zeros at the positions that a row does not have. */
+static void clear_past_end(const struct cpu *cpu, const struct cpu_worker *worker, int32_t i,
+                           const cuseq_decoding *d) {
+  const struct output_structure *output = &cpu->structure->output;
+  const size_t length = (size_t)cpu->lengths[worker->encoded[i]], left = (size_t)d->steps - length;
+  const size_t first = (size_t)worker->number[i] * (size_t)d->steps + length;
+  if (d->outputs)
+    memset(d->outputs + first * (size_t)output->width, 0, left * (size_t)output->width * sizeof(float));
+  if (d->tokens)
+    memset(d->tokens + first * (size_t)output->count, 0, left * (size_t)output->count * sizeof(int32_t));
+}
+
+void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thread) {
+  struct cpu *cpu = call->cpu;
+  struct cpu_worker *worker = &cpu->workers[thread];
+  const cuseq_decoding *d = call->decoding;
+  const struct output_structure *output = &cpu->structure->output;
+  const bool tagger = structure_is_tagger(cpu->structure);
+  if (cpu->structure->attention.present)
+    initial_attend(cpu, tile, thread, d->initial_h, d->contexts, d->alphas);
+  for (int32_t i = 0; i < tile.count; i++)
+    worker->encoded[i] = worker->number[i] = cpu->order[tile.first + i];
+  for (int32_t h = 0; h < output->count && (d->outputs || d->tokens); h++) {
+    if (!tagger)
+      head_rows(cpu, worker, h, tile.count, d);
+    for (int32_t i = 0; tagger && i < tile.count; i++)
+      head_every(cpu, worker, h, i, d);
+  }
+  for (int32_t i = 0; i < tile.count; i++) {
+    if (tagger)
+      clear_past_end(cpu, worker, i, d);
+    if (d->output_lengths)
+      d->output_lengths[worker->number[i]] = tagger ? cpu->lengths[worker->encoded[i]] : 1;
+  }
+}

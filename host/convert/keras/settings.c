@@ -1,0 +1,107 @@
+/* Settings that any class may have: what a layer computes in, whether it is quantised, whether dropout is at work. */
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+static bool is_one_of(const char *text, const char *const *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(list[i], text) == 0)
+      return true;
+  return false;
+}
+
+static cuseq_status refuse_quantised(const struct keras_layer *layer, const char *how) {
+  return layer_refuse(
+      layer,
+      "it is quantised (%.60s), and computes with rounded numbers, which cuseq cannot express "
+      "(save the model before it is quantised)",
+      how);
+}
+
+/* A policy's name, "mixed_float16": the setting itself, or that of an object; NULL: there is none. */
+static const char *policy_name(const json_t *dtype) {
+  const json_t *name =
+      json_is_object(dtype) ? json_object_get(json_object_get(dtype, "config"), "name") : dtype;
+  return json_string_value(name);
+}
+
+static cuseq_status check_dtype(struct evaluator *evaluator, const struct keras_layer *layer,
+                                const json_t *dtype) {
+  static const char *const full[] = {"float32", "float64", "int8",   "int16",  "int32", "int64",
+                                     "uint8",   "uint16",  "uint32", "uint64", "bool"};
+  static const char *const half[] = {"float16", "bfloat16", "mixed_float16", "mixed_bfloat16"};
+  static const char *const plain[] = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"};
+  const char *class_name = json_string_value(json_object_get(dtype, "class_name"));
+  const char *name = policy_name(dtype);
+  if (dtype == NULL || json_is_null(dtype))
+    return CUSEQ_STATUS_OK;
+  if (class_name != NULL && !is_one_of(class_name, plain, sizeof plain / sizeof *plain)) {
+    const char *mode = json_string_value(json_object_get(json_object_get(dtype, "config"), "mode"));
+    if (mode == NULL)
+      return layer_refuse(layer, "its dtype is a %.60s, which cuseq does not know", class_name);
+    return refuse_quantised(layer, mode);
+  }
+  if (name != NULL && is_one_of(name, full, sizeof full / sizeof *full))
+    return CUSEQ_STATUS_OK;
+  if (name != NULL && is_one_of(name, half, sizeof half / sizeof *half))
+    return evaluator_note(
+        evaluator,
+        "it computes in half precision in Keras (%s), and in single precision here: the numbers "
+        "differ from Keras' by up to about 1e-3",
+        name);
+  if (name != NULL && strstr(name, "_from_") != NULL)
+    return refuse_quantised(layer, name);
+  return layer_refuse(layer, "its dtype is %.60s, which cuseq does not know",
+                      name != NULL ? name : "no text");
+}
+
+static cuseq_status check_one(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const json_t *config) {
+  const json_t *quantised = json_object_get(config, "quantization_config");
+  TRY(check_dtype(evaluator, layer, json_object_get(config, "dtype")));
+  if (quantised == NULL || json_is_null(quantised))
+    return CUSEQ_STATUS_OK;
+  const char *how = json_string_value(json_object_get(quantised, "class_name"));
+  return refuse_quantised(layer, how != NULL ? how : "quantization_config");
+}
+
+cuseq_status settings_check(struct evaluator *evaluator, const struct keras_layer *layer) {
+  static const char *const inside[] = {"layer", "backward_layer", "cell"};
+  TRY(check_one(evaluator, layer, layer->config));
+  for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+    const json_t *config = json_object_get(json_object_get(layer->config, inside[i]), "config");
+    TRY(check_one(evaluator, layer, config));
+    TRY(check_one(evaluator, layer, json_object_get(json_object_get(config, "cell"), "config")));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status settings_channels_last(const struct keras_layer *layer) {
+  const json_t *format = json_object_get(layer->config, "data_format");
+  if (format == NULL || json_is_null(format) ||
+      (json_is_string(format) && strcmp(json_string_value(format), "channels_last") == 0))
+    return CUSEQ_STATUS_OK;
+  return layer_refuse(layer, "its data_format is %.40s (needed channels_last)",
+                      json_is_string(format) ? json_string_value(format) : "no text");
+}
+
+/* ---- dropout -------------------------------------------------------------------------------------- */
+
+static bool drops(const json_t *config) {
+  static const char *const rates[] = {"rate", "stddev", "dropout", "recurrent_dropout"};
+  for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+    if (json_number_value(json_object_get(config, rates[i])) != 0)
+      return true;
+  return false;
+}
+
+bool settings_have_dropout(const struct keras_layer *layer) {
+  static const char *const inside[] = {"layer", "backward_layer", "cell"};
+  bool found = layer->inner != NULL || drops(layer->config);
+  for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
+    const json_t *config = json_object_get(json_object_get(layer->config, inside[i]), "config");
+    found = found || drops(config) || drops(json_object_get(json_object_get(config, "cell"), "config"));
+  }
+  return found;
+}

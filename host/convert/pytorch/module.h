@@ -1,0 +1,38 @@
+/* What a module of a checkpoint is, told by the names and shapes of its tensors. */
+#ifndef CUSEQ_PYTORCH_MODULE_H
+#define CUSEQ_PYTORCH_MODULE_H
+
+#include "convert/pytorch/checkpoint.h"
+
+/* A recurrent module that is wanted. */
+struct module_lstm {
+  int layers, directions;
+  int32_t units;
+  const char *units_key; /* where the configuration says so, "encoder.units" */
+  bool cell;             /* an nn.LSTMCell will do */
+};
+
+/* Refuses a module that is not such an nn.LSTM, or has more, with what it is instead.
+ *   cell  receives whether it is an nn.LSTMCell */
+cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struct name *name,
+                                const struct module_lstm *wanted, bool *cell);
+
+/* Refuses a module without a matrix "weight". `what` is what it has to be, "an nn.Linear". */
+cuseq_status module_expect_weight(const struct checkpoint *checkpoint, const struct name *name,
+                                  const char *what);
+
+/* What the module is, "an nn.Linear"; returns false of one that is no class that is known, and gives which
+ * tensor may be meant.
+ *   stem  what the last part of that tensor's name begins with */
+bool module_describe(const struct checkpoint *checkpoint, const char *module, const char *stem, char *text,
+                     size_t capacity);
+
+/* What a tensor of this name, "layer.running_mean", is a sign of: ", as batch normalisation has ..."; "" of
+ * most. */
+const char *module_sign(const char *name);
+
+/* An error about a module that names maps: "module 'rnn' ("encoder"): ...". */
+cuseq_status module_error(const struct name *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,39 @@
+#include "model/structure.h"
+
+int32_t structure_part_width(const struct structure *structure, enum part part) {
+  const struct decoder_structure *decoder = &structure->decoder;
+  switch (part) {
+  case PART_TOKEN:
+    return decoder->embedding_units > 0 ? decoder->embedding_units : decoder->tokens;
+  case PART_CONTEXT:
+    return structure->attention.context_width;
+  case PART_ATTENTIONAL:
+    return decoder->attentional.dense.units;
+  case PART_STATE:
+    break;
+  }
+  return decoder->count > 0 ? decoder->layers[decoder->count - 1].cell.units : 0;
+}
+
+int32_t structure_parts_width(const struct structure *structure, const struct parts *parts) {
+  int32_t width = 0;
+  for (int32_t i = 0; i < parts->count; i++)
+    width += structure_part_width(structure, parts->list[i]);
+  return width;
+}
+
+int32_t structure_final_width(const struct encoder_layer *layer, enum initial_directions directions) {
+  int32_t forward = encoder_layer_has(layer, 0) ? layer->cells[0].units : 0;
+  int32_t backward = encoder_layer_has(layer, 1) ? layer->cells[1].units : 0;
+  switch (directions) {
+  case INITIAL_FORWARD:
+    return forward;
+  case INITIAL_BACKWARD:
+    return backward;
+  case INITIAL_SUM:
+    return forward > 0 ? forward : backward;
+  case INITIAL_CONCAT:
+    break;
+  }
+  return forward + backward;
+}

@@ -1,0 +1,278 @@
+/* What a model is, as data: input -> encoder -> attention -> what becomes of it. Every backend walks this structure; none
+ * asks which kind of model it is. docs/model-format.md says what each part computes and where it comes from.
+ *
+ * A structure is made from the configuration (structure_parse.c, or structure_version1.c for files of version 1), then gets
+ * its weights (tensors.c), then is lowered once (lower.c): after that the backends see no special cases. Widths are in
+ * elements; pointers to weights are views of the model's storage, row-major. */
+#ifndef CUSEQ_MODEL_STRUCTURE_H
+#define CUSEQ_MODEL_STRUCTURE_H
+
+#include "cuseq/cuseq.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  STRUCTURE_MAX_ENCODER_LAYERS = 64,
+  STRUCTURE_MAX_DECODER_LAYERS = 8,
+  STRUCTURE_MAX_DENSE = 8, /* dense layers in a row */
+  STRUCTURE_MAX_HEADS = 8,
+  STRUCTURE_MAX_PARTS = 4, /* vectors that are read side by side */
+};
+
+/* ---- layers ---- */
+
+/* y = activation(x K + k). No layer at all where kernel is NULL: y = x. */
+struct dense {
+  int32_t inputs, units;
+  cuseq_activation activation;
+  bool has_bias;
+  bool transposed;     /* kernel lies as [units, inputs] */
+  const float *kernel; /* [inputs, units] */
+  const float *bias;   /* [units], or NULL */
+};
+
+/* Element (k, j) of a dense layer's kernel: what input k adds to unit j. */
+static inline float dense_weight(const struct dense *dense, int32_t k, int32_t j) {
+  return dense->transposed ? dense->kernel[(size_t)j * (size_t)dense->inputs + (size_t)k]
+                           : dense->kernel[(size_t)k * (size_t)dense->units + (size_t)j];
+}
+
+/* Dense layers one after the other; count 0: y = x. */
+struct dense_chain {
+  int32_t count;
+  struct dense layers[STRUCTURE_MAX_DENSE];
+};
+
+enum cell_kind { CELL_LSTM, CELL_GRU };
+
+/* A recurrent cell. Gates lie side by side along the last axis of the kernels: LSTM i, f, c, o; GRU z, r, n. */
+struct cell {
+  enum cell_kind kind;
+  bool
+      reset_after; /* GRU: n = act(x W + b + r (h U + b')), PyTorch's and cuDNN's; else n = act(x W + b + (r h) U) */
+  bool has_bias;
+  bool has_recurrent_bias; /* GRU with the reset after the product */
+  int32_t inputs, units;
+  cuseq_activation activation, recurrent_activation;
+  const float *kernel;           /* [inputs, gates x units] */
+  const float *recurrent_kernel; /* [units, gates x units]  */
+  const float *bias;             /* [gates x units], or NULL */
+  const float *recurrent_bias;   /* [gates x units], or NULL; lowered: NULL */
+  const float
+      *candidate_bias; /* lowered, GRU: [units] of n's recurrent bias, or NULL; the rest is in `bias` */
+};
+
+/* Gates of a cell, and whether it has a cell state c beside h. */
+static inline int32_t cell_gates(enum cell_kind kind) {
+  return kind == CELL_LSTM ? 4 : 3;
+}
+static inline bool cell_has_c(enum cell_kind kind) {
+  return kind == CELL_LSTM;
+}
+
+/* ---- input and encoder ---- */
+
+/* What the caller gives, token ids or features, becomes what the first layer reads. */
+struct input_structure {
+  int32_t features; /* F: the width of dense input; ids are 0 .. F-1, id k stands for the one-hot row k */
+  int32_t embedding_units; /* E; 0: no embedding, the first layer reads the F features themselves */
+  const float *embedding;  /* [F, E]: row `id` is read; dense input is refused unless it is one-hot */
+  bool embedding_folded;   /* lowered: the first layer's kernels have a row for each id, and width is F */
+  bool has_affine;         /* x' = scale x + offset, per feature; only without an embedding; lowered: no */
+  const float *scale, *offset; /* [F] */
+  int32_t width;               /* of what the first layer reads: E or F */
+};
+
+enum layer_direction { LAYER_FORWARD, LAYER_BACKWARD, LAYER_BIDIRECTIONAL };
+
+/* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual; through a dense
+ * layer where it has one. */
+struct encoder_layer {
+  enum layer_direction direction;
+  cuseq_merge merge; /* of two directions */
+  bool residual;
+  int32_t inputs;       /* width of what it reads */
+  struct cell cells[2]; /* cells[0]: the forward one; cells[1]: the backward one */
+  int32_t merged_width; /* of the merged hidden states */
+  struct dense dense;   /* behind; of every position */
+  int32_t width;        /* of what it gives */
+};
+
+/* Whether a layer has that direction: 0 forward, 1 backward. */
+static inline bool encoder_layer_has(const struct encoder_layer *layer, int direction) {
+  return layer->direction == LAYER_BIDIRECTIONAL || (layer->direction == LAYER_BACKWARD) == (direction == 1);
+}
+
+struct encoder_structure {
+  int32_t count;
+  struct encoder_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
+  int32_t width; /* A, of the annotations: what the last layer gives */
+};
+
+/* ---- attention ---- */
+
+/* When attention looks, and who asks: the asked layer's state before the step (Bahdanau), the one that it has just made
+ * (Luong: the layers above it, and everything behind, read this step's context), or the embedded token. */
+enum attention_asks { ASKS_PREVIOUS, ASKS_CURRENT, ASKS_TOKEN };
+
+/* The two kinds of energies that every score becomes. */
+enum energy_kind {
+  ENERGY_PRODUCT, /* e_t = scale (key_t . query) + bias_t                              */
+  ENERGY_LAYERS,  /* e_t = scale layers(activation(key_t + query)) + bias_t            */
+};
+
+/* Lowered: keys and values are made once per sequence, the query once per step. */
+struct attention_structure {
+  bool present;
+  cuseq_score score; /* as the configuration has it; backends look at `kind` */
+  enum attention_asks asks;
+  int32_t asked_layer;  /* of the decoder, whose hidden state asks; -1: the token, or the encoder's state */
+  int32_t query_inputs; /* width of what asks */
+  float scale;
+  int32_t positions;          /* of position_bias: T is then at most this; 0: none */
+  const float *position_bias; /* [positions], or NULL */
+  /* as configured */
+  struct dense key_map, value_map, query_map; /* kernel NULL: none */
+  struct dense_chain layers;                  /* score concat: the first reads key and query side by side */
+  int32_t units;                              /* score additive: u */
+  bool has_bias;                              /* score additive */
+  const float *general;                       /* score general: [key width, query width] */
+  const float *additive_key, *additive_query, *additive_value, *additive_bias;
+  /* as lowered */
+  enum energy_kind kind;
+  int32_t key_width;           /* of keys and queries */
+  struct dense_chain keys;     /* a -> key; count 0: the annotation itself */
+  struct dense_chain query;    /* what asks -> query; count 0: itself */
+  cuseq_activation activation; /* ENERGY_LAYERS: of key + query */
+  struct dense_chain energies; /* ENERGY_LAYERS: behind it, the last of one unit; count 0: key_width is 1 */
+  struct dense_chain values;   /* a -> value; count 0: the annotation itself */
+  int32_t context_width;       /* C: of values and of the context */
+};
+
+/* ---- decoder ---- */
+
+/* Vectors that are read side by side, in the order in which they are listed. */
+enum part { PART_TOKEN, PART_CONTEXT, PART_ATTENTIONAL, PART_STATE };
+struct parts {
+  int32_t count;
+  enum part list[STRUCTURE_MAX_PARTS];
+};
+
+/* Where a state h or c of a decoder layer begins. */
+enum initial_from {
+  INITIAL_ZEROS,
+  INITIAL_ENCODER, /* the final state of an encoder layer, one direction's or both together, through a dense layer or not */
+  INITIAL_OTHER, /* this layer's other state: c begins as h does, or h as c does */
+};
+enum initial_directions { INITIAL_CONCAT, INITIAL_SUM, INITIAL_FORWARD, INITIAL_BACKWARD };
+struct initial_structure {
+  enum initial_from from;
+  int32_t encoder_layer;
+  bool takes_c; /* the encoder's c rather than its h */
+  enum initial_directions directions;
+  int32_t inputs;     /* width of what it takes */
+  struct dense dense; /* kernel NULL: none */
+};
+
+struct decoder_layer {
+  struct cell cell;
+  bool residual;      /* adds what it reads of the layer below */
+  bool reads_context; /* a layer beyond the first: the context behind the hidden state below */
+  int32_t inputs;     /* width of what it reads */
+  struct initial_structure initial_h, initial_c;
+};
+
+/* A vector made of others: activation(W concat(parts) + b). */
+struct attentional_structure {
+  bool present;
+  struct parts parts; /* of PART_CONTEXT, PART_STATE, PART_TOKEN */
+  struct dense dense;
+};
+
+enum feedback { FEEDBACK_NONE, FEEDBACK_OUTPUT, FEEDBACK_GIVEN };
+
+struct decoder_structure {
+  bool present;
+  int32_t count;
+  struct decoder_layer layers[STRUCTURE_MAX_DECODER_LAYERS];
+  struct parts reads; /* what the first layer reads: of PART_TOKEN, PART_CONTEXT, PART_ATTENTIONAL */
+  struct attentional_structure attentional;
+  enum feedback feedback;
+  int32_t tokens;                 /* V of what is fed back */
+  int32_t embedding_units;        /* E of the token; 0: one-hot, [V] wide */
+  const float *embedding;         /* [V, E] */
+  bool embedding_is_encoders;     /* it is the input's embedding: one tensor */
+  int32_t start_token, end_token; /* -1: none */
+  int32_t steps;                  /* Y that a call makes where the caller says nothing */
+  int32_t state_width;            /* of all layers' h side by side; the c of LSTM layers lie likewise */
+  bool
+      carries_context; /* a layer up to the asked one reads the context, with ASKS_CURRENT that of the step before */
+  int32_t
+      fed_width; /* of the vectors that a step hands to the next beside states and token: attentional, context */
+};
+
+/* ---- output ---- */
+
+enum head_source {
+  HEAD_STEP,    /* every step of the decoder: parts of the step */
+  HEAD_CONTEXT, /* the context of a model without a decoder */
+  HEAD_FINAL,   /* the encoder's final h, the last layer's directions side by side */
+  HEAD_MEAN,    /* of the annotations over the row's positions */
+  HEAD_MAXIMUM,
+  HEAD_LAST,  /* the annotation at the row's last position */
+  HEAD_EVERY, /* every position of the row */
+};
+
+/* Dense layers over a vector, the last one with softmax, log_softmax or any other activation. Heads lie side by side in
+ * the array `outputs`. */
+struct head {
+  char name[32];
+  enum head_source source;
+  struct parts parts; /* HEAD_STEP: of PART_STATE, PART_CONTEXT, PART_TOKEN, PART_ATTENTIONAL */
+  int32_t inputs;
+  struct dense_chain layers;
+  int32_t units;  /* what it gives */
+  int32_t offset; /* of its first output in a row of `outputs` */
+  bool
+      is_tied; /* its last kernel is the transposed embedding of the decoder's token (no tensor of its own) */
+};
+
+struct output_structure {
+  int32_t count; /* of heads; 0: an attention-only model */
+  struct head heads[STRUCTURE_MAX_HEADS];
+  int32_t width; /* V of all heads */
+};
+
+/* ---- the whole ---- */
+
+/* The state that attends in a model that attends without a decoder. */
+struct asking_structure {
+  bool present;
+  int32_t units;
+  struct initial_structure initial;
+};
+
+struct structure {
+  struct input_structure input;
+  struct encoder_structure encoder;
+  struct attention_structure attention;
+  struct asking_structure asking;
+  struct decoder_structure decoder;
+  struct output_structure output;
+};
+
+/* Width of a part of a decoder's step; PART_STATE is the last layer's h. */
+int32_t structure_part_width(const struct structure *structure, enum part part);
+int32_t structure_parts_width(const struct structure *structure, const struct parts *parts);
+
+/* Width of what one side of an encoder layer's final states gives an initial state. */
+int32_t structure_final_width(const struct encoder_layer *layer, enum initial_directions directions);
+
+/* Whether rows of `outputs` are positions (a head over every position), steps, or one a row. */
+static inline bool structure_is_tagger(const struct structure *structure) {
+  return structure->output.count > 0 && structure->output.heads[0].source == HEAD_EVERY;
+}
+
+#endif

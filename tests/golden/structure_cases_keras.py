@@ -1,0 +1,92 @@
+"""What Keras 3 and Keras 2 compute for make_structures.py, written as in structure_cases.py: what PyTorch
+does not have.
+"""
+
+from structure_parts import (
+    ALL,
+    TOKEN,
+    activations,
+    bahdanau,
+    both,
+    decoder,
+    dense,
+    gru,
+    head,
+    layer,
+    lstm,
+    model,
+    out,
+    tagger,
+)
+
+KERAS_GATES = dict(recurrent_activation="hard_sigmoid")
+BEFORE = dict(reset="before")
+
+
+def merges(cell, **options):
+    """A layer of each merge."""
+    names = ["sum", "concat", "mul", "ave"]
+    return tagger(*[both(cell, merge=name) for name in names], **options)
+
+
+KERAS_CASES = {
+    "gru_before": (tagger(layer(gru(5, **BEFORE))), {}),
+    "gru_before_backward": (tagger(layer(gru(5, **BEFORE), "backward")), dict(lengths=False)),
+    "gru_before_no_bias": (tagger(both(gru(4, bias=False, **BEFORE))), {}),
+    "gru_before_merges": (merges(gru(4, **BEFORE)), dict(start=True)),
+    "gru_after_merges": (merges(gru(4)), {}),
+    "lstm_merges": (merges(lstm(4)), dict(start=True)),
+    "gru_before_gates": (tagger(both(gru(4, **BEFORE, **KERAS_GATES))), dict(gain=4.0)),
+    "gru_after_relu": (tagger(both(gru(4, activation="relu"))), dict(gain=1.0)),
+    "gru_elu_gates": (tagger(both(gru(4, activation="elu", **KERAS_GATES))), dict(gain=1.0)),
+    "lstm_softsign": (tagger(both(lstm(4, activation="softsign", recurrent_activation="hard_sigmoid"))), {}),
+    "unequal_directions": (
+        tagger(both(gru(3, **BEFORE), backward_cell=lstm(5), merge="concat")),
+        dict(lengths=False),
+    ),
+    "bahdanau_before": (
+        bahdanau(gru(8, **BEFORE), [both(gru(4, **BEFORE))], steps=7, end_token=0),
+        dict(batch=8),
+    ),
+    "luong_before": (
+        model(
+            [both(gru(4, **BEFORE), merge="sum"), layer(gru(4, **BEFORE), residual=True)],
+            {"score": "general", "asks": "current"},
+            decoder(
+                [{"cell": gru(4, **BEFORE, **KERAS_GATES)}, {"cell": gru(4), "residual": True}],
+                ["token", "attentional"],
+                attentional={"parts": ["context", "state"], "units": 5, "activation": "tanh", "bias": False},
+                embedding=3,
+                **TOKEN,
+            ),
+            out(parts=["attentional"]),
+        ),
+        dict(rows=[2, 0, 0, 1]),
+    ),
+    "heads": (
+        model(
+            [both(gru(3, **BEFORE), merge="mul"), both(lstm(3), merge="ave")],
+            output={
+                "heads": [
+                    head("mean", dense(3, "softmax")),
+                    head("maximum", dense(4, "elu"), dense(2, "sigmoid")),
+                    head("final", dense(3)),
+                ]
+            },
+        ),
+        {},
+    ),
+    "activations": (activations([a for a in ALL if "_keras2" not in a and a != "leaky_relu"][:8]), {}),
+    "activations_more": (activations([a for a in ALL if "_keras2" not in a and a != "leaky_relu"][8:]), {}),
+}
+
+KERAS2_GATES = dict(recurrent_activation="hard_sigmoid_keras2")
+KERAS2_CASES = {
+    "gru_before": (tagger(both(gru(4, **BEFORE, **KERAS2_GATES))), dict(gain=4.0)),
+    "gru_after": (tagger(both(gru(4, **KERAS2_GATES), merge="sum")), dict(gain=3.0)),
+    "decoder": (
+        bahdanau(gru(8, **BEFORE, **KERAS2_GATES), [both(gru(4, **BEFORE, **KERAS2_GATES))]),
+        dict(gain=2.0),
+    ),
+    "dense": (activations(["hard_sigmoid_keras2", "tanh"]), dict(gain=4.0)),
+}

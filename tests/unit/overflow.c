@@ -1,0 +1,266 @@
+/* Finite input and weights whose numbers leave float32's range: the first row that does so is reported, on every device. */
+#include "support/random_model.h"
+#include "support/results.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The device tests build this file again, for their device. */
+#ifndef OVERFLOW_DEVICES
+#define OVERFLOW_DEVICES "reference", "cpu"
+#endif
+
+static const char *const devices[] = {OVERFLOW_DEVICES};
+enum { DEVICES = sizeof devices / sizeof *devices, B = 5, T = 6, F = 3, Y = 4 };
+
+#define ENCODER(more) "{\"version\":1,\"encoder\":{\"features\":3,\"units\":4" more "},"
+#define LINEAR ",\"activation\":\"linear\""
+#define DOT "\"attention\":{\"score\":\"dot\"}"
+#define DECODER(more) ",\"decoder\":{\"units\":8,\"steps\":4" more "},"
+
+/* A model by chance, one of its tensors (NULL: none) times `factor`. */
+static cuseq_model *model_of(const char *json, int32_t additive_units, const char *name, float factor) {
+  struct random random = {77};
+  const struct random_widths widths = {.state_units = 8, .additive_units = additive_units};
+  cuseq_model *plain = random_model(json, &widths, &random), *made;
+  const size_t count = cuseq_model_tensor_count(plain);
+  cuseq_tensor *tensors = malloc(count * sizeof *tensors);
+  float *scaled = NULL;
+  for (size_t i = 0; i < count; i++) {
+    cuseq_model_tensor(plain, i, &tensors[i]);
+    if (!name || strcmp(tensors[i].name, name) != 0)
+      continue;
+    const size_t size = (size_t)(tensors[i].shape[0] * (tensors[i].rank > 1 ? tensors[i].shape[1] : 1));
+    scaled = malloc(size * sizeof *scaled);
+    for (size_t k = 0; k < size; k++)
+      scaled[k] = ((const float *)tensors[i].data)[k] * factor;
+    tensors[i].data = scaled;
+  }
+  cr_assert(!name || scaled, "there is no tensor %s", name);
+  cr_assert_eq(cuseq_model_create(cuseq_model_config_json(plain), tensors, count, &made), CUSEQ_STATUS_OK,
+               "%s", cuseq_last_error());
+  free(scaled);
+  free(tensors);
+  cuseq_model_destroy(plain);
+  return made;
+}
+
+static cuseq_session *open(const cuseq_model *model, const char *device, int32_t allow_nonfinite) {
+  cuseq_session_options options;
+  cuseq_session *session;
+  cuseq_session_options_init(&options, model);
+  options.device = device;
+  options.max_batch = B;
+  options.max_time = T;
+  options.allow_nonfinite = allow_nonfinite;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  return session;
+}
+
+/* Input of about 1, but in the rows from `row` on, where it is of about `size`. */
+static void input_make(float x[B * T * F], int32_t row, float size) {
+  struct random random = {78};
+  for (int32_t i = 0; i < B * T * F; i++)
+    x[i] = random_between(&random, -1.0f, 1.0f) * (i / (T * F) >= row ? size : 1.0f);
+}
+
+static char message[1024]; /* of the last run */
+
+static cuseq_status run(const cuseq_model *model, const char *device, const float *x, int32_t allow_nonfinite,
+                        bool encodes_only) {
+  cuseq_session *session = open(model, device, allow_nonfinite);
+  struct results results;
+  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  results_make(&results, model, B, T, cuseq_model_config(model)->has_decoder ? Y : 1);
+  const cuseq_status status = encodes_only ? cuseq_encode(session, &input, &results.encoding)
+                                           : cuseq_run(session, &input, &results.encoding, &results.decoding);
+  snprintf(message, sizeof message, "%s", cuseq_last_error());
+  if (status != CUSEQ_STATUS_OK)
+    cr_expect_eq(cuseq_attend(session, NULL, NULL, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
+                 "%s keeps annotations of a call that failed", device);
+  results_free(&results);
+  cuseq_session_close(session);
+  return status;
+}
+
+struct overflow {
+  const char *json;
+  int32_t additive_units;
+  const char *tensor; /* times `factor` */
+  float factor;
+  int32_t row; /* input from this row on times `size` */
+  float size;
+  const char *message; /* how it begins */
+  bool encodes_only;
+};
+
+/* Every device reports the row, and lets it through where it is told to. */
+static void expect_overflow(const struct overflow *one) {
+  float x[B * T * F];
+  cuseq_model *model = model_of(one->json, one->additive_units, one->tensor, one->factor);
+  input_make(x, one->row, one->size);
+  for (int d = 0; d < DEVICES; d++) {
+    cr_expect_eq(run(model, devices[d], x, 0, one->encodes_only), CUSEQ_STATUS_NON_FINITE, "%s: %s",
+                 devices[d], one->json);
+    char line[200];
+    snprintf(line, sizeof line, "%s: row %d leaves the range of float32", one->message, (int)one->row);
+    cr_expect(strstr(message, line) == message, "%s: got \"%s\", want \"%s\": %s", devices[d], message, line,
+              one->json);
+    cr_expect_eq(run(model, devices[d], x, 1, one->encodes_only), CUSEQ_STATUS_OK, "%s: %s: %s", devices[d],
+                 message, one->json);
+  }
+  cuseq_model_destroy(model);
+}
+
+Test(overflow, states_of_the_encoder_are_reported_with_their_row) {
+  expect_overflow(&(struct overflow){.json = ENCODER(LINEAR) DOT "}",
+                                     .row = 2,
+                                     .size = 3e38f,
+                                     .tensor = "encoder.layers.0.forward.kernel",
+                                     .factor = 4.0f,
+                                     .message = "encoder states"});
+  expect_overflow(
+      &(struct overflow){.json = ENCODER(",\"activation\":\"relu\",\"direction\":\"forward\"") DOT "}",
+                         .row = 4,
+                         .size = 3e38f,
+                         .tensor = "encoder.layers.0.forward.kernel",
+                         .factor = 9.0f,
+                         .message = "encoder states",
+                         .encodes_only = true});
+}
+
+Test(overflow, states_of_a_lower_layer_are_reported_though_the_layer_above_would_hide_them) {
+  expect_overflow(&(struct overflow){.json = ENCODER(LINEAR ",\"layers\":2") DOT "}",
+                                     .row = 1,
+                                     .size = 3e38f,
+                                     .tensor = "encoder.layers.0.backward.kernel",
+                                     .factor = 4.0f,
+                                     .message = "encoder states",
+                                     .encodes_only = true});
+}
+
+Test(overflow, merges_are_reported) {
+  expect_overflow(&(struct overflow){.json = ENCODER(LINEAR ",\"merge\":\"mul\"") DOT
+                                     ",\"state\":{\"initial_state\":\"zeros\",\"units\":4}}",
+                                     .row = 3,
+                                     .size = 1e25f,
+                                     .message = "annotations",
+                                     .encodes_only = true});
+}
+
+Test(overflow, energies_are_reported_for_every_score) {
+  static const char *const scores[] = {
+      DOT, "\"attention\":{\"score\":\"general\"}",
+      "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":1,\"activation\":\"linear\"}]}",
+      "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":5,\"activation\":\"linear\"},{\"units\":1,"
+      "\"activation\":\"linear\"}]}",
+      "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":5,\"activation\":\"relu\"},{\"units\":6,"
+      "\"activation\":\"linear\"},{\"units\":1,\"activation\":\"linear\"}]}"};
+  static const char *const tensors[] = {NULL, "attention.general", "attention.layers.0.kernel",
+                                        "attention.layers.1.kernel", "attention.layers.2.kernel"};
+  for (int i = 0; i < 5; i++) {
+    char json[600];
+    snprintf(json, sizeof json, "%s%s}", ENCODER(LINEAR), scores[i]);
+    expect_overflow(&(struct overflow){
+        .json = json, .row = 2, .size = 1e25f, .tensor = tensors[i], .factor = 1e20f, .message = "energies"});
+  }
+  expect_overflow(
+      &(struct overflow){.json = ENCODER("") "\"attention\":{\"score\":\"additive\",\"scale\":1e30}}",
+                         .additive_units = 40,
+                         .row = 0,
+                         .size = 1.0f,
+                         .tensor = "attention.value",
+                         .factor = 1e20f,
+                         .message = "energies"});
+}
+
+Test(overflow, states_and_outputs_of_the_decoder_are_reported) {
+  expect_overflow(&(struct overflow){
+      .json = ENCODER(LINEAR) "\"attention\":{\"score\":\"concat\",\"layers\":[{"
+                              "\"units\":1,\"activation\":\"tanh\"}]}" DECODER(
+                                  ",\"initial_state\":\"zeros\",\"activation\":\"linear\"") "\"output\":{"
+                                                                                            "\"units\":5}}",
+      .row = 1,
+      .size = 1e20f,
+      .tensor = "decoder.kernel",
+      .factor = 1e25f,
+      .message = "decoder states"});
+#define LINEAR_DECODER                                                                                       \
+  ENCODER(LINEAR)                                                                                            \
+  "\"attention\":{\"score\":\"concat\",\"layers\":[{\"units\":1,\"activation\":\"tanh\"}]}" DECODER(         \
+      ",\"initial_state\":\"zeros\",\"activation\":\"linear\"")
+  static const char *const outputs[] = {LINEAR_DECODER "\"output\":{\"units\":70,\"activation\":\"linear\"}}",
+                                        LINEAR_DECODER "\"output\":{\"units\":70}}"};
+  for (int i = 0; i < 2; i++)
+    expect_overflow(&(struct overflow){.json = outputs[i],
+                                       .row = 2,
+                                       .size = 1e8f,
+                                       .tensor = "output.kernel",
+                                       .factor = 1e35f,
+                                       .message = "outputs"});
+}
+
+Test(overflow, a_state_that_a_caller_gives_is_reported_where_its_energies_overflow) {
+  cuseq_model *model = model_of(ENCODER(LINEAR) DOT "}", 0, NULL, 1.0f);
+  float x[B * T * F], state[B * 8], context[B * 8];
+  input_make(x, 0, 1e4f);
+  for (int i = 0; i < B * 8; i++)
+    state[i] = i / 8 >= 3 ? 3e38f : 1.0f;
+  for (int d = 0; d < DEVICES; d++) {
+    cuseq_session *session = open(model, devices[d], 0);
+    const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK);
+    cr_expect_eq(cuseq_attend(session, state, context, NULL), CUSEQ_STATUS_NON_FINITE, "%s", devices[d]);
+    cr_expect(strstr(cuseq_last_error(), "energies: row 3 "), "%s: %s", devices[d], cuseq_last_error());
+    cr_expect_eq(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_OK, "%s: %s", devices[d],
+                 cuseq_last_error());
+    cuseq_session_close(session);
+  }
+  cuseq_model_destroy(model);
+}
+
+/* Gates and tanh are in range whatever goes in: nothing is reported, and what comes out is right. */
+Test(overflow, cells_that_saturate_take_any_finite_input) {
+  cuseq_model *model =
+      model_of(ENCODER(",\"layers\":2") DOT DECODER("") "\"output\":{\"units\":5}}", 0, NULL, 1.0f);
+  float x[B * T * F];
+  static const float sizes[] = {1e4f, 1e10f, 1e30f};
+  for (int i = 0; i < 3; i++) {
+    input_make(x, 0, sizes[i]);
+    struct results want;
+    const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    results_make(&want, model, B, T, Y);
+    results_run(&want, model, "reference", 1, &input);
+    for (int d = 0; d < DEVICES; d++) {
+      struct results got;
+      results_make(&got, model, B, T, Y);
+      results_run(&got, model, devices[d], 1, &input);
+      cr_expect(results_close(&got, &want, 1.0), "%s: %s", devices[d], results_report());
+      results_free(&got);
+    }
+    results_free(&want);
+  }
+  cuseq_model_destroy(model);
+}
+
+/* A fault is forgotten with its call. */
+Test(overflow, a_session_goes_on_after_a_row_that_overflowed) {
+  cuseq_model *model = model_of(ENCODER(LINEAR) DOT "}", 0, "encoder.layers.0.forward.kernel", 4.0f);
+  float x[B * T * F], y[B * T * F];
+  input_make(x, 2, 3e38f);
+  input_make(y, B, 1.0f);
+  for (int d = 0; d < DEVICES; d++) {
+    cuseq_session *session = open(model, devices[d], 0);
+    cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    float annotations[B * T * 8];
+    const cuseq_encoding encoding = {.annotations = annotations};
+    cr_expect_eq(cuseq_encode(session, &input, &encoding), CUSEQ_STATUS_NON_FINITE, "%s", devices[d]);
+    input.data = y;
+    cr_expect_eq(cuseq_encode(session, &input, &encoding), CUSEQ_STATUS_OK, "%s: %s", devices[d],
+                 cuseq_last_error());
+    cuseq_session_close(session);
+  }
+  cuseq_model_destroy(model);
+}

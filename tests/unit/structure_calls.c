@@ -1,0 +1,176 @@
+/* What the calls check of a version 2 model's arrays, and what the reference makes of the unusual ones. */
+#include "support/random_model.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { F = 3, V = 4, T = 5, Y = 3, B = 2 };
+
+/* The embedded token asks; a bias for each of five positions; tokens are the caller's; V 4. */
+static const char given[] =
+    "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
+    "\"units\":2}}]},"
+    "\"attention\":{\"score\":\"general\",\"asks\":\"token\",\"positions\":5},"
+    "\"decoder\":{\"reads\":[\"token\",\"context\"],\"feedback\":\"given\",\"steps\":3,"
+    "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
+    "\"output\":{\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
+
+/* Heads over every position. */
+static const char tagger[] =
+    "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
+    "\"units\":2}}]},"
+    "\"output\":{\"over\":\"every\",\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
+
+static cuseq_model *model;
+static cuseq_session *session;
+static float input[B * (T + 1) * F], outputs[B * (T + 1) * V], log_probabilities[B * Y];
+
+static void open_session(const char *json) {
+  struct random random = {11};
+  cuseq_session_options options;
+  model = random_model(json, NULL, &random);
+  cuseq_session_options_init(&options, model);
+  options.device = "reference";
+  options.max_batch = B;
+  options.max_time = T + 1;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+}
+
+static void close_session(void) {
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+static cuseq_status run(int32_t time, const cuseq_decoding *decoding) {
+  const cuseq_input in = {.data = input, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = time};
+  return cuseq_run(session, &in, NULL, decoding);
+}
+
+static void expect_refused(cuseq_status got, const char *words) {
+  cr_expect_eq(got, CUSEQ_STATUS_INVALID_ARGUMENT, "%s: %s", cuseq_status_string(got), words);
+  cr_expect(strstr(cuseq_last_error(), words) != NULL, "\"%s\" does not say \"%s\"", cuseq_last_error(),
+            words);
+}
+
+Test(structure_calls, more_positions_than_have_a_bias_are_refused) {
+  open_session(given);
+  cr_expect_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  expect_refused(run(T + 1, NULL), "time is out of range (found 6, needed 1 to attention.positions 5)");
+  close_session();
+}
+
+Test(structure_calls, attending_by_a_token_that_nobody_gives_is_refused) {
+  static const float token[B * V] = {1, [V + 1] = 1};
+  float context[B * 2];
+  open_session(given);
+  cr_expect_eq(cuseq_model_config(model)->query_width, V);
+  cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  expect_refused(cuseq_attend(session, NULL, context, NULL), "the model has no start token");
+  cr_expect_eq(cuseq_attend(session, token, context, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  close_session();
+}
+
+Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
+  static const int32_t previous[B] = {0, 1}, good[B * Y] = {0, 1, 2, 3, -9, 99},
+                       bad[B * Y] = {0, 1, 2, 3, 4, 0};
+  static const int32_t lengths[B] = {3, 1}, beyond[B] = {1, 4}, none[B] = {1, 0};
+  open_session(given);
+  cuseq_decoding decoding = {
+      .previous = previous, .targets = good, .target_lengths = lengths, .outputs = outputs};
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  decoding.target_lengths = NULL;
+  expect_refused(run(T, &decoding), "targets: [1,1] is out of range (found -9, needed 0 to 3)");
+  decoding.targets = bad;
+  expect_refused(run(T, &decoding), "targets: [1,1] is out of range (found 4, needed 0 to 3)");
+  decoding.target_lengths = beyond;
+  expect_refused(run(T, &decoding), "target_lengths: row 1 is out of range (found 4, needed 1 to 3)");
+  decoding.target_lengths = none;
+  expect_refused(run(T, &decoding), "target_lengths: row 1 is out of range (found 0, needed 1 to 3)");
+  decoding.targets = NULL;
+  expect_refused(run(T, &decoding),
+                 "targets are NULL (the model's feedback is \"given\": the caller's tokens)");
+  decoding = (cuseq_decoding){.targets = good, .target_lengths = lengths};
+  expect_refused(run(T, &decoding), "previous is NULL (the model has no start token)");
+  close_session();
+}
+
+Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
+  static const int32_t previous[B] = {0, 1}, targets[B * Y], good[B] = {1, 1}, bad[B] = {0, 2};
+  open_session(given);
+  cuseq_decoding decoding = {
+      .batch = B, .rows = good, .previous = previous, .targets = targets, .outputs = outputs};
+  expect_refused(run(T, &decoding), "rows must be NULL (cuseq_decode takes them, after cuseq_encode)");
+  cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_eq(cuseq_decode(session, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  decoding.rows = bad;
+  expect_refused(cuseq_decode(session, &decoding), "rows: row 1 is out of range (found 2, needed 0 to 1)");
+  decoding.batch = B + 1;
+  expect_refused(cuseq_decode(session, &decoding),
+                 "the decoding's batch is out of range (found 3, needed 1 to max_batch x max_beams, 2)");
+  decoding.rows = NULL;
+  expect_refused(cuseq_decode(session, &decoding),
+                 "the decoding's batch needs `rows` (found 3 rows, 2 are encoded)");
+  close_session();
+}
+
+Test(structure_calls, arrays_that_a_model_does_not_have_are_refused) {
+  static float numbers[64];
+  static int32_t tokens[64];
+  const struct {
+    const char *json;
+    cuseq_decoding decoding;
+    const char *words;
+  } rows[] = {
+      {given, {.final_c = numbers}, "decoder final_c must be NULL (no layer of the decoder is an lstm)"},
+      {given,
+       {.final_fed = numbers},
+       "final_fed must be NULL (a step of the model hands nothing on but states"},
+      {tagger, {.contexts = numbers}, "contexts must be NULL (the model has no attention)"},
+      {tagger, {.states = numbers}, "states must be NULL (the model has no decoder)"},
+      {tagger, {.targets = tokens}, "targets must be NULL (the model feeds no tokens back)"},
+      {tagger,
+       {.initial_h = numbers},
+       "decoder initial_h must be NULL (nothing in the model has such a state)"},
+      {tagger, {.log_probabilities = numbers}, "log_probabilities must be NULL (it needs a decoder"},
+      {tagger, {.steps = 3}, "a model without a decoder makes a step for each position (found 3 steps)"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    open_session(rows[i].json);
+    expect_refused(run(T, &rows[i].decoding), rows[i].words);
+    close_session();
+  }
+}
+
+/* softmax is 0 here even in float64; the logarithm of it is a number that a float32 holds. */
+Test(structure_calls, the_logarithm_of_a_tiny_probability_is_a_number) {
+  static const int32_t previous[B], targets[B * Y];
+  open_session(given);
+  size_t count = cuseq_model_tensor_count(model);
+  cuseq_tensor tensors[32];
+  for (size_t i = 0; i < count; i++)
+    cr_assert_eq(cuseq_model_tensor(model, i, &tensors[i]), CUSEQ_STATUS_OK);
+  cr_assert_str_eq(tensors[count - 1].name, "output.layers.0.bias");
+  float bias[V] = {-2000.0f};
+  tensors[count - 1].data = bias;
+  cuseq_model *steep;
+  cr_assert_eq(cuseq_model_create(given, tensors, count, &steep), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  close_session();
+  model = steep;
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, model);
+  options.device = "reference";
+  options.max_batch = B;
+  options.max_time = T;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  const cuseq_decoding decoding = {
+      .previous = previous, .targets = targets, .outputs = outputs, .log_probabilities = log_probabilities};
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (int i = 0; i < B * Y; i++) {
+    cr_expect_eq(outputs[(size_t)i * V], 0.0f);
+    cr_expect(log_probabilities[i] < -1990.0f && log_probabilities[i] > -2010.0f, "%.9g",
+              (double)log_probabilities[i]);
+  }
+  close_session();
+}
