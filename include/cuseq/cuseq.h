@@ -520,8 +520,8 @@ typedef enum cuseq_finished {
   /* It stays one of the K, and is given up where K others become better. The search of a row ends when all K
    * have finished. */
   CUSEQ_FINISHED_KEEPS = 0,
-  /* It leaves its place to the live ones and is never given up. The search of a row ends when K have left, as
-   * OpenNMT-py's does; live ones count then no more. */
+  /* It leaves its place to the live ones and is never given up. The search of a row ends when K have left;
+   * live ones count then no more. */
   CUSEQ_FINISHED_RETIRES = 1,
 } cuseq_finished;
 
