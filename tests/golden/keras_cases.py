@@ -15,6 +15,7 @@ class Case:
         trained=False,
         saved="float32",
         graph=build,
+        spoil=None,
         only=None,
         packed=False,
         **options
@@ -25,6 +26,7 @@ class Case:
         self.packed = packed  # the .h5 is written again in a smaller layout
         self.only = only  # the one version, "3.2", that makes it
         self.trained, self.saved, self.graph, self.options = trained, saved, graph, options
+        self.spoil = spoil  # what is done to the model before it is saved
 
     def build(self, keras):
         if "softmax" in self.options:

@@ -129,6 +129,39 @@ OUTPUTS = [
             probes["annotations"],
         ],
     ),
+    Case(
+        "outputs_dictionary",
+        "a dictionary of outputs whose keys lie in the order of the steps",
+        keras=(2, 3),
+        kinds2=("keras",),
+        steps=3,
+        outputs=outputs(lambda o: {"b": o[1], "c": o[2], "a": o[0]}),
+    ),
+    Case(
+        "bad_outputs_dictionary",
+        "a dictionary of outputs whose keys lie in another order",
+        "refuse output step 2 before",
+        keras=(2, 3),
+        steps=3,
+        outputs=outputs(lambda o: {"b": o[0], "a": o[1], "c": o[2]}),
+    ),
+    Case(
+        "bad_masked_unrolled",
+        "unroll and a mask, where Keras 2 forgets to reverse it",
+        "refuse encoder unroll",
+        keras=(2,),
+        **DOT,
+        masking=True,
+        encoder_options=dict(unroll=True)
+    ),
+    Case(
+        "bad_scale",
+        "a scale that is no number",
+        "refuse attention_weights scale nan",
+        **DOT,
+        use_scale=True,
+        spoil=lambda model: model.get_layer("attention_weights").set_weights([np.float32("nan")])
+    ),
     Case("input_unused", "an input that nothing depends on", unused_input=True),
     Case(
         "infinite_optimizer",

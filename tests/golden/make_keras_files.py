@@ -38,7 +38,9 @@ logging.getLogger("absl").setLevel(logging.ERROR)
 VERSION = ".".join(keras.__version__.split(".")[:2])
 ONLY = {case.only for case in OWN + PLACES} - {None}
 
-if hasattr(keras, "ops") and VERSION not in ONLY:  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
+if (
+    hasattr(keras, "ops") and VERSION not in ONLY
+):  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
     from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
 
     BIT64_TO_BIT32_DTYPE["float64"] = "float64"
@@ -121,7 +123,9 @@ def pack(path):
     with h5py.File(path, "r") as file:
         attributes = {None: dict(file.attrs)}
         objects = {None: None}
-        file.visititems(lambda name, item: objects.update({name: item[()] if hasattr(item, "dtype") else None}))
+        file.visititems(
+            lambda name, item: objects.update({name: item[()] if hasattr(item, "dtype") else None})
+        )
         file.visititems(lambda name, item: attributes.update({name: dict(item.attrs)}))
     with h5py.File(path, "w", libver=("v108", "v108")) as file:
         for name, array in objects.items():
@@ -174,6 +178,8 @@ def main(only):
             continue
         graph, arrays = make(case, seed)
         keras.backend.set_floatx(case.saved)
+        if case.spoil:
+            case.spoil(graph.model)
         suffix, kinds = ("", case.kinds) if KERAS == 3 else ("_keras2", case.keras2_kinds)
         suffix = "_keras" + case.only.replace(".", "_") if case.only else suffix
         for kind in kinds:

@@ -4,6 +4,7 @@
 #include "convert/keras/graph_parse.h"
 #include "error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_LIST_NESTING = 4, MAX_REFERENCES = 100000 };
@@ -174,17 +175,36 @@ static size_t count_references(const json_t *json, int depth) {
   return count;
 }
 
+static int compare_keys(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static cuseq_status add_references(struct graph_reader *reader, const json_t *json, int depth,
+                                   struct graph_reference *references, size_t *count);
+
+/* Of a dictionary: Keras has its entries in the order of their keys. */
+static cuseq_status add_entries(struct graph_reader *reader, const json_t *json, int depth,
+                                struct graph_reference *references, size_t *count) {
+  size_t keys = 0;
+  const char **sorted = arena_allocate(reader->arena, (json_object_size(json) + 1) * sizeof(const char *));
+  if (sorted == NULL)
+    return out_of_memory();
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)json, key, value) sorted[keys++] = key;
+  qsort(sorted, keys, sizeof *sorted, compare_keys);
+  for (size_t i = 0; i < keys; i++)
+    TRY(add_references(reader, json_object_get(json, sorted[i]), depth + 1, references, count));
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status add_references(struct graph_reader *reader, const json_t *json, int depth,
                                    struct graph_reference *references, size_t *count) {
   if (depth > MAX_LIST_NESTING || looks_like_reference(json))
     return read_reference(reader, json, &references[(*count)++]);
   for (size_t i = 0; i < json_array_size(json); i++)
     TRY(add_references(reader, json_array_get(json, i), depth + 1, references, count));
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)json, key, value)
-      TRY(add_references(reader, value, depth + 1, references, count));
-  return CUSEQ_STATUS_OK;
+  return json_is_object(json) ? add_entries(reader, json, depth, references, count) : CUSEQ_STATUS_OK;
 }
 
 cuseq_status graph_read_references(struct graph_reader *reader, const json_t *json,

@@ -387,6 +387,12 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   }
   TRY(read_lstm(evaluator, layer, class_name, settings, WEIGHTS_BACKWARD, e->width, true,
                 &encoder.directions[1]));
+  bool unrolled;
+  TRY(layer_bool(layer, settings, "unroll", false, &unrolled));
+  if (unrolled && encoder.mask != NULL && evaluator->version.major < 3)
+    return layer_refuse(layer,
+                        "it is masked and has unroll=True, where Keras 2 does not reverse the mask for the "
+                        "backward direction (needed unroll=False)");
   const struct lstm *f = &encoder.directions[0], *b = &encoder.directions[1];
   if (f->units != b->units || f->activation != b->activation ||
       f->recurrent_activation != b->recurrent_activation)
