@@ -334,7 +334,7 @@ static inline const char *attention_score_fault(const struct attention_score *sc
   if (score->score != CUSEQ_SCORE_CONCAT)
     return "no such score";
   if (score->layers < 1 || score->layers > CUSEQ_MAX_ATTENTION_LAYERS || score->units[score->layers - 1] != 1)
-    return "the layers of score concat";
+    return "score concat has no 1 to 8 layers, the last of one unit";
   for (int l = 0; l < score->layers; l++)
     if (score->units[l] < 1 || (l > 0 && (!score->d_kernel[l] || !score->d_bias[l])))
       return "a layer of score concat has no units or no weights";

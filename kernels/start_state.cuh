@@ -46,7 +46,7 @@ static inline const char *initial_state_fault(const struct initial_state *start,
   if (start->d_given_h || start->kind == CUSEQ_INITIAL_STATE_ZEROS)
     return nullptr;
   if (start->directions < 1 || start->directions > 2 || start->units < 1)
-    return "the encoder's directions or units";
+    return "the encoder has no one or two directions, or no units";
   if (start->kind == CUSEQ_INITIAL_STATE_ENCODER && start->state_units != start->directions * start->units)
     return "state_units are not those of the encoder's final state";
   if (start->kind == CUSEQ_INITIAL_STATE_DENSE &&

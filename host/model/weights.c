@@ -30,13 +30,13 @@ static cuseq_status width_from(const struct weights_source *sources, size_t coun
                                int32_t rank, int32_t axis, int32_t *width) {
   const struct weights_source *source = source_find(sources, count, name);
   if (!source)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is missing", name);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s: missing", name);
   if (source->rank != rank || source->shape[axis] < 1 || source->shape[axis] > 1 << 20) {
     char found[128];
     shape_text(found, sizeof found, source->rank, source->shape);
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "tensor %s has the wrong shape (found %s, needed %d dimension%s)", name, found,
-                     (int)rank, rank == 1 ? "" : "s");
+                     "tensor %s: the wrong shape (found %s, needed %d dimension%s)", name, found, (int)rank,
+                     rank == 1 ? "" : "s");
   }
   *width = (int32_t)source->shape[axis];
   return CUSEQ_STATUS_OK;
@@ -61,15 +61,15 @@ static cuseq_status source_check(const struct weights_source *source, const stru
     char found[128], needed[64];
     shape_text(found, sizeof found, source->rank, source->shape);
     shape_text(needed, sizeof needed, entry->rank, entry->shape);
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has the wrong shape (found %s, needed %s)",
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s: the wrong shape (found %s, needed %s)",
                      entry->name, found, needed);
   }
   if (source->dtype < 0 || source->dtype > CUSEQ_DTYPE_BF16)
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "tensor %s has the wrong type (found %s, needed F32, F64, F16 or BF16)", entry->name,
+                     "tensor %s: the wrong type (found %s, needed F32, F64, F16 or BF16)", entry->name,
                      source->dtype_name);
   if (!source->data)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s has no data (found NULL)", entry->name);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s: no data (found NULL)", entry->name);
   return CUSEQ_STATUS_OK;
 }
 
@@ -122,8 +122,8 @@ static cuseq_status source_convert(const struct weights_source *source, const st
     snprintf(index, sizeof index, entry->rank == 2 ? "[%lld,%lld]" : "[%lld]",
              (long long)(entry->rank == 2 ? (int64_t)i / columns : (int64_t)i),
              (long long)((int64_t)i % columns));
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s%s is not finite in float32 (found %s)",
-                     entry->name, index, isnan(data[i]) ? "nan" : "infinity or a number too large");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s%s: not finite in float32 (found %s)", entry->name,
+                     index, isnan(data[i]) ? "nan" : "infinity or a number too large");
   }
   return CUSEQ_STATUS_OK;
 }
@@ -135,7 +135,7 @@ static cuseq_status list_match(const struct tensor_list *list, const struct weig
     if (!source) {
       char needed[64];
       shape_text(needed, sizeof needed, list->entries[i].rank, list->entries[i].shape);
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is missing (needed %s)", list->entries[i].name,
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s: missing (needed %s)", list->entries[i].name,
                        needed);
     }
     TRY(source_check(source, &list->entries[i]));
@@ -145,10 +145,9 @@ static cuseq_status list_match(const struct tensor_list *list, const struct weig
     while (known < list->count && strcmp(list->entries[known].name, sources[i].name) != 0)
       known++;
     if (known == list->count)
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %.200s is not part of this model",
-                       sources[i].name);
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %.200s: not part of this model", sources[i].name);
     if (source_find(sources, i, sources[i].name))
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s is there twice", sources[i].name);
+      return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor %s: there twice", sources[i].name);
   }
   return CUSEQ_STATUS_OK;
 }

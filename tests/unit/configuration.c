@@ -141,7 +141,7 @@ Test(configuration, a_missing_tensor_is_named_with_the_shape_it_needs) {
   struct tensors tensors;
   tensors_make(&tensors);
   tensors.list[0] = tensors.list[--tensors.count];
-  expect_refused(&tensors, "tensor encoder.layers.0.forward.kernel is missing (needed [3,8])");
+  expect_refused(&tensors, "tensor encoder.layers.0.forward.kernel: missing (needed [3,8])");
   cuseq_model_destroy(tensors.model);
 }
 
@@ -150,10 +150,10 @@ Test(configuration, an_extra_tensor_is_named) {
   tensors_make(&tensors);
   tensors.list[tensors.count] = tensors.list[0];
   tensors.list[tensors.count++].name = "optimizer.step";
-  expect_refused(&tensors, "tensor optimizer.step is not part of this model");
+  expect_refused(&tensors, "tensor optimizer.step: not part of this model");
   tensors.list[tensors.count - 1].name = tensors.list[1].name;
   tensors.list[tensors.count - 1] = tensors.list[1];
-  expect_refused(&tensors, "tensor encoder.layers.0.forward.recurrent_kernel is there twice");
+  expect_refused(&tensors, "tensor encoder.layers.0.forward.recurrent_kernel: there twice");
   cuseq_model_destroy(tensors.model);
 }
 
@@ -162,7 +162,7 @@ Test(configuration, a_wrong_shape_is_named_with_what_was_found_and_needed) {
   tensors_make(&tensors);
   tensors.list[0].shape[0] = 4;
   expect_refused(&tensors,
-                 "tensor encoder.layers.0.forward.kernel has the wrong shape (found [4,8], needed [3,8])");
+                 "tensor encoder.layers.0.forward.kernel: the wrong shape (found [4,8], needed [3,8])");
   tensors.list[0].rank = 1;
   expect_refused(&tensors, "(found [4], needed [3,8])");
   cuseq_model_destroy(tensors.model);
@@ -172,7 +172,7 @@ Test(configuration, a_wrong_type_is_named) {
   struct tensors tensors;
   tensors_make(&tensors);
   tensors.list[0].dtype = CUSEQ_DTYPE_I32;
-  expect_refused(&tensors, "has the wrong type (found I32, needed F32, F64, F16 or BF16)");
+  expect_refused(&tensors, "the wrong type (found I32, needed F32, F64, F16 or BF16)");
   cuseq_model_destroy(tensors.model);
 }
 
@@ -182,13 +182,12 @@ Test(configuration, weights_that_are_not_finite_are_named_by_index) {
   float kernel[24] = {0};
   kernel[11] = NAN;
   tensors.list[0].data = kernel;
-  expect_refused(&tensors,
-                 "tensor encoder.layers.0.forward.kernel[1,3] is not finite in float32 (found nan)");
+  expect_refused(&tensors, "tensor encoder.layers.0.forward.kernel[1,3]: not finite in float32 (found nan)");
   double wide[24] = {0};
   wide[23] = 1e39;
   tensors.list[0].data = wide;
   tensors.list[0].dtype = CUSEQ_DTYPE_F64;
-  expect_refused(&tensors, "tensor encoder.layers.0.forward.kernel[2,7] is not finite in float32");
+  expect_refused(&tensors, "tensor encoder.layers.0.forward.kernel[2,7]: not finite in float32");
   cuseq_model_destroy(tensors.model);
 }
 

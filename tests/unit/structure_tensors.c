@@ -37,10 +37,10 @@ static void check_tensor(const struct tensors *tensors, size_t index) {
   const char *name = tensors->list[index].name;
   memcpy(list, tensors->list, tensors->count * sizeof *list);
   list[index] = list[tensors->count - 1];
-  expect_refused(tensors, list, tensors->count - 1, "tensor %s is missing (needed [", name);
+  expect_refused(tensors, list, tensors->count - 1, "tensor %s: missing (needed [", name);
   list[index] = tensors->list[index];
   one->shape[one->rank - 1]++;
-  expect_refused(tensors, list, tensors->count, "tensor %s has the wrong shape (found [", name);
+  expect_refused(tensors, list, tensors->count, "tensor %s: the wrong shape (found [", name);
   *one = tensors->list[index];
   float *spoilt = malloc(size_of(one) * sizeof *spoilt);
   cr_assert_not_null(spoilt);
@@ -51,7 +51,7 @@ static void check_tensor(const struct tensors *tensors, size_t index) {
   *one = tensors->list[index];
   list[tensors->count] = *one;
   list[tensors->count].name = "decoder.layers.8.kernel";
-  expect_refused(tensors, list, tensors->count + 1, "tensor %s is not part of this model",
+  expect_refused(tensors, list, tensors->count + 1, "tensor %s: not part of this model",
                  "decoder.layers.8.kernel");
   free(spoilt);
 }
