@@ -12,6 +12,13 @@ def custom_layer(keras):
     return Tilt(name="tilted_layer")
 
 
+def manual_attention(keras):
+    """The notebook's model with an attention layer of its own."""
+    from custom_layer import Sizes, build
+
+    return Graph(build("encoder", False, Sizes())[0], {})
+
+
 def classifier(keras):
     model = keras.Sequential(
         [
@@ -72,6 +79,23 @@ def other_backward(keras):
 
 
 REFUSALS = [
+    Case(
+        "bad_manual_attention",
+        "a hand-written attention layer: its page is named",
+        "refuse manual_attention ManualAttention author docs/from-keras.md",
+        kinds=("keras",),
+        keras=(2, 3),
+        kinds2=("keras",),
+        graph=manual_attention,
+    ),
+    Case(
+        "bad_manual_attention_legacy",
+        "the same in a file that does not say whose class it is",
+        "refuse manual_attention ManualAttention own: docs/from-keras.md",
+        kinds=("h5",),
+        keras=(2, 3),
+        graph=manual_attention,
+    ),
     Case("bad_gru", "a GRU encoder", "refuse gated", kinds=("keras", "h5"), keras=(2, 3), graph=gru_encoder),
     Case("bad_gru_both", "a bidirectional GRU", "refuse gated_both", graph=gru_encoder, bidirectional=True),
     Case(
@@ -106,7 +130,7 @@ REFUSALS = [
     Case(
         "bad_custom_layer",
         "a layer that nobody else knows",
-        "refuse tilted_layer",
+        "refuse tilted_layer docs/from-keras.md",
         kinds=("keras", "h5"),
         keras=(2, 3),
         front=lambda keras, x: custom_layer(keras)(x),

@@ -44,6 +44,13 @@ struct graph_call {
   size_t count;
 };
 
+/* Who wrote a layer's class, as far as the file says. */
+enum layer_origin { ORIGIN_UNKNOWN, ORIGIN_KERAS, ORIGIN_AUTHOR };
+
+/* Where messages send whoever has a layer of a class of his own. */
+#define PAGE_FOR_AUTHORS                                                                                     \
+  "docs/from-keras.md, \"From a hand-written attention layer\", shows how to bring its weights over"
+
 struct layer_marks {
   bool used;                      /* it was evaluated */
   struct layer_weights *found[3]; /* what weights_find found, by weights_part */
@@ -55,6 +62,7 @@ struct keras_layer {
   const char *class_name;
   const json_t *config; /* an object */
   bool is_operation;
+  enum layer_origin origin;
   bool trainable;
   json_int_t shared;              /* a number that the same object has wherever else it stands, or 0 */
   struct layer_marks *marks;      /* what is noted of it later */

@@ -62,7 +62,7 @@ static cuseq_status refuse_author(const struct subject *subject) {
   return layer_refuse(
       subject->layer,
       "%s is a class of the author's own under the name of one of Keras', and the file lacks its code "
-      "(module %.80s, registered_name %.80s)",
+      "(module %.80s, registered_name %.80s; " PAGE_FOR_AUTHORS ")",
       subject_text(subject, text, sizeof text), text_or(json_object_get(subject->json, "module"), "null"),
       text_or(json_object_get(subject->json, "registered_name"), "null"));
 }
@@ -105,7 +105,8 @@ static cuseq_status check_keys(const struct subject *subject, const struct ident
   own = own || identity_is_later(version);
   const char *unknown = unknown_key(subject, keys, own);
   const char *why = own ? "cuseq does not know what it does"
-                        : "it is a class of the author's own, and the file lacks its code";
+                        : "it is a class of the author's own, and the file lacks its code (" PAGE_FOR_AUTHORS
+                          ")";
   subject_text(subject, text, sizeof text);
   if (unknown != NULL)
     return layer_refuse(subject->layer, "%s has the setting %.80s, which Keras %d.%d's %.60s has not: %s",
@@ -184,6 +185,8 @@ cuseq_status identity_check(const struct keras_version *version, const json_t *j
                             .class_name = layer->class_name,
                             .json = json,
                             .config = layer->config};
+  if (json_object_get(json, "module") != NULL || strchr(layer->class_name, '>') != NULL)
+    layer->origin = is_own_class(&subject) ? ORIGIN_KERAS : ORIGIN_AUTHOR;
   TRY(check_class(&subject, &layer->is_operation));
   return check_nested(&subject, 0);
 }

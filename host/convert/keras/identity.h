@@ -9,7 +9,7 @@
  * a legacy .h5 lacks that, the configuration must have the very keys that this version's class has. In either case a
  * key that no version writes is refused, for what it means is not known.
  *   json     what is serialized: {"class_name": ..., "config": ..., "module": ..., "registered_name": ...}
- *   layer    receives is_operation; errors name it */
+ *   layer    receives is_operation and origin; errors name it */
 cuseq_status identity_check(const struct keras_version *version, const json_t *json,
                             struct keras_layer *layer);
 

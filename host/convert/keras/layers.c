@@ -102,7 +102,13 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
         layer, "its weights are in cuDNN's arrangement (load it as LSTM in Keras and save it again)");
   if (strcmp(layer->class_name, "MultiHeadAttention") == 0)
     return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
-  return layer_refuse(layer, "cuseq cannot express this kind of layer");
+  if (layer->origin == ORIGIN_AUTHOR)
+    return layer_refuse(layer,
+                        "a class of the author's own, whose code the file lacks (" PAGE_FOR_AUTHORS ")");
+  if (layer->origin == ORIGIN_KERAS)
+    return layer_refuse(layer, "cuseq cannot express this kind of layer");
+  return layer_refuse(
+      layer, "cuseq cannot express this kind of layer (if it is a class of your own: " PAGE_FOR_AUTHORS ")");
 }
 
 static bool is_tensorflow_operation(const struct keras_layer *layer) {
