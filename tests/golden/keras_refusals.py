@@ -1,7 +1,7 @@
 """The models that make_keras_files.py writes and that must be refused: graphs that cuseq cannot express."""
 
 from keras_cases import Case, with_layer
-from keras_models import F, H, T, Graph
+from keras_models import F, H, T, Graph, build
 
 
 def custom_layer(keras):
@@ -10,6 +10,17 @@ def custom_layer(keras):
             return inputs * 0.5
 
     return Tilt(name="tilted_layer")
+
+
+def own_model(keras):
+    """A model whose class has a name of Keras' and halves what comes out."""
+
+    class Model(keras.Model):
+        def call(self, inputs, training=None, mask=None):
+            return [output * 0.5 for output in super().call(inputs, training=training, mask=mask)]
+
+    model = build(keras).model
+    return Graph(Model(model.inputs, model.outputs), {})
 
 
 def manual_attention(keras):
@@ -79,6 +90,14 @@ def other_backward(keras):
 
 
 REFUSALS = [
+    Case(
+        "bad_own_model",
+        "a model of a class called Model that is not Keras'",
+        "refuse model class author Model",
+        keras=(2, 3),
+        kinds2=("keras",),
+        graph=own_model,
+    ),
     Case(
         "bad_manual_attention",
         "a hand-written attention layer: its page is named",

@@ -208,6 +208,12 @@ cuseq_status graph_read_model(struct graph_reader *reader, const json_t *json, s
                      "a model of the class %.80s, which only its author's code knows (needed a Functional or "
                      "Sequential model)",
                      class_name);
+  if (json_object_get(json, "module") != NULL && !identity_is_own_class(json))
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "a model of a class of the author's own, %.80s, whose code the file lacks (needed keras.Model "
+        "itself, made of the same inputs and outputs)",
+        class_name);
   if (reader->depth > GRAPH_MAX_NESTING)
     return bad_config("models are nested too deep");
   *model = arena_allocate(reader->arena, sizeof **model);

@@ -41,14 +41,15 @@ static bool is_of_keras(const char *module) {
 
 /* Keras registers its own classes under no name, or under their plain one; an author's has "Package>Name", or a module
  * that is not Keras' (null: the script itself). */
-static bool is_own_class(const struct subject *subject) {
-  const char *module = json_string_value(json_object_get(subject->json, "module"));
-  const json_t *registered = json_object_get(subject->json, "registered_name");
+bool identity_is_own_class(const json_t *json) {
+  const char *module = json_string_value(json_object_get(json, "module"));
+  const json_t *registered = json_object_get(json, "registered_name");
   if (module == NULL || !is_of_keras(module))
     return false;
   if (registered == NULL || json_is_null(registered))
     return true;
-  return json_is_string(registered) && strcmp(json_string_value(registered), subject->class_name) == 0;
+  return json_is_string(registered) &&
+         strcmp(json_string_value(registered), text_or(json_object_get(json, "class_name"), "")) == 0;
 }
 
 bool identity_is_own_function(const json_t *json) {
@@ -134,7 +135,7 @@ static cuseq_status check_class(const struct subject *subject, bool *operation) 
   *operation = json_is_string(module) && strstr(json_string_value(module), ".ops.") != NULL;
   if (layer == NULL && operations == NULL && !model)
     return CUSEQ_STATUS_OK;
-  if (module != NULL && !is_own_class(subject))
+  if (module != NULL && !identity_is_own_class(subject->json))
     return refuse_author(subject);
   if (model || !json_is_object(subject->config))
     return CUSEQ_STATUS_OK;
@@ -186,7 +187,7 @@ cuseq_status identity_check(const struct keras_version *version, const json_t *j
                             .json = json,
                             .config = layer->config};
   if (json_object_get(json, "module") != NULL || strchr(layer->class_name, '>') != NULL)
-    layer->origin = is_own_class(&subject) ? ORIGIN_KERAS : ORIGIN_AUTHOR;
+    layer->origin = identity_is_own_class(json) ? ORIGIN_KERAS : ORIGIN_AUTHOR;
   TRY(check_class(&subject, &layer->is_operation));
   return check_nested(&subject, 0);
 }

@@ -13,6 +13,9 @@
 cuseq_status identity_check(const struct keras_version *version, const json_t *json,
                             struct keras_layer *layer);
 
+/* Whether a class that is serialized with its module, "json" as above, is Keras' own. */
+bool identity_is_own_class(const json_t *json);
+
 /* Whether a serialized function, {"class_name": "function", "module": ..., "config": "NAME"}, is one of Keras' own. */
 bool identity_is_own_function(const json_t *json);
 
