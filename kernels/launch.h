@@ -188,7 +188,7 @@ cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct 
 }
 #endif
 
-#include "launch_attention.h"
-#include "launch_input.h"
+#include "kernels/launch_attention.h"
+#include "kernels/launch_input.h"
 
 #endif

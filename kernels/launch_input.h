@@ -4,7 +4,7 @@
 #ifndef CUSEQ_KERNELS_LAUNCH_INPUT_H
 #define CUSEQ_KERNELS_LAUNCH_INPUT_H
 
-#include "launch.h"
+#include "kernels/launch.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -23,7 +23,7 @@ batch 32, T 100, F 128, H 128, W4 batch 64, T 8, F 512, H 512, the encoder and t
   side); in W4 h once per block and step.
 - Replays are further passes of shared-memory requests, of all requests of the call.
 - Barriers per time step are a warp's, on the recurrence's source lines, from the difference between T and 2 T; W4: flag barriers.
-- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/lstm_*, activation functions excluded),
+- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence/lstm_*, activation functions excluded),
   over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. Instructions
   of a cell step are those of all classes and threads on the same lines, over the steps of all rows and both directions.
 - In the decoder's loop: the same figure on the lines of the decoder and of the attention's step, over the multiply-adds of cell, output layer

@@ -1,6 +1,6 @@
 /* exp, sigmoid and tanh against float64, over every 32749th of float32's bit patterns and closely around the
  * places where their formulas change; NaN and infinities; the hard sigmoids. */
-#include "activation.cuh"
+#include "kernels/common/activation.cuh"
 #include "check.h"
 
 struct functions {

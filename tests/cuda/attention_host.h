@@ -3,7 +3,7 @@
 #define CUSEQ_TESTS_CUDA_ATTENTION_HOST_H
 
 #include "check.h"
-#include "launch.h"
+#include "kernels/launch.h"
 
 #include <memory>
 #include <string>

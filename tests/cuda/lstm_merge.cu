@@ -1,6 +1,6 @@
 /* The merges of two directions, and the order of rows by length. */
 #include "check.h"
-#include "launch.h"
+#include "kernels/launch.h"
 
 static void check_merge(cuseq_merge merge, size_t count, const struct launch_stream *stream) {
   std::vector<float> x(count), y(count);

@@ -1,6 +1,6 @@
 /* The state before the first step as a launch of its own. */
-#include "launch_error.cuh"
-#include "start_state.cuh"
+#include "kernels/common/launch_error.cuh"
+#include "kernels/decoder/start_state.cuh"
 
 enum { THREADS = 128 };
 

@@ -1,7 +1,7 @@
 /* The merges of two directions other than concat. */
-#include "check.cuh"
-#include "launch_error.cuh"
-#include "lstm_merged.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/common/launch_error.cuh"
+#include "kernels/recurrence/lstm_merged.cuh"
 
 static const int MERGE_THREADS = 256;
 

@@ -3,8 +3,8 @@
 #ifndef CUSEQ_KERNELS_LSTM_SEQUENCE_CUH
 #define CUSEQ_KERNELS_LSTM_SEQUENCE_CUH
 
-#include "activation.cuh"
-#include "launch.h"
+#include "kernels/common/activation.cuh"
+#include "kernels/launch.h"
 
 enum lstm_source { LSTM_SOURCE_PROJECTED, LSTM_SOURCE_IDS, LSTM_SOURCE_X };
 

@@ -1,5 +1,5 @@
 /* Rows by falling length, so that the longest chains start first. */
-#include "launch_error.cuh"
+#include "kernels/common/launch_error.cuh"
 
 static const int ORDER_THREADS = 256;
 

@@ -1,7 +1,7 @@
 /* One step of an LSTM layer after its product, for weights that do not fit on the chip. */
-#include "activation.cuh"
-#include "check.cuh"
-#include "launch_error.cuh"
+#include "kernels/common/activation.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/common/launch_error.cuh"
 
 enum { THREADS = 128 };
 

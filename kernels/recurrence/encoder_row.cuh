@@ -2,9 +2,9 @@
 #ifndef CUSEQ_KERNELS_ENCODER_ROW_CUH
 #define CUSEQ_KERNELS_ENCODER_ROW_CUH
 
-#include "block_dense.cuh"
-#include "lstm_chain.cuh"
-#include "lstm_merged.cuh"
+#include "kernels/common/block_dense.cuh"
+#include "kernels/recurrence/lstm_chain.cuh"
+#include "kernels/recurrence/lstm_merged.cuh"
 
 /* Steps that one pass of a row's encoder walks: `steps` positions from first(d) on in direction d. A row is one pass where
  * x W of all its positions has room, otherwise several, each with its x W and its load of U. */

@@ -1,6 +1,6 @@
 /* Whole LSTM sequences of any H across SMs, with flag barriers between the blocks that share a state. */
-#include "check.cuh"
-#include "lstm_sequence.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/recurrence/lstm_sequence.cuh"
 
 /* A group of `blocks` blocks owns one direction and takes tiles of up to 64 rows one after the other; each
  * block owns every blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the

@@ -1,6 +1,6 @@
 /* What attention needs of the annotations and never again: keys = annotations K_a + bias. */
-#include "attention_step.cuh"
-#include "launch_error.cuh"
+#include "kernels/attention/attention_step.cuh"
+#include "kernels/common/launch_error.cuh"
 
 enum { TILE_ROWS = 64, TILE_K = 16, BLOCK_SLICES = 8, THREADS = 256 };
 

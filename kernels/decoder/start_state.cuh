@@ -2,8 +2,8 @@
 #ifndef CUSEQ_KERNELS_START_STATE_CUH
 #define CUSEQ_KERNELS_START_STATE_CUH
 
-#include "activation.cuh"
-#include "launch.h"
+#include "kernels/common/activation.cuh"
+#include "kernels/launch.h"
 
 /* Products of the dense layer that are added in one go. */
 enum { START_BLOCK = 128 };

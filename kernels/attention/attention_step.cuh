@@ -2,11 +2,11 @@
 #ifndef CUSEQ_KERNELS_ATTENTION_STEP_CUH
 #define CUSEQ_KERNELS_ATTENTION_STEP_CUH
 
-#include "activation.cuh"
-#include "block_dense.cuh"
-#include "check.cuh"
-#include "launch.h"
-#include "placement.cuh"
+#include "kernels/common/activation.cuh"
+#include "kernels/common/block_dense.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/launch.h"
+#include "kernels/common/placement.cuh"
 
 /* A row and the block's arrays for it; shared or global memory, whatever the placement gave. */
 struct attention_row {

@@ -2,10 +2,10 @@
 #ifndef CUSEQ_KERNELS_DECODER_STEP_CUH
 #define CUSEQ_KERNELS_DECODER_STEP_CUH
 
-#include "activation.cuh"
-#include "block_dense.cuh"
-#include "check.cuh"
-#include "placement.cuh"
+#include "kernels/common/activation.cuh"
+#include "kernels/common/block_dense.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/common/placement.cuh"
 
 __device__ __forceinline__ float4 add4(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);

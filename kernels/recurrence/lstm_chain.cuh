@@ -2,8 +2,8 @@
 #ifndef CUSEQ_KERNELS_LSTM_CHAIN_CUH
 #define CUSEQ_KERNELS_LSTM_CHAIN_CUH
 
-#include "check.cuh"
-#include "lstm_cores.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/recurrence/lstm_cores.cuh"
 
 /* x W of a row's steps for one unit, loaded in the order of the steps. Lanes of one unit load the same
  * address. */

@@ -1,7 +1,7 @@
 /* The context vector from weights that are there already: a weighted sum of the annotations. */
-#include "check.cuh"
-#include "launch_attention.h"
-#include "launch_error.cuh"
+#include "kernels/common/check.cuh"
+#include "kernels/launch_attention.h"
+#include "kernels/common/launch_error.cuh"
 
 enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS, BLOCK = 64 * PARTS };
 

@@ -1,6 +1,6 @@
 /* The choice among the mappings of the LSTM sequence, and the launcher that checks for all of them. */
-#include "launch_error.cuh"
-#include "lstm_sequence.cuh"
+#include "kernels/common/launch_error.cuh"
+#include "kernels/recurrence/lstm_sequence.cuh"
 
 static const int32_t mapping_units[LSTM_MAPPINGS] = {16, 32, 64, 128, INT32_MAX};
 static const int32_t MAX_PRODUCED_FEATURES = 128;

@@ -1,7 +1,7 @@
 /* The steps of a large decoder around attention, products and cells: what a loop begins from, and a step's output. */
-#include "decoder_step.cuh"
-#include "launch.h"
-#include "launch_error.cuh"
+#include "kernels/decoder/decoder_step.cuh"
+#include "kernels/launch.h"
+#include "kernels/common/launch_error.cuh"
 
 enum { THREADS = 128 };
 

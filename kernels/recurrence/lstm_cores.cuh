@@ -16,7 +16,7 @@
 #ifndef CUSEQ_KERNELS_LSTM_CORES_CUH
 #define CUSEQ_KERNELS_LSTM_CORES_CUH
 
-#include "lstm_sequence.cuh"
+#include "kernels/recurrence/lstm_sequence.cuh"
 
 /* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. */
 __device__ __forceinline__ float4 lstm_recurrent_at(const float *recurrent, int units, int d, int k,

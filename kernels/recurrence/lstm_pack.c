@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "kernels/launch.h"
 
 /* from [rows,4,H] to [rows][stride][H,4] */
 static void pack_rows(const float *from, int32_t rows, int32_t units, size_t stride, float *packed) {

@@ -1,6 +1,6 @@
 /* Arrays that a caller left on the device: checked, converted, brought to where the other kernels expect
  * them. */
-#include "launch_error.cuh"
+#include "kernels/common/launch_error.cuh"
 
 enum { INPUT_THREADS = 256, INPUT_CHUNK = 8 * INPUT_THREADS, NAME_SHIFT = 58 };
 

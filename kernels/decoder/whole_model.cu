@@ -1,7 +1,7 @@
 /* Small models from the input to the last token in one launch. */
-#include "decode_row.cuh"
-#include "encoder_row.cuh"
-#include "launch_error.cuh"
+#include "kernels/decoder/decode_row.cuh"
+#include "kernels/recurrence/encoder_row.cuh"
+#include "kernels/common/launch_error.cuh"
 
 enum {
   UNITS_MOST = 64,

@@ -3,9 +3,9 @@
 #ifndef CUSEQ_KERNELS_DECODE_ROW_CUH
 #define CUSEQ_KERNELS_DECODE_ROW_CUH
 
-#include "attention_step.cuh"
-#include "decoder_step.cuh"
-#include "start_state.cuh"
+#include "kernels/attention/attention_step.cuh"
+#include "kernels/decoder/decoder_step.cuh"
+#include "kernels/decoder/start_state.cuh"
 
 /* Threads of a block that decodes, the same for all: sums are split among threads. */
 enum { DECODE_THREADS = 256 };

@@ -1,5 +1,5 @@
 /* Whole LSTM sequences with U in the registers of a cluster of two blocks: H <= 128, sm_90 and later. */
-#include "lstm_chain.cuh"
+#include "kernels/recurrence/lstm_chain.cuh"
 
 /* computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps
  *           of a chain.

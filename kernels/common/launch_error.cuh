@@ -2,7 +2,7 @@
 #ifndef CUSEQ_KERNELS_LAUNCH_ERROR_CUH
 #define CUSEQ_KERNELS_LAUNCH_ERROR_CUH
 
-#include "launch.h"
+#include "kernels/launch.h"
 
 #include <cuda_runtime_api.h>
 #include <stdio.h>

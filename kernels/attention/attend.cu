@@ -1,7 +1,7 @@
 /* One attention step for callers who run a decoder loop of their own. */
-#include "attention_step.cuh"
-#include "launch_error.cuh"
-#include "start_state.cuh"
+#include "kernels/attention/attention_step.cuh"
+#include "kernels/common/launch_error.cuh"
+#include "kernels/decoder/start_state.cuh"
 
 enum { THREADS = 256, SHARED_MOST = 96 * 1024, SEGMENT = 512, ROWS_MOST = 65536 };
 static const size_t COUNTER_BYTES = ROWS_MOST * sizeof(unsigned);

@@ -3,7 +3,7 @@
 #ifndef CUSEQ_KERNELS_CHECK_CUH
 #define CUSEQ_KERNELS_CHECK_CUH
 
-#include "launch.h"
+#include "kernels/launch.h"
 
 #include <float.h>
 
