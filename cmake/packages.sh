@@ -5,7 +5,7 @@
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzip-dev libhdf5-dev libpng-dev"
 PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-numpy mandoc bsdutils"
 PACKAGES_FRAMEWORKS="g++ python3 python3-venv"
-PACKAGES_PYTORCH="python3-torch python3-numpy libopenblas0-openmp"
+PACKAGES_PYTORCH="python3-dev" # torch.compile builds against its headers
 
 # clang-format and clang-tidy, of one version everywhere, as each formats and finds differently: Debian's packages,
 # or PyPI's where the release has no such package.

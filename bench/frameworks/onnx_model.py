@@ -34,15 +34,54 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names[0] if outputs == 1 else names
 
-    def lstm(self, prefixes: list[str], tensors: dict[str, np.ndarray], x: str, *state: str) -> list[str]:
+    def gru(self, prefixes: list[str], tensors: dict[str, np.ndarray], x: str, *state: str) -> list[str]:
+        """A GRU node over x [T,B,F], its reset after the product; Y [T,D,B,H] and Y_h [D,B,H]."""
+        kernel, recurrent, bias, second = (
+            np.stack([tensors[f"{p}.{name}"].T for p in prefixes])  # gates z, r, n, as cuseq's
+            for name in ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
+        )
+        constants = (kernel, recurrent, np.concatenate([bias, second], axis=1))
+        inputs = [x, *(self.constant(array) for array in constants)]
+        if state:
+            inputs += ["", *state]
+        return self.add(
+            "GRU",
+            *inputs,
+            outputs=2,
+            hidden_size=recurrent.shape[2],
+            linear_before_reset=1,
+            direction="bidirectional" if len(prefixes) == 2 else "forward",
+        )
+
+    def model(self, inputs: dict[str, np.ndarray], outputs: list[str], kinds: list[int]) -> bytes:
+        """The model's bytes; inputs by name, as they will be; kinds: the outputs' types."""
+        names = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int32): TensorProto.INT32}
+        given = [
+            helper.make_tensor_value_info(name, names[array.dtype], array.shape)
+            for name, array in inputs.items()
+        ]
+        values = [helper.make_tensor_value_info(name, kind, None) for name, kind in zip(outputs, kinds)]
+        made = helper.make_graph(self.nodes, "workload", given, values, self.constants)
+        model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+        model.ir_version = 8
+        return model.SerializeToString()
+
+    def lstm(
+        self,
+        prefixes: list[str],
+        tensors: dict[str, np.ndarray],
+        x: str,
+        *state: str,
+        lengths: str = "",
+    ) -> list[str]:
         """An LSTM node over x [T,B,F]; Y [T,D,B,H], Y_h and Y_c [D,B,H]."""
         kernel = np.stack([gates_iofc(tensors[f"{p}.kernel"]) for p in prefixes])
         recurrent = np.stack([gates_iofc(tensors[f"{p}.recurrent_kernel"]) for p in prefixes])
         bias = np.stack([gates_iofc(tensors[f"{p}.bias"]) for p in prefixes])
         bias = np.concatenate([bias, np.zeros_like(bias)], axis=1)
         inputs = [x, *(self.constant(array) for array in (kernel, recurrent, bias))]
-        if state:
-            inputs += ["", *state]
+        if state or lengths:
+            inputs += [lengths, *state]
         return self.add(
             "LSTM",
             *inputs,
@@ -103,12 +142,8 @@ def make_model(w: Workload, hoist: bool) -> tuple[bytes, list[str]]:
             outputs = [annotations, step(state)]
         else:
             outputs = [decoder(graph, w, step)]
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [w.T, w.B, w.F])
-    made = helper.make_graph(graph.nodes, "workload", [x], values, graph.constants)
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
-    model.ir_version = 8
-    return model.SerializeToString(), outputs
+    x = {"x": np.zeros((w.T, w.B, w.F), np.float32)}
+    return graph.model(x, outputs, [TensorProto.FLOAT] * len(outputs)), outputs
 
 
 def decoder(graph: Graph, w: Workload, step) -> str:

@@ -104,7 +104,7 @@ def provide(build: Path, folder: Path, fetch: bool, say: Callable[[str], None]) 
     if not python.exists():
         return
     pip = [str(python), "-m", "pip", "install"]
-    for name in ("onnx", "keras"):
+    for name in ("onnx", "openvino", "torch", "keras"):
         install(name, pip, venv / f"{name}.installed", fetch, log, say)
     if install("onednn", pip, venv / "onednn.installed", fetch, log, say):
         build_onednn(build, venv, venv / "lib", folder / "onednn-sycl", log, say)

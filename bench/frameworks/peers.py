@@ -1,14 +1,18 @@
 """Who is compared: each system, how its worker is started, and what it is or had to do."""
 
 import os
-import platform
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 OURS = "cuseq"
-WORKLOADS = ("W1", "W2 B1", "W2 B32", "W2 B1024", "W3", "W4")
+FIRST = ("W1", "W2 B1", "W2 B32", "W2 B1024", "W3", "W4")
+BEAMS = ("W6 beam B1", "W6 beam B32")
+GREEDY = ("W5 B1", "W5 B32", "W6 B1", "W6 B32", "W9 B1", "W9 B128")
+TAGGERS = ("W7 B1", "W7 B32")
+RAGGED = ("W8",)
+# The first ones on 1 and 2 threads, the others on 1.
+WORKLOADS = (*FIRST, "W5 B1", "W5 B32", "W6 B1", "W6 B32", *BEAMS, *TAGGERS, *RAGGED, "W9 B1", "W9 B128")
 DATES = ("W2 B1", "W2 B32", "W2 B1024")
 
 
@@ -21,7 +25,7 @@ class Peer:
     what: str
     did: str
     arguments: tuple[str, ...] = ()
-    workloads: tuple[str, ...] = WORKLOADS
+    workloads: tuple[str, ...] = FIRST
     environment: dict[str, str] = field(default_factory=dict)
 
     def worker(self, data: Path, threads: int) -> list[str]:
@@ -53,13 +57,15 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
     """Every system, ours first; programs is where CMake left its own, packages where packages.py left the others."""
     python = str(packages / "venv/bin/python")
     onednn = packages / "venv/lib"
-    torch_blas = {"LD_LIBRARY_PATH": f"/usr/lib/{platform.machine()}-linux-gnu/openblas-openmp"}
+    unrolled = tuple(name for name in WORKLOADS if name not in BEAMS)
+    compiled = tuple(name for name in WORKLOADS if name not in RAGGED)
     return [
         Peer(
             OURS,
             (str(programs / "bench_frameworks_cuseq"),),
             "the CPU backend, from C",
             "ids are gathered; W2 also gives contexts, alphas and tokens, W1 alphas",
+            workloads=WORKLOADS,
         ),
         Peer(
             "oneDNN 3.2 OpenMP",
@@ -83,8 +89,10 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
             "ONNX Runtime",
             (python, str(HERE / "worker_onnx.py")),
             "as an exporter writes the model",
-            "takes dense one-hot rows, ready-made; LSTM nodes; the decoder unrolled; a K_a again in every step",
+            "takes dense one-hot rows, ready-made, of W1 and W2; LSTM and GRU nodes; decoders unrolled; a K_a again in every "
+            "step of W2; W8's lengths as the node takes them; no beam search",
             arguments=("exported",),
+            workloads=unrolled,
         ),
         Peer(
             "ONNX Runtime, tuned",
@@ -95,21 +103,37 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
             workloads=DATES,
         ),
         Peer(
-            "PyTorch eager",
-            (sys.executable, str(HERE / "worker_torch.py")),
-            "nn.LSTM, nn.LSTMCell; the distribution's package (Debian 12: 1.13.1 of December 2022), with OpenBLAS on its own OpenMP threads; the newest "
-            "wheels are CUDA builds",
-            "takes dense one-hot rows, ready-made; a K_a once, by hand; the decoder is a loop in Python",
-            arguments=("eager",),
-            environment=torch_blas,
+            "OpenVINO",
+            (python, str(HERE / "worker_openvino.py")),
+            "the graphs of ONNX Runtime, tuned; float32",
+            "as ONNX Runtime, tuned",
+            workloads=unrolled,
         ),
         Peer(
-            "PyTorch TorchScript",
-            (sys.executable, str(HERE / "worker_torch.py")),
-            "the same model scripted, frozen and optimised for inference",
-            "as PyTorch eager; the decoder's loop is in the script",
-            arguments=("script",),
-            environment=torch_blas,
+            "PyTorch eager",
+            (python, str(HERE / "worker_torch.py")),
+            "nn.LSTM, nn.GRU and their cells; PyPI's wheel, with oneDNN and MKL",
+            "takes dense one-hot rows, ready-made, of W1 and W2; a K_a once, by hand; decoders are loops in Python; beams as "
+            "OpenNMT-py does them; W8 as packed sequences, ready-made, its result left packed",
+            arguments=("eager",),
+            workloads=WORKLOADS,
+        ),
+        Peer(
+            "PyTorch compiled",
+            (python, str(HERE / "worker_torch.py")),
+            "the same through torch.compile, for fixed sizes, with frozen weights",
+            "as PyTorch eager; of W5 to W9 the decoder's step is compiled, with its choice of tokens",
+            arguments=("compiled",),
+            workloads=compiled,
+            environment={"TORCHINDUCTOR_CACHE_DIR": str(packages / "inductor")},
+        ),
+        Peer(
+            "PyTorch padded",
+            (python, str(HERE / "worker_torch.py")),
+            "W8 with all rows as long as the longest",
+            "the backward direction reads rows turned around ready-made",
+            arguments=("padded",),
+            workloads=RAGGED,
         ),
         Peer(
             "Keras compiled",

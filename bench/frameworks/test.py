@@ -18,11 +18,12 @@ from verdict import best_peer, verdicts
 BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAMS = BUILD / "bench"
 SMALL = ("W1", "W2 B1", "W2 B32")
+PUBLISHED = ("W5 B1", "W7 B1", "W9 B1")
 
 
 def cell(workload: str, system: str, threads: int, *times: float, reason: str | None = None) -> Cell:
     """A cell with these times."""
-    return Cell(workload, system, threads, list(times), 1e-7, reason)
+    return Cell(workload, system, threads, list(times), 1e-7, 3e-6, reason)
 
 
 class Workers(unittest.TestCase):
@@ -32,17 +33,19 @@ class Workers(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.folder = tempfile.TemporaryDirectory()
         cls.data = Path(cls.folder.name)
-        subprocess.run([str(PROGRAMS / "bench_frameworks_data"), str(cls.data)], check=True)
+        subprocess.run([str(PROGRAMS / "bench_frameworks_data"), str(cls.data), *SMALL, *PUBLISHED], check=True)
         cls.peers = {peer.system: peer for peer in all_peers(PROGRAMS, cls.data / "nothing")}
 
     @classmethod
     def tearDownClass(cls) -> None:
         cls.folder.cleanup()
 
-    def open(self, *systems: str, threads: int = 1) -> tuple[list[Cell], dict]:
+    def open(
+        self, *systems: str, threads: int = 1, workloads: tuple[str, ...] = SMALL
+    ) -> tuple[list[Cell], dict]:
         """Cells and workers of some systems."""
         cells, workers = open_all(
-            [self.peers[name] for name in systems], self.data, threads, SMALL, self.data / "log", {}
+            [self.peers[name] for name in systems], self.data, threads, workloads, self.data / "log", {}
         )
         self.addCleanup(lambda: [worker.close() for worker in workers.values()])
         return cells, workers
@@ -54,6 +57,26 @@ class Workers(unittest.TestCase):
             for one in cells:
                 self.assertIsNone(one.reason, f"{one.system}, {one.workload}: {one.reason}")
                 self.assertLess(one.error, 3e-6)
+
+    def test_cuseq_agrees_with_the_reference_on_published_models(self) -> None:
+        cells, _ = self.open(OURS, workloads=PUBLISHED)
+        self.assertEqual([one.workload for one in cells], list(PUBLISHED))
+        for one in cells:
+            self.assertIsNone(one.reason, f"{one.workload}: {one.reason}")
+
+    def test_a_token_that_differs_is_a_wrong_result(self) -> None:
+        reference = self.data / "W9 B1" / "reference"
+        kept = reference.read_bytes()
+        self.addCleanup(reference.write_bytes, kept)
+        values = array("f", kept)
+        values[0] += 1.0
+        reference.write_bytes(values.tobytes())
+        cells, _ = self.open(OURS, workloads=("W9 B1",))
+        self.assertIn("wrong results: tokens", cells[0].reason)
+
+    def test_published_models_are_timed_on_one_thread(self) -> None:
+        cells, workers = self.open(OURS, threads=2, workloads=PUBLISHED)
+        self.assertEqual((cells, workers), ([], {}))
 
     def test_a_peer_that_is_not_installed_has_a_reason_and_the_others_are_timed(self) -> None:
         cells, workers = self.open(OURS, "oneDNN 3.2 OpenMP", "Keras XLA")
@@ -121,9 +144,20 @@ class Judging(unittest.TestCase):
         words = {verdict.target: verdict.word for verdict in verdicts(cells, [])}
         self.assertEqual(words["W1 >= 2.5x the best peer"], "MISSED")
         self.assertEqual(words["W4 >= 1.0x oneDNN"], "MISSED")
-        self.assertEqual(words["at least as fast as the best peer, everywhere"], "MISSED")
+        self.assertEqual(words["W1 to W4: at least as fast as the best peer"], "MISSED")
         self.assertEqual(words["W2 >= 2x the best peer"], "not measured")
         self.assertEqual(words["W1 and W2 B1 >= 50x Keras XLA"], "not measured")
+
+    def test_a_published_model_is_judged_on_one_thread_by_its_own_peer(self) -> None:
+        cells = [
+            cell("W8", OURS, 1, 10.0),
+            cell("W8", "PyTorch eager", 1, 20.0),
+            cell("W8", "PyTorch padded", 1, 25.0),
+        ]
+        words = {verdict.target: verdict.word for verdict in verdicts(cells, [])}
+        self.assertEqual(words["W8 >= 1.6x PyTorch eager"], "reached")
+        self.assertEqual(words["W8 >= 3x PyTorch padded"], "MISSED")
+        self.assertEqual(words["W9 B1 >= 4x the best peer"], "not measured")
 
     def test_a_slow_case_is_timed_in_fewer_rounds(self) -> None:
         self.assertTrue(wanted(cell("W4", "a", 1, 9e6, 9e6), 11))

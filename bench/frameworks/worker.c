@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_WORKLOADS = 16, MOST_LINE = 1024 };
+enum { MOST_WORKLOADS = 32, MOST_LINE = 1024 };
 
 static double now(void) {
   struct timespec time;
@@ -15,41 +15,30 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-int worker_rows(const struct workload *workload, int32_t rows[WORKER_ROWS]) {
-  int count = 0;
-  for (int n = 0; n < WORKER_ROWS; n++) {
-    int32_t row = (int32_t)((int64_t)(workload->B - 1) * n / (WORKER_ROWS - 1));
-    if (count == 0 || row != rows[count - 1])
-      rows[count++] = row;
-  }
-  return count;
-}
-
-static bool write_rows(FILE *file, const float *array, size_t row_size, const int32_t *rows, int count,
-                       bool gathered) {
+static bool write_row(FILE *file, const struct judged *judged, size_t row) {
+  const size_t at = row * judged->row;
+  if (judged->values)
+    return fwrite(judged->values + at, sizeof *judged->values, judged->row, file) == judged->row;
   bool whole = true;
-  for (int n = 0; n < count; n++) {
-    size_t row = gathered ? (size_t)n : (size_t)rows[n];
-    whole = fwrite(array + row * row_size, sizeof *array, row_size, file) == row_size && whole;
+  for (size_t i = 0; i < judged->row; i++) {
+    const float token = (float)judged->tokens[at + i];
+    whole = fwrite(&token, sizeof token, 1, file) == 1 && whole;
   }
   return whole;
 }
 
 bool worker_write_results(const struct instance *instance, bool gathered, const char *path) {
-  const struct workload *w = instance->workload;
-  const size_t A = 2 * (size_t)w->H;
-  int32_t rows[WORKER_ROWS];
-  const int count = worker_rows(w, rows);
+  struct judged judged[MOST_JUDGED];
+  int32_t rows[VERIFIED_ROWS];
+  const int count = workload_verified(instance->workload, rows),
+            arrays = instance_judged(instance, false, judged);
   FILE *file = fopen(path, "wb");
   if (!file)
     return false;
   bool whole = true;
-  if (w->Y > 0)
-    whole = write_rows(file, instance->outputs, (size_t)w->Y * (size_t)w->V, rows, count, gathered);
-  else
-    whole = write_rows(file, instance->annotations, (size_t)w->T * A, rows, count, gathered);
-  if (w->Y == 0 && !w->encode_only)
-    whole = write_rows(file, instance->contexts, A, rows, count, gathered) && whole;
+  for (int i = 0; i < arrays; i++)
+    for (int n = 0; n < count; n++)
+      whole = write_row(file, &judged[i], gathered ? (size_t)n : (size_t)rows[n]) && whole;
   return fclose(file) == 0 && whole;
 }
 
@@ -76,8 +65,7 @@ static bool read_file(const char *path, void *bytes, size_t size) {
 
 /* The workload's model, input and empty results; false where the folder has not got them. */
 static bool load(struct instance *instance, const struct workload *w, const char *data) {
-  const size_t positions = (size_t)w->B * (size_t)w->T, A = 2 * (size_t)w->H;
-  const size_t steps = (size_t)w->B * (size_t)(w->Y > 0 ? w->Y : 1);
+  const size_t positions = (size_t)w->B * (size_t)w->T;
   const size_t input_size = positions * (w->ids ? sizeof(int32_t) : (size_t)w->F * sizeof(float));
   char path[MOST_LINE];
   *instance = (struct instance){.workload = w};
@@ -89,14 +77,11 @@ static bool load(struct instance *instance, const struct workload *w, const char
     instance->ids = input;
   else
     instance->x = input;
-  instance->annotations = calloc(positions * A, sizeof(float));
-  instance->contexts = calloc(steps * A, sizeof(float));
-  instance->alphas = calloc(steps * (size_t)w->T, sizeof(float));
-  instance->outputs = calloc(steps * (size_t)(w->V > 0 ? w->V : 1), sizeof(float));
-  instance->tokens = calloc(steps, sizeof(int32_t));
+  if (w->ragged && (instance->lengths = malloc((size_t)w->B * sizeof(int32_t))))
+    workload_lengths(w, instance->lengths);
+  instance_make_results(instance);
   snprintf(path, sizeof path, "%s/%s/input", data, w->name);
-  return input && instance->annotations && instance->contexts && instance->alphas && instance->outputs &&
-         instance->tokens && read_file(path, input, input_size);
+  return input && (!w->ragged || instance->lengths) && read_file(path, input, input_size);
 }
 
 static struct opened *find(struct server *server, const char *name, const struct workload **workload) {

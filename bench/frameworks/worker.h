@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/* What a peer makes of a workload is its own; the arrays of `instance` are where it leaves its results:
- * annotations [B,T,A], contexts [B,A] (W1), outputs [B,Y,V]. */
+/* What a peer makes of a workload is its own; the arrays of `instance` are where it leaves its results, those that
+ * instance_judged() names. */
 struct worker {
   const char *name; /* and version: the line that tells that it is there                                */
   void *(*open)(const struct instance *instance, int threads); /* NULL with a message on stderr            */
@@ -26,13 +26,8 @@ struct worker {
 /* Serves until stdin ends; the exit status. Arguments: DATA THREADS. */
 int worker_main(int argc, char **argv, const struct worker *worker);
 
-/* The rows that are verified: the first, the last and two between, or fewer; how many. */
-enum { WORKER_ROWS = 4 };
-int worker_rows(const struct workload *workload, int32_t rows[WORKER_ROWS]);
-
-/* Writes what is verified of those rows as float32, array after array: annotations and contexts (W1),
- * outputs (W2), annotations (W3, W4). The instance has either all rows of the batch or (`gathered`) only
- * those. */
+/* Writes what is verified of the workload's verified rows as float32, array after array, tokens as numbers. The
+ * instance has either all rows of the batch or (`gathered`) only those. */
 bool worker_write_results(const struct instance *instance, bool gathered, const char *path);
 
 #ifdef __cplusplus

@@ -10,8 +10,8 @@ import numpy as np
 
 from workload import Workload, read_workload
 
-# A peer's open: gives the call that is timed, and what makes of its result the arrays that are verified, batch first:
-# [annotations, contexts] for W1, [outputs] for W2, [annotations] for W3 and W4.
+# A peer's open: gives the call that is timed, and what makes of its result the arrays that are verified, batch first: those
+# that the workload names in `judged`.
 Opened = tuple[Callable[[], object], Callable[[object], list[np.ndarray]]]
 
 

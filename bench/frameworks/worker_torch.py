@@ -1,14 +1,20 @@
-"""PyTorch as a peer: worker_torch.py DATA THREADS eager|script.
+"""PyTorch as a peer: worker_torch.py DATA THREADS eager|compiled|padded.
 
 nn.LSTM over time-major input, nn.LSTMCell as decoder, the attention from torch's own operations, a K_a computed once per
-call, which users' code seldom does. Inference mode; the script is frozen and optimised."""
+call, which users' code seldom does. Without gradients. `compiled` is torch.compile for fixed sizes with frozen weights, of the
+whole model or, where there is a loop of many steps, of the step. `padded` is W8 without packed sequences."""
 
+import shutil
+import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from torch_published import Decoder, open_published
 from worker import Opened, serve
 from workload import Workload
 
@@ -121,28 +127,56 @@ def results(w: Workload, outputs: object) -> list[np.ndarray]:
     return [outputs.numpy()] if w.Y else [output.numpy() for output in outputs]
 
 
+def compiler() -> str:
+    """What torch.compile builds with. Ends the process with the reason where it cannot."""
+    found = shutil.which("g++")
+    if not found:
+        sys.exit("torch.compile needs a C++ compiler (no g++ found)")
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        sys.exit("torch.compile needs Python's headers (no Python.h; Debian's package python3-dev has it)")
+    version = subprocess.run([found, "-dumpfullversion"], capture_output=True, text=True, check=True).stdout
+    return f"; torch.compile with g++ {version.strip()}"
+
+
+def compile_model(model: nn.Module) -> nn.Module:
+    """The model with its slow part compiled, for the sizes that come first."""
+    if isinstance(model, Decoder):
+        model.chosen = torch.compile(model.chosen, dynamic=False)
+        return model
+    return torch.compile(model, dynamic=False)
+
+
+def open_first(w: Workload) -> tuple[nn.Module, object, object]:
+    """W1 to W4: as open_published."""
+    model = (Encoder if w.encode_only else Dates if w.Y else Attend)(w)
+    model.load_state_dict(state_dict(w))
+    x = tensor(w.one_hot().transpose(1, 0, 2)).contiguous()
+    return model, x, lambda outputs: results(w, outputs)
+
+
 def main(data: str, threads: str, variant: str) -> None:
     torch.set_num_threads(int(threads))
     torch.set_num_interop_threads(1)
+    name = f"PyTorch {torch.__version__}"
+    if variant == "compiled":
+        from torch._inductor import config as inductor
+
+        name += compiler()
+        inductor.freezing = True
 
     def open_model(w: Workload) -> Opened:
-        model = (Encoder if w.encode_only else Dates if w.Y else Attend)(w)
-        model.load_state_dict(state_dict(w))
+        model, x, made = open_published(w, variant == "padded") if w.published else open_first(w)
         model.eval()
-        x = tensor(w.one_hot().transpose(1, 0, 2)).contiguous()
-        if variant == "script":
-            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(model)))
-            with torch.inference_mode():
-                for _ in range(3):
-                    model(x)
+        if variant == "compiled":
+            model = compile_model(model)
 
         def call() -> object:
-            with torch.inference_mode():
+            with torch.no_grad():
                 return model(x)
 
-        return call, lambda outputs: results(w, outputs)
+        return call, made
 
-    serve(f"PyTorch {torch.__version__}", open_model, data)
+    serve(name, open_model, data)
 
 
 if __name__ == "__main__":

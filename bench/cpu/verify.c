@@ -1,0 +1,101 @@
+/* What of a workload is verified, and by what. */
+#include "workload.h"
+
+#include <math.h>
+
+/* What models of version 1 were always judged by here: 3e-6, and 1e-5 for many positions. */
+static double usual_tolerance(const struct workload *w) {
+  return w->T <= 64 ? 3e-6 : 1e-5;
+}
+
+/* Tokens and their log-probabilities, a row's numbers of each. */
+static int judged_tokens(const struct instance *instance, size_t tokens, size_t logs,
+                         struct judged judged[MOST_JUDGED]) {
+  const struct workload *w = instance->workload;
+  const double tolerance = cuseq_model_tolerance(instance->model, w->T, w->Y, CUSEQ_RESULT_OUTPUTS);
+  judged[0] = (struct judged){.name = "tokens", .tokens = instance->tokens, .row = tokens};
+  judged[1] = (struct judged){"log-probabilities", instance->log_probabilities, NULL, logs, tolerance};
+  return 2;
+}
+
+static int judged_version1(const struct instance *instance, bool all, struct judged judged[MOST_JUDGED]) {
+  const struct workload *w = instance->workload;
+  const size_t T = (size_t)w->T, A = (size_t)workload_annotations(w), Y = w->Y > 0 ? (size_t)w->Y : 1;
+  const double tolerance = usual_tolerance(w);
+  int count = 0;
+  if (w->Y > 0)
+    judged[count++] = (struct judged){"outputs", instance->outputs, NULL, Y * (size_t)w->V, tolerance};
+  else
+    judged[count++] = (struct judged){"annotations", instance->annotations, NULL, T * A, tolerance};
+  if (!w->encode_only && (all || w->Y == 0))
+    judged[count++] = (struct judged){"contexts", instance->contexts, NULL, Y * A, tolerance};
+  if (!w->encode_only && all)
+    judged[count++] = (struct judged){"alphas", instance->alphas, NULL, Y * T, tolerance};
+  return count;
+}
+
+int instance_judged(const struct instance *instance, bool all, struct judged judged[MOST_JUDGED]) {
+  const struct workload *w = instance->workload;
+  const size_t T = (size_t)w->T, A = (size_t)workload_annotations(w), Y = (size_t)w->Y, V = (size_t)w->V;
+  if (w->beams > 0)
+    return judged_tokens(instance, (size_t)w->beams * Y, (size_t)w->beams, judged);
+  if (w->published && w->published->decoder != DECODER_NONE)
+    return judged_tokens(instance, Y, Y, judged);
+  if (w->published && w->published->tagger) {
+    const double tolerance = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_OUTPUTS);
+    judged[0] = (struct judged){"outputs", instance->outputs, NULL, T * V, tolerance};
+    return 1;
+  }
+  if (w->published) {
+    const double tolerance = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_ANNOTATIONS);
+    judged[0] = (struct judged){"annotations", instance->annotations, NULL, T * A, tolerance};
+    return 1;
+  }
+  return judged_version1(instance, all, judged);
+}
+
+/* The largest |got - want| / (tolerance x max(1, |want|)); NaN and a token that differs count as infinite. */
+static double worst_share(const struct judged *got, size_t at, const struct judged *want) {
+  double worst = 0.0;
+  for (size_t i = 0; i < got->row; i++) {
+    if (got->tokens) {
+      worst = got->tokens[at + i] == want->tokens[i] ? worst : INFINITY;
+      continue;
+    }
+    const double value = (double)want->values[i], size = fabs(value) > 1.0 ? fabs(value) : 1.0;
+    const double share = fabs((double)got->values[at + i] - value) / (got->tolerance * size);
+    worst = share <= worst ? worst : isnan(share) ? INFINITY : share;
+  }
+  return worst;
+}
+
+bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst) {
+  const struct workload *w = instance->workload;
+  struct instance reference = {.workload = w,
+                               .model = instance->model,
+                               .x = instance->x,
+                               .ids = instance->ids,
+                               .lengths = instance->lengths};
+  struct judged got[MOST_JUDGED], want[MOST_JUDGED];
+  int32_t rows[VERIFIED_ROWS];
+  *worst = INFINITY;
+  if (instance_call(instance, session, 0, w->B) != CUSEQ_STATUS_OK)
+    return false;
+  instance_make_results(&reference);
+  cuseq_session *slow = instance_open(&reference, "reference", 1, 1);
+  const int count = workload_verified(w, rows), arrays = instance_judged(instance, true, got);
+  instance_judged(&reference, true, want);
+  bool called = slow != NULL;
+  *worst = called ? 0.0 : INFINITY;
+  for (int n = 0; n < count && called; n++) {
+    called = instance_call(&reference, slow, rows[n], 1) == CUSEQ_STATUS_OK;
+    for (int i = 0; i < arrays; i++)
+      *worst = fmax(*worst, worst_share(&got[i], (size_t)rows[n] * got[i].row, &want[i]));
+  }
+  cuseq_session_close(slow);
+  reference.model = NULL; /* these are the instance's */
+  reference.x = NULL;
+  reference.ids = reference.lengths = NULL;
+  instance_free(&reference);
+  return called && *worst <= 1.0;
+}
