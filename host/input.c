@@ -12,11 +12,11 @@ static int32_t row_length(const cuseq_input *input, int32_t b) {
   return input->lengths ? input->lengths[b] : input->time;
 }
 
-/* Not 0 where the exponent is all ones: it, and no other, carries into the sign. */
+/* The sign bit is set where the exponent is all ones: that, and no other, carries into it. */
 static uint32_t beyond_f32(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
-  return ((bits & 0x7fffffffu) + 0x00800000u) & 0x80000000u;
+  return (bits & 0x7fffffffu) + 0x00800000u;
 }
 
 /* Whether all `count` values are finite in float32; written so that it vectorises on any processor, in two
@@ -26,7 +26,7 @@ static bool all_finite_f32(const float *values, size_t count) {
   uint32_t beyond = count % 2 ? beyond_f32(values[count - 1]) : 0;
   for (size_t i = 0; i < count / 2; i++)
     beyond |= beyond_f32(values[i]) | beyond_f32(second[i]);
-  return beyond == 0;
+  return (beyond & 0x80000000u) == 0;
 }
 
 static bool all_finite_f64(const double *values, size_t count) {

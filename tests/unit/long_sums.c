@@ -176,17 +176,19 @@ static void check_cell(const struct cpu_kernels *kernels) {
   const double log2e = 1.44269504088896340736;
   for (size_t i = 0; i < (MANY + 1) * line; i++)
     weights[i] *= (float)(i / (size_t)kernels->width % 4 == 2 ? -2.0 * log2e : -log2e);
-  const struct cpu_cell cell = {.kind = CELL_LSTM,
-                                .weights = weights,
-                                .bias = bias,
-                                .inputs = MANY,
-                                .units = 1,
-                                .blocks = 1,
-                                .activation = CUSEQ_ACTIVATION_TANH,
-                                .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
+  struct cpu_cell cell = {.kind = CELL_LSTM,
+                          .weights = weights,
+                          .bias = bias,
+                          .inputs = MANY,
+                          .units = 1,
+                          .blocks = 1,
+                          .block_size = (MANY + 1) * line,
+                          .activation = CUSEQ_ACTIVATION_TANH,
+                          .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
   struct cpu_cell_step step = {.cell = &cell, .segments = 1, .has_hidden = true, .hot_first = -1};
   struct cpu_cell_row rows[6];
-  step.count[0] = MANY;
+  cell.code = kernels->cell_code(&cell);
+  step.count[0] = step.first[1] = MANY;
   step.count[1] = 1;
   for (int r = 0; r < 6; r++)
     rows[r] = (struct cpu_cell_row){.in = {x, zero}, .state = c, .out = h[r]};

@@ -1,7 +1,5 @@
 #include "backends/cpu/arena.h"
 
-#include "backends/cpu/kernels.h"
-
 enum { ARENA_LINE = 64 };
 
 void *arena_take(struct cpu_arena *arena, size_t count1, size_t count2, size_t size) {
@@ -19,8 +17,4 @@ void *arena_take(struct cpu_arena *arena, size_t count1, size_t count2, size_t s
 
 float *arena_floats(struct cpu_arena *arena, size_t count1, size_t count2) {
   return arena_take(arena, count1, count2, sizeof(float));
-}
-
-size_t arena_padded(int32_t n) {
-  return ((size_t)n + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
 }

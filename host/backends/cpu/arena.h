@@ -3,6 +3,8 @@
 #ifndef CUSEQ_CPU_ARENA_H
 #define CUSEQ_CPU_ARENA_H
 
+#include "backends/cpu/kernels.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +26,8 @@ static inline bool arena_real(const struct cpu_arena *arena) {
 }
 
 /* n rounded up to whole vectors of the widest instruction set. */
-size_t arena_padded(int32_t n);
+static inline size_t arena_padded(int32_t n) {
+  return ((size_t)n + CPU_LANES - 1) / CPU_LANES * CPU_LANES;
+}
 
 #endif

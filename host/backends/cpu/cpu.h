@@ -222,9 +222,8 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t wor
 void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 /* Whether the logits of a head give finite outputs. */
 bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits);
-/* The last activation of a head over `units` logits in whole vectors, which are overwritten: *token receives the
- * argmax, and `out` [units] the outputs where it is not NULL. */
-void output_activate(const struct cpu *cpu, const struct head *head, float *logits, float *out,
-                     int32_t *token);
+/* The last activation of a head: `out` [units] from logits in whole vectors, which are overwritten, and whose largest is
+ * number `best`. */
+void output_activate(const struct cpu *cpu, const struct head *head, float *logits, int32_t best, float *out);
 
 #endif

@@ -13,6 +13,8 @@ struct run {
   float *log_outputs; /* [rows, V] of a search's step; else NULL */
   const struct decoder_structure *decoder;
   struct cpu_tile tile;
+  struct cpu_cell_step
+      steps[STRUCTURE_MAX_DECODER_LAYERS];       /* how each layer's cell puts its input together */
   bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
   bool output;                                   /* someone wants the outputs or tokens */
 };
@@ -148,6 +150,37 @@ static void token_set(struct run *run, int32_t i, int32_t token) {
   worker->token[i] = token;
 }
 
+/* How the cell of a layer puts its input together. */
+static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
+  const struct structure *s = run->cpu->structure;
+  const struct decoder_layer *layer = &run->decoder->layers[l];
+  struct cpu_cell_step step = {.cell = &run->cpu->weights.decoder[l].cell, .hot_first = -1};
+  int32_t at = 0;
+  for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
+    const enum part part = run->decoder->reads.list[p];
+    const int32_t width = structure_part_width(s, part);
+    if (part == PART_TOKEN && run->decoder->embedding_units == 0) {
+      step.hot_first = at;
+    } else {
+      step.first[step.segments] = at;
+      step.count[step.segments++] = width;
+    }
+    at += width;
+  }
+  if (l > 0) {
+    step.count[step.segments++] = run->decoder->layers[l - 1].cell.units;
+    at = run->decoder->layers[l - 1].cell.units;
+  }
+  if (layer->reads_context) {
+    step.first[step.segments] = at;
+    step.count[step.segments++] = s->attention.context_width;
+  }
+  step.first[step.segments] = step.cell->inputs;
+  step.count[step.segments] = layer->cell.units;
+  step.has_hidden = true;
+  return step;
+}
+
 static void run_begin(struct run *run, const struct cpu_call *call) {
   struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
@@ -162,8 +195,10 @@ static void run_begin(struct run *run, const struct cpu_call *call) {
       memset(worker->one_hot + (size_t)i * cpu->token_stride, 0, cpu->token_stride * sizeof(float));
     token_set(run, i, d->previous ? d->previous[worker->number[i]] : 0);
   }
-  for (int32_t l = 0; l < run->decoder->count; l++)
+  for (int32_t l = 0; l < run->decoder->count; l++) {
+    run->steps[l] = step_of(run, l);
     layer_begin(run, l);
+  }
   fed_begin(run);
   run->output = d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||
                 (run->decoder->feedback == FEEDBACK_OUTPUT && !d->targets);
@@ -194,44 +229,15 @@ static void run_attend_before(struct run *run, int32_t y, int32_t count) {
   run_attend(run, y, count, worker->pointers);
 }
 
-/* How the cell of a layer puts its input together. */
-static struct cpu_cell_step step_of(const struct run *run, int32_t l, int32_t y) {
-  const struct structure *s = run->cpu->structure;
-  const struct decoder_layer *layer = &run->decoder->layers[l];
-  struct cpu_cell_step step = {.cell = &run->cpu->weights.decoder[l].cell, .hot_first = -1};
-  int32_t at = 0;
-  for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
-    const enum part part = run->decoder->reads.list[p];
-    const int32_t width = structure_part_width(s, part);
-    if (part == PART_TOKEN && run->decoder->embedding_units == 0) {
-      step.hot_first = at;
-    } else {
-      step.first[step.segments] = at;
-      step.count[step.segments++] = width;
-    }
-    at += width;
-  }
-  if (l > 0) {
-    step.count[step.segments++] = run->decoder->layers[l - 1].cell.units;
-    at = run->decoder->layers[l - 1].cell.units;
-  }
-  if (layer->reads_context) {
-    step.first[step.segments] = at;
-    step.count[step.segments++] = s->attention.context_width;
-  }
-  step.count[step.segments] = layer->cell.units;
-  step.has_hidden = y > 0 || !run->zero_state[l];
-  return step;
-}
-
 static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   const struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
   const struct decoder_layer *layer = &run->decoder->layers[l];
   const size_t S = (size_t)layer->cell.units, Y = (size_t)run->decoding->steps;
   const bool last = l == run->decoder->count - 1;
-  const struct cpu_cell_step step = step_of(run, l, y);
+  struct cpu_cell_step *step = &run->steps[l];
   struct cpu_cell_row *rows = worker->rows[0];
+  step->has_hidden = y > 0 || !run->zero_state[l];
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
     int32_t s = 0;
@@ -252,7 +258,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
     if (last && run->decoding->states && !layer->residual)
       rows[n].copy = run->decoding->states + ((size_t)worker->number[i] * Y + (size_t)y) * S;
   }
-  cpu->kernels->cell_step(&step, rows, count);
+  cpu->kernels->cell_step(step, rows, count);
 }
 
 /* A residual layer gives its state and what it read of the layer below. */
@@ -332,23 +338,25 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
     const size_t at = (size_t)worker->number[i] * Y + (size_t)y;
-    /* logarithms are made of the logits: of a probability that vanishes there is none */
     float *logits = ends[(layers - 1) & 1] + (size_t)n * cpu->read_stride;
-    float *logs =
-        run->log_outputs ? run->log_outputs + at * V : ends[layers & 1] + (size_t)n * cpu->read_stride;
-    int32_t token;
+    const int32_t token = cpu->kernels->argmax(logits, head->units),
+                  next = d->targets ? d->targets[at] : token;
     if (!output_finite(cpu, head, logits)) {
       run_check_states(run, i, y + 1);
       cpu_note(cpu, (size_t)worker->number[i], y + 1, BACKEND_STAGE_OUTPUTS);
     }
-    if (run->log_outputs || d->log_probabilities)
-      cpu->kernels->log_softmax(logits, head->units, logs);
-    output_activate(cpu, head, logits, d->outputs ? d->outputs + at * V : NULL, &token);
+    if (run->log_outputs || d->log_probabilities) {
+      /* logarithms are made of the logits: of a probability that vanishes there is none */
+      const float top = logits[token], log_sum = cpu->kernels->log_sum(logits, head->units, top);
+      if (run->log_outputs)
+        cpu->kernels->log_softmax(logits, head->units, top, log_sum, run->log_outputs + at * V);
+      if (d->log_probabilities)
+        d->log_probabilities[at] = logits[next] - top - log_sum;
+    }
+    if (d->outputs)
+      output_activate(cpu, head, logits, token, d->outputs + at * V);
     if (d->tokens)
       d->tokens[at] = token;
-    const int32_t next = d->targets ? d->targets[at] : token;
-    if (d->log_probabilities)
-      d->log_probabilities[at] = logs[next];
     token_set(run, i, next);
   }
 }

@@ -16,6 +16,7 @@ struct sweep {
   float *projected;     /* [PROJECTED_ROWS][4 x units_stride] */
   int32_t ahead;        /* steps that are projected at a time; 0: none is */
   int32_t direction;
+  size_t offset; /* of the direction's states among those of all layers, of one row */
   int32_t count;
   int32_t active;
   int32_t done;     /* steps */
@@ -94,15 +95,15 @@ static void sweep_begin_row(struct sweep *sweep, struct cpu_worker *worker, int3
   const size_t b = (size_t)sweep->order[i], t = (size_t)position(sweep, i), d = (size_t)sweep->direction;
   const size_t H = (size_t)sweep->cell->units, A = (size_t)structure->encoder.width;
   /* the caller's states are a block [B,H] for each direction of each layer */
-  const size_t block = (size_t)final_offset(structure, call->layer, sweep->direction) * (size_t)input->batch;
-  const float *h = input->initial_h ? input->initial_h + block + b * H : cpu->zeros;
-  const float *c = input->initial_c ? input->initial_c + block + b * H : cpu->zeros;
+  const size_t block = sweep->offset * (size_t)input->batch;
   struct cpu_cell_row *row = &sweep->rows[i];
   *row = (struct cpu_cell_row){.state = worker->states[d] + (size_t)i * cpu->units_stride};
   row->gates = worker->gates[d] ? worker->gates[d] + (size_t)i * 4 * arena_padded(sweep->cell->units) : NULL;
-  row->in[sweep->step.segments] = h;
+  row->in[sweep->step.segments] = input->initial_h ? input->initial_h + block + b * H : cpu->zeros;
   memset(row->state, 0, cpu->units_stride * sizeof(float));
-  memcpy(row->state, cell_has_c(sweep->cell->kind) ? c : h, H * sizeof(float));
+  const float *kept = cell_has_c(sweep->cell->kind) ? input->initial_c : input->initial_h;
+  if (kept)
+    memcpy(row->state, kept + block + b * H, H * sizeof(float));
   const bool finishes = layer_finishes(sweep->layer);
   const size_t beside =
       sweep->layer->direction == LAYER_BIDIRECTIONAL && d == 1 ? (size_t)sweep->layer->cells[0].units : 0;
@@ -136,6 +137,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
                           .projected = worker->projected[direction],
                           .ahead = ahead,
                           .direction = direction,
+                          .offset = (size_t)final_offset(cpu->structure, call->layer, direction),
                           .count = tile.count,
                           .active = tile.count,
                           .skip_hidden = !input->initial_h,
@@ -148,6 +150,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
                                        .hot_first = gathered ? 0 : -1,
                                        .started = ahead > 0};
   sweep->step.count[0] = cell->inputs;
+  sweep->step.first[segments] = cell->inputs;
   sweep->step.count[segments] = cell->units;
   if (call->layer > 0)
     sweep->advance_in = sign * (ptrdiff_t)layer_position(&cpu->structure->encoder.layers[call->layer - 1]);
@@ -221,7 +224,7 @@ static void sweep_end(const struct sweep *sweep) {
   struct cpu *cpu = call->cpu;
   const cuseq_encoding *encoding = call->encoding;
   const size_t H = (size_t)sweep->cell->units, d = (size_t)sweep->direction, B = (size_t)call->input->batch;
-  const size_t offset = (size_t)final_offset(cpu->structure, call->layer, sweep->direction);
+  const size_t offset = sweep->offset;
   for (int32_t i = 0; i < sweep->count; i++) {
     const size_t b = (size_t)sweep->order[i];
     const float *h = sweep->rows[i].out,

@@ -46,6 +46,8 @@ struct cpu_cell {
   int32_t inputs;
   int32_t units;
   int32_t blocks;
+  size_t block_size; /* a block's weights, in floats */
+  int32_t code;      /* which of the kernels' code is made for it: what cell_code() said */
   cuseq_activation activation;
   cuseq_activation recurrent_activation;
 };
@@ -53,11 +55,12 @@ struct cpu_cell {
 enum { CPU_SEGMENTS = STRUCTURE_MAX_PARTS + 2 };
 
 /* How a step's input is put together: sums = bias + (a gathered row) + sum over segments of in[s] . weight rows; and
- * where `has_hidden`, in[segments] is the previous hidden state. */
+ * where `has_hidden`, in[segments] is the previous hidden state, whose weights come behind those of all inputs. */
 struct cpu_cell_step {
   const struct cpu_cell *cell;
   int32_t segments;
-  int32_t first[CPU_SEGMENTS]; /* the segment's first row of the weights */
+  int32_t
+      first[CPU_SEGMENTS]; /* the segment's first row of the weights; of the hidden state the cell's inputs */
   int32_t count[CPU_SEGMENTS]; /* of the hidden state too */
   bool has_hidden;
   int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
@@ -92,6 +95,9 @@ struct cpu_kernels {
   const char *name; /* "AVX-512", "AVX2", "portable" */
   int32_t width; /* floats in a vector                                                                    */
 
+  /* `code` of a cell that has everything else but its weights. */
+  int32_t (*cell_code)(const struct cpu_cell *cell);
+
   /* One time step of `count` rows. */
   void (*cell_step)(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count);
 
@@ -110,8 +116,12 @@ struct cpu_kernels {
   /* x = exp(x), the same way: what the softmaxes use. */
   void (*exponential)(float *x, int32_t count);
 
-  /* out [count] = log(softmax(x [count])), the same way as softmax. */
-  void (*log_softmax)(float *x, int32_t count, float *out);
+  /* The logarithm of the sum of exp(x - top) over x [count], of which `top` is the largest: log(softmax(x)) is
+   * (x - top) - log_sum. Whole vectors are read. */
+  float (*log_sum)(const float *x, int32_t count, float top);
+
+  /* out [count] = (x - top) - log_sum, out unpadded. Whole vectors are read. */
+  void (*log_softmax)(const float *x, int32_t count, float top, float log_sum, float *out);
 
   /* out [count] = softmax(x [count]), out unpadded, may be x. x is read and overwritten in whole vectors;
    * what lies past count is ignored. */

@@ -3,18 +3,17 @@
 
 #include <string.h>
 
-void output_activate(const struct cpu *cpu, const struct head *head, float *logits, float *out,
-                     int32_t *token) {
+void output_activate(const struct cpu *cpu, const struct head *head, float *logits, int32_t best,
+                     float *out) {
   const cuseq_activation last = head->layers.layers[head->layers.count - 1].activation;
-  *token = cpu->kernels->argmax(logits, head->units);
-  if (!out)
-    return;
-  if (last == CUSEQ_ACTIVATION_SOFTMAX)
+  if (last == CUSEQ_ACTIVATION_SOFTMAX) {
     cpu->kernels->softmax(logits, head->units, out);
-  else if (last == CUSEQ_ACTIVATION_LOG_SOFTMAX)
-    cpu->kernels->log_softmax(logits, head->units, out);
-  else if (out != logits)
+  } else if (last == CUSEQ_ACTIVATION_LOG_SOFTMAX) {
+    const float top = logits[best];
+    cpu->kernels->log_softmax(logits, head->units, top, cpu->kernels->log_sum(logits, head->units, top), out);
+  } else {
     memcpy(out, logits, (size_t)head->units * sizeof *out);
+  }
 }
 
 bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits) {
@@ -71,12 +70,12 @@ static void head_run(struct cpu *cpu, struct cpu_worker *worker, int32_t number,
             worker->query, cpu->read_stride);
   for (int32_t n = 0; n < count; n++) {
     float *logits = worker->chained + (size_t)n * cpu->read_stride;
-    int32_t token;
+    const int32_t token = cpu->kernels->argmax(logits, head->units);
     if (!output_finite(cpu, head, logits))
       cpu_note(cpu, at[n] / (size_t)d->steps, 1, BACKEND_STAGE_OUTPUTS);
-    output_activate(cpu, head, logits,
-                    d->outputs ? d->outputs + at[n] * (size_t)output->width + (size_t)head->offset : NULL,
-                    &token);
+    if (d->outputs)
+      output_activate(cpu, head, logits, token,
+                      d->outputs + at[n] * (size_t)output->width + (size_t)head->offset);
     if (d->tokens)
       d->tokens[at[n] * (size_t)output->count + (size_t)number] = token;
   }

@@ -116,8 +116,10 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
                               .inputs = cell->inputs,
                               .units = H,
                               .blocks = (H + width - 1) / width,
+                              .block_size = block,
                               .activation = cell->activation,
                               .recurrent_activation = cell->recurrent_activation};
+  packed->code = cpu->kernels->cell_code(packed);
   float *to = arena_floats(arena, (size_t)packed->blocks, block);
   float *bias = arena_floats(arena, (size_t)packed->blocks, 4 * (size_t)width);
   packed->weights = to;
@@ -144,7 +146,9 @@ static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, s
                              cuseq_activation activation, struct cpu_arena *arena, struct cpu_chain *chain) {
   const struct matrix matrix = {dense->kernel, dense->transposed ? 1 : (size_t)dense->units,
                                 dense->transposed ? (size_t)dense->inputs : 1};
-  chain->activation[chain->count] = activation;
+  const bool is_over_all =
+      activation == CUSEQ_ACTIVATION_SOFTMAX || activation == CUSEQ_ACTIVATION_LOG_SOFTMAX;
+  chain->activation[chain->count] = is_over_all ? CUSEQ_ACTIVATION_LINEAR : activation;
   dense_pack(cpu, matrix, dense->bias, dense->inputs, dense->units, scale, arena,
              &chain->layers[chain->count]);
   chain->count++;

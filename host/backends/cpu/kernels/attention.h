@@ -362,7 +362,7 @@ static enum cpu_attended kernel_attend(const float *a, size_t stride, int32_t co
     v_store(e + t, v_load(e + t) * factor);
   if (!(sum < __builtin_inff()))
     return CPU_ATTENDED_ENERGIES;
-  return v_sum(trace) == 0.0f ? CPU_ATTENDED : CPU_ATTENDED_CONTEXT;
+  return v_any_nan(trace) ? CPU_ATTENDED_CONTEXT : CPU_ATTENDED;
 }
 
 #endif

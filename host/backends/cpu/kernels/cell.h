@@ -48,13 +48,6 @@ INLINE int sum_of(const enum update update, const int g, const bool hidden) {
 /* The largest number of vectors that a block of rows accumulates: rows x 4 sums. */
 enum { SUMS = 4, BLOCK_ROWS = ROWS_OF_4 };
 
-/* A block's weights: first those of the inputs, then those of the hidden state. */
-INLINE size_t block_floats(const enum update update, const struct cpu_cell *cell) {
-  return ((size_t)cell->inputs * (size_t)input_gates(update) +
-          (size_t)cell->units * (size_t)hidden_gates(update)) *
-         LANES;
-}
-
 /* The update of a block of units in two parts, so that the second parts of all rows can follow the first parts of
  * all: a part is one long chain of dependent operations, and the processor looks ahead only so far. The first
  * leaves in `state` what the cell keeps beside h, the second gives h. */
@@ -235,7 +228,7 @@ INLINE void cell_segment(const int R, const int P, const bool wide, const enum u
   UNROLL
   for (int r = 0; r < R; r++)
     in[r] = rows[r].in[s];
-  if (*ahead) {
+  if (wide && *ahead) { /* cells of one block of sums are too small for it */
     cell_accumulate_blocks(R, P, wide, true, update, hidden, acc, weights, size, step->count[s], in, *ahead);
     *ahead += (size_t)step->count[s] * CPU_LANES;
   } else {
@@ -258,18 +251,16 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
                        const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
                        const float *ahead) {
   const struct cpu_cell *cell = step->cell;
-  const size_t size = block_floats(update, cell);
+  const size_t size = cell->block_size;
   const float *weights = cell->weights + (size_t)block * size;
   const float *hidden = weights + (size_t)cell->inputs * (size_t)input_gates(update) * LANES;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
   cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
   /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel it. */
   const int32_t alike = step->segments + (is_lstm(update) && step->has_hidden);
-  for (int32_t s = 0; s < alike; s++) {
-    const int32_t row = s < step->segments ? step->first[s] : cell->inputs;
+  for (int32_t s = 0; s < alike; s++)
     cell_segment(R, P, wide, update, false, acc, step, rows, s,
-                 weights + (size_t)row * (size_t)input_gates(update) * LANES, size, &ahead);
-  }
+                 weights + (size_t)step->first[s] * (size_t)input_gates(update) * LANES, size, &ahead);
   if (!is_lstm(update) && step->has_hidden)
     cell_segment(R, P, wide, update, true, acc, step, rows, step->segments, hidden, size, &ahead);
   UNROLL
@@ -350,16 +341,17 @@ static enum update cell_update(const struct cpu_cell *cell) {
   return !cell->reset_after ? UPDATE_GRU_BEFORE : tanh && sigmoid ? UPDATE_GRU_SIGMOID_TANH : UPDATE_GRU_ANY;
 }
 
-/* The code for a cell. */
-static cell_blocks *cell_choose(const struct cpu_cell *cell) {
-  static cell_blocks *const blocks[][2] = {
-      [UPDATE_LSTM_SIGMOID_TANH] = {narrow_lstm_sigmoid_tanh, wide_lstm_sigmoid_tanh},
-      [UPDATE_LSTM_CLIP_TANH] = {narrow_lstm_clip_tanh, wide_lstm_clip_tanh},
-      [UPDATE_LSTM_ANY] = {wide_lstm_any, wide_lstm_any},
-      [UPDATE_GRU_SIGMOID_TANH] = {narrow_gru_sigmoid_tanh, wide_gru_sigmoid_tanh},
-      [UPDATE_GRU_ANY] = {wide_gru_any, wide_gru_any},
-      [UPDATE_GRU_BEFORE] = {wide_gru_before, wide_gru_before}};
-  return blocks[cell_update(cell)][cell->inputs > SUM_TERMS || cell->units > SUM_TERMS];
+/* The code for a cell, by its update and by whether a segment may have more terms than one block of sums. */
+static cell_blocks *const cell_codes[][2] = {
+    [UPDATE_LSTM_SIGMOID_TANH] = {narrow_lstm_sigmoid_tanh, wide_lstm_sigmoid_tanh},
+    [UPDATE_LSTM_CLIP_TANH] = {narrow_lstm_clip_tanh, wide_lstm_clip_tanh},
+    [UPDATE_LSTM_ANY] = {wide_lstm_any, wide_lstm_any},
+    [UPDATE_GRU_SIGMOID_TANH] = {narrow_gru_sigmoid_tanh, wide_gru_sigmoid_tanh},
+    [UPDATE_GRU_ANY] = {wide_gru_any, wide_gru_any},
+    [UPDATE_GRU_BEFORE] = {wide_gru_before, wide_gru_before}};
+
+static int32_t kernel_cell_code(const struct cpu_cell *cell) {
+  return 2 * (int32_t)cell_update(cell) + (cell->inputs > SUM_TERMS || cell->units > SUM_TERMS);
 }
 
 /* Weights from this size on do not stay in the second-level cache from step to step: the next block is
@@ -389,20 +381,18 @@ static void gru_before_end(const struct cpu_cell *cell, const struct cpu_cell_ro
 static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
                              int32_t count) {
   const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_choose(cell);
-  const size_t size = block_floats(cell_update(cell), cell);
+  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  const size_t size = cell->block_size;
   const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
   const bool fetch = (size_t)cell->blocks * size * sizeof(float) >= FETCH_WEIGHTS;
-  const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
-  const int32_t share = count / groups, larger = count % groups; /* even shares: 32 rows are 6 6 5 5 5 5 */
-  for (int32_t block = 0; block < cell->blocks; block++) {
+  const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  /* even shares: 32 rows are 6 6 5 5 5 5 */
+  const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
+  int32_t block = 0;
+  for (int32_t left; count == 1 && (left = cell->blocks - block) > 1; block += left == 3 ? 3 : 2)
+    blocks(step, rows, left == 3 ? -3 : -2, block, NULL);
+  for (; block < cell->blocks; block++) {
     const float *weights = cell->weights + (size_t)block * size;
-    if (count == 1 && block + 1 < cell->blocks) {
-      const int32_t here = cell->blocks - block == 3 ? 3 : 2;
-      blocks(step, rows, -here, block, NULL);
-      block += here - 1;
-      continue;
-    }
     const float *next = block + 1 < cell->blocks ? weights + size : cell->weights;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
@@ -419,7 +409,7 @@ static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_
 /* A block of units of R rows of cell_project(). */
 INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
                           const struct cpu_cell_row *rows, int32_t block) {
-  const size_t size = block_floats(update, cell);
+  const size_t size = cell->block_size;
   const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
   const size_t at = (size_t)block * SUMS * LANES;
   vf acc[BLOCK_ROWS][SUMS];

@@ -66,9 +66,10 @@ INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUM
     acc[r][n] = block_sum_total(&blocks[r][n]);
 }
 
-/* V vectors of columns of R rows. */
-INLINE void dense_block(const int R, const int V, const int Q, const float *weights, const float *bias,
-                        int32_t inputs, const float *const *in, float *out, size_t out_stride) {
+/* V vectors of columns of R rows; `wide`: there may be more inputs than one block has. */
+INLINE void dense_block(const int R, const int V, const int Q, const bool wide, const float *weights,
+                        const float *bias, int32_t inputs, const float *const *in, float *out,
+                        size_t out_stride) {
   vf acc[DENSE_ROWS][DENSE_SUMS];
   const float *x[DENSE_ROWS];
   UNROLL
@@ -82,9 +83,9 @@ INLINE void dense_block(const int R, const int V, const int Q, const float *weig
       acc[r][n] = v_load(bias + n / Q * LANES);
     else
       acc[r][n] = v_set(0.0f);
-  const int32_t first = inputs < Q * SUM_TERMS ? inputs : Q * SUM_TERMS;
+  const int32_t first = !wide || inputs < Q * SUM_TERMS ? inputs : Q * SUM_TERMS;
   dense_inputs(R, V, Q, acc, weights, x, 0, first);
-  if (first < inputs)
+  if (wide && first < inputs)
     dense_more(R, V, Q, acc, weights, x, first, inputs);
   UNROLL
   for (int r = 0; r < R; r++)
@@ -100,44 +101,49 @@ INLINE void dense_block(const int R, const int V, const int Q, const float *weig
 }
 
 /* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. */
-#define DENSE_GROUP(name, V, Q, most)                                                                        \
+#define DENSE_GROUP(name, V, Q, most, wide)                                                                  \
   static void name(const float *weights, const float *bias, int32_t inputs, const float *const *in,          \
                    int32_t count, float *out, size_t out_stride) {                                           \
-    const int32_t groups = (count + (most)-1) / (most);                                                      \
+    const int32_t groups = count <= (most) ? 1 : (count + (most)-1) / (most);                                \
     for (int32_t group = 0, first = 0; group < groups; group++) {                                            \
-      const int32_t rows = (count - first + groups - group - 1) / (groups - group);                          \
+      const int32_t rows = groups == 1 ? count : (count - first + groups - group - 1) / (groups - group);    \
       const float *const *x = in + first;                                                                    \
       float *y = out + (size_t)first * out_stride;                                                           \
       first += rows;                                                                                         \
       switch (rows) {                                                                                        \
-        DENSE_CASE(1, V, Q, most)                                                                            \
-        DENSE_CASE(2, V, Q, most)                                                                            \
-        DENSE_CASE(3, V, Q, most)                                                                            \
-        DENSE_CASE(4, V, Q, most)                                                                            \
-        DENSE_CASE(5, V, Q, most)                                                                            \
-        DENSE_CASE(6, V, Q, most)                                                                            \
+        DENSE_CASE(1, V, Q, most, wide)                                                                      \
+        DENSE_CASE(2, V, Q, most, wide)                                                                      \
+        DENSE_CASE(3, V, Q, most, wide)                                                                      \
+        DENSE_CASE(4, V, Q, most, wide)                                                                      \
+        DENSE_CASE(5, V, Q, most, wide)                                                                      \
+        DENSE_CASE(6, V, Q, most, wide)                                                                      \
       }                                                                                                      \
     }                                                                                                        \
   }
-#define DENSE_CASE(R, V, Q, most)                                                                            \
+#define DENSE_CASE(R, V, Q, most, wide)                                                                      \
   case (R) <= (most) ? (R):                                                                                  \
-    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, weights, bias, inputs, x, y, out_stride);              \
+    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, wide, weights, bias, inputs, x, y, out_stride);        \
     break;
 
-DENSE_GROUP(dense_of_4, 4, 1, ROWS_OF_4)
-DENSE_GROUP(dense_of_2, 2, PARTS_OF_2, ROWS_OF_2)
-DENSE_GROUP(dense_of_1, 1, PARTS_OF_1, ROWS_OF_1)
+/* Sums of one block have code of their own, so that small layers pay nothing for large ones. */
+DENSE_GROUP(narrow_of_4, 4, 1, ROWS_OF_4, false)
+DENSE_GROUP(narrow_of_2, 2, PARTS_OF_2, ROWS_OF_2, false)
+DENSE_GROUP(narrow_of_1, 1, PARTS_OF_1, ROWS_OF_1, false)
+DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true)
+DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true)
+DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
 
 static void kernel_dense(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
                          size_t out_stride) {
   const float *weights = dense->weights;
+  const bool wide = dense->inputs > SUM_TERMS;
   int32_t vectors = (dense->units + LANES - 1) / LANES;
   for (int32_t done = 0; done < vectors;) {
     const int32_t left = vectors - done, here = left >= 4 ? 4 : left >= 2 ? 2 : 1;
     void (*group)(const float *, const float *, int32_t, const float *const *, int32_t, float *, size_t) =
-        here == 4   ? dense_of_4
-        : here == 2 ? dense_of_2
-                    : dense_of_1;
+        here == 4   ? (wide ? wide_of_4 : narrow_of_4)
+        : here == 2 ? (wide ? wide_of_2 : narrow_of_2)
+                    : (wide ? wide_of_1 : narrow_of_1);
     group(weights, dense->bias + done * LANES, dense->inputs, in, count, out + done * LANES, out_stride);
     weights += (size_t)dense->inputs * (size_t)here * LANES;
     done += here;

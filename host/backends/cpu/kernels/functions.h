@@ -248,7 +248,7 @@ INLINE float exponentials_of(float *x, int32_t count) {
   return v_sum(block_sum_total(&blocks));
 }
 
-/* Zeros, and NaN where x is not finite: added up they tell whether anything was. */
+/* Zeros, and NaN where x or one before it was not finite. */
 INLINE vf v_trace(vf x, vf trace) {
   return v_fma(x, v_set(0.0f), trace);
 }
@@ -259,10 +259,9 @@ static bool kernel_finite(const float *x, int32_t count, bool softmax) {
   int32_t i = 0;
   for (; i + LANES <= count; i += LANES)
     trace = v_trace(v_at_least(lowest, v_load(x + i)), trace);
-  bool finite = v_sum(trace) == 0.0f;
-  for (; i < count; i++) /* one by one: what lies behind may be another thread's */
-    finite = finite && (softmax ? x[i] : fabsf(x[i])) <= FLT_MAX;
-  return finite;
+  if (i < count) /* and no more: what lies behind may be another thread's */
+    trace = v_trace(v_at_least(lowest, v_load_first(x + i, count - i)), trace);
+  return !v_any_nan(trace);
 }
 
 static void kernel_softmax(float *x, int32_t count, float *out) {
@@ -274,19 +273,32 @@ static void kernel_softmax(float *x, int32_t count, float *out) {
     v_store_first(out + i, count - i, v_load(x + i) * factor);
 }
 
-static void kernel_log_softmax(float *x, int32_t count, float *out) {
-  const float largest = largest_of(x, count);
+/* Lanes are added up for some vectors only: as many as do not cost the sum more than its first rounding or two. */
+enum { LOG_SUM_VECTORS = 8 };
+
+static float kernel_log_sum(const float *x, int32_t count, float top) {
+  const vf largest = v_set(top);
   double sum = 0.0;
-  for (int32_t i = 0; i < count; i += LANES) {
-    vf e = v_exp(v_load(x + i) - v_set(largest));
-    sum += (double)v_sum(count - i < LANES ? v_first(count - i, e, v_set(0.0f)) : e);
+  for (int32_t first = 0; first < count; first += LOG_SUM_VECTORS * LANES) {
+    const int32_t end = count - first < LOG_SUM_VECTORS * LANES ? count : first + LOG_SUM_VECTORS * LANES;
+    vf block = v_set(0.0f);
+    int32_t i = first;
+    for (; i + LANES <= end; i += LANES)
+      block += v_exp(v_load(x + i) - largest);
+    if (i < end)
+      block += v_first(end - i, v_exp(v_load(x + i) - largest), v_set(0.0f));
+    sum += (double)v_sum(block);
   }
-  const vf top = v_set(largest), less = v_set((float)log(sum));
+  return (float)log(sum);
+}
+
+static void kernel_log_softmax(const float *x, int32_t count, float top, float log_sum, float *out) {
+  const vf largest = v_set(top), less = v_set(log_sum);
   for (int32_t i = 0; i < count; i += LANES)
     if (count - i >= LANES)
-      v_store(out + i, v_load(x + i) - top - less);
+      v_store(out + i, v_load(x + i) - largest - less);
     else
-      v_store_first(out + i, count - i, v_load(x + i) - top - less);
+      v_store_first(out + i, count - i, v_load(x + i) - largest - less);
 }
 
 static int32_t kernel_argmax(const float *x, int32_t count) {

@@ -155,6 +155,19 @@ INLINE vf v_first(int32_t n, vf x, vf other) {
 #endif
 }
 
+/* Loads the first n lanes, 0 < n < LANES, and looks at nothing else; the others are zero. */
+INLINE vf v_load_first(const float *p, int32_t n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+#elif defined(__AVX2__)
+  return _mm256_maskload_ps(p, (__m256i)(v_iota() < n));
+#else
+  float lanes[LANES] = {0};
+  memcpy(lanes, p, (size_t)n * sizeof *p);
+  return v_load(lanes);
+#endif
+}
+
 /* Stores the first n lanes, 0 < n < LANES, and touches nothing else. */
 INLINE void v_store_first(float *p, int32_t n, vf x) {
 #if defined(__AVX512F__)
@@ -165,6 +178,17 @@ INLINE void v_store_first(float *p, int32_t n, vf x) {
   float lanes[LANES];
   v_store(lanes, x);
   memcpy(p, lanes, (size_t)n * sizeof *p);
+#endif
+}
+
+INLINE int v_any_nan(vf x) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
+#else
+  vi differs = x != x;
+  return (differs[0] | differs[1] | differs[2] | differs[3]) != 0;
 #endif
 }
 

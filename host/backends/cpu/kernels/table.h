@@ -8,11 +8,13 @@
 const struct cpu_kernels CPU_KERNELS = {
     .name = CPU_KERNELS_NAME,
     .width = LANES,
+    .cell_code = kernel_cell_code,
     .cell_step = kernel_cell_step,
     .cell_project = kernel_cell_project,
     .dense = kernel_dense,
     .activate = kernel_activate,
     .exponential = kernel_exponential,
+    .log_sum = kernel_log_sum,
     .log_softmax = kernel_log_softmax,
     .softmax = kernel_softmax,
     .argmax = kernel_argmax,
