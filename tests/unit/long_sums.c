@@ -116,7 +116,7 @@ static void check_dense(const struct cpu_kernels *kernels) {
     float *bias = equal_numbers(64, 0.0f), *out = equal_numbers(64, 0.0f);
     const struct cpu_dense dense = {.weights = weights, .bias = bias, .inputs = MANY, .units = units};
     const float *const in[] = {x};
-    kernels->dense(&dense, in, 1, out, 64);
+    kernels->dense(&dense, in, 1, out, 64, false);
     expect_sum(kernels, "dense", (double)out[units - 1], (double)TERM * MANY);
     free(weights);
     free(x);

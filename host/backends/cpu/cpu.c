@@ -20,34 +20,43 @@ static void cpu_close(void *state) {
   free(cpu);
 }
 
-/* Asks for large pages where there is room for some: weights of megabytes are walked through for every step.
- * A hint; without them all is the same. */
-static void use_large_pages(char *memory, size_t size) {
+/* From this size on weights are walked through faster where they lie in large pages, and a page that is not full costs
+ * little beside them. */
+enum { LARGE_PAGE = 2 << 20, LARGE_FROM = 768 << 10 };
+
+/* Zeroed memory whose pages are not touched before they are used, with its beginning on a line, or on a large page where
+ * it is that large: what it begins with, the weights, is walked through for every step. That the pages are large is a
+ * hint; without them all is the same. */
+static char *memory_take(struct cpu *cpu, size_t size) {
+  const size_t line = 64;
 #ifdef MADV_HUGEPAGE
-  const size_t page = (size_t)2 << 20;
-  const size_t before = (page - (uintptr_t)memory % page) % page;
-  if (size >= before + 2 * page)
-    madvise(memory + before, (size - before) / page * page, MADV_HUGEPAGE);
+  const size_t start = size >= LARGE_FROM ? LARGE_PAGE : line;
 #else
-  (void)memory;
-  (void)size;
+  const size_t start = line;
 #endif
+  const size_t whole = (size + start - 1) / start * start;
+  cpu->memory = calloc(1, whole + start);
+  if (!cpu->memory)
+    return NULL;
+  char *base = (char *)cpu->memory + (start - (uintptr_t)cpu->memory % start) % start;
+#ifdef MADV_HUGEPAGE
+  if (start == LARGE_PAGE)
+    madvise(base, whole, MADV_HUGEPAGE);
+#endif
+  return base;
 }
 
-/* Adds up, allocates zeroed memory (pages that no call reaches are never touched), cuts it up and packs. */
+/* Adds up, allocates, cuts it up and packs. */
 static cuseq_status cpu_fill(struct cpu *cpu) {
-  const size_t line = 64;
   struct cpu_arena arena = {0};
   weights_pack(cpu, &arena);
   workspace_take(cpu, &arena);
-  if (!arena.overflow && arena.used <= SIZE_MAX / 2)
-    cpu->memory = calloc(1, arena.used + line);
-  if (!cpu->memory)
+  char *base = !arena.overflow && arena.used <= SIZE_MAX / 2 ? memory_take(cpu, arena.used) : NULL;
+  if (!base)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (%zu MB for max_batch %d, max_time %d)",
                      arena.used >> 20, (int)cpu->limits.batch, (int)cpu->limits.time);
-  use_large_pages(cpu->memory, arena.used);
-  arena = (struct cpu_arena){.base = (char *)cpu->memory + (line - (uintptr_t)cpu->memory % line) % line};
+  arena = (struct cpu_arena){.base = base};
   weights_pack(cpu, &arena);
   workspace_take(cpu, &arena);
   return CUSEQ_STATUS_OK;
@@ -173,6 +182,7 @@ static cuseq_status cpu_work(struct cpu_call *call) {
   const struct backend_input *input = call->input;
   const int32_t steps = call->decoding ? call->decoding->steps : 0;
   call_begin(cpu);
+  call->number = cpu->calls++;
   if (input) {
     plan_order(cpu, input->lengths, input->batch, input->time);
     cpu->keys_ready = false;

@@ -124,6 +124,7 @@ struct cpu {
   int32_t batch;
   int32_t time;
   bool keys_ready;
+  uint32_t calls;
 
   _Atomic uint64_t fault; /* the first row of the call that left float32's range; see backend.h */
 };
@@ -147,6 +148,7 @@ struct cpu_call {
   float *log_outputs;             /* of a search's step; else NULL */
   int32_t layer;
   int32_t tiles;
+  uint32_t number; /* of the session's calls: those of a search make one step each */
 };
 
 /* Rows `first` .. first + count - 1: of the encoded rows by length, or of a decoding's. */
@@ -190,9 +192,9 @@ void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t w
 void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 
 /* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written, end in `out`,
- * with `spare` of the same size for what lies between. A chain of no layers copies. */
+ * with `spare` of the same size for what lies between. A chain of no layers copies. `turned`: see cpu_cell_step. */
 void chain_run(const struct cpu *cpu, const struct cpu_chain *chain, const float **in, int32_t width,
-               int32_t count, float *out, float *spare, size_t stride);
+               int32_t count, float *out, float *spare, size_t stride, bool turned);
 
 /* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and one step:
  * context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at asks[n], into

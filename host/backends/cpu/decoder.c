@@ -17,6 +17,7 @@ struct run {
       steps[STRUCTURE_MAX_DECODER_LAYERS];       /* how each layer's cell puts its input together */
   bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
   bool output;                                   /* someone wants the outputs or tokens */
+  bool turned; /* this step takes weights from the last to the first: see cpu_cell_step */
 };
 
 /* ---- what a row's vectors are ---- */
@@ -238,6 +239,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   struct cpu_cell_step *step = &run->steps[l];
   struct cpu_cell_row *rows = worker->rows[0];
   step->has_hidden = y > 0 || !run->zero_state[l];
+  step->turned = run->turned;
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
     int32_t s = 0;
@@ -300,7 +302,7 @@ static void run_attentional(struct run *run, int32_t y, int32_t count) {
     return;
   parts_read(run, &attentional->parts, y, count);
   chain_run(cpu, &cpu->weights.attentional, worker->pointers, attentional->dense.inputs, count,
-            worker->chained, NULL, cpu->read_stride);
+            worker->chained, NULL, cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++)
     memcpy(worker->attentional + (size_t)worker->active[n] * cpu->attentional_stride,
            worker->chained + (size_t)n * cpu->read_stride, cpu->attentional_stride * sizeof(float));
@@ -334,7 +336,7 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
   /* what is read side by side lies in worker->read: the first layer must not write there */
   const int32_t layers = head->layers.count;
   chain_run(cpu, &cpu->weights.heads[0], worker->pointers, head->inputs, count, ends[(layers - 1) & 1],
-            ends[layers & 1], cpu->read_stride);
+            ends[layers & 1], cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
     const size_t at = (size_t)worker->number[i] * Y + (size_t)y;
@@ -436,6 +438,7 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
   int32_t count = tile.count, y = 0;
   run_begin(&run, call);
   for (; y < decoding->steps && count > 0; y++) {
+    run.turned = (call->number + (uint32_t)y) & 1;
     run_attend_before(&run, y, count);
     run_layers(&run, y, count);
     run_attentional(&run, y, count);

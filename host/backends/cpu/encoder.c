@@ -207,6 +207,7 @@ static bool sweep_step(struct sweep *sweep) {
   sweep_load(sweep);
   struct cpu_cell_step step = sweep->step;
   step.has_hidden = sweep->done > 0 || !sweep->skip_hidden;
+  step.turned = sweep->done & 1;
   cpu->kernels->cell_step(&step, sweep->rows, sweep->active);
   sweep->done++;
   return true;

@@ -65,6 +65,9 @@ struct cpu_cell_step {
   bool has_hidden;
   int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
   bool started;      /* the sums start from the rows' `start`, not from the bias */
+  /* The units' blocks are taken from the last to the first. Where every other step is so, it begins with the weights that
+   * are still in the caches from the one before; else weights a little larger than a cache are never found in it. */
+  bool turned;
 };
 
 struct cpu_cell_row {
@@ -72,8 +75,9 @@ struct cpu_cell_row {
   float *state;                  /* [blocks*width] LSTM: c, GRU: h once more; replaced */
   float *out;                    /* [units] the new hidden state; must not overlap `in` */
   float *copy;                   /* [units] a second place for it, or NULL */
-  float *gates;                  /* GRU with its reset before the product: [4][blocks*width] of scratch */
-  int32_t hot;                   /* the id to gather where hot_first >= 0 */
+  float *gates;       /* GRU with its reset before the product: [4][blocks*width] of scratch, from row to row
+                                    at one distance */
+  int32_t hot;        /* the id to gather where hot_first >= 0 */
   const float *start; /* [blocks][four sums][width] what cell_project() made, where the step is `started` */
 };
 
@@ -106,9 +110,10 @@ struct cpu_kernels {
    */
   void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count);
 
-  /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. */
+  /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. `turned`: the
+   * columns are taken from the last to the first, as in cpu_cell_step. */
   void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
-                size_t out_stride);
+                size_t out_stride, bool turned);
 
   /* x = activation(x), x unscaled, in whole vectors: [count rounded up to width]. */
   void (*activate)(cuseq_activation activation, float *x, int32_t count);

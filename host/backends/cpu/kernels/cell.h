@@ -360,13 +360,21 @@ static int32_t kernel_cell_code(const struct cpu_cell *cell) {
 enum { FETCH_WEIGHTS = 768 * 1024 };
 
 /* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
-static void gru_before_end(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count) {
+static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
+  enum { MOST = 24 };
+  const struct cpu_cell *cell = step->cell;
   const size_t stride = (size_t)cell->blocks * LANES;
+  const size_t apart = count > 1 ? (size_t)(rows[1].gates - rows[0].gates) : stride;
+  for (int32_t first = 0; first < count; first += MOST) {
+    const int32_t here = count - first < MOST ? count - first : MOST;
+    const float *reset[MOST];
+    for (int32_t r = 0; r < here; r++)
+      reset[r] = rows[first + r].gates + 2 * stride;
+    kernel_dense(&cell->candidate, reset, here, rows[first].gates + 3 * stride, apart, step->turned);
+  }
   for (int32_t r = 0; r < count; r++) {
     const struct cpu_cell_row *row = &rows[r];
-    const float *reset = row->gates + 2 * stride;
-    float *product = row->gates + 3 * stride;
-    kernel_dense(&cell->candidate, &reset, 1, product, stride);
+    const float *product = row->gates + 3 * stride;
     for (size_t at = 0; at < stride; at += LANES) {
       vf h = v_load(row->state + at);
       vf n = v_activate_scaled(cell->activation, v_load(row->gates + stride + at) + v_load(product + at));
@@ -378,22 +386,39 @@ static void gru_before_end(const struct cpu_cell *cell, const struct cpu_cell_ro
   }
 }
 
-static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
-                             int32_t count) {
+/* Whether a step is turned around, and it is worth it. */
+static bool step_turned(const struct cpu_cell_step *step) {
+  return step->turned && (size_t)step->cell->blocks * step->cell->block_size * sizeof(float) <= TURNED_MOST;
+}
+
+/* One row: blocks in pairs, the last three together. */
+static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  const bool turned = step_turned(step);
+  const int32_t last = cell->blocks % 2 == 0 ? 2 : cell->blocks > 1 ? 3 : 1, end = cell->blocks - last;
+  if (turned)
+    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+  for (int32_t n = 0; n < end; n += 2)
+    blocks(step, row, -2, turned ? end - 2 - n : n, NULL);
+  if (!turned)
+    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+}
+
+static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   const struct cpu_cell *cell = step->cell;
   cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
   const size_t size = cell->block_size;
+  const bool turned = step_turned(step);
   const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
   const bool fetch = (size_t)cell->blocks * size * sizeof(float) >= FETCH_WEIGHTS;
   const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   /* even shares: 32 rows are 6 6 5 5 5 5 */
   const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
-  int32_t block = 0;
-  for (int32_t left; count == 1 && (left = cell->blocks - block) > 1; block += left == 3 ? 3 : 2)
-    blocks(step, rows, left == 3 ? -3 : -2, block, NULL);
-  for (; block < cell->blocks; block++) {
+  for (int32_t n = 0; n < cell->blocks; n++) {
+    const int32_t block = turned ? cell->blocks - 1 - n : n;
     const float *weights = cell->weights + (size_t)block * size;
-    const float *next = block + 1 < cell->blocks ? weights + size : cell->weights;
+    const float *next = n + 1 == cell->blocks ? weights : turned ? weights - size : weights + size;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
       const size_t fetched = (size_t)group * depth * CPU_LANES;
@@ -402,8 +427,16 @@ static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_
       first += rows_here;
     }
   }
-  if (cell->kind == CELL_GRU && !cell->reset_after)
-    gru_before_end(cell, rows, count);
+}
+
+static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                             int32_t count) {
+  if (count == 1)
+    step_of_one(step, rows);
+  else
+    step_of_rows(step, rows, count);
+  if (step->cell->kind == CELL_GRU && !step->cell->reset_after)
+    gru_before_end(step, rows, count);
 }
 
 /* A block of units of R rows of cell_project(). */

@@ -133,21 +133,37 @@ DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true)
 DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true)
 DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
 
+typedef void dense_group(const float *weights, const float *bias, int32_t inputs, const float *const *in,
+                         int32_t count, float *out, size_t out_stride);
+
+/* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of 1. */
+static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const float *const *in,
+                              int32_t count, float *out, size_t out_stride) {
+  static dense_group *const groups[][2] = {
+      {narrow_of_1, wide_of_1}, {narrow_of_2, wide_of_2}, {narrow_of_4, wide_of_4}};
+  const int32_t left = (dense->units + LANES - 1) / LANES - at, kind = left >= 4 ? 2 : left >= 2 ? 1 : 0;
+  const float *weights = dense->weights + (size_t)dense->inputs * (size_t)at * LANES;
+  groups[kind][dense->inputs > SUM_TERMS](weights, dense->bias + at * LANES, dense->inputs, in, count,
+                                          out + at * LANES, out_stride);
+  return 1 << kind;
+}
+
+/* Weights in bytes beyond which nothing is left in the second-level cache that is worth turning around for: taken backwards,
+ * the third level and the memory give them 2% more slowly. */
+enum { TURNED_MOST = 4 << 20 };
+
 static void kernel_dense(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
-                         size_t out_stride) {
-  const float *weights = dense->weights;
-  const bool wide = dense->inputs > SUM_TERMS;
-  int32_t vectors = (dense->units + LANES - 1) / LANES;
-  for (int32_t done = 0; done < vectors;) {
-    const int32_t left = vectors - done, here = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    void (*group)(const float *, const float *, int32_t, const float *const *, int32_t, float *, size_t) =
-        here == 4   ? (wide ? wide_of_4 : narrow_of_4)
-        : here == 2 ? (wide ? wide_of_2 : narrow_of_2)
-                    : (wide ? wide_of_1 : narrow_of_1);
-    group(weights, dense->bias + done * LANES, dense->inputs, in, count, out + done * LANES, out_stride);
-    weights += (size_t)dense->inputs * (size_t)here * LANES;
-    done += here;
+                         size_t out_stride, bool turned) {
+  const int32_t vectors = (dense->units + LANES - 1) / LANES, whole = vectors & ~3;
+  if (!turned || (size_t)dense->inputs * (size_t)vectors * LANES * sizeof(float) > TURNED_MOST) {
+    for (int32_t at = 0; at < vectors;)
+      at += dense_group_at(dense, at, in, count, out, out_stride);
+    return;
   }
+  for (int32_t at = whole; at < vectors;) /* there are at most two of them */
+    at += dense_group_at(dense, at, in, count, out, out_stride);
+  for (int32_t at = whole - 4; at >= 0; at -= 4)
+    dense_group_at(dense, at, in, count, out, out_stride);
 }
 
 #endif
