@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CASES = 16, BURSTS = 4, MOST_TRIES = 4, MOST_ROUNDS = 200 };
+enum { MOST_CASES = 32, BURSTS = 4, MOST_TRIES = 4, MOST_ROUNDS = 200 };
 
 static double larger(double a, double b) {
   return a > b ? a : b;

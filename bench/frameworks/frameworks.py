@@ -118,6 +118,7 @@ def main(words: list[str]) -> int:
         peer
         for peer in all_peers(programs, folder)
         if peer.system == "cuseq" or any(peer.system.startswith(name) for name in chosen)
+        if set(peer.workloads) & set(workloads)
     ]
     log = folder / "log"
     log.write_text("")

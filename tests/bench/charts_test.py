@@ -123,7 +123,8 @@ class Drawings(unittest.TestCase):
             tree, rows = made()[name], results.rows(data, "time", threads=threads)
             measured = [row for row in rows if row["median_us"] is not None]
             self.assertEqual(len(of_class(tree, "rect")), len(measured))
-            self.assertEqual(len(of_class(tree, "rect", "ours")), len(sample.WORKLOADS))
+            workloads = results.distinct(row["workload"] for row in rows)
+            self.assertEqual(len(of_class(tree, "rect", "ours")), len(workloads))
             texts = [text.text for text in tree.iter(SVG + "text")]
             self.assertEqual(texts.count("not measured: the sample leaves it out"), len(rows) - len(measured))
             for system in sample.SYSTEMS:
@@ -207,7 +208,7 @@ class Figures(unittest.TestCase):
 
     def test_summary_names_the_losses(self):
         text = comparison.summary(sample.frameworks())
-        self.assertIn("fastest in 11 of 12 pairs", text)
+        self.assertIn("fastest in 12 of 13 pairs", text)
         self.assertIn("- W4 on 2 threads: oneDNN takes 104 ms, cuseq 130 ms (0.80x)", text)
 
     def test_a_rival_may_do_better_on_fewer_threads(self):
@@ -215,7 +216,7 @@ class Figures(unittest.TestCase):
         row = results.rows(data, "time", workload="W3", system="textbook C", threads=1)[0]
         row["median_us"] = 2000.0
         text = comparison.summary(data)
-        self.assertIn("fastest in 9 of 12 pairs", text)
+        self.assertIn("fastest in 10 of 13 pairs", text)
         self.assertIn("- W3 on 2 threads: textbook C takes 2.00 ms on 1 thread, cuseq 3.25 ms (0.62x)", text)
 
     def test_targets_say_whether_they_were_reached(self):
