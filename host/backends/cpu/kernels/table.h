@@ -1,7 +1,7 @@
 /* The table of one instruction set; CPU_KERNELS and CPU_KERNELS_NAME come from the file that includes this.
  */
 #include "backends/cpu/kernels/attention.h"
-#include "backends/cpu/kernels/cell.h"
+#include "backends/cpu/kernels/cell_step.h"
 #include "backends/cpu/kernels/dense.h"
 #include "backends/cpu/kernels/functions.h"
 

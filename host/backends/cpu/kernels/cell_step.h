@@ -1,0 +1,151 @@
+/* A time step of all rows of a tile: which blocks of units of which rows are made in what order, and what of a step's sums
+ * can be made ahead. cell.h makes a block. */
+#ifndef CUSEQ_CPU_CELL_STEP_H
+#define CUSEQ_CPU_CELL_STEP_H
+
+#include "backends/cpu/kernels/cell.h"
+
+/* Weights from this size on do not stay in the second-level cache from step to step: the next block is
+ * fetched into it while this one is used. (Without, the first rows of each block wait for the third level: 7%
+ * of the whole at H 512.) */
+enum { FETCH_WEIGHTS = 768 * 1024 };
+
+/* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
+static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
+  enum { MOST = 24 };
+  const struct cpu_cell *cell = step->cell;
+  const size_t stride = (size_t)cell->blocks * LANES;
+  const size_t apart = count > 1 ? (size_t)(rows[1].gates - rows[0].gates) : stride;
+  for (int32_t first = 0; first < count; first += MOST) {
+    const int32_t here = count - first < MOST ? count - first : MOST;
+    const float *reset[MOST];
+    for (int32_t r = 0; r < here; r++)
+      reset[r] = rows[first + r].gates + 2 * stride;
+    kernel_dense(&cell->candidate, reset, here, rows[first].gates + 3 * stride, apart, step->turned);
+  }
+  for (int32_t r = 0; r < count; r++) {
+    const struct cpu_cell_row *row = &rows[r];
+    const float *product = row->gates + 3 * stride;
+    for (size_t at = 0; at < stride; at += LANES) {
+      vf h = v_load(row->state + at);
+      vf n = v_activate_scaled(cell->activation, v_load(row->gates + stride + at) + v_load(product + at));
+      vf z = v_activate_scaled(cell->recurrent_activation, v_load(row->gates + at));
+      h = v_fma(z, h - n, n);
+      v_store(row->state + at, h);
+      cell_store(row, h, at, cell->units - (int32_t)at);
+    }
+  }
+}
+
+/* Whether a step is turned around, and it is worth it. */
+static bool step_turned(const struct cpu_cell_step *step) {
+  return step->turned && (size_t)step->cell->blocks * step->cell->block_size * sizeof(float) <= TURNED_MOST;
+}
+
+/* One row: blocks in pairs, the last three together. */
+static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  const bool turned = step_turned(step);
+  const int32_t last = cell->blocks % 2 == 0 ? 2 : cell->blocks > 1 ? 3 : 1, end = cell->blocks - last;
+  if (turned)
+    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+  for (int32_t n = 0; n < end; n += 2)
+    blocks(step, row, -2, turned ? end - 2 - n : n, NULL);
+  if (!turned)
+    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+}
+
+static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  const size_t size = cell->block_size;
+  const bool turned = step_turned(step);
+  const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
+  const bool fetch = (size_t)cell->blocks * size * sizeof(float) >= FETCH_WEIGHTS;
+  const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  /* even shares: 32 rows are 6 6 5 5 5 5 */
+  const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
+  for (int32_t n = 0; n < cell->blocks; n++) {
+    const int32_t block = turned ? cell->blocks - 1 - n : n;
+    const float *weights = cell->weights + (size_t)block * size;
+    const float *next = n + 1 == cell->blocks ? weights : turned ? weights - size : weights + size;
+    for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t rows_here = share + (group < larger);
+      const size_t fetched = (size_t)group * depth * CPU_LANES;
+      const bool more = fetched + depth * CPU_LANES <= size;
+      blocks(step, rows + first, rows_here, block, !fetch ? NULL : more ? next + fetched : weights);
+      first += rows_here;
+    }
+  }
+}
+
+static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                             int32_t count) {
+  if (count == 1)
+    step_of_one(step, rows);
+  else
+    step_of_rows(step, rows, count);
+  if (step->cell->kind == CELL_GRU && !step->cell->reset_after)
+    gru_before_end(step, rows, count);
+}
+
+/* A block of units of R rows of cell_project(). */
+INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
+                          const struct cpu_cell_row *rows, int32_t block) {
+  const size_t size = cell->block_size;
+  const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
+  const size_t at = (size_t)block * SUMS * LANES;
+  vf acc[BLOCK_ROWS][SUMS];
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    in[r] = rows[r].in[0];
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[r][g] = v_load(cell->bias + at + g * LANES);
+  }
+  cell_accumulate_blocks(R, 1, true, false, update, false, acc, weights, size, cell->inputs, in, NULL);
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      v_store(rows[r].out + at + g * LANES, acc[r][g]);
+  }
+}
+
+#define PROJECT_CASE(R, update)                                                                              \
+  case (R) <= BLOCK_ROWS ? (R):                                                                              \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block);                            \
+    break;
+#define PROJECT_ROWS(name, update)                                                                           \
+  static void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,              \
+                   int32_t block) {                                                                          \
+    switch (count) {                                                                                         \
+      PROJECT_CASE(1, update)                                                                                \
+      PROJECT_CASE(2, update)                                                                                \
+      PROJECT_CASE(3, update)                                                                                \
+      PROJECT_CASE(4, update)                                                                                \
+      PROJECT_CASE(5, update)                                                                                \
+      PROJECT_CASE(6, update)                                                                                \
+    }                                                                                                        \
+  }
+
+PROJECT_ROWS(project_rows_lstm, UPDATE_LSTM_ANY)
+PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
+PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
+
+static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count) {
+  void (*project)(const struct cpu_cell *, const struct cpu_cell_row *, int32_t, int32_t) =
+      cell->kind == CELL_LSTM ? project_rows_lstm
+      : cell->reset_after     ? project_rows_gru
+                              : project_rows_gru_before;
+  const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  for (int32_t block = 0; block < cell->blocks; block++)
+    for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t rows_here = count / groups + (group < count % groups);
+      project(cell, rows + first, rows_here, block);
+      first += rows_here;
+    }
+}
+
+#endif
