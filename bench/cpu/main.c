@@ -17,11 +17,11 @@ static double larger(double a, double b) {
   return a > b ? a : b;
 }
 
-/* One case of one round, on one and on two threads. */
-static void measure_round(const struct instance *instance, cuseq_session *const sessions[2],
+/* One case of one round, on one thread and, where `most` is 2, on two. */
+static void measure_round(const struct instance *instance, cuseq_session *const sessions[2], int most,
                           struct sample *sample) {
   const double flops = workload_flops(instance->workload);
-  for (int threads = 1; threads <= 2; threads++) {
+  for (int threads = 1; threads <= most; threads++) {
     double peak = peak_measure(threads, BURSTS);
     double seconds = time_call(instance, sessions[threads - 1], 0.01);
     peak = larger(peak, peak_measure(threads, BURSTS));
@@ -38,7 +38,7 @@ struct bench {
   int count;
 };
 
-static bool bench_open(struct bench *bench, const char *only) {
+static bool bench_open(struct bench *bench, const char *only, int most) {
   int count;
   const struct workload *all = workloads(&count);
   for (int i = 0; i < count; i++) {
@@ -48,11 +48,12 @@ static bool bench_open(struct bench *bench, const char *only) {
     struct instance *instance = &bench->instances[n];
     if (!instance_make(instance, &all[i]))
       return false;
-    for (int threads = 1; threads <= 2; threads++)
+    for (int threads = 1; threads <= most; threads++)
       if (!(bench->sessions[n][threads - 1] = instance_open(instance, "cpu", threads, all[i].B)))
         return false;
     bench->results[n].workload = &all[i];
-    for (int threads = 1; threads <= 2; threads++)
+    bench->results[n].threads = most;
+    for (int threads = 1; threads <= most; threads++)
       if (!instance_verify(instance, bench->sessions[n][threads - 1],
                            &bench->results[n].error[threads - 1])) {
         fprintf(stderr, "bench_cpu: %s: wrong results on %d thread%s (error %.3g of what is allowed)\n",
@@ -79,7 +80,8 @@ static void bench_share_peaks(struct bench *bench, const struct sample *sample) 
   for (int n = 0; n < bench->count; n++) {
     double *best = bench->results[n].best_peak;
     best[0] = larger(best[0], sample->peak[0]);
-    best[1] = larger(best[0], larger(best[1], sample->peak[1]));
+    if (bench->results[n].threads == 2)
+      best[1] = larger(best[0], larger(best[1], sample->peak[1]));
   }
 }
 
@@ -93,10 +95,10 @@ static void bench_measure(struct bench *bench, int rounds) {
     more = false;
     for (int n = 0; n < bench->count; n++) {
       struct result *result = &bench->results[n];
-      if (result_undisturbed(result, 2) >= rounds)
+      if (result_undisturbed(result, result->threads) >= rounds)
         continue;
       struct sample *sample = result_add(result);
-      measure_round(&bench->instances[n], bench->sessions[n], sample);
+      measure_round(&bench->instances[n], bench->sessions[n], result->threads, sample);
       bench_share_peaks(bench, sample);
       more = true;
     }
@@ -104,26 +106,28 @@ static void bench_measure(struct bench *bench, int rounds) {
 }
 
 static void usage(void) {
-  puts("usage: bench_cpu [--rounds N] [--only NAME] [--json FILE]\n\n"
+  puts("usage: bench_cpu [--rounds N] [--only NAME] [--threads N] [--json FILE]\n\n"
        "Measures the cpu backend on 1 and 2 threads against the processor's peak.\n"
        "  --rounds N    undisturbed rounds to measure (default 12, 2 to 200)\n"
        "  --only NAME   only the workloads whose names start so, such as W2\n"
+       "  --threads N   on 1 thread only, or on 1 and 2 (the default)\n"
        "  --json FILE   also write the results as JSON");
 }
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"rounds", required_argument, NULL, 'r'},
-                                          {"only", required_argument, NULL, 'o'},
-                                          {"json", required_argument, NULL, 'j'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+  static const struct option options[] = {
+      {"rounds", required_argument, NULL, 'r'},  {"only", required_argument, NULL, 'o'},
+      {"threads", required_argument, NULL, 't'}, {"json", required_argument, NULL, 'j'},
+      {"help", no_argument, NULL, 'h'},          {0}};
   const char *only = NULL, *json = NULL;
-  int rounds = 12;
+  int rounds = 12, threads = 2;
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     if (option == 'r')
       rounds = atoi(optarg);
     else if (option == 'o')
       only = optarg;
+    else if (option == 't')
+      threads = atoi(optarg);
     else if (option == 'j')
       json = optarg;
     else {
@@ -131,7 +135,7 @@ int main(int argc, char **argv) {
       return option == 'h' ? 0 : 2;
     }
   }
-  if (rounds < 2 || rounds > MOST_ROUNDS || optind != argc) {
+  if (rounds < 2 || rounds > MOST_ROUNDS || threads < 1 || threads > 2 || optind != argc) {
     usage();
     return 2;
   }
@@ -140,7 +144,7 @@ int main(int argc, char **argv) {
     return 2;
   struct heading heading;
   heading_make(&heading, "cpu", timing_processor(), argc, argv);
-  if (!bench_open(&bench, only)) {
+  if (!bench_open(&bench, only, threads)) {
     bench_close(&bench);
     return 3;
   }

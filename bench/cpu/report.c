@@ -111,8 +111,10 @@ static void report_row(const struct result *result, int thread) {
 }
 
 void report_table(const struct result *results, int count) {
-  printf("# peak      %.1f GFLOP/s on 1 thread, %.1f on 2 (best of all rounds)\n", results[0].best_peak[0],
-         results[0].best_peak[1]);
+  printf("# peak      %.1f GFLOP/s on 1 thread", results[0].best_peak[0]);
+  if (results[0].threads == 2)
+    printf(", %.1f on 2", results[0].best_peak[1]);
+  printf(" (best of all rounds)\n");
   for (int n = 0; n < count; n++) {
     const struct workload *w = results[n].workload;
     printf("# %-9s B %d T %d F %d H %d: %s\n", w->name, (int)w->B, (int)w->T, (int)w->F, (int)w->H, w->what);
@@ -121,7 +123,7 @@ void report_table(const struct result *results, int count) {
          "to reach\n");
   printf("#                             us         us            GFLOP/s   best median    best median\n");
   for (int n = 0; n < count; n++)
-    for (int thread = 0; thread < 2; thread++)
+    for (int thread = 0; thread < results[n].threads; thread++)
       report_row(&results[n], thread);
 }
 
@@ -157,14 +159,14 @@ bool report_json(const char *path, const struct heading *heading, int rounds, co
   struct results *file = results_begin(path, heading, rounds);
   if (!file)
     return false;
-  for (int thread = 0; thread < 2; thread++) {
+  for (int thread = 0; thread < results[0].threads; thread++) {
     results_row(file, "machine");
     results_text(file, "what", thread == 0 ? "peak on 1 thread" : "peak on 2 threads");
     results_number(file, "value", results[0].best_peak[thread]);
     results_text(file, "unit", "GFLOP/s");
   }
   for (int n = 0; n < count; n++)
-    for (int thread = 0; thread < 2; thread++)
+    for (int thread = 0; thread < results[n].threads; thread++)
       row_of(file, &results[n], thread);
   return results_end(file);
 }

@@ -16,6 +16,7 @@ struct result {
   const struct workload *workload;
   struct sample *samples;
   int count;
+  int threads;         /* 1, or 2: on one thread and on two */
   double best_peak[2]; /* over all rounds of all cases: what tells a disturbed round */
   double error[2];     /* the worst one found in verifying, as a share of what is allowed */
 };
