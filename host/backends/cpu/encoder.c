@@ -166,33 +166,48 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   }
 }
 
-/* On to the next position; the hidden state is where the last step put it. */
+/* On to the next position; the hidden state is where the last step put it. What does not change is in variables: the
+ * compiler cannot know that the rows are not among it. */
 static void sweep_advance(struct sweep *sweep) {
-  for (int32_t i = 0; i < sweep->active; i++) {
-    struct cpu_cell_row *row = &sweep->rows[i];
-    if (sweep->step.segments == 1)
-      row->in[0] += sweep->advance_in;
-    row->in[sweep->step.segments] = row->out;
-    row->out += sweep->advance_out;
+  const int32_t active = sweep->active, segments = sweep->step.segments;
+  const ptrdiff_t in = sweep->advance_in, out = sweep->advance_out, copy = sweep->advance_copy;
+  struct cpu_cell_row *row = sweep->rows;
+  for (int32_t i = 0; i < active; i++, row++) {
+    if (segments == 1)
+      row->in[0] += in;
+    row->in[segments] = row->out;
+    row->out += out;
     if (row->copy)
-      row->copy += sweep->advance_copy;
+      row->copy += copy;
+  }
+}
+
+/* The ids that this step gathers. */
+static void sweep_gather(struct sweep *sweep) {
+  const int32_t *ids = sweep->call->input->ids, *order = sweep->order, *lengths = sweep->call->cpu->lengths;
+  const size_t time = (size_t)sweep->call->input->time;
+  const int32_t active = sweep->active, done = sweep->done, direction = sweep->direction;
+  struct cpu_cell_row *rows = sweep->rows;
+  for (int32_t i = 0; i < active; i++) {
+    const int32_t b = order[i], t = direction == 0 ? done : lengths[b] - 1 - done;
+    rows[i].hot = ids[(size_t)b * time + (size_t)t];
   }
 }
 
 /* What this step reads and is not in place: projections, ids, embeddings, float64 input. */
 static void sweep_load(struct sweep *sweep) {
-  const struct backend_input *input = sweep->call->input;
+  if (sweep->gathered) {
+    sweep_gather(sweep);
+    return;
+  }
   if (sweep->ahead > 0) {
     sweep_project(sweep);
     return;
   }
-  if (sweep->call->layer > 0 || input->f32)
+  if (sweep->call->layer > 0 || sweep->call->input->f32)
     return;
   for (int32_t i = 0; i < sweep->active; i++)
-    if (sweep->gathered)
-      sweep->rows[i].hot = id_at(sweep->call, (size_t)sweep->order[i], (size_t)position(sweep, i));
-    else
-      sweep->rows[i].in[0] = input_row(sweep, i, 0, i);
+    sweep->rows[i].in[0] = input_row(sweep, i, 0, i);
 }
 
 /* One step of the rows that are not yet at their ends; false when there is none. */
@@ -205,10 +220,9 @@ static bool sweep_step(struct sweep *sweep) {
   if (sweep->done > 0)
     sweep_advance(sweep);
   sweep_load(sweep);
-  struct cpu_cell_step step = sweep->step;
-  step.has_hidden = sweep->done > 0 || !sweep->skip_hidden;
-  step.turned = sweep->done & 1;
-  cpu->kernels->cell_step(&step, sweep->rows, sweep->active);
+  sweep->step.has_hidden = sweep->done > 0 || !sweep->skip_hidden;
+  sweep->step.turned = sweep->done & 1;
+  cpu->kernels->cell_step(&sweep->step, sweep->rows, sweep->active);
   sweep->done++;
   return true;
 }

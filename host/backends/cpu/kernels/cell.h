@@ -350,8 +350,24 @@ static cell_blocks *const cell_codes[][2] = {
     [UPDATE_GRU_ANY] = {wide_gru_any, wide_gru_any},
     [UPDATE_GRU_BEFORE] = {wide_gru_before, wide_gru_before}};
 
+/* Weights from this size on do not stay in the second-level cache from step to step: the next block is
+ * fetched into it while this one is used. (Without, the first rows of each block wait for the third level: 7%
+ * of the whole at H 512.) */
+enum { FETCH_WEIGHTS = 768 * 1024 };
+
+/* What cell_code() says of a cell: its update, and these. */
+enum { CODE_WIDE = 1, CODE_FETCHES = 2, CODE_TURNS = 4, CODE_UPDATE = 8 };
+
 static int32_t kernel_cell_code(const struct cpu_cell *cell) {
-  return 2 * (int32_t)cell_update(cell) + (cell->inputs > SUM_TERMS || cell->units > SUM_TERMS);
+  const size_t bytes = (size_t)cell->blocks * cell->block_size * sizeof(float);
+  int32_t code = (int32_t)cell_update(cell) * CODE_UPDATE;
+  code |= cell->inputs > SUM_TERMS || cell->units > SUM_TERMS ? CODE_WIDE : 0;
+  code |= bytes >= FETCH_WEIGHTS ? CODE_FETCHES : 0;
+  return code | (bytes <= TURNED_MOST ? CODE_TURNS : 0);
+}
+
+INLINE cell_blocks *cell_code_of(const struct cpu_cell *cell) {
+  return cell_codes[cell->code / CODE_UPDATE][cell->code & CODE_WIDE];
 }
 
 #endif

@@ -5,11 +5,6 @@
 
 #include "backends/cpu/kernels/cell.h"
 
-/* Weights from this size on do not stay in the second-level cache from step to step: the next block is
- * fetched into it while this one is used. (Without, the first rows of each block wait for the third level: 7%
- * of the whole at H 512.) */
-enum { FETCH_WEIGHTS = 768 * 1024 };
-
 /* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
 static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   enum { MOST = 24 };
@@ -39,13 +34,13 @@ static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_ce
 
 /* Whether a step is turned around, and it is worth it. */
 static bool step_turned(const struct cpu_cell_step *step) {
-  return step->turned && (size_t)step->cell->blocks * step->cell->block_size * sizeof(float) <= TURNED_MOST;
+  return step->turned && step->cell->code & CODE_TURNS;
 }
 
 /* One row: blocks in pairs, the last three together. */
 static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
   const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  cell_blocks *const blocks = cell_code_of(cell);
   const bool turned = step_turned(step);
   const int32_t last = cell->blocks % 2 == 0 ? 2 : cell->blocks > 1 ? 3 : 1, end = cell->blocks - last;
   if (turned)
@@ -58,11 +53,11 @@ static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_
 
 static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_codes[cell->code / 2][cell->code % 2];
+  cell_blocks *const blocks = cell_code_of(cell);
   const size_t size = cell->block_size;
   const bool turned = step_turned(step);
   const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
-  const bool fetch = (size_t)cell->blocks * size * sizeof(float) >= FETCH_WEIGHTS;
+  const bool fetch = cell->code & CODE_FETCHES;
   const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   /* even shares: 32 rows are 6 6 5 5 5 5 */
   const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
@@ -80,10 +75,21 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
   }
 }
 
+/* Few enough rows for one register tile, and weights that need no fetching: small models spend a tenth of their time on
+ * what a step does beside its sums. */
+static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_code_of(cell);
+  for (int32_t n = 0; n < cell->blocks; n++)
+    blocks(step, rows, count, step->turned ? cell->blocks - 1 - n : n, NULL);
+}
+
 static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
                              int32_t count) {
   if (count == 1)
     step_of_one(step, rows);
+  else if (count <= BLOCK_ROWS && !(step->cell->code & CODE_FETCHES))
+    step_of_few(step, rows, count);
   else
     step_of_rows(step, rows, count);
   if (step->cell->kind == CELL_GRU && !step->cell->reset_after)
