@@ -63,16 +63,6 @@ static cuseq_status device_options_check(const cuseq_session_options *options, c
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status model_check(const cuseq_session *session) {
-  return session->backend->version1_only && session->model->version != 1
-             ? error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                         "cuseq_session_open: device %s runs models of version 1 (found version %d; "
-                         "reference and cpu "
-                         "run both)",
-                         session->device, (int)session->model->version)
-             : CUSEQ_STATUS_OK;
-}
-
 static cuseq_status session_allocate(cuseq_session *session) {
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   size_t rows = (size_t)session->limits.batch * (size_t)session->limits.beams;
@@ -117,7 +107,6 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
                                            .cuda_plan = options->cuda_plan};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
-  TRY_CLEANUP(model_check(opened));
   TRY_CLEANUP(device_options_check(options, opened->backend, opened->device));
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
@@ -235,22 +224,10 @@ static struct decoding_limits limits_of(const cuseq_session *session, int32_t en
                                   .rows_allowed = rows};
 }
 
-/* What some backends cannot do yet. */
-static cuseq_status backend_check(const cuseq_session *session, const cuseq_decoding *decoding,
-                                  const char *call) {
-  static const enum backend_array arrays[] = {BACKEND_ROWS, BACKEND_TARGETS, BACKEND_LOG_PROBABILITIES};
-  for (int i = 0; session->backend->version1_only && i < 3; i++)
-    if (call_pointer(arrays[i], decoding))
-      return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "%s: device %s does not take %s (reference and cpu do)",
-                       call, session->device, backend_array_name(arrays[i]));
-  return CUSEQ_STATUS_OK;
-}
-
 /* Checks a decoding of `limits`, resolves it and locates its arrays. */
 static cuseq_status decoding_begin(cuseq_session *session, const struct decoding_limits *limits,
                                    const cuseq_decoding *decoding, const char *call,
                                    cuseq_decoding *resolved) {
-  TRY(backend_check(session, decoding, call));
   TRY(decoding_resolve(limits, decoding, call, resolved));
   TRY(arrays_of_decoding(&session->arrays, resolved));
   TRY(decoding_check(limits, resolved, session->arrays.on_device, session->allow_nonfinite));

@@ -190,5 +190,6 @@ cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct 
 
 #include "kernels/launch_attention.h"
 #include "kernels/launch_input.h"
+#include "kernels/launch_steps.h"
 
 #endif

@@ -66,7 +66,6 @@ struct backend_input {
  * model has no feedback, otherwise [B]: session.c fills in the start token, but not for backends with
  * streams. */
 struct backend {
-  bool version1_only; /* runs models of version 1 alone, and decodes neither `rows` nor `targets` */
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,
                        void **state);

@@ -133,6 +133,10 @@ static cuseq_status loader_decode(void *state, const cuseq_decoding *decoding) {
   return result(module->backend->decode(state, decoding));
 }
 
+static cuseq_status loader_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+  return result(module->backend->step(state, decoding, log_outputs));
+}
+
 static cuseq_status loader_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                                const cuseq_decoding *decoding) {
   return result(module->backend->run(state, input, encoding, decoding));
@@ -152,13 +156,13 @@ static cuseq_status loader_locate(void *state, enum backend_array array, const v
 }
 
 const struct backend backend_cuda = {
-    .version1_only = true,
     .open = loader_open,
     .close = loader_close,
     .threads = loader_threads,
     .encode = loader_encode,
     .attend = loader_attend,
     .decode = loader_decode,
+    .step = loader_step,
     .run = loader_run,
     .synchronize = loader_synchronize,
     .stream = loader_stream,

@@ -21,7 +21,8 @@ __global__ void __launch_bounds__(THREADS)
   int A = c.annotation_width, column = ((int)blockIdx.x - b * tiles) * COLUMNS + lane;
   int length = c.d_lengths ? c.d_lengths[b] : c.time;
   const float *alphas = c.d_alphas + b * c.alphas_stride;
-  const float *annotations = c.d_annotations + (int64_t)b * c.time * A + column;
+  const float *annotations =
+      c.d_annotations + (int64_t)(c.d_rows ? c.d_rows[b] : b) * c.time * A + column;
   float sum = 0.0f;
   for (int first = 0; column < A && first < length; first += BLOCK) {
     int end = min(first + (int)BLOCK, length);

@@ -3,12 +3,14 @@
 #include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
+#include "backends/cuda/steps.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- devices ---- */
 
@@ -81,6 +83,7 @@ static void cuda_close(void *state) {
   cuda_graphs_close(session);
   cuda_blas_close(session);
   cuda_decoder_close(session);
+  cuda_steps_close(session);
   cudaFree(session->arena);
   cuda_rows_close(session);
   if (session->rings) {
@@ -97,7 +100,8 @@ static void cuda_close(void *state) {
 
 /* What runs step by step is a graph with products in it. */
 bool cuda_needs_graphs(const struct cuda_session *session) {
-  bool steps = session->model->config.has_decoder && session->choice.decoder == CUDA_DECODER_STEPS;
+  bool steps = session->model->structure.decoder.present &&
+               (!session->decoder || session->choice.decoder == CUDA_DECODER_STEPS);
   return session->choice.encoder == CUDA_ENCODER_CELL || steps;
 }
 
@@ -114,7 +118,8 @@ static bool needs_blas(const struct cuda_session *session) {
 static cuseq_status session_upload(struct cuda_session *session) {
   CUDA_RANGE("upload", session->limits.batch, session->limits.time, session->model->config.units);
   TRY(cuda_layers_upload(session));
-  return cuda_decoder_upload(session);
+  TRY(cuda_decoder_upload(session));
+  return cuda_steps_upload(session);
 }
 
 /* Mappings are forced by the option, or else by the environment. */
@@ -127,14 +132,24 @@ static cuseq_status session_force(struct cuda_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
-/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. */
+/* Bytes of a call of the limits one way: all inputs, or all results. */
+static size_t call_bytes(const struct cuda_session *session, bool results) {
+  const struct backend_limits *limits = &session->limits;
+  size_t bytes = 0;
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++) {
+    enum call_structure structure = call_arrays[array].structure;
+    int32_t rows = structure == CALL_DECODING ? cuda_rows_limit(session) : limits->batch;
+    if (structure != CALL_BEAM && (array >= BACKEND_INPUTS) == results)
+      bytes += (size_t)rows * sizeof(float) *
+               call_row_elements(&session->model->config, array, limits->time, limits->steps);
+  }
+  return bytes;
+}
+
+/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. The steps of a
+ * search are calls whose arrays are in host memory and that are waited for. */
 static cuseq_status staging_open(struct cuda_session *session) {
-  const cuseq_config *config = &session->model->config;
-  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
-         Y = (size_t)session->limits.steps;
-  size_t F = (size_t)config->features, A = (size_t)config->annotation_width, S = (size_t)config->state_units,
-         V = (size_t)config->outputs;
-  size_t states = 2 * (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
+  bool searches = session->limits.beams > 1;
   CUDA_TRY(cudaHostAlloc((void **)&session->checks.h_faults, sizeof *session->checks.h_faults,
                          cudaHostAllocMapped));
   session->checks.h_faults->input.found = 0;
@@ -142,17 +157,17 @@ static cuseq_status staging_open(struct cuda_session *session) {
   session->rings = calloc(1, sizeof *session->rings);
   if (!session->rings)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
-  if (session->limits.memory == CUSEQ_MEMORY_DEVICE)
+  if (session->limits.memory == CUSEQ_MEMORY_DEVICE && !searches)
     return CUSEQ_STATUS_OK;
-  TRY(cuda_ring_open(&session->rings->in, (B * T * F + B * (states + 2 * S + 2)) * sizeof(float)));
-  if (session->limits.asynchronous)
-    return CUSEQ_STATUS_OK;
-  return cuda_ring_open(&session->rings->out,
-                        (B * (T * A + 2 * states + Y * (A + T + S + V + 1) + 2 * S + 1)) * sizeof(float));
+  TRY(cuda_ring_open(&session->rings->in, call_bytes(session, false)));
+  return session->limits.asynchronous && !searches
+             ? CUSEQ_STATUS_OK
+             : cuda_ring_open(&session->rings->out, call_bytes(session, true));
 }
 
 static cuseq_status session_fill(struct cuda_session *session) {
   TRY(cuda_decoder_open(session));
+  TRY(cuda_steps_open(session));
   TRY(cuda_memory_take(session));
   TRY(staging_open(session));
   TRY(cuda_rows_open(session));
@@ -341,6 +356,22 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
+static cuseq_status cuda_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+  struct cuda_session *session = state;
+  CUDA_RANGE("search step", session->batch, session->time, session->model->config.units);
+  uint8_t places[BACKEND_ARRAYS];
+  int before;
+  /* all arrays of a search's step are the library's own, in ordinary memory */
+  memcpy(places, session->places, sizeof places);
+  memset(session->places, CUDA_PLACE_PAGEABLE, sizeof session->places);
+  cuseq_status status = call_begin(session, true, &before);
+  session->waits = true;
+  if (status == CUSEQ_STATUS_OK)
+    status = call_end(session, cuda_search_queue(session, decoding, log_outputs), before);
+  memcpy(session->places, places, sizeof places);
+  return status;
+}
+
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
@@ -368,6 +399,7 @@ static const struct backend backend = {
     .encode = cuda_encode,
     .attend = cuda_attend,
     .decode = cuda_decode,
+    .step = cuda_step,
     .run = cuda_run,
     .synchronize = cuda_synchronize,
     .stream = cuda_stream,
