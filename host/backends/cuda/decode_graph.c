@@ -79,11 +79,11 @@ static struct attend attend_of(const struct cuda_session *session, const struct 
   return attend;
 }
 
-static struct lstm_cell cell_of(const struct cuda_session *session, const struct decode *d) {
+static struct cell_step cell_of(const struct cuda_session *session, const struct decode *d) {
   const struct cuda_decoder *decoder = session->decoder;
   bool one_hot = d->feedback == CUSEQ_FEEDBACK_OUTPUT && !d->d_embedding;
   size_t contexts = (size_t)d->score.annotation_width * (size_t)d->score.state_units * 4;
-  return (struct lstm_cell){.batch = d->batch,
+  return (struct cell_step){.batch = d->batch,
                             .time = d->steps,
                             .units = d->score.state_units,
                             .directions = 1,
@@ -165,7 +165,7 @@ static cuseq_status loop_queue(struct cuda_session *session, const void *argumen
   const struct initial_states initial = {d->start, d->batch, decoder->d_final_h, decoder->d_final_c};
   struct decode_rows rows = rows_of(session, d);
   struct attend attend = attend_of(session, d);
-  struct lstm_cell cell = cell_of(session, d);
+  struct cell_step cell = cell_of(session, d);
   const struct cuda_product output = {.a = decoder->d_final_h,
                                       .b = d->d_output_kernel,
                                       .c = rows.d_logits,
@@ -181,7 +181,7 @@ static cuseq_status loop_queue(struct cuda_session *session, const void *argumen
     attend.d_context = decoder->d_contexts + (size_t)cell.step * (size_t)d->score.annotation_width;
     TRY(attention_queue(session, &attend));
     TRY(gates_queue(session, d, attend.d_context));
-    TRY(cuda_launched(session, launch_lstm_cell(&cell, stream)));
+    TRY(cuda_launched(session, launch_cell_step(&cell, stream)));
     TRY(cuda_blas_product(session, &output));
     TRY(cuda_launched(session, launch_decode_output(&rows, cell.step, stream)));
   }
