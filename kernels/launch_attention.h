@@ -1,10 +1,10 @@
 /* The attention and decoder part of launch.h, which includes this file: scores, initial states, one attention step,
  * the whole decoder loop, whole models. What launch.h says of pointers, launchers and errors holds here as well. Weights
- * are in Keras's layout as the model holds them, but for the decoder's cell, which is packed by lstm_pack_*(D = 1). */
+ * are in Keras's layout as the model holds them, but for the decoder's cell, which is packed by cell_pack_*(D = 1). */
 #ifndef CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 #define CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 
-#include "kernels/launch.h"
+#include "kernels/launch_recurrence.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -142,9 +142,9 @@ struct decode {
   cuseq_feedback feedback;
   int32_t embedding_units;  /* E; 0: one-hot feedback                                                       */
   const float *d_embedding; /* [V,E] or NULL                                                                */
-  const float *d_kernel;    /* [A + (feedback: E, or V where E is 0), S, 4]: lstm_pack_kernel, D = 1        */
-  const float *d_recurrent; /* [S,S,4]: lstm_pack_recurrent, d = 0                                          */
-  const float *d_bias;      /* [S,4]: lstm_pack_bias, d = 0                                                 */
+  const float *d_kernel;    /* [A + (feedback: E, or V where E is 0), S, 4]: cell_pack_kernel, D = 1        */
+  const float *d_recurrent; /* [S,S,4]: cell_pack_recurrent, d = 0                                          */
+  const float *d_bias;      /* [S,4]: cell_pack_bias, d = 0                                                 */
   int32_t outputs;          /* V                                                                            */
   cuseq_activation output_activation; /* softmax, linear                                                    */
   const float *d_output_kernel;       /* [S,V]                                                              */

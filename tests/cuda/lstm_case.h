@@ -172,9 +172,9 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
   size_t H4 = (size_t)c.H * 4;
   std::vector<float> kernel(c.F * c.D * H4), recurrent(c.D * c.H * H4), bias(c.D * H4);
   for (int d = 0; d < c.D; d++) {
-    lstm_pack_kernel(data.kernel[d].data(), c.F, c.H, c.D, d, kernel.data());
-    lstm_pack_recurrent(data.recurrent[d].data(), c.H, d, recurrent.data());
-    lstm_pack_bias(data.bias[d].data(), c.H, d, bias.data());
+    cell_pack_kernel(CELL_FORM_LSTM, data.kernel[d].data(), c.F, c.H, c.D, d, kernel.data());
+    cell_pack_recurrent(CELL_FORM_LSTM, data.recurrent[d].data(), c.H, d, recurrent.data());
+    cell_pack_bias(CELL_FORM_LSTM, data.bias[d].data(), NULL, c.H, d, bias.data());
   }
   device_array<float> d_kernel(kernel), d_recurrent(recurrent), d_bias(bias), d_h(data.initial_h),
       d_c(data.initial_c);

@@ -18,7 +18,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
                                  .k = H,
                                  .lda = H,
                                  .count = a->directions};
-  struct lstm_cell cell = {.batch = a->batch,
+  struct cell_step cell = {.batch = a->batch,
                            .time = a->time,
                            .units = H,
                            .directions = a->directions,
@@ -40,7 +40,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
     cell.d_previous_c = cell.step > 0 ? a->d_final_c : a->d_initial_c;
     if (product.a)
       TRY(cuda_blas_product(session, &product));
-    TRY(cuda_launched(session, launch_lstm_cell(&cell, &session->launch)));
+    TRY(cuda_launched(session, launch_cell_step(&cell, &session->launch)));
   }
   return CUSEQ_STATUS_OK;
 }

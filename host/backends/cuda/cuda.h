@@ -25,6 +25,13 @@ struct cuda_layer {
   int32_t inputs;
 };
 
+/* What kernels make of a cell of the lowered model. */
+static inline enum cell_form cuda_cell_form(const struct cell *cell) {
+  return cell->kind == CELL_LSTM ? CELL_FORM_LSTM
+         : cell->reset_after     ? CELL_FORM_GRU_RESET_AFTER
+                                 : CELL_FORM_GRU_RESET_BEFORE;
+}
+
 /* Where an array of a call lies. */
 enum cuda_place { CUDA_PLACE_PAGEABLE, CUDA_PLACE_LOCKED, CUDA_PLACE_DEVICE };
 

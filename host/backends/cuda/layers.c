@@ -50,13 +50,14 @@ static cuseq_status layer_upload(struct cuda_session *session, int32_t l, float 
   int32_t D = config_directions(config), H = config->units;
   size_t gates = (size_t)D * (size_t)H * 4 * sizeof(float);
   for (int32_t d = 0; d < D; d++)
-    lstm_pack_kernel(session->model->weights.encoder[l][d].kernel, layer->inputs, H, D, d, packed);
+    cell_pack_kernel(CELL_FORM_LSTM, session->model->weights.encoder[l][d].kernel, layer->inputs, H, D, d,
+                     packed);
   CUDA_TRY(cudaMemcpy(layer->d_kernel, packed, (size_t)layer->inputs * gates, cudaMemcpyHostToDevice));
   for (int32_t d = 0; d < D; d++)
-    lstm_pack_recurrent(session->model->weights.encoder[l][d].recurrent_kernel, H, d, packed);
+    cell_pack_recurrent(CELL_FORM_LSTM, session->model->weights.encoder[l][d].recurrent_kernel, H, d, packed);
   CUDA_TRY(cudaMemcpy(layer->d_recurrent, packed, (size_t)H * gates, cudaMemcpyHostToDevice));
   for (int32_t d = 0; d < D; d++)
-    lstm_pack_bias(session->model->weights.encoder[l][d].bias, H, d, packed);
+    cell_pack_bias(CELL_FORM_LSTM, session->model->weights.encoder[l][d].bias, NULL, H, d, packed);
   CUDA_TRY(cudaMemcpy(layer->d_bias, packed, gates, cudaMemcpyHostToDevice));
   return CUSEQ_STATUS_OK;
 }

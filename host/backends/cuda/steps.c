@@ -78,7 +78,6 @@ static void cell_plan(struct cuda_cell *packed, const struct cell *cell, struct 
   cuda_plan_add(plan, &packed->d_recurrent, (size_t)cell->units * 4 * S);
   cuda_plan_add(plan, &packed->d_candidate, has_candidate ? (size_t)cell->units * S : 0);
   cuda_plan_add(plan, &packed->d_bias, 4 * S);
-  cuda_plan_add(plan, &packed->d_candidate_bias, cell->candidate_bias ? S : 0);
 }
 
 static cuseq_status copy(float *device, const float *host, size_t count) {
@@ -92,14 +91,12 @@ static cuseq_status cell_upload(const struct cuda_cell *packed, const struct cel
   TRY(copy(packed->d_kernel, room, inputs * 4 * S));
   cell_pack_recurrent(packed->form, cell->recurrent_kernel, cell->units, 0, room);
   TRY(copy(packed->d_recurrent, room, 4 * S * S));
-  cell_pack_bias(packed->form, cell->bias, cell->units, 0, room);
+  cell_pack_bias(packed->form, cell->bias, cell->candidate_bias, cell->units, 0, room);
   TRY(copy(packed->d_bias, room, 4 * S));
-  if (packed->d_candidate) {
-    cell_pack_candidate(cell->recurrent_kernel, cell->units, 0, room);
-    TRY(copy(packed->d_candidate, room, S * S));
-  }
-  return packed->d_candidate_bias ? copy(packed->d_candidate_bias, cell->candidate_bias, S)
-                                  : CUSEQ_STATUS_OK;
+  if (!packed->d_candidate)
+    return CUSEQ_STATUS_OK;
+  cell_pack_candidate(cell->recurrent_kernel, cell->units, 0, room);
+  return copy(packed->d_candidate, room, S * S);
 }
 
 cuseq_status cuda_steps_upload(struct cuda_session *session) {

@@ -16,7 +16,6 @@ struct cuda_cell {
   float *d_recurrent;      /* [S,S,4] */
   float *d_candidate;      /* [S,S] GRU that resets before the product, or NULL */
   float *d_bias;           /* [S,4] */
-  float *d_candidate_bias; /* [S] GRU that resets after the product, or NULL */
 };
 
 struct cuda_steps {

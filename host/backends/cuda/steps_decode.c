@@ -137,6 +137,7 @@ static cuseq_status reset_queue(const struct step *step, int32_t l, struct cell_
   const struct cuda_parts reset = cuda_parts_one(steps->d_reset, S, S);
   TRY(cuda_parts_multiply(session, &reset, cell->batch, steps->cells[l].d_candidate, S, steps->d_candidate,
                           false));
+  cell->d_reset = NULL;
   cell->d_candidate = steps->d_candidate;
   return CUSEQ_STATUS_OK;
 }
@@ -188,7 +189,6 @@ static cuseq_status layer_queue(const struct step *step, int32_t l, const struct
                            .d_lengths = step->rows.d_output_lengths,
                            .d_products = steps->d_gates,
                            .d_bias = steps->cells[l].d_bias,
-                           .d_candidate_bias = steps->cells[l].d_candidate_bias,
                            .d_previous_h = h,
                            .d_previous_c = c,
                            .d_h = h,
