@@ -6,6 +6,12 @@
 
 /* ---- weights ---- */
 
+static enum cell_form form_of(const struct cell *cell) {
+  return cell->kind == CELL_LSTM ? CELL_FORM_LSTM
+         : cell->reset_after     ? CELL_FORM_GRU_RESET_AFTER
+                                 : CELL_FORM_GRU_RESET_BEFORE;
+}
+
 static cuseq_status dense_list(struct cuda_upload *upload, struct dense *dense) {
   const float *kernel = dense->kernel, *bias = dense->bias;
   TRY(cuda_upload_add(upload, kernel, (size_t)dense->inputs * (size_t)dense->units, &dense->kernel));
@@ -58,7 +64,7 @@ cuseq_status cuda_steps_open(struct cuda_session *session) {
   for (int32_t l = 0, offset = 0; decoder->present && l < decoder->count; l++) {
     steps->offsets[l] = offset;
     offset += decoder->layers[l].cell.units;
-    steps->cells[l].form = cell_form_of(&decoder->layers[l].cell);
+    steps->cells[l].form = form_of(&decoder->layers[l].cell);
   }
   return weights_list(&steps->upload, &steps->structure);
 }
