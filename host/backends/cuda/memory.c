@@ -26,7 +26,8 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
   plan->bytes = 0;
   plan->count = 0;
   cuda_layers_plan(session, plan);
-  cuda_decoder_plan(session, plan);
+  if (session->model->version == 1) /* others are encoded alone so far */
+    cuda_decoder_plan(session, plan);
   size_t cleared = plan->bytes;
   cuda_plan_add(plan, &session->d_blas_workspace,
                 cuda_needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
@@ -36,8 +37,12 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
 /* Whether sizes of these limits stay within 64 bits: nothing is larger than this product. */
 static bool countable(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
-  double widths = (double)config->features + 8.0 * config->units + config->annotation_width +
+  const struct encoder_structure *encoder = &session->model->lowered.encoder;
+  double widths = (double)config->features + session->model->lowered.input.width + config->annotation_width +
                   config->state_units + config->outputs + config->additive_units;
+  for (int32_t l = 0; l < encoder->count; l++)
+    widths += 8.0 * (encoder->layers[l].cells[0].units + encoder->layers[l].cells[1].units) +
+              encoder->layers[l].width;
   return (double)session->limits.batch * ((double)session->limits.time + 1.0) *
              ((double)session->limits.steps + 1.0) * config->layers * 64.0 * widths <
          0x1p62;
