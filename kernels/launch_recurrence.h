@@ -5,6 +5,8 @@
 
 #include "kernels/launch.h"
 
+#include <stdbool.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -51,6 +53,7 @@ struct cell_step {
   enum cell_form form;
   int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
   int32_t step;                           /* 0..T-1 */
+  bool is_backward;                       /* of D 1: the direction is the backward one */
   cuseq_activation activation;            /* any but softmax and log_softmax */
   cuseq_activation recurrent_activation;  /* the same */
   const int32_t *d_lengths;               /* [B] each 0..T; NULL: all T */
@@ -109,12 +112,13 @@ size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t un
  * rows of a step. */
 int32_t lstm_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
 
-/* One layer over whole sequences, both directions: exactly one launch whatever T is. Forward reads t =
+/* One layer over whole sequences, both directions or one: exactly one launch whatever T is. Forward reads t =
  * 0..L-1, backward t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to
  * 0. */
 struct lstm_sequence {
   enum lstm_mapping mapping;
   int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
+  bool is_backward;                       /* of D 1: the direction is the backward one */
   cuseq_activation activation;            /* tanh, relu, linear */
   cuseq_activation recurrent_activation;  /* sigmoid, hard_sigmoid, hard_sigmoid_keras2 */
   const int32_t *d_lengths;               /* [B] each 1..T; NULL: all T */
@@ -153,6 +157,33 @@ struct lstm_merge {
   struct launch_check check; /* of the output */
 };
 cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream);
+
+/* y = activation(v + x + bias): what follows the merged hidden states of a layer, or a dense layer's product, in place; 0 at
+ * positions beyond a row's length. x is a residual. */
+struct layer_finish {
+  int32_t batch, time, width; /* B, T, W */
+  const int32_t *d_lengths;   /* [B] each 1..T; NULL: all T */
+  float *d_values; /* [B,T,W], 4-byte aligned as all here; beyond the lengths they are not looked at */
+  /* a residual, at most one of the two */
+  const float *d_residual;       /* [B,T,W] */
+  const int32_t *d_residual_ids; /* [B,T]: 1 is added to the element of that number */
+  cuseq_activation activation;   /* any but softmax and log_softmax */
+  const float *d_bias;           /* [W], or NULL */
+  struct launch_check check;     /* of the output, as of a merge */
+};
+cuseq_status launch_layer_finish(const struct layer_finish *arguments, const struct launch_stream *stream);
+
+/* y[b,t] = row ids[b,t] of an embedding; 0 at positions beyond a row's length, whose ids are not looked at.
+ *   d_ids [B,T] each 0..rows-1 within the lengths, d_embedding [rows,width], d_output [B,T,width]; 4-byte aligned */
+struct embedding_rows {
+  int32_t batch, time, width;
+  const int32_t *d_lengths; /* [B] each 1..T; NULL: all T */
+  const int32_t *d_ids;
+  const float *d_embedding;
+  float *d_output;
+};
+cuseq_status launch_embedding_rows(const struct embedding_rows *arguments,
+                                   const struct launch_stream *stream);
 
 enum { LSTM_ORDER_ROWS = 65536 };
 /* The permutation of rows by falling length (rows of one length in their order), for d_order.

@@ -160,6 +160,12 @@ __device__ __forceinline__ float device_activate(cuseq_activation activation, fl
   }
 }
 
+/* Whether an activation is one of a number, which device_activate_any() takes. */
+static inline bool device_activation_is_any(cuseq_activation activation) {
+  return activation >= CUSEQ_ACTIVATION_LINEAR && activation <= CUSEQ_ACTIVATION_HARD_TANH &&
+         activation != CUSEQ_ACTIVATION_SOFTMAX && activation != CUSEQ_ACTIVATION_LOG_SOFTMAX;
+}
+
 /* Every activation but softmax and log_softmax, which are a vector's affair. Uniform `activation`. Within 2.4e-7 times the
  * result or, where that is below 1 in size, 2.4e-7; elu, selu, softplus, exponential and all that bend in corners within 5
  * units in the last place of the result. A function of its own: inlined it would be all of a small kernel. */

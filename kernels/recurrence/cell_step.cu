@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(THREADS)
   const struct cell_place at = {d, b, j, row * a.state_leading + j};
   int length = a.d_lengths ? a.d_lengths[b] : a.time, step = a.step;
   bool runs = step < length;
-  int t = runs && d == 1 ? length - 1 - step : step;
+  int t = runs && (d == 1 || a.is_backward) ? length - 1 - step : step;
   float h = 0.0f;
   if (runs) {
     float4 z = __ldg((const float4 *)a.d_bias + d * a.units + j);
@@ -123,11 +123,6 @@ __global__ void __launch_bounds__(THREADS)
   float *output = a.d_output[d];
   if (output)
     output[((int64_t)b * a.time + t) * a.leading + j] = h;
-}
-
-static bool is_any(cuseq_activation activation) {
-  return activation >= CUSEQ_ACTIVATION_LINEAR && activation <= CUSEQ_ACTIVATION_HARD_TANH &&
-         activation != CUSEQ_ACTIVATION_SOFTMAX && activation != CUSEQ_ACTIVATION_LOG_SOFTMAX;
 }
 
 static const char *states_fault(const struct cell_step *a) {
@@ -150,6 +145,8 @@ static const char *cell_fault(const struct cell_step *a) {
     return "there is no such cell";
   if (a->batch < 1 || a->time < 1 || a->units < 1 || a->directions < 1 || a->directions > 2)
     return "a size is not possible (B, T, H from 1, D 1 or 2)";
+  if (a->is_backward && a->directions != 1)
+    return "backward is said of one direction, not of two";
   if ((int64_t)a->batch * a->directions * a->units > INT32_MAX - THREADS)
     return "too many cells (D B H is to fit into 31 bits)";
   if (a->step < 0 || a->step >= a->time)
@@ -158,7 +155,7 @@ static const char *cell_fault(const struct cell_step *a) {
     return "more than one input";
   if ((a->d_ids || a->d_row_ids) && !a->d_kernel)
     return "ids without a kernel";
-  if (!is_any(a->activation) || !is_any(a->recurrent_activation))
+  if (!device_activation_is_any(a->activation) || !device_activation_is_any(a->recurrent_activation))
     return "an activation is none of a number";
   if (((uintptr_t)a->d_products | (uintptr_t)a->d_projected | (uintptr_t)a->d_kernel | (uintptr_t)a->d_bias) %
       16)

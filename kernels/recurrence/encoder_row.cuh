@@ -144,11 +144,11 @@ __device__ inline void chain_encode(const struct lstm_parameters &p, const struc
   u.publish(hidden, h);
   u.sync(); /* h is there */
   /* x W of step s lies where its position lies in the pass's window */
-  int at = row.d == 0 ? 0 : pass.steps - 1, step = row.d == 0 ? columns : -columns;
+  int at = row.is_backward ? pass.steps - 1 : 0, step = row.is_backward ? -columns : columns;
   const float4 *x = products + at * columns + column;
   int leading = (int)a.leading;
   struct row_writer output = {annotations + column + row.t(pass.step) * leading,
-                              row.d == 0 ? leading : -leading};
+                              row.is_backward ? -leading : leading};
   for (int s = 0; s < pass.steps; s++, x += step)
     lstm_chain_step(p, u, s, core::start(there ? *x : lstm_zero(), bias), bias, hidden, output, c, h);
   if (u.writer) {

@@ -18,7 +18,7 @@ template <> struct lstm_loader<LSTM_SOURCE_PROJECTED> {
     there = unit < a.units;
     next = (const float4 *)a.d_projected + ((ptrdiff_t)row.b * a.time + row.t(0)) * position +
            row.d * a.units + unit;
-    stride = row.d == 0 ? position : -position;
+    stride = row.is_backward ? -position : position;
   }
   __device__ __forceinline__ float4 load(int) {
     float4 z = there ? __ldg(next) : lstm_zero();
@@ -111,7 +111,7 @@ struct lstm_writer {
   ptrdiff_t apart;
   __device__ __forceinline__ lstm_writer(float *output, const lstm_row &row, int step, ptrdiff_t leading) {
     next = output ? output + row.t(step) * leading : nullptr;
-    apart = row.d == 0 ? leading : -leading;
+    apart = row.is_backward ? -leading : leading;
   }
   __device__ __forceinline__ void write(bool writes, float h) {
     if (next) {

@@ -42,6 +42,9 @@ static cuseq_status check(const struct lstm_sequence *a, const struct launch_str
         stream, CUSEQ_STATUS_INVALID_ARGUMENT,
         "lstm sequence: a size is not possible (B %d, T %d, H %d, D %d; B, T, H from 1, D 1 or 2)", a->batch,
         a->time, a->units, a->directions);
+  if (a->is_backward && a->directions != 1)
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "lstm sequence: backward is said of one direction, not of two");
   if (!lstm_mapping_possible(a->mapping, a->units, stream->device))
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "lstm sequence: mapping %d does not run H %d on compute capability %d",

@@ -16,13 +16,15 @@ struct lstm_parameters {
 /* One direction of one row. Step s reads and writes position t(s). */
 struct lstm_row {
   int b, d, length;
+  bool is_backward;
   __device__ __forceinline__ lstm_row(const struct lstm_sequence &a, int place, int direction) {
     b = a.d_order ? a.d_order[place] : place;
     d = direction;
+    is_backward = direction == 1 || a.is_backward;
     length = a.d_lengths ? a.d_lengths[b] : a.time;
   }
   __device__ __forceinline__ int t(int s) const {
-    return d == 0 ? s : length - 1 - s;
+    return is_backward ? length - 1 - s : s;
   }
 };
 

@@ -210,7 +210,7 @@ template <int UNITS, int SUB> struct grid_block {
     int unit = first + (int)threadIdx.x % UNITS, i = (int)threadIdx.x / UNITS, row = sub + i;
     if (i >= SUB || unit >= a.units || s >= m.length[row])
       return;
-    int b = m.row[row], t = d == 0 ? s : m.length[row] - 1 - s;
+    int b = m.row[row], t = d == 1 || a.is_backward ? m.length[row] - 1 - s : s;
     float4 z = lstm_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
     for (int warp = 0; warp < GRID_WARPS; warp++)
       z = lstm_add(z, m.sums[warp][i][threadIdx.x % UNITS]);

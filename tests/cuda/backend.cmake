@@ -41,6 +41,8 @@ target_link_libraries(cuda_golden PRIVATE cuseq_golden_vector)
 backend_program(overflow unit/overflow.c OVERFLOW_DEVICES="cuda")
 backend_program(long_sums unit/long_sums.c LONG_SUMS_DEVICES="cuda" "LONG_SUMS_POSITIONS=600,6000")
 backend_program(calls cuda/calls.c)
+backend_program(encoders cuda/encoders.c)
+target_include_directories(cuda_encoders PRIVATE ${PROJECT_SOURCE_DIR}/host)
 
 # Those that call the CUDA runtime themselves, for arrays and streams of their own.
 add_library(cuda_call_memory STATIC call_memory.c)
@@ -66,7 +68,8 @@ foreach(seed RANGE 1 3)
   cuseq_backend_run(windows_seed${seed} 90 COMMAND cuda_windows -j1 ENVIRONMENT CUSEQ_EMULATOR_SEED=${seed} LABELS long)
 endforeach()
 backend_program(plan cuda/plan.c)
-target_sources(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR}/host/backends/cuda/plan.c)
+target_sources(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR}/host/backends/cuda/plan.c
+               ${PROJECT_SOURCE_DIR}/host/backends/cuda/plan_encoder.c)
 target_include_directories(cuda_plan PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(cuda_plan PRIVATE cuseq_kernels ${CUSEQ_CUDART} stdc++)
 
@@ -93,6 +96,12 @@ cuseq_backend_run(structures 90 COMMAND cuda_structures ${one_job})
 cuseq_backend_run(structure_properties 90 COMMAND cuda_structure_properties ${one_job})
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
 cuseq_backend_run(calls 90 COMMAND cuda_calls ${one_job})
+cuseq_backend_run(encoders 90 COMMAND cuda_encoders ${one_job})
+cuseq_backend_run(encoders_perturbed 90 COMMAND cuda_encoders ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
+                  CUSEQ_EMULATOR_SEED=7)
+foreach(architecture IN ITEMS 75 80 120)
+  cuseq_backend_run(encoders_${architecture} ${architecture} COMMAND cuda_encoders ${one_job})
+endforeach()
 cuseq_backend_run(calls_stages 90 COMMAND cuda_calls ${one_job} ENVIRONMENT CUSEQ_CUDA_PLAN=stages)
 cuseq_backend_run(backends_perturbed 90 COMMAND cuda_backends_smoke ${one_job} ENVIRONMENT CUSEQ_EMULATOR_PERTURB=1
                   CUSEQ_EMULATOR_SEED=7)

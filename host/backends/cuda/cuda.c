@@ -102,17 +102,11 @@ static void cuda_close(void *state) {
 bool cuda_needs_graphs(const struct cuda_session *session) {
   bool steps = session->model->structure.decoder.present &&
                (!session->decoder || session->choice.decoder == CUDA_DECODER_STEPS);
-  return session->choice.encoder == CUDA_ENCODER_CELL || steps;
+  return cuda_layers_need_graphs(session) || steps;
 }
 
 static bool needs_blas(const struct cuda_session *session) {
-  const cuseq_config *config = &session->model->config;
-  if (cuda_needs_graphs(session))
-    return true;
-  for (int32_t l = 0; l < config->layers; l++)
-    if (!lstm_mapping_takes_x(session->mapping, session->layers[l].inputs, config->units) && l > 0)
-      return true;
-  return false;
+  return cuda_needs_graphs(session) || cuda_layers_need_blas(session);
 }
 
 static cuseq_status session_upload(struct cuda_session *session) {
@@ -129,7 +123,7 @@ static cuseq_status session_force(struct cuda_session *session) {
   session->limits.cuda_plan = NULL; /* the caller's text may go */
   TRY(cuda_forced_parse(plan, &session->forced));
   TRY(cuda_forced_check(config, session->limits.time, &session->device, &session->forced));
-  return CUSEQ_STATUS_OK;
+  return cuda_encoder_check(&session->model->lowered.encoder, &session->device, &session->forced);
 }
 
 /* Bytes of a call of the limits one way: all inputs, or all results. */

@@ -17,20 +17,26 @@ struct cuda_rows;
 struct cuda_graphs;
 struct cuda_steps;
 
-/* One layer of the encoder on the device, both directions; packed as launch.h says. */
-struct cuda_layer {
+/* Cells of a layer that run together, on the device; packed as launch_recurrence.h says. */
+struct cuda_run {
+  struct cuda_cells cells;
+  enum cuda_encoder encoder;
   float *d_kernel;    /* [inputs,D,H,4] */
   float *d_recurrent; /* [D,H,H,4]      */
   float *d_bias;      /* [D,H,4]        */
-  int32_t inputs;
+  float *d_candidate; /* [D,H,H]; GRU with the reset before the product, else NULL */
 };
 
-/* What kernels make of a cell of the lowered model. */
-static inline enum cell_form cuda_cell_form(const struct cell *cell) {
-  return cell->kind == CELL_LSTM ? CELL_FORM_LSTM
-         : cell->reset_after     ? CELL_FORM_GRU_RESET_AFTER
-                                 : CELL_FORM_GRU_RESET_BEFORE;
-}
+/* One layer of the encoder. */
+struct cuda_layer {
+  const struct encoder_layer *layer; /* of the lowered model */
+  int32_t count;
+  struct cuda_run runs[2];
+  int32_t states; /* width of the final states of the layers before it */
+  /* the dense layer behind it, NULL where there is none */
+  float *d_dense_kernel; /* [merged_width,width] */
+  float *d_dense_bias;   /* [width] */
+};
 
 /* Where an array of a call lies. */
 enum cuda_place { CUDA_PLACE_PAGEABLE, CUDA_PLACE_LOCKED, CUDA_PLACE_DEVICE };
@@ -95,9 +101,9 @@ struct cuda_session {
   struct cuda_graphs *graphs; /* NULL where the choice needs none */
   struct cuda_forced forced;
   struct cuda_choice choice; /* for a call of the limits */
-  enum lstm_mapping mapping;
-  void *arena; /* all device memory, one allocation */
-  struct cuda_layer layers[MODEL_MAX_LAYERS];
+  void *arena;               /* all device memory, one allocation */
+  struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
+  float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
   struct cuda_decoding decoding;
   struct cuda_decoder *decoder; /* attention and decoder as one launch each; NULL: the model has none of them */
   struct cuda_steps *steps;     /* attention, decoder and heads of any structure, step by step */
@@ -109,20 +115,24 @@ struct cuda_session {
   bool waits;                     /* for its results, at its end */
   /* the input, as the call brought it */
   const float *d_given_x; /* the dense input: d_x, or where the caller left it */
-  float *d_x;             /* [B,T,F] */
+  float *d_x;             /* [B,T,F]; [B,T] where the model takes ids alone */
   int32_t *d_ids;         /* [B,T] */
+  float *d_embedded;      /* [B,T,E] rows of the embedding */
   int32_t *d_lengths;     /* [B] */
   int32_t *d_order;       /* [B] */
-  float *d_initial_h;     /* [layers,D,B,H] */
+  float *d_initial_h;     /* a block [B,H] for each direction of each layer, one after the other */
   float *d_initial_c;
   /* between the layers */
   float *d_projected;      /* [B,T,D,H,4] */
-  float *d_annotations[2]; /* [B,T,A]: a layer's input and output, in turns */
-  float *d_directions;     /* [D,B,T,H], merges other than concat */
-  float *d_final_h;        /* [layers,D,B,H] */
-  float *d_final_c;
-  void *d_workspace; /* of the sequence kernel */
-  float *d_products; /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
+  float *d_annotations[2]; /* [B,T,width]: a layer's input and output, in turns */
+  float *d_directions;     /* [2,B,T,H], merges other than concat */
+  float *d_merged;         /* [B,T,merged width] what a dense layer behind a layer reads */
+  float *d_final_h;        /* as d_initial_h */
+  float *d_final_c;        /* 0 where a cell has no c */
+  void *d_workspace;       /* of the sequence kernel */
+  float *d_products;       /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
+  float *d_reset;          /* [D,B,H] r h of a step, GRU with the reset before the product; then r h U_n */
+  float *d_candidate;
   /* what is encoded */
   float *d_encoded;                 /* one of d_annotations */
   const int32_t *d_encoded_lengths; /* d_lengths, or NULL: all rows have T positions */
@@ -151,8 +161,17 @@ bool cuda_needs_graphs(const struct cuda_session *session);
 /* layers.c: the encoder's arrays and the upload of its weights. */
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
+/* Whether layers run as graphs, and whether a call needs products by cuBLAS beside those of the first layer's dense input,
+ * which come with the first call that has some. */
+bool cuda_layers_need_graphs(const struct cuda_session *session);
+bool cuda_layers_need_blas(const struct cuda_session *session);
+/* Whether kernels alone encode such a call, row by row, so that it may be cut into windows of rows. */
+bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input);
+/* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of `batch` rows: a
+ * block [batch,H]. */
+size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch);
 
-/* encode.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
+/* input.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
  * included. */
 cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input);
 /* Where the dense input of a call will be: where the caller left it on the device, or in d_x - also where a
@@ -161,7 +180,8 @@ void cuda_input_place(struct cuda_session *session, const struct backend_input *
                       const cuseq_decoding *decoding);
 /* Whether the input is token ids. */
 bool cuda_input_is_ids(const struct backend_input *input);
-/* Queues the encoder; the results stay on the device. */
+
+/* encode.c: queues the encoder; the results stay on the device. */
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input);
 /* Queues copies of what is wanted to the caller's arrays. */
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);

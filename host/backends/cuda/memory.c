@@ -41,9 +41,12 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
 /* Whether sizes of these limits stay within 64 bits: nothing is larger than this product. */
 static bool countable(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
-  double widths = (double)config->features + 8.0 * config->encoder_state_width + config->annotation_width +
-                  8.0 * config->decoder_state_width + config->outputs + config->additive_units +
-                  cuda_steps_widest(session);
+  const struct encoder_structure *encoder = &session->model->lowered.encoder;
+  double widths = (double)config->features + session->model->lowered.input.width + config->annotation_width +
+                  8.0 * config->decoder_state_width + config->outputs + cuda_steps_widest(session);
+  for (int32_t l = 0; l < encoder->count; l++)
+    widths += 8.0 * (encoder->layers[l].cells[0].units + encoder->layers[l].cells[1].units) +
+              encoder->layers[l].width;
   return (double)session->limits.batch * session->limits.beams * ((double)session->limits.time + 1.0) *
              ((double)session->limits.steps + 1.0) * config->layers * 64.0 * widths <
          0x1p62;

@@ -119,13 +119,9 @@ static bool rows_apart(const struct cuda_session *session, const struct backend_
   const cuseq_config *config = &session->model->config;
   const struct cuda_shape shape = {input->time, input->ids != NULL};
   struct cuda_choice choice = cuda_choose(config, &shape, &session->device, &session->forced);
-  if (choice.encoder >= CUDA_ENCODER_GRID || (decoding && !cuda_decodes_fused(decoding)) || (config->has_decoder && choice.decoder != CUDA_DECODER_LOOP))
-    return false;
-  for (int32_t l = 0; l < config->layers; l++)
-    if ((l > 0 || !input->ids) &&
-        !lstm_mapping_takes_x(session->mapping, session->layers[l].inputs, config->units))
-      return false;
-  return true;
+  return (!decoding || cuda_decodes_fused(decoding)) &&
+         (!config->has_decoder || choice.decoder == CUDA_DECODER_LOOP) &&
+         cuda_layers_take_rows(session, input);
 }
 
 /* The rows of a window; 0: the call is not cut. */

@@ -10,7 +10,7 @@
 static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
                          struct lstm_sequence *encoder) {
   const cuseq_config *config = &session->model->config;
-  const struct cuda_layer *layer = &session->layers[0];
+  const struct cuda_run *layer = &session->layers[0].runs[0];
   *encoder = (struct lstm_sequence){.batch = input->batch,
                                     .time = input->time,
                                     .units = config->units,
@@ -51,8 +51,9 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
     return CUSEQ_STATUS_OK;
   encoder_fill(session, input, &model.encoder);
   for (int32_t l = 1; l < layers && l < WHOLE_MODEL_LAYERS_MOST; l++)
-    model.above[l - 1] = (struct whole_layer){session->layers[l].d_kernel, session->layers[l].d_recurrent,
-                                              session->layers[l].d_bias};
+    model.above[l - 1] =
+        (struct whole_layer){session->layers[l].runs[0].d_kernel, session->layers[l].runs[0].d_recurrent,
+                             session->layers[l].runs[0].d_bias};
   TRY(cuda_input_queue(session, input));
   session->d_encoded = session->d_annotations[0];
   session->decoder->keys_made = false;
