@@ -106,7 +106,7 @@ bool cuda_needs_graphs(const struct cuda_session *session) {
 }
 
 static bool needs_blas(const struct cuda_session *session) {
-  return cuda_needs_graphs(session) || cuda_layers_need_blas(session);
+  return !session->decoder || cuda_needs_graphs(session) || cuda_layers_need_blas(session);
 }
 
 static cuseq_status session_upload(struct cuda_session *session) {

@@ -254,15 +254,10 @@ static struct cuda_stepping stepping_of(const struct cuda_session *session, cons
   return stepping;
 }
 
-static cuseq_status blas_ready(struct cuda_session *session) {
-  return session->blas ? CUSEQ_STATUS_OK : cuda_blas_open(session);
-}
-
 static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding,
                                 bool wants_logs) {
   struct cuda_stepping stepping = stepping_of(session, decoding);
   stepping.wants_logs = wants_logs;
-  TRY(blas_ready(session));
   TRY(cuda_steps_keys_queue(session));
   TRY(session->model->structure.decoder.present ? cuda_steps_queue(session, &stepping)
                                                 : cuda_steps_outputs(session, &stepping));
@@ -294,7 +289,6 @@ static cuseq_status attend_steps(struct cuda_session *session, bool given, float
   int32_t Q = structure->attention.query_inputs;
   struct cuda_part query = {
       .d_rows = cuda_decoding_floats(session, BACKEND_STATE_H), .stride = Q, .width = Q};
-  TRY(blas_ready(session));
   TRY(cuda_steps_keys_queue(session));
   if (!given)
     TRY(asks_queue(session, &query));

@@ -26,6 +26,8 @@ static cuseq_status multiply(struct cuda_session *session, const struct cuda_par
   if (rows > INT32_MAX)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "cuda: too many rows for a product (found %lld, at most %d)",
                      (long long)rows, INT32_MAX);
+  if (!session->blas)
+    TRY(cuda_blas_open(session));
   for (int32_t i = 0; i < parts->count; i++) {
     const struct cuda_part *part = &parts->list[i];
     const struct cuda_product product = {.a = part->d_rows,
