@@ -107,7 +107,7 @@ static cuseq_status beam_check(cuseq_session *session, cuseq_beam *beam, cuseq_d
   const char *reason = beam_unsearchable(session->model);
   if (reason)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: %s", call, reason);
-  if (!session->backend->step)
+  if (!session->backend->step && !session->backend->search)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "%s: device %s does not search", call, session->device);
   TRY(beams_check(session, beam));
   TRY(lengths_resolve(session, beam));
@@ -127,6 +127,11 @@ static cuseq_status beam_check(cuseq_session *session, cuseq_beam *beam, cuseq_d
   TRY(decoding_resolve(&limits, &given, call, begin));
   TRY(arrays_of_decoding(&session->arrays, begin));
   TRY(arrays_of_beam(&session->arrays, beam));
+  for (enum backend_array array = BACKEND_BEST_TOKENS; array < BACKEND_ARRAYS; array++)
+    if (call_pointer(array, beam) && session->arrays.on_device[array])
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "%s: %s: it lies in device memory (results of a search go to host memory)", call,
+                       backend_array_name(array));
   return decoding_check(&limits, begin, session->arrays.on_device, session->allow_nonfinite);
 }
 
@@ -212,7 +217,9 @@ static cuseq_status search_all(cuseq_session *session, const cuseq_beam *beam, c
                                      .retires = beam->finished == CUSEQ_FINISHED_RETIRES,
                                      .prunes_by_score = beam->prune_by_score != 0};
   search_begin(search, &rules, session->batch);
-  for (int32_t b = 0; b < session->batch; b++)
+  if (session->backend->search)
+    TRY(session->backend->search(session->state, search, begin, beam->alphas ? beams->alphas : NULL));
+  for (int32_t b = 0; b < session->batch && search->lanes > 0; b++)
     search->lane_tokens[b] = begin->previous ? begin->previous[b] : decoder->start_token;
   while (search->lanes > 0)
     TRY(step(session, begin, beam->alphas ? beams->alphas + (size_t)search->step * lanes : NULL));

@@ -111,7 +111,7 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
   opened->limits.cuda_plan = NULL; /* the caller's */
-  if (opened->limits.beams > 1 && opened->backend->step && !beam_unsearchable(model))
+  if (opened->limits.beams > 1 && (opened->backend->step || opened->backend->search) && !beam_unsearchable(model))
     TRY_CLEANUP(beams_open(&opened->beams, model, &opened->limits));
   opened->arrays = (struct arrays){.backend = opened->backend,
                                    .state = opened->state,

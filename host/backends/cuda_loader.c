@@ -137,6 +137,11 @@ static cuseq_status loader_step(void *state, const cuseq_decoding *decoding, flo
   return result(module->backend->step(state, decoding, log_outputs));
 }
 
+static cuseq_status loader_search(void *state, struct search *search, const cuseq_decoding *begin,
+                                  float *alphas) {
+  return result(module->backend->search(state, search, begin, alphas));
+}
+
 static cuseq_status loader_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                                const cuseq_decoding *decoding) {
   return result(module->backend->run(state, input, encoding, decoding));
@@ -163,6 +168,7 @@ const struct backend backend_cuda = {
     .attend = loader_attend,
     .decode = loader_decode,
     .step = loader_step,
+    .search = loader_search,
     .run = loader_run,
     .synchronize = loader_synchronize,
     .stream = loader_stream,

@@ -3,7 +3,7 @@
 #include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
-#include "backends/cuda/steps.h"
+#include "backends/cuda/search.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -84,6 +84,7 @@ static void cuda_close(void *state) {
   cuda_blas_close(session);
   cuda_decoder_close(session);
   cuda_steps_close(session);
+  cuda_search_close(session);
   cudaFree(session->arena);
   cuda_rows_close(session);
   if (session->rings) {
@@ -140,10 +141,10 @@ static size_t call_bytes(const struct cuda_session *session, bool results) {
   return bytes;
 }
 
-/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. The steps of a
- * search are calls whose arrays are in host memory and that are waited for. */
+/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. A search
+ * is waited for, and what it gives is made of the host's memory. */
 static cuseq_status staging_open(struct cuda_session *session) {
-  bool searches = session->limits.beams > 1;
+  bool searches = session->search != NULL;
   CUDA_TRY(cudaHostAlloc((void **)&session->checks.h_faults, sizeof *session->checks.h_faults,
                          cudaHostAllocMapped));
   session->checks.h_faults->input.found = 0;
@@ -162,6 +163,7 @@ static cuseq_status staging_open(struct cuda_session *session) {
 static cuseq_status session_fill(struct cuda_session *session) {
   TRY(cuda_decoder_open(session));
   TRY(cuda_steps_open(session));
+  TRY(cuda_search_open(session));
   TRY(cuda_memory_take(session));
   TRY(staging_open(session));
   TRY(cuda_rows_open(session));
@@ -350,20 +352,17 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
-static cuseq_status cuda_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+/* A search is waited for whatever the session's calls are: its results are made on the host. */
+static cuseq_status cuda_search(void *state, struct search *search, const cuseq_decoding *begin,
+                                float *alphas) {
   struct cuda_session *session = state;
-  CUDA_RANGE("search step", session->batch, session->time, session->model->config.units);
-  uint8_t places[BACKEND_ARRAYS];
+  CUDA_RANGE("search", session->batch, session->time, session->model->config.units);
   int before;
-  /* all arrays of a search's step are the library's own, in ordinary memory */
-  memcpy(places, session->places, sizeof places);
-  memset(session->places, CUDA_PLACE_PAGEABLE, sizeof session->places);
-  cuseq_status status = call_begin(session, true, &before);
+  TRY(call_begin(session, true, &before));
   session->waits = true;
-  if (status == CUSEQ_STATUS_OK)
-    status = call_end(session, cuda_search_queue(session, decoding, log_outputs), before);
-  memcpy(session->places, places, sizeof places);
-  return status;
+  TRY(call_end(session, cuda_search_queue(session, search, begin, alphas), before));
+  cuda_search_deliver(session, search);
+  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
@@ -393,7 +392,7 @@ static const struct backend backend = {
     .encode = cuda_encode,
     .attend = cuda_attend,
     .decode = cuda_decode,
-    .step = cuda_step,
+    .search = cuda_search,
     .run = cuda_run,
     .synchronize = cuda_synchronize,
     .stream = cuda_stream,

@@ -16,6 +16,7 @@ struct cuda_later;
 struct cuda_rows;
 struct cuda_graphs;
 struct cuda_steps;
+struct cuda_search;
 
 /* Cells of a layer that run together, on the device; packed as launch_recurrence.h says. */
 struct cuda_run {
@@ -106,6 +107,7 @@ struct cuda_session {
   float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
   struct cuda_decoding decoding;
   struct cuda_decoder *decoder; /* attention and decoder as one launch each; NULL: the model has none of them */
+  struct cuda_search *search;   /* NULL: the model feeds no tokens back */
   struct cuda_steps *steps;     /* attention, decoder and heads of any structure, step by step */
   struct cuda_rings *rings;
   struct cuda_checks checks;
@@ -203,9 +205,6 @@ cuseq_status cuda_keys_queue(struct cuda_session *session);
 cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
                                float *alphas);
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding);
-/* One step of each row, and the logarithms of its outputs to log_outputs [rows,V] in host memory. */
-cuseq_status cuda_search_queue(struct cuda_session *session, const cuseq_decoding *decoding,
-                               float *log_outputs);
 
 /* cuda.c: queues a call, as one launch where the model fits into one; decoding may be NULL. */
 cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_input *input,

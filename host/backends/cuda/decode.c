@@ -254,10 +254,8 @@ static struct cuda_stepping stepping_of(const struct cuda_session *session, cons
   return stepping;
 }
 
-static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding,
-                                bool wants_logs) {
-  struct cuda_stepping stepping = stepping_of(session, decoding);
-  stepping.wants_logs = wants_logs;
+static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
+  const struct cuda_stepping stepping = stepping_of(session, decoding);
   TRY(cuda_steps_keys_queue(session));
   TRY(session->model->structure.decoder.present ? cuda_steps_queue(session, &stepping)
                                                 : cuda_steps_outputs(session, &stepping));
@@ -324,14 +322,5 @@ cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decodin
     return cuda_attend_queue(session, decoding->initial_h, decoding->contexts, decoding->alphas);
   TRY(cuda_decoding_bring(session, decoding, cuda_decoding_rows(session, decoding)));
   return is_fused(session, decoding) ? decode_fused(session, decoding)
-                                     : steps_queue(session, decoding, false);
-}
-
-cuseq_status cuda_search_queue(struct cuda_session *session, const cuseq_decoding *decoding,
-                               float *log_outputs) {
-  size_t count = (size_t)cuda_decoding_rows(session, decoding) * (size_t)session->model->config.outputs;
-  TRY(cuda_decoding_bring(session, decoding, cuda_decoding_rows(session, decoding)));
-  TRY(steps_queue(session, decoding, true));
-  return cuda_copy_out(session, BACKEND_OUTPUTS, log_outputs, session->steps->d_log_outputs,
-                       count * sizeof(float));
+                                     : steps_queue(session, decoding);
 }

@@ -1,7 +1,7 @@
 #include "backends/cuda/cuda.h"
 
 #include "backends/cuda/decoding.h"
-#include "backends/cuda/steps.h"
+#include "backends/cuda/search.h"
 
 #include "error.h"
 
@@ -32,6 +32,7 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
   cuda_decoding_plan(session, plan);
   cuda_decoder_plan(session, plan);
   cuda_steps_plan(session, plan);
+  cuda_search_plan(session, plan);
   size_t cleared = plan->bytes;
   cuda_plan_add(plan, &session->d_blas_workspace,
                 cuda_needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);

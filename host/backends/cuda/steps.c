@@ -191,7 +191,6 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
   bool feeds = decoder->present && decoder->feedback != FEEDBACK_NONE;
   size_t attentional =
       decoder->present && decoder->attentional.present ? (size_t)decoder->attentional.dense.units : 0;
-  bool searches = feeds && session->limits.beams > 1;
   cuda_plan_add(plan, &steps->d_gates, R * most * 4 * sizeof(float));
   cuda_plan_add(plan, &steps->d_reset, R * reset * sizeof(float));
   cuda_plan_add(plan, &steps->d_candidate, R * reset * sizeof(float));
@@ -201,7 +200,7 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
   cuda_plan_add(plan, &steps->d_fed_ids, feeds ? R * sizeof(int32_t) : 0);
   cuda_plan_add(plan, &steps->d_attended, R * sizeof(int32_t));
   cuda_plan_add(plan, &steps->d_log_outputs,
-                searches ? R * (size_t)structure->output.width * sizeof(float) : 0);
+                feeds ? R * (size_t)structure->output.width * sizeof(float) : 0);
 }
 
 void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {

@@ -49,6 +49,7 @@ struct cuda_steps {
 struct cuda_stepping {
   int32_t rows;              /* R */
   int32_t steps;             /* Y */
+  int32_t apart;             /* of what they begin with: row r lies in place r x apart; 0 is 1 */
   const int32_t *d_rows;     /* NULL: the encoded rows themselves */
   bool given_h, given_c, given_fed, given_tokens, given_lengths, given_targets;
   uint64_t wanted;           /* a bit for each array of the call that is wanted */
@@ -90,6 +91,9 @@ cuseq_status cuda_steps_begin(struct cuda_session *session, const struct cuda_st
 
 /* steps_decode.c: all steps of R rows, as one graph where the session has graphs. */
 cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_stepping *stepping);
+/* One step of R rows for a search: those that run have 1 in the array of output lengths, the others 0; what each reads is in
+ * d_fed_ids. */
+cuseq_status cuda_steps_one(struct cuda_session *session, const struct cuda_stepping *stepping);
 /* The token that a step reads: its embedding, or its id. */
 struct cuda_part cuda_steps_token(const struct cuda_session *session);
 /* Makes it the start token, of R rows. */

@@ -57,10 +57,15 @@ cuseq_status cuda_steps_initial(struct cuda_session *session, const struct initi
   return cuda_chain_queue(session, &chain, &taken, stepping->rows, steps->d_scratch, &kept, d_output, stride);
 }
 
-static cuseq_status copy(struct cuda_session *session, const float *from, int32_t width, int32_t rows,
-                         int64_t stride, float *to) {
-  const struct cuda_parts parts = cuda_parts_one(from, stride, width);
-  return cuda_parts_copy(session, &parts, rows, to, stride);
+static cuseq_status copy(struct cuda_session *session, const float *from, int64_t from_stride, int32_t width,
+                         int32_t rows, float *to, int64_t to_stride) {
+  const struct cuda_parts parts = cuda_parts_one(from, from_stride, width);
+  return cuda_parts_copy(session, &parts, rows, to, to_stride);
+}
+
+/* How many places apart rows lie. */
+static int32_t apart(const struct cuda_stepping *stepping) {
+  return stepping->apart > 0 ? stepping->apart : 1;
 }
 
 /* A layer's states from the encoder; one of the two may begin as the other does. */
@@ -68,7 +73,8 @@ static cuseq_status layer_begin(struct cuda_session *session, const struct cuda_
                                 int32_t l) {
   const struct decoder_structure *decoder = &session->steps->structure.decoder;
   const struct decoder_layer *layer = &decoder->layers[l];
-  int32_t units = layer->cell.units, stride = decoder->state_width, rows = stepping->rows;
+  int32_t units = layer->cell.units, rows = stepping->rows;
+  int64_t stride = (int64_t)decoder->state_width * apart(stepping);
   float *h = cuda_decoding_floats(session, BACKEND_DECODER_FINAL_H) + session->steps->offsets[l];
   float *c = cuda_decoding_floats(session, BACKEND_DECODER_FINAL_C) + session->steps->offsets[l];
   TRY(cuda_steps_initial(session, &layer->initial_h, stepping, units, h, stride));
@@ -76,9 +82,9 @@ static cuseq_status layer_begin(struct cuda_session *session, const struct cuda_
     return zeros(session, rows, units, c, stride);
   TRY(cuda_steps_initial(session, &layer->initial_c, stepping, units, c, stride));
   if (layer->initial_h.from == INITIAL_OTHER)
-    TRY(copy(session, c, units, rows, stride, h));
+    TRY(copy(session, c, stride, units, rows, h, stride));
   if (layer->initial_c.from == INITIAL_OTHER)
-    TRY(copy(session, h, units, rows, stride, c));
+    TRY(copy(session, h, stride, units, rows, c, stride));
   return CUSEQ_STATUS_OK;
 }
 
@@ -90,12 +96,13 @@ static cuseq_status given_begin(struct cuda_session *session, const struct cuda_
   float *h = cuda_decoding_floats(session, BACKEND_DECODER_FINAL_H);
   float *c = cuda_decoding_floats(session, BACKEND_DECODER_FINAL_C);
   const float *given_c = cuda_decoding_floats(session, BACKEND_STATE_C);
-  TRY(copy(session, cuda_decoding_floats(session, BACKEND_STATE_H), S, stepping->rows, S, h));
+  int64_t stride = (int64_t)S * apart(stepping);
+  TRY(copy(session, cuda_decoding_floats(session, BACKEND_STATE_H), S, S, stepping->rows, h, stride));
   for (int32_t l = 0; l < decoder->count; l++) {
     int32_t units = decoder->layers[l].cell.units, offset = steps->offsets[l];
     bool takes = stepping->given_c && cell_has_c(decoder->layers[l].cell.kind);
-    TRY(takes ? copy(session, given_c + offset, units, stepping->rows, S, c + offset)
-              : zeros(session, stepping->rows, units, c + offset, S));
+    TRY(takes ? copy(session, given_c + offset, S, units, stepping->rows, c + offset, stride)
+              : zeros(session, stepping->rows, units, c + offset, stride));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -113,9 +120,9 @@ static cuseq_status fed_begin(struct cuda_session *session, const struct cuda_st
     if (widths[i] == 0)
       continue;
     if (stepping->given_fed)
-      TRY(cuda_parts_copy(session, &parts, stepping->rows, to[i], widths[i]));
+      TRY(cuda_parts_copy(session, &parts, stepping->rows, to[i], (int64_t)widths[i] * apart(stepping)));
     else
-      TRY(zeros(session, stepping->rows, widths[i], to[i], widths[i]));
+      TRY(zeros(session, stepping->rows, widths[i], to[i], (int64_t)widths[i] * apart(stepping)));
   }
   return CUSEQ_STATUS_OK;
 }

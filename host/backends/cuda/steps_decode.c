@@ -338,6 +338,27 @@ cuseq_status cuda_steps_start_token(struct cuda_session *session, int32_t rows) 
   return cuda_launched(session, launch_decode_begin(&begin, &session->launch));
 }
 
+cuseq_status cuda_steps_one(struct cuda_session *session, const struct cuda_stepping *stepping) {
+  struct cuda_steps *steps = session->steps;
+  const struct decoder_structure *decoder = &steps->structure.decoder;
+  struct step step = {.session = session, .stepping = stepping, .rows = rows_of(session, stepping)};
+  const struct table_lookup embedding = {.rows = stepping->rows,
+                                         .width = decoder->embedding_units,
+                                         .d_ids = steps->d_fed_ids,
+                                         .d_table = decoder->embedding,
+                                         .row_stride = decoder->embedding_units,
+                                         .column_stride = 1,
+                                         .d_output = steps->d_fed,
+                                         .output_stride = decoder->embedding_units};
+  if (decoder->embedding_units > 0)
+    TRY(cuda_launched(session, launch_table_lookup(&embedding, &session->launch)));
+  /* which token comes next, and whether a row has ended, is the search's */
+  step.rows.d_embedding = NULL;
+  step.rows.d_fed_ids = NULL;
+  step.rows.end_token = -1;
+  return step_queue(&step);
+}
+
 static cuseq_status loop_queue(struct cuda_session *session, const void *arguments) {
   const struct cuda_stepping *stepping = arguments;
   struct step step = {.session = session, .stepping = stepping, .rows = rows_of(session, stepping)};
