@@ -3,6 +3,7 @@
 #include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
+#include "backends/cuda/loop.h"
 #include "backends/cuda/search.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
@@ -101,8 +102,11 @@ static void cuda_close(void *state) {
 
 /* What runs step by step is a graph with products in it. */
 bool cuda_needs_graphs(const struct cuda_session *session) {
-  bool steps = session->model->structure.decoder.present &&
-               (!session->decoder || session->choice.decoder == CUDA_DECODER_STEPS);
+  const struct structure *structure = &session->model->lowered;
+  bool fused = session->decoder ? session->choice.decoder == CUDA_DECODER_LOOP
+                                : session->forced.decoder != CUDA_DECODER_STEPS &&
+                                      !cuda_loop_reason(structure, session->limits.time, &session->device);
+  bool steps = structure->decoder.present && (!fused || session->limits.beams > 1);
   return cuda_layers_need_graphs(session) || steps;
 }
 

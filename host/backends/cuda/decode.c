@@ -1,7 +1,7 @@
 #include "backends/cuda/decoder.h"
 
 #include "backends/cuda/decoding.h"
-#include "backends/cuda/steps.h"
+#include "backends/cuda/loop.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -257,6 +257,8 @@ static struct cuda_stepping stepping_of(const struct cuda_session *session, cons
 static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
   const struct cuda_stepping stepping = stepping_of(session, decoding);
   TRY(cuda_steps_keys_queue(session));
+  if (cuda_loop_chosen(session, session->time))
+    return cuda_loop_queue(session, decoding, &stepping);
   TRY(session->model->structure.decoder.present ? cuda_steps_queue(session, &stepping)
                                                 : cuda_steps_outputs(session, &stepping));
   return cuda_decoding_fetch(session, decoding, stepping.rows, session->decoding.arrays);

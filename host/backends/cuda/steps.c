@@ -1,12 +1,13 @@
 #include "backends/cuda/steps.h"
 
+#include "backends/cuda/loop.h"
 #include "error.h"
 
 #include <stdlib.h>
 
 /* ---- weights ---- */
 
-static enum cell_form form_of(const struct cell *cell) {
+enum cell_form cuda_cell_form(const struct cell *cell) {
   return cell->kind == CELL_LSTM ? CELL_FORM_LSTM
          : cell->reset_after     ? CELL_FORM_GRU_RESET_AFTER
                                  : CELL_FORM_GRU_RESET_BEFORE;
@@ -64,7 +65,7 @@ cuseq_status cuda_steps_open(struct cuda_session *session) {
   for (int32_t l = 0, offset = 0; decoder->present && l < decoder->count; l++) {
     steps->offsets[l] = offset;
     offset += decoder->layers[l].cell.units;
-    steps->cells[l].form = form_of(&decoder->layers[l].cell);
+    steps->cells[l].form = cuda_cell_form(&decoder->layers[l].cell);
   }
   return weights_list(&steps->upload, &steps->structure);
 }
@@ -124,7 +125,7 @@ cuseq_status cuda_steps_upload(struct cuda_session *session) {
   for (int32_t l = 0; l < decoder->count && status == CUSEQ_STATUS_OK; l++)
     status = cell_upload(&steps->cells[l], &decoder->layers[l].cell, room);
   free(room);
-  return status;
+  return status == CUSEQ_STATUS_OK ? cuda_loop_upload(session) : status;
 }
 
 /* ---- sizes ---- */
@@ -227,4 +228,5 @@ void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &steps->d_context, R * (size_t)attention->context_width * sizeof(float));
   cuda_plan_add(plan, &steps->d_logits, logits * (size_t)widest_head(structure) * sizeof(float));
   decoder_plan(session, R, plan);
+  cuda_loop_plan(session, plan);
 }

@@ -23,6 +23,8 @@ struct cuda_steps {
   struct structure structure; /* lowered; pointers to weights are device memory, but for cells */
   struct cuda_cell cells[STRUCTURE_MAX_DECODER_LAYERS];
   int32_t offsets[STRUCTURE_MAX_DECODER_LAYERS]; /* of a layer's states among all layers' */
+  struct loop_model *d_loop; /* loop.c; NULL: the decoder does not run in one launch */
+  int32_t loop_floats;
   /* once per sequence */
   float *d_keys;   /* [B,T,U], or NULL: the annotations are the keys */
   float *d_values; /* [B,T,C], or NULL: the annotations are the values */
@@ -64,7 +66,13 @@ void cuda_steps_close(struct cuda_session *session);
 /* The widest array that a row or a position of the steps has. */
 int32_t cuda_steps_widest(const struct cuda_session *session);
 
-/* steps_attention.c: keys and values, where there are any, once per sequence. */
+/* The form of a cell on the device. */
+enum cell_form cuda_cell_form(const struct cell *cell);
+
+/* steps_attention.c: the lowered energies as the kernels take them: an inner product of keys and queries, or layers over
+ * their sum. */
+struct attention_score cuda_steps_score(const struct structure *structure);
+/* Makes keys and values, where there are any, once per sequence. */
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session);
 /* The context and the alphas of R rows for what asks, `query` [R, query inputs]; d_lengths [R] says how many positions each
  * attends to. */

@@ -30,8 +30,7 @@ cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
-/* The lowered energies as the kernel takes them: an inner product of keys and queries, or layers over their sum. */
-static struct attention_score score_of(const struct structure *structure) {
+struct attention_score cuda_steps_score(const struct structure *structure) {
   const struct attention_structure *attention = &structure->attention;
   struct attention_score score = {.score = CUSEQ_SCORE_GENERAL,
                                   .scale = attention->scale,
@@ -55,7 +54,7 @@ static struct attention_score score_of(const struct structure *structure) {
 static struct attend attend_of(const struct cuda_session *session) {
   const struct cuda_steps *steps = session->steps;
   const struct attention_structure *attention = &steps->structure.attention;
-  return (struct attend){.score = score_of(&steps->structure),
+  return (struct attend){.score = cuda_steps_score(&steps->structure),
                          .start = {.kind = CUSEQ_INITIAL_STATE_ZEROS,
                                    .state_units = attention->key_width,
                                    .d_given_h = steps->d_queries},
