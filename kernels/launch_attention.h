@@ -55,7 +55,7 @@ struct initial_state {
   int32_t state_units;       /* S                                                                          */
   const float *d_given_h;    /* [B,S] or NULL                                                              */
   const float *d_given_c;    /* [B,S] or NULL (then c is 0 where d_given_h is given)                       */
-  const float *d_final_h; /* [D,B,H] the last layer's, as lstm_sequence writes them; kinds encoder, dense */
+  const float *d_final_h;    /* [D,B,H] the last layer's, as sequence writes them; kinds encoder, dense */
   const float *d_final_c;
   const float *d_kernel_h,
       *d_bias_h; /* kind dense: [D*H,S], [S]                                            */
@@ -167,7 +167,7 @@ size_t decode_workspace_bytes(const struct decode *arguments, const struct launc
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
 
 /* Encoder, keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
- *   encoder      as in launch_lstm_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
+ *   encoder      as in launch_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
  *                [B,T,A] and may be NULL, as may d_final_h and d_final_c; d_initial_* and d_final_* are [layers,D,B,H];
  *                mapping, d_order, d_output[1], leading, d_projected and d_workspace are not looked at
  *   layers       1..WHOLE_MODEL_LAYERS_MOST; above[l - 1]: layer l's weights, packed as launch.h says, kernel [A,D,H,4]
@@ -179,7 +179,7 @@ struct whole_layer {
   const float *d_kernel, *d_recurrent, *d_bias;
 };
 struct whole_model {
-  struct lstm_sequence encoder;
+  struct sequence encoder;
   int32_t layers;
   struct whole_layer above[WHOLE_MODEL_LAYERS_MOST - 1];
   cuseq_merge merge;

@@ -80,43 +80,46 @@ struct cell_step {
 };
 cuseq_status launch_cell_step(const struct cell_step *arguments, const struct launch_stream *stream);
 
-/* ---- LSTM layers over whole sequences ---- */
+/* ---- layers over whole sequences ---- */
 
 /* How a sequence is laid on the device. Which one a shape gets is a function of H and the device alone, so
  * that a row's bits do not depend on its batch. Each mapping takes any H up to its limit and pads inside. */
-enum lstm_mapping {
-  LSTM_MAPPING_WARP16 = 0,     /* H <= 16:  one warp per (row, direction) */
-  LSTM_MAPPING_WARP32 = 1,     /* H <= 32:  one warp per (row, direction) */
-  LSTM_MAPPING_BLOCK64 = 2,    /* H <= 64:  four warps per (row, direction) */
-  LSTM_MAPPING_CLUSTER128 = 3, /* H <= 128: two blocks of a cluster per (row, direction); sm_90 and later */
-  LSTM_MAPPING_GRID = 4,       /* any H: groups of blocks per (direction, tile of rows), flag barriers between
+enum sequence_mapping {
+  SEQUENCE_MAPPING_WARP16 = 0,  /* H <= 16:  one warp per (row, direction) */
+  SEQUENCE_MAPPING_WARP32 = 1,  /* H <= 32:  one warp per (row, direction) */
+  SEQUENCE_MAPPING_BLOCK64 = 2, /* H <= 64:  four warps per (row, direction) */
+  SEQUENCE_MAPPING_CLUSTER128 =
+      3,                     /* H <= 128: two blocks of a cluster per (row, direction); sm_90 and later */
+  SEQUENCE_MAPPING_GRID = 4, /* any H: groups of blocks per (direction, tile of rows), flag barriers between
                                     them (cooperative launch), or a block each where there is none */
 };
-enum { LSTM_MAPPINGS = 5 };
+enum { SEQUENCE_MAPPINGS = 5 };
 
 /* The mapping that H is given on a device; and whether a mapping can run H there at all. */
-enum lstm_mapping lstm_mapping_choose(int32_t units, const struct launch_device *device);
-int32_t lstm_mapping_possible(enum lstm_mapping mapping, int32_t units, const struct launch_device *device);
+enum sequence_mapping sequence_mapping_choose(int32_t units, const struct launch_device *device);
+int32_t sequence_mapping_possible(enum sequence_mapping mapping, int32_t units,
+                                  const struct launch_device *device);
 
 /* Whether the mapping computes x W itself from dense x of F features (d_x below); otherwise d_projected is
  * needed. It does so where that is less work than writing and reading xW. */
-int32_t lstm_mapping_takes_x(enum lstm_mapping mapping, int32_t features, int32_t units);
+int32_t sequence_mapping_takes_x(enum sequence_mapping mapping, int32_t features, int32_t units);
 
 /* Bytes of d_workspace that sequences of up to `batch` rows need, any number of rows after any other: 0 for
  * all mappings but GRID. It must be zeroed once, when it is made (cudaMemset); every launch leaves it ready
  * for the next one on the same stream. */
-size_t lstm_workspace_bytes(enum lstm_mapping mapping, int32_t batch, int32_t units, int32_t directions,
-                            const struct launch_device *device);
+size_t sequence_workspace_bytes(enum sequence_mapping mapping, int32_t batch, int32_t units,
+                                int32_t directions, const struct launch_device *device);
 
-/* Rows of U, of H, that LSTM_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every eight
+/* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every eight
  * rows of a step. */
-int32_t lstm_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
+int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
 
 /* One layer over whole sequences, both directions or one: exactly one launch whatever T is. Forward reads t =
  * 0..L-1, backward t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to
  * 0. */
-struct lstm_sequence {
-  enum lstm_mapping mapping;
+struct sequence {
+  enum cell_form form; /* CELL_FORM_LSTM or CELL_FORM_GRU_RESET_AFTER */
+  enum sequence_mapping mapping;
   int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
   bool is_backward;                       /* of D 1: the direction is the backward one */
   cuseq_activation activation;            /* tanh, relu, linear */
@@ -128,27 +131,27 @@ struct lstm_sequence {
   /* the input: exactly one of the three */
   const float *d_projected; /* [B,T,D,H,4] x W without the bias */
   const int32_t *d_ids;     /* [B,T] row k of the kernel is gathered for id k; not looked at where t >= L */
-  const float *d_x;         /* [B,T,F], 4-byte aligned; where lstm_mapping_takes_x() */
+  const float *d_x;         /* [B,T,F], 4-byte aligned; where sequence_mapping_takes_x() */
   int32_t features;         /* F; looked at with d_ids (0 <= id < F is the caller's promise) and d_x */
   const float *d_kernel;    /* [F,D,H,4]; with d_ids and d_x, else may be NULL */
   const float *d_recurrent; /* [D,H,H,4] */
   const float *d_bias;      /* [D,H,4] */
   const float *d_initial_h; /* [D,B,H], 4-byte aligned; NULL: zeros */
-  const float *d_initial_c; /* the same */
+  const float *d_initial_c; /* the same; of an LSTM */
   /* Hidden states of direction d, row b, position t are written to d_output[d] + (b * T + t) * leading; NULL:
    * not wanted. Concat in place: d_output[1] = d_output[0] + H, leading = 2H. 4-byte aligned. */
   float *d_output[2];
   int64_t leading;
-  float *d_final_h; /* [D,B,H], 4-byte aligned; NULL: not wanted */
-  float *d_final_c;
-  void *d_workspace;         /* lstm_workspace_bytes(), 256-byte aligned, of this stream alone */
+  float *d_final_h;          /* [D,B,H], 4-byte aligned; NULL: not wanted */
+  float *d_final_c;          /* the same; of an LSTM */
+  void *d_workspace;         /* sequence_workspace_bytes(), 256-byte aligned, of this stream alone */
   struct launch_check check; /* of the final states: a cell that was not finite once never becomes so again */
 };
-cuseq_status launch_lstm_sequence(const struct lstm_sequence *arguments, const struct launch_stream *stream);
+cuseq_status launch_sequence(const struct sequence *arguments, const struct launch_stream *stream);
 
 /* output = forward + backward, forward * backward or their mean, elementwise: the merges other than concat.
  *   d_forward, d_backward, d_output  [count], 4-byte aligned; d_output may be one of the two */
-struct lstm_merge {
+struct layer_merge {
   cuseq_merge merge;
   int64_t count; /* B T H */
   const float *d_forward, *d_backward;
@@ -156,7 +159,7 @@ struct lstm_merge {
   int64_t row;               /* T H, elements of a row; looked at for the check */
   struct launch_check check; /* of the output */
 };
-cuseq_status launch_lstm_merge(const struct lstm_merge *arguments, const struct launch_stream *stream);
+cuseq_status launch_layer_merge(const struct layer_merge *arguments, const struct launch_stream *stream);
 
 /* y = activation(v + x + bias): what follows the merged hidden states of a layer, or a dense layer's product, in place; 0 at
  * positions beyond a row's length. x is a residual. */
@@ -185,15 +188,15 @@ struct embedding_rows {
 cuseq_status launch_embedding_rows(const struct embedding_rows *arguments,
                                    const struct launch_stream *stream);
 
-enum { LSTM_ORDER_ROWS = 65536 };
+enum { ROW_ORDER_MOST = 65536 };
 /* The permutation of rows by falling length (rows of one length in their order), for d_order.
- *   d_lengths [B], d_order [B]; B <= LSTM_ORDER_ROWS: with more, rows may stay in their order */
-struct lstm_order {
+ *   d_lengths [B], d_order [B]; B <= ROW_ORDER_MOST: with more, rows may stay in their order */
+struct row_order {
   int32_t batch;
   const int32_t *d_lengths;
   int32_t *d_order;
 };
-cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct launch_stream *stream);
+cuseq_status launch_row_order(const struct row_order *arguments, const struct launch_stream *stream);
 
 #ifdef __cplusplus
 }

@@ -84,7 +84,7 @@ __device__ __forceinline__ float device_tanh(float x) {
   return a < 0.5f ? small : large;
 }
 
-/* The LSTM's two functions as numbers, so that a kernel has one uniform branch for each and no variant per
+/* A cell's two functions as numbers, so that a kernel has one uniform branch for each and no variant per
  * pair:
  *   recurrent  sigmoid, or clip(slope x + 0.5, 0, 1): both hard sigmoids
  *   cell       tanh, or max(x, floor): relu (floor 0) and linear (floor -infinity) */
@@ -125,21 +125,18 @@ __device__ __forceinline__ float device_cell_activation(const struct device_gate
   return x < gates.floor ? gates.floor : x;
 }
 
-/* c' = f c + i g, h' = o act(c') of one unit; z holds the sums of i, f, c, o. Returns h'. */
-__device__ __forceinline__ float device_lstm_cell(const struct device_gates &gates, float4 z, float &c) {
-  float i, f, o;
+/* A unit's gates, all at once: one branch. */
+template <int COUNT>
+__device__ __forceinline__ void device_recurrent(const struct device_gates &gates, float (&x)[COUNT]) {
   if (gates.is_sigmoid) {
-    i = device_sigmoid(z.x);
-    f = device_sigmoid(z.y);
-    o = device_sigmoid(z.w);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+      x[i] = device_sigmoid(x[i]);
   } else {
-    i = device_hard_sigmoid(z.x, gates.slope);
-    f = device_hard_sigmoid(z.y, gates.slope);
-    o = device_hard_sigmoid(z.w, gates.slope);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+      x[i] = device_hard_sigmoid(x[i], gates.slope);
   }
-  float g = device_cell_activation(gates, z.z);
-  c = fmaf(f, c, i * g);
-  return o * device_cell_activation(gates, c);
 }
 
 /* The activations of attention and output layers in models of version 1. Uniform `activation`. */

@@ -2,6 +2,8 @@
 #include "kernels/common/activation.cuh"
 #include "kernels/common/check.cuh"
 #include "kernels/common/launch_error.cuh"
+#include "kernels/recurrence/cell_gru.cuh"
+#include "kernels/recurrence/cell_lstm.cuh"
 
 enum { THREADS = 128 };
 
@@ -27,29 +29,19 @@ struct cell_functions {
   cuseq_activation activation, recurrent;
 };
 
-static __device__ __forceinline__ float cell_gate(const struct cell_functions &f, float x) {
-  if (!f.is_usual)
-    return device_activate_any(f.recurrent, x);
-  return f.gates.is_sigmoid ? device_sigmoid(x) : device_hard_sigmoid(x, f.gates.slope);
+template <int COUNT>
+static __device__ __forceinline__ void device_recurrent(const struct cell_functions &f, float (&x)[COUNT]) {
+  if (f.is_usual) {
+    device_recurrent(f.gates, x);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < COUNT; i++)
+    x[i] = device_activate_any(f.recurrent, x[i]);
 }
 
-static __device__ __forceinline__ float cell_activation(const struct cell_functions &f, float x) {
+static __device__ __forceinline__ float device_cell_activation(const struct cell_functions &f, float x) {
   return f.is_usual ? device_cell_activation(f.gates, x) : device_activate_any(f.activation, x);
-}
-
-static __device__ __forceinline__ float cell_lstm(const struct cell_functions &f, float4 z, float &c) {
-  if (f.is_usual)
-    return device_lstm_cell(f.gates, z, c);
-  float i = cell_gate(f, z.x), forget = cell_gate(f, z.y), o = cell_gate(f, z.w);
-  c = fmaf(forget, c, i * cell_activation(f, z.z));
-  return o * cell_activation(f, c);
-}
-
-/* z.z is n of x, z.w n of h. */
-static __device__ __forceinline__ float cell_gru(const struct cell_functions &f, float4 z, float reset,
-                                                 float h) {
-  float update = cell_gate(f, z.x), n = cell_activation(f, fmaf(reset, z.w, z.z));
-  return fmaf(update, h, (1.0f - update) * n);
 }
 
 /* Where the step of a thread is: direction, row and unit, and the unit's place among the states. */
@@ -65,20 +57,30 @@ static __device__ __forceinline__ float cell_update(const struct cell_step &a, c
   float h, c = 0.0f;
   if (FORM == CELL_FORM_LSTM) {
     c = a.d_previous_c ? a.d_previous_c[at.state] : 0.0f;
-    h = cell_lstm(f, z, c);
+    h = cell_lstm::update(f, z, c);
     a.d_c[at.state] = c;
   } else {
-    float before = a.d_previous_h ? a.d_previous_h[at.state] : 0.0f, reset = 1.0f;
-    if (FORM == CELL_FORM_GRU_RESET_AFTER)
-      reset = cell_gate(f, z.y);
-    else
-      z.w = a.d_candidate ? a.d_candidate[n] : 0.0f;
-    h = cell_gru(f, z, reset, before);
+    h = a.d_previous_h ? a.d_previous_h[at.state] : 0.0f;
+    if (FORM == CELL_FORM_GRU_RESET_AFTER) {
+      cell_gru::update(f, z, h);
+    } else {
+      float update[1] = {z.x}, candidate = a.d_candidate ? a.d_candidate[n] : 0.0f;
+      device_recurrent(f, update);
+      h = cell_gru::blend(update[0], h, device_cell_activation(f, z.z + candidate));
+    }
   }
   a.d_h[at.state] = h;
   check_states(a.check, at.b, a.check.step, a.check.step > 0 ? LAUNCH_STAGE_DECODER : LAUNCH_STAGE_ENCODER, h,
                c);
   return h;
+}
+
+/* r h of the place, of the sum of r. */
+static __device__ __forceinline__ float cell_reset(const struct cell_step &a, const struct cell_functions &f,
+                                                   const struct cell_place &at, float sum) {
+  float reset[1] = {sum};
+  device_recurrent(f, reset);
+  return a.d_previous_h ? reset[0] * a.d_previous_h[at.state] : 0.0f;
 }
 
 /* computes  s = h U + x W + b, and of it what enum cell_form says, of one step, where the row still runs; output 0 where it
@@ -112,7 +114,7 @@ __global__ void __launch_bounds__(THREADS)
     if (a.d_products)
       z = cell_add(z, ((const float4 *)a.d_products)[n]);
     if (FORM == CELL_FORM_GRU_RESET_BEFORE && a.d_reset)
-      h = a.d_previous_h ? cell_gate(functions, z.y) * a.d_previous_h[at.state] : 0.0f;
+      h = cell_reset(a, functions, at, z.y);
     else
       h = cell_update<FORM>(a, functions, at, n, z);
   }

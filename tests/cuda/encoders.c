@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Random weights, through cells of gain 1.7 that need not saturate, err more than trained ones, of which the tolerance is. */
@@ -113,6 +114,32 @@ static void judge_text(const char *input, const char *layers, int32_t largest, i
   random_structure_of(&made, json, &random, largest, time, 1);
   judge(&made, plan);
   random_structure_free(&made);
+}
+
+static const char *const mappings[] = {"encoder=warp16", "encoder=warp32", "encoder=block64",
+                                       "encoder=cluster128", "encoder=grid"};
+
+/* Layers that every mapping can run: small ones of the usual activations, either cell. */
+Test(encoders, every_mapping_forced_agrees_with_the_reference) {
+  static const char layers[] =
+      "{\"cell\":{\"kind\":\"gru\",\"units\":13},\"direction\":\"bidirectional\"},"
+      "{\"cell\":{\"kind\":\"lstm\",\"units\":9,\"recurrent_activation\":\"hard_sigmoid\"},\"direction\":"
+      "\"backward\"},"
+      "{\"cell\":{\"kind\":\"gru\",\"units\":16,\"activation\":\"relu\",\"recurrent_bias\":false},"
+      "\"backward_cell\":{\"kind\":\"lstm\",\"units\":16},\"direction\":\"bidirectional\",\"merge\":\"sum\"},"
+      "{\"cell\":{\"kind\":\"gru\",\"units\":16,\"bias\":false},\"direction\":\"backward\",\"residual\":"
+      "true}";
+  char text[256];
+  const char *capability = NULL;
+  if (is_there()) {
+    cuda_device_describe(0, text, sizeof text);
+    capability = strstr(text, "compute capability ");
+  }
+  for (int i = 0; capability && i < 5; i++) {
+    bool has_clusters = atoi(capability + strlen("compute capability ")) >= 9;
+    if (i != 3 || has_clusters)
+      judge_text("\"features\":11", layers, 7, 9, mappings[i]);
+  }
 }
 
 Test(encoders, an_embedding_too_large_to_fold_is_looked_up) {

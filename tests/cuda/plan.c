@@ -120,7 +120,10 @@ Test(plan, what_no_mapping_computes_runs_step_by_step_and_says_why) {
   cells = cells_of(16, 1);
   cells.form = CELL_FORM_GRU_RESET_BEFORE;
   cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_CELL);
-  cr_expect_str_eq(why, "an lstm");
+  cr_expect_str_eq(why, "the reset after the product");
+  cells.form = CELL_FORM_GRU_RESET_AFTER;
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_WARP16);
+  cr_expect_null(why);
 }
 
 Test(plan, directions_go_together_where_their_cells_are_alike) {
@@ -146,14 +149,14 @@ Test(plan, directions_go_together_where_their_cells_are_alike) {
 }
 
 Test(plan, what_stays_of_the_weights_follows_from_the_room) {
-  cr_expect_eq(lstm_grid_resident(512, 2, &devices[SM90]), 512);
-  cr_expect_eq(lstm_grid_resident(256, 1, &devices[SM80]), 256);
+  cr_expect_eq(sequence_grid_resident(512, 2, &devices[SM90]), 512);
+  cr_expect_eq(sequence_grid_resident(256, 1, &devices[SM80]), 256);
   struct launch_device device = devices[SM80];
-  int32_t before = lstm_grid_resident(1024, 2, &device);
+  int32_t before = sequence_grid_resident(1024, 2, &device);
   device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of two tiles of 16 units */
-  cr_expect_eq(lstm_grid_resident(1024, 2, &device), before + 10);
+  cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 10);
   device.shared_bytes = 1000;
-  cr_expect_eq(lstm_grid_resident(1024, 2, &device), 0);
+  cr_expect_eq(sequence_grid_resident(1024, 2, &device), 0);
 }
 
 Test(plan, small_models_are_one_launch_and_large_ones_are_not) {

@@ -9,7 +9,7 @@
 
 struct cells {
   const struct cuda_run *run;
-  const struct lstm_sequence *sequence;
+  const struct sequence *sequence;
 };
 
 /* r h of a step to d_reset, and its product with U_n to d_candidate: what the cell kernel of a GRU with the reset before
@@ -33,7 +33,7 @@ static cuseq_status candidate_queue(struct cuda_session *session, const struct c
 /* h lies where the final states are wanted: rows that have ended are left alone, so that theirs stay. */
 static cuseq_status steps_queue(struct cuda_session *session, const void *arguments) {
   const struct cells *cells = arguments;
-  const struct lstm_sequence *a = cells->sequence;
+  const struct sequence *a = cells->sequence;
   int32_t H = a->units;
   bool before = cells->run->cells.form == CELL_FORM_GRU_RESET_BEFORE;
   struct cuda_product product = {.b = a->d_recurrent,
@@ -79,7 +79,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
 }
 
 cuseq_status cuda_cells_queue(struct cuda_session *session, const struct cuda_run *run,
-                              const struct lstm_sequence *a) {
+                              const struct sequence *a) {
   const struct cells cells = {run, a};
   struct cuda_graph_key key;
   memset(&key, 0, sizeof key);

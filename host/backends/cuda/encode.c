@@ -7,7 +7,7 @@
 
 /* Whether mixed batches start their longest chains first. So many rows fill the device all the same. */
 static bool is_ordered(const struct cuda_session *session, const struct backend_input *input) {
-  if (!input->lengths || input->batch > LSTM_ORDER_ROWS)
+  if (!input->lengths || input->batch > ROW_ORDER_MOST)
     return false;
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++)
     for (int32_t r = 0; r < session->layers[l].count; r++)
@@ -17,8 +17,8 @@ static bool is_ordered(const struct cuda_session *session, const struct backend_
 }
 
 static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
-  struct lstm_order order = {input->batch, session->d_lengths, session->d_order};
-  return is_ordered(session, input) ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
+  struct row_order order = {input->batch, session->d_lengths, session->d_order};
+  return is_ordered(session, input) ? cuda_launched(session, launch_row_order(&order, &session->launch))
                                     : CUSEQ_STATUS_OK;
 }
 
@@ -61,14 +61,14 @@ static cuseq_status product_queue(struct cuda_session *session, const float *a, 
 
 /* The cells' input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of it. */
 static cuseq_status project_queue(struct cuda_session *session, const struct cuda_run *run,
-                                  const struct layer_input *below, struct lstm_sequence *sequence) {
+                                  const struct layer_input *below, struct sequence *sequence) {
   int32_t H = sequence->units, D = sequence->directions;
   sequence->d_kernel = run->d_kernel;
   sequence->features = run->cells.inputs;
   if (below->ids) {
     sequence->d_ids = below->ids;
   } else if (run->encoder != CUDA_ENCODER_CELL &&
-             lstm_mapping_takes_x(sequence->mapping, run->cells.inputs, H)) {
+             sequence_mapping_takes_x(sequence->mapping, run->cells.inputs, H)) {
     sequence->d_x = below->rows;
   } else {
     CUDA_RANGE("projection", sequence->batch, sequence->time, H);
@@ -81,7 +81,7 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
 
 /* Where the cells write: into the annotations side by side, or apart to be merged. */
 static void output_place(const struct cuda_session *session, const struct encoder_layer *layer,
-                         const struct cuda_run *run, float *merged, struct lstm_sequence *sequence) {
+                         const struct cuda_run *run, float *merged, struct sequence *sequence) {
   bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
   size_t apart = (size_t)sequence->batch * (size_t)sequence->time * (size_t)layer->merged_width;
   float *places[] = {merges ? session->d_directions : merged,
@@ -97,31 +97,31 @@ static cuseq_status run_queue(struct cuda_session *session, const struct backend
   const struct encoder_layer *layer = session->layers[l].layer;
   size_t states = cuda_states_offset(session, l, run->cells.first, input->batch);
   bool has_c = run->cells.form == CELL_FORM_LSTM;
-  struct lstm_sequence sequence = {.mapping = (enum lstm_mapping)run->encoder,
-                                   .batch = input->batch,
-                                   .time = input->time,
-                                   .units = run->cells.units,
-                                   .directions = run->cells.directions,
-                                   .is_backward = run->cells.directions == 1 && run->cells.first == 1,
-                                   .activation = run->cells.activation,
-                                   .recurrent_activation = run->cells.recurrent_activation,
-                                   .d_lengths = session->d_encoded_lengths,
-                                   .d_order = is_ordered(session, input) ? session->d_order : NULL,
-                                   .d_recurrent = run->d_recurrent,
-                                   .d_bias = run->d_bias,
-                                   .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
-                                   .d_initial_c =
-                                       input->initial_c && has_c ? session->d_initial_c + states : NULL,
-                                   .d_final_h = session->d_final_h + states,
-                                   .d_final_c = has_c ? session->d_final_c + states : NULL,
-                                   .d_workspace = session->d_workspace,
-                                   .check = cuda_check_results(session, 0)};
+  struct sequence sequence = {.form = run->cells.form,
+                              .mapping = (enum sequence_mapping)run->encoder,
+                              .batch = input->batch,
+                              .time = input->time,
+                              .units = run->cells.units,
+                              .directions = run->cells.directions,
+                              .is_backward = run->cells.directions == 1 && run->cells.first == 1,
+                              .activation = run->cells.activation,
+                              .recurrent_activation = run->cells.recurrent_activation,
+                              .d_lengths = session->d_encoded_lengths,
+                              .d_order = is_ordered(session, input) ? session->d_order : NULL,
+                              .d_recurrent = run->d_recurrent,
+                              .d_bias = run->d_bias,
+                              .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
+                              .d_initial_c = input->initial_c && has_c ? session->d_initial_c + states : NULL,
+                              .d_final_h = session->d_final_h + states,
+                              .d_final_c = has_c ? session->d_final_c + states : NULL,
+                              .d_workspace = session->d_workspace,
+                              .check = cuda_check_results(session, 0)};
   TRY(project_queue(session, run, below, &sequence));
   output_place(session, layer, run, merged, &sequence);
   CUDA_RANGE("sequence", sequence.batch, sequence.time, sequence.units);
   if (run->encoder == CUDA_ENCODER_CELL)
     return cuda_cells_queue(session, run, &sequence);
-  return cuda_launched(session, launch_lstm_sequence(&sequence, &session->launch));
+  return cuda_launched(session, launch_sequence(&sequence, &session->launch));
 }
 
 /* ---- what follows the cells ---- */
@@ -132,15 +132,15 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct encod
     return CUSEQ_STATUS_OK;
   int64_t row = (int64_t)session->time * layer->merged_width, count = session->batch * row;
   CUDA_RANGE("merge", session->batch, session->time, layer->merged_width);
-  struct lstm_merge merge = {.merge = layer->merge,
-                             .count = count,
-                             .d_forward = session->d_directions,
-                             .d_backward = session->d_directions + count,
-                             .d_output = merged,
-                             .row = row};
+  struct layer_merge merge = {.merge = layer->merge,
+                              .count = count,
+                              .d_forward = session->d_directions,
+                              .d_backward = session->d_directions + count,
+                              .d_output = merged,
+                              .row = row};
   if (is_last)
     merge.check = cuda_check_results(session, 0);
-  return cuda_launched(session, launch_lstm_merge(&merge, &session->launch));
+  return cuda_launched(session, launch_layer_merge(&merge, &session->launch));
 }
 
 static cuseq_status residual_queue(struct cuda_session *session, const struct encoder_layer *layer,

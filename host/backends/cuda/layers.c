@@ -10,12 +10,12 @@ static bool is_merged(const struct encoder_layer *layer) {
 }
 
 /* With cells the mapping is not looked at, but that it takes no x. */
-static enum lstm_mapping mapping_of(const struct cuda_run *run) {
-  return run->encoder == CUDA_ENCODER_CELL ? LSTM_MAPPING_GRID : (enum lstm_mapping)run->encoder;
+static enum sequence_mapping mapping_of(const struct cuda_run *run) {
+  return run->encoder == CUDA_ENCODER_CELL ? SEQUENCE_MAPPING_GRID : (enum sequence_mapping)run->encoder;
 }
 
 static bool takes_x(const struct cuda_run *run) {
-  return lstm_mapping_takes_x(mapping_of(run), run->cells.inputs, run->cells.units);
+  return sequence_mapping_takes_x(mapping_of(run), run->cells.inputs, run->cells.units);
 }
 
 /* Whether ids pick rows of the first layer's kernels: there is no embedding, or it is folded into them. */
@@ -100,8 +100,9 @@ static void run_measure(const struct cuda_session *session, const struct cuda_ru
   size_t states = (size_t)run->cells.directions * (size_t)run->cells.units;
   most(&widest->projected, 4 * states);
   if (run->encoder != CUDA_ENCODER_CELL) {
-    most(&widest->workspace, lstm_workspace_bytes(mapping_of(run), session->limits.batch, run->cells.units,
-                                                  run->cells.directions, &session->device));
+    most(&widest->workspace,
+         sequence_workspace_bytes(mapping_of(run), session->limits.batch, run->cells.units,
+                                  run->cells.directions, &session->device));
     return;
   }
   most(&widest->products, 4 * states);

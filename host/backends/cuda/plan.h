@@ -16,12 +16,12 @@
 
 /* How cells of an encoder's layer run. The first five are the mappings of the sequence kernel. */
 enum cuda_encoder {
-  CUDA_ENCODER_WARP16 = LSTM_MAPPING_WARP16,
-  CUDA_ENCODER_WARP32 = LSTM_MAPPING_WARP32,
-  CUDA_ENCODER_BLOCK64 = LSTM_MAPPING_BLOCK64,
-  CUDA_ENCODER_CLUSTER128 = LSTM_MAPPING_CLUSTER128,
-  CUDA_ENCODER_GRID = LSTM_MAPPING_GRID,
-  CUDA_ENCODER_CELL = LSTM_MAPPINGS, /* a graph of a product and a cell kernel per step: cell_graph.c */
+  CUDA_ENCODER_WARP16 = SEQUENCE_MAPPING_WARP16,
+  CUDA_ENCODER_WARP32 = SEQUENCE_MAPPING_WARP32,
+  CUDA_ENCODER_BLOCK64 = SEQUENCE_MAPPING_BLOCK64,
+  CUDA_ENCODER_CLUSTER128 = SEQUENCE_MAPPING_CLUSTER128,
+  CUDA_ENCODER_GRID = SEQUENCE_MAPPING_GRID,
+  CUDA_ENCODER_CELL = SEQUENCE_MAPPINGS, /* a graph of a product and a cell kernel per step: cell_graph.c */
 };
 
 /* What texts call them. */
@@ -70,7 +70,7 @@ enum cell_form cuda_cell_form(const struct cell *cell);
 int32_t cuda_cells_of(const struct encoder_layer *layer, struct cuda_cells cells[2]);
 
 /* Why a mapping cannot run cells on a device; NULL where it can. Static text that goes on after "needed". Pure. */
-const char *cuda_mapping_fault(const struct cuda_cells *cells, enum lstm_mapping mapping,
+const char *cuda_mapping_fault(const struct cuda_cells *cells, enum sequence_mapping mapping,
                                const struct launch_device *device);
 
 /* How cells run. Depends on them and the device alone, so that it is the same in all calls of a session. Pure.

@@ -45,36 +45,36 @@ int32_t cuda_cells_of(const struct encoder_layer *layer, struct cuda_cells cells
   return 1;
 }
 
-const char *cuda_mapping_fault(const struct cuda_cells *cells, enum lstm_mapping mapping,
+const char *cuda_mapping_fault(const struct cuda_cells *cells, enum sequence_mapping mapping,
                                const struct launch_device *device) {
-  if (cells->form != CELL_FORM_LSTM)
-    return "an lstm";
+  if (cells->form == CELL_FORM_GRU_RESET_BEFORE)
+    return "the reset after the product";
   if (cells->activation != CUSEQ_ACTIVATION_TANH && cells->activation != CUSEQ_ACTIVATION_RELU &&
       cells->activation != CUSEQ_ACTIVATION_LINEAR)
     return "activation tanh, relu or linear";
   if (cells->recurrent_activation < CUSEQ_ACTIVATION_SIGMOID ||
       cells->recurrent_activation > CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
     return "recurrent_activation sigmoid, hard_sigmoid or hard_sigmoid_keras2";
-  if (!lstm_mapping_possible(mapping, cells->units, device))
-    return mapping == LSTM_MAPPING_CLUSTER128 ? "H <= 128 and clusters" : "a smaller H";
+  if (!sequence_mapping_possible(mapping, cells->units, device))
+    return mapping == SEQUENCE_MAPPING_CLUSTER128 ? "H <= 128 and clusters" : "a smaller H";
   return NULL;
 }
 
 /* Why the mapping that fits is not worth it; NULL where it is. */
-static const char *not_worth_it(const struct cuda_cells *cells, enum lstm_mapping mapping,
+static const char *not_worth_it(const struct cuda_cells *cells, enum sequence_mapping mapping,
                                 const struct launch_device *device) {
-  if (mapping != LSTM_MAPPING_GRID)
+  if (mapping != SEQUENCE_MAPPING_GRID)
     return NULL;
   if (cells->units > GRID_MOST_UNITS)
     return "H up to 1024";
-  if (2 * lstm_grid_resident(cells->units, cells->directions, device) < cells->units)
+  if (2 * sequence_grid_resident(cells->units, cells->directions, device) < cells->units)
     return "at least half of the recurrent weights in shared memory";
   return NULL;
 }
 
 enum cuda_encoder cuda_encoder_choose(const struct cuda_cells *cells, const struct launch_device *device,
                                       const struct cuda_forced *forced, const char **why) {
-  enum lstm_mapping mapping = lstm_mapping_choose(cells->units, device);
+  enum sequence_mapping mapping = sequence_mapping_choose(cells->units, device);
   const char *fault = cuda_mapping_fault(cells, mapping, device);
   if (!fault)
     fault = not_worth_it(cells, mapping, device);
@@ -86,7 +86,7 @@ enum cuda_encoder cuda_encoder_choose(const struct cuda_cells *cells, const stru
   return chosen;
 }
 
-static cuseq_status cells_refuse(int32_t layer, const struct cuda_cells *cells, enum lstm_mapping mapping,
+static cuseq_status cells_refuse(int32_t layer, const struct cuda_cells *cells, enum sequence_mapping mapping,
                                  const char *needed, int32_t architecture) {
   return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
                    "cuda plan: \"encoder=%s\" cannot run this model (found layer %d: %s, H %d, %s and %s, on "
@@ -104,7 +104,7 @@ cuseq_status cuda_encoder_check(const struct encoder_structure *encoder, const s
                                 const struct cuda_forced *forced) {
   if (forced->encoder == CUDA_FREE || forced->encoder == CUDA_ENCODER_CELL)
     return CUSEQ_STATUS_OK;
-  enum lstm_mapping mapping = (enum lstm_mapping)forced->encoder;
+  enum sequence_mapping mapping = (enum sequence_mapping)forced->encoder;
   for (int32_t l = 0; l < encoder->count; l++) {
     struct cuda_cells cells[2];
     int32_t count = cuda_cells_of(&encoder->layers[l], cells);

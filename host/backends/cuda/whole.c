@@ -8,28 +8,28 @@
 
 /* The encoder's part: the first layer, and the states of all. */
 static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
-                         struct lstm_sequence *encoder) {
+                         struct sequence *encoder) {
   const cuseq_config *config = &session->model->config;
   const struct cuda_run *layer = &session->layers[0].runs[0];
-  *encoder = (struct lstm_sequence){.batch = input->batch,
-                                    .time = input->time,
-                                    .units = config->units,
-                                    .directions = config_directions(config),
-                                    .activation = config->activation,
-                                    .recurrent_activation = config->recurrent_activation,
-                                    .d_lengths = input->lengths ? session->d_lengths : NULL,
-                                    .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
-                                    .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
-                                    .features = config->features,
-                                    .d_kernel = layer->d_kernel,
-                                    .d_recurrent = layer->d_recurrent,
-                                    .d_bias = layer->d_bias,
-                                    .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
-                                    .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
-                                    .d_output = {session->d_annotations[0], NULL},
-                                    .d_final_h = session->d_final_h,
-                                    .d_final_c = session->d_final_c,
-                                    .check = cuda_check_results(session, 0)};
+  *encoder = (struct sequence){.batch = input->batch,
+                               .time = input->time,
+                               .units = config->units,
+                               .directions = config_directions(config),
+                               .activation = config->activation,
+                               .recurrent_activation = config->recurrent_activation,
+                               .d_lengths = input->lengths ? session->d_lengths : NULL,
+                               .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
+                               .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
+                               .features = config->features,
+                               .d_kernel = layer->d_kernel,
+                               .d_recurrent = layer->d_recurrent,
+                               .d_bias = layer->d_bias,
+                               .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
+                               .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
+                               .d_output = {session->d_annotations[0], NULL},
+                               .d_final_h = session->d_final_h,
+                               .d_final_c = session->d_final_c,
+                               .check = cuda_check_results(session, 0)};
 }
 
 static cuseq_status model_queue(struct cuda_session *session, const struct whole_model *model) {

@@ -1,4 +1,11 @@
-/* The sums z = x W + b + h U with U in registers, one class per mapping. Each has
+/* The sums z = x W + b + h U with U in registers, one class per mapping, of any cell. A cell is one small class (cell_lstm.cuh,
+ * cell_gru.cuh) that says
+ *   HAS_C     whether it has a state beside h
+ *   multiply  which of the four sums have a part of h
+ *   carried   what a unit keeps from step to step
+ *   update    what it makes of the four sums
+ * Each core has
+ *   cell     the cell
  *   THREADS  threads that hold U
  *   UNITS    of H at most
  *   BLOCKS   of a cluster
@@ -13,37 +20,36 @@
  *   publish  writes h of `unit` into a buffer, for every thread that will read it
  *   sync     after it every published value is there, and the other buffer, read before it, may be written
  * h is double-buffered so that one sync per step ends both hazards. */
-#ifndef CUSEQ_KERNELS_LSTM_CORES_CUH
-#define CUSEQ_KERNELS_LSTM_CORES_CUH
+#ifndef CUSEQ_KERNELS_CORES_CUH
+#define CUSEQ_KERNELS_CORES_CUH
 
-#include "kernels/recurrence/lstm_sequence.cuh"
+#include "kernels/recurrence/sequence.cuh"
 
 /* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. */
-__device__ __forceinline__ float4 lstm_recurrent_at(const float *recurrent, int units, int d, int k,
-                                                    int unit) {
+__device__ __forceinline__ float4 recurrent_at(const float *recurrent, int units, int d, int k, int unit) {
   if (k >= units || unit >= units)
-    return lstm_zero();
+    return sums_zero();
   return __ldg((const float4 *)recurrent + ((d * units + k) * units + unit));
 }
 
-__device__ __forceinline__ float lstm_xor_sum(float x, int lanes) {
+__device__ __forceinline__ float sums_xor(float x, int lanes) {
   return x + __shfl_xor_sync(0xffffffffu, x, lanes);
 }
 
-__device__ __forceinline__ float4 lstm_xor_sum(float4 z, int lanes) {
-  return make_float4(lstm_xor_sum(z.x, lanes), lstm_xor_sum(z.y, lanes), lstm_xor_sum(z.z, lanes),
-                     lstm_xor_sum(z.w, lanes));
+__device__ __forceinline__ float4 sums_xor(float4 z, int lanes) {
+  return make_float4(sums_xor(z.x, lanes), sums_xor(z.y, lanes), sums_xor(z.z, lanes), sums_xor(z.w, lanes));
 }
 
 /* 32 values of h, read as uniform 16-byte loads, times 32 rows of U. */
-__device__ __forceinline__ void lstm_multiply32(float4 &z, const float *h, const float4 *u) {
+template <class Cell>
+__device__ __forceinline__ void sums_multiply32(float4 &z, const float *h, const float4 *u) {
 #pragma unroll
   for (int k = 0; k < 32; k += 4) {
     float4 v = *(const float4 *)(h + k);
-    lstm_multiply(z, v.x, u[k]);
-    lstm_multiply(z, v.y, u[k + 1]);
-    lstm_multiply(z, v.z, u[k + 2]);
-    lstm_multiply(z, v.w, u[k + 3]);
+    Cell::multiply(z, v.x, u[k]);
+    Cell::multiply(z, v.y, u[k + 1]);
+    Cell::multiply(z, v.z, u[k + 2]);
+    Cell::multiply(z, v.w, u[k + 3]);
   }
 }
 
@@ -51,7 +57,8 @@ __device__ __forceinline__ void lstm_multiply32(float4 &z, const float *h, const
  * on top of x and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds, 2
  * shuffles a step. After the exchange both halves have all four gates and go through the same cell: parting
  * them costs more than computing twice. */
-struct lstm_core_warp16 {
+template <class Cell> struct core_warp16 {
+  typedef Cell cell;
   static const int THREADS = 32, UNITS = 16, BLOCKS = 1, DEPTH = 4, HIDDEN = 16;
   float u[16][2];
   int unit, upper;
@@ -64,7 +71,7 @@ struct lstm_core_warp16 {
     writer = !upper && unit < units;
 #pragma unroll
     for (int k = 0; k < 16; k++) {
-      float4 v = lstm_recurrent_at(recurrent, units, d, k, unit);
+      float4 v = recurrent_at(recurrent, units, d, k, unit);
       u[k][0] = upper ? v.y : v.x;
       u[k][1] = upper ? v.w : v.z;
     }
@@ -110,7 +117,8 @@ struct lstm_core_warp16 {
 
 /* H <= 32, one warp: a lane owns all four gates of a unit, 128 registers of U. 128 fma a step in four chains,
  * which is what the warp's scheduler issues in the latency of 32 dependent fma: nothing is left to hide. */
-struct lstm_core_warp32 {
+template <class Cell> struct core_warp32 {
+  typedef Cell cell;
   static const int THREADS = 32, UNITS = 32, BLOCKS = 1, DEPTH = 2, HIDDEN = 32;
   float4 u[32];
   int unit;
@@ -121,16 +129,16 @@ struct lstm_core_warp32 {
     writer = unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(recurrent, units, d, k, unit);
+      u[k] = recurrent_at(recurrent, units, d, k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k;
   }
   __device__ __forceinline__ static float4 start(float4 x, float4 b) {
-    return lstm_add(x, b);
+    return sums_add(x, b);
   }
   __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
-    lstm_multiply32(z, h, u);
+    sums_multiply32<Cell>(z, h, u);
     return z;
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
@@ -149,7 +157,8 @@ struct lstm_core_warp32 {
 /* H <= 64, four warps, the first or the second four of a block: a thread owns all four gates of a unit over
  * half of k; the halves lie in the halves of a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
  * addresses of a load lie in different banks. */
-struct lstm_core_block64 {
+template <class Cell> struct core_block64 {
+  typedef Cell cell;
   static const int THREADS = 128, UNITS = 64, BLOCKS = 1, DEPTH = 2, HIDDEN = 72;
   float4 u[32];
   int unit, half;
@@ -161,18 +170,18 @@ struct lstm_core_block64 {
     writer = half == 0 && unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(recurrent, units, d, half * 32 + k, unit);
+      u[k] = recurrent_at(recurrent, units, d, half * 32 + k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
   __device__ __forceinline__ static float4 start(float4 x, float4 b) {
-    return lstm_add(x, b);
+    return sums_add(x, b);
   }
   __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
-    float4 part = lstm_zero();
-    lstm_multiply32(part, h + half * 36, u);
-    return lstm_add(z, lstm_xor_sum(part, 16));
+    float4 part = sums_zero();
+    sums_multiply32<Cell>(part, h + half * 36, u);
+    return sums_add(z, sums_xor(part, 16));
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (half == 0)
@@ -192,7 +201,8 @@ struct lstm_core_block64 {
  * over a quarter of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory;
  * the cluster's barrier, one a step, orders it. Its instructions are there from sm_90 on: kernels use it
  * under that condition. */
-struct lstm_core_cluster128 {
+template <class Cell> struct core_cluster128 {
+  typedef Cell cell;
   static const int THREADS = 256, UNITS = 128, BLOCKS = 2, DEPTH = 2, HIDDEN = 144;
   float4 u[32];
   int unit, quarter;
@@ -209,18 +219,18 @@ struct lstm_core_cluster128 {
     writer = quarter == 0 && unit < units;
 #pragma unroll
     for (int k = 0; k < 32; k++)
-      u[k] = lstm_recurrent_at(recurrent, units, d, quarter * 32 + k, unit);
+      u[k] = recurrent_at(recurrent, units, d, quarter * 32 + k, unit);
   }
   __device__ __forceinline__ static int place(int k) {
     return k + (k >> 5) * 4;
   }
   __device__ __forceinline__ static float4 start(float4 x, float4 b) {
-    return lstm_add(x, b);
+    return sums_add(x, b);
   }
   __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
-    float4 part = lstm_zero();
-    lstm_multiply32(part, h + quarter * 36, u);
-    return lstm_add(z, lstm_xor_sum(lstm_xor_sum(part, 8), 16));
+    float4 part = sums_zero();
+    sums_multiply32<Cell>(part, h + quarter * 36, u);
+    return sums_add(z, sums_xor(sums_xor(part, 8), 16));
   }
   /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two
    * stores, for in one they would meet in the same banks. */

@@ -1,6 +1,8 @@
-/* Whole LSTM sequences of any H across SMs, with flag barriers between the blocks that share a state. */
+/* Whole sequences of any H across SMs, with flag barriers between the blocks that share a state. */
 #include "kernels/common/check.cuh"
-#include "kernels/recurrence/lstm_sequence.cuh"
+#include "kernels/recurrence/cell_gru.cuh"
+#include "kernels/recurrence/cell_lstm.cuh"
+#include "kernels/recurrence/sequence.cuh"
 
 /* A group of `blocks` blocks owns one direction and takes tiles of up to 64 rows one after the other; each
  * block owns every blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the
@@ -13,13 +15,13 @@ static const int GRID_PAUSES =
     8; /* short pauses between two looks at a flag: about the time that a look takes */
 static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
 
-struct lstm_grid {
+struct sequence_grid {
   int blocks;      /* of a group                                                                    */
   int groups;      /* D | groups: group g owns direction g % D, tiles g / D, g / D + groups / D ... */
   int rows, tiles; /* rows of a tile, a multiple of 8; ceil(B / rows) */
   int resident;    /* rows of U of each of a block's unit tiles that stay in shared memory          */
   unsigned *counters;
-  float *cells;  /* [B,D,H]: c, each value touched by one block alone                               */
+  float *cells;  /* [B,D,H]: what the cells carry, each value touched by one block alone          */
   float *hidden; /* [D][tile][2][rows / 4][H][4]: h, double-buffered, 4 rows innermost                */
 };
 
@@ -42,8 +44,8 @@ static size_t cell_bytes(int32_t batch, int32_t units, int32_t directions) {
   return round_up((size_t)batch * directions * units * sizeof(float));
 }
 
-size_t lstm_grid_workspace(int32_t batch, int32_t units, int32_t directions,
-                           const struct launch_device *device) {
+size_t sequence_grid_workspace(int32_t batch, int32_t units, int32_t directions,
+                               const struct launch_device *device) {
   size_t hidden = (size_t)directions * 2 * ((size_t)batch + GRID_ROWS) * units * sizeof(float);
   return counter_bytes(device) + cell_bytes(batch, units, directions) + round_up(hidden);
 }
@@ -92,13 +94,13 @@ struct grid_tile {
   float *hidden;             /* of this direction and tile                                          */
 };
 
-template <int UNITS, int SUB> struct grid_block {
+template <class Cell, int UNITS, int SUB> struct grid_block {
   static const int PARTS = GRID_THREADS / UNITS; /* parts of k, interleaved                             */
   static const int INSIDE = 32 / UNITS;          /* of them in one warp                                 */
   static const int ROUNDS = GRID_CHUNK / GRID_THREADS;
   static const int KEPT = SUB / INSIDE; /* rows that a thread has sums of after the exchange   */
-  const struct lstm_parameters &p;
-  const struct lstm_grid &g;
+  const struct sequence_parameters &p;
+  const struct sequence_grid &g;
   struct grid_memory<UNITS, SUB> &m;
   float4 *u;
   int rank, d;
@@ -110,7 +112,7 @@ template <int UNITS, int SUB> struct grid_block {
   }
   __device__ __forceinline__ float4 weight(int k, int unit) const {
     if (k >= p.a.units || unit >= p.a.units)
-      return lstm_zero();
+      return sums_zero();
     return __ldg((const float4 *)p.a.d_recurrent + ((size_t)d * p.a.units + k) * p.a.units + unit);
   }
   __device__ __forceinline__ void load_weights() {
@@ -149,10 +151,10 @@ template <int UNITS, int SUB> struct grid_block {
 #pragma unroll
     for (int quad = 0; quad < SUB / 4; quad++) {
       float4 h = m.h[quad][k];
-      lstm_multiply(z[quad * 4], h.x, w);
-      lstm_multiply(z[quad * 4 + 1], h.y, w);
-      lstm_multiply(z[quad * 4 + 2], h.z, w);
-      lstm_multiply(z[quad * 4 + 3], h.w, w);
+      Cell::multiply(z[quad * 4], h.x, w);
+      Cell::multiply(z[quad * 4 + 1], h.y, w);
+      Cell::multiply(z[quad * 4 + 2], h.z, w);
+      Cell::multiply(z[quad * 4 + 3], h.w, w);
     }
   }
 
@@ -186,7 +188,7 @@ template <int UNITS, int SUB> struct grid_block {
         give.y = __shfl_xor_sync(0xffffffffu, give.y, apart);
         give.z = __shfl_xor_sync(0xffffffffu, give.z, apart);
         give.w = __shfl_xor_sync(0xffffffffu, give.w, apart);
-        z[i] = lstm_add(keep, give);
+        z[i] = sums_add(keep, give);
       }
       row += upper ? half : 0;
     }
@@ -196,7 +198,7 @@ template <int UNITS, int SUB> struct grid_block {
   }
 
   __device__ __forceinline__ float4 input(int b, int t, int unit) const {
-    const struct lstm_sequence &a = p.a;
+    const struct sequence &a = p.a;
     size_t position = (size_t)b * a.time + t;
     if (a.d_ids)
       return __ldg((const float4 *)a.d_kernel + ((size_t)a.d_ids[position] * a.directions + d) * a.units +
@@ -206,28 +208,28 @@ template <int UNITS, int SUB> struct grid_block {
 
   /* The cells of SUB rows by UNITS units, one a thread: parts of k from all warps, input, bias, cell. */
   __device__ __forceinline__ void cells(const struct grid_tile &tile, int s, int sub, int first) {
-    const struct lstm_sequence &a = p.a;
+    const struct sequence &a = p.a;
     int unit = first + (int)threadIdx.x % UNITS, i = (int)threadIdx.x / UNITS, row = sub + i;
     if (i >= SUB || unit >= a.units || s >= m.length[row])
       return;
     int b = m.row[row], t = d == 1 || a.is_backward ? m.length[row] - 1 - s : s;
-    float4 z = lstm_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
+    float4 z = sums_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
     for (int warp = 0; warp < GRID_WARPS; warp++)
-      z = lstm_add(z, m.sums[warp][i][threadIdx.x % UNITS]);
+      z = sums_add(z, m.sums[warp][i][threadIdx.x % UNITS]);
     float *cell = g.cells + ((size_t)b * a.directions + d) * a.units + unit;
-    float c = *cell;
-    float h = device_lstm_cell(p.gates, z, c);
-    *cell = c;
+    float carried = *cell;
+    float h = Cell::update(p.gates, z, carried);
+    *cell = carried;
     *hidden_at(tile, ~s & 1, row, unit) = h;
     if (a.d_output[d])
       a.d_output[d][((ptrdiff_t)b * a.time + t) * a.leading + unit] = h;
     if (s == m.length[row] - 1) {
-      check_states(a.check, b, 0, LAUNCH_STAGE_ENCODER, h, c);
+      check_states(a.check, b, 0, LAUNCH_STAGE_ENCODER, h, carried);
       size_t state = ((size_t)d * a.batch + b) * a.units + unit;
       if (a.d_final_h)
         a.d_final_h[state] = h;
-      if (a.d_final_c)
-        a.d_final_c[state] = c;
+      if (Cell::HAS_C && a.d_final_c)
+        a.d_final_c[state] = carried;
     }
   }
 
@@ -247,7 +249,7 @@ template <int UNITS, int SUB> struct grid_block {
       float4 z[SUB];
 #pragma unroll
       for (int i = 0; i < SUB; i++)
-        z[i] = lstm_zero();
+        z[i] = sums_zero();
       bool last = whole || first + tile_stride() >= p.a.units;
       for (int k0 = 0; k0 < p.a.units; k0 += GRID_CHUNK) {
         if (!whole || slot == 0) {
@@ -274,7 +276,7 @@ template <int UNITS, int SUB> struct grid_block {
   /* Initial states of this block's units; zeros at positions beyond the rows' lengths. A barrier must follow:
    * other threads go on with them. */
   __device__ __forceinline__ void begin(const struct grid_tile &tile) {
-    const struct lstm_sequence &a = p.a;
+    const struct sequence &a = p.a;
     for (int first = rank * UNITS; first < a.units; first += tile_stride())
       for (int i = threadIdx.x; i < g.rows * UNITS; i += GRID_THREADS) {
         int row = i / UNITS, unit = first + i % UNITS;
@@ -282,12 +284,13 @@ template <int UNITS, int SUB> struct grid_block {
           continue;
         bool there = row < tile.rows;
         size_t state = there ? ((size_t)d * a.batch + m.row[row]) * a.units + unit : 0;
-        *hidden_at(tile, 0, row, unit) = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
+        float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
+        *hidden_at(tile, 0, row, unit) = h;
         *hidden_at(tile, 1, row, unit) = 0.0f;
         if (!there)
           continue;
         g.cells[((size_t)m.row[row] * a.directions + d) * a.units + unit] =
-            a.d_initial_c ? a.d_initial_c[state] : 0.0f;
+            Cell::carried(h, Cell::HAS_C && a.d_initial_c ? a.d_initial_c[state] : 0.0f);
         float *output = a.d_output[d];
         for (int t = m.length[row]; output && t < a.time; t++)
           output[((ptrdiff_t)m.row[row] * a.time + t) * a.leading + unit] = 0.0f;
@@ -296,7 +299,7 @@ template <int UNITS, int SUB> struct grid_block {
 
   /* All steps of one tile of rows. */
   __device__ __forceinline__ void run(struct grid_tile &tile, unsigned *counter, unsigned &round) {
-    const struct lstm_sequence &a = p.a;
+    const struct sequence &a = p.a;
     for (int i = threadIdx.x; i < GRID_ROWS; i += GRID_THREADS) {
       int b = i < tile.rows ? (a.d_order ? a.d_order[tile.first + i] : tile.first + i) : 0;
       m.row[i] = b;
@@ -327,9 +330,9 @@ template <int UNITS, int SUB> struct grid_block {
   }
 };
 
-/* computes  z = x W + h U + b; i, f, o = rec(z); g = act(z_c); c' = f c + i g; h' = o act(c')  for all steps
- *           of all rows.
- * shapes    struct lstm_sequence in launch.h, struct lstm_grid above.
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all steps of all
+ *           rows.
+ * shapes    struct sequence in launch_recurrence.h, struct sequence_grid above.
  * mapping   a group of blocks is a direction and its tiles of 8 to 64 rows; a block owns every blocks-th tile
  *           of UNITS units, with as many rows of their columns of U in shared memory as fit; a thread the
  *           four gates of a unit for SUB rows over every PARTS-th k; parts are summed by shuffles, then
@@ -344,15 +347,15 @@ template <int UNITS, int SUB> struct grid_block {
  * cost      a step of 8 rows at H 256, by row: 798 thousand thread instructions (310 float32, of them 262 fma
  *           of the product). W4 at T = 8: 1.25 times the sectors of weights, inputs, outputs and h once per
  *           block and step. */
-template <int UNITS, int SUB>
+template <class Cell, int UNITS, int SUB>
 static __global__ void __launch_bounds__(GRID_THREADS, 1)
-    lstm_grid_kernel(const __grid_constant__ struct lstm_parameters p,
-                     const __grid_constant__ struct lstm_grid g) {
+    sequence_grid_kernel(const __grid_constant__ struct sequence_parameters p,
+                         const __grid_constant__ struct sequence_grid g) {
   extern __shared__ __align__(16) char memory[];
   struct grid_memory<UNITS, SUB> &m = *(struct grid_memory<UNITS, SUB> *)memory;
   int group = (int)blockIdx.x / g.blocks, D = p.a.directions;
-  grid_block<UNITS, SUB> block = {p,        g, m, (float4 *)(memory + sizeof m), (int)blockIdx.x % g.blocks,
-                                  group % D};
+  grid_block<Cell, UNITS, SUB> block = {
+      p, g, m, (float4 *)(memory + sizeof m), (int)blockIdx.x % g.blocks, group % D};
   unsigned *counter = g.counters + (size_t)group * GRID_COUNTERS, round = 0;
   block.load_weights();
   for (int i = group / D; i < g.tiles; i += g.groups / D) {
@@ -384,15 +387,15 @@ static int grid_blocks(int32_t units, int32_t directions, const struct launch_de
   return unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
 }
 
-int32_t lstm_grid_resident(int32_t units, int32_t directions, const struct launch_device *device) {
+int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device) {
   int blocks = grid_blocks(units, directions, device);
   int resident = grid_units(units) == 8 ? grid_resident<8, 8>(units, blocks, device)
                                         : grid_resident<16, 8>(units, blocks, device);
   return resident < 0 ? 0 : resident;
 }
 
-template <int UNITS, int SUB>
-static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid *g,
+template <class Cell, int UNITS, int SUB>
+static cudaError_t launch_grid(const struct sequence_parameters *p, struct sequence_grid *g,
                                const struct launch_device *device, cudaStream_t stream) {
   g->resident = grid_resident<UNITS, SUB>(p->a.units, g->blocks, device);
   if (g->resident < 0)
@@ -400,27 +403,37 @@ static cudaError_t launch_grid(const struct lstm_parameters *p, struct lstm_grid
   int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
   size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
   size_t bytes = fixed + row * (size_t)g->resident;
-  cudaError_t status = cudaFuncSetAttribute(lstm_grid_kernel<UNITS, SUB>,
+  cudaError_t status = cudaFuncSetAttribute(sequence_grid_kernel<Cell, UNITS, SUB>,
                                             cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
   if (status != cudaSuccess)
     return cudaGetLastError();
   void *arguments[] = {(void *)p, g};
   dim3 grid((unsigned)(g->groups * g->blocks));
   if (g->blocks > 1)
-    status = cudaLaunchCooperativeKernel((const void *)lstm_grid_kernel<UNITS, SUB>, grid, dim3(GRID_THREADS),
-                                         arguments, bytes, stream);
+    status = cudaLaunchCooperativeKernel((const void *)sequence_grid_kernel<Cell, UNITS, SUB>, grid,
+                                         dim3(GRID_THREADS), arguments, bytes, stream);
   else
-    status = cudaLaunchKernel((const void *)lstm_grid_kernel<UNITS, SUB>, grid, dim3(GRID_THREADS), arguments,
-                              bytes, stream);
+    status = cudaLaunchKernel((const void *)sequence_grid_kernel<Cell, UNITS, SUB>, grid, dim3(GRID_THREADS),
+                              arguments, bytes, stream);
   cudaError_t last = cudaGetLastError();
   return status != cudaSuccess ? status : last;
 }
 
-cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const struct launch_device *device,
-                             cudaStream_t stream) {
-  const struct lstm_sequence *a = &parameters->a;
-  struct lstm_grid g;
-  int UNITS = grid_units(a->units);
+template <class Cell>
+static cudaError_t launch_cell(const struct sequence_parameters *p, struct sequence_grid *g,
+                               const struct launch_device *device, cudaStream_t stream) {
+  bool narrow = grid_units(p->a.units) == 8;
+  if (p->a.batch <= 4)
+    return narrow ? launch_grid<Cell, 8, 4>(p, g, device, stream)
+                  : launch_grid<Cell, 16, 4>(p, g, device, stream);
+  return narrow ? launch_grid<Cell, 8, 8>(p, g, device, stream)
+                : launch_grid<Cell, 16, 8>(p, g, device, stream);
+}
+
+cudaError_t sequence_launch_grid(const struct sequence_parameters *parameters,
+                                 const struct launch_device *device, cudaStream_t stream) {
+  const struct sequence *a = &parameters->a;
+  struct sequence_grid g;
   int each = device->cooperative ? device->multiprocessors / a->directions : 1;
   g.blocks = grid_blocks(a->units, a->directions, device);
   /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
@@ -432,9 +445,6 @@ cudaError_t lstm_launch_grid(const struct lstm_parameters *parameters, const str
   g.counters = (unsigned *)workspace;
   g.cells = (float *)(workspace + counter_bytes(device));
   g.hidden = (float *)(workspace + counter_bytes(device) + cell_bytes(a->batch, a->units, a->directions));
-  if (a->batch <= 4)
-    return UNITS == 8 ? launch_grid<8, 4>(parameters, &g, device, stream)
-                      : launch_grid<16, 4>(parameters, &g, device, stream);
-  return UNITS == 8 ? launch_grid<8, 8>(parameters, &g, device, stream)
-                    : launch_grid<16, 8>(parameters, &g, device, stream);
+  return a->form == CELL_FORM_LSTM ? launch_cell<cell_lstm>(parameters, &g, device, stream)
+                                   : launch_cell<cell_gru>(parameters, &g, device, stream);
 }

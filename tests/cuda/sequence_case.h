@@ -1,34 +1,36 @@
-/* One LSTM layer on the device and in a float64 loop on the host, straight from the formulas. */
-#ifndef CUSEQ_TESTS_CUDA_LSTM_CASE_H
-#define CUSEQ_TESTS_CUDA_LSTM_CASE_H
+/* One layer on the device and in a float64 loop on the host, straight from the formulas. */
+#ifndef CUSEQ_TESTS_CUDA_SEQUENCE_CASE_H
+#define CUSEQ_TESTS_CUDA_SEQUENCE_CASE_H
 
-#include "check.h"
-#include "kernels/launch.h"
+#include "cell_host.h"
 
 #include <memory>
 #include <string>
 
 enum case_source { SOURCE_PROJECTED, SOURCE_IDS, SOURCE_X };
 
-struct lstm_case {
-  enum lstm_mapping mapping;
+struct sequence_case {
+  enum cell_form form; /* LSTM, or GRU with the reset after the product */
+  enum sequence_mapping mapping;
   int B, T, F, H, D;
   enum case_source source;
   cuseq_activation activation, recurrent;
   bool ragged, initial, ordered, concat;
+  bool backward; /* of D 1 */
 };
 
-/* The arrays of a case, in Keras's layout. */
-struct lstm_data {
-  std::vector<float> kernel[2], recurrent[2], bias[2], x, initial_h, initial_c;
+/* The arrays of a case, in the model's layout. */
+struct sequence_data {
+  struct host_cell cells[2];
+  std::vector<float> x, initial_h, initial_c;
   std::vector<int32_t> ids, lengths, order;
 };
 
-struct lstm_results {
+struct sequence_results {
   std::vector<float> output, final_h, final_c; /* output [B,T,D,H] whatever the layout on the device */
 };
 
-struct lstm_wanted {
+struct sequence_wanted {
   std::vector<double> output, final_h, final_c;
 };
 
@@ -46,12 +48,17 @@ static inline std::vector<float> case_values(size_t count, double scale) {
   return values;
 }
 
-static inline struct lstm_data case_data(const struct lstm_case &c) {
-  struct lstm_data data;
+static inline struct sequence_data case_data(const struct sequence_case &c) {
+  struct sequence_data data;
+  size_t width = (size_t)host_gates(c.form) * c.H;
   for (int d = 0; d < c.D; d++) {
-    data.kernel[d] = case_values((size_t)c.F * 4 * c.H, c.source == SOURCE_IDS ? 1.0 : 1.5 / std::sqrt(c.F));
-    data.recurrent[d] = case_values((size_t)c.H * 4 * c.H, 1.5 / std::sqrt(c.H));
-    data.bias[d] = case_values((size_t)4 * c.H, 0.5);
+    struct host_cell &cell = data.cells[d];
+    cell = {c.form, c.H, c.activation, c.recurrent, {}, {}, {}, {}};
+    cell.kernel = case_values(c.F * width, c.source == SOURCE_IDS ? 1.0 : 1.5 / std::sqrt(c.F));
+    cell.recurrent = case_values(c.H * width, 1.5 / std::sqrt(c.H));
+    cell.bias = case_values(width, 0.5);
+    if (c.form != CELL_FORM_LSTM)
+      cell.candidate_bias = case_values((size_t)c.H, 0.5);
   }
   data.x = case_values((size_t)c.B * c.T * c.F, 1.0);
   data.initial_h = case_values((size_t)c.D * c.B * c.H, 0.8);
@@ -68,34 +75,23 @@ static inline struct lstm_data case_data(const struct lstm_case &c) {
   return data;
 }
 
-static inline double case_recurrent(cuseq_activation function, double x) {
-  if (function == CUSEQ_ACTIVATION_SIGMOID)
-    return 1.0 / (1.0 + std::exp(-x));
-  double y = function == CUSEQ_ACTIVATION_HARD_SIGMOID ? x / 6.0 + 0.5 : 0.2 * x + 0.5;
-  return y < 0 ? 0 : y > 1 ? 1 : y;
-}
-
-static inline double case_activation(cuseq_activation function, double x) {
-  return function == CUSEQ_ACTIVATION_TANH   ? std::tanh(x)
-         : function == CUSEQ_ACTIVATION_RELU ? std::fmax(x, 0.0)
-                                             : x;
-}
-
 /* x W of one position, float64, without the bias. */
-static inline std::vector<double> case_product(const struct lstm_case &c, const struct lstm_data &data, int d,
-                                               int b, int t) {
-  std::vector<double> z((size_t)4 * c.H, 0.0);
+static inline std::vector<double> case_product(const struct sequence_case &c,
+                                               const struct sequence_data &data, int d, int b, int t) {
+  int width = host_gates(c.form) * c.H;
+  std::vector<double> z((size_t)width, 0.0);
   size_t position = (size_t)b * c.T + t;
   for (int f = 0; f < c.F; f++) {
     double x = c.source == SOURCE_IDS ? (data.ids[position] == f ? 1.0 : 0.0) : data.x[position * c.F + f];
-    for (int j = 0; x != 0.0 && j < 4 * c.H; j++)
-      z[j] += x * (double)data.kernel[d][(size_t)f * 4 * c.H + j];
+    for (int j = 0; x != 0.0 && j < width; j++)
+      z[j] += x * (double)data.cells[d].kernel[(size_t)f * width + j];
   }
   return z;
 }
 
-static inline struct lstm_wanted case_reference(const struct lstm_case &c, const struct lstm_data &data) {
-  struct lstm_wanted want;
+static inline struct sequence_wanted case_reference(const struct sequence_case &c,
+                                                    const struct sequence_data &data) {
+  struct sequence_wanted want;
   int H = c.H;
   want.output.assign((size_t)c.B * c.T * c.D * H, 0.0);
   want.final_h.resize((size_t)c.D * c.B * H);
@@ -109,19 +105,12 @@ static inline struct lstm_wanted case_reference(const struct lstm_case &c, const
         cell[j] = c.initial ? (double)data.initial_c[state + j] : 0.0;
       }
       for (int s = 0; s < data.lengths[b]; s++) {
-        int t = d == 0 ? s : data.lengths[b] - 1 - s;
-        std::vector<double> z = case_product(c, data, d, b, t);
-        for (int j = 0; j < 4 * H; j++)
-          z[j] += (double)data.bias[d][j];
-        for (int k = 0; k < H; k++)
-          for (int j = 0; j < 4 * H; j++)
-            z[j] += h[k] * (double)data.recurrent[d][(size_t)k * 4 * H + j];
-        for (int j = 0; j < H; j++) {
-          double g = case_activation(c.activation, z[2 * H + j]);
-          cell[j] = case_recurrent(c.recurrent, z[H + j]) * cell[j] + case_recurrent(c.recurrent, z[j]) * g;
-          h[j] = case_recurrent(c.recurrent, z[3 * H + j]) * case_activation(c.activation, cell[j]);
-          want.output[(((size_t)b * c.T + t) * c.D + d) * H + j] = h[j];
-        }
+        int t = d == 1 || c.backward ? data.lengths[b] - 1 - s : s;
+        std::vector<double> x = case_product(c, data, d, b, t);
+        for (size_t j = 0; j < x.size(); j++)
+          x[j] += (double)data.cells[d].bias[j];
+        host_cell_step(data.cells[d], x, h, cell);
+        std::copy(h.begin(), h.end(), want.output.begin() + (long)((((size_t)b * c.T + t) * c.D + d) * H));
       }
       std::copy(h.begin(), h.end(), want.final_h.begin() + (long)state);
       std::copy(cell.begin(), cell.end(), want.final_c.begin() + (long)state);
@@ -130,7 +119,8 @@ static inline struct lstm_wanted case_reference(const struct lstm_case &c, const
 }
 
 /* [B,T,D,H,4] float32, rounded from float64; poison beyond the lengths. */
-static inline std::vector<float> case_projected(const struct lstm_case &c, const struct lstm_data &data) {
+static inline std::vector<float> case_projected(const struct sequence_case &c,
+                                                const struct sequence_data &data) {
   std::vector<float> projected((size_t)c.B * c.T * c.D * c.H * 4, NAN);
   for (int b = 0; b < c.B; b++)
     for (int t = 0; t < data.lengths[b]; t++)
@@ -139,7 +129,7 @@ static inline std::vector<float> case_projected(const struct lstm_case &c, const
         for (int j = 0; j < c.H; j++)
           for (int gate = 0; gate < 4; gate++)
             projected[((((size_t)b * c.T + t) * c.D + d) * c.H + j) * 4 + gate] =
-                (float)z[(size_t)gate * c.H + j];
+                gate < host_gates(c.form) ? (float)z[(size_t)gate * c.H + j] : 0.0f;
       }
   return projected;
 }
@@ -159,7 +149,7 @@ static inline struct launch_device case_device(void) {
 }
 
 /* Takes direction d out of [rows][leading]. */
-static inline void case_take(const struct lstm_case &c, const std::vector<float> &from, size_t leading,
+static inline void case_take(const struct sequence_case &c, const std::vector<float> &from, size_t leading,
                              size_t offset, int d, std::vector<float> &output) {
   for (size_t row = 0; row < (size_t)c.B * c.T; row++)
     for (int j = 0; j < c.H; j++)
@@ -167,14 +157,17 @@ static inline void case_take(const struct lstm_case &c, const std::vector<float>
 }
 
 /* Runs a case on the device, on a workspace of its own where none is given. */
-static inline struct lstm_results case_run(const struct lstm_case &c, const struct lstm_data &data,
-                                           const struct launch_device &device, char *workspace = NULL) {
+static inline struct sequence_results case_run(const struct sequence_case &c,
+                                               const struct sequence_data &data,
+                                               const struct launch_device &device, char *workspace = NULL) {
   size_t H4 = (size_t)c.H * 4;
   std::vector<float> kernel(c.F * c.D * H4), recurrent(c.D * c.H * H4), bias(c.D * H4);
   for (int d = 0; d < c.D; d++) {
-    cell_pack_kernel(CELL_FORM_LSTM, data.kernel[d].data(), c.F, c.H, c.D, d, kernel.data());
-    cell_pack_recurrent(CELL_FORM_LSTM, data.recurrent[d].data(), c.H, d, recurrent.data());
-    cell_pack_bias(CELL_FORM_LSTM, data.bias[d].data(), NULL, c.H, d, bias.data());
+    const struct host_cell &cell = data.cells[d];
+    cell_pack_kernel(c.form, cell.kernel.data(), c.F, c.H, c.D, d, kernel.data());
+    cell_pack_recurrent(c.form, cell.recurrent.data(), c.H, d, recurrent.data());
+    cell_pack_bias(c.form, cell.bias.data(), cell.candidate_bias.empty() ? NULL : cell.candidate_bias.data(),
+                   c.H, d, bias.data());
   }
   device_array<float> d_kernel(kernel), d_recurrent(recurrent), d_bias(bias), d_h(data.initial_h),
       d_c(data.initial_c);
@@ -184,10 +177,10 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
   device_array<int32_t> d_ids(data.ids), d_lengths(data.lengths), d_order(data.order);
   size_t leading = c.concat ? (size_t)c.D * c.H : (size_t)c.H + 3, each = (size_t)c.B * c.T * leading;
   device_array<float> d_output(c.concat ? each : each * c.D);
-  size_t bytes = lstm_workspace_bytes(c.mapping, c.B, c.H, c.D, &device);
+  size_t bytes = sequence_workspace_bytes(c.mapping, c.B, c.H, c.D, &device);
   device_array<char> d_workspace(std::vector<char>(bytes, 0));
-  struct lstm_sequence a = {};
-  a.mapping = c.mapping;
+  struct sequence a = {};
+  a.form = c.form, a.mapping = c.mapping, a.is_backward = c.backward;
   a.batch = c.B, a.time = c.T, a.units = c.H, a.directions = c.D, a.features = c.F;
   a.activation = c.activation, a.recurrent_activation = c.recurrent;
   a.d_lengths = c.ragged ? d_lengths.data() : NULL;
@@ -205,13 +198,13 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
   a.d_workspace = workspace ? workspace : d_workspace.data();
   char error[256] = "";
   struct launch_stream stream = {NULL, &device, error, sizeof error};
-  struct lstm_results results;
+  struct sequence_results results;
   for (int again = 0; again < 2; again++) { /* twice on one workspace, with the same bits */
-    if (launch_lstm_sequence(&a, &stream) != CUSEQ_STATUS_OK) {
+    if (launch_sequence(&a, &stream) != CUSEQ_STATUS_OK) {
       std::printf("FAILED to launch: %s\n", error);
       std::exit(1);
     }
-    struct lstm_results these;
+    struct sequence_results these;
     these.final_h = d_final_h.read(), these.final_c = d_final_c.read();
     std::vector<float> output = d_output.read();
     these.output.resize((size_t)c.B * c.T * c.D * c.H);
@@ -220,6 +213,8 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
     if (again)
       check_that(
           std::memcmp(results.output.data(), these.output.data(), these.output.size() * sizeof(float)) == 0 &&
+              std::memcmp(results.final_h.data(), these.final_h.data(),
+                          these.final_h.size() * sizeof(float)) == 0 &&
               std::memcmp(results.final_c.data(), these.final_c.data(),
                           these.final_c.size() * sizeof(float)) == 0,
           "a second launch gives the same bits");
@@ -230,24 +225,30 @@ static inline struct lstm_results case_run(const struct lstm_case &c, const stru
   return results;
 }
 
-static inline std::string case_name(const struct lstm_case &c) {
+static inline std::string case_name(const struct sequence_case &c) {
   char name[200];
-  std::snprintf(name, sizeof name, "mapping %d H %d B %d T %d F %d D %d source %d activations %d %d%s%s%s%s",
-                (int)c.mapping, c.H, c.B, c.T, c.F, c.D, (int)c.source, (int)c.activation, (int)c.recurrent,
-                c.ragged ? " ragged" : "", c.initial ? " initial" : "", c.ordered ? " ordered" : "",
-                c.concat ? " concat" : "");
+  std::snprintf(name, sizeof name,
+                "cell %d mapping %d H %d B %d T %d F %d D %d source %d activations %d %d%s%s%s%s%s",
+                (int)c.form, (int)c.mapping, c.H, c.B, c.T, c.F, c.D, (int)c.source, (int)c.activation,
+                (int)c.recurrent, c.ragged ? " ragged" : "", c.initial ? " initial" : "",
+                c.ordered ? " ordered" : "", c.concat ? " concat" : "", c.backward ? " backward" : "");
   return name;
 }
 
 /* A case against the float64 loop, within the tolerance that all backends have. */
-static inline void case_check(const struct lstm_case &c, const struct launch_device &device) {
-  struct lstm_data data = case_data(c);
-  struct lstm_wanted want = case_reference(c, data);
-  struct lstm_results got = case_run(c, data, device);
+static inline void case_check(const struct sequence_case &c, const struct launch_device &device) {
+  struct sequence_data data = case_data(c);
+  struct sequence_wanted want = case_reference(c, data);
+  struct sequence_results got = case_run(c, data, device);
   std::string name = case_name(c);
   check_close((name + ": output").c_str(), got.output, want.output, 3e-6);
   check_close((name + ": final h").c_str(), got.final_h, want.final_h, 3e-6);
-  check_close((name + ": final c").c_str(), got.final_c, want.final_c, 3e-6);
+  bool has_c = false;
+  for (float value : got.final_c)
+    has_c = has_c || !std::isnan(value);
+  check_that(has_c == (c.form == CELL_FORM_LSTM), (name + ": a GRU has no c").c_str());
+  if (c.form == CELL_FORM_LSTM)
+    check_close((name + ": final c").c_str(), got.final_c, want.final_c, 3e-6);
 }
 
 #endif

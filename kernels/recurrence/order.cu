@@ -11,7 +11,7 @@ static const int ORDER_THREADS = 256;
  * why       B^2 comparisons take microseconds at the batches that are run (B 1024: a million), one launch, no
  *           sort's passes. */
 static __global__ void __launch_bounds__(ORDER_THREADS)
-    lstm_order_rows(int32_t batch, const int32_t *d_lengths, int32_t *d_order) {
+    row_order_place(int32_t batch, const int32_t *d_lengths, int32_t *d_order) {
   __shared__ int32_t some[ORDER_THREADS];
   int32_t b = (int32_t)(blockIdx.x * ORDER_THREADS + threadIdx.x);
   int32_t own = b < batch ? d_lengths[b] : 0, place = 0;
@@ -27,14 +27,14 @@ static __global__ void __launch_bounds__(ORDER_THREADS)
     d_order[place] = b;
 }
 
-cuseq_status launch_lstm_order(const struct lstm_order *arguments, const struct launch_stream *stream) {
-  const struct lstm_order *a = arguments;
-  if (a->batch < 1 || a->batch > LSTM_ORDER_ROWS || !a->d_lengths || !a->d_order)
+cuseq_status launch_row_order(const struct row_order *arguments, const struct launch_stream *stream) {
+  const struct row_order *a = arguments;
+  if (a->batch < 1 || a->batch > ROW_ORDER_MOST || !a->d_lengths || !a->d_order)
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
-                         "lstm order: an array is missing or B is not possible (B %d, 1 to %d)", a->batch,
-                         LSTM_ORDER_ROWS);
+                         "order: an array is missing or B is not possible (B %d, 1 to %d)", a->batch,
+                         ROW_ORDER_MOST);
   unsigned blocks = (unsigned)(a->batch + ORDER_THREADS - 1) / ORDER_THREADS;
-  lstm_order_rows<<<blocks, ORDER_THREADS, 0, (cudaStream_t)stream->stream>>>(a->batch, a->d_lengths,
+  row_order_place<<<blocks, ORDER_THREADS, 0, (cudaStream_t)stream->stream>>>(a->batch, a->d_lengths,
                                                                               a->d_order);
-  return launch_result(stream, "lstm order", cudaGetLastError());
+  return launch_result(stream, "order", cudaGetLastError());
 }
