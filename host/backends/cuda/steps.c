@@ -7,12 +7,6 @@
 
 /* ---- weights ---- */
 
-enum cell_form cuda_cell_form(const struct cell *cell) {
-  return cell->kind == CELL_LSTM ? CELL_FORM_LSTM
-         : cell->reset_after     ? CELL_FORM_GRU_RESET_AFTER
-                                 : CELL_FORM_GRU_RESET_BEFORE;
-}
-
 static cuseq_status dense_list(struct cuda_upload *upload, struct dense *dense) {
   const float *kernel = dense->kernel, *bias = dense->bias;
   TRY(cuda_upload_add(upload, kernel, (size_t)dense->inputs * (size_t)dense->units, &dense->kernel));

@@ -66,9 +66,6 @@ void cuda_steps_close(struct cuda_session *session);
 /* The widest array that a row or a position of the steps has. */
 int32_t cuda_steps_widest(const struct cuda_session *session);
 
-/* The form of a cell on the device. */
-enum cell_form cuda_cell_form(const struct cell *cell);
-
 /* steps_attention.c: the lowered energies as the kernels take them: an inner product of keys and queries, or layers over
  * their sum. */
 struct attention_score cuda_steps_score(const struct structure *structure);
