@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(THREADS)
   if (!r.d_targets && r.end_token >= 0 && result.token == r.end_token) {
     r.d_output_lengths[b] = step + 1; /* read by all threads before the barriers of block_head */
     r.d_attended[b] = 0;
-  } else if (step + 1 >= r.d_output_lengths[b]) {
+  } else if (r.d_target_lengths && step + 1 >= r.d_output_lengths[b]) {
     r.d_attended[b] = 0;
   }
 }

@@ -368,7 +368,7 @@ __device__ static int step_output(const loop_row &row, bool *ends) {
  *           bits depend on no other
  * why       one launch in place of ten and more a step; the structure is data in memory that all blocks share, so that one
  *           kernel serves all */
-__global__ void __launch_bounds__(THREADS) loop_kernel(const __grid_constant__ struct loop a) {
+__global__ void __launch_bounds__(THREADS, 2) loop_kernel(const __grid_constant__ struct loop a) {
   extern __shared__ float4 shared[];
   int b = (int)blockIdx.x;
   loop_row row = {*a.d_model, a, (float *)shared, b, a.d_rows ? a.d_rows[b] : b, 0, 0, 0};

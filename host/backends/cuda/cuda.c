@@ -111,7 +111,10 @@ bool cuda_needs_graphs(const struct cuda_session *session) {
 }
 
 static bool needs_blas(const struct cuda_session *session) {
-  return !session->decoder || cuda_needs_graphs(session) || cuda_layers_need_blas(session);
+  const struct structure *structure = &session->model->lowered;
+  bool heads = !structure->decoder.present && structure->output.count > 0;
+  return cuda_needs_graphs(session) || cuda_layers_need_blas(session) || heads ||
+         (!session->decoder && cuda_steps_keys_need_blas(structure));
 }
 
 static cuseq_status session_upload(struct cuda_session *session) {

@@ -6,16 +6,59 @@
 /* Values wider than this are summed by a kernel of their own, in more blocks than rows. */
 enum { CONTEXT_WITH_ENERGIES = 256 };
 
-static cuseq_status positions_queue(struct cuda_session *session, const struct dense_chain *chain,
-                                    float *d_made) {
-  if (chain->count == 0)
-    return CUSEQ_STATUS_OK;
+/* Kernels of at most this many numbers are multiplied without cuBLAS: by a kernel in whose products a row's bits do not depend
+ * on the batch. */
+enum { OWN_PRODUCT_MOST = 256 * 256 };
+
+static bool is_own_product(const struct dense *dense) {
+  return !dense->transposed && (int64_t)dense->inputs * dense->units <= OWN_PRODUCT_MOST;
+}
+
+/* A layer over every position: [B T, inputs] -> [B T, units]. */
+static cuseq_status layer_queue(struct cuda_session *session, const struct dense *dense, const float *below,
+                                float *d_made) {
   const struct cuda_kept all = {0};
   int64_t rows = (int64_t)session->batch * session->time;
-  int32_t A = session->steps->structure.encoder.width;
-  const struct cuda_parts annotations = cuda_parts_one(session->d_encoded, A, A);
-  return cuda_chain_queue(session, chain, &annotations, rows, session->steps->d_wide, &all, d_made,
-                          chain->layers[chain->count - 1].units);
+  struct dense rest = *dense;
+  const struct attention_keys product = {.score = {.score = CUSEQ_SCORE_GENERAL,
+                                                   .annotation_width = dense->inputs,
+                                                   .state_units = dense->units,
+                                                   .d_key = dense->kernel,
+                                                   .d_key_bias = dense->bias},
+                                         .batch = session->batch,
+                                         .time = session->time,
+                                         .d_annotations = below,
+                                         .d_keys = d_made};
+  const struct cuda_parts parts = cuda_parts_one(below, dense->inputs, dense->inputs);
+  if (is_own_product(dense)) {
+    rest.bias = NULL;
+    TRY(cuda_launched(session, launch_attention_keys(&product, &session->launch)));
+    if (dense->activation == CUSEQ_ACTIVATION_LINEAR)
+      return CUSEQ_STATUS_OK;
+  } else {
+    TRY(cuda_dense_sums(session, dense, &parts, rows, d_made));
+  }
+  return cuda_dense_finish(session, &rest, d_made, rows, &all, d_made, dense->units);
+}
+
+static cuseq_status positions_queue(struct cuda_session *session, const struct dense_chain *chain,
+                                    float *d_made) {
+  const float *below = session->d_encoded;
+  for (int32_t l = 0; l < chain->count; l++) {
+    float *target = l == chain->count - 1 ? d_made : session->steps->d_wide[l % 2];
+    TRY(layer_queue(session, &chain->layers[l], below, target));
+    below = target;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+bool cuda_steps_keys_need_blas(const struct structure *structure) {
+  const struct dense_chain *chains[] = {&structure->attention.keys, &structure->attention.values};
+  for (int i = 0; i < 2; i++)
+    for (int32_t l = 0; l < chains[i]->count; l++)
+      if (!is_own_product(&chains[i]->layers[l]))
+        return true;
+  return false;
 }
 
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {
