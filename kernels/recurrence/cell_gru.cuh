@@ -5,13 +5,19 @@
 #include "kernels/common/activation.cuh"
 
 struct cell_gru {
-  static const bool HAS_C = false;
+  static const bool HAS_C = false, THIRD_OF_HIDDEN = false;
 
-  /* z += h u, a unit's row of the product: the third sum has no part of h, and its weights need no registers. */
+  /* z += h u, z += x w: a unit's row of the two products. The third sum has no part of h, whose weights need no registers
+   * then, the fourth none of x. */
   __device__ __forceinline__ static void multiply(float4 &z, float h, float4 u) {
     z.x = fmaf(h, u.x, z.x);
     z.y = fmaf(h, u.y, z.y);
     z.w = fmaf(h, u.w, z.w);
+  }
+  __device__ __forceinline__ static void project(float4 &z, float x, float4 w) {
+    z.x = fmaf(x, w.x, z.x);
+    z.y = fmaf(x, w.y, z.y);
+    z.z = fmaf(x, w.z, z.z);
   }
   /* What a unit keeps from step to step beside the h that all see: its own h again, which it would have to look for. */
   __device__ __forceinline__ static float carried(float h, float) {

@@ -5,14 +5,17 @@
 #include "kernels/common/activation.cuh"
 
 struct cell_lstm {
-  static const bool HAS_C = true;
+  static const bool HAS_C = true, THIRD_OF_HIDDEN = true;
 
-  /* z += h u, a unit's row of the product. */
+  /* z += h u, z += x w: a unit's row of the two products. */
   __device__ __forceinline__ static void multiply(float4 &z, float h, float4 u) {
     z.x = fmaf(h, u.x, z.x);
     z.y = fmaf(h, u.y, z.y);
     z.z = fmaf(h, u.z, z.z);
     z.w = fmaf(h, u.w, z.w);
+  }
+  __device__ __forceinline__ static void project(float4 &z, float x, float4 w) {
+    multiply(z, x, w);
   }
   /* What a unit keeps from step to step beside the h that all see. */
   __device__ __forceinline__ static float carried(float, float c) {

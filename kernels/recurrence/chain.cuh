@@ -95,7 +95,7 @@ template <class core> struct chain_producer {
         float4 w = unit < a.units ? __ldg(kernel + (ptrdiff_t)f * a.directions * a.units) : sums_zero();
 #pragma unroll
         for (int i = 0; i < EACH; i++)
-          sums_multiply(z[i], m.x[(group + i * GROUPS) * apart + f], w);
+          core::cell::project(z[i], m.x[(group + i * GROUPS) * apart + f], w);
       }
 #pragma unroll
       for (int i = 0; i < EACH; i++)

@@ -1,9 +1,11 @@
 /* The sums z = x W + b + h U with U in registers, one class per mapping, of any cell. A cell is one small class (cell_lstm.cuh,
  * cell_gru.cuh) that says
- *   HAS_C     whether it has a state beside h
- *   multiply  which of the four sums have a part of h
- *   carried   what a unit keeps from step to step
- *   update    what it makes of the four sums
+ *   HAS_C            whether it has a state beside h
+ *   THIRD_OF_HIDDEN  whether the third sum has a part of h, as all others have
+ *   multiply         the sums' parts of h: z += h u
+ *   project          their parts of x: z += x w
+ *   carried          what a unit keeps from step to step
+ *   update           what it makes of the four sums
  * Each core has
  *   cell     the cell
  *   THREADS  threads that hold U
@@ -36,8 +38,10 @@ __device__ __forceinline__ float sums_xor(float x, int lanes) {
   return x + __shfl_xor_sync(0xffffffffu, x, lanes);
 }
 
-__device__ __forceinline__ float4 sums_xor(float4 z, int lanes) {
-  return make_float4(sums_xor(z.x, lanes), sums_xor(z.y, lanes), sums_xor(z.z, lanes), sums_xor(z.w, lanes));
+/* Of a cell's parts of h. */
+template <class Cell> __device__ __forceinline__ float4 sums_xor(float4 z, int lanes) {
+  return make_float4(sums_xor(z.x, lanes), sums_xor(z.y, lanes),
+                     Cell::THIRD_OF_HIDDEN ? sums_xor(z.z, lanes) : z.z, sums_xor(z.w, lanes));
 }
 
 /* 32 values of h, read as uniform 16-byte loads, times 32 rows of U. */
@@ -53,10 +57,10 @@ __device__ __forceinline__ void sums_multiply32(float4 &z, const float *h, const
   }
 }
 
-/* H <= 16, one warp: lanes 0-15 own gates i and g of a unit, 16-31 own f and o; two sums per gate, of even k
- * on top of x and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds, 2
- * shuffles a step. After the exchange both halves have all four gates and go through the same cell: parting
- * them costs more than computing twice. */
+/* H <= 16, one warp: lanes 0-15 own the first and the third sum of a unit, 16-31 the second and the fourth; each in two
+ * parts, of even k on top of x and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds,
+ * 2 shuffles a step, where a cell's third sum has no part of h too. After the exchange both halves have all four sums and
+ * go through the same cell: parting them costs more than computing twice. */
 template <class Cell> struct core_warp16 {
   typedef Cell cell;
   static const int THREADS = 32, UNITS = 16, BLOCKS = 1, DEPTH = 4, HIDDEN = 16;
@@ -115,7 +119,7 @@ template <class Cell> struct core_warp16 {
   }
 };
 
-/* H <= 32, one warp: a lane owns all four gates of a unit, 128 registers of U. 128 fma a step in four chains,
+/* H <= 32, one warp: a lane owns all four sums of a unit, 128 registers of U. 128 fma a step in four chains,
  * which is what the warp's scheduler issues in the latency of 32 dependent fma: nothing is left to hide. */
 template <class Cell> struct core_warp32 {
   typedef Cell cell;
@@ -154,7 +158,7 @@ template <class Cell> struct core_warp32 {
   }
 };
 
-/* H <= 64, four warps, the first or the second four of a block: a thread owns all four gates of a unit over
+/* H <= 64, four warps, the first or the second four of a block: a thread owns all four sums of a unit over
  * half of k; the halves lie in the halves of a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
  * addresses of a load lie in different banks. */
 template <class Cell> struct core_block64 {
@@ -181,7 +185,7 @@ template <class Cell> struct core_block64 {
   __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
     float4 part = sums_zero();
     sums_multiply32<Cell>(part, h + half * 36, u);
-    return sums_add(z, sums_xor(part, 16));
+    return sums_add(z, sums_xor<Cell>(part, 16));
   }
   __device__ __forceinline__ void publish(float *hidden, float h) const {
     if (half == 0)
@@ -197,7 +201,7 @@ template <class Cell> struct core_block64 {
   }
 };
 
-/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four gates of a unit
+/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four sums of a unit
  * over a quarter of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory;
  * the cluster's barrier, one a step, orders it. Its instructions are there from sm_90 on: kernels use it
  * under that condition. */
@@ -230,7 +234,7 @@ template <class Cell> struct core_cluster128 {
   __device__ __forceinline__ float4 product(const float *h, float4 z, float4) const {
     float4 part = sums_zero();
     sums_multiply32<Cell>(part, h + quarter * 36, u);
-    return sums_add(z, sums_xor(sums_xor(part, 8), 16));
+    return sums_add(z, sums_xor<Cell>(sums_xor<Cell>(part, 8), 16));
   }
   /* Quarter 0 writes its own block's copy and quarter 1, which has the same value, the other block's: two
    * stores, for in one they would meet in the same banks. */
