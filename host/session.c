@@ -144,6 +144,14 @@ int32_t cuseq_session_threads(const cuseq_session *session) {
   return session ? session->backend->threads(session->state) : 0;
 }
 
+size_t cuseq_session_plan(const cuseq_session *session, char *text, size_t capacity) {
+  if (text && capacity > 0)
+    text[0] = '\0';
+  if (!session || !session->backend->plan)
+    return 0;
+  return session->backend->plan(session->state, text, text ? capacity : 0);
+}
+
 static cuseq_status session_check(const cuseq_session *session, const char *call) {
   if (!session)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the session is NULL", call);

@@ -74,6 +74,8 @@ struct backend {
   void (*close)(void *state);
   /* Threads in use, 1 where that has no meaning. */
   int32_t (*threads)(const void *state);
+  /* What calls of the limits are run by, lines of text; returns the length of all of it. NULL: there is one way only. */
+  size_t (*plan)(const void *state, char *text, size_t capacity);
   /* `encoding` is never NULL; its members may be. Leaves the annotations in the state. */
   cuseq_status (*encode)(void *state, const struct backend_input *input, const cuseq_encoding *encoding);
   cuseq_status (*attend)(void *state, const float *hidden, float *context, float *alphas);

@@ -120,6 +120,10 @@ static int32_t loader_threads(const void *state) {
   return module->backend->threads(state);
 }
 
+static size_t loader_plan(const void *state, char *text, size_t capacity) {
+  return module->backend->plan(state, text, capacity);
+}
+
 static cuseq_status loader_encode(void *state, const struct backend_input *input,
                                   const cuseq_encoding *encoding) {
   return result(module->backend->encode(state, input, encoding));
@@ -164,6 +168,7 @@ const struct backend backend_cuda = {
     .open = loader_open,
     .close = loader_close,
     .threads = loader_threads,
+    .plan = loader_plan,
     .encode = loader_encode,
     .attend = loader_attend,
     .decode = loader_decode,

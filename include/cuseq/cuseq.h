@@ -366,6 +366,14 @@ CUSEQ_API void cuseq_session_close(cuseq_session *session);
 CUSEQ_API const char *cuseq_session_device(const cuseq_session *session);
 CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
 
+/* Which kernels run the session's calls, for as many rows, positions and steps as it was opened for: one line for each layer
+ * of the encoder and one for the decoder, each ended by a newline, with the reason where one launch does not do. Empty on
+ * devices that have one way only (reference, cpu).
+ *   text      receives as much as fits, ended by '\0'; may be NULL
+ *   capacity  bytes of it
+ * Returns the length of the whole text, without the '\0'. */
+CUSEQ_API size_t cuseq_session_plan(const cuseq_session *session, char *text, size_t capacity);
+
 /* ---- arrays in flight: calls of cuda sessions -----------------------------------------------------
  *
  * Every array of a call may lie in host memory or on the device (cuseq_memory), each for itself. All work

@@ -1,5 +1,6 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/explain.h"
 #include "backends/cuda/graphs.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
@@ -247,6 +248,10 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
   return CUSEQ_STATUS_OK;
 }
 
+static size_t cuda_plan_text(const void *state, char *text, size_t capacity) {
+  return cuda_explain(state, text, capacity);
+}
+
 static int32_t cuda_threads(const void *state) {
   (void)state;
   return 1;
@@ -396,6 +401,7 @@ static const struct backend backend = {
     .open = cuda_open,
     .close = cuda_close,
     .threads = cuda_threads,
+    .plan = cuda_plan_text,
     .encode = cuda_encode,
     .attend = cuda_attend,
     .decode = cuda_decode,
