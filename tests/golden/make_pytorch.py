@@ -334,7 +334,7 @@ def refusals(lines):
         "bad_name": (tensors, dict(names, output="nowhere"), "nowhere"),
         "bad_unknown_name": (tensors, dict(names, **{"decoder.brain": "cell"}), "decoder.brain"),
         "bad_shape": (transposed, names, "output"),
-        "bad_infinite": (infinite, names, "recurrent_kernel"),
+        "bad_infinite": (infinite, names, "rnn.weight_hh_l0 finite"),
         "bad_order": (
             tensors,
             dict(names, decoder={"name": "cell", "order": ["context", "context"]}),
