@@ -212,6 +212,17 @@ Test(modules, biases_that_are_missing_in_one_place_are_not_zeros) {
   expect_converts(&dict, CONFIG, NAMES);
 }
 
+Test(modules, a_weight_that_is_missing_beside_its_bias_is_told_by_its_name) {
+  static const char *const gone[] = {"out.weight", "energy.0.weight", "cell.weight_hh", "rnn.weight_hh_l0"};
+  for (size_t i = 0; i < 4; i++) {
+    struct state_dict dict = good_dict();
+    char words[80];
+    state_dict_remove(&dict, gone[i]);
+    snprintf(words, sizeof words, "tensor '%s': missing in the checkpoint", gone[i]);
+    expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT, words);
+  }
+}
+
 /* Its table is as wide as the features are many, so that the sizes alone do not tell. */
 Test(modules, an_embedding_that_nothing_names_is_told_under_which_key_it_goes) {
   struct state_dict dict = good_dict();

@@ -290,6 +290,9 @@ cuseq_status module_expect_weight(const struct checkpoint *checkpoint, const str
   char text[500];
   if (weight != NULL && weight->data->rank == 2)
     return CUSEQ_STATUS_OK;
+  if (weight == NULL && checkpoint_find(checkpoint, name->module, "bias") != NULL &&
+      signed_tensor(checkpoint, name->module) == NULL)
+    return checkpoint_missing(name->module, "weight");
   bool known = module_describe(checkpoint, name->module, "weight", text, sizeof text);
   return refuse(checkpoint, name, known, text, what);
 }

@@ -185,7 +185,7 @@ def odd_order(b: Broken) -> None:
         ["States", words[0]],
     ]
     b.names[key] = {
-        "name": value["name"] if isinstance(value, dict) else value,
+        "name": value.get("name", "rnn") if isinstance(value, dict) else value,
         "order": b.rng.choice(orders),
     }
 
@@ -301,6 +301,15 @@ def without_a_tensor(b: Broken) -> None:
     del b.tensors[b.rng.choice(found)]
 
 
+def without_biases(b: Broken) -> None:
+    """Of one layer and direction of an nn.LSTM, whose others have some."""
+    found = [name for name in sorted(b.tensors) if name.startswith("rnn.bias_ih")]
+    if len(found) > 1:
+        name = b.rng.choice(found)
+        for kind in b.rng.choice([["ih"], ["hh"], ["ih", "hh"]]):
+            del b.tensors[name.replace("_ih", f"_{kind}")]
+
+
 def other_shape(b: Broken) -> None:
     """A tensor of another shape."""
     name = b.rng.choice(sorted(b.tensors))
@@ -349,11 +358,23 @@ WAYS += [
     odd_ignore,
 ]
 WAYS += [ignored_weights, two_keys, more_layers, more_layers, more_directions, projected, fewer_gates]
-WAYS += [more_in_a_module, without_a_tensor, other_shape, odd_numbers]
+WAYS += [more_in_a_module, without_a_tensor, without_biases, other_shape, odd_numbers]
 
 # Never right, whatever comes out: what the author's module has is not there, or a word has no meaning.
 STRICT = {more_layers, more_directions, projected, fewer_gates, add_a_key, misspell_a_key, misspell_a_name}
-STRICT |= {misspell_in_a_name, odd_name, needless_order, odd_order, odd_ignore}
+STRICT |= {misspell_in_a_name, odd_name, needless_order, odd_order, odd_ignore, without_biases}
+
+
+def wrap(b: Broken, prefix: str) -> None:
+    """All modules within another, as nn.DataParallel has them; the description says so."""
+    b.tensors = {prefix + name: tensor for name, tensor in b.tensors.items()}
+    for key, value in b.names.items():
+        if isinstance(value, str):
+            b.names[key] = prefix + value
+        elif isinstance(value, dict) and isinstance(value.get("name"), str):
+            value["name"] = prefix + value["name"]
+        elif isinstance(value, list):
+            b.names[key] = [prefix + one if isinstance(one, str) else one for one in value]
 
 
 def mutate(b: Broken, count: int) -> None:
