@@ -1,5 +1,6 @@
 /* Whatever the text, the reader of configurations gives a structure or one line that says what is wrong with it; a
- * structure of version 2 makes a model of exactly the tensors that it lists, and of no fewer. */
+ * structure of version 2 makes a model of exactly the tensors that it lists, and of no fewer; and the model runs. */
+#include "backends/backend.h"
 #include "cuseq/cuseq.h"
 #include "model/config.h"
 #include "model/model.h"
@@ -47,6 +48,34 @@ static void check_model(const cuseq_model *model) {
   }
 }
 
+/* Runs a row through the model on the reference, which computes from the structure as configured: a width that does not
+ * fit another is a read or write beyond an array's end. */
+static void run(const cuseq_model *model) {
+  const cuseq_config *config = cuseq_model_config(model);
+  int32_t T = model->structure.attention.positions == 1 ? 1 : 2;
+  int32_t steps = config->has_decoder ? 2 : config->is_tagger ? T : 1;
+  const struct backend_limits limits = {.batch = 1, .time = T, .steps = 2, .beams = 1, .threads = 1};
+  static const int32_t ids[2], tokens[2];
+  int32_t previous = config->start_token > 0 ? config->start_token : 0;
+  float *outputs = calloc((size_t)steps * (size_t)config->outputs + 1, sizeof *outputs);
+  void *state;
+  const cuseq_encoding encoding = {0};
+  const struct backend_input input = {.ids = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = T};
+  const cuseq_decoding decoding = {.steps = steps,
+                                   .batch = 1,
+                                   .previous = &previous,
+                                   .targets = config->has_decoder ? tokens : NULL,
+                                   .outputs = config->outputs > 0 ? outputs : NULL};
+  require(outputs != NULL);
+  require(backend_reference.open(model, &limits, "reference", &state) == CUSEQ_STATUS_OK);
+  cuseq_status status = backend_reference.encode(state, &input, &encoding);
+  if (status == CUSEQ_STATUS_OK)
+    status = backend_reference.decode(state, &decoding);
+  require(status == CUSEQ_STATUS_OK || status == CUSEQ_STATUS_NON_FINITE);
+  backend_reference.close(state);
+  free(outputs);
+}
+
 /* The model of these tensors, all of small numbers; it has to be made, or with `lacking` 1 to be refused. */
 static void make(const char *json, const struct tensor_list *list, const float *numbers, size_t lacking) {
   cuseq_tensor *tensors = calloc(list->count + 1, sizeof *tensors);
@@ -64,6 +93,7 @@ static void make(const char *json, const struct tensor_list *list, const float *
   require((status == CUSEQ_STATUS_OK) == (lacking == 0) && (model != NULL) == (lacking == 0));
   if (model != NULL) {
     check_model(model);
+    run(model);
     require(strcmp(cuseq_model_config_json(model), json) == 0);
   }
   cuseq_model_destroy(model);
