@@ -400,7 +400,9 @@ def main():
                 f"{name}, each layer an nn.LSTM of its own"
             )
     refusals(lines)
-    (FOLDER / "index.tsv").write_text("".join(line + "\n" for line in lines))
+    index = FOLDER / "index.tsv"  # the random ones stand behind these
+    lines += [line for line in index.read_text().splitlines() if line.startswith("random_")]
+    index.write_text("".join(line + "\n" for line in lines))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ def main():
     os.replace("model.safetensors", "page_torch_gru.safetensors")
     ids = torch.randint(0, 37, (BATCH, TIME))
     arrays = expect_gru(scope["model"], ids)
-    np.savez_compressed("page_torch_gru.npz", input=ids.int().numpy(), **{k: v.numpy() for k, v in arrays.items()})
+    arrays = {name: array.numpy() for name, array in arrays.items()}
+    np.savez_compressed("page_torch_gru.npz", input=ids.int().numpy(), **arrays)
 
     model = Lstm()
     model.out.weight.data *= 12

@@ -1,8 +1,8 @@
-"""golden.py: writes those of the random descriptions that tests/golden/pytorch keeps: checkpoints, configurations, what
-their authors compute of an input, and the lines of index.tsv.
+"""golden.py: writes those of the random descriptions that tests/golden/pytorch keeps: checkpoints,
+configurations, what their authors compute of an input, and the lines of index.tsv.
 
-tests/golden/random_descriptions.tsv has a line for each: its name without "random_", seed, case, what must become of it.
-What it covers, in the index, is what was done to the description, or else what the model is.
+tests/golden/random_descriptions.tsv has a line for each: its name without "random_", seed, case, what must
+become of it. What it covers, in the index, is what was done to the description, or else what the model is.
 """
 
 import io
@@ -23,7 +23,8 @@ def npy(shape: tuple[int, ...], numbers: list, kind: str) -> bytes:
     text = repr({"descr": f"<{kind}", "fortran_order": False, "shape": tuple(shape)}).encode()
     text += b" " * (-(len(text) + 11) % 64) + b"\n"
     code = {"f4": "f", "f8": "d", "i4": "i"}[kind]
-    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + struct.pack(f"<{len(numbers)}{code}", *numbers)
+    data = struct.pack(f"<{len(numbers)}{code}", *numbers)
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + data
 
 
 def expectation(case: Case) -> dict[str, bytes]:
@@ -39,12 +40,15 @@ def expectation(case: Case) -> dict[str, bytes]:
     widths = {"annotations": (TIME, model.width), "context": (steps, model.width), "alphas": (steps, TIME)}
     widths |= {"states": (steps, model.state), "outputs": (steps, model.classes), "tokens": (steps,)}
     for name in found[0]:
-        rows = [padded(row[name], widths.get(name, (model.units,)), model.only and name != "annotations") for row in found]
         shape = widths.get(name, (model.units,))
+        rows = [padded(row[name], shape, model.only and name != "annotations") for row in found]
         if model.only and name in ("context", "alphas"):
             shape = shape[1:]
-        whole = name == "tokens"
-        arrays[name] = npy((BATCH, *shape), [int(n) if whole else n for n in flat(rows)], "i4" if whole else "f8")
+        numbers = flat(rows)
+        if name == "tokens":
+            arrays[name] = npy((BATCH, *shape), [int(token) for token in numbers], "i4")
+        else:
+            arrays[name] = npy((BATCH, *shape), numbers, "f8")
     return arrays
 
 
@@ -58,7 +62,8 @@ def padded(value, shape: tuple[int, ...], plain: bool) -> list:
 def about(case: Case) -> str:
     """A few words on the model."""
     model = case.model
-    words = [model.score, f"{model.layers} {'bidirectional' if model.both else 'forward'} {model.split or 'nn.LSTM'}"]
+    directions = "bidirectional" if model.both else "forward"
+    words = [model.score, f"{model.layers} {directions} {model.split or 'nn.LSTM'}"]
     words += [model.initial, model.dtype] + (["attention-only"] if model.only else [])
     words += ["embedded"] * bool(model.vocabulary) + ["feedback"] * (model.feedback and not model.only)
     return ", ".join(words + ["no bias"] * (not model.bias))
@@ -76,7 +81,8 @@ def write(name: str, seed: str, number: str, becomes: str) -> str:
         npz, content = f"{name}.npz", io.BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for array, data in expectation(case).items():
-                archive.writestr(zipfile.ZipInfo(f"{array}.npy", (2026, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+                member = zipfile.ZipInfo(f"{array}.npy", (2026, 1, 1, 0, 0, 0))
+                archive.writestr(member, data, zipfile.ZIP_DEFLATED)
         (FOLDER / npz).write_bytes(content.getvalue())
     return f"{name}.safetensors\t{name}.json\t{npz}\t{becomes}\t{', '.join(case.broken.done) or about(case)}"
 

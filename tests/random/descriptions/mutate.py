@@ -2,6 +2,7 @@
 model that an author could have: numbers that differ from his are never right."""
 
 import copy
+import math
 import random
 
 from arrays import Tensor
@@ -139,7 +140,7 @@ def misspell_in_a_name(b: Broken) -> None:
     """A key of {"name": ..., "order": ...}, or one more."""
     key = b.rng.choice(sorted(b.names))
     value = b.names[key]
-    of = value if isinstance(value, dict) else {"name": value}
+    of = value if isinstance(value, dict) and value else {"name": value}
     if b.rng.random() < 0.3:
         of[b.rng.choice(["transpose", "orders", "bias", "activation", "comment"])] = b.rng.choice(
             [True, ["a"], "x"]
@@ -229,7 +230,7 @@ def more_layers(b: Broken) -> None:
     found = module(b)
     if found:
         prefix, ending = found
-        units = b.tensors[f"{prefix}.weight_hh_l0"].shape[1]
+        units = b.model.units if prefix == "rnn" else b.model.state
         grown = Author.__new__(Author)
         grown.rng, grown.tensors, grown.dtype = b.rng, b.tensors, b.model.dtype
         both = prefix == "rnn" and b.model.both
@@ -276,7 +277,7 @@ def fewer_gates(b: Broken) -> None:
     for name, tensor in list(b.tensors.items()):
         if name.startswith(chosen[0] + ".") and name.endswith(chosen[1]):
             rows = tensor.shape[0] // 4 * 3
-            columns = tensor.shape[1] if len(tensor.shape) == 2 else 1
+            columns = math.prod(tensor.shape[1:])
             b.tensors[name] = Tensor(
                 (rows, *tensor.shape[1:]), tensor.numbers[: rows * columns], tensor.dtype
             )
@@ -306,7 +307,7 @@ def without_biases(b: Broken) -> None:
     if len(found) > 1:
         name = b.rng.choice(found)
         for kind in b.rng.choice([["ih"], ["hh"], ["ih", "hh"]]):
-            del b.tensors[name.replace("_ih", f"_{kind}")]
+            b.tensors.pop(name.replace("_ih", f"_{kind}"), None)
 
 
 def other_shape(b: Broken) -> None:
