@@ -50,6 +50,9 @@ int results_same_row(const struct results *got, int32_t got_row, const struct re
 
 const char *results_report(void);
 
+/* Beside the devices: the reference's source in float32 (support/reference_f32.h). */
+#define RESULTS_FLOAT32 "float32"
+
 /* Opens a session on `device` of just the size, runs the whole model and closes; aborts the test's process
  * with the message on failure. threads 0: what helps. Where the decoding names rows, encodes and then
  * decodes. */

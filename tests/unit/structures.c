@@ -14,16 +14,13 @@
 static const char *const devices[] = {STRUCTURES_DEVICES};
 enum { DEVICES = sizeof devices / sizeof *devices };
 
-/* Random weights, through cells of gain 1.7 that need not saturate, err more than trained ones, of which the tolerance is. */
-static const double room = 8.0;
-
 static void check_structure(const struct random_structure *made, const char *device) {
   struct results want, got;
   const char *name;
   random_structure_run(made, "reference", 1, &want);
   random_structure_run(made, device, 0, &got);
   cr_expect(results_guards_whole(&got, &name), "%s writes outside %s: %s", device, name, made->json);
-  cr_expect(results_close(&got, &want, room), "%s: %s: B %d (%d encoded) T %d Y %d%s%s%s: %s", device,
+  cr_expect(results_close(&got, &want, 1.0), "%s: %s: B %d (%d encoded) T %d Y %d%s%s%s: %s", device,
             results_report(), (int)made->B, (int)made->encoded, (int)made->T, (int)made->Y,
             made->ids ? " ids" : "", made->lengths ? " lengths" : "", made->targets ? " targets" : "",
             made->json);
