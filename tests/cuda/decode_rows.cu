@@ -105,7 +105,7 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   }
   check_that(good, error);
   if (c.with_outputs)
-    check_close(name, d_outputs.read(), want.outputs, 3e-6);
+    check_close(name, d_outputs.read(), want.outputs, BOUND_OF_A_SOFTMAX);
   check_that(d_tokens.read() == want.tokens, name);
   check_that(d_output_lengths.read() == want.lengths, name);
   check_that(d_attended.read() == want.attended, name);
