@@ -28,8 +28,8 @@ class Cell:
     threads: int
     times: list[float] = field(default_factory=list)
     error: float | None = None
-    allowed: float | None = None  # of the error: what the model's structure allows
     reason: str | None = None
+    allowed: float | None = None  # of the error: what the model's structure allows
 
     @property
     def median(self) -> float | None:

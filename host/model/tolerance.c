@@ -295,8 +295,10 @@ static double head_error(const struct structure *s, const struct profile *p, con
                      : head->source == HEAD_FINAL ? moments_beside(p->h[top][0], encoder_layer_has(layer, 0),
                                                                    p->h[top][1], encoder_layer_has(layer, 1))
                                                   : p->annotations;
-  for (int32_t l = 0; l < head->layers.count - 1; l++, n = head->layers.layers[l].inputs)
+  for (int32_t l = 0; l < head->layers.count - 1; l++) {
     x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE));
+    n = head->layers.layers[l].units;
+  }
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
   x = moments_sums(x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : GAIN_OUTPUT);
   if (last->activation == CUSEQ_ACTIVATION_LOG_SOFTMAX || logarithms)
