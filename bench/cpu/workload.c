@@ -262,10 +262,13 @@ static double larger(double a, double b) {
   return a > b ? a : b;
 }
 
+static double allowed(const struct instance *instance, cuseq_result result) {
+  return cuseq_model_tolerance(instance->model, instance->workload->T, 0, result);
+}
+
 bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst) {
   const struct workload *w = instance->workload;
   const size_t A = 2 * (size_t)w->H, T = (size_t)w->T, Y = (size_t)(w->Y > 0 ? w->Y : 1);
-  const double tolerance = w->T <= 64 ? 3e-6 : 1e-5;
   struct instance reference;
   *worst = INFINITY;
   if (instance_call(instance, session, 0, w->B) != CUSEQ_STATUS_OK || !instance_make(&reference, w))
@@ -284,15 +287,17 @@ bool instance_verify(const struct instance *instance, cuseq_session *session, do
     called = instance_call(&reference, slow, b, 1) == CUSEQ_STATUS_OK;
     if (w->encode_only || w->Y == 0)
       *worst = larger(*worst, worst_share(instance->annotations + (size_t)b * T * A, reference.annotations,
-                                          T * A, tolerance));
+                                          T * A, allowed(instance, CUSEQ_RESULT_ANNOTATIONS)));
     if (w->encode_only)
       continue;
     const size_t step = (size_t)b * Y;
-    *worst = larger(*worst, worst_share(instance->contexts + step * A, reference.contexts, Y * A, tolerance));
-    *worst = larger(*worst, worst_share(instance->alphas + step * T, reference.alphas, Y * T, tolerance));
+    *worst = larger(*worst, worst_share(instance->contexts + step * A, reference.contexts, Y * A,
+                                        allowed(instance, CUSEQ_RESULT_CONTEXTS)));
+    *worst = larger(*worst, worst_share(instance->alphas + step * T, reference.alphas, Y * T,
+                                        allowed(instance, CUSEQ_RESULT_ALPHAS)));
     if (w->V > 0)
       *worst = larger(*worst, worst_share(instance->outputs + step * (size_t)w->V, reference.outputs,
-                                          Y * (size_t)w->V, tolerance));
+                                          Y * (size_t)w->V, allowed(instance, CUSEQ_RESULT_OUTPUTS)));
   }
   cuseq_session_close(slow);
   reference.model = NULL;

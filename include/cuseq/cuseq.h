@@ -229,13 +229,14 @@ typedef enum cuseq_result {
   CUSEQ_RESULT_STATES = 5,    /* states, final_h of cuseq_decoding                                         */
   CUSEQ_RESULT_DECODER_C = 6, /* final_c                                                                   */
   CUSEQ_RESULT_OUTPUTS = 7,
+  CUSEQ_RESULT_LOG_PROBABILITIES = 8, /* of a softmax or log_softmax */
 } cuseq_result;
 
 /* How far a float32 device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
  * value of the array. A function of the model's structure alone - layers, widths, score, activations - and of
  * the sizes of a call; it bounds what float32 errs on models with weights like trained ones, and docs/exactness.md
- * derives it. What `cuseq compare` and this library's tests judge by. Cells that do not saturate (relu, linear) and run
- * away have no tolerance: this one is for stable ones.
+ * derives it. What `cuseq compare`, the benchmarks and this library's tests judge by. Cells that do not saturate (relu,
+ * linear) and run away have no tolerance: this one is for stable ones.
  *   model   NULL: 0 is returned
  *   time    T
  *   steps   Y; 0: the model's. Not looked at without a decoder

@@ -122,9 +122,9 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   }
   check_that(good, error);
   if (c.with_outputs)
-    check_close(name, d_outputs.read(), want.outputs, 3e-6);
+    check_close(name, d_outputs.read(), want.outputs, BOUND_OF_A_SOFTMAX);
   if (c.softmax)
-    check_close(name, d_logs.read(), want.logs, 1e-5);
+    check_close(name, d_logs.read(), want.logs, BOUND_OF_A_SOFTMAX);
   std::vector<float> all = d_all_logs.read(), logs = d_logs.read(), kept = d_kept.read(), last = d_last.read();
   for (int b = 0; b < c.B; b++) {
     for (int y = 0; y < c.Y; y++) {
