@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "session.h"
+#include "sized.h"
 #include "sizes.h"
 
 #include <math.h>
@@ -10,12 +11,11 @@
 
 static const char call[] = "cuseq_beam_search";
 
+static const struct sized sized_beam = SIZED(cuseq_beam, "cuseq_beam_init");
+static const cuseq_beam beam_defaults = {.beams = 1, .n_best = 1, .alpha = 1};
+
 void cuseq_beam_init(cuseq_beam *beam, size_t size) {
-  const cuseq_beam defaults = {.size = size, .beams = 1, .n_best = 1, .alpha = 1};
-  if (!beam || size < sizeof size)
-    return;
-  memset(beam, 0, size);
-  memcpy(beam, &defaults, size < sizeof defaults ? size : sizeof defaults);
+  sized_init(beam, size, &beam_defaults, &sized_beam);
 }
 
 /* ---- arguments ---- */
@@ -28,27 +28,6 @@ const char *beam_unsearchable(const cuseq_model *model) {
     return "the model feeds no tokens back (beam search needs feedback: without it each step's best token is "
            "best)";
   return decoding_gives_probabilities(structure) ? NULL : "the model's output is no softmax or log_softmax";
-}
-
-/* The caller's structure as this version has it: what an older one lacks is 0, and what a newer one has
- * more must be. */
-static cuseq_status structure_read(const cuseq_beam *beam, cuseq_beam *read) {
-  size_t size = beam->size, known = sizeof *read;
-  if (size == 0)
-    return error_set(
-        CUSEQ_STATUS_INVALID_ARGUMENT,
-        "%s: the size of cuseq_beam is 0 (needed sizeof(cuseq_beam), which cuseq_beam_init sets)", call);
-  if (size < known)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "%s: the size of cuseq_beam is wrong (found %zu, needed %zu)", call, size, known);
-  for (size_t i = known; i < size; i++)
-    if (((const char *)beam)[i] != 0)
-      return error_set(
-          CUSEQ_STATUS_NOT_SUPPORTED,
-          "%s: cuseq_beam has members that this version does not know (found %zu bytes, knows %zu)", call,
-          size, known);
-  memcpy(read, beam, known);
-  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status beams_check(const cuseq_session *session, const cuseq_beam *beam) {
@@ -232,12 +211,12 @@ static cuseq_status search_all(cuseq_session *session, const cuseq_beam *beam, c
 }
 
 cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam) {
-  cuseq_beam read;
+  cuseq_beam read = beam_defaults;
   cuseq_decoding begin;
   TRY(session_check_encoded(session, call));
   if (!beam)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the beam is NULL", call);
-  TRY(structure_read(beam, &read));
+  TRY(sized_read(beam, &sized_beam, call, &read));
   TRY(beam_check(session, &read, &begin));
   if (!session->beams.memory)
     TRY(beams_open(&session->beams, session->model, &session->limits));

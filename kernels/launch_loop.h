@@ -12,7 +12,13 @@
 extern "C" {
 #endif
 
-enum { LOOP_MOST_LAYERS = 4, LOOP_MOST_CHAIN = 8, LOOP_MOST_PARTS = 4, LOOP_MOST_UNITS = 128, LOOP_THREADS = 256 };
+enum {
+  LOOP_MOST_LAYERS = 4,
+  LOOP_MOST_CHAIN = 8,
+  LOOP_MOST_PARTS = 4,
+  LOOP_MOST_UNITS = 128,
+  LOOP_THREADS = 256
+};
 
 /* Vectors that are read side by side. */
 struct loop_parts {
@@ -42,7 +48,8 @@ struct loop_chain {
 struct loop_initial {
   int32_t from_encoder, is_other; /* is_other: as the layer's other state does */
   int32_t takes_c, sums;
-  int32_t first, first_units;   /* units that lie before the first direction's in the final states, and its own */
+  int32_t first,
+      first_units; /* units that lie before the first direction's in the final states, and its own */
   int32_t second, second_units; /* 0 units: one direction */
   struct loop_dense dense;      /* units 0: none */
 };
@@ -50,8 +57,8 @@ struct loop_initial {
 struct loop_layer {
   enum cell_form form;
   int32_t units;
-  struct loop_parts reads; /* of the layers below, and the context */
-  int32_t below_parts;     /* how many of them are of the layers below */
+  struct loop_parts reads;  /* of the layers below, and the context */
+  int32_t below_parts;      /* how many of them are of the layers below */
   const float *d_kernel;    /* [inputs,S,4] as launch_recurrence.h says, each D = 1 */
   const float *d_recurrent; /* [S,S,4] */
   const float *d_candidate; /* [S,S] of GRU_RESET_BEFORE, else NULL */
@@ -72,10 +79,10 @@ struct loop_model {
   struct loop_layer layer[LOOP_MOST_LAYERS];
   int32_t state_width;
   enum loop_attends attends;
-  int32_t asked_layer;        /* LOOP_ATTENDS_BEHIND: the layer after which */
-  struct loop_chain query;    /* what asks -> query */
+  int32_t asked_layer;          /* LOOP_ATTENDS_BEHIND: the layer after which */
+  struct loop_chain query;      /* what asks -> query */
   struct attention_score score; /* general (an inner product) or concat, of queries that are made here */
-  int32_t values_width;       /* C */
+  int32_t values_width;         /* C */
   const float *d_position_bias; /* or NULL */
   int32_t query_at, energies_at, deep_at, context_at;
   int32_t has_attentional;
@@ -98,16 +105,16 @@ struct loop_model {
 /* One call; results may be NULL. R rows. */
 struct loop {
   const struct loop_model *d_model;
-  int64_t shared_floats; /* as in the model */
-  int32_t batch, time, steps; /* R, T, Y */
-  int32_t encoded;            /* rows that are encoded */
-  const int32_t *d_lengths;   /* [encoded] or NULL */
-  const int32_t *d_rows;      /* [R] or NULL */
-  const float *d_keys, *d_values;         /* [encoded,T,U], [encoded,T,C] */
-  const float *d_final_h, *d_final_c;     /* the encoder's, [encoded, units] for each direction of each layer */
-  const float *d_given_h, *d_given_c;     /* [R,S] or NULL */
-  const float *d_given_fed;               /* [R,X] or NULL */
-  const int32_t *d_previous;              /* [R] or NULL: the start token */
+  int64_t shared_floats;              /* as in the model */
+  int32_t batch, time, steps;         /* R, T, Y */
+  int32_t encoded;                    /* rows that are encoded */
+  const int32_t *d_lengths;           /* [encoded] or NULL */
+  const int32_t *d_rows;              /* [R] or NULL */
+  const float *d_keys, *d_values;     /* [encoded,T,U], [encoded,T,C] */
+  const float *d_final_h, *d_final_c; /* the encoder's, [encoded, units] for each direction of each layer */
+  const float *d_given_h, *d_given_c; /* [R,S] or NULL */
+  const float *d_given_fed;           /* [R,X] or NULL */
+  const int32_t *d_previous;          /* [R] or NULL: the start token */
   const int32_t *d_targets, *d_target_lengths; /* [R,Y], [R]; or NULL */
   float *d_contexts, *d_alphas, *d_states, *d_outputs, *d_log_probabilities;
   int32_t *d_tokens, *d_output_lengths;

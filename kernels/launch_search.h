@@ -39,22 +39,22 @@ enum { SEARCH_MOST_BEAMS = 64 };
 
 /* All arrays of a search; device memory, 8-byte aligned. */
 struct search_arrays {
-  int32_t rows, beams, tokens, time;        /* B, K, V, T */
+  int32_t rows, beams, tokens, time; /* B, K, V, T */
   const struct search_settings *d_settings;
-  const double *d_divisors;                 /* [length], what keys of hypotheses of a length are divided by */
-  const int32_t *d_lengths;                 /* [B] positions of each row, or NULL: T */
-  const int32_t *d_previous;                /* [B] the tokens to begin after, or NULL: the start token */
-  const float *d_logs;                      /* [B K,V] log-probabilities after each lane */
-  const float *d_alphas;                    /* [B K,T] of the step; NULL: none */
-  struct search_candidate *d_candidates;    /* [B K,K] */
-  struct search_hypothesis *d_beam;         /* [B,K] */
-  struct search_hypothesis *d_retired;      /* [B,2 K] */
-  int32_t *d_beam_count, *d_retired_count;  /* [B] */
-  int32_t *d_live;                          /* [B] lanes that go on */
-  int32_t *d_step;                          /* [1] steps that have been made */
-  int64_t step_stride;                      /* of the choices: those of step y are at y * step_stride */
+  const double *d_divisors;                /* [length], what keys of hypotheses of a length are divided by */
+  const int32_t *d_lengths;                /* [B] positions of each row, or NULL: T */
+  const int32_t *d_previous;               /* [B] the tokens to begin after, or NULL: the start token */
+  const float *d_logs;                     /* [B K,V] log-probabilities after each lane */
+  const float *d_alphas;                   /* [B K,T] of the step; NULL: none */
+  struct search_candidate *d_candidates;   /* [B K,K] */
+  struct search_hypothesis *d_beam;        /* [B,K] */
+  struct search_hypothesis *d_retired;     /* [B,2 K] */
+  int32_t *d_beam_count, *d_retired_count; /* [B] */
+  int32_t *d_live;                         /* [B] lanes that go on */
+  int32_t *d_step;                         /* [1] steps that have been made */
+  int64_t step_stride;                     /* of the choices: those of step y are at y * step_stride */
   int32_t *d_chosen_tokens, *d_chosen_after, *d_chosen_lanes;
-  float *d_all_alphas;                      /* [steps,B K,T] or NULL */
+  float *d_all_alphas; /* [steps,B K,T] or NULL */
   /* of lanes */
   int32_t *d_lane_rows;    /* [B K] the row of each */
   int32_t *d_lane_parents; /* [B K] whose state it goes on from */

@@ -125,19 +125,19 @@ enum { DECODE_KEPT = 4 };
 
 /* What a decoder's steps begin from, and what each of them ends with; R rows. */
 struct decode_rows {
-  int32_t batch, time, steps; /* R, T, Y */
-  const int32_t *d_lengths;   /* [encoded rows] or NULL: all T */
-  const int32_t *d_rows;      /* [R] the encoded row of each; NULL: its own */
-  int32_t embedding_units;    /* E */
-  const float *d_embedding;   /* [V,E] or NULL */
-  const int32_t *d_previous;  /* [R] tokens before the first step; NULL: start_token */
-  int32_t start_token, end_token;    /* end_token -1: none */
-  const int32_t *d_targets;          /* [R,Y] tokens that are fed in place of the best; NULL: none */
-  const int32_t *d_target_lengths;   /* [R] steps of each row, with targets; NULL: Y */
-  int32_t outputs;                   /* V */
+  int32_t batch, time, steps;         /* R, T, Y */
+  const int32_t *d_lengths;           /* [encoded rows] or NULL: all T */
+  const int32_t *d_rows;              /* [R] the encoded row of each; NULL: its own */
+  int32_t embedding_units;            /* E */
+  const float *d_embedding;           /* [V,E] or NULL */
+  const int32_t *d_previous;          /* [R] tokens before the first step; NULL: start_token */
+  int32_t start_token, end_token;     /* end_token -1: none */
+  const int32_t *d_targets;           /* [R,Y] tokens that are fed in place of the best; NULL: none */
+  const int32_t *d_target_lengths;    /* [R] steps of each row, with targets; NULL: Y */
+  int32_t outputs;                    /* V */
   cuseq_activation output_activation; /* any */
-  const float *d_output_bias;        /* [V] or NULL */
-  float *d_logits;                   /* [R,V] the product; overwritten */
+  const float *d_output_bias;         /* [V] or NULL */
+  float *d_logits;                    /* [R,V] the product; overwritten */
   /* what the loop goes on from; written by both */
   int32_t *d_output_lengths; /* [R] Y, or the number of steps that a row takes */
   int32_t *d_attended;       /* [R] positions that a row attends to: its length; 0 once it has ended */

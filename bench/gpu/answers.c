@@ -50,10 +50,11 @@ void answers_free(struct answers *answers) {
 
 cuseq_status workload_call(const struct workload *w, cuseq_session *session, const cuseq_input *input,
                            const struct answers *answers) {
-  const cuseq_encoding encoding = {.annotations = answers->annotations};
+  const cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = answers->annotations};
   if (w->encodes_only)
     return cuseq_encode(session, input, &encoding);
-  const cuseq_decoding decoding = {.contexts = answers->contexts,
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .contexts = answers->contexts,
                                    .alphas = answers->alphas,
                                    .outputs = answers->outputs,
                                    .tokens = answers->tokens};
@@ -70,7 +71,7 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
 static bool make_reference(struct instance *instance) {
   const struct workload *w = &instance->workload;
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = "reference";
   options.max_time = w->T;
   cuseq_session *session;

@@ -47,7 +47,7 @@ static void check_verification(const char *name) {
   if (!instance_make(&instance, &workload) ||
       !answers_make(&got, &workload, ANSWERS_RESULTS | ANSWERS_ANNOTATIONS))
     exit(3);
-  cuseq_session_options_init(&options, instance.model);
+  cuseq_session_options_init(&options, sizeof options, instance.model);
   options.device = "cpu";
   options.max_batch = workload.B;
   options.max_time = workload.T;

@@ -122,11 +122,11 @@ static int plan_find(const cuseq_model *model, const struct arguments *arguments
   plan[0] = '\0';
   if (!arguments->device)
     return EXIT_DONE;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = arguments->device;
-  options.max_time = arguments->time > 0                             ? arguments->time
+  options.max_time = arguments->time > 0                          ? arguments->time
                      : cuseq_model_config(model)->text_length > 0 ? options.max_time
-                                                                     : TIME_PLANNED;
+                                                                  : TIME_PLANNED;
   cuseq_status status = cuseq_session_open(model, &options, &session);
   if (status != CUSEQ_STATUS_OK)
     return fail_library(status);
@@ -212,8 +212,9 @@ const struct command command_info = {
     .fewest = 1,
     .most = 1,
     .summary = "describe a model",
-    .description = "Prints a model's configuration, vocabulary, tensors and parameter count; with --device also\n"
-                   "which kernels that device runs it by.",
+    .description =
+        "Prints a model's configuration, vocabulary, tensors and parameter count; with --device also\n"
+        "which kernels that device runs it by.",
     .example = "  cuseq info models/dates.safetensors",
     .options = {OPTION_DEVICE, OPTION_TIME, OPTION_JSON, OPTION_HELP},
     .run = run_info,

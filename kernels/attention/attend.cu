@@ -108,8 +108,8 @@ __global__ void __launch_bounds__(THREADS, 1)
   attention_row_place(&row, score, placement, (float *)shared,
                       split.workspace + blockIdx.x * placement.workspace_floats);
   int64_t position = (int64_t)encoded * arguments.time + first;
-  row.annotations = arguments.d_values ? arguments.d_values + position * A
-                                       : arguments.d_annotations + position * A;
+  row.annotations =
+      arguments.d_values ? arguments.d_values + position * A : arguments.d_annotations + position * A;
   row.keys = score.score == CUSEQ_SCORE_DOT ? arguments.d_annotations + position * U
                                             : arguments.d_keys + position * U;
   row.stride = A;

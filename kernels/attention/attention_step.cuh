@@ -5,8 +5,8 @@
 #include "kernels/common/activation.cuh"
 #include "kernels/common/block_dense.cuh"
 #include "kernels/common/check.cuh"
-#include "kernels/launch.h"
 #include "kernels/common/placement.cuh"
+#include "kernels/launch.h"
 
 /* A row and the block's arrays for it; shared or global memory, whatever the placement gave. */
 struct attention_row {
@@ -20,7 +20,8 @@ struct attention_row {
   float *layers;      /* [warps, 2, widest], score concat with three layers or more                   */
   float *partial;     /* [block]                                                                      */
   float *reduce;      /* [PLACE_REDUCE_FLOATS]: warps' maxima from 0, warps' sums from 32             */
-  const float *position_bias; /* [T] added to the energies; NULL: none                                          */
+  const float
+      *position_bias; /* [T] added to the energies; NULL: none                                          */
   int length, time, widest;
   int stride;     /* of annotations */
   int key_stride; /* of keys */
@@ -54,7 +55,8 @@ __host__ __device__ static inline int attention_widest(const struct attention_sc
 }
 
 /* An activation of attention's layers: of kernels that take every activation (ALL), or those of version 1 alone. */
-template <bool ALL> __device__ __forceinline__ float attention_activate(cuseq_activation activation, float x) {
+template <bool ALL>
+__device__ __forceinline__ float attention_activate(cuseq_activation activation, float x) {
   return ALL ? device_activate_any(activation, x) : device_activate(activation, x);
 }
 
@@ -156,7 +158,8 @@ __device__ inline void block_energies(const struct attention_score &score, const
   if (row.widest > 0) {
     float *u = row.layers + (int64_t)warp * 2 * row.widest;
     for (int t = warp; t < row.length; t += warps) {
-      float e = energy_deep<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, u, u + row.widest, lane);
+      float e =
+          energy_deep<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, u, u + row.widest, lane);
       e *= score.scale;
       if (row.position_bias)
         e += row.position_bias[t];
@@ -170,7 +173,8 @@ __device__ inline void block_energies(const struct attention_score &score, const
       int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
       float e = 0.0f;
       if (t < row.length)
-        e = energy_parts<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes, lanes);
+        e = energy_parts<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes,
+                              lanes);
       for (int distance = lanes / 2; distance > 0; distance /= 2)
         e += __shfl_xor_sync(0xffffffffu, e, distance);
       if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)

@@ -38,8 +38,8 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
   LAUNCH_NEED(a->rows >= 1 && a->width >= 1 && a->positions >= 1 && a->rows % a->positions == 0,
               "%s: rows, width or positions are not possible (found %lld, %d, %d)", name, (long long)a->rows,
               (int)a->width, (int)a->positions);
-  LAUNCH_NEED(a->d_sums && a->d_output && a->sums_stride >= a->width && a->output_stride >= a->width, "%s: sums or output are missing",
-              name);
+  LAUNCH_NEED(a->d_sums && a->d_output && a->sums_stride >= a->width && a->output_stride >= a->width,
+              "%s: sums or output are missing", name);
   int64_t blocks = (a->rows * a->width + THREADS - 1) / THREADS;
   LAUNCH_NEED(blocks <= INT32_MAX, "%s: too many elements (found %lld rows of %d)", name, (long long)a->rows,
               (int)a->width);

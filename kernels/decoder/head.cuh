@@ -7,7 +7,7 @@
 
 /* What a block finds out about a row's classes; the same in all threads. */
 struct head_result {
-  int token;           /* the class of the largest output, lowest index first; NaN is never chosen, but at 0 */
+  int token; /* the class of the largest output, lowest index first; NaN is never chosen, but at 0 */
   float best, log_sum; /* softmax, log_softmax: log p[v] = (logits[v] - best) - log_sum */
 };
 

@@ -82,8 +82,7 @@ extern "C" cuseq_status launch_pool(const struct pool *arguments, const struct l
   const struct pool *a = arguments;
   LAUNCH_NEED(a->batch >= 1 && a->time >= 1 && a->width >= 1 && a->d_annotations && a->d_output,
               "%s: batch, time or width below 1, or an array is NULL", name);
-  dim3 grid((unsigned)((a->width + THREADS - 1) / THREADS),
-            (unsigned)(a->batch < 65535 ? a->batch : 65535));
+  dim3 grid((unsigned)((a->width + THREADS - 1) / THREADS), (unsigned)(a->batch < 65535 ? a->batch : 65535));
   pool_kernel<<<grid, THREADS, 0, (cudaStream_t)stream->stream>>>(*a);
   return launch_result(stream, name, cudaGetLastError());
 }

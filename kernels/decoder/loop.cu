@@ -62,7 +62,8 @@ __device__ static void dense_transposed(const loop_row &row, const struct loop_d
     }
     sum = warp_sum(sum);
     if (lane == 0)
-      row.s[dense.to + j] = device_activate_any(dense.activation, sum + (dense.d_bias ? dense.d_bias[j] : 0.0f));
+      row.s[dense.to + j] =
+          device_activate_any(dense.activation, sum + (dense.d_bias ? dense.d_bias[j] : 0.0f));
   }
 }
 
@@ -89,7 +90,8 @@ __device__ static void loop_dense(const loop_row &row, const struct loop_dense &
           sum += partial[p * split.columns + split.column];
       }
       if (split.part == 0 && j < units)
-        row.s[dense.to + j] = device_activate_any(dense.activation, sum + (dense.d_bias ? dense.d_bias[j] : 0.0f));
+        row.s[dense.to + j] =
+            device_activate_any(dense.activation, sum + (dense.d_bias ? dense.d_bias[j] : 0.0f));
     }
   }
   __syncthreads(); /* the layer is complete, and the partial sums are free */
@@ -112,7 +114,8 @@ __device__ static float candidate_sum(const loop_row &row, const struct loop_lay
   float *partial = row.s + row.m.partial_at;
   float sum = 0.0f;
   if (split.part < split.parts)
-    part_products(split, row.s + row.m.reset_at, layer.units, layer.d_candidate + split.column, layer.units, sum);
+    part_products(split, row.s + row.m.reset_at, layer.units, layer.d_candidate + split.column, layer.units,
+                  sum);
   partial[threadIdx.x] = sum;
   __syncthreads(); /* the partial sums are written */
   for (int p = 1; split.part == 0 && p < split.parts; p++)
@@ -146,7 +149,8 @@ __device__ static void loop_cell(const loop_row &row, const struct loop_layer &l
   float before = owns ? row.s[layer.h + j] : 0.0f, h = before, c = 0.0f;
   if (layer.form == CELL_FORM_LSTM) {
     if (owns) {
-      c = fmaf(gate(layer, z.y), row.s[layer.c + j], gate(layer, z.x) * device_activate_any(layer.activation, z.z));
+      c = fmaf(gate(layer, z.y), row.s[layer.c + j],
+               gate(layer, z.x) * device_activate_any(layer.activation, z.z));
       h = gate(layer, z.w) * device_activate_any(layer.activation, c);
       row.s[layer.c + j] = c;
     }
@@ -212,11 +216,13 @@ __device__ static void loop_attend(const loop_row &row) {
 
 /* ---- the beginning ---- */
 
-__device__ static void initial_state(const loop_row &row, const struct loop_initial &initial, int units, int to) {
+__device__ static void initial_state(const loop_row &row, const struct loop_initial &initial, int units,
+                                     int to) {
   const float *final = initial.takes_c ? row.a.d_final_c : row.a.d_final_h;
   int width = initial.first_units + (initial.sums ? 0 : initial.second_units);
   int target = initial.dense.units > 0 ? row.m.scratch_at[0] : to;
-  const float *first = final + (int64_t)initial.first * row.a.encoded + (int64_t)row.encoded * initial.first_units;
+  const float *first =
+      final + (int64_t)initial.first * row.a.encoded + (int64_t)row.encoded * initial.first_units;
   const float *second =
       final + (int64_t)initial.second * row.a.encoded + (int64_t)row.encoded * initial.second_units;
   if (!initial.from_encoder)
@@ -344,10 +350,9 @@ __device__ static int step_output(const loop_row &row, bool *ends) {
   const struct loop &a = row.a;
   int64_t y = (int64_t)row.b * a.steps + row.step;
   float *logits = row.s + m.logits_at;
-  struct head_result result =
-      block_head(logits, m.d_output_bias, m.outputs, m.output_activation,
-                 a.d_outputs ? a.d_outputs + y * m.outputs : nullptr, nullptr, row.s + m.reduce_at, a.check,
-                 row.b, row.step + 1);
+  struct head_result result = block_head(logits, m.d_output_bias, m.outputs, m.output_activation,
+                                         a.d_outputs ? a.d_outputs + y * m.outputs : nullptr, nullptr,
+                                         row.s + m.reduce_at, a.check, row.b, row.step + 1);
   int next = a.d_targets ? a.d_targets[y] : result.token;
   store(a.d_states, y, row.s + m.layer[m.layers - 1].above, m.layer[m.layers - 1].units);
   if (threadIdx.x == 0 && a.d_tokens)

@@ -13,7 +13,8 @@ enum { THREADS = 256, GATHER_THREADS = 128, WARPS = THREADS / WARP };
  * launch    grid ceil(B K / 256), block 256, no shared memory
  * budget    40 registers
  * numerics  integers */
-__global__ void __launch_bounds__(THREADS) search_begin_kernel(const __grid_constant__ struct search_arrays a) {
+__global__ void __launch_bounds__(THREADS)
+    search_begin_kernel(const __grid_constant__ struct search_arrays a) {
   int lane = (int)(blockIdx.x * THREADS + threadIdx.x);
   if (lane == 0)
     *a.d_step = 0;
@@ -24,7 +25,7 @@ __global__ void __launch_bounds__(THREADS) search_begin_kernel(const __grid_cons
   a.d_lane_rows[lane] = b;
   a.d_lane_parents[lane] = lane;
   a.d_lane_tokens[lane] = !is_live || (!a.d_previous && a.d_settings->start_token < 0) ? 0
-                          : a.d_previous                                              ? a.d_previous[b]
+                          : a.d_previous                                               ? a.d_previous[b]
                                          : a.d_settings->start_token;
   a.d_running[lane] = is_live;
   a.d_attended[lane] = !is_live ? 0 : a.d_lengths ? a.d_lengths[b] : a.time;
@@ -115,7 +116,8 @@ __device__ __forceinline__ bool is_better(const offer &a, const offer &b) {
 }
 
 /* Candidate number `at` of place `parent` of row b; parent INT32_MAX: there is none. */
-__device__ static offer offer_of(const struct search_arrays &a, int b, int parent, int at, int count, int step) {
+__device__ static offer offer_of(const struct search_arrays &a, int b, int parent, int at, int count,
+                                 int step) {
   offer none = {-INFINITY, -INFINITY, INT32_MAX, -1};
   if (parent >= count)
     return none;
@@ -259,7 +261,8 @@ extern "C" cuseq_status launch_search_begin(const struct search_arrays *argument
   const char *fault = search_fault(arguments);
   LAUNCH_NEED(!fault, "%s: %s", name, fault);
   unsigned lanes = (unsigned)(arguments->rows * arguments->beams);
-  search_begin_kernel<<<(lanes + THREADS - 1) / THREADS, THREADS, 0, (cudaStream_t)stream->stream>>>(*arguments);
+  search_begin_kernel<<<(lanes + THREADS - 1) / THREADS, THREADS, 0, (cudaStream_t)stream->stream>>>(
+      *arguments);
   return launch_result(stream, name, cudaGetLastError());
 }
 
@@ -286,7 +289,8 @@ extern "C" cuseq_status launch_search_gather(const struct search_gather *argumen
                                              const struct launch_stream *stream) {
   static const char *const name = "launch_search_gather";
   const struct search_gather *a = arguments;
-  LAUNCH_NEED(a->rows >= 1 && a->beams >= 1 && a->beams <= SEARCH_MOST_BEAMS && a->d_lane_parents && a->d_step,
+  LAUNCH_NEED(a->rows >= 1 && a->beams >= 1 && a->beams <= SEARCH_MOST_BEAMS && a->d_lane_parents &&
+                  a->d_step,
               "%s: rows or beams are not possible (found %d, %d), or an array is missing", name, (int)a->rows,
               (int)a->beams);
   int widest = 1;

@@ -314,7 +314,8 @@ static void sizes(enum cell_form form) {
       c.apart = i % 3 == 1 ? 0 : 1 + i % 7;
       c.activation = activations[i % 3], c.recurrent_activation = recurrents[i / 3 % 3];
       c.ragged = i % 5 != 0, c.initial = i % 2 == 0, c.concat = i / 2 % 2 == 0, c.biases = i % 7 != 3;
-      c.bound = bound_of_sums(c.F + c.H) * (c.activation == CUSEQ_ACTIVATION_TANH ? 1.0 : 3.0); /* states grow */
+      c.bound =
+          bound_of_sums(c.F + c.H) * (c.activation == CUSEQ_ACTIVATION_TANH ? 1.0 : 3.0); /* states grow */
       if (H > 200 && source != FROM_PROJECTED && source != FROM_IDS)
         continue;
       run_case(c);

@@ -80,14 +80,14 @@ static void check_rows(const rows_case &c, uint64_t seed) {
     for (int y = 0; y < c.Y; y++)
       targets.push_back((int32_t)(random.next() % (uint32_t)c.V));
   }
-  struct rows_host want =
-      reference(c, logits, bias, lengths, T, previous, start, targets, target_lengths);
+  struct rows_host want = reference(c, logits, bias, lengths, T, previous, start, targets, target_lengths);
   device_array<float> d_bias(bias), d_embedding(embedding), d_outputs((size_t)c.B * c.Y * c.V),
       d_fed((size_t)c.B * c.E), d_logs((size_t)c.B * c.Y), d_all_logs((size_t)c.B * c.Y * c.V);
   std::vector<float> vectors = random.values((size_t)c.B * 5, 1.0f);
   device_array<float> d_vectors(vectors), d_kept((size_t)c.B * c.Y * 3), d_last((size_t)c.B * 4);
-  device_array<int32_t> d_targets(targets), d_target_lengths(target_lengths), d_lengths(lengths), d_previous(previous), d_tokens((size_t)c.B * c.Y),
-      d_output_lengths(c.B), d_attended(c.B), d_fed_ids(c.B);
+  device_array<int32_t> d_targets(targets), d_target_lengths(target_lengths), d_lengths(lengths),
+      d_previous(previous), d_tokens((size_t)c.B * c.Y), d_output_lengths(c.B), d_attended(c.B),
+      d_fed_ids(c.B);
   struct decode_rows r = {};
   r.batch = c.B, r.time = T, r.steps = c.Y, r.outputs = c.V, r.end_token = c.end_token, r.start_token = start;
   r.d_lengths = c.ragged ? d_lengths.data() : NULL;
@@ -125,7 +125,8 @@ static void check_rows(const rows_case &c, uint64_t seed) {
     check_close(name, d_outputs.read(), want.outputs, BOUND_OF_A_SOFTMAX);
   if (c.softmax)
     check_close(name, d_logs.read(), want.logs, BOUND_OF_A_SOFTMAX);
-  std::vector<float> all = d_all_logs.read(), logs = d_logs.read(), kept = d_kept.read(), last = d_last.read();
+  std::vector<float> all = d_all_logs.read(), logs = d_logs.read(), kept = d_kept.read(),
+                     last = d_last.read();
   for (int b = 0; b < c.B; b++) {
     for (int y = 0; y < c.Y; y++) {
       size_t at = (size_t)b * c.Y + y;

@@ -92,7 +92,8 @@ static float *numbers_of(const struct exactness_case *one, struct random *random
 void exactness_input_make(struct exactness_input *made, const struct exactness_case *one,
                           struct random *random) {
   const bool symbols = named(one, "dates") || cuseq_model_config(one->model)->ids_only;
-  *made = (struct exactness_input){.input = {.batch = one->batch, .time = one->time}};
+  *made = (struct exactness_input){
+      .input = {.size = sizeof(cuseq_input), .batch = one->batch, .time = one->time}};
   made->data = symbols ? (void *)ids_of(one, random) : (void *)numbers_of(one, random);
   made->input.dtype = symbols ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32;
   made->input.data = made->data;

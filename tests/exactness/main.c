@@ -13,7 +13,7 @@ static const char *const instruction_sets[DEVICES] = {NULL, "avx512", "avx2",
 static bool runs_here(const char *instruction_set, const cuseq_model *model) {
   cuseq_session *session;
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
   setenv("CUSEQ_CPU_ISA", instruction_set, 1);
   const bool runs = cuseq_session_open(model, &options, &session) == CUSEQ_STATUS_OK;

@@ -1,5 +1,6 @@
-/* Whatever the text, the reader of configurations gives a structure or one line that says what is wrong with it; a
- * structure of version 2 makes a model of exactly the tensors that it lists, and of no fewer; and the model runs. */
+/* Whatever the text, the reader of configurations gives a structure or one line that says what is wrong with
+ * it; a structure of version 2 makes a model of exactly the tensors that it lists, and of no fewer; and the
+ * model runs. */
 #include "backends/backend.h"
 #include "cuseq/cuseq.h"
 #include "model/config.h"
@@ -48,8 +49,7 @@ static void check_model(const cuseq_model *model) {
   }
 }
 
-/* Runs a row through the model on the reference, which computes from the structure as configured: a width that does not
- * fit another is a read or write beyond an array's end. */
+/* Runs a row through the model on the reference, which computes from the structure as configured. */
 static void run(const cuseq_model *model) {
   const cuseq_config *config = cuseq_model_config(model);
   int32_t T = model->structure.attention.positions == 1 ? 1 : 2;
@@ -59,9 +59,10 @@ static void run(const cuseq_model *model) {
   int32_t previous = config->start_token > 0 ? config->start_token : 0;
   float *outputs = calloc((size_t)steps * (size_t)config->outputs + 1, sizeof *outputs);
   void *state;
-  const cuseq_encoding encoding = {0};
+  const cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
   const struct backend_input input = {.ids = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = T};
-  const cuseq_decoding decoding = {.steps = steps,
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .steps = steps,
                                    .batch = 1,
                                    .previous = &previous,
                                    .targets = config->has_decoder ? tokens : NULL,

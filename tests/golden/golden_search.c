@@ -140,7 +140,8 @@ static void expect_model(const char *name) {
   snprintf(path, sizeof path, "tests/golden/search/%s.safetensors", name);
   cr_assert_eq(cuseq_model_load(path, &model), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   const struct npy_array *ids = npz_find(&expected.file, "input");
-  const cuseq_input input = {.data = data_of(&expected.file, "input", NPY_I32),
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = data_of(&expected.file, "input", NPY_I32),
                              .dtype = CUSEQ_DTYPE_I32,
                              .batch = expected.rows,
                              .time = (int32_t)ids->shape[1],

@@ -137,6 +137,8 @@ void results_make_rows(struct results *results, const cuseq_model *model, int32_
   results->V = config->outputs;
   results->N = config->heads > 1 ? config->heads : 1;
   results->model = model;
+  results->encoding.size = sizeof results->encoding;
+  results->decoding.size = sizeof results->decoding;
   results->decoding.steps = steps;
   for (int i = 0; i < RESULTS_FLOATS; i++) {
     enum backend_array array = arrays_of_floats[i];
@@ -349,7 +351,7 @@ static cuseq_status run(struct results *results, cuseq_session *session, const c
 void results_run(struct results *results, const cuseq_model *model, const char *device, int32_t threads,
                  const cuseq_input *input) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = results->B > input->batch ? results->B : input->batch;
   options.max_time = input->time;

@@ -52,7 +52,7 @@ static cuseq_status run(const cuseq_model *model, const char *device, const cuse
   cuseq_session *session;
   struct results results;
   const cuseq_config *config = cuseq_model_config(model);
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = B;
   options.max_time = T;
@@ -93,7 +93,8 @@ static void expect_overflow(const char *json, const char *tensor, const char *st
       for (int k = 0; k < B * T; k++)
         symbols[k] = random_below(&random, F);
       const bool ids = cuseq_model_config(model)->ids_only != 0;
-      const cuseq_input input = {.data = ids ? (const void *)symbols : (const void *)x,
+      const cuseq_input input = {.size = sizeof(cuseq_input),
+                                 .data = ids ? (const void *)symbols : (const void *)x,
                                  .dtype = ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                                  .batch = B,
                                  .time = T};
@@ -178,7 +179,8 @@ Test(overflow_structures, the_mean_of_very_many_positions_errs_as_that_of_few) {
     for (int32_t i = 0; i < lengths[n] * F; i++)
       x[i] = 0.3f + 0.2f * (float)(i % F);
     struct results got, want;
-    const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = lengths[n]};
+    const cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = lengths[n]};
     results_make(&got, model, 1, lengths[n], 1);
     results_make(&want, model, 1, lengths[n], 1);
     results_run(&want, model, "reference", 1, &input);
@@ -209,7 +211,8 @@ Test(overflow_structures, probabilities_of_very_many_outputs_err_as_those_of_few
       for (int i = 0; i < B * T * F; i++)
         x[i] = 0.1f * (float)(i % 7);
       struct results got, want;
-      const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+      const cuseq_input input = {
+          .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
       results_make(&got, model, B, T, 1);
       results_make(&want, model, B, T, 1);
       results_run(&want, model, "reference", 1, &input);

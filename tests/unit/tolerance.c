@@ -60,7 +60,8 @@ static void draw_make(struct draw *draw, const struct subject *subject, model_ma
     draw->previous = symbols(ROWS, decoder->tokens, random);
   if (decoder->present && decoder->feedback == FEEDBACK_GIVEN)
     draw->targets = symbols((size_t)ROWS * (size_t)subject->Y, decoder->tokens, random);
-  draw->input = (cuseq_input){.data = draw->ids ? (const void *)draw->ids : draw->x,
+  draw->input = (cuseq_input){.size = sizeof(cuseq_input),
+                              .data = draw->ids ? (const void *)draw->ids : draw->x,
                               .dtype = draw->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                               .batch = ROWS,
                               .time = subject->T};

@@ -2,9 +2,9 @@
 
 #include "backends/cuda/explain.h"
 #include "backends/cuda/graphs.h"
+#include "backends/cuda/loop.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
-#include "backends/cuda/loop.h"
 #include "backends/cuda/search.h"
 #include "backends/cuda/trace.h"
 #include "error.h"

@@ -106,9 +106,10 @@ struct cuda_session {
   struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
   float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
   struct cuda_decoding decoding;
-  struct cuda_decoder *decoder; /* attention and decoder as one launch each; NULL: the model has none of them */
-  struct cuda_search *search;   /* NULL: the model feeds no tokens back */
-  struct cuda_steps *steps;     /* attention, decoder and heads of any structure, step by step */
+  struct cuda_decoder
+      *decoder;               /* attention and decoder as one launch each; NULL: the model has none of them */
+  struct cuda_search *search; /* NULL: the model feeds no tokens back */
+  struct cuda_steps *steps;   /* attention, decoder and heads of any structure, step by step */
   struct cuda_rings *rings;
   struct cuda_checks checks;
   /* the call under way */

@@ -83,8 +83,7 @@ void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   struct decode sizes = {0};
   decode_fill(session, &sizes);
-  size_t U =
-      config->score == CUSEQ_SCORE_DOT ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
+  size_t U = config->score == CUSEQ_SCORE_DOT ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
   cuda_decoder_weights_plan(session, plan);
   cuda_plan_add(plan, &decoder->d_keys, positions * U);
   workspaces_plan(session, plan);
@@ -188,14 +187,11 @@ cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_dec
 
 cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
                                const struct decode *decode) {
-  void *const made[BACKEND_ARRAYS] = {[BACKEND_CONTEXTS] = decode->d_contexts,
-                                      [BACKEND_ALPHAS] = decode->d_alphas,
-                                      [BACKEND_STATES] = decode->d_states,
-                                      [BACKEND_OUTPUTS] = decode->d_outputs,
-                                      [BACKEND_TOKENS] = decode->d_tokens,
-                                      [BACKEND_OUTPUT_LENGTHS] = decode->d_output_lengths,
-                                      [BACKEND_DECODER_FINAL_H] = decode->d_final_h,
-                                      [BACKEND_DECODER_FINAL_C] = decode->d_final_c};
+  void *const made[BACKEND_ARRAYS] = {
+      [BACKEND_CONTEXTS] = decode->d_contexts,       [BACKEND_ALPHAS] = decode->d_alphas,
+      [BACKEND_STATES] = decode->d_states,           [BACKEND_OUTPUTS] = decode->d_outputs,
+      [BACKEND_TOKENS] = decode->d_tokens,           [BACKEND_OUTPUT_LENGTHS] = decode->d_output_lengths,
+      [BACKEND_DECODER_FINAL_H] = decode->d_final_h, [BACKEND_DECODER_FINAL_C] = decode->d_final_c};
   return cuda_decoding_fetch(session, decoding, session->batch, made);
 }
 
@@ -215,8 +211,8 @@ static cuseq_status attend_fused(struct cuda_session *session, bool given, float
   attend.context_stride = session->model->config.annotation_width;
   if (attend.d_alphas || attend.d_context)
     TRY(attend_launch(session, &attend));
-  void *const made[BACKEND_ARRAYS] = {[BACKEND_CONTEXTS] = attend.d_context,
-                                      [BACKEND_ALPHAS] = attend.d_alphas};
+  void *const made[BACKEND_ARRAYS] = {
+      [BACKEND_CONTEXTS] = attend.d_context, [BACKEND_ALPHAS] = attend.d_alphas};
   const cuseq_decoding results = {.steps = 1, .contexts = context, .alphas = alphas};
   return cuda_decoding_fetch(session, &results, session->batch, made);
 }
@@ -323,6 +319,5 @@ cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decodin
   if (session->decoder && !session->model->config.has_decoder)
     return cuda_attend_queue(session, decoding->initial_h, decoding->contexts, decoding->alphas);
   TRY(cuda_decoding_bring(session, decoding, cuda_decoding_rows(session, decoding)));
-  return is_fused(session, decoding) ? decode_fused(session, decoding)
-                                     : steps_queue(session, decoding);
+  return is_fused(session, decoding) ? decode_fused(session, decoding) : steps_queue(session, decoding);
 }

@@ -11,7 +11,7 @@ int32_t cuda_rows_limit(const struct cuda_session *session) {
 /* Steps of a call of the limits: those of a decoder, a tagger's positions, or one. */
 static int32_t steps_limit(const struct cuda_session *session) {
   const struct structure *structure = &session->model->structure;
-  return structure->decoder.present     ? session->limits.steps
+  return structure->decoder.present       ? session->limits.steps
          : structure_is_tagger(structure) ? session->limits.time
                                           : 1;
 }
@@ -99,9 +99,9 @@ cuseq_status cuda_decoding_bring(struct cuda_session *session, const cuseq_decod
 }
 
 void *cuda_decoding_place(const struct cuda_session *session, enum backend_array array, void *wanted) {
-  return !wanted                                          ? NULL
+  return !wanted                                       ? NULL
          : session->places[array] == CUDA_PLACE_DEVICE ? wanted
-                                                          : session->decoding.arrays[array];
+                                                       : session->decoding.arrays[array];
 }
 
 cuseq_status cuda_decoding_fetch(struct cuda_session *session, const cuseq_decoding *decoding, int32_t rows,

@@ -16,7 +16,8 @@ __attribute__((format(printf, 2, 3))) static void add(struct lines *lines, const
   va_list values;
   va_start(values, format);
   size_t used = lines->length < lines->capacity ? lines->length : lines->capacity;
-  int written = vsnprintf(lines->capacity > 0 ? lines->text + used : NULL, lines->capacity - used, format, values);
+  int written =
+      vsnprintf(lines->capacity > 0 ? lines->text + used : NULL, lines->capacity - used, format, values);
   va_end(values);
   lines->length += written > 0 ? (size_t)written : 0;
 }
@@ -29,7 +30,9 @@ static void encoder_explain(const struct cuda_session *session, struct lines *li
       const char *why = NULL;
       cuda_encoder_choose(&run->cells, &session->device, &session->forced, &why);
       add(lines, "encoder layer %d%s: %s", (int)l + 1,
-          session->layers[l].count == 1 ? "" : run->cells.first == 0 ? ", forward" : ", backward",
+          session->layers[l].count == 1 ? ""
+          : run->cells.first == 0       ? ", forward"
+                                        : ", backward",
           cuda_encoder_names[run->encoder]);
       if (run->encoder != CUDA_ENCODER_CELL)
         add(lines, ", one launch\n");

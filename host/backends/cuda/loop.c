@@ -263,7 +263,8 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   for (int32_t l = 0; l < decoder->count; l++)
     if (decoder->layers[l].cell.units > MOST_UNITS)
       return "S is above 128";
-  if (attention->present && (structure->encoder.width > MOST_ANNOTATION || attention->context_width > MOST_ANNOTATION))
+  if (attention->present &&
+      (structure->encoder.width > MOST_ANNOTATION || attention->context_width > MOST_ANNOTATION))
     return "A is above 256";
   if (attention->present && time > MOST_TIME)
     return "T is above 512";
@@ -347,7 +348,8 @@ cuseq_status cuda_loop_queue(struct cuda_session *session, const cuseq_decoding 
                             .d_given_fed = given(session, stepping->given_fed, BACKEND_FED),
                             .d_previous = given(session, stepping->given_tokens, BACKEND_PREVIOUS),
                             .d_targets = given(session, stepping->given_targets, BACKEND_TARGETS),
-                            .d_target_lengths = given(session, stepping->given_lengths, BACKEND_TARGET_LENGTHS),
+                            .d_target_lengths =
+                                given(session, stepping->given_lengths, BACKEND_TARGET_LENGTHS),
                             .d_contexts = made[BACKEND_CONTEXTS],
                             .d_alphas = made[BACKEND_ALPHAS],
                             .d_states = made[BACKEND_STATES],

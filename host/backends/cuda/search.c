@@ -43,9 +43,10 @@ cuseq_status cuda_search_open(struct cuda_session *session) {
   }
   if (!search || !search->h_beam || !search->h_retired || !search->h_counts)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
-  CUDA_TRY(cudaHostAlloc((void **)&search->h_divisors,
-                         ((size_t)session->limits.steps + 1) * sizeof(double) + sizeof(struct search_settings),
-                         cudaHostAllocDefault));
+  CUDA_TRY(
+      cudaHostAlloc((void **)&search->h_divisors,
+                    ((size_t)session->limits.steps + 1) * sizeof(double) + sizeof(struct search_settings),
+                    cudaHostAllocDefault));
   CUDA_TRY(cudaHostAlloc((void **)&search->h_live, LOOKS * B * sizeof *search->h_live, cudaHostAllocDefault));
   for (int i = 0; i < LOOKS; i++)
     CUDA_TRY(cudaEventCreateWithFlags(&search->looked[i], cudaEventDisableTiming));
@@ -125,10 +126,8 @@ static struct call call_of(const struct cuda_session *session, const struct sear
   arrays->d_running = session->decoding.arrays[BACKEND_OUTPUT_LENGTHS];
   arrays->d_attended = steps->d_attended;
   arrays->d_lane_tokens = steps->d_fed_ids;
-  call.stepping = (struct cuda_stepping){.rows = B * K,
-                                         .steps = 1,
-                                         .d_rows = arrays->d_lane_rows,
-                                         .wants_logs = true};
+  call.stepping =
+      (struct cuda_stepping){.rows = B * K, .steps = 1, .d_rows = arrays->d_lane_rows, .wants_logs = true};
   int32_t carried = decoder->carries_context ? structure->attention.context_width : 0;
   call.gather = (struct search_gather){
       .rows = B,

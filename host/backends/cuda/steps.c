@@ -134,8 +134,9 @@ static int32_t widest_of_rows(const struct structure *structure) {
   int32_t widest = larger(cuda_chain_widest(&structure->attention.query),
                           larger(structure->attention.query_inputs, structure->attention.context_width));
   for (int32_t l = 0; decoder->present && l < decoder->count; l++)
-    widest = larger(widest, larger(decoder->layers[l].initial_h.inputs,
-                                   larger(decoder->layers[l].initial_c.inputs, decoder->layers[l].cell.units)));
+    widest =
+        larger(widest, larger(decoder->layers[l].initial_h.inputs,
+                              larger(decoder->layers[l].initial_c.inputs, decoder->layers[l].cell.units)));
   if (structure->asking.present)
     widest = larger(widest, larger(structure->asking.initial.inputs, structure->asking.units));
   if (decoder->present && decoder->attentional.present)
@@ -148,8 +149,8 @@ static int32_t widest_of_rows(const struct structure *structure) {
 
 /* The widest whose sums are made for every position: of keys and values, and of heads over every position. */
 static int32_t widest_of_positions(const struct structure *structure) {
-  int32_t widest = larger(cuda_chain_widest(&structure->attention.keys),
-                          cuda_chain_widest(&structure->attention.values));
+  int32_t widest =
+      larger(cuda_chain_widest(&structure->attention.keys), cuda_chain_widest(&structure->attention.values));
   for (int32_t i = 0; i < structure->output.count; i++)
     if (structure->output.heads[i].source == HEAD_EVERY)
       widest = larger(widest, cuda_chain_widest(&structure->output.heads[i].layers));
@@ -194,8 +195,7 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
   cuda_plan_add(plan, &steps->d_fed, feeds ? R * (size_t)decoder->embedding_units * sizeof(float) : 0);
   cuda_plan_add(plan, &steps->d_fed_ids, feeds ? R * sizeof(int32_t) : 0);
   cuda_plan_add(plan, &steps->d_attended, R * sizeof(int32_t));
-  cuda_plan_add(plan, &steps->d_log_outputs,
-                feeds ? R * (size_t)structure->output.width * sizeof(float) : 0);
+  cuda_plan_add(plan, &steps->d_log_outputs, feeds ? R * (size_t)structure->output.width * sizeof(float) : 0);
 }
 
 void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {

@@ -12,10 +12,10 @@
 /* A decoder layer's cell, packed as launch_recurrence.h says. */
 struct cuda_cell {
   enum cell_form form;
-  float *d_kernel;         /* [inputs,S,4] */
-  float *d_recurrent;      /* [S,S,4] */
-  float *d_candidate;      /* [S,S] GRU that resets before the product, or NULL */
-  float *d_bias;           /* [S,4] */
+  float *d_kernel;    /* [inputs,S,4] */
+  float *d_recurrent; /* [S,S,4] */
+  float *d_candidate; /* [S,S] GRU that resets before the product, or NULL */
+  float *d_bias;      /* [S,4] */
 };
 
 struct cuda_steps {
@@ -23,39 +23,39 @@ struct cuda_steps {
   struct structure structure; /* lowered; pointers to weights are device memory, but for cells */
   struct cuda_cell cells[STRUCTURE_MAX_DECODER_LAYERS];
   int32_t offsets[STRUCTURE_MAX_DECODER_LAYERS]; /* of a layer's states among all layers' */
-  struct loop_model *d_loop; /* loop.c; NULL: the decoder does not run in one launch */
+  struct loop_model *d_loop;                     /* loop.c; NULL: the decoder does not run in one launch */
   int32_t loop_floats;
   /* once per sequence */
-  float *d_keys;   /* [B,T,U], or NULL: the annotations are the keys */
-  float *d_values; /* [B,T,C], or NULL: the annotations are the values */
+  float *d_keys;    /* [B,T,U], or NULL: the annotations are the keys */
+  float *d_values;  /* [B,T,C], or NULL: the annotations are the values */
   float *d_wide[2]; /* [B T, the widest layer of keys, values and a tagger's heads] */
   bool are_made;    /* keys and values, of what is encoded */
   /* of a step; states lie in the session's final states */
-  void *d_workspace;      /* of attention */
-  float *d_queries;       /* [R,U] */
-  float *d_scratch[2];    /* [R, the widest dense layer] */
-  float *d_gates;         /* [R,S,4] of the widest layer */
-  float *d_reset;         /* [R,S] r h, of GRU layers that reset before the product */
-  float *d_candidate;     /* [R,S] */
-  float *d_above;         /* [R, all layers' S] what residual layers give, where there are any */
-  float *d_context;       /* [R,C] */
-  float *d_attentional;   /* [R,width] */
-  float *d_fed;           /* [R,E] */
-  float *d_logits;        /* [R,V]; [B T,V] of taggers */
-  float *d_log_outputs;   /* [R,V] of a search's step */
-  int32_t *d_fed_ids;     /* [R] */
-  int32_t *d_attended;    /* [R] */
+  void *d_workspace;    /* of attention */
+  float *d_queries;     /* [R,U] */
+  float *d_scratch[2];  /* [R, the widest dense layer] */
+  float *d_gates;       /* [R,S,4] of the widest layer */
+  float *d_reset;       /* [R,S] r h, of GRU layers that reset before the product */
+  float *d_candidate;   /* [R,S] */
+  float *d_above;       /* [R, all layers' S] what residual layers give, where there are any */
+  float *d_context;     /* [R,C] */
+  float *d_attentional; /* [R,width] */
+  float *d_fed;         /* [R,E] */
+  float *d_logits;      /* [R,V]; [B T,V] of taggers */
+  float *d_log_outputs; /* [R,V] of a search's step */
+  int32_t *d_fed_ids;   /* [R] */
+  int32_t *d_attended;  /* [R] */
 };
 
 /* A call of the steps. */
 struct cuda_stepping {
-  int32_t rows;              /* R */
-  int32_t steps;             /* Y */
-  int32_t apart;             /* of what they begin with: row r lies in place r x apart; 0 is 1 */
-  const int32_t *d_rows;     /* NULL: the encoded rows themselves */
+  int32_t rows;          /* R */
+  int32_t steps;         /* Y */
+  int32_t apart;         /* of what they begin with: row r lies in place r x apart; 0 is 1 */
+  const int32_t *d_rows; /* NULL: the encoded rows themselves */
   bool given_h, given_c, given_fed, given_tokens, given_lengths, given_targets;
-  uint64_t wanted;           /* a bit for each array of the call that is wanted */
-  bool wants_logs;           /* d_log_outputs */
+  uint64_t wanted; /* a bit for each array of the call that is wanted */
+  bool wants_logs; /* d_log_outputs */
 };
 
 /* steps.c: makes the list of weights; gives everything a place; copies the weights. close takes NULL. */

@@ -16,8 +16,7 @@ static const float *final_state(const struct cuda_session *session, int32_t laye
 /* What an initial state takes of the encoder, before its dense layer. */
 static cuseq_status gather(struct cuda_session *session, const struct initial_structure *initial,
                            const struct cuda_stepping *stepping, float *d_output, int64_t stride) {
-  const struct encoder_layer *layer =
-      &session->steps->structure.encoder.layers[initial->encoder_layer];
+  const struct encoder_layer *layer = &session->steps->structure.encoder.layers[initial->encoder_layer];
   bool takes[2] = {encoder_layer_has(layer, 0) && initial->directions != INITIAL_BACKWARD,
                    encoder_layer_has(layer, 1) && initial->directions != INITIAL_FORWARD};
   struct initial_gather arguments = {.batch = stepping->rows,

@@ -29,10 +29,11 @@ struct cuda_part cuda_steps_token(const struct cuda_session *session) {
 static struct cuda_part given_by(const struct cuda_session *session, int32_t l) {
   const struct cuda_steps *steps = session->steps;
   const struct decoder_structure *decoder = &steps->structure.decoder;
-  const float *h = decoder->layers[l].residual ? steps->d_above
-                                               : cuda_decoding_floats(session, BACKEND_DECODER_FINAL_H);
-  return (struct cuda_part){
-      .d_rows = h + steps->offsets[l], .stride = decoder->state_width, .width = decoder->layers[l].cell.units};
+  const float *h =
+      decoder->layers[l].residual ? steps->d_above : cuda_decoding_floats(session, BACKEND_DECODER_FINAL_H);
+  return (struct cuda_part){.d_rows = h + steps->offsets[l],
+                            .stride = decoder->state_width,
+                            .width = decoder->layers[l].cell.units};
 }
 
 static struct cuda_part part_of(const struct cuda_session *session, enum part part) {
@@ -71,15 +72,15 @@ static struct cuda_kept running(const struct step *step, enum launch_stage stage
 
 static cuseq_status attend(const struct step *step, struct cuda_part query) {
   struct cuda_session *session = step->session;
-  const struct cuda_asking asking = {
-      .query = {.count = 1, .list = {query}},
-      .rows = step->stepping->rows,
-      .d_rows = step->stepping->d_rows,
-      .d_lengths = session->steps->d_attended,
-      .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS) + (size_t)step->number * (size_t)session->time,
-      .alphas_stride = (int64_t)step->stepping->steps * session->time,
-      .d_context = session->steps->d_context,
-      .check = cuda_check_results(session, step->number + 1)};
+  const struct cuda_asking asking = {.query = {.count = 1, .list = {query}},
+                                     .rows = step->stepping->rows,
+                                     .d_rows = step->stepping->d_rows,
+                                     .d_lengths = session->steps->d_attended,
+                                     .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS) +
+                                                 (size_t)step->number * (size_t)session->time,
+                                     .alphas_stride = (int64_t)step->stepping->steps * session->time,
+                                     .d_context = session->steps->d_context,
+                                     .check = cuda_check_results(session, step->number + 1)};
   return cuda_steps_attend(session, &asking);
 }
 
@@ -264,8 +265,8 @@ static cuseq_status step_queue(struct step *step) {
 
 /* ---- the loop ---- */
 
-static void keep(struct decode_rows *rows, int32_t *count, struct cuda_part from, float *to, int64_t to_stride,
-                 bool of_last_step) {
+static void keep(struct decode_rows *rows, int32_t *count, struct cuda_part from, float *to,
+                 int64_t to_stride, bool of_last_step) {
   if (from.width > 0 && to)
     rows->kept[(*count)++] = (struct decode_kept){.d_from = from.d_rows,
                                                   .stride = from.stride,
@@ -285,7 +286,8 @@ static void keeps(const struct cuda_session *session, const struct cuda_stepping
                   struct decode_rows *rows) {
   const struct structure *structure = &session->steps->structure;
   const struct decoder_structure *decoder = &structure->decoder;
-  int32_t count = 0, C = structure->attention.context_width, S = decoder->layers[decoder->count - 1].cell.units;
+  int32_t count = 0, C = structure->attention.context_width,
+          S = decoder->layers[decoder->count - 1].cell.units;
   int32_t X = decoder->fed_width, carried = decoder->carries_context ? C : 0;
   float *fed = wanted(session, stepping, BACKEND_FINAL_FED);
   struct cuda_part context = part_of(session, PART_CONTEXT);
@@ -303,31 +305,31 @@ static struct decode_rows rows_of(const struct cuda_session *session, const stru
   const struct head *head = &steps->structure.output.heads[0];
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
   void *const *arrays = session->decoding.arrays;
-  struct decode_rows rows = {
-      .batch = stepping->rows,
-      .time = session->time,
-      .steps = stepping->steps,
-      .d_lengths = session->d_encoded_lengths,
-      .d_rows = stepping->d_rows,
-      .embedding_units = decoder->embedding_units,
-      .d_embedding = decoder->feedback != FEEDBACK_NONE ? decoder->embedding : NULL,
-      .d_previous = stepping->given_tokens ? arrays[BACKEND_PREVIOUS] : NULL,
-      .start_token = decoder->start_token,
-      .end_token = decoder->end_token,
-      .d_targets = stepping->given_targets ? arrays[BACKEND_TARGETS] : NULL,
-      .d_target_lengths = stepping->given_lengths ? arrays[BACKEND_TARGET_LENGTHS] : NULL,
-      .outputs = head->units,
-      .output_activation = last->activation,
-      .d_output_bias = last->bias,
-      .d_logits = steps->d_logits,
-      .d_output_lengths = arrays[BACKEND_OUTPUT_LENGTHS],
-      .d_attended = steps->d_attended,
-      .d_fed_ids = steps->d_fed_ids,
-      .d_fed = steps->d_fed,
-      .d_outputs = wanted(session, stepping, BACKEND_OUTPUTS),
-      .d_tokens = wanted(session, stepping, BACKEND_TOKENS),
-      .d_log_probabilities = wanted(session, stepping, BACKEND_LOG_PROBABILITIES),
-      .d_log_outputs = stepping->wants_logs ? steps->d_log_outputs : NULL};
+  struct decode_rows rows = {.batch = stepping->rows,
+                             .time = session->time,
+                             .steps = stepping->steps,
+                             .d_lengths = session->d_encoded_lengths,
+                             .d_rows = stepping->d_rows,
+                             .embedding_units = decoder->embedding_units,
+                             .d_embedding = decoder->feedback != FEEDBACK_NONE ? decoder->embedding : NULL,
+                             .d_previous = stepping->given_tokens ? arrays[BACKEND_PREVIOUS] : NULL,
+                             .start_token = decoder->start_token,
+                             .end_token = decoder->end_token,
+                             .d_targets = stepping->given_targets ? arrays[BACKEND_TARGETS] : NULL,
+                             .d_target_lengths =
+                                 stepping->given_lengths ? arrays[BACKEND_TARGET_LENGTHS] : NULL,
+                             .outputs = head->units,
+                             .output_activation = last->activation,
+                             .d_output_bias = last->bias,
+                             .d_logits = steps->d_logits,
+                             .d_output_lengths = arrays[BACKEND_OUTPUT_LENGTHS],
+                             .d_attended = steps->d_attended,
+                             .d_fed_ids = steps->d_fed_ids,
+                             .d_fed = steps->d_fed,
+                             .d_outputs = wanted(session, stepping, BACKEND_OUTPUTS),
+                             .d_tokens = wanted(session, stepping, BACKEND_TOKENS),
+                             .d_log_probabilities = wanted(session, stepping, BACKEND_LOG_PROBABILITIES),
+                             .d_log_outputs = stepping->wants_logs ? steps->d_log_outputs : NULL};
   keeps(session, stepping, &rows);
   return rows;
 }
@@ -378,8 +380,8 @@ cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_st
   const int64_t given = stepping->given_h | stepping->given_c << 1 | stepping->given_fed << 2 |
                         stepping->given_tokens << 3 | stepping->given_lengths << 4 |
                         stepping->given_targets << 5 | stepping->wants_logs << 6;
-  const int64_t sizes[] = {stepping->rows, session->batch, session->time, stepping->steps, given,
-                           (int64_t)stepping->wanted};
+  const int64_t sizes[] = {stepping->rows,  session->batch, session->time,
+                           stepping->steps, given,          (int64_t)stepping->wanted};
   const void *arrays[] = {session->steps, session->d_encoded_lengths, session->d_encoded, stepping->d_rows};
   memcpy(key.sizes, sizes, sizeof sizes);
   memcpy(key.arrays, arrays, sizeof arrays);
