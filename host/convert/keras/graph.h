@@ -53,6 +53,7 @@ enum layer_origin { ORIGIN_UNKNOWN, ORIGIN_KERAS, ORIGIN_AUTHOR };
 
 struct layer_marks {
   bool used;                      /* it was evaluated */
+  const char *half;               /* the dtype policy of half precision that it has, or NULL */
   struct layer_weights *found[3]; /* what weights_find found, by weights_part */
 };
 

@@ -136,7 +136,7 @@ cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call
   }
   if (kind == NULL)
     return refuse_kind(layer);
-  TRY(settings_check(evaluator, layer));
+  TRY(settings_check(layer));
   TRY(arguments_check(call, kind->arguments));
   TRY(mask_before(evaluator, call));
   TRY(kind->evaluate(evaluator, call));

@@ -1,3 +1,4 @@
+#include "convert/keras/layers.h"
 #include "convert/keras/weights_parts.h"
 #include "error.h"
 
@@ -169,7 +170,8 @@ static float float_at(const struct hdf5_node *array, size_t i) {
     double f64;
     float f32;
   } number = {0};
-  static const int sizes[] = {[HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
+  static const int sizes[] = {
+      [HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2, [HDF5_STREAM_RAW16] = 2};
   int size = sizes[array->type];
   const unsigned char *bytes = array->data + i * (size_t)size;
   uint64_t bits = 0;
@@ -179,7 +181,7 @@ static float float_at(const struct hdf5_node *array, size_t i) {
     number.u64 = bits;
     return (float)number.f64;
   }
-  number.u32 = (uint32_t)bits << (array->type == HDF5_STREAM_BF16 ? 16 : 0);
+  number.u32 = (uint32_t)bits << (size == 2 ? 16 : 0);
   return number.f32;
 }
 
@@ -206,6 +208,12 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
   if (array->type == HDF5_STREAM_OTHER)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its %s has no floating-point numbers",
                      layer->name, what);
+  if (array->type == HDF5_STREAM_RAW16 && !settings_store_bfloat16(layer))
+    return error_set(
+        CUSEQ_STATUS_INVALID_FILE,
+        "layer '%.120s': its %s has two bytes a number and no type (needed floating-point numbers, "
+        "or the dtype bfloat16 of the layer)",
+        layer->name, what);
   bool single = rows == 0 && columns == 1 && array->rank == 0; /* a scalar is a vector of one */
   bool good = rows == 0 ? single || (array->rank == 1 && fits(columns, array->shape[0]))
                         : array->rank == 2 && fits(rows, array->shape[0]) && fits(columns, array->shape[1]);
