@@ -61,7 +61,7 @@ static const struct identity_keys layers[] = {
     {"GaussianDropout", BASE "rate seed?@t7 seed@t8-,n"},
     {"AlphaDropout", BASE "rate noise_shape@n seed?@t7 seed@t8-,n"},
     {"ActivityRegularization", BASE "l1 l2"},
-    {"Identity", BASE},
+    {"Identity", BASE "activity_regularizer?"},
     {"TFOpLambda", BASE "function"},
 };
 
