@@ -37,7 +37,9 @@ static cuseq_status find_states(struct evaluator *evaluator, int32_t energies, c
     for (int32_t k = 0; k < *count; k++)
       known = known || found[k] == leaves[i];
     if (!known && *count >= MOST)
-      return layer_refuse(e.layer, "too many things come together in the attention");
+      return layer_refuse(
+          e.layer, "it comes together with other states in the attention, of which cuseq can express %d",
+          MOST);
     if (!known)
       found[(*count)++] = leaves[i];
   }
