@@ -85,9 +85,9 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
 }
 
 /* `softmax` as an activation runs over the last axis. Where that has one entry the result would be 1 everywhere, and
- * the file is one of those whose author gave the name softmax to a function of his own that runs over the positions:
- * Keras 2 writes no more than its name, Keras 3 marks it as a function. Such functions stand in Activation layers:
- * Dense(1, activation="softmax") is a slip that is common, and 1 everywhere. */
+ * a file of Keras 2 is one of those whose author gave the name softmax to a function of his own that runs over the
+ * positions: no more than its name is written, unless it was registered, which marks it as a function. Such functions
+ * stand in Activation layers: Dense(1, activation="softmax") is a slip that is common, and 1 everywhere. */
 static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer, bool own,
                                     struct value *value) {
   int32_t last = value->axis_count - 1, time = time_axis(value);

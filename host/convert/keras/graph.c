@@ -104,19 +104,6 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
 
 /* ---- Functional and Sequential -------------------------------------------------------------------- */
 
-/* Keras 3.2 writes every tensor of a layer that is called several times as that of its first call; it cannot load such
- * a file itself. */
-static cuseq_status refuse_lost_calls(const struct graph_reader *reader) {
-  for (size_t i = 0;
-       reader->version->major == 3 && reader->version->minor == 2 && i < reader->model->layer_count; i++)
-    if (reader->model->layers[i].call_count > 1)
-      return layer_refuse(
-          &reader->model->layers[i],
-          "it is called several times, and Keras 3.2 does not write which call is meant where (save the "
-          "model with another version)");
-  return CUSEQ_STATUS_OK;
-}
-
 static cuseq_status read_functional(struct graph_reader *reader, const json_t *config) {
   struct keras_model *model = reader->model;
   const json_t *list = json_object_get(config, "layers");
@@ -124,19 +111,13 @@ static cuseq_status read_functional(struct graph_reader *reader, const json_t *c
   for (size_t i = 0; i < model->layer_count; i++)
     TRY(graph_read_calls(reader, json_object_get(json_array_get(list, i), "inbound_nodes"),
                          &model->layers[i]));
-  TRY(refuse_lost_calls(reader));
   TRY(graph_read_references(reader, json_object_get(config, "input_layers"), &model->inputs,
                             &model->input_count));
   TRY(graph_read_references(reader, json_object_get(config, "output_layers"), &model->outputs,
                             &model->output_count));
   if (model->output_count == 0)
     return bad_config("no outputs");
-  /* Keras 2 counts the making of a model as its first call, and does not write that. The last call is always
-   * referred to, so its number tells. */
-  for (size_t i = 0; i < model->layer_count; i++)
-    if (model->layers[i].inner != NULL && (size_t)model->layers[i].last_call == model->layers[i].call_count)
-      model->layers[i].first_call = 1;
-  return CUSEQ_STATUS_OK;
+  return graph_number_calls(reader);
 }
 
 static cuseq_status call_with(struct graph_reader *reader, struct keras_layer *layer,
