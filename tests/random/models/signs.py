@@ -16,7 +16,14 @@ def config_of(path):
             config = json.loads(file.attrs["model_config"])
     config.pop("compile_config", None)
     config["config"].pop("name", None)
-    return config
+    return without_addresses(config)
+
+
+def without_addresses(value):
+    """Objects are numbered by where they lie in memory."""
+    if isinstance(value, dict):
+        return {key: without_addresses(one) for key, one in value.items() if key != "shared_object_id"}
+    return [without_addresses(one) for one in value] if isinstance(value, list) else value
 
 
 def weights_of(path):
