@@ -51,11 +51,6 @@ static cuseq_status out_of_memory(void) {
 
 /* ---- layers --------------------------------------------------------------------------------------- */
 
-static bool is_model_class(const char *class_name) {
-  return strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0 ||
-         strcmp(class_name, "Sequential") == 0;
-}
-
 static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, struct keras_layer *layer) {
   const json_t *config = json_object_get(json, "config");
   const char *class_name = json_string_value(json_object_get(json, "class_name"));
@@ -78,7 +73,7 @@ static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, 
   TRY(layer_bool(layer, json_is_object(config) ? config : NULL, "trainable", true, &layer->trainable));
   if (++*reader->layer_total > GRAPH_MAX_LAYERS)
     return bad_config("too many layers");
-  if (is_model_class(class_name) && !layer->is_operation) {
+  if (identity_is_model_class(class_name) && !layer->is_operation) {
     struct graph_reader inner = *reader;
     inner.outer = layer;
     inner.depth++;
@@ -184,12 +179,13 @@ cuseq_status graph_read_model(struct graph_reader *reader, const json_t *json, s
   const char *class_name = json_string_value(json_object_get(json, "class_name"));
   if (class_name == NULL)
     return bad_config("the model has no class");
-  if (!is_model_class(class_name))
+  if (!identity_is_model_class(class_name))
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "a model of the class %.80s, which only its author's code knows (needed a Functional or "
                      "Sequential model)",
                      class_name);
-  if (json_object_get(json, "module") != NULL && !identity_is_own_class(json))
+  bool own = json_object_get(json, "module") == NULL || identity_is_own_class(json);
+  if (!own || !identity_is_model_class_of(reader->version, class_name))
     return error_set(
         CUSEQ_STATUS_INVALID_MODEL,
         "a model of a class of the author's own, %.80s, whose code the file lacks (needed keras.Model "
