@@ -3,7 +3,7 @@ keras/index.tsv.
 
     python make_keras_files.py [NAME...]   under Keras 3 (any backend; made with keras 3.15 on jax) and again
                                            under Keras 2 (made with tensorflow-cpu 2.15): each writes its own;
-                                           under keras 3.2 and tensorflow-cpu 2.13 those of that version
+                                           under keras 3.0, 3.2 and tensorflow-cpu 2.13 those of that version
 
 A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which
 computes what is expected. index.tsv has a line for each file: the file, the .npz or "-", what must
