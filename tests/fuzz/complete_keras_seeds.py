@@ -1,6 +1,6 @@
-"""complete_keras_seeds.py: gives the layers in corpus/keras the settings that their classes always have, as null where a
-seed leaves them out, and operations and classes the module that Keras writes. A seed without them is refused before anything
-of it is read; this is run after identity_keys.c has changed."""
+"""complete_keras_seeds.py: gives the layers in corpus/keras the settings that their classes always have,
+as null where a seed leaves them out, and operations and classes the module that Keras writes. A seed
+without them is refused before anything of it is read; this is run after identity_keys.c has changed."""
 
 import json
 import struct

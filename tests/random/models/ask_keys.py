@@ -1,5 +1,6 @@
-"""ask_keys.py [tensorflow]: prints as JSON which keys the Keras that is installed here (or TensorFlow's own) writes into
-the configurations of its layers and operations. Runs under every Python and Keras since 2018."""
+"""ask_keys.py [tensorflow]: prints as JSON which keys the Keras that is installed here (or TensorFlow's
+own) writes into the configurations of its layers and operations. Runs under every Python and Keras since
+2018."""
 
 import json
 import os
@@ -18,7 +19,13 @@ L = keras.layers
 VERSION = keras.__version__
 TENSORFLOW = "tensorflow" in keras.__name__  # TensorFlow's own, whose versions are not those of Keras'
 
-MORE = [{}, dict(dtype="float64"), dict(trainable=False), dict(batch_input_shape=(2, 3, 4)), dict(activity_regularizer="l2")]
+MORE = [
+    {},
+    dict(dtype="float64"),
+    dict(trainable=False),
+    dict(batch_input_shape=(2, 3, 4)),
+    dict(activity_regularizer="l2"),
+]
 
 
 def wanted():
@@ -41,7 +48,10 @@ def wanted():
         ("LSTMCell", dict(units=2)),
         ("LSTMCell", dict(units=2, seed=1, dropout=0.1)),
         ("Bidirectional", dict(layer=lstm)),
-        ("Bidirectional", dict(layer=lstm, backward_layer=lambda: L.LSTM(2, return_sequences=True, go_backwards=True))),
+        (
+            "Bidirectional",
+            dict(layer=lstm, backward_layer=lambda: L.LSTM(2, return_sequences=True, go_backwards=True)),
+        ),
         ("Dense", dict(units=2)),
         ("Dense", dict(units=2, activation="tanh", use_bias=False)),
         ("Dense", dict(units=2, kernel_regularizer="l2", activity_regularizer="l2")),
@@ -137,11 +147,31 @@ def operations():
     o, a, b = keras.ops, keras.Input((3, 4)), keras.Input((3, 4))
     ids = keras.Input((3,), dtype="int32")
     results = [
-        o.add(a, b), o.multiply(a, b), o.sum(a, axis=1), o.sum(a, axis=1, keepdims=True), o.softmax(a, axis=1), o.tanh(a),
-        o.matmul(a, o.transpose(b, (0, 2, 1))), o.transpose(a, (0, 2, 1)), o.sigmoid(a), o.relu(a),
-        o.concatenate([a, b], axis=1), o.stack([a, b], axis=1), o.expand_dims(a, 1), o.squeeze(o.expand_dims(a, 1), 1),
-        o.reshape(a, (-1, 12)), o.zeros_like(a), o.zeros_like(a, dtype="float32"), o.argmax(a, axis=-1),
-        o.one_hot(ids, 5), o.not_equal(a, b), o.any(o.not_equal(a, b), axis=-1), a + b, a * b, a + 1.0, a @ o.transpose(b, (0, 2, 1)),
+        o.add(a, b),
+        o.multiply(a, b),
+        o.sum(a, axis=1),
+        o.sum(a, axis=1, keepdims=True),
+        o.softmax(a, axis=1),
+        o.tanh(a),
+        o.matmul(a, o.transpose(b, (0, 2, 1))),
+        o.transpose(a, (0, 2, 1)),
+        o.sigmoid(a),
+        o.relu(a),
+        o.concatenate([a, b], axis=1),
+        o.stack([a, b], axis=1),
+        o.expand_dims(a, 1),
+        o.squeeze(o.expand_dims(a, 1), 1),
+        o.reshape(a, (-1, 12)),
+        o.zeros_like(a),
+        o.zeros_like(a, dtype="float32"),
+        o.argmax(a, axis=-1),
+        o.one_hot(ids, 5),
+        o.not_equal(a, b),
+        o.any(o.not_equal(a, b), axis=-1),
+        a + b,
+        a * b,
+        a + 1.0,
+        a @ o.transpose(b, (0, 2, 1)),
     ]
     for result in results:
         operation = result._keras_history.operation

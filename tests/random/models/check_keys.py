@@ -1,9 +1,11 @@
-"""check_keys.py PYTHON...: compares the table of host/convert/keras/identity_keys.c, by which a class is told to be Keras'
-own, with what the Keras of each of these interpreters writes. PYTHON:tensorflow asks for TensorFlow's Keras, where both
-are installed. Exit status 1 where the table has a key that Keras never writes, or lacks one.
+"""check_keys.py PYTHON...: compares the table of host/convert/keras/identity_keys.c, by which a class is
+told to be Keras' own, with what the Keras of each of these interpreters writes. PYTHON:tensorflow asks
+for TensorFlow's Keras, where both are installed. Exit status 1 where the table has a key that Keras
+never writes, or lacks one.
 
-A key with `?` in the table may be missing, so it is a difference only where no configuration has it; that is said, and
-counts as none, for the cases that are asked for are not all there are."""
+A key with `?` in the table may be missing, so it is a difference only where no configuration has it;
+that is said, and counts as none, for the cases that are asked for are not all there are.
+"""
 
 import json
 import re
@@ -22,7 +24,7 @@ def literals(text, macros):
 
 
 def table():
-    """{"layers": {class: words}, "operations": ..., "versions": {class: [ranges]}}, as the C file has them."""
+    """{"layers": {class: words}, "operations": ..., "versions": {class: [ranges]}}, from the C file."""
     source = re.sub(r"/\*.*?\*/", "", TABLE.read_text(), flags=re.S)
     macros = {}
     for name, body in re.findall(r"#define (\w+)\s((?:.*\\\n)*.*)\n", source):

@@ -265,8 +265,8 @@ def join_directions(m, forward, backward):
 
 
 def states_of(m, states, directions):
-    """Lists of the hidden and of the cell states; a GRU has no cell states. Of cells that are stacked, each with
-    a list of its own, those of the last."""
+    """Lists of the hidden and of the cell states; a GRU has no cell states. Of cells that are stacked, each
+    with a list of its own, those of the last."""
     if states and isinstance(states[0], (list, tuple)):
         cells = len(states) // directions
         states = [one for last in states[cells - 1 :: cells] for one in last]

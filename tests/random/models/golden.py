@@ -1,9 +1,9 @@
-"""golden.py [NAME...]: writes those of the random models that tests/golden/keras keeps, listed in random_cases.tsv, as
-the Keras that is installed here makes them: the files, the expectations beside them and the lines of index.tsv, as
-make_keras_files.py does.
+"""golden.py [NAME...]: writes those of the random models that tests/golden/keras keeps, listed in
+random_cases.tsv, as the Keras that is installed here makes them: the files, the expectations beside them
+and the lines of index.tsv, as make_keras_files.py does.
 
-random_cases.tsv has a line for each file: its name without an ending, Keras' version, seed, number, .keras or .h5, "sound"
-or "damaged N" (the Nth damaged copy), what must become of it, what it covers.
+random_cases.tsv has a line for each file: its name without an ending, Keras' version, seed, number,
+.keras or .h5, "sound" or "damaged N" (the Nth damaged copy), what must become of it, what it covers.
 """
 
 import sys
@@ -26,7 +26,9 @@ def expectations(case):
     flat = [one for probe in tensors for one in (probe if isinstance(probe, list) else [probe])]
     model = keras.Model(built.inputs if len(built.inputs) > 1 else built.inputs[0], flat)
     values = model(case.feeds(m, built), training=False)
-    values = [np.array(one, np.float64) for one in (values if isinstance(values, (list, tuple)) else [values])]
+    values = [
+        np.array(one, np.float64) for one in (values if isinstance(values, (list, tuple)) else [values])
+    ]
     arrays, time = {"input": case.input}, case.input.shape[1]
     for name, probe in zip(names, tensors):
         count = len(probe) if isinstance(probe, list) else 1
@@ -51,7 +53,8 @@ def whole(probe):
 
 
 def write(line, folder):
-    """One line of random_cases.tsv: its file and, where it converts, its expectation. Returns its line of the index."""
+    """One line of random_cases.tsv: its file and, where it converts, its expectation. Returns its line of the
+    index."""
     name, _, seed, number, ending, state, expectation, covers = line
     case = Case(int(seed), int(number))
     path = folder / f"model{ending}"
