@@ -12,14 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct place {
+  struct graph_reference *reference;
+};
+
 struct references {
-  struct graph_reference **list;
+  struct place *list;
   size_t count, capacity; /* no list: they are counted only */
 };
 
 static void add(struct references *references, struct graph_reference *reference) {
   if (references->list != NULL && references->count < references->capacity)
-    references->list[references->count] = reference;
+    references->list[references->count].reference = reference;
   references->count++;
 }
 
@@ -58,13 +62,13 @@ static cuseq_status number_keras2(struct arena *arena, struct keras_model *model
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   for (size_t i = 0; i < references->count + model->output_count; i++) {
     const struct graph_reference *reference =
-        i < references->count ? references->list[i] : &model->outputs[i - references->count];
+        i < references->count ? references->list[i].reference : &model->outputs[i - references->count];
     int32_t *highest = &last[reference->layer->position];
     *highest = reference->call > *highest ? reference->call : *highest;
   }
   for (size_t i = 0; i < references->count + model->output_count; i++) {
     struct graph_reference *reference =
-        i < references->count ? references->list[i] : &model->outputs[i - references->count];
+        i < references->count ? references->list[i].reference : &model->outputs[i - references->count];
     const struct keras_layer *layer = reference->layer;
     if (layer->inner != NULL && (size_t)last[layer->position] == layer->call_count)
       reference->call--;
@@ -73,8 +77,8 @@ static cuseq_status number_keras2(struct arena *arena, struct keras_model *model
 }
 
 static int by_layer_and_call(const void *a, const void *b) {
-  const struct graph_reference *one = *(struct graph_reference *const *)a,
-                               *other = *(struct graph_reference *const *)b;
+  const struct graph_reference *one = ((const struct place *)a)->reference,
+                               *other = ((const struct place *)b)->reference;
   if (one->layer->position != other->layer->position)
     return one->layer->position < other->layer->position ? -1 : 1;
   return (one->call > other->call) - (one->call < other->call);
@@ -93,12 +97,12 @@ static cuseq_status refuse_lost_calls(const struct graph_reader *reader, const s
 static cuseq_status number_by_order(const struct graph_reader *reader, struct references *references) {
   qsort(references->list, references->count, sizeof *references->list, by_layer_and_call);
   for (size_t first = 0, end; first < references->count; first = end) {
-    const struct keras_layer *layer = references->list[first]->layer;
+    const struct keras_layer *layer = references->list[first].reference->layer;
     int32_t before = -1, number = -1;
-    for (end = first; end < references->count && references->list[end]->layer == layer; end++) {
-      int32_t call = references->list[end]->call;
+    for (end = first; end < references->count && references->list[end].reference->layer == layer; end++) {
+      int32_t call = references->list[end].reference->call;
       number += end == first || call != before;
-      references->list[end]->call = number;
+      references->list[end].reference->call = number;
       before = call;
     }
     if (before != number && (size_t)number + 1 != layer->call_count)
