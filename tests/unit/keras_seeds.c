@@ -45,6 +45,33 @@ static cuseq_status convert(const struct bytes *seed, cuseq_model **model) {
   return status;
 }
 
+/* The first array of numbers below a group. */
+static struct hdf5_node *first_array(struct hdf5_node *group) {
+  if (group->is_array)
+    return group->type != HDF5_STREAM_OTHER ? group : NULL;
+  struct hdf5_node *found = NULL;
+  for (struct hdf5_node *child = group->first_child; child != NULL && found == NULL; child = child->next)
+    found = first_array(child);
+  return found;
+}
+
+/* bfloat16, of a model that says that it has float32. */
+Test(keras_seeds, with_two_bytes_a_number_and_no_type_are_refused_as_that) {
+  struct bytes seed = read_seed("dot_scaled.h5");
+  struct hdf5_tree tree;
+  cuseq_model *model = NULL;
+  char *notes = NULL;
+  cr_assert_eq(hdf5_tree_parse(seed.data, seed.size, &tree), CUSEQ_STATUS_OK);
+  struct hdf5_node *array = first_array(tree.root);
+  cr_assert(array);
+  array->type = HDF5_STREAM_RAW16;
+  cr_expect_eq(model_text_convert_legacy(tree.root, NULL, &model, &notes), CUSEQ_STATUS_INVALID_FILE);
+  cr_expect(strstr(cuseq_last_error(), "two bytes a number and no type"), "%s", cuseq_last_error());
+  cr_expect(!model && !notes);
+  hdf5_tree_free(&tree);
+  bytes_free(&seed);
+}
+
 Test(keras_seeds, of_the_fuzzer_convert_and_are_no_longer_than_it_takes) {
   size_t count = 0;
   DIR *folder = opendir(SEEDS);
