@@ -182,6 +182,22 @@ static bool is_string_table(int descriptor, size_t size) {
          memcmp(last, number, sizeof number) == 0;
 }
 
+static enum file_kind kind_of_magic(const char *first, size_t got) {
+  enum file_kind kind = FILE_KIND_UNKNOWN;
+  for (int i = MAGICS - 1; i >= 0; i--)
+    if (got >= magics[i].offset + magics[i].size &&
+        memcmp(first + magics[i].offset, magics[i].bytes, magics[i].size) == 0)
+      kind = magics[i].kind;
+  return kind;
+}
+
+enum file_kind file_kind_container(int descriptor) {
+  char first[FIRST_BYTES];
+  errno = 0;
+  size_t got = file_kind_read(descriptor, 0, first, sizeof first);
+  return got == 0 && errno == 0 ? FILE_KIND_EMPTY : kind_of_magic(first, got);
+}
+
 enum file_kind file_kind_of(int descriptor, size_t size) {
   char first[FIRST_BYTES + 1];
   const unsigned char *bytes = (const unsigned char *)first;
@@ -189,11 +205,7 @@ enum file_kind file_kind_of(int descriptor, size_t size) {
   first[got] = 0;
   if (got == 0)
     return FILE_KIND_EMPTY;
-  enum file_kind kind = FILE_KIND_UNKNOWN;
-  for (int i = MAGICS - 1; i >= 0; i--)
-    if (got >= magics[i].offset + magics[i].size &&
-        memcmp(first + magics[i].offset, magics[i].bytes, magics[i].size) == 0)
-      kind = magics[i].kind;
+  enum file_kind kind = kind_of_magic(first, got);
   if (kind == FILE_KIND_HDF5)
     return file_kind_count(descriptor, "model_config", 12, 1) ? FILE_KIND_KERAS : FILE_KIND_HDF5;
   if (kind == FILE_KIND_ZIP)

@@ -8,9 +8,7 @@
 #include <unistd.h>
 #include <zip.h>
 
-/* libzip holds every entry of the directory, so that many more than a model or an archive of arrays has would
- * cost memory. */
-enum { ENTRIES_MOST = 1 << 16 };
+enum { ENTRIES_MOST = (1 << 16) - 1 };
 
 static bool ends_in(const char *name, const char *ending) {
   size_t length = strlen(name), wanted = strlen(ending);
@@ -37,8 +35,12 @@ static enum file_kind kind_of_members(zip_t *zip) {
   return count > 0 && arrays == count ? FILE_KIND_NPZ : FILE_KIND_ZIP;
 }
 
+bool file_kind_zip_has_more(int descriptor, size_t most) {
+  return file_kind_count(descriptor, "PK\1\2", 4, most + 1) > most;
+}
+
 enum file_kind file_kind_of_zip(int descriptor) {
-  if (file_kind_count(descriptor, "PK\1\2", 4, ENTRIES_MOST) >= ENTRIES_MOST)
+  if (file_kind_zip_has_more(descriptor, ENTRIES_MOST))
     return FILE_KIND_ZIP;
   int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0), code;
   if (own < 0)

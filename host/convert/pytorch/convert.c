@@ -6,6 +6,7 @@
 #include "error.h"
 #include "formats/file.h"
 #include "formats/json_bound.h"
+#include "formats/safetensors.h"
 #include "model/config.h"
 #include "model/model.h"
 
@@ -125,7 +126,7 @@ static cuseq_status convert_file(const char *path, const struct description *des
                                  cuseq_model **model) {
   void *bytes;
   size_t size;
-  TRY(file_read(path, &bytes, &size));
+  TRY(file_read_checked(path, safetensors_check, &bytes, &size));
   cuseq_status status = convert_bytes(bytes, size, description, ignored, model);
   free(bytes);
   return status == CUSEQ_STATUS_OK || *ignored ? status : error_prefix(status, path);
