@@ -20,6 +20,8 @@ static const struct limit_words {
     {"private memory", " MB", 1 << 20, RLIMIT_DATA, 'd'},
 };
 
+enum { SMALL = 100 << 20 };
+
 rlim_t rlimits_value(int resource) {
   struct rlimit limit;
   return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
@@ -32,9 +34,11 @@ bool rlimits_name(int resource, struct rlimits_text *words) {
     return false;
   for (size_t i = 0; i < sizeof limit_words / sizeof *limit_words; i++) {
     const struct limit_words *limit = &limit_words[i];
-    if (limit->resource == resource)
-      snprintf(words->text, sizeof words->text, "the limit of %s (ulimit -%c) is %ju%s", limit->what,
-               limit->option, (uintmax_t)value / limit->size, limit->unit);
+    if (limit->resource != resource)
+      continue;
+    bool small = limit->size > 1024 && value < SMALL; /* some MB are better said in KB, and none is not 0 */
+    snprintf(words->text, sizeof words->text, "the limit of %s (ulimit -%c) is %ju%s", limit->what,
+             limit->option, (uintmax_t)value / (small ? 1024 : limit->size), small ? " KB" : limit->unit);
   }
   return words->text[0] != '\0';
 }

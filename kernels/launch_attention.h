@@ -1,10 +1,10 @@
 /* The attention and decoder part of launch.h, which includes this file: scores, initial states, one attention step,
  * the whole decoder loop, whole models. What launch.h says of pointers, launchers and errors holds here as well. Weights
- * are in Keras's layout as the model holds them, but for the decoder's cell, which is packed by lstm_pack_*(D = 1). */
+ * are in Keras's layout as the model holds them, but for the decoder's cell, which is packed by cell_pack_*(D = 1). */
 #ifndef CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 #define CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 
-#include "kernels/launch.h"
+#include "kernels/launch_recurrence.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,7 +28,7 @@ struct attention_score {
   const float *d_query; /* [S,U] concat: the last S rows of layer 0's kernel; additive: query            */
   const float *d_value; /* [U] additive                                                                  */
   const float *d_kernel[CUSEQ_MAX_ATTENTION_LAYERS]; /* concat: layer l >= 1 [units[l-1],units[l]]          */
-  const float *d_bias[CUSEQ_MAX_ATTENTION_LAYERS];   /* concat: layer l >= 1 [units[l]]                     */
+  const float *d_bias[CUSEQ_MAX_ATTENTION_LAYERS];   /* concat: layer l >= 1 [units[l]], or NULL            */
 };
 
 /* U; A for score dot, whose keys are the annotations themselves. */
@@ -55,7 +55,7 @@ struct initial_state {
   int32_t state_units;       /* S                                                                          */
   const float *d_given_h;    /* [B,S] or NULL                                                              */
   const float *d_given_c;    /* [B,S] or NULL (then c is 0 where d_given_h is given)                       */
-  const float *d_final_h; /* [D,B,H] the last layer's, as lstm_sequence writes them; kinds encoder, dense */
+  const float *d_final_h;    /* [D,B,H] the last layer's, as sequence writes them; kinds encoder, dense */
   const float *d_final_c;
   const float *d_kernel_h,
       *d_bias_h; /* kind dense: [D*H,S], [S]                                            */
@@ -75,10 +75,13 @@ cuseq_status launch_initial_states(const struct initial_states *arguments,
 
 /* One attention step, one launch: energies, softmax over t < length, context.
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
+ *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
+ *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
+ *   d_position_bias  [T] added to the energies, behind the scale; NULL: none
  *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
  *   d_alphas      row b at d_alphas + b * alphas_stride, T of them, 0 at t >= length; may be NULL
- *   d_context     row b at d_context + b * context_stride, A of them; may be NULL
+ *   d_context     row b at d_context + b * context_stride, A (of values: values_width) of them; may be NULL
  *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream and of attend alone. Zeroed once, when it is made;
  *                 every launch leaves it ready for the next one on the same stream, whatever its sizes. NULL where 0
  * T up to 512 is a block a row; beyond, a block for every 512 positions of a row, and B at most 65536. */
@@ -91,6 +94,10 @@ struct attend {
   const float *d_keys;
   const float
       *d_queries; /* [B,U] s K_s, where a product made it ahead (scores concat, additive); NULL: made here */
+  const float *d_values;
+  int32_t values_width;
+  const int32_t *d_rows;
+  const float *d_position_bias;
   float *d_alphas;
   int64_t alphas_stride;
   float *d_context;
@@ -98,7 +105,7 @@ struct attend {
   void *d_workspace;
   struct launch_check check; /* of energies and context */
 };
-/* Looks at the score's sizes, batch and time only; the most for all batches and times up to those given is what it gives
+/* Looks at the score's sizes, values' width, batch and time only; the most for all batches and times up to those given is what it gives
  * for the largest. */
 size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device);
 cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream);
@@ -111,6 +118,7 @@ cuseq_status launch_attend(const struct attend *arguments, const struct launch_s
 struct attention_context {
   int32_t batch, time, annotation_width;
   const int32_t *d_lengths;
+  const int32_t *d_rows;      /* [B] which row of the annotations each row attends to; NULL: its own */
   const float *d_annotations; /* [B,T,A] */
   const float *d_alphas;
   int64_t alphas_stride;
@@ -134,9 +142,9 @@ struct decode {
   cuseq_feedback feedback;
   int32_t embedding_units;  /* E; 0: one-hot feedback                                                       */
   const float *d_embedding; /* [V,E] or NULL                                                                */
-  const float *d_kernel;    /* [A + (feedback: E, or V where E is 0), S, 4]: lstm_pack_kernel, D = 1        */
-  const float *d_recurrent; /* [S,S,4]: lstm_pack_recurrent, d = 0                                          */
-  const float *d_bias;      /* [S,4]: lstm_pack_bias, d = 0                                                 */
+  const float *d_kernel;    /* [A + (feedback: E, or V where E is 0), S, 4]: cell_pack_kernel, D = 1        */
+  const float *d_recurrent; /* [S,S,4]: cell_pack_recurrent, d = 0                                          */
+  const float *d_bias;      /* [S,4]: cell_pack_bias, d = 0                                                 */
   int32_t outputs;          /* V                                                                            */
   cuseq_activation output_activation; /* softmax, linear                                                    */
   const float *d_output_kernel;       /* [S,V]                                                              */
@@ -158,43 +166,8 @@ struct decode {
 size_t decode_workspace_bytes(const struct decode *arguments, const struct launch_device *device);
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
 
-/* The decoder loop of large models step by step, what is around attention, products and cells. One step is
- *   launch_attend            from d_h, over d_attended positions, to the step's contexts and alphas; after a product for
- *                            the queries, where their weights are large
- *   products                 gates [B,S,4] = h recurrent + context kernel (+ fed kernel, with an embedding)
- *   launch_lstm_cell         D = 1, T = Y, d_lengths = d_output_lengths; one-hot feedback: d_row_ids = d_fed_ids
- *   a product                logits [B,V] = h output_kernel
- *   launch_decode_output     bias, softmax or linear, argmax, end token, what is fed back
- * after launch_initial_states and launch_decode_begin. A row runs at the steps below its d_output_lengths; after its end
- * token all of these give it zeros and end tokens, and do no work for it but products. 4-byte aligned. */
-struct decode_rows {
-  int32_t batch, time, steps; /* B, T, Y */
-  const int32_t *d_lengths;   /* [B] or NULL: all T */
-  cuseq_feedback feedback;
-  int32_t embedding_units;   /* E */
-  const float *d_embedding;  /* [V,E] or NULL */
-  const int32_t *d_previous; /* as in struct decode */
-  int32_t start_token, end_token;
-  int32_t outputs; /* V */
-  cuseq_activation output_activation;
-  const float *d_output_bias; /* [V] */
-  float *d_logits;            /* [B,V] the product; overwritten */
-  /* what the loop goes on from; written by both */
-  int32_t *d_output_lengths; /* [B] Y, or the number of steps that a row took to its end token */
-  int32_t *d_attended;       /* [B] positions that a row attends to: its length; 0 once it has ended */
-  int32_t *d_fed_ids;        /* [B] the token fed back; with feedback */
-  float *d_fed;              /* [B,E] its embedding; with feedback and d_embedding */
-  /* results */
-  float *d_outputs;          /* [B,Y,V] or NULL */
-  int32_t *d_tokens;         /* [B,Y] or NULL */
-  struct launch_check check; /* of the outputs */
-};
-cuseq_status launch_decode_begin(const struct decode_rows *arguments, const struct launch_stream *stream);
-cuseq_status launch_decode_output(const struct decode_rows *arguments, int32_t step,
-                                  const struct launch_stream *stream);
-
 /* Encoder, keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
- *   encoder      as in launch_lstm_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
+ *   encoder      as in launch_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
  *                [B,T,A] and may be NULL, as may d_final_h and d_final_c; d_initial_* and d_final_* are [layers,D,B,H];
  *                mapping, d_order, d_output[1], leading, d_projected and d_workspace are not looked at
  *   layers       1..WHOLE_MODEL_LAYERS_MOST; above[l - 1]: layer l's weights, packed as launch.h says, kernel [A,D,H,4]
@@ -206,7 +179,7 @@ struct whole_layer {
   const float *d_kernel, *d_recurrent, *d_bias;
 };
 struct whole_model {
-  struct lstm_sequence encoder;
+  struct sequence encoder;
   int32_t layers;
   struct whole_layer above[WHOLE_MODEL_LAYERS_MOST - 1];
   cuseq_merge merge;

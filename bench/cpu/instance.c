@@ -88,7 +88,7 @@ struct instance instance_at(const struct instance *instance, int32_t row) {
 cuseq_session *instance_open(const struct instance *instance, const char *device, int32_t threads,
                              int32_t batch) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = device;
   options.threads = threads;
   options.max_batch = batch;
@@ -117,25 +117,28 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
                            int32_t batch) {
   const struct workload *w = instance->workload;
   const size_t skipped = (size_t)first * (size_t)w->T;
-  const cuseq_input input = {.data = w->ids ? (const void *)(instance->ids + skipped)
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = w->ids ? (const void *)(instance->ids + skipped)
                                             : (const void *)(instance->x + skipped * (size_t)w->F),
                              .dtype = w->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                              .batch = batch,
                              .time = w->T,
                              .lengths = instance->lengths ? instance->lengths + first : NULL};
-  const cuseq_encoding encoding = {.annotations = instance->annotations};
+  const cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = instance->annotations};
   if (w->encode_only)
     return cuseq_encode(session, &input, &encoding);
   if (w->beams > 0)
     return search(instance, session, &input);
   if (w->published) {
     const bool tagger = w->published->tagger;
-    const cuseq_decoding decoding = {.outputs = tagger ? instance->outputs : NULL,
+    const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                     .outputs = tagger ? instance->outputs : NULL,
                                      .tokens = tagger ? NULL : instance->tokens,
                                      .log_probabilities = tagger ? NULL : instance->log_probabilities};
     return cuseq_run(session, &input, NULL, &decoding);
   }
-  cuseq_decoding decoding = {.contexts = instance->contexts, .alphas = instance->alphas};
+  cuseq_decoding decoding = {
+      .size = sizeof(cuseq_decoding), .contexts = instance->contexts, .alphas = instance->alphas};
   if (w->Y > 0) {
     decoding.outputs = instance->outputs;
     decoding.tokens = instance->tokens;

@@ -3,16 +3,14 @@
 
 #include <math.h>
 
-/* What models of version 1 were always judged by here: 3e-6, and 1e-5 for many positions. */
-static double usual_tolerance(const struct workload *w) {
-  return w->T <= 64 ? 3e-6 : 1e-5;
+static double allowed(const struct instance *instance, cuseq_result result) {
+  return cuseq_model_tolerance(instance->model, instance->workload->T, 0, result);
 }
 
 /* Tokens and their log-probabilities, a row's numbers of each. */
 static int judged_tokens(const struct instance *instance, size_t tokens, size_t logs,
                          struct judged judged[MOST_JUDGED]) {
-  const struct workload *w = instance->workload;
-  const double tolerance = cuseq_model_tolerance(instance->model, w->T, w->Y, CUSEQ_RESULT_OUTPUTS);
+  const double tolerance = allowed(instance, CUSEQ_RESULT_OUTPUTS);
   judged[0] = (struct judged){.name = "tokens", .tokens = instance->tokens, .row = tokens};
   judged[1] = (struct judged){"log-probabilities", instance->log_probabilities, NULL, logs, tolerance};
   return 2;
@@ -21,16 +19,19 @@ static int judged_tokens(const struct instance *instance, size_t tokens, size_t 
 static int judged_version1(const struct instance *instance, bool all, struct judged judged[MOST_JUDGED]) {
   const struct workload *w = instance->workload;
   const size_t T = (size_t)w->T, A = (size_t)workload_annotations(w), Y = w->Y > 0 ? (size_t)w->Y : 1;
-  const double tolerance = usual_tolerance(w);
+  const double annotations = allowed(instance, CUSEQ_RESULT_ANNOTATIONS),
+               contexts = allowed(instance, CUSEQ_RESULT_CONTEXTS),
+               alphas = allowed(instance, CUSEQ_RESULT_ALPHAS),
+               outputs = allowed(instance, CUSEQ_RESULT_OUTPUTS);
   int count = 0;
   if (w->Y > 0)
-    judged[count++] = (struct judged){"outputs", instance->outputs, NULL, Y * (size_t)w->V, tolerance};
+    judged[count++] = (struct judged){"outputs", instance->outputs, NULL, Y * (size_t)w->V, outputs};
   else
-    judged[count++] = (struct judged){"annotations", instance->annotations, NULL, T * A, tolerance};
+    judged[count++] = (struct judged){"annotations", instance->annotations, NULL, T * A, annotations};
   if (!w->encode_only && (all || w->Y == 0))
-    judged[count++] = (struct judged){"contexts", instance->contexts, NULL, Y * A, tolerance};
+    judged[count++] = (struct judged){"contexts", instance->contexts, NULL, Y * A, contexts};
   if (!w->encode_only && all)
-    judged[count++] = (struct judged){"alphas", instance->alphas, NULL, Y * T, tolerance};
+    judged[count++] = (struct judged){"alphas", instance->alphas, NULL, Y * T, alphas};
   return count;
 }
 
@@ -42,12 +43,12 @@ int instance_judged(const struct instance *instance, bool all, struct judged jud
   if (w->published && w->published->decoder != DECODER_NONE)
     return judged_tokens(instance, Y, Y, judged);
   if (w->published && w->published->tagger) {
-    const double tolerance = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_OUTPUTS);
+    const double tolerance = allowed(instance, CUSEQ_RESULT_OUTPUTS);
     judged[0] = (struct judged){"outputs", instance->outputs, NULL, T * V, tolerance};
     return 1;
   }
   if (w->published) {
-    const double tolerance = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_ANNOTATIONS);
+    const double tolerance = allowed(instance, CUSEQ_RESULT_ANNOTATIONS);
     judged[0] = (struct judged){"annotations", instance->annotations, NULL, T * A, tolerance};
     return 1;
   }

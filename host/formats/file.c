@@ -83,11 +83,26 @@ static cuseq_status read_whole(int descriptor, const char *path, size_t expected
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status check_beginning(int descriptor, const char *path, size_t size, file_check check) {
+  unsigned char first[FILE_BEGINNING];
+  ssize_t got = read_up_to(descriptor, first, sizeof first);
+  if (got < 0 || lseek(descriptor, 0, SEEK_SET) != 0)
+    return error_set(CUSEQ_STATUS_IO, "%s: cannot be read (%s)", path, strerror(errno));
+  cuseq_status status = check(first, (size_t)got, size);
+  return status == CUSEQ_STATUS_OK ? status : error_prefix(status, path);
+}
+
 cuseq_status file_read(const char *path, void **bytes, size_t *size) {
+  return file_read_checked(path, NULL, bytes, size);
+}
+
+cuseq_status file_read_checked(const char *path, file_check check, void **bytes, size_t *size) {
   int descriptor;
   *bytes = NULL;
   TRY(file_open(path, &descriptor, size));
-  cuseq_status status = read_whole(descriptor, path, *size, bytes);
+  cuseq_status status = check != NULL ? check_beginning(descriptor, path, *size, check) : CUSEQ_STATUS_OK;
+  if (status == CUSEQ_STATUS_OK)
+    status = read_whole(descriptor, path, *size, bytes);
   close(descriptor);
   if (status != CUSEQ_STATUS_OK)
     *size = 0;

@@ -62,6 +62,7 @@ const char *file_kind_name(enum file_kind kind) {
       [FILE_KIND_BROKEN_ZIP] = "a damaged zip archive",
       [FILE_KIND_TAR] = "a tar archive",
       [FILE_KIND_COMPRESSED] = "a compressed file",
+      [FILE_KIND_SHARDS] = "the index of a checkpoint in several files",
       [FILE_KIND_JSON] = "a JSON text",
       [FILE_KIND_WEB_PAGE] = "a web page",
       [FILE_KIND_LFS_POINTER] = "a pointer of Git LFS",
@@ -156,7 +157,7 @@ static enum file_kind kind_of_text(const char *first, size_t got) {
       return FILE_KIND_UNKNOWN;
   const char *text = first + mark + strspn(first + mark, " \t\r\n");
   if (*text == '{' || *text == '[')
-    return FILE_KIND_JSON;
+    return strstr(text, "\"weight_map\"") != NULL ? FILE_KIND_SHARDS : FILE_KIND_JSON;
   if (begins_with(text, "model_checkpoint_path:"))
     return FILE_KIND_TF_CHECKPOINT;
   return begins_with(text, "<!doctype html") || begins_with(text, "<html") ? FILE_KIND_WEB_PAGE
@@ -181,6 +182,22 @@ static bool is_string_table(int descriptor, size_t size) {
          memcmp(last, number, sizeof number) == 0;
 }
 
+static enum file_kind kind_of_magic(const char *first, size_t got) {
+  enum file_kind kind = FILE_KIND_UNKNOWN;
+  for (int i = MAGICS - 1; i >= 0; i--)
+    if (got >= magics[i].offset + magics[i].size &&
+        memcmp(first + magics[i].offset, magics[i].bytes, magics[i].size) == 0)
+      kind = magics[i].kind;
+  return kind;
+}
+
+enum file_kind file_kind_container(int descriptor) {
+  char first[FIRST_BYTES];
+  errno = 0;
+  size_t got = file_kind_read(descriptor, 0, first, sizeof first);
+  return got == 0 && errno == 0 ? FILE_KIND_EMPTY : kind_of_magic(first, got);
+}
+
 enum file_kind file_kind_of(int descriptor, size_t size) {
   char first[FIRST_BYTES + 1];
   const unsigned char *bytes = (const unsigned char *)first;
@@ -188,11 +205,7 @@ enum file_kind file_kind_of(int descriptor, size_t size) {
   first[got] = 0;
   if (got == 0)
     return FILE_KIND_EMPTY;
-  enum file_kind kind = FILE_KIND_UNKNOWN;
-  for (int i = MAGICS - 1; i >= 0; i--)
-    if (got >= magics[i].offset + magics[i].size &&
-        memcmp(first + magics[i].offset, magics[i].bytes, magics[i].size) == 0)
-      kind = magics[i].kind;
+  enum file_kind kind = kind_of_magic(first, got);
   if (kind == FILE_KIND_HDF5)
     return file_kind_count(descriptor, "model_config", 12, 1) ? FILE_KIND_KERAS : FILE_KIND_HDF5;
   if (kind == FILE_KIND_ZIP)

@@ -5,6 +5,7 @@
 
 #include "cuseq/cuseq.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum file_kind {
@@ -27,6 +28,7 @@ enum file_kind {
   FILE_KIND_BROKEN_ZIP, /* begins like one                                                                */
   FILE_KIND_TAR,
   FILE_KIND_COMPRESSED, /* gzip, bzip2, xz, zstd                                                           */
+  FILE_KIND_SHARDS,     /* the index of a checkpoint in several files                                     */
   FILE_KIND_JSON,       /* a text that begins with a brace or a bracket                                    */
   FILE_KIND_WEB_PAGE,
   FILE_KIND_LFS_POINTER, /* what Git leaves where the file itself was not fetched                          */
@@ -40,6 +42,14 @@ cuseq_status file_kind_find(const char *path, enum file_kind *kind);
 
 /* The same of a file that is open. */
 enum file_kind file_kind_of(int descriptor, size_t size);
+
+/* The container alone, by the file's first bytes: FILE_KIND_HDF5 or FILE_KIND_ZIP, either of which a Keras model may
+ * be, or another kind that those bytes tell. FILE_KIND_UNKNOWN of all others, with errno where it cannot be read. */
+enum file_kind file_kind_container(int descriptor);
+
+/* Whether a zip archive may have more than `most` entries, all of which libzip would hold: every one has a signature in
+ * the file, and how many there are is not left to a header. */
+bool file_kind_zip_has_more(int descriptor, size_t most);
 
 /* "a Keras model"; NULL of FILE_KIND_UNKNOWN. */
 const char *file_kind_name(enum file_kind kind);

@@ -8,9 +8,7 @@
 #include <unistd.h>
 #include <zip.h>
 
-/* libzip holds every entry of the directory, so that many more than a model or an archive of arrays has would
- * cost memory. */
-enum { ENTRIES_MOST = 1 << 16 };
+enum { ENTRIES_MOST = (1 << 16) - 1 };
 
 static bool ends_in(const char *name, const char *ending) {
   size_t length = strlen(name), wanted = strlen(ending);
@@ -19,7 +17,7 @@ static bool ends_in(const char *name, const char *ending) {
 
 static enum file_kind kind_of_members(zip_t *zip) {
   zip_int64_t count = zip_get_num_entries(zip, 0), arrays = 0;
-  bool config = false, metadata = false, pickle = false;
+  bool config = false, metadata = false, pickle = false, exported = false;
   for (zip_int64_t i = 0; i < count; i++) {
     const char *name = zip_get_name(zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
     if (!name)
@@ -28,16 +26,21 @@ static enum file_kind kind_of_members(zip_t *zip) {
     config = config || strcmp(name, "config.json") == 0;
     metadata = metadata || strcmp(name, "metadata.json") == 0 || strcmp(name, "model.weights.h5") == 0;
     pickle = pickle || strcmp(name, "data.pkl") == 0 || ends_in(name, "/data.pkl");
+    exported = exported || ends_in(name, "/archive_format"); /* torch.export's, .pt2 */
   }
   if (config && metadata)
     return FILE_KIND_KERAS;
-  if (pickle)
+  if (pickle || exported)
     return FILE_KIND_TORCH;
   return count > 0 && arrays == count ? FILE_KIND_NPZ : FILE_KIND_ZIP;
 }
 
+bool file_kind_zip_has_more(int descriptor, size_t most) {
+  return file_kind_count(descriptor, "PK\1\2", 4, most + 1) > most;
+}
+
 enum file_kind file_kind_of_zip(int descriptor) {
-  if (file_kind_count(descriptor, "PK\1\2", 4, ENTRIES_MOST) >= ENTRIES_MOST)
+  if (file_kind_zip_has_more(descriptor, ENTRIES_MOST))
     return FILE_KIND_ZIP;
   int own = fcntl(descriptor, F_DUPFD_CLOEXEC, 0), code;
   if (own < 0)

@@ -217,11 +217,9 @@ static cuseq_status read_metadata(json_t *value, struct safetensors *file, struc
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status safetensors_parse(const void *bytes, size_t size, struct safetensors *file) {
-  cuseq_status status = CUSEQ_STATUS_OK;
+cuseq_status safetensors_check(const void *bytes, size_t count, size_t size) {
   const unsigned char *start = bytes;
-  memset(file, 0, sizeof *file);
-  if (size < LENGTH_BYTES)
+  if (count < LENGTH_BYTES)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "header: %s (%zu bytes, at least %d are needed)",
                      size ? "the file ends in its length" : "the file is empty", size, LENGTH_BYTES);
   uint64_t length = little_endian_64(start);
@@ -231,9 +229,17 @@ cuseq_status safetensors_parse(const void *bytes, size_t size, struct safetensor
         "header: longer than the file, which is truncated or no .safetensors (%ju bytes, the file has "
         "%zu after the length)",
         (uintmax_t)length, size - LENGTH_BYTES);
-  const unsigned char *header = start + LENGTH_BYTES;
-  if (length == 0 || header[0] != '{')
+  if (length == 0 || count <= LENGTH_BYTES || start[LENGTH_BYTES] != '{')
     return error_set(CUSEQ_STATUS_INVALID_FILE, "header: does not begin with '{'");
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status safetensors_parse(const void *bytes, size_t size, struct safetensors *file) {
+  cuseq_status status = CUSEQ_STATUS_OK;
+  memset(file, 0, sizeof *file);
+  TRY(safetensors_check(bytes, size, size));
+  uint64_t length = little_endian_64(bytes);
+  const unsigned char *header = (const unsigned char *)bytes + LENGTH_BYTES;
   TRY(bound_memory(header, length, size));
 
   struct owner *owner = calloc(1, sizeof *owner);

@@ -118,7 +118,7 @@ cuseq_status cuseq_model_load(const char *path, cuseq_model **model) {
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_model_load: an argument is NULL");
   void *bytes;
   size_t size;
-  TRY(file_read(path, &bytes, &size));
+  TRY(file_read_checked(path, safetensors_check, &bytes, &size));
   cuseq_status status = cuseq_model_load_memory(bytes, size, model);
   free(bytes);
   return status == CUSEQ_STATUS_OK ? status : error_prefix(status, path);

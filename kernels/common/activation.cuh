@@ -1,9 +1,10 @@
-/* exp, sigmoid, tanh and the LSTM's activation functions in float32. No fast-math: what is approximate is
+/* exp, sigmoid, tanh and all other activation functions in float32. No fast-math: what is approximate is
  * written out.
  *
  * Bounds, held by tests/cuda/activation.cu over all of float32's range, with ex2.approx and rcp.approx off by
  * all that the PTX manual allows (2 and 1 units in the last place): sigmoid and tanh within 2.4e-7 absolute,
- * exp within 2 units in the last place where the result is normal. NaN stays NaN; infinities give limits. */
+ * exp within 2 units in the last place where the result is normal, device_activate_any() as it says. NaN stays NaN;
+ * infinities give limits. */
 #ifndef CUSEQ_KERNELS_ACTIVATION_CUH
 #define CUSEQ_KERNELS_ACTIVATION_CUH
 
@@ -43,6 +44,22 @@ __device__ __forceinline__ float device_exp(float x) {
   return p * __int_as_float((half + 127) << 23) * __int_as_float((whole - half + 127) << 23);
 }
 
+/* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1) with the same reduction and polynomial, so that nothing cancels near 0.
+ * (expm1f takes 2^n from ex2.approx, which need not be exact.) */
+__device__ __forceinline__ float device_expm1_negative(float x) {
+  float y = x < -80.0f ? -80.0f : x;
+  float n = rintf(y * 1.44269504f);
+  float r = fmaf(n, -0.693145751953125f, y);
+  r = fmaf(n, -1.42860682e-6f, r);
+  float p = 1.392618359e-3f;
+  p = fmaf(p, r, 8.363179053e-3f);
+  p = fmaf(p, r, 4.166655462e-2f);
+  p = fmaf(p, r, 1.666657699e-1f);
+  p = fmaf(p, r, 0.5f);
+  float power = __int_as_float(((int)n + 127) << 23);
+  return fmaf(power, fmaf(r * r, p, r), power - 1.0f);
+}
+
 /* 1 / (1 + e^-x). The exponent is kept below 126, so that the reciprocal's argument is finite. */
 __device__ __forceinline__ float device_sigmoid(float x) {
   float e = x * -1.44269504f;
@@ -67,7 +84,7 @@ __device__ __forceinline__ float device_tanh(float x) {
   return a < 0.5f ? small : large;
 }
 
-/* The LSTM's two functions as numbers, so that a kernel has one uniform branch for each and no variant per
+/* A cell's two functions as numbers, so that a kernel has one uniform branch for each and no variant per
  * pair:
  *   recurrent  sigmoid, or clip(slope x + 0.5, 0, 1): both hard sigmoids
  *   cell       tanh, or max(x, floor): relu (floor 0) and linear (floor -infinity) */
@@ -77,6 +94,14 @@ struct device_gates {
   int is_tanh;
   float floor;
 };
+
+/* Whether device_gates knows the two. */
+__host__ __device__ static inline bool device_gates_take(cuseq_activation activation,
+                                                         cuseq_activation recurrent) {
+  return (activation == CUSEQ_ACTIVATION_TANH || activation == CUSEQ_ACTIVATION_RELU ||
+          activation == CUSEQ_ACTIVATION_LINEAR) &&
+         recurrent >= CUSEQ_ACTIVATION_SIGMOID && recurrent <= CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
+}
 
 __host__ __device__ static inline struct device_gates device_gates_make(cuseq_activation activation,
                                                                         cuseq_activation recurrent) {
@@ -100,24 +125,21 @@ __device__ __forceinline__ float device_cell_activation(const struct device_gate
   return x < gates.floor ? gates.floor : x;
 }
 
-/* c' = f c + i g, h' = o act(c') of one unit; z holds the sums of i, f, c, o. Returns h'. */
-__device__ __forceinline__ float device_lstm_cell(const struct device_gates &gates, float4 z, float &c) {
-  float i, f, o;
+/* A unit's gates, all at once: one branch. */
+template <int COUNT>
+__device__ __forceinline__ void device_recurrent(const struct device_gates &gates, float (&x)[COUNT]) {
   if (gates.is_sigmoid) {
-    i = device_sigmoid(z.x);
-    f = device_sigmoid(z.y);
-    o = device_sigmoid(z.w);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+      x[i] = device_sigmoid(x[i]);
   } else {
-    i = device_hard_sigmoid(z.x, gates.slope);
-    f = device_hard_sigmoid(z.y, gates.slope);
-    o = device_hard_sigmoid(z.w, gates.slope);
+#pragma unroll
+    for (int i = 0; i < COUNT; i++)
+      x[i] = device_hard_sigmoid(x[i], gates.slope);
   }
-  float g = device_cell_activation(gates, z.z);
-  c = fmaf(f, c, i * g);
-  return o * device_cell_activation(gates, c);
 }
 
-/* Any activation of the attention and output layers but softmax. Uniform `activation`. */
+/* The activations of attention and output layers in models of version 1. Uniform `activation`. */
 __device__ __forceinline__ float device_activate(cuseq_activation activation, float x) {
   switch (activation) {
   case CUSEQ_ACTIVATION_TANH:
@@ -132,6 +154,47 @@ __device__ __forceinline__ float device_activate(cuseq_activation activation, fl
     return device_hard_sigmoid(x, 0.2f);
   default:
     return x;
+  }
+}
+
+/* Whether an activation is one of a number, which device_activate_any() takes. */
+static inline bool device_activation_is_any(cuseq_activation activation) {
+  return activation >= CUSEQ_ACTIVATION_LINEAR && activation <= CUSEQ_ACTIVATION_HARD_TANH &&
+         activation != CUSEQ_ACTIVATION_SOFTMAX && activation != CUSEQ_ACTIVATION_LOG_SOFTMAX;
+}
+
+/* Every activation but softmax and log_softmax, which are a vector's affair. Uniform `activation`. Within 2.4e-7 times the
+ * result or, where that is below 1 in size, 2.4e-7; elu, selu, softplus, exponential and all that bend in corners within 5
+ * units in the last place of the result. A function of its own: inlined it would be all of a small kernel. */
+static __device__ __noinline__ float device_activate_any(cuseq_activation activation, float x) {
+  const float leaks = activation == CUSEQ_ACTIVATION_LEAKY_RELU      ? 0.01f
+                      : activation == CUSEQ_ACTIVATION_LEAKY_RELU_02 ? 0.2f
+                                                                     : 0.3f;
+  switch (activation) {
+  case CUSEQ_ACTIVATION_ELU:
+    return x <= 0.0f ? device_expm1_negative(x) : x;
+  case CUSEQ_ACTIVATION_SELU:
+    return x <= 0.0f ? 1.758099341f * device_expm1_negative(x) : 1.050700987f * x;
+  case CUSEQ_ACTIVATION_GELU: /* 1 + erf(x / sqrt 2) is erfc(-x / sqrt 2), which does not cancel */
+    return 0.5f * x * erfcf(-0.707106781f * x);
+  case CUSEQ_ACTIVATION_GELU_TANH: /* 1 + tanh(u) is 2 sigmoid(2 u) */
+    return x / (1.0f + device_exp(-1.595769122f * fmaf(0.044715f * x * x, x, x)));
+  case CUSEQ_ACTIVATION_SWISH:
+    return x / (1.0f + device_exp(-x));
+  case CUSEQ_ACTIVATION_SOFTPLUS:
+    return (x < 0.0f ? 0.0f : x) + log1pf(device_exp(-fabsf(x)));
+  case CUSEQ_ACTIVATION_SOFTSIGN:
+    return x / (1.0f + fabsf(x));
+  case CUSEQ_ACTIVATION_LEAKY_RELU:
+  case CUSEQ_ACTIVATION_LEAKY_RELU_02:
+  case CUSEQ_ACTIVATION_LEAKY_RELU_03:
+    return x < 0.0f ? leaks * x : x;
+  case CUSEQ_ACTIVATION_EXPONENTIAL:
+    return device_exp(x);
+  case CUSEQ_ACTIVATION_HARD_TANH:
+    return x < -1.0f ? -1.0f : x > 1.0f ? 1.0f : x;
+  default:
+    return device_activate(activation, x);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/common/block_dense.cuh"
 #include "kernels/common/check.cuh"
 #include "kernels/common/placement.cuh"
+#include "kernels/recurrence/cell_lstm.cuh"
 
 __device__ __forceinline__ float4 add4(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
@@ -53,7 +54,7 @@ __device__ inline void block_cell(const struct decoder_cell &weights, const stru
       if (row)
         sum = add4(sum, row[j]);
       float c = cell[j];
-      float h = device_lstm_cell(gates, sum, c);
+      float h = cell_lstm::update(gates, sum, c);
       next[j] = h;
       cell[j] = c;
       check_states(check, b, step, LAUNCH_STAGE_DECODER, h, c);

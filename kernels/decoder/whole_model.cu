@@ -1,7 +1,7 @@
 /* Small models from the input to the last token in one launch. */
+#include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/decode_row.cuh"
 #include "kernels/recurrence/encoder_row.cuh"
-#include "kernels/common/launch_error.cuh"
 
 enum {
   UNITS_MOST = 64,
@@ -12,7 +12,7 @@ enum {
 };
 
 struct whole_parameters {
-  struct lstm_parameters encoder; /* the first layer; leading: of annotations in shared memory */
+  struct sequence_parameters encoder; /* the first layer; leading: of annotations in shared memory */
   struct whole_layer above[WHOLE_MODEL_LAYERS_MOST - 1];
   int layers, steps,
       slice; /* steps: of a pass, at most; slice: features of x and W that are staged at once */
@@ -24,7 +24,7 @@ struct whole_parameters {
 /* Layer l for row b: its weights, and what lies below it. */
 static __device__ __forceinline__ struct encoder_layer whole_layer_make(const struct whole_parameters &p,
                                                                         int l, int b, const float *below) {
-  const struct lstm_sequence &a = p.encoder.a;
+  const struct sequence &a = p.encoder.a;
   struct whole_layer w = {a.d_kernel, a.d_recurrent, a.d_bias};
 #pragma unroll
   for (int i = 1; i < WHOLE_MODEL_LAYERS_MOST; i++)
@@ -47,7 +47,7 @@ static __device__ __forceinline__ struct encoder_layer whole_layer_make(const st
 /* A layer's final states, and the last one's annotations [T,A], 0 behind the row's length, to where they are wanted. */
 static __device__ __forceinline__ void whole_store(const struct whole_parameters &p, int l, int b, int length,
                                                    const float *annotations, const float *states) {
-  const struct lstm_sequence &a = p.encoder.a;
+  const struct sequence &a = p.encoder.a;
   int columns = a.directions * a.units, A = p.d.score.annotation_width;
   if (a.d_output[0] && l == p.layers - 1) {
     float *target = a.d_output[0] + (int64_t)b * a.time * A;
@@ -108,7 +108,7 @@ struct whole_place {
 template <class core>
 static __device__ __forceinline__ void whole_multiply(const struct whole_parameters &p, int b, int number,
                                                       float *shared, bool fetches) {
-  const struct lstm_sequence &a = p.encoder.a;
+  const struct sequence &a = p.encoder.a;
   struct whole_place place(p, b, number, shared);
   struct encoder_layer layer = whole_layer_make(p, place.layer, b, place.below);
   float4 *products = (float4 *)placed(p.placement, PLACE_PRODUCTS, shared, nullptr);
@@ -133,7 +133,7 @@ static __device__ __forceinline__ void whole_recur(const struct whole_parameters
   int thread = (int)threadIdx.x;
   if (thread < p.encoder.a.directions * core::THREADS) {
     struct whole_place place(p, b, number, shared);
-    lstm_row row(p.encoder.a, b, thread >= core::THREADS ? 1 : 0);
+    chain_row row(p.encoder.a, b, thread >= core::THREADS ? 1 : 0);
     struct encoder_layer layer = whole_layer_make(p, place.layer, b, place.below);
     float *hidden = placed(p.placement, PLACE_HIDDEN, shared, nullptr) + row.d * 2 * core::HIDDEN;
     const float4 *products = (const float4 *)placed(p.placement, PLACE_PRODUCTS, shared, nullptr);
@@ -147,7 +147,7 @@ static __device__ __forceinline__ void whole_recur(const struct whole_parameters
 /* What follows the last pass of a layer: the merge, and results. */
 static __device__ __forceinline__ void whole_finish(const struct whole_parameters &p, int b,
                                                     const struct whole_place &place, float *shared) {
-  const struct lstm_sequence &a = p.encoder.a;
+  const struct sequence &a = p.encoder.a;
   if (a.directions == 2 && p.merge != CUSEQ_MERGE_CONCAT) {
     block_merge(p.merge, place.annotations, (int)a.leading, place.length, a.units, a.check, b);
     __syncthreads(); /* the merged annotations are complete */
@@ -175,7 +175,7 @@ static __device__ __forceinline__ void whole_encode(const struct whole_parameter
 /* Places of the block's arrays, the row's keys and the initial state. Complete after the next barrier. */
 static __device__ __forceinline__ void whole_begin(const struct whole_parameters &p,
                                                    struct decoder_block *block, int b, float *shared) {
-  const struct lstm_sequence &a = p.encoder.a;
+  const struct sequence &a = p.encoder.a;
   const struct decode &d = p.d;
   const struct block_copiers none = {-1, 0};
   if (d.outputs > 0) {
@@ -227,14 +227,14 @@ template <class core> static __device__ void whole_block(const struct whole_para
 /* computes  encoder of one or few layers, keys, and the decoder loop (or one attention step), of every row
  * shapes    as in launch_attention.h; one block makes a row, then the row gridDim.x further on
  * mapping   x W of a pass - all positions, where they have room - by the whole block (ids: gathered; dense x: thread = column
- *           of four positions); then one warp (H > 32: four) per direction walks the recurrence (lstm_cores.cuh) while the
+ *           of four positions); then one warp (H > 32: four) per direction walks the recurrence (cores.cuh) while the
  *           other warps, or asynchronous copies, fetch the decoder's weights into shared memory; layers one after the other;
  *           keys: thread = (t, unit); the decoder loop as in decode.cu. All in shared memory between them
  * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement
  * budget    240 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
- * numerics  bit for bit those of lstm_sequence, lstm_merge, attention_keys and decode (attend); deterministic, rows independent
+ * numerics  bit for bit those of sequence, layer_merge, attention_keys and decode (attend); deterministic, rows independent
  * cost      the dates, batch 1: 3.80 million thread instructions (4.60 with 64-bit indices in place of pointers that move);
- *           a cell step and a step of the decoder as in lstm_sequence_warp.cu and decode.cu
+ *           a cell step and a step of the decoder as in sequence_warp.cu and decode.cu
  * why       one launch, nothing between the stages passes through global memory; weights are fetched once per block, U once
  *           per pass */
 #define WHOLE_MODEL_KERNEL(name, core)                                                                       \
@@ -244,12 +244,12 @@ template <class core> static __device__ void whole_block(const struct whole_para
     whole_block<core>(p, (float *)shared);                                                                   \
   }
 
-WHOLE_MODEL_KERNEL(whole_model_16, lstm_core_warp16)
-WHOLE_MODEL_KERNEL(whole_model_32, lstm_core_warp32)
-WHOLE_MODEL_KERNEL(whole_model_64, lstm_core_block64)
+WHOLE_MODEL_KERNEL(whole_model_16, core_warp16<cell_lstm>)
+WHOLE_MODEL_KERNEL(whole_model_32, core_warp32<cell_lstm>)
+WHOLE_MODEL_KERNEL(whole_model_64, core_block64<cell_lstm>)
 
 /* Rows of annotations in shared memory are an odd number of floats apart. */
-static int annotation_stride(const struct lstm_sequence *a) {
+static int annotation_stride(const struct sequence *a) {
   return (a->directions * a->units) | 1;
 }
 
@@ -263,7 +263,7 @@ static int stage_most(const struct launch_device *device) {
  * Layers above the first have dense input. *floats is what they take. */
 static int stage_features(const struct whole_model *model, int steps, const struct launch_device *device,
                           int64_t *floats) {
-  const struct lstm_sequence *a = &model->encoder;
+  const struct sequence *a = &model->encoder;
   int each = (steps < a->time ? 2 : 1) * steps + 4 * a->directions * a->units;
   int features = a->d_ids ? 0 : a->features, below = model->decode.score.annotation_width;
   features = model->layers > 1 && below > features ? below : features;
@@ -276,7 +276,7 @@ static int stage_features(const struct whole_model *model, int steps, const stru
 /* The places with passes of `steps`; *all says whether all copies of weights have one. */
 static struct placement whole_place(const struct whole_model *model, int steps,
                                     const struct launch_device *device, bool *all) {
-  const struct lstm_sequence *a = &model->encoder;
+  const struct sequence *a = &model->encoder;
   const struct decode *d = &model->decode;
   int64_t columns = (int64_t)a->directions * a->units, T = a->time;
   int64_t A = d->score.annotation_width, U = attention_keys_wide(d->score);
@@ -285,7 +285,7 @@ static struct placement whole_place(const struct whole_model *model, int steps,
     decode_place_vectors(&placement, d, DECODE_THREADS, T);
   else
     attention_place(&placement, &d->score, DECODE_THREADS, T);
-  placement_add(&placement, PLACE_HIDDEN, a->directions * 2 * lstm_core_block64::HIDDEN, false);
+  placement_add(&placement, PLACE_HIDDEN, a->directions * 2 * core_block64<cell_lstm>::HIDDEN, false);
   placement_add(&placement, PLACE_FINAL, 2 * columns, false);
   placement_add(&placement, PLACE_ANNOTATIONS, T * annotation_stride(a), false);
   if (model->layers > 1)
@@ -321,7 +321,7 @@ static int whole_steps(const struct whole_model *model, const struct launch_devi
 }
 
 extern "C" int32_t whole_model_possible(const struct whole_model *model, const struct launch_device *device) {
-  const struct lstm_sequence *a = &model->encoder;
+  const struct sequence *a = &model->encoder;
   struct placement placement;
   if (a->units < 1 || a->units > UNITS_MOST || a->directions < 1 || a->directions > 2 || a->time < 1 ||
       a->time > TIME_MOST || model->layers < 1 || model->layers > WHOLE_MODEL_LAYERS_MOST)
@@ -335,7 +335,7 @@ extern "C" int32_t whole_model_possible(const struct whole_model *model, const s
 }
 
 static const char *whole_fault(const struct whole_model *model, const struct launch_device *device) {
-  const struct lstm_sequence *a = &model->encoder;
+  const struct sequence *a = &model->encoder;
   const struct decode *d = &model->decode;
   const char *fault = attention_score_fault(&d->score);
   fault = fault ? fault : initial_state_fault(&d->start, d->outputs > 0);
@@ -363,7 +363,7 @@ extern "C" cuseq_status launch_whole_model(const struct whole_model *model,
   static const char *const name = "launch_whole_model";
   const char *fault = whole_fault(model, stream->device);
   LAUNCH_NEED(!fault, "%s: %s", name, fault);
-  const struct lstm_sequence *a = &model->encoder;
+  const struct sequence *a = &model->encoder;
   struct whole_parameters p;
   p.encoder.a = *a;
   p.encoder.a.d_order = nullptr;

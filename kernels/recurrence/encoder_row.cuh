@@ -3,8 +3,8 @@
 #define CUSEQ_KERNELS_ENCODER_ROW_CUH
 
 #include "kernels/common/block_dense.cuh"
-#include "kernels/recurrence/lstm_chain.cuh"
-#include "kernels/recurrence/lstm_merged.cuh"
+#include "kernels/recurrence/chain.cuh"
+#include "kernels/recurrence/merged.cuh"
 
 /* Steps that one pass of a row's encoder walks: `steps` positions from first(d) on in direction d. A row is one pass where
  * x W of all its positions has room, otherwise several, each with its x W and its load of U. */
@@ -38,7 +38,7 @@ struct encoder_layer {
 };
 
 /* products[s, column] = row ids[t] of W for step s of the pass; complete after the next barrier. */
-__device__ inline void block_gather(const struct lstm_sequence &a, const struct encoder_layer &layer,
+__device__ inline void block_gather(const struct sequence &a, const struct encoder_layer &layer,
                                     const struct encoder_pass &pass, float4 *products) {
   int columns = a.directions * a.units;
   for (int n = (int)threadIdx.x; n < pass.steps * columns; n += (int)blockDim.x) {
@@ -67,7 +67,7 @@ enum { BLOCK_FEATURES = 128 };
 /* products[s, column] = x[t] W[:, column] for step s of the pass; complete after the next barrier. Slices of
  * x and W are staged, `slice` features at most, so that each is fetched once; a thread makes one column of four positions at a
  * time. */
-__device__ inline void block_products(const struct lstm_sequence &a, const struct encoder_layer &layer,
+__device__ inline void block_products(const struct sequence &a, const struct encoder_layer &layer,
                                       const struct encoder_pass &pass, int slice, float *stage,
                                       float4 *products) {
   int columns = a.directions * a.units;
@@ -87,19 +87,19 @@ __device__ inline void block_products(const struct lstm_sequence &a, const struc
 #pragma unroll
       for (int i = 0; i < 4; i++) {
         bool there = from > 0 && !in_blocks && s + i < pass.steps;
-        sum[i] = there ? products[(s + i) * columns + split.column] : lstm_zero();
+        sum[i] = there ? products[(s + i) * columns + split.column] : sums_zero();
         row[i] = window + min(s + i, pass.steps - 1) * width;
       }
       const float4 *v = w + split.column;
       for (int f = 0; f < width; f++, v += columns)
 #pragma unroll
         for (int i = 0; i < 4; i++)
-          lstm_multiply(sum[i], row[i][f], *v);
+          sums_multiply(sum[i], row[i][f], *v);
 #pragma unroll
       for (int i = 0; i < 4; i++)
         if (s + i < pass.steps) {
           float4 &product = products[(s + i) * columns + split.column];
-          product = from > 0 && in_blocks ? lstm_add(product, sum[i]) : sum[i];
+          product = from > 0 && in_blocks ? sums_add(product, sum[i]) : sum[i];
         }
     }
     __syncthreads(); /* the slices are read before the next ones come */
@@ -120,11 +120,11 @@ struct row_writer {
 /* One direction of a row over a pass by core::THREADS threads: annotations[t, d H + unit], and the state [2, D, H] from
  * which the next pass goes on. */
 template <class core>
-__device__ inline void chain_encode(const struct lstm_parameters &p, const struct encoder_layer &layer,
-                                    const lstm_row &row, const struct encoder_pass &pass,
+__device__ inline void chain_encode(const struct sequence_parameters &p, const struct encoder_layer &layer,
+                                    const chain_row &row, const struct encoder_pass &pass,
                                     const float4 *products, float *hidden, float *annotations,
                                     float *states) {
-  const struct lstm_sequence &a = p.a;
+  const struct sequence &a = p.a;
   int columns = a.directions * a.units;
   core u;
   u.load(layer.recurrent, a.units, row.d);
@@ -133,28 +133,29 @@ __device__ inline void chain_encode(const struct lstm_parameters &p, const struc
   float h = 0.0f, c = 0.0f;
   if (there && pass.step > 0) {
     h = states[column];
-    c = states[columns + column];
+    c = core::cell::HAS_C ? states[columns + column] : 0.0f;
   } else if (there) {
     int64_t state = (int64_t)row.d * a.batch * a.units + u.unit;
     h = layer.initial_h ? layer.initial_h[state] : 0.0f;
-    c = layer.initial_c ? layer.initial_c[state] : 0.0f;
+    c = core::cell::HAS_C && layer.initial_c ? layer.initial_c[state] : 0.0f;
   }
-  float4 bias = there ? layer.bias[column] : lstm_zero();
+  float carried = core::cell::carried(h, c);
+  float4 bias = there ? layer.bias[column] : sums_zero();
   u.begin();
   u.publish(hidden, h);
   u.sync(); /* h is there */
   /* x W of step s lies where its position lies in the pass's window */
-  int at = row.d == 0 ? 0 : pass.steps - 1, step = row.d == 0 ? columns : -columns;
+  int at = row.is_backward ? pass.steps - 1 : 0, step = row.is_backward ? -columns : columns;
   const float4 *x = products + at * columns + column;
   int leading = (int)a.leading;
   struct row_writer output = {annotations + column + row.t(pass.step) * leading,
-                              row.d == 0 ? leading : -leading};
+                              row.is_backward ? -leading : leading};
   for (int s = 0; s < pass.steps; s++, x += step)
-    lstm_chain_step(p, u, s, core::start(there ? *x : lstm_zero(), bias), bias, hidden, output, c, h);
+    chain_step(p, u, s, core::start(there ? *x : sums_zero(), bias), bias, hidden, output, carried, h);
   if (u.writer) {
-    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, h, c);
+    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, h, carried);
     states[column] = h;
-    states[columns + column] = c;
+    states[columns + column] = core::cell::HAS_C ? carried : 0.0f;
   }
 }
 
@@ -164,7 +165,7 @@ __device__ inline void block_merge(cuseq_merge merge, float *annotations, int ap
   for (int n = (int)threadIdx.x; n < length * H; n += (int)blockDim.x) {
     int t = n / H;
     float *forward = annotations + t * apart + n - t * H;
-    float merged = lstm_merged(merge, forward[0], forward[H]);
+    float merged = merged_states(merge, forward[0], forward[H]);
     *forward = merged;
     check_value(check, b, 0, LAUNCH_STAGE_MERGE, merged);
   }

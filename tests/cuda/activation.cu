@@ -1,7 +1,7 @@
-/* exp, sigmoid and tanh against float64, over every 32749th of float32's bit patterns and closely around the
- * places where their formulas change; NaN and infinities; the hard sigmoids. */
+/* All activations against float64, over every 32749th of float32's bit patterns and closely around the places where their
+ * formulas change; NaN and infinities. */
+#include "cell_host.h"
 #include "kernels/common/activation.cuh"
-#include "check.h"
 
 struct functions {
   float exp, sigmoid, tanh, keras2, keras3;
@@ -50,11 +50,59 @@ static bool close_to(float got, double want, double bound) {
 }
 
 static double clip(double x) {
-  return std::isnan(x) ? x : x < 0 ? 0 : x > 1 ? 1 : x;
+  return host_clip(x, 0, 1);
+}
+
+__global__ void evaluate_any(cuseq_activation activation, const float *x, float *y, int count) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < count)
+    y[i] = device_activate_any(activation, x[i]);
+}
+
+/* Those that device_activate_any() gives in units in the last place; the others are held by 2.4e-7 of their size, or of 1. */
+static bool is_close_in_units(cuseq_activation activation) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_LINEAR:
+  case CUSEQ_ACTIVATION_RELU:
+  case CUSEQ_ACTIVATION_ELU:
+  case CUSEQ_ACTIVATION_SELU:
+  case CUSEQ_ACTIVATION_SOFTPLUS:
+  case CUSEQ_ACTIVATION_SOFTSIGN:
+  case CUSEQ_ACTIVATION_LEAKY_RELU:
+  case CUSEQ_ACTIVATION_LEAKY_RELU_02:
+  case CUSEQ_ACTIVATION_LEAKY_RELU_03:
+  case CUSEQ_ACTIVATION_EXPONENTIAL:
+  case CUSEQ_ACTIVATION_HARD_TANH:
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void check_any(cuseq_activation activation, const std::vector<float> &x) {
+  device_array<float> d_x(x), d_y(x.size());
+  evaluate_any<<<(unsigned)(x.size() + 255) / 256, 256>>>(activation, d_x.data(), d_y.data(), (int)x.size());
+  CHECK_CUDA(cudaGetLastError());
+  std::vector<float> y = d_y.read();
+  size_t wrong = 0;
+  for (size_t i = 0; i < x.size(); i++) {
+    double want = host_activate(activation, (double)x[i]);
+    bool good = std::isinf(want) || (double)std::fabs(want) > 3.402823466e38
+                    ? y[i] == (want > 0 ? INFINITY : -INFINITY) || std::fabs(y[i]) > 3.4028e38f
+                : is_close_in_units(activation)
+                    ? close_in_units(want < 0 ? -y[i] : y[i], std::fabs(want), 5.0)
+                    : close_to(y[i], want, 2.4e-7 * std::fmax(1.0, std::fabs(want)));
+    if (!good && wrong++ < 5)
+      std::printf("activation %d of %.9g: %.9g (want %.9g)\n", (int)activation, (double)x[i], (double)y[i],
+                  want);
+  }
+  check_that(wrong == 0, "every activation is within its bound");
 }
 
 int main() {
   std::vector<float> x = inputs();
+  for (cuseq_activation activation : host_activations)
+    check_any(activation, x);
   device_array<float> d_x(x);
   device_array<struct functions> d_y(x.size());
   evaluate<<<(unsigned)(x.size() + 255) / 256, 256>>>(d_x.data(), d_y.data(), (int)x.size());

@@ -62,11 +62,11 @@ def kernels(path):
 
 def main(sources, reports, table):
     rows, failures = [], []
-    for file in sorted(os.listdir(sources)):
-        if not file.endswith(".cu"):
-            continue
+    files = [os.path.join(folder, file) for folder, _, names in os.walk(sources) for file in names if file.endswith(".cu")]
+    for path in sorted(files):
+        file = os.path.basename(path)
         found = kernels(os.path.join(reports, file[:-3] + ".txt"))
-        registers, shared = budgets(os.path.join(sources, file))
+        registers, shared = budgets(path)
         if found and "" not in registers:
             failures.append(f"{file}: it has no budget (needed a line ' * budget    N registers')")
             continue

@@ -45,6 +45,23 @@ static struct cuda_choice choice_of(const cuseq_config *config, int32_t time,
   return cuda_choose(config, &shape, device, &forced);
 }
 
+/* An LSTM, of the dates' activations. */
+static struct cuda_cells cells_of(int32_t H, int32_t directions) {
+  return (struct cuda_cells){.form = CELL_FORM_LSTM,
+                             .inputs = 37,
+                             .units = H,
+                             .activation = CUSEQ_ACTIVATION_TANH,
+                             .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID,
+                             .directions = directions};
+}
+
+static enum cuda_encoder encoder_of(const struct cuda_cells *cells, const struct launch_device *device,
+                                    const char *text, const char **why) {
+  struct cuda_forced forced;
+  cr_assert_eq(cuda_forced_parse(text, &forced), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  return cuda_encoder_choose(cells, device, &forced, why);
+}
+
 enum { W16, W32, B64, C128, GRID, CELL };
 
 Test(plan, every_width_has_the_encoder_that_keeps_its_weights_on_the_chip) {
@@ -61,37 +78,85 @@ Test(plan, every_width_has_the_encoder_that_keeps_its_weights_on_the_chip) {
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     for (int d = 0; d < DEVICES; d++) {
-      cuseq_config config = model_of(cases[i].units, 64);
-      int got = (int)choice_of(&config, 30, &devices[d], NULL).encoder;
+      struct cuda_cells cells = cells_of(cases[i].units, 2);
+      const char *why = "";
+      int got = (int)encoder_of(&cells, &devices[d], NULL, &why);
       cr_expect_eq(got, cases[i].encoder[d], "H %d on sm_%d: encoder %d", (int)cases[i].units,
                    (int)devices[d].architecture, got);
+      cr_expect_eq(why != NULL, got == CELL, "H %d on sm_%d: %s", (int)cases[i].units,
+                   (int)devices[d].architecture, why ? why : "no reason");
     }
 }
 
 Test(plan, one_direction_has_all_multiprocessors_to_itself) {
-  cuseq_config config = model_of(320, 64);
-  cr_expect_eq(choice_of(&config, 30, &devices[SM75], NULL).encoder, CUDA_ENCODER_CELL);
-  config.direction = CUSEQ_DIRECTION_FORWARD;
-  config.annotation_width = 320;
-  cr_expect_eq(choice_of(&config, 30, &devices[SM75], NULL).encoder, CUDA_ENCODER_GRID);
+  struct cuda_cells both = cells_of(320, 2), one = cells_of(320, 1);
+  cr_expect_eq(encoder_of(&both, &devices[SM75], NULL, NULL), CUDA_ENCODER_CELL);
+  cr_expect_eq(encoder_of(&one, &devices[SM75], NULL, NULL), CUDA_ENCODER_GRID);
 }
 
 Test(plan, without_cooperative_launches_a_block_holds_too_little_of_wide_layers) {
   struct launch_device device = devices[SM90];
-  cuseq_config config = model_of(256, 64);
+  struct cuda_cells cells = cells_of(256, 2);
   device.cooperative = 0;
-  cr_expect_eq(choice_of(&config, 30, &device, NULL).encoder, CUDA_ENCODER_CELL);
+  cr_expect_eq(encoder_of(&cells, &device, NULL, NULL), CUDA_ENCODER_CELL);
+}
+
+Test(plan, what_no_mapping_computes_runs_step_by_step_and_says_why) {
+  struct cuda_cells cells = cells_of(16, 1);
+  const char *why = NULL;
+  cells.activation = CUSEQ_ACTIVATION_GELU;
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_CELL);
+  cr_expect_str_eq(why, "activation tanh, relu or linear");
+  cells = cells_of(16, 1);
+  cells.recurrent_activation = CUSEQ_ACTIVATION_TANH;
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_CELL);
+  cr_expect_str_eq(why, "recurrent_activation sigmoid, hard_sigmoid or hard_sigmoid_keras2");
+  cells = cells_of(1025, 1);
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_CELL);
+  cr_expect_str_eq(why, "H up to 1024");
+  cells = cells_of(1024, 2);
+  cr_expect_eq(encoder_of(&cells, &devices[SM80], NULL, &why), CUDA_ENCODER_CELL);
+  cr_expect_str_eq(why, "at least half of the recurrent weights in shared memory");
+  cells = cells_of(16, 1);
+  cells.form = CELL_FORM_GRU_RESET_BEFORE;
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_CELL);
+  cr_expect_str_eq(why, "the reset after the product");
+  cells.form = CELL_FORM_GRU_RESET_AFTER;
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], NULL, &why), CUDA_ENCODER_WARP16);
+  cr_expect_null(why);
+}
+
+Test(plan, directions_go_together_where_their_cells_are_alike) {
+  struct encoder_layer layer = {
+      .direction = LAYER_BIDIRECTIONAL,
+      .cells = {{.kind = CELL_LSTM, .inputs = 3, .units = 5}, {.kind = CELL_LSTM, .inputs = 3, .units = 5}}};
+  struct cuda_cells cells[2];
+  cr_expect_eq(cuda_cells_of(&layer, cells), 1);
+  cr_expect_eq(cells[0].directions, 2);
+  layer.cells[1].units = 6;
+  cr_expect_eq(cuda_cells_of(&layer, cells), 2);
+  cr_expect(cells[0].directions == 1 && cells[0].first == 0 && cells[0].units == 5);
+  cr_expect(cells[1].directions == 1 && cells[1].first == 1 && cells[1].units == 6);
+  layer.cells[1].units = 5;
+  layer.cells[1].kind = CELL_GRU;
+  cr_expect_eq(cuda_cells_of(&layer, cells), 2);
+  layer.cells[1].kind = CELL_LSTM;
+  layer.cells[1].activation = CUSEQ_ACTIVATION_RELU;
+  cr_expect_eq(cuda_cells_of(&layer, cells), 2);
+  layer.direction = LAYER_BACKWARD;
+  cr_expect_eq(cuda_cells_of(&layer, cells), 1);
+  cr_expect(cells[0].directions == 1 && cells[0].first == 1);
 }
 
 Test(plan, what_stays_of_the_weights_follows_from_the_room) {
-  cr_expect_eq(lstm_grid_resident(512, 2, &devices[SM90]), 512);
-  cr_expect_eq(lstm_grid_resident(256, 1, &devices[SM80]), 256);
+  cr_expect_eq(sequence_grid_resident(512, 2, &devices[SM90]), 512);
+  cr_expect_eq(sequence_grid_resident(256, 1, &devices[SM80]), 256);
   struct launch_device device = devices[SM80];
-  int32_t before = lstm_grid_resident(1024, 2, &device);
+  int32_t before = sequence_grid_resident(1024, 2, &device);
   device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of two tiles of 16 units */
-  cr_expect_eq(lstm_grid_resident(1024, 2, &device), before + 10);
+  cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 10);
   device.shared_bytes = 1000;
-  cr_expect_eq(lstm_grid_resident(1024, 2, &device), 0);
+  cr_expect_eq(sequence_grid_resident(1024, 2, &device), 0);
 }
 
 Test(plan, small_models_are_one_launch_and_large_ones_are_not) {
@@ -142,14 +207,16 @@ Test(plan, a_forced_mapping_is_taken_and_means_stages) {
   static const char *const texts[] = {"encoder=warp16",     "encoder=warp32", "encoder=block64",
                                       "encoder=cluster128", "encoder=grid",   "encoder=cell"};
   cuseq_config config = model_of(16, 13);
+  struct cuda_cells cells = cells_of(16, 2);
   for (int i = 0; i < 6; i++) {
     struct cuda_choice choice = choice_of(&config, 8, &devices[SM90], texts[i]);
-    cr_expect_eq((int)choice.encoder, i);
+    cr_expect_eq((int)encoder_of(&cells, &devices[SM90], texts[i], NULL), i);
     cr_expect_not(choice.whole);
     cr_expect_eq(choice.decoder, CUDA_DECODER_LOOP);
   }
   struct cuda_choice choice = choice_of(&config, 8, &devices[SM90], "decoder=steps,stages,encoder=grid");
-  cr_expect_eq(choice.encoder, CUDA_ENCODER_GRID);
+  cr_expect_eq(encoder_of(&cells, &devices[SM90], "decoder=steps,stages,encoder=grid", NULL),
+               CUDA_ENCODER_GRID);
   cr_expect_eq(choice.decoder, CUDA_DECODER_STEPS);
   cr_expect_not(choice_of(&config, 8, &devices[SM90], "decoder=loop").whole);
   cr_expect(choice_of(&config, 8, &devices[SM90], "").whole);
@@ -163,18 +230,42 @@ static void expect_impossible(int32_t H, int32_t time, int device, const char *t
   cr_expect_str_eq(cuseq_last_error(), error);
 }
 
+/* The second of two layers is what cannot be run. */
+static void expect_no_mapping(const struct cell *cell, int device, const char *text, const char *error) {
+  static struct encoder_structure encoder;
+  encoder.count = 2;
+  encoder.layers[0].cells[0] = (struct cell){.kind = CELL_LSTM,
+                                             .units = 4,
+                                             .activation = CUSEQ_ACTIVATION_TANH,
+                                             .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
+  encoder.layers[1].cells[0] = *cell;
+  struct cuda_forced forced;
+  cr_assert_eq(cuda_forced_parse(text, &forced), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_eq(cuda_encoder_check(&encoder, &devices[device], &forced),
+               error ? CUSEQ_STATUS_NOT_SUPPORTED : CUSEQ_STATUS_OK);
+  if (error)
+    cr_expect_str_eq(cuseq_last_error(), error);
+}
+
 Test(plan, what_cannot_run_the_model_is_refused) {
-  expect_impossible(
-      17, 8, SM90, "encoder=warp16",
-      "cuda plan: \"encoder=warp16\" cannot run this model (found H 17 on compute capability 9.0, "
-      "needed a smaller H)");
-  expect_impossible(65, 8, SM120, "encoder=block64",
-                    "cuda plan: \"encoder=block64\" cannot run this model (found H 65 on compute capability "
-                    "12.0, needed a smaller H)");
-  expect_impossible(
-      16, 8, SM80, "encoder=cluster128",
-      "cuda plan: \"encoder=cluster128\" cannot run this model (found H 16 on compute capability "
-      "8.0, needed H <= 128 and clusters)");
+  struct cell cell = {.kind = CELL_LSTM,
+                      .units = 17,
+                      .activation = CUSEQ_ACTIVATION_TANH,
+                      .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
+  expect_no_mapping(&cell, SM90, "encoder=warp32", NULL);
+  expect_no_mapping(
+      &cell, SM90, "encoder=warp16",
+      "cuda plan: \"encoder=warp16\" cannot run this model (found layer 1: lstm, H 17, tanh and "
+      "sigmoid, on compute capability 9.0; needed a smaller H)");
+  expect_no_mapping(
+      &cell, SM80, "encoder=cluster128",
+      "cuda plan: \"encoder=cluster128\" cannot run this model (found layer 0: lstm, H 4, tanh and "
+      "sigmoid, on compute capability 8.0; needed H <= 128 and clusters)");
+  cell.activation = CUSEQ_ACTIVATION_SELU;
+  expect_no_mapping(&cell, SM90, "encoder=grid",
+                    "cuda plan: \"encoder=grid\" cannot run this model (found layer 1: lstm, H 17, selu and "
+                    "sigmoid, on compute capability 9.0; needed activation tanh, relu or linear)");
+  expect_no_mapping(&cell, SM90, "encoder=cell", NULL);
   expect_impossible(256, 8, SM75, "whole",
                     "cuda plan: \"whole\" cannot run this model (found layers 1, H 256, S 13, max_time 8 on "
                     "compute capability 7.5, needed a model that one block holds)");

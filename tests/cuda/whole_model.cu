@@ -74,14 +74,14 @@ static void encoder_stages_check(const struct whole_model &model, int A,
                                  const std::vector<float> &annotations, const std::vector<float> &final_h,
                                  const std::string &what) {
   test_device device;
-  const struct lstm_sequence &e = model.encoder;
+  const struct sequence &e = model.encoder;
   size_t positions = (size_t)e.batch * e.time, state = (size_t)e.directions * e.batch * e.units;
   bool merges = e.directions == 2 && model.merge != CUSEQ_MERGE_CONCAT;
   device_array<float> outputs[2] = {device_array<float>(positions * A), device_array<float>(positions * A)};
   device_array<float> sides(2 * positions * e.units), h(model.layers * state), c(model.layers * state);
   for (int l = 0; l < model.layers; l++) {
-    struct lstm_sequence a = e;
-    a.mapping = lstm_mapping_choose(e.units, &device.device);
+    struct sequence a = e;
+    a.mapping = sequence_mapping_choose(e.units, &device.device);
     if (l > 0) {
       a.d_ids = nullptr;
       a.d_x = outputs[(l - 1) % 2].data();
@@ -90,7 +90,7 @@ static void encoder_stages_check(const struct whole_model &model, int A,
       a.d_recurrent = model.above[l - 1].d_recurrent;
       a.d_bias = model.above[l - 1].d_bias;
     }
-    if (a.d_x && !lstm_mapping_takes_x(a.mapping, a.features, a.units))
+    if (a.d_x && !sequence_mapping_takes_x(a.mapping, a.features, a.units))
       return;
     a.d_initial_h += l * state;
     a.d_initial_c += l * state;
@@ -100,10 +100,10 @@ static void encoder_stages_check(const struct whole_model &model, int A,
     a.d_output[0] = merges ? sides.data() : output;
     a.d_output[1] = merges ? sides.data() + positions * e.units : output + e.units;
     a.leading = merges ? e.units : A;
-    struct lstm_merge merge = {model.merge, (int64_t)positions * e.units, a.d_output[0], a.d_output[1],
-                               output};
-    if (!device.launched(launch_lstm_sequence(&a, &device.stream), what) ||
-        (merges && !device.launched(launch_lstm_merge(&merge, &device.stream), what)))
+    struct layer_merge merge = {model.merge, (int64_t)positions * e.units, a.d_output[0], a.d_output[1],
+                                output};
+    if (!device.launched(launch_sequence(&a, &device.stream), what) ||
+        (merges && !device.launched(launch_layer_merge(&merge, &device.stream), what)))
       return;
   }
   check_that(std::memcmp(outputs[(model.layers - 1) % 2].read().data(), annotations.data(),
@@ -262,7 +262,7 @@ static void whole_shape_check(decoder_case c, const struct whole_shape &shape, u
     }
   else
     want = decoder.host_decode(annotations, lengths, {}, last_h, last_c);
-  double bound = c.T <= 64 ? 3e-6 : 1e-5;
+  double bound = decoder_bound(c);
   unsigned wanted = attention_only ? 3 : ALL;
   std::vector<float> first;
   for (int run = 0; run < 2; run++) {

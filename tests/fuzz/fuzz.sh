@@ -16,7 +16,7 @@ build=$1/tests/fuzz
 shift
 
 # Memory: more than any input of this length may make a reader take; time: a hang, not a slow machine.
-options="-max_len=4096 -rss_limit_mb=1024 -malloc_limit_mb=128 -timeout=60"
+options="-max_len=8192 -rss_limit_mb=1024 -malloc_limit_mb=128 -timeout=60"
 
 run() { # NAME FOUND option...
   name=$1 found=$2

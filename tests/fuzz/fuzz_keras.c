@@ -16,7 +16,8 @@ static void require(int condition) {
 
 /* Reads every array, so that a sanitizer sees what was not in the stream. */
 static size_t touch(const struct hdf5_node *node) {
-  static const size_t sizes[] = {[HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
+  static const size_t sizes[] = {
+      [HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2, [HDF5_STREAM_RAW16] = 2};
   size_t sum = 0;
   for (size_t i = 0; node->is_array && i < node->elements * sizes[node->type]; i++)
     sum += node->data[i];
@@ -48,13 +49,15 @@ static void convert(const struct hdf5_node *root, const char *config_text, size_
   cuseq_model *model = NULL;
   char *notes = NULL;
   if (config_text == NULL) {
-    check_model(model_text_convert_legacy(root, NULL, &model, &notes), model);
+    cuseq_status status = model_text_convert_legacy(root, NULL, &model, &notes);
+    check_model(status, model);
   } else {
     json_t *config = NULL;
-    struct keras_version version = {.major = 3};
+    struct keras_version version = {.major = 3, .minor = 15};
     if (model_text_parse(config_text, config_size, "config.json", &config) != CUSEQ_STATUS_OK)
       return;
-    check_model(model_text_convert(config, &version, root, false, NULL, &model, &notes), model);
+    cuseq_status status = model_text_convert(config, &version, root, false, NULL, &model, &notes);
+    check_model(status, model);
     json_decref(config);
   }
   free(notes);

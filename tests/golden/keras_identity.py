@@ -200,6 +200,23 @@ def attention_model(keras, a):
     return lambda step: model([a, step])
 
 
+def first_alphas(keras):
+    """The alphas of the first step are an output, from a model that is called at each step: in the list of outputs
+    Keras 3 counts its calls from 1, elsewhere from 0."""
+    graph = assemble(keras, score=attention_model)
+    given = [*graph.probes["outputs"], graph.probes["alphas"][0]]
+    return Graph(keras.Model(graph.model.inputs, given), graph.probes)
+
+
+def called_before(keras):
+    """Layers that were called before, in another model, as in a notebook whose cells run again."""
+    layers = keras.layers
+    energy, softmax, dot = layers.Dense(4, name="energy"), layers.Softmax(axis=1, name="weights"), layers.Dot(axes=1)
+    parts = dict(dense=lambda _: [energy], weights=lambda _: softmax, dot=lambda _: dot)
+    assemble(keras, **parts)
+    return assemble(keras, **parts)
+
+
 def shared_encoder(keras):
     """Two models with one LSTM in both, and one more in the second."""
     shared = keras.layers.LSTM(H, return_sequences=True, name="shared")
@@ -443,5 +460,20 @@ PLACES = [
         keras=(2,),
         kinds=("keras",),
         only="2.13",
+    ),
+    part(
+        "nested_first_alphas",
+        "alphas of the first of several calls of a model",
+        "same+note output 3 alphas step 1",
+        graph=first_alphas,
+    ),
+    part("called_before", "layers that were called before", graph=called_before),
+    part(
+        "called_before",
+        "layers that were called before, whose calls Keras 3.0 counts too",
+        graph=called_before,
+        kinds=("keras",),
+        keras=(3,),
+        only="3.0",
     ),
 ]

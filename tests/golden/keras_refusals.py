@@ -95,7 +95,8 @@ REFUSALS = [
         "a model of a class called Model that is not Keras'",
         "refuse model class author Model",
         keras=(2, 3),
-        kinds2=("keras",),
+        kinds=("keras", "h5"),
+        kinds2=("keras", "h5"),
         graph=own_model,
     ),
     Case(

@@ -3,7 +3,7 @@ keras/index.tsv.
 
     python make_keras_files.py [NAME...]   under Keras 3 (any backend; made with keras 3.15 on jax) and again
                                            under Keras 2 (made with tensorflow-cpu 2.15): each writes its own;
-                                           under keras 3.2 and tensorflow-cpu 2.13 those of that version
+                                           under keras 3.0, 3.2 and tensorflow-cpu 2.13 those of that version
 
 A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which
 computes what is expected. index.tsv has a line for each file: the file, the .npz or "-", what must
@@ -16,13 +16,11 @@ import logging
 import os
 import pathlib
 import sys
-import zipfile
 
 os.environ["JAX_ENABLE_X64"] = "1"
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import h5py
 import keras
 import numpy as np
 
@@ -32,6 +30,7 @@ from keras_identity import OWN, PLACES
 from keras_models import VOCABULARY
 from keras_outputs import OUTPUTS
 from keras_refusals import REFUSALS
+from shrink import deflate, pack
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 
@@ -107,32 +106,6 @@ def expect(graph, x, lengths):
             result["alphas"][row, ..., length:] = 0
         result["lengths"] = lengths
     return dict(result, input=x)
-
-
-def deflate(path):
-    """Keras stores its zip files uncompressed; deflated they are a fifth. Trained ones stay as they are."""
-    with zipfile.ZipFile(path) as archive:
-        members = [(name, archive.read(name)) for name in archive.namelist()]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, content in members:
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED, 9)
-
-
-def pack(path):
-    """The old layout of groups, which Keras asks for, is half of a small .h5."""
-    with h5py.File(path, "r") as file:
-        attributes = {None: dict(file.attrs)}
-        objects = {None: None}
-        file.visititems(
-            lambda name, item: objects.update({name: item[()] if hasattr(item, "dtype") else None})
-        )
-        file.visititems(lambda name, item: attributes.update({name: dict(item.attrs)}))
-    with h5py.File(path, "w", libver=("v108", "v108")) as file:
-        for name, array in objects.items():
-            item = file if name is None else file.require_group(name) if array is None else None
-            item = file.create_dataset(name, data=array) if item is None else item
-            for key, value in attributes[name].items():
-                item.attrs[key] = value
 
 
 def build(case, floatx):

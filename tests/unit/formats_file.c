@@ -83,6 +83,33 @@ Test(file, is_read_through_a_symbolic_link) {
   free(bytes);
 }
 
+static cuseq_status is_text(const void *bytes, size_t count, size_t size) {
+  cr_expect_geq(size, count);
+  return count >= 4 && memcmp(bytes, "text", 4) == 0 ? CUSEQ_STATUS_OK
+                                                     : error_set(CUSEQ_STATUS_INVALID_FILE, "no text");
+}
+
+Test(file, that_is_checked_is_read_whole_where_its_beginning_is_right) {
+  const char *path = folder_write("text", "text and more than sixteen bytes", 32);
+  void *bytes;
+  size_t size;
+  cr_assert_eq(file_read_checked(path, is_text, &bytes, &size), CUSEQ_STATUS_OK);
+  cr_assert_eq(size, 32);
+  cr_assert_eq(memcmp(bytes, "text and more than sixteen bytes", 32), 0);
+  free(bytes);
+}
+
+Test(file, that_is_checked_is_refused_by_its_beginning_however_long_it_is) {
+  const char *path = folder_write("other", "\x89HDF", 4);
+  void *bytes;
+  size_t size;
+  if (truncate(path, (off_t)1 << 42) != 0)
+    cr_skip_test("the file system has no files of 4 TB");
+  cr_assert_eq(file_read_checked(path, is_text, &bytes, &size), CUSEQ_STATUS_INVALID_FILE);
+  cr_assert_null(bytes);
+  cr_assert(strstr(error_text(), path) && strstr(error_text(), "no text"), "%s", error_text());
+}
+
 Test(file, that_is_missing_is_an_error) {
   assert_read_fails(folder_path("missing"), "cannot be opened (No such file or directory)");
 }

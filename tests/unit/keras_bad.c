@@ -246,6 +246,16 @@ Test(keras_bad, the_json_of_an_archive_may_begin_with_a_byte_order_mark) {
     bytes_free(&members[i]);
 }
 
+Test(keras_bad, archives_of_more_entries_than_a_model_has_are_refused) {
+  struct bytes archive = {0};
+  bytes_add_text(&archive, "PK\3\4");
+  bytes_add_repeated(&archive, "PK\1\2", 16384);
+  expect_error(folder_write("many.keras", archive.data, archive.size), "a damaged zip file");
+  bytes_add_text(&archive, "PK\1\2");
+  expect_error(folder_write("more.keras", archive.data, archive.size), "more than 16384 entries");
+  bytes_free(&archive);
+}
+
 Test(keras_bad, zip_bombs_are_refused) {
   static const char *const all[] = {"metadata.json", "config.json", "model.weights.h5", NULL};
   struct bytes members[3] = {{0}};

@@ -43,6 +43,12 @@ Test(rlimits, that_are_set_are_named_in_the_unit_of_people) {
   set(RLIMIT_FSIZE, 20 << 10, RLIM_INFINITY);
   cr_expect(rlimits_name(RLIMIT_FSIZE, &words));
   cr_expect_str_eq(words.text, "the limit of the size of a file (ulimit -f) is 20 KB");
+  set(RLIMIT_DATA, (100 << 20) - 1024, RLIM_INFINITY);
+  cr_expect(rlimits_name(RLIMIT_DATA, &words));
+  cr_expect_str_eq(words.text, "the limit of private memory (ulimit -d) is 102399 KB");
+  set(RLIMIT_DATA, 100 << 20, RLIM_INFINITY);
+  cr_expect(rlimits_name(RLIMIT_DATA, &words));
+  cr_expect_str_eq(words.text, "the limit of private memory (ulimit -d) is 100 MB");
   set(RLIMIT_CPU, 3000, RLIM_INFINITY);
   cr_expect(rlimits_name(RLIMIT_CPU, &words));
   cr_expect_str_eq(words.text, "the limit of CPU time (ulimit -t) is 3000 s");

@@ -15,13 +15,28 @@ struct cuda_blas;
 struct cuda_later;
 struct cuda_rows;
 struct cuda_graphs;
+struct cuda_steps;
+struct cuda_search;
 
-/* One layer of the encoder on the device, both directions; packed as launch.h says. */
-struct cuda_layer {
+/* Cells of a layer that run together, on the device; packed as launch_recurrence.h says. */
+struct cuda_run {
+  struct cuda_cells cells;
+  enum cuda_encoder encoder;
   float *d_kernel;    /* [inputs,D,H,4] */
   float *d_recurrent; /* [D,H,H,4]      */
   float *d_bias;      /* [D,H,4]        */
-  int32_t inputs;
+  float *d_candidate; /* [D,H,H]; GRU with the reset before the product, else NULL */
+};
+
+/* One layer of the encoder. */
+struct cuda_layer {
+  const struct encoder_layer *layer; /* of the lowered model */
+  int32_t count;
+  struct cuda_run runs[2];
+  int32_t states; /* width of the final states of the layers before it */
+  /* the dense layer behind it, NULL where there is none */
+  float *d_dense_kernel; /* [merged_width,width] */
+  float *d_dense_bias;   /* [width] */
 };
 
 /* Where an array of a call lies. */
@@ -65,6 +80,12 @@ struct cuda_checks {
   int64_t reported; /* of the last one that was waited for */
 };
 
+/* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold what the caller
+ * gives; results are written here where the caller's array is not on the device. */
+struct cuda_decoding {
+  void *arrays[BACKEND_ARRAYS];
+};
+
 struct cuda_session {
   const cuseq_model *model; /* the session's; it outlives this */
   struct backend_limits limits;
@@ -81,10 +102,14 @@ struct cuda_session {
   struct cuda_graphs *graphs; /* NULL where the choice needs none */
   struct cuda_forced forced;
   struct cuda_choice choice; /* for a call of the limits */
-  enum lstm_mapping mapping;
-  void *arena; /* all device memory, one allocation */
-  struct cuda_layer layers[MODEL_MAX_LAYERS];
-  struct cuda_decoder *decoder; /* weights and buffers of attention and decoder */
+  void *arena;               /* all device memory, one allocation */
+  struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
+  float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
+  struct cuda_decoding decoding;
+  struct cuda_decoder
+      *decoder;               /* attention and decoder as one launch each; NULL: the model has none of them */
+  struct cuda_search *search; /* NULL: the model feeds no tokens back */
+  struct cuda_steps *steps;   /* attention, decoder and heads of any structure, step by step */
   struct cuda_rings *rings;
   struct cuda_checks checks;
   /* the call under way */
@@ -93,20 +118,24 @@ struct cuda_session {
   bool waits;                     /* for its results, at its end */
   /* the input, as the call brought it */
   const float *d_given_x; /* the dense input: d_x, or where the caller left it */
-  float *d_x;             /* [B,T,F] */
+  float *d_x;             /* [B,T,F]; [B,T] where the model takes ids alone */
   int32_t *d_ids;         /* [B,T] */
+  float *d_embedded;      /* [B,T,E] rows of the embedding */
   int32_t *d_lengths;     /* [B] */
   int32_t *d_order;       /* [B] */
-  float *d_initial_h;     /* [layers,D,B,H] */
+  float *d_initial_h;     /* a block [B,H] for each direction of each layer, one after the other */
   float *d_initial_c;
   /* between the layers */
   float *d_projected;      /* [B,T,D,H,4] */
-  float *d_annotations[2]; /* [B,T,A]: a layer's input and output, in turns */
-  float *d_directions;     /* [D,B,T,H], merges other than concat */
-  float *d_final_h;        /* [layers,D,B,H] */
-  float *d_final_c;
-  void *d_workspace; /* of the sequence kernel */
-  float *d_products; /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
+  float *d_annotations[2]; /* [B,T,width]: a layer's input and output, in turns */
+  float *d_directions;     /* [2,B,T,H], merges other than concat */
+  float *d_merged;         /* [B,T,merged width] what a dense layer behind a layer reads */
+  float *d_final_h;        /* as d_initial_h */
+  float *d_final_c;        /* 0 where a cell has no c */
+  void *d_workspace;       /* of the sequence kernel */
+  float *d_products;       /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
+  float *d_reset;          /* [D,B,H] r h of a step, GRU with the reset before the product; then r h U_n */
+  float *d_candidate;
   /* what is encoded */
   float *d_encoded;                 /* one of d_annotations */
   const int32_t *d_encoded_lengths; /* d_lengths, or NULL: all rows have T positions */
@@ -114,13 +143,14 @@ struct cuda_session {
 };
 
 /* memory.c: lists device arrays, then takes one allocation for all. */
+enum { CUDA_PLAN_ENTRIES = 2048 };
 struct cuda_plan {
   size_t bytes;
   int32_t count;
   struct {
     void **array;
     size_t offset;
-  } entries[MODEL_MAX_LAYERS * 3 + 64];
+  } entries[CUDA_PLAN_ENTRIES];
 };
 /* Adds an array of `bytes` (0: the pointer stays NULL), 256-byte aligned. */
 void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
@@ -134,8 +164,17 @@ bool cuda_needs_graphs(const struct cuda_session *session);
 /* layers.c: the encoder's arrays and the upload of its weights. */
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
+/* Whether layers run as graphs, and whether a call needs products by cuBLAS beside those of the first layer's dense input,
+ * which come with the first call that has some. */
+bool cuda_layers_need_graphs(const struct cuda_session *session);
+bool cuda_layers_need_blas(const struct cuda_session *session);
+/* Whether kernels alone encode such a call, row by row, so that it may be cut into windows of rows. */
+bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input);
+/* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of `batch` rows: a
+ * block [batch,H]. */
+size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch);
 
-/* encode.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
+/* input.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
  * included. */
 cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input);
 /* Where the dense input of a call will be: where the caller left it on the device, or in d_x - also where a
@@ -144,10 +183,18 @@ void cuda_input_place(struct cuda_session *session, const struct backend_input *
                       const cuseq_decoding *decoding);
 /* Whether the input is token ids. */
 bool cuda_input_is_ids(const struct backend_input *input);
-/* Queues the encoder; the results stay on the device. */
+
+/* encode.c: queues the encoder; the results stay on the device. */
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input);
 /* Queues copies of what is wanted to the caller's arrays. */
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);
+
+/* Rows of a decoding of the limits: R. */
+int32_t cuda_rows_limit(const struct cuda_session *session);
+/* One of the session's arrays of a decoding. */
+static inline float *cuda_decoding_floats(const struct cuda_session *session, enum backend_array array) {
+  return session->decoding.arrays[array];
+}
 
 /* decode.c: attention and decoder. */
 cuseq_status cuda_decoder_open(struct cuda_session *session);
@@ -176,13 +223,15 @@ void cuda_blas_close(struct cuda_session *session);
 cuseq_status cuda_blas_stream(struct cuda_session *session, cudaStream_t stream);
 /* Bytes of d_blas_workspace. */
 size_t cuda_blas_workspace_bytes(const struct launch_device *device);
-/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of B and C n. `count` of
+/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of C n. `count` of
  * them, 0 or 1: one, lie one after the other. */
 struct cuda_product {
   const float *a, *b;
   float *c;
   int32_t m, n, k;
   int64_t lda;
+  int64_t ldb;     /* rows of B lie so far apart; 0: n */
+  bool transposed; /* B lies as [n,k] */
   int32_t count;
   bool adds;
 };
@@ -229,6 +278,9 @@ void cuda_check_integers(struct cuda_session *session, enum backend_array name, 
                          int32_t *target, int64_t count, int32_t low, int32_t high);
 void cuda_check_states(struct cuda_session *session, enum backend_array name, const float *source,
                        float *target, int64_t count);
+/* Tokens [rows,steps], of each row the first d_lengths[row] (NULL: all). */
+void cuda_check_targets(struct cuda_session *session, const int32_t *source, int32_t *target, int32_t rows,
+                        int32_t steps, int32_t high, const int32_t *d_lengths);
 /* The input, `width` elements a position; target NULL: it stays where it is. */
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths);

@@ -77,11 +77,11 @@ static cuseq_status cell_upload(const struct cuda_session *session, float *packe
   const struct lstm_weights *cell = &session->model->weights.decoder;
   const struct cuda_decoder *decoder = session->decoder;
   size_t gates = 4 * (size_t)config->state_units * sizeof(float);
-  lstm_pack_kernel(cell->kernel, cell->inputs, cell->units, 1, 0, packed);
+  cell_pack_kernel(CELL_FORM_LSTM, cell->kernel, cell->inputs, cell->units, 1, 0, packed);
   CUDA_TRY(cudaMemcpy(decoder->d_kernel, packed, (size_t)cell->inputs * gates, cudaMemcpyHostToDevice));
-  lstm_pack_recurrent(cell->recurrent_kernel, cell->units, 0, packed);
+  cell_pack_recurrent(CELL_FORM_LSTM, cell->recurrent_kernel, cell->units, 0, packed);
   CUDA_TRY(cudaMemcpy(decoder->d_recurrent, packed, (size_t)cell->units * gates, cudaMemcpyHostToDevice));
-  lstm_pack_bias(cell->bias, cell->units, 0, packed);
+  cell_pack_bias(CELL_FORM_LSTM, cell->bias, NULL, cell->units, 0, packed);
   CUDA_TRY(cudaMemcpy(decoder->d_bias, packed, gates, cudaMemcpyHostToDevice));
   return CUSEQ_STATUS_OK;
 }

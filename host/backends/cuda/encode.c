@@ -1,227 +1,236 @@
+/* The walk over the encoder's layers. */
 #include "backends/cuda/cuda.h"
 
 #include "backends/cuda/cell_graph.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
-bool cuda_input_is_ids(const struct backend_input *input) {
-  return input->ids ||
-         (input->device && (input->dtype == CUSEQ_DTYPE_I32 || input->dtype == CUSEQ_DTYPE_I64));
-}
-
-void cuda_input_place(struct cuda_session *session, const struct backend_input *input,
-                      const cuseq_decoding *decoding) {
-  const cuseq_config *config = &session->model->config;
-  session->d_given_x = session->d_x;
-  if (!input->device || input->dtype != CUSEQ_DTYPE_F32)
-    return;
-  session->d_given_x = input->device;
-  size_t B = (size_t)input->batch, T = (size_t)input->time, Y = decoding ? (size_t)decoding->steps : 0;
-  size_t A = (size_t)config->annotation_width, S = (size_t)config->state_units, V = (size_t)config->outputs;
-  const cuseq_decoding none = {0}, *results = decoding ? decoding : &none;
-  const struct {
-    const void *array;
-    size_t count;
-  } written[] = {{results->contexts, B * Y * A}, {results->alphas, B * Y * T}, {results->states, B * Y * S},
-                 {results->outputs, B * Y * V},  {results->tokens, B * Y},     {results->output_lengths, B},
-                 {results->final_h, B * S},      {results->final_c, B * S}};
-  uintptr_t x = (uintptr_t)input->device, x_end = x + B * T * (size_t)config->features * sizeof(float);
-  for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
-    uintptr_t y = (uintptr_t)written[i].array;
-    if (y && x < y + written[i].count * sizeof(float) && y < x_end)
-      session->d_given_x = session->d_x;
-  }
-}
-
-/* Lengths and initial states. */
-static cuseq_status small_queue(struct cuda_session *session, const struct backend_input *input) {
-  const cuseq_config *config = &session->model->config;
-  const struct {
-    enum backend_array name;
-    const float *given;
-    float *d_states;
-  } states[] = {{BACKEND_INITIAL_H, input->initial_h, session->d_initial_h},
-                {BACKEND_INITIAL_C, input->initial_c, session->d_initial_c}};
-  size_t count = (size_t)config->layers * (size_t)config_directions(config) * (size_t)input->batch *
-                 (size_t)config->units;
-  if (input->lengths && session->places[BACKEND_LENGTHS] == CUDA_PLACE_DEVICE)
-    cuda_check_integers(session, BACKEND_LENGTHS, input->lengths, session->d_lengths, input->batch, 1,
-                        input->time);
-  else
-    TRY(cuda_copy_in(session, BACKEND_LENGTHS, session->d_lengths, input->lengths,
-                     (size_t)input->batch * sizeof(int32_t)));
-  for (int i = 0; i < 2; i++)
-    if (states[i].given && session->places[states[i].name] == CUDA_PLACE_DEVICE)
-      cuda_check_states(session, states[i].name, states[i].given, states[i].d_states, (int64_t)count);
-    else
-      TRY(cuda_copy_in(session, states[i].name, states[i].d_states, states[i].given, count * sizeof(float)));
-  return CUSEQ_STATUS_OK;
-}
-
-/* Data in host memory. Where only the device knows the lengths it is checked there: ids pass through d_x. */
-static cuseq_status host_data_queue(struct cuda_session *session, const struct backend_input *input,
-                                    const int32_t *d_lengths) {
-  size_t positions = (size_t)input->batch * (size_t)input->time,
-         count = positions * (size_t)session->model->config.features;
-  bool checks = d_lengths && d_lengths != session->d_lengths;
-  int32_t *ids = checks ? (int32_t *)session->d_x : session->d_ids;
-  TRY(cuda_copy_in(session, BACKEND_DATA, ids, input->ids, positions * sizeof(int32_t)));
-  TRY(cuda_copy_in(session, BACKEND_DATA, session->d_x, input->f32, count * sizeof(float)));
-  if (input->f64)
-    TRY(cuda_copy_in_f64(session, session->d_x, input->f64, count));
-  if (checks && input->ids)
-    cuda_check_data(session, ids, CUSEQ_DTYPE_I32, session->d_ids, 1, d_lengths);
-  else if (checks && !session->limits.allow_nonfinite)
-    cuda_check_data(session, session->d_x, CUSEQ_DTYPE_F32, NULL, session->model->config.features, d_lengths);
-  return CUSEQ_STATUS_OK;
-}
-
-/* Data on the device: float32 stays where it is, the rest is converted. */
-static void device_data_queue(struct cuda_session *session, const struct backend_input *input,
-                              const int32_t *d_lengths) {
-  int32_t F = session->model->config.features;
-  if (cuda_input_is_ids(input))
-    cuda_check_data(session, input->device, input->dtype, session->d_ids, 1, d_lengths);
-  else if (session->d_given_x == session->d_x)
-    cuda_check_data(session, input->device, input->dtype, session->d_x, F, d_lengths);
-  else if (!session->limits.allow_nonfinite)
-    cuda_check_data(session, input->device, input->dtype, NULL, F, d_lengths);
-}
-
-cuseq_status cuda_input_queue(struct cuda_session *session, const struct backend_input *input) {
-  session->batch = input->batch;
-  session->time = input->time;
-  CUDA_RANGE("input", input->batch, input->time, session->model->config.units);
-  bool device_lengths = input->lengths && session->places[BACKEND_LENGTHS] == CUDA_PLACE_DEVICE;
-  session->d_encoded_lengths = input->lengths ? session->d_lengths : NULL;
-  TRY(small_queue(session, input));
-  /* a check reads the caller's lengths and clamps them itself, as all arrays are checked in one launch */
-  const int32_t *d_lengths = device_lengths ? input->lengths : session->d_encoded_lengths;
-  if (input->device)
-    device_data_queue(session, input, d_lengths);
-  else
-    TRY(host_data_queue(session, input, d_lengths));
-  return cuda_check_queue(session);
-}
-
 /* Whether mixed batches start their longest chains first. So many rows fill the device all the same. */
 static bool is_ordered(const struct cuda_session *session, const struct backend_input *input) {
-  return input->lengths && input->batch <= LSTM_ORDER_ROWS && session->choice.encoder != CUDA_ENCODER_CELL;
+  if (!input->lengths || input->batch > ROW_ORDER_MOST)
+    return false;
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++)
+    for (int32_t r = 0; r < session->layers[l].count; r++)
+      if (session->layers[l].runs[r].encoder != CUDA_ENCODER_CELL)
+        return true;
+  return false;
 }
 
 static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
-  struct lstm_order order = {input->batch, session->d_lengths, session->d_order};
-  return is_ordered(session, input) ? cuda_launched(session, launch_lstm_order(&order, &session->launch))
+  struct row_order order = {input->batch, session->d_lengths, session->d_order};
+  return is_ordered(session, input) ? cuda_launched(session, launch_row_order(&order, &session->launch))
                                     : CUSEQ_STATUS_OK;
 }
 
-/* Where direction d of a layer writes: into the annotations side by side, or apart to be merged. */
-static void output_place(struct cuda_session *session, float *annotations, struct lstm_sequence *sequence) {
-  const cuseq_config *config = &session->model->config;
-  size_t apart = (size_t)sequence->batch * (size_t)sequence->time * (size_t)config->units;
-  bool merges = sequence->directions == 2 && config->merge != CUSEQ_MERGE_CONCAT;
-  sequence->d_output[0] = merges ? session->d_directions : annotations;
-  sequence->d_output[1] = merges ? session->d_directions + apart : annotations + config->units;
-  sequence->leading = merges ? config->units : config->annotation_width;
-}
+/* What layer `l` reads: rows [B,T,inputs], or ids, for which the first layer's kernels have rows. */
+struct layer_input {
+  const float *rows;
+  const int32_t *ids;
+};
 
-static cuseq_status merge_queue(struct cuda_session *session, const struct lstm_sequence *sequence,
-                                float *annotations) {
-  const cuseq_config *config = &session->model->config;
-  if (sequence->directions == 1 || config->merge == CUSEQ_MERGE_CONCAT)
+/* The first layer's: ids with an embedding that is not in its kernels become rows of it. */
+static cuseq_status first_input(struct cuda_session *session, const struct backend_input *input,
+                                struct layer_input *first) {
+  *first = (struct layer_input){.rows = session->d_given_x};
+  if (!cuda_input_is_ids(input))
     return CUSEQ_STATUS_OK;
-  CUDA_RANGE("merge", sequence->batch, sequence->time, sequence->units);
-  struct lstm_merge merge = {.merge = config->merge,
-                             .count = (int64_t)sequence->batch * sequence->time * config->units,
-                             .d_forward = sequence->d_output[0],
-                             .d_backward = sequence->d_output[1],
-                             .d_output = annotations,
-                             .row = (int64_t)sequence->time * config->units,
-                             .check = cuda_check_results(session, 0)};
-  return cuda_launched(session, launch_lstm_merge(&merge, &session->launch));
+  if (!session->d_embedding) {
+    *first = (struct layer_input){.ids = session->d_ids};
+    return CUSEQ_STATUS_OK;
+  }
+  first->rows = session->d_embedded;
+  const struct embedding_rows rows = {.batch = input->batch,
+                                      .time = input->time,
+                                      .width = session->model->lowered.input.embedding_units,
+                                      .d_lengths = session->d_encoded_lengths,
+                                      .d_ids = session->d_ids,
+                                      .d_embedding = session->d_embedding,
+                                      .d_output = session->d_embedded};
+  CUDA_RANGE("embedding", input->batch, input->time, rows.width);
+  return cuda_launched(session, launch_embedding_rows(&rows, &session->launch));
 }
 
-/* The layer's input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of it. */
-static cuseq_status project_queue(struct cuda_session *session, const struct cuda_layer *layer,
-                                  const float *below, const int32_t *ids, struct lstm_sequence *sequence) {
+static cuseq_status product_queue(struct cuda_session *session, const float *a, const float *b, float *c,
+                                  int32_t width, int32_t inputs) {
+  if (!session->blas)
+    TRY(cuda_blas_open(session));
+  return cuda_blas_multiply(session, a, b, c, session->batch * session->time, width, inputs);
+}
+
+/* ---- cells ---- */
+
+/* The cells' input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of it. */
+static cuseq_status project_queue(struct cuda_session *session, const struct cuda_run *run,
+                                  const struct layer_input *below, struct sequence *sequence) {
   int32_t H = sequence->units, D = sequence->directions;
-  sequence->d_kernel = layer->d_kernel;
-  sequence->features = layer->inputs;
-  if (ids) {
-    sequence->d_ids = ids;
-  } else if (lstm_mapping_takes_x(sequence->mapping, layer->inputs, H)) {
-    sequence->d_x = below;
+  sequence->d_kernel = run->d_kernel;
+  sequence->features = run->cells.inputs;
+  if (below->ids) {
+    sequence->d_ids = below->ids;
+  } else if (run->encoder != CUDA_ENCODER_CELL &&
+             sequence_mapping_takes_x(sequence->mapping, run->cells.inputs, H)) {
+    sequence->d_x = below->rows;
   } else {
     CUDA_RANGE("projection", sequence->batch, sequence->time, H);
-    if (!session->blas)
-      TRY(cuda_blas_open(session));
-    TRY(cuda_blas_multiply(session, below, layer->d_kernel, session->d_projected,
-                           sequence->batch * sequence->time, D * H * 4, layer->inputs));
+    TRY(product_queue(session, below->rows, run->d_kernel, session->d_projected, D * H * 4,
+                      run->cells.inputs));
     sequence->d_projected = session->d_projected;
   }
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status sequence_queue(struct cuda_session *session, const struct lstm_sequence *sequence) {
-  CUDA_RANGE("sequence", sequence->batch, sequence->time, sequence->units);
-  if (session->choice.encoder == CUDA_ENCODER_CELL)
-    return cuda_cells_queue(session, sequence);
-  return cuda_launched(session, launch_lstm_sequence(sequence, &session->launch));
+/* Where the cells write: into the annotations side by side, or apart to be merged. */
+static void output_place(const struct cuda_session *session, const struct encoder_layer *layer,
+                         const struct cuda_run *run, float *merged, struct sequence *sequence) {
+  bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
+  size_t apart = (size_t)sequence->batch * (size_t)sequence->time * (size_t)layer->merged_width;
+  float *places[] = {merges ? session->d_directions : merged,
+                     merges ? session->d_directions + apart
+                            : merged + (encoder_layer_has(layer, 0) ? layer->cells[0].units : 0)};
+  sequence->d_output[0] = places[run->cells.first];
+  sequence->d_output[1] = places[1];
+  sequence->leading = layer->merged_width;
 }
 
+static cuseq_status run_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
+                              const struct cuda_run *run, const struct layer_input *below, float *merged) {
+  const struct encoder_layer *layer = session->layers[l].layer;
+  size_t states = cuda_states_offset(session, l, run->cells.first, input->batch);
+  bool has_c = run->cells.form == CELL_FORM_LSTM;
+  struct sequence sequence = {.form = run->cells.form,
+                              .mapping = (enum sequence_mapping)run->encoder,
+                              .batch = input->batch,
+                              .time = input->time,
+                              .units = run->cells.units,
+                              .directions = run->cells.directions,
+                              .is_backward = run->cells.directions == 1 && run->cells.first == 1,
+                              .activation = run->cells.activation,
+                              .recurrent_activation = run->cells.recurrent_activation,
+                              .d_lengths = session->d_encoded_lengths,
+                              .d_order = is_ordered(session, input) ? session->d_order : NULL,
+                              .d_recurrent = run->d_recurrent,
+                              .d_bias = run->d_bias,
+                              .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
+                              .d_initial_c = input->initial_c && has_c ? session->d_initial_c + states : NULL,
+                              .d_final_h = session->d_final_h + states,
+                              .d_final_c = has_c ? session->d_final_c + states : NULL,
+                              .d_workspace = session->d_workspace,
+                              .check = cuda_check_results(session, 0)};
+  TRY(project_queue(session, run, below, &sequence));
+  output_place(session, layer, run, merged, &sequence);
+  CUDA_RANGE("sequence", sequence.batch, sequence.time, sequence.units);
+  if (run->encoder == CUDA_ENCODER_CELL)
+    return cuda_cells_queue(session, run, &sequence);
+  return cuda_launched(session, launch_sequence(&sequence, &session->launch));
+}
+
+/* ---- what follows the cells ---- */
+
+static cuseq_status merge_queue(struct cuda_session *session, const struct encoder_layer *layer,
+                                float *merged, bool is_last) {
+  if (layer->direction != LAYER_BIDIRECTIONAL || layer->merge == CUSEQ_MERGE_CONCAT)
+    return CUSEQ_STATUS_OK;
+  int64_t row = (int64_t)session->time * layer->merged_width, count = session->batch * row;
+  CUDA_RANGE("merge", session->batch, session->time, layer->merged_width);
+  struct layer_merge merge = {.merge = layer->merge,
+                              .count = count,
+                              .d_forward = session->d_directions,
+                              .d_backward = session->d_directions + count,
+                              .d_output = merged,
+                              .row = row};
+  if (is_last)
+    merge.check = cuda_check_results(session, 0);
+  return cuda_launched(session, launch_layer_merge(&merge, &session->launch));
+}
+
+static cuseq_status residual_queue(struct cuda_session *session, const struct encoder_layer *layer,
+                                   const struct layer_input *below, float *merged, bool is_last) {
+  struct layer_finish finish = {.batch = session->batch,
+                                .time = session->time,
+                                .width = layer->merged_width,
+                                .d_lengths = session->d_encoded_lengths,
+                                .d_values = merged,
+                                .d_residual = below->rows,
+                                .d_residual_ids = below->ids,
+                                .activation = CUSEQ_ACTIVATION_LINEAR};
+  if (!layer->residual)
+    return CUSEQ_STATUS_OK;
+  if (is_last)
+    finish.check = cuda_check_results(session, 0);
+  CUDA_RANGE("residual", session->batch, session->time, layer->merged_width);
+  return cuda_launched(session, launch_layer_finish(&finish, &session->launch));
+}
+
+static cuseq_status dense_queue(struct cuda_session *session, const struct cuda_layer *layer,
+                                const float *merged, float *output) {
+  const struct dense *dense = &layer->layer->dense;
+  if (!dense->kernel)
+    return CUSEQ_STATUS_OK;
+  const struct layer_finish finish = {.batch = session->batch,
+                                      .time = session->time,
+                                      .width = dense->units,
+                                      .d_lengths = session->d_encoded_lengths,
+                                      .d_values = output,
+                                      .activation = dense->activation,
+                                      .d_bias = layer->d_dense_bias,
+                                      .check = cuda_check_results(session, 0)};
+  CUDA_RANGE("dense", session->batch, session->time, dense->units);
+  TRY(product_queue(session, merged, layer->d_dense_kernel, output, dense->units, dense->inputs));
+  return cuda_launched(session, launch_layer_finish(&finish, &session->launch));
+}
+
+/* One layer. Only what it gives is checked, by the launch that makes it: what is between may leave float32's range and come
+ * back. */
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
-                                const float *below) {
-  const cuseq_config *config = &session->model->config;
-  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, config->units);
+                                const struct layer_input *below) {
   const struct cuda_layer *layer = &session->layers[l];
-  int32_t D = config_directions(config);
-  size_t states = (size_t)l * (size_t)D * (size_t)input->batch * (size_t)config->units;
-  float *annotations = session->d_annotations[l % 2];
-  struct lstm_sequence sequence = {.mapping = session->mapping,
-                                   .batch = input->batch,
-                                   .time = input->time,
-                                   .units = config->units,
-                                   .directions = D,
-                                   .activation = config->activation,
-                                   .recurrent_activation = config->recurrent_activation,
-                                   .d_lengths = session->d_encoded_lengths,
-                                   .d_order = is_ordered(session, input) ? session->d_order : NULL,
-                                   .d_recurrent = layer->d_recurrent,
-                                   .d_bias = layer->d_bias,
-                                   .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
-                                   .d_initial_c = input->initial_c ? session->d_initial_c + states : NULL,
-                                   .d_final_h = session->d_final_h + states,
-                                   .d_final_c = session->d_final_c + states,
-                                   .d_workspace = session->d_workspace,
-                                   .check = cuda_check_results(session, 0)};
-  TRY(project_queue(session, layer, below, l == 0 && cuda_input_is_ids(input) ? session->d_ids : NULL,
-                    &sequence));
-  output_place(session, annotations, &sequence);
-  TRY(sequence_queue(session, &sequence));
-  session->d_encoded = annotations;
-  return merge_queue(session, &sequence, annotations);
+  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->layer->width);
+  bool has_dense = layer->layer->dense.kernel != NULL;
+  float *output = session->d_annotations[l % 2], *merged = has_dense ? session->d_merged : output;
+  for (int32_t r = 0; r < layer->count; r++)
+    TRY(run_queue(session, input, l, &layer->runs[r], below, merged));
+  TRY(merge_queue(session, layer->layer, merged, !layer->layer->residual && !has_dense));
+  TRY(residual_queue(session, layer->layer, below, merged, !has_dense));
+  TRY(dense_queue(session, layer, merged, output));
+  session->d_encoded = output;
+  return CUSEQ_STATUS_OK;
 }
 
 cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backend_input *input) {
+  struct layer_input below;
   TRY(cuda_input_queue(session, input));
   TRY(order_queue(session, input));
-  for (int32_t l = 0; l < session->model->config.layers; l++)
-    TRY(layer_queue(session, input, l, l == 0 ? session->d_given_x : session->d_encoded));
+  TRY(first_input(session, input, &below));
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    TRY(layer_queue(session, input, l, &below));
+    below = (struct layer_input){.rows = session->d_encoded};
+  }
   return CUSEQ_STATUS_OK;
+}
+
+/* ---- results ---- */
+
+/* The final states of the last layer's direction, where it has it. */
+static cuseq_status state_fetch(struct cuda_session *session, int direction, enum backend_array name_h,
+                                float *h, enum backend_array name_c, float *c) {
+  int32_t last = session->model->lowered.encoder.count - 1;
+  const struct encoder_layer *layer = session->layers[last].layer;
+  if (!encoder_layer_has(layer, direction))
+    return CUSEQ_STATUS_OK;
+  size_t offset = cuda_states_offset(session, last, direction, session->batch);
+  size_t bytes = (size_t)session->batch * (size_t)layer->cells[direction].units * sizeof(float);
+  TRY(cuda_copy_out(session, name_h, h, session->d_final_h + offset, bytes));
+  return cuda_copy_out(session, name_c, c, session->d_final_c + offset, bytes);
 }
 
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding) {
   const cuseq_config *config = &session->model->config;
   CUDA_RANGE("copy out", session->batch, session->time, config->units);
-  size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
-  size_t state = B * H * sizeof(float), all = (size_t)config->layers * D, last = (all - D) * B * H;
+  size_t B = (size_t)session->batch, all = B * (size_t)config->encoder_state_width * sizeof(float);
   size_t annotations = B * (size_t)session->time * (size_t)config->annotation_width * sizeof(float);
-  const float *h = session->d_final_h + last, *c = session->d_final_c + last;
   TRY(cuda_copy_out(session, BACKEND_ANNOTATIONS, encoding->annotations, session->d_encoded, annotations));
-  TRY(cuda_copy_out(session, BACKEND_H_FW, encoding->h_fw, h, state));
-  TRY(cuda_copy_out(session, BACKEND_C_FW, encoding->c_fw, c, state));
-  TRY(cuda_copy_out(session, BACKEND_H_BW, encoding->h_bw, h + B * H, state));
-  TRY(cuda_copy_out(session, BACKEND_C_BW, encoding->c_bw, c + B * H, state));
-  TRY(cuda_copy_out(session, BACKEND_FINAL_H, encoding->final_h, session->d_final_h, all * state));
-  return cuda_copy_out(session, BACKEND_FINAL_C, encoding->final_c, session->d_final_c, all * state);
+  TRY(state_fetch(session, 0, BACKEND_H_FW, encoding->h_fw, BACKEND_C_FW, encoding->c_fw));
+  TRY(state_fetch(session, 1, BACKEND_H_BW, encoding->h_bw, BACKEND_C_BW, encoding->c_bw));
+  TRY(cuda_copy_out(session, BACKEND_FINAL_H, encoding->final_h, session->d_final_h, all));
+  return cuda_copy_out(session, BACKEND_FINAL_C, encoding->final_c, session->d_final_c, all);
 }

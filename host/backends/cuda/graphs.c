@@ -18,8 +18,8 @@ struct cuda_graphs {
 };
 
 cuseq_status cuda_graphs_open(struct cuda_session *session) {
-  int32_t shapes = 2 * (session->model->config.layers + 1),
-          capacity = shapes > GRAPHS_KEPT ? shapes : GRAPHS_KEPT;
+  int32_t shapes = 2 * (2 * session->model->config.layers + 1), /* a layer has one or two */
+      capacity = shapes > GRAPHS_KEPT ? shapes : GRAPHS_KEPT;
   session->graphs = calloc(1, sizeof *session->graphs + (size_t)capacity * sizeof *session->graphs->kept);
   if (!session->graphs)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");

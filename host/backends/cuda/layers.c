@@ -1,78 +1,260 @@
+/* The encoder's layers on the device: what runs together and how, arrays, weights. */
 #include "backends/cuda/cuda.h"
 
 #include "error.h"
 
 #include <stdlib.h>
 
-void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
-  const cuseq_config *config = &session->model->config;
-  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time, F = (size_t)config->features;
-  size_t D = (size_t)config_directions(config), H = (size_t)config->units,
-         A = (size_t)config->annotation_width;
-  size_t states = (size_t)config->layers * D * B * H * sizeof(float);
-  /* with cells the mapping is not looked at, but that it takes no x */
-  session->mapping = session->choice.encoder == CUDA_ENCODER_CELL
-                         ? LSTM_MAPPING_GRID
-                         : (enum lstm_mapping)session->choice.encoder;
-  for (int32_t l = 0; l < config->layers; l++) {
-    struct cuda_layer *layer = &session->layers[l];
-    layer->inputs = l == 0 ? config->features : config->annotation_width;
-    cuda_plan_add(plan, &layer->d_kernel, (size_t)layer->inputs * D * H * 4 * sizeof(float));
-    cuda_plan_add(plan, &layer->d_recurrent, D * H * H * 4 * sizeof(float));
-    cuda_plan_add(plan, &layer->d_bias, D * H * 4 * sizeof(float));
-  }
-  bool merges = D == 2 && config->merge != CUSEQ_MERGE_CONCAT;
-  cuda_plan_add(plan, &session->checks.d_record, sizeof *session->checks.d_record);
-  cuda_plan_add(plan, &session->d_x, B * T * F * sizeof(float));
-  cuda_plan_add(plan, &session->d_ids, B * T * sizeof(int32_t));
-  cuda_plan_add(plan, &session->d_lengths, B * sizeof(int32_t));
-  cuda_plan_add(plan, &session->d_order, B * sizeof(int32_t));
-  cuda_plan_add(plan, &session->d_initial_h, states);
-  cuda_plan_add(plan, &session->d_initial_c, states);
-  cuda_plan_add(plan, &session->d_projected, B * T * D * H * 4 * sizeof(float));
-  cuda_plan_add(plan, &session->d_annotations[0], B * T * A * sizeof(float));
-  cuda_plan_add(plan, &session->d_annotations[1], config->layers > 1 ? B * T * A * sizeof(float) : 0);
-  cuda_plan_add(plan, &session->d_directions, merges ? D * B * T * H * sizeof(float) : 0);
-  cuda_plan_add(plan, &session->d_final_h, states);
-  cuda_plan_add(plan, &session->d_final_c, states);
-  if (session->choice.encoder == CUDA_ENCODER_CELL)
-    cuda_plan_add(plan, &session->d_products, D * B * H * 4 * sizeof(float));
-  else
-    cuda_plan_add(plan, &session->d_workspace,
-                  lstm_workspace_bytes(session->mapping, session->limits.batch, config->units, (int32_t)D,
-                                       &session->device));
+static bool is_merged(const struct encoder_layer *layer) {
+  return layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
 }
 
-/* One layer's weights, packed on the host and copied; synchronous, since the packed copy goes at the end. */
-static cuseq_status layer_upload(struct cuda_session *session, int32_t l, float *packed) {
+/* With cells the mapping is not looked at, but that it takes no x. */
+static enum sequence_mapping mapping_of(const struct cuda_run *run) {
+  return run->encoder == CUDA_ENCODER_CELL ? SEQUENCE_MAPPING_GRID : (enum sequence_mapping)run->encoder;
+}
+
+static bool takes_x(const struct cuda_run *run) {
+  return sequence_mapping_takes_x(mapping_of(run), run->cells.inputs, run->cells.units);
+}
+
+/* Whether ids pick rows of the first layer's kernels: there is no embedding, or it is folded into them. */
+static bool gathers_ids(const struct cuda_session *session) {
+  const struct input_structure *in = &session->model->lowered.input;
+  return in->embedding_units == 0 || in->embedding_folded;
+}
+
+/* ---- the walk ---- */
+
+/* Chooses for every layer what runs together, and how. */
+static void layers_choose(struct cuda_session *session) {
+  const struct encoder_structure *encoder = &session->model->lowered.encoder;
+  int32_t states = 0;
+  for (int32_t l = 0; l < encoder->count; l++) {
+    struct cuda_layer *layer = &session->layers[l];
+    struct cuda_cells cells[2];
+    layer->layer = &encoder->layers[l];
+    layer->count = cuda_cells_of(layer->layer, cells);
+    layer->states = states;
+    for (int32_t r = 0; r < layer->count; r++) {
+      layer->runs[r].cells = cells[r];
+      layer->runs[r].encoder = cuda_encoder_choose(&cells[r], &session->device, &session->forced, NULL);
+    }
+    states += structure_final_width(layer->layer, INITIAL_CONCAT);
+  }
+}
+
+bool cuda_layers_need_graphs(const struct cuda_session *session) {
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++)
+    for (int32_t r = 0; r < session->layers[l].count; r++)
+      if (session->layers[l].runs[r].encoder == CUDA_ENCODER_CELL)
+        return true;
+  return false;
+}
+
+bool cuda_layers_need_blas(const struct cuda_session *session) {
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    const struct cuda_layer *layer = &session->layers[l];
+    if (layer->layer->dense.kernel)
+      return true;
+    for (int32_t r = 0; r < layer->count; r++)
+      if (layer->runs[r].encoder == CUDA_ENCODER_CELL ||
+          ((l > 0 || !gathers_ids(session)) && !takes_x(&layer->runs[r])))
+        return true;
+  }
+  return false;
+}
+
+bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input) {
+  if (session->model->version != 1)
+    return false;
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    const struct cuda_run *run = &session->layers[l].runs[0];
+    if (run->encoder >= CUDA_ENCODER_GRID || ((l > 0 || !input->ids) && !takes_x(run)))
+      return false;
+  }
+  return true;
+}
+
+size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch) {
+  const struct cuda_layer *own = &session->layers[layer];
+  int32_t before = direction == 1 && encoder_layer_has(own->layer, 0) ? own->layer->cells[0].units : 0;
+  return (size_t)(own->states + before) * (size_t)batch;
+}
+
+/* ---- memory ---- */
+
+/* The largest that layers need of the arrays that they share, in floats for a position or a row. */
+struct widest {
+  size_t projected, annotations[2], directions, merged; /* of a position */
+  size_t products, reset;                               /* of a row */
+  size_t workspace;                                     /* bytes */
+};
+
+static void most(size_t *widest, size_t width) {
+  *widest = width > *widest ? width : *widest;
+}
+
+static void run_measure(const struct cuda_session *session, const struct cuda_run *run,
+                        struct widest *widest) {
+  size_t states = (size_t)run->cells.directions * (size_t)run->cells.units;
+  most(&widest->projected, 4 * states);
+  if (run->encoder != CUDA_ENCODER_CELL) {
+    most(&widest->workspace,
+         sequence_workspace_bytes(mapping_of(run), session->limits.batch, run->cells.units,
+                                  run->cells.directions, &session->device));
+    return;
+  }
+  most(&widest->products, 4 * states);
+  if (run->cells.form == CELL_FORM_GRU_RESET_BEFORE)
+    most(&widest->reset, states);
+}
+
+static struct widest layers_measure(const struct cuda_session *session) {
+  struct widest widest = {0};
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    const struct cuda_layer *layer = &session->layers[l];
+    for (int32_t r = 0; r < layer->count; r++)
+      run_measure(session, &layer->runs[r], &widest);
+    most(&widest.annotations[l % 2], (size_t)layer->layer->width);
+    if (is_merged(layer->layer))
+      most(&widest.directions, 2 * (size_t)layer->layer->merged_width);
+    if (layer->layer->dense.kernel)
+      most(&widest.merged, (size_t)layer->layer->merged_width);
+  }
+  return widest;
+}
+
+static void weights_plan(struct cuda_session *session, struct cuda_plan *plan) {
+  const struct input_structure *in = &session->model->lowered.input;
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    struct cuda_layer *layer = &session->layers[l];
+    const struct dense *dense = &layer->layer->dense;
+    size_t units = dense->kernel ? (size_t)dense->units : 0;
+    for (int32_t r = 0; r < layer->count; r++) {
+      struct cuda_run *run = &layer->runs[r];
+      size_t D = (size_t)run->cells.directions, H = (size_t)run->cells.units;
+      bool before = run->cells.form == CELL_FORM_GRU_RESET_BEFORE;
+      cuda_plan_add(plan, &run->d_kernel, (size_t)run->cells.inputs * D * H * 4 * sizeof(float));
+      cuda_plan_add(plan, &run->d_recurrent, D * H * H * 4 * sizeof(float));
+      cuda_plan_add(plan, &run->d_bias, D * H * 4 * sizeof(float));
+      cuda_plan_add(plan, &run->d_candidate, before ? D * H * H * sizeof(float) : 0);
+    }
+    cuda_plan_add(plan, &layer->d_dense_kernel, (size_t)dense->inputs * units * sizeof(float));
+    cuda_plan_add(plan, &layer->d_dense_bias, dense->bias ? units * sizeof(float) : 0);
+  }
+  size_t embedding = gathers_ids(session) ? 0 : (size_t)in->features * (size_t)in->embedding_units;
+  cuda_plan_add(plan, &session->d_embedding, embedding * sizeof(float));
+}
+
+void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   const cuseq_config *config = &session->model->config;
-  const struct cuda_layer *layer = &session->layers[l];
-  int32_t D = config_directions(config), H = config->units;
-  size_t gates = (size_t)D * (size_t)H * 4 * sizeof(float);
-  for (int32_t d = 0; d < D; d++)
-    lstm_pack_kernel(session->model->weights.encoder[l][d].kernel, layer->inputs, H, D, d, packed);
-  CUDA_TRY(cudaMemcpy(layer->d_kernel, packed, (size_t)layer->inputs * gates, cudaMemcpyHostToDevice));
-  for (int32_t d = 0; d < D; d++)
-    lstm_pack_recurrent(session->model->weights.encoder[l][d].recurrent_kernel, H, d, packed);
-  CUDA_TRY(cudaMemcpy(layer->d_recurrent, packed, (size_t)H * gates, cudaMemcpyHostToDevice));
-  for (int32_t d = 0; d < D; d++)
-    lstm_pack_bias(session->model->weights.encoder[l][d].bias, H, d, packed);
-  CUDA_TRY(cudaMemcpy(layer->d_bias, packed, gates, cudaMemcpyHostToDevice));
+  const struct input_structure *in = &session->model->lowered.input;
+  size_t B = (size_t)session->limits.batch, row = B * sizeof(float),
+         position = row * (size_t)session->limits.time;
+  size_t states = row * (size_t)config->encoder_state_width;
+  layers_choose(session);
+  struct widest widest = layers_measure(session);
+  weights_plan(session, plan);
+  cuda_plan_add(plan, &session->checks.d_record, sizeof *session->checks.d_record);
+  cuda_plan_add(plan, &session->d_x, position * (config->ids_only ? 1 : (size_t)config->features));
+  cuda_plan_add(plan, &session->d_ids, position);
+  cuda_plan_add(plan, &session->d_embedded,
+                gathers_ids(session) ? 0 : position * (size_t)in->embedding_units);
+  cuda_plan_add(plan, &session->d_lengths, row);
+  cuda_plan_add(plan, &session->d_order, row);
+  cuda_plan_add(plan, &session->d_initial_h, states);
+  cuda_plan_add(plan, &session->d_initial_c, states);
+  cuda_plan_add(plan, &session->d_projected, position * widest.projected);
+  cuda_plan_add(plan, &session->d_annotations[0], position * widest.annotations[0]);
+  cuda_plan_add(plan, &session->d_annotations[1], position * widest.annotations[1]);
+  cuda_plan_add(plan, &session->d_directions, position * widest.directions);
+  cuda_plan_add(plan, &session->d_merged, position * widest.merged);
+  cuda_plan_add(plan, &session->d_final_h, states);
+  cuda_plan_add(plan, &session->d_final_c, states);
+  cuda_plan_add(plan, &session->d_products, row * widest.products);
+  cuda_plan_add(plan, &session->d_reset, row * widest.reset);
+  cuda_plan_add(plan, &session->d_candidate, row * widest.reset);
+  cuda_plan_add(plan, &session->d_workspace, widest.workspace);
+}
+
+/* ---- weights ---- */
+
+static size_t larger(size_t a, size_t b) {
+  return a > b ? a : b;
+}
+
+/* Floats that the largest packed array has. */
+static size_t largest_packed(const struct cuda_session *session) {
+  size_t largest = 1;
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    const struct cuda_layer *layer = &session->layers[l];
+    const struct dense *dense = &layer->layer->dense;
+    for (int32_t r = 0; r < layer->count; r++) {
+      const struct cuda_cells *cells = &layer->runs[r].cells;
+      size_t rows = larger((size_t)cells->inputs, (size_t)cells->units);
+      largest = larger(largest, rows * (size_t)cells->directions * (size_t)cells->units * 4);
+    }
+    if (dense->kernel)
+      largest = larger(largest, (size_t)dense->inputs * (size_t)dense->units);
+  }
+  return largest;
+}
+
+static cuseq_status copy_up(float *device, const float *host, size_t count) {
+  CUDA_TRY(cudaMemcpy(device, host, count * sizeof(float), cudaMemcpyHostToDevice));
   return CUSEQ_STATUS_OK;
 }
 
+/* The weights of cells that run together, packed on the host and copied; synchronous, since the packed copy goes at the
+ * end. */
+static cuseq_status run_upload(const struct encoder_layer *layer, const struct cuda_run *run, float *packed) {
+  const struct cell *cells = &layer->cells[run->cells.first];
+  enum cell_form form = run->cells.form;
+  int32_t D = run->cells.directions, H = run->cells.units;
+  size_t gates = (size_t)D * (size_t)H * 4;
+  for (int32_t d = 0; d < D; d++)
+    cell_pack_kernel(form, cells[d].kernel, run->cells.inputs, H, D, d, packed);
+  TRY(copy_up(run->d_kernel, packed, (size_t)run->cells.inputs * gates));
+  for (int32_t d = 0; d < D; d++)
+    cell_pack_recurrent(form, cells[d].recurrent_kernel, H, d, packed);
+  TRY(copy_up(run->d_recurrent, packed, (size_t)H * gates));
+  for (int32_t d = 0; d < D; d++)
+    cell_pack_bias(form, cells[d].bias, cells[d].candidate_bias, H, d, packed);
+  TRY(copy_up(run->d_bias, packed, gates));
+  if (!run->d_candidate)
+    return CUSEQ_STATUS_OK;
+  for (int32_t d = 0; d < D; d++)
+    cell_pack_candidate(cells[d].recurrent_kernel, H, d, packed);
+  return copy_up(run->d_candidate, packed, (size_t)D * (size_t)H * (size_t)H);
+}
+
+static cuseq_status dense_upload(const struct cuda_layer *layer, float *packed) {
+  const struct dense *dense = &layer->layer->dense;
+  if (!dense->kernel)
+    return CUSEQ_STATUS_OK;
+  for (int32_t k = 0; k < dense->inputs; k++)
+    for (int32_t j = 0; j < dense->units; j++)
+      packed[(size_t)k * (size_t)dense->units + (size_t)j] = dense_weight(dense, k, j);
+  TRY(copy_up(layer->d_dense_kernel, packed, (size_t)dense->inputs * (size_t)dense->units));
+  return dense->bias ? copy_up(layer->d_dense_bias, dense->bias, (size_t)dense->units) : CUSEQ_STATUS_OK;
+}
+
 cuseq_status cuda_layers_upload(struct cuda_session *session) {
-  const cuseq_config *config = &session->model->config;
-  size_t widest = (size_t)config->units;
-  for (int32_t l = 0; l < config->layers; l++)
-    widest = (size_t)session->layers[l].inputs > widest ? (size_t)session->layers[l].inputs : widest;
-  float *packed =
-      malloc(widest * (size_t)config_directions(config) * (size_t)config->units * 4 * sizeof *packed);
+  const struct input_structure *in = &session->model->lowered.input;
+  if (session->d_embedding)
+    TRY(copy_up(session->d_embedding, in->embedding, (size_t)in->features * (size_t)in->embedding_units));
+  float *packed = malloc(largest_packed(session) * sizeof *packed);
   if (!packed)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   cuseq_status status = CUSEQ_STATUS_OK;
-  for (int32_t l = 0; l < config->layers && status == CUSEQ_STATUS_OK; l++)
-    status = layer_upload(session, l, packed);
+  for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
+    const struct cuda_layer *layer = &session->layers[l];
+    for (int32_t r = 0; r < layer->count && status == CUSEQ_STATUS_OK; r++)
+      status = run_upload(layer->layer, &layer->runs[r], packed);
+    if (status == CUSEQ_STATUS_OK)
+      status = dense_upload(layer, packed);
+  }
   free(packed);
   return status;
 }

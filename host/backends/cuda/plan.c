@@ -5,20 +5,12 @@
 
 #include <string.h>
 
-/* The sequence kernel across SMs is taken up to here, and where at least half of U stays in shared memory: what does not is
- * read again for every eight rows of a step, and beyond half of it a product over all rows is less work. */
-enum { GRID_MOST_UNITS = 1024 };
 /* What one kernel decodes: beyond, a row's block reads weights, keys or annotations from memory at every step, and products
  * over all rows and attention by blocks are less work. */
 enum { LOOP_MOST_STATE = 128, LOOP_MOST_ANNOTATION = 256, LOOP_MOST_TIME = 512 };
 
-static const char *const encoder_names[] = {"warp16", "warp32", "block64", "cluster128", "grid", "cell"};
 static const char *const decoder_names[] = {"loop", "steps"};
-enum {
-  ENCODER_NAMES = sizeof encoder_names / sizeof *encoder_names,
-  DECODER_NAMES = sizeof decoder_names / sizeof *decoder_names
-};
-_Static_assert(ENCODER_NAMES == CUDA_ENCODER_CELL + 1, "every encoder has a name");
+enum { ENCODER_NAMES = CUDA_ENCODER_CELL + 1, DECODER_NAMES = sizeof decoder_names / sizeof *decoder_names };
 
 /* ---- the choice ---- */
 
@@ -66,15 +58,6 @@ static bool whole_fits(const cuseq_config *config, const struct cuda_shape *shap
   return whole_model_possible(&model, device);
 }
 
-static enum cuda_encoder encoder_choose(const cuseq_config *config, const struct launch_device *device) {
-  int32_t H = config->units;
-  enum lstm_mapping mapping = lstm_mapping_choose(H, device);
-  if (mapping != LSTM_MAPPING_GRID)
-    return (enum cuda_encoder)mapping;
-  bool holds = H <= GRID_MOST_UNITS && 2 * lstm_grid_resident(H, config_directions(config), device) >= H;
-  return holds ? CUDA_ENCODER_GRID : CUDA_ENCODER_CELL;
-}
-
 static enum cuda_decoder_kind decoder_choose(const cuseq_config *config, const struct cuda_shape *shape) {
   bool small = config->state_units <= LOOP_MOST_STATE && config->annotation_width <= LOOP_MOST_ANNOTATION &&
                shape->time <= LOOP_MOST_TIME;
@@ -85,8 +68,6 @@ struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_sha
                                const struct launch_device *device, const struct cuda_forced *forced) {
   return (struct cuda_choice){
       .whole = forced->whole != 0 && whole_fits(config, shape, device),
-      .encoder =
-          forced->encoder != CUDA_FREE ? (enum cuda_encoder)forced->encoder : encoder_choose(config, device),
       .decoder = forced->decoder != CUDA_FREE ? (enum cuda_decoder_kind)forced->decoder
                                               : decoder_choose(config, shape),
   };
@@ -105,14 +86,6 @@ cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,
         "capability %d.%d, needed a model that one block holds)",
         (int)config->layers, (int)config->units, (int)config->state_units, (int)max_time, (int)(sm / 10),
         (int)(sm % 10));
-  if (forced->encoder != CUDA_FREE && forced->encoder != CUDA_ENCODER_CELL &&
-      !lstm_mapping_possible((enum lstm_mapping)forced->encoder, config->units, device))
-    return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                     "cuda plan: \"encoder=%s\" cannot run this model (found H %d on compute capability "
-                     "%d.%d%s)",
-                     encoder_names[forced->encoder], (int)config->units, (int)(sm / 10), (int)(sm % 10),
-                     forced->encoder == CUDA_ENCODER_CLUSTER128 ? ", needed H <= 128 and clusters"
-                                                                : ", needed a smaller H");
   return CUSEQ_STATUS_OK;
 }
 
@@ -144,7 +117,7 @@ static cuseq_status word_parse(const char *word, size_t length, struct cuda_forc
   int *place, value;
   if (encoder) {
     place = &forced->encoder;
-    value = name_find(encoder_names, ENCODER_NAMES, encoder, (size_t)(end - encoder));
+    value = name_find(cuda_encoder_names, ENCODER_NAMES, encoder, (size_t)(end - encoder));
   } else if (decoder) {
     place = &forced->decoder;
     value = name_find(decoder_names, DECODER_NAMES, decoder, (size_t)(end - decoder));

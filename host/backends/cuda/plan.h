@@ -10,18 +10,22 @@
 #define CUSEQ_CUDA_PLAN_H
 
 #include "kernels/launch.h"
+#include "model/structure.h"
 
 #include <stdbool.h>
 
-/* How the layers of the encoder run. The first five are the mappings of the sequence kernel. */
+/* How cells of an encoder's layer run. The first five are the mappings of the sequence kernel. */
 enum cuda_encoder {
-  CUDA_ENCODER_WARP16 = LSTM_MAPPING_WARP16,
-  CUDA_ENCODER_WARP32 = LSTM_MAPPING_WARP32,
-  CUDA_ENCODER_BLOCK64 = LSTM_MAPPING_BLOCK64,
-  CUDA_ENCODER_CLUSTER128 = LSTM_MAPPING_CLUSTER128,
-  CUDA_ENCODER_GRID = LSTM_MAPPING_GRID,
-  CUDA_ENCODER_CELL = LSTM_MAPPINGS, /* a graph of a product and a cell kernel per step: cell_graph.c */
+  CUDA_ENCODER_WARP16 = SEQUENCE_MAPPING_WARP16,
+  CUDA_ENCODER_WARP32 = SEQUENCE_MAPPING_WARP32,
+  CUDA_ENCODER_BLOCK64 = SEQUENCE_MAPPING_BLOCK64,
+  CUDA_ENCODER_CLUSTER128 = SEQUENCE_MAPPING_CLUSTER128,
+  CUDA_ENCODER_GRID = SEQUENCE_MAPPING_GRID,
+  CUDA_ENCODER_CELL = SEQUENCE_MAPPINGS, /* a graph of a product and a cell kernel per step: cell_graph.c */
 };
+
+/* What texts call them. */
+extern const char *const cuda_encoder_names[CUDA_ENCODER_CELL + 1];
 
 /* How the steps of the decoder run. */
 enum cuda_decoder_kind {
@@ -44,20 +48,51 @@ struct cuda_shape {
 };
 
 struct cuda_choice {
-  bool whole; /* cuseq_run is one launch; the others are for encoding and decoding apart */
-  enum cuda_encoder encoder;
+  bool whole; /* cuseq_run is one launch; the decoder's kind is for encoding and decoding apart */
   enum cuda_decoder_kind decoder;
 };
+
+/* ---- the encoder ---- */
+
+/* Cells of a layer that run together: both directions where they are alike, otherwise one of them. */
+struct cuda_cells {
+  enum cell_form form;
+  int32_t inputs, units;
+  cuseq_activation activation, recurrent_activation;
+  int32_t directions; /* 1 or 2 */
+  int32_t first;      /* of the layer's cells: 0, or 1 where it is the backward one alone */
+};
+
+/* What kernels make of a cell of the lowered model. */
+enum cell_form cuda_cell_form(const struct cell *cell);
+
+/* The cells of a layer of the lowered model; returns how many, 1 or 2. */
+int32_t cuda_cells_of(const struct encoder_layer *layer, struct cuda_cells cells[2]);
+
+/* Why a mapping cannot run cells on a device; NULL where it can. Static text that goes on after "needed". Pure. */
+const char *cuda_mapping_fault(const struct cuda_cells *cells, enum sequence_mapping mapping,
+                               const struct launch_device *device);
+
+/* How cells run. Depends on them and the device alone, so that it is the same in all calls of a session. Pure.
+ *   why  may be NULL: receives what a mapping would have needed where it is CUDA_ENCODER_CELL for want of it, static text;
+ *        else NULL */
+enum cuda_encoder cuda_encoder_choose(const struct cuda_cells *cells, const struct launch_device *device,
+                                      const struct cuda_forced *forced, const char **why);
+
+/* Whether what is forced can run every layer; an error says what cannot. */
+cuseq_status cuda_encoder_check(const struct encoder_structure *encoder, const struct launch_device *device,
+                                const struct cuda_forced *forced);
+
+/* ---- a call ---- */
 
 /* Reads a text; NULL and "" force nothing. */
 cuseq_status cuda_forced_parse(const char *text, struct cuda_forced *forced);
 
-/* The choice for a call of this shape. Pure. Encoder depends on H, D and the device alone, so that it is the same in all
- * calls of a session; a longer call takes CUDA_DECODER_STEPS where a shorter one does. */
+/* The choice for a call of this shape. Pure. A longer call takes CUDA_DECODER_STEPS where a shorter one does. */
 struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_shape *shape,
                                const struct launch_device *device, const struct cuda_forced *forced);
 
-/* Whether what is forced can run every call of a session with this many positions at most; an error says what cannot. */
+/* Whether what is forced of the whole model can run every call of a session with this many positions at most; an error says what cannot. */
 cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,
                                const struct launch_device *device, const struct cuda_forced *forced);
 

@@ -1,33 +1,35 @@
 /* Encoder and decoder of small models as one launch. */
 #include "backends/cuda/decoder.h"
 
+#include "backends/cuda/decoding.h"
+#include "backends/cuda/steps.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
 /* The encoder's part: the first layer, and the states of all. */
 static void encoder_fill(const struct cuda_session *session, const struct backend_input *input,
-                         struct lstm_sequence *encoder) {
+                         struct sequence *encoder) {
   const cuseq_config *config = &session->model->config;
-  const struct cuda_layer *layer = &session->layers[0];
-  *encoder = (struct lstm_sequence){.batch = input->batch,
-                                    .time = input->time,
-                                    .units = config->units,
-                                    .directions = config_directions(config),
-                                    .activation = config->activation,
-                                    .recurrent_activation = config->recurrent_activation,
-                                    .d_lengths = input->lengths ? session->d_lengths : NULL,
-                                    .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
-                                    .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
-                                    .features = config->features,
-                                    .d_kernel = layer->d_kernel,
-                                    .d_recurrent = layer->d_recurrent,
-                                    .d_bias = layer->d_bias,
-                                    .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
-                                    .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
-                                    .d_output = {session->d_annotations[0], NULL},
-                                    .d_final_h = session->d_final_h,
-                                    .d_final_c = session->d_final_c,
-                                    .check = cuda_check_results(session, 0)};
+  const struct cuda_run *layer = &session->layers[0].runs[0];
+  *encoder = (struct sequence){.batch = input->batch,
+                               .time = input->time,
+                               .units = config->units,
+                               .directions = config_directions(config),
+                               .activation = config->activation,
+                               .recurrent_activation = config->recurrent_activation,
+                               .d_lengths = input->lengths ? session->d_lengths : NULL,
+                               .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
+                               .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
+                               .features = config->features,
+                               .d_kernel = layer->d_kernel,
+                               .d_recurrent = layer->d_recurrent,
+                               .d_bias = layer->d_bias,
+                               .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
+                               .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
+                               .d_output = {session->d_annotations[0], NULL},
+                               .d_final_h = session->d_final_h,
+                               .d_final_c = session->d_final_c,
+                               .check = cuda_check_results(session, 0)};
 }
 
 static cuseq_status model_queue(struct cuda_session *session, const struct whole_model *model) {
@@ -38,6 +40,9 @@ static cuseq_status model_queue(struct cuda_session *session, const struct whole
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued) {
   int32_t layers = session->model->config.layers;
+  *queued = false;
+  if (!session->decoder || !cuda_decodes_fused(decoding))
+    return CUSEQ_STATUS_OK;
   struct whole_model model = {
       .layers = layers, .merge = session->model->config.merge, .decode = session->decoder->decode};
   const struct cuda_shape shape = {input->time, cuda_input_is_ids(input)};
@@ -46,11 +51,14 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
     return CUSEQ_STATUS_OK;
   encoder_fill(session, input, &model.encoder);
   for (int32_t l = 1; l < layers && l < WHOLE_MODEL_LAYERS_MOST; l++)
-    model.above[l - 1] = (struct whole_layer){session->layers[l].d_kernel, session->layers[l].d_recurrent,
-                                              session->layers[l].d_bias};
+    model.above[l - 1] =
+        (struct whole_layer){session->layers[l].runs[0].d_kernel, session->layers[l].runs[0].d_recurrent,
+                             session->layers[l].runs[0].d_bias};
   TRY(cuda_input_queue(session, input));
   session->d_encoded = session->d_annotations[0];
   session->decoder->keys_made = false;
+  session->steps->are_made = false;
+  TRY(cuda_decoding_bring(session, decoding, session->batch));
   TRY(cuda_decode_arguments(session, decoding, &model.decode));
   TRY(model_queue(session, &model));
   TRY(cuda_encode_fetch(session, encoding));

@@ -85,14 +85,16 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
 }
 
 /* `softmax` as an activation runs over the last axis. Where that has one entry the result would be 1 everywhere, and
- * the file is one of those whose author gave the name softmax to a function of his own that runs over the positions:
- * Keras 2 writes no more than its name, Keras 3 marks it as a function. */
+ * a file of Keras 2 is one of those whose author gave the name softmax to a function of his own that runs over the
+ * positions: no more than its name is written, unless it was registered, which marks it as a function. Such functions
+ * stand in Activation layers: Dense(1, activation="softmax") is a slip that is common, and 1 everywhere. */
 static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer, bool own,
                                     struct value *value) {
   int32_t last = value->axis_count - 1, time = time_axis(value);
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
   bool single = value_is_feature_axis(&evaluator->expressions, value, last) && e->width == 1;
-  if (single && time >= 0 && (own || evaluator->version.major < 3)) {
+  bool may_be_own = evaluator->version.major < 3 && strcmp(layer->class_name, "Activation") == 0;
+  if (single && time >= 0 && (own || may_be_own)) {
     if (e->timed)
       TRY(evaluator_note(evaluator,
                          "layer '%.100s': its softmax is taken over the positions, as it would be 1 "

@@ -119,7 +119,7 @@ static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct af
   TRY(enter(walk, e));
   int32_t base = find_base(walk->bases, expression);
   if (base < 0 && !is_affine(e))
-    return layer_refuse(e->layer, "%s depends on it in a way that cuseq cannot express", walk->subject);
+    return layer_refuse(e->layer, "cuseq cannot express what it does to %s", walk->subject);
   TRY(affine_zeros(walk, e->width, affine));
   cuseq_status status = base >= 0 ? affine_base(walk, base, affine) : affine_operation(walk, e, affine);
   if (status != CUSEQ_STATUS_OK)
@@ -150,7 +150,8 @@ static cuseq_status walk_leaves(struct walk *walk, int32_t expression, int32_t *
     if (leaves[i] == expression)
       return CUSEQ_STATUS_OK;
   if (*count >= capacity)
-    return layer_refuse(e->layer, "too many things come together here");
+    return layer_refuse(e->layer, "it comes together with other tensors, of which cuseq can express %d here",
+                        capacity);
   leaves[(*count)++] = expression;
   return CUSEQ_STATUS_OK;
 }

@@ -1,5 +1,6 @@
 #include "convert/keras/archive.h"
 #include "error.h"
+#include "formats/file_kind.h"
 #include "formats/text.h"
 #include "rlimits.h"
 
@@ -12,7 +13,7 @@
 #include <unistd.h>
 #include <zip.h>
 
-enum { ALLOWANCE = 48 << 20, MAX_JSON = 16 << 20 };
+enum { ALLOWANCE = 48 << 20, MAX_JSON = 16 << 20, MAX_ENTRIES = 16384 };
 
 static cuseq_status damaged(const char *member, const char *reason) {
   return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable .keras archive (%s: %s)", member, reason);
@@ -123,6 +124,9 @@ cuseq_status archive_read(int file, struct archive *archive) {
   if (fstat(file, &facts) != 0)
     return error_set(CUSEQ_STATUS_IO, "the file cannot be read: %s", strerror(errno));
   zip_t *zip;
+  if (file_kind_zip_has_more(file, MAX_ENTRIES))
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable .keras archive (more than %d entries)",
+                     MAX_ENTRIES);
   TRY(open_zip(file, &zip));
   cuseq_status status;
   TRY_CLEANUP(read_text(zip, "metadata.json", &archive->metadata));

@@ -3,6 +3,7 @@
 #include "convert/keras/archive.h"
 #include "convert/keras/model_text.h"
 #include "error.h"
+#include "formats/file_kind.h"
 #include "formats/hdf5/process.h"
 #include "model/config.h"
 #include "rlimits.h"
@@ -66,21 +67,19 @@ static cuseq_status convert_archive(int file, const json_t *vocabulary, cuseq_mo
 }
 
 static cuseq_status convert_file(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
-  static const unsigned char hdf5[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-  unsigned char first[8] = {0};
   struct stat facts;
   if (fstat(file, &facts) != 0)
     return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
   if (!S_ISREG(facts.st_mode))
     return error_set(CUSEQ_STATUS_INVALID_FILE, "not a regular file");
-  if (facts.st_size == 0)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "the file is empty (needed a Keras .h5 or .keras)");
-  ssize_t got = pread(file, first, sizeof first, 0);
-  if (got < 0)
+  enum file_kind container = file_kind_container(file);
+  if (container == FILE_KIND_UNKNOWN && errno != 0)
     return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
-  if (memcmp(first, hdf5, sizeof hdf5) == 0)
+  if (container == FILE_KIND_EMPTY)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "the file is empty (needed a Keras .h5 or .keras)");
+  if (container == FILE_KIND_HDF5)
     return convert_legacy(file, vocabulary, model, notes);
-  if (memcmp(first, "PK\3\4", 4) == 0)
+  if (container == FILE_KIND_ZIP)
     return convert_archive(file, vocabulary, model, notes);
   return error_set(CUSEQ_STATUS_INVALID_FILE,
                    "not a Keras model (neither HDF5, as .h5 is, nor a zip, as .keras is)");

@@ -115,12 +115,11 @@ static cuseq_status frame_start(struct evaluator *evaluator, struct frame *frame
 
 static cuseq_status find_task(const struct frame *frame, const struct graph_reference *reference,
                               struct task **task) {
-  int32_t call = reference->call - reference->layer->first_call;
-  if (call < 0 || (size_t)call >= reference->layer->call_count)
+  if (reference->call < 0 || (size_t)reference->call >= reference->layer->call_count)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "the model's configuration is damaged (no call %d of layer '%.120s')", reference->call,
                      reference->layer->name);
-  *task = &frame->tasks[reference->layer->position][call];
+  *task = &frame->tasks[reference->layer->position][reference->call];
   return CUSEQ_STATUS_OK;
 }
 

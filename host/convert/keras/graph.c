@@ -51,11 +51,6 @@ static cuseq_status out_of_memory(void) {
 
 /* ---- layers --------------------------------------------------------------------------------------- */
 
-static bool is_model_class(const char *class_name) {
-  return strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0 ||
-         strcmp(class_name, "Sequential") == 0;
-}
-
 static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, struct keras_layer *layer) {
   const json_t *config = json_object_get(json, "config");
   const char *class_name = json_string_value(json_object_get(json, "class_name"));
@@ -78,7 +73,7 @@ static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, 
   TRY(layer_bool(layer, json_is_object(config) ? config : NULL, "trainable", true, &layer->trainable));
   if (++*reader->layer_total > GRAPH_MAX_LAYERS)
     return bad_config("too many layers");
-  if (is_model_class(class_name) && !layer->is_operation) {
+  if (identity_is_model_class(class_name) && !layer->is_operation) {
     struct graph_reader inner = *reader;
     inner.outer = layer;
     inner.depth++;
@@ -104,19 +99,6 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
 
 /* ---- Functional and Sequential -------------------------------------------------------------------- */
 
-/* Keras 3.2 writes every tensor of a layer that is called several times as that of its first call; it cannot load such
- * a file itself. */
-static cuseq_status refuse_lost_calls(const struct graph_reader *reader) {
-  for (size_t i = 0;
-       reader->version->major == 3 && reader->version->minor == 2 && i < reader->model->layer_count; i++)
-    if (reader->model->layers[i].call_count > 1)
-      return layer_refuse(
-          &reader->model->layers[i],
-          "it is called several times, and Keras 3.2 does not write which call is meant where (save the "
-          "model with another version)");
-  return CUSEQ_STATUS_OK;
-}
-
 static cuseq_status read_functional(struct graph_reader *reader, const json_t *config) {
   struct keras_model *model = reader->model;
   const json_t *list = json_object_get(config, "layers");
@@ -124,19 +106,13 @@ static cuseq_status read_functional(struct graph_reader *reader, const json_t *c
   for (size_t i = 0; i < model->layer_count; i++)
     TRY(graph_read_calls(reader, json_object_get(json_array_get(list, i), "inbound_nodes"),
                          &model->layers[i]));
-  TRY(refuse_lost_calls(reader));
   TRY(graph_read_references(reader, json_object_get(config, "input_layers"), &model->inputs,
                             &model->input_count));
   TRY(graph_read_references(reader, json_object_get(config, "output_layers"), &model->outputs,
                             &model->output_count));
   if (model->output_count == 0)
     return bad_config("no outputs");
-  /* Keras 2 counts the making of a model as its first call, and does not write that. The last call is always
-   * referred to, so its number tells. */
-  for (size_t i = 0; i < model->layer_count; i++)
-    if (model->layers[i].inner != NULL && (size_t)model->layers[i].last_call == model->layers[i].call_count)
-      model->layers[i].first_call = 1;
-  return CUSEQ_STATUS_OK;
+  return graph_number_calls(reader);
 }
 
 static cuseq_status call_with(struct graph_reader *reader, struct keras_layer *layer,
@@ -203,12 +179,13 @@ cuseq_status graph_read_model(struct graph_reader *reader, const json_t *json, s
   const char *class_name = json_string_value(json_object_get(json, "class_name"));
   if (class_name == NULL)
     return bad_config("the model has no class");
-  if (!is_model_class(class_name))
+  if (!identity_is_model_class(class_name))
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "a model of the class %.80s, which only its author's code knows (needed a Functional or "
                      "Sequential model)",
                      class_name);
-  if (json_object_get(json, "module") != NULL && !identity_is_own_class(json))
+  bool own = json_object_get(json, "module") == NULL || identity_is_own_class(json);
+  if (!own || !identity_is_model_class_of(reader->version, class_name))
     return error_set(
         CUSEQ_STATUS_INVALID_MODEL,
         "a model of a class of the author's own, %.80s, whose code the file lacks (needed keras.Model "

@@ -53,6 +53,7 @@ enum layer_origin { ORIGIN_UNKNOWN, ORIGIN_KERAS, ORIGIN_AUTHOR };
 
 struct layer_marks {
   bool used;                      /* it was evaluated */
+  const char *half;               /* the dtype policy of half precision that it has, or NULL */
   struct layer_weights *found[3]; /* what weights_find found, by weights_part */
 };
 
@@ -70,8 +71,6 @@ struct keras_layer {
   const struct hdf5_node *folder; /* that folder, or NULL */
   struct graph_call *calls;
   size_t call_count;
-  int32_t first_call;        /* the number of calls[0]: 0, or 1 in Keras 2's count of the calls of a model */
-  int32_t last_call;         /* the largest number that is referred to */
   struct keras_model *inner; /* a model that is used as a layer, or NULL */
   size_t position;           /* in its model */
   struct keras_layer *outer; /* the model it lies in, as a layer of another one; NULL at the top */

@@ -46,7 +46,6 @@ static cuseq_status read_reference(struct graph_reader *reader, const json_t *js
                      "the model's configuration is damaged (a tensor of layer '%.120s')", name);
   struct keras_layer *layer = &reader->model->layers[json_integer_value(index)];
   *reference = (struct graph_reference){layer, (int32_t)call, (int32_t)tensor};
-  layer->last_call = call > layer->last_call ? (int32_t)call : layer->last_call;
   return CUSEQ_STATUS_OK;
 }
 

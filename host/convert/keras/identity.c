@@ -68,6 +68,16 @@ static cuseq_status refuse_author(const struct subject *subject) {
       text_or(json_object_get(subject->json, "registered_name"), "null"));
 }
 
+static cuseq_status refuse_unknown_to_keras(const struct subject *subject) {
+  char text[128];
+  return layer_refuse(
+      subject->layer,
+      "%s is a class of the author's own, as Keras %d.%d has no %.60s, and the file lacks its code "
+      "(" PAGE_FOR_AUTHORS ")",
+      subject_text(subject, text, sizeof text), subject->version->major, subject->version->minor,
+      subject->class_name);
+}
+
 /* ---- by the configuration's keys ------------------------------------------------------------------ */
 
 /* A key whose value is null is not in use, and later versions write more of them. */
@@ -121,9 +131,14 @@ static cuseq_status check_keys(const struct subject *subject, const struct ident
 
 /* ---- one class, and those in it ------------------------------------------------------------------- */
 
-static bool is_model_class(const char *class_name) {
+bool identity_is_model_class(const char *class_name) {
   return strcmp(class_name, "Functional") == 0 || strcmp(class_name, "Model") == 0 ||
          strcmp(class_name, "Sequential") == 0;
+}
+
+bool identity_is_model_class_of(const struct keras_version *version, const char *class_name) {
+  bool old = version->major == 2 && version->minor < 4;
+  return strcmp(class_name, "Sequential") == 0 || strcmp(class_name, old ? "Model" : "Functional") == 0;
 }
 
 /* operation: receives whether it is one of keras.ops, which a graph holds like layers. */
@@ -131,7 +146,7 @@ static cuseq_status check_class(const struct subject *subject, bool *operation) 
   const struct identity_keys *layer = identity_layer_keys(subject->class_name);
   const struct identity_keys *operations = identity_operation_keys(subject->class_name);
   const json_t *module = json_object_get(subject->json, "module");
-  bool model = is_model_class(subject->class_name);
+  bool model = identity_is_model_class(subject->class_name);
   *operation = json_is_string(module) && strstr(json_string_value(module), ".ops.") != NULL;
   if (layer == NULL && operations == NULL && !model)
     return CUSEQ_STATUS_OK;
@@ -143,6 +158,8 @@ static cuseq_status check_class(const struct subject *subject, bool *operation) 
     const struct identity_keys *keys = *operation ? operations : layer;
     return keys != NULL ? check_keys(subject, keys, true) : CUSEQ_STATUS_OK;
   }
+  if (layer != NULL && !identity_has_layer(subject->version, subject->class_name))
+    return refuse_unknown_to_keras(subject);
   *operation = operations != NULL && (layer == NULL || (!fits(subject, layer) && fits(subject, operations)));
   return check_keys(subject, *operation ? operations : layer, false);
 }

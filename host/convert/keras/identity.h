@@ -16,6 +16,12 @@ cuseq_status identity_check(const struct keras_version *version, const json_t *j
 /* Whether a class that is serialized with its module, "json" as above, is Keras' own. */
 bool identity_is_own_class(const json_t *json);
 
+/* Whether a class has the name of one of Keras' models, of any version. */
+bool identity_is_model_class(const char *class_name);
+
+/* Whether the Keras that wrote a file calls a model of its own so: "Functional" is "Model" before 2.4. */
+bool identity_is_model_class_of(const struct keras_version *version, const char *class_name);
+
 /* Whether a serialized function, {"class_name": "function", "module": ..., "config": "NAME"}, is one of Keras' own. */
 bool identity_is_own_function(const json_t *json);
 

@@ -61,8 +61,14 @@ static const struct identity_keys layers[] = {
     {"GaussianDropout", BASE "rate seed?@t7 seed@t8-,n"},
     {"AlphaDropout", BASE "rate noise_shape@n seed?@t7 seed@t8-,n"},
     {"ActivityRegularization", BASE "l1 l2"},
-    {"Identity", BASE},
+    {"Identity", BASE "activity_regularizer?"},
     {"TFOpLambda", BASE "function"},
+};
+
+/* Layers that some versions have; the others are in all. */
+static const struct identity_keys versions[] = {
+    {"Softmax", "s1-,t1-,n"},       {"ReLU", "s2-,t1-,n"},  {"Attention", "t2-,n"},
+    {"AdditiveAttention", "t2-,n"}, {"Identity", "t12-,n"}, {"TFOpLambda", "t4-"},
 };
 
 /* Of keras.ops: they have no weights, no dtype policy, and before Keras 3.12 some have no name. */
@@ -146,6 +152,11 @@ static bool version_in(const char *ranges, size_t size, const struct keras_versi
 }
 
 /* One word of the table. */
+bool identity_has_layer(const struct keras_version *version, const char *class_name) {
+  const struct identity_keys *some = find(versions, sizeof versions / sizeof *versions, class_name);
+  return some == NULL || version_in(some->keys, strlen(some->keys), version);
+}
+
 struct word {
   const char *key;
   size_t key_size;

@@ -17,6 +17,9 @@ struct identity_keys {
 const struct identity_keys *identity_layer_keys(const char *class_name);
 const struct identity_keys *identity_operation_keys(const char *class_name);
 
+/* Whether this version has a layer of that name, which is among those above. */
+bool identity_has_layer(const struct keras_version *version, const char *class_name);
+
 /* Whether the version is later than those that the table was made of. */
 bool identity_is_later(const struct keras_version *version);
 

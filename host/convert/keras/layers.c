@@ -105,6 +105,8 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
   if (layer->origin == ORIGIN_AUTHOR)
     return layer_refuse(layer,
                         "a class of the author's own, whose code the file lacks (" PAGE_FOR_AUTHORS ")");
+  if (strcmp(layer->class_name, "SlicingOpLambda") == 0 || strcmp(layer->class_name, "GetItem") == 0)
+    return layer_refuse(layer, "cuseq cannot express a part of a tensor, as a[:, 0] is");
   if (layer->origin == ORIGIN_KERAS)
     return layer_refuse(layer, "cuseq cannot express this kind of layer");
   return layer_refuse(
@@ -136,7 +138,7 @@ cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call
   }
   if (kind == NULL)
     return refuse_kind(layer);
-  TRY(settings_check(evaluator, layer));
+  TRY(settings_check(layer));
   TRY(arguments_check(call, kind->arguments));
   TRY(mask_before(evaluator, call));
   TRY(kind->evaluate(evaluator, call));

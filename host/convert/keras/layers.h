@@ -76,8 +76,14 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
 /* Behind a call, takes away the masks that its layer does not hand on. */
 cuseq_status mask_behind(const struct evaluator *evaluator, struct layer_call *call);
 
-/* settings.c: refuses a layer that computes with rounded numbers, and says so of one that computes in half precision. */
-cuseq_status settings_check(struct evaluator *evaluator, const struct keras_layer *layer);
+/* settings.c: refuses a layer that computes with rounded numbers, and marks one that computes in half precision. */
+cuseq_status settings_check(const struct keras_layer *layer);
+
+/* Adds a line for each policy of half precision that layers were marked with. */
+cuseq_status settings_note_half(struct evaluator *evaluator);
+
+/* Whether a layer, or what is in it, has weights of bfloat16. */
+bool settings_store_bfloat16(const struct keras_layer *layer);
 
 /* Whether a layer, or what is in it, drops or adds noise while it is trained. A model may. */
 bool settings_have_dropout(const struct keras_layer *layer);

@@ -1,4 +1,5 @@
 #include "convert/keras/model_text.h"
+#include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
 #include "convert/keras/recognise.h"
 #include "error.h"
@@ -74,6 +75,7 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
   TRY(weights_open(&evaluator->weights, graph));
   TRY(evaluate_model(evaluator, &outputs));
   TRY(weights_all_found(&evaluator->weights));
+  TRY(settings_note_half(evaluator));
   struct recognised *recognised = calloc(1, sizeof *recognised);
   if (recognised == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");

@@ -1,6 +1,8 @@
 #include "convert/keras/recognise.h"
 #include "error.h"
 
+#include <math.h>
+
 static const char subject[] = "the attention's energies";
 
 /* ---- the state that attends ----------------------------------------------------------------------- */
@@ -35,7 +37,9 @@ static cuseq_status find_states(struct evaluator *evaluator, int32_t energies, c
     for (int32_t k = 0; k < *count; k++)
       known = known || found[k] == leaves[i];
     if (!known && *count >= MOST)
-      return layer_refuse(e.layer, "too many things come together in the attention");
+      return layer_refuse(
+          e.layer, "it comes together with other states in the attention, of which cuseq can express %d",
+          MOST);
     if (!known)
       found[(*count)++] = leaves[i];
   }
@@ -196,6 +200,9 @@ cuseq_status recognise_attention(struct evaluator *evaluator, int32_t context, s
     scale *= e.scalar;
     e = *expression_at(expressions, e.children[0]);
   }
+  if (!isfinite((float)scale))
+    return layer_refuse(
+        e.layer, "the numbers that its energies are multiplied by leave float32's range (found %g)", scale);
   model->scale = 1;
   if (e.op == EXPRESSION_DOT)
     return recognise_product(evaluator, &e, scale, state, model);

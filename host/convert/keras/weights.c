@@ -1,6 +1,8 @@
+#include "convert/keras/layers.h"
 #include "convert/keras/weights_parts.h"
 #include "error.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,7 +171,8 @@ static float float_at(const struct hdf5_node *array, size_t i) {
     double f64;
     float f32;
   } number = {0};
-  static const int sizes[] = {[HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
+  static const int sizes[] = {
+      [HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2, [HDF5_STREAM_RAW16] = 2};
   int size = sizes[array->type];
   const unsigned char *bytes = array->data + i * (size_t)size;
   uint64_t bits = 0;
@@ -179,7 +182,7 @@ static float float_at(const struct hdf5_node *array, size_t i) {
     number.u64 = bits;
     return (float)number.f64;
   }
-  number.u32 = (uint32_t)bits << (array->type == HDF5_STREAM_BF16 ? 16 : 0);
+  number.u32 = (uint32_t)bits << (size == 2 ? 16 : 0);
   return number.f32;
 }
 
@@ -195,33 +198,57 @@ static bool fits(int64_t needed, int64_t found) {
   return found >= 1 && found <= INT32_MAX && (needed < 0 || needed == found);
 }
 
+static cuseq_status check_type(const struct keras_layer *layer, const struct hdf5_node *array,
+                               const char *what) {
+  if (array->type == HDF5_STREAM_OTHER)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its %s has no floating-point numbers",
+                     layer->name, what);
+  if (array->type == HDF5_STREAM_RAW16 && !settings_store_bfloat16(layer))
+    return error_set(
+        CUSEQ_STATUS_INVALID_FILE,
+        "layer '%.120s': its %s has two bytes a number and no type (needed floating-point numbers, "
+        "or the dtype bfloat16 of the layer)",
+        layer->name, what);
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status check_shape(const struct keras_layer *layer, const struct hdf5_node *array,
+                                const char *what, int64_t rows, int64_t columns, bool single) {
+  char found[160];
+  describe_shape(array, found, sizeof found);
+  bool good = rows == 0 ? single || (array->rank == 1 && fits(columns, array->shape[0]))
+                        : array->rank == 2 && fits(rows, array->shape[0]) && fits(columns, array->shape[1]);
+  if (good)
+    return CUSEQ_STATUS_OK;
+  if (rows == 0)
+    return error_set(CUSEQ_STATUS_INVALID_FILE,
+                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld])", layer->name, what, found,
+                     (long long)columns);
+  return error_set(CUSEQ_STATUS_INVALID_FILE,
+                   "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld]; -1: any)", layer->name,
+                   what, found, (long long)rows, (long long)columns);
+}
+
 cuseq_status weights_matrix(struct expressions *expressions, const struct keras_layer *layer,
                             const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
                             int64_t columns, int32_t *matrix) {
   if (at >= weights->count)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file lacks its %s", layer->name, what);
   const struct hdf5_node *array = weights->arrays[at];
-  char found[160];
-  describe_shape(array, found, sizeof found);
-  if (array->type == HDF5_STREAM_OTHER)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its %s has no floating-point numbers",
-                     layer->name, what);
   bool single = rows == 0 && columns == 1 && array->rank == 0; /* a scalar is a vector of one */
-  bool good = rows == 0 ? single || (array->rank == 1 && fits(columns, array->shape[0]))
-                        : array->rank == 2 && fits(rows, array->shape[0]) && fits(columns, array->shape[1]);
-  if (!good && rows == 0)
-    return error_set(CUSEQ_STATUS_INVALID_FILE,
-                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld])", layer->name, what, found,
-                     (long long)columns);
-  if (!good)
-    return error_set(CUSEQ_STATUS_INVALID_FILE,
-                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld]; -1: any)",
-                     layer->name, what, found, (long long)rows, (long long)columns);
+  TRY(check_type(layer, array, what));
+  TRY(check_shape(layer, array, what, rows, columns, single));
   bool loaded;
   int64_t r = rows == 0 ? 1 : array->shape[0];
   int64_t c = single ? 1 : rows == 0 ? array->shape[0] : array->shape[1];
   TRY(matrix_make(expressions, array, 0, r, c, matrix, &loaded));
-  for (size_t i = 0; !loaded && i < array->elements; i++)
-    expressions->matrices[*matrix].data[i] = float_at(array, i);
+  for (size_t i = 0; !loaded && i < array->elements; i++) {
+    float number = float_at(array, i);
+    if (!isfinite(number))
+      return error_set(CUSEQ_STATUS_INVALID_FILE,
+                       "layer '%.120s': its %s is not finite in float32 (found %s)", layer->name, what,
+                       isnan(number) ? "nan" : "an infinity");
+    expressions->matrices[*matrix].data[i] = number;
+  }
   return CUSEQ_STATUS_OK;
 }

@@ -36,7 +36,8 @@ enum hdf5_stream_type {
   HDF5_STREAM_OTHER = 0, /* anything that is no floating-point array: integers, strings, compounds */
   HDF5_STREAM_F32 = 1,
   HDF5_STREAM_F64 = 2,
-  HDF5_STREAM_BF16 = 3, /* h5py's opaque two bytes with the attribute dtype = "bfloat16" */
+  HDF5_STREAM_BF16 = 3,  /* h5py's opaque two bytes with the attribute dtype = "bfloat16" */
+  HDF5_STREAM_RAW16 = 4, /* ... without it, as a legacy .h5 has bfloat16 */
 };
 
 /* What it exits with. */

@@ -61,12 +61,15 @@ static cuseq_status take_attribute(struct parser *parser, struct hdf5_node *owne
 }
 
 static cuseq_status take_array(struct parser *parser, struct hdf5_node *node) {
-  static const size_t sizes[] = {
-      [HDF5_STREAM_OTHER] = 0, [HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
+  static const size_t sizes[] = {[HDF5_STREAM_OTHER] = 0,
+                                 [HDF5_STREAM_F32] = 4,
+                                 [HDF5_STREAM_F64] = 8,
+                                 [HDF5_STREAM_BF16] = 2,
+                                 [HDF5_STREAM_RAW16] = 2};
   uint64_t type, rank;
   if (!take_string(parser, &node->name) || !take_integer(parser, 1, &type) || !take_integer(parser, 1, &rank))
     return damaged("its reader stopped");
-  if (type > HDF5_STREAM_BF16 || rank > HDF5_STREAM_MAX_RANK)
+  if (type > HDF5_STREAM_RAW16 || rank > HDF5_STREAM_MAX_RANK)
     return damaged("an array has an unknown type");
   node->is_array = 1;
   node->type = (enum hdf5_stream_type)type;

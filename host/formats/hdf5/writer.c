@@ -194,9 +194,9 @@ static enum hdf5_stream_type stream_type(hid_t dataset, hid_t type, hid_t *memor
     *memory = size <= 4 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE;
     return size <= 4 ? HDF5_STREAM_F32 : HDF5_STREAM_F64;
   }
-  if (H5Tget_class(type) == H5T_OPAQUE && size == 2 && has_bfloat16_mark(dataset)) {
+  if (H5Tget_class(type) == H5T_OPAQUE && size == 2) {
     *memory = type;
-    return HDF5_STREAM_BF16;
+    return has_bfloat16_mark(dataset) ? HDF5_STREAM_BF16 : HDF5_STREAM_RAW16;
   }
   return HDF5_STREAM_OTHER;
 }
@@ -223,7 +223,8 @@ static bool lies_in_the_file(hid_t dataset) {
 }
 
 static bool put_dataset(struct writer *writer, hid_t dataset, const char *name) {
-  static const uint64_t sizes[] = {[HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2};
+  static const uint64_t sizes[] = {
+      [HDF5_STREAM_F32] = 4, [HDF5_STREAM_F64] = 8, [HDF5_STREAM_BF16] = 2, [HDF5_STREAM_RAW16] = 2};
   hsize_t dims[H5S_MAX_RANK];
   hid_t type = H5Dget_type(dataset);
   hid_t space = H5Dget_space(dataset);

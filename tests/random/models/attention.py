@@ -1,8 +1,6 @@
 """Attentions as people write them: each maker gives a function from a state [B,S] to (context [B,A],
 alphas [B,T])."""
 
-from functions import own_function
-
 STYLES = ["concat"] * 5 + ["additive", "dot", "general"] + ["Attention"] * 3 + ["AdditiveAttention"] * 2
 
 
@@ -61,8 +59,7 @@ def normaliser(m, flat):
     if m.twist("no softmax"):
         return m.layer("Activation", activation=m.pick(["sigmoid", "relu", "tanh", "linear"]))
     if not flat and m.twist("own softmax"):
-        m.own_function = own_function(m.keras, "softmax", m.chance(0.5))
-        return m.layer("Activation", activation=m.own_function)
+        return m.layer("Activation", activation=m.function("softmax", m.chance(0.5)))
     if m.version == 3 and not flat and m.twist("softmax by hand"):
         return lambda e: m.op("exp", e) / m.op("sum", m.op("exp", e), axis=1, keepdims=True)
     if flat and m.chance(0.6):

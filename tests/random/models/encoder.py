@@ -265,7 +265,11 @@ def join_directions(m, forward, backward):
 
 
 def states_of(m, states, directions):
-    """Lists of the hidden and of the cell states; a GRU has no cell states."""
+    """Lists of the hidden and of the cell states; a GRU has no cell states. Of cells that are stacked, each
+    with a list of its own, those of the last."""
+    if states and isinstance(states[0], (list, tuple)):
+        cells = len(states) // directions
+        states = [one for last in states[cells - 1 :: cells] for one in last]
     if len(states) == 2 * directions:
         return list(states[0::2]), list(states[1::2])
     return list(states[:directions]), list(states[:directions])

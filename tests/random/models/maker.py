@@ -59,12 +59,13 @@ CLASHING_NAMES += [
 class Maker:
     """Random decisions, layers and what was noted on the way, for one model."""
 
-    def __init__(self, keras, seed, policy=None):
-        """`policy`, where given, replaces all dtype policies that the model would have."""
+    def __init__(self, keras, seed, policy=None, plain=False):
+        """`policy`, where given, replaces all dtype policies that the model would have. plain: Keras' own
+        classes and functions stand in the place of the author's."""
         self.keras, self.layers = keras, keras.layers
         self.version = int(keras.__version__.split(".")[0])
         self.rng = np.random.default_rng(seed)
-        self.forced = policy
+        self.forced, self.plain = policy, plain
         self.policy = self.pick(POLICIES) if self.chance(0.2) else "float32"
         self.wanted, self.applied = set(), []
         self.naming = self.pick(["keras"] * 5 + ["plain"] * 3 + ["clashing", "odd"])
@@ -144,7 +145,8 @@ class Maker:
             config.setdefault("recurrent_initializer", "glorot_uniform")  # the usual one knows no float16
         make = getattr(self.layers, kind)
         if self.stranger and self.stranger.takes(kind):
-            make, config = self.stranger.of(make, config)
+            if not self.plain:
+                make, config = self.stranger.of(make, config)
             self.note(f"stranger {self.stranger}")
         if config["name"] is None:
             del config["name"]
@@ -170,9 +172,18 @@ class Maker:
         """The usual activation, or a function of the author's own."""
         if self.own_function is None and self.twist("own function"):
             name = usual if usual in ("tanh", "relu", "linear") else self.pick(["tanh", "relu", "linear"])
-            self.own_function = own_function(self.keras, name, self.chance(0.8))
-            return self.own_function
+            return self.function(name, self.chance(0.8))
         return usual
+
+    def function(self, name, other):
+        """A function of the author's own, called `name`."""
+        self.own_function = name if self.plain else own_function(self.keras, name, other)
+        return self.own_function
+
+    def has_own(self):
+        """Whether a class or function of the model is the author's own."""
+        stranger = self.stranger is not None and self.stranger.name is not None
+        return stranger or self.own_function is not None or self.model_name is not None
 
     # ---- operations that are no layers
 

@@ -9,7 +9,7 @@ equal    every output that the file lists, as Keras computes it
 refused  in one line that says why
 hidden   other numbers, of a class of the author's own that the file has no sign of (docs/from-keras.md)
 WRONG    other numbers, or numbers without the line that must go with them
-FAULT    a crash, a hang, a refusal without a reason
+FAULT    a crash, a hang, a refusal without a reason; or the generator itself fails
 unmade   Keras itself makes or saves no such model"""
 
 

@@ -18,7 +18,7 @@ def make_model(m, built):
     m.factor, m.model_name = 1.0, None
     if m.twist("own model class"):
         m.model_name, m.factor = m.pick(["Mine", "Functional", "Model"]), 0.5
-        make = own_model(m.keras.Model, m.model_name)
+        make = m.keras.Model if m.plain else own_model(m.keras.Model, m.model_name)
     inputs = built.inputs if len(built.inputs) > 1 else built.inputs[0]
     built.model = make(inputs, outputs)
     return built.model

@@ -59,11 +59,12 @@ class Stranger:
             self.skipped -= 1
             if self.skipped < 0:
                 self.name = kind
-        return kind == self.name and (self.all or not self.used)
+        taken = kind == self.name and (self.all or not self.used)
+        self.used |= taken
+        return taken
 
     def of(self, base, config):
         """The class in place of Keras' own, and the configuration that it takes."""
-        self.used = True
         make = make_class(base, self.way, self.registered, self.harmless)
         if self.way == "layer":
             taken = inspect.signature(make.__init__).parameters

@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 import warnings
-import zipfile
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "numpy")
@@ -27,6 +26,7 @@ from maker import BATCH, Maker
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from program import Fault, call, refusal
 from save import Unmade, after_training, freeze, make_model, random_weights, save, set_weights
+from signs import same_signs
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -55,12 +55,12 @@ class Case:
             if self.is_lively():
                 break
         self.noise = self.self_check()
-        self.finish(weights)
+        self.finish(self.m, model)
 
-    def make(self, policy):
+    def make(self, policy, plain=False):
         keras.backend.clear_session()
         keras.utils.set_random_seed(1)
-        m = Maker(keras, self.seed, policy)
+        m = Maker(keras, self.seed, policy, plain)
         built = build(m)
         make_model(m, built)
         return m, built
@@ -117,9 +117,14 @@ class Case:
         got = self.compute(self.m, self.built)
         return max(differ(rows(a), rows(b)) for a, b in zip(got, self.values))
 
-    def finish(self, weights):
+    def twin(self):
+        """The same model with Keras' own classes and functions in the place of the author's."""
+        m, built = self.make(None, plain=True)
+        self.finish(m, built.model)
+        return built.model
+
+    def finish(self, m, model):
         """What is done to a model that exists: parts are frozen, it was trained."""
-        m, model = self.m, self.built.model
         if m.twist("lora") and VERSION == 3 and not has_half(self):  # Keras saves the sum in half precision
             for layer in m.made:
                 if layer.__class__.__name__ == "Dense" and layer.built and hasattr(layer, "enable_lora"):
@@ -150,48 +155,14 @@ def has_half(case):
     return case.m.policy.endswith("float16") or any("float16" in text for text in policies)
 
 
-def same_as_own(config, name):
-    """Whether a file's configuration shows no sign that a class of this name is not Keras' own."""
-    if isinstance(config, dict):
-        if (
-            config.get("class_name", "").split(">")[-1] == name
-            if isinstance(config.get("class_name"), str)
-            else False
-        ):
-            if "module" in config or ">" in config["class_name"]:
-                return False
-        return all(same_as_own(value, name) for value in config.values())
-    return all(same_as_own(value, name) for value in config) if isinstance(config, list) else True
-
-
-def has_functions(config):
-    """Whether a file marks a function as one, rather than by a name that Keras has too."""
-    if isinstance(config, dict):
-        return config.get("class_name") == "function" or any(map(has_functions, config.values()))
-    return any(map(has_functions, config)) if isinstance(config, list) else False
-
-
-def config_of(path):
-    if path.suffix == ".keras":
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
-    import h5py
-
-    with h5py.File(path) as file:
-        text = file.attrs["model_config"]
-    return json.loads(text)
-
-
 def cannot_be_told(case, path):
-    """Whether the file has nothing that tells the author's class from Keras' own."""
-    stranger = case.m.stranger
-    if case.m.own_function and not has_functions(config_of(path)):
-        return True
-    if case.m.model_name in ("Functional", "Model") and path.suffix == ".h5":
-        return True
-    if not stranger or not stranger.used or stranger.way != "subclass":
+    """Whether the file has nothing that tells the author's classes and functions from Keras' own: the same
+    model of Keras' own alone makes a file with the same configuration and weights of the same names."""
+    if not case.m.has_own():
         return False
-    return same_as_own(config_of(path), stranger.name)
+    copy = path.with_name(f"twin{path.suffix}")
+    save(case.twin(), copy)
+    return same_signs(path, copy)
 
 
 def convert_and_compare(case, program, path, folder, sound=True):
@@ -261,12 +232,9 @@ def one_model(seed, number, program, folder, keeping):
     except (
         Exception
     ) as error:  # whatever Keras raises: it refuses what the dice made, and nothing is to be tested
-        if not raised_by_keras(error):
-            raise
         text = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
-        print(
-            json.dumps({**facts, "verdict": "unmade", "reason": text, "kind": "", "twists": []}), flush=True
-        )
+        verdict, text = ("unmade", text) if raised_by_keras(error) else ("FAULT", f"of the generator: {text}")
+        print(json.dumps({**facts, "verdict": verdict, "reason": text, "kind": "", "twists": []}), flush=True)
         return
     for ending in (".keras", ".h5"):
         path = folder / f"model{ending}"
