@@ -9,7 +9,7 @@ enum { THREADS = 128, WARPS = THREADS / 32, BLOCKS_MOST = 65535 };
  * shapes    struct layer_finish in launch_recurrence.h
  * mapping   a warp takes every (grid x 4)-th position, its lanes the elements: no division for an element
  * launch    grid min(ceil(B T / 4), 65535), block 128, no shared memory
- * budget    40 registers
+ * budget    56 registers
  * numerics  float32, (v + x) + bias; deterministic */
 static __global__ void __launch_bounds__(THREADS)
     layer_finish_positions(const __grid_constant__ struct layer_finish a) {
@@ -61,7 +61,7 @@ cuseq_status launch_layer_finish(const struct layer_finish *arguments, const str
  * shapes    struct embedding_rows in launch_recurrence.h
  * mapping   as above
  * launch    as above
- * budget    40 registers */
+ * budget    56 registers */
 static __global__ void __launch_bounds__(THREADS)
     embedding_rows_copy(const __grid_constant__ struct embedding_rows a) {
   int64_t positions = (int64_t)a.batch * a.time;

@@ -136,7 +136,7 @@ Test(encoders, every_mapping_forced_agrees_with_the_reference) {
     capability = strstr(text, "compute capability ");
   }
   for (int i = 0; capability && i < 5; i++) {
-    bool has_clusters = atoi(capability + strlen("compute capability ")) >= 9;
+    bool has_clusters = strtol(capability + strlen("compute capability "), NULL, 10) >= 9;
     if (i != 3 || has_clusters)
       judge_text("\"features\":11", layers, 7, 9, mappings[i]);
   }
