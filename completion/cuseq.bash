@@ -10,7 +10,7 @@ _cuseq_options() {
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --pytorch --help" ;;
-    info) echo "--json --help" ;;
+    info) echo "--device --time --json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
     devices) echo "--json --help" ;;
   esac

@@ -3,6 +3,7 @@
 
 #include "error.h"
 #include "session.h"
+#include "sized.h"
 #include "sizes.h"
 
 #include <math.h>
@@ -10,12 +11,11 @@
 
 static const char call[] = "cuseq_beam_search";
 
+static const struct sized sized_beam = SIZED(cuseq_beam, "cuseq_beam_init");
+static const cuseq_beam beam_defaults = {.beams = 1, .n_best = 1, .alpha = 1};
+
 void cuseq_beam_init(cuseq_beam *beam, size_t size) {
-  const cuseq_beam defaults = {.size = size, .beams = 1, .n_best = 1, .alpha = 1};
-  if (!beam || size < sizeof size)
-    return;
-  memset(beam, 0, size);
-  memcpy(beam, &defaults, size < sizeof defaults ? size : sizeof defaults);
+  sized_init(beam, size, &beam_defaults, &sized_beam);
 }
 
 /* ---- arguments ---- */
@@ -28,27 +28,6 @@ const char *beam_unsearchable(const cuseq_model *model) {
     return "the model feeds no tokens back (beam search needs feedback: without it each step's best token is "
            "best)";
   return decoding_gives_probabilities(structure) ? NULL : "the model's output is no softmax or log_softmax";
-}
-
-/* The caller's structure as this version has it: what an older one lacks is 0, and what a newer one has
- * more must be. */
-static cuseq_status structure_read(const cuseq_beam *beam, cuseq_beam *read) {
-  size_t size = beam->size, known = sizeof *read;
-  if (size == 0)
-    return error_set(
-        CUSEQ_STATUS_INVALID_ARGUMENT,
-        "%s: the size of cuseq_beam is 0 (needed sizeof(cuseq_beam), which cuseq_beam_init sets)", call);
-  if (size < known)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "%s: the size of cuseq_beam is wrong (found %zu, needed %zu)", call, size, known);
-  for (size_t i = known; i < size; i++)
-    if (((const char *)beam)[i] != 0)
-      return error_set(
-          CUSEQ_STATUS_NOT_SUPPORTED,
-          "%s: cuseq_beam has members that this version does not know (found %zu bytes, knows %zu)", call,
-          size, known);
-  memcpy(read, beam, known);
-  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status beams_check(const cuseq_session *session, const cuseq_beam *beam) {
@@ -107,7 +86,7 @@ static cuseq_status beam_check(cuseq_session *session, cuseq_beam *beam, cuseq_d
   const char *reason = beam_unsearchable(session->model);
   if (reason)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: %s", call, reason);
-  if (!session->backend->step)
+  if (!session->backend->step && !session->backend->search)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "%s: device %s does not search", call, session->device);
   TRY(beams_check(session, beam));
   TRY(lengths_resolve(session, beam));
@@ -127,6 +106,11 @@ static cuseq_status beam_check(cuseq_session *session, cuseq_beam *beam, cuseq_d
   TRY(decoding_resolve(&limits, &given, call, begin));
   TRY(arrays_of_decoding(&session->arrays, begin));
   TRY(arrays_of_beam(&session->arrays, beam));
+  for (enum backend_array array = BACKEND_BEST_TOKENS; array < BACKEND_ARRAYS; array++)
+    if (call_pointer(array, beam) && session->arrays.on_device[array])
+      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                       "%s: %s: it lies in device memory (results of a search go to host memory)", call,
+                       backend_array_name(array));
   return decoding_check(&limits, begin, session->arrays.on_device, session->allow_nonfinite);
 }
 
@@ -212,7 +196,9 @@ static cuseq_status search_all(cuseq_session *session, const cuseq_beam *beam, c
                                      .retires = beam->finished == CUSEQ_FINISHED_RETIRES,
                                      .prunes_by_score = beam->prune_by_score != 0};
   search_begin(search, &rules, session->batch);
-  for (int32_t b = 0; b < session->batch; b++)
+  if (session->backend->search)
+    TRY(session->backend->search(session->state, search, begin, beam->alphas ? beams->alphas : NULL));
+  for (int32_t b = 0; b < session->batch && search->lanes > 0; b++)
     search->lane_tokens[b] = begin->previous ? begin->previous[b] : decoder->start_token;
   while (search->lanes > 0)
     TRY(step(session, begin, beam->alphas ? beams->alphas + (size_t)search->step * lanes : NULL));
@@ -225,12 +211,12 @@ static cuseq_status search_all(cuseq_session *session, const cuseq_beam *beam, c
 }
 
 cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam) {
-  cuseq_beam read;
+  cuseq_beam read = beam_defaults;
   cuseq_decoding begin;
   TRY(session_check_encoded(session, call));
   if (!beam)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the beam is NULL", call);
-  TRY(structure_read(beam, &read));
+  TRY(sized_read(beam, &sized_beam, call, &read));
   TRY(beam_check(session, &read, &begin));
   if (!session->beams.memory)
     TRY(beams_open(&session->beams, session->model, &session->limits));

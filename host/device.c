@@ -2,6 +2,7 @@
 
 #include "backends/cuda_loader.h"
 #include "error.h"
+#include "sized.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,22 +20,31 @@ int32_t cuseq_device_count(void) {
   return DEVICE_COUNT + cuda_device_count(NULL, 0);
 }
 
-cuseq_status cuseq_device_get(int32_t index, cuseq_device *device) {
-  int32_t count = cuseq_device_count();
-  if (!device || index < 0 || index >= count)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_device_get: no device %d (there are %d)",
-                     (int)index, (int)count);
-  memset(device, 0, sizeof *device);
+static const struct sized sized_device = SIZED(cuseq_device, "CUSEQ_DEVICE_INIT");
+
+static void describe(int32_t index, cuseq_device *device) {
+  *device = (cuseq_device)CUSEQ_DEVICE_INIT;
   if (index >= DEVICE_COUNT) {
     snprintf(device->name, sizeof device->name, "cuda:%d", (int)(index - DEVICE_COUNT));
     cuda_device_describe(index - DEVICE_COUNT, device->description, sizeof device->description);
-    return CUSEQ_STATUS_OK;
+    return;
   }
   snprintf(device->name, sizeof device->name, "%s", devices[index].name);
   if (devices[index].backend == &backend_cpu)
     backend_cpu_describe(device->description, sizeof device->description);
   else
     snprintf(device->description, sizeof device->description, "the formulas in float64, on one core");
+}
+
+cuseq_status cuseq_device_get(int32_t index, cuseq_device *device) {
+  int32_t count = cuseq_device_count();
+  if (!device || index < 0 || index >= count)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_device_get: no device %d (there are %d)",
+                     (int)index, (int)count);
+  cuseq_device made;
+  TRY(sized_read(device, &sized_device, "cuseq_device_get", &made));
+  describe(index, &made);
+  sized_write(&made, &sized_device, device);
   return CUSEQ_STATUS_OK;
 }
 

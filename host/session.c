@@ -4,18 +4,23 @@
 #include "device.h"
 #include "error.h"
 #include "input.h"
+#include "sized.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model) {
-  if (!options)
-    return;
+static const struct sized sized_options = SIZED(cuseq_session_options, "cuseq_session_options_init");
+static const struct sized sized_input = SIZED(cuseq_input, "CUSEQ_INPUT_INIT");
+static const struct sized sized_encoding = SIZED(cuseq_encoding, "CUSEQ_ENCODING_INIT");
+static const struct sized sized_decoding = SIZED(cuseq_decoding, "CUSEQ_DECODING_INIT");
+
+void cuseq_session_options_init(cuseq_session_options *options, size_t size, const cuseq_model *model) {
   int32_t length = model ? model->config.text_length : 0;
-  *options = (cuseq_session_options){
+  const cuseq_session_options defaults = {
       .device = "auto", .max_batch = 1, .max_time = length > 0 ? length : 1, .max_beams = 1};
+  sized_init(options, size, &defaults, &sized_options);
 }
 
 /* How many beams there is room for; 0, of a structure that was not filled in, is 1. */
@@ -63,16 +68,6 @@ static cuseq_status device_options_check(const cuseq_session_options *options, c
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status model_check(const cuseq_session *session) {
-  return session->backend->version1_only && session->model->version != 1
-             ? error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                         "cuseq_session_open: device %s runs models of version 1 (found version %d; "
-                         "reference and cpu "
-                         "run both)",
-                         session->device, (int)session->model->version)
-             : CUSEQ_STATUS_OK;
-}
-
 static cuseq_status session_allocate(cuseq_session *session) {
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   size_t rows = (size_t)session->limits.batch * (size_t)session->limits.beams;
@@ -89,15 +84,9 @@ static cuseq_status session_allocate(cuseq_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
-                                cuseq_session **session) {
-  if (session)
-    *session = NULL;
-  if (!model || !session)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_session_open: an argument is NULL");
-  cuseq_session_options defaults;
-  cuseq_session_options_init(&defaults, model);
-  options = options ? options : &defaults;
+/* With the options as this version has them. */
+static cuseq_status session_open(const cuseq_model *model, const cuseq_session_options *options,
+                                 cuseq_session **session) {
   TRY(options_check(options));
   cuseq_session *opened = calloc(1, sizeof *opened);
   if (!opened)
@@ -117,12 +106,12 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
                                            .cuda_plan = options->cuda_plan};
   cuseq_status status;
   TRY_CLEANUP(device_find(options->device, &opened->backend, opened->device));
-  TRY_CLEANUP(model_check(opened));
   TRY_CLEANUP(device_options_check(options, opened->backend, opened->device));
   TRY_CLEANUP(session_allocate(opened));
   TRY_CLEANUP(opened->backend->open(opened->model, &opened->limits, opened->device, &opened->state));
   opened->limits.cuda_plan = NULL; /* the caller's */
-  if (opened->limits.beams > 1 && opened->backend->step && !beam_unsearchable(model))
+  if (opened->limits.beams > 1 && (opened->backend->step || opened->backend->search) &&
+      !beam_unsearchable(model))
     TRY_CLEANUP(beams_open(&opened->beams, model, &opened->limits));
   opened->arrays = (struct arrays){.backend = opened->backend,
                                    .state = opened->state,
@@ -133,6 +122,19 @@ cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_op
 cleanup:
   cuseq_session_close(opened);
   return status;
+}
+
+cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
+                                cuseq_session **session) {
+  if (session)
+    *session = NULL;
+  if (!model || !session)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_session_open: an argument is NULL");
+  cuseq_session_options read;
+  cuseq_session_options_init(&read, sizeof read, model);
+  if (options)
+    TRY(sized_read(options, &sized_options, "cuseq_session_open", &read));
+  return session_open(model, &read, session);
 }
 
 void cuseq_session_close(cuseq_session *session) {
@@ -153,6 +155,14 @@ const char *cuseq_session_device(const cuseq_session *session) {
 
 int32_t cuseq_session_threads(const cuseq_session *session) {
   return session ? session->backend->threads(session->state) : 0;
+}
+
+size_t cuseq_session_plan(const cuseq_session *session, char *text, size_t capacity) {
+  if (text && capacity > 0)
+    text[0] = '\0';
+  if (!session || !session->backend->plan)
+    return 0;
+  return session->backend->plan(session->state, text, text ? capacity : 0);
 }
 
 static cuseq_status session_check(const cuseq_session *session, const char *call) {
@@ -187,7 +197,7 @@ void *cuseq_session_stream(const cuseq_session *session) {
 }
 
 static cuseq_status input_check(const cuseq_session *session, const cuseq_input *input, const char *call) {
-  if (!input || !input->data)
+  if (!input->data)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: the input is NULL", call);
   if (input->batch < 1 || input->batch > session->limits.batch)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
@@ -235,22 +245,10 @@ static struct decoding_limits limits_of(const cuseq_session *session, int32_t en
                                   .rows_allowed = rows};
 }
 
-/* What some backends cannot do yet. */
-static cuseq_status backend_check(const cuseq_session *session, const cuseq_decoding *decoding,
-                                  const char *call) {
-  static const enum backend_array arrays[] = {BACKEND_ROWS, BACKEND_TARGETS, BACKEND_LOG_PROBABILITIES};
-  for (int i = 0; session->backend->version1_only && i < 3; i++)
-    if (call_pointer(arrays[i], decoding))
-      return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "%s: device %s does not take %s (reference and cpu do)",
-                       call, session->device, backend_array_name(arrays[i]));
-  return CUSEQ_STATUS_OK;
-}
-
 /* Checks a decoding of `limits`, resolves it and locates its arrays. */
 static cuseq_status decoding_begin(cuseq_session *session, const struct decoding_limits *limits,
                                    const cuseq_decoding *decoding, const char *call,
                                    cuseq_decoding *resolved) {
-  TRY(backend_check(session, decoding, call));
   TRY(decoding_resolve(limits, decoding, call, resolved));
   TRY(arrays_of_decoding(&session->arrays, resolved));
   TRY(decoding_check(limits, resolved, session->arrays.on_device, session->allow_nonfinite));
@@ -259,30 +257,26 @@ static cuseq_status decoding_begin(cuseq_session *session, const struct decoding
   return CUSEQ_STATUS_OK;
 }
 
-/* Encodes, and decodes where `decoding` is not NULL. `call` is what messages name. */
-static cuseq_status session_run(cuseq_session *session, const cuseq_input *input,
-                                const cuseq_encoding *encoding, const cuseq_decoding *decoding,
-                                const char *call) {
-  TRY(session_check(session, call));
-  session->batch = 0;
-  cuseq_encoding wanted = encoding ? *encoding : (cuseq_encoding){0};
+/* Encodes, and decodes where `decoding` is not NULL; the structures are as this version has them. */
+static cuseq_status run_read(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *wanted,
+                             const cuseq_decoding *decoding, const char *call) {
   cuseq_decoding resolved;
   struct backend_input view;
   TRY(input_check(session, input, call));
-  TRY(encoding_check(session, &wanted, call));
+  TRY(encoding_check(session, wanted, call));
   if (decoding) {
     struct decoding_limits limits = limits_of(session, input->batch, input->time, false);
     TRY(decoding_begin(session, &limits, decoding, call, &resolved));
   }
-  TRY(arrays_of_encoding(&session->arrays, &wanted));
+  TRY(arrays_of_encoding(&session->arrays, wanted));
   TRY(arrays_of_input(&session->arrays, input));
   TRY(input_view(&session->model->config, input, session->arrays.on_device, session->allow_nonfinite,
                  session->ids, &view));
   cuseq_status status;
   if (decoding && session->backend->run) {
-    status = session->backend->run(session->state, &view, &wanted, &resolved);
+    status = session->backend->run(session->state, &view, wanted, &resolved);
   } else {
-    status = session->backend->encode(session->state, &view, &wanted);
+    status = session->backend->encode(session->state, &view, wanted);
     if (status == CUSEQ_STATUS_OK && decoding)
       status = session->backend->decode(session->state, &resolved);
   }
@@ -291,6 +285,24 @@ static cuseq_status session_run(cuseq_session *session, const cuseq_input *input
     session->time = input->time;
   }
   return session_result(session, status);
+}
+
+/* The same of what a caller gives. `call` is what messages name. */
+static cuseq_status session_run(cuseq_session *session, const cuseq_input *input,
+                                const cuseq_encoding *encoding, const cuseq_decoding *decoding,
+                                const char *call) {
+  cuseq_input given = CUSEQ_INPUT_INIT;
+  cuseq_encoding wanted = CUSEQ_ENCODING_INIT;
+  cuseq_decoding asked = CUSEQ_DECODING_INIT;
+  TRY(session_check(session, call));
+  session->batch = 0;
+  if (input)
+    TRY(sized_read(input, &sized_input, call, &given));
+  if (encoding)
+    TRY(sized_read(encoding, &sized_encoding, call, &wanted));
+  if (decoding)
+    TRY(sized_read(decoding, &sized_decoding, call, &asked));
+  return run_read(session, &given, &wanted, decoding ? &asked : NULL, call);
 }
 
 cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *input, const cuseq_encoding *encoding) {
@@ -328,8 +340,9 @@ cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding
   TRY(session_check_encoded(session, "cuseq_decode"));
   if (!decoding)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "cuseq_decode: the decoding is NULL");
-  cuseq_decoding resolved;
+  cuseq_decoding asked = CUSEQ_DECODING_INIT, resolved;
+  TRY(sized_read(decoding, &sized_decoding, "cuseq_decode", &asked));
   struct decoding_limits limits = limits_of(session, session->batch, session->time, true);
-  TRY(decoding_begin(session, &limits, decoding, "cuseq_decode", &resolved));
+  TRY(decoding_begin(session, &limits, &asked, "cuseq_decode", &resolved));
   return session_result(session, session->backend->decode(session->state, &resolved));
 }

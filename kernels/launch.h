@@ -64,6 +64,9 @@ struct launch_check {
 
 #include "kernels/launch_attention.h"
 #include "kernels/launch_input.h"
+#include "kernels/launch_loop.h"
 #include "kernels/launch_recurrence.h"
+#include "kernels/launch_search.h"
+#include "kernels/launch_steps.h"
 
 #endif

@@ -28,7 +28,7 @@ struct attention_score {
   const float *d_query; /* [S,U] concat: the last S rows of layer 0's kernel; additive: query            */
   const float *d_value; /* [U] additive                                                                  */
   const float *d_kernel[CUSEQ_MAX_ATTENTION_LAYERS]; /* concat: layer l >= 1 [units[l-1],units[l]]          */
-  const float *d_bias[CUSEQ_MAX_ATTENTION_LAYERS];   /* concat: layer l >= 1 [units[l]]                     */
+  const float *d_bias[CUSEQ_MAX_ATTENTION_LAYERS];   /* concat: layer l >= 1 [units[l]], or NULL            */
 };
 
 /* U; A for score dot, whose keys are the annotations themselves. */
@@ -75,10 +75,13 @@ cuseq_status launch_initial_states(const struct initial_states *arguments,
 
 /* One attention step, one launch: energies, softmax over t < length, context.
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
+ *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
+ *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
+ *   d_position_bias  [T] added to the energies, behind the scale; NULL: none
  *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
  *   d_alphas      row b at d_alphas + b * alphas_stride, T of them, 0 at t >= length; may be NULL
- *   d_context     row b at d_context + b * context_stride, A of them; may be NULL
+ *   d_context     row b at d_context + b * context_stride, A (of values: values_width) of them; may be NULL
  *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream and of attend alone. Zeroed once, when it is made;
  *                 every launch leaves it ready for the next one on the same stream, whatever its sizes. NULL where 0
  * T up to 512 is a block a row; beyond, a block for every 512 positions of a row, and B at most 65536. */
@@ -91,6 +94,10 @@ struct attend {
   const float *d_keys;
   const float
       *d_queries; /* [B,U] s K_s, where a product made it ahead (scores concat, additive); NULL: made here */
+  const float *d_values;
+  int32_t values_width;
+  const int32_t *d_rows;
+  const float *d_position_bias;
   float *d_alphas;
   int64_t alphas_stride;
   float *d_context;
@@ -98,7 +105,7 @@ struct attend {
   void *d_workspace;
   struct launch_check check; /* of energies and context */
 };
-/* Looks at the score's sizes, batch and time only; the most for all batches and times up to those given is what it gives
+/* Looks at the score's sizes, values' width, batch and time only; the most for all batches and times up to those given is what it gives
  * for the largest. */
 size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device);
 cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream);
@@ -111,6 +118,7 @@ cuseq_status launch_attend(const struct attend *arguments, const struct launch_s
 struct attention_context {
   int32_t batch, time, annotation_width;
   const int32_t *d_lengths;
+  const int32_t *d_rows;      /* [B] which row of the annotations each row attends to; NULL: its own */
   const float *d_annotations; /* [B,T,A] */
   const float *d_alphas;
   int64_t alphas_stride;
@@ -157,41 +165,6 @@ struct decode {
 /* Looks at sizes only, as attend_workspace_bytes(). */
 size_t decode_workspace_bytes(const struct decode *arguments, const struct launch_device *device);
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
-
-/* The decoder loop of large models step by step, what is around attention, products and cells. One step is
- *   launch_attend            from d_h, over d_attended positions, to the step's contexts and alphas; after a product for
- *                            the queries, where their weights are large
- *   products                 gates [B,S,4] = h recurrent + context kernel (+ fed kernel, with an embedding)
- *   launch_cell_step         D = 1, T = Y, d_lengths = d_output_lengths; one-hot feedback: d_row_ids = d_fed_ids
- *   a product                logits [B,V] = h output_kernel
- *   launch_decode_output     bias, softmax or linear, argmax, end token, what is fed back
- * after launch_initial_states and launch_decode_begin. A row runs at the steps below its d_output_lengths; after its end
- * token all of these give it zeros and end tokens, and do no work for it but products. 4-byte aligned. */
-struct decode_rows {
-  int32_t batch, time, steps; /* B, T, Y */
-  const int32_t *d_lengths;   /* [B] or NULL: all T */
-  cuseq_feedback feedback;
-  int32_t embedding_units;   /* E */
-  const float *d_embedding;  /* [V,E] or NULL */
-  const int32_t *d_previous; /* as in struct decode */
-  int32_t start_token, end_token;
-  int32_t outputs; /* V */
-  cuseq_activation output_activation;
-  const float *d_output_bias; /* [V] */
-  float *d_logits;            /* [B,V] the product; overwritten */
-  /* what the loop goes on from; written by both */
-  int32_t *d_output_lengths; /* [B] Y, or the number of steps that a row took to its end token */
-  int32_t *d_attended;       /* [B] positions that a row attends to: its length; 0 once it has ended */
-  int32_t *d_fed_ids;        /* [B] the token fed back; with feedback */
-  float *d_fed;              /* [B,E] its embedding; with feedback and d_embedding */
-  /* results */
-  float *d_outputs;          /* [B,Y,V] or NULL */
-  int32_t *d_tokens;         /* [B,Y] or NULL */
-  struct launch_check check; /* of the outputs */
-};
-cuseq_status launch_decode_begin(const struct decode_rows *arguments, const struct launch_stream *stream);
-cuseq_status launch_decode_output(const struct decode_rows *arguments, int32_t step,
-                                  const struct launch_stream *stream);
 
 /* Encoder, keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
  *   encoder      as in launch_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations

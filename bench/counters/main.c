@@ -15,7 +15,7 @@
 
 static bool call_fused(const struct instance *instance, long calls, const struct answers *answers) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = "cuda";
   options.max_batch = instance->workload.B;
   options.max_time = instance->workload.T;

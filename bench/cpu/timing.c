@@ -34,7 +34,7 @@ struct spread spread_of(double *values, int count) {
 }
 
 const char *timing_processor(void) {
-  static cuseq_device device;
+  static cuseq_device device = CUSEQ_DEVICE_INIT;
   for (int32_t i = 0; i < cuseq_device_count(); i++)
     if (cuseq_device_get(i, &device) == CUSEQ_STATUS_OK && strcmp(device.name, "cpu") == 0)
       break;

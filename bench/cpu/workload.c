@@ -216,7 +216,7 @@ void instance_free(struct instance *instance) {
 cuseq_session *instance_open(const struct instance *instance, const char *device, int32_t threads,
                              int32_t batch) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = device;
   options.threads = threads;
   options.max_batch = batch;
@@ -231,15 +231,17 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
                            int32_t batch) {
   const struct workload *w = instance->workload;
   const size_t skipped = (size_t)first * (size_t)w->T;
-  const cuseq_input input = {.data = w->ids ? (const void *)(instance->ids + skipped)
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = w->ids ? (const void *)(instance->ids + skipped)
                                             : (const void *)(instance->x + skipped * (size_t)w->F),
                              .dtype = w->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                              .batch = batch,
                              .time = w->T};
-  const cuseq_encoding encoding = {.annotations = instance->annotations};
+  const cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = instance->annotations};
   if (w->encode_only)
     return cuseq_encode(session, &input, &encoding);
-  cuseq_decoding decoding = {.contexts = instance->contexts, .alphas = instance->alphas};
+  cuseq_decoding decoding = {
+      .size = sizeof(cuseq_decoding), .contexts = instance->contexts, .alphas = instance->alphas};
   if (w->Y > 0) {
     decoding.outputs = instance->outputs;
     decoding.tokens = instance->tokens;
@@ -262,10 +264,13 @@ static double larger(double a, double b) {
   return a > b ? a : b;
 }
 
+static double allowed(const struct instance *instance, cuseq_result result) {
+  return cuseq_model_tolerance(instance->model, instance->workload->T, 0, result);
+}
+
 bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst) {
   const struct workload *w = instance->workload;
   const size_t A = 2 * (size_t)w->H, T = (size_t)w->T, Y = (size_t)(w->Y > 0 ? w->Y : 1);
-  const double tolerance = w->T <= 64 ? 3e-6 : 1e-5;
   struct instance reference;
   *worst = INFINITY;
   if (instance_call(instance, session, 0, w->B) != CUSEQ_STATUS_OK || !instance_make(&reference, w))
@@ -284,15 +289,17 @@ bool instance_verify(const struct instance *instance, cuseq_session *session, do
     called = instance_call(&reference, slow, b, 1) == CUSEQ_STATUS_OK;
     if (w->encode_only || w->Y == 0)
       *worst = larger(*worst, worst_share(instance->annotations + (size_t)b * T * A, reference.annotations,
-                                          T * A, tolerance));
+                                          T * A, allowed(instance, CUSEQ_RESULT_ANNOTATIONS)));
     if (w->encode_only)
       continue;
     const size_t step = (size_t)b * Y;
-    *worst = larger(*worst, worst_share(instance->contexts + step * A, reference.contexts, Y * A, tolerance));
-    *worst = larger(*worst, worst_share(instance->alphas + step * T, reference.alphas, Y * T, tolerance));
+    *worst = larger(*worst, worst_share(instance->contexts + step * A, reference.contexts, Y * A,
+                                        allowed(instance, CUSEQ_RESULT_CONTEXTS)));
+    *worst = larger(*worst, worst_share(instance->alphas + step * T, reference.alphas, Y * T,
+                                        allowed(instance, CUSEQ_RESULT_ALPHAS)));
     if (w->V > 0)
       *worst = larger(*worst, worst_share(instance->outputs + step * (size_t)w->V, reference.outputs,
-                                          Y * (size_t)w->V, tolerance));
+                                          Y * (size_t)w->V, allowed(instance, CUSEQ_RESULT_OUTPUTS)));
   }
   cuseq_session_close(slow);
   reference.model = NULL;

@@ -4,7 +4,8 @@
  *   shape               "B T F H keys S Y V ids encode_only", numbers
  *   model.safetensors   the weights
  *   input               [B,T,F] float32, or [B,T] int32 ids, raw
- *   reference           what worker_write_results writes */
+ *   reference           what worker_write_results writes
+ *   allowed             the most that cuseq_model_tolerance() allows of these arrays, a number */
 #include "worker.h"
 
 #include <errno.h>
@@ -42,6 +43,16 @@ static bool make_reference(const struct instance *instance) {
   return made;
 }
 
+/* Of outputs where there are any, else of annotations and contexts, which are one file. */
+static double allowed(const struct instance *instance) {
+  const struct workload *w = instance->workload;
+  if (w->Y > 0)
+    return cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_OUTPUTS);
+  const double annotations = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_ANNOTATIONS),
+               contexts = cuseq_model_tolerance(instance->model, w->T, 0, CUSEQ_RESULT_CONTEXTS);
+  return contexts > annotations && !w->encode_only ? contexts : annotations;
+}
+
 static bool export_workload(const struct workload *w, const char *parent) {
   char folder[MOST_PATH / 2], path[MOST_PATH], shape[256];
   struct instance instance;
@@ -60,6 +71,8 @@ static bool export_workload(const struct workload *w, const char *parent) {
   snprintf(path, sizeof path, "%s/reference", folder);
   written = written && make_reference(&instance) && worker_write_results(&instance, true, path);
   written = written && write_file(folder, "shape", shape, strlen(shape));
+  snprintf(shape, sizeof shape, "%.9g\n", allowed(&instance));
+  written = written && write_file(folder, "allowed", shape, strlen(shape));
   instance_free(&instance);
   return written;
 }

@@ -17,8 +17,9 @@ int main(int argc, char **argv) {
       cuseq_session_open(model, NULL, &session) == CUSEQ_STATUS_OK &&
       cuseq_text_encode(model, argv[2], 0, ids, &length, NULL) == CUSEQ_STATUS_OK) {
     const int32_t steps = cuseq_model_config(model)->steps;
-    cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = length};
-    cuseq_decoding wanted = {.tokens = tokens};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = length};
+    cuseq_decoding wanted = {.size = sizeof(cuseq_decoding), .tokens = tokens};
     answered = cuseq_run(session, &input, NULL, &wanted) == CUSEQ_STATUS_OK &&
                cuseq_text_decode(model, tokens, steps, text, sizeof text) == CUSEQ_STATUS_OK &&
                puts(text) >= 0;

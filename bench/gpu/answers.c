@@ -50,10 +50,11 @@ void answers_free(struct answers *answers) {
 
 cuseq_status workload_call(const struct workload *w, cuseq_session *session, const cuseq_input *input,
                            const struct answers *answers) {
-  const cuseq_encoding encoding = {.annotations = answers->annotations};
+  const cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = answers->annotations};
   if (w->encodes_only)
     return cuseq_encode(session, input, &encoding);
-  const cuseq_decoding decoding = {.contexts = answers->contexts,
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .contexts = answers->contexts,
                                    .alphas = answers->alphas,
                                    .outputs = answers->outputs,
                                    .tokens = answers->tokens};
@@ -70,7 +71,7 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
 static bool make_reference(struct instance *instance) {
   const struct workload *w = &instance->workload;
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = "reference";
   options.max_time = w->T;
   cuseq_session *session;
@@ -113,10 +114,14 @@ static bool same_token(int32_t got, int32_t want, const float *outputs, int32_t 
          (got >= 0 && got < V && fabs((double)outputs[got] - (double)outputs[want]) <= 2.0 * tolerance);
 }
 
+static double allowed(const struct instance *instance, cuseq_result result) {
+  return cuseq_model_tolerance(instance->model, instance->workload.T, workload_steps(&instance->workload),
+                               result);
+}
+
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst) {
   const struct workload *w = &instance->workload;
   const size_t A = 2 * (size_t)w->H, T = (size_t)w->T, Y = (size_t)workload_steps(w), V = (size_t)w->V;
-  const double tolerance = w->T <= 64 ? 3e-6 : 1e-5;
   *worst = INFINITY;
   if (!instance->has_reference && !make_reference(instance))
     return false;
@@ -125,16 +130,21 @@ bool instance_verify(struct instance *instance, const struct answers *got, doubl
     const size_t b = (size_t)instance->rows[n];
     const struct answers *want = &instance->reference[n];
     if (got->annotations)
-      *worst = worst_share(*worst, got->annotations + b * T * A, want->annotations, T * A, tolerance);
+      *worst = worst_share(*worst, got->annotations + b * T * A, want->annotations, T * A,
+                           allowed(instance, CUSEQ_RESULT_ANNOTATIONS));
     if (!got->contexts)
       continue;
-    *worst = worst_share(*worst, got->contexts + b * Y * A, want->contexts, Y * A, tolerance);
-    *worst = worst_share(*worst, got->alphas + b * Y * T, want->alphas, Y * T, tolerance);
+    *worst = worst_share(*worst, got->contexts + b * Y * A, want->contexts, Y * A,
+                         allowed(instance, CUSEQ_RESULT_CONTEXTS));
+    *worst = worst_share(*worst, got->alphas + b * Y * T, want->alphas, Y * T,
+                         allowed(instance, CUSEQ_RESULT_ALPHAS));
     if (!got->outputs)
       continue;
-    *worst = worst_share(*worst, got->outputs + b * Y * V, want->outputs, Y * V, tolerance);
+    *worst = worst_share(*worst, got->outputs + b * Y * V, want->outputs, Y * V,
+                         allowed(instance, CUSEQ_RESULT_OUTPUTS));
     for (size_t y = 0; y < Y; y++)
-      if (!same_token(got->tokens[b * Y + y], want->tokens[y], want->outputs + y * V, w->V, tolerance))
+      if (!same_token(got->tokens[b * Y + y], want->tokens[y], want->outputs + y * V, w->V,
+                      allowed(instance, CUSEQ_RESULT_OUTPUTS)))
         *worst = INFINITY;
   }
   return *worst <= 1.0;

@@ -32,6 +32,11 @@ static bool found(struct instance *instance, const struct answers *got, float *e
   return is_found;
 }
 
+static float allowed(const struct instance *instance, cuseq_result result) {
+  return (float)cuseq_model_tolerance(instance->model, instance->workload.T,
+                                      workload_steps(&instance->workload), result);
+}
+
 static void check_verification(const char *name) {
   struct workload workload = *workload_find(name);
   workload.mixed_lengths = true;
@@ -42,7 +47,7 @@ static void check_verification(const char *name) {
   if (!instance_make(&instance, &workload) ||
       !answers_make(&got, &workload, ANSWERS_RESULTS | ANSWERS_ANNOTATIONS))
     exit(3);
-  cuseq_session_options_init(&options, instance.model);
+  cuseq_session_options_init(&options, sizeof options, instance.model);
   options.device = "cpu";
   options.max_batch = workload.B;
   options.max_time = workload.T;
@@ -52,11 +57,17 @@ static void check_verification(const char *name) {
   cuseq_session_close(session);
   const size_t B = (size_t)workload.B, T = (size_t)workload.T, A = 2 * (size_t)workload.H;
   const size_t Y = (size_t)workload_steps(&workload), V = (size_t)workload.V;
+  const float annotations = allowed(&instance, CUSEQ_RESULT_ANNOTATIONS),
+              contexts = allowed(&instance, CUSEQ_RESULT_CONTEXTS),
+              alphas = allowed(&instance, CUSEQ_RESULT_ALPHAS);
   check(right(&instance, &got), "the cpu's answers are judged wrong");
-  check(found(&instance, &got, &got.annotations[B * T * A - 1], 4e-6f), "a wrong annotation is let through");
-  check(found(&instance, &got, &got.contexts[B * Y * A - 1], -4e-6f), "a wrong context is let through");
+  check(found(&instance, &got, &got.annotations[B * T * A - 1], 2.0f * annotations),
+        "a wrong annotation is let through");
+  check(found(&instance, &got, &got.contexts[B * Y * A - 1], -2.0f * contexts),
+        "a wrong context is let through");
   check(found(&instance, &got, &got.alphas[B * Y * T - 1], NAN), "a NaN is let through");
-  check(!found(&instance, &got, &got.alphas[0], 1e-6f), "an error within the tolerance is judged wrong");
+  check(!found(&instance, &got, &got.alphas[0], 0.3f * alphas),
+        "an error within the tolerance is judged wrong");
   if (got.outputs) {
     check(found(&instance, &got, &got.outputs[B * Y * V - 1], INFINITY), "an infinity is let through");
     got.tokens[B * Y - 1] = (got.tokens[B * Y - 1] + 1) % workload.V;

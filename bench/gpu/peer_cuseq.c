@@ -17,7 +17,7 @@ struct ours {
 static cuseq_status open_session(const struct ours *ours, bool on_device, cuseq_session **session) {
   const struct instance *instance = ours->instance;
   cuseq_session_options options;
-  cuseq_session_options_init(&options, instance->model);
+  cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = "cuda";
   options.max_batch = instance->workload.B;
   options.max_time = instance->workload.T;

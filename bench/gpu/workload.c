@@ -179,7 +179,8 @@ void instance_free(struct instance *instance) {
 
 cuseq_input instance_input(const struct instance *instance) {
   const struct workload *w = &instance->workload;
-  return (cuseq_input){.data = w->ids ? (const void *)instance->ids : (const void *)instance->x,
+  return (cuseq_input){.size = sizeof(cuseq_input),
+                       .data = w->ids ? (const void *)instance->ids : (const void *)instance->x,
                        .dtype = w->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                        .batch = w->B,
                        .time = w->T,

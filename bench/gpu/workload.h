@@ -76,8 +76,8 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
                            const struct answers *answers);
 
 /* Whether what `got` has of the first, the last and two rows between agrees with the float64 reference; *worst receives the
- * largest error as a share of what is allowed (design: 3e-6 x max(1, |value|), 1e-5 from T 65 on). Tokens
- * are compared where the reference's two best outputs are farther apart than that. */
+ * largest error as a share of what cuseq_model_tolerance() allows. Tokens are
+ * compared where the reference's two best outputs are farther apart than that. */
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst);
 
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct search;
+
 struct backend_limits {
   int32_t batch;
   int32_t time;
@@ -66,13 +68,14 @@ struct backend_input {
  * model has no feedback, otherwise [B]: session.c fills in the start token, but not for backends with
  * streams. */
 struct backend {
-  bool version1_only; /* runs models of version 1 alone, and decodes neither `rows` nor `targets` */
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,
                        void **state);
   void (*close)(void *state);
   /* Threads in use, 1 where that has no meaning. */
   int32_t (*threads)(const void *state);
+  /* What calls of the limits are run by, lines of text; returns the length of all of it. NULL: there is one way only. */
+  size_t (*plan)(const void *state, char *text, size_t capacity);
   /* `encoding` is never NULL; its members may be. Leaves the annotations in the state. */
   cuseq_status (*encode)(void *state, const struct backend_input *input, const cuseq_encoding *encoding);
   cuseq_status (*attend)(void *state, const float *hidden, float *context, float *alphas);
@@ -82,6 +85,10 @@ struct backend {
    * as log_softmax makes them: a probability that vanishes in float32 has a logarithm all the same. For models with
    * feedback whose output is softmax or log_softmax. NULL: the backend does not search. */
   cuseq_status (*step)(void *state, const cuseq_decoding *decoding, float *log_outputs);
+  /* All steps of a search that has been begun, on the device: fills in the hypotheses of its rows and all choices, as
+   * search_step() does until no lanes are left. `begin` is the decoding that it begins with; alphas [steps, rows x K, T]
+   * receives those of lane row x K + place of each step, or is NULL. NULL: the session calls `step` for each. */
+  cuseq_status (*search)(void *state, struct search *search, const cuseq_decoding *begin, float *alphas);
   /* encode and decode in one; NULL: the session calls the two. `encoding` and `decoding` are never NULL.
    * After it the annotations are in the state as after encode. */
   cuseq_status (*run)(void *state, const struct backend_input *input, const cuseq_encoding *encoding,

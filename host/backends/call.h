@@ -90,6 +90,11 @@ static inline void *call_pointer(enum backend_array array, const void *structure
   return *(void *const *)((const char *)structure + call_arrays[array].offset);
 }
 
+/* Where the pointer of an array lies in its structure. */
+static inline void *call_member(enum backend_array array, void *structure) {
+  return (char *)structure + call_arrays[array].offset;
+}
+
 /* How many elements one row of the batch has in an array, for T positions and Y steps; of CALL_BLOCKS the same in all
  * blocks together. BACKEND_DATA counts as dense. */
 size_t call_row_elements(const cuseq_config *config, enum backend_array array, int32_t time, int32_t steps);

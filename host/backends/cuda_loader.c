@@ -120,6 +120,10 @@ static int32_t loader_threads(const void *state) {
   return module->backend->threads(state);
 }
 
+static size_t loader_plan(const void *state, char *text, size_t capacity) {
+  return module->backend->plan(state, text, capacity);
+}
+
 static cuseq_status loader_encode(void *state, const struct backend_input *input,
                                   const cuseq_encoding *encoding) {
   return result(module->backend->encode(state, input, encoding));
@@ -131,6 +135,15 @@ static cuseq_status loader_attend(void *state, const float *hidden, float *conte
 
 static cuseq_status loader_decode(void *state, const cuseq_decoding *decoding) {
   return result(module->backend->decode(state, decoding));
+}
+
+static cuseq_status loader_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
+  return result(module->backend->step(state, decoding, log_outputs));
+}
+
+static cuseq_status loader_search(void *state, struct search *search, const cuseq_decoding *begin,
+                                  float *alphas) {
+  return result(module->backend->search(state, search, begin, alphas));
 }
 
 static cuseq_status loader_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
@@ -152,13 +165,15 @@ static cuseq_status loader_locate(void *state, enum backend_array array, const v
 }
 
 const struct backend backend_cuda = {
-    .version1_only = true,
     .open = loader_open,
     .close = loader_close,
     .threads = loader_threads,
+    .plan = loader_plan,
     .encode = loader_encode,
     .attend = loader_attend,
     .decode = loader_decode,
+    .step = loader_step,
+    .search = loader_search,
     .run = loader_run,
     .synchronize = loader_synchronize,
     .stream = loader_stream,

@@ -61,7 +61,8 @@ static int make_input(struct bench *bench) {
     else
       ((float *)bench->data)[i] = (float)((double)random / 2147483648.0 - 1);
   }
-  bench->input = (cuseq_input){.data = bench->data,
+  bench->input = (cuseq_input){.size = sizeof(cuseq_input),
+                               .data = bench->data,
                                .dtype = ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                                .batch = bench->batch,
                                .time = bench->time};
@@ -71,7 +72,7 @@ static int make_input(struct bench *bench) {
 static cuseq_status open_session(const struct bench *bench, const char *device, int32_t batch,
                                  cuseq_session **session) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, bench->model);
+  cuseq_session_options_init(&options, sizeof options, bench->model);
   options.device = device;
   options.threads = bench->arguments->threads;
   options.max_batch = batch;
@@ -105,8 +106,8 @@ static int bench_open(struct bench *bench) {
 /* One run with every array wanted. */
 static cuseq_status run_all(cuseq_session *session, cuseq_input input, int32_t batch,
                             const struct results *results) {
-  cuseq_encoding encoding = {0};
-  cuseq_decoding decoding = {0};
+  cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
+  cuseq_decoding decoding = CUSEQ_DECODING_INIT;
   input.batch = batch;
   results_bind(results, 0, &encoding, &decoding);
   return cuseq_run(session, &input, &encoding, &decoding);
@@ -164,7 +165,7 @@ static int timed_runs(struct bench *bench, int runs, double *seconds) {
 
 /* Whether the session's device is the emulated one: its time says nothing, so none is taken or printed there. */
 static int emulated(const struct bench *bench) {
-  cuseq_device device;
+  cuseq_device device = CUSEQ_DEVICE_INIT;
   for (int32_t i = 0; cuseq_device_get(i, &device) == CUSEQ_STATUS_OK; i++)
     if (strcmp(device.name, cuseq_session_device(bench->session)) == 0)
       return strstr(device.description, "emulated") != NULL;

@@ -28,7 +28,7 @@ struct comparison {
 
 static int side_open(struct comparison *comparison, struct side *side, const char *device) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, comparison->model);
+  cuseq_session_options_init(&options, sizeof options, comparison->model);
   options.device = device;
   options.threads = comparison->arguments->threads;
   options.max_batch = comparison->at_a_time;
@@ -48,8 +48,8 @@ static void side_close(struct side *side) {
 
 static int side_run(struct comparison *comparison, struct side *side, int32_t first, int32_t count) {
   cuseq_input input = input_rows(&comparison->input, first, count);
-  cuseq_encoding encoding = {0};
-  cuseq_decoding decoding = {.steps = comparison->steps};
+  cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .steps = comparison->steps};
   results_bind(&side->results, 0, &encoding, &decoding);
   cuseq_status status = cuseq_run(side->session, &input, &encoding, &decoding);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);

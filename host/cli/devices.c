@@ -15,7 +15,7 @@ static bool is_automatic(const cuseq_device *device, bool cuda_there) {
 static int run_devices(const struct arguments *arguments) {
   int32_t count = cuseq_device_count();
   bool cuda_there = false;
-  cuseq_device device;
+  cuseq_device device = CUSEQ_DEVICE_INIT;
   for (int32_t i = 0; i < count; i++)
     cuda_there |= cuseq_device_get(i, &device) == CUSEQ_STATUS_OK && strcmp(device.name, "cuda:0") == 0;
   if (arguments->json)

@@ -113,7 +113,53 @@ static void print_tensors(const cuseq_model *model, bool json) {
   }
 }
 
-static void info_text(const cuseq_model *model, const char *path) {
+enum { PLAN_ROOM = 16384, TIME_PLANNED = 30 };
+
+/* What a device would run the model by: `plan` [PLAN_ROOM], empty where no device is named. */
+static int plan_find(const cuseq_model *model, const struct arguments *arguments, char *plan) {
+  cuseq_session_options options;
+  cuseq_session *session;
+  plan[0] = '\0';
+  if (!arguments->device)
+    return EXIT_DONE;
+  cuseq_session_options_init(&options, sizeof options, model);
+  options.device = arguments->device;
+  options.max_time = arguments->time > 0                          ? arguments->time
+                     : cuseq_model_config(model)->text_length > 0 ? options.max_time
+                                                                  : TIME_PLANNED;
+  cuseq_status status = cuseq_session_open(model, &options, &session);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_library(status);
+  int length = snprintf(plan, PLAN_ROOM, "device: %s, up to %d positions\n", cuseq_session_device(session),
+                        (int)options.max_time);
+  cuseq_session_plan(session, plan + length, PLAN_ROOM - (size_t)length);
+  cuseq_session_close(session);
+  return EXIT_DONE;
+}
+
+/* "name: what", a line each, under each other as the rest of the text is. */
+static void plan_print(const char *plan) {
+  while (*plan) {
+    size_t length = strcspn(plan, "\n"), name = strcspn(plan, ":");
+    printf("%-10.*s %.*s\n", (int)name, plan, (int)(length - name - 2), plan + name + 2);
+    plan += length + (plan[length] == '\n');
+  }
+}
+
+static void plan_print_json(const char *plan) {
+  fputs(",\n  \"plan\": [", stdout);
+  for (bool first = true; *plan; first = false) {
+    char line[512];
+    size_t length = strcspn(plan, "\n");
+    snprintf(line, sizeof line, "%.*s", (int)length, plan);
+    fputs(first ? "\n    " : ",\n    ", stdout);
+    json_put_string(stdout, line);
+    plan += length + (plan[length] == '\n');
+  }
+  fputs("\n  ]", stdout);
+}
+
+static void info_text(const cuseq_model *model, const char *path, const char *plan) {
   const cuseq_config *config = cuseq_model_config(model);
   printf("model      %s\n", path);
   if (!info_structure(model)) {
@@ -126,32 +172,38 @@ static void info_text(const cuseq_model *model, const char *path) {
     print_symbols("in", config->input_symbols, cuseq_model_input_symbol, model);
     print_symbols("out", config->output_symbols, cuseq_model_output_symbol, model);
   }
+  plan_print(plan);
   int64_t parameters = parameter_count(model);
   printf("weights    %" PRId64 " parameters, %.1f KB, in %zu tensors:\n", parameters,
          (double)parameters * 4 / 1024, cuseq_model_tensor_count(model));
   print_tensors(model, false);
 }
 
-static void info_json(const cuseq_model *model, const char *path) {
+static void info_json(const cuseq_model *model, const char *path, const char *plan) {
   fputs("{\n  \"model\": ", stdout);
   json_put_string(stdout, path);
   printf(",\n  \"parameters\": %" PRId64 ",\n  \"config\": %s,\n  \"tensors\": {", parameter_count(model),
          cuseq_model_config_json(model));
   print_tensors(model, true);
-  fputs("\n  }\n}\n", stdout);
+  fputs("\n  }", stdout);
+  if (*plan)
+    plan_print_json(plan);
+  fputs("\n}\n", stdout);
 }
 
 static int run_info(const struct arguments *arguments) {
+  static char plan[PLAN_ROOM];
   cuseq_model *model;
   int result = model_load(arguments->operands[0], &model);
   if (result != EXIT_DONE)
     return result;
-  if (arguments->json)
-    info_json(model, arguments->operands[0]);
-  else
-    info_text(model, arguments->operands[0]);
+  result = plan_find(model, arguments, plan);
+  if (result == EXIT_DONE && arguments->json)
+    info_json(model, arguments->operands[0], plan);
+  else if (result == EXIT_DONE)
+    info_text(model, arguments->operands[0], plan);
   cuseq_model_destroy(model);
-  return EXIT_DONE;
+  return result;
 }
 
 const struct command command_info = {
@@ -160,8 +212,10 @@ const struct command command_info = {
     .fewest = 1,
     .most = 1,
     .summary = "describe a model",
-    .description = "Prints a model's configuration, vocabulary, tensors and parameter count.",
+    .description =
+        "Prints a model's configuration, vocabulary, tensors and parameter count; with --device also\n"
+        "which kernels that device runs it by.",
     .example = "  cuseq info models/dates.safetensors",
-    .options = {OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_TIME, OPTION_JSON, OPTION_HELP},
     .run = run_info,
 };

@@ -153,7 +153,8 @@ void input_free(struct input_array *input) {
 cuseq_input input_rows(const struct input_array *input, int32_t first, int32_t count) {
   size_t item = input->dtype == CUSEQ_DTYPE_F64 || input->dtype == CUSEQ_DTYPE_I64 ? 8 : 4;
   size_t row = (size_t)input->time * (size_t)input->features * item;
-  return (cuseq_input){.data = (const char *)input->array.data + (size_t)first * row,
+  return (cuseq_input){.size = sizeof(cuseq_input),
+                       .data = (const char *)input->array.data + (size_t)first * row,
                        .dtype = input->dtype,
                        .batch = count,
                        .time = input->time,

@@ -31,6 +31,8 @@ static const char *const ways_to_a_model[FILE_KINDS] = {
     [FILE_KIND_TFLITE] = "cuseq cannot read it, but cuseq convert takes the Keras model that it was made of",
     [FILE_KIND_SAVED_MODEL] = saved_model_way,
     [FILE_KIND_TF_CHECKPOINT] = checkpoint_way,
+    [FILE_KIND_SHARDS] = "load it whole and save its state_dict as one .safetensors file, of which cuseq "
+                         "convert --pytorch makes a model",
     [FILE_KIND_JSON] = "not a model",
     [FILE_KIND_TEXT] = "not a model",
 };
@@ -88,7 +90,7 @@ static bool is_wanted(enum wanted wanted, enum file_kind kind) {
     return kind == FILE_KIND_NPY;
   case WANTED_PAIRS:
   case WANTED_JSON:
-    return kind == FILE_KIND_TEXT || kind == FILE_KIND_JSON;
+    return kind == FILE_KIND_TEXT || kind == FILE_KIND_JSON || kind == FILE_KIND_SHARDS;
   }
   return true;
 }

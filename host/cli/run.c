@@ -14,7 +14,7 @@ enum { MAPS_PRINTED = 8, MAPS_PLOTTED = 64 };
 
 static int open_session(struct job *job) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, job->model);
+  cuseq_session_options_init(&options, sizeof options, job->model);
   options.device = job->arguments->device;
   options.threads = job->arguments->threads;
   options.max_batch = job->at_a_time;
@@ -116,8 +116,9 @@ static void job_close(struct job *job) {
 /* Rows `first` .. first + count - 1. */
 static cuseq_status compute_rows(struct job *job, int32_t first, int32_t count) {
   cuseq_input input = input_rows(&job->input, first, count);
-  cuseq_encoding encoding = {0};
-  cuseq_decoding decoding = {.steps = job->config->has_decoder ? job->steps : 0};
+  cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                             .steps = job->config->has_decoder ? job->steps : 0};
   int32_t slot = job->arguments->output ? first : 0;
   results_bind(&job->results, slot, &encoding, &decoding);
   if (job->targets.tokens) {

@@ -1,7 +1,9 @@
 #include "cli/targets.h"
 
+#include "cli/kinds.h"
 #include "cli/message.h"
 #include "cli/results.h"
+#include "error.h"
 
 #include <stdlib.h>
 
@@ -28,7 +30,7 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
   struct npy_array *array = &targets->array;
   cuseq_status status = npy_read(path, array);
   if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
+    return fail_kind(path, WANTED_ARRAY, status, error_text());
   if (!config->has_decoder)
     return fail("--targets: the model has no decoder");
   if (array->rank != 2 || array->shape[0] != batch || array->dtype == NPY_F16 || array->dtype == NPY_F32 ||

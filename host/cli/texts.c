@@ -26,7 +26,7 @@ int texts_load(struct texts *texts, const char *model, const struct arguments *a
 
 static int open_session(struct texts *texts, const struct arguments *arguments) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, texts->model);
+  cuseq_session_options_init(&options, sizeof options, texts->model);
   options.device = arguments->device;
   options.max_batch = texts->most;
   options.max_steps = texts->steps;
@@ -108,11 +108,14 @@ static cuseq_status run_search(struct texts *texts, const cuseq_input *input) {
 
 int texts_run(struct texts *texts) {
   shorten(texts);
-  cuseq_encoding encoding = {0};
-  cuseq_decoding decoding = {
-      .steps = texts->steps, .targets = texts->targets, .target_lengths = texts->target_lengths};
+  cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                             .steps = texts->steps,
+                             .targets = texts->targets,
+                             .target_lengths = texts->target_lengths};
   results_bind(&texts->results, 0, &encoding, &decoding);
-  cuseq_input input = {.data = texts->ids,
+  cuseq_input input = {.size = sizeof(cuseq_input),
+                       .data = texts->ids,
                        .dtype = CUSEQ_DTYPE_I32,
                        .batch = texts->count,
                        .time = texts->time,

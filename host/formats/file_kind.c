@@ -62,6 +62,7 @@ const char *file_kind_name(enum file_kind kind) {
       [FILE_KIND_BROKEN_ZIP] = "a damaged zip archive",
       [FILE_KIND_TAR] = "a tar archive",
       [FILE_KIND_COMPRESSED] = "a compressed file",
+      [FILE_KIND_SHARDS] = "the index of a checkpoint in several files",
       [FILE_KIND_JSON] = "a JSON text",
       [FILE_KIND_WEB_PAGE] = "a web page",
       [FILE_KIND_LFS_POINTER] = "a pointer of Git LFS",
@@ -156,7 +157,7 @@ static enum file_kind kind_of_text(const char *first, size_t got) {
       return FILE_KIND_UNKNOWN;
   const char *text = first + mark + strspn(first + mark, " \t\r\n");
   if (*text == '{' || *text == '[')
-    return FILE_KIND_JSON;
+    return strstr(text, "\"weight_map\"") != NULL ? FILE_KIND_SHARDS : FILE_KIND_JSON;
   if (begins_with(text, "model_checkpoint_path:"))
     return FILE_KIND_TF_CHECKPOINT;
   return begins_with(text, "<!doctype html") || begins_with(text, "<html") ? FILE_KIND_WEB_PAGE

@@ -27,6 +27,7 @@ enum file_kind {
   FILE_KIND_BROKEN_ZIP, /* begins like one                                                                */
   FILE_KIND_TAR,
   FILE_KIND_COMPRESSED, /* gzip, bzip2, xz, zstd                                                           */
+  FILE_KIND_SHARDS,     /* the index of a checkpoint in several files                                     */
   FILE_KIND_JSON,       /* a text that begins with a brace or a bracket                                    */
   FILE_KIND_WEB_PAGE,
   FILE_KIND_LFS_POINTER, /* what Git leaves where the file itself was not fetched                          */

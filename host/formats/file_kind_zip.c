@@ -19,7 +19,7 @@ static bool ends_in(const char *name, const char *ending) {
 
 static enum file_kind kind_of_members(zip_t *zip) {
   zip_int64_t count = zip_get_num_entries(zip, 0), arrays = 0;
-  bool config = false, metadata = false, pickle = false;
+  bool config = false, metadata = false, pickle = false, exported = false;
   for (zip_int64_t i = 0; i < count; i++) {
     const char *name = zip_get_name(zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
     if (!name)
@@ -28,10 +28,11 @@ static enum file_kind kind_of_members(zip_t *zip) {
     config = config || strcmp(name, "config.json") == 0;
     metadata = metadata || strcmp(name, "metadata.json") == 0 || strcmp(name, "model.weights.h5") == 0;
     pickle = pickle || strcmp(name, "data.pkl") == 0 || ends_in(name, "/data.pkl");
+    exported = exported || ends_in(name, "/archive_format"); /* torch.export's, .pt2 */
   }
   if (config && metadata)
     return FILE_KIND_KERAS;
-  if (pickle)
+  if (pickle || exported)
     return FILE_KIND_TORCH;
   return count > 0 && arrays == count ? FILE_KIND_NPZ : FILE_KIND_ZIP;
 }

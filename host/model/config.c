@@ -254,7 +254,7 @@ static cuseq_status config_vocabulary(const json_t *object, const struct structu
 static cuseq_status config_version1(const json_t *root, cuseq_config *config) {
   static const char *const keys[] = {"version", "encoder", "attention",  "state",
                                      "decoder", "output",  "vocabulary", NULL};
-  TRY(config_known_keys(root, "cuseq", keys));
+  TRY(config_known_keys(root, "", keys));
   static const char *const needed[] = {"encoder", "attention"};
   for (int i = 0; i < 2; i++)
     if (!json_object_get(root, needed[i]))
@@ -276,12 +276,12 @@ static cuseq_status config_version1(const json_t *root, cuseq_config *config) {
 static cuseq_status config_root(const json_t *root, cuseq_model *model) {
   cuseq_config *config = &model->config;
   if (!json_is_object(root))
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"cuseq\" is not an object");
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not an object");
   const json_t *version = json_object_get(root, "version");
   if (json_is_integer(version) && json_integer_value(version) > 2)
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: version %lld (this cuseq knows 1 and 2)",
                      (long long)json_integer_value(version));
-  TRY(config_integer(root, "cuseq", "version", 1, 2, &model->version));
+  TRY(config_integer(root, "", "version", 1, 2, &model->version));
   struct structure_sizes sizes = {.inputs_key = model->version == 1 ? "encoder.features" : "input.features"};
   if (model->version == 1) {
     TRY(config_version1(root, config));

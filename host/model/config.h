@@ -19,7 +19,7 @@ cuseq_status config_check_widths(const cuseq_config *config);
 /* The vocabulary's part of it. `object` is the value of "vocabulary". */
 cuseq_status vocabulary_parse(const json_t *object, struct vocabulary *vocabulary);
 
-/* Reading one object's fields; `where` names the object in messages, as "encoder" does. */
+/* Reading one object's fields; `where` names the object in messages, as "encoder" does; "": the whole. */
 cuseq_status config_known_keys(const json_t *object, const char *where, const char *const *keys);
 cuseq_status config_integer(const json_t *object, const char *where, const char *key, int64_t low,
                             int64_t high, int32_t *value);

@@ -11,11 +11,6 @@ struct field_object field_root(const json_t *json) {
   return (struct field_object){json, ""};
 }
 
-/* The object's name in messages; the root is called "cuseq". */
-static const char *name_of(const struct field_object *object) {
-  return object->path[0] ? object->path : "cuseq";
-}
-
 /* "where.key", or "key" at the root. */
 static void path_of(const struct field_object *object, const char *key, char path[FIELD_PATH_CAPACITY]) {
   int written = snprintf(path, FIELD_PATH_CAPACITY, "%s%s%s", object->path, object->path[0] ? "." : "", key);
@@ -48,8 +43,10 @@ cuseq_status field_refuse(const struct field_object *object, const char *key, co
 }
 
 cuseq_status field_known_keys(const struct field_object *object, const char *const *keys) {
+  const char *where = object->path;
   if (!json_is_object(object->json))
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" is not an object", name_of(object));
+    return *where ? error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" is not an object", where)
+                  : error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not an object");
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)object->json, key, value) {
@@ -57,8 +54,9 @@ cuseq_status field_known_keys(const struct field_object *object, const char *con
     while (*known && strcmp(*known, key) != 0)
       known++;
     if (!*known)
-      return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has an unknown key \"%.100s\"",
-                       name_of(object), key);
+      return *where ? error_set(CUSEQ_STATUS_INVALID_MODEL,
+                                "configuration: \"%s\" has an unknown key \"%.100s\"", where, key)
+                    : error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: unknown key \"%.100s\"", key);
   }
   return CUSEQ_STATUS_OK;
 }
@@ -68,7 +66,9 @@ bool field_has(const struct field_object *object, const char *key) {
 }
 
 static cuseq_status missing(const struct field_object *object, const char *key) {
-  return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has no \"%s\"", name_of(object), key);
+  return object->path[0]
+             ? error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" has no \"%s\"", object->path, key)
+             : error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: there is no \"%s\"", key);
 }
 
 cuseq_status field_object_get(const struct field_object *object, const char *key,

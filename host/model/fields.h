@@ -19,7 +19,7 @@ struct field_object {
   char path[FIELD_PATH_CAPACITY];
 };
 
-/* The root of a configuration, called "cuseq" in messages. */
+/* The root of a configuration. */
 struct field_object field_root(const json_t *json);
 
 /* Refuses a value that is no object, and keys that are not in the list, which ends with NULL. */

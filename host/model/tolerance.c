@@ -1,245 +1,389 @@
-/* The error that float32 arithmetic usually makes, followed through the structure, times a margin. docs/exactness.md
- * derives it and has the measurements that the constants come from. Everything here is in units of 2^-24, the
- * rounding error of a number near 1. */
+/* The error that float32 makes in a model of this structure, followed from the input to the outputs as mean squares of
+ * numbers and of their errors (moments.h), for weights as large as trained models have them; and how far the largest of many
+ * errors lies beyond that. docs/exactness.md derives it and has the measurements that the constants come from. */
 #include "model/tolerance.h"
 
 #include "model/model.h"
+#include "model/moments.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-/* Between what is usual for trained models and what is let through. */
-static const double MARGIN = 2.5;
+/* Gains of trained models: the root mean square of a kernel's weights times the root of its inputs. Cells that do not
+ * saturate are stable with small weights only; an exponential is taken of small numbers. */
+static const double GAIN_LSTM = 3.0, GAIN_GRU = 1.8, GAIN_STABLE = 0.9, GAIN_SCORE = 2.0, GAIN_CONCAT = 4.0,
+                    GAIN_ENERGY = 5.0, GAIN_DENSE = 1.5, GAIN_OUTPUT = 5.0, GAIN_EXPONENT = 1.0;
+static const double EMBEDDING = 0.81; /* the mean square of embeddings */
 
-/* The largest of the errors that a sum of n products leaves in the cells of `many` steps, one of which is looked at
- * each time: its rounding errors add up as a random walk, those of the activations are as of four products more, and the
- * largest of many grows with their logarithm. */
-static double cell_error(double n, double many) {
-  return sqrt(n + 4.0) * (0.15 + 0.30 * log1p(many));
+/* Nine roundings of a number near 1: never is less than this allowed. */
+static const double LEAST = 9.0;
+
+enum { MOST_STEPS = 64 }; /* of a recurrence, whose errors have settled by then */
+
+/* What is known of a structure's numbers; each is what a row has at its last position or step. */
+struct profile {
+  double time, steps;
+  struct moments h[STRUCTURE_MAX_ENCODER_LAYERS][2], c[STRUCTURE_MAX_ENCODER_LAYERS][2];
+  struct moments annotations;
+  struct moments values; /* of the annotations, as attention averages them */
+  struct moments context;
+  double alphas;
+  struct moments decoder_h[STRUCTURE_MAX_DECODER_LAYERS], decoder_c[STRUCTURE_MAX_DECODER_LAYERS];
+  struct moments state, attentional; /* what the last layer gives */
+};
+
+/* ---- cells ---- */
+
+static bool is_gate(cuseq_activation activation) {
+  return activation == CUSEQ_ACTIVATION_SIGMOID || activation == CUSEQ_ACTIVATION_HARD_SIGMOID ||
+         activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
 }
 
-/* Half of what a relu is given is cut to 0, errors and all, and so is what a hard sigmoid is given beyond its slope. */
-static double activity(const struct cell *cell) {
-  return (cell->activation == CUSEQ_ACTIVATION_RELU ? 0.7 : 1.0) *
-         (cell->recurrent_activation == CUSEQ_ACTIVATION_SIGMOID ? 1.0 : 0.95);
+static double cell_gain(const struct cell *cell) {
+  if (cell->activation != CUSEQ_ACTIVATION_TANH || !is_gate(cell->recurrent_activation))
+    return GAIN_STABLE;
+  return cell->kind == CELL_GRU ? GAIN_GRU : GAIN_LSTM;
 }
 
-/* Of a state that stands at one position, where the largest of few is looked at. */
-static double few(double many) {
-  return fmin(many, 6.0);
+/* A pre-activation of what is read, n products of it, and the state. */
+static struct moments cell_sums(const struct cell *cell, struct moments x, double n, struct moments h) {
+  const struct moments both = {x.size + h.size, x.error + h.error};
+  return moments_sums(both, n + cell->units, cell_gain(cell));
 }
 
-/* Errors below a layer, as they come out of it. Narrow layers pass on less; cells that do not saturate are stable with
- * small weights only, and these shrink what comes from below. */
-static double layer_growth(const struct encoder_layer *layer, double time) {
-  const struct cell *cell = &layer->cells[layer->direction == LAYER_BACKWARD];
-  if (cell->activation != CUSEQ_ACTIVATION_TANH)
-    return 0.5;
-  return (0.15 + 0.38 * log1p(time)) * cell->units / (cell->units + 3.0);
+static void lstm_step(const struct cell *cell, struct moments x, double n, struct moments *h,
+                      struct moments *c) {
+  const struct moments sums = cell_sums(cell, x, n, *h),
+                       gate = moments_activated(cell->recurrent_activation, sums),
+                       candidate = moments_activated(cell->activation, sums);
+  *c = moments_sum(moments_product(gate, *c), moments_product(gate, candidate));
+  *h = moments_product(gate, moments_activated(cell->activation, *c));
 }
 
-/* Dense layers over vectors that err by `error`: each a sum of its inputs' products, which are of about 1 / sqrt(inputs),
- * so that errors come through it as they are. */
-static double chain_error(const struct dense_chain *chain, double error) {
-  for (int32_t l = 0; l < chain->count; l++)
-    error = hypot(0.5 * sqrt((double)chain->layers[l].inputs), 1.4 * error);
-  return error;
+static void gru_step(const struct cell *cell, struct moments x, double n, struct moments *h) {
+  const struct moments gate = moments_activated(cell->recurrent_activation, cell_sums(cell, x, n, *h)),
+                       sums = cell_sums(cell, x, n, moments_product(gate, *h)),
+                       candidate = moments_activated(cell->activation, sums);
+  /* Gates between 0 and 1 leave as much as they let through; others, spread around 0, add up to more. */
+  const struct moments left = {is_gate(cell->recurrent_activation) ? gate.size : 1.0 + gate.size, gate.error};
+  *h = moments_sum(moments_product(gate, *h), moments_product(left, candidate));
 }
 
-static double dense_error(const struct dense *dense, double error) {
-  const struct dense_chain one = {.count = dense->units > 0, .layers = {*dense}};
-  return chain_error(&one, error);
+static void cell_step(const struct cell *cell, struct moments x, double n, struct moments *h,
+                      struct moments *c) {
+  if (cell->kind == CELL_GRU)
+    gru_step(cell, x, n, h);
+  else
+    lstm_step(cell, x, n, h, c);
 }
 
-/* A sum of two directions has the errors of both, a mean half of that, and a product those of two numbers below 1, each
- * times the other. */
-static double merge_error(const struct encoder_layer *layer, double error) {
-  if (layer->direction != LAYER_BIDIRECTIONAL || layer->merge == CUSEQ_MERGE_CONCAT)
-    return error;
-  return error * (layer->merge == CUSEQ_MERGE_SUM ? sqrt(2.0) : layer->merge == CUSEQ_MERGE_AVE ? 0.7 : 0.5);
+/* ---- the encoder ---- */
+
+static struct moments dense(const struct dense *layer, struct moments x, double gain) {
+  return layer->units > 0 ? moments_activated(layer->activation, moments_sums(x, layer->inputs, gain)) : x;
 }
 
-/* About how large annotations are: those of cells that saturate reach 1, stacked stable ones fade, and so does a product of
- * two directions. */
-static double annotation_size(const struct structure *s) {
-  const struct encoder_layer *last = &s->encoder.layers[s->encoder.count - 1];
-  const struct cell *cell = &last->cells[last->direction == LAYER_BACKWARD];
-  const bool merges = last->direction == LAYER_BIDIRECTIONAL;
-  if (last->residual || last->dense.units > 0 || s->attention.value_map.units > 0)
-    return 1.0;
-  double size = cell->activation == CUSEQ_ACTIVATION_TANH ? 1.0 : s->encoder.count == 1 ? 0.7 : 0.3;
-  if (merges && last->merge == CUSEQ_MERGE_MUL)
-    size *= 0.3;
-  return merges && last->merge == CUSEQ_MERGE_AVE ? 0.7 * size : size;
+static void layer_run(const struct cell *cell, struct moments x, double n, double time, struct moments *h,
+                      struct moments *c) {
+  *h = *c = (struct moments){0.0, 0.0};
+  for (int t = 0; t < time && t < MOST_STEPS; t++) {
+    const double before = h->error;
+    cell_step(cell, x, n, h, c);
+    if (t > 3 && fabs(h->error - before) < 1e-3 * before)
+      break;
+  }
 }
 
-/* The encoder's hidden states, the largest error over `many` positions: each layer adds its own to what it passes on.
- * Layers above the first read states, which are smaller than what the first one reads. Of the cells that err most where
- * `cells`, else of what layer `last` gives. */
-static double encoder_error(const struct structure *s, double time, double many, int32_t last, bool cells) {
-  double error = 0.0, most = 0.0;
-  for (int32_t l = 0; l <= last; l++) {
+static struct moments merged(const struct encoder_layer *layer, const struct moments h[2]) {
+  if (layer->direction != LAYER_BIDIRECTIONAL)
+    return h[layer->direction == LAYER_BACKWARD];
+  switch (layer->merge) {
+  case CUSEQ_MERGE_SUM:
+    return moments_sum(h[0], h[1]);
+  case CUSEQ_MERGE_AVE:
+    return moments_times(moments_sum(h[0], h[1]), 0.5);
+  case CUSEQ_MERGE_MUL:
+    return moments_product(h[0], h[1]);
+  case CUSEQ_MERGE_CONCAT:
+    break;
+  }
+  return moments_beside(h[0], layer->cells[0].units, h[1], layer->cells[1].units);
+}
+
+static void follow_encoder(const struct structure *s, struct profile *p) {
+  struct moments x = {s->input.embedding_units > 0 ? EMBEDDING : 1.0, 0.0};
+  if (s->input.has_affine)
+    x = moments_sum(moments_times(x, 0.4), (struct moments){0.16, 0.0});
+  for (int32_t l = 0; l < s->encoder.count; l++) {
     const struct encoder_layer *layer = &s->encoder.layers[l];
-    const struct cell *cell = &layer->cells[layer->direction == LAYER_BACKWARD];
-    const double shrunk = l == 0 ? 1.0 : cell->activation == CUSEQ_ACTIVATION_TANH ? 0.8 : 0.5;
-    const double own = cell_error((double)layer->inputs + cell->units, many) * shrunk * activity(cell);
-    const double below = error;
-    error = l == 0 ? own : hypot(own, layer_growth(layer, time) * below);
-    most = fmax(most, error);
-    if (cells && l == last)
-      return most;
-    error = l < last || layer->residual || layer->dense.units > 0 ? error : merge_error(layer, error);
-    error = layer->residual ? error + below : error;
-    error = dense_error(&layer->dense, error);
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(layer, d))
+        layer_run(&layer->cells[d], x, layer->inputs, p->time, &p->h[l][d], &p->c[l][d]);
+    struct moments given = merged(layer, p->h[l]);
+    given = layer->residual ? moments_sum(given, x) : given;
+    x = dense(&layer->dense, given, GAIN_DENSE);
   }
-  return error;
+  p->annotations = x;
+  p->values = dense(&s->attention.value_map, x, GAIN_SCORE);
 }
 
-static bool bounded(cuseq_activation activation) {
-  return activation == CUSEQ_ACTIVATION_TANH || activation == CUSEQ_ACTIVATION_SIGMOID ||
-         activation == CUSEQ_ACTIVATION_HARD_SIGMOID || activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2 ||
-         activation == CUSEQ_ACTIVATION_HARD_TANH || activation == CUSEQ_ACTIVATION_SOFTSIGN;
+/* ---- attention ---- */
+
+/* n products of the elements of two vectors. */
+static struct moments inner(struct moments a, struct moments b, double n) {
+  const double size = n * a.size * b.size;
+  return (struct moments){size, n * (a.size * b.error + b.size * a.error) +
+                                    MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
 }
 
-static double key_inputs(const struct structure *s) {
-  return (double)s->encoder.width + s->attention.query_inputs;
+static struct moments chain(const struct dense_chain *layers, struct moments x, double gain) {
+  for (int32_t l = 0; l < layers->count; l++)
+    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain);
+  return x;
 }
 
-/* Energies that are made by layers, of which the last but one has u units: a sum of u products of about 1, whose partial
- * sums grow as they are added, and the errors of the u units, which are sums of A + S products. */
-static double layered_error(const struct structure *s, double u) {
-  const double size = 0.5 + 0.5 * annotation_size(s);
-  return hypot(0.53 * size * sqrt(u) * pow(key_inputs(s), 0.25), 0.18 * u);
+static struct moments energies(const struct structure *s, struct moments annotations, struct moments asks) {
+  const struct attention_structure *a = &s->attention;
+  const struct moments key = dense(&a->key_map, annotations, GAIN_SCORE),
+                       query = dense(&a->query_map, asks, GAIN_SCORE);
+  const double key_width = a->key_map.units > 0 ? a->key_map.units : s->encoder.width,
+               query_width = a->query_map.units > 0 ? a->query_map.units : a->query_inputs;
+  struct moments e;
+  switch (a->score) {
+  case CUSEQ_SCORE_GENERAL:
+    e = inner(moments_sums(key, key_width, GAIN_SCORE), query, query_width);
+    break;
+  case CUSEQ_SCORE_ADDITIVE:
+    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE), moments_sums(query, query_width, GAIN_SCORE));
+    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY);
+    break;
+  case CUSEQ_SCORE_CONCAT:
+    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT);
+    break;
+  default:
+    e = inner(key, query, key_width);
+  }
+  return moments_times(e, a->scale);
 }
 
-static double concat_error(const struct structure *s) {
-  const struct dense_chain *layers = &s->attention.layers;
-  const bool is_bounded = bounded(layers->layers[layers->count - 1].activation);
-  if (layers->count == 1)
-    return 0.4 * pow(key_inputs(s), 0.25) * (is_bounded ? 0.8 : 1.0);
-  return layered_error(s, layers->layers[layers->count - 2].units) * (is_bounded ? 0.3 : 1.0);
+/* Of energies that differ much, two positions share the weight; of equal ones, all. */
+static void attend(const struct structure *s, struct profile *p, struct moments asks) {
+  const struct moments e = energies(s, p->annotations, asks);
+  const double T = p->time, top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T),
+               weight = T > 1.0 ? top * (1.0 - top) : 0.0,
+               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
+  const struct moments v = p->values;
+  const double passed = T > 1.0 ? 4.0 * top * top / (16.0 + 6.0 * sqrt(12.6 * e.size)) : 0.0;
+  p->alphas = fmax(p->alphas, sqrt(2.0 * weight * weight * e.error + MOMENTS_ROUNDING * top * 4.0));
+  p->context =
+      (struct moments){kept * v.size, kept * v.error + 4.0 * passed * e.error * v.size +
+                                          MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)};
 }
 
-static bool begins_at_zeros(const struct structure *s) {
-  const struct initial_structure *initial =
-      s->decoder.present ? &s->decoder.layers[0].initial_h : &s->asking.initial;
-  return initial->from == INITIAL_ZEROS;
+/* ---- the decoder ---- */
+
+static struct moments initial(const struct structure *s, const struct profile *p,
+                              const struct initial_structure *from, struct moments other) {
+  if (from->from == INITIAL_ZEROS)
+    return (struct moments){0.0, 0.0};
+  if (from->from == INITIAL_OTHER)
+    return other;
+  const struct encoder_layer *layer = &s->encoder.layers[from->encoder_layer];
+  const struct moments *states = from->takes_c ? p->c[from->encoder_layer] : p->h[from->encoder_layer];
+  struct moments x;
+  if (layer->direction != LAYER_BIDIRECTIONAL || from->directions == INITIAL_FORWARD ||
+      from->directions == INITIAL_BACKWARD)
+    x = states[layer->direction == LAYER_BACKWARD ||
+               (layer->direction == LAYER_BIDIRECTIONAL && from->directions == INITIAL_BACKWARD)];
+  else
+    x = from->directions == INITIAL_SUM
+            ? moments_sum(states[0], states[1])
+            : moments_beside(states[0], layer->cells[0].units, states[1], layer->cells[1].units);
+  return dense(&from->dense, x, GAIN_DENSE);
 }
 
-/* The energies' own error; keys and queries that come through layers of their own err by these, too. */
-static double energies_error(const struct structure *s) {
-  const struct attention_structure *attention = &s->attention;
-  const double A = s->encoder.width, S = attention->query_inputs;
-  double error = attention->score == CUSEQ_SCORE_DOT        ? 0.05 * A * annotation_size(s)
-                 : attention->score == CUSEQ_SCORE_GENERAL  ? 0.1 * sqrt(A * S)
-                 : attention->score == CUSEQ_SCORE_ADDITIVE ? layered_error(s, attention->units)
-                                                            : concat_error(s);
-  if (attention->key_map.units > 0)
-    error = hypot(error, 0.3 * sqrt(A * attention->key_map.units));
-  if (attention->query_map.units > 0)
-    error = hypot(error, 0.3 * sqrt(S * attention->query_map.units));
-  return error;
-}
-
-/* Weights of attention err by up to half of what their energies err; of one step, and of the largest of several. */
-static double alphas_error(const struct structure *s, double time, double steps) {
-  const struct attention_structure *attention = &s->attention;
-  const bool inner = attention->score == CUSEQ_SCORE_DOT || attention->score == CUSEQ_SCORE_GENERAL;
-  if (time <= 1.0)
-    return 1.0; /* the only alpha is 1 */
-  double error = energies_error(s) * fabs((double)attention->scale) * (1.0 + 0.3 * log(steps));
-  if (inner && attention->asks == ASKS_PREVIOUS && begins_at_zeros(s) && !attention->query_map.units)
-    error *= 1.0 - 1.0 / steps; /* states grow from 0 */
-  return error < 1.0 ? 1.0 : error;
-}
-
-/* A mean of annotations errs as one of them, and by what its weights err. */
-static double context_error(const struct structure *s, double time, double steps) {
-  const int32_t last = s->encoder.count - 1;
-  double annotations = encoder_error(s, time, few(time), last, false);
-  annotations = dense_error(&s->attention.value_map, annotations);
-  return fmax(1.0, hypot(0.4 * annotations, 0.78 * alphas_error(s, time, steps) * annotation_size(s)));
-}
-
-static bool reads_token(const struct decoder_structure *decoder) {
-  for (int32_t i = 0; i < decoder->reads.count; i++)
-    if (decoder->reads.list[i] == PART_TOKEN)
-      return true;
-  return false;
-}
-
-/* What the last decoder layer gives: each layer adds its own error to what it reads. */
-static double states_error(const struct structure *s, double time, double steps) {
+/* Parts side by side; *products: how many of them a sum has. */
+static struct moments parts_of(const struct structure *s, const struct profile *p, const struct parts *parts,
+                               double *products) {
   const struct decoder_structure *decoder = &s->decoder;
-  const double later = 1.0 + 0.3 * log(steps);
-  const double passed_on = decoder->layers[0].cell.activation == CUSEQ_ACTIVATION_TANH ? 1.3 : 0.6;
-  double below = s->attention.present ? passed_on * context_error(s, time, steps) * later : 0.0,
-         error = below;
-  for (int32_t l = 0; l < decoder->count; l++) {
-    const struct cell *cell = &decoder->layers[l].cell;
-    const bool starts_at_0 = l == 0 && begins_at_zeros(s) && steps <= 1.0;
-    const bool one_hot = l == 0 && reads_token(decoder) && decoder->embedding_units == 0;
-    const double read =
-        (double)cell->inputs - (one_hot ? decoder->tokens : 0); /* of a one-hot token, one product */
-    const double units = cell->units;
-    const double own = (units + 1.0) / (units + 2.0) *
-                       cell_error(read + (starts_at_0 ? 0.0 : units), few(steps + 0.5)) * activity(cell);
-    error = hypot(own, l == 0 ? below : error * later);
-    error = decoder->layers[l].residual ? 2.0 * error : error;
+  struct moments x = {0.0, 0.0};
+  double width = 0.0;
+  *products = 0.0;
+  for (int32_t i = 0; i < parts->count; i++) {
+    const double one = structure_part_width(s, parts->list[i]);
+    const bool one_hot = parts->list[i] == PART_TOKEN && decoder->embedding_units == 0;
+    const struct moments part = parts->list[i] == PART_CONTEXT ? p->context
+                                : parts->list[i] == PART_STATE ? p->state
+                                : parts->list[i] == PART_ATTENTIONAL
+                                    ? p->attentional
+                                    : (struct moments){one_hot ? 1.0 / one : EMBEDDING, 0.0};
+    x = moments_beside(x, width, part, one);
+    width += one;
+    *products += one_hot ? 1.0 : one;
   }
-  return error;
+  return x;
 }
 
-static double head_error(const struct structure *s, const struct head *head, double time, double steps) {
-  const struct dense *last = &head->layers.layers[head->layers.count - 1];
+static void decoder_layers(const struct structure *s, struct profile *p) {
+  const struct decoder_structure *decoder = &s->decoder;
+  const struct attention_structure *attention = &s->attention;
+  double n;
+  struct moments below = parts_of(s, p, &decoder->reads, &n);
+  for (int32_t l = 0; l < decoder->count; l++) {
+    const struct decoder_layer *layer = &decoder->layers[l];
+    struct moments x = below;
+    if (layer->reads_context) {
+      x = moments_beside(x, n, p->context, s->attention.context_width);
+      n = layer->inputs;
+    }
+    cell_step(&layer->cell, x, n, &p->decoder_h[l], &p->decoder_c[l]);
+    below = layer->residual ? moments_sum(p->decoder_h[l], below) : p->decoder_h[l];
+    n = layer->cell.units;
+    if (attention->present && attention->asks == ASKS_CURRENT && attention->asked_layer == l)
+      attend(s, p, p->decoder_h[l]);
+  }
+  p->state = below;
+}
+
+static void follow_decoder(const struct structure *s, struct profile *p) {
+  const struct decoder_structure *decoder = &s->decoder;
+  const struct attention_structure *attention = &s->attention;
+  const struct moments none = {0.0, 0.0}, token = {EMBEDDING, 0.0};
+  for (int32_t l = 0; l < decoder->count; l++) {
+    p->decoder_h[l] = initial(s, p, &decoder->layers[l].initial_h, none);
+    p->decoder_c[l] = initial(s, p, &decoder->layers[l].initial_c, p->decoder_h[l]);
+    if (decoder->layers[l].initial_h.from == INITIAL_OTHER)
+      p->decoder_h[l] = p->decoder_c[l];
+  }
+  for (int y = 0; y < p->steps && y < MOST_STEPS; y++) {
+    if (attention->present && attention->asks != ASKS_CURRENT)
+      attend(s, p, attention->asks == ASKS_TOKEN ? token : p->decoder_h[attention->asked_layer]);
+    decoder_layers(s, p);
+    double n;
+    if (decoder->attentional.present) {
+      const struct moments x = parts_of(s, p, &decoder->attentional.parts, &n);
+      p->attentional =
+          moments_activated(decoder->attentional.dense.activation, moments_sums(x, n, GAIN_DENSE));
+    }
+  }
+}
+
+static void follow(const struct structure *s, struct profile *p) {
+  follow_encoder(s, p);
+  if (s->decoder.present) {
+    follow_decoder(s, p);
+  } else if (s->attention.present) {
+    const int32_t last = s->encoder.count - 1;
+    const struct encoder_layer *layer = &s->encoder.layers[last];
+    const struct moments none = {0.0, 0.0},
+                         final = moments_beside(p->h[last][0], encoder_layer_has(layer, 0), p->h[last][1],
+                                                encoder_layer_has(layer, 1));
+    attend(s, p, s->asking.present ? initial(s, p, &s->asking.initial, none) : final);
+  }
+}
+
+/* ---- outputs ---- */
+
+/* The head's outputs, or the logarithms of its probabilities. */
+static double head_error(const struct structure *s, const struct profile *p, const struct head *head,
+                         bool logarithms) {
   const int32_t top = s->encoder.count - 1;
-  double read = head->source == HEAD_STEP      ? states_error(s, time, steps)
-                : head->source == HEAD_CONTEXT ? context_error(s, time, steps)
-                                               : encoder_error(s, time, time, top, false);
-  if (head->source == HEAD_STEP && s->decoder.attentional.present)
-    read = hypot(read, dense_error(&s->decoder.attentional.dense, read));
-  struct dense_chain before = head->layers;
-  before.count--;
-  double logits = hypot(1.4 * sqrt((double)last->inputs), 3.2 * chain_error(&before, read));
-  return fmax(1.0, last->activation == CUSEQ_ACTIVATION_SOFTMAX ? 0.18 * logits : logits);
+  const struct encoder_layer *layer = &s->encoder.layers[top];
+  double n = head->inputs;
+  struct moments x = head->source == HEAD_STEP      ? parts_of(s, p, &head->parts, &n)
+                     : head->source == HEAD_CONTEXT ? p->context
+                     : head->source == HEAD_FINAL ? moments_beside(p->h[top][0], encoder_layer_has(layer, 0),
+                                                                   p->h[top][1], encoder_layer_has(layer, 1))
+                                                  : p->annotations;
+  for (int32_t l = 0; l < head->layers.count - 1; l++) {
+    x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE));
+    n = head->layers.layers[l].units;
+  }
+  const struct dense *last = &head->layers.layers[head->layers.count - 1];
+  x = moments_sums(x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : GAIN_OUTPUT);
+  if (last->activation == CUSEQ_ACTIVATION_LOG_SOFTMAX || logarithms)
+    return sqrt(2.0 * x.error / (1.0 + 0.5 * x.size));
+  if (last->activation == CUSEQ_ACTIVATION_SOFTMAX) {
+    const double peak = fmin(0.5, exp(1.5 * sqrt(x.size)) / last->units);
+    return last->units > 1 ? peak * (1.0 - peak) * sqrt(2.0 * x.error) + 0.5 : 0.5;
+  }
+  return moments_activated_counted(last->activation, x);
 }
 
-static double outputs_error(const struct structure *s, double time, double steps) {
+/* ---- the largest of many ---- */
+
+/* How far the largest of `many` errors lies beyond their root mean square: errors are products of many factors, and have
+ * longer tails than a bell has. */
+static double tail(double many) {
+  return 1.5 + 0.8 * log1p(many);
+}
+
+static double largest_of(const struct moments *of, int32_t count) {
   double most = 0.0;
-  for (int32_t i = 0; i < s->output.count; i++)
-    most = fmax(most, head_error(s, &s->output.heads[i], time, steps));
+  for (int32_t i = 0; i < count; i++)
+    most = fmax(most, moments_counted(of[i]));
   return most;
 }
 
-/* Cell states are not cut to 1, and their errors stay in them from step to step. */
-static const double CELL_STATES = 1.7, DECODER_CELL_STATES = 1.37;
+static double outputs_error(const struct structure *s, const struct profile *p, bool logarithms) {
+  double most = 0.0;
+  for (int32_t i = 0; i < s->output.count; i++)
+    most = fmax(most, head_error(s, p, &s->output.heads[i], logarithms));
+  return most * tail(s->output.width * p->steps);
+}
 
-static double usual_error(const struct structure *s, double time, double steps, cuseq_result result) {
-  const int32_t top = s->encoder.count - 1;
+/* Each array by its kind: what trained models err beyond the moments, which take weights to be independent. A decoder's steps
+ * hang together, final states are looked at in every layer, and few rows have two positions that share all weight. */
+static double usual_error(const struct structure *s, const struct profile *p, cuseq_result result) {
+  const double width = s->encoder.width;
   switch (result) {
   case CUSEQ_RESULT_ANNOTATIONS:
-    return encoder_error(s, time, time, top, false);
+    return 3.3 * tail(width * p->time) * moments_counted(p->annotations);
   case CUSEQ_RESULT_ENCODER_H:
-    return encoder_error(s, time, few(time), top, true);
+    return 5.8 * tail(width) * largest_of(&p->h[0][0], 2 * s->encoder.count);
   case CUSEQ_RESULT_ENCODER_C:
-    return CELL_STATES * encoder_error(s, time, few(time), top, true);
+    return 3.5 * tail(width) * largest_of(&p->c[0][0], 2 * s->encoder.count);
   case CUSEQ_RESULT_CONTEXTS:
-    return s->attention.present ? context_error(s, time, steps) : 0.0;
+    return 2.7 * tail(width * p->steps) * moments_counted(p->context);
   case CUSEQ_RESULT_ALPHAS:
-    return s->attention.present ? alphas_error(s, time, steps) : 0.0;
+    return 1.8 * tail(p->steps) * p->alphas;
   case CUSEQ_RESULT_STATES:
-    return s->decoder.present ? states_error(s, time, steps) : 0.0;
+    return 5.1 * tail(s->decoder.state_width * p->steps) *
+           fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
+                largest_of(p->decoder_h, s->decoder.count));
   case CUSEQ_RESULT_DECODER_C:
-    return s->decoder.present ? DECODER_CELL_STATES * states_error(s, time, steps) : 0.0;
+    return 4.4 * tail(s->decoder.state_width) * largest_of(p->decoder_c, s->decoder.count);
   case CUSEQ_RESULT_OUTPUTS:
-    return s->output.count > 0 ? outputs_error(s, time, steps) : 0.0;
+    return (s->decoder.present ? 3.9 : 3.3) * outputs_error(s, p, false);
+  case CUSEQ_RESULT_LOG_PROBABILITIES:
+    return 3.0 * outputs_error(s, p, true);
   }
   return 0.0;
 }
 
+static bool has(const struct structure *s, cuseq_result result) {
+  switch (result) {
+  case CUSEQ_RESULT_CONTEXTS:
+  case CUSEQ_RESULT_ALPHAS:
+    return s->attention.present;
+  case CUSEQ_RESULT_STATES:
+  case CUSEQ_RESULT_DECODER_C:
+    return s->decoder.present;
+  case CUSEQ_RESULT_OUTPUTS:
+  case CUSEQ_RESULT_LOG_PROBABILITIES:
+    return s->output.count > 0;
+  default:
+    return true;
+  }
+}
+
 double tolerance_of(const struct structure *structure, int32_t time, int32_t steps, cuseq_result result) {
-  const double T = time > 1 ? time : 1, Y = structure->decoder.present && steps > 1 ? steps : 1;
-  return MARGIN * 0x1p-24 * usual_error(structure, T, Y, result);
+  struct profile p = {.time = time > 1 ? time : 1,
+                      .steps = structure->decoder.present && steps > 1 ? steps : 1};
+  if (!has(structure, result))
+    return 0.0;
+  follow(structure, &p);
+  return 0x1p-24 * fmax(LEAST, usual_error(structure, &p, result));
 }
 
 double cuseq_model_tolerance(const cuseq_model *model, int32_t time, int32_t steps, cuseq_result result) {

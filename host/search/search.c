@@ -50,8 +50,7 @@ static double length_divisor(const struct search_rules *rules, int32_t length) {
   return 1.0;
 }
 
-/* The same while hypotheses are pruned. */
-static double pruning_divisor(const struct search_rules *rules, int32_t length) {
+double search_pruning_divisor(const struct search_rules *rules, int32_t length) {
   return rules->prunes_by_score ? length_divisor(rules, length) : 1.0;
 }
 
@@ -83,14 +82,14 @@ void search_begin(struct search *search, const struct search_rules *rules, int32
 static void select_row(struct search *search, const struct search_row *row, const float *logs) {
   const struct search_rules *rules = &search->rules;
   int32_t length = search->step + 1, V = rules->tokens;
-  double divisor = pruning_divisor(rules, length);
+  double divisor = search_pruning_divisor(rules, length);
   int32_t excluded = length < rules->min_length ? rules->end_token : -1;
   selection_begin(&search->selection, rules->beams);
   for (int32_t i = 0; i < row->beam_count; i++) {
     const struct hypothesis *h = &row->beam[i];
     if (h->is_finished)
       selection_offer(&search->selection,
-                      &(struct candidate){h->sum / pruning_divisor(rules, h->length), h->sum, i, -1});
+                      &(struct candidate){h->sum / search_pruning_divisor(rules, h->length), h->sum, i, -1});
     else
       selection_offer_tokens(&search->selection, i, h->sum, divisor, logs + (size_t)h->lane * (size_t)V, V,
                              excluded);

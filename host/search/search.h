@@ -75,6 +75,9 @@ void search_begin(struct search *search, const struct search_rules *rules, int32
  * None are left when the search has ended: then comes search_finish(). */
 void search_step(struct search *search, const float *logs);
 
+/* What the sum of a hypothesis of that length is divided by while hypotheses are pruned. */
+double search_pruning_divisor(const struct search_rules *rules, int32_t length);
+
 /* Ranks what was found: each row's `retired` are its results, best first. There may be fewer than K. */
 void search_finish(struct search *search);
 

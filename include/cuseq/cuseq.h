@@ -13,6 +13,19 @@
  * tensor, shape or argument at fault. No call prints, exits or aborts. A model is immutable and may be shared
  * by any number of threads. A session belongs to one thread at a time; different sessions are independent,
  * also on one device. No call changes the calling thread's current CUDA device.
+ *
+ * Structures that callers make - of options, input, encoding, decoding, beams, devices - begin with their
+ * size, so that later versions can have more members. These come last, and zero in them is what was before.
+ *
+ *     cuseq_decoding decoding = CUSEQ_DECODING_INIT;
+ *     decoding.tokens = tokens;
+ *     cuseq_input input = {.size = sizeof input, .data = ids, ...};      the same, in C and in C++20
+ *
+ * Members that are not set are zero, which is their default. Every call checks the size. 0 is refused: nobody
+ * has set it. Of a smaller structure, compiled with an older header, what is missing has its default. A larger
+ * one, compiled with a newer header, is taken where all is zero that this library does not know of it, else
+ * refused with CUSEQ_STATUS_NOT_SUPPORTED. cuseq_config may grow, too, at its end; callers only read it.
+ * cuseq_tensor never grows.
  */
 #ifndef CUSEQ_CUSEQ_H
 #define CUSEQ_CUSEQ_H
@@ -32,6 +45,15 @@ extern "C" {
 #define CUSEQ_API __attribute__((visibility("default")))
 #else
 #define CUSEQ_API
+#endif
+
+/* The initializer of a structure whose first member is its size; all others are zero. */
+#ifdef __cplusplus
+#define CUSEQ_SIZED(structure)                                                                               \
+  { sizeof(structure) }
+#else
+#define CUSEQ_SIZED(structure)                                                                               \
+  { .size = sizeof(structure) }
 #endif
 
 /* ---- status and errors ---------------------------------------------------------------------------- */
@@ -229,13 +251,14 @@ typedef enum cuseq_result {
   CUSEQ_RESULT_STATES = 5,    /* states, final_h of cuseq_decoding                                         */
   CUSEQ_RESULT_DECODER_C = 6, /* final_c                                                                   */
   CUSEQ_RESULT_OUTPUTS = 7,
+  CUSEQ_RESULT_LOG_PROBABILITIES = 8, /* of a softmax or log_softmax */
 } cuseq_result;
 
 /* How far a float32 device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
  * value of the array. A function of the model's structure alone - layers, widths, score, activations - and of
  * the sizes of a call; it bounds what float32 errs on models with weights like trained ones, and docs/exactness.md
- * derives it. What `cuseq compare` and this library's tests judge by. Cells that do not saturate (relu, linear) and run
- * away have no tolerance: this one is for stable ones.
+ * derives it. What `cuseq compare`, the benchmarks and this library's tests judge by. Cells that do not saturate (relu,
+ * linear) and run away have no tolerance: this one is for stable ones.
  *   model   NULL: 0 is returned
  *   time    T
  *   steps   Y; 0: the model's. Not looked at without a decoder
@@ -285,11 +308,15 @@ CUSEQ_API const char *cuseq_model_output_symbol(const cuseq_model *model, int32_
 /* ---- devices -------------------------------------------------------------------------------------- */
 
 typedef struct cuseq_device {
+  size_t size;           /* sizeof(cuseq_device), as CUSEQ_DEVICE_INIT puts it                             */
   char name[32];         /* what `device` of cuseq_session_options takes: "reference", "cpu", "cuda:0"     */
   char description[128]; /* for people: the instruction set and core count, the GPU's name                 */
 } cuseq_device;
 
-/* How many devices this machine has, and which; index 0 .. count - 1. Thread-safe. */
+#define CUSEQ_DEVICE_INIT CUSEQ_SIZED(cuseq_device)
+
+/* How many devices this machine has, and which; index 0 .. count - 1. Thread-safe.
+ *   device  its size is set; the rest is filled in, as much as fits */
 CUSEQ_API int32_t cuseq_device_count(void);
 CUSEQ_API cuseq_status cuseq_device_get(int32_t index, cuseq_device *device);
 
@@ -317,6 +344,7 @@ typedef enum cuseq_memory {
 } cuseq_memory;
 
 typedef struct cuseq_session_options {
+  size_t size;        /* sizeof(cuseq_session_options), as cuseq_session_options_init() puts it            */
   const char *device; /* "auto", "reference" (float64), "cpu", "cuda", "cuda:N"; NULL is "auto"            */
   int32_t max_batch;  /* the largest B of any later call; at least 1                                       */
   int32_t max_time;   /* the largest T                                                                     */
@@ -348,8 +376,10 @@ typedef struct cuseq_session cuseq_session;
 /* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
  * max_beams 1, threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that
  * wait.
+ *   size   sizeof(cuseq_session_options) of the caller
  *   model  may be NULL */
-CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, const cuseq_model *model);
+CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, size_t size,
+                                          const cuseq_model *model);
 
 /* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is
  * allocated and no weight is copied after that, but for CUDA graphs: on cuda, models whose layers run step by
@@ -365,6 +395,14 @@ CUSEQ_API void cuseq_session_close(cuseq_session *session);
 /* The device that the session runs on ("cpu", ...), and its threads (1 where that has no meaning). */
 CUSEQ_API const char *cuseq_session_device(const cuseq_session *session);
 CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
+
+/* Which kernels run the session's calls, for as many rows, positions and steps as it was opened for: one line for each layer
+ * of the encoder and one for the decoder, each ended by a newline, with the reason where one launch does not do. Empty on
+ * devices that have one way only (reference, cpu).
+ *   text      receives as much as fits, ended by '\0'; may be NULL
+ *   capacity  bytes of it
+ * Returns the length of the whole text, without the '\0'. */
+CUSEQ_API size_t cuseq_session_plan(const cuseq_session *session, char *text, size_t capacity);
 
 /* ---- arrays in flight: calls of cuda sessions -----------------------------------------------------
  *
@@ -411,6 +449,7 @@ CUSEQ_API void *cuseq_session_stream(const cuseq_session *session);
 
 /* What is to be encoded. Every array belongs to the caller and is only read. */
 typedef struct cuseq_input {
+  size_t size;            /* sizeof(cuseq_input), as CUSEQ_INPUT_INIT puts it                            */
   const void *data;       /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
                                id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
                                not looked at, neither are dense values there.                              */
@@ -423,8 +462,11 @@ typedef struct cuseq_input {
                              [B,H] one after the other. The c of a GRU is 0 and not looked at            */
 } cuseq_input;
 
+#define CUSEQ_INPUT_INIT CUSEQ_SIZED(cuseq_input)
+
 /* What encoding gives. Every array is the caller's and may be NULL when it is not wanted. */
 typedef struct cuseq_encoding {
+  size_t size;        /* sizeof(cuseq_encoding), as CUSEQ_ENCODING_INIT puts it                            */
   float *annotations; /* [B,T,A]; 0 at t >= the row's length                                               */
   float *h_fw;        /* [B,H] the last layer's forward states after t = L-1; NULL where it has none       */
   float *c_fw;        /* [B,H]                                                                             */
@@ -433,6 +475,8 @@ typedef struct cuseq_encoding {
   float *final_h;     /* [layers x D, B, H] the final states of all layers, as cuseq_input.initial_h       */
   float *final_c;     /* takes them                                                                        */
 } cuseq_encoding;
+
+#define CUSEQ_ENCODING_INIT CUSEQ_SIZED(cuseq_encoding)
 
 /* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL.
  *
@@ -446,6 +490,7 @@ typedef struct cuseq_encoding {
  * A model without a decoder makes one step, or, with a head over every position, as many as there are positions:
  * Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
 typedef struct cuseq_decoding {
+  size_t size; /* sizeof(cuseq_decoding), as CUSEQ_DECODING_INIT puts it                                 */
   /* in */
   int32_t steps;            /* Y, 1 .. max_steps; 0: the model's, or 1 or T where it has no decoder      */
   int32_t batch;            /* B, 1 .. max_batch x max_beams, where `rows` is there; else 0: that of what is
@@ -474,6 +519,8 @@ typedef struct cuseq_decoding {
   float *final_c;           /* [B,S]                                                                     */
   float *final_fed;         /* [B,X]                                                                     */
 } cuseq_decoding;
+
+#define CUSEQ_DECODING_INIT CUSEQ_SIZED(cuseq_decoding)
 
 /* Encodes. The annotations stay in the session, for cuseq_attend and cuseq_decode, until the next
  * cuseq_encode or cuseq_run; a call that fails leaves the session without any.
@@ -525,10 +572,9 @@ typedef enum cuseq_finished {
   CUSEQ_FINISHED_RETIRES = 1,
 } cuseq_finished;
 
-/* One beam search: how, from what, and what it gives. It begins with its own size, so that later versions can
- * have more members. B rows are encoded; letters as in cuseq_decoding. */
+/* One beam search: how, from what, and what it gives. B rows are encoded; letters as in cuseq_decoding. */
 typedef struct cuseq_beam {
-  size_t size; /* sizeof(cuseq_beam), as cuseq_beam_init() puts it; 0 is refused                           */
+  size_t size; /* sizeof(cuseq_beam), as cuseq_beam_init() puts it                                         */
   /* how */
   int32_t beams;      /* K hypotheses a row, 1 .. max_beams of the session and at most V                  */
   int32_t n_best;     /* N of them that come out, 1 .. K                                                  */

@@ -90,7 +90,9 @@ __global__ void __launch_bounds__(THREADS, 1)
   extern __shared__ float4 shared[];
   const struct attention_score &score = arguments.score;
   int b = (int)blockIdx.x / split.segments, segment = (int)blockIdx.x - b * split.segments;
-  int A = score.annotation_width, U = attention_keys_wide(score), first = segment * SEGMENT;
+  int A = arguments.d_values ? arguments.values_width : score.annotation_width;
+  int U = attention_keys_wide(score), first = segment * SEGMENT;
+  int encoded = arguments.d_rows ? arguments.d_rows[b] : b;
   int length = arguments.d_lengths ? arguments.d_lengths[b] : arguments.time;
   int blocks = length > SEGMENT ? (length + SEGMENT - 1) / SEGMENT : 1; /* of the row, that have positions */
   float *alphas = arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr;
@@ -105,9 +107,13 @@ __global__ void __launch_bounds__(THREADS, 1)
   }
   attention_row_place(&row, score, placement, (float *)shared,
                       split.workspace + blockIdx.x * placement.workspace_floats);
-  int64_t position = (int64_t)b * arguments.time + first;
-  row.annotations = arguments.d_annotations + position * A;
-  row.keys = score.score == CUSEQ_SCORE_DOT ? row.annotations : arguments.d_keys + position * U;
+  int64_t position = (int64_t)encoded * arguments.time + first;
+  row.annotations =
+      arguments.d_values ? arguments.d_values + position * A : arguments.d_annotations + position * A;
+  row.keys = score.score == CUSEQ_SCORE_DOT ? arguments.d_annotations + position * U
+                                            : arguments.d_keys + position * U;
+  row.stride = A;
+  row.position_bias = arguments.d_position_bias ? arguments.d_position_bias + first : nullptr;
   const struct initial_state &start = arguments.start;
   block_start_state(start, false, b, start.d_final_h + (int64_t)b * start.units,
                     (int64_t)arguments.batch * start.units, (float *)row.state);
@@ -119,12 +125,16 @@ __global__ void __launch_bounds__(THREADS, 1)
     block_query(score, row);
   float *own = alphas ? alphas + first : nullptr;
   if (blocks == 1) {
-    block_attend_query(score, row, arguments.check, b, arguments.check.step, own, context, nullptr);
+    block_energies<true>(score, row);
+    __syncthreads(); /* energies and the warps' maxima are complete */
+    block_exponents(row);
+    __syncthreads(); /* exponents and the warps' sums are complete */
+    block_context(row, A, arguments.check, b, arguments.check.step, own, context, nullptr);
     return;
   }
   float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;
   float *part = parts + (int64_t)segment * split.part_floats;
-  block_energies(score, row);
+  block_energies<true>(score, row);
   __syncthreads(); /* energies and the warps' maxima are complete */
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
@@ -146,7 +156,8 @@ static struct placement attend_placement(const struct attend *arguments, const s
 static size_t attend_split_make(const struct attend *arguments, const struct placement *placement,
                                 struct attend_split *split) {
   split->segments = (arguments->time + SEGMENT - 1) / SEGMENT;
-  split->part_floats = split->segments > 1 ? (arguments->score.annotation_width + 2 + 3) / 4 * 4 : 0;
+  int32_t width = arguments->d_values ? arguments->values_width : arguments->score.annotation_width;
+  split->part_floats = split->segments > 1 ? (width + 2 + 3) / 4 * 4 : 0;
   size_t blocks = (size_t)arguments->batch * (size_t)split->segments;
   size_t parts = (blocks * (size_t)split->part_floats + 63) / 64 * 64;
   size_t floats = parts + blocks * (size_t)placement->workspace_floats;
@@ -164,7 +175,7 @@ extern "C" size_t attend_workspace_bytes(const struct attend *arguments, const s
 
 extern "C" cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream) {
   static const char *const name = "launch_attend";
-  const char *fault = attention_score_fault(&arguments->score);
+  const char *fault = attention_score_fault(&arguments->score, arguments->d_queries != nullptr);
   fault = fault ? fault : initial_state_fault(&arguments->start, false);
   fault = fault ? fault : initial_state_source_fault(&arguments->start, false);
   LAUNCH_NEED(!fault, "%s: %s", name, fault);
@@ -175,6 +186,7 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
               (int)arguments->start.state_units, (int)arguments->score.state_units);
   LAUNCH_NEED(arguments->d_annotations && (arguments->d_keys || arguments->score.score == CUSEQ_SCORE_DOT),
               "%s: annotations or keys are NULL", name);
+  LAUNCH_NEED(!arguments->d_values || arguments->values_width >= 1, "%s: values without a width", name);
   LAUNCH_NEED(!arguments->d_queries || attention_has_query(arguments->score),
               "%s: queries for a score that has none", name);
   struct placement placement = attend_placement(arguments, stream->device);

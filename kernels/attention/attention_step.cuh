@@ -5,12 +5,12 @@
 #include "kernels/common/activation.cuh"
 #include "kernels/common/block_dense.cuh"
 #include "kernels/common/check.cuh"
-#include "kernels/launch.h"
 #include "kernels/common/placement.cuh"
+#include "kernels/launch.h"
 
 /* A row and the block's arrays for it; shared or global memory, whatever the placement gave. */
 struct attention_row {
-  const float *annotations; /* [T,A]                                                                        */
+  const float *annotations; /* [T,A] what the context is a sum of                                           */
   const float *keys;        /* [T,U]                                                                        */
   const float
       *query_kernel;  /* [S,U], scores concat and additive                                            */
@@ -20,6 +20,8 @@ struct attention_row {
   float *layers;      /* [warps, 2, widest], score concat with three layers or more                   */
   float *partial;     /* [block]                                                                      */
   float *reduce;      /* [PLACE_REDUCE_FLOATS]: warps' maxima from 0, warps' sums from 32             */
+  const float
+      *position_bias; /* [T] added to the energies; NULL: none                                          */
   int length, time, widest;
   int stride;     /* of annotations */
   int key_stride; /* of keys */
@@ -52,11 +54,23 @@ __host__ __device__ static inline int attention_widest(const struct attention_sc
   return widest;
 }
 
+/* An activation of attention's layers: of kernels that take every activation (ALL), or those of version 1 alone. */
+template <bool ALL>
+__device__ __forceinline__ float attention_activate(cuseq_activation activation, float x) {
+  return ALL ? device_activate_any(activation, x) : device_activate(activation, x);
+}
+
+/* A layer's bias of unit j; layers need not have one. */
+__device__ __forceinline__ float attention_bias(const float *bias, int j) {
+  return bias ? bias[j] : 0.0f;
+}
+
 /* Terms that a lane adds up in one go; what is more is added in such blocks. */
 enum { BLOCK_TERMS = 128 };
 
 /* The part of a position's energy that lane `lane` of `lanes` sums: key units first + lane, first + lane + lanes, ..
  * below width. */
+template <bool ALL>
 __device__ __forceinline__ float energy_part(const struct attention_score &score, const float *key,
                                              const float *query, int first, int width, int lane, int lanes) {
   float sum = 0.0f;
@@ -66,10 +80,10 @@ __device__ __forceinline__ float energy_part(const struct attention_score &score
       sum = fmaf(score.d_value[j], device_tanh(key[j] + query[j]), sum);
   } else if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 1) {
     if (lane == 0)
-      sum = device_activate(score.activation[0], key[0] + query[0]);
+      sum = attention_activate<ALL>(score.activation[0], key[0] + query[0]);
   } else if (score.score == CUSEQ_SCORE_CONCAT) {
     for (int j = lane; j < width; j += lanes)
-      sum = fmaf(score.d_kernel[1][j], device_activate(score.activation[0], key[j] + query[j]), sum);
+      sum = fmaf(score.d_kernel[1][j], attention_activate<ALL>(score.activation[0], key[j] + query[j]), sum);
   } else {
     for (int j = lane; j < width; j += lanes)
       sum = fmaf(key[j], query[j], sum);
@@ -78,10 +92,11 @@ __device__ __forceinline__ float energy_part(const struct attention_score &score
 }
 
 /* The energy of one position under three dense layers or more, by one warp; every lane returns it. */
+template <bool ALL>
 __device__ inline float energy_deep(const struct attention_score &score, const float *key, const float *query,
                                     float *u, float *next, int lane) {
   for (int j = lane; j < score.units[0]; j += WARP)
-    u[j] = device_activate(score.activation[0], key[j] + query[j]);
+    u[j] = attention_activate<ALL>(score.activation[0], key[j] + query[j]);
   __syncwarp(); /* u is read by all lanes */
   int last = score.layers - 1;
   for (int l = 1; l < last; l++) {
@@ -95,7 +110,7 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
           block = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], block);
         sum += block;
       }
-      next[j] = device_activate(score.activation[l], sum + score.d_bias[l][j]);
+      next[j] = attention_activate<ALL>(score.activation[l], sum + attention_bias(score.d_bias[l], j));
     }
     __syncwarp(); /* next is read by all lanes, and u written again */
     float *swap = u;
@@ -107,7 +122,7 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
   for (int k = lane; k < score.units[last - 1]; k += WARP)
     sum = fmaf(u[k], score.d_kernel[last][k], sum);
   sum = warp_sum(sum); /* all lanes have read u */
-  return device_activate(score.activation[last], sum + score.d_bias[last][0]);
+  return attention_activate<ALL>(score.activation[last], sum + attention_bias(score.d_bias[last], 0));
 }
 
 /* Positions that are summed in one go: all of those that a block has, where rows are split. */
@@ -123,16 +138,18 @@ __device__ __forceinline__ int energy_lanes(int width) {
 }
 
 /* The whole part, in blocks where there are many units. */
+template <bool ALL>
 __device__ __forceinline__ float energy_parts(const struct attention_score &score, const float *key,
                                               const float *query, int width, int lane, int lanes) {
   int block = lanes * BLOCK_TERMS;
-  float sum = energy_part(score, key, query, 0, min(width, block), lane, lanes);
+  float sum = energy_part<ALL>(score, key, query, 0, min(width, block), lane, lanes);
   for (int first = block; first < width; first += block)
-    sum += energy_part(score, key, query, first, min(width, first + block), lane, lanes);
+    sum += energy_part<ALL>(score, key, query, first, min(width, first + block), lane, lanes);
   return sum;
 }
 
 /* energies[t], t < length, and each warp's maximum in reduce[warp]; complete after the caller's next barrier. */
+template <bool ALL = false>
 __device__ inline void block_energies(const struct attention_score &score, const struct attention_row &row) {
   int width = attention_keys_wide(score);
   int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
@@ -141,8 +158,11 @@ __device__ inline void block_energies(const struct attention_score &score, const
   if (row.widest > 0) {
     float *u = row.layers + (int64_t)warp * 2 * row.widest;
     for (int t = warp; t < row.length; t += warps) {
-      float e = energy_deep(score, row.keys + (int64_t)t * row.key_stride, query, u, u + row.widest, lane);
+      float e =
+          energy_deep<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, u, u + row.widest, lane);
       e *= score.scale;
+      if (row.position_bias)
+        e += row.position_bias[t];
       most = e > most ? e : most;
       if (lane == 0)
         row.energies[t] = e;
@@ -153,12 +173,15 @@ __device__ inline void block_energies(const struct attention_score &score, const
       int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
       float e = 0.0f;
       if (t < row.length)
-        e = energy_parts(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes, lanes);
+        e = energy_parts<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes,
+                              lanes);
       for (int distance = lanes / 2; distance > 0; distance /= 2)
         e += __shfl_xor_sync(0xffffffffu, e, distance);
       if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)
-        e = device_activate(score.activation[1], e + score.d_bias[1][0]);
+        e = attention_activate<ALL>(score.activation[1], e + attention_bias(score.d_bias[1], 0));
       e *= score.scale;
+      if (row.position_bias && t < row.length)
+        e += row.position_bias[t];
       if (t < row.length) {
         most = e > most ? e : most;
         if (lane % lanes == 0)
@@ -312,13 +335,14 @@ __device__ inline void attention_row_place(struct attention_row *row, const stru
   row->layers = placed(placement, PLACE_LAYERS, shared, workspace);
   row->partial = placed(placement, PLACE_PARTIAL, shared, workspace);
   row->reduce = placed(placement, PLACE_REDUCE, shared, workspace);
+  row->position_bias = nullptr;
   row->widest = attention_widest(score);
   row->stride = score.annotation_width;
   row->key_stride = attention_keys_wide(score);
 }
 
-/* Whether a score can be launched; NULL or what is wrong with it. */
-static inline const char *attention_score_fault(const struct attention_score *score) {
+/* Whether a score can be launched; NULL or what is wrong with it. has_query: queries are given. */
+static inline const char *attention_score_fault(const struct attention_score *score, bool has_query = false) {
   if (score->annotation_width < 1 || score->state_units < 1)
     return "annotation_width or state_units below 1";
   if (score->score == CUSEQ_SCORE_DOT)
@@ -336,9 +360,9 @@ static inline const char *attention_score_fault(const struct attention_score *sc
   if (score->layers < 1 || score->layers > CUSEQ_MAX_ATTENTION_LAYERS || score->units[score->layers - 1] != 1)
     return "score concat has no 1 to 8 layers, the last of one unit";
   for (int l = 0; l < score->layers; l++)
-    if (score->units[l] < 1 || (l > 0 && (!score->d_kernel[l] || !score->d_bias[l])))
+    if (score->units[l] < 1 || (l > 0 && !score->d_kernel[l]))
       return "a layer of score concat has no units or no weights";
-  return score->d_query ? nullptr : "score concat without query";
+  return score->d_query || has_query ? nullptr : "score concat without query";
 }
 
 #endif

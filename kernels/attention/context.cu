@@ -1,7 +1,7 @@
 /* The context vector from weights that are there already: a weighted sum of the annotations. */
 #include "kernels/common/check.cuh"
-#include "kernels/launch_attention.h"
 #include "kernels/common/launch_error.cuh"
+#include "kernels/launch_attention.h"
 
 enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS, BLOCK = 64 * PARTS };
 
@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(THREADS)
   int A = c.annotation_width, column = ((int)blockIdx.x - b * tiles) * COLUMNS + lane;
   int length = c.d_lengths ? c.d_lengths[b] : c.time;
   const float *alphas = c.d_alphas + b * c.alphas_stride;
-  const float *annotations = c.d_annotations + (int64_t)b * c.time * A + column;
+  const float *annotations = c.d_annotations + (int64_t)(c.d_rows ? c.d_rows[b] : b) * c.time * A + column;
   float sum = 0.0f;
   for (int first = 0; column < A && first < length; first += BLOCK) {
     int end = min(first + (int)BLOCK, length);

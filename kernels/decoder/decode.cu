@@ -1,6 +1,6 @@
 /* The whole decoder loop in one launch. */
-#include "kernels/decoder/decode_row.cuh"
 #include "kernels/common/launch_error.cuh"
+#include "kernels/decoder/decode_row.cuh"
 
 /* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
  *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token

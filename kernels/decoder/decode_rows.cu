@@ -1,13 +1,13 @@
-/* The steps of a large decoder around attention, products and cells: what a loop begins from, and a step's output. */
-#include "kernels/decoder/decoder_step.cuh"
-#include "kernels/launch.h"
+/* The steps of a decoder around attention, products and cells: what a loop begins from, and what a step gives. */
 #include "kernels/common/launch_error.cuh"
+#include "kernels/decoder/head.cuh"
+#include "kernels/launch.h"
 
-enum { THREADS = 128 };
+enum { THREADS = 256 };
 
 /* The token that row b's next step is fed with, and its embedding. */
 static __device__ __forceinline__ void rows_feed(const struct decode_rows &r, int b, int token) {
-  if (r.feedback != CUSEQ_FEEDBACK_OUTPUT)
+  if (!r.d_fed_ids)
     return;
   if (threadIdx.x == 0)
     r.d_fed_ids[b] = token;
@@ -16,29 +16,49 @@ static __device__ __forceinline__ void rows_feed(const struct decode_rows &r, in
       r.d_fed[(int64_t)b * r.embedding_units + j] = r.d_embedding[(int64_t)token * r.embedding_units + j];
 }
 
-/* computes  output lengths Y, positions to attend to, the token before the first step with its embedding
+/* to[j] = from[j], or 0 where from is NULL; to NULL: nothing. */
+static __device__ __forceinline__ void rows_copy(float *to, const float *from, int width) {
+  for (int j = (int)threadIdx.x; to && j < width; j += THREADS)
+    to[j] = from ? from[j] : 0.0f;
+}
+
+/* computes  output lengths, positions to attend to, the token before the first step with its embedding
  * shapes    struct decode_rows in launch_attention.h
  * mapping   block = row, thread = column of the embedding
- * launch    grid B, block 128, no shared memory
+ * launch    grid B, block 256, no shared memory
  * budget    40 registers
  * numerics  copies
  * why       the first node of the loop's graph: what a step before would have left */
 __global__ void __launch_bounds__(THREADS) decode_begin_kernel(const __grid_constant__ struct decode_rows r) {
-  int b = (int)blockIdx.x;
+  int b = (int)blockIdx.x, encoded = r.d_rows ? r.d_rows[b] : b;
   if (threadIdx.x == 0) {
-    r.d_output_lengths[b] = r.steps;
-    r.d_attended[b] = r.d_lengths ? r.d_lengths[b] : r.time;
+    r.d_output_lengths[b] = r.d_target_lengths ? r.d_target_lengths[b] : r.steps;
+    r.d_attended[b] = r.d_lengths ? r.d_lengths[encoded] : r.time;
   }
   rows_feed(r, b, r.d_previous ? r.d_previous[b] : r.start_token);
 }
 
-/* computes  o = logits + bias; output = softmax(o) or o; token = argmax o, lowest index first; the row's end; what is fed back.
- *           Rows that have ended: outputs 0, tokens end_token
+/* A step's vectors to where the results of all steps lie; zeros for a row that has ended. */
+static __device__ __forceinline__ void rows_keep(const struct decode_rows &r, int b, int64_t y, bool runs) {
+  for (int i = 0; i < DECODE_KEPT; i++) {
+    const struct decode_kept &kept = r.kept[i];
+    if (!kept.d_from)
+      continue;
+    const float *from = kept.d_from + b * kept.stride;
+    if (kept.of_last_step && runs)
+      rows_copy(kept.d_to + b * kept.to_stride, from, kept.width);
+    if (!kept.of_last_step)
+      rows_copy(kept.d_to + y * kept.to_stride, runs ? from : nullptr, kept.width);
+  }
+}
+
+/* computes  output = activation(logits + bias); token = argmax, lowest index first; log-probabilities; the row's end; what is
+ *           fed back; copies of the step's vectors into the results. Rows that have ended: zeros, tokens end_token
  * shapes    struct decode_rows in launch_attention.h
- * mapping   block = row, thread = class, then the class 128 further on; up to 32 classes every warp does the whole softmax
- * launch    grid B, block 128, static shared memory 512 bytes
- * budget    40 registers; 512 bytes of shared memory
- * numerics  float32; sums in a fixed order of V alone: deterministic
+ * mapping   block = row, thread = class, then the class 256 further on
+ * launch    grid B, block 256, static shared memory 512 bytes
+ * budget    64 registers; 512 bytes of shared memory
+ * numerics  float32; sums in blocks and a fixed order of V alone: deterministic
  * why       one kernel between the output's product and the next step's attention */
 __global__ void __launch_bounds__(THREADS)
     decode_output_kernel(const __grid_constant__ struct decode_rows r, int step) {
@@ -46,28 +66,36 @@ __global__ void __launch_bounds__(THREADS)
   int b = (int)blockIdx.x, V = r.outputs;
   int64_t y = (int64_t)b * r.steps + step;
   float *output = r.d_outputs ? r.d_outputs + y * V : nullptr;
+  float *log_output = r.d_log_outputs ? r.d_log_outputs + y * V : nullptr;
   bool runs = step < r.d_output_lengths[b]; /* the same in all threads */
-  if (runs) {
-    float *logits = r.d_logits + (int64_t)b * V;
-    for (int v = (int)threadIdx.x; v < V; v += THREADS)
-      logits[v] += r.d_output_bias[v];
-    __syncthreads(); /* the logits are complete, and all threads know whether the row runs */
-    int token = block_output(logits, V, r.output_activation == CUSEQ_ACTIVATION_SOFTMAX, output, reduce,
-                             r.check, b, step + 1);
-    rows_feed(r, b, token);
+  rows_keep(r, b, y, runs);
+  if (!runs) {
+    rows_copy(output, nullptr, V);
+    rows_copy(log_output, nullptr, V);
     if (threadIdx.x == 0) {
       if (r.d_tokens)
-        r.d_tokens[y] = token;
-      if (r.end_token >= 0 && token == r.end_token) {
-        r.d_output_lengths[b] = step + 1;
-        r.d_attended[b] = 0;
-      }
+        r.d_tokens[y] = r.end_token < 0 ? 0 : r.end_token;
+      if (r.d_log_probabilities)
+        r.d_log_probabilities[y] = 0.0f;
     }
-  } else {
-    for (int v = (int)threadIdx.x; output && v < V; v += THREADS)
-      output[v] = 0.0f;
-    if (r.d_tokens && threadIdx.x == 0)
-      r.d_tokens[y] = r.end_token;
+    return;
+  }
+  float *logits = r.d_logits + (int64_t)b * V;
+  struct head_result result = block_head(logits, r.d_output_bias, V, r.output_activation, output, log_output,
+                                         reduce, r.check, b, step + 1);
+  int next = r.d_targets ? r.d_targets[y] : result.token;
+  rows_feed(r, b, next);
+  if (threadIdx.x != 0)
+    return;
+  if (r.d_tokens)
+    r.d_tokens[y] = result.token;
+  if (r.d_log_probabilities)
+    r.d_log_probabilities[y] = (logits[next] - result.best) - result.log_sum;
+  if (!r.d_targets && r.end_token >= 0 && result.token == r.end_token) {
+    r.d_output_lengths[b] = step + 1; /* read by all threads before the barriers of block_head */
+    r.d_attended[b] = 0;
+  } else if (r.d_target_lengths && step + 1 >= r.d_output_lengths[b]) {
+    r.d_attended[b] = 0;
   }
 }
 
@@ -76,10 +104,10 @@ static const char *rows_fault(const struct decode_rows *r) {
     return "batch, time, steps or outputs below 1";
   if (!r->d_output_lengths || !r->d_attended)
     return "output lengths or positions to attend to are missing";
-  if (r->feedback == CUSEQ_FEEDBACK_OUTPUT && !r->d_fed_ids)
-    return "feedback without a place for its tokens";
-  if (r->feedback == CUSEQ_FEEDBACK_OUTPUT && r->d_embedding && (!r->d_fed || r->embedding_units < 1))
+  if (r->d_embedding && (!r->d_fed_ids || !r->d_fed || r->embedding_units < 1))
     return "an embedding without a place or a width";
+  if (r->d_target_lengths && !r->d_targets)
+    return "target lengths without targets";
   return nullptr;
 }
 
@@ -99,7 +127,7 @@ extern "C" cuseq_status launch_decode_output(const struct decode_rows *rows, int
   LAUNCH_NEED(!fault, "%s: %s", name, fault);
   LAUNCH_NEED(step >= 0 && step < rows->steps, "%s: no such step (found %d, steps %d)", name, (int)step,
               (int)rows->steps);
-  LAUNCH_NEED(rows->d_logits && rows->d_output_bias, "%s: logits or bias are missing", name);
+  LAUNCH_NEED(rows->d_logits, "%s: the logits are missing", name);
   decode_output_kernel<<<(unsigned)rows->batch, THREADS, 0, (cudaStream_t)stream->stream>>>(*rows, step);
   return launch_result(stream, name, cudaGetLastError());
 }

@@ -18,9 +18,9 @@ head -c 100 state_dict.safetensors >cut.safetensors
 # is_told FILE TO_A_MODEL [WHAT]: as the model of every command, and under names that say other things. Without WHAT
 # the answer is the same wherever else the file is given; with it, it is WHAT and what was needed.
 is_told() {
-  local file=$1 told="$2" what=${3:-} name
+  local file=$1 told="$2" what=${3:-} name option
   for command in 'run %s dense.npy' 'compare %s dense.npy' 'info %s' 'bench %s' 'translate %s abc' \
-    'evaluate %s pairs.tsv'; do
+    'evaluate %s pairs.tsv' 'score %s pairs.tsv'; do
     expect 2 "$CUSEQ" ${command/\%s/$file}
     err_has "^cuseq: $file: $told"
     out_is ''
@@ -29,14 +29,16 @@ is_told() {
     expect 2 "$CUSEQ" $command small.safetensors $file
     err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed (one|an) array in .npy}"
   done
-  expect 2 "$CUSEQ" run small.safetensors dense.npy --lengths $file
-  err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed (one|an) array in .npy}"
+  for option in lengths targets; do
+    expect 2 "$CUSEQ" run small.safetensors dense.npy --$option $file
+    err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed (one|an) array in .npy}"
+  done
   for name in bare other.safetensors other.keras; do
     copy $file $name
     expect 2 "$CUSEQ" info $name
     err_has "^cuseq: $name: $told"
   done
-  case $file:$what in saved_model:* | *text | page* | pointer*) return ;; esac
+  case $file:$what in saved_model:* | shards.json:* | *text | page* | pointer*) return ;; esac
   expect 2 "$CUSEQ" evaluate text.safetensors $file
   err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed lines of text, tab, text\\)}"
   expect 2 "$CUSEQ" convert additive.keras out.safetensors --vocabulary $file
@@ -87,6 +89,8 @@ told model.pb 'a TensorFlow SavedModel: cuseq cannot read it' 'a TensorFlow Save
 told ckpt.index 'a TensorFlow checkpoint: load it into the Keras model' 'a TensorFlow checkpoint'
 told stored.npz 'several arrays \(.npz\): not a model$' 'several arrays \(.npz\)'
 told architecture.json 'a JSON text: not a model$' 'a JSON text'
+printf '{"metadata": {"total_size": 8}, "weight_map": {"a.weight": "model-00001-of-00002.safetensors"}}\n' >shards.json
+told shards.json 'the index of a checkpoint in several files: load it whole' 'the index of a checkpoint in several files'
 told pairs.tsv 'a text: not a model$' 'a text'
 told pointer.keras 'a pointer of Git LFS: git lfs pull fetches'
 told page.h5 'a web page: it came in place of the file'

@@ -30,7 +30,7 @@ static cuseq_model *model_of(int i, uint64_t seed) {
 
 static cuseq_session_options options_of(const cuseq_model *model) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = B;
   options.max_time = T;
@@ -58,7 +58,8 @@ static void fill(float *x, size_t count, uint64_t seed) {
 }
 
 static cuseq_input input_of(const float *x) {
-  return (cuseq_input){.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  return (cuseq_input){
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
 }
 
 /* What a call of one's own gives. */
@@ -229,18 +230,19 @@ Test(asynchronous, arrays_larger_than_the_staging_memory_pass_through_it) {
   options.max_batch = ROWS;
   options.max_time = TIME;
   cuseq_session *session = session_open(model, &options);
-  cuseq_input input = {x, CUSEQ_DTYPE_F32, ROWS, TIME, NULL, NULL, NULL};
+  cuseq_input input = {sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, ROWS, TIME, NULL, NULL, NULL};
   float *d_x = memory_copy(MEMORY_DEVICE, x, count * sizeof *x);
   float *d_outputs = memory_copy(MEMORY_DEVICE, got, out * sizeof *got);
   input.data = d_x;
-  done(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = d_outputs}));
+  done(cuseq_run(session, &input, NULL,
+                 &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = d_outputs}));
   done(cuseq_session_synchronize(session));
   memory_fetch(want, d_outputs, out * sizeof *want);
   for (int i = 0; i < 2; i++) {
     memset(got, 0, out * sizeof *got);
     input.data = i == 0 ? (const void *)x : f64;
     input.dtype = i == 0 ? CUSEQ_DTYPE_F32 : CUSEQ_DTYPE_F64;
-    done(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = got}));
+    done(cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = got}));
     assert_same_bytes(got, want, out * sizeof *got);
   }
   memory_free(d_x);
@@ -383,7 +385,8 @@ static void *work(void *argument) {
   worker->status = cuseq_session_open(worker->model, &options, &session);
   for (int i = 0; i < 4 && worker->status == CUSEQ_STATUS_OK; i++) {
     cuseq_input input = input_of(i % 2 ? worker->x : x);
-    worker->status = cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs});
+    worker->status = cuseq_run(session, &input, NULL,
+                               &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs});
   }
   if (worker->status == CUSEQ_STATUS_OK)
     worker->status = cuseq_session_synchronize(session);

@@ -2,6 +2,7 @@
 #ifndef CUSEQ_TESTS_CUDA_ATTENTION_HOST_H
 #define CUSEQ_TESTS_CUDA_ATTENTION_HOST_H
 
+#include "bounds.h"
 #include "check.h"
 #include "kernels/launch.h"
 

@@ -21,7 +21,7 @@ enum { B = 3, T = 8, F = 6, Y = 3, THREADS = 4, ROUNDS = 3 };
 
 static cuseq_session *session_of(const cuseq_model *model, const char *device, int32_t batch, int32_t time) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = batch;
   options.max_time = time;
@@ -37,7 +37,8 @@ static void input_fill(float *x, uint64_t seed) {
 }
 
 static cuseq_input input_of(const float *x) {
-  return (cuseq_input){.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  return (cuseq_input){
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
 }
 
 static void expect_same(const struct results *got, const struct results *want) {
@@ -176,7 +177,7 @@ Test(cuda_calls, attending_sees_what_the_last_call_encoded) {
     cr_assert_eq(cuseq_encode(other, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     attend(other, &want);
     cuseq_session_close(other);
-    cr_assert_eq(i % 2 ? cuseq_run(session, &input, NULL, &(cuseq_decoding){0})
+    cr_assert_eq(i % 2 ? cuseq_run(session, &input, NULL, &(cuseq_decoding)CUSEQ_DECODING_INIT)
                        : cuseq_encode(session, &input, NULL),
                  CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     attend(session, &got);
@@ -200,17 +201,21 @@ Test(cuda_calls, very_long_rows_agree_with_the_reference) {
   cuseq_model *model = random_model(smallest, &(struct random_widths){0}, &random);
   for (int i = 0; i < ROWS * LONG; i++)
     ids[i] = random_below(&random, 2);
-  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = ROWS, .time = LONG};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = ROWS, .time = LONG};
   setenv("CUSEQ_CUDA_PLAN", "decoder=loop", 1);
   for (int i = 0; i < 2; i++) {
     cuseq_session *session = session_of(model, devices[i], ROWS, LONG);
-    cr_assert_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs[i]}), CUSEQ_STATUS_OK,
-                 "%s", cuseq_last_error());
+    cr_assert_eq(cuseq_run(session, &input, NULL,
+                           &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs[i]}),
+                 CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     cr_assert_eq(cuseq_attend(session, NULL, NULL, alphas[i]), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     cuseq_session_close(session);
   }
   unsetenv("CUSEQ_CUDA_PLAN");
-  cr_expect(compare_f32(outputs[1], outputs[0], ROWS * 2 * 3, 1e-5), "%s", compare_report());
+  cr_expect(compare_f32(outputs[1], outputs[0], ROWS * 2 * 3,
+                        cuseq_model_tolerance(model, LONG, 0, CUSEQ_RESULT_OUTPUTS)),
+            "%s", compare_report());
   for (int i = 0; i < ROWS * LONG; i++)
     for (int device = 0; device < 2; device++)
       alphas[device][i] *= LONG; /* about 1 */
@@ -232,16 +237,24 @@ Test(cuda_calls, very_many_rows_of_mixed_lengths_agree_with_the_reference) {
     ids[2 * i + 1] = random_below(&random, 2);
     lengths[i] = 1 + random_below(&random, 2);
   }
-  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = ROWS, .time = 2, .lengths = lengths};
+  cuseq_input input = {.size = sizeof(cuseq_input),
+                       .data = ids,
+                       .dtype = CUSEQ_DTYPE_I32,
+                       .batch = ROWS,
+                       .time = 2,
+                       .lengths = lengths};
   static float got[ROWS * 2], want[ROWS * 2];
   const char *const devices[] = {"reference", "cuda"};
   for (int i = 0; i < 2; i++) {
     cuseq_session *session = session_of(model, devices[i], ROWS, 2);
-    cr_assert_eq(cuseq_encode(session, &input, &(cuseq_encoding){.annotations = i ? got : want}),
-                 CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    cr_assert_eq(
+        cuseq_encode(session, &input,
+                     &(cuseq_encoding){.size = sizeof(cuseq_encoding), .annotations = i ? got : want}),
+        CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     cuseq_session_close(session);
   }
-  cr_expect(compare_f32(got, want, ROWS * 2, 3e-6), "%s", compare_report());
+  cr_expect(compare_f32(got, want, ROWS * 2, cuseq_model_tolerance(model, 2, 0, CUSEQ_RESULT_ANNOTATIONS)),
+            "%s", compare_report());
   cuseq_model_destroy(model);
 }
 
@@ -256,12 +269,13 @@ Test(cuda_calls, any_output_may_be_left_out) {
   results_make(&want, model, B, T, Y);
   results_run(&want, model, "cuda", 0, &input);
   cuseq_session *session = session_of(model, "cuda", B, T);
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs}), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs}),
+      CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   assert_same_bytes(outputs, want.decoding.outputs, sizeof outputs);
   cr_expect_eq(cuseq_run(session, &input, NULL, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  cr_expect_eq(cuseq_decode(session, &(cuseq_decoding){.outputs = outputs}), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cr_expect_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs}),
+               CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   assert_same_bytes(outputs, want.decoding.outputs, sizeof outputs);
   cuseq_session_close(session);
   results_free(&want);
@@ -281,7 +295,7 @@ Test(cuda_calls, sessions_that_cannot_be_are_refused_and_the_next_one_works) {
   struct random random = {35};
   cuseq_model *model = random_model(json, &widths, &random);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.max_batch = B;
   options.max_time = T;
   options.device = "cuda:99";
@@ -317,7 +331,7 @@ Test(cuda_calls, a_plan_is_taken_from_the_option_or_from_the_environment) {
   struct random random = {36};
   cuseq_model *model = random_model(json, &widths, &random);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.cuda_plan = "everything";
   expect_refused(model, &options, CUSEQ_STATUS_INVALID_ARGUMENT,

@@ -1,5 +1,6 @@
 /* The step kernel alone, every cell: whole sequences, step by step, with the products made on the host of the packed
  * weights, against the float64 loop over the weights as the model has them. */
+#include "bounds.h"
 #include "cell_host.h"
 
 #include <algorithm>
@@ -313,7 +314,8 @@ static void sizes(enum cell_form form) {
       c.apart = i % 3 == 1 ? 0 : 1 + i % 7;
       c.activation = activations[i % 3], c.recurrent_activation = recurrents[i / 3 % 3];
       c.ragged = i % 5 != 0, c.initial = i % 2 == 0, c.concat = i / 2 % 2 == 0, c.biases = i % 7 != 3;
-      c.bound = c.activation == CUSEQ_ACTIVATION_TANH ? 3e-6 : 1e-5;
+      c.bound =
+          bound_of_sums(c.F + c.H) * (c.activation == CUSEQ_ACTIVATION_TANH ? 1.0 : 3.0); /* states grow */
       if (H > 200 && source != FROM_PROJECTED && source != FROM_IDS)
         continue;
       run_case(c);
@@ -331,7 +333,7 @@ static void activations(enum cell_form form) {
     c.activation = i < HOST_ACTIVATIONS ? activation : CUSEQ_ACTIVATION_TANH;
     c.recurrent_activation = i < HOST_ACTIVATIONS ? CUSEQ_ACTIVATION_SIGMOID : activation;
     c.ragged = c.concat = c.initial = c.biases = true;
-    c.bound = 1e-5;
+    c.bound = 6.0 * bound_of_sums(c.F + c.H); /* gates beyond 1 */
     run_case(c);
   }
 }

@@ -42,7 +42,7 @@ static void context_check(int B, int T, int A, bool ragged, uint64_t seed) {
     CHECK_CUDA(cudaMemcpy(row.data(), d_context.data() + b * (A + gap), A * 4, cudaMemcpyDeviceToHost));
     got.insert(got.end(), row.begin(), row.end());
   }
-  check_close(what.c_str(), got, want, T <= 64 ? 3e-6 : 1e-5);
+  check_close(what.c_str(), got, want, BOUND_OF_A_MEAN);
   int last = B - 1;
   if (lengths[last] > 0) { /* the last row alone, without what lies behind its length */
     struct attention_context alone = context;

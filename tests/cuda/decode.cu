@@ -37,7 +37,7 @@ static void decode_case_check(const decoder_case &c, uint64_t seed, bool previou
   d.d_workspace = workspace.data();
   decoder_result want = decoder.host_decode(doubles(annotations.host), lengths, previous,
                                             doubles(decoder.final_h.host), doubles(decoder.final_c.host));
-  double bound = c.T <= 64 ? 3e-6 : 1e-5;
+  double bound = decoder_bound(c);
   std::vector<float> first;
   for (int run = 0; run < 2; run++) {
     decoder_outputs outputs(c);
@@ -150,7 +150,7 @@ static void logits_check(const std::vector<float> &biases, int token, const char
       return;
   host_softmax(want, V);
   want.insert(want.end(), want.begin(), want.end());
-  check_close(what, outputs.outputs.read(), want, 3e-6);
+  check_close(what, outputs.outputs.read(), want, BOUND_OF_A_SOFTMAX);
 }
 
 /* Logits whose exponentials alone overflow, or are all 0; NaN is never chosen, but at 0 it is never beaten. */

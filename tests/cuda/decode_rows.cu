@@ -5,10 +5,11 @@ struct rows_case {
   int B, V, E, Y;
   bool softmax, feeds, ragged, previous, with_outputs;
   int end_token;
+  bool targets; /* of lengths by chance; log-probabilities of them */
 };
 
 struct rows_host {
-  std::vector<double> outputs;
+  std::vector<double> outputs, logs;
   std::vector<int32_t> tokens, lengths, attended, fed;
 };
 
@@ -30,12 +31,15 @@ static std::vector<float> few_values(random_source &random, size_t count) {
 
 static struct rows_host reference(const rows_case &c, const std::vector<float> &logits,
                                   const std::vector<float> &bias, const std::vector<int32_t> &lengths, int T,
-                                  const std::vector<int32_t> &previous, int start) {
+                                  const std::vector<int32_t> &previous, int start,
+                                  const std::vector<int32_t> &targets,
+                                  const std::vector<int32_t> &target_lengths) {
   struct rows_host want;
   want.outputs.assign((size_t)c.B * c.Y * c.V, 0.0);
-  want.tokens.assign((size_t)c.B * c.Y, c.end_token);
+  want.logs.assign((size_t)c.B * c.Y, 0.0);
+  want.tokens.assign((size_t)c.B * c.Y, c.end_token < 0 ? 0 : c.end_token);
   for (int b = 0; b < c.B; b++) {
-    int length = c.Y, fed = c.previous ? previous[b] : start;
+    int length = c.targets ? target_lengths[b] : c.Y, fed = c.previous ? previous[b] : start;
     for (int y = 0; y < length; y++) {
       std::vector<double> o(c.V);
       int best = 0;
@@ -48,12 +52,14 @@ static struct rows_host reference(const rows_case &c, const std::vector<float> &
         sum += std::exp(o[v] - o[best]);
       for (int v = 0; v < c.V; v++)
         want.outputs[((size_t)b * c.Y + y) * c.V + v] = c.softmax ? std::exp(o[v] - o[best]) / sum : o[v];
-      want.tokens[(size_t)b * c.Y + y] = fed = best;
-      if (c.end_token >= 0 && best == c.end_token)
+      want.tokens[(size_t)b * c.Y + y] = best;
+      fed = c.targets ? targets[(size_t)b * c.Y + y] : best;
+      want.logs[(size_t)b * c.Y + y] = o[fed] - o[best] - std::log(sum);
+      if (!c.targets && c.end_token >= 0 && best == c.end_token)
         length = y + 1;
     }
-    bool ended =
-        c.end_token >= 0 && fed == c.end_token && want.tokens[(size_t)b * c.Y + length - 1] == c.end_token;
+    bool ended = c.targets || (c.end_token >= 0 && fed == c.end_token &&
+                               want.tokens[(size_t)b * c.Y + length - 1] == c.end_token);
     want.lengths.push_back(length);
     want.attended.push_back(ended ? 0 : c.ragged ? lengths[b] : T);
     want.fed.push_back(fed);
@@ -66,26 +72,37 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   random_source random(seed);
   std::vector<float> logits = few_values(random, (size_t)c.Y * c.B * c.V), bias = few_values(random, c.V);
   std::vector<float> embedding = random.values((size_t)c.V * c.E, 1.0f);
-  std::vector<int32_t> lengths, previous;
+  std::vector<int32_t> lengths, previous, targets, target_lengths;
   for (int b = 0; b < c.B; b++) {
     lengths.push_back(1 + (int32_t)(random.next() % (uint32_t)T));
     previous.push_back((int32_t)(random.next() % (uint32_t)c.V));
+    target_lengths.push_back(1 + (int32_t)(random.next() % (uint32_t)c.Y));
+    for (int y = 0; y < c.Y; y++)
+      targets.push_back((int32_t)(random.next() % (uint32_t)c.V));
   }
-  struct rows_host want = reference(c, logits, bias, lengths, T, previous, start);
+  struct rows_host want = reference(c, logits, bias, lengths, T, previous, start, targets, target_lengths);
   device_array<float> d_bias(bias), d_embedding(embedding), d_outputs((size_t)c.B * c.Y * c.V),
-      d_fed((size_t)c.B * c.E);
-  device_array<int32_t> d_lengths(lengths), d_previous(previous), d_tokens((size_t)c.B * c.Y),
-      d_output_lengths(c.B), d_attended(c.B), d_fed_ids(c.B);
+      d_fed((size_t)c.B * c.E), d_logs((size_t)c.B * c.Y), d_all_logs((size_t)c.B * c.Y * c.V);
+  std::vector<float> vectors = random.values((size_t)c.B * 5, 1.0f);
+  device_array<float> d_vectors(vectors), d_kept((size_t)c.B * c.Y * 3), d_last((size_t)c.B * 4);
+  device_array<int32_t> d_targets(targets), d_target_lengths(target_lengths), d_lengths(lengths),
+      d_previous(previous), d_tokens((size_t)c.B * c.Y), d_output_lengths(c.B), d_attended(c.B),
+      d_fed_ids(c.B);
   struct decode_rows r = {};
   r.batch = c.B, r.time = T, r.steps = c.Y, r.outputs = c.V, r.end_token = c.end_token, r.start_token = start;
   r.d_lengths = c.ragged ? d_lengths.data() : NULL;
-  r.feedback = c.feeds ? CUSEQ_FEEDBACK_OUTPUT : CUSEQ_FEEDBACK_NONE;
   r.embedding_units = c.E, r.d_embedding = c.E ? d_embedding.data() : NULL;
+  r.d_targets = c.targets ? d_targets.data() : NULL;
+  r.d_target_lengths = c.targets ? d_target_lengths.data() : NULL;
+  r.d_log_probabilities = d_logs.data(), r.d_log_outputs = c.softmax ? d_all_logs.data() : NULL;
+  /* three of five numbers of every step, and four of the last one */
+  r.kept[0] = {d_vectors.data() + 1, 5, d_kept.data(), 3, 3, 0};
+  r.kept[1] = {d_vectors.data(), 5, d_last.data(), 4, 4, 1};
   r.d_previous = c.previous ? d_previous.data() : NULL;
   r.output_activation = c.softmax ? CUSEQ_ACTIVATION_SOFTMAX : CUSEQ_ACTIVATION_LINEAR;
   r.d_output_bias = d_bias.data(), r.d_output_lengths = d_output_lengths.data(),
   r.d_attended = d_attended.data();
-  r.d_fed_ids = d_fed_ids.data(), r.d_fed = d_fed.data(), r.d_tokens = d_tokens.data();
+  r.d_fed_ids = c.feeds ? d_fed_ids.data() : NULL, r.d_fed = d_fed.data(), r.d_tokens = d_tokens.data();
   r.d_outputs = c.with_outputs ? d_outputs.data() : NULL;
   char error[256] = "", name[160];
   struct launch_device device = rows_device();
@@ -105,7 +122,23 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   }
   check_that(good, error);
   if (c.with_outputs)
-    check_close(name, d_outputs.read(), want.outputs, 3e-6);
+    check_close(name, d_outputs.read(), want.outputs, BOUND_OF_A_SOFTMAX);
+  if (c.softmax)
+    check_close(name, d_logs.read(), want.logs, BOUND_OF_A_SOFTMAX);
+  std::vector<float> all = d_all_logs.read(), logs = d_logs.read(), kept = d_kept.read(),
+                     last = d_last.read();
+  for (int b = 0; b < c.B; b++) {
+    for (int y = 0; y < c.Y; y++) {
+      size_t at = (size_t)b * c.Y + y;
+      int fed = c.targets ? targets[at] : want.tokens[at];
+      bool runs = y < want.lengths[b];
+      check_that(!c.softmax || logs[at] == (runs ? all[at * c.V + fed] : 0.0f), name);
+      for (int j = 0; j < 3; j++)
+        check_that(kept[at * 3 + j] == (runs ? vectors[(size_t)b * 5 + 1 + j] : 0.0f), name);
+    }
+    for (int j = 0; j < 4; j++)
+      check_that(last[(size_t)b * 4 + j] == vectors[(size_t)b * 5 + j], name);
+  }
   check_that(d_tokens.read() == want.tokens, name);
   check_that(d_output_lengths.read() == want.lengths, name);
   check_that(d_attended.read() == want.attended, name);
@@ -175,12 +208,12 @@ static void check_refusals(void) {
   refuse(bad, 0, "outputs below 1");
   bad = good, bad.d_attended = NULL;
   refuse(bad, 0, "are missing");
-  bad = good, bad.feedback = CUSEQ_FEEDBACK_OUTPUT;
-  refuse(bad, 0, "feedback without a place");
-  bad.d_fed_ids = integers, bad.d_embedding = floats, bad.embedding_units = 2;
+  bad = good, bad.d_embedding = floats, bad.embedding_units = 2;
   refuse(bad, 0, "an embedding without a place");
+  bad = good, bad.d_target_lengths = integers;
+  refuse(bad, 0, "target lengths without targets");
   bad = good, bad.d_logits = NULL;
-  refuse(bad, 0, "logits or bias are missing");
+  refuse(bad, 0, "the logits are missing");
 }
 
 int main(void) {
@@ -191,10 +224,12 @@ int main(void) {
       rows_case c = {1 + i % 5,  V,          way == 1 ? 3 : way == 2 ? 130 : 0,
                      1 + i % 4,  way != 3,   way == 1 || way == 2,
                      i % 2 == 0, i % 3 == 0, i % 7 != 6,
-                     -1};
+                     -1,         false};
       check_rows(c, 100 + (uint64_t)i);
       c.end_token = V > 2 ? (int)(i % 3) : 0, c.Y = 5;
       check_rows(c, 500 + (uint64_t)i);
+      c.targets = true;
+      check_rows(c, 900 + (uint64_t)i);
     }
   check_attention_of_no_positions();
   check_refusals();

@@ -40,6 +40,11 @@ struct decoder_case {
   }
 };
 
+/* What it may err: a step's attention and cell, with whatever earlier steps left them. */
+static inline double decoder_bound(const decoder_case &c) {
+  return 2.0 * bound_of_sums(c.A + 2 * c.S + c.V);
+}
+
 /* What decoding gives, in the order of struct decode. */
 struct decoder_result {
   std::vector<double> contexts, alphas, states, outputs, final_h, final_c;

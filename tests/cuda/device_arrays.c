@@ -14,7 +14,7 @@
 static cuseq_session *session_open(const cuseq_model *model, cuseq_memory memory, int32_t batch, int32_t time,
                                    int32_t steps) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = batch;
   options.max_time = time;
@@ -148,7 +148,7 @@ Test(device_arrays, every_type_of_input_gives_the_bits_of_host_arrays) {
   cuseq_session *session = session_open(model, CUSEQ_MEMORY_ANY, B, T, 3);
   for (int i = 0; i < 4; i++) {
     struct results want, got;
-    cuseq_input input = {types[i].data, types[i].dtype, B, T, lengths, NULL, NULL};
+    cuseq_input input = {sizeof(cuseq_input), types[i].data, types[i].dtype, B, T, lengths, NULL, NULL};
     results_make(&want, model, B, T, 3);
     results_run(&want, model, "cuda", 0, &input);
     for (int places = 0; places < 4; places++) {
@@ -187,14 +187,15 @@ Test(device_arrays, a_state_is_carried_on_in_place) {
   float x[B * T * F];
   for (int i = 0; i < B * T * F; i++)
     x[i] = random_between(&random, -1.0f, 1.0f);
-  cuseq_input input = {x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
+  cuseq_input input = {sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
   struct results want;
   results_make(&want, model, B, T, Y);
   results_run(&want, model, "cuda", 0, &input);
   cuseq_session *session = session_open(model, CUSEQ_MEMORY_ANY, B, T, Y);
   float zeros[B * S] = {0}, outputs[B * V];
   int32_t none[B] = {0};
-  cuseq_decoding step = {.steps = 1,
+  cuseq_decoding step = {.size = sizeof(cuseq_decoding),
+                         .steps = 1,
                          .final_h = memory_copy(MEMORY_DEVICE, zeros, sizeof zeros),
                          .final_c = memory_copy(MEMORY_DEVICE, zeros, sizeof zeros),
                          .tokens = memory_copy(MEMORY_DEVICE, none, sizeof none),
@@ -236,14 +237,18 @@ Test(device_arrays, results_may_take_the_place_of_the_input) {
   float x[ROWS * TIME * WIDE];
   for (int i = 0; i < ROWS * TIME * WIDE; i++)
     x[i] = random_between(&random, -1.0f, 1.0f);
-  cuseq_input input = {x, CUSEQ_DTYPE_F32, ROWS, TIME, NULL, NULL, NULL};
+  cuseq_input input = {sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, ROWS, TIME, NULL, NULL, NULL};
   float want[ROWS * 32], got[ROWS * 32];
   cuseq_session *session = session_open(model, CUSEQ_MEMORY_ANY, ROWS, TIME, 1);
-  cr_assert_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.contexts = want}), CUSEQ_STATUS_OK);
+  cr_assert_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .contexts = want}),
+      CUSEQ_STATUS_OK);
   float *d_x = memory_copy(MEMORY_DEVICE, x, sizeof x);
   input.data = d_x;
-  cr_assert_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.contexts = d_x + 2 * TIME * WIDE}),
-               CUSEQ_STATUS_OK);
+  cr_assert_eq(
+      cuseq_run(session, &input, NULL,
+                &(cuseq_decoding){.size = sizeof(cuseq_decoding), .contexts = d_x + 2 * TIME * WIDE}),
+      CUSEQ_STATUS_OK);
   cr_assert_eq(cuseq_session_synchronize(session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   memory_fetch(got, d_x + 2 * TIME * WIDE, sizeof got);
   assert_same_bytes(got, want, sizeof want);
@@ -299,14 +304,16 @@ Test(device_arrays, what_is_wrong_in_them_is_told_as_for_host_arrays) {
   struct faulty faulty = {.session = session_open(model, CUSEQ_MEMORY_ANY, B, T, Y),
                           .outputs = device(outputs, sizeof outputs)};
   cuseq_input *good = &faulty.input;
-  *good = (cuseq_input){device(x, sizeof x),
+  *good = (cuseq_input){sizeof(cuseq_input),
+                        device(x, sizeof x),
                         CUSEQ_DTYPE_F32,
                         B,
                         T,
                         device(lengths, sizeof lengths),
                         device(states, sizeof states),
                         device(states, sizeof states)};
-  faulty.decoding = (cuseq_decoding){.initial_h = device(state, sizeof state),
+  faulty.decoding = (cuseq_decoding){.size = sizeof(cuseq_decoding),
+                                     .initial_h = device(state, sizeof state),
                                      .initial_c = device(state, sizeof state),
                                      .previous = device(previous, sizeof previous)};
   cuseq_input input = *good;
@@ -362,7 +369,7 @@ Test(device_arrays, what_is_wrong_in_them_is_told_as_for_host_arrays) {
   expect_told(&faulty, &input, &decoding, CUSEQ_STATUS_NON_FINITE,
               "input: [1,1,3] is not finite (found inf, needed finite numbers)");
   int32_t narrow[B * T] = {[2 * T + 2] = 6};
-  input = (cuseq_input){narrow, CUSEQ_DTYPE_I32, B, T, good->lengths, NULL, NULL};
+  input = (cuseq_input){sizeof(cuseq_input), narrow, CUSEQ_DTYPE_I32, B, T, good->lengths, NULL, NULL};
   expect_told(&faulty, &input, &decoding, CUSEQ_STATUS_INVALID_ARGUMENT,
               "input: id [2,2] is out of range (found 6, needed 0 to 5)");
   input_memory_free(good);
@@ -379,7 +386,7 @@ Test(device_arrays, nonfinite_numbers_pass_where_they_are_allowed) {
   struct random random = {76};
   cuseq_model *model = random_model(feedback_json, &feedback_widths, &random);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = B;
   options.max_time = T;
@@ -390,19 +397,23 @@ Test(device_arrays, nonfinite_numbers_pass_where_they_are_allowed) {
   for (int i = 0; i < B * T * F; i++)
     x[i] = random_between(&random, -1.0f, 1.0f);
   x[T * F + 2] = NAN;
-  cuseq_input input = {x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = want}), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cuseq_input input = {sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = want}),
+      CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   input.data = device(x, sizeof x);
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = got}), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = got}),
+      CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   assert_same_bytes(got, want, V * Y * sizeof(float));
   assert_same_bytes(got + 2 * Y * V, want + 2 * Y * V, V * Y * sizeof(float));
   memory_free((void *)input.data);
   int32_t ids[B * T] = {[4] = 6};
-  input = (cuseq_input){device(ids, sizeof ids), CUSEQ_DTYPE_I32, B, T, NULL, NULL, NULL};
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = got}),
-               CUSEQ_STATUS_INVALID_ARGUMENT);
+  input =
+      (cuseq_input){sizeof(cuseq_input), device(ids, sizeof ids), CUSEQ_DTYPE_I32, B, T, NULL, NULL, NULL};
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = got}),
+      CUSEQ_STATUS_INVALID_ARGUMENT);
   memory_free((void *)input.data);
   cuseq_session_close(session);
   cuseq_model_destroy(model);

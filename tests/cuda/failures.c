@@ -24,7 +24,7 @@ static cuseq_model *model_make(void) {
 
 static cuseq_session_options options_of(const cuseq_model *model, const char *device) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = B;
   options.max_time = T;
@@ -51,11 +51,12 @@ static void expect_refused(cuseq_status got, const char *text) {
 }
 
 static float x[B * T * F], outputs[B * Y * V];
-static const cuseq_input input = {x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
+static const cuseq_input input = {sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, B, T, NULL, NULL, NULL};
 
 static void expect_works(cuseq_session *session) {
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = outputs}), CUSEQ_STATUS_OK, "%s",
-               cuseq_last_error());
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs}),
+      CUSEQ_STATUS_OK, "%s", cuseq_last_error());
 }
 
 /* Whether this is the emulated device, whose sizes and faults can be had by its settings. */
@@ -88,18 +89,22 @@ Test(failures, arrays_where_they_must_not_lie_are_refused, .init = two_devices) 
   d_input.data = d_x;
   moved.data = (char *)d_x + 2;
   expect_refused(cuseq_encode(host, &d_input, NULL), "input: it lies in device memory");
-  expect_refused(cuseq_run(host, &input, NULL, &(cuseq_decoding){.outputs = d_outputs}),
-                 "outputs: it lies in device memory");
+  expect_refused(
+      cuseq_run(host, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = d_outputs}),
+      "outputs: it lies in device memory");
   expect_refused(cuseq_encode(device, &input, NULL), "input: it lies in host memory");
-  expect_refused(cuseq_run(device, &d_input, NULL, &(cuseq_decoding){.outputs = outputs}),
+  expect_refused(cuseq_run(device, &d_input, NULL,
+                           &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs}),
                  "outputs: it lies in host memory");
   expect_refused(cuseq_encode(any, &moved, NULL), "input: its address is not a multiple of 4 bytes");
-  expect_refused(cuseq_run(asynchronous, &input, NULL, &(cuseq_decoding){.outputs = outputs}),
+  expect_refused(cuseq_run(asynchronous, &input, NULL,
+                           &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = outputs}),
                  "outputs: it lies in host memory that is not page-locked");
   expect_works(any);
   expect_works(host);
-  cr_expect_eq(cuseq_run(device, &d_input, NULL, &(cuseq_decoding){.outputs = d_outputs}), CUSEQ_STATUS_OK,
-               "%s", cuseq_last_error());
+  cr_expect_eq(cuseq_run(device, &d_input, NULL,
+                         &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = d_outputs}),
+               CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   int devices = 0;
   cudaGetDeviceCount(&devices);
   if (devices > 1) {
@@ -123,7 +128,8 @@ Test(failures, arrays_where_they_must_not_lie_are_refused, .init = two_devices) 
     options = options_of(model, plain[i]);
     cuseq_session *session = session_open(model, &options);
     expect_refused(cuseq_encode(session, &d_input, NULL), "input: it lies in device memory");
-    expect_refused(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = d_outputs}),
+    expect_refused(cuseq_run(session, &input, NULL,
+                             &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = d_outputs}),
                    "outputs: it lies in device memory");
     expect_works(session);
     cr_expect_eq(cuseq_session_synchronize(session), CUSEQ_STATUS_OK);
@@ -207,7 +213,9 @@ Test(failures, sizes_beyond_the_limits_are_refused) {
     sized.batch = wrong[i].batch;
     sized.time = wrong[i].time;
     expect_refused(
-        cuseq_run(session, &sized, NULL, &(cuseq_decoding){.steps = wrong[i].steps, .outputs = outputs}),
+        cuseq_run(
+            session, &sized, NULL,
+            &(cuseq_decoding){.size = sizeof(cuseq_decoding), .steps = wrong[i].steps, .outputs = outputs}),
         wrong[i].text);
     expect_works(session);
   }
@@ -280,7 +288,7 @@ Test(failures, after_a_fault_a_session_refuses_and_others_go_on, .init = few_ste
   cuseq_session *session = session_open(model, &options), *plain;
   options.device = "cpu";
   plain = session_open(model, &options);
-  cuseq_decoding wanted = {.outputs = outputs};
+  cuseq_decoding wanted = {.size = sizeof(cuseq_decoding), .outputs = outputs};
   cr_expect_eq(cuseq_run(session, &input, NULL, &wanted), CUSEQ_STATUS_DEVICE_FAILED, "%s",
                cuseq_last_error());
   char first[256];

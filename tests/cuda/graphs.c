@@ -203,7 +203,7 @@ Test(graphs, a_session_that_meets_many_shapes_gives_each_the_same_bits) {
   struct random_case made;
   case_make(&made, &shape, 99);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, made.model);
+  cuseq_session_options_init(&options, sizeof options, made.model);
   options.device = "cuda";
   options.max_batch = shape.B;
   options.max_time = shape.T;
@@ -246,7 +246,7 @@ Test(graphs, steps_of_ones_own_continue_a_decoding) {
   struct random_case made;
   case_make(&made, &shape, 5);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, made.model);
+  cuseq_session_options_init(&options, sizeof options, made.model);
   options.device = "cuda";
   options.max_batch = B;
   options.max_time = shape.T;
@@ -256,10 +256,16 @@ Test(graphs, steps_of_ones_own_continue_a_decoding) {
   cr_assert_eq(cuseq_session_open(made.model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   float states[B * Y * S], h[B * S], c[B * S], context[B * A], alone[B * Y * A];
   int32_t tokens[B * Y], token[B];
-  cuseq_decoding whole = {.states = states, .tokens = tokens, .contexts = alone};
+  cuseq_decoding whole = {
+      .size = sizeof(cuseq_decoding), .states = states, .tokens = tokens, .contexts = alone};
   cr_assert_eq(cuseq_run(session, &input, NULL, &whole), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   for (int y = 0; y < Y; y++) {
-    cuseq_decoding step = {.steps = 1, .tokens = token, .final_h = h, .final_c = c, .contexts = context};
+    cuseq_decoding step = {.size = sizeof(cuseq_decoding),
+                           .steps = 1,
+                           .tokens = token,
+                           .final_h = h,
+                           .final_c = c,
+                           .contexts = context};
     if (y > 0) {
       step.initial_h = h;
       step.initial_c = c;
@@ -287,7 +293,7 @@ Test(graphs, results_are_delivered_to_the_device_in_stream_order) {
   struct results want;
   run_with(&want, &made, "cuda", "encoder=cell,decoder=steps");
   cuseq_session_options options;
-  cuseq_session_options_init(&options, made.model);
+  cuseq_session_options_init(&options, sizeof options, made.model);
   options.device = "cuda";
   options.max_batch = B;
   options.max_time = T;
@@ -302,7 +308,8 @@ Test(graphs, results_are_delivered_to_the_device_in_stream_order) {
     cuda_done(cudaMalloc((void **)&outputs[i], sizeof(float) * B * Y * V));
     cuda_done(cudaMalloc((void **)&alphas[i], sizeof(float) * B * Y * T));
     cuda_done(cudaMalloc((void **)&final_h[i], sizeof(float) * B * S));
-    const cuseq_decoding decoding = {.outputs = outputs[i], .alphas = alphas[i], .final_h = final_h[i]};
+    const cuseq_decoding decoding = {
+        .size = sizeof(cuseq_decoding), .outputs = outputs[i], .alphas = alphas[i], .final_h = final_h[i]};
     cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   }
   cr_assert_eq(cuseq_session_synchronize(session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());

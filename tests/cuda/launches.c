@@ -25,7 +25,7 @@ int main(int count, char **arguments) {
     return 2;
   cuseq_model *model = random_model(json, &widths, &random);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.cuda_plan = arguments[1];
   options.max_batch = B;
@@ -33,8 +33,9 @@ int main(int count, char **arguments) {
   options.max_steps = Y;
   cuseq_session *session;
   cuseq_status status = cuseq_session_open(model, &options, &session);
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
-  const cuseq_decoding decoding = {.steps = Y, .tokens = tokens};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .steps = Y, .tokens = tokens};
   for (long i = 0; i < calls && status == CUSEQ_STATUS_OK; i++)
     status = cuseq_run(session, &input, NULL, &decoding);
   if (status != CUSEQ_STATUS_OK)

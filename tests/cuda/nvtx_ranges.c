@@ -31,7 +31,7 @@ static void expect_recorded(const char *want) {
 
 static cuseq_session *open_on_cuda(const cuseq_model *model) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = MAX_B;
   options.max_time = MAX_T;
@@ -50,8 +50,9 @@ Test(nvtx, every_call_and_stage_of_a_stacked_model_is_a_range, .init = listen, .
   cuseq_session *session = open_on_cuda(model);
   int32_t tokens[B * 4];
   float context[B * 6];
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
-  const cuseq_decoding decoding = {.tokens = tokens};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .tokens = tokens};
   done(cuseq_encode(session, &input, NULL));
   done(cuseq_attend(session, NULL, context, NULL));
   done(cuseq_decode(session, &decoding));
@@ -117,8 +118,9 @@ Test(nvtx, a_product_ahead_of_the_sequence_is_a_range, .init = listen, .fini = f
                          tensors, sizeof tensors / sizeof *tensors, &model));
   cuseq_session *session = open_on_cuda(model);
   float context[B * H];
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
-  const cuseq_decoding decoding = {.contexts = context};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .contexts = context};
   done(cuseq_run(session, &input, NULL, &decoding));
   cuseq_session_close(session);
   cuseq_model_destroy(model);
@@ -145,8 +147,9 @@ static void run_dates(int calls) {
   done(cuseq_model_load("models/dates.safetensors", &model));
   cuseq_session *session = open_on_cuda(model);
   int32_t tokens[B * 10];
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
-  const cuseq_decoding decoding = {.tokens = tokens};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .tokens = tokens};
   for (int i = 0; i < calls; i++)
     done(cuseq_run(session, &input, NULL, &decoding));
   cuseq_session_close(session);
@@ -220,7 +223,7 @@ Test(nvtx, a_session_that_does_not_fit_leaves_no_range_open, .init = listen_and_
   cuseq_model *model;
   done(cuseq_model_load("tests/golden/models/keras_stacked_sum.safetensors", &model));
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = 256;
   options.max_time = 256;

@@ -113,7 +113,7 @@ static void check_workspace(const struct launch_device &device) {
     struct sequence_data data = case_data(c);
     struct sequence_results got = case_run(c, data, device, workspace.data());
     check_close((case_name(c) + ": on a used workspace").c_str(), got.output, case_reference(c, data).output,
-                3e-6);
+                case_bound(c));
   }
   check_that(workspace.intact(), "nothing is written outside of the workspace");
 }

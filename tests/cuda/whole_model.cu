@@ -262,7 +262,7 @@ static void whole_shape_check(decoder_case c, const struct whole_shape &shape, u
     }
   else
     want = decoder.host_decode(annotations, lengths, {}, last_h, last_c);
-  double bound = c.T <= 64 ? 3e-6 : 1e-5;
+  double bound = decoder_bound(c);
   unsigned wanted = attention_only ? 3 : ALL;
   std::vector<float> first;
   for (int run = 0; run < 2; run++) {

@@ -21,7 +21,7 @@ struct large {
 static cuseq_session *session_open(const cuseq_model *model, const struct large *large,
                                    int32_t asynchronous) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cuda";
   options.max_batch = large->batch;
   options.max_time = large->time;
@@ -112,8 +112,10 @@ static void check_dense(const struct large *large, int32_t F) {
     f64[i] = (double)(x[i] = random_between(&random, -1.0f, 1.0f));
   for (int32_t b = 0; b < large->batch; b++)
     lengths[b] = 1 + random_below(&random, 2); /* the bytes count here, not the steps */
-  check_windows(large, &(cuseq_input){x, CUSEQ_DTYPE_F32, large->batch, large->time, lengths, NULL, NULL},
-                f64, count * sizeof *x);
+  check_windows(
+      large,
+      &(cuseq_input){sizeof(cuseq_input), x, CUSEQ_DTYPE_F32, large->batch, large->time, lengths, NULL, NULL},
+      f64, count * sizeof *x);
   free(x);
   free(f64);
   free(lengths);
@@ -148,7 +150,7 @@ Test(windows, large_results_have_the_bits_of_the_whole_batch, .init = few_multip
                                 "\"attention\":{\"score\":\"dot\"},\"decoder\":{\"units\":4,\"steps\":2},"
                                 "\"output\":{\"units\":1000}}",
                                 "stages", B, T, Y},
-                &(cuseq_input){ids, CUSEQ_DTYPE_I32, B, T, NULL, NULL, NULL}, NULL,
+                &(cuseq_input){sizeof(cuseq_input), ids, CUSEQ_DTYPE_I32, B, T, NULL, NULL, NULL}, NULL,
                 (size_t)B * T * sizeof *ids);
   free(ids);
 }

@@ -46,7 +46,7 @@ static cuseq_model *loaded(void) {
 static cuseq_session *session_on(const cuseq_model *model, const char *device, int32_t batch) {
   cuseq_session_options options;
   cuseq_session *session;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = batch;
   options.max_time = LENGTH;
@@ -59,8 +59,9 @@ static void read_text(cuseq_session *session, const cuseq_model *model, const ch
   cr_assert(cuseq_text_encode(model, text, 0, ids, &length, NULL) == CUSEQ_STATUS_OK, "%s",
             cuseq_last_error());
   cr_assert(length == LENGTH, "padded with <pad> to %d", LENGTH);
-  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = length};
-  cuseq_decoding decoding = {.tokens = tokens};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = length};
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .tokens = tokens};
   cr_assert(cuseq_run(session, &input, NULL, &decoding) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cr_assert(cuseq_text_decode(model, tokens, STEPS, date, 64) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
 }
@@ -112,10 +113,14 @@ static void expect_the_rows(const cuseq_model *model, const struct npy_array *ro
   cr_assert(rows->rank == 3 && rows->shape[0] == 5 && rows->shape[1] == LENGTH && rows->dtype == NPY_F64);
   for (size_t d = 0; d < sizeof devices / sizeof *devices; d++) {
     cuseq_session *session = session_on(model, devices[d], 5);
-    cuseq_input input = {.data = rows->data, .dtype = CUSEQ_DTYPE_F64, .batch = 5, .time = LENGTH};
+    cuseq_input input = {.size = sizeof(cuseq_input),
+                         .data = rows->data,
+                         .dtype = CUSEQ_DTYPE_F64,
+                         .batch = 5,
+                         .time = LENGTH};
     int32_t tokens[5][STEPS];
     char date[64];
-    cuseq_decoding decoding = {.tokens = tokens[0]};
+    cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .tokens = tokens[0]};
     cr_assert(cuseq_run(session, &input, NULL, &decoding) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     for (int row = 0; row < 5; row++) {
       cr_assert(cuseq_text_decode(model, tokens[row], STEPS, date, sizeof date) == CUSEQ_STATUS_OK);

@@ -34,7 +34,8 @@ static const void *data_of(const struct npz *vector, const char *name, enum npy_
 }
 
 static cuseq_input input_of(const struct npz *vector, const struct npy_array *array) {
-  return (cuseq_input){.data = array->data,
+  return (cuseq_input){.size = sizeof(cuseq_input),
+                       .data = array->data,
                        .dtype = array->dtype == NPY_F32 ? CUSEQ_DTYPE_F32 : CUSEQ_DTYPE_I32,
                        .batch = (int32_t)array->shape[0],
                        .time = (int32_t)array->shape[1],

@@ -116,7 +116,7 @@ int main(void) {
       struct results results;
       cuseq_session_options options;
       cuseq_session *session;
-      cuseq_session_options_init(&options, made.model);
+      cuseq_session_options_init(&options, sizeof options, made.model);
       options.device = devices[d];
       options.max_batch = made.B;
       options.max_time = made.T;

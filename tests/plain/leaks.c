@@ -60,7 +60,7 @@ static void open_and_run(const struct random_case *made, const char *device) {
   results_free(&results);
   cuseq_session_options options;
   cuseq_session *session;
-  cuseq_session_options_init(&options, made->model);
+  cuseq_session_options_init(&options, sizeof options, made->model);
   options.device = "nowhere";
   expect(cuseq_session_open(made->model, &options, &session) == CUSEQ_STATUS_NO_DEVICE,
          "an unknown device is refused");

@@ -75,7 +75,7 @@ cuseq_model *beam_case_model(int32_t structure, uint64_t seed) {
 cuseq_session *beam_case_session(const cuseq_model *model, int32_t beams, int32_t time) {
   cuseq_session_options options;
   cuseq_session *session;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   const char *device = getenv("BEAM_DEVICE");
   options.device = device ? device : "reference";
   options.max_batch = ROWS;
@@ -89,7 +89,8 @@ static const int32_t ids[ROWS * TIME] = {0, 1, 2, 3, 4, 6, 5, 4, 3, 2, 1, 1, 0, 
                                 lengths[ROWS] = {5, 2, 4};
 
 void beam_case_encode(cuseq_session *session, int32_t first, int32_t rows) {
-  const cuseq_input input = {.data = ids + first * TIME,
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = ids + first * TIME,
                              .dtype = CUSEQ_DTYPE_I32,
                              .batch = rows,
                              .time = TIME,

@@ -133,7 +133,8 @@ void random_case_free(struct random_case *made) {
 }
 
 cuseq_input random_case_input(const struct random_case *made) {
-  return (cuseq_input){.data = made->ids ? (const void *)made->ids : made->x,
+  return (cuseq_input){.size = sizeof(cuseq_input),
+                       .data = made->ids ? (const void *)made->ids : made->x,
                        .dtype = made->ids ? CUSEQ_DTYPE_I64 : CUSEQ_DTYPE_F32,
                        .batch = made->B,
                        .time = made->T,

@@ -76,32 +76,61 @@ static float plain_reach(const struct structure *structure, const struct tensor_
   return entry->rank == 1 ? 0.5f : (saturates(structure) ? 1.7f : 0.8f) / sqrtf((float)entry->shape[0]);
 }
 
-static bool is_saturating_cell(const struct structure *structure, const struct tensor_entry *entry) {
-  return strncmp(entry->name, "decoder.", 8) == 0 ? cell_saturates(&structure->decoder.layers[0].cell)
-                                                  : cell_saturates(&structure->encoder.layers[0].cells[0]);
+/* The cell that a tensor is of, or NULL. */
+static const struct cell *cell_of(const struct structure *structure, const char *name) {
+  int layer = 0;
+  char direction[16] = "";
+  if (sscanf(name, "encoder.layers.%d.%15[a-z].", &layer, direction) == 2 && strcmp(direction, "dense") != 0)
+    return &structure->encoder.layers[layer].cells[strcmp(direction, "backward") == 0];
+  if (sscanf(name, "decoder.layers.%d.%15[a-z_].", &layer, direction) == 1 ||
+      strcmp(direction, "initial_h") == 0)
+    return strstr(name, "initial") ? NULL : &structure->decoder.layers[layer].cell;
+  return strncmp(name, "decoder.kernel", 14) == 0 || strncmp(name, "decoder.recurrent", 17) == 0
+             ? &structure->decoder.layers[0].cell
+             : NULL;
 }
 
-/* sqrt(3) times the standard deviation. Of structures of version 1. */
+/* The last layer of a head that a tensor is the kernel of, or NULL. */
+static const struct dense *last_of_head(const struct structure *structure, const char *name) {
+  for (int32_t i = 0; i < structure->output.count; i++) {
+    const struct head *head = &structure->output.heads[i];
+    char last[64], of_several[64];
+    snprintf(last, sizeof last, "output.layers.%d.kernel", (int)head->layers.count - 1);
+    snprintf(of_several, sizeof of_several, "output.heads.%d.layers.%d.kernel", (int)i,
+             (int)head->layers.count - 1);
+    if (strcmp(name, last) == 0 || strcmp(name, of_several) == 0 || strcmp(name, "output.kernel") == 0)
+      return &head->layers.layers[head->layers.count - 1];
+  }
+  return NULL;
+}
+
+/* The root mean square of a kernel's weights times the root of its inputs: about 1 makes of inputs of about 1 sums of
+ * about 1. docs/exactness.md has those of trained models. */
+static float trained_gain(const struct structure *structure, const struct tensor_entry *entry) {
+  const struct cell *cell = cell_of(structure, entry->name);
+  if (cell)
+    return !cell_saturates(cell) ? 0.8f : cell->kind == CELL_GRU ? 1.8f : 3.0f;
+  const struct dense *last = last_of_head(structure, entry->name);
+  if (last)
+    return last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? 1.0f : 5.0f;
+  if (strncmp(entry->name, "attention.layers.", 17) == 0)
+    return atoi(entry->name + 17) == structure->attention.layers.count - 1 ? 5.0f : 4.0f;
+  return strncmp(entry->name, "attention.", 10) == 0 ? 2.0f : 1.5f;
+}
+
 static float trained_reach(const struct structure *structure, const struct tensor_entry *entry) {
-  const float root3 = 1.7320508f, root = sqrtf((float)entry->shape[0]);
-  const int32_t layers = structure->attention.layers.count;
-  char last[64];
-  snprintf(last, sizeof last, "attention.layers.%d.kernel", (int)layers - 1);
-  if (strcmp(entry->name, "attention.value") == 0 || (layers > 1 && strcmp(entry->name, last) == 0))
-    return 2.0f * root3;
+  const float root3 = 1.7320508f; /* of uniform numbers: what they reach to, times the root mean square */
+  if (strcmp(entry->name, "attention.value") == 0)
+    return 5.0f * root3 / sqrtf((float)entry->shape[0]);
   if (entry->rank == 1)
-    return 0.3f * root3;
-  if (strncmp(entry->name, "attention.", 10) == 0)
-    return 4.0f * root3 / root;
-  if (strcmp(entry->name, "output.kernel") == 0)
-    return 6.0f * root3 / root;
-  if (strcmp(entry->name, "decoder.embedding") == 0)
-    return 0.5f * root3;
-  return (is_saturating_cell(structure, entry) ? 3.25f : 1.0f) * root3 / root;
+    return 0.4f * root3;
+  if (strcmp(entry->name, "input.embedding") == 0 || strcmp(entry->name, "decoder.embedding") == 0)
+    return 0.9f * root3;
+  return trained_gain(structure, entry) * root3 / sqrtf((float)entry->shape[0]);
 }
 
 static cuseq_model *model_of(const char *json, const struct random_widths *widths, struct random *random,
-                             reach_of *reach) {
+                             reach_of *reach, float cells) {
   static const struct random_widths none;
   cuseq_model *plan = checked(calloc(1, sizeof *plan));
   struct tensor_list list;
@@ -113,6 +142,7 @@ static cuseq_model *model_of(const char *json, const struct random_widths *width
     const struct tensor_entry *entry = &list.entries[i];
     size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
     float *data = checked(malloc(size * sizeof *data)), most = reach(&plan->structure, entry);
+    most *= cell_of(&plan->structure, entry->name) && entry->rank == 2 ? cells : 1.0f;
     for (size_t j = 0; j < size; j++)
       data[j] = random_between(random, -most, most);
     tensors[i] =
@@ -134,9 +164,14 @@ static cuseq_model *model_of(const char *json, const struct random_widths *width
 }
 
 cuseq_model *random_model(const char *json, const struct random_widths *widths, struct random *random) {
-  return model_of(json, widths, random, plain_reach);
+  return model_of(json, widths, random, plain_reach, 1.0f);
 }
 
 cuseq_model *trained_like_model(const char *json, const struct random_widths *widths, struct random *random) {
-  return model_of(json, widths, random, trained_reach);
+  return model_of(json, widths, random, trained_reach, 1.0f);
+}
+
+cuseq_model *calmer_model(const char *json, const struct random_widths *widths, struct random *random,
+                          float cells) {
+  return model_of(json, widths, random, trained_reach, cells);
 }

@@ -113,7 +113,8 @@ void random_structure_free(struct random_structure *made) {
 
 void random_structure_run(const struct random_structure *made, const char *device, int32_t threads,
                           struct results *results) {
-  const cuseq_input input = {.data = made->ids ? (const void *)made->ids : made->x,
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = made->ids ? (const void *)made->ids : made->x,
                              .dtype = made->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                              .batch = made->encoded,
                              .time = made->T,

@@ -34,8 +34,12 @@ const char *draw_pick(struct draw *draw, const char *const *words) {
  * tolerance. */
 static const char *const cell_activations[] = {"tanh", "sigmoid",   "hard_tanh", "softsign", "relu",
                                                "elu",  "gelu_tanh", "linear",    NULL};
-static const char *const recurrent_activations[] = {"hard_sigmoid", "hard_sigmoid_keras2", "tanh",
-                                                    "softsign",     "hard_tanh",           NULL};
+/* Gates mostly lie between 0 and 1: others let states grow. */
+static const char *const recurrent_activations[] = {"hard_sigmoid", "hard_sigmoid_keras2",
+                                                    "hard_sigmoid", "hard_sigmoid_keras2",
+                                                    "sigmoid",      "hard_sigmoid",
+                                                    "tanh",         "softsign",
+                                                    "hard_tanh",    NULL};
 const char *const draw_dense_activations[] = {
     "linear", "tanh",      "relu",  "sigmoid",  "hard_sigmoid", "hard_sigmoid_keras2", "elu",
     "selu",   "gelu",      "swish", "softplus", "softsign",     "leaky_relu",          "leaky_relu_0.2",

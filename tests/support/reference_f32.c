@@ -4,9 +4,9 @@
 
 #include "backends/backend.h"
 #include "error.h"
+#include "session.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,36 +48,21 @@
 #include "backends/reference/reference.c"
 #undef double
 
-static void checked(cuseq_status status) {
+cuseq_status reference_f32_open(const cuseq_model *model, const cuseq_session_options *options,
+                                cuseq_session **session) {
+  cuseq_session_options opened = *options;
+  opened.device = "reference";
+  TRY(cuseq_session_open(model, &opened, session));
+  cuseq_session *made = *session;
+  made->backend->close(made->state);
+  made->state = NULL;
+  made->backend = &backend_f32;
+  made->arrays.backend = &backend_f32;
+  const cuseq_status status = backend_f32.open(made->model, &made->limits, made->device, &made->state);
+  made->arrays.state = made->state;
   if (status != CUSEQ_STATUS_OK) {
-    fprintf(stderr, "reference_f32_run: %s\n", cuseq_last_error());
-    abort();
+    cuseq_session_close(made);
+    *session = NULL;
   }
-}
-
-void reference_f32_run(struct results *results, const cuseq_model *model, const cuseq_input *input) {
-  const cuseq_config *config = cuseq_model_config(model);
-  const size_t positions = (size_t)input->batch * (size_t)input->time;
-  const struct backend_limits limits = {.batch = input->batch, .time = input->time, .steps = results->Y};
-  struct backend_input view = {.batch = input->batch, .time = input->time, .lengths = input->lengths};
-  int32_t *ids = calloc(positions, sizeof *ids), *previous = calloc((size_t)input->batch, sizeof *previous);
-  if (!ids || !previous)
-    abort();
-  for (size_t i = 0; input->dtype == CUSEQ_DTYPE_I64 && i < positions; i++)
-    ids[i] = (int32_t)((const int64_t *)input->data)[i];
-  for (int32_t b = 0; b < input->batch; b++)
-    previous[b] = config->start_token;
-  if (input->dtype == CUSEQ_DTYPE_I64)
-    view.ids = ids;
-  else
-    view.f32 = input->data;
-  cuseq_decoding decoding = results->decoding;
-  decoding.previous = config->feedback == CUSEQ_FEEDBACK_OUTPUT ? previous : NULL;
-  void *state;
-  checked(backend_f32.open(model, &limits, "reference", &state));
-  checked(backend_f32.encode(state, &view, &results->encoding));
-  checked(backend_f32.decode(state, &decoding));
-  backend_f32.close(state);
-  free(ids);
-  free(previous);
+  return status;
 }

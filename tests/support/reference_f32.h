@@ -2,9 +2,10 @@
 #ifndef TESTS_SUPPORT_REFERENCE_F32_H
 #define TESTS_SUPPORT_REFERENCE_F32_H
 
-#include "support/results.h"
+#include "cuseq/cuseq.h"
 
-/* Runs a whole model; the input is F32 or I64. Aborts where it fails. */
-void reference_f32_run(struct results *results, const cuseq_model *model, const cuseq_input *input);
+/* cuseq_session_open() of a session that computes so, whatever device the options name. */
+cuseq_status reference_f32_open(const cuseq_model *model, const cuseq_session_options *options,
+                                cuseq_session **session);
 
 #endif

@@ -50,13 +50,13 @@ int results_same_row(const struct results *got, int32_t got_row, const struct re
 
 const char *results_report(void);
 
+/* Beside the devices: the reference's source in float32 (support/reference_f32.h). */
+#define RESULTS_FLOAT32 "float32"
+
 /* Opens a session on `device` of just the size, runs the whole model and closes; aborts the test's process
  * with the message on failure. threads 0: what helps. Where the decoding names rows, encodes and then
  * decodes. */
 void results_run(struct results *results, const cuseq_model *model, const char *device, int32_t threads,
                  const cuseq_input *input);
-
-/* 1 if the model is of version 2 and the device refuses it as not supported when a session is opened. */
-int results_device_refuses(const cuseq_model *model, const char *device);
 
 #endif

@@ -21,7 +21,8 @@ Test(beam, of_one_gives_greedys_tokens) {
       beam_case_encode(session, 0, ROWS);
       search(session, &found);
       /* the decoder whose tokens are given has no greedy decoding: it is given what the search found */
-      const cuseq_decoding greedy = {.tokens = tokens,
+      const cuseq_decoding greedy = {.size = sizeof(cuseq_decoding),
+                                     .tokens = tokens,
                                      .output_lengths = steps,
                                      .targets = s == BEAM_GIVEN ? found.tokens : NULL,
                                      .target_lengths = s == BEAM_GIVEN ? found.lengths : NULL};
@@ -45,7 +46,8 @@ static void expect_forced(cuseq_session *session, const cuseq_model *model, cons
   static float logs[RESULTS * LONGEST], alphas[RESULTS * LONGEST * TIME];
   for (int32_t i = 0; i < ROWS * N; i++)
     rows[i] = i / N;
-  const cuseq_decoding forced = {.batch = ROWS * N,
+  const cuseq_decoding forced = {.size = sizeof(cuseq_decoding),
+                                 .batch = ROWS * N,
                                  .rows = rows,
                                  .targets = found->tokens,
                                  .target_lengths = found->lengths,
@@ -170,8 +172,10 @@ static void expect_continued(int32_t structure, uint64_t seed) {
   int32_t whole[ROWS * LONGEST], begun[ROWS * 2], previous[ROWS];
   float h[ROWS * 16], c[ROWS * 16], fed[ROWS * 16];
   beam_case_encode(session, 0, ROWS);
-  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.tokens = whole}), CUSEQ_STATUS_OK);
-  const cuseq_decoding begin = {.steps = 2,
+  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .tokens = whole}),
+               CUSEQ_STATUS_OK);
+  const cuseq_decoding begin = {.size = sizeof(cuseq_decoding),
+                                .steps = 2,
                                 .tokens = begun,
                                 .final_h = h,
                                 .final_c = has_c ? c : NULL,
@@ -289,7 +293,9 @@ Test(beam, knows_log_probabilities_whose_probabilities_vanish) {
     cr_expect(found.tokens[2] == 0 && found.tokens[3] == 1 && found.tokens[4] == 1 && found.tokens[5] == 0);
     float logs[2];
     const int32_t targets[2] = {2, 1};
-    cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.targets = targets, .log_probabilities = logs}),
+    cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding),
+                                                         .targets = targets,
+                                                         .log_probabilities = logs}),
                  CUSEQ_STATUS_OK);
     cr_expect(logs[0] == -600 && logs[1] == -300, "%g %g", (double)logs[0], (double)logs[1]);
     cuseq_session_close(session);

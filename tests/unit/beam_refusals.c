@@ -32,7 +32,7 @@ Test(beam, arguments_out_of_range_are_refused) {
   beam.member = value;                                                                                       \
   expect_refused(session, &beam, invalid, words)
   REFUSED(size, 0, "the size of cuseq_beam is 0 (needed sizeof(cuseq_beam)");
-  REFUSED(size, 8, "the size of cuseq_beam is wrong (found 8, needed");
+  REFUSED(size, 12, "the size of cuseq_beam is wrong (found 12, needed");
   REFUSED(beams, 0, "beams are out of range (found 0, needed 1 to 64)");
   REFUSED(beams, 65, "beams are out of range (found 65, needed 1 to 64)");
   REFUSED(beams, 6, "beams are more than the model's outputs (found 6, needed 1 to 5)");
@@ -113,7 +113,7 @@ Test(beam, models_without_feedback_or_probabilities_are_refused) {
 static cuseq_status open_with(const cuseq_model *model, int32_t batch, int32_t beams, int32_t steps) {
   cuseq_session_options options;
   cuseq_session *session;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
   options.max_batch = batch;
   options.max_beams = beams;
@@ -171,14 +171,20 @@ Test(beam, room_for_beams_is_room_for_rows_of_decodings) {
   int32_t rows[ROWS * 2 + 1] = {2, 1, 0, 0, 1, 2, 0}, tokens[(ROWS * 2 + 1) * LONGEST], alone[ROWS * LONGEST];
   const int32_t Y = cuseq_model_config(model)->steps;
   beam_case_encode(session, 0, ROWS);
-  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.tokens = alone}), CUSEQ_STATUS_OK);
-  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.batch = ROWS * 2, .rows = rows, .tokens = tokens}),
+  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .tokens = alone}),
+               CUSEQ_STATUS_OK);
+  cr_assert_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding),
+                                                       .batch = ROWS * 2,
+                                                       .rows = rows,
+                                                       .tokens = tokens}),
                CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   for (int32_t i = 0; i < ROWS * 2; i++)
     cr_expect(memcmp(tokens + i * Y, alone + rows[i] * Y, (size_t)Y * sizeof *tokens) == 0, "row %d", i);
-  cr_expect_eq(
-      cuseq_decode(session, &(cuseq_decoding){.batch = ROWS * 2 + 1, .rows = rows, .tokens = tokens}),
-      CUSEQ_STATUS_INVALID_ARGUMENT);
+  cr_expect_eq(cuseq_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding),
+                                                       .batch = ROWS * 2 + 1,
+                                                       .rows = rows,
+                                                       .tokens = tokens}),
+               CUSEQ_STATUS_INVALID_ARGUMENT);
   cr_expect(strstr(cuseq_last_error(), "found 7, needed 1 to max_batch x max_beams, 6"), "%s",
             cuseq_last_error());
   cuseq_session_close(session);

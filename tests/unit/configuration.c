@@ -36,8 +36,8 @@ Test(configuration, a_wrong_one_is_refused_by_its_key) {
     const char *part, *by, *words;
   } rows[] = {
       {"\"version\":1", "\"version\":3", "version 3 (this cuseq knows 1 and 2)"},
-      {"\"version\":1", "\"version\":0", "cuseq.version is out of range (found 0, needed 1 to 2)"},
-      {"\"version\":1,", "", "\"cuseq\" has no \"version\""},
+      {"\"version\":1", "\"version\":0", "configuration: version is out of range (found 0, needed 1 to 2)"},
+      {"\"version\":1,", "", "configuration: there is no \"version\""},
       {"\"version\":1", "\"version\":1,\"colour\":3", "unknown key \"colour\""},
       {"\"units\":2", "\"units\":2,\"unit\":2", "\"encoder\" has an unknown key \"unit\""},
       {"\"units\":2", "\"units\":0", "encoder.units is out of range (found 0"},

@@ -73,7 +73,7 @@ Test(cpu_allocation, no_call_after_open_allocates) {
     random_case_make(&made, &random, 20);
     results_make(&results, made.model, made.B, made.T, made.Y);
     cuseq_session_options options;
-    cuseq_session_options_init(&options, made.model);
+    cuseq_session_options_init(&options, sizeof options, made.model);
     options.device = "cpu";
     options.max_batch = made.B;
     options.max_time = made.T;

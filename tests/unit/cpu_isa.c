@@ -15,7 +15,7 @@ static cuseq_status open_small(cuseq_session **session) {
   struct random random = {3};
   cuseq_model *model = random_model(json, &widths, &random);
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
   cuseq_status status = cuseq_session_open(model, &options, session);
   cuseq_model_destroy(model);

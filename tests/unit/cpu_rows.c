@@ -17,12 +17,13 @@ static const int32_t lengths[BATCH] = {15, 1, 12, 13, 7, 14, 15};
 static void encode(cuseq_session *session, int32_t features, bool narrow, int32_t first, int32_t count,
                    float *annotations) {
   const size_t at = (size_t)first * TIME * (size_t)features;
-  const cuseq_input input = {.data = narrow ? (const void *)(x + at) : (const void *)(wide + at),
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = narrow ? (const void *)(x + at) : (const void *)(wide + at),
                              .dtype = narrow ? CUSEQ_DTYPE_F32 : CUSEQ_DTYPE_F64,
                              .batch = count,
                              .time = TIME,
                              .lengths = lengths + first};
-  const cuseq_encoding wanted = {.annotations = annotations};
+  const cuseq_encoding wanted = {.size = sizeof(cuseq_encoding), .annotations = annotations};
   cr_assert_eq(cuseq_encode(session, &input, &wanted), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
 }
 
@@ -31,7 +32,7 @@ static void check_parts(const cuseq_model *model, const char *isa, int32_t featu
   cuseq_session_options options;
   cuseq_session *session;
   const size_t row = (size_t)TIME * 2 * (size_t)units;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
   options.max_batch = BATCH;
   options.max_time = TIME;
@@ -70,7 +71,7 @@ Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
       setenv("CUSEQ_CPU_ISA", isas[i], 1);
       cuseq_session *session;
       cuseq_session_options options;
-      cuseq_session_options_init(&options, model);
+      cuseq_session_options_init(&options, sizeof options, model);
       options.device = "cpu";
       if (cuseq_session_open(model, &options, &session) != CUSEQ_STATUS_OK) {
         cr_log_warn("skipped: %s", cuseq_last_error());

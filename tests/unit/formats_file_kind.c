@@ -92,6 +92,7 @@ Test(file_kind, of_small_and_strange_files_is_told) {
   expect_bytes("\1\2\3", 3, FILE_KIND_UNKNOWN);
   expect_bytes("\xff\xfe{\0}\0", 6, FILE_KIND_UNKNOWN); /* UTF-16: the reader of texts has the words for it */
   expect_bytes("\xef\xbb\xbf \n[1]", 8, FILE_KIND_JSON);
+  expect_bytes("{\"weight_map\": {}}", 18, FILE_KIND_SHARDS);
   expect_bytes("\n<HTML>", 7, FILE_KIND_WEB_PAGE);
   expect_bytes("version https://git-lfs.github.com/spec/v1\n", 43, FILE_KIND_LFS_POINTER);
   expect_bytes("model_checkpoint_path: \"ckpt\"\n", 30, FILE_KIND_TF_CHECKPOINT);
@@ -136,10 +137,13 @@ static const char *write_zip(const char *const *names, size_t count) {
 Test(file_kind, of_archives_is_told_by_all_their_members) {
   static const char *const keras[] = {"model.weights.h5", "assets/words.txt", "config.json", "metadata.json"};
   static const char *const torch[] = {"m/data/0", "m/version", "m/data.pkl"};
+  static const char *const exported[] = {"m/data/weights/weight_0", "m/models/model.json",
+                                         "m/archive_format"};
   static const char *const arrays[] = {"a.npy", "b/c.npy", "notes.txt"};
   expect_kind(write_zip(keras, 4), FILE_KIND_KERAS);
   expect_kind(write_zip(keras + 2, 1), FILE_KIND_ZIP);
   expect_kind(write_zip(torch, 3), FILE_KIND_TORCH);
+  expect_kind(write_zip(exported, 3), FILE_KIND_TORCH);
   expect_kind(write_zip(torch, 2), FILE_KIND_ZIP);
   expect_kind(write_zip(arrays, 2), FILE_KIND_NPZ);
   expect_kind(write_zip(arrays, 3), FILE_KIND_ZIP);

@@ -59,14 +59,15 @@ Test(keras_dates, model_of_the_exercise_gives_the_dates) {
   for (int d = 0; d < 2; d++) {
     cuseq_session_options options;
     cuseq_session *session = NULL;
-    cuseq_session_options_init(&options, model);
+    cuseq_session_options_init(&options, sizeof options, model);
     options.device = devices[d];
     options.max_batch = COUNT;
     options.max_time = LENGTH;
     cr_assert(cuseq_session_open(model, &options, &session) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-    cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = COUNT, .time = LENGTH};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = COUNT, .time = LENGTH};
     memset(tokens, 0xff, sizeof tokens);
-    cuseq_decoding decoding = {.tokens = tokens};
+    cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .tokens = tokens};
     cr_assert(cuseq_run(session, &input, NULL, &decoding) == CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     for (int i = 0; i < COUNT; i++) {
       char text[STEPS + 1];

@@ -19,7 +19,7 @@ enum { ISAS = sizeof isas / sizeof *isas };
 
 static void run(struct results *results, const struct random_case *made, const char *device) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, made->model);
+  cuseq_session_options_init(&options, sizeof options, made->model);
   options.device = device;
   options.max_batch = made->B;
   options.max_time = made->T;

@@ -50,7 +50,7 @@ static cuseq_model *model_of(const char *json, int32_t additive_units, const cha
 static cuseq_session *open(const cuseq_model *model, const char *device, int32_t allow_nonfinite) {
   cuseq_session_options options;
   cuseq_session *session;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = B;
   options.max_time = T;
@@ -72,7 +72,8 @@ static cuseq_status run(const cuseq_model *model, const char *device, const floa
                         bool encodes_only) {
   cuseq_session *session = open(model, device, allow_nonfinite);
   struct results results;
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
   results_make(&results, model, B, T, cuseq_model_config(model)->has_decoder ? Y : 1);
   const cuseq_status status = encodes_only ? cuseq_encode(session, &input, &results.encoding)
                                            : cuseq_run(session, &input, &results.encoding, &results.decoding);
@@ -210,7 +211,8 @@ Test(overflow, a_state_that_a_caller_gives_is_reported_where_its_energies_overfl
     state[i] = i / 8 >= 3 ? 3e38f : 1.0f;
   for (int d = 0; d < DEVICES; d++) {
     cuseq_session *session = open(model, devices[d], 0);
-    const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    const cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
     cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK);
     cr_expect_eq(cuseq_attend(session, state, context, NULL), CUSEQ_STATUS_NON_FINITE, "%s", devices[d]);
     cr_expect(strstr(cuseq_last_error(), "energies: row 3 "), "%s: %s", devices[d], cuseq_last_error());
@@ -230,7 +232,8 @@ Test(overflow, cells_that_saturate_take_any_finite_input) {
   for (int i = 0; i < 3; i++) {
     input_make(x, 0, sizes[i]);
     struct results want;
-    const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    const cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
     results_make(&want, model, B, T, Y);
     results_run(&want, model, "reference", 1, &input);
     for (int d = 0; d < DEVICES; d++) {
@@ -253,9 +256,10 @@ Test(overflow, a_session_goes_on_after_a_row_that_overflowed) {
   input_make(y, B, 1.0f);
   for (int d = 0; d < DEVICES; d++) {
     cuseq_session *session = open(model, devices[d], 0);
-    cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
     float annotations[B * T * 8];
-    const cuseq_encoding encoding = {.annotations = annotations};
+    const cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = annotations};
     cr_expect_eq(cuseq_encode(session, &input, &encoding), CUSEQ_STATUS_NON_FINITE, "%s", devices[d]);
     input.data = y;
     cr_expect_eq(cuseq_encode(session, &input, &encoding), CUSEQ_STATUS_OK, "%s: %s", devices[d],

@@ -208,7 +208,8 @@ Test(properties, one_row_that_is_not_one_hot_does_not_change_the_bits_of_the_oth
     x[i * 7 + i % 7] = 1.0f;
   for (int d = 0; d < DEVICES; d++) {
     struct results gathered, dense;
-    cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 6};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 6};
     results_make(&gathered, model, 2, 6, 1);
     results_make(&dense, model, 2, 6, 1);
     results_run(&gathered, model, devices[d], 1, &input);
@@ -235,10 +236,14 @@ Test(properties, float64_input_is_rounded_to_float32_first) {
     struct results a, b;
     results_make(&a, model, 1, 4, 1);
     results_make(&b, model, 1, 4, 1);
-    results_run(&a, model, devices[d], 1,
-                &(cuseq_input){.data = wide, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 4});
-    results_run(&b, model, devices[d], 1,
-                &(cuseq_input){.data = narrow, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 4});
+    results_run(
+        &a, model, devices[d], 1,
+        &(cuseq_input){
+            .size = sizeof(cuseq_input), .data = wide, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 4});
+    results_run(
+        &b, model, devices[d], 1,
+        &(cuseq_input){
+            .size = sizeof(cuseq_input), .data = narrow, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 4});
     cr_expect(results_same_row(&a, 0, &b, 0), "%s: %s", devices[d], results_report());
     results_free(&a);
     results_free(&b);
@@ -284,9 +289,12 @@ Test(properties, reversing_the_input_swaps_the_roles_of_the_directions) {
     results_make(&a, model, 1, T, 1);
     results_make(&b, model, 1, T, 1);
     results_run(&a, model, devices[d], 1,
-                &(cuseq_input){.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T});
-    results_run(&b, other, devices[d], 1,
-                &(cuseq_input){.data = reversed, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T});
+                &(cuseq_input){
+                    .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T});
+    results_run(
+        &b, other, devices[d], 1,
+        &(cuseq_input){
+            .size = sizeof(cuseq_input), .data = reversed, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T});
     for (int t = 0; t < T; t++)
       for (int j = 0; j < H; j++) {
         const float *there = a.encoding.annotations + t * 2 * H,
@@ -306,7 +314,7 @@ Test(properties, reversing_the_input_swaps_the_roles_of_the_directions) {
 static cuseq_session *open_session(const cuseq_model *model, const char *device, int32_t B, int32_t T,
                                    int32_t Y) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
   options.max_batch = B;
   options.max_time = T;
@@ -334,7 +342,12 @@ static void check_stepwise(const struct random_case *made, const char *device) {
   cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cr_assert_eq(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   for (size_t y = 0; y < Y; y++) {
-    cuseq_decoding step = {.steps = 1, .outputs = outputs, .tokens = tokens, .final_h = h, .final_c = c};
+    cuseq_decoding step = {.size = sizeof(cuseq_decoding),
+                           .steps = 1,
+                           .outputs = outputs,
+                           .tokens = tokens,
+                           .final_h = h,
+                           .final_c = c};
     if (y > 0) {
       step.initial_h = h;
       step.initial_c = c;
@@ -378,22 +391,29 @@ Test(properties, an_encoder_goes_on_from_the_states_it_gave) {
   for (int d = 0; d < DEVICES; d++) {
     struct results whole;
     results_make(&whole, model, 1, T, 1);
-    cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = T};
     results_run(&whole, model, devices[d], 1, &input);
     cuseq_session *session = open_session(model, devices[d], 1, T, 1);
     float h[LAYERS * H], c[LAYERS * H], annotations[T * H];
     input.time = 4;
     cr_assert_eq(cuseq_encode(session, &input,
-                              &(cuseq_encoding){.annotations = annotations, .final_h = h, .final_c = c}),
+                              &(cuseq_encoding){.size = sizeof(cuseq_encoding),
+                                                .annotations = annotations,
+                                                .final_h = h,
+                                                .final_c = c}),
                  CUSEQ_STATUS_OK);
-    input = (cuseq_input){.data = x + 4 * F,
+    input = (cuseq_input){.size = sizeof(cuseq_input),
+                          .data = x + 4 * F,
                           .dtype = CUSEQ_DTYPE_F32,
                           .batch = 1,
                           .time = T - 4,
                           .initial_h = h,
                           .initial_c = c};
-    cr_assert_eq(cuseq_encode(session, &input, &(cuseq_encoding){.annotations = annotations + 4 * H}),
-                 CUSEQ_STATUS_OK);
+    cr_assert_eq(
+        cuseq_encode(session, &input,
+                     &(cuseq_encoding){.size = sizeof(cuseq_encoding), .annotations = annotations + 4 * H}),
+        CUSEQ_STATUS_OK);
     cr_expect(compare_f32(annotations, whole.encoding.annotations, T * H, whole.floats[0].tolerance),
               "%s: %s", devices[d], compare_report());
     cuseq_session_close(session);

@@ -154,7 +154,83 @@ Test(modules, a_state_dict_may_be_the_module_itself) {
   expect_refused(&dict, config, "\"encoder\":\"\"", THE_CHECKPOINT, "a projection");
 }
 
+/* Sizes are told of the module that has them, not of what would have been made of it. */
+Test(modules, a_module_of_other_widths_says_so) {
+  static const struct {
+    const char *module;
+    int64_t inputs, outputs; /* of an nn.Linear; of an nn.LSTMCell only what it reads counts */
+    const char *words;
+  } rows[] = {
+      {"energy.0", 7, 3, "it reads 7 numbers (needed 8, the widths of the annotations and of the state)"},
+      {"energy.0", 8, 2, "it gives 2 numbers (needed 3, as attention.layers.0.units says)"},
+      {"energy.2", 2, 1, "it reads 2 numbers (needed 3, as many as the layer before gives)"},
+      {"energy.2", 3, 2, "it gives 2 numbers (needed 1, as attention.layers.1.units says)"},
+      {"out", 5, 5, "it reads 5 numbers (needed 4, as decoder.units says)"},
+      {"out", 4, 6, "it gives 6 numbers (needed 5, as output.units says)"},
+      {"cell", 9, 0, "its weight_ih reads 9 numbers (needed 4, the width of the context)"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct state_dict dict = good_dict();
+    state_dict_remove(&dict, rows[i].module);
+    if (rows[i].outputs > 0)
+      state_dict_add_linear(&dict, rows[i].module, rows[i].inputs, rows[i].outputs, true);
+    else
+      state_dict_add_cell(&dict, rows[i].module, 4, rows[i].inputs, 4);
+    expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT, rows[i].words);
+  }
+  struct state_dict dict = good_dict();
+  state_dict_add_linear(&dict, "embed", 5, 7, false);
+  expect_refused(
+      &dict, CONFIG, NAMES ",\"encoder.embedding\":\"embed\"", THE_CHECKPOINT,
+      "module 'embed' (\"encoder.embedding\"): it has 7 rows (needed 6, as encoder.features says)");
+  state_dict_remove(&dict, "embed");
+  state_dict_add_linear(&dict, "embed", 5, 6, false);
+  expect_refused(&dict, CONFIG, NAMES ",\"encoder.embedding\":\"embed\"", THE_CHECKPOINT,
+                 "its weight_ih_l0 reads 6 numbers (needed 5, the width of encoder.embedding)");
+}
+
 /* ---- every tensor ---- */
+
+/* nn.LSTM has biases everywhere or nowhere. */
+Test(modules, biases_that_are_missing_in_one_place_are_not_zeros) {
+  static const char *const gone[] = {"rnn.bias_ih_l0", "rnn.bias_hh_l0_reverse", "cell.bias_ih",
+                                     "cell.bias_hh"};
+  for (size_t i = 0; i < 4; i++) {
+    struct state_dict dict = good_dict();
+    char words[80];
+    state_dict_remove(&dict, gone[i]);
+    snprintf(words, sizeof words, "tensor '%s': missing in the checkpoint", gone[i]);
+    expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT, words);
+  }
+  struct state_dict dict = good_dict();
+  state_dict_remove(&dict, "rnn.bias_ih_l0_reverse");
+  state_dict_remove(&dict, "rnn.bias_hh_l0_reverse");
+  expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT,
+                 "tensor 'rnn.bias_ih_l0_reverse': missing in the checkpoint");
+  state_dict_remove(&dict, "rnn.bias_ih_l0");
+  state_dict_remove(&dict, "rnn.bias_hh_l0");
+  expect_converts(&dict, CONFIG, NAMES);
+}
+
+Test(modules, a_weight_that_is_missing_beside_its_bias_is_told_by_its_name) {
+  static const char *const gone[] = {"out.weight", "energy.0.weight", "cell.weight_hh", "rnn.weight_hh_l0"};
+  for (size_t i = 0; i < 4; i++) {
+    struct state_dict dict = good_dict();
+    char words[80];
+    state_dict_remove(&dict, gone[i]);
+    snprintf(words, sizeof words, "tensor '%s': missing in the checkpoint", gone[i]);
+    expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT, words);
+  }
+}
+
+/* Its table is as wide as the features are many, so that the sizes alone do not tell. */
+Test(modules, an_embedding_that_nothing_names_is_told_under_which_key_it_goes) {
+  struct state_dict dict = good_dict();
+  state_dict_add_linear(&dict, "embed", 6, 6, false);
+  expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT,
+                 "tensor 'embed.weight': nothing in names reaches it (an embedding of the input is "
+                 "\"encoder.embedding\"; a module that");
+}
 
 Test(modules, what_a_mapped_module_has_besides_is_never_left_out) {
   static const struct {
@@ -257,13 +333,13 @@ Test(modules, the_parts_of_the_additive_score_fit_one_another) {
   struct state_dict dict = additive_dict(3, 1);
   expect_converts(&dict, config, names);
   dict.tensors[dict.count - 1].data = infinite;
-  expect_refused(&dict, config, names, THE_CHECKPOINT,
-                 "module 'v' (\"attention.value\"): its bias is not finite");
+  expect_refused(&dict, config, names, THE_CHECKPOINT, "tensor 'v.bias'[0]: not finite in float32");
   dict = additive_dict(3, 2);
   expect_refused(&dict, config, names, THE_CHECKPOINT,
                  "its bias does not fit its weights (found 2 values, needed 1)");
   dict = additive_dict(2, 0);
-  expect_refused(&dict, config, names, THE_CHECKPOINT, "it has 2 outputs (needed 3, as attention.key has)");
+  expect_refused(&dict, config, names, THE_CHECKPOINT,
+                 "it gives 2 numbers (needed 3, as attention.key gives)");
 }
 
 Test(modules, a_configuration_may_have_as_many_attention_layers_as_the_library) {

@@ -101,6 +101,15 @@ Test(names, the_configuration_is_told_before_the_names_and_these_before_the_chec
   cr_expect(!json.at_fault && strstr(cuseq_last_error(), "absent.safetensors: ") != NULL);
 }
 
+Test(names, a_configuration_of_version_2_is_told_first) {
+  struct convert_json json = {.text = "{\"version\":2,\"names\":{}}"};
+  cuseq_model *model;
+  cr_expect_neq(pytorch_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_OK);
+  cr_expect(json.at_fault && strstr(cuseq_last_error(), "configuration: version 2 (a description of a "
+                                                        "checkpoint is of version 1") != NULL,
+            "%s", cuseq_last_error());
+}
+
 /* The author's tanh over the encoder's final state would be left out without a word. */
 Test(names, an_activation_of_a_layer_that_is_not_there_is_refused) {
   struct state_dict dict = {.count = 0};

@@ -13,7 +13,7 @@ static void run_trapped(const struct random_case *made, const cuseq_input *input
   cuseq_session *session;
   struct results results;
   results_make(&results, made->model, made->B, made->T, made->Y);
-  cuseq_session_options_init(&options, made->model);
+  cuseq_session_options_init(&options, sizeof options, made->model);
   options.device = "reference";
   options.max_batch = made->B;
   options.max_time = made->T;
@@ -61,7 +61,8 @@ Test(reference_exceptions, results_beyond_the_range_raise_none_where_they_are_le
   struct random_case made = {.B = 1, .T = 4, .Y = 1};
   made.model = random_model(json, &made.widths, &random);
   float x[] = {3e38f, 3e38f, 3e38f, 3e38f, 3e38f, 3e38f, 3e38f, 3e38f};
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 4};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 4};
   run_trapped(&made, &input, 1);
   cuseq_model_destroy(made.model);
 }
@@ -74,7 +75,8 @@ Test(reference_exceptions, a_float64_input_beyond_float32_is_refused_without_any
   struct random_case made = {.B = 1, .T = 2, .Y = 1};
   made.model = random_model(json, &made.widths, &random);
   const double x[] = {1.5, 1e39};
-  const cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 2};
+  const cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 2};
   run_trapped(&made, &input, 0);
   cr_expect_str_eq(
       cuseq_last_error(),

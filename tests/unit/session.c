@@ -42,7 +42,7 @@ static cuseq_model *smallest_model(void) {
 
 static cuseq_session *smallest_session(const cuseq_model *model, int32_t batch, int32_t time) {
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
   options.max_batch = batch;
   options.max_time = time;
@@ -82,9 +82,10 @@ Test(session, smallest_model_gives_what_the_formulas_give) {
   cuseq_session *session = smallest_session(model, 1, 3);
   const float x[6] = {0.5f, -1.0f, 2.0f, 0.25f, -0.75f, 1.5f};
   float annotations[6], context[2], alphas[3];
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
-  cuseq_encoding encoding = {.annotations = annotations};
-  cuseq_decoding decoding = {.contexts = context, .alphas = alphas};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
+  cuseq_encoding encoding = {.size = sizeof(cuseq_encoding), .annotations = annotations};
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .contexts = context, .alphas = alphas};
   cr_assert_eq(cuseq_run(session, &input, &encoding, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   double fw[3], bw[3], e[3], sum = 0.0, want[2] = {0.0, 0.0};
   scalar_direction(numbers, numbers + 3, numbers + 5, x, (const int[]){0, 1, 2}, fw);
@@ -109,8 +110,11 @@ Test(session, outlives_the_callers_hold_on_its_model) {
   cuseq_model_destroy(model);
   const int32_t ids[3] = {0, 1, 1};
   float alphas[3];
-  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = 3};
-  cr_expect_eq(cuseq_run(session, &input, NULL, &(cuseq_decoding){.alphas = alphas}), CUSEQ_STATUS_OK);
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = 3};
+  cr_expect_eq(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .alphas = alphas}),
+      CUSEQ_STATUS_OK);
   cr_expect(fabs(alphas[0] + alphas[1] + alphas[2] - 1.0) < 1e-6);
   cuseq_session_close(session);
 }
@@ -119,14 +123,14 @@ Test(session, options_out_of_range_are_refused) {
   cuseq_model *model = smallest_model();
   cuseq_session_options options;
   cuseq_session *session = (cuseq_session *)model;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.max_batch = 0;
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_INVALID_ARGUMENT, "max_batch 0");
   cr_expect_null(session);
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.precision = CUSEQ_PRECISION_TF32;
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED, "precision");
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "abacus";
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NO_DEVICE,
                "there are reference, cpu");
@@ -138,7 +142,8 @@ Test(session, input_beyond_the_limits_is_refused) {
   cuseq_model *model = smallest_model();
   cuseq_session *session = smallest_session(model, 2, 3);
   const float x[24] = {0};
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 3, .time = 3};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 3, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
                "batch is out of range (found 3");
   input.batch = 0;
@@ -166,16 +171,19 @@ Test(session, input_that_is_not_finite_is_refused_by_its_first_index) {
   cuseq_model *model = smallest_model();
   cuseq_session *session = smallest_session(model, 2, 3);
   float x[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, NAN, INFINITY, 12};
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 3};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE, "[1,1,1]");
   input.lengths = (const int32_t[]){3, 1};
   cr_expect_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK,
                "values behind a row's length do not count");
   double wide[12] = {1, 2, 3, 4, 1e39, 6};
-  input = (cuseq_input){.data = wide, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 3};
+  input = (cuseq_input){
+      .size = sizeof(cuseq_input), .data = wide, .dtype = CUSEQ_DTYPE_F64, .batch = 1, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_NON_FINITE, "too large for float32");
   const int64_t ids[3] = {0, 1, 2};
-  input = (cuseq_input){.data = ids, .dtype = CUSEQ_DTYPE_I64, .batch = 1, .time = 3};
+  input = (cuseq_input){
+      .size = sizeof(cuseq_input), .data = ids, .dtype = CUSEQ_DTYPE_I64, .batch = 1, .time = 3};
   expect_error(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
                "id [0,2] is out of range (found 2");
   cuseq_session_close(session);
@@ -189,8 +197,9 @@ Test(session, attending_before_encoding_is_refused) {
   expect_error(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_INVALID_ARGUMENT,
                "nothing is encoded");
   const float x[6] = {NAN};
-  cuseq_input bad = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
-  cuseq_input good = {.data = x + 1, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 2};
+  cuseq_input bad = {.size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
+  cuseq_input good = {
+      .size = sizeof(cuseq_input), .data = x + 1, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 2};
   cr_expect_eq(cuseq_encode(session, &good, NULL), CUSEQ_STATUS_OK);
   cr_expect_eq(cuseq_attend(session, NULL, context, NULL), CUSEQ_STATUS_OK);
   cr_expect_eq(cuseq_encode(session, &bad, NULL), CUSEQ_STATUS_NON_FINITE);
@@ -205,11 +214,14 @@ Test(session, arrays_that_a_model_does_not_have_are_refused) {
   cuseq_session *session = smallest_session(model, 1, 3);
   const float x[6] = {0};
   float any[16];
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
-  expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.outputs = any}),
-               CUSEQ_STATUS_INVALID_ARGUMENT, "attention-only");
-  expect_error(cuseq_run(session, &input, NULL, &(cuseq_decoding){.steps = 2}), CUSEQ_STATUS_INVALID_ARGUMENT,
-               "one step");
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
+  expect_error(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .outputs = any}),
+      CUSEQ_STATUS_INVALID_ARGUMENT, "attention-only");
+  expect_error(
+      cuseq_run(session, &input, NULL, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .steps = 2}),
+      CUSEQ_STATUS_INVALID_ARGUMENT, "one step");
   cuseq_session_close(session);
   cuseq_model_destroy(model);
 }
@@ -248,25 +260,30 @@ Test(session, what_a_decoder_starts_from_is_checked) {
   const float x[8] = {0.5f, 1.0f}, zeros[6] = {0};
   const float bad[6] = {0, 0, 0, 0, 0, NAN};
   const int32_t beyond[] = {0, 4}, below[] = {-1, 0}, good[] = {3, 0, 99}; /* the call has two rows */
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 2};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 2, .time = 2};
   cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  expect_decode(session, &(cuseq_decoding){.previous = beyond}, CUSEQ_STATUS_INVALID_ARGUMENT,
-                "previous: row 1 is out of range (found 4, needed 0 to 3)");
-  expect_decode(session, &(cuseq_decoding){.previous = below}, CUSEQ_STATUS_INVALID_ARGUMENT,
-                "previous: row 0 is out of range (found -1, needed 0 to 3)");
-  expect_decode(session, &(cuseq_decoding){.steps = 4}, CUSEQ_STATUS_INVALID_ARGUMENT,
-                "steps are out of range (found 4, needed 1 to max_steps 3)");
-  expect_decode(session, &(cuseq_decoding){.steps = -1}, CUSEQ_STATUS_INVALID_ARGUMENT, "steps");
-  expect_decode(session, &(cuseq_decoding){.initial_h = zeros}, CUSEQ_STATUS_INVALID_ARGUMENT,
-                "initial_c is NULL");
-  expect_decode(session, &(cuseq_decoding){.initial_c = zeros}, CUSEQ_STATUS_INVALID_ARGUMENT,
-                "initial_h is NULL");
-  expect_decode(session, &(cuseq_decoding){.initial_h = bad, .initial_c = zeros}, CUSEQ_STATUS_NON_FINITE,
-                "decoder initial_h: [1,2] is not finite (found nan");
-  expect_decode(session, &(cuseq_decoding){.initial_h = zeros, .initial_c = bad}, CUSEQ_STATUS_NON_FINITE,
-                "decoder initial_c: [1,2] is not finite (found nan");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .previous = beyond},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "previous: row 1 is out of range (found 4, needed 0 to 3)");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .previous = below},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "previous: row 0 is out of range (found -1, needed 0 to 3)");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .steps = 4},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "steps are out of range (found 4, needed 1 to max_steps 3)");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .steps = -1},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "steps");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .initial_h = zeros},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "initial_c is NULL");
+  expect_decode(session, &(cuseq_decoding){.size = sizeof(cuseq_decoding), .initial_c = zeros},
+                CUSEQ_STATUS_INVALID_ARGUMENT, "initial_h is NULL");
+  expect_decode(session,
+                &(cuseq_decoding){.size = sizeof(cuseq_decoding), .initial_h = bad, .initial_c = zeros},
+                CUSEQ_STATUS_NON_FINITE, "decoder initial_h: [1,2] is not finite (found nan");
+  expect_decode(session,
+                &(cuseq_decoding){.size = sizeof(cuseq_decoding), .initial_h = zeros, .initial_c = bad},
+                CUSEQ_STATUS_NON_FINITE, "decoder initial_c: [1,2] is not finite (found nan");
   expect_error(cuseq_attend(session, bad, NULL, NULL), CUSEQ_STATUS_NON_FINITE, "state: [1,2] is not finite");
-  cuseq_decoding right = {.steps = 3, .initial_h = zeros, .initial_c = zeros, .previous = good};
+  cuseq_decoding right = {
+      .size = sizeof(cuseq_decoding), .steps = 3, .initial_h = zeros, .initial_c = zeros, .previous = good};
   cr_expect_eq(cuseq_decode(session, &right), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cr_expect_eq(cuseq_run(session, &input, NULL, &right), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cuseq_session_close(session);
@@ -278,7 +295,12 @@ Test(session, what_an_encoder_starts_from_is_checked) {
   cuseq_session *session = smallest_session(model, 3, 3);
   const int32_t ids[] = {0, 1, 99, 1, 0, -1}, lengths[] = {2, 2};
   const float zeros[4] = {0}, bad[4] = {0, 0, 0, -INFINITY};
-  cuseq_input input = {.data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 2, .time = 3, .lengths = lengths};
+  cuseq_input input = {.size = sizeof(cuseq_input),
+                       .data = ids,
+                       .dtype = CUSEQ_DTYPE_I32,
+                       .batch = 2,
+                       .time = 3,
+                       .lengths = lengths};
   cr_expect_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK,
                "ids behind a row's length do not count: %s", cuseq_last_error());
   input.initial_h = bad;

@@ -73,10 +73,11 @@ Test(session_failure, a_failed_device_is_left_alone_though_there_is_no_memory) {
   cuseq_session *session;
   cr_assert_eq(cuseq_session_open(model, NULL, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   const float x[2] = {0};
-  cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 1};
+  cuseq_input input = {
+      .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 1};
   memory_is_out = true;
   cuseq_status first = cuseq_encode(session, &input, NULL);
-  cuseq_status second = cuseq_run(session, &input, NULL, &(cuseq_decoding){0});
+  cuseq_status second = cuseq_run(session, &input, NULL, &(cuseq_decoding)CUSEQ_DECODING_INIT);
   memory_is_out = false;
   cr_expect_eq(first, CUSEQ_STATUS_DEVICE_FAILED);
   cr_expect_eq(second, CUSEQ_STATUS_DEVICE_FAILED);

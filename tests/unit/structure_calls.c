@@ -31,7 +31,7 @@ static void open_session(const char *json) {
   struct random random = {11};
   cuseq_session_options options;
   model = random_model(json, NULL, &random);
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
   options.max_batch = B;
   options.max_time = T + 1;
@@ -44,7 +44,8 @@ static void close_session(void) {
 }
 
 static cuseq_status run(int32_t time, const cuseq_decoding *decoding) {
-  const cuseq_input in = {.data = input, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = time};
+  const cuseq_input in = {
+      .size = sizeof(cuseq_input), .data = input, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = time};
   return cuseq_run(session, &in, NULL, decoding);
 }
 
@@ -77,8 +78,11 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
                        bad[B * Y] = {0, 1, 2, 3, 4, 0};
   static const int32_t lengths[B] = {3, 1}, beyond[B] = {1, 4}, none[B] = {1, 0};
   open_session(given);
-  cuseq_decoding decoding = {
-      .previous = previous, .targets = good, .target_lengths = lengths, .outputs = outputs};
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                             .previous = previous,
+                             .targets = good,
+                             .target_lengths = lengths,
+                             .outputs = outputs};
   cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   decoding.target_lengths = NULL;
   expect_refused(run(T, &decoding), "targets: [1,1] is out of range (found -9, needed 0 to 3)");
@@ -91,7 +95,7 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
   decoding.targets = NULL;
   expect_refused(run(T, &decoding),
                  "targets are NULL (the model's feedback is \"given\": the caller's tokens)");
-  decoding = (cuseq_decoding){.targets = good, .target_lengths = lengths};
+  decoding = (cuseq_decoding){.size = sizeof(cuseq_decoding), .targets = good, .target_lengths = lengths};
   expect_refused(run(T, &decoding), "previous is NULL (the model has no start token)");
   close_session();
 }
@@ -99,8 +103,12 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
 Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
   static const int32_t previous[B] = {0, 1}, targets[B * Y], good[B] = {1, 1}, bad[B] = {0, 2};
   open_session(given);
-  cuseq_decoding decoding = {
-      .batch = B, .rows = good, .previous = previous, .targets = targets, .outputs = outputs};
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                             .batch = B,
+                             .rows = good,
+                             .previous = previous,
+                             .targets = targets,
+                             .outputs = outputs};
   expect_refused(run(T, &decoding), "rows must be NULL (cuseq_decode takes them, after cuseq_encode)");
   cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   cr_expect_eq(cuseq_decode(session, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
@@ -137,8 +145,10 @@ Test(structure_calls, arrays_that_a_model_does_not_have_are_refused) {
       {tagger, {.steps = 3}, "a model without a decoder makes a step for each position (found 3 steps)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cuseq_decoding decoding = rows[i].decoding;
+    decoding.size = sizeof decoding;
     open_session(rows[i].json);
-    expect_refused(run(T, &rows[i].decoding), rows[i].words);
+    expect_refused(run(T, &decoding), rows[i].words);
     close_session();
   }
 }
@@ -159,13 +169,16 @@ Test(structure_calls, the_logarithm_of_a_tiny_probability_is_a_number) {
   close_session();
   model = steep;
   cuseq_session_options options;
-  cuseq_session_options_init(&options, model);
+  cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
   options.max_batch = B;
   options.max_time = T;
   cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  const cuseq_decoding decoding = {
-      .previous = previous, .targets = targets, .outputs = outputs, .log_probabilities = log_probabilities};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .previous = previous,
+                                   .targets = targets,
+                                   .outputs = outputs,
+                                   .log_probabilities = log_probabilities};
   cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   for (int i = 0; i < B * Y; i++) {
     cr_expect_eq(outputs[(size_t)i * V], 0.0f);

@@ -83,7 +83,7 @@ Test(structure_configuration, the_ones_that_are_spoilt_below_make_models) {
 
 Test(structure_configuration, unknown_keys_are_refused_by_name_at_every_level) {
   static const struct refusal rows[] = {
-      {LUONG, "\"version\":2", "\"version\":2,\"colour\":3", "\"cuseq\" has an unknown key \"colour\""},
+      {LUONG, "\"version\":2", "\"version\":2,\"colour\":3", "configuration: unknown key \"colour\""},
       {LUONG, "\"features\":9", "\"features\":9,\"feature\":1", "\"input\" has an unknown key \"feature\""},
       {LUONG, "\"encoder\":{", "\"encoder\":{\"units\":3,", "\"encoder\" has an unknown key \"units\""},
       {LUONG, "\"direction\"", "\"Direction\"", "\"encoder.layers.0\" has an unknown key \"Direction\""},
@@ -108,7 +108,7 @@ Test(structure_configuration, unknown_keys_are_refused_by_name_at_every_level) {
 Test(structure_configuration, values_of_the_wrong_kind_are_refused) {
   static const struct refusal rows[] = {
       {LUONG, "\"version\":2", "\"version\":3", "version 3 (this cuseq knows 1 and 2)"},
-      {LUONG, "\"input\":{\"features\":9,\"embedding\":5},", "", "\"cuseq\" has no \"input\""},
+      {LUONG, "\"input\":{\"features\":9,\"embedding\":5},", "", "configuration: there is no \"input\""},
       {LUONG, "{\"features\":9,\"embedding\":5}", "[9]", "input is not an object"},
       {LUONG, "\"features\":9", "\"features\":0",
        "input.features is out of range (found 0, needed 1 to 1048576)"},

@@ -1,127 +1,199 @@
-/* The tolerance: wide enough for plain float32, and narrow enough to find an error. */
+/* The tolerance: wide enough for plain float32, and narrow enough to find an error, in every structure that the tests have. */
+#include "model/model.h"
+#include "support/largest_errors.h"
 #include "support/random_case.h"
-#include "support/reference_f32.h"
-#include "support/results.h"
+#include "support/random_structure.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { DRAWS = 24, ROWS = 8 };
+/* What is usual is the largest error over at least FEWEST models like trained ones, each with ROWS inputs. Errors have long
+ * tails: where the largest of these is not a fifth of what is allowed, it is looked for in up to MOST. */
+enum { FEWEST = 12, MOST = 800, ROWS = 32, KINDS = CUSEQ_RESULT_LOG_PROBABILITIES + 1 };
 
-/* Less than four roundings of a number near 1 is nothing that is usual. */
-static const double LEAST = 4 * 0x1p-24;
+/* Less than nine roundings of a number near 1 is nothing that is usual. */
+static const double LEAST = 9 * 0x1p-24;
 
-static double largest_error(const struct results_floats *got, const struct results_floats *want) {
-  double largest = 0.0;
-  for (size_t k = 0; k < want->rows * want->columns; k++) {
-    const double value = (double)want->data[k],
-                 error = fabs((double)got->data[k] - value) / fmax(1.0, fabs(value));
-    largest = error <= largest ? largest : error;
+/* Where float32 itself has lost the fourth digit there is no usual error: states ran away. */
+static const double LOST = 1e-4;
+
+/* A structure, and the sizes of a call. */
+struct subject {
+  const char *json;
+  const struct random_widths *widths;
+  int32_t T, Y;
+};
+
+/* A model of it, and what a call is given. */
+struct draw {
+  cuseq_model *model;
+  float *x;
+  int32_t *ids, *previous, *targets;
+  cuseq_input input;
+};
+
+static int32_t *symbols(size_t count, int32_t bound, struct random *random) {
+  int32_t *made = malloc(count * sizeof *made);
+  for (size_t i = 0; i < count; i++)
+    made[i] = random_below(random, bound);
+  return made;
+}
+
+typedef cuseq_model *model_maker(const char *json, const struct random_widths *widths, struct random *random);
+
+static void draw_make(struct draw *draw, const struct subject *subject, model_maker *make,
+                      struct random *random) {
+  *draw = (struct draw){.model = make(subject->json, subject->widths, random)};
+  const cuseq_config *config = cuseq_model_config(draw->model);
+  const struct decoder_structure *decoder = &draw->model->structure.decoder;
+  const size_t positions = (size_t)ROWS * (size_t)subject->T;
+  if (config->ids_only) {
+    draw->ids = symbols(positions, config->features, random);
+  } else {
+    draw->x = malloc(positions * (size_t)config->features * sizeof *draw->x);
+    for (size_t i = 0; i < positions * (size_t)config->features; i++)
+      draw->x[i] = random_between(random, -1.7f, 1.7f);
   }
-  return largest;
+  if (decoder->present && decoder->feedback != FEEDBACK_NONE)
+    draw->previous = symbols(ROWS, decoder->tokens, random);
+  if (decoder->present && decoder->feedback == FEEDBACK_GIVEN)
+    draw->targets = symbols((size_t)ROWS * (size_t)subject->Y, decoder->tokens, random);
+  draw->input = (cuseq_input){.size = sizeof(cuseq_input),
+                              .data = draw->ids ? (const void *)draw->ids : draw->x,
+                              .dtype = draw->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
+                              .batch = ROWS,
+                              .time = subject->T};
 }
 
-static bool same_tokens(const struct results *a, const struct results *b) {
-  const size_t count = (size_t)a->B * (size_t)a->Y * sizeof(int32_t);
-  return !a->tokens || memcmp(a->tokens, b->tokens, count) == 0;
+static void draw_free(struct draw *draw) {
+  cuseq_model_destroy(draw->model);
+  free(draw->x);
+  free(draw->ids);
+  free(draw->previous);
+  free(draw->targets);
 }
 
-/* The reference's arithmetic in float32 on the case's own model, whose weights are small. */
-static void check_float32(const struct random_case *made) {
-  struct results got, want;
-  const cuseq_input input = random_case_input(made);
-  results_make(&got, made->model, made->B, made->T, made->Y);
-  results_make(&want, made->model, made->B, made->T, made->Y);
-  results_run(&want, made->model, "reference", 1, &input);
-  reference_f32_run(&got, made->model, &input);
-  cr_expect(results_close(&got, &want, 1.0), "%s: %s", results_report(), made->json);
-  results_free(&got);
+static void draw_run(const struct draw *draw, const struct subject *subject, const char *device,
+                     struct results *results) {
+  results_make(results, draw->model, ROWS, subject->T, subject->Y);
+  results->decoding.previous = draw->previous;
+  results->decoding.targets = draw->targets;
+  results_run(results, draw->model, device, 1, &draw->input);
+}
+
+/* Weights that do not amplify: float32 in the reference's order, and the cpu, are within the tolerance. */
+static void check_met(const struct subject *subject, struct random *random) {
+  static const char *const devices[] = {RESULTS_FLOAT32, "cpu"};
+  struct draw draw;
+  struct results want;
+  draw_make(&draw, subject, random_model, random);
+  draw_run(&draw, subject, "reference", &want);
+  for (int d = 0; d < 2; d++) {
+    struct results got;
+    draw_run(&draw, subject, devices[d], &got);
+    cr_expect(results_close(&got, &want, 1.0), "%s: %s: T %d Y %d: %s", devices[d], results_report(),
+              (int)subject->T, (int)subject->Y, subject->json);
+    results_free(&got);
+  }
   results_free(&want);
+  draw_free(&draw);
 }
+
+/* Whether five times what is usual is more than what is allowed, for every kind of array. */
+static bool all_would_be_found(const struct results *want, const double usual[KINDS]) {
+  for (int i = 0; i < RESULTS_FLOATS; i++)
+    if (want->floats[i].data && !(5.0 * fmax(usual[want->floats[i].kind], LEAST) > want->floats[i].tolerance))
+      return false;
+  return true;
+}
+
+static int planted, lost; /* arrays */
 
 /* An error of five times what is usual, in the last value of each array, is found. */
-static void check_planted(const struct random_case *made, struct results *want,
-                          const double usual[CUSEQ_RESULT_OUTPUTS + 1]) {
+static void check_planted(const struct draw *draw, const struct subject *subject, const struct results *want,
+                          const double usual[KINDS]) {
   struct results got;
-  const cuseq_input input = random_case_input(made);
-  results_make(&got, made->model, made->B, made->T, made->Y);
-  results_run(&got, made->model, "reference", 1, &input);
-  cr_expect(results_close(&got, want, 1.0), "%s: %s", results_report(), made->json);
+  draw_run(draw, subject, "reference", &got);
+  cr_expect(results_close(&got, want, 1.0), "%s: %s", results_report(), subject->json);
   for (int i = 0; i < RESULTS_FLOATS; i++) {
     struct results_floats *floats = &got.floats[i];
-    if (!floats->data)
+    if (!floats->data || floats->columns == 0)
+      continue;
+    lost += usual[floats->kind] > LOST;
+    planted++;
+    if (usual[floats->kind] > LOST)
       continue;
     float *value = &floats->data[floats->rows * floats->columns - 1];
     const float kept = *value;
     *value += (float)(5.0 * fmax(usual[floats->kind], LEAST) * fmax(1.0, fabs((double)kept)));
     cr_expect(!results_close(&got, want, 1.0),
-              "%s: five times the usual error of %.2g is let through (allowed %.2g): B %d T %d Y %d: %s",
-              floats->name, usual[floats->kind], floats->tolerance, (int)made->B, (int)made->T, (int)made->Y,
-              made->json);
+              "%s: five times the usual error of %.2g is let through (allowed %.2g): T %d Y %d: %s",
+              floats->name, usual[floats->kind], floats->tolerance, (int)subject->T, (int)subject->Y,
+              subject->json);
     *value = kept;
   }
   results_free(&got);
 }
 
-/* Dense input of so many rows, all positions of it. */
-static void make_dense(struct random_case *made, struct random *random) {
-  const size_t count = (size_t)ROWS * (size_t)made->T * (size_t)cuseq_model_config(made->model)->features;
-  free(made->ids);
-  free(made->x);
-  free(made->lengths);
-  made->ids = NULL;
-  made->lengths = NULL;
-  made->B = ROWS;
-  made->x = malloc(count * sizeof *made->x);
-  for (size_t i = 0; i < count; i++)
-    made->x[i] = random_between(random, -1.7f, 1.7f);
-}
-
-/* What is usual for the case's structure: the largest error of float32 in the reference's order over some models like
- * trained ones. */
-static void check_structure(struct random_case *made, struct random *random) {
-  double usual[CUSEQ_RESULT_OUTPUTS + 1] = {0};
-  struct results want;
-  make_dense(made, random);
-  for (int n = 0; n < DRAWS; n++) {
-    struct results got;
-    const cuseq_input input = random_case_input(made);
-    cuseq_model_destroy(made->model);
-    made->model = trained_like_model(made->json, &made->widths, random);
-    results_make(&got, made->model, made->B, made->T, made->Y);
-    results_make(&want, made->model, made->B, made->T, made->Y);
-    results_run(&want, made->model, "reference", 1, &input);
-    reference_f32_run(&got, made->model, &input);
-    for (int i = 0; i < RESULTS_FLOATS && same_tokens(&got, &want); i++)
-      if (want.floats[i].data)
-        usual[want.floats[i].kind] =
-            fmax(usual[want.floats[i].kind], largest_error(&got.floats[i], &want.floats[i]));
+static void check_found(const struct subject *subject, struct random *random) {
+  double usual[KINDS] = {0};
+  bool found = false;
+  for (int n = 0; n < MOST && !(found && n >= FEWEST); n++) {
+    struct draw draw;
+    struct results got, want;
+    struct largest_errors largest = {0};
+    draw_make(&draw, subject, trained_like_model, random);
+    draw_run(&draw, subject, "reference", &want);
+    draw_run(&draw, subject, RESULTS_FLOAT32, &got);
+    largest_errors_add(&largest, &got, &want);
+    for (int i = 0; i < RESULTS_FLOATS; i++)
+      usual[want.floats[i].kind] = fmax(usual[want.floats[i].kind], largest.of[i]);
+    found = all_would_be_found(&want, usual);
+    if (n == MOST - 1 || (found && n >= FEWEST - 1))
+      check_planted(&draw, subject, &want, usual);
     results_free(&got);
-    if (n < DRAWS - 1)
-      results_free(&want);
+    results_free(&want);
+    draw_free(&draw);
   }
-  check_planted(made, &want, usual);
-  results_free(&want);
 }
 
-static void for_structures(uint64_t seed, int count, int32_t largest) {
+typedef void check(const struct subject *subject, struct random *random);
+
+/* Structures of version 1, then of version 2. */
+static void for_structures(check *check, uint64_t seed, int count, int32_t largest) {
   struct random random = {seed};
   for (int i = 0; i < count; i++) {
     struct random_case made;
     random_case_make(&made, &random, largest);
-    check_float32(&made);
-    check_structure(&made, &random);
+    check(&(struct subject){made.json, &made.widths, made.T, made.Y}, &random);
     random_case_free(&made);
+  }
+  for (int i = 0; i < count; i++) {
+    struct random_structure made;
+    random_structure_make(&made, &random, largest);
+    check(&(struct subject){made.json, NULL, made.T, made.Y}, &random);
+    random_structure_free(&made);
   }
 }
 
-Test(tolerance, is_met_by_plain_float32_and_finds_five_times_its_error_in_small_structures) {
-  for_structures(51, 300, 9);
+Test(tolerance, is_met_by_plain_float32_and_by_the_cpu_in_small_structures) {
+  for_structures(check_met, 51, 300, 9);
 }
 
-Test(tolerance, is_met_by_plain_float32_and_finds_five_times_its_error_in_structures_of_middle_size) {
-  for_structures(52, 25, 40);
+Test(tolerance, is_met_by_plain_float32_and_by_the_cpu_in_structures_of_middle_size) {
+  for_structures(check_met, 52, 60, 40);
+}
+
+Test(tolerance, five_times_the_usual_error_is_found_in_every_array_of_small_structures) {
+  planted = lost = 0;
+  for_structures(check_found, 53, 80, 9);
+  cr_expect(lost <= planted / 10, "%d of %d arrays had no usual error", lost, planted);
+}
+
+Test(tolerance, five_times_the_usual_error_is_found_in_every_array_of_structures_of_middle_size) {
+  planted = lost = 0;
+  for_structures(check_found, 54, 8, 40);
+  cr_expect(lost <= planted / 5, "%d of %d arrays had no usual error", lost, planted);
 }

@@ -93,17 +93,19 @@ cuseq_status cuda_blas_multiply(struct cuda_session *session, const float *a, co
 cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_product *p) {
   static const float one = 1.0f, zero = 0.0f;
   const float *beta = p->adds ? &one : &zero;
-  if (p->lda > INT32_MAX)
+  const cublasOperation_t of_b = p->transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const int64_t ldb = p->ldb > 0 ? p->ldb : p->transposed ? p->k : p->n;
+  if (p->lda > INT32_MAX || ldb > INT32_MAX)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                     "cuda: rows of a product lie too far apart (found %lld, at most %d)", (long long)p->lda,
-                     INT32_MAX);
+                     "cuda: rows of a product lie too far apart (found %lld, at most %d)",
+                     (long long)(p->lda > ldb ? p->lda : ldb), INT32_MAX);
   if (p->count <= 1)
-    return blas_result(blas.sgemm(session->blas->handle, CUBLAS_OP_N, CUBLAS_OP_N, p->n, p->m, p->k, &one,
-                                  p->b, p->n, p->a, (int)p->lda, beta, p->c, p->n),
+    return blas_result(blas.sgemm(session->blas->handle, of_b, CUBLAS_OP_N, p->n, p->m, p->k, &one, p->b,
+                                  (int)ldb, p->a, (int)p->lda, beta, p->c, p->n),
                        "cublasSgemm");
   long long m = p->m, n = p->n, k = p->k;
-  return blas_result(blas.sgemm_batched(session->blas->handle, CUBLAS_OP_N, CUBLAS_OP_N, p->n, p->m, p->k,
-                                        &one, p->b, p->n, k * n, p->a, (int)p->lda, m * p->lda, beta, p->c,
+  return blas_result(blas.sgemm_batched(session->blas->handle, of_b, CUBLAS_OP_N, p->n, p->m, p->k, &one,
+                                        p->b, (int)ldb, k * n, p->a, (int)p->lda, m * p->lda, beta, p->c,
                                         p->n, m * n, p->count),
                      "cublasSgemmStridedBatched");
 }

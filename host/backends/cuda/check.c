@@ -40,6 +40,16 @@ void cuda_check_states(struct cuda_session *session, enum backend_array name, co
   added(session, name, source, CUSEQ_DTYPE_F32, target)->columns = count;
 }
 
+void cuda_check_targets(struct cuda_session *session, const int32_t *source, int32_t *target, int32_t rows,
+                        int32_t steps, int32_t high, const int32_t *d_lengths) {
+  struct input_array *array = added(session, BACKEND_TARGETS, source, CUSEQ_DTYPE_I32, target);
+  array->rows = rows;
+  array->columns = steps;
+  array->high = high;
+  array->d_lengths = d_lengths;
+  array->positions = steps;
+}
+
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths) {
   struct input_array *array = added(session, BACKEND_DATA, source, dtype, target);
@@ -112,13 +122,19 @@ cuseq_status cuda_check_report(struct cuda_session *session) {
   enum backend_array array = (enum backend_array)fault.array.name;
   if (array == BACKEND_DATA)
     return data_report(&fault, earlier);
-  if (array == BACKEND_LENGTHS || array == BACKEND_PREVIOUS)
+  if (array == BACKEND_TARGETS)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s%s: [%lld,%lld] is out of range (found %lld, needed %d to %d)", earlier,
+                     backend_array_name(array), (long long)(fault.index / fault.array.columns),
+                     (long long)(fault.index % fault.array.columns), (long long)fault.integer,
+                     (int)fault.array.low, (int)fault.array.high);
+  if (call_arrays[array].is_integer)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s%s: row %lld is out of range (found %lld, needed %d to %d)", earlier,
                      backend_array_name(array), (long long)fault.index, (long long)fault.integer,
                      (int)fault.array.low, (int)fault.array.high);
   bool encoders = array == BACKEND_INITIAL_H || array == BACKEND_INITIAL_C;
-  long long columns = encoders ? config->units : config->state_units;
+  long long columns = encoders ? config->units : (long long)call_row_elements(config, array, 1, 1);
   return error_set(CUSEQ_STATUS_NON_FINITE,
                    "%s%s: [%lld,%lld] is not finite (found %s, needed finite numbers)", earlier,
                    backend_array_name(array), (long long)fault.index / columns,

@@ -1,14 +1,18 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/explain.h"
 #include "backends/cuda/graphs.h"
+#include "backends/cuda/loop.h"
 #include "backends/cuda/module.h"
 #include "backends/cuda/rows.h"
+#include "backends/cuda/search.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- devices ---- */
 
@@ -81,6 +85,8 @@ static void cuda_close(void *state) {
   cuda_graphs_close(session);
   cuda_blas_close(session);
   cuda_decoder_close(session);
+  cuda_steps_close(session);
+  cuda_search_close(session);
   cudaFree(session->arena);
   cuda_rows_close(session);
   if (session->rings) {
@@ -97,18 +103,26 @@ static void cuda_close(void *state) {
 
 /* What runs step by step is a graph with products in it. */
 bool cuda_needs_graphs(const struct cuda_session *session) {
-  bool steps = session->model->config.has_decoder && session->choice.decoder == CUDA_DECODER_STEPS;
+  const struct structure *structure = &session->model->lowered;
+  bool fused = session->decoder ? session->choice.decoder == CUDA_DECODER_LOOP
+                                : session->forced.decoder != CUDA_DECODER_STEPS &&
+                                      !cuda_loop_reason(structure, session->limits.time, &session->device);
+  bool steps = structure->decoder.present && (!fused || session->limits.beams > 1);
   return cuda_layers_need_graphs(session) || steps;
 }
 
 static bool needs_blas(const struct cuda_session *session) {
-  return cuda_needs_graphs(session) || cuda_layers_need_blas(session);
+  const struct structure *structure = &session->model->lowered;
+  bool heads = !structure->decoder.present && structure->output.count > 0;
+  return cuda_needs_graphs(session) || cuda_layers_need_blas(session) || heads ||
+         (!session->decoder && cuda_steps_keys_need_blas(structure));
 }
 
 static cuseq_status session_upload(struct cuda_session *session) {
   CUDA_RANGE("upload", session->limits.batch, session->limits.time, session->model->config.units);
   TRY(cuda_layers_upload(session));
-  return session->model->version == 1 ? cuda_decoder_upload(session) : CUSEQ_STATUS_OK;
+  TRY(cuda_decoder_upload(session));
+  return cuda_steps_upload(session);
 }
 
 /* Mappings are forced by the option, or else by the environment. */
@@ -121,14 +135,24 @@ static cuseq_status session_force(struct cuda_session *session) {
   return cuda_encoder_check(&session->model->lowered.encoder, &session->device, &session->forced);
 }
 
-/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. */
+/* Bytes of a call of the limits one way: all inputs, or all results. */
+static size_t call_bytes(const struct cuda_session *session, bool results) {
+  const struct backend_limits *limits = &session->limits;
+  size_t bytes = 0;
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++) {
+    enum call_structure structure = call_arrays[array].structure;
+    int32_t rows = structure == CALL_DECODING ? cuda_rows_limit(session) : limits->batch;
+    if (structure != CALL_BEAM && (array >= BACKEND_INPUTS) == results)
+      bytes += (size_t)rows * sizeof(float) *
+               call_row_elements(&session->model->config, array, limits->time, limits->steps);
+  }
+  return bytes;
+}
+
+/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. A search
+ * is waited for, and what it gives is made of the host's memory. */
 static cuseq_status staging_open(struct cuda_session *session) {
-  const cuseq_config *config = &session->model->config;
-  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
-         Y = (size_t)session->limits.steps;
-  size_t F = (size_t)config->features, A = (size_t)config->annotation_width, S = (size_t)config->state_units,
-         V = (size_t)config->outputs;
-  size_t states = 2 * (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
+  bool searches = session->search != NULL;
   CUDA_TRY(cudaHostAlloc((void **)&session->checks.h_faults, sizeof *session->checks.h_faults,
                          cudaHostAllocMapped));
   session->checks.h_faults->input.found = 0;
@@ -136,17 +160,18 @@ static cuseq_status staging_open(struct cuda_session *session) {
   session->rings = calloc(1, sizeof *session->rings);
   if (!session->rings)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
-  if (session->limits.memory == CUSEQ_MEMORY_DEVICE)
+  if (session->limits.memory == CUSEQ_MEMORY_DEVICE && !searches)
     return CUSEQ_STATUS_OK;
-  TRY(cuda_ring_open(&session->rings->in, (B * T * F + B * (states + 2 * S + 2)) * sizeof(float)));
-  if (session->limits.asynchronous)
-    return CUSEQ_STATUS_OK;
-  return cuda_ring_open(&session->rings->out,
-                        (B * (T * A + 2 * states + Y * (A + T + S + V + 1) + 2 * S + 1)) * sizeof(float));
+  TRY(cuda_ring_open(&session->rings->in, call_bytes(session, false)));
+  return session->limits.asynchronous && !searches
+             ? CUSEQ_STATUS_OK
+             : cuda_ring_open(&session->rings->out, call_bytes(session, true));
 }
 
 static cuseq_status session_fill(struct cuda_session *session) {
   TRY(cuda_decoder_open(session));
+  TRY(cuda_steps_open(session));
+  TRY(cuda_search_open(session));
   TRY(cuda_memory_take(session));
   TRY(staging_open(session));
   TRY(cuda_rows_open(session));
@@ -221,6 +246,10 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
   }
   *state = session;
   return CUSEQ_STATUS_OK;
+}
+
+static size_t cuda_plan_text(const void *state, char *text, size_t capacity) {
+  return cuda_explain(state, text, capacity);
 }
 
 static int32_t cuda_threads(const void *state) {
@@ -335,6 +364,19 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
+/* A search is waited for whatever the session's calls are: its results are made on the host. */
+static cuseq_status cuda_search(void *state, struct search *search, const cuseq_decoding *begin,
+                                float *alphas) {
+  struct cuda_session *session = state;
+  CUDA_RANGE("search", session->batch, session->time, session->model->config.units);
+  int before;
+  TRY(call_begin(session, true, &before));
+  session->waits = true;
+  TRY(call_end(session, cuda_search_queue(session, search, begin, alphas), before));
+  cuda_search_deliver(session, search);
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status cuda_run(void *state, const struct backend_input *input, const cuseq_encoding *encoding,
                              const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
@@ -359,9 +401,11 @@ static const struct backend backend = {
     .open = cuda_open,
     .close = cuda_close,
     .threads = cuda_threads,
+    .plan = cuda_plan_text,
     .encode = cuda_encode,
     .attend = cuda_attend,
     .decode = cuda_decode,
+    .search = cuda_search,
     .run = cuda_run,
     .synchronize = cuda_synchronize,
     .stream = cuda_stream,

@@ -15,6 +15,8 @@ struct cuda_blas;
 struct cuda_later;
 struct cuda_rows;
 struct cuda_graphs;
+struct cuda_steps;
+struct cuda_search;
 
 /* Cells of a layer that run together, on the device; packed as launch_recurrence.h says. */
 struct cuda_run {
@@ -78,6 +80,12 @@ struct cuda_checks {
   int64_t reported; /* of the last one that was waited for */
 };
 
+/* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold what the caller
+ * gives; results are written here where the caller's array is not on the device. */
+struct cuda_decoding {
+  void *arrays[BACKEND_ARRAYS];
+};
+
 struct cuda_session {
   const cuseq_model *model; /* the session's; it outlives this */
   struct backend_limits limits;
@@ -96,8 +104,12 @@ struct cuda_session {
   struct cuda_choice choice; /* for a call of the limits */
   void *arena;               /* all device memory, one allocation */
   struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
-  float *d_embedding;           /* [F,E] of the input, where it is looked up; else NULL */
-  struct cuda_decoder *decoder; /* weights and buffers of attention and decoder */
+  float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
+  struct cuda_decoding decoding;
+  struct cuda_decoder
+      *decoder;               /* attention and decoder as one launch each; NULL: the model has none of them */
+  struct cuda_search *search; /* NULL: the model feeds no tokens back */
+  struct cuda_steps *steps;   /* attention, decoder and heads of any structure, step by step */
   struct cuda_rings *rings;
   struct cuda_checks checks;
   /* the call under way */
@@ -131,13 +143,14 @@ struct cuda_session {
 };
 
 /* memory.c: lists device arrays, then takes one allocation for all. */
+enum { CUDA_PLAN_ENTRIES = 2048 };
 struct cuda_plan {
   size_t bytes;
   int32_t count;
   struct {
     void **array;
     size_t offset;
-  } entries[STRUCTURE_MAX_ENCODER_LAYERS * 10 + 128];
+  } entries[CUDA_PLAN_ENTRIES];
 };
 /* Adds an array of `bytes` (0: the pointer stays NULL), 256-byte aligned. */
 void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
@@ -176,6 +189,13 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
 /* Queues copies of what is wanted to the caller's arrays. */
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);
 
+/* Rows of a decoding of the limits: R. */
+int32_t cuda_rows_limit(const struct cuda_session *session);
+/* One of the session's arrays of a decoding. */
+static inline float *cuda_decoding_floats(const struct cuda_session *session, enum backend_array array) {
+  return session->decoding.arrays[array];
+}
+
 /* decode.c: attention and decoder. */
 cuseq_status cuda_decoder_open(struct cuda_session *session);
 void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan);
@@ -203,13 +223,15 @@ void cuda_blas_close(struct cuda_session *session);
 cuseq_status cuda_blas_stream(struct cuda_session *session, cudaStream_t stream);
 /* Bytes of d_blas_workspace. */
 size_t cuda_blas_workspace_bytes(const struct launch_device *device);
-/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of B and C n. `count` of
+/* C[m,n] = A[m,k] B[k,n], or C += A B, row-major; rows of A lie lda apart, those of C n. `count` of
  * them, 0 or 1: one, lie one after the other. */
 struct cuda_product {
   const float *a, *b;
   float *c;
   int32_t m, n, k;
   int64_t lda;
+  int64_t ldb;     /* rows of B lie so far apart; 0: n */
+  bool transposed; /* B lies as [n,k] */
   int32_t count;
   bool adds;
 };
@@ -256,6 +278,9 @@ void cuda_check_integers(struct cuda_session *session, enum backend_array name, 
                          int32_t *target, int64_t count, int32_t low, int32_t high);
 void cuda_check_states(struct cuda_session *session, enum backend_array name, const float *source,
                        float *target, int64_t count);
+/* Tokens [rows,steps], of each row the first d_lengths[row] (NULL: all). */
+void cuda_check_targets(struct cuda_session *session, const int32_t *source, int32_t *target, int32_t rows,
+                        int32_t steps, int32_t high, const int32_t *d_lengths);
 /* The input, `width` elements a position; target NULL: it stays where it is. */
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths);

@@ -1,6 +1,7 @@
 #include "backends/cuda/decoder.h"
 
-#include "backends/cuda/decode_graph.h"
+#include "backends/cuda/decoding.h"
+#include "backends/cuda/loop.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -39,13 +40,6 @@ static void decode_fill(const struct cuda_session *session, struct decode *decod
   decode->d_workspace = decoder->d_workspace;
 }
 
-/* Where a result is written: to the caller's array where that is on the device; else to a buffer, NULL
- * where nobody wants it. */
-static void *result_place(const struct cuda_session *session, enum backend_array name, void *wanted,
-                          void *buffer) {
-  return wanted && session->places[name] == CUDA_PLACE_DEVICE ? wanted : wanted ? buffer : NULL;
-}
-
 /* One attention step with the sizes of a decoding. */
 static struct attend attend_of(const struct decode *decode) {
   return (struct attend){.score = decode->score,
@@ -72,7 +66,10 @@ static void workspaces_plan(struct cuda_session *session, struct cuda_plan *plan
   cuda_plan_add(plan, &session->decoder->d_loop_workspace, loop);
 }
 
+/* Models of version 1 are what one launch takes. */
 cuseq_status cuda_decoder_open(struct cuda_session *session) {
+  if (session->model->version != 1)
+    return CUSEQ_STATUS_OK;
   session->decoder = calloc(1, sizeof *session->decoder);
   return session->decoder ? CUSEQ_STATUS_OK
                           : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
@@ -81,32 +78,20 @@ cuseq_status cuda_decoder_open(struct cuda_session *session) {
 void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
   const cuseq_config *config = &session->model->config;
   struct cuda_decoder *decoder = session->decoder;
-  size_t B = (size_t)session->limits.batch, T = (size_t)session->limits.time,
-         Y = (size_t)session->limits.steps;
-  size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
-  bool loop = config->has_decoder != 0, dot = config->score == CUSEQ_SCORE_DOT;
+  if (!decoder)
+    return;
+  size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   struct decode sizes = {0};
   decode_fill(session, &sizes);
-  size_t U = dot ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
+  size_t U = config->score == CUSEQ_SCORE_DOT ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
   cuda_decoder_weights_plan(session, plan);
-  cuda_plan_add(plan, &decoder->d_keys, B * T * U);
+  cuda_plan_add(plan, &decoder->d_keys, positions * U);
   workspaces_plan(session, plan);
-  cuda_plan_add(plan, &decoder->d_given_h, B * S);
-  cuda_plan_add(plan, &decoder->d_given_c, loop ? B * S : 0);
-  cuda_plan_add(plan, &decoder->d_previous, B * sizeof(int32_t));
-  cuda_plan_add(plan, &decoder->d_contexts, B * Y * (size_t)config->annotation_width * sizeof(float));
-  cuda_plan_add(plan, &decoder->d_alphas, B * Y * T * sizeof(float));
-  cuda_plan_add(plan, &decoder->d_states, loop ? B * Y * S : 0);
-  cuda_plan_add(plan, &decoder->d_outputs, loop ? B * Y * V : 0);
-  cuda_plan_add(plan, &decoder->d_final_h, loop ? B * S : 0);
-  cuda_plan_add(plan, &decoder->d_final_c, loop ? B * S : 0);
-  cuda_plan_add(plan, &decoder->d_tokens, loop ? B * Y * sizeof(int32_t) : 0);
-  cuda_plan_add(plan, &decoder->d_output_lengths, loop ? B * sizeof(int32_t) : 0);
-  if (loop && session->choice.decoder == CUDA_DECODER_STEPS)
-    cuda_decode_steps_plan(session, plan);
 }
 
 cuseq_status cuda_decoder_upload(struct cuda_session *session) {
+  if (!session->decoder)
+    return CUSEQ_STATUS_OK;
   TRY(cuda_decoder_weights_upload(session));
   decode_fill(session, &session->decoder->decode);
   return CUSEQ_STATUS_OK;
@@ -117,8 +102,11 @@ void cuda_decoder_close(struct cuda_session *session) {
   session->decoder = NULL;
 }
 
-cuseq_status cuda_keys_queue(struct cuda_session *session) {
+/* Keys for one launch, made of what is encoded. */
+static cuseq_status keys_queue(struct cuda_session *session) {
   struct cuda_decoder *decoder = session->decoder;
+  if (decoder->keys_made)
+    return CUSEQ_STATUS_OK;
   decoder->keys_made = true;
   if (!decoder->d_keys)
     return CUSEQ_STATUS_OK;
@@ -131,22 +119,42 @@ cuseq_status cuda_keys_queue(struct cuda_session *session) {
   return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
 }
 
-static cuseq_status given_queue(struct cuda_session *session, enum backend_array name, const float *given,
-                                float *d_given, size_t count) {
-  if (!given || session->places[name] != CUDA_PLACE_DEVICE)
-    return cuda_copy_in(session, name, d_given, given, count * sizeof(float));
-  cuda_check_states(session, name, given, d_given, (int64_t)count);
-  return CUSEQ_STATUS_OK;
+/* Which way decodes calls of this many positions. */
+static enum cuda_decoder_kind decoder_kind(const struct cuda_session *session) {
+  const struct cuda_shape shape = {.time = session->time};
+  return cuda_choose(&session->model->config, &shape, &session->device, &session->forced).decoder;
 }
 
+bool cuda_decodes_fused(const cuseq_decoding *decoding) {
+  return !decoding->rows && !decoding->targets && !decoding->log_probabilities;
+}
+
+/* Whether attention, or decoder, is one launch for this call; decoding NULL: attention. */
+static bool is_fused(const struct cuda_session *session, const cuseq_decoding *decoding) {
+  if (!session->decoder)
+    return false;
+  return !decoding || !session->model->config.has_decoder ||
+         (cuda_decodes_fused(decoding) && decoder_kind(session) == CUDA_DECODER_LOOP);
+}
+
+cuseq_status cuda_keys_queue(struct cuda_session *session) {
+  session->steps->are_made = false;
+  if (!session->decoder)
+    return cuda_steps_keys_queue(session);
+  session->decoder->keys_made = false;
+  bool fused = !session->model->config.has_decoder || decoder_kind(session) == CUDA_DECODER_LOOP;
+  return fused ? keys_queue(session) : cuda_steps_keys_queue(session);
+}
+
+/* ---- one launch ---- */
+
 /* A call's arguments: what was encoded, the state to start from. */
-static cuseq_status decode_begin(struct cuda_session *session, const float *given_h, const float *given_c,
-                                 struct decode *decode) {
+static void decode_begin(const struct cuda_session *session, bool given_h, bool given_c,
+                         struct decode *decode) {
   const cuseq_config *config = &session->model->config;
-  struct cuda_decoder *decoder = session->decoder;
+  const struct cuda_decoder *decoder = session->decoder;
   size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
-  size_t count = B * (size_t)config->state_units, last = ((size_t)config->layers - 1) * D * B * H;
-  CUDA_RANGE("input", session->batch, session->time, config->units);
+  size_t last = ((size_t)config->layers - 1) * D * B * H;
   *decode = decoder->decode;
   decode->batch = session->batch;
   decode->time = session->time;
@@ -156,102 +164,160 @@ static cuseq_status decode_begin(struct cuda_session *session, const float *give
   decode->d_keys = decoder->d_keys;
   decode->start.d_final_h = session->d_final_h + last;
   decode->start.d_final_c = session->d_final_c + last;
-  TRY(given_queue(session, BACKEND_STATE_H, given_h, decoder->d_given_h, count));
-  TRY(given_queue(session, BACKEND_STATE_C, given_c, decoder->d_given_c, count));
-  decode->start.d_given_h = given_h ? decoder->d_given_h : NULL;
-  decode->start.d_given_c = given_c ? decoder->d_given_c : NULL;
+  decode->start.d_given_h = given_h ? cuda_decoding_floats(session, BACKEND_STATE_H) : NULL;
+  decode->start.d_given_c = given_c ? cuda_decoding_floats(session, BACKEND_STATE_C) : NULL;
+}
+
+cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
+                                   struct decode *decode) {
+  decode_begin(session, decoding->initial_h != NULL, decoding->initial_c != NULL, decode);
+  decode->steps = decoding->steps;
+  decode->d_previous = decoding->previous ? session->decoding.arrays[BACKEND_PREVIOUS] : NULL;
+  /* what nobody wants is not written */
+  decode->d_contexts = cuda_decoding_place(session, BACKEND_CONTEXTS, decoding->contexts);
+  decode->d_alphas = cuda_decoding_place(session, BACKEND_ALPHAS, decoding->alphas);
+  decode->d_states = cuda_decoding_place(session, BACKEND_STATES, decoding->states);
+  decode->d_outputs = cuda_decoding_place(session, BACKEND_OUTPUTS, decoding->outputs);
+  decode->d_tokens = cuda_decoding_place(session, BACKEND_TOKENS, decoding->tokens);
+  decode->d_output_lengths = cuda_decoding_place(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths);
+  decode->d_final_h = cuda_decoding_place(session, BACKEND_DECODER_FINAL_H, decoding->final_h);
+  decode->d_final_c = cuda_decoding_place(session, BACKEND_DECODER_FINAL_C, decoding->final_c);
   return CUSEQ_STATUS_OK;
-}
-
-static cuseq_status step_queue(struct cuda_session *session, const struct attend *attend) {
-  CUDA_RANGE("attention step", session->batch, session->time, session->model->config.units);
-  return cuda_launched(session, launch_attend(attend, &session->launch));
-}
-
-cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
-                               float *alphas) {
-  struct cuda_decoder *decoder = session->decoder;
-  size_t B = (size_t)session->batch, A = (size_t)session->model->config.annotation_width;
-  struct decode decode;
-  if (!decoder->keys_made)
-    TRY(cuda_keys_queue(session));
-  TRY(decode_begin(session, hidden, NULL, &decode));
-  TRY(cuda_check_queue(session));
-  struct attend attend = attend_of(&decode);
-  attend.d_alphas = result_place(session, BACKEND_ALPHAS, alphas, decoder->d_alphas);
-  attend.alphas_stride = session->time;
-  attend.d_context = result_place(session, BACKEND_CONTEXTS, context, decoder->d_contexts);
-  attend.context_stride = (int64_t)A;
-  if (attend.d_alphas || attend.d_context)
-    TRY(step_queue(session, &attend));
-  CUDA_RANGE("copy out", session->batch, session->time, session->model->config.units);
-  TRY(cuda_copy_out(session, BACKEND_CONTEXTS, context, attend.d_context, B * A * sizeof(float)));
-  return cuda_copy_out(session, BACKEND_ALPHAS, alphas, attend.d_alphas,
-                       B * (size_t)session->time * sizeof(float));
 }
 
 cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
                                const struct decode *decode) {
-  const cuseq_config *config = &session->model->config;
-  CUDA_RANGE("copy out", session->batch, session->time, config->units);
-  size_t B = (size_t)session->batch, steps = B * (size_t)decoding->steps;
-  size_t S = (size_t)config->state_units * sizeof(float), V = (size_t)config->outputs * sizeof(float);
-  size_t A = (size_t)config->annotation_width * sizeof(float), T = (size_t)session->time * sizeof(float);
-  TRY(cuda_copy_out(session, BACKEND_CONTEXTS, decoding->contexts, decode->d_contexts, steps * A));
-  TRY(cuda_copy_out(session, BACKEND_ALPHAS, decoding->alphas, decode->d_alphas, steps * T));
-  TRY(cuda_copy_out(session, BACKEND_STATES, decoding->states, decode->d_states, steps * S));
-  TRY(cuda_copy_out(session, BACKEND_OUTPUTS, decoding->outputs, decode->d_outputs, steps * V));
-  TRY(cuda_copy_out(session, BACKEND_TOKENS, decoding->tokens, decode->d_tokens, steps * sizeof(int32_t)));
-  TRY(cuda_copy_out(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths, decode->d_output_lengths,
-                    B * sizeof(int32_t)));
-  TRY(cuda_copy_out(session, BACKEND_DECODER_FINAL_H, decoding->final_h, decode->d_final_h, B * S));
-  return cuda_copy_out(session, BACKEND_DECODER_FINAL_C, decoding->final_c, decode->d_final_c, B * S);
+  void *const made[BACKEND_ARRAYS] = {
+      [BACKEND_CONTEXTS] = decode->d_contexts,       [BACKEND_ALPHAS] = decode->d_alphas,
+      [BACKEND_STATES] = decode->d_states,           [BACKEND_OUTPUTS] = decode->d_outputs,
+      [BACKEND_TOKENS] = decode->d_tokens,           [BACKEND_OUTPUT_LENGTHS] = decode->d_output_lengths,
+      [BACKEND_DECODER_FINAL_H] = decode->d_final_h, [BACKEND_DECODER_FINAL_C] = decode->d_final_c};
+  return cuda_decoding_fetch(session, decoding, session->batch, made);
 }
 
-static cuseq_status loop_queue(struct cuda_session *session, const struct decode *decode) {
+static cuseq_status attend_launch(struct cuda_session *session, const struct attend *attend) {
+  CUDA_RANGE("attention step", session->batch, session->time, session->model->config.units);
+  return cuda_launched(session, launch_attend(attend, &session->launch));
+}
+
+static cuseq_status attend_fused(struct cuda_session *session, bool given, float *context, float *alphas) {
+  struct decode decode;
+  TRY(keys_queue(session));
+  decode_begin(session, given, false, &decode);
+  struct attend attend = attend_of(&decode);
+  attend.d_alphas = cuda_decoding_place(session, BACKEND_ALPHAS, alphas);
+  attend.alphas_stride = session->time;
+  attend.d_context = cuda_decoding_place(session, BACKEND_CONTEXTS, context);
+  attend.context_stride = session->model->config.annotation_width;
+  if (attend.d_alphas || attend.d_context)
+    TRY(attend_launch(session, &attend));
+  void *const made[BACKEND_ARRAYS] = {
+      [BACKEND_CONTEXTS] = attend.d_context, [BACKEND_ALPHAS] = attend.d_alphas};
+  const cuseq_decoding results = {.steps = 1, .contexts = context, .alphas = alphas};
+  return cuda_decoding_fetch(session, &results, session->batch, made);
+}
+
+static cuseq_status loop_launch(struct cuda_session *session, const struct decode *decode) {
   CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
-  const struct cuda_shape shape = {.time = session->time};
-  if (cuda_choose(&session->model->config, &shape, &session->device, &session->forced).decoder ==
-      CUDA_DECODER_STEPS)
-    return cuda_decode_steps_queue(session, decode);
   struct decode loop = *decode;
   loop.d_workspace = session->decoder->d_loop_workspace;
   return cuda_launched(session, launch_decode(&loop, &session->launch));
 }
 
-cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
-                                   struct decode *decode) {
-  struct cuda_decoder *decoder = session->decoder;
-  TRY(decode_begin(session, decoding->initial_h, decoding->initial_c, decode));
-  if (decoding->previous && session->places[BACKEND_PREVIOUS] == CUDA_PLACE_DEVICE)
-    cuda_check_integers(session, BACKEND_PREVIOUS, decoding->previous, decoder->d_previous, session->batch, 0,
-                        session->model->config.outputs - 1);
+static cuseq_status decode_fused(struct cuda_session *session, const cuseq_decoding *decoding) {
+  struct decode decode;
+  TRY(keys_queue(session));
+  TRY(cuda_decode_arguments(session, decoding, &decode));
+  TRY(loop_launch(session, &decode));
+  return cuda_decode_fetch(session, decoding, &decode);
+}
+
+/* ---- step by step ---- */
+
+static struct cuda_stepping stepping_of(const struct cuda_session *session, const cuseq_decoding *decoding) {
+  struct cuda_stepping stepping = {.rows = cuda_decoding_rows(session, decoding),
+                                   .steps = decoding->steps,
+                                   .d_rows = decoding->rows ? session->decoding.arrays[BACKEND_ROWS] : NULL,
+                                   .given_h = decoding->initial_h != NULL,
+                                   .given_c = decoding->initial_c != NULL,
+                                   .given_fed = decoding->initial_fed != NULL,
+                                   .given_tokens = decoding->previous != NULL,
+                                   .given_lengths = decoding->target_lengths != NULL,
+                                   .given_targets = decoding->targets != NULL};
+  for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS; array++)
+    if (call_arrays[array].structure == CALL_DECODING && call_pointer(array, decoding))
+      stepping.wanted |= cuda_wanted(array);
+  return stepping;
+}
+
+static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
+  const struct cuda_stepping stepping = stepping_of(session, decoding);
+  TRY(cuda_steps_keys_queue(session));
+  if (cuda_loop_chosen(session, session->time))
+    return cuda_loop_queue(session, decoding, &stepping);
+  TRY(session->model->structure.decoder.present ? cuda_steps_queue(session, &stepping)
+                                                : cuda_steps_outputs(session, &stepping));
+  return cuda_decoding_fetch(session, decoding, stepping.rows, session->decoding.arrays);
+}
+
+/* What asks where the caller gives no state: the asked layer's first state, or the start token. */
+static cuseq_status asks_queue(struct cuda_session *session, struct cuda_part *query) {
+  const struct structure *structure = &session->steps->structure;
+  const struct attention_structure *attention = &structure->attention;
+  const struct cuda_stepping stepping = {.rows = session->batch};
+  float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
+  int32_t Q = attention->query_inputs;
+  const struct initial_structure *initial = &structure->asking.initial;
+  if (attention->asks == ASKS_TOKEN) {
+    *query = cuda_steps_token(session);
+    return cuda_steps_start_token(session, session->batch);
+  }
+  if (structure->decoder.present) {
+    initial = &structure->decoder.layers[attention->asked_layer].initial_h;
+    if (initial->from == INITIAL_OTHER)
+      initial = &structure->decoder.layers[attention->asked_layer].initial_c;
+  }
+  return cuda_steps_initial(session, initial, &stepping, Q, state, Q);
+}
+
+static cuseq_status attend_steps(struct cuda_session *session, bool given, float *context, float *alphas) {
+  const struct structure *structure = &session->steps->structure;
+  int32_t Q = structure->attention.query_inputs;
+  struct cuda_part query = {
+      .d_rows = cuda_decoding_floats(session, BACKEND_STATE_H), .stride = Q, .width = Q};
+  TRY(cuda_steps_keys_queue(session));
+  if (!given)
+    TRY(asks_queue(session, &query));
+  const struct cuda_asking asking = {.query = {.count = 1, .list = {query}},
+                                     .rows = session->batch,
+                                     .d_lengths = session->d_encoded_lengths,
+                                     .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS),
+                                     .alphas_stride = session->time,
+                                     .d_context = cuda_decoding_floats(session, BACKEND_CONTEXTS),
+                                     .check = cuda_check_results(session, 0)};
+  TRY(cuda_steps_attend(session, &asking));
+  const cuseq_decoding results = {.steps = 1, .contexts = context, .alphas = alphas};
+  return cuda_decoding_fetch(session, &results, session->batch, session->decoding.arrays);
+}
+
+/* ---- calls ---- */
+
+cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
+                               float *alphas) {
+  size_t count = (size_t)session->batch * (size_t)session->model->structure.attention.query_inputs;
+  float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
+  if (hidden && session->places[BACKEND_STATE_H] == CUDA_PLACE_DEVICE)
+    cuda_check_states(session, BACKEND_STATE_H, hidden, state, (int64_t)count);
   else
-    TRY(cuda_copy_in(session, BACKEND_PREVIOUS, decoder->d_previous, decoding->previous,
-                     (size_t)session->batch * sizeof(int32_t)));
+    TRY(cuda_copy_in(session, BACKEND_STATE_H, state, hidden, count * sizeof(float)));
   TRY(cuda_check_queue(session));
-  decode->steps = decoding->steps;
-  decode->d_previous = decoding->previous ? decoder->d_previous : NULL;
-  /* what nobody wants is not written */
-  decode->d_contexts = result_place(session, BACKEND_CONTEXTS, decoding->contexts, decoder->d_contexts);
-  decode->d_alphas = result_place(session, BACKEND_ALPHAS, decoding->alphas, decoder->d_alphas);
-  decode->d_states = result_place(session, BACKEND_STATES, decoding->states, decoder->d_states);
-  decode->d_outputs = result_place(session, BACKEND_OUTPUTS, decoding->outputs, decoder->d_outputs);
-  decode->d_tokens = result_place(session, BACKEND_TOKENS, decoding->tokens, decoder->d_tokens);
-  decode->d_output_lengths =
-      result_place(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths, decoder->d_output_lengths);
-  decode->d_final_h = result_place(session, BACKEND_DECODER_FINAL_H, decoding->final_h, decoder->d_final_h);
-  decode->d_final_c = result_place(session, BACKEND_DECODER_FINAL_C, decoding->final_c, decoder->d_final_c);
-  return CUSEQ_STATUS_OK;
+  return session->decoder ? attend_fused(session, hidden != NULL, context, alphas)
+                          : attend_steps(session, hidden != NULL, context, alphas);
 }
 
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
-  if (!session->model->config.has_decoder)
+  if (session->decoder && !session->model->config.has_decoder)
     return cuda_attend_queue(session, decoding->initial_h, decoding->contexts, decoding->alphas);
-  struct decode decode;
-  if (!session->decoder->keys_made)
-    TRY(cuda_keys_queue(session));
-  TRY(cuda_decode_arguments(session, decoding, &decode));
-  TRY(loop_queue(session, &decode));
-  return cuda_decode_fetch(session, decoding, &decode);
+  TRY(cuda_decoding_bring(session, decoding, cuda_decoding_rows(session, decoding)));
+  return is_fused(session, decoding) ? decode_fused(session, decoding) : steps_queue(session, decoding);
 }

@@ -1,17 +1,8 @@
-/* Attention and decoder of a session: weights and buffers on the device. */
+/* Attention and decoder of models of version 1 as one launch each: weights on the device. */
 #ifndef CUSEQ_CUDA_DECODER_H
 #define CUSEQ_CUDA_DECODER_H
 
 #include "backends/cuda/cuda.h"
-
-/* Buffers of CUDA_DECODER_STEPS; see struct decode_rows. NULL where no call decodes that way. */
-struct cuda_decode_steps {
-  float *d_gates;   /* [B,S,4] */
-  float *d_logits;  /* [B,V] */
-  float *d_queries; /* [B,U]; NULL where attention makes them itself */
-  int32_t *d_attended, *d_fed_ids;
-  float *d_fed;
-};
 
 struct cuda_decoder {
   /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
@@ -24,19 +15,16 @@ struct cuda_decoder {
   float *d_layer_kernel[CUSEQ_MAX_ATTENTION_LAYERS], *d_layer_bias[CUSEQ_MAX_ATTENTION_LAYERS];
   float *d_initial_kernel[2], *d_initial_bias[2]; /* h, c */
   float *d_kernel, *d_recurrent, *d_bias, *d_embedding, *d_output_kernel, *d_output_bias;
-  /* what the caller gives */
-  float *d_given_h, *d_given_c; /* [B,S] */
-  int32_t *d_previous;          /* [B] */
-  /* results */
-  float *d_contexts, *d_alphas, *d_states, *d_outputs, *d_final_h, *d_final_c;
-  int32_t *d_tokens, *d_output_lengths;
-  struct cuda_decode_steps steps;
 };
 
-/* decode.c: a call's arguments - sizes, the state to start from, where wanted results go: to the caller's arrays on the
- * device, or to buffers - and copies of the results from where they went. Both take attention-only models as well. */
+/* Whether one launch can give all that a decoding asks for: no rows, no targets, no log-probabilities. */
+bool cuda_decodes_fused(const cuseq_decoding *decoding);
+
+/* decode.c: the arguments of a call that has been brought to the device: sizes, the state to start from, where wanted results
+ * go. */
 cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
                                    struct decode *decode);
+/* Copies of the results from where they went. Takes attention-only models as well. */
 cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
                                const struct decode *decode);
 

@@ -1,5 +1,8 @@
 #include "backends/cuda/cuda.h"
 
+#include "backends/cuda/decoding.h"
+#include "backends/cuda/search.h"
+
 #include "error.h"
 
 #include <stdio.h>
@@ -26,8 +29,10 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
   plan->bytes = 0;
   plan->count = 0;
   cuda_layers_plan(session, plan);
-  if (session->model->version == 1) /* others are encoded alone so far */
-    cuda_decoder_plan(session, plan);
+  cuda_decoding_plan(session, plan);
+  cuda_decoder_plan(session, plan);
+  cuda_steps_plan(session, plan);
+  cuda_search_plan(session, plan);
   size_t cleared = plan->bytes;
   cuda_plan_add(plan, &session->d_blas_workspace,
                 cuda_needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
@@ -39,11 +44,11 @@ static bool countable(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
   const struct encoder_structure *encoder = &session->model->lowered.encoder;
   double widths = (double)config->features + session->model->lowered.input.width + config->annotation_width +
-                  config->state_units + config->outputs + config->additive_units;
+                  8.0 * config->decoder_state_width + config->outputs + cuda_steps_widest(session);
   for (int32_t l = 0; l < encoder->count; l++)
     widths += 8.0 * (encoder->layers[l].cells[0].units + encoder->layers[l].cells[1].units) +
               encoder->layers[l].width;
-  return (double)session->limits.batch * ((double)session->limits.time + 1.0) *
+  return (double)session->limits.batch * session->limits.beams * ((double)session->limits.time + 1.0) *
              ((double)session->limits.steps + 1.0) * config->layers * 64.0 * widths <
          0x1p62;
 }

@@ -61,7 +61,7 @@ static bool worth_it(const struct cuda_session *session) {
       .steps = session->limits.steps, .contexts = &any, .alphas = &any, .states = &any, .outputs = &any};
   size_t in = row_in(session, NULL, session->limits.time),
          out = row_out(session, &encoding, &decoding, session->limits.time);
-  return session->limits.memory != CUSEQ_MEMORY_DEVICE &&
+  return session->decoder && session->limits.memory != CUSEQ_MEMORY_DEVICE &&
          (in > out ? in : out) * (size_t)session->limits.batch >= (size_t)WINDOWS_LEAST * WINDOW_BYTES;
 }
 
@@ -114,11 +114,13 @@ static bool any_on_device(const struct cuda_session *session, const struct backe
 }
 
 /* Whether the kernels do all of it, row by row. */
-static bool rows_apart(const struct cuda_session *session, const struct backend_input *input) {
+static bool rows_apart(const struct cuda_session *session, const struct backend_input *input,
+                       const cuseq_decoding *decoding) {
   const cuseq_config *config = &session->model->config;
   const struct cuda_shape shape = {input->time, input->ids != NULL};
   struct cuda_choice choice = cuda_choose(config, &shape, &session->device, &session->forced);
-  return (!config->has_decoder || choice.decoder == CUDA_DECODER_LOOP) &&
+  return (!decoding || cuda_decodes_fused(decoding)) &&
+         (!config->has_decoder || choice.decoder == CUDA_DECODER_LOOP) &&
          cuda_layers_take_rows(session, input);
 }
 
@@ -132,7 +134,7 @@ static int32_t window_rows(const struct cuda_session *session, const struct back
   if (rows < (size_t)session->device.multiprocessors)
     rows = (size_t)session->device.multiprocessors;
   if (bytes * (size_t)input->batch < (size_t)WINDOWS_LEAST * WINDOW_BYTES ||
-      (size_t)input->batch < WINDOWS_LEAST * rows || !rows_apart(session, input))
+      (size_t)input->batch < WINDOWS_LEAST * rows || !rows_apart(session, input, decoding))
     return 0;
   return (int32_t)rows;
 }
@@ -142,12 +144,17 @@ static int32_t window_rows(const struct cuda_session *session, const struct back
 /* `first` rows of `width` elements further on; NULL stays NULL. */
 #define SHIFT(pointer, width) ((pointer) = (pointer) ? (pointer) + (size_t)first * (size_t)(width) : NULL)
 
+/* The same for an array of the table, of int32 or float32. */
+static void array_shift(void *pointer, size_t elements) {
+  char **array = pointer;
+  *array = *array ? *array + elements * sizeof(float) : NULL;
+}
+
 static void session_shift(struct window *window, int32_t first, int32_t time, int32_t steps) {
   struct cuda_session *s = &window->session;
   const cuseq_config *config = &s->model->config;
   struct cuda_decoder *d = &window->decoder;
-  size_t T = (size_t)time, Y = (size_t)steps, A = (size_t)config->annotation_width,
-         S = (size_t)config->state_units;
+  size_t T = (size_t)time, A = (size_t)config->annotation_width;
   size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
   SHIFT(s->d_x, T * (size_t)config->features);
   SHIFT(s->d_ids, T);
@@ -159,23 +166,13 @@ static void session_shift(struct window *window, int32_t first, int32_t time, in
   s->d_final_h = SHIFT(s->d_initial_h, states);
   s->d_final_c = SHIFT(s->d_initial_c, states);
   SHIFT(d->d_keys, T * (size_t)attention_key_width(&d->decode.score));
-  SHIFT(d->d_given_h, S);
-  SHIFT(d->d_given_c, S);
-  SHIFT(d->d_previous, 1);
-  SHIFT(d->d_contexts, Y * A);
-  SHIFT(d->d_alphas, Y * T);
-  SHIFT(d->d_states, Y * S);
-  SHIFT(d->d_outputs, Y * (size_t)config->outputs);
-  SHIFT(d->d_tokens, Y);
-  SHIFT(d->d_output_lengths, 1);
-  SHIFT(d->d_final_h, S);
-  SHIFT(d->d_final_c, S);
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
+    array_shift(&s->decoding.arrays[array], call_row_elements(config, array, time, steps) * (size_t)first);
 }
 
 static void call_shift(struct window *window, int32_t first, int32_t time) {
   const cuseq_config *config = &window->session.model->config;
-  size_t T = (size_t)time, Y = (size_t)window->decoding.steps, H = (size_t)config->units,
-         S = (size_t)config->state_units;
+  size_t T = (size_t)time, H = (size_t)config->units;
   size_t A = (size_t)config->annotation_width, F = (size_t)config->features;
   struct backend_input *input = &window->input;
   cuseq_encoding *encoding = &window->encoding;
@@ -190,17 +187,10 @@ static void call_shift(struct window *window, int32_t first, int32_t time) {
   SHIFT(encoding->h_bw, H);
   SHIFT(encoding->c_bw, H);
   encoding->final_h = encoding->final_c = NULL; /* of all rows at once, at the end */
-  SHIFT(decoding->initial_h, S);
-  SHIFT(decoding->initial_c, S);
-  SHIFT(decoding->previous, 1);
-  SHIFT(decoding->contexts, Y * A);
-  SHIFT(decoding->alphas, Y * T);
-  SHIFT(decoding->states, Y * S);
-  SHIFT(decoding->outputs, Y * (size_t)config->outputs);
-  SHIFT(decoding->tokens, Y);
-  SHIFT(decoding->output_lengths, 1);
-  SHIFT(decoding->final_h, S);
-  SHIFT(decoding->final_c, S);
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
+    if (call_arrays[array].structure == CALL_DECODING)
+      array_shift(call_member(array, decoding),
+                  call_row_elements(config, array, time, decoding->steps) * (size_t)first);
 }
 
 static void window_make(struct cuda_session *session, const struct backend_input *input,

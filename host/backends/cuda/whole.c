@@ -1,6 +1,8 @@
 /* Encoder and decoder of small models as one launch. */
 #include "backends/cuda/decoder.h"
 
+#include "backends/cuda/decoding.h"
+#include "backends/cuda/steps.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -38,6 +40,9 @@ static cuseq_status model_queue(struct cuda_session *session, const struct whole
 cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend_input *input,
                               const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued) {
   int32_t layers = session->model->config.layers;
+  *queued = false;
+  if (!session->decoder || !cuda_decodes_fused(decoding))
+    return CUSEQ_STATUS_OK;
   struct whole_model model = {
       .layers = layers, .merge = session->model->config.merge, .decode = session->decoder->decode};
   const struct cuda_shape shape = {input->time, cuda_input_is_ids(input)};
@@ -52,6 +57,8 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
   TRY(cuda_input_queue(session, input));
   session->d_encoded = session->d_annotations[0];
   session->decoder->keys_made = false;
+  session->steps->are_made = false;
+  TRY(cuda_decoding_bring(session, decoding, session->batch));
   TRY(cuda_decode_arguments(session, decoding, &model.decode));
   TRY(model_queue(session, &model));
   TRY(cuda_encode_fetch(session, encoding));

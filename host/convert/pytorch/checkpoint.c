@@ -2,6 +2,7 @@
 #include "convert/pytorch/module.h"
 #include "error.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,20 @@ static float number_at(const struct safetensors_tensor *tensor, size_t i) {
   }
 }
 
+static cuseq_status check_finite(const char *name, int rank, const struct checkpoint_array *array) {
+  size_t elements = (size_t)array->rows * (size_t)array->columns;
+  for (size_t i = 0; i < elements; i++) {
+    if (isfinite(array->data[i]))
+      continue;
+    long long row = (long long)i / array->columns, column = (long long)i % array->columns;
+    char index[48];
+    snprintf(index, sizeof index, rank == 2 ? "[%lld,%lld]" : "[%lld]", rank == 2 ? row : column, column);
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s'%s: not finite in float32 (found %s)", name,
+                     index, isnan(array->data[i]) ? "nan" : "infinity or a number too large");
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
                             struct checkpoint_array *array) {
   bool known = tensor->dtype == CUSEQ_DTYPE_F32 || tensor->dtype == CUSEQ_DTYPE_F64 ||
@@ -131,7 +146,12 @@ static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
     return out_of_memory();
   for (size_t i = 0; i < elements; i++)
     array->data[i] = number_at(tensor, i);
-  return CUSEQ_STATUS_OK;
+  cuseq_status status = check_finite(tensor->name, rank, array);
+  if (status != CUSEQ_STATUS_OK) {
+    free(array->data);
+    array->data = NULL;
+  }
+  return status;
 }
 
 cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, const char *suffix, int rank,
@@ -143,10 +163,12 @@ cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, 
     tensor->used = true;
     return convert(tensor->data, rank, array);
   }
-  if (needed)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s%s%s': missing in the checkpoint", module,
-                     *module != 0 && suffix != NULL ? "." : "", suffix != NULL ? suffix : "");
-  return CUSEQ_STATUS_OK;
+  return needed ? checkpoint_missing(module, suffix) : CUSEQ_STATUS_OK;
+}
+
+cuseq_status checkpoint_missing(const char *module, const char *suffix) {
+  return error_set(CUSEQ_STATUS_INVALID_MODEL, "tensor '%.200s%s%s': missing in the checkpoint", module,
+                   *module != 0 && suffix != NULL ? "." : "", suffix != NULL ? suffix : "");
 }
 
 cuseq_status checkpoint_add(struct checkpoint *checkpoint, const char *name, int64_t rows, int64_t columns,
@@ -225,15 +247,36 @@ cuseq_status checkpoint_check_mapped(const struct checkpoint *checkpoint, const 
   return CUSEQ_STATUS_OK;
 }
 
+/* Whether a tensor is all that its module has, a matrix "weight": an nn.Embedding has no more. */
+static bool may_be_embedding(const struct checkpoint *checkpoint, const struct checkpoint_tensor *tensor) {
+  const char *dot = strrchr(tensor->name, '.');
+  size_t length = dot != NULL ? (size_t)(dot - tensor->name) + 1 : 0;
+  if (dot == NULL || strcmp(dot, ".weight") != 0 || tensor->data->rank != 2)
+    return false;
+  for (size_t i = 0; i < checkpoint->tensor_count; i++)
+    if (&checkpoint->tensors[i] != tensor && strncmp(checkpoint->tensors[i].name, tensor->name, length) == 0)
+      return false;
+  return true;
+}
+
+/* Which embedding the names could have and have not. */
+static const char *hint_of(const struct names *names) {
+  if (names_find(names, "encoder.embedding") == NULL)
+    return "an embedding of the input is \"encoder.embedding\"; ";
+  if (names->feedback && names_find(names, "decoder.embedding") == NULL)
+    return "an embedding of the fed back token is \"decoder.embedding\"; ";
+  return "";
+}
+
 cuseq_status checkpoint_check_others(const struct checkpoint *checkpoint, const struct names *names) {
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
     const struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
     if (!tensor->used && !is_ignored(names, tensor->name))
       return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                       "tensor '%.200s': nothing in names reaches it%s (a module that the output does not "
-                       "depend on is listed "
-                       "in \"ignore\" there)",
-                       tensor->name, module_sign(tensor->name));
+                       "tensor '%.200s': nothing in names reaches it%s (%sa module that the output does not "
+                       "depend on is listed in \"ignore\" there)",
+                       tensor->name, module_sign(tensor->name),
+                       may_be_embedding(checkpoint, tensor) ? hint_of(names) : "");
   }
   return CUSEQ_STATUS_OK;
 }

@@ -43,10 +43,14 @@ const char *checkpoint_within(const char *module, const char *name);
 struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *module,
                                           const char *suffix);
 
-/* Reads tensor MODULE.SUFFIX (suffix NULL: a tensor of the very name MODULE). rank 1 or 2; one that is
- * missing is an error if `needed`, and otherwise data is NULL. */
+/* Reads tensor MODULE.SUFFIX (suffix NULL: a tensor of the very name MODULE), whose numbers are finite in
+ * float32 or the reason of a refusal. rank 1 or 2; one that is missing is an error if `needed`, and
+ * otherwise data is NULL. */
 cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, const char *suffix, int rank,
                              bool needed, struct checkpoint_array *array);
+
+/* The error that there is no tensor MODULE.SUFFIX. */
+cuseq_status checkpoint_missing(const char *module, const char *suffix);
 
 /* Adds a tensor of the model and takes the data over, on failure too. columns 0: a vector of rows. */
 cuseq_status checkpoint_add(struct checkpoint *checkpoint, const char *name, int64_t rows, int64_t columns,

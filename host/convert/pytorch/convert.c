@@ -40,10 +40,6 @@ static cuseq_status read_configuration(struct description *description) {
   cuseq_model *plan = calloc(1, sizeof *plan);
   cuseq_status status = plan != NULL ? config_parse(text, strlen(text), plan)
                                      : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  if (status == CUSEQ_STATUS_OK && plan->version != 1)
-    status = error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                       "configuration: version %d (a description of a checkpoint is of version 1)",
-                       (int)plan->version);
   if (plan != NULL) {
     description->config = plan->config;
     description->configuration = plan->json;
@@ -64,6 +60,16 @@ static cuseq_status check_meaning(const cuseq_config *config) {
                    config->has_decoder ? "decoder" : "state");
 }
 
+/* Told before anything else: what is said of version 1's keys is no help to who writes one of version 2. */
+static cuseq_status check_version(const json_t *json) {
+  if (json_integer_value(json_object_get(json, "version")) != 2)
+    return CUSEQ_STATUS_OK;
+  return error_set(
+      CUSEQ_STATUS_INVALID_ARGUMENT,
+      "configuration: version 2 (a description of a checkpoint is of version 1; docs/from-pytorch.md "
+      "shows how a program writes a model of version 2)");
+}
+
 /* Reads a description and checks all of it that needs no checkpoint. */
 static cuseq_status read_description(const char *text, struct description *description) {
   json_error_t error;
@@ -73,8 +79,9 @@ static cuseq_status read_description(const char *text, struct description *descr
   if (description->json == NULL && json_lacked_memory(&error))
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "configuration: out of memory");
   if (description->json == NULL)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "configuration: not JSON (line %d: %.200s)", error.line,
-                     error.text);
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "configuration: not JSON (%.200s, line %d, column %d)",
+                     error.text, error.line, error.column);
+  TRY(check_version(description->json));
   TRY(read_configuration(description));
   TRY(check_meaning(&description->config));
   return names_parse(json_object_get(description->json, "names"), &description->config, &description->names);

@@ -95,7 +95,7 @@ static cuseq_status refuse(const struct checkpoint *checkpoint, const struct nam
 struct recurrent {
   int layers; /* of nn.LSTM and its like */
   bool cell;  /* of nn.LSTMCell and its like; a module may look like both */
-  bool reverse;
+  bool reverse, bias;
   int64_t units, gates; /* 0 where that cannot be told */
   int64_t projected;    /* proj_size, or 0 */
 };
@@ -126,7 +126,9 @@ static struct recurrent look(const struct checkpoint *checkpoint, const char *mo
     const char *suffix = checkpoint_within(module, checkpoint->tensors[i].name);
     bool reverse = false;
     int layer = suffix != NULL ? layer_of(suffix, &reverse) : -1;
+    bool single = suffix != NULL && (strcmp(suffix, "bias_ih") == 0 || strcmp(suffix, "bias_hh") == 0);
     found.layers = layer + 1 > found.layers ? layer + 1 : found.layers;
+    found.bias = found.bias || single || (layer >= 0 && strncmp(suffix, "bias", 4) == 0);
     found.reverse = found.reverse || (layer >= 0 && reverse);
   }
   bool layers = found.layers > 0;
@@ -178,9 +180,9 @@ static cuseq_status expect_layers(const struct recurrent *found, const struct na
 }
 
 cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struct name *name,
-                                const struct module_lstm *wanted, bool *cell) {
+                                const struct module_lstm *wanted, struct module_found *result) {
   struct recurrent found = look(checkpoint, name->module);
-  *cell = found.layers == 0;
+  *result = (struct module_found){.cell = found.layers == 0, .bias = found.bias};
   if (found.layers == 0 && !found.cell) {
     char text[500];
     bool known = module_describe(checkpoint, name->module, "weight_ih", text, sizeof text);
@@ -190,14 +192,21 @@ cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struc
   if (found.projected > 0)
     return module_error(name, "an nn.LSTM with a projection (proj_size %lld), which cuseq cannot express",
                         (long long)found.projected);
+  const char *hidden = result->cell ? "weight_hh" : "weight_hh_l0";
+  bool both = found.cell && found.layers > 0;
+  if (!both && checkpoint_find(checkpoint, name->module, hidden) == NULL &&
+      signed_tensor(checkpoint, name->module) == NULL)
+    return checkpoint_missing(name->module, hidden);
   if (found.gates != 4)
     return refuse(checkpoint, name, found.gates != 0, recurrent_class(&found),
-                  "an nn.LSTM: weight_hh of 4 gates, [4H,H]");
-  if (*cell && !wanted->cell)
+                  found.gates == 3 ? "an nn.LSTM, 4 gates; docs/from-pytorch.md shows how a program writes "
+                                     "a model with GRUs"
+                                   : "an nn.LSTM: weight_hh of 4 gates, [4H,H]");
+  if (result->cell && !wanted->cell)
     return module_error(name,
                         "an nn.LSTMCell (needed an nn.LSTM: \"encoder.layers.N.forward\" and \".backward\" "
                         "name cells)");
-  if (!*cell)
+  if (!result->cell)
     TRY(expect_layers(&found, name, wanted));
   if (found.units != wanted->units)
     return module_error(name, "%s of %lld units (needed %d, as %s says)", recurrent_class(&found),
@@ -237,10 +246,11 @@ static const char *last_part(const char *name) {
 static const char *elsewhere(const struct checkpoint *checkpoint, const char *module, const char *stem) {
   const char *only = NULL;
   size_t modules = 0, own = strlen(module);
+  bool exact = strcmp(stem, "weight") == 0; /* other modules' weights begin so, too */
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
     const char *name = checkpoint->tensors[i].name, *last = last_part(name);
     size_t prefix = last > name ? (size_t)(last - name) - 1 : 0;
-    if (prefix == 0 || strncmp(last, stem, strlen(stem)) != 0)
+    if (prefix == 0 || strncmp(last, stem, strlen(stem)) != 0 || (exact && strcmp(last, stem) != 0))
       continue;
     bool wrapped =
         prefix > own && name[prefix - own - 1] == '.' && strncmp(name + prefix - own, module, own) == 0;
@@ -280,6 +290,9 @@ cuseq_status module_expect_weight(const struct checkpoint *checkpoint, const str
   char text[500];
   if (weight != NULL && weight->data->rank == 2)
     return CUSEQ_STATUS_OK;
+  if (weight == NULL && checkpoint_find(checkpoint, name->module, "bias") != NULL &&
+      signed_tensor(checkpoint, name->module) == NULL)
+    return checkpoint_missing(name->module, "weight");
   bool known = module_describe(checkpoint, name->module, "weight", text, sizeof text);
   return refuse(checkpoint, name, known, text, what);
 }

@@ -12,10 +12,15 @@ struct module_lstm {
   bool cell;             /* an nn.LSTMCell will do */
 };
 
-/* Refuses a module that is not such an nn.LSTM, or has more, with what it is instead.
- *   cell  receives whether it is an nn.LSTMCell */
+/* Of what was found. */
+struct module_found {
+  bool cell; /* an nn.LSTMCell */
+  bool bias; /* it has biases: then all its layers and directions have */
+};
+
+/* Refuses a module that is not such an nn.LSTM, or has more, with what it is instead. */
 cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struct name *name,
-                                const struct module_lstm *wanted, bool *cell);
+                                const struct module_lstm *wanted, struct module_found *found);
 
 /* Refuses a module without a matrix "weight". `what` is what it has to be, "an nn.Linear". */
 cuseq_status module_expect_weight(const struct checkpoint *checkpoint, const struct name *name,

@@ -252,7 +252,7 @@ static cuseq_status read_entries(const json_t *object, const struct known_list *
 }
 
 cuseq_status names_parse(const json_t *object, const cuseq_config *config, struct names *names) {
-  *names = (struct names){0};
+  *names = (struct names){.feedback = config->has_decoder && config->feedback == CUSEQ_FEEDBACK_OUTPUT};
   if (!json_is_object(object))
     return error_set(
         CUSEQ_STATUS_INVALID_ARGUMENT,

@@ -19,6 +19,7 @@ struct names {
   struct name *entries;
   size_t count;
   const json_t *ignore; /* a list of texts, or NULL */
+  bool feedback;        /* the configuration feeds tokens back */
 };
 
 /* Checks the names against the configuration, as far as that needs no checkpoint: every key is one that the

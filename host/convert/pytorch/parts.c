@@ -4,7 +4,6 @@
 #include "error.h"
 #include "model/model.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,54 +42,61 @@ static cuseq_status add_cell(struct checkpoint *checkpoint, const struct names *
   const struct name *name = names_find_cell(names, layer, direction);
   const struct module_lstm wanted = wanted_of(names, config, name);
   char key[LAYER_KEY_CAPACITY], ending[32] = "";
-  bool cell, whole = strcmp(name->key, "encoder") == 0;
+  struct module_found found;
+  bool whole = strcmp(name->key, "encoder") == 0;
   snprintf(key, sizeof key, "encoder.layers.%d.%s", layer, direction == 0 ? "forward" : "backward");
-  TRY(module_expect_lstm(checkpoint, name, &wanted, &cell));
-  if (!cell)
+  TRY(module_expect_lstm(checkpoint, name, &wanted, &found));
+  if (!found.cell)
     snprintf(ending, sizeof ending, "_l%d%s", whole ? layer : 0,
              direction == 1 && !ends_in(name->key, ".backward") ? "_reverse" : "");
-  return layer_add_lstm(checkpoint, key, name, ending, embedding, 0);
+  struct layer_lstm lstm = {.ending = ending,
+                            .inputs = config->annotation_width,
+                            .inputs_by = "the width of the annotations below",
+                            .units = config->units,
+                            .bias = found.bias};
+  if (layer == 0) {
+    lstm.embedding = embedding;
+    lstm.inputs = embedding != NULL ? embedding->columns : config->features;
+    lstm.inputs_by = embedding != NULL ? "the width of encoder.embedding"
+                                       : "as encoder.features says, without encoder.embedding";
+  }
+  return layer_add_lstm(checkpoint, key, name, &lstm);
 }
 
 static cuseq_status add_encoder(struct checkpoint *checkpoint, const struct names *names,
                                 const cuseq_config *config) {
   struct checkpoint_array table = {0};
   const struct name *name = names_find(names, "encoder.embedding");
-  if (name != NULL) {
-    TRY(module_expect_weight(checkpoint, name, "an nn.Embedding"));
-    TRY(checkpoint_read(checkpoint, name->module, "weight", 2, true, &table));
-  }
+  if (name != NULL)
+    TRY(layer_read_embedding(checkpoint, name, config->features, "as encoder.features says", &table));
   cuseq_status status = CUSEQ_STATUS_OK;
   for (int layer = 0; layer < config->layers; layer++)
     for (int d = 0; d < config_directions(config) && status == CUSEQ_STATUS_OK; d++)
-      status =
-          add_cell(checkpoint, names, config, layer, d, layer == 0 && table.data != NULL ? &table : NULL);
+      status = add_cell(checkpoint, names, config, layer, d, table.data != NULL ? &table : NULL);
   free(table.data);
   return status;
 }
 
-/* ---- attention ------------------------------------------------------------------------------------ */
-
-/* A bias that changes no output is left out, but it has to be numbers. */
-static cuseq_status check_finite(const struct name *name, const struct checkpoint_array *bias) {
-  for (int64_t i = 0; bias->data != NULL && i < bias->columns; i++)
-    if (!isfinite(bias->data[i]))
-      return module_error(name, "its bias is not finite in float32 (found %g at [%lld])",
-                          (double)bias->data[i], (long long)i);
-  return CUSEQ_STATUS_OK;
+/* Who says S. */
+static const char *state_key(const cuseq_config *config) {
+  return config->has_decoder ? "as decoder.units says" : "the width of the state that attends";
 }
+
+/* ---- attention ------------------------------------------------------------------------------------ */
 
 /* The value may be an nn.Linear of one unit or a vector of its own. Its bias is the same at every position,
  * and the softmax takes it out. */
-static cuseq_status add_value(struct checkpoint *checkpoint, const struct name *name) {
+static cuseq_status add_value(struct checkpoint *checkpoint, const struct name *name, int64_t units) {
+  const struct layer_widths widths = {units, "as attention.key gives", 1, "the energy"};
   struct checkpoint_array value, bias = {0};
   cuseq_status status;
   TRY(checkpoint_read(checkpoint, name->module, NULL, 1, false, &value));
   if (value.data == NULL)
-    TRY(layer_read(checkpoint, name, "an nn.Linear of one unit, or a vector", &value, &bias));
-  TRY_CLEANUP(value.rows == 1 ? CUSEQ_STATUS_OK
-                              : module_error(name, "it has %lld outputs (needed 1)", (long long)value.rows));
-  TRY_CLEANUP(check_finite(name, &bias));
+    TRY(layer_read(checkpoint, name, "an nn.Linear of one unit, or a vector", &widths, &value, &bias));
+  TRY_CLEANUP(value.columns == units
+                  ? CUSEQ_STATUS_OK
+                  : module_error(name, "it has %lld numbers (needed %lld, as attention.key gives)",
+                                 (long long)value.columns, (long long)units));
   TRY_CLEANUP(layer_add_array(checkpoint, "attention", "value", &value, true));
 cleanup:
   free(value.data);
@@ -99,21 +105,20 @@ cleanup:
 }
 
 /* key, query and value of the additive score. The biases of key and query are one. */
-static cuseq_status add_additive(struct checkpoint *checkpoint, const struct names *names) {
+static cuseq_status add_additive(struct checkpoint *checkpoint, const struct names *names,
+                                 const cuseq_config *config) {
   static const char *const keys[] = {"attention.key", "attention.query"};
+  struct layer_widths widths[2] = {{config->annotation_width, "the width of the annotations", 0, ""},
+                                   {config->state_units, state_key(config), 0, "as attention.key gives"}};
   struct checkpoint_array weights[2] = {{0}}, biases[2] = {{0}};
-  const struct name *parts[2];
   cuseq_status status;
   for (int i = 0; i < 2; i++) {
-    parts[i] = names_find(names, keys[i]);
-    TRY_CLEANUP(layer_read(checkpoint, parts[i], "an nn.Linear", &weights[i], &biases[i]));
+    TRY_CLEANUP(layer_read(checkpoint, names_find(names, keys[i]), "an nn.Linear", &widths[i], &weights[i],
+                           &biases[i]));
+    widths[1].outputs = weights[0].rows;
   }
-  if (weights[0].rows != weights[1].rows) {
-    status = module_error(parts[1], "it has %lld outputs (needed %lld, as attention.key has)",
-                          (long long)weights[1].rows, (long long)weights[0].rows);
-    goto cleanup;
-  }
-  for (int64_t i = 0; biases[0].data != NULL && biases[1].data != NULL && i < weights[0].rows; i++)
+  const int64_t units = weights[0].rows;
+  for (int64_t i = 0; biases[0].data != NULL && biases[1].data != NULL && i < units; i++)
     biases[0].data[i] = (float)((double)biases[0].data[i] + (double)biases[1].data[i]);
   struct checkpoint_array *bias = biases[0].data != NULL ? &biases[0] : &biases[1];
   TRY_CLEANUP(checkpoint_transpose(&weights[0]));
@@ -122,7 +127,7 @@ static cuseq_status add_additive(struct checkpoint *checkpoint, const struct nam
   TRY_CLEANUP(layer_add_array(checkpoint, "attention", "query", &weights[1], false));
   if (bias->data != NULL)
     TRY_CLEANUP(layer_add_array(checkpoint, "attention", "bias", bias, true));
-  TRY_CLEANUP(add_value(checkpoint, names_find(names, "attention.value")));
+  TRY_CLEANUP(add_value(checkpoint, names_find(names, "attention.value"), units));
 cleanup:
   for (int i = 0; i < 2; i++) {
     free(weights[i].data);
@@ -134,11 +139,16 @@ cleanup:
 /* e = (W a) . s, the Linear over the annotations, or with the order "state" first a . (W s). On the
  * annotations a bias adds a term of the state alone, the same at every position; on the state one that cuseq
  * does not have. */
-static cuseq_status add_general(struct checkpoint *checkpoint, const struct name *name) {
+static cuseq_status add_general(struct checkpoint *checkpoint, const struct name *name,
+                                const cuseq_config *config) {
+  const int64_t a = config->annotation_width, s = config->state_units;
+  const char *annotations = "the width of the annotations", *state = state_key(config);
+  const struct layer_widths of_annotations = {a, annotations, s, state},
+                            of_state = {s, state, a, annotations};
   struct checkpoint_array weight, bias;
   cuseq_status status;
-  TRY(layer_read(checkpoint, name, "an nn.Linear", &weight, &bias));
-  TRY_CLEANUP(check_finite(name, &bias));
+  TRY(layer_read(checkpoint, name, "an nn.Linear", name->swapped ? &of_state : &of_annotations, &weight,
+                 &bias));
   for (int64_t i = 0; name->swapped && bias.data != NULL && i < bias.columns; i++)
     if (bias.data[i] != 0) {
       status = module_error(name, "it has a bias, which the score \"general\" has not");
@@ -162,45 +172,83 @@ static int64_t behind(const struct name *name, const cuseq_config *config) {
 static cuseq_status add_attention(struct checkpoint *checkpoint, const struct names *names,
                                   const cuseq_config *config) {
   if (config->score == CUSEQ_SCORE_ADDITIVE)
-    return add_additive(checkpoint, names);
+    return add_additive(checkpoint, names, config);
   if (config->score == CUSEQ_SCORE_GENERAL)
-    return add_general(checkpoint, names_find(names, "attention.general"));
+    return add_general(checkpoint, names_find(names, "attention.general"), config);
   for (int layer = 0; layer < config->attention_layers; layer++) {
-    char key[LAYER_KEY_CAPACITY];
+    char key[LAYER_KEY_CAPACITY], by[LAYER_KEY_CAPACITY + 16];
     snprintf(key, sizeof key, "attention.layers.%d", layer);
+    snprintf(by, sizeof by, "as %s.units says", key);
     const struct name *name = names_find(names, key);
-    TRY(layer_add_linear(checkpoint, name, behind(name, config)));
+    struct layer_widths widths = {0, "as many as the layer before gives", config->attention_units[layer], by};
+    if (layer > 0)
+      widths.inputs = config->attention_units[layer - 1];
+    else if (config->state_units > 0) {
+      widths.inputs = config->annotation_width + config->state_units;
+      widths.inputs_by = "the widths of the annotations and of the state";
+    }
+    TRY(layer_add_linear(checkpoint, name, &widths, behind(name, config)));
   }
   return CUSEQ_STATUS_OK;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------- */
 
-static cuseq_status add_decoder(struct checkpoint *checkpoint, const struct names *names,
+static cuseq_status add_initial(struct checkpoint *checkpoint, const struct names *names,
                                 const cuseq_config *config) {
+  const struct layer_widths widths = {config_final_width(config), "the width of the encoder's final state",
+                                      config->state_units, state_key(config)};
+  TRY(layer_add_linear(checkpoint, names_find(names, "initial.h"), &widths, 0));
+  return config->has_decoder ? layer_add_linear(checkpoint, names_find(names, "initial.c"), &widths, 0)
+                             : CUSEQ_STATUS_OK;
+}
+
+/* The cell; `table` is the embedding of what is fed back, or has no data. */
+static cuseq_status add_decoder_cell(struct checkpoint *checkpoint, const struct names *names,
+                                     const cuseq_config *config, const struct checkpoint_array *table) {
   const struct module_lstm wanted = {
       .layers = 1, .directions = 1, .units = config->state_units, .units_key = "decoder.units", .cell = true};
   const struct name *name = names_find(names, "decoder");
-  bool cell;
-  TRY(module_expect_lstm(checkpoint, name, &wanted, &cell));
-  TRY(layer_add_lstm(checkpoint, "decoder", name, cell ? "" : "_l0", NULL, behind(name, config)));
-  name = names_find(names, "decoder.embedding");
-  if (name != NULL) {
-    struct checkpoint_array table;
-    TRY(module_expect_weight(checkpoint, name, "an nn.Embedding"));
-    TRY(checkpoint_read(checkpoint, name->module, "weight", 2, true, &table));
-    TRY(layer_add_array(checkpoint, "decoder", "embedding", &table, false));
+  struct module_found found;
+  TRY(module_expect_lstm(checkpoint, name, &wanted, &found));
+  struct layer_lstm lstm = {.ending = found.cell ? "" : "_l0",
+                            .inputs = config->annotation_width,
+                            .inputs_by = "the width of the context",
+                            .units = config->state_units,
+                            .bias = found.bias,
+                            .behind = behind(name, config)};
+  if (table->data != NULL) {
+    lstm.inputs += table->columns;
+    lstm.inputs_by = "the widths of the context and of decoder.embedding";
+  } else if (config->feedback == CUSEQ_FEEDBACK_OUTPUT) {
+    lstm.inputs += config->outputs;
+    lstm.inputs_by = "the width of the context and output.units, without decoder.embedding";
   }
-  return layer_add_linear(checkpoint, names_find(names, "output"), 0);
+  return layer_add_lstm(checkpoint, "decoder", name, &lstm);
+}
+
+static cuseq_status add_decoder(struct checkpoint *checkpoint, const struct names *names,
+                                const cuseq_config *config) {
+  const struct layer_widths widths = {config->state_units, state_key(config), config->outputs,
+                                      "as output.units says"};
+  const struct name *name = names_find(names, "decoder.embedding");
+  struct checkpoint_array table = {0};
+  cuseq_status status;
+  if (name != NULL)
+    TRY(layer_read_embedding(checkpoint, name, config->outputs, "as output.units says", &table));
+  TRY_CLEANUP(add_decoder_cell(checkpoint, names, config, &table));
+  if (table.data != NULL)
+    TRY_CLEANUP(layer_add_array(checkpoint, "decoder", "embedding", &table, false));
+  status = layer_add_linear(checkpoint, names_find(names, "output"), &widths, 0);
+cleanup:
+  free(table.data);
+  return status;
 }
 
 cuseq_status parts_add(struct checkpoint *checkpoint, const struct names *names, const cuseq_config *config) {
   TRY(add_encoder(checkpoint, names, config));
   TRY(add_attention(checkpoint, names, config));
-  if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE) {
-    TRY(layer_add_linear(checkpoint, names_find(names, "initial.h"), 0));
-    if (config->has_decoder)
-      TRY(layer_add_linear(checkpoint, names_find(names, "initial.c"), 0));
-  }
+  if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE)
+    TRY(add_initial(checkpoint, names, config));
   return config->has_decoder ? add_decoder(checkpoint, names, config) : CUSEQ_STATUS_OK;
 }

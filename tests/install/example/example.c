@@ -26,13 +26,14 @@ int main(void) {
   cuseq_session_options options;
   cuseq_status status = cuseq_model_create(config, tensors, sizeof tensors / sizeof *tensors, &model);
   if (status == CUSEQ_STATUS_OK) {
-    cuseq_session_options_init(&options, model);
+    cuseq_session_options_init(&options, sizeof options, model);
     options.max_time = 3;
     status = cuseq_session_open(model, &options, &session);
   }
   if (status == CUSEQ_STATUS_OK) {
-    cuseq_input input = {.data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
-    cuseq_decoding decoding = {.contexts = context, .alphas = alphas};
+    cuseq_input input = {
+        .size = sizeof(cuseq_input), .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = 1, .time = 3};
+    cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .contexts = context, .alphas = alphas};
     status = cuseq_run(session, &input, NULL, &decoding);
   }
   if (status == CUSEQ_STATUS_OK)

@@ -36,7 +36,8 @@ class Author:
         pick, chance = rng.choice, lambda p: rng.random() < p
         self.features, self.units, self.inner = pick([2, 3, 4]), pick([2, 3, 4]), pick([2, 3, 4])
         self.layers, self.both = pick([1, 1, 1, 2, 3]), chance(0.65)
-        self.bias, self.split = chance(0.85), chance(0.12)
+        self.bias = chance(0.85)
+        self.split = pick([""] * 15 + ["cells", "layers"] * 2)  # the encoder is modules of their own
         self.width = self.units * (2 if self.both else 1)
         self.vocabulary = pick([0, 0, 5])
         self.score = pick(["concat"] * 4 + ["additive"] * 2 + ["general"] * 2 + ["dot"])
@@ -92,9 +93,10 @@ class Author:
 
     def encoder_name(self, layer: int, side: int) -> tuple[str, str]:
         """Module and ending of one layer and direction."""
-        if self.split:
+        if self.split == "cells":
             return f"cells.{layer}.{('forward', 'backward')[side]}", ""
-        return "rnn", f"_l{layer}{'_reverse' if side else ''}"
+        ending = "_reverse" if side else ""
+        return (f"stack.{layer}", f"_l0{ending}") if self.split else ("rnn", f"_l{layer}{ending}")
 
     def make_tensors(self) -> None:
         """All of them."""

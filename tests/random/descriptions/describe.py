@@ -46,7 +46,9 @@ def ordered(name: str, swapped: bool, first: str, second: str, rng):
 def names(model: Author) -> dict:
     """From cuseq's prefixes to the author's modules."""
     rng, found = model.rng, {}
-    if model.split:
+    if model.split == "layers":
+        found.update({f"encoder.layers.{layer}": f"stack.{layer}" for layer in range(model.layers)})
+    elif model.split:
         for layer in range(model.layers):
             for side in range(2 if model.both else 1):
                 side_name = ("forward", "backward")[side]

@@ -2,6 +2,7 @@
 model that an author could have: numbers that differ from his are never right."""
 
 import copy
+import math
 import random
 
 from arrays import Tensor
@@ -111,10 +112,9 @@ def misspell_a_value(b: Broken) -> None:
 
 def no_part(b: Broken) -> None:
     """A part of the configuration is missing."""
-    found = [
-        key for key in sorted(b.config) if key != "state"
-    ]  # without it the state is the encoder's: another model
-    del b.config[b.rng.choice(found)]
+    # Not the state: without it it is the encoder's, another model; and not what was added.
+    parts = ("version", "encoder", "attention", "decoder", "output")
+    del b.config[b.rng.choice([key for key in parts if key in b.config])]
 
 
 # ---- names
@@ -140,7 +140,7 @@ def misspell_in_a_name(b: Broken) -> None:
     """A key of {"name": ..., "order": ...}, or one more."""
     key = b.rng.choice(sorted(b.names))
     value = b.names[key]
-    of = value if isinstance(value, dict) else {"name": value}
+    of = value if isinstance(value, dict) and value else {"name": value}
     if b.rng.random() < 0.3:
         of[b.rng.choice(["transpose", "orders", "bias", "activation", "comment"])] = b.rng.choice(
             [True, ["a"], "x"]
@@ -185,7 +185,7 @@ def odd_order(b: Broken) -> None:
         ["States", words[0]],
     ]
     b.names[key] = {
-        "name": value["name"] if isinstance(value, dict) else value,
+        "name": value.get("name", "rnn") if isinstance(value, dict) else value,
         "order": b.rng.choice(orders),
     }
 
@@ -230,7 +230,7 @@ def more_layers(b: Broken) -> None:
     found = module(b)
     if found:
         prefix, ending = found
-        units = b.tensors[f"{prefix}.weight_hh_l0"].shape[1]
+        units = b.model.units if prefix == "rnn" else b.model.state
         grown = Author.__new__(Author)
         grown.rng, grown.tensors, grown.dtype = b.rng, b.tensors, b.model.dtype
         both = prefix == "rnn" and b.model.both
@@ -277,7 +277,7 @@ def fewer_gates(b: Broken) -> None:
     for name, tensor in list(b.tensors.items()):
         if name.startswith(chosen[0] + ".") and name.endswith(chosen[1]):
             rows = tensor.shape[0] // 4 * 3
-            columns = tensor.shape[1] if len(tensor.shape) == 2 else 1
+            columns = math.prod(tensor.shape[1:])
             b.tensors[name] = Tensor(
                 (rows, *tensor.shape[1:]), tensor.numbers[: rows * columns], tensor.dtype
             )
@@ -299,6 +299,15 @@ def without_a_tensor(b: Broken) -> None:
     found = [name for name in sorted(b.tensors) if not name.endswith(".bias")]
     found = [name for name in found if "_ih" in name or "_hh" in name or "weight" in name or name == "v"]
     del b.tensors[b.rng.choice(found)]
+
+
+def without_biases(b: Broken) -> None:
+    """Of one layer and direction of an nn.LSTM, whose others have some."""
+    found = [name for name in sorted(b.tensors) if name.startswith("rnn.bias_ih")]
+    if len(found) > 1:
+        name = b.rng.choice(found)
+        for kind in b.rng.choice([["ih"], ["hh"], ["ih", "hh"]]):
+            b.tensors.pop(name.replace("_ih", f"_{kind}"), None)
 
 
 def other_shape(b: Broken) -> None:
@@ -349,20 +358,32 @@ WAYS += [
     odd_ignore,
 ]
 WAYS += [ignored_weights, two_keys, more_layers, more_layers, more_directions, projected, fewer_gates]
-WAYS += [more_in_a_module, without_a_tensor, other_shape, odd_numbers]
+WAYS += [more_in_a_module, without_a_tensor, without_biases, other_shape, odd_numbers]
 
 # Never right, whatever comes out: what the author's module has is not there, or a word has no meaning.
 STRICT = {more_layers, more_directions, projected, fewer_gates, add_a_key, misspell_a_key, misspell_a_name}
-STRICT |= {misspell_in_a_name, odd_name, needless_order, odd_order, odd_ignore}
+STRICT |= {misspell_in_a_name, odd_name, needless_order, odd_order, odd_ignore, without_biases}
+
+
+def wrap(b: Broken, prefix: str) -> None:
+    """All modules within another, as nn.DataParallel has them; the description says so."""
+    b.tensors = {prefix + name: tensor for name, tensor in b.tensors.items()}
+    for key, value in b.names.items():
+        if isinstance(value, str):
+            b.names[key] = prefix + value
+        elif isinstance(value, dict) and isinstance(value.get("name"), str):
+            value["name"] = prefix + value["name"]
+        elif isinstance(value, list):
+            b.names[key] = [prefix + one if isinstance(one, str) else one for one in value]
 
 
 def mutate(b: Broken, count: int) -> None:
     """So many of the ways above."""
     for _ in range(count):
         way = b.rng.choice(WAYS)
-        before = copy.deepcopy((b.config, b.names)), dict(b.tensors)
+        before = repr((b.config, b.names)), dict(b.tensors)  # by its text, since True is 1 in Python
         way(b)
-        if before != ((b.config, b.names), b.tensors):
+        if before != (repr((b.config, b.names)), b.tensors):
             b.done.append(way.__name__.replace("_", " "))
             if way in STRICT:
                 b.must_refuse = b.done[-1]

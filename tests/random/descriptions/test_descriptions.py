@@ -16,10 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from arrays import read_npz, write_npy, write_safetensors
 from author import Author
 from describe import configuration, names
-from mutate import Broken, mutate
+from mutate import Broken, mutate, wrap
 from program import Fault, call, refusal
 
 TOLERANCE = 2e-6
+SUBJECTS = ("configuration: ", "names: ", "module '", "tensor ")  # what a refusal is about
 TIME, BATCH = 5, 2
 
 
@@ -41,6 +42,7 @@ class Case:
                 break
         self.broken = Broken(self.model, configuration(self.model), names(self.model))
         mutate(self.broken, self.rng.choice([0, 0, 1, 1, 1, 2]))
+        wrap(self.broken, self.rng.choice([""] * 6 + ["module.", "model.net."]))
 
     def length(self, row: int) -> int:
         """Of one row."""
@@ -106,7 +108,9 @@ def convert_and_compare(case: Case, program: Path, folder: Path) -> tuple[str, s
     if status == 2:
         if out.exists():
             raise Fault("a model in spite of a refusal")
-        reason = refusal(lines, checkpoint)
+        reason = refusal(lines, checkpoint).removeprefix(f"{folder / 'config.json'}: ")
+        if not reason.startswith(SUBJECTS):
+            raise Fault(f"a refusal that does not say what of: {reason}")
         if not case.broken.done:
             raise Wrong(f"a right description is refused: {reason}")
         return "refused", reason

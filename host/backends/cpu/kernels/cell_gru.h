@@ -13,16 +13,16 @@ INLINE int gru_sum_of(const int g, const int hidden) {
   return g == 2 && hidden ? 3 : g;
 }
 
-/* sigmoid, tanh: the power of the candidate's pre-activation, 2^(x W_n + r (h U_n)), cut at 2^30. */
+/* sigmoid, tanh: what the power of the candidate's pre-activation, 2^(x W_n + r (h U_n)), cut at 2^30, lacks of 1. */
 INLINE vf gru_candidate_joined(const vf z[4]) {
-  return v_exp2(v_fma(v_sigmoid_scaled(z[1]), z[3], z[2]), 30.0f);
+  return v_less_exp2(v_fma(v_sigmoid_scaled(z[1]), z[3], z[2]), 30.0f);
 }
 
-/* With Z = 1 + 2^z and n = (1-e)/(1+e): h' = n + (h-n)/Z = (h (1+e) + (Z-1)(1-e)) / (Z (1+e)): one division. */
+/* With Z = 1 + 2^z and n = e/(2-e): h' = n + (h-n)/Z = (h (2-e) + (Z-1) e) / (Z (2-e)): one division. */
 INLINE vf gru_hidden_joined(vf z, vf e, vf h) {
-  const vf one = v_set(1.0f);
+  const vf two = v_set(2.0f);
   vf power = v_exp2(z, 30.0f);
-  return v_fma(h, one + e, power * (one - e)) / ((one + power) * (one + e));
+  return v_fma(h, two - e, power * e) / ((v_set(1.0f) + power) * (two - e));
 }
 
 INLINE vf gru_candidate_any(const struct cpu_cell *cell, const vf z[4]) {

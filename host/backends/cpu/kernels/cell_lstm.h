@@ -11,20 +11,20 @@ enum { LSTM_GATES = 4 };
 /* Where powers of two are cut in joined quotients: 2^30, within 1e-9 of the gates' limits. */
 static const float TOP = 30.0f;
 
-/* sigmoid, tanh: the quotients are joined, c' = c/f + (1-g)/(i(1+g)) over one denominator and h =
- * (1-e)/(o(1+e)), with i, f, o one more than their powers of two. Two divisions are left of five. Powers cut
- * at 2^30 (there the gates are within 1e-9 of their limits) keep every product finite for |c| < 2^67. */
+/* sigmoid, tanh: the quotients are joined, c' = c/f + g/(i(2-g)) over one denominator and h = e/(o(2-e)), with i, f, o
+ * one more than their powers of two, and g, e what theirs lack of 1. Two divisions are left of five. Powers cut at 2^30 (there the
+ * gates are within 1e-9 of their limits) keep every product finite for |c| < 2^67. */
 INLINE vf lstm_cell_joined(const vf z[4], vf c) {
   vf one = v_set(1.0f);
-  vf i = one + v_exp2(z[0], TOP), f = one + v_exp2(z[1], TOP), g = v_exp2(z[2], TOP);
-  vf share = i * (one + g);
-  return v_fma(c, share, (one - g) * f) / (share * f);
+  vf i = one + v_exp2(z[0], TOP), f = one + v_exp2(z[1], TOP), g = v_less_exp2(z[2], TOP);
+  vf share = i * (v_set(2.0f) - g);
+  return v_fma(c, share, g * f) / (share * f);
 }
 
 INLINE vf lstm_hidden_joined(vf z, vf c) {
   const vf one = v_set(1.0f);
-  vf o = one + v_exp2(z, TOP), e = v_exp2(c * v_set(-0x1.715476p+1f), TOP);
-  return (one - e) / (o * (one + e));
+  vf o = one + v_exp2(z, TOP), e = v_less_exp2(c * v_set(-0x1.715476p+1f), TOP);
+  return e / (o * (v_set(2.0f) - e));
 }
 
 /* hard sigmoids, tanh */

@@ -33,29 +33,58 @@ INLINE vf v_exp2_bounded(vf z) {
   vf p = v_fma(r, v_set(0x1.f0f026p-3f), v_set(0x1.62e122p-1f));
   return _mm512_scalef_ps(v_fma(power * r, p, power), z); /* scales by 2 to the floor of z */
 }
+
+/* 1 - 2^z for z <= 100, without what is lost where the power is rounded before it is taken from 1: the power of the nearest
+ * 1/32, and a polynomial of degree 2 over the rest, |r| <= 1/64, of a relative error of 5.3e-8. r is 0 where z is infinite. */
+INLINE vf v_less_exp2_bounded(vf z) {
+  const vf magic = v_set(393216.0f); /* 32 z, rounded, stands in the low bits of the sum */
+  vf power = _mm512_permutex2var_ps(v_load(powers), (__m512i)(z + magic), v_load(powers + 16));
+  vf r = _mm512_reduce_ps(z, 5 << 4 | _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  vf p = v_fma(r, v_set(-0x1.ebfbecp-3f), v_set(-0x1.62e584p-1f));
+  power = _mm512_scalef_ps(power, z - r);
+  return v_fma(power * r, p, v_set(1.0f) - power);
+}
 #else
-/* 2^z for z in [-126, 128], infinity at 128: relative error 9.2e-8 from the polynomial (degree 5; degree
- * 4 would err 2.6e-6). */
-INLINE vf v_exp2_bounded(vf z) {
-  vf r;
-  vf n = v_split(z, &r);
+/* 2^z = 2^n (1 + r p): relative error 9.2e-8 from the polynomial (degree 5 with the 1; degree 4 would err 2.6e-6). */
+INLINE vf v_exp2_parts(vf z, vf *n, vf *r) {
+  *n = v_split(z, r);
   vf p = v_set(0x1.5bba14p-10f);
-  p = v_fma(p, r, v_set(0x1.3cea88p-7f));
-  p = v_fma(p, r, v_set(0x1.c6b752p-5f));
-  p = v_fma(p, r, v_set(0x1.ebf9bcp-3f));
-  p = v_fma(p, r, v_set(0x1.62e42ap-1f));
-  p = v_fma(p, r, v_set(1.0f));
-  return v_scale(p, n);
+  p = v_fma(p, *r, v_set(0x1.3cea88p-7f));
+  p = v_fma(p, *r, v_set(0x1.c6b752p-5f));
+  p = v_fma(p, *r, v_set(0x1.ebf9bcp-3f));
+  return v_fma(p, *r, v_set(0x1.62e42ap-1f));
+}
+
+/* 2^z for z in [-126, 128], infinity at 128. */
+INLINE vf v_exp2_bounded(vf z) {
+  vf n, r, p = v_exp2_parts(z, &n, &r);
+  return v_scale(v_fma(p, r, v_set(1.0f)), n);
+}
+
+/* 1 - 2^z for z in [-126, 100], without what is lost where the power is rounded before it is taken from 1. */
+INLINE vf v_less_exp2_bounded(vf z) {
+  vf n, r, p = v_exp2_parts(z, &n, &r), power = v_scale(v_set(-1.0f), n);
+  return v_fma(power * r, p, v_set(1.0f) + power);
 }
 #endif
 
-/* 2^z with z cut to `top`, and from below where the bits of the power could not hold it. */
-INLINE vf v_exp2(vf z, float top) {
+/* z cut to `top`, and from below where the bits of the power could not hold it. */
+INLINE vf v_exp2_cut(vf z, float top) {
   z = v_at_most(v_set(top), z);
 #if LANES < 16
   z = v_at_least(v_set(-126.0f), z);
 #endif
-  return v_exp2_bounded(z);
+  return z;
+}
+
+/* 2^z with z cut to `top`. */
+INLINE vf v_exp2(vf z, float top) {
+  return v_exp2_bounded(v_exp2_cut(z, top));
+}
+
+/* 1 - 2^z with z cut to `top`, at most 100: small where z is, so that tanh errs a fraction of itself near 0. */
+INLINE vf v_less_exp2(vf z, float top) {
+  return v_less_exp2_bounded(v_exp2_cut(z, top));
 }
 
 /* e^x for x <= 88; 0 where that is below the smallest normal number. */
@@ -88,8 +117,8 @@ INLINE vf v_sigmoid_scaled(vf z) {
 }
 
 INLINE vf v_tanh_scaled(vf z) {
-  vf e = v_exp2(z, 100.0f);
-  return (v_set(1.0f) - e) / (v_set(1.0f) + e);
+  vf d = v_less_exp2(z, 100.0f);
+  return d / (v_set(2.0f) - d);
 }
 
 INLINE vf v_clip_scaled(vf z) {

@@ -1,0 +1,130 @@
+#include "backends/cuda/dense.h"
+
+#include "error.h"
+
+static cuseq_status lookup(struct cuda_session *session, const struct cuda_part *part, int64_t rows,
+                           int32_t columns, const float *table, int64_t row_stride, int64_t column_stride,
+                           float *d_output, int64_t output_stride, bool adds) {
+  const struct table_lookup lookup = {.rows = rows,
+                                      .width = columns,
+                                      .d_ids = part->d_ids,
+                                      .d_table = table,
+                                      .row_stride = row_stride,
+                                      .column_stride = column_stride,
+                                      .d_output = d_output,
+                                      .output_stride = output_stride,
+                                      .adds = adds};
+  return cuda_launched(session, launch_table_lookup(&lookup, &session->launch));
+}
+
+/* Each part's rows of a kernel, in memory [.., columns], or where it is transposed [columns, ..] with rows `inputs` long. */
+static cuseq_status multiply(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
+                             const float *kernel, int32_t columns, int32_t transposed_inputs, float *d_sums,
+                             bool adds) {
+  int64_t row_stride = transposed_inputs > 0 ? 1 : columns,
+          column_stride = transposed_inputs > 0 ? transposed_inputs : 1;
+  if (rows > INT32_MAX)
+    return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "cuda: too many rows for a product (found %lld, at most %d)",
+                     (long long)rows, INT32_MAX);
+  if (!session->blas)
+    TRY(cuda_blas_open(session));
+  for (int32_t i = 0; i < parts->count; i++) {
+    const struct cuda_part *part = &parts->list[i];
+    const struct cuda_product product = {.a = part->d_rows,
+                                         .b = kernel,
+                                         .c = d_sums,
+                                         .m = (int32_t)rows,
+                                         .n = columns,
+                                         .k = part->width,
+                                         .lda = part->stride,
+                                         .ldb = transposed_inputs > 0 ? transposed_inputs : columns,
+                                         .transposed = transposed_inputs > 0,
+                                         .adds = adds || i > 0};
+    if (part->d_ids)
+      TRY(lookup(session, part, rows, columns, kernel, row_stride, column_stride, d_sums, columns,
+                 product.adds));
+    else
+      TRY(cuda_blas_product(session, &product));
+    kernel += (int64_t)part->width * row_stride;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_parts_multiply(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
+                                 const float *kernel, int32_t columns, float *d_sums, bool adds) {
+  return multiply(session, parts, rows, kernel, columns, 0, d_sums, adds);
+}
+
+cuseq_status cuda_dense_sums(struct cuda_session *session, const struct dense *dense,
+                             const struct cuda_parts *parts, int64_t rows, float *d_sums) {
+  return multiply(session, parts, rows, dense->kernel, dense->units, dense->transposed ? dense->inputs : 0,
+                  d_sums, false);
+}
+
+static struct dense_finish finish_of(int64_t rows, int32_t width, const struct cuda_kept *kept) {
+  return (struct dense_finish){.rows = rows,
+                               .width = width,
+                               .positions = kept->positions > 0 ? kept->positions : 1,
+                               .activation = CUSEQ_ACTIVATION_LINEAR,
+                               .d_running = kept->d_running,
+                               .step = kept->step,
+                               .d_lengths = kept->d_lengths,
+                               .check = kept->check,
+                               .stage = kept->stage};
+}
+
+cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, const float *d_sums,
+                               int64_t rows, const struct cuda_kept *kept, float *d_output,
+                               int64_t output_stride) {
+  struct dense_finish finish = finish_of(rows, dense->units, kept);
+  finish.d_sums = d_sums;
+  finish.sums_stride = dense->units;
+  finish.d_bias = dense->bias;
+  finish.activation = dense->activation;
+  finish.d_output = d_output;
+  finish.output_stride = output_stride;
+  return cuda_launched(session, launch_dense_finish(&finish, &session->launch));
+}
+
+cuseq_status cuda_chain_queue(struct cuda_session *session, const struct dense_chain *chain,
+                              const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
+                              const struct cuda_kept *kept, float *d_output, int64_t output_stride) {
+  const struct cuda_kept all = {0};
+  struct cuda_parts below = *parts;
+  for (int32_t l = 0; l < chain->count; l++) {
+    const struct dense *dense = &chain->layers[l];
+    float *sums = d_scratch[l % 2];
+    bool is_last = l == chain->count - 1;
+    TRY(cuda_dense_sums(session, dense, &below, rows, sums));
+    TRY(cuda_dense_finish(session, dense, sums, rows, is_last ? kept : &all, is_last ? d_output : sums,
+                          is_last ? output_stride : dense->units));
+    below = cuda_parts_one(sums, dense->units, dense->units);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_parts_copy(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
+                             float *d_output, int64_t output_stride) {
+  const struct cuda_kept all = {0};
+  for (int32_t i = 0; i < parts->count; i++) {
+    const struct cuda_part *part = &parts->list[i];
+    struct dense_finish copy = finish_of(rows, part->width, &all);
+    copy.d_sums = part->d_rows;
+    copy.sums_stride = part->stride;
+    copy.d_output = d_output;
+    copy.output_stride = output_stride;
+    if (part->d_ids)
+      TRY(lookup(session, part, rows, part->width, NULL, 0, 0, d_output, output_stride, false));
+    else
+      TRY(cuda_launched(session, launch_dense_finish(&copy, &session->launch)));
+    d_output += part->width;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+int32_t cuda_chain_widest(const struct dense_chain *chain) {
+  int32_t widest = 0;
+  for (int32_t l = 0; l < chain->count; l++)
+    widest = chain->layers[l].units > widest ? chain->layers[l].units : widest;
+  return widest;
+}

@@ -1,0 +1,21 @@
+/* The decoder loop of any structure that is small enough, in one launch. */
+#ifndef CUSEQ_CUDA_LOOP_H
+#define CUSEQ_CUDA_LOOP_H
+
+#include "backends/cuda/steps.h"
+
+/* Why a decoder of a lowered structure does not run in one launch over this many positions, in a few words; NULL: it does.
+ * Pure. */
+const char *cuda_loop_reason(const struct structure *structure, int32_t time,
+                             const struct launch_device *device);
+
+/* Gives the model of the loop a place; copies it once the weights have theirs. Nothing where no call decodes so. */
+void cuda_loop_plan(struct cuda_session *session, struct cuda_plan *plan);
+cuseq_status cuda_loop_upload(struct cuda_session *session);
+/* Whether a call over the positions that are encoded decodes so. */
+bool cuda_loop_chosen(const struct cuda_session *session, int32_t time);
+/* Queues a decoding that has been brought to the device, and copies of its results. */
+cuseq_status cuda_loop_queue(struct cuda_session *session, const cuseq_decoding *decoding,
+                             const struct cuda_stepping *stepping);
+
+#endif

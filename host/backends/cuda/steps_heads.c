@@ -1,0 +1,136 @@
+/* Models without a decoder: the context of a state that attends, and heads over it, over the final state, or over one or all
+ * of the positions. */
+#include "backends/cuda/steps.h"
+
+#include "backends/cuda/trace.h"
+#include "error.h"
+
+/* The state that asks. */
+static cuseq_status asks(struct cuda_session *session, const struct cuda_stepping *stepping,
+                         struct cuda_part *query) {
+  const struct cuda_steps *steps = session->steps;
+  const struct asking_structure *asking = &steps->structure.asking;
+  *query = (struct cuda_part){.stride = asking->units, .width = asking->units};
+  float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
+  query->d_rows = state;
+  return stepping->given_h
+             ? CUSEQ_STATUS_OK
+             : cuda_steps_initial(session, &asking->initial, stepping, asking->units, state, asking->units);
+}
+
+static cuseq_status context_queue(struct cuda_session *session, const struct cuda_stepping *stepping) {
+  struct cuda_steps *steps = session->steps;
+  if (!steps->structure.attention.present)
+    return CUSEQ_STATUS_OK;
+  struct cuda_asking asking = {.query = {.count = 1},
+                               .rows = stepping->rows,
+                               .d_lengths = session->d_encoded_lengths,
+                               .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS),
+                               .alphas_stride = session->time,
+                               .d_context = steps->d_context,
+                               .check = cuda_check_results(session, 0)};
+  TRY(asks(session, stepping, &asking.query.list[0]));
+  TRY(cuda_steps_attend(session, &asking));
+  const struct cuda_parts context = cuda_parts_one(steps->d_context, steps->structure.attention.context_width,
+                                                   steps->structure.attention.context_width);
+  return cuda_parts_copy(session, &context, stepping->rows, cuda_decoding_floats(session, BACKEND_CONTEXTS),
+                         context.list[0].width);
+}
+
+/* What a head reads: one vector a row, or one for each position. */
+static cuseq_status source_queue(struct cuda_session *session, const struct head *head,
+                                 const struct cuda_stepping *stepping, struct cuda_parts *parts) {
+  struct cuda_steps *steps = session->steps;
+  int32_t A = steps->structure.encoder.width;
+  const struct initial_structure final = {.from = INITIAL_ENCODER,
+                                          .encoder_layer = steps->structure.encoder.count - 1,
+                                          .directions = INITIAL_CONCAT,
+                                          .inputs = head->inputs};
+  struct pool pool = {.kind = head->source == HEAD_MEAN      ? POOL_MEAN
+                              : head->source == HEAD_MAXIMUM ? POOL_MAXIMUM
+                                                             : POOL_LAST,
+                      .batch = stepping->rows,
+                      .time = session->time,
+                      .width = A,
+                      .d_lengths = session->d_encoded_lengths,
+                      .d_annotations = session->d_encoded,
+                      .d_output = steps->d_scratch[1]};
+  *parts = cuda_parts_one(steps->d_scratch[1], head->inputs, head->inputs);
+  switch (head->source) {
+  case HEAD_CONTEXT:
+    parts->list[0].d_rows = steps->d_context;
+    return CUSEQ_STATUS_OK;
+  case HEAD_EVERY:
+    parts->list[0].d_rows = session->d_encoded;
+    return CUSEQ_STATUS_OK;
+  case HEAD_FINAL:
+    return cuda_steps_initial(session, &final, stepping, head->inputs, steps->d_scratch[1], head->inputs);
+  default:
+    return cuda_launched(session, launch_pool(&pool, &session->launch));
+  }
+}
+
+static cuseq_status head_queue(struct cuda_session *session, const struct cuda_stepping *stepping,
+                               int32_t index) {
+  struct cuda_steps *steps = session->steps;
+  const struct output_structure *output = &steps->structure.output;
+  const struct head *head = &output->heads[index];
+  const struct cuda_kept all = {0};
+  bool every = head->source == HEAD_EVERY;
+  int64_t rows = every ? (int64_t)stepping->rows * session->time : stepping->rows;
+  struct cuda_parts parts;
+  struct dense_chain hidden = head->layers;
+  const struct dense *last = &head->layers.layers[--hidden.count];
+  float *const *scratch = every ? steps->d_wide : steps->d_scratch;
+  TRY(source_queue(session, head, stepping, &parts));
+  if (hidden.count > 0) {
+    float *d_output = scratch[(hidden.count - 1) % 2];
+    int32_t units = hidden.layers[hidden.count - 1].units;
+    TRY(cuda_chain_queue(session, &hidden, &parts, rows, scratch, &all, d_output, units));
+    parts = cuda_parts_one(d_output, units, units);
+  }
+  TRY(cuda_dense_sums(session, last, &parts, rows, steps->d_logits));
+  float *outputs = session->decoding.arrays[BACKEND_OUTPUTS];
+  int32_t *tokens = session->decoding.arrays[BACKEND_TOKENS];
+  struct head_output arguments = {.rows = rows,
+                                  .units = head->units,
+                                  .positions = every ? session->time : 1,
+                                  .activation = last->activation,
+                                  .d_logits = steps->d_logits,
+                                  .d_bias = last->bias,
+                                  .d_outputs = outputs + head->offset,
+                                  .output_stride = output->width,
+                                  .d_tokens = tokens + index,
+                                  .token_stride = output->count,
+                                  .d_lengths = every ? session->d_encoded_lengths : NULL,
+                                  .check = cuda_check_results(session, 0)};
+  if (!(stepping->wanted & cuda_wanted(BACKEND_OUTPUTS)))
+    arguments.d_outputs = NULL;
+  if (!(stepping->wanted & cuda_wanted(BACKEND_TOKENS)))
+    arguments.d_tokens = NULL;
+  return cuda_launched(session, launch_head_output(&arguments, &session->launch));
+}
+
+/* Steps of a row: its positions, or one. */
+static cuseq_status lengths_queue(struct cuda_session *session, const struct cuda_stepping *stepping) {
+  int32_t *lengths = session->decoding.arrays[BACKEND_OUTPUT_LENGTHS];
+  if (!(stepping->wanted & cuda_wanted(BACKEND_OUTPUT_LENGTHS)))
+    return CUSEQ_STATUS_OK;
+  bool tagger = structure_is_tagger(&session->steps->structure);
+  const struct decode_rows rows = {.batch = stepping->rows,
+                                   .time = session->time,
+                                   .steps = 1,
+                                   .outputs = 1,
+                                   .d_lengths = tagger ? session->d_encoded_lengths : NULL,
+                                   .d_output_lengths = tagger ? session->steps->d_attended : lengths,
+                                   .d_attended = tagger ? lengths : session->steps->d_attended};
+  return cuda_launched(session, launch_decode_begin(&rows, &session->launch));
+}
+
+cuseq_status cuda_steps_outputs(struct cuda_session *session, const struct cuda_stepping *stepping) {
+  CUDA_RANGE("heads", session->batch, session->time, session->model->config.units);
+  TRY(context_queue(session, stepping));
+  for (int32_t i = 0; i < session->steps->structure.output.count; i++)
+    TRY(head_queue(session, stepping, i));
+  return session->steps->structure.output.count > 0 ? lengths_queue(session, stepping) : CUSEQ_STATUS_OK;
+}

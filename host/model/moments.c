@@ -1,0 +1,120 @@
+#include "model/moments.h"
+
+#include <math.h>
+
+struct moments moments_rounded(struct moments x) {
+  x.error += MOMENTS_ROUNDING * x.size;
+  return x;
+}
+
+struct moments moments_sum(struct moments a, struct moments b) {
+  return moments_rounded((struct moments){a.size + b.size, a.error + b.error});
+}
+
+struct moments moments_product(struct moments a, struct moments b) {
+  return moments_rounded((struct moments){a.size * b.size, a.size * b.error + b.size * a.error});
+}
+
+struct moments moments_times(struct moments x, double factor) {
+  return (struct moments){x.size * factor * factor, x.error * factor * factor};
+}
+
+struct moments moments_beside(struct moments x, double a, struct moments y, double b) {
+  const double n = a + b > 0.0 ? a + b : 1.0;
+  return (struct moments){(a * x.size + b * y.size) / n, (a * x.error + b * y.error) / n};
+}
+
+/* The mean square of biases of trained models. */
+static const double BIAS = 0.16;
+
+/* Weights of narrow layers are few: what they usually multiply by is less than the mean square says. */
+static const double NARROW = 2.0;
+
+/* A partial sum of k products has k/n of the sum's mean square when it is rounded, so that n of them make n/2 roundings of
+ * the sum; the products' own make one, and the bias's one. */
+struct moments moments_sums(struct moments x, double n, double gain) {
+  const double square = gain * gain * n / (n + NARROW), size = square * x.size + BIAS;
+  return (struct moments){size, square * x.error + MOMENTS_ROUNDING * size * (n / 2.0 + 2.0)};
+}
+
+static double sigmoid(double x) {
+  return 1.0 / (1.0 + exp(-x));
+}
+
+static double clipped(double x, double low) {
+  return x < low ? low : x > 1.0 ? 1.0 : x;
+}
+
+static double activated(cuseq_activation activation, double x) {
+  switch (activation) {
+  case CUSEQ_ACTIVATION_TANH:
+    return tanh(x);
+  case CUSEQ_ACTIVATION_RELU:
+    return x > 0.0 ? x : 0.0;
+  case CUSEQ_ACTIVATION_SIGMOID:
+    return sigmoid(x);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID:
+    return clipped(x / 6.0 + 0.5, 0.0);
+  case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
+    return clipped(0.2 * x + 0.5, 0.0);
+  case CUSEQ_ACTIVATION_ELU:
+    return x > 0.0 ? x : expm1(x);
+  case CUSEQ_ACTIVATION_SELU:
+    return 1.05 * (x > 0.0 ? x : 1.67 * expm1(x));
+  case CUSEQ_ACTIVATION_GELU:
+  case CUSEQ_ACTIVATION_GELU_TANH:
+    return 0.5 * x * (1.0 + erf(x * 0.70710678));
+  case CUSEQ_ACTIVATION_SWISH:
+    return x * sigmoid(x);
+  case CUSEQ_ACTIVATION_SOFTPLUS:
+    return fmax(x, 0.0) + log1p(exp(-fabs(x)));
+  case CUSEQ_ACTIVATION_SOFTSIGN:
+    return x / (1.0 + fabs(x));
+  case CUSEQ_ACTIVATION_LEAKY_RELU:
+    return x > 0.0 ? x : 0.01 * x;
+  case CUSEQ_ACTIVATION_LEAKY_RELU_02:
+    return x > 0.0 ? x : 0.2 * x;
+  case CUSEQ_ACTIVATION_LEAKY_RELU_03:
+    return x > 0.0 ? x : 0.3 * x;
+  case CUSEQ_ACTIVATION_EXPONENTIAL:
+    return exp(x);
+  case CUSEQ_ACTIVATION_HARD_TANH:
+    return clipped(x, -1.0);
+  case CUSEQ_ACTIVATION_LINEAR:
+  case CUSEQ_ACTIVATION_SOFTMAX:
+  case CUSEQ_ACTIVATION_LOG_SOFTMAX:
+    break;
+  }
+  return x;
+}
+
+/* Sums over a bell from -3 to 3 root mean squares in steps of 3/8. */
+enum { POINTS = 8 };
+
+static struct moments spread(cuseq_activation activation, struct moments x, double counted_from) {
+  const double root = sqrt(x.size), step = 1e-4;
+  double weights = 0.0, size = 0.0, slope = 0.0, rounding = 0.0;
+  for (int i = -POINTS; i <= POINTS; i++) {
+    const double at = 3.0 * i / POINTS, z = at * root, weight = exp(-0.5 * at * at),
+                 value = activated(activation, z),
+                 steep = (activated(activation, z + step) - activated(activation, z - step)) / (2.0 * step),
+                 unit = fmax(counted_from, fabs(value)) / counted_from;
+    weights += weight;
+    size += weight * value * value;
+    slope += weight * steep * steep / (unit * unit);
+    rounding += weight * value * value / (unit * unit);
+  }
+  return (struct moments){size / weights, (slope * x.error + MOMENTS_ROUNDING * rounding) / weights};
+}
+
+struct moments moments_activated(cuseq_activation activation, struct moments x) {
+  return activation == CUSEQ_ACTIVATION_LINEAR ? x : spread(activation, x, 1e300);
+}
+
+double moments_activated_counted(cuseq_activation activation, struct moments x) {
+  return sqrt(spread(activation, x, 1.0).error);
+}
+
+double moments_counted(struct moments x) {
+  return sqrt(x.error / (1.0 + x.size * 0.5));
+}
