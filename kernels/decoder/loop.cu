@@ -2,6 +2,7 @@
 #include "kernels/attention/attention_step.cuh"
 #include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/head.cuh"
+#include "kernels/recurrence/cell_any.cuh"
 
 enum { THREADS = LOOP_THREADS };
 
@@ -104,10 +105,6 @@ __device__ static void loop_chain(const loop_row &row, const struct loop_chain &
 
 /* ---- cells ---- */
 
-__device__ static float gate(const struct loop_layer &layer, float x) {
-  return device_activate_any(layer.recurrent_activation, x);
-}
-
 /* The candidate's product of a GRU that resets before it; all threads take part. */
 __device__ static float candidate_sum(const loop_row &row, const struct loop_layer &layer,
                                       const struct block_split &split) {
@@ -146,29 +143,20 @@ __device__ static void loop_cell(const loop_row &row, const struct loop_layer &l
   float4 z = cell_sums(row, layer, split);
   int j = split.column;
   bool owns = split.part == 0;
-  float before = owns ? row.s[layer.h + j] : 0.0f, h = before, c = 0.0f;
-  if (layer.form == CELL_FORM_LSTM) {
-    if (owns) {
-      c = fmaf(gate(layer, z.y), row.s[layer.c + j],
-               gate(layer, z.x) * device_activate_any(layer.activation, z.z));
-      h = gate(layer, z.w) * device_activate_any(layer.activation, c);
-      row.s[layer.c + j] = c;
-    }
-  } else {
-    float update = owns ? gate(layer, z.x) : 0.0f, reset = owns ? gate(layer, z.y) : 0.0f, sum;
-    if (layer.form == CELL_FORM_GRU_RESET_BEFORE) {
-      if (owns)
-        row.s[row.m.reset_at + j] = reset * before;
-      __syncthreads(); /* r h is complete; the partial sums have been read */
-      sum = z.z + candidate_sum(row, layer, split);
-    } else {
-      sum = fmaf(reset, z.w, z.z);
-    }
+  float h = owns ? row.s[layer.h + j] : 0.0f, c = owns ? row.s[layer.c + j] : 0.0f, candidate = 0.0f;
+  const struct cell_functions functions = {false, {}, layer.activation, layer.recurrent_activation};
+  if (layer.form == CELL_FORM_GRU_RESET_BEFORE) {
     if (owns)
-      h = fmaf(update, before, (1.0f - update) * device_activate_any(layer.activation, sum));
+      row.s[row.m.reset_at + j] = cell_any_reset(functions, z.y) * h;
+    __syncthreads(); /* r h is complete; the partial sums have been read */
+    candidate = candidate_sum(row, layer, split);
   }
+  if (owns)
+    h = cell_any_update(layer.form, functions, z, candidate, h, c);
   if (owns) {
     row.s[layer.h + j] = h;
+    if (layer.form == CELL_FORM_LSTM)
+      row.s[layer.c + j] = c;
     check_states(row.a.check, row.b, row.step + 1, LAUNCH_STAGE_DECODER, h, c);
     if (layer.residual) {
       struct loop_parts below = layer.reads;

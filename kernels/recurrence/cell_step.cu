@@ -2,8 +2,7 @@
 #include "kernels/common/activation.cuh"
 #include "kernels/common/check.cuh"
 #include "kernels/common/launch_error.cuh"
-#include "kernels/recurrence/cell_gru.cuh"
-#include "kernels/recurrence/cell_lstm.cuh"
+#include "kernels/recurrence/cell_any.cuh"
 
 enum { THREADS = 128 };
 
@@ -22,28 +21,6 @@ static __device__ __forceinline__ float4 cell_input(const struct cell_step &a, i
   return __ldg((const float4 *)a.d_kernel + (id * a.directions + d) * a.units + j);
 }
 
-/* A cell's two functions: those of the sequence kernels, written out there, where it has these; else any. */
-struct cell_functions {
-  bool is_usual;
-  struct device_gates gates;
-  cuseq_activation activation, recurrent;
-};
-
-template <int COUNT>
-static __device__ __forceinline__ void device_recurrent(const struct cell_functions &f, float (&x)[COUNT]) {
-  if (f.is_usual) {
-    device_recurrent(f.gates, x);
-    return;
-  }
-#pragma unroll
-  for (int i = 0; i < COUNT; i++)
-    x[i] = device_activate_any(f.recurrent, x[i]);
-}
-
-static __device__ __forceinline__ float device_cell_activation(const struct cell_functions &f, float x) {
-  return f.is_usual ? device_cell_activation(f.gates, x) : device_activate_any(f.activation, x);
-}
-
 /* Where the step of a thread is: direction, row and unit, and the unit's place among the states. */
 struct cell_place {
   int d, b, j;
@@ -54,21 +31,13 @@ struct cell_place {
 template <int FORM>
 static __device__ __forceinline__ float cell_update(const struct cell_step &a, const struct cell_functions &f,
                                                     const struct cell_place &at, unsigned n, float4 z) {
-  float h, c = 0.0f;
-  if (FORM == CELL_FORM_LSTM) {
+  float h = a.d_previous_h ? a.d_previous_h[at.state] : 0.0f, c = 0.0f;
+  if (FORM == CELL_FORM_LSTM)
     c = a.d_previous_c ? a.d_previous_c[at.state] : 0.0f;
-    h = cell_lstm::update(f, z, c);
+  h = cell_any_update((enum cell_form)FORM, f, z,
+                      FORM == CELL_FORM_GRU_RESET_BEFORE && a.d_candidate ? a.d_candidate[n] : 0.0f, h, c);
+  if (FORM == CELL_FORM_LSTM)
     a.d_c[at.state] = c;
-  } else {
-    h = a.d_previous_h ? a.d_previous_h[at.state] : 0.0f;
-    if (FORM == CELL_FORM_GRU_RESET_AFTER) {
-      cell_gru::update(f, z, h);
-    } else {
-      float update[1] = {z.x}, candidate = a.d_candidate ? a.d_candidate[n] : 0.0f;
-      device_recurrent(f, update);
-      h = cell_gru::blend(update[0], h, device_cell_activation(f, z.z + candidate));
-    }
-  }
   a.d_h[at.state] = h;
   check_states(a.check, at.b, a.check.step, a.check.step > 0 ? LAUNCH_STAGE_DECODER : LAUNCH_STAGE_ENCODER, h,
                c);
@@ -78,9 +47,7 @@ static __device__ __forceinline__ float cell_update(const struct cell_step &a, c
 /* r h of the place, of the sum of r. */
 static __device__ __forceinline__ float cell_reset(const struct cell_step &a, const struct cell_functions &f,
                                                    const struct cell_place &at, float sum) {
-  float reset[1] = {sum};
-  device_recurrent(f, reset);
-  return a.d_previous_h ? reset[0] * a.d_previous_h[at.state] : 0.0f;
+  return a.d_previous_h ? cell_any_reset(f, sum) * a.d_previous_h[at.state] : 0.0f;
 }
 
 /* computes  s = h U + x W + b, and of it what enum cell_form says, of one step, where the row still runs; output 0 where it

@@ -10,20 +10,26 @@ import subprocess
 import sys
 import tempfile
 
-# Two layers of projection and encoder (the warp mapping takes x itself, and then there is no projection), keys, the decoder.
+# Launches of each model of launches.c by the plan that is forced. Two layers of projection and encoder (the warp mapping takes x
+# itself, and then there is no projection), keys, the decoder. A tagger's directions of unequal widths are a launch each, and its
+# head is a product and what finishes it.
 WAYS = {
-    "stages": 2 + 1 + 1,
-    "encoder=grid": 2 * 2 + 1 + 1,
-    "encoder=cell": 2 * 2 + 1 + 1,
-    "decoder=steps": 2 + 1 + 1,
-    "encoder=cell,decoder=steps": 2 * 2 + 1 + 1,
+    (0, "stages"): 2 + 1 + 1,
+    (0, "encoder=grid"): 2 * 2 + 1 + 1,
+    (0, "encoder=cell"): 2 * 2 + 1 + 1,
+    (0, "decoder=steps"): 2 + 1 + 1,
+    (0, "encoder=cell,decoder=steps"): 2 * 2 + 1 + 1,
+    (1, ""): 2 + 1 + 1,
+    (1, "decoder=steps"): 2 + 1 + 1,
+    (1, "encoder=cell"): 2 * 2 + 1 + 1,
+    (2, ""): 2 + 2,
 }
 
 
-def launches(program, plan, T, Y, calls):
+def launches(program, model, plan, T, Y, calls):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "counts.json")
-        subprocess.run([program, plan, str(T), str(Y), str(calls)], check=True,
+        subprocess.run([program, plan, str(T), str(Y), str(calls), str(model)], check=True,
                        env=dict(os.environ, CUSEQ_EMULATOR_COUNTERS=path))
         with open(path, encoding="utf-8") as file:
             run = json.load(file)["run"]
@@ -32,14 +38,14 @@ def launches(program, plan, T, Y, calls):
 
 def main(program):
     failures = []
-    for plan, wanted in WAYS.items():
+    for (model, plan), wanted in WAYS.items():
         for T, Y in ((5, 2), (10, 4), (129, 31)):
-            none, opened = launches(program, plan, T, Y, 0)
-            three, allocated = launches(program, plan, T, Y, 3)
+            none, opened = launches(program, model, plan, T, Y, 0)
+            three, allocated = launches(program, model, plan, T, Y, 3)
             if three - none != 3 * wanted:
-                failures.append(f"{plan}, T {T}, Y {Y}: found {three - none} launches in 3 calls, needed {3 * wanted}")
+                failures.append(f"model {model}, {plan}, T {T}, Y {Y}: found {three - none} launches in 3 calls, needed {3 * wanted}")
             if allocated != opened:
-                failures.append(f"{plan}, T {T}, Y {Y}: calls allocate ({allocated - opened} times)")
+                failures.append(f"model {model}, {plan}, T {T}, Y {Y}: calls allocate ({allocated - opened} times)")
     print(f"{len(WAYS)} ways, {'FAILED' if failures else 'passed'}")
     for failure in failures:
         print(failure, file=sys.stderr)

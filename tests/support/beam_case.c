@@ -72,17 +72,26 @@ cuseq_model *beam_case_model(int32_t structure, uint64_t seed) {
   return beam_case_model_of(structures[structure].json, seed);
 }
 
-cuseq_session *beam_case_session(const cuseq_model *model, int32_t beams, int32_t time) {
+const char *beam_case_device(void) {
+  const char *device = getenv("BEAM_DEVICE");
+  return device ? device : "reference";
+}
+
+cuseq_session *beam_case_session_on(const char *device, const cuseq_model *model, int32_t beams,
+                                    int32_t time) {
   cuseq_session_options options;
   cuseq_session *session;
   cuseq_session_options_init(&options, sizeof options, model);
-  const char *device = getenv("BEAM_DEVICE");
-  options.device = device ? device : "reference";
+  options.device = device;
   options.max_batch = ROWS;
   options.max_time = time;
   options.max_beams = beams;
   check(cuseq_session_open(model, &options, &session));
   return session;
+}
+
+cuseq_session *beam_case_session(const cuseq_model *model, int32_t beams, int32_t time) {
+  return beam_case_session_on(beam_case_device(), model, beams, time);
 }
 
 static const int32_t ids[ROWS * TIME] = {0, 1, 2, 3, 4, 6, 5, 4, 3, 2, 1, 1, 0, 6, 2},

@@ -24,8 +24,12 @@ cuseq_model *beam_case_model(int32_t structure, uint64_t seed);
 cuseq_model *beam_case_model_of(const char *text, uint64_t seed);
 const char *beam_case_json(const char *text);
 
-/* A session for ROWS rows, on the device that BEAM_DEVICE in the environment names: the reference where it
- * names none. */
+/* The device that BEAM_DEVICE in the environment names: the reference where it names none. */
+const char *beam_case_device(void);
+
+/* A session for ROWS rows, on that device or another. */
+cuseq_session *beam_case_session_on(const char *device, const cuseq_model *model, int32_t beams,
+                                    int32_t time);
 cuseq_session *beam_case_session(const cuseq_model *model, int32_t beams, int32_t time);
 
 /* Encodes `rows` of the ROWS rows, from the first on: ragged ids. */
