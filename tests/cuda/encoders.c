@@ -215,7 +215,7 @@ Test(encoders, an_encoder_that_no_mapping_runs_refuses_a_forced_one) {
       .batch = 3, .time = 4, .steps = 1, .beams = 1, .cuda_plan = "encoder=grid"};
   void *state = NULL;
   cr_expect_eq(backend_cuda.open(made.model, &limits, "cuda:0", &state), CUSEQ_STATUS_NOT_SUPPORTED);
-  cr_expect(strstr(cuseq_last_error(), "found layer 0: gru with reset before, H 4"), "%s",
+  cr_expect(strstr(cuseq_last_error(), "found encoder.layers.0: gru with reset before, H 4"), "%s",
             cuseq_last_error());
   random_structure_free(&made);
 }
