@@ -196,7 +196,7 @@ static cuseq_status dense_queue(struct cuda_session *session, const struct dense
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                                 const struct layer_input *below) {
   const struct cuda_layer *layer = &session->layers[l];
-  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->layer->width);
+  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->runs[0].cells.units);
   bool has_dense = layer->layer->dense.kernel != NULL;
   float *output = session->d_annotations[l % 2], *merged = has_dense ? session->d_merged : output;
   for (int32_t r = 0; r < layer->count; r++)
