@@ -161,33 +161,6 @@ struct layer_merge {
 };
 cuseq_status launch_layer_merge(const struct layer_merge *arguments, const struct launch_stream *stream);
 
-/* y = activation(v + x + bias): what follows the merged hidden states of a layer, or a dense layer's product, in place; 0 at
- * positions beyond a row's length. x is a residual. */
-struct layer_finish {
-  int32_t batch, time, width; /* B, T, W */
-  const int32_t *d_lengths;   /* [B] each 1..T; NULL: all T */
-  float *d_values; /* [B,T,W], 4-byte aligned as all here; beyond the lengths they are not looked at */
-  /* a residual, at most one of the two */
-  const float *d_residual;       /* [B,T,W] */
-  const int32_t *d_residual_ids; /* [B,T]: 1 is added to the element of that number */
-  cuseq_activation activation;   /* any but softmax and log_softmax */
-  const float *d_bias;           /* [W], or NULL */
-  struct launch_check check;     /* of the output, as of a merge */
-};
-cuseq_status launch_layer_finish(const struct layer_finish *arguments, const struct launch_stream *stream);
-
-/* y[b,t] = row ids[b,t] of an embedding; 0 at positions beyond a row's length, whose ids are not looked at.
- *   d_ids [B,T] each 0..rows-1 within the lengths, d_embedding [rows,width], d_output [B,T,width]; 4-byte aligned */
-struct embedding_rows {
-  int32_t batch, time, width;
-  const int32_t *d_lengths; /* [B] each 1..T; NULL: all T */
-  const int32_t *d_ids;
-  const float *d_embedding;
-  float *d_output;
-};
-cuseq_status launch_embedding_rows(const struct embedding_rows *arguments,
-                                   const struct launch_stream *stream);
-
 enum { ROW_ORDER_MOST = 65536 };
 /* The permutation of rows by falling length (rows of one length in their order), for d_order.
  *   d_lengths [B], d_order [B]; B <= ROW_ORDER_MOST: with more, rows may stay in their order */

@@ -48,18 +48,22 @@ struct dense_finish {
 cuseq_status launch_dense_finish(const struct dense_finish *arguments, const struct launch_stream *stream);
 
 /* Rows of a table by number: an embedding, or what a one-hot vector makes of a matrix.
- *   d_ids    [rows], each 0 .. the table's rows - 1
+ *   d_ids    [rows], each 0 .. the table's rows - 1 where it counts, elsewhere not looked at
  *   d_table  row k at d_table + k * row_stride, its elements column_stride apart; NULL: the unit matrix
- *   d_output row r at d_output + r * output_stride, `width` elements: the table's, or added to what is there */
+ *   d_output row r at d_output + r * output_stride, `width` elements: the table's, or added to what is there
+ *   d_lengths [rows / positions] positions of each row of the batch that count; of the rest the output becomes 0, or stays
+ *             what is there. NULL: all count
+ *   positions rows of `d_ids` that each row of the batch has; looked at with d_lengths */
 struct table_lookup {
   int64_t rows;
-  int32_t width;
+  int32_t width, positions;
   const int32_t *d_ids;
   const float *d_table;
   int64_t row_stride, column_stride;
   float *d_output;
   int64_t output_stride;
   int32_t adds;
+  const int32_t *d_lengths;
 };
 cuseq_status launch_table_lookup(const struct table_lookup *arguments, const struct launch_stream *stream);
 

@@ -10,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
   W1 "W2 B1" "W2 B32 mixed" "T 10" --json "$folder/gpu.json" >"$folder/out" 2>"$folder/err" ||
   { cat "$folder/out" "$folder/err" >&2; exit 1; }
 if grep -E 'emulator: leak|never waited for|WRONG' "$folder/out" "$folder/err"; then exit 1; fi
-grep -q lstm "$folder/err" || { echo "emulated: no counters were printed" >&2; exit 1; }
+grep -q whole_model "$folder/err" || { echo "emulated: no counters were printed" >&2; exit 1; }
 python3 - "$folder/gpu.json" <<'PY'
 import json, sys
 

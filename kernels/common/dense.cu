@@ -5,6 +5,28 @@
 
 enum { THREADS = 128 };
 
+/* Which element a thread has: its row, its column, and the row's row of the batch and position in it. */
+struct element {
+  int64_t r;
+  int j, row, position;
+};
+
+/* Of the thread's number; with 32-bit divisions where they do. */
+static __device__ __forceinline__ struct element element_of(int64_t rows, int width, int positions) {
+  int64_t n = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+  struct element at;
+  if (rows * width <= INT32_MAX - THREADS) {
+    unsigned r = (unsigned)n / (unsigned)width, row = r / (unsigned)positions;
+    at = {r, (int)((unsigned)n - r * (unsigned)width), (int)row, (int)(r - row * (unsigned)positions)};
+  } else {
+    at.r = n / width;
+    at.j = (int)(n - at.r * width);
+    at.row = (int)(at.r / positions);
+    at.position = (int)(at.r - (int64_t)at.row * positions);
+  }
+  return at;
+}
+
 /* computes  output = activation(sums + bias) + added, of rows that count; 0 at positions beyond a row's length
  * shapes    struct dense_finish in launch_steps.h
  * mapping   thread = element, columns innermost
@@ -14,21 +36,19 @@ enum { THREADS = 128 };
  * why       the product writes sums of all rows; this keeps those of rows that run, so that ended rows stay as they are */
 __global__ void __launch_bounds__(THREADS)
     dense_finish_kernel(const __grid_constant__ struct dense_finish a) {
-  int64_t n = (int64_t)blockIdx.x * THREADS + threadIdx.x, r = n / a.width;
-  int j = (int)(n - r * a.width);
-  if (r >= a.rows)
-    return;
-  int row = (int)(r / a.positions), position = (int)(r - (int64_t)row * a.positions);
-  if (a.d_running && a.step >= a.d_running[row])
+  const struct element at = element_of(a.rows, a.width, a.positions);
+  if (at.r >= a.rows || (a.d_running && a.step >= a.d_running[at.row]))
     return;
   float y = 0.0f;
-  if (!a.d_lengths || position < a.d_lengths[row]) {
-    y = device_activate_any(a.activation, a.d_sums[r * a.sums_stride + j] + (a.d_bias ? a.d_bias[j] : 0.0f));
+  if (!a.d_lengths || at.position < a.d_lengths[at.row]) {
+    y = a.d_sums[at.r * a.sums_stride + at.j] + (a.d_bias ? a.d_bias[at.j] : 0.0f);
+    if (a.activation != CUSEQ_ACTIVATION_LINEAR)
+      y = device_activate_any(a.activation, y);
     if (a.d_added)
-      y += a.d_added[r * a.added_stride + j];
-    check_value(a.check, row, a.check.step, a.stage, y);
+      y += a.d_added[at.r * a.added_stride + at.j];
+    check_value(a.check, at.row, a.check.step, a.stage, y);
   }
-  a.d_output[r * a.output_stride + j] = y;
+  a.d_output[at.r * a.output_stride + at.j] = y;
 }
 
 extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments,
@@ -38,6 +58,8 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
   LAUNCH_NEED(a->rows >= 1 && a->width >= 1 && a->positions >= 1 && a->rows % a->positions == 0,
               "%s: rows, width or positions are not possible (found %lld, %d, %d)", name, (long long)a->rows,
               (int)a->width, (int)a->positions);
+  LAUNCH_NEED(device_activation_is_any(a->activation), "%s: activation %d is none of a number", name,
+              (int)a->activation);
   LAUNCH_NEED(a->d_sums && a->d_output && a->sums_stride >= a->width && a->output_stride >= a->width,
               "%s: sums or output are missing", name);
   int64_t blocks = (a->rows * a->width + THREADS - 1) / THREADS;
@@ -47,7 +69,7 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
   return launch_result(stream, name, cudaGetLastError());
 }
 
-/* computes  output[r] = table[ids[r]], or that added
+/* computes  output[r] = table[ids[r]], or that added; at positions beyond a row's length 0, or nothing added
  * shapes    struct table_lookup in launch_steps.h
  * mapping   thread = element, columns innermost
  * launch    grid ceil(rows width / 128), block 128, no shared memory
@@ -56,13 +78,15 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
  * why       a product with a one-hot matrix is a lookup */
 __global__ void __launch_bounds__(THREADS)
     table_lookup_kernel(const __grid_constant__ struct table_lookup a) {
-  int64_t n = (int64_t)blockIdx.x * THREADS + threadIdx.x, r = n / a.width;
-  int j = (int)(n - r * a.width);
-  if (r >= a.rows)
+  const struct element at = element_of(a.rows, a.width, a.positions);
+  if (at.r >= a.rows)
     return;
-  int64_t id = a.d_ids[r];
-  float x = a.d_table ? a.d_table[id * a.row_stride + j * a.column_stride] : j == id ? 1.0f : 0.0f;
-  float *output = a.d_output + r * a.output_stride + j;
+  float x = 0.0f;
+  if (!a.d_lengths || at.position < a.d_lengths[at.row]) {
+    int64_t id = a.d_ids[at.r];
+    x = a.d_table ? a.d_table[id * a.row_stride + at.j * a.column_stride] : at.j == id ? 1.0f : 0.0f;
+  }
+  float *output = a.d_output + at.r * a.output_stride + at.j;
   *output = a.adds ? *output + x : x;
 }
 
@@ -72,9 +96,14 @@ extern "C" cuseq_status launch_table_lookup(const struct table_lookup *arguments
   const struct table_lookup *a = arguments;
   LAUNCH_NEED(a->rows >= 1 && a->width >= 1 && a->d_ids && a->d_output,
               "%s: rows or width below 1, or an array is NULL", name);
+  LAUNCH_NEED(!a->d_lengths || (a->positions >= 1 && a->rows % a->positions == 0),
+              "%s: lengths without positions (found %d of %lld rows)", name, (int)a->positions,
+              (long long)a->rows);
   int64_t blocks = (a->rows * a->width + THREADS - 1) / THREADS;
   LAUNCH_NEED(blocks <= INT32_MAX, "%s: too many elements (found %lld rows of %d)", name, (long long)a->rows,
               (int)a->width);
-  table_lookup_kernel<<<(unsigned)blocks, THREADS, 0, (cudaStream_t)stream->stream>>>(*a);
+  struct table_lookup lookup = *a;
+  lookup.positions = a->d_lengths ? a->positions : 1;
+  table_lookup_kernel<<<(unsigned)blocks, THREADS, 0, (cudaStream_t)stream->stream>>>(lookup);
   return launch_result(stream, name, cudaGetLastError());
 }

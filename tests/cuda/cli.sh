@@ -65,11 +65,11 @@ err_has '^cuseq: cuda:0: out of memory \(needed [0-9]{1,3} MiB for max_batch [0-
 if [ "$CUSEQ_EMULATOR_SM" -ge 90 ]; then
   export LD_PRELOAD=$LESSER
   CUSEQ_LESSER=launches CUSEQ_CUDA_PLAN=encoder=cluster128 on_device 3 run small.safetensors dense.npy --device cuda
-  err_has '^cuseq: cuda: lstm sequence: the launch failed \(operation not supported\)$'
+  err_has '^cuseq: cuda: sequence: the launch failed \(operation not supported\)$'
   # blocks that wait for each other are launched together, or not at all
   CUSEQ_LESSER=launches CUSEQ_CUDA_PLAN=encoder=grid on_device 3 run slow.safetensors wide.npy --device cuda
   unset LD_PRELOAD
-  err_has '^cuseq: cuda: lstm sequence: the launch failed \(operation not supported\)$'
+  err_has '^cuseq: cuda: sequence: the launch failed \(operation not supported\)$'
 fi
 
 # No module: cuda says so, auto goes on.

@@ -136,7 +136,7 @@ Test(encoders, every_mapping_forced_agrees_with_the_reference) {
     capability = strstr(text, "compute capability ");
   }
   for (int i = 0; capability && i < 5; i++) {
-    bool has_clusters = atoi(capability + strlen("compute capability ")) >= 9;
+    bool has_clusters = strtol(capability + strlen("compute capability "), NULL, 10) >= 9;
     if (i != 3 || has_clusters)
       judge_text("\"features\":11", layers, 7, 9, mappings[i]);
   }
@@ -215,7 +215,29 @@ Test(encoders, an_encoder_that_no_mapping_runs_refuses_a_forced_one) {
       .batch = 3, .time = 4, .steps = 1, .beams = 1, .cuda_plan = "encoder=grid"};
   void *state = NULL;
   cr_expect_eq(backend_cuda.open(made.model, &limits, "cuda:0", &state), CUSEQ_STATUS_NOT_SUPPORTED);
-  cr_expect(strstr(cuseq_last_error(), "found layer 0: gru with reset before, H 4"), "%s",
+  cr_expect(strstr(cuseq_last_error(), "found encoder.layers.0: gru with reset before, H 4"), "%s",
             cuseq_last_error());
+  random_structure_free(&made);
+}
+
+/* Where rows or lengths are on the device, nobody has looked for one-hot rows. */
+Test(encoders, dense_rows_that_nobody_looked_at_are_refused_where_there_is_an_embedding) {
+  if (!is_there())
+    return;
+  struct random random = {5};
+  struct random_structure made;
+  static const float x[2 * 3 * 4];
+  random_structure_of(
+      &made,
+      "{\"version\":2,\"input\":{\"features\":4,\"embedding\":3},\"encoder\":{\"layers\":[{\"cell\":{"
+      "\"kind\":\"gru\",\"units\":4}}]},\"output\":{\"over\":\"final\",\"layers\":[{\"units\":3}]}}",
+      &random, 3, 3, 1);
+  void *state = opened(&backend_cuda, &made, NULL);
+  const struct backend_input input = {.f32 = x, .batch = 1, .time = 3};
+  const cuseq_encoding encoding = {.size = sizeof encoding};
+  cr_expect_eq(backend_cuda.encode(state, &input, &encoding), CUSEQ_STATUS_INVALID_ARGUMENT);
+  cr_expect(strstr(cuseq_last_error(), "the model has an embedding: needed token ids"), "%s",
+            cuseq_last_error());
+  backend_cuda.close(state);
   random_structure_free(&made);
 }

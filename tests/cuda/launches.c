@@ -19,11 +19,12 @@ static const char *const models[] = {
     "{\"cell\":{\"kind\":\"gru\",\"units\":6},\"direction\":\"bidirectional\"}]},"
     "\"attention\":{\"asks\":\"current\",\"score\":\"additive\",\"units\":4},"
     "\"decoder\":{\"reads\":[\"token\",\"attentional\"],\"feedback\":\"output\",\"start_token\":1,\"steps\":"
-    "2,"
-    "\"embedding\":{\"units\":3},\"attentional\":{\"reads\":[\"context\",\"state\"],\"units\":7,"
-    "\"activation\":\"tanh\"},\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":5}},"
-    "{\"cell\":{\"kind\":\"lstm\",\"units\":5}}]},"
-    "\"output\":{\"reads\":[\"attentional\"],\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}",
+    "2,\"embedding\":3,\"attentional\":{\"parts\":[\"context\",\"state\"],\"units\":7,\"activation\":"
+    "\"tanh\"},"
+    "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":5},\"initial_h\":{\"dense\":{\"units\":5}}},"
+    "{\"cell\":{\"kind\":\"lstm\",\"units\":5},\"initial_h\":{\"from\":\"zeros\"},\"initial_c\":{\"from\":"
+    "\"zeros\"}}]},"
+    "\"output\":{\"parts\":[\"attentional\"],\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}",
     "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":["
     "{\"cell\":{\"kind\":\"gru\",\"units\":6},\"backward_cell\":{\"kind\":\"gru\",\"units\":5},"
     "\"direction\":\"bidirectional\"}]},"

@@ -255,16 +255,17 @@ Test(plan, what_cannot_run_the_model_is_refused) {
   expect_no_mapping(&cell, SM90, "encoder=warp32", NULL);
   expect_no_mapping(
       &cell, SM90, "encoder=warp16",
-      "cuda plan: \"encoder=warp16\" cannot run this model (found layer 1: lstm, H 17, tanh and "
+      "cuda plan: \"encoder=warp16\" cannot run this model (found encoder.layers.1: lstm, H 17, tanh and "
       "sigmoid, on compute capability 9.0; needed a smaller H)");
   expect_no_mapping(
       &cell, SM80, "encoder=cluster128",
-      "cuda plan: \"encoder=cluster128\" cannot run this model (found layer 0: lstm, H 4, tanh and "
+      "cuda plan: \"encoder=cluster128\" cannot run this model (found encoder.layers.0: lstm, H 4, tanh and "
       "sigmoid, on compute capability 8.0; needed H <= 128 and clusters)");
   cell.activation = CUSEQ_ACTIVATION_SELU;
-  expect_no_mapping(&cell, SM90, "encoder=grid",
-                    "cuda plan: \"encoder=grid\" cannot run this model (found layer 1: lstm, H 17, selu and "
-                    "sigmoid, on compute capability 9.0; needed activation tanh, relu or linear)");
+  expect_no_mapping(
+      &cell, SM90, "encoder=grid",
+      "cuda plan: \"encoder=grid\" cannot run this model (found encoder.layers.1: lstm, H 17, selu and "
+      "sigmoid, on compute capability 9.0; needed activation tanh, relu or linear)");
   expect_no_mapping(&cell, SM90, "encoder=cell", NULL);
   expect_impossible(256, 8, SM75, "whole",
                     "cuda plan: \"whole\" cannot run this model (found layers 1, H 256, S 13, max_time 8 on "

@@ -19,6 +19,8 @@ static struct sequence_case draw(const struct launch_device &device) {
   if (c.source == SOURCE_X && !sequence_mapping_takes_x(c.mapping, c.F, c.H))
     c.source = SOURCE_PROJECTED;
   c.activation = cells[case_random(3)];
+  if (c.activation != CUSEQ_ACTIVATION_TANH && c.T > 10)
+    c.T = 10; /* what does not saturate runs away, and its errors with it */
   c.recurrent = (cuseq_activation)(CUSEQ_ACTIVATION_SIGMOID + case_random(3));
   c.ragged = case_random(2), c.initial = case_random(2), c.ordered = case_random(2),
   c.concat = case_random(2);

@@ -20,12 +20,12 @@ static cuseq_model *model_of(int32_t V, uint64_t seed) {
   static char text[1024];
   snprintf(
       text, sizeof text,
-      "{'version':2,'input':{'features':7},'encoder':{'layers':[{'cell':{'kind':'gru','units':5},"
+      "{'version':2,'input':{'features':7},'encoder':{'layers':[{'cell':{'kind':'gru','units':3},"
       "'direction':'bidirectional'}]},'attention':{'asks':'current','score':'general'},"
       "'decoder':{'reads':['token','attentional'],'feedback':'output','start_token':1,'end_token':0,"
-      "'steps':%d,'embedding':{'units':6},'attentional':{'reads':['context','state'],'units':8,"
-      "'activation':'tanh'},'layers':[{'cell':{'kind':'gru','units':6}},{'cell':{'kind':'gru','units':4}}]},"
-      "'output':{'reads':['attentional'],'layers':[{'units':%d,'activation':'softmax'}]}}",
+      "'steps':%d,'embedding':6,'attentional':{'parts':['context','state'],'units':8,"
+      "'activation':'tanh'},'layers':[{'cell':{'kind':'gru','units':6}},{'cell':{'kind':'gru','units':6}}]},"
+      "'output':{'parts':['attentional'],'layers':[{'units':%d,'activation':'softmax'}]}}",
       STEPS, V);
   struct random random = {seed * 88172645463325252u};
   return trained_like_model(beam_case_json(text), NULL, &random);

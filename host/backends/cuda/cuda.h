@@ -33,10 +33,8 @@ struct cuda_layer {
   const struct encoder_layer *layer; /* of the lowered model */
   int32_t count;
   struct cuda_run runs[2];
-  int32_t states; /* width of the final states of the layers before it */
-  /* the dense layer behind it, NULL where there is none */
-  float *d_dense_kernel; /* [merged_width,width] */
-  float *d_dense_bias;   /* [width] */
+  int32_t states;     /* width of the final states of the layers before it */
+  struct dense dense; /* the one behind it, its kernel and bias on the device; kernel NULL: none */
 };
 
 /* Where an array of a call lies. */

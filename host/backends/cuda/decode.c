@@ -302,15 +302,21 @@ static cuseq_status attend_steps(struct cuda_session *session, bool given, float
 
 /* ---- calls ---- */
 
-cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
-                               float *alphas) {
+/* The state that attends, where the caller gives one. */
+static cuseq_status state_bring(struct cuda_session *session, const float *hidden) {
+  CUDA_RANGE("input", session->batch, session->time, session->model->config.units);
   size_t count = (size_t)session->batch * (size_t)session->model->structure.attention.query_inputs;
   float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
   if (hidden && session->places[BACKEND_STATE_H] == CUDA_PLACE_DEVICE)
     cuda_check_states(session, BACKEND_STATE_H, hidden, state, (int64_t)count);
   else
     TRY(cuda_copy_in(session, BACKEND_STATE_H, state, hidden, count * sizeof(float)));
-  TRY(cuda_check_queue(session));
+  return cuda_check_queue(session);
+}
+
+cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden, float *context,
+                               float *alphas) {
+  TRY(state_bring(session, hidden));
   return session->decoder ? attend_fused(session, hidden != NULL, context, alphas)
                           : attend_steps(session, hidden != NULL, context, alphas);
 }

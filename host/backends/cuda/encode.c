@@ -2,6 +2,7 @@
 #include "backends/cuda/cuda.h"
 
 #include "backends/cuda/cell_graph.h"
+#include "backends/cuda/dense.h"
 #include "backends/cuda/trace.h"
 #include "error.h"
 
@@ -39,22 +40,19 @@ static cuseq_status first_input(struct cuda_session *session, const struct backe
     return CUSEQ_STATUS_OK;
   }
   first->rows = session->d_embedded;
-  const struct embedding_rows rows = {.batch = input->batch,
-                                      .time = input->time,
-                                      .width = session->model->lowered.input.embedding_units,
-                                      .d_lengths = session->d_encoded_lengths,
+  int32_t E = session->model->lowered.input.embedding_units;
+  const struct table_lookup lookup = {.rows = (int64_t)input->batch * input->time,
+                                      .width = E,
+                                      .positions = input->time,
                                       .d_ids = session->d_ids,
-                                      .d_embedding = session->d_embedding,
-                                      .d_output = session->d_embedded};
-  CUDA_RANGE("embedding", input->batch, input->time, rows.width);
-  return cuda_launched(session, launch_embedding_rows(&rows, &session->launch));
-}
-
-static cuseq_status product_queue(struct cuda_session *session, const float *a, const float *b, float *c,
-                                  int32_t width, int32_t inputs) {
-  if (!session->blas)
-    TRY(cuda_blas_open(session));
-  return cuda_blas_multiply(session, a, b, c, session->batch * session->time, width, inputs);
+                                      .d_table = session->d_embedding,
+                                      .row_stride = E,
+                                      .column_stride = 1,
+                                      .d_output = session->d_embedded,
+                                      .output_stride = E,
+                                      .d_lengths = session->d_encoded_lengths};
+  CUDA_RANGE("embedding", input->batch, input->time, E);
+  return cuda_launched(session, launch_table_lookup(&lookup, &session->launch));
 }
 
 /* ---- cells ---- */
@@ -72,8 +70,10 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
     sequence->d_x = below->rows;
   } else {
     CUDA_RANGE("projection", sequence->batch, sequence->time, H);
-    TRY(product_queue(session, below->rows, run->d_kernel, session->d_projected, D * H * 4,
-                      run->cells.inputs));
+    if (!session->blas)
+      TRY(cuda_blas_open(session));
+    TRY(cuda_blas_multiply(session, below->rows, run->d_kernel, session->d_projected,
+                           sequence->batch * sequence->time, D * H * 4, run->cells.inputs));
     sequence->d_projected = session->d_projected;
   }
   return CUSEQ_STATUS_OK;
@@ -143,40 +143,52 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct encod
   return cuda_launched(session, launch_layer_merge(&merge, &session->launch));
 }
 
+/* What the layer read is added: rows, or ids, for which 1 is added to the element of that number. */
 static cuseq_status residual_queue(struct cuda_session *session, const struct encoder_layer *layer,
                                    const struct layer_input *below, float *merged, bool is_last) {
-  struct layer_finish finish = {.batch = session->batch,
-                                .time = session->time,
-                                .width = layer->merged_width,
-                                .d_lengths = session->d_encoded_lengths,
-                                .d_values = merged,
-                                .d_residual = below->rows,
-                                .d_residual_ids = below->ids,
-                                .activation = CUSEQ_ACTIVATION_LINEAR};
+  int64_t positions = (int64_t)session->batch * session->time, width = layer->merged_width;
+  const struct table_lookup ones = {.rows = positions,
+                                    .width = layer->merged_width,
+                                    .positions = session->time,
+                                    .d_ids = below->ids,
+                                    .d_output = merged,
+                                    .output_stride = width,
+                                    .adds = true,
+                                    .d_lengths = session->d_encoded_lengths};
+  struct dense_finish sum = {.rows = positions,
+                             .width = layer->merged_width,
+                             .positions = session->time,
+                             .d_sums = merged,
+                             .sums_stride = width,
+                             .activation = CUSEQ_ACTIVATION_LINEAR,
+                             .d_added = below->rows,
+                             .added_stride = width,
+                             .d_output = merged,
+                             .output_stride = width,
+                             .d_lengths = session->d_encoded_lengths,
+                             .stage = LAUNCH_STAGE_MERGE};
   if (!layer->residual)
     return CUSEQ_STATUS_OK;
   if (is_last)
-    finish.check = cuda_check_results(session, 0);
+    sum.check = cuda_check_results(session, 0);
   CUDA_RANGE("residual", session->batch, session->time, layer->merged_width);
-  return cuda_launched(session, launch_layer_finish(&finish, &session->launch));
+  return cuda_launched(session, below->ids ? launch_table_lookup(&ones, &session->launch)
+                                           : launch_dense_finish(&sum, &session->launch));
 }
 
-static cuseq_status dense_queue(struct cuda_session *session, const struct cuda_layer *layer,
-                                const float *merged, float *output) {
-  const struct dense *dense = &layer->layer->dense;
+static cuseq_status dense_queue(struct cuda_session *session, const struct dense *dense, const float *merged,
+                                float *output) {
   if (!dense->kernel)
     return CUSEQ_STATUS_OK;
-  const struct layer_finish finish = {.batch = session->batch,
-                                      .time = session->time,
-                                      .width = dense->units,
-                                      .d_lengths = session->d_encoded_lengths,
-                                      .d_values = output,
-                                      .activation = dense->activation,
-                                      .d_bias = layer->d_dense_bias,
-                                      .check = cuda_check_results(session, 0)};
+  int64_t positions = (int64_t)session->batch * session->time;
+  const struct cuda_parts parts = cuda_parts_one(merged, dense->inputs, dense->inputs);
+  const struct cuda_kept kept = {.positions = session->time,
+                                 .d_lengths = session->d_encoded_lengths,
+                                 .check = cuda_check_results(session, 0),
+                                 .stage = LAUNCH_STAGE_MERGE};
   CUDA_RANGE("dense", session->batch, session->time, dense->units);
-  TRY(product_queue(session, merged, layer->d_dense_kernel, output, dense->units, dense->inputs));
-  return cuda_launched(session, launch_layer_finish(&finish, &session->launch));
+  TRY(cuda_dense_sums(session, dense, &parts, positions, output));
+  return cuda_dense_finish(session, dense, output, positions, &kept, output, dense->units);
 }
 
 /* One layer. Only what it gives is checked, by the launch that makes it: what is between may leave float32's range and come
@@ -184,14 +196,16 @@ static cuseq_status dense_queue(struct cuda_session *session, const struct cuda_
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                                 const struct layer_input *below) {
   const struct cuda_layer *layer = &session->layers[l];
-  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->layer->width);
+  CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->runs[0].cells.units);
   bool has_dense = layer->layer->dense.kernel != NULL;
   float *output = session->d_annotations[l % 2], *merged = has_dense ? session->d_merged : output;
   for (int32_t r = 0; r < layer->count; r++)
     TRY(run_queue(session, input, l, &layer->runs[r], below, merged));
-  TRY(merge_queue(session, layer->layer, merged, !layer->layer->residual && !has_dense));
+  /* 1 that is added takes nothing out of the range */
+  bool adds = layer->layer->residual && below->rows;
+  TRY(merge_queue(session, layer->layer, merged, !adds && !has_dense));
   TRY(residual_queue(session, layer->layer, below, merged, !has_dense));
-  TRY(dense_queue(session, layer, merged, output));
+  TRY(dense_queue(session, &layer->dense, merged, output));
   session->d_encoded = output;
   return CUSEQ_STATUS_OK;
 }

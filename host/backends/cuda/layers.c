@@ -140,8 +140,9 @@ static void weights_plan(struct cuda_session *session, struct cuda_plan *plan) {
       cuda_plan_add(plan, &run->d_bias, D * H * 4 * sizeof(float));
       cuda_plan_add(plan, &run->d_candidate, before ? D * H * H * sizeof(float) : 0);
     }
-    cuda_plan_add(plan, &layer->d_dense_kernel, (size_t)dense->inputs * units * sizeof(float));
-    cuda_plan_add(plan, &layer->d_dense_bias, dense->bias ? units * sizeof(float) : 0);
+    layer->dense = *dense;
+    cuda_plan_add(plan, &layer->dense.kernel, (size_t)dense->inputs * units * sizeof(float));
+    cuda_plan_add(plan, &layer->dense.bias, dense->bias ? units * sizeof(float) : 0);
   }
   size_t embedding = gathers_ids(session) ? 0 : (size_t)in->features * (size_t)in->embedding_units;
   cuda_plan_add(plan, &session->d_embedding, embedding * sizeof(float));
@@ -189,20 +190,17 @@ static size_t largest_packed(const struct cuda_session *session) {
   size_t largest = 1;
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     const struct cuda_layer *layer = &session->layers[l];
-    const struct dense *dense = &layer->layer->dense;
     for (int32_t r = 0; r < layer->count; r++) {
       const struct cuda_cells *cells = &layer->runs[r].cells;
       size_t rows = larger((size_t)cells->inputs, (size_t)cells->units);
       largest = larger(largest, rows * (size_t)cells->directions * (size_t)cells->units * 4);
     }
-    if (dense->kernel)
-      largest = larger(largest, (size_t)dense->inputs * (size_t)dense->units);
   }
   return largest;
 }
 
-static cuseq_status copy_up(float *device, const float *host, size_t count) {
-  CUDA_TRY(cudaMemcpy(device, host, count * sizeof(float), cudaMemcpyHostToDevice));
+static cuseq_status copy_up(const float *device, const float *host, size_t count) {
+  CUDA_TRY(cudaMemcpy((void *)device, host, count * sizeof(float), cudaMemcpyHostToDevice));
   return CUSEQ_STATUS_OK;
 }
 
@@ -229,15 +227,11 @@ static cuseq_status run_upload(const struct encoder_layer *layer, const struct c
   return copy_up(run->d_candidate, packed, (size_t)D * (size_t)H * (size_t)H);
 }
 
-static cuseq_status dense_upload(const struct cuda_layer *layer, float *packed) {
+static cuseq_status dense_upload(const struct cuda_layer *layer) {
   const struct dense *dense = &layer->layer->dense;
-  if (!dense->kernel)
-    return CUSEQ_STATUS_OK;
-  for (int32_t k = 0; k < dense->inputs; k++)
-    for (int32_t j = 0; j < dense->units; j++)
-      packed[(size_t)k * (size_t)dense->units + (size_t)j] = dense_weight(dense, k, j);
-  TRY(copy_up(layer->d_dense_kernel, packed, (size_t)dense->inputs * (size_t)dense->units));
-  return dense->bias ? copy_up(layer->d_dense_bias, dense->bias, (size_t)dense->units) : CUSEQ_STATUS_OK;
+  if (dense->kernel)
+    TRY(copy_up(layer->dense.kernel, dense->kernel, (size_t)dense->inputs * (size_t)dense->units));
+  return dense->bias ? copy_up(layer->dense.bias, dense->bias, (size_t)dense->units) : CUSEQ_STATUS_OK;
 }
 
 cuseq_status cuda_layers_upload(struct cuda_session *session) {
@@ -253,7 +247,7 @@ cuseq_status cuda_layers_upload(struct cuda_session *session) {
     for (int32_t r = 0; r < layer->count && status == CUSEQ_STATUS_OK; r++)
       status = run_upload(layer->layer, &layer->runs[r], packed);
     if (status == CUSEQ_STATUS_OK)
-      status = dense_upload(layer, packed);
+      status = dense_upload(layer);
   }
   free(packed);
   return status;

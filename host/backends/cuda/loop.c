@@ -100,16 +100,6 @@ static struct loop_chain chain_of(const struct maker *maker, const struct dense_
   return made;
 }
 
-/* Units of the final states that lie before a direction's. */
-static int32_t units_before(const struct encoder_structure *encoder, int32_t layer, int direction) {
-  int32_t units = 0;
-  for (int32_t l = 0; l <= layer; l++)
-    for (int d = 0; d < 2; d++)
-      if (encoder_layer_has(&encoder->layers[l], d) && (l < layer || d < direction))
-        units += encoder->layers[l].cells[d].units;
-  return units;
-}
-
 static struct loop_initial initial_of(const struct maker *maker, const struct initial_structure *initial,
                                       int32_t to) {
   const struct encoder_structure *encoder = &maker->structure->encoder;
@@ -123,9 +113,9 @@ static struct loop_initial initial_of(const struct maker *maker, const struct in
   bool first = encoder_layer_has(layer, 0) && initial->directions != INITIAL_BACKWARD,
        second = encoder_layer_has(layer, 1) && initial->directions != INITIAL_FORWARD;
   int direction = first ? 0 : 1;
-  made.first = units_before(encoder, initial->encoder_layer, direction);
+  made.first = cuda_units_before(encoder, initial->encoder_layer, direction);
   made.first_units = layer->cells[direction].units;
-  made.second = units_before(encoder, initial->encoder_layer, 1);
+  made.second = cuda_units_before(encoder, initial->encoder_layer, 1);
   made.second_units = first && second ? layer->cells[1].units : 0;
   if (initial->dense.units > 0) {
     struct loop_parts taken = {0};

@@ -88,16 +88,17 @@ enum cuda_encoder cuda_encoder_choose(const struct cuda_cells *cells, const stru
 
 static cuseq_status cells_refuse(int32_t layer, const struct cuda_cells *cells, enum sequence_mapping mapping,
                                  const char *needed, int32_t architecture) {
-  return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                   "cuda plan: \"encoder=%s\" cannot run this model (found layer %d: %s, H %d, %s and %s, on "
-                   "compute capability %d.%d; needed %s)",
-                   cuda_encoder_names[mapping], (int)layer,
-                   cells->form == CELL_FORM_LSTM              ? "lstm"
-                   : cells->form == CELL_FORM_GRU_RESET_AFTER ? "gru"
-                                                              : "gru with reset before",
-                   (int)cells->units, word_of(words_activation, (int)cells->activation),
-                   word_of(words_activation, (int)cells->recurrent_activation), (int)(architecture / 10),
-                   (int)(architecture % 10), needed);
+  return error_set(
+      CUSEQ_STATUS_NOT_SUPPORTED,
+      "cuda plan: \"encoder=%s\" cannot run this model (found encoder.layers.%d: %s, H %d, %s and %s, on "
+      "compute capability %d.%d; needed %s)",
+      cuda_encoder_names[mapping], (int)layer,
+      cells->form == CELL_FORM_LSTM              ? "lstm"
+      : cells->form == CELL_FORM_GRU_RESET_AFTER ? "gru"
+                                                 : "gru with reset before",
+      (int)cells->units, word_of(words_activation, (int)cells->activation),
+      word_of(words_activation, (int)cells->recurrent_activation), (int)(architecture / 10),
+      (int)(architecture % 10), needed);
 }
 
 cuseq_status cuda_encoder_check(const struct encoder_structure *encoder, const struct launch_device *device,

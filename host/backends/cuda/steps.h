@@ -89,7 +89,10 @@ cuseq_status cuda_steps_attend(struct cuda_session *session, const struct cuda_a
 /* Bytes of steps->d_workspace. */
 size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows);
 
-/* steps_begin.c: an initial state of R rows into d_output, whose rows are `stride` apart. */
+/* steps_begin.c: units that lie before a direction's in the final states, which are [B, its units] for each direction of each
+ * layer. */
+int32_t cuda_units_before(const struct encoder_structure *encoder, int32_t layer, int direction);
+/* An initial state of R rows into d_output, whose rows are `stride` apart. */
 cuseq_status cuda_steps_initial(struct cuda_session *session, const struct initial_structure *initial,
                                 const struct cuda_stepping *stepping, int32_t units, float *d_output,
                                 int64_t stride);

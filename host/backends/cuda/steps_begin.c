@@ -2,14 +2,18 @@
 
 #include "error.h"
 
-/* Where the final states of a direction lie: [B, its units], one direction after the other. */
-static const float *final_state(const struct cuda_session *session, int32_t layer, int direction, bool is_c) {
-  const struct encoder_structure *encoder = &session->steps->structure.encoder;
-  size_t units = 0;
+int32_t cuda_units_before(const struct encoder_structure *encoder, int32_t layer, int direction) {
+  int32_t units = 0;
   for (int32_t l = 0; l <= layer; l++)
     for (int d = 0; d < 2; d++)
       if (encoder_layer_has(&encoder->layers[l], d) && (l < layer || d < direction))
-        units += (size_t)encoder->layers[l].cells[d].units;
+        units += encoder->layers[l].cells[d].units;
+  return units;
+}
+
+/* Where the final states of a direction lie. */
+static const float *final_state(const struct cuda_session *session, int32_t layer, int direction, bool is_c) {
+  size_t units = (size_t)cuda_units_before(&session->steps->structure.encoder, layer, direction);
   return (is_c ? session->d_final_c : session->d_final_h) + units * (size_t)session->batch;
 }
 
