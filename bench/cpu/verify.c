@@ -2,6 +2,7 @@
 #include "workload.h"
 
 #include <math.h>
+#include <string.h>
 
 static double allowed(const struct instance *instance, cuseq_result result) {
   return cuseq_model_tolerance(instance->model, instance->workload->T, 0, result);
@@ -55,19 +56,22 @@ int instance_judged(const struct instance *instance, bool all, struct judged jud
   return judged_version1(instance, all, judged);
 }
 
-/* The largest |got - want| / (tolerance x max(1, |want|)); NaN and a token that differs count as infinite. */
-static double worst_share(const struct judged *got, size_t at, const struct judged *want) {
+/* The largest |got - want| / (tolerance x max(1, |want|)) of a row; NaN counts as infinite. */
+static double worst_value(const float *got, const float *want, size_t count, double tolerance) {
   double worst = 0.0;
-  for (size_t i = 0; i < got->row; i++) {
-    if (got->tokens) {
-      worst = got->tokens[at + i] == want->tokens[i] ? worst : INFINITY;
-      continue;
-    }
-    const double value = (double)want->values[i], size = fabs(value) > 1.0 ? fabs(value) : 1.0;
-    const double share = fabs((double)got->values[at + i] - value) / (got->tolerance * size);
+  for (size_t i = 0; i < count; i++) {
+    const double value = (double)want[i], size = fabs(value) > 1.0 ? fabs(value) : 1.0;
+    const double share = fabs((double)got[i] - value) / (tolerance * size);
     worst = share <= worst ? worst : isnan(share) ? INFINITY : share;
   }
   return worst;
+}
+
+/* The row `at` of what was got beside the first of what is wanted; a token that differs counts as infinite. */
+static double worst_share(const struct judged *got, size_t at, const struct judged *want) {
+  if (!got->tokens)
+    return worst_value(got->values + at, want->values, got->row, got->tolerance);
+  return memcmp(got->tokens + at, want->tokens, got->row * sizeof *got->tokens) == 0 ? 0.0 : INFINITY;
 }
 
 bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst) {
