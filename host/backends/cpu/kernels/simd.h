@@ -181,14 +181,14 @@ INLINE void v_store_first(float *p, int32_t n, vf x) {
 #endif
 }
 
+/* Whether any lane is not a number. */
 INLINE int v_any_nan(vf x) {
 #if defined(__AVX512F__)
   return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0;
 #elif defined(__AVX2__)
   return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
 #else
-  vi differs = x != x;
-  return (differs[0] | differs[1] | differs[2] | differs[3]) != 0;
+  return __builtin_isnan(x[0]) | __builtin_isnan(x[1]) | __builtin_isnan(x[2]) | __builtin_isnan(x[3]);
 #endif
 }
 
