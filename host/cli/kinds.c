@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const char shards_way[] = "load it whole and save its state_dict as one .safetensors file, of which "
+                                 "cuseq convert --pytorch makes a model";
 static const char saved_model_way[] =
     "cuseq cannot read it, but where Keras 2 wrote it, load it there and save it as .h5, "
     "which cuseq convert takes";
@@ -31,8 +33,7 @@ static const char *const ways_to_a_model[FILE_KINDS] = {
     [FILE_KIND_TFLITE] = "cuseq cannot read it, but cuseq convert takes the Keras model that it was made of",
     [FILE_KIND_SAVED_MODEL] = saved_model_way,
     [FILE_KIND_TF_CHECKPOINT] = checkpoint_way,
-    [FILE_KIND_SHARDS] = "load it whole and save its state_dict as one .safetensors file, of which cuseq "
-                         "convert --pytorch makes a model",
+    [FILE_KIND_SHARDS] = shards_way,
     [FILE_KIND_JSON] = "not a model",
     [FILE_KIND_TEXT] = "not a model",
 };
