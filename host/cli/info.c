@@ -141,7 +141,12 @@ static int plan_find(const cuseq_model *model, const struct arguments *arguments
 static void plan_print(const char *plan) {
   while (*plan) {
     size_t length = strcspn(plan, "\n"), name = strcspn(plan, ":");
-    printf("%-10.*s %.*s\n", (int)name, plan, (int)(length - name - 2), plan + name + 2);
+    const char *what = plan + name + 2;
+    int rest = (int)(length - name - 2);
+    if (name <= 10)
+      printf("%-10.*s %.*s\n", (int)name, plan, rest, what);
+    else
+      printf("           %.*s: %.*s\n", (int)name, plan, rest, what);
     plan += length + (plan[length] == '\n');
   }
 }

@@ -39,6 +39,18 @@ on_device 0 translate "$DATES" '3 May 1979' 'sat 21 Jan, 2012' --device cuda
 out_is '1979-05-03
 2012-01-21'
 silent
+on_device 0 info "$DATES" --device cuda
+out_has '^run        whole, one launch for encoder and decoder$'
+out_has '^           encoder layer 0: warp32, one launch$'
+on_device 0 info layers.safetensors --device cuda
+out_has '^           encoder layer 1: cell, a graph of steps \(one launch needs the reset after the product\)$'
+out_has '^decoder    loop, one launch$'
+on_device 0 info layers.safetensors --device cuda --time 600
+out_has '^decoder    steps, a graph of products and kernels \(not one launch: T is above 512\)$'
+CUSEQ_CUDA_PLAN=whole on_device 2 info layers.safetensors --device cuda
+err_has '^cuseq: cuda plan: "whole" cannot run this model \(found version 2'
+CUSEQ_CUDA_PLAN=decoder=loop on_device 2 info layers.safetensors --device cuda --time 600
+err_has '^cuseq: cuda plan: "decoder=loop" cannot run this model \(T is above 512\)$'
 printf '3 May 1979\t1979-05-03\nsat 21 Jan, 2012\t2012-01-21\n1 May 1979\t1979-05-02\n' >pairs.tsv
 on_device 0 evaluate "$DATES" pairs.tsv --device cuda --batch 2
 grep -q '2 of 3' out || wrong "two of three pairs are right"

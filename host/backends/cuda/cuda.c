@@ -131,7 +131,10 @@ static cuseq_status session_force(struct cuda_session *session) {
   const char *plan = session->limits.cuda_plan ? session->limits.cuda_plan : getenv("CUSEQ_CUDA_PLAN");
   session->limits.cuda_plan = NULL; /* the caller's text may go */
   TRY(cuda_forced_parse(plan, &session->forced));
-  TRY(cuda_forced_check(config, session->limits.time, &session->device, &session->forced));
+  TRY(session->model->version == 1
+          ? cuda_forced_check(config, session->limits.time, &session->device, &session->forced)
+          : cuda_loop_check(&session->model->lowered, session->limits.time, &session->device,
+                            &session->forced));
   return cuda_encoder_check(&session->model->lowered.encoder, &session->device, &session->forced);
 }
 

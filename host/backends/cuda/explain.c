@@ -29,7 +29,7 @@ static void encoder_explain(const struct cuda_session *session, struct lines *li
       const struct cuda_run *run = &session->layers[l].runs[i];
       const char *why = NULL;
       cuda_encoder_choose(&run->cells, &session->device, &session->forced, &why);
-      add(lines, "encoder layer %d%s: %s", (int)l + 1,
+      add(lines, "encoder layer %d%s: %s", (int)l,
           session->layers[l].count == 1 ? ""
           : run->cells.first == 0       ? ", forward"
                                         : ", backward",
@@ -65,7 +65,7 @@ size_t cuda_explain(const struct cuda_session *session, char *text, size_t capac
   struct lines lines = {.text = text, .capacity = capacity};
   if (capacity > 0)
     text[0] = '\0';
-  if (session->choice.whole)
+  if (session->decoder && session->choice.whole)
     add(&lines, "run: whole, one launch for encoder and decoder\n");
   encoder_explain(session, &lines);
   decoder_explain(session, &lines);

@@ -263,16 +263,27 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   if (scratch_width(structure) > MOST_DENSE || attention->key_width > MOST_DENSE ||
       cuda_chain_widest(&attention->energies) > MOST_DENSE)
     return "a dense layer has more than 1024 units";
-  struct loop_model *model = calloc(1, sizeof *model);
-  if (!model)
-    return "there is no memory";
-  struct maker maker = {.structure = structure, .model = model};
+  struct loop_model model = {0};
+  struct maker maker = {.structure = structure, .model = &model};
   model_make(&maker);
-  int64_t floats = (int64_t)model->shared_floats + time;
-  free(model);
+  int64_t floats = (int64_t)model.shared_floats + time;
   return floats * (int64_t)sizeof(float) <= device->shared_bytes
              ? NULL
              : "its vectors do not fit into a block's shared memory";
+}
+
+cuseq_status cuda_loop_check(const struct structure *structure, int32_t time,
+                             const struct launch_device *device, const struct cuda_forced *forced) {
+  if (forced->whole == 1)
+    return error_set(
+        CUSEQ_STATUS_NOT_SUPPORTED,
+        "cuda plan: \"whole\" cannot run this model (found version 2, needed a model of version 1 "
+        "that one block holds)");
+  const char *reason = structure->decoder.present ? cuda_loop_reason(structure, time, device) : NULL;
+  if (forced->decoder == CUDA_DECODER_LOOP && reason)
+    return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "cuda plan: \"decoder=loop\" cannot run this model (%s)",
+                     reason);
+  return CUSEQ_STATUS_OK;
 }
 
 bool cuda_loop_chosen(const struct cuda_session *session, int32_t time) {

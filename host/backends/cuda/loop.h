@@ -9,6 +9,11 @@
 const char *cuda_loop_reason(const struct structure *structure, int32_t time,
                              const struct launch_device *device);
 
+/* Whether what is forced of the decoder, and of the whole model, can run every call of a session with this many positions at
+ * most; an error says what cannot. For models of version 2. */
+cuseq_status cuda_loop_check(const struct structure *structure, int32_t time,
+                             const struct launch_device *device, const struct cuda_forced *forced);
+
 /* Gives the model of the loop a place; copies it once the weights have theirs. Nothing where no call decodes so. */
 void cuda_loop_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_loop_upload(struct cuda_session *session);
