@@ -26,7 +26,10 @@ void cuda_decoding_plan(struct cuda_session *session, struct cuda_plan *plan) {
   for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++) {
     if (call_arrays[array].structure != CALL_DECODING)
       continue;
-    size_t width = elements(session, array, session->limits.time, steps_limit(session));
+    int32_t steps = steps_limit(session);
+    if (array == BACKEND_ALPHAS && session->search)
+      steps++; /* a search keeps those of all steps behind those of the step under way */
+    size_t width = elements(session, array, session->limits.time, steps);
     /* the state of cuseq_attend lies here as well: where the token asks it is as wide as that */
     size_t asks = (size_t)session->model->structure.attention.query_inputs;
     if (array == BACKEND_STATE_H && asks > width)

@@ -76,7 +76,6 @@ void cuda_search_plan(struct cuda_session *session, struct cuda_plan *plan) {
   struct search_arrays *arrays = &search->arrays;
   size_t B = (size_t)session->limits.batch, K = (size_t)session->limits.beams, lanes = B * K;
   size_t choices = steps_room(session) * lanes * sizeof(int32_t);
-  size_t T = session->model->structure.attention.present ? (size_t)session->limits.time : 0;
   cuda_plan_add(plan, &search->d_settings, sizeof *search->d_settings);
   cuda_plan_add(plan, &search->d_divisors, ((size_t)session->limits.steps + 1) * sizeof(double));
   cuda_plan_add(plan, &arrays->d_candidates, lanes * K * sizeof *arrays->d_candidates);
@@ -89,7 +88,6 @@ void cuda_search_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &arrays->d_chosen_tokens, choices);
   cuda_plan_add(plan, &arrays->d_chosen_after, choices);
   cuda_plan_add(plan, &arrays->d_chosen_lanes, choices);
-  cuda_plan_add(plan, &arrays->d_all_alphas, steps_room(session) * lanes * T * sizeof(float));
   cuda_plan_add(plan, &arrays->d_lane_rows, lanes * sizeof(int32_t));
   cuda_plan_add(plan, &arrays->d_lane_parents, lanes * sizeof(int32_t));
 }
@@ -120,8 +118,11 @@ static struct call call_of(const struct cuda_session *session, const struct sear
   arrays->d_lengths = session->d_encoded_lengths;
   arrays->d_previous = begin->previous ? session->decoding.arrays[BACKEND_PREVIOUS] : NULL;
   arrays->d_logs = steps->d_log_outputs;
+  /* the step's, and behind them those of all steps */
   arrays->d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS);
-  arrays->d_all_alphas = keeps_alphas ? arrays->d_all_alphas : NULL;
+  if (keeps_alphas)
+    arrays->d_all_alphas =
+        cuda_decoding_floats(session, BACKEND_ALPHAS) + (size_t)B * (size_t)K * (size_t)session->time;
   arrays->step_stride = (int64_t)session->limits.batch * session->limits.beams;
   arrays->d_running = session->decoding.arrays[BACKEND_OUTPUT_LENGTHS];
   arrays->d_attended = steps->d_attended;
