@@ -63,16 +63,6 @@ struct initial_state {
       *d_bias_c; /* the same; NULL where c is not wanted                                */
 };
 
-/* The initial state as a launch of its own (attend and decode do it inside: they take a struct initial_state).
- *   d_h, d_c  [B,S], 4-byte aligned; d_c may be NULL */
-struct initial_states {
-  struct initial_state start;
-  int32_t batch;
-  float *d_h, *d_c;
-};
-cuseq_status launch_initial_states(const struct initial_states *arguments,
-                                   const struct launch_stream *stream);
-
 /* One attention step, one launch: energies, softmax over t < length, context.
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
  *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide

@@ -125,11 +125,7 @@ __global__ void __launch_bounds__(THREADS, 1)
     block_query(score, row);
   float *own = alphas ? alphas + first : nullptr;
   if (blocks == 1) {
-    block_energies<true>(score, row);
-    __syncthreads(); /* energies and the warps' maxima are complete */
-    block_exponents(row);
-    __syncthreads(); /* exponents and the warps' sums are complete */
-    block_context(row, A, arguments.check, b, arguments.check.step, own, context, nullptr);
+    block_attend_query<true>(score, row, A, arguments.check, b, arguments.check.step, own, context, nullptr);
     return;
   }
   float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;

@@ -282,16 +282,18 @@ __device__ inline void block_context(const struct attention_row &row, int A, con
   }
 }
 
-/* The step after its query, which must be complete as state must; `partial` free. What is written is complete after the next
- * barrier. */
+/* The step after its query, which must be complete as state must; `partial` free. The context is `width` wide. What is written
+ * is complete after the next barrier. ALL: of every activation. */
+template <bool ALL = false>
 __device__ inline void block_attend_query(const struct attention_score &score,
-                                          const struct attention_row &row, const struct launch_check &check,
-                                          int b, int step, float *alphas, float *context, float *second) {
-  block_energies(score, row);
+                                          const struct attention_row &row, int width,
+                                          const struct launch_check &check, int b, int step, float *alphas,
+                                          float *context, float *second) {
+  block_energies<ALL>(score, row);
   __syncthreads(); /* energies and the warps' maxima are complete */
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
-  block_context(row, score.annotation_width, check, b, step, alphas, context, second);
+  block_context(row, width, check, b, step, alphas, context, second);
 }
 
 /* The query, where the score has one; state must be ready and `partial` free. Complete at its end. */
@@ -308,7 +310,7 @@ __device__ inline void block_attend(const struct attention_score &score, const s
                                     const struct launch_check &check, int b, int step, float *alphas,
                                     float *context, float *second) {
   block_query(score, row);
-  block_attend_query(score, row, check, b, step, alphas, context, second);
+  block_attend_query(score, row, score.annotation_width, check, b, step, alphas, context, second);
 }
 
 /* Gives the arrays of a step their places. */

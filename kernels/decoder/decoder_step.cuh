@@ -77,6 +77,21 @@ __device__ __forceinline__ void warp_best(float &value, int &index) {
   }
 }
 
+/* The same of a block, to all threads, through one barrier.
+ *   reduce  [PLACE_REDUCE_FLOATS] 64..95 warps' best, 96..127 their indices */
+__device__ __forceinline__ void block_best(float &value, int &index, float *reduce) {
+  int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
+  warp_best(value, index);
+  if (lane == 0) {
+    reduce[64 + warp] = value;
+    reduce[96 + warp] = __int_as_float(index);
+  }
+  __syncthreads(); /* the warps' best are written */
+  value = lane < warps ? reduce[64 + lane] : -INFINITY;
+  index = lane < warps ? __float_as_int(reduce[96 + lane]) : INT32_MAX;
+  warp_best(value, index);
+}
+
 /* The argmax of logits [V], lowest index first, to all threads, and output[v] = softmax (or the logits themselves); output
  * may be NULL. logits must be complete. Up to 32 classes each warp does it all, without a barrier.
  * What is not finite is told as of row b and a step; minus infinity is 0 to a softmax, unless all are.
@@ -94,17 +109,10 @@ __device__ inline int block_output(const float *logits, int V, bool is_softmax, 
     if (!(logit <= FLT_MAX) || (!is_softmax && !(logit >= -FLT_MAX)))
       check_tell(check, b, step_number, LAUNCH_STAGE_OUTPUTS);
   }
-  warp_best(best, index);
-  if (!narrow) {
-    if (lane == 0) {
-      reduce[64 + warp] = best;
-      reduce[96 + warp] = __int_as_float(index);
-    }
-    __syncthreads(); /* the warps' best are written */
-    best = lane < warps ? reduce[64 + lane] : -INFINITY;
-    index = lane < warps ? __float_as_int(reduce[96 + lane]) : INT32_MAX;
+  if (narrow)
     warp_best(best, index);
-  }
+  else
+    block_best(best, index, reduce);
   if (threadIdx.x == 0 && best == -INFINITY)
     check_tell(check, b, step_number, LAUNCH_STAGE_OUTPUTS);
   /* a NaN at 0 is never beaten, and nothing beats it where all the rest is NaN */

@@ -27,24 +27,6 @@ __device__ __forceinline__ float head_exponents(const float *logits, int V, floa
   return sum;
 }
 
-/* The largest of logits [V] and its index, to all threads; ended by a barrier. */
-__device__ inline void head_best(const float *logits, int V, float *reduce, float &best, int &index) {
-  int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
-  best = -INFINITY;
-  index = INT32_MAX;
-  for (int v = (int)threadIdx.x; v < V; v += (int)blockDim.x)
-    better_logit(best, index, logits[v], v);
-  warp_best(best, index);
-  if (lane == 0) {
-    reduce[64 + warp] = best;
-    reduce[96 + warp] = __int_as_float(index);
-  }
-  __syncthreads(); /* the warps' best are written */
-  best = lane < warps ? reduce[64 + lane] : -INFINITY;
-  index = lane < warps ? __float_as_int(reduce[96 + lane]) : INT32_MAX;
-  warp_best(best, index);
-}
-
 /* logits [V] hold the sums, without the bias (NULL: none); they are overwritten with what softmax takes, or with the outputs
  * of other activations. output [V] and log_output [V] may be NULL. What is not finite is told as of row b and a step; minus
  * infinity is 0 to a softmax, unless all are. Begins with what the caller's last barrier has ended; reduce and logits are
@@ -67,9 +49,11 @@ __device__ inline struct head_result block_head(float *logits, const float *bias
   }
   __syncthreads(); /* all classes are there */
   struct head_result result;
-  float best;
-  int index;
-  head_best(logits, V, reduce, best, index);
+  float best = -INFINITY;
+  int index = INT32_MAX;
+  for (int v = (int)threadIdx.x; v < V; v += (int)blockDim.x)
+    better_logit(best, index, logits[v], v);
+  block_best(best, index, reduce);
   result.best = best;
   if (threadIdx.x == 0 && best == -INFINITY)
     check_tell(check, b, step, LAUNCH_STAGE_OUTPUTS);

@@ -193,12 +193,9 @@ __device__ static void loop_attend(const loop_row &row) {
   r.widest = attention_widest(m.score);
   r.stride = C;
   r.key_stride = U;
-  block_energies<true>(m.score, r);
-  __syncthreads(); /* energies and the warps' maxima are complete */
-  block_exponents(r);
-  __syncthreads(); /* exponents and the warps' sums are complete */
-  block_context(r, C, a.check, row.b, row.step + 1, a.d_alphas ? a.d_alphas + y * a.time : nullptr,
-                row.s + m.context_at, a.d_contexts ? a.d_contexts + y * C : nullptr);
+  block_attend_query<true>(m.score, r, C, a.check, row.b, row.step + 1,
+                           a.d_alphas ? a.d_alphas + y * a.time : nullptr, row.s + m.context_at,
+                           a.d_contexts ? a.d_contexts + y * C : nullptr);
   __syncthreads(); /* the context is complete */
 }
 

@@ -1,11 +1,11 @@
 /* Beam search between two steps of a model, on the device. */
-#include "kernels/common/block_dense.cuh"
 #include "kernels/common/launch_error.cuh"
+#include "kernels/decoder/decoder_step.cuh"
 #include "kernels/launch.h"
 
 #include <math.h>
 
-enum { THREADS = 256, GATHER_THREADS = 128, WARPS = THREADS / WARP };
+enum { THREADS = 256, GATHER_THREADS = 128 };
 
 /* computes  the state of a search before its first step
  * shapes    struct search_arrays in launch_search.h
@@ -42,30 +42,18 @@ __device__ __forceinline__ bool comes_before(float log, int token, float other, 
   return log > other || (log == other && token < other_token);
 }
 
-__device__ __forceinline__ void warp_first(float &log, int &token) {
-  for (int distance = WARP / 2; distance > 0; distance /= 2) {
-    float other = __shfl_xor_sync(0xffffffffu, log, distance);
-    int other_token = __shfl_xor_sync(0xffffffffu, token, distance);
-    if (comes_before(other, other_token, log, token)) {
-      log = other;
-      token = other_token;
-    }
-  }
-}
-
 /* computes  the best K tokens of a lane, in order; keeps the step's alphas of the lane
  * shapes    struct search_arrays in launch_search.h
  * mapping   block = lane, thread = token, then the token 256 further on; a pass over the tokens for each candidate, which
  *           looks for the first that comes after the one before
- * launch    grid B K, block 256, static shared memory 64 bytes
- * budget    40 registers; 64 bytes of shared memory
+ * launch    grid B K, block 256, static shared memory 512 bytes
+ * budget    40 registers; 512 bytes of shared memory
  * numerics  comparisons of float32
  * why       K passes read V numbers from L2 and keep nothing: no sort, no memory beside, any K and V */
 __global__ void __launch_bounds__(THREADS)
     search_candidates_kernel(const __grid_constant__ struct search_arrays a) {
-  __shared__ float logs[WARPS];
-  __shared__ int tokens[WARPS];
-  int lane = (int)blockIdx.x, warp = (int)threadIdx.x / WARP, in_warp = (int)threadIdx.x % WARP;
+  __shared__ float reduce[PLACE_REDUCE_FLOATS];
+  int lane = (int)blockIdx.x;
   if (!a.d_running[lane]) /* the same in all threads */
     return;
   int step = *a.d_step, V = a.tokens, lanes = a.rows * a.beams;
@@ -87,15 +75,7 @@ __global__ void __launch_bounds__(THREADS)
         token = v;
       }
     }
-    warp_first(best, token);
-    if (in_warp == 0) {
-      logs[warp] = best;
-      tokens[warp] = token;
-    }
-    __syncthreads(); /* the warps' first are written */
-    best = in_warp < WARPS ? logs[in_warp] : -INFINITY;
-    token = in_warp < WARPS ? tokens[in_warp] : INT32_MAX;
-    warp_first(best, token);
+    block_best(best, token, reduce);
     if (threadIdx.x == 0)
       a.d_candidates[(int64_t)lane * a.beams + i] = {best, token}; /* INT32_MAX: there are no more */
     last = best;

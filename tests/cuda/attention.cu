@@ -1,5 +1,6 @@
 /* Keys, initial states and the attention step, each kernel alone against float64. */
 #include "attention_host.h"
+#include "initial_states.cuh"
 
 static const cuseq_activation TANH = CUSEQ_ACTIVATION_TANH, RELU = CUSEQ_ACTIVATION_RELU,
                               SIGMOID = CUSEQ_ACTIVATION_SIGMOID, LINEAR = CUSEQ_ACTIVATION_LINEAR;
