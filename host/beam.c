@@ -219,6 +219,6 @@ cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam) {
   TRY(sized_read(beam, &sized_beam, call, &read));
   TRY(beam_check(session, &read, &begin));
   if (!session->beams.memory)
-    TRY(beams_open(&session->beams, session->model, &session->limits));
+    TRY(beams_open(&session->beams, session->model, !session->backend->search, &session->limits));
   return session_result(session, search_all(session, &read, &begin));
 }

@@ -21,14 +21,17 @@ struct beam_sizes {
   size_t search, logs, states, trace, whole;
 };
 
-static struct beam_sizes sizes_of(const cuseq_model *model, int32_t rows, int32_t beams, int32_t steps) {
+/* is_stepped: the session makes the steps and holds what they give; otherwise the device does. */
+static struct beam_sizes sizes_of(const cuseq_model *model, bool is_stepped, int32_t rows, int32_t beams,
+                                  int32_t steps) {
   const struct search_limits limits = {rows, beams, steps};
   const struct beam_widths widths = beam_widths(model);
   size_t lanes = size_times((size_t)rows, (size_t)beams), width = widths.h + widths.c + widths.fed;
+  size_t held = is_stepped ? lanes : 0;
   struct beam_sizes sizes = {.search = search_size(&limits),
                              .logs =
-                                 size_times(lanes, (size_t)model->structure.decoder.tokens * sizeof(float)),
-                             .states = size_times(lanes, width * 2 * sizeof(float)),
+                                 size_times(held, (size_t)model->structure.decoder.tokens * sizeof(float)),
+                             .states = size_times(held, width * 2 * sizeof(float)),
                              .trace = (size_t)steps * sizeof(int32_t)};
   sizes.whole = size_plus(size_plus(sizes.search, sizes.logs), size_plus(sizes.states, sizes.trace));
   return sizes;
@@ -41,18 +44,19 @@ static void *take(size_t bytes) {
   return bytes < SIZE_MAX / 2 && (double)bytes <= there ? malloc(bytes) : NULL;
 }
 
-static bool would_fit(const cuseq_model *model, int32_t rows, int32_t beams, int32_t steps) {
-  void *memory = take(sizes_of(model, rows, beams, steps).whole);
+static bool would_fit(const cuseq_model *model, bool is_stepped, int32_t rows, int32_t beams, int32_t steps) {
+  void *memory = take(sizes_of(model, is_stepped, rows, beams, steps).whole);
   free(memory);
   return memory != NULL;
 }
 
 /* The largest batch, or the most beams of one row, that would fit; 0: none. */
-static int32_t largest(const cuseq_model *model, const struct backend_limits *limits, bool is_batch) {
+static int32_t largest(const cuseq_model *model, bool is_stepped, const struct backend_limits *limits,
+                       bool is_batch) {
   int32_t fits = 0, beyond = is_batch ? limits->batch : limits->beams;
   while (beyond - fits > 1) {
     int32_t middle = fits + (beyond - fits) / 2;
-    if (would_fit(model, is_batch ? middle : 1, is_batch ? limits->beams : middle, limits->steps))
+    if (would_fit(model, is_stepped, is_batch ? middle : 1, is_batch ? limits->beams : middle, limits->steps))
       fits = middle;
     else
       beyond = middle;
@@ -60,9 +64,11 @@ static int32_t largest(const cuseq_model *model, const struct backend_limits *li
   return fits;
 }
 
-static cuseq_status too_large(const cuseq_model *model, const struct backend_limits *limits, size_t needed) {
+static cuseq_status too_large(const cuseq_model *model, bool is_stepped, const struct backend_limits *limits,
+                              size_t needed) {
   char fits[80] = "not even one beam of one row would fit";
-  int32_t rows = largest(model, limits, true), beams = rows > 0 ? 0 : largest(model, limits, false);
+  int32_t rows = largest(model, is_stepped, limits, true),
+          beams = rows > 0 ? 0 : largest(model, is_stepped, limits, false);
   if (rows > 0)
     snprintf(fits, sizeof fits, "max_batch %d would fit", (int)rows);
   else if (beams > 0)
@@ -82,14 +88,15 @@ static float *cut(char **rest, size_t count) {
   return floats;
 }
 
-cuseq_status beams_open(struct beams *beams, const cuseq_model *model, const struct backend_limits *limits) {
+cuseq_status beams_open(struct beams *beams, const cuseq_model *model, bool is_stepped,
+                        const struct backend_limits *limits) {
   const struct search_limits room = {limits->batch, limits->beams, limits->steps};
-  const struct beam_sizes sizes = sizes_of(model, room.rows, room.beams, room.steps);
+  const struct beam_sizes sizes = sizes_of(model, is_stepped, room.rows, room.beams, room.steps);
   const struct beam_widths widths = beam_widths(model);
-  size_t lanes = (size_t)room.rows * (size_t)room.beams;
+  size_t lanes = is_stepped ? (size_t)room.rows * (size_t)room.beams : 0;
   beams->memory = take(sizes.whole);
   if (!beams->memory)
-    return too_large(model, limits, sizes.whole);
+    return too_large(model, is_stepped, limits, sizes.whole);
   char *rest = beams->memory;
   search_make(&beams->search, &room, rest);
   rest += sizes.search;

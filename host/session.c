@@ -112,7 +112,7 @@ static cuseq_status session_open(const cuseq_model *model, const cuseq_session_o
   opened->limits.cuda_plan = NULL; /* the caller's */
   if (opened->limits.beams > 1 && (opened->backend->step || opened->backend->search) &&
       !beam_unsearchable(model))
-    TRY_CLEANUP(beams_open(&opened->beams, model, &opened->limits));
+    TRY_CLEANUP(beams_open(&opened->beams, model, !opened->backend->search, &opened->limits));
   opened->arrays = (struct arrays){.backend = opened->backend,
                                    .state = opened->state,
                                    .memory = options->memory,

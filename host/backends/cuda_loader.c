@@ -137,10 +137,6 @@ static cuseq_status loader_decode(void *state, const cuseq_decoding *decoding) {
   return result(module->backend->decode(state, decoding));
 }
 
-static cuseq_status loader_step(void *state, const cuseq_decoding *decoding, float *log_outputs) {
-  return result(module->backend->step(state, decoding, log_outputs));
-}
-
 static cuseq_status loader_search(void *state, struct search *search, const cuseq_decoding *begin,
                                   float *alphas) {
   return result(module->backend->search(state, search, begin, alphas));
@@ -172,7 +168,6 @@ const struct backend backend_cuda = {
     .encode = loader_encode,
     .attend = loader_attend,
     .decode = loader_decode,
-    .step = loader_step,
     .search = loader_search,
     .run = loader_run,
     .synchronize = loader_synchronize,

@@ -43,22 +43,7 @@ cuseq_status field_refuse(const struct field_object *object, const char *key, co
 }
 
 cuseq_status field_known_keys(const struct field_object *object, const char *const *keys) {
-  const char *where = object->path;
-  if (!json_is_object(object->json))
-    return *where ? error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: \"%s\" is not an object", where)
-                  : error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: not an object");
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)object->json, key, value) {
-    const char *const *known = keys;
-    while (*known && strcmp(*known, key) != 0)
-      known++;
-    if (!*known)
-      return *where ? error_set(CUSEQ_STATUS_INVALID_MODEL,
-                                "configuration: \"%s\" has an unknown key \"%.100s\"", where, key)
-                    : error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: unknown key \"%.100s\"", key);
-  }
-  return CUSEQ_STATUS_OK;
+  return config_known_keys(object->json, object->path, keys);
 }
 
 bool field_has(const struct field_object *object, const char *key) {

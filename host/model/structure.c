@@ -37,3 +37,10 @@ int32_t structure_final_width(const struct encoder_layer *layer, enum initial_di
   }
   return forward + backward;
 }
+
+int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t layer, int direction) {
+  int32_t offset = 0;
+  for (int32_t l = 0; l < layer; l++)
+    offset += structure_final_width(&encoder->layers[l], INITIAL_CONCAT);
+  return offset + (direction == 1 ? structure_final_width(&encoder->layers[layer], INITIAL_FORWARD) : 0);
+}

@@ -269,6 +269,8 @@ int32_t structure_parts_width(const struct structure *structure, const struct pa
 
 /* Width of what one side of an encoder layer's final states gives an initial state. */
 int32_t structure_final_width(const struct encoder_layer *layer, enum initial_directions directions);
+/* Where a direction's final states begin among those of all layers and directions side by side, in units. */
+int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t layer, int direction);
 
 /* Whether rows of `outputs` are positions (a head over every position), steps, or one a row. */
 static inline bool structure_is_tagger(const struct structure *structure) {

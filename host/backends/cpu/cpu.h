@@ -167,11 +167,10 @@ void workspace_take(struct cpu *cpu, struct cpu_arena *arena);
 /* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual, a dense layer. */
 bool layer_finishes(const struct encoder_layer *layer);
 
-/* The stride of a layer's positions, and where the final states of a direction lie among all. */
+/* The stride of a layer's positions. */
 static inline size_t layer_position(const struct encoder_layer *layer) {
   return arena_padded(layer->width);
 }
-int32_t final_offset(const struct structure *structure, int32_t layer, int direction);
 
 /* The buffer that layer `layer` writes: the last one's is 0. */
 static inline float *layer_output(const struct cpu *cpu, int32_t layer) {

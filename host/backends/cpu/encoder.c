@@ -128,21 +128,22 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   const bool gathered = ids && !embedded;
   const int32_t ahead = gathered ? 0 : steps_ahead(cell, tile.count);
   const ptrdiff_t sign = direction == 0 ? 1 : -1;
-  *sweep = (struct sweep){.call = call,
-                          .layer = layer,
-                          .cell = &layer->cells[direction],
-                          .rows = worker->rows[direction],
-                          .order = cpu->order + tile.first,
-                          .narrowed = worker->narrowed[direction],
-                          .projected = worker->projected[direction],
-                          .ahead = ahead,
-                          .direction = direction,
-                          .offset = (size_t)final_offset(cpu->structure, call->layer, direction),
-                          .count = tile.count,
-                          .active = tile.count,
-                          .skip_hidden = !input->initial_h,
-                          .gathered = gathered,
-                          .embedded = embedded};
+  *sweep = (struct sweep){
+      .call = call,
+      .layer = layer,
+      .cell = &layer->cells[direction],
+      .rows = worker->rows[direction],
+      .order = cpu->order + tile.first,
+      .narrowed = worker->narrowed[direction],
+      .projected = worker->projected[direction],
+      .ahead = ahead,
+      .direction = direction,
+      .offset = (size_t)structure_final_offset(&cpu->structure->encoder, call->layer, direction),
+      .count = tile.count,
+      .active = tile.count,
+      .skip_hidden = !input->initial_h,
+      .gathered = gathered,
+      .embedded = embedded};
   const int32_t segments = gathered || ahead > 0 ? 0 : 1;
   sweep->step = (struct cpu_cell_step){.cell = cell,
                                        .segments = segments,

@@ -9,11 +9,12 @@ static void take_final(const struct cpu *cpu, const struct initial_structure *in
   const struct encoder_layer *layer = &cpu->structure->encoder.layers[initial->encoder_layer];
   const bool backward = initial->directions == INITIAL_BACKWARD;
   const float *finals = (initial->takes_c ? cpu->final_c : cpu->final_h) + (size_t)row * cpu->final_stride;
-  const float *from = finals + final_offset(cpu->structure, initial->encoder_layer, backward);
+  const float *from =
+      finals + structure_final_offset(&cpu->structure->encoder, initial->encoder_layer, backward);
   memcpy(to, from, (size_t)initial->inputs * sizeof *to);
   if (initial->directions != INITIAL_SUM || layer->direction != LAYER_BIDIRECTIONAL)
     return;
-  from = finals + final_offset(cpu->structure, initial->encoder_layer, 1);
+  from = finals + structure_final_offset(&cpu->structure->encoder, initial->encoder_layer, 1);
   for (int32_t j = 0; j < initial->inputs; j++)
     to[j] += from[j];
 }

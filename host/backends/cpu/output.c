@@ -47,7 +47,7 @@ static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, 
     return worker->context + (size_t)i * cpu->context_stride;
   case HEAD_FINAL:
     return cpu->final_h + (size_t)row * cpu->final_stride +
-           final_offset(cpu->structure, cpu->structure->encoder.count - 1, 0);
+           structure_final_offset(&cpu->structure->encoder, cpu->structure->encoder.count - 1, 0);
   case HEAD_LAST:
     return annotations_of(cpu, row) + (size_t)(cpu->lengths[row] - 1) * annotation_stride(cpu);
   case HEAD_EVERY:

@@ -20,14 +20,6 @@ bool layer_finishes(const struct encoder_layer *layer) {
   return merges || layer->residual || layer->dense.kernel;
 }
 
-int32_t final_offset(const struct structure *structure, int32_t layer, int direction) {
-  int32_t offset = 0;
-  for (int32_t l = 0; l < layer; l++)
-    offset += structure_final_width(&structure->encoder.layers[l], INITIAL_CONCAT);
-  const struct encoder_layer *own = &structure->encoder.layers[layer];
-  return offset + (direction == 1 && encoder_layer_has(own, 0) ? own->cells[0].units : 0);
-}
-
 /* The widest of what a chain reads and gives. */
 static size_t chain_width(const struct dense_chain *chain) {
   size_t widest = 0;

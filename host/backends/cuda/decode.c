@@ -121,20 +121,16 @@ static cuseq_status keys_queue(struct cuda_session *session) {
 
 /* Which way decodes calls of this many positions. */
 static enum cuda_decoder_kind decoder_kind(const struct cuda_session *session) {
-  const struct cuda_shape shape = {.time = session->time};
-  return cuda_choose(&session->model->config, &shape, &session->device, &session->forced).decoder;
+  return cuda_choose_decoder(&session->model->config, session->time, &session->forced);
 }
 
 bool cuda_decodes_fused(const cuseq_decoding *decoding) {
   return !decoding->rows && !decoding->targets && !decoding->log_probabilities;
 }
 
-/* Whether attention, or decoder, is one launch for this call; decoding NULL: attention. */
+/* Whether a decoding of a decoder is one launch of its own kernel. */
 static bool is_fused(const struct cuda_session *session, const cuseq_decoding *decoding) {
-  if (!session->decoder)
-    return false;
-  return !decoding || !session->model->config.has_decoder ||
-         (cuda_decodes_fused(decoding) && decoder_kind(session) == CUDA_DECODER_LOOP);
+  return session->decoder && cuda_decodes_fused(decoding) && decoder_kind(session) == CUDA_DECODER_LOOP;
 }
 
 cuseq_status cuda_keys_queue(struct cuda_session *session) {
@@ -168,8 +164,8 @@ static void decode_begin(const struct cuda_session *session, bool given_h, bool 
   decode->start.d_given_c = given_c ? cuda_decoding_floats(session, BACKEND_STATE_C) : NULL;
 }
 
-cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
-                                   struct decode *decode) {
+void cuda_decode_arguments(const struct cuda_session *session, const cuseq_decoding *decoding,
+                           struct decode *decode) {
   decode_begin(session, decoding->initial_h != NULL, decoding->initial_c != NULL, decode);
   decode->steps = decoding->steps;
   decode->d_previous = decoding->previous ? session->decoding.arrays[BACKEND_PREVIOUS] : NULL;
@@ -182,7 +178,6 @@ cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_dec
   decode->d_output_lengths = cuda_decoding_place(session, BACKEND_OUTPUT_LENGTHS, decoding->output_lengths);
   decode->d_final_h = cuda_decoding_place(session, BACKEND_DECODER_FINAL_H, decoding->final_h);
   decode->d_final_c = cuda_decoding_place(session, BACKEND_DECODER_FINAL_C, decoding->final_c);
-  return CUSEQ_STATUS_OK;
 }
 
 cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
@@ -227,7 +222,7 @@ static cuseq_status loop_launch(struct cuda_session *session, const struct decod
 static cuseq_status decode_fused(struct cuda_session *session, const cuseq_decoding *decoding) {
   struct decode decode;
   TRY(keys_queue(session));
-  TRY(cuda_decode_arguments(session, decoding, &decode));
+  cuda_decode_arguments(session, decoding, &decode);
   TRY(loop_launch(session, &decode));
   return cuda_decode_fetch(session, decoding, &decode);
 }

@@ -22,8 +22,8 @@ bool cuda_decodes_fused(const cuseq_decoding *decoding);
 
 /* decode.c: the arguments of a call that has been brought to the device: sizes, the state to start from, where wanted results
  * go. */
-cuseq_status cuda_decode_arguments(struct cuda_session *session, const cuseq_decoding *decoding,
-                                   struct decode *decode);
+void cuda_decode_arguments(const struct cuda_session *session, const cuseq_decoding *decoding,
+                           struct decode *decode);
 /* Copies of the results from where they went. Takes attention-only models as well. */
 cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decoding *decoding,
                                const struct decode *decode);

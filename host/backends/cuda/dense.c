@@ -86,21 +86,29 @@ cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense 
   return cuda_launched(session, launch_dense_finish(&finish, &session->launch));
 }
 
+cuseq_status cuda_chain_sums(struct cuda_session *session, const struct dense_chain *chain,
+                             const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
+                             float *d_sums) {
+  const struct cuda_kept all = {0};
+  struct cuda_parts below = *parts;
+  int32_t last = chain->count - 1;
+  for (int32_t l = 0; l < last; l++) {
+    const struct dense *dense = &chain->layers[l];
+    float *made = d_scratch[l % 2];
+    TRY(cuda_dense_sums(session, dense, &below, rows, made));
+    TRY(cuda_dense_finish(session, dense, made, rows, &all, made, dense->units));
+    below = cuda_parts_one(made, dense->units, dense->units);
+  }
+  return cuda_dense_sums(session, &chain->layers[last], &below, rows, d_sums);
+}
+
 cuseq_status cuda_chain_queue(struct cuda_session *session, const struct dense_chain *chain,
                               const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
                               const struct cuda_kept *kept, float *d_output, int64_t output_stride) {
-  const struct cuda_kept all = {0};
-  struct cuda_parts below = *parts;
-  for (int32_t l = 0; l < chain->count; l++) {
-    const struct dense *dense = &chain->layers[l];
-    float *sums = d_scratch[l % 2];
-    bool is_last = l == chain->count - 1;
-    TRY(cuda_dense_sums(session, dense, &below, rows, sums));
-    TRY(cuda_dense_finish(session, dense, sums, rows, is_last ? kept : &all, is_last ? d_output : sums,
-                          is_last ? output_stride : dense->units));
-    below = cuda_parts_one(sums, dense->units, dense->units);
-  }
-  return CUSEQ_STATUS_OK;
+  int32_t last = chain->count - 1;
+  float *sums = d_scratch[last % 2];
+  TRY(cuda_chain_sums(session, chain, parts, rows, d_scratch, sums));
+  return cuda_dense_finish(session, &chain->layers[last], sums, rows, kept, d_output, output_stride);
 }
 
 cuseq_status cuda_parts_copy(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
@@ -125,6 +133,6 @@ cuseq_status cuda_parts_copy(struct cuda_session *session, const struct cuda_par
 int32_t cuda_chain_widest(const struct dense_chain *chain) {
   int32_t widest = 0;
   for (int32_t l = 0; l < chain->count; l++)
-    widest = chain->layers[l].units > widest ? chain->layers[l].units : widest;
+    widest = cuda_larger(widest, chain->layers[l].units);
   return widest;
 }

@@ -53,9 +53,18 @@ cuseq_status cuda_chain_queue(struct cuda_session *session, const struct dense_c
                               const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
                               const struct cuda_kept *kept, float *d_output, int64_t output_stride);
 
+/* The same but for the last layer's bias and activation: its sums, [rows,units], to d_sums. */
+cuseq_status cuda_chain_sums(struct cuda_session *session, const struct dense_chain *chain,
+                             const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
+                             float *d_sums);
+
 /* The parts themselves, side by side, to d_output. */
 cuseq_status cuda_parts_copy(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
                              float *d_output, int64_t output_stride);
+
+static inline int32_t cuda_larger(int32_t a, int32_t b) {
+  return a > b ? a : b;
+}
 
 /* The widest of a chain's layers; 0 where there are none. */
 int32_t cuda_chain_widest(const struct dense_chain *chain);

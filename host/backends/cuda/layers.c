@@ -29,18 +29,15 @@ static bool gathers_ids(const struct cuda_session *session) {
 /* Chooses for every layer what runs together, and how. */
 static void layers_choose(struct cuda_session *session) {
   const struct encoder_structure *encoder = &session->model->lowered.encoder;
-  int32_t states = 0;
   for (int32_t l = 0; l < encoder->count; l++) {
     struct cuda_layer *layer = &session->layers[l];
     struct cuda_cells cells[2];
     layer->layer = &encoder->layers[l];
     layer->count = cuda_cells_of(layer->layer, cells);
-    layer->states = states;
     for (int32_t r = 0; r < layer->count; r++) {
       layer->runs[r].cells = cells[r];
       layer->runs[r].encoder = cuda_encoder_choose(&cells[r], &session->device, &session->forced, NULL);
     }
-    states += structure_final_width(layer->layer, INITIAL_CONCAT);
   }
 }
 
@@ -77,9 +74,7 @@ bool cuda_layers_take_rows(const struct cuda_session *session, const struct back
 }
 
 size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch) {
-  const struct cuda_layer *own = &session->layers[layer];
-  int32_t before = direction == 1 && encoder_layer_has(own->layer, 0) ? own->layer->cells[0].units : 0;
-  return (size_t)(own->states + before) * (size_t)batch;
+  return (size_t)structure_final_offset(&session->model->lowered.encoder, layer, direction) * (size_t)batch;
 }
 
 /* ---- memory ---- */

@@ -35,10 +35,6 @@ static int32_t place(struct maker *maker, int32_t width) {
   return at;
 }
 
-static int32_t larger(int32_t a, int32_t b) {
-  return a > b ? a : b;
-}
-
 static void parts_add(struct loop_parts *parts, int32_t at, int32_t width, bool is_token) {
   parts->list[parts->count].at = at;
   parts->list[parts->count].width = width;
@@ -113,9 +109,9 @@ static struct loop_initial initial_of(const struct maker *maker, const struct in
   bool first = encoder_layer_has(layer, 0) && initial->directions != INITIAL_BACKWARD,
        second = encoder_layer_has(layer, 1) && initial->directions != INITIAL_FORWARD;
   int direction = first ? 0 : 1;
-  made.first = cuda_units_before(encoder, initial->encoder_layer, direction);
+  made.first = structure_final_offset(encoder, initial->encoder_layer, direction);
   made.first_units = layer->cells[direction].units;
-  made.second = cuda_units_before(encoder, initial->encoder_layer, 1);
+  made.second = structure_final_offset(encoder, initial->encoder_layer, 1);
   made.second_units = first && second ? layer->cells[1].units : 0;
   if (initial->dense.units > 0) {
     struct loop_parts taken = {0};
@@ -128,10 +124,11 @@ static struct loop_initial initial_of(const struct maker *maker, const struct in
 /* The widest vector that passes through scratch memory. */
 static int32_t scratch_width(const struct structure *structure) {
   const struct decoder_structure *decoder = &structure->decoder;
-  int32_t widest = larger(cuda_chain_widest(&structure->attention.query),
-                          cuda_chain_widest(&structure->output.heads[0].layers));
+  int32_t widest = cuda_larger(cuda_chain_widest(&structure->attention.query),
+                               cuda_chain_widest(&structure->output.heads[0].layers));
   for (int32_t l = 0; l < decoder->count && l < MOST_LAYERS; l++)
-    widest = larger(widest, larger(decoder->layers[l].initial_h.inputs, decoder->layers[l].initial_c.inputs));
+    widest = cuda_larger(
+        widest, cuda_larger(decoder->layers[l].initial_h.inputs, decoder->layers[l].initial_c.inputs));
   return widest;
 }
 
@@ -200,9 +197,9 @@ static void model_make(struct maker *maker) {
   struct loop_model *model = maker->model;
   int32_t C = structure->attention.context_width, scratch = scratch_width(structure), widest_energy = 0;
   for (int32_t l = 0; l < structure->attention.energies.count; l++)
-    widest_energy = larger(widest_energy, structure->attention.energies.layers[l].units);
+    widest_energy = cuda_larger(widest_energy, structure->attention.energies.layers[l].units);
   bool deep = structure->attention.energies.count > 1;
-  widest_energy = deep ? larger(widest_energy, structure->attention.key_width) : 0;
+  widest_energy = deep ? cuda_larger(widest_energy, structure->attention.key_width) : 0;
   model->layers = decoder->count;
   model->state_width = decoder->state_width;
   model->reads_token = decoder->feedback != FEEDBACK_NONE;
@@ -242,6 +239,16 @@ static void model_make(struct maker *maker) {
 
 /* ---- the choice ---- */
 
+/* Why so many positions are too many for a model that has so many floats without their energies. */
+static const char *time_reason(const struct structure *structure, int32_t floats, int32_t time,
+                               const struct launch_device *device) {
+  if (structure->attention.present && time > MOST_TIME)
+    return "T is above 512";
+  return ((int64_t)floats + time) * (int64_t)sizeof(float) <= device->shared_bytes
+             ? NULL
+             : "its vectors do not fit into a block's shared memory";
+}
+
 const char *cuda_loop_reason(const struct structure *structure, int32_t time,
                              const struct launch_device *device) {
   const struct decoder_structure *decoder = &structure->decoder;
@@ -256,8 +263,6 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   if (attention->present &&
       (structure->encoder.width > MOST_ANNOTATION || attention->context_width > MOST_ANNOTATION))
     return "A is above 256";
-  if (attention->present && time > MOST_TIME)
-    return "T is above 512";
   if (structure->output.heads[0].units > MOST_OUTPUTS)
     return "V is above 1024";
   if (scratch_width(structure) > MOST_DENSE || attention->key_width > MOST_DENSE ||
@@ -266,10 +271,7 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   struct loop_model model = {0};
   struct maker maker = {.structure = structure, .model = &model};
   model_make(&maker);
-  int64_t floats = (int64_t)model.shared_floats + time;
-  return floats * (int64_t)sizeof(float) <= device->shared_bytes
-             ? NULL
-             : "its vectors do not fit into a block's shared memory";
+  return time_reason(structure, model.shared_floats, time, device);
 }
 
 cuseq_status cuda_loop_check(const struct structure *structure, int32_t time,
@@ -287,8 +289,9 @@ cuseq_status cuda_loop_check(const struct structure *structure, int32_t time,
 }
 
 bool cuda_loop_chosen(const struct cuda_session *session, int32_t time) {
-  return session->steps->d_loop && session->forced.decoder != CUDA_DECODER_STEPS &&
-         !cuda_loop_reason(&session->model->lowered, time, &session->device);
+  const struct cuda_steps *steps = session->steps;
+  return steps->d_loop && session->forced.decoder != CUDA_DECODER_STEPS &&
+         !time_reason(&steps->structure, steps->loop_floats, time, &session->device);
 }
 
 /* ---- a session's ---- */

@@ -58,9 +58,12 @@ static bool whole_fits(const cuseq_config *config, const struct cuda_shape *shap
   return whole_model_possible(&model, device);
 }
 
-static enum cuda_decoder_kind decoder_choose(const cuseq_config *config, const struct cuda_shape *shape) {
+enum cuda_decoder_kind cuda_choose_decoder(const cuseq_config *config, int32_t time,
+                                           const struct cuda_forced *forced) {
   bool small = config->state_units <= LOOP_MOST_STATE && config->annotation_width <= LOOP_MOST_ANNOTATION &&
-               shape->time <= LOOP_MOST_TIME;
+               time <= LOOP_MOST_TIME;
+  if (forced->decoder != CUDA_FREE)
+    return (enum cuda_decoder_kind)forced->decoder;
   return small ? CUDA_DECODER_LOOP : CUDA_DECODER_STEPS;
 }
 
@@ -68,8 +71,7 @@ struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_sha
                                const struct launch_device *device, const struct cuda_forced *forced) {
   return (struct cuda_choice){
       .whole = forced->whole != 0 && whole_fits(config, shape, device),
-      .decoder = forced->decoder != CUDA_FREE ? (enum cuda_decoder_kind)forced->decoder
-                                              : decoder_choose(config, shape),
+      .decoder = cuda_choose_decoder(config, shape->time, forced),
   };
 }
 

@@ -92,6 +92,10 @@ cuseq_status cuda_forced_parse(const char *text, struct cuda_forced *forced);
 struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_shape *shape,
                                const struct launch_device *device, const struct cuda_forced *forced);
 
+/* The decoder's part of it alone. */
+enum cuda_decoder_kind cuda_choose_decoder(const cuseq_config *config, int32_t time,
+                                           const struct cuda_forced *forced);
+
 /* Whether what is forced of the whole model can run every call of a session with this many positions at most; an error says what cannot. */
 cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,
                                const struct launch_device *device, const struct cuda_forced *forced);

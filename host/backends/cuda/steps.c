@@ -124,36 +124,33 @@ cuseq_status cuda_steps_upload(struct cuda_session *session) {
 
 /* ---- sizes ---- */
 
-static int32_t larger(int32_t a, int32_t b) {
-  return a > b ? a : b;
-}
-
 /* The widest dense layer whose sums are made for R rows. */
 static int32_t widest_of_rows(const struct structure *structure) {
   const struct decoder_structure *decoder = &structure->decoder;
-  int32_t widest = larger(cuda_chain_widest(&structure->attention.query),
-                          larger(structure->attention.query_inputs, structure->attention.context_width));
+  int32_t widest =
+      cuda_larger(cuda_chain_widest(&structure->attention.query),
+                  cuda_larger(structure->attention.query_inputs, structure->attention.context_width));
   for (int32_t l = 0; decoder->present && l < decoder->count; l++)
-    widest =
-        larger(widest, larger(decoder->layers[l].initial_h.inputs,
-                              larger(decoder->layers[l].initial_c.inputs, decoder->layers[l].cell.units)));
+    widest = cuda_larger(
+        widest, cuda_larger(decoder->layers[l].initial_h.inputs,
+                            cuda_larger(decoder->layers[l].initial_c.inputs, decoder->layers[l].cell.units)));
   if (structure->asking.present)
-    widest = larger(widest, larger(structure->asking.initial.inputs, structure->asking.units));
+    widest = cuda_larger(widest, cuda_larger(structure->asking.initial.inputs, structure->asking.units));
   if (decoder->present && decoder->attentional.present)
-    widest = larger(widest, decoder->attentional.dense.units);
+    widest = cuda_larger(widest, decoder->attentional.dense.units);
   for (int32_t i = 0; i < structure->output.count; i++)
-    widest = larger(widest, larger(structure->output.heads[i].inputs,
-                                   cuda_chain_widest(&structure->output.heads[i].layers)));
+    widest = cuda_larger(widest, cuda_larger(structure->output.heads[i].inputs,
+                                             cuda_chain_widest(&structure->output.heads[i].layers)));
   return widest;
 }
 
 /* The widest whose sums are made for every position: of keys and values, and of heads over every position. */
 static int32_t widest_of_positions(const struct structure *structure) {
-  int32_t widest =
-      larger(cuda_chain_widest(&structure->attention.keys), cuda_chain_widest(&structure->attention.values));
+  int32_t widest = cuda_larger(cuda_chain_widest(&structure->attention.keys),
+                               cuda_chain_widest(&structure->attention.values));
   for (int32_t i = 0; i < structure->output.count; i++)
     if (structure->output.heads[i].source == HEAD_EVERY)
-      widest = larger(widest, cuda_chain_widest(&structure->output.heads[i].layers));
+      widest = cuda_larger(widest, cuda_chain_widest(&structure->output.heads[i].layers));
   return widest;
 }
 
@@ -161,13 +158,14 @@ static int32_t widest_of_positions(const struct structure *structure) {
 static int32_t widest_head(const struct structure *structure) {
   int32_t widest = 0;
   for (int32_t i = 0; i < structure->output.count; i++)
-    widest = larger(widest, structure->output.heads[i].units);
+    widest = cuda_larger(widest, structure->output.heads[i].units);
   return widest;
 }
 
 int32_t cuda_steps_widest(const struct cuda_session *session) {
   const struct structure *structure = &session->model->lowered;
-  return larger(larger(widest_of_rows(structure), widest_of_positions(structure)), widest_head(structure));
+  return cuda_larger(cuda_larger(widest_of_rows(structure), widest_of_positions(structure)),
+                     widest_head(structure));
 }
 
 static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_plan *plan) {

@@ -1,5 +1,5 @@
-/* Attention, decoder and heads of any structure, step by step: the complete path, with what it needs on the device. What one launch can do instead, plan.c
- * says.
+/* Attention, decoder and heads of any structure, step by step: the complete path, with what it needs on the device. What one
+ * launch can do instead, loop.h and plan.h say.
  *
  * R is the number of rows that are decoded: those that are encoded, or as many as a decoding's `rows` name. All working
  * arrays are the session's own, so that a graph of the steps serves whatever a caller wants of it. */
@@ -30,7 +30,7 @@ struct cuda_steps {
   float *d_values;  /* [B,T,C], or NULL: the annotations are the values */
   float *d_wide[2]; /* [B T, the widest layer of keys, values and a tagger's heads] */
   bool are_made;    /* keys and values, of what is encoded */
-  /* of a step; states lie in the session's final states */
+  /* of a step; the layers' states lie in the decoding's arrays of final states */
   void *d_workspace;    /* of attention */
   float *d_queries;     /* [R,U] */
   float *d_scratch[2];  /* [R, the widest dense layer] */
@@ -89,10 +89,7 @@ cuseq_status cuda_steps_attend(struct cuda_session *session, const struct cuda_a
 /* Bytes of steps->d_workspace. */
 size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows);
 
-/* steps_begin.c: units that lie before a direction's in the final states, which are [B, its units] for each direction of each
- * layer. */
-int32_t cuda_units_before(const struct encoder_structure *encoder, int32_t layer, int direction);
-/* An initial state of R rows into d_output, whose rows are `stride` apart. */
+/* steps_begin.c: an initial state of R rows into d_output, whose rows are `stride` apart. */
 cuseq_status cuda_steps_initial(struct cuda_session *session, const struct initial_structure *initial,
                                 const struct cuda_stepping *stepping, int32_t units, float *d_output,
                                 int64_t stride);

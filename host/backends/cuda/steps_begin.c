@@ -2,19 +2,10 @@
 
 #include "error.h"
 
-int32_t cuda_units_before(const struct encoder_structure *encoder, int32_t layer, int direction) {
-  int32_t units = 0;
-  for (int32_t l = 0; l <= layer; l++)
-    for (int d = 0; d < 2; d++)
-      if (encoder_layer_has(&encoder->layers[l], d) && (l < layer || d < direction))
-        units += encoder->layers[l].cells[d].units;
-  return units;
-}
-
 /* Where the final states of a direction lie. */
 static const float *final_state(const struct cuda_session *session, int32_t layer, int direction, bool is_c) {
-  size_t units = (size_t)cuda_units_before(&session->steps->structure.encoder, layer, direction);
-  return (is_c ? session->d_final_c : session->d_final_h) + units * (size_t)session->batch;
+  return (is_c ? session->d_final_c : session->d_final_h) +
+         cuda_states_offset(session, layer, direction, session->batch);
 }
 
 /* What an initial state takes of the encoder, before its dense layer. */

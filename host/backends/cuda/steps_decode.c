@@ -239,18 +239,9 @@ static cuseq_status head_queue(const struct step *step) {
   struct cuda_session *session = step->session;
   struct cuda_steps *steps = session->steps;
   const struct head *head = &steps->structure.output.heads[0];
-  const struct cuda_kept all = {0};
-  struct cuda_parts parts = parts_of(session, &head->parts);
-  struct dense_chain hidden = head->layers;
-  const struct dense *last = &head->layers.layers[--hidden.count];
-  if (hidden.count > 0) {
-    float *d_output = steps->d_scratch[(hidden.count - 1) % 2];
-    int32_t units = hidden.layers[hidden.count - 1].units;
-    TRY(cuda_chain_queue(session, &hidden, &parts, step->stepping->rows, steps->d_scratch, &all, d_output,
-                         units));
-    parts = cuda_parts_one(d_output, units, units);
-  }
-  return cuda_dense_sums(session, last, &parts, step->stepping->rows, steps->d_logits);
+  const struct cuda_parts parts = parts_of(session, &head->parts);
+  return cuda_chain_sums(session, &head->layers, &parts, step->stepping->rows, steps->d_scratch,
+                         steps->d_logits);
 }
 
 static cuseq_status step_queue(struct step *step) {

@@ -75,21 +75,13 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
   struct cuda_steps *steps = session->steps;
   const struct output_structure *output = &steps->structure.output;
   const struct head *head = &output->heads[index];
-  const struct cuda_kept all = {0};
   bool every = head->source == HEAD_EVERY;
   int64_t rows = every ? (int64_t)stepping->rows * session->time : stepping->rows;
   struct cuda_parts parts;
-  struct dense_chain hidden = head->layers;
-  const struct dense *last = &head->layers.layers[--hidden.count];
-  float *const *scratch = every ? steps->d_wide : steps->d_scratch;
+  const struct dense *last = &head->layers.layers[head->layers.count - 1];
   TRY(source_queue(session, head, stepping, &parts));
-  if (hidden.count > 0) {
-    float *d_output = scratch[(hidden.count - 1) % 2];
-    int32_t units = hidden.layers[hidden.count - 1].units;
-    TRY(cuda_chain_queue(session, &hidden, &parts, rows, scratch, &all, d_output, units));
-    parts = cuda_parts_one(d_output, units, units);
-  }
-  TRY(cuda_dense_sums(session, last, &parts, rows, steps->d_logits));
+  TRY(cuda_chain_sums(session, &head->layers, &parts, rows, every ? steps->d_wide : steps->d_scratch,
+                      steps->d_logits));
   float *outputs = session->decoding.arrays[BACKEND_OUTPUTS];
   int32_t *tokens = session->decoding.arrays[BACKEND_TOKENS];
   struct head_output arguments = {.rows = rows,

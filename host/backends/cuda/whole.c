@@ -59,7 +59,7 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
   session->decoder->keys_made = false;
   session->steps->are_made = false;
   TRY(cuda_decoding_bring(session, decoding, session->batch));
-  TRY(cuda_decode_arguments(session, decoding, &model.decode));
+  cuda_decode_arguments(session, decoding, &model.decode);
   TRY(model_queue(session, &model));
   TRY(cuda_encode_fetch(session, encoding));
   return cuda_decode_fetch(session, decoding, &model.decode);

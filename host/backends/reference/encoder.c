@@ -2,14 +2,6 @@
 
 #include <string.h>
 
-int32_t reference_final_offset(const struct structure *structure, int32_t layer, int direction) {
-  int32_t offset = 0;
-  for (int32_t l = 0; l < layer; l++)
-    offset += structure_final_width(&structure->encoder.layers[l], INITIAL_CONCAT);
-  const struct encoder_layer *own = &structure->encoder.layers[layer];
-  return offset + (direction == 1 && encoder_layer_has(own, 0) ? own->cells[0].units : 0);
-}
-
 static double merged(cuseq_merge merge, double forward, double backward) {
   switch (merge) {
   case CUSEQ_MERGE_SUM:
@@ -71,7 +63,8 @@ static bool run_direction(struct reference *r, const struct backend_input *input
   const struct structure *structure = r->structure;
   const struct encoder_layer *layer = &structure->encoder.layers[index];
   const struct cell *cell = &layer->cells[d];
-  int32_t H = cell->units, length = r->lengths[b], offset = reference_final_offset(structure, index, d);
+  int32_t H = cell->units, length = r->lengths[b],
+          offset = structure_final_offset(&structure->encoder, index, d);
   double *hidden = r->directions + (size_t)d * r->limits.time * r->widest;
   /* the caller's arrays have a block [B,H] for each direction of each layer */
   size_t state = (size_t)offset * input->batch + (size_t)b * H;

@@ -8,7 +8,7 @@ static const double *final_of(const struct reference *r, int32_t row, const stru
                               int direction) {
   const double *finals = initial->takes_c ? r->final_c : r->final_h;
   return finals + (size_t)row * r->model->config.encoder_state_width +
-         reference_final_offset(r->structure, initial->encoder_layer, direction);
+         structure_final_offset(&r->structure->encoder, initial->encoder_layer, direction);
 }
 
 void reference_initial(const struct reference *r, int32_t row, const struct initial_structure *initial,

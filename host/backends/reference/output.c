@@ -36,7 +36,7 @@ static void read_source(const struct reference *r, const struct head *head, int3
     return;
   }
   if (head->source == HEAD_FINAL) {
-    int32_t offset = reference_final_offset(r->structure, r->structure->encoder.count - 1, 0);
+    int32_t offset = structure_final_offset(&r->structure->encoder, r->structure->encoder.count - 1, 0);
     memcpy(x, r->final_h + (size_t)b * r->model->config.encoder_state_width + offset,
            (size_t)head->inputs * sizeof *x);
     return;

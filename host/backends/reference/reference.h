@@ -76,9 +76,6 @@ bool reference_leaves(struct reference *r, int64_t row, enum backend_stage stage
 bool reference_in_range(const double *values, size_t count);
 bool reference_bounded(const double *values, int32_t count);
 
-/* Where layer `layer`'s states of direction `direction` lie in a row of final_h. */
-int32_t reference_final_offset(const struct structure *structure, int32_t layer, int direction);
-
 /* attention.c: one attention step of encoded row `row` for what asks [query_inputs]: alphas [T] and context [C] are
  * left in `r`. Returns whether the energies are in range: the largest of them, as one that is much smaller makes an
  * alpha of 0 wherever it lies. */
