@@ -1,6 +1,7 @@
 #include "model/fields.h"
 
 #include "error.h"
+#include "model/config.h"
 
 #include <math.h>
 #include <stdarg.h>
