@@ -1,6 +1,8 @@
 # The Keras reader's own code: the stream from cuseq-hdf5, the configuration's JSON, the graph, and the model that the
 # library makes of them. libhdf5 itself is not in it; it runs in a process of its own.
-file(GLOB keras_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/host/convert/keras/*.c)
+file(GLOB keras_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/host
+  ${PROJECT_SOURCE_DIR}/host/convert/keras/*.c ${PROJECT_SOURCE_DIR}/host/convert/graph/*.c
+  ${PROJECT_SOURCE_DIR}/host/convert/recognise/*.c)
 file(GLOB model_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/host/model/*.c)
 list(FILTER keras_sources EXCLUDE REGEX "/(archive|convert)\\.c$")
 cuseq_fuzzer(keras

@@ -62,23 +62,24 @@ static int32_t time_axis(const struct value *value) {
   return -1;
 }
 
-static cuseq_status classes(struct evaluator *evaluator, void *layer, int32_t child, int32_t *expression) {
-  return expression_unary(&evaluator->expressions, EXPRESSION_CLASSES, 0, child, layer, expression);
+static cuseq_status classes(struct evaluator *evaluator, void *node, int32_t child, int32_t *expression) {
+  return expression_unary(&evaluator->expressions, EXPRESSION_CLASSES, CLASSES_SOFTMAX, child, node,
+                          expression);
 }
 
 cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                            struct value *value) {
   char text[128];
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
-  if (value->axes[axis].kind == AXIS_TIME && e->width == 1 && e->timed)
-    return expression_unary(&evaluator->expressions, EXPRESSION_SOFTMAX, 0, value->expression, layer,
-                            &value->expression);
+  if (value->axes[axis].kind == AXIS_TIME && e->width == 1 && e->clocks != 0)
+    return expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, value->axes[axis].clock, 0, false,
+                           value->expression, &layer->node, &value->expression);
   if (value_is_feature_axis(&evaluator->expressions, value, axis)) {
     if (e->width == 1)
       return layer_refuse(layer,
                           "a softmax over an axis of one entry is 1 everywhere (needed: over the positions, "
                           "axis 1)");
-    return value_map(evaluator, value, classes, (void *)layer);
+    return value_map(evaluator, value, classes, (void *)&layer->node);
   }
   return layer_refuse(layer, "cuseq cannot express its softmax over axis %d of %s", axis,
                       value_describe(&evaluator->expressions, value, text, sizeof text));
@@ -93,13 +94,13 @@ static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct ke
   int32_t last = value->axis_count - 1, time = time_axis(value);
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
   bool single = value_is_feature_axis(&evaluator->expressions, value, last) && e->width == 1;
-  bool may_be_own = evaluator->version.major < 3 && strcmp(layer->class_name, "Activation") == 0;
+  bool may_be_own = evaluator->version.major < 3 && strcmp(layer->node.class_name, "Activation") == 0;
   if (single && time >= 0 && (own || may_be_own)) {
-    if (e->timed)
-      TRY(evaluator_note(evaluator,
-                         "layer '%.100s': its softmax is taken over the positions, as it would be 1 "
-                         "everywhere over its last axis",
-                         layer->name));
+    if (e->clocks != 0)
+      TRY(notes_add(&evaluator->notes,
+                    "layer '%.100s': its softmax is taken over the positions, as it would be 1 "
+                    "everywhere over its last axis",
+                    layer->node.name));
     return softmax_apply(evaluator, layer, time, value);
   }
   if (own)
@@ -116,7 +117,7 @@ struct elementwise {
 static cuseq_status activate(struct evaluator *evaluator, void *context, int32_t child, int32_t *expression) {
   const struct elementwise *map = context;
   return expression_unary(&evaluator->expressions, EXPRESSION_ACTIVATION, (int32_t)map->activation, child,
-                          map->layer, expression);
+                          &map->layer->node, expression);
 }
 
 cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,

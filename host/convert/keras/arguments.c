@@ -22,7 +22,7 @@ static const struct {
 };
 
 bool layer_is_operation(const struct keras_layer *layer) {
-  return layer->is_operation || strcmp(layer->class_name, "TFOpLambda") == 0;
+  return layer->is_operation || strcmp(layer->node.class_name, "TFOpLambda") == 0;
 }
 
 const char *argument_name(const struct keras_layer *layer, const struct graph_call *call, size_t at) {
@@ -31,7 +31,7 @@ const char *argument_name(const struct keras_layer *layer, const struct graph_ca
   if (at == 0 || layer_is_operation(layer))
     return "";
   for (size_t i = 0; at < 3 && i < sizeof positions / sizeof *positions; i++)
-    if (strcmp(positions[i].class_name, layer->class_name) == 0)
+    if (strcmp(positions[i].class_name, layer->node.class_name) == 0)
       return positions[i].names[at - 1];
   return "?";
 }

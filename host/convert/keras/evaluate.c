@@ -13,25 +13,6 @@ static cuseq_status out_of_memory(void) {
   return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
-cuseq_status evaluator_note(struct evaluator *evaluator, const char *format, ...) {
-  char line[512];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(line, sizeof line, format, list);
-  va_end(list);
-  size_t old = evaluator->notes != NULL ? strlen(evaluator->notes) : 0, more = strlen(line);
-  if (evaluator->notes != NULL && strstr(evaluator->notes, line) != NULL)
-    return CUSEQ_STATUS_OK; /* said before */
-  char *notes = realloc(evaluator->notes, old + more + 2);
-  if (notes == NULL)
-    return out_of_memory();
-  for (size_t i = 0; i < more; i++) /* names come from the file */
-    notes[old + i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
-  memcpy(notes + old + more, "\n", 2);
-  evaluator->notes = notes;
-  return CUSEQ_STATUS_OK;
-}
-
 cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, const struct value *value) {
   if (call->outputs == NULL) {
     call->outputs = arena_allocate(evaluator->arena, 6 * sizeof *call->outputs);
@@ -118,7 +99,7 @@ static cuseq_status find_task(const struct frame *frame, const struct graph_refe
   if (reference->call < 0 || (size_t)reference->call >= reference->layer->call_count)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "the model's configuration is damaged (no call %d of layer '%.120s')", reference->call,
-                     reference->layer->name);
+                     reference->layer->node.name);
   *task = &frame->tasks[reference->layer->position][reference->call];
   return CUSEQ_STATUS_OK;
 }
@@ -130,7 +111,7 @@ static cuseq_status find_output(const struct frame *frame, const struct graph_re
   if ((size_t)reference->tensor >= task->output_count)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "the model's configuration is damaged (no output %d of layer '%.120s')",
-                     reference->tensor, reference->layer->name);
+                     reference->tensor, reference->layer->node.name);
   *value = task->outputs[reference->tensor];
   return CUSEQ_STATUS_OK;
 }
@@ -138,7 +119,8 @@ static cuseq_status find_output(const struct frame *frame, const struct graph_re
 static cuseq_status push(struct evaluator *evaluator, struct frame *frame, struct task *task) {
   if (task->progress == PROGRESS_WAITING)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
-                     "the model's configuration is damaged (layer '%.120s' feeds itself)", task->layer->name);
+                     "the model's configuration is damaged (layer '%.120s' feeds itself)",
+                     task->layer->node.name);
   size_t inputs, count = call_references(task->layer, task->call, NULL, &inputs);
   if (count > MAX_ARGUMENTS)
     return layer_refuse(task->layer, "it joins too many tensors");

@@ -2,7 +2,8 @@
 #ifndef CUSEQ_KERAS_EVALUATE_H
 #define CUSEQ_KERAS_EVALUATE_H
 
-#include "convert/keras/value.h"
+#include "convert/graph/notes.h"
+#include "convert/graph/value.h"
 #include "convert/keras/weights.h"
 
 struct evaluator {
@@ -12,9 +13,9 @@ struct evaluator {
   struct keras_version version;
   const struct keras_model *model;
   const struct keras_layer *sequence_input; /* the input layer that the encoder reads, or NULL so far */
-  char *notes;                              /* lines, from malloc, or NULL */
-  int depth;                                /* of models within models */
-  size_t calls;                             /* that were run */
+  struct notes notes;
+  int depth;    /* of models within models */
+  size_t calls; /* that were run */
 };
 
 /* One call of a layer while it is evaluated. */
@@ -40,9 +41,5 @@ cuseq_status evaluate_inner(struct evaluator *evaluator, struct layer_call *call
 
 /* Adds an output to a call. */
 cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, const struct value *value);
-
-/* Adds a line to the notes. */
-cuseq_status evaluator_note(struct evaluator *evaluator, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -3,19 +3,7 @@
 #include "convert/keras/identity.h"
 #include "error.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-cuseq_status layer_refuse(const struct keras_layer *layer, const char *format, ...) {
-  char reason[768];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(reason, sizeof reason, format, list);
-  va_end(list);
-  return error_set(CUSEQ_STATUS_INVALID_MODEL, "layer '%.120s' (%.60s): %s", layer->name, layer->class_name,
-                   reason);
-}
 
 cuseq_status layer_bool(const struct keras_layer *layer, const json_t *config, const char *key, bool fallback,
                         bool *value) {
@@ -61,7 +49,7 @@ static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, 
     return bad_config("a layer without a class");
   if (name == NULL)
     return bad_config("a layer without a name");
-  *layer = (struct keras_layer){.name = name, .class_name = class_name, .outer = reader->outer};
+  *layer = (struct keras_layer){.node.name = name, .node.class_name = class_name, .outer = reader->outer};
   layer->marks = arena_allocate(reader->arena, sizeof *layer->marks);
   if (layer->marks == NULL)
     return out_of_memory();
@@ -89,9 +77,9 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
     struct keras_layer *layer = &model->layers[first + i];
     TRY(read_layer(reader, json_array_get(list, i), layer));
     layer->position = first + i;
-    if (json_object_get(reader->names, layer->name) != NULL)
+    if (json_object_get(reader->names, layer->node.name) != NULL)
       return bad_config("two layers of one name");
-    if (json_object_set_new(reader->names, layer->name, json_integer((json_int_t)layer->position)) != 0)
+    if (json_object_set_new(reader->names, layer->node.name, json_integer((json_int_t)layer->position)) != 0)
       return out_of_memory();
   }
   return CUSEQ_STATUS_OK;
@@ -133,8 +121,8 @@ static cuseq_status read_sequential(struct graph_reader *reader, const json_t *l
   struct keras_model *model = reader->model;
   if (!has_input) {
     const json_t *first = json_object_get(json_array_get(list, 0), "config");
-    model->layers[0] = (struct keras_layer){.name = "input",
-                                            .class_name = "InputLayer",
+    model->layers[0] = (struct keras_layer){.node.name = "input",
+                                            .node.class_name = "InputLayer",
                                             .config = first,
                                             .outer = reader->outer,
                                             .trainable = true};

@@ -2,6 +2,7 @@
 #ifndef CUSEQ_KERAS_GRAPH_H
 #define CUSEQ_KERAS_GRAPH_H
 
+#include "convert/graph/node.h"
 #include "cuseq/cuseq.h"
 #include "formats/arena.h"
 
@@ -59,9 +60,8 @@ struct layer_marks {
 
 /* A layer, or one of Keras 3's operations (keras.ops) in a graph. */
 struct keras_layer {
-  const char *name;
-  const char *class_name;
-  const json_t *config; /* an object */
+  struct graph_node node; /* its name and class */
+  const json_t *config;   /* an object */
   bool is_operation;
   enum layer_origin origin;
   bool trainable;
@@ -75,6 +75,11 @@ struct keras_layer {
   size_t position;           /* in its model */
   struct keras_layer *outer; /* the model it lies in, as a layer of another one; NULL at the top */
 };
+
+/* The layer that an expression's or a mask's node is of. */
+static inline const struct keras_layer *layer_of(const struct graph_node *node) {
+  return (const struct keras_layer *)node; /* its first member */
+}
 
 struct keras_model {
   struct keras_layer *layers;
@@ -94,8 +99,7 @@ cuseq_status graph_parse(const json_t *config, const struct keras_version *versi
                          struct keras_model **model);
 
 /* Says that a layer cannot be converted: "layer 'NAME' (CLASS): " and the reason. */
-cuseq_status layer_refuse(const struct keras_layer *layer, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+#define layer_refuse(layer, ...) node_refuse(&(layer)->node, __VA_ARGS__)
 
 /* Settings of a layer; what is absent or null is `fallback`, what has another type is refused. */
 cuseq_status layer_bool(const struct keras_layer *layer, const json_t *config, const char *key, bool fallback,

@@ -11,7 +11,7 @@ enum { MAX_LIST_NESTING = 4, MAX_REFERENCES = 100000 };
 
 static cuseq_status bad_call(const struct keras_layer *layer) {
   return error_set(CUSEQ_STATUS_INVALID_FILE,
-                   "the model's configuration is damaged (how layer '%.120s' is called)", layer->name);
+                   "the model's configuration is damaged (how layer '%.120s' is called)", layer->node.name);
 }
 
 static cuseq_status out_of_memory(void) {
@@ -141,7 +141,7 @@ cuseq_status graph_read_calls(struct graph_reader *reader, const json_t *nodes, 
   size_t count = json_array_size(nodes);
   if (nodes != NULL && !json_is_array(nodes))
     return bad_call(layer);
-  bool source = count == 0 && strcmp(layer->class_name, "InputLayer") == 0;
+  bool source = count == 0 && strcmp(layer->node.class_name, "InputLayer") == 0;
   *reader->call_total += count;
   if (*reader->call_total > GRAPH_MAX_CALLS)
     return error_set(CUSEQ_STATUS_INVALID_FILE,

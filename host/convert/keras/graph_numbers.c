@@ -115,7 +115,7 @@ static cuseq_status number_keras3(const struct graph_reader *reader, struct refe
   struct keras_model *model = reader->model;
   for (size_t i = 0; i < model->output_count; i++) {
     const struct keras_layer *layer = model->outputs[i].layer;
-    if (layer->inner != NULL && strcmp(layer->class_name, "Sequential") != 0)
+    if (layer->inner != NULL && strcmp(layer->node.class_name, "Sequential") != 0)
       model->outputs[i].call--;
   }
   if (reader->version->major > 3 || reader->version->minor > 2)

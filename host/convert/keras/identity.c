@@ -200,10 +200,10 @@ cuseq_status identity_check(const struct keras_version *version, const json_t *j
                             struct keras_layer *layer) {
   struct subject subject = {.version = version,
                             .layer = layer,
-                            .class_name = layer->class_name,
+                            .class_name = layer->node.class_name,
                             .json = json,
                             .config = layer->config};
-  if (json_object_get(json, "module") != NULL || strchr(layer->class_name, '>') != NULL)
+  if (json_object_get(json, "module") != NULL || strchr(layer->node.class_name, '>') != NULL)
     layer->origin = identity_is_own_class(json) ? ORIGIN_KERAS : ORIGIN_AUTHOR;
   TRY(check_class(&subject, &layer->is_operation));
   return check_nested(&subject, 0);

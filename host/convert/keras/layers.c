@@ -95,17 +95,18 @@ static const struct kind *find_kind(const struct kind *kinds, size_t count, cons
 }
 
 static cuseq_status refuse_kind(const struct keras_layer *layer) {
-  if (strcmp(layer->class_name, "Lambda") == 0)
+  if (strcmp(layer->node.class_name, "Lambda") == 0)
     return layer_refuse(layer, "its Python code cannot be converted (needed layers of Keras' own)");
-  if (strcmp(layer->class_name, "CuDNNLSTM") == 0)
+  if (strcmp(layer->node.class_name, "CuDNNLSTM") == 0)
     return layer_refuse(
         layer, "its weights are in cuDNN's arrangement (load it as LSTM in Keras and save it again)");
-  if (strcmp(layer->class_name, "MultiHeadAttention") == 0)
+  if (strcmp(layer->node.class_name, "MultiHeadAttention") == 0)
     return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
   if (layer->origin == ORIGIN_AUTHOR)
     return layer_refuse(layer,
                         "a class of the author's own, whose code the file lacks (" PAGE_FOR_AUTHORS ")");
-  if (strcmp(layer->class_name, "SlicingOpLambda") == 0 || strcmp(layer->class_name, "GetItem") == 0)
+  if (strcmp(layer->node.class_name, "SlicingOpLambda") == 0 ||
+      strcmp(layer->node.class_name, "GetItem") == 0)
     return layer_refuse(layer, "cuseq cannot express a part of a tensor, as a[:, 0] is");
   if (layer->origin == ORIGIN_KERAS)
     return layer_refuse(layer, "cuseq cannot express this kind of layer");
@@ -114,7 +115,7 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
 }
 
 static bool is_tensorflow_operation(const struct keras_layer *layer) {
-  return strcmp(layer->class_name, "TFOpLambda") == 0;
+  return strcmp(layer->node.class_name, "TFOpLambda") == 0;
 }
 
 cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call) {
@@ -132,9 +133,9 @@ cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call
       return layer_refuse(layer, "cuseq cannot express the operation %.80s",
                           function != NULL ? function : "?");
   } else if (layer->is_operation) {
-    kind = find_kind(operations, sizeof operations / sizeof *operations, layer->class_name);
+    kind = find_kind(operations, sizeof operations / sizeof *operations, layer->node.class_name);
   } else {
-    kind = find_kind(layers, sizeof layers / sizeof *layers, layer->class_name);
+    kind = find_kind(layers, sizeof layers / sizeof *layers, layer->node.class_name);
   }
   if (kind == NULL)
     return refuse_kind(layer);

@@ -32,7 +32,8 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
                         attention->query.mask->name);
   const struct expressions *expressions = &evaluator->expressions;
   const struct value *query = &attention->query;
-  if (!value_has_axes(expressions, query, "B1F") || expression_at(expressions, query->expression)->timed)
+  if (!value_has_axes(expressions, query, "B1F") ||
+      expression_at(expressions, query->expression)->clocks != 0)
     return layer_refuse(layer, "its query is %s (needed one vector for each row, [batch, 1, units])",
                         value_describe(expressions, query, text, sizeof text));
   if (!value_has_axes(expressions, &attention->value, "BTF") ||
@@ -50,8 +51,8 @@ static cuseq_status attend(struct evaluator *evaluator, struct layer_call *call,
                            const struct attention *attention, int32_t scores) {
   struct value context = attention->query, alphas = attention->query;
   alphas.axes[2] = attention->value.axes[1];
-  TRY(expression_unary(&evaluator->expressions, EXPRESSION_SOFTMAX, attention->value.mask != NULL, scores,
-                       call->layer, &alphas.expression));
+  TRY(expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, attention->value.axes[1].clock, 0,
+                      attention->value.mask != NULL, scores, &call->layer->node, &alphas.expression));
   TRY(context_make(evaluator, call->layer, alphas.expression, attention->value.expression,
                    &context.expression));
   context.axes[2] = attention->value.axes[2];
@@ -75,7 +76,7 @@ static cuseq_status scaled(struct evaluator *evaluator, const struct keras_layer
                             .scalar = scalar,
                             .matrix = -1,
                             .bias = -1,
-                            .layer = layer,
+                            .node = &layer->node,
                             .child_count = 1,
                             .children = &child};
   return expression_make(&evaluator->expressions, &made, expression);
@@ -90,18 +91,18 @@ static cuseq_status weighted_sum(struct evaluator *evaluator, const struct keras
   TRY(matrix_make(expressions, layer, 1, width, 1, &column, &found));
   for (int32_t i = 0; !found && i < width; i++)
     expressions->matrices[column].data[i] = scale < 0 ? 1 : expressions->matrices[scale].data[i];
-  return expression_dense(expressions, child, column, -1, layer, expression);
+  return expression_dense(expressions, child, column, -1, &layer->node, expression);
 }
 
 static cuseq_status tanh_of_sum(struct evaluator *evaluator, const struct keras_layer *layer,
                                 const struct attention *attention, double scale, int32_t *expression) {
   struct expressions *expressions = &evaluator->expressions;
   TRY(expression_binary(expressions, EXPRESSION_ADD, attention->query.expression, attention->key.expression,
-                        layer, expression));
+                        &layer->node, expression));
   if (scale != 1)
     TRY(scaled(evaluator, layer, scale, *expression, expression));
-  return expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_TANH, *expression, layer,
-                          expression);
+  return expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_TANH, *expression,
+                          &layer->node, expression);
 }
 
 cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_call *call) {
@@ -127,7 +128,7 @@ cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *cal
     TRY(read_scalar(layer, &attention.weights, 0, evaluator, "scale", &scale));
   if (mode == NULL || strcmp(mode, "dot") == 0) {
     TRY(expression_binary(&evaluator->expressions, EXPRESSION_DOT, attention.query.expression,
-                          attention.key.expression, layer, &scores));
+                          attention.key.expression, &layer->node, &scores));
   } else if (strcmp(mode, "concat") == 0) {
     TRY(read_scalar(layer, &attention.weights, attention.use_scale, evaluator, "concat_score_weight",
                     &weight));

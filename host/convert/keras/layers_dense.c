@@ -13,7 +13,8 @@ struct dense_map {
 
 static cuseq_status dense(struct evaluator *evaluator, void *context, int32_t child, int32_t *expression) {
   const struct dense_map *map = context;
-  return expression_dense(&evaluator->expressions, child, map->kernel, map->bias, map->layer, expression);
+  return expression_dense(&evaluator->expressions, child, map->kernel, map->bias, &map->layer->node,
+                          expression);
 }
 
 /* A Dense layer with this configuration, the call's layer itself or the one in it. */
@@ -43,7 +44,7 @@ static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *c
                        evaluator->expressions.matrices[map.kernel].columns, &map.bias));
   TRY(value_map(evaluator, &value, dense, &map));
   int32_t width = evaluator->expressions.matrices[map.kernel].columns;
-  value.axes[last] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+  value.axes[last] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
   TRY(activation_apply(evaluator, layer, activation, own, &value));
   return call_output(evaluator, call, &value);
 }
@@ -81,7 +82,7 @@ cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call)
   struct value value = call->inputs[0];
   int32_t axis;
   const json_t *setting = call_setting(call, "axis");
-  if (setting != NULL && json_is_null(setting) && strcmp(call->layer->class_name, "TFOpLambda") != 0)
+  if (setting != NULL && json_is_null(setting) && strcmp(call->layer->node.class_name, "TFOpLambda") != 0)
     return layer_refuse(call->layer, "its softmax is over all axes (needed: one axis)");
   TRY(call_axis(call, &value, "axis", -1, &axis));
   TRY(softmax_apply(evaluator, call->layer, axis, &value));

@@ -11,7 +11,7 @@ static cuseq_status scaled(struct evaluator *evaluator, struct layer_call *call,
                             .matrix = -1,
                             .bias = -1,
                             .scalar = scalar,
-                            .layer = call->layer,
+                            .node = &call->layer->node,
                             .child_count = 1,
                             .children = &value.expression};
   if (expression_at(&evaluator->expressions, value.expression)->op == EXPRESSION_STEPS)
@@ -44,7 +44,7 @@ static cuseq_status elementwise(struct evaluator *evaluator, struct layer_call *
   struct value result = call->inputs[0];
   for (size_t i = 1; i < call->input_count; i++) {
     struct value joined;
-    TRY(value_broadcast(&evaluator->expressions, call->layer, &result, &call->inputs[i], &joined));
+    TRY(value_broadcast(&evaluator->expressions, &call->layer->node, &result, &call->inputs[i], &joined));
     const struct expression *a = expression_at(&evaluator->expressions, result.expression);
     const struct expression *b = expression_at(&evaluator->expressions, call->inputs[i].expression);
     if (op == EXPRESSION_ADD && a->width != b->width)
@@ -52,7 +52,7 @@ static cuseq_status elementwise(struct evaluator *evaluator, struct layer_call *
     if (a->op == EXPRESSION_STEPS || b->op == EXPRESSION_STEPS)
       return layer_refuse(call->layer, "cuseq cannot express arithmetic on all steps at once");
     TRY(expression_binary(&evaluator->expressions, op, result.expression, call->inputs[i].expression,
-                          call->layer, &joined.expression));
+                          &call->layer->node, &joined.expression));
     result = joined;
   }
   return call_output(evaluator, call, &result);
@@ -70,7 +70,8 @@ cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer 
                           int32_t vectors, int32_t *context) {
   if (expression_at(&evaluator->expressions, weights)->op != EXPRESSION_SOFTMAX)
     return layer_refuse(layer, "it sums over the positions with weights that are no softmax over them");
-  return expression_binary(&evaluator->expressions, EXPRESSION_CONTEXT, weights, vectors, layer, context);
+  return expression_binary(&evaluator->expressions, EXPRESSION_CONTEXT, weights, vectors, &layer->node,
+                           context);
 }
 
 /* ---- products that sum over an axis --------------------------------------------------------------- */
@@ -95,7 +96,7 @@ static cuseq_status contract(struct evaluator *evaluator, struct layer_call *cal
     TRY(context_make(evaluator, call->layer, weights_first ? x.expression : y.expression,
                      weights_first ? y.expression : x.expression, &result.expression));
   } else {
-    TRY(expression_binary(expressions, EXPRESSION_DOT, x.expression, y.expression, call->layer,
+    TRY(expression_binary(expressions, EXPRESSION_DOT, x.expression, y.expression, &call->layer->node,
                           &result.expression));
   }
   value_remove_axis(&result, x_axis);
@@ -109,12 +110,12 @@ static cuseq_status contract(struct evaluator *evaluator, struct layer_call *cal
     features += result.axes[i].kind == AXIS_FEATURE;
   }
   const struct expression *made = expression_at(expressions, result.expression);
-  if (times != (made->timed ? 1 : 0) || features != (made->width > 1 ? 1 : 0))
+  if (times != __builtin_popcount(made->clocks) || features != (made->width > 1 ? 1 : 0))
     return layer_refuse(call->layer, "cuseq cannot express its product of %s and %s",
                         value_describe(expressions, &x, left, sizeof left),
                         value_describe(expressions, &y, right, sizeof right));
   if (result.axis_count == 1)
-    value_insert_axis(&result, 1, (struct axis){AXIS_REPEAT, 1});
+    value_insert_axis(&result, 1, (struct axis){AXIS_REPEAT, 1, 0});
   return call_output(evaluator, call, &result);
 }
 
@@ -176,14 +177,14 @@ cuseq_status layer_sum(struct evaluator *evaluator, struct layer_call *call) {
              expression_at(&evaluator->expressions, product.children[0])->width == product.width &&
              expression_at(&evaluator->expressions, product.children[1])->width == product.width) {
     TRY(expression_binary(&evaluator->expressions, EXPRESSION_DOT, product.children[0], product.children[1],
-                          call->layer, &value.expression));
+                          &call->layer->node, &value.expression));
   } else {
     return layer_refuse(call->layer, "cuseq cannot express its sum");
   }
   value.mask = NULL;
   value_remove_axis(&value, axis);
   if (keep)
-    value_insert_axis(&value, axis, (struct axis){AXIS_REPEAT, 1});
+    value_insert_axis(&value, axis, (struct axis){AXIS_REPEAT, 1, 0});
   return call_output(evaluator, call, &value);
 }
 
@@ -199,12 +200,12 @@ cuseq_status layer_pooling(struct evaluator *evaluator, struct layer_call *call)
                             .matrix = -1,
                             .bias = -1,
                             .scalar = 1.0 / (double)value.axes[1].size,
-                            .layer = call->layer,
+                            .node = &call->layer->node,
                             .child_count = 1,
                             .children = &value.expression};
   TRY(expression_make(&evaluator->expressions, &made, &value.expression));
   value_remove_axis(&value, 1);
   if (json_is_true(json_object_get(call->layer->config, "keepdims")))
-    value_insert_axis(&value, 1, (struct axis){AXIS_REPEAT, 1});
+    value_insert_axis(&value, 1, (struct axis){AXIS_REPEAT, 1, 0});
   return call_output(evaluator, call, &value);
 }

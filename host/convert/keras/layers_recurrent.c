@@ -22,7 +22,7 @@ static cuseq_status default_recurrent_activation(struct evaluator *evaluator, co
 }
 
 static cuseq_status read_activations(struct evaluator *evaluator, const struct keras_layer *layer,
-                                     const json_t *config, struct lstm *lstm) {
+                                     const json_t *config, struct recurrent_cell *lstm) {
   bool own;
   TRY(activation_parse(evaluator, layer, json_object_get(config, "activation"), CUSEQ_ACTIVATION_TANH,
                        &lstm->activation, &own));
@@ -72,8 +72,8 @@ static cuseq_status cell_settings(const struct keras_layer *layer, const char *c
  *   reverse  whether go_backwards is as it should be when it is set */
 static cuseq_status read_lstm(struct evaluator *evaluator, const struct keras_layer *layer,
                               const char *class_name, const json_t *config, enum weights_part part,
-                              int32_t inputs, bool reverse, struct lstm *lstm) {
-  *lstm = (struct lstm){.layer = layer, .bias = -1};
+                              int32_t inputs, bool reverse, struct recurrent_cell *lstm) {
+  *lstm = (struct recurrent_cell){.node = &layer->node, .kind = CELL_LSTM, .bias = -1, .recurrent_bias = -1};
   int64_t units;
   bool use_bias;
   const json_t *cell = config;
@@ -101,30 +101,7 @@ static cuseq_status read_lstm(struct evaluator *evaluator, const struct keras_la
 
 /* ---- encoder layers ------------------------------------------------------------------------------- */
 
-static cuseq_status enter_encoder(struct evaluator *evaluator, const struct encoder_layer *made,
-                                  int32_t *index) {
-  struct expressions *expressions = &evaluator->expressions;
-  for (int32_t i = 0; i < expressions->encoder_count; i++)
-    if (expressions->encoders[i].layer == made->layer) {
-      *index = i;
-      if (expressions->encoders[i].mask != made->mask)
-        return layer_refuse(made->layer, "it is applied with a mask and without it");
-      return CUSEQ_STATUS_OK;
-    }
-  if (expressions->encoder_count == expressions->encoder_capacity) {
-    int32_t capacity = expressions->encoder_capacity * 2 + 8;
-    struct encoder_layer *list = realloc(expressions->encoders, (size_t)capacity * sizeof *list);
-    if (list == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-    expressions->encoders = list;
-    expressions->encoder_capacity = capacity;
-  }
-  *index = expressions->encoder_count++;
-  expressions->encoders[*index] = *made;
-  return CUSEQ_STATUS_OK;
-}
-
-static cuseq_status encoder_expression(struct evaluator *evaluator, const struct encoder_layer *encoder,
+static cuseq_status encoder_expression(struct evaluator *evaluator, const struct recurrent_layer *encoder,
                                        enum expression_op op, int32_t index, int32_t part, int32_t child,
                                        int32_t width, int32_t *expression) {
   struct expression made = {.op = op,
@@ -133,14 +110,14 @@ static cuseq_status encoder_expression(struct evaluator *evaluator, const struct
                             .matrix = -1,
                             .bias = -1,
                             .index = index,
-                            .layer = encoder->layer,
+                            .node = encoder->node,
                             .child_count = 1,
                             .children = &child};
   return expression_make(&evaluator->expressions, &made, expression);
 }
 
 /* The last outputs of both directions, merged as the layer says. */
-static cuseq_status merge_final(struct evaluator *evaluator, const struct encoder_layer *encoder,
+static cuseq_status merge_final(struct evaluator *evaluator, const struct recurrent_layer *encoder,
                                 const int32_t *final, int32_t *expression) {
   struct expressions *expressions = &evaluator->expressions;
   static const enum expression_op ops[] = {[CUSEQ_MERGE_CONCAT] = EXPRESSION_CONCAT,
@@ -148,37 +125,38 @@ static cuseq_status merge_final(struct evaluator *evaluator, const struct encode
                                            [CUSEQ_MERGE_MUL] = EXPRESSION_PRODUCT,
                                            [CUSEQ_MERGE_AVE] = EXPRESSION_ADD};
   TRY(expression_binary(expressions, ops[encoder->merge], final[FINAL_FORWARD_H], final[FINAL_BACKWARD_H],
-                        encoder->layer, expression));
+                        encoder->node, expression));
   if (encoder->merge != CUSEQ_MERGE_AVE)
     return CUSEQ_STATUS_OK;
   struct expression half = {.op = EXPRESSION_SCALE,
                             .scalar = 0.5,
                             .matrix = -1,
                             .bias = -1,
-                            .layer = encoder->layer,
+                            .node = encoder->node,
                             .child_count = 1,
                             .children = expression};
   return expression_make(expressions, &half, expression);
 }
 
 static struct axis feature_axis(int32_t width) {
-  return width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+  return width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
 }
 
 /* The sequence, or the last output, of a forward layer or of two directions merged. */
 static cuseq_status directions_merged(struct evaluator *evaluator, struct layer_call *call,
-                                      const struct encoder_layer *encoder, int32_t index,
+                                      const struct recurrent_layer *encoder, int32_t index,
                                       const int32_t *final, bool sequences) {
   struct value output = call->inputs[0];
   int32_t units = encoder->directions[0].units;
   if (sequences) {
-    int32_t width = encoder->bidirectional && encoder->merge == CUSEQ_MERGE_CONCAT ? 2 * units : units;
+    int32_t width =
+        encoder->direction == LAYER_BIDIRECTIONAL && encoder->merge == CUSEQ_MERGE_CONCAT ? 2 * units : units;
     TRY(encoder_expression(evaluator, encoder, EXPRESSION_SEQUENCE, index, SEQUENCE_MERGED, output.expression,
                            width, &output.expression));
     output.axes[2] = feature_axis(width);
   } else {
     output.expression = final[FINAL_FORWARD_H];
-    if (encoder->bidirectional)
+    if (encoder->direction == LAYER_BIDIRECTIONAL)
       TRY(merge_final(evaluator, encoder, final, &output.expression));
     output.axis_count = 2;
     output.axes[1] = feature_axis(expression_at(&evaluator->expressions, output.expression)->width);
@@ -189,8 +167,8 @@ static cuseq_status directions_merged(struct evaluator *evaluator, struct layer_
 
 /* The same of each direction, with merge_mode None. */
 static cuseq_status directions_apart(struct evaluator *evaluator, struct layer_call *call,
-                                     const struct encoder_layer *encoder, int32_t index, const int32_t *final,
-                                     bool sequences) {
+                                     const struct recurrent_layer *encoder, int32_t index,
+                                     const int32_t *final, bool sequences) {
   static const int32_t last[] = {FINAL_FORWARD_H, FINAL_BACKWARD_H};
   int32_t units = encoder->directions[0].units;
   for (int d = 0; d < 2; d++) {
@@ -201,7 +179,7 @@ static cuseq_status directions_apart(struct evaluator *evaluator, struct layer_c
       output.axes[2] = feature_axis(units);
     } else {
       output = (struct value){
-          .expression = final[last[d]], .axis_count = 2, .axes = {{AXIS_BATCH, -1}, feature_axis(units)}};
+          .expression = final[last[d]], .axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}, feature_axis(units)}};
     }
     TRY(call_output(evaluator, call, &output));
   }
@@ -210,26 +188,29 @@ static cuseq_status directions_apart(struct evaluator *evaluator, struct layer_c
 
 /* Makes the outputs of an encoder layer: the sequence or the last output, then the states if they are asked for. */
 static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_call *call,
-                                    const struct encoder_layer *encoder, const json_t *config) {
+                                    const struct recurrent_layer *encoder, const json_t *config) {
   const struct keras_layer *layer = call->layer;
   const struct value *x = &call->inputs[0];
-  int32_t index, final[4], count = encoder->bidirectional ? 4 : 2, units = encoder->directions[0].units;
+  int32_t index, final[4], count = encoder->direction == LAYER_BIDIRECTIONAL ? 4 : 2,
+                           units = encoder->directions[0].units;
   bool sequences, states;
   TRY(layer_bool(layer, config, "return_sequences", false, &sequences));
   TRY(layer_bool(layer, config, "return_state", false, &states));
   if (encoder->mask != NULL && !sequences)
     TRY(refuse_setting(layer, config, "zero_output_for_mask",
                        "gives a shorter row's last output, not zeros"));
+  const struct graph_node *sequence =
+      evaluator->sequence_input != NULL ? &evaluator->sequence_input->node : NULL;
   for (size_t i = 0; i < call->state_count; i++) {
     const struct expression *e = expression_at(&evaluator->expressions, call->states[i].expression);
-    bool input = e->op == EXPRESSION_INPUT && !e->timed && e->layer != evaluator->sequence_input;
+    bool input = e->op == EXPRESSION_INPUT && e->clocks == 0 && e->node != sequence;
     if (e->op != EXPRESSION_ZEROS && !input)
       return layer_refuse(layer, "its initial state is not zero, which cuseq cannot express for an encoder");
     if (e->op == EXPRESSION_INPUT)
-      TRY(evaluator_note(evaluator, "input '%.100s', an initial state of the encoder, is taken as zeros",
-                         e->layer->name));
+      TRY(notes_add(&evaluator->notes, "input '%.100s', an initial state of the encoder, is taken as zeros",
+                    e->node->name));
   }
-  TRY(enter_encoder(evaluator, encoder, &index));
+  TRY(recurrent_layer_make(&evaluator->expressions, encoder, &index));
   for (int32_t part = 0; part < count; part++)
     TRY(encoder_expression(evaluator, encoder, EXPRESSION_FINAL, index, part, x->expression, units,
                            &final[part]));
@@ -237,7 +218,7 @@ static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_ca
                      : directions_merged(evaluator, call, encoder, index, final, sequences));
   for (int32_t part = 0; states && part < count; part++) {
     struct value state = {
-        .expression = final[part], .axis_count = 2, .axes = {{AXIS_BATCH, -1}, feature_axis(units)}};
+        .expression = final[part], .axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}, feature_axis(units)}};
     TRY(call_output(evaluator, call, &state));
   }
   return CUSEQ_STATUS_OK;
@@ -245,56 +226,34 @@ static cuseq_status encoder_outputs(struct evaluator *evaluator, struct layer_ca
 
 /* ---- the decoder's cell --------------------------------------------------------------------------- */
 
-static cuseq_status enter_cell(struct evaluator *evaluator, const struct lstm *made, int32_t *index) {
-  struct expressions *expressions = &evaluator->expressions;
-  for (int32_t i = 0; i < expressions->cell_count; i++)
-    if (expressions->cells[i].layer == made->layer) {
-      *index = i;
-      return CUSEQ_STATUS_OK;
-    }
-  if (expressions->cell_count == expressions->cell_capacity) {
-    int32_t capacity = expressions->cell_capacity * 2 + 8;
-    struct lstm *list = realloc(expressions->cells, (size_t)capacity * sizeof *list);
-    if (list == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-    expressions->cells = list;
-    expressions->cell_capacity = capacity;
-  }
-  *index = expressions->cell_count++;
-  expressions->cells[*index] = *made;
-  return CUSEQ_STATUS_OK;
-}
-
 /* One step: h and c from the input and the states before, which are zeros where none are given. */
 static cuseq_status cell_outputs(struct evaluator *evaluator, struct layer_call *call,
-                                 const struct lstm *lstm) {
+                                 const struct recurrent_cell *lstm) {
   const struct keras_layer *layer = call->layer;
   struct expressions *expressions = &evaluator->expressions;
   int32_t children[3] = {call->inputs[0].expression, -1, -1}, index;
   if (call->state_count != 0 && call->state_count != 2)
     return layer_refuse(layer, "its initial state has %zu parts (needed h and c)", call->state_count);
   for (size_t i = 0; i < 2; i++) {
-    struct expression zeros = {
-        .op = EXPRESSION_ZEROS, .width = lstm->units, .matrix = -1, .bias = -1, .layer = layer};
     if (call->state_count == 0)
-      TRY(expression_make(expressions, &zeros, &children[1 + i]));
+      TRY(expression_zeros(expressions, lstm->units, &layer->node, &children[1 + i]));
     else
       children[1 + i] = call->states[i].expression;
     const struct expression *e = expression_at(expressions, children[1 + i]);
-    if (e->width != lstm->units || e->timed)
+    if (e->width != lstm->units || e->clocks != 0)
       return layer_refuse(layer, "its initial state has %d units (needed %d)", e->width, lstm->units);
   }
-  TRY(enter_cell(evaluator, lstm, &index));
+  TRY(recurrent_cell_make(expressions, lstm, &index));
   bool sequences, states;
   TRY(layer_bool(layer, layer->config, "return_sequences", false, &sequences));
   TRY(layer_bool(layer, layer->config, "return_state", false, &states));
-  struct value h = {.axis_count = 2, .axes = {{AXIS_BATCH, -1}, feature_axis(lstm->units)}}, c = h;
+  struct value h = {.axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}, feature_axis(lstm->units)}}, c = h;
   struct expression made = {.op = EXPRESSION_CELL,
                             .part = CELL_H,
                             .matrix = -1,
                             .bias = -1,
                             .index = index,
-                            .layer = layer,
+                            .node = &layer->node,
                             .child_count = 3,
                             .children = children};
   TRY(expression_make(expressions, &made, &h.expression));
@@ -302,7 +261,7 @@ static cuseq_status cell_outputs(struct evaluator *evaluator, struct layer_call 
   TRY(expression_make(expressions, &made, &c.expression));
   struct value output = h;
   if (sequences)
-    value_insert_axis(&output, 1, (struct axis){AXIS_REPEAT, 1});
+    value_insert_axis(&output, 1, (struct axis){AXIS_REPEAT, 1, 0});
   TRY(call_output(evaluator, call, &output));
   if (!states)
     return CUSEQ_STATUS_OK;
@@ -333,12 +292,12 @@ cuseq_status layer_lstm(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   const struct value *x = &call->inputs[0];
   const struct expression *e = expression_at(&evaluator->expressions, x->expression);
-  struct encoder_layer encoder = {.layer = call->layer, .mask = x->mask};
-  bool sequence = value_has_axes(&evaluator->expressions, x, "BTF") && e->timed;
-  if (!sequence && !(value_has_axes(&evaluator->expressions, x, "B1F") && !e->timed))
+  struct recurrent_layer encoder = {.node = &call->layer->node, .mask = x->mask};
+  bool sequence = value_has_axes(&evaluator->expressions, x, "BTF") && e->clocks != 0;
+  if (!sequence && !(value_has_axes(&evaluator->expressions, x, "B1F") && e->clocks == 0))
     return refuse_input(evaluator, call);
-  TRY(read_lstm(evaluator, call->layer, call->layer->class_name, call->layer->config, WEIGHTS_WHOLE, e->width,
-                false, &encoder.directions[0]));
+  TRY(read_lstm(evaluator, call->layer, call->layer->node.class_name, call->layer->config, WEIGHTS_WHOLE,
+                e->width, false, &encoder.directions[0]));
   if (sequence)
     return encoder_outputs(evaluator, call, &encoder, call->layer->config);
   return cell_outputs(evaluator, call, &encoder.directions[0]);
@@ -371,9 +330,9 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   const json_t *backward = json_object_get(layer->config, "backward_layer");
   const json_t *settings = json_object_get(forward, "config");
   const char *class_name = json_string_value(json_object_get(forward, "class_name"));
-  if (!value_has_axes(&evaluator->expressions, x, "BTF") || !e->timed)
+  if (!value_has_axes(&evaluator->expressions, x, "BTF") || e->clocks == 0)
     return refuse_input(evaluator, call);
-  struct encoder_layer encoder = {.layer = layer, .mask = x->mask, .bidirectional = true};
+  struct recurrent_layer encoder = {.node = &layer->node, .mask = x->mask, .direction = LAYER_BIDIRECTIONAL};
   TRY(read_merge(layer, &encoder.merge, &encoder.apart));
   TRY(read_lstm(evaluator, layer, class_name, settings, WEIGHTS_FORWARD, e->width, false,
                 &encoder.directions[0]));
@@ -393,7 +352,7 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
     return layer_refuse(layer,
                         "it is masked and has unroll=True, where Keras 2 does not reverse the mask for the "
                         "backward direction (needed unroll=False)");
-  const struct lstm *f = &encoder.directions[0], *b = &encoder.directions[1];
+  const struct recurrent_cell *f = &encoder.directions[0], *b = &encoder.directions[1];
   if (f->units != b->units || f->activation != b->activation ||
       f->recurrent_activation != b->recurrent_activation)
     return layer_refuse(layer, "its two directions differ in units or activations");

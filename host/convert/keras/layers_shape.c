@@ -21,7 +21,7 @@ cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call 
   if (value.axis_count != 2 || count < 1)
     return layer_refuse(call->layer, "it repeats something that is no vector");
   value.mask = NULL;
-  if (!value_insert_axis(&value, 1, (struct axis){AXIS_REPEAT, count}))
+  if (!value_insert_axis(&value, 1, (struct axis){AXIS_REPEAT, count, 0}))
     return no_room(call->layer);
   return call_output(evaluator, call, &value);
 }
@@ -49,8 +49,8 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
     open = open || value == -1;
   }
   struct value value;
-  TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], sizes, (int32_t)(count - first),
-                    &value));
+  TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], sizes,
+                    (int32_t)(count - first), &value));
   return call_output(evaluator, call, &value);
 }
 
@@ -64,7 +64,7 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
   if (long_axes > 1)
     TRY(settings_channels_last(call->layer));
   struct value value;
-  TRY(value_reshape(&evaluator->expressions, call->layer, &call->inputs[0], &all, 1, &value));
+  TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], &all, 1, &value));
   return call_output(evaluator, call, &value);
 }
 
@@ -112,7 +112,7 @@ cuseq_status layer_expand_dims(struct evaluator *evaluator, struct layer_call *c
   at = at < 0 ? at + value.axis_count + 1 : at;
   if (at < 1 || at > value.axis_count)
     return layer_refuse(call->layer, "its axis is not among those of what it is given");
-  if (!value_insert_axis(&value, (int32_t)at, (struct axis){AXIS_REPEAT, 1}))
+  if (!value_insert_axis(&value, (int32_t)at, (struct axis){AXIS_REPEAT, 1, 0}))
     return no_room(call->layer);
   return call_output(evaluator, call, &value);
 }
@@ -149,7 +149,7 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
     other.axes[axis] = result.axes[axis]; /* any widths go together */
     struct value wide = result;
     wide.expression = other.expression;
-    TRY(value_broadcast(expressions, call->layer, &wide, &other, &wide));
+    TRY(value_broadcast(expressions, &call->layer->node, &wide, &other, &wide));
     wide.expression = result.expression;
     wide.mask = result.mask != NULL ? result.mask : other.mask;
     result = wide;
@@ -157,12 +157,12 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
   struct expression made = {.op = EXPRESSION_CONCAT,
                             .matrix = -1,
                             .bias = -1,
-                            .layer = call->layer,
+                            .node = &call->layer->node,
                             .child_count = (int32_t)call->input_count,
                             .children = children};
   TRY(expression_make(expressions, &made, &result.expression));
   int32_t width = expression_at(expressions, result.expression)->width;
-  result.axes[axis] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+  result.axes[axis] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
   return call_output(evaluator, call, &result);
 }
 
@@ -174,7 +174,7 @@ static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_
   int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  struct axis steps = {AXIS_STEP, (int64_t)call->input_count};
+  struct axis steps = {AXIS_STEP, (int64_t)call->input_count, 0};
   if (insert && !value_insert_axis(&result, axis, steps))
     return no_room(call->layer);
   result.axes[axis] = steps;
@@ -196,7 +196,7 @@ static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_
   struct expression made = {.op = EXPRESSION_STEPS,
                             .matrix = -1,
                             .bias = -1,
-                            .layer = call->layer,
+                            .node = &call->layer->node,
                             .child_count = (int32_t)call->input_count,
                             .children = children};
   TRY(expression_make(expressions, &made, &result.expression));

@@ -20,30 +20,30 @@ static int64_t shape_size(const json_t *shape, size_t at) {
 }
 
 static cuseq_status make_input(struct evaluator *evaluator, const struct keras_layer *layer, int64_t width,
-                               bool timed, int32_t *expression) {
+                               int32_t clock, int32_t *expression) {
   if (width < 1 || width > INT32_MAX)
     return layer_refuse(layer, "the size of its last axis is not known");
   struct expression made = {.op = EXPRESSION_INPUT,
-                            .timed = timed,
                             .width = (int32_t)width,
-                            .part = timed,
+                            .clock = clock,
                             .matrix = -1,
                             .bias = -1,
                             .index = input_index(evaluator, layer),
-                            .layer = layer};
+                            .node = &layer->node};
   return expression_make(&evaluator->expressions, &made, expression);
 }
 
 /* The first input layer in the model's order that is a sequence is the encoder's; another one is refused. */
-static cuseq_status claim_sequence(struct evaluator *evaluator, const struct keras_layer *layer) {
+static cuseq_status claim_sequence(struct evaluator *evaluator, const struct keras_layer *layer,
+                                   int64_t length, int32_t *clock) {
   const struct keras_layer *first = evaluator->sequence_input;
   if (first == NULL || first == layer) {
     evaluator->sequence_input = layer;
-    return CUSEQ_STATUS_OK;
+    return clock_make(&evaluator->expressions, &layer->node, length, false, clock);
   }
   bool later = input_index(evaluator, layer) > input_index(evaluator, first);
   return layer_refuse(later ? layer : first, "a further sequence as input (cuseq has one, here '%.100s')",
-                      later ? first->name : layer->name);
+                      later ? first->node.name : layer->node.name);
 }
 
 /* The shape that an input layer gives, with the batch. */
@@ -71,20 +71,21 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
     return layer_refuse(layer, "a ragged input, whose rows cuseq takes by lengths alone");
   if (input_index(evaluator, layer) < 0)
     return layer_refuse(layer, "it is none of the model's inputs, so that its numbers are not known");
-  struct value value = {.axis_count = 1, .axes = {{AXIS_BATCH, -1}}};
+  struct value value = {.axis_count = 1, .axes = {{AXIS_BATCH, -1, 0}}};
   size_t rank = json_array_size(shape);
   if (rank == 3) {
-    TRY(claim_sequence(evaluator, layer));
     int64_t width = shape_size(shape, 2);
-    TRY(make_input(evaluator, layer, width, true, &value.expression));
-    value.axes[1] = (struct axis){AXIS_TIME, shape_size(shape, 1)};
-    value.axes[2] = width == 1 ? (struct axis){AXIS_REPEAT, 1} : (struct axis){AXIS_FEATURE, width};
+    int32_t clock;
+    TRY(claim_sequence(evaluator, layer, shape_size(shape, 1), &clock));
+    TRY(make_input(evaluator, layer, width, clock, &value.expression));
+    value.axes[1] = (struct axis){AXIS_TIME, shape_size(shape, 1), clock};
+    value.axes[2] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
     value.axis_count = 3;
   } else if (rank == 2) {
     int64_t width = shape_size(shape, 1);
-    TRY(make_input(evaluator, layer, width < 0 ? 1 : width, false, &value.expression));
-    value.axes[1] =
-        width <= 1 ? (struct axis){AXIS_REPEAT, width < 0 ? -1 : 1} : (struct axis){AXIS_FEATURE, width};
+    TRY(make_input(evaluator, layer, width < 0 ? 1 : width, -1, &value.expression));
+    value.axes[1] = width <= 1 ? (struct axis){AXIS_REPEAT, width < 0 ? -1 : 1, 0}
+                               : (struct axis){AXIS_FEATURE, width, 0};
     value.axis_count = 2;
   } else {
     return layer_refuse(layer,
@@ -102,12 +103,13 @@ static cuseq_status token_source(struct evaluator *evaluator, struct layer_call 
   struct expression e = *expression_at(&evaluator->expressions, value->expression);
   if (e.op == EXPRESSION_ARGMAX)
     return CUSEQ_STATUS_OK;
-  if (e.op != EXPRESSION_INPUT || e.timed || value->axis_count != 2)
+  if (e.op != EXPRESSION_INPUT || e.clocks != 0 || value->axis_count != 2)
     return layer_refuse(call->layer, "it looks up what is neither an input of token ids nor an argmax");
   int64_t time = value->axes[1].kind == AXIS_FEATURE ? e.width : value->axes[1].size;
-  TRY(claim_sequence(evaluator, e.layer));
-  TRY(make_input(evaluator, e.layer, 1, true, &value->expression));
-  value->axes[1] = (struct axis){AXIS_TIME, time};
+  int32_t clock;
+  TRY(claim_sequence(evaluator, layer_of(e.node), time, &clock));
+  TRY(make_input(evaluator, layer_of(e.node), 1, clock, &value->expression));
+  value->axes[1] = (struct axis){AXIS_TIME, time, clock};
   return CUSEQ_STATUS_OK;
 }
 
@@ -116,14 +118,14 @@ static cuseq_status look_up(struct evaluator *evaluator, struct layer_call *call
   struct expression made = {.op = EXPRESSION_EMBEDDING,
                             .matrix = matrix,
                             .bias = -1,
-                            .layer = call->layer,
+                            .node = &call->layer->node,
                             .child_count = 1,
                             .children = &value->expression};
   TRY(expression_make(&evaluator->expressions, &made, &value->expression));
   int32_t width = evaluator->expressions.matrices[matrix].columns;
-  struct axis features = {AXIS_FEATURE, width};
+  struct axis features = {AXIS_FEATURE, width, 0};
   if (width == 1)
-    features = (struct axis){AXIS_REPEAT, 1};
+    features = (struct axis){AXIS_REPEAT, 1, 0};
   if (!value_insert_axis(value, value->axis_count, features))
     return layer_refuse(call->layer, "its result has too many axes");
   return call_output(evaluator, call, value);
@@ -144,7 +146,7 @@ cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *cal
   TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "embeddings", rows, columns, &matrix));
   if (mask_zero)
-    value.mask = layer;
+    value.mask = &layer->node;
   return look_up(evaluator, call, &value, matrix);
 }
 
@@ -177,13 +179,13 @@ cuseq_status layer_argmax(struct evaluator *evaluator, struct layer_call *call) 
   int32_t axis;
   TRY(call_axis(call, &value, "axis", -1, &axis));
   if (value.axes[axis].kind != AXIS_FEATURE ||
-      expression_at(&evaluator->expressions, value.expression)->timed)
+      expression_at(&evaluator->expressions, value.expression)->clocks != 0)
     return layer_refuse(call->layer, "cuseq can express an argmax over the outputs only");
-  TRY(expression_unary(&evaluator->expressions, EXPRESSION_ARGMAX, 0, value.expression, call->layer,
+  TRY(expression_unary(&evaluator->expressions, EXPRESSION_ARGMAX, 0, value.expression, &call->layer->node,
                        &value.expression));
   value_remove_axis(&value, axis);
   if (json_is_true(call_setting(call, "keepdims")))
-    value_insert_axis(&value, axis, (struct axis){AXIS_REPEAT, 1});
+    value_insert_axis(&value, axis, (struct axis){AXIS_REPEAT, 1, 0});
   return call_output(evaluator, call, &value);
 }
 
@@ -193,14 +195,14 @@ cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call)
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   const struct expression *e = expression_at(&evaluator->expressions, value.expression);
-  if (e->op != EXPRESSION_INPUT || !e->timed)
+  if (e->op != EXPRESSION_INPUT || e->clocks == 0)
     return layer_refuse(call->layer, "cuseq can express a mask of the input only");
   const json_t *setting = json_object_get(call->layer->config, "mask_value");
   double masked = 0;
   if (setting != NULL && !python_json_number(setting, &masked))
     return layer_refuse(call->layer, "its mask_value is no number");
   if (!isnan(masked)) /* nothing equals NaN, so that NaN masks nothing */
-    value.mask = call->layer;
+    value.mask = &call->layer->node;
   return call_output(evaluator, call, &value);
 }
 
@@ -208,10 +210,8 @@ cuseq_status layer_zeros_like(struct evaluator *evaluator, struct layer_call *ca
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   struct expression e = *expression_at(&evaluator->expressions, value.expression);
-  if (e.timed)
+  if (e.clocks != 0)
     return layer_refuse(call->layer, "cuseq can express zeros as initial states only");
-  struct expression made = {
-      .op = EXPRESSION_ZEROS, .width = e.width, .matrix = -1, .bias = -1, .layer = call->layer};
-  TRY(expression_make(&evaluator->expressions, &made, &value.expression));
+  TRY(expression_zeros(&evaluator->expressions, e.width, &call->layer->node, &value.expression));
   return call_output(evaluator, call, &value);
 }

@@ -12,7 +12,7 @@
 enum { MAX_DEPTH = 8 };
 
 static bool is_operation(const struct graph_reference *reference, const char *name) {
-  return strcmp(reference->layer->class_name, name) == 0 &&
+  return strcmp(reference->layer->node.class_name, name) == 0 &&
          (size_t)reference->call < reference->layer->call_count;
 }
 
@@ -48,7 +48,7 @@ static bool is_mask_of(const struct keras_layer *source, const struct graph_refe
            second->kind == ARGUMENT_TENSOR && is_mask_of(source, &first->reference, depth + 1) &&
            is_mask_of(source, &second->reference, depth + 1);
   }
-  bool masking = strcmp(source->class_name, "Masking") == 0;
+  bool masking = strcmp(source->node.class_name, "Masking") == 0;
   if (masking) {
     const struct graph_argument *inner = is_operation(mask, "Any") ? argument_of(mask, 0) : NULL;
     const json_t *axis = json_object_get(mask->layer->config, "axis");
@@ -93,23 +93,24 @@ static cuseq_status check_given(const struct layer_call *call, const struct grap
     return CUSEQ_STATUS_OK;
   }
   if (given->kind == ARGUMENT_TENSOR && input != NULL && input->mask != NULL &&
-      is_mask_of(input->mask, &given->reference, 0))
+      is_mask_of(layer_of(input->mask), &given->reference, 0))
     return CUSEQ_STATUS_OK;
   return layer_refuse(
       call->layer,
       "the mask that it is given for its input %zu comes from '%.100s' (needed none, or that of a "
       "Masking or Embedding layer which the input has anyway: lengths stand for it)",
-      at + 1, given->kind == ARGUMENT_TENSOR ? given->reference.layer->name : "a constant or list");
+      at + 1, given->kind == ARGUMENT_TENSOR ? given->reference.layer->node.name : "a constant or list");
 }
 
 /* Keras' attention layers use the masks of query and value alone. */
 static bool is_attention(const struct keras_layer *layer) {
-  return strcmp(layer->class_name, "Attention") == 0 || strcmp(layer->class_name, "AdditiveAttention") == 0;
+  return strcmp(layer->node.class_name, "Attention") == 0 ||
+         strcmp(layer->node.class_name, "AdditiveAttention") == 0;
 }
 
 static bool is_recurrent(const struct keras_layer *layer) {
-  return strcmp(layer->class_name, "LSTM") == 0 || strcmp(layer->class_name, "RNN") == 0 ||
-         strcmp(layer->class_name, "Bidirectional") == 0;
+  return strcmp(layer->node.class_name, "LSTM") == 0 || strcmp(layer->node.class_name, "RNN") == 0 ||
+         strcmp(layer->node.class_name, "Bidirectional") == 0;
 }
 
 /* Whether the argument says None for the only input, or lists masks. */
@@ -158,15 +159,15 @@ static bool hands_on(const struct evaluator *evaluator, const struct layer_call 
     return true;
   if (layer_is_operation(layer))
     return false;
-  if (strcmp(layer->class_name, "Identity") == 0)
+  if (strcmp(layer->node.class_name, "Identity") == 0)
     return evaluator->version.major >= 3;
   /* A sum in Keras 3 is masked where all of its terms are, in Keras 2 where one is. */
-  bool merges = strcmp(layer->class_name, "Add") == 0 || strcmp(layer->class_name, "Multiply") == 0;
+  bool merges = strcmp(layer->node.class_name, "Add") == 0 || strcmp(layer->node.class_name, "Multiply") == 0;
   for (size_t i = 0; merges && evaluator->version.major >= 3 && i < call->input_count; i++)
     if (call->inputs[i].mask == NULL)
       return false;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(layer->class_name, names[i]) == 0)
+    if (strcmp(layer->node.class_name, names[i]) == 0)
       return true;
   return false;
 }

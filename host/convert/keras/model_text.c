@@ -1,7 +1,7 @@
 #include "convert/keras/model_text.h"
 #include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
-#include "convert/keras/recognise.h"
+#include "convert/recognise/recognise.h"
 #include "error.h"
 #include "formats/json_bound.h"
 
@@ -66,6 +66,31 @@ cuseq_status model_text_version(const char *text, size_t size, struct keras_vers
   return CUSEQ_STATUS_OK;
 }
 
+/* Has the model recognised in what its outputs compute. */
+static cuseq_status hand_over(struct evaluator *evaluator, const struct value *values,
+                              const json_t *vocabulary, cuseq_model **model) {
+  const struct keras_model *graph = evaluator->model;
+  struct graph_input *inputs = arena_allocate(evaluator->arena, (graph->input_count + 1) * sizeof *inputs);
+  struct graph_output *outputs = arena_allocate(evaluator->arena, graph->output_count * sizeof *outputs);
+  if (inputs == NULL || outputs == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; i < graph->input_count; i++)
+    inputs[i].node = &graph->inputs[i].layer->node;
+  for (size_t i = 0; i < graph->output_count; i++)
+    outputs[i] = (struct graph_output){graph->outputs[i].layer->node.name, values[i]};
+  struct recognise_request request = {.expressions = &evaluator->expressions,
+                                      .notes = &evaluator->notes,
+                                      .inputs = inputs,
+                                      .input_count = graph->input_count,
+                                      .outputs = outputs,
+                                      .output_count = graph->output_count,
+                                      .token = -1,
+                                      .start_token = -1,
+                                      .end_token = -1,
+                                      .vocabulary = vocabulary};
+  return recognise_model(&request, model);
+}
+
 static cuseq_status run(struct evaluator *evaluator, const json_t *config, const json_t *vocabulary,
                         cuseq_model **model) {
   struct keras_model *graph;
@@ -76,15 +101,7 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
   TRY(evaluate_model(evaluator, &outputs));
   TRY(weights_all_found(&evaluator->weights));
   TRY(settings_note_half(evaluator));
-  struct recognised *recognised = calloc(1, sizeof *recognised);
-  if (recognised == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  cuseq_status status = recognise(evaluator, outputs, graph->output_count, recognised);
-  if (status == CUSEQ_STATUS_OK)
-    status = emit_model(&evaluator->expressions, recognised, vocabulary, model);
-  recognised_free(recognised);
-  free(recognised);
-  return status;
+  return hand_over(evaluator, outputs, vocabulary, model);
 }
 
 cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
@@ -102,9 +119,9 @@ cuseq_status model_text_convert(const json_t *config, const struct keras_version
   expressions_free(&evaluator.expressions);
   arena_free(&arena);
   if (notes != NULL && status == CUSEQ_STATUS_OK)
-    *notes = evaluator.notes;
+    *notes = evaluator.notes.text;
   else
-    free(evaluator.notes);
+    free(evaluator.notes.text);
   return status;
 }
 

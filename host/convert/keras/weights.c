@@ -51,12 +51,12 @@ void weights_expect(const struct keras_layer *layer, enum weights_part part,
                     struct expected_weights *expected) {
   const json_t *wrapped = json_object_get(layer->config, "layer");
   const json_t *backward = json_object_get(layer->config, "backward_layer");
-  bool bidirectional = is_class(layer->class_name, "Bidirectional");
+  bool bidirectional = is_class(layer->node.class_name, "Bidirectional");
   *expected = (struct expected_weights){.folder = ""};
   if (layer->inner != NULL || layer->is_operation)
     return;
-  if (!bidirectional && !is_class(layer->class_name, "TimeDistributed")) {
-    expect_plain(layer->class_name, layer->config, expected);
+  if (!bidirectional && !is_class(layer->node.class_name, "TimeDistributed")) {
+    expect_plain(layer->node.class_name, layer->config, expected);
     expected->folder = expected->cell != NULL ? "cell" : "";
     return;
   }
@@ -106,7 +106,7 @@ cuseq_status weights_claim(struct weights_source *source, const struct hdf5_node
   if (claim->layer != layer || claim->part != (int)part || claim->at != at)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "layer '%.120s': its weights have names that are also those of layer '%.120s'",
-                     layer->name, claim->layer->name);
+                     layer->node.name, claim->layer->node.name);
   return CUSEQ_STATUS_OK;
 }
 
@@ -202,13 +202,13 @@ static cuseq_status check_type(const struct keras_layer *layer, const struct hdf
                                const char *what) {
   if (array->type == HDF5_STREAM_OTHER)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its %s has no floating-point numbers",
-                     layer->name, what);
+                     layer->node.name, what);
   if (array->type == HDF5_STREAM_RAW16 && !settings_store_bfloat16(layer))
     return error_set(
         CUSEQ_STATUS_INVALID_FILE,
         "layer '%.120s': its %s has two bytes a number and no type (needed floating-point numbers, "
         "or the dtype bfloat16 of the layer)",
-        layer->name, what);
+        layer->node.name, what);
   return CUSEQ_STATUS_OK;
 }
 
@@ -222,18 +222,19 @@ static cuseq_status check_shape(const struct keras_layer *layer, const struct hd
     return CUSEQ_STATUS_OK;
   if (rows == 0)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
-                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld])", layer->name, what, found,
-                     (long long)columns);
+                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld])", layer->node.name, what,
+                     found, (long long)columns);
   return error_set(CUSEQ_STATUS_INVALID_FILE,
-                   "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld]; -1: any)", layer->name,
-                   what, found, (long long)rows, (long long)columns);
+                   "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld]; -1: any)",
+                   layer->node.name, what, found, (long long)rows, (long long)columns);
 }
 
 cuseq_status weights_matrix(struct expressions *expressions, const struct keras_layer *layer,
                             const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
                             int64_t columns, int32_t *matrix) {
   if (at >= weights->count)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file lacks its %s", layer->name, what);
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file lacks its %s", layer->node.name,
+                     what);
   const struct hdf5_node *array = weights->arrays[at];
   bool single = rows == 0 && columns == 1 && array->rank == 0; /* a scalar is a vector of one */
   TRY(check_type(layer, array, what));
@@ -246,7 +247,7 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
     float number = float_at(array, i);
     if (!isfinite(number))
       return error_set(CUSEQ_STATUS_INVALID_FILE,
-                       "layer '%.120s': its %s is not finite in float32 (found %s)", layer->name, what,
+                       "layer '%.120s': its %s is not finite in float32 (found %s)", layer->node.name, what,
                        isnan(number) ? "nan" : "an infinity");
     expressions->matrices[*matrix].data[i] = number;
   }

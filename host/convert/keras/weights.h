@@ -4,7 +4,8 @@
 #ifndef CUSEQ_KERAS_WEIGHTS_H
 #define CUSEQ_KERAS_WEIGHTS_H
 
-#include "convert/keras/expression.h"
+#include "convert/graph/expression.h"
+#include "convert/keras/graph.h"
 #include "formats/hdf5/tree.h"
 
 /* Whose an array is. */

@@ -45,8 +45,8 @@ static bool wraps_it(const struct keras_layer *wrapper, const struct keras_layer
   for (size_t i = 0; i < 2; i++) {
     const json_t *json = json_object_get(wrapper->config, settings[i]);
     const json_t *name = json_object_get(json_object_get(json, "config"), "name");
-    if (same_text(json_string_value(json_object_get(json, "class_name")), layer->class_name) &&
-        same_text(json_string_value(name), layer->name))
+    if (same_text(json_string_value(json_object_get(json, "class_name")), layer->node.class_name) &&
+        same_text(json_string_value(name), layer->node.name))
       return true;
   }
   return false;
@@ -61,7 +61,8 @@ static bool search_owner(const struct keras_model *model, struct owner_search *s
       return true;
     if (wraps_it(other, layer))
       search->unmarked_count += 2; /* whichever it is, its weights are not where a layer's are */
-    if (same_text(other->class_name, layer->class_name) && same_text(other->name, layer->name)) {
+    if (same_text(other->node.class_name, layer->node.class_name) &&
+        same_text(other->node.name, layer->node.name)) {
       if (other->shared == layer->shared && search->marked == NULL)
         search->marked = other;
       if (other->shared == 0) {
@@ -116,7 +117,7 @@ static bool counts_shared(const struct keras_version *version) {
 static cuseq_status name_folder(struct weights_source *source, json_t *counts, bool old,
                                 struct keras_layer *layer) {
   char name[WEIGHTS_MAX_NAME];
-  snake_case(layer->class_name, name, sizeof name - 32);
+  snake_case(layer->node.class_name, name, sizeof name - 32);
   json_int_t before = json_integer_value(json_object_get(counts, name));
   bool counted =
       json_object_set_new(counts, name, json_integer(before + (old && has_weights(layer) ? 2 : 1))) == 0;
@@ -138,7 +139,7 @@ static bool name_agrees(const struct hdf5_node *folder, const char *name) {
 
 static cuseq_status refuse_name(const struct keras_layer *layer, const char *folder) {
   return error_set(CUSEQ_STATUS_INVALID_FILE,
-                   "layer '%.120s': its folder %.80s in the file is that of another layer", layer->name,
+                   "layer '%.120s': its folder %.80s in the file is that of another layer", layer->node.name,
                    folder);
 }
 
@@ -167,7 +168,7 @@ static cuseq_status find_folders(struct weights_source *source, json_t *counts, 
     layer->folder = weights_child(group, layer->folder_name);
     if (layer->folder != NULL)
       source->claims[layer->folder->number].layer = layer;
-    if (!name_agrees(layer->folder, layer->name))
+    if (!name_agrees(layer->folder, layer->node.name))
       return refuse_name(layer, layer->folder_name);
     if (layer->inner != NULL)
       TRY(name_folders(source, layer->inner, layer->folder));

@@ -31,7 +31,7 @@ static const struct hdf5_string *list_item(const struct hdf5_node *group, size_t
 
 static const struct hdf5_node *group_of(const struct weights_source *source, const struct keras_layer *top) {
   const struct hdf5_node *layers = weights_child(source->root, "model_weights");
-  return weights_child(layers, top->name);
+  return weights_child(layers, top->node.name);
 }
 
 /* ---- weights -------------------------------------------------------------------------------------- */
@@ -84,7 +84,7 @@ static cuseq_status find_weight(struct weights_source *source, const struct hdf5
   *array = best != NULL ? hdf5_find(group, best->text, best->size) : NULL;
   if (best != NULL && (*array == NULL || !(*array)->is_array))
     return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': its weights are not where weight_names says",
-                     wanted->layer->name);
+                     wanted->layer->node.name);
   return CUSEQ_STATUS_OK;
 }
 
@@ -104,7 +104,8 @@ cuseq_status legacy_find(struct weights_source *source, const struct keras_layer
   const struct hdf5_node *group = group_of(source, weights_top(layer));
   struct wanted_weight wanted = {.layer = layer, .part = part};
   if (group == NULL)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file has no weights of it", layer->name);
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file has no weights of it",
+                     layer->node.name);
   weights_expect(layer, part, &wanted.expected);
   TRY(refuse_lora(layer, &wanted.expected));
   for (size_t i = 0; i < wanted.expected.count; i++) {
@@ -124,7 +125,7 @@ cuseq_status legacy_find(struct weights_source *source, const struct keras_layer
 
 static const struct keras_layer *layer_named(const struct keras_model *model, const struct hdf5_node *group) {
   for (size_t i = 0; i < model->layer_count; i++) {
-    const char *name = model->layers[i].name;
+    const char *name = model->layers[i].node.name;
     if (strlen(name) == group->name.size && memcmp(name, group->name.text, group->name.size) == 0)
       return &model->layers[i];
   }
@@ -187,7 +188,7 @@ static cuseq_status check_group(const struct weights_source *source, const struc
     const struct hdf5_node *array = hdf5_find(group, name->text, name->size);
     if (array == NULL || !array->is_array)
       return error_set(CUSEQ_STATUS_INVALID_FILE,
-                       "layer '%.120s': its weights are not where weight_names says", layer->name);
+                       "layer '%.120s': its weights are not where weight_names says", layer->node.name);
   }
   if (weights_unclaimed(source, group, path, sizeof path) != NULL)
     return layer_refuse(layer, "the file has a weight of it that cuseq does not know (%.200s)", path);

@@ -97,7 +97,7 @@ static bool is_cell(const struct weight_name *name, size_t at, const char *cell)
 
 static bool is_outer_name(const struct weight_name *name, size_t at, const struct keras_layer *layer) {
   for (const struct keras_layer *outer = layer->outer; outer != NULL; outer = outer->outer)
-    if (part_is(name, at, outer->name))
+    if (part_is(name, at, outer->node.name))
       return true;
   return false;
 }
@@ -114,14 +114,14 @@ static bool is_anybody(const struct weight_name *name, size_t at, const struct k
   for (size_t i = 0; layer->inner != NULL && i < layer->inner->layer_count; i++)
     if (is_anybody(name, at, &layer->inner->layers[i]))
       return true;
-  return part_is(name, at, layer->name);
+  return part_is(name, at, layer->node.name);
 }
 
 /* TensorFlow 1 counts on where it has had a name, as when a model is loaded again: "dense" becomes "dense_1". */
 static bool is_counted_name(const struct weight_name *name, size_t at, const struct keras_layer *layer) {
-  size_t size = strlen(layer->name);
-  return part_begins(name, at, layer->name) && name->size[at] > size + 1 && name->text[at][size] == '_' &&
-         is_number(name->text[at] + size + 1, name->size[at] - size - 1) &&
+  size_t size = strlen(layer->node.name);
+  return part_begins(name, at, layer->node.name) && name->size[at] > size + 1 &&
+         name->text[at][size] == '_' && is_number(name->text[at] + size + 1, name->size[at] - size - 1) &&
          !is_anybody(name, at, weights_top(layer));
 }
 
@@ -135,14 +135,14 @@ static int fit_of_layer(const struct weight_name *name, size_t end, const struct
   bool wrapper = wanted->part == WEIGHTS_WHOLE && wanted->expected.wrapper != NULL;
   if (wrapper && end > 0 && part_is(name, end - 1, wrapped_name(layer, "layer"))) {
     /* Keras 3 adds the name of the layer that is in a TimeDistributed one. */
-    if (end > 1 && part_is(name, end - 2, layer->name))
+    if (end > 1 && part_is(name, end - 2, layer->node.name))
       end--;
-    else if (!part_is(name, end - 1, layer->name))
+    else if (!part_is(name, end - 1, layer->node.name))
       return 1;
   }
   if (end > 0 && is_counted_name(name, end - 1, layer))
     return 1;
-  if (end == 0 || !part_is(name, end - 1, layer->name))
+  if (end == 0 || !part_is(name, end - 1, layer->node.name))
     return 0;
   return end == 1 || is_outer_name(name, end - 2, layer) ? 2 : 1;
 }

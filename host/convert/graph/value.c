@@ -1,4 +1,4 @@
-#include "convert/keras/value.h"
+#include "convert/graph/value.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,42 +113,46 @@ static bool join_axes(const struct axis *a, const struct axis *b, struct axis *j
       *joined = *b;
     return b->size == 1 || b->size == a->size || (a->kind == AXIS_REPEAT && a->size == 1);
   }
-  return a->kind == b->kind && (a->kind == AXIS_BATCH || a->size == b->size || a->size < 0 || b->size < 0);
+  return a->kind == b->kind && a->clock == b->clock &&
+         (a->kind == AXIS_BATCH || a->size == b->size || a->size < 0 || b->size < 0);
 }
 
-cuseq_status value_broadcast(const struct expressions *expressions, const struct keras_layer *layer,
+cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result) {
   char left[128], right[128];
   bool fits = first->axis_count == second->axis_count;
-  int features = 0, times = 0;
+  int features = 0;
+  uint32_t clocks = 0;
   *result = *first;
   for (int32_t i = 0; fits && i < first->axis_count; i++) {
     fits = join_axes(&first->axes[i], &second->axes[i], &result->axes[i]);
     features += result->axes[i].kind == AXIS_FEATURE;
-    times += result->axes[i].kind == AXIS_TIME;
+    uint32_t clock = result->axes[i].kind == AXIS_TIME ? (uint32_t)1 << result->axes[i].clock : 0;
+    fits = fits && (clocks & clock) == 0;
+    clocks |= clock;
   }
   int32_t w1 = width_of(expressions, first), w2 = width_of(expressions, second);
-  if (!fits || features > 1 || times > 1 || (w1 != w2 && w1 != 1 && w2 != 1))
-    return layer_refuse(layer, "it joins %s and %s, which cuseq cannot express",
-                        value_describe(expressions, first, left, sizeof left),
-                        value_describe(expressions, second, right, sizeof right));
+  if (!fits || features > 1 || (w1 != w2 && w1 != 1 && w2 != 1))
+    return node_refuse(node, "it joins %s and %s, which cuseq cannot express",
+                       value_describe(expressions, first, left, sizeof left),
+                       value_describe(expressions, second, right, sizeof right));
   result->mask = first->mask != NULL ? first->mask : second->mask;
   return CUSEQ_STATUS_OK;
 }
 
 /* ---- reshaping ------------------------------------------------------------------------------------ */
 
-cuseq_status value_reshape(const struct expressions *expressions, const struct keras_layer *layer,
+cuseq_status value_reshape(const struct expressions *expressions, const struct graph_node *node,
                            const struct value *value, const int64_t *shape, int32_t count,
                            struct value *result) {
   char text[128];
   int32_t next = 1; /* the axis of `value` that is to be placed */
-  struct value made = {.expression = value->expression, .axis_count = 1, .axes = {{AXIS_BATCH, -1}}};
+  struct value made = {.expression = value->expression, .axis_count = 1, .axes = {{AXIS_BATCH, -1, 0}}};
   bool fits = value->axis_count > 0 && value->axes[0].kind == AXIS_BATCH && count < VALUE_MAX_AXES;
   for (int32_t i = 0; fits && i < count; i++) {
     while (next < value->axis_count && is_single(&value->axes[next]))
       next++;
-    struct axis single = {AXIS_REPEAT, 1};
+    struct axis single = {AXIS_REPEAT, 1, 0};
     bool places = next < value->axis_count;
     int64_t size = !places                                  ? 1
                    : value->axes[next].kind == AXIS_FEATURE ? width_of(expressions, value)
@@ -163,8 +167,8 @@ cuseq_status value_reshape(const struct expressions *expressions, const struct k
   while (next < value->axis_count && is_single(&value->axes[next]))
     next++;
   if (!fits || next < value->axis_count)
-    return layer_refuse(layer, "it takes %s apart or mixes its axes, which cuseq cannot express",
-                        value_describe(expressions, value, text, sizeof text));
+    return node_refuse(node, "it takes %s apart or mixes its axes, which cuseq cannot express",
+                       value_describe(expressions, value, text, sizeof text));
   *result = made;
   return CUSEQ_STATUS_OK;
 }

@@ -1,11 +1,19 @@
-/* From what a graph computes to cuseq's own model (docs/model-format.md), or the refusal of it. */
-#ifndef CUSEQ_KERAS_RECOGNISE_H
-#define CUSEQ_KERAS_RECOGNISE_H
+/* What is recognised of a graph, and the parts of recognition. */
+#ifndef CUSEQ_RECOGNISED_H
+#define CUSEQ_RECOGNISED_H
 
-#include "convert/keras/affine.h"
-#include "convert/keras/evaluate.h"
+#include "convert/graph/affine.h"
+#include "convert/recognise/recognise.h"
 
 enum { RECOGNISE_MAX_LAYERS = 64 };
+
+/* One recognition while it runs. */
+struct recogniser {
+  const struct recognise_request *request;
+  struct expressions *expressions; /* the request's */
+  struct arena *arena;             /* theirs */
+  struct notes *notes;             /* the request's */
+};
 
 struct decoder_step; /* recognise_steps.h */
 
@@ -19,7 +27,7 @@ struct initial_state {
 struct recognised {
   /* encoder, the layer that reads the input first */
   int32_t encoder_count;
-  int32_t encoders[RECOGNISE_MAX_LAYERS];     /* in expressions.encoders */
+  int32_t encoders[RECOGNISE_MAX_LAYERS];     /* in expressions.layers */
   struct affine fronts[RECOGNISE_MAX_LAYERS]; /* what lies between a layer and the one before it */
   int32_t input;                 /* the expression that the first layer reads through its front */
   int32_t embedding;             /* a matrix, or -1: the input is dense */
@@ -37,30 +45,24 @@ struct recognised {
   int32_t state_units;
   /* decoder; steps 0: none */
   int32_t steps;
-  struct decoder_step *step_list; /* [steps], one of an attention-only model; in the evaluator's arena */
+  struct decoder_step *step_list; /* [steps], one of an attention-only model; in the expressions' arena */
   int32_t cell;                   /* in expressions.cells */
   struct affine cell_input;       /* of the context [A] */
   struct affine output;
   bool softmax;
 };
 
-/* Recognises the model in its outputs' values. Release with recognised_free, after a failure too. */
-cuseq_status recognise(struct evaluator *evaluator, const struct value *outputs, size_t count,
-                       struct recognised *model);
-
-void recognised_free(struct recognised *model);
-
 /* The parts. Attention: what lies between the annotations, the state and the energies.
  *   context  the first step's context expression
  *   state    the expression that attends; -1: it is found, in an attention-only model, and stored in *state */
-cuseq_status recognise_encoder(struct evaluator *evaluator, int32_t sequence, struct recognised *model);
-cuseq_status recognise_attention(struct evaluator *evaluator, int32_t context, struct bases *state,
+cuseq_status recognise_encoder(struct recogniser *recogniser, int32_t sequence, struct recognised *model);
+cuseq_status recognise_attention(struct recogniser *recogniser, int32_t context, struct bases *state,
                                  struct recognised *model);
 
 /* The state that attends first: h, and c where there is a decoder (otherwise -1).
  *   owner  the layer in whose name it is refused */
-cuseq_status recognise_states(struct evaluator *evaluator, int32_t h, int32_t c,
-                              const struct keras_layer *owner, struct recognised *model);
+cuseq_status recognise_states(struct recogniser *recogniser, int32_t h, int32_t c,
+                              const struct graph_node *owner, struct recognised *model);
 
 /* Makes the model: folds what lies in front of matrices into them, writes configuration and tensors.
  *   vocabulary  a JSON object or NULL */

@@ -1,5 +1,5 @@
-#include "convert/keras/recognise_steps.h"
-#include "convert/keras/affine.h"
+#include "convert/recognise/recognise_steps.h"
+#include "convert/graph/affine.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -38,24 +38,24 @@ static const char *activation_name(int32_t activation) {
 static cuseq_status refuse_output(const struct expressions *expressions, int32_t output) {
   const struct bases none = {.count = 0};
   const struct expression *e = expression_at(expressions, output);
-  const char *name = e->layer->name;
+  const char *name = e->node->name;
   int32_t leaves[4], count;
   if (e->op == EXPRESSION_ACTIVATION && output_state(expressions, e->children[0]) >= 0)
-    return layer_refuse(e->layer, "its activation is %s (cuseq's outputs are softmax or linear)",
-                        activation_name(e->part));
+    return node_refuse(e->node, "its activation is %s (cuseq's outputs are softmax or linear)",
+                       activation_name(e->part));
   if (e->op == EXPRESSION_CLASSES)
     output = e->children[0];
   TRY(affine_leaves(expressions, output, &none, leaves, 4, &count));
   for (int32_t i = 0; i < count; i++) {
     e = expression_at(expressions, leaves[i]);
     if (!is_cell(e, CELL_H))
-      return layer_refuse(e->layer,
-                          "the model's output '%.100s' comes from it, which cuseq cannot express (needed one "
-                          "Dense layer over the hidden state of a decoder LSTM)",
-                          name);
+      return node_refuse(e->node,
+                         "the model's output '%.100s' comes from it, which cuseq cannot express (needed one "
+                         "Dense layer over the hidden state of a decoder LSTM)",
+                         name);
   }
-  return layer_refuse(expression_at(expressions, output)->layer,
-                      "the model's output is not made of one hidden state of a decoder");
+  return node_refuse(expression_at(expressions, output)->node,
+                     "the model's output is not made of one hidden state of a decoder");
 }
 
 /* Whether c is the cell state that belongs to the hidden state h. */
@@ -73,12 +73,12 @@ static cuseq_status step_before(const struct expressions *expressions, int32_t c
   if (h->op != EXPRESSION_CELL && c->op != EXPRESSION_CELL)
     return CUSEQ_STATUS_OK;
   if (is_cell(h, CELL_H) && is_cell(c, CELL_H))
-    return layer_refuse(e->layer,
-                        "its initial_state is [h, h], two hidden states (needed [h, c] of the step before)");
+    return node_refuse(e->node,
+                       "its initial_state is [h, h], two hidden states (needed [h, c] of the step before)");
   if (!belong_together(h, c))
-    return layer_refuse(e->layer, "its initial_state is not [h, c] of the step before");
+    return node_refuse(e->node, "its initial_state is not [h, c] of the step before");
   if (h->index != e->index)
-    return layer_refuse(e->layer, "it goes on from the states of another layer, '%.100s'", h->layer->name);
+    return node_refuse(e->node, "it goes on from the states of another layer, '%.100s'", h->node->name);
   *before = e->children[1];
   return CUSEQ_STATUS_OK;
 }
@@ -86,8 +86,8 @@ static cuseq_status step_before(const struct expressions *expressions, int32_t c
 static cuseq_status chain_length(const struct expressions *expressions, int32_t cell, int32_t *length) {
   for (*length = 0; cell >= 0; ++*length) {
     if (*length >= MAX_STEPS)
-      return layer_refuse(expression_at(expressions, cell)->layer, "it is applied more than %d times",
-                          MAX_STEPS);
+      return node_refuse(expression_at(expressions, cell)->node, "it is applied more than %d times",
+                         MAX_STEPS);
     TRY(step_before(expressions, cell, &cell));
   }
   return CUSEQ_STATUS_OK;
@@ -99,28 +99,28 @@ static cuseq_status check_listed(const struct expressions *expressions, const in
                                  const int32_t *given, int32_t output_count, const struct decoder_step *steps,
                                  int32_t count) {
   for (int32_t i = 0; i < output_count; i++) {
-    const struct keras_layer *layer = expression_at(expressions, outputs[i])->layer;
+    const struct graph_node *node = expression_at(expressions, outputs[i])->node;
     int32_t step = given[i];
     if (step == i)
       continue;
     if (step < i && steps[step].output != outputs[i])
-      return layer_refuse(layer, "the model has a second output at the same step (cuseq gives one)");
+      return node_refuse(node, "the model has a second output at the same step (cuseq gives one)");
     if (step < i)
-      return layer_refuse(layer,
-                          "the model gives the output of step %d twice (cuseq gives that of each of its %d "
-                          "steps once)",
-                          step + 1, count);
+      return node_refuse(node,
+                         "the model gives the output of step %d twice (cuseq gives that of each of its %d "
+                         "steps once)",
+                         step + 1, count);
     bool later = false;
     for (int32_t k = i + 1; k < output_count; k++)
       later = later || given[k] == i;
     if (later)
-      return layer_refuse(layer,
-                          "the model gives the output of step %d before that of step %d (cuseq gives all %d "
-                          "in the order of the steps)",
-                          step + 1, i + 1, count);
-    return layer_refuse(layer,
-                        "the model does not give the output of step %d (cuseq gives those of all %d steps)",
-                        i + 1, count);
+      return node_refuse(node,
+                         "the model gives the output of step %d before that of step %d (cuseq gives all %d "
+                         "in the order of the steps)",
+                         step + 1, i + 1, count);
+    return node_refuse(node,
+                       "the model does not give the output of step %d (cuseq gives those of all %d steps)",
+                       i + 1, count);
   }
   return CUSEQ_STATUS_OK;
 }
@@ -140,17 +140,17 @@ static cuseq_status place_outputs(const struct expressions *expressions, const i
   for (int32_t i = 0; i < output_count; i++) {
     given[i] = step_of[output_state(expressions, outputs[i])];
     if (given[i] < 0)
-      return layer_refuse(expression_at(expressions, outputs[i])->layer,
-                          "the model's outputs come from different decoders");
+      return node_refuse(expression_at(expressions, outputs[i])->node,
+                         "the model's outputs come from different decoders");
     if (steps[given[i]].output < 0)
       steps[given[i]].output = outputs[i];
   }
   return check_listed(expressions, outputs, given, output_count, steps, count);
 }
 
-cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int32_t output_count,
+cuseq_status steps_find(struct recogniser *recogniser, const int32_t *outputs, int32_t output_count,
                         struct decoder_step **steps, int32_t *count) {
-  const struct expressions *expressions = &evaluator->expressions;
+  const struct expressions *expressions = recogniser->expressions;
   int32_t last = -1;
   *count = 0;
   /* The latest step that gives an output has the largest index: a state is entered after the one before
@@ -162,7 +162,7 @@ cuseq_status steps_find(struct evaluator *evaluator, const int32_t *outputs, int
     last = state > last ? state : last;
   }
   TRY(chain_length(expressions, last, count));
-  *steps = arena_allocate(evaluator->arena, (size_t)*count * sizeof **steps);
+  *steps = arena_allocate(recogniser->arena, (size_t)*count * sizeof **steps);
   int32_t *step_of = malloc((size_t)(expressions->count + output_count) * sizeof *step_of);
   cuseq_status status = *steps == NULL || step_of == NULL
                             ? error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory")
@@ -181,14 +181,14 @@ struct comparison {
 };
 
 static cuseq_status differ(const struct expression *other) {
-  return layer_refuse(other->layer, "it does not do the same at every step of the decoder");
+  return node_refuse(other->node, "it does not do the same at every step of the decoder");
 }
 
 /* Whether an expression depends on the state that changes from step to step. */
 static cuseq_status depends(struct comparison *comparison, int32_t expression, int depth, bool *result) {
   const struct expression *e = expression_at(comparison->expressions, expression);
   if (++comparison->visits > MAX_VISITS || depth > MAX_DEPTH)
-    return layer_refuse(e->layer, "a step of the decoder is too large");
+    return node_refuse(e->node, "a step of the decoder is too large");
   *result = expression == comparison->first_state;
   bool end = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_CELL;
   for (int32_t i = 0; !*result && !end && i < e->child_count; i++)
@@ -200,7 +200,7 @@ static cuseq_status compare(struct comparison *comparison, int32_t first, int32_
   const struct expression *a = expression_at(comparison->expressions, first);
   const struct expression *b = expression_at(comparison->expressions, other);
   if (++comparison->visits > MAX_VISITS || depth > MAX_DEPTH)
-    return layer_refuse(b->layer, "a step of the decoder is too large");
+    return node_refuse(b->node, "a step of the decoder is too large");
   if (first == comparison->first_state && other == comparison->other_state)
     return CUSEQ_STATUS_OK;
   if (first == other) {
@@ -220,8 +220,8 @@ static cuseq_status compare(struct comparison *comparison, int32_t first, int32_
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status steps_compare(struct evaluator *evaluator, const struct decoder_step *steps, int32_t count) {
-  const struct expressions *expressions = &evaluator->expressions;
+cuseq_status steps_compare(struct recogniser *recogniser, const struct decoder_step *steps, int32_t count) {
+  const struct expressions *expressions = recogniser->expressions;
   const struct expression *first = expression_at(expressions, steps[0].cell);
   for (int32_t i = 1; i < count; i++) {
     const struct expression *cell = expression_at(expressions, steps[i].cell);

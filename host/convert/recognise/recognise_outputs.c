@@ -1,5 +1,5 @@
-#include "convert/keras/recognise_outputs.h"
-#include "convert/keras/recognise_steps.h"
+#include "convert/recognise/recognise_outputs.h"
+#include "convert/recognise/recognise_steps.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@ static bool is_beside(const struct expression *e) {
          e->op == EXPRESSION_FINAL || e->op == EXPRESSION_CONTEXT;
 }
 
-struct parts {
+struct joined_parts {
   int32_t list[MAX_JOINED];
   int32_t count;
 };
@@ -22,23 +22,23 @@ struct parts {
 /* The tensors that a Concatenate along the features joins. One whose tensors come from the same step of
  * the decoder is that step's output. */
 static cuseq_status split(const struct expressions *expressions, int32_t expression, int depth,
-                          struct parts *parts) {
+                          struct joined_parts *parts) {
   const struct expression *e = expression_at(expressions, expression);
-  if (e->op == EXPRESSION_CONCAT && !e->timed && depth < MAX_DEPTH &&
+  if (e->op == EXPRESSION_CONCAT && !e->clocks && depth < MAX_DEPTH &&
       output_state(expressions, expression) < 0) {
     for (int32_t i = 0; i < e->child_count; i++)
       TRY(split(expressions, e->children[i], depth + 1, parts));
     return CUSEQ_STATUS_OK;
   }
   if (parts->count >= MAX_JOINED)
-    return layer_refuse(e->layer, "it joins too many tensors");
+    return node_refuse(e->node, "it joins too many tensors");
   parts->list[parts->count++] = expression;
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status list_one(struct evaluator *evaluator, const struct value *value, struct parts *parts,
-                             struct listed_output *output) {
-  const struct expressions *expressions = &evaluator->expressions;
+static cuseq_status list_one(struct recogniser *recogniser, const struct value *value,
+                             struct joined_parts *parts, struct listed_output *output) {
+  const struct expressions *expressions = recogniser->expressions;
   const struct expression *e = expression_at(expressions, value->expression);
   *output = (struct listed_output){.value = *value, .joined = e->op == EXPRESSION_STEPS};
   parts->count = 0;
@@ -52,7 +52,7 @@ static cuseq_status list_one(struct evaluator *evaluator, const struct value *va
   output->joined = output->joined || output->flat;
   output->part_count = parts->count;
   output->beside = is_beside(expression_at(expressions, parts->list[0]));
-  int32_t *copy = arena_allocate(evaluator->arena, (size_t)parts->count * sizeof *copy);
+  int32_t *copy = arena_allocate(recogniser->arena, (size_t)parts->count * sizeof *copy);
   if (copy == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   memcpy(copy, parts->list, (size_t)parts->count * sizeof *copy);
@@ -60,22 +60,22 @@ static cuseq_status list_one(struct evaluator *evaluator, const struct value *va
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status outputs_list(struct evaluator *evaluator, const struct value *values, size_t count,
-                          struct listed_outputs *listed) {
-  struct parts parts;
+cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *listed) {
+  size_t count = recogniser->request->output_count;
+  struct joined_parts parts;
   size_t total = 0;
   *listed = (struct listed_outputs){.count = count};
-  listed->list = arena_allocate(evaluator->arena, count * sizeof *listed->list);
+  listed->list = arena_allocate(recogniser->arena, count * sizeof *listed->list);
   if (listed->list == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   for (size_t i = 0; i < count; i++) {
-    TRY(list_one(evaluator, &values[i], &parts, &listed->list[i]));
+    TRY(list_one(recogniser, &recogniser->request->outputs[i].value, &parts, &listed->list[i]));
     total += (size_t)listed->list[i].part_count;
   }
   if (total > MAX_PARTS)
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "the model has too many outputs (found %zu, needed at most %d)", total, MAX_PARTS);
-  listed->steps = arena_allocate(evaluator->arena, total * sizeof *listed->steps);
+  listed->steps = arena_allocate(recogniser->arena, total * sizeof *listed->steps);
   if (listed->steps == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   for (size_t i = 0; i < count; i++)
@@ -94,14 +94,14 @@ cuseq_status outputs_context(struct listed_outputs *listed, const struct express
     if (e->op != EXPRESSION_CONTEXT)
       continue;
     if (found != NULL && found->value.expression == output->value.expression)
-      return layer_refuse(e->layer, "the model gives its context twice (cuseq gives it once)");
+      return node_refuse(e->node, "the model gives its context twice (cuseq gives it once)");
     if (found != NULL)
-      return layer_refuse(e->layer, "the model gives several contexts and no output of a decoder");
+      return node_refuse(e->node, "the model gives several contexts and no output of a decoder");
     found = output;
   }
   if (found == NULL)
-    return layer_refuse(first->layer,
-                        "the model gives neither an output of a decoder nor a context of an attention");
+    return node_refuse(first->node,
+                       "the model gives neither an output of a decoder nor a context of an attention");
   found->beside = false;
   *context = found->value.expression;
   return CUSEQ_STATUS_OK;
@@ -131,15 +131,15 @@ static cuseq_status check_order(const struct expressions *expressions, const str
   char text[128];
   if (in_order(&output->value))
     return CUSEQ_STATUS_OK;
-  return layer_refuse(expression_at(expressions, output->value.expression)->layer,
-                      "output %zu of the model is %s (cuseq's arrays are [batch, steps, time or features])",
-                      number, value_describe(expressions, &output->value, text, sizeof text));
+  return node_refuse(expression_at(expressions, output->value.expression)->node,
+                     "output %zu of the model is %s (cuseq's arrays are [batch, steps, time or features])",
+                     number, value_describe(expressions, &output->value, text, sizeof text));
 }
 
 /* The decoder's outputs: one for each step, or all of them joined. */
-static cuseq_status check_steps(struct evaluator *evaluator, const struct listed_outputs *listed,
+static cuseq_status check_steps(struct recogniser *recogniser, const struct listed_outputs *listed,
                                 const struct recognised *model) {
-  const struct expressions *expressions = &evaluator->expressions;
+  const struct expressions *expressions = recogniser->expressions;
   size_t single = 0, joined = 0;
   for (size_t i = 0; i < listed->count; i++) {
     const struct listed_output *output = &listed->list[i];
@@ -149,14 +149,14 @@ static cuseq_status check_steps(struct evaluator *evaluator, const struct listed
     single += !output->joined;
     joined += output->joined;
     if (joined + single > 1 && joined > 0)
-      return layer_refuse(expression_at(expressions, output->value.expression)->layer,
-                          "output %zu of the model joins some steps of the decoder, or others do "
-                          "(needed one output for each step, or one of all)",
-                          i + 1);
+      return node_refuse(expression_at(expressions, output->value.expression)->node,
+                         "output %zu of the model joins some steps of the decoder, or others do "
+                         "(needed one output for each step, or one of all)",
+                         i + 1);
     if (output->flat)
-      TRY(evaluator_note(evaluator, "output %zu, [batch, %lld], is given as outputs [batch, %d, %d]", i + 1,
-                         (long long)expression_at(expressions, output->value.expression)->width, model->steps,
-                         model->output.columns));
+      TRY(notes_add(recogniser->notes, "output %zu, [batch, %lld], is given as outputs [batch, %d, %d]",
+                    i + 1, (long long)expression_at(expressions, output->value.expression)->width,
+                    model->steps, model->output.columns));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -242,8 +242,8 @@ struct beside {
 
 static cuseq_status refuse_beside(const struct expressions *expressions, const struct listed_output *output,
                                   size_t number) {
-  return layer_refuse(
-      expression_at(expressions, output->value.expression)->layer,
+  return node_refuse(
+      expression_at(expressions, output->value.expression)->node,
       "output %zu of the model is none of the arrays that cuseq gives: make the model without it "
       "(beside the outputs there may be the alphas, contexts and hidden states of the decoder's "
       "steps, its last cell state, the annotations, and each final state of the encoder's "
@@ -251,9 +251,9 @@ static cuseq_status refuse_beside(const struct expressions *expressions, const s
       number);
 }
 
-static cuseq_status check_beside(struct evaluator *evaluator, const struct listed_output *output,
+static cuseq_status check_beside(struct recogniser *recogniser, const struct listed_output *output,
                                  size_t number, const struct recognised *model, struct beside *beside) {
-  const struct expressions *expressions = &evaluator->expressions;
+  const struct expressions *expressions = recogniser->expressions;
   beside->array = find_array(expressions, model, output->parts[0], &beside->step);
   bool known = beside->array != ARRAY_NONE;
   if (known && output->joined) {
@@ -264,12 +264,12 @@ static cuseq_status check_beside(struct evaluator *evaluator, const struct liste
   }
   if (!known)
     return refuse_beside(expressions, output, number);
-  const struct keras_layer *mask = expressions->encoders[model->encoders[0]].mask;
+  const struct graph_node *mask = expressions->layers[model->encoders[0]].mask;
   if (beside->array == ARRAY_ANNOTATIONS && mask != NULL)
-    return layer_refuse(mask,
-                        "output %zu of the model is the annotations, which Keras repeats at masked positions "
-                        "(cuseq gives 0 there): make the model without it",
-                        number);
+    return node_refuse(mask,
+                       "output %zu of the model is the annotations, which Keras repeats at masked positions "
+                       "(cuseq gives 0 there): make the model without it",
+                       number);
   return check_order(expressions, output, number);
 }
 
@@ -293,7 +293,7 @@ static void describe(const int32_t *numbers, size_t count, char *text, size_t ca
     snprintf(text + used, capacity - used, " and others");
 }
 
-static cuseq_status note_array(struct evaluator *evaluator, enum array array, const int32_t *outputs,
+static cuseq_status note_array(struct recogniser *recogniser, enum array array, const int32_t *outputs,
                                const int32_t *steps, size_t count) {
   char numbers[128], at[160] = "", named[96];
   describe(outputs, count, numbers, sizeof numbers);
@@ -306,13 +306,13 @@ static cuseq_status note_array(struct evaluator *evaluator, enum array array, co
     describe(steps, count, list, sizeof list);
     snprintf(at, sizeof at, ", step%s %s", count > 1 ? "s" : "", list);
   }
-  return evaluator_note(evaluator, "output%s %s of the model: left out, as %s %s%s", count > 1 ? "s" : "",
-                        numbers, count > 1 ? "they are" : "it is", named, at);
+  return notes_add(recogniser->notes, "output%s %s of the model: left out, as %s %s%s", count > 1 ? "s" : "",
+                   numbers, count > 1 ? "they are" : "it is", named, at);
 }
 
 /* One line for the outputs of each array that are single steps, and one for each that joins all of them. */
-static cuseq_status note_beside(struct evaluator *evaluator, const struct beside *list, size_t count) {
-  int32_t *outputs = arena_allocate(evaluator->arena, 2 * count * sizeof *outputs);
+static cuseq_status note_beside(struct recogniser *recogniser, const struct beside *list, size_t count) {
+  int32_t *outputs = arena_allocate(recogniser->arena, 2 * count * sizeof *outputs);
   if (outputs == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   int32_t *steps = outputs + count;
@@ -323,26 +323,26 @@ static cuseq_status note_beside(struct evaluator *evaluator, const struct beside
       if (list[i].array != array)
         continue;
       if (list[i].step < 0) {
-        TRY(note_array(evaluator, array, &number, &list[i].step, 1));
+        TRY(note_array(recogniser, array, &number, &list[i].step, 1));
         continue;
       }
       outputs[found] = number;
       steps[found++] = list[i].step + 1;
     }
     if (found > 0)
-      TRY(note_array(evaluator, array, outputs, steps, found));
+      TRY(note_array(recogniser, array, outputs, steps, found));
   }
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status outputs_check(struct evaluator *evaluator, const struct listed_outputs *listed,
+cuseq_status outputs_check(struct recogniser *recogniser, const struct listed_outputs *listed,
                            const struct recognised *model) {
-  struct beside *list = arena_allocate(evaluator->arena, listed->count * sizeof *list);
+  struct beside *list = arena_allocate(recogniser->arena, listed->count * sizeof *list);
   if (list == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  TRY(check_steps(evaluator, listed, model));
+  TRY(check_steps(recogniser, listed, model));
   for (size_t i = 0; i < listed->count; i++)
     if (listed->list[i].beside)
-      TRY(check_beside(evaluator, &listed->list[i], i + 1, model, &list[i]));
-  return note_beside(evaluator, list, listed->count);
+      TRY(check_beside(recogniser, &listed->list[i], i + 1, model, &list[i]));
+  return note_beside(recogniser, list, listed->count);
 }

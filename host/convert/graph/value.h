@@ -1,13 +1,13 @@
 /* A tensor of the graph: an expression and how its numbers lie along axes. Reshapes, permutations, repetitions and
  * broadcasts change the axes alone. */
-#ifndef CUSEQ_KERAS_VALUE_H
-#define CUSEQ_KERAS_VALUE_H
+#ifndef CUSEQ_GRAPH_VALUE_H
+#define CUSEQ_GRAPH_VALUE_H
 
-#include "convert/keras/expression.h"
+#include "convert/graph/expression.h"
 
 enum axis_kind {
   AXIS_BATCH,
-  AXIS_TIME,    /* the encoder's positions                                        */
+  AXIS_TIME,    /* the positions of `clock`                                       */
   AXIS_FEATURE, /* the elements of the expression                                 */
   AXIS_REPEAT,  /* the same numbers `size` times; size 1 is an axis of one entry  */
   AXIS_STEP,    /* the children of EXPRESSION_STEPS                               */
@@ -15,21 +15,22 @@ enum axis_kind {
 
 struct axis {
   enum axis_kind kind;
-  int64_t size; /* -1: not known */
+  int64_t size;  /* -1: not known */
+  int32_t clock; /* of AXIS_TIME; otherwise 0 */
 };
 
 enum { VALUE_MAX_AXES = 6 };
 
 /* An expression of width 1 has no feature axis; one of any other width has exactly one. A timed expression has
- * exactly one time axis. */
+ * exactly one time axis for each of its clocks. */
 struct value {
   int32_t expression;
   int32_t axis_count;
   struct axis axes[VALUE_MAX_AXES];
-  const struct keras_layer *mask; /* the layer that masks the positions, or NULL */
+  const struct graph_node *mask; /* the layer that masks the positions, or NULL */
 };
 
-/* Whether the axes are exactly these, in short: B batch, T time, F features (or an axis of one entry where the
+/* Whether the axes are exactly these, in short: B batch, T time (of any clock), F features (or an axis of one entry where the
  * width is 1), 1 an axis of one entry, S steps. */
 bool value_has_axes(const struct expressions *expressions, const struct value *value, const char *axes);
 
@@ -49,11 +50,11 @@ void value_remove_axis(struct value *value, int32_t at);
 
 /* Lines the axes of two values up as elementwise operations do, and gives the axes of the result (not its
  * expression). Refuses, in the name of the layer, what does not fit. */
-cuseq_status value_broadcast(const struct expressions *expressions, const struct keras_layer *layer,
+cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
 /* The shape that Keras' Reshape is given ([count], one entry may be -1): the same numbers under other axes. */
-cuseq_status value_reshape(const struct expressions *expressions, const struct keras_layer *layer,
+cuseq_status value_reshape(const struct expressions *expressions, const struct graph_node *node,
                            const struct value *value, const int64_t *shape, int32_t count,
                            struct value *result);
 

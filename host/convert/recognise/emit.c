@@ -1,5 +1,5 @@
 /* Writes what was recognised as a configuration and tensors, and has the library make the model of them. */
-#include "convert/keras/recognise.h"
+#include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <stdarg.h>
@@ -92,8 +92,8 @@ static void add_product(const double *from, int32_t rows, const struct matrix *k
 
 /* An LSTM's tensors; what lies in front of it goes into its kernel and bias, and so does an embedding: its rows, taken
  * through the front and the kernel, are the kernel for token ids. */
-static cuseq_status add_lstm(struct emitter *emitter, const struct lstm *lstm, const struct affine *front,
-                             int32_t embedding, const char *prefix) {
+static cuseq_status add_lstm(struct emitter *emitter, const struct recurrent_cell *lstm,
+                             const struct affine *front, int32_t embedding, const char *prefix) {
   const struct matrix *matrices = emitter->expressions->matrices;
   const struct matrix *kernel = &matrices[lstm->kernel], *recurrent = &matrices[lstm->recurrent_kernel];
   int32_t width = kernel->columns, rows = embedding >= 0 ? matrices[embedding].rows : front->rows;
@@ -189,8 +189,8 @@ static cuseq_status add_attention(struct emitter *emitter) {
 static cuseq_status add_tensors(struct emitter *emitter) {
   const struct recognised *model = emitter->model;
   for (int32_t i = 0; i < model->encoder_count; i++) {
-    const struct encoder_layer *encoder = &emitter->expressions->encoders[model->encoders[i]];
-    for (int d = 0; d < (encoder->bidirectional ? 2 : 1); d++) {
+    const struct recurrent_layer *encoder = &emitter->expressions->layers[model->encoders[i]];
+    for (int d = 0; d < (encoder->direction == LAYER_BIDIRECTIONAL ? 2 : 1); d++) {
       char prefix[64];
       snprintf(prefix, sizeof prefix, "encoder.layers.%d.%s", i, d == 0 ? "forward" : "backward");
       TRY(add_lstm(emitter, &encoder->directions[d], &model->fronts[i], i == 0 ? model->embedding : -1,
@@ -217,8 +217,8 @@ static cuseq_status set(json_t *object, const char *key, json_t *value) {
 static cuseq_status set_encoder(struct emitter *emitter) {
   static const char *const merges[] = {"concat", "sum", "mul", "ave"};
   const struct recognised *model = emitter->model;
-  const struct encoder_layer *encoder = &emitter->expressions->encoders[model->encoders[0]];
-  const struct lstm *lstm = &encoder->directions[0];
+  const struct recurrent_layer *encoder = &emitter->expressions->layers[model->encoders[0]];
+  const struct recurrent_cell *lstm = &encoder->directions[0];
   const struct matrix *table =
       model->embedding >= 0 ? &emitter->expressions->matrices[model->embedding] : NULL;
   json_t *json = json_object();
@@ -226,8 +226,9 @@ static cuseq_status set_encoder(struct emitter *emitter) {
   TRY(set(json, "features", json_integer(table != NULL ? table->rows : model->fronts[0].rows)));
   TRY(set(json, "units", json_integer(lstm->units)));
   TRY(set(json, "layers", json_integer(model->encoder_count)));
-  TRY(set(json, "direction", json_string(encoder->bidirectional ? "bidirectional" : "forward")));
-  if (encoder->bidirectional)
+  TRY(set(json, "direction",
+          json_string(encoder->direction == LAYER_BIDIRECTIONAL ? "bidirectional" : "forward")));
+  if (encoder->direction == LAYER_BIDIRECTIONAL)
     TRY(set(json, "merge", json_string(merges[encoder->merge])));
   TRY(set(json, "activation", json_string(activation_name(lstm->activation))));
   return set(json, "recurrent_activation", json_string(activation_name(lstm->recurrent_activation)));
@@ -268,7 +269,7 @@ static cuseq_status set_states(struct emitter *emitter, json_t *json) {
 
 static cuseq_status set_decoder(struct emitter *emitter) {
   const struct recognised *model = emitter->model;
-  const struct lstm *cell = &emitter->expressions->cells[model->cell];
+  const struct recurrent_cell *cell = &emitter->expressions->cells[model->cell];
   json_t *decoder = json_object(), *output = json_object();
   TRY(set(emitter->json, "output", output));
   TRY(set(emitter->json, "decoder", decoder));

@@ -1,4 +1,4 @@
-#include "convert/keras/affine.h"
+#include "convert/graph/affine.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static int32_t find_base(const struct bases *bases, int32_t expression) {
 /* The graph may be deep and share its parts: both are bounded. */
 static cuseq_status enter(struct walk *walk, const struct expression *e) {
   if (++walk->visits > MAX_VISITS || walk->depth >= MAX_DEPTH)
-    return layer_refuse(e->layer, "too many layers without an activation follow each other");
+    return node_refuse(e->node, "too many layers without an activation follow each other");
   return CUSEQ_STATUS_OK;
 }
 
@@ -89,6 +89,26 @@ static cuseq_status affine_base(const struct walk *walk, int32_t base, struct af
   return CUSEQ_STATUS_OK;
 }
 
+static void take_columns(const struct affine *child, int32_t first, struct affine *affine) {
+  for (int32_t r = 0; r < affine->rows; r++)
+    memcpy(affine->matrix + (size_t)r * (size_t)affine->columns,
+           child->matrix + (size_t)r * (size_t)child->columns + first,
+           (size_t)affine->columns * sizeof *affine->matrix);
+  memcpy(affine->bias, child->bias + first, (size_t)affine->columns * sizeof *affine->bias);
+}
+
+/* Times a row vector and plus one, elementwise: EXPRESSION_AFFINE's own; a CONSTANT has no child and is its matrix. */
+static void scale_and_shift(const struct walk *walk, const struct expression *e, struct affine *affine) {
+  const struct matrix *matrices = walk->expressions->matrices;
+  for (int32_t c = 0; c < affine->columns; c++) {
+    double factor = e->op == EXPRESSION_AFFINE && e->matrix >= 0 ? (double)matrices[e->matrix].data[c] : 1;
+    int32_t offset = e->op == EXPRESSION_AFFINE ? e->bias : e->matrix;
+    for (int32_t r = 0; factor != 1 && r < affine->rows; r++)
+      affine->matrix[(size_t)r * (size_t)affine->columns + (size_t)c] *= factor;
+    affine->bias[c] = affine->bias[c] * factor + (offset >= 0 ? (double)matrices[offset].data[c] : 0);
+  }
+}
+
 static cuseq_status affine_operation(struct walk *walk, const struct expression *e, struct affine *affine) {
   int32_t column = 0;
   for (int32_t i = 0; i < e->child_count; i++) {
@@ -99,18 +119,23 @@ static cuseq_status affine_operation(struct walk *walk, const struct expression 
     if (e->op == EXPRESSION_DENSE) {
       const struct matrix *bias = e->bias >= 0 ? &walk->expressions->matrices[e->bias] : NULL;
       multiply(&child, &walk->expressions->matrices[e->matrix], bias, affine);
+    } else if (e->op == EXPRESSION_SLICE) {
+      take_columns(&child, e->index, affine);
     } else {
       add_columns(affine, &child, column, e->op == EXPRESSION_SCALE ? e->scalar : 1);
       column += e->op == EXPRESSION_CONCAT ? child.columns : 0;
     }
     affine_free(&child);
   }
+  if (e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_CONSTANT)
+    scale_and_shift(walk, e, affine);
   return CUSEQ_STATUS_OK;
 }
 
 static bool is_affine(const struct expression *e) {
   return e->op == EXPRESSION_DENSE || e->op == EXPRESSION_CONCAT || e->op == EXPRESSION_ADD ||
-         e->op == EXPRESSION_SCALE || e->op == EXPRESSION_ZEROS;
+         e->op == EXPRESSION_SCALE || e->op == EXPRESSION_ZEROS || e->op == EXPRESSION_SLICE ||
+         e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_CONSTANT;
 }
 
 static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct affine *affine) {
@@ -119,7 +144,7 @@ static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct af
   TRY(enter(walk, e));
   int32_t base = find_base(walk->bases, expression);
   if (base < 0 && !is_affine(e))
-    return layer_refuse(e->layer, "cuseq cannot express what it does to %s", walk->subject);
+    return node_refuse(e->node, "cuseq cannot express what it does to %s", walk->subject);
   TRY(affine_zeros(walk, e->width, affine));
   cuseq_status status = base >= 0 ? affine_base(walk, base, affine) : affine_operation(walk, e, affine);
   if (status != CUSEQ_STATUS_OK)
@@ -150,8 +175,8 @@ static cuseq_status walk_leaves(struct walk *walk, int32_t expression, int32_t *
     if (leaves[i] == expression)
       return CUSEQ_STATUS_OK;
   if (*count >= capacity)
-    return layer_refuse(e->layer, "it comes together with other tensors, of which cuseq can express %d here",
-                        capacity);
+    return node_refuse(e->node, "it comes together with other tensors, of which cuseq can express %d here",
+                       capacity);
   leaves[(*count)++] = expression;
   return CUSEQ_STATUS_OK;
 }

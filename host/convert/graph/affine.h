@@ -1,8 +1,8 @@
 /* Affine maps: what dense layers without an activation, concatenations, sums and scalings come to. */
-#ifndef CUSEQ_KERAS_AFFINE_H
-#define CUSEQ_KERAS_AFFINE_H
+#ifndef CUSEQ_GRAPH_AFFINE_H
+#define CUSEQ_GRAPH_AFFINE_H
 
-#include "convert/keras/expression.h"
+#include "convert/graph/expression.h"
 
 /* y = x M + m, x the bases side by side. */
 struct affine {

@@ -1,10 +1,10 @@
 /* What the file lists as the model's outputs, held against the arrays that cuseq gives: the outputs of the
  * decoder's steps come all and in their order, and what stands beside them is one of cuseq's other arrays,
  * or the model is refused. */
-#ifndef CUSEQ_KERAS_RECOGNISE_OUTPUTS_H
-#define CUSEQ_KERAS_RECOGNISE_OUTPUTS_H
+#ifndef CUSEQ_RECOGNISE_OUTPUTS_H
+#define CUSEQ_RECOGNISE_OUTPUTS_H
 
-#include "convert/keras/recognise.h"
+#include "convert/recognise/recognised.h"
 
 /* One output of the model in its file's order. */
 struct listed_output {
@@ -24,8 +24,7 @@ struct listed_outputs {
 };
 
 /* Takes the outputs apart. */
-cuseq_status outputs_list(struct evaluator *evaluator, const struct value *values, size_t count,
-                          struct listed_outputs *listed);
+cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *listed);
 
 /* The context of an attention-only model, which must be its one output but for those beside it. */
 cuseq_status outputs_context(struct listed_outputs *listed, const struct expressions *expressions,
@@ -33,7 +32,7 @@ cuseq_status outputs_context(struct listed_outputs *listed, const struct express
 
 /* Once the model is recognised: refuses outputs whose numbers lie otherwise than cuseq's and outputs
  * beside the model's that are none of cuseq's arrays; says on the notes which array each one is. */
-cuseq_status outputs_check(struct evaluator *evaluator, const struct listed_outputs *listed,
+cuseq_status outputs_check(struct recogniser *recogniser, const struct listed_outputs *listed,
                            const struct recognised *model);
 
 #endif

@@ -1,0 +1,203 @@
+/* What a graph computes, as expressions with equal ones merged: a model is recognised by what it computes, whatever
+ * its layers are called and however often they are shared. Every front end (Keras, ONNX) evaluates its graph to these;
+ * recognise/ makes a model of them or says why not.
+ *
+ * An expression is a vector of `width` numbers, for each row of the batch. A timed one is such a vector for every
+ * position of each of its *clocks*. A clock is what counts positions: a sequence that the model is given (the encoder's
+ * input; the tokens that a decoder is given while it is trained), or a number of repetitions that the graph itself says
+ * (RepeatVector). Attention energies in a training graph have two clocks, the decoder's and the encoder's: one number
+ * for each pair of positions. Which clock is the encoder's no front end needs to know; recognition tells by what is
+ * summed over and what the outputs have. How a tensor arranges width and clocks in axes is value.h's matter.
+ *
+ * How the parts of models are said:
+ *   an encoder layer          SEQUENCE and FINAL over its input, no states behind it
+ *   a decoder over given      SEQUENCE over its input, whose clock is the given tokens', with the initial states as
+ *   tokens                    further children
+ *   a decoder over            the same over REPEAT(vector), whose clock is made by clock_make for the repeating layer
+ *   RepeatVector
+ *   a decoder whose steps     CELL, once for each step, the states of a step children of the next; the outputs join
+ *   are written out           them by STEPS or are listed one by one
+ *   a decoder of one step     CELL over inputs that are states; recognise.h's request says which output follows which
+ *   attention                 SOFTMAX over the encoder's clock of energies; CONTEXT of it and the values
+ *   self-attention            cannot be said: both sides would have the same clock; refuse it in the front end
+ */
+#ifndef CUSEQ_GRAPH_EXPRESSION_H
+#define CUSEQ_GRAPH_EXPRESSION_H
+
+#include "convert/graph/node.h"
+#include "cuseq/cuseq.h"
+#include "formats/arena.h"
+#include "model/structure.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fields beside op, node and children that an op uses are named; all others stay 0, matrix and bias -1. */
+enum expression_op {
+  EXPRESSION_INPUT, /* the model's input number `index`, over `clock` (-1: a vector a row). Token ids have width 1 */
+  EXPRESSION_ZEROS,     /* a vector of `width` zeros                                                   */
+  EXPRESSION_CONSTANT,  /* the vector `matrix`, one row                                                */
+  EXPRESSION_EMBEDDING, /* rows of `matrix` by token ids: child 0                                      */
+  EXPRESSION_SEQUENCE, /* the outputs of recurrent layer `index` over its input, child 0. Further children: its initial
+                            states, h (and c of an LSTM) of each direction, forward first; none: zeros.
+                            part: SEQUENCE_*; `width` is given                                          */
+  EXPRESSION_FINAL, /* its final states; children as above; part: FINAL_*; `width` is given        */
+  EXPRESSION_DENSE, /* child 0 times `matrix` plus `bias` (-1: none)                               */
+  EXPRESSION_AFFINE, /* child 0 times the row vector `matrix` plus the row vector `bias`, elementwise; -1: none.
+                            A folded normalisation, a sum with constants                                */
+  EXPRESSION_ACTIVATION, /* part: a cuseq_activation, elementwise                                       */
+  EXPRESSION_CONCAT,     /* the children side by side                                                   */
+  EXPRESSION_SLICE,      /* `width` elements of child 0 from element `index` on                         */
+  EXPRESSION_ADD,        /* the children's sum                                                          */
+  EXPRESSION_PRODUCT,    /* the children, elementwise; a child of width 1 multiplies every element      */
+  EXPRESSION_MAXIMUM,    /* the largest of the children, elementwise                                    */
+  EXPRESSION_SCALE,      /* child 0 times `scalar`                                                      */
+  EXPRESSION_DOT,        /* the inner product of two children, width 1                                  */
+  EXPRESSION_SOFTMAX, /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
+  EXPRESSION_CLASSES, /* child 0, over its elements; part: CLASSES_*                                 */
+  EXPRESSION_CONTEXT, /* sum over a clock's positions of child 0 (a SOFTMAX) times child 1           */
+  EXPRESSION_POOL, /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out  */
+  EXPRESSION_POSITION, /* child 0 at position `index` of `clock`; negative from the end, -1 the last  */
+  EXPRESSION_REVERSE,  /* child 0, the positions of `clock` from the last to the first                */
+  EXPRESSION_REPEAT,   /* child 0 at every position of `clock`                                        */
+  EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
+  EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
+  EXPRESSION_STEPS,  /* the children as successive steps                                            */
+  EXPRESSION_SLOT,   /* recognition's own: number `index` of what a step finds when it begins, `width` wide */
+};
+
+enum { SEQUENCE_MERGED = 0, SEQUENCE_FORWARD = 1, SEQUENCE_BACKWARD = 2 };
+enum { FINAL_FORWARD_H = 0, FINAL_FORWARD_C = 1, FINAL_BACKWARD_H = 2, FINAL_BACKWARD_C = 3 };
+enum { CELL_H = 0, CELL_C = 1 };
+enum { CLASSES_SOFTMAX = 0, CLASSES_LOG_SOFTMAX = 1 };
+enum { POOL_MEAN = 0, POOL_MAXIMUM = 1, POOL_SUM = 2 };
+
+/* Weights, rows x columns, row-major; a vector has one row. */
+struct matrix {
+  const void *owner; /* what it was loaded for, with slot: loaded once */
+  int32_t slot;
+  int32_t rows;
+  int32_t columns;
+  float *data;
+};
+
+/* A cell: one direction of a recurrent layer, or a decoder's. Gates lie as in model/structure.h, whatever the file has:
+ * LSTM i, f, c, o; GRU z, r, n. */
+struct recurrent_cell {
+  const struct graph_node *node;
+  enum cell_kind kind;
+  bool reset_after; /* GRU; see struct cell */
+  int32_t units;
+  cuseq_activation activation;
+  cuseq_activation recurrent_activation;
+  int32_t kernel, recurrent_kernel, bias; /* matrices; bias -1: none */
+  int32_t recurrent_bias;                 /* of a GRU with reset_after, or -1 */
+};
+
+struct recurrent_layer {
+  const struct graph_node *node;
+  struct recurrent_cell directions[2]; /* forward, backward; one that is not there is not looked at */
+  enum layer_direction direction;
+  bool
+      apart; /* it gives its directions one by one: SEQUENCE_MERGED is not used; side by side they are "concat" */
+  cuseq_merge
+      merge; /* of two directions in SEQUENCE_MERGED; of one direction SEQUENCE_MERGED is that direction */
+  const struct graph_node *mask; /* the layer whose mask it honours, or NULL */
+};
+
+struct expression {
+  enum expression_op op;
+  uint32_t clocks; /* the set of its clocks, bit n for clock n; computed */
+  int32_t width;
+  int32_t part;
+  int32_t clock;        /* computed for SEQUENCE, FINAL and CONTEXT */
+  bool masked;          /* of SOFTMAX and POOL */
+  int32_t matrix, bias; /* -1: none */
+  int32_t index;
+  double scalar;
+  int32_t child_count;
+  const int32_t *children;
+  const struct graph_node *node; /* the first that made it; no part of its identity */
+};
+
+enum { MAX_CLOCKS = 32 };
+
+struct clock {
+  const struct graph_node *node; /* the input, or what repeats */
+  int64_t length;                /* its number of positions, -1: not known */
+  bool repeats;                  /* it counts repetitions, not given positions */
+};
+
+struct expressions {
+  struct arena *arena;
+  struct expression *list;
+  int32_t count, capacity;
+  int32_t *table; /* hash table of indices, -1: free */
+  int32_t table_size;
+  struct matrix *matrices;
+  int32_t matrix_count, matrix_capacity;
+  struct recurrent_layer *layers;
+  int32_t layer_count, layer_capacity;
+  struct recurrent_cell *cells;
+  int32_t cell_count, cell_capacity;
+  struct clock clocks[MAX_CLOCKS];
+  int32_t clock_count;
+  size_t matrix_elements; /* that were loaded; what is made of them is held against it */
+};
+
+/* Releases; does nothing on a zeroed structure. */
+void expressions_free(struct expressions *expressions);
+
+/* Enters an expression, or finds the equal one; it may come out simpler than it was made. Width and clocks are
+ * computed. The children are copied.
+ *   made      op, node, child_count, children, and what enum expression_op says of the op
+ *   expression  receives the index */
+cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
+                             int32_t *expression);
+
+/* The same for one or two children. */
+cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
+                              int32_t child, const struct graph_node *node, int32_t *expression);
+cuseq_status expression_binary(struct expressions *expressions, enum expression_op op, int32_t first,
+                               int32_t second, const struct graph_node *node, int32_t *expression);
+
+/* The same for SOFTMAX, POOL, POSITION, REVERSE and REPEAT over a clock.
+ *   part    of POOL; the position of POSITION; otherwise 0 */
+cuseq_status expression_over(struct expressions *expressions, enum expression_op op, int32_t clock,
+                             int32_t part, bool masked, int32_t child, const struct graph_node *node,
+                             int32_t *expression);
+
+/* A dense map; bias -1: none. */
+cuseq_status expression_dense(struct expressions *expressions, int32_t child, int32_t matrix, int32_t bias,
+                              const struct graph_node *node, int32_t *expression);
+
+/* `width` elements of a child from `first` on. */
+cuseq_status expression_slice(struct expressions *expressions, int32_t child, int32_t first, int32_t width,
+                              const struct graph_node *node, int32_t *expression);
+
+/* A vector of zeros. */
+cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,
+                              int32_t *expression);
+
+/* A new matrix of zeros, or the one that was made for the same owner and slot (*found true).
+ * Owner NULL: always a new one. */
+cuseq_status matrix_make(struct expressions *expressions, const void *owner, int32_t slot, int64_t rows,
+                         int64_t columns, int32_t *matrix, bool *found);
+
+/* The clock of a node, made when it is first asked for. Refused where there are too many. */
+cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,
+                        bool repeats, int32_t *clock);
+
+/* Enters a recurrent layer or a cell, or finds the one of the same node. A layer that is applied with a mask and without
+ * it is refused. */
+cuseq_status recurrent_layer_make(struct expressions *expressions, const struct recurrent_layer *made,
+                                  int32_t *index);
+cuseq_status recurrent_cell_make(struct expressions *expressions, const struct recurrent_cell *made,
+                                 int32_t *index);
+
+static inline const struct expression *expression_at(const struct expressions *expressions, int32_t index) {
+  return &expressions->list[index];
+}
+
+#endif

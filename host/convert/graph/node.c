@@ -1,0 +1,15 @@
+#include "convert/graph/node.h"
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+cuseq_status node_refuse(const struct graph_node *node, const char *format, ...) {
+  char reason[768];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(reason, sizeof reason, format, list);
+  va_end(list);
+  return error_set(CUSEQ_STATUS_INVALID_MODEL, "layer '%.120s' (%.60s): %s", node->name, node->class_name,
+                   reason);
+}
