@@ -9,7 +9,7 @@ _cuseq_options() {
     compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
-    convert) echo "--vocabulary --pytorch --help" ;;
+    convert) echo "--vocabulary --config --pytorch --help" ;;
     info) echo "--device --time --json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
     devices) echo "--json --help" ;;
@@ -30,7 +30,7 @@ _cuseq_value() {
     -o | --output) _cuseq_files "$2" '*.npz' ;;
     --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
-    --vocabulary | --pytorch) _cuseq_files "$2" '*.json' ;;
+    --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
     --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
     --steps | --threads | --tolerance | --batch | --time | --show-wrong | --beam | --n-best | --alpha | --min-length | \
       --max-length) COMPREPLY=() ;;
@@ -43,7 +43,7 @@ _cuseq_operand() {
   case $1:$2 in
     run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
     evaluate:1 | score:1) _cuseq_files "$3" '*.tsv' ;;
-    convert:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors)' ;;
+    convert:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors|pt|pth|bin|npz)' ;;
     *:0 | convert:1) _cuseq_files "$3" '*.safetensors' ;;
     *) COMPREPLY=() ;;
   esac
@@ -69,7 +69,7 @@ _cuseq() {
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
-          --show-wrong | --vocabulary | --pytorch | --targets | --beam | --n-best | --length-penalty | --alpha | \
+          --show-wrong | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | --length-penalty | --alpha | \
           --min-length | --max-length) i=$((i + 1)) ;;
         -?*) ;;
         *) count=$((count + 1)) ;;

@@ -12,7 +12,7 @@ struct arguments {
   const char *lengths;
   const char *plot;
   const char *vocabulary;
-  const char *pytorch;
+  const char *config;
   const char *targets;
   const char *length_penalty;
   int32_t steps;   /* 0: the model's                                                                      */
@@ -52,6 +52,7 @@ enum option_id {
   OPTION_TIME,
   OPTION_SHOW_WRONG,
   OPTION_VOCABULARY,
+  OPTION_CONFIG,
   OPTION_PYTORCH,
   OPTION_BEAM,
   OPTION_N_BEST,

@@ -48,50 +48,68 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->vocabulary, &vocabulary);
 }
 
-static int convert_pytorch(const struct arguments *arguments, cuseq_model **model) {
+static int convert_arrays(const struct arguments *arguments, cuseq_model **model) {
   char *text;
   size_t size;
-  int result = text_load(arguments->pytorch, WANTED_JSON, &text, &size);
+  int result = text_load(arguments->config, WANTED_JSON, &text, &size);
   if (result != EXIT_DONE)
     return result;
   struct convert_json description = {.text = text};
-  cuseq_status status = pytorch_convert(arguments->operands[0], &description, model);
+  cuseq_status status = arrays_convert(arguments->operands[0], &description, model);
   free(text);
-  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->pytorch, &description);
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->config, &description);
 }
 
-/* What the file is, whatever its name; refuses all that has no converter, and options of the other one. */
-static int choose_converter(const struct arguments *arguments, bool *keras) {
+/* Whether a file of this kind has named arrays. */
+static bool has_arrays(enum file_kind kind) {
+  return kind == FILE_KIND_NAMED_ARRAYS || kind == FILE_KIND_BROKEN_SAFETENSORS || kind == FILE_KIND_NPZ ||
+         kind == FILE_KIND_TORCH || kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
+}
+
+/* What the file is, whatever its name; refuses all that has no converter, and options that do not go together. */
+static int choose_converter(const struct arguments *arguments, enum file_kind *kind) {
   const char *in = arguments->operands[0];
-  enum file_kind kind;
-  cuseq_status status = file_kind_find(in, &kind);
+  cuseq_status status = file_kind_find(in, kind);
   if (status != CUSEQ_STATUS_OK)
     return fail_file(status);
-  *keras = kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
-  bool arrays = kind == FILE_KIND_NAMED_ARRAYS || kind == FILE_KIND_BROKEN_SAFETENSORS;
-  if ((!*keras && !arrays) || (kind == FILE_KIND_BROKEN_SAFETENSORS && !arguments->pytorch))
-    return fail_other_kind(in, WANTED_OTHER_MODEL, kind);
-  if (*keras && arguments->pytorch)
-    return fail("--pytorch: goes with a state_dict in .safetensors (found %s, %s)", in, file_kind_name(kind));
-  if (arrays && !arguments->pytorch)
-    return fail("%s: a .safetensors file does not say what model it is (needed --pytorch CONFIG.json)", in);
-  if (arrays && arguments->vocabulary)
-    return fail("--vocabulary: goes with a Keras model (CONFIG.json of --pytorch has the vocabulary in it)");
+  bool keras = *kind == FILE_KIND_KERAS || *kind == FILE_KIND_HDF5;
+  if (!has_arrays(*kind) || (*kind == FILE_KIND_BROKEN_SAFETENSORS && !arguments->config))
+    return fail_other_kind(in, WANTED_OTHER_MODEL, *kind);
+  if (!keras && !arguments->config)
+    return fail("%s: %s, which does not say what model it is (needed --config CONFIG.json)", in,
+                file_kind_name(*kind));
+  if (arguments->config && arguments->vocabulary)
+    return fail("--vocabulary: goes without --config (CONFIG.json has the vocabulary in it)");
   return EXIT_DONE;
+}
+
+/* What its arrays were taken for. */
+static const char *arrays_of(enum file_kind kind) {
+  switch (kind) {
+  case FILE_KIND_TORCH:
+    return "the arrays of a PyTorch checkpoint";
+  case FILE_KIND_NPZ:
+    return "the arrays of an .npz";
+  case FILE_KIND_KERAS:
+  case FILE_KIND_HDF5:
+    return "the arrays of an HDF5 file";
+  default:
+    return "the arrays of a .safetensors file";
+  }
 }
 
 static int run_convert(const struct arguments *arguments) {
   const char *in = arguments->operands[0], *out = arguments->operands[1];
-  bool keras = false;
+  enum file_kind kind = FILE_KIND_UNKNOWN;
   if (!ends_in(out, ".safetensors"))
     return fail("%s: unknown kind of file to write (needed OUT.safetensors)", out);
   if (output_path_check(out, in) != EXIT_DONE)
     return EXIT_USER;
   cuseq_model *model = NULL;
   char *notes = NULL;
-  int result = choose_converter(arguments, &keras);
+  int result = choose_converter(arguments, &kind);
   if (result == EXIT_DONE)
-    result = keras ? convert_keras(arguments, &model, &notes) : convert_pytorch(arguments, &model);
+    result = arguments->config ? convert_arrays(arguments, &model) : convert_keras(arguments, &model, &notes);
   if (result == EXIT_DONE && interrupt_requested())
     result = interrupt_leave();
   if (result == EXIT_DONE) {
@@ -100,7 +118,7 @@ static int run_convert(const struct arguments *arguments) {
       result = fail_library(status);
   }
   if (result == EXIT_DONE) {
-    note("%s: read as a %s", in, keras ? "Keras model" : "PyTorch state_dict");
+    note("%s: read as %s", in, arguments->config ? arrays_of(kind) : "a Keras model");
     print_notes(in, notes);
   }
   free(notes);
@@ -110,18 +128,20 @@ static int run_convert(const struct arguments *arguments) {
 
 const struct command command_convert = {
     .name = "convert",
-    .operands = "IN.h5|IN.keras|IN.safetensors OUT.safetensors",
+    .operands = "IN OUT.safetensors",
     .fewest = 2,
     .most = 2,
-    .summary = "make a model of a Keras model or a PyTorch checkpoint",
+    .summary = "make a model of a Keras model, or of named arrays and a configuration",
     .description =
-        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), or with --pytorch a PyTorch\n"
-        "state_dict saved as .safetensors. What the model is comes from the Keras file itself, or from\n"
-        "CONFIG.json. A model that cuseq cannot run the same way is refused, with the layer and the\n"
-        "reason. What was recognised is said on stderr. What IN is, is told by what it holds, not by its\n"
-        "name.",
+        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), or with --config the named "
+        "arrays\n"
+        "of a PyTorch checkpoint (.pt, .pth, .bin, .safetensors), of an .npz or of HDF5 (.h5, .keras). What "
+        "the\n"
+        "model is comes from the Keras file itself, or from CONFIG.json. A model that cuseq cannot run the\n"
+        "same way is refused, with the layer and the reason. What was recognised is said on stderr. What IN\n"
+        "is, is told by what it holds, not by its name.",
     .example = "  cuseq convert dates.h5 dates.safetensors --vocabulary vocabulary.json\n"
-               "  cuseq convert state_dict.safetensors dates.safetensors --pytorch config.json",
-    .options = {OPTION_VOCABULARY, OPTION_PYTORCH, OPTION_HELP},
+               "  cuseq convert checkpoint.pt dates.safetensors --config config.json",
+    .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_HELP},
     .run = run_convert,
 };

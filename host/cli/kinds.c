@@ -9,7 +9,11 @@
 #include <stdlib.h>
 
 static const char shards_way[] = "load it whole and save its state_dict as one .safetensors file, of which "
-                                 "cuseq convert --pytorch makes a model";
+                                 "cuseq convert --config makes a model";
+static const char hdf5_way[] = "model.save keeps the whole, of which cuseq convert makes a model; of weights "
+                               "alone cuseq convert --config does";
+static const char pickle_way[] = "cuseq cannot read it: save its arrays as .npz or .safetensors, of which "
+                                 "cuseq convert --config makes a model";
 static const char saved_model_way[] =
     "cuseq cannot read it, but where Keras 2 wrote it, load it there and save it as .h5, "
     "which cuseq convert takes";
@@ -19,17 +23,15 @@ static const char checkpoint_way[] =
 
 /* The way from a kind to a model. */
 static const char *const ways_to_a_model[FILE_KINDS] = {
-    [FILE_KIND_NAMED_ARRAYS] = "of a PyTorch state_dict, cuseq convert --pytorch makes a model",
+    [FILE_KIND_NAMED_ARRAYS] = "with a configuration, cuseq convert --config makes a model of it",
     [FILE_KIND_KERAS] = "cuseq convert makes a model of it",
-    [FILE_KIND_HDF5] = "model.save keeps the whole, of which cuseq convert makes a model",
+    [FILE_KIND_HDF5] = hdf5_way,
     [FILE_KIND_ONNX] =
         "cuseq cannot read it, but cuseq convert takes the Keras model or PyTorch state_dict it is of",
-    [FILE_KIND_TORCH] =
-        "save its state_dict with safetensors, of which cuseq convert --pytorch makes a model",
-    [FILE_KIND_PICKLE] =
-        "cuseq cannot read it, but a PyTorch state_dict saved with safetensors (cuseq convert --pytorch)",
+    [FILE_KIND_TORCH] = "with a configuration, cuseq convert --config makes a model of it",
+    [FILE_KIND_PICKLE] = pickle_way,
     [FILE_KIND_NPY] = "an input, not a model",
-    [FILE_KIND_NPZ] = "not a model",
+    [FILE_KIND_NPZ] = "of the weights of a model, cuseq convert --config makes a model",
     [FILE_KIND_TFLITE] = "cuseq cannot read it, but cuseq convert takes the Keras model that it was made of",
     [FILE_KIND_SAVED_MODEL] = saved_model_way,
     [FILE_KIND_TF_CHECKPOINT] = checkpoint_way,
@@ -54,7 +56,7 @@ static const char *needed(enum wanted wanted, enum file_kind kind) {
   case WANTED_MODEL:
     return "a cuseq model";
   case WANTED_OTHER_MODEL:
-    return "a Keras model, .keras or .h5, or a PyTorch state_dict in .safetensors";
+    return "a Keras model, .keras or .h5, or named arrays and --config";
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPZ ? "one array in .npy, as numpy.save writes it"
                                  : "an array in .npy, as numpy.save writes it";

@@ -23,12 +23,12 @@ struct convert_json {
 cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, cuseq_model **model,
                            char **notes);
 
-/* Reads a PyTorch state_dict from .safetensors.
+/* Makes a model of a file of named arrays: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), or a PyTorch zip
+ * checkpoint.
  *   path         the file
  *   description  the configuration of docs/model-format.md with one more key, "names", from our prefixes to
- *                the checkpoint's: docs/from-pytorch.md. What is wrong with it is told before the file
- *                is read
+ *                the file's: docs/from-pytorch.md. What is wrong with it is told before the file is read
  *   model        receives the model, NULL on failure */
-cuseq_status pytorch_convert(const char *path, struct convert_json *description, cuseq_model **model);
+cuseq_status arrays_convert(const char *path, struct convert_json *description, cuseq_model **model);
 
 #endif

@@ -9,21 +9,19 @@ err_has '^cuseq: missing: cannot be opened \(No such file'
 expect 2 "$CUSEQ" convert model.h5 out.h5
 err_has '^cuseq: out.h5: unknown kind of file to write'
 expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors
-err_has 'needed --pytorch CONFIG.json'
-expect 2 "$CUSEQ" convert model.h5 out.safetensors --pytorch config.json
-err_has '--pytorch: goes with a state_dict in .safetensors \(found model.h5, a Keras model\)$'
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch config.json --vocabulary words.json
-err_has '--vocabulary: goes with a Keras model'
+err_has 'needed --config CONFIG.json'
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config config.json --vocabulary words.json
+err_has '--vocabulary: goes without --config'
 expect 2 "$CUSEQ" convert missing.h5 out.safetensors
 err_has '^cuseq: missing.h5: .*No such file'
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch missing.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config missing.json
 err_has '^cuseq: missing.json: .*No such file'
 
 # A state_dict made of attention.safetensors becomes that model again, but for the rounding of its two biases.
 printf '{"version":1,"encoder":{"features":3,"units":2},'\
 '"attention":{"score":"dot"},"names":{"encoder":"lstm"}}' >config.json
 expect 0 "$CUSEQ" convert state_dict.safetensors torch.safetensors --pytorch config.json
-err_has '^cuseq: state_dict.safetensors: read as a PyTorch state_dict$'
+err_has '^cuseq: state_dict.safetensors: read as the arrays of a .safetensors file$'
 expect 0 "$CUSEQ" run torch.safetensors dense.npy -o torch.npz
 expect 0 "$CUSEQ" run attention.safetensors dense.npy -o attention.npz
 "$HELPERS/cli_arrays" torch.npz context >got
@@ -31,22 +29,22 @@ expect 0 "$CUSEQ" run attention.safetensors dense.npy -o attention.npz
   awk '{d = $1 - $2; if (d > 2e-6 || d < -2e-6) exit 1}' || wrong "both models should give the same"
 printf '{"version":1,"encoder":{"features":3,"units":2},'\
 '"attention":{"score":"dot"},"names":{"encoder":"gru"}}' >gru.json
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch gru.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config gru.json
 err_has '^cuseq: .*gru'
 absent out.safetensors
 
 { printf '\xef\xbb\xbf'; cat config.json; } >marked.json
-expect 0 "$CUSEQ" convert state_dict.safetensors marked.safetensors --pytorch marked.json
+expect 0 "$CUSEQ" convert state_dict.safetensors marked.safetensors --config marked.json
 same marked.safetensors torch.safetensors
 printf '\xff\xfe{\0}\0' >utf16.json
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch utf16.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config utf16.json
 err_has '^cuseq: utf16.json: UTF-16 \(needed UTF-8'
 
 printf '{"version":1}\0' >zero.json
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch zero.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config zero.json
 err_has '^cuseq: zero.json: .*zero byte'
 printf '{"version":1' >cut.json
-expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch cut.json
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config cut.json
 err_has '^cuseq: cut.json: configuration: not JSON'
 absent out.safetensors
 
@@ -125,11 +123,11 @@ expect 2 "$CUSEQ" convert missing.keras out.safetensors --vocabulary words.json
 err_has '^cuseq: missing.keras: '
 for text in '{bad' '[]' '{}' '{"version":1}' '{"version":1,"names":{"output":1}}' '{"version":1,"nmes":{}}'; do
   printf '%s' "$text" >config.json
-  expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/packed.safetensors" out.safetensors --pytorch config.json
+  expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/packed.safetensors" out.safetensors --config config.json
   err_has '^cuseq: config.json: (configuration|names): '
 done
 sed 's/"units"/"unts"/' "$ROOT/tests/golden/pytorch/stacked.json" >config.json
-expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/stacked.safetensors" out.safetensors --pytorch config.json
+expect 2 "$CUSEQ" convert "$ROOT/tests/golden/pytorch/stacked.safetensors" out.safetensors --config config.json
 err_has '^cuseq: config.json: configuration: "encoder" has an unknown key "unts"$'
 
 for file in "$keras"/bad_*.keras "$keras"/bad_*.h5; do

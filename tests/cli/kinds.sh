@@ -43,7 +43,7 @@ is_told() {
   err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed lines of text, tab, text\\)}"
   expect 2 "$CUSEQ" convert additive.keras out.safetensors --vocabulary $file
   err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed a JSON text\\)}"
-  expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch $file
+  expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config $file
   err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed a JSON text\\)}"
 }
 
@@ -66,8 +66,8 @@ has_no_converter() {
 model='a Keras model: cuseq convert makes a model of it$'
 is_told additive.keras "$model" 'a Keras model'
 is_told additive.h5 "$model" 'a Keras model'
-is_told weights.h5 'an HDF5 file without a whole Keras model: model.save' 'an HDF5 file without a whole Keras model'
-is_told state_dict.safetensors 'named arrays in .safetensors, .* cuseq convert --pytorch makes a model$' \
+is_told weights.h5 'an HDF5 file without a whole Keras model: model.save keeps .* --config does$' 'an HDF5 file without a whole Keras model'
+is_told state_dict.safetensors 'named arrays in .safetensors, .* cuseq convert --config makes a model of it$' \
   'named arrays in .safetensors, without a cuseq configuration'
 
 # What has a converter in no case is told the same by convert.
@@ -79,7 +79,9 @@ for file in model.onnx cut.onnx; do
   told $file 'an ONNX model: cuseq cannot read it' 'an ONNX model'
 done
 for file in checkpoint.pt before_1_6.pth script.pt; do
-  told $file 'a PyTorch checkpoint: save its state_dict with safetensors' 'a PyTorch checkpoint'
+  is_told $file 'a PyTorch checkpoint: with a configuration, cuseq convert --config makes a model of it$' \
+    'a PyTorch checkpoint'
+  has_no_converter $file 'a PyTorch checkpoint, which does not say what model it is \(needed --config CONFIG.json\)$'
 done
 told weights.pkl 'a Python pickle: cuseq cannot read it' 'a Python pickle'
 told model.tflite 'a TensorFlow Lite model: cuseq cannot read it' 'a TensorFlow Lite model'
@@ -87,7 +89,9 @@ told saved_model 'a TensorFlow SavedModel: cuseq cannot read it' 'a TensorFlow S
 cp saved_model/saved_model.pb model.pb
 told model.pb 'a TensorFlow SavedModel: cuseq cannot read it' 'a TensorFlow SavedModel'
 told ckpt.index 'a TensorFlow checkpoint: load it into the Keras model' 'a TensorFlow checkpoint'
-told stored.npz 'several arrays \(.npz\): not a model$' 'several arrays \(.npz\)'
+is_told stored.npz 'several arrays \(.npz\): of the weights of a model, cuseq convert --config makes a model$' \
+  'several arrays \(.npz\)'
+has_no_converter stored.npz 'several arrays \(.npz\), which does not say what model it is \(needed --config CONFIG.json\)$'
 told architecture.json 'a JSON text: not a model$' 'a JSON text'
 printf '{"metadata": {"total_size": 8}, "weight_map": {"a.weight": "model-00001-of-00002.safetensors"}}\n' >shards.json
 told shards.json 'the index of a checkpoint in several files: load it whole' 'the index of a checkpoint in several files'
@@ -100,7 +104,7 @@ told cut.keras 'a damaged zip archive: it was cut short'
 
 # The other way round.
 has_no_converter small.safetensors 'already a cuseq model$'
-expect 2 "$CUSEQ" convert small.safetensors out.safetensors --pytorch architecture.json
+expect 2 "$CUSEQ" convert small.safetensors out.safetensors --config architecture.json
 err_has '^cuseq: small.safetensors: already a cuseq model$'
 has_no_converter dense.npy 'an array \(.npy\): an input, not a model$'
 has_no_converter cut.safetensors 'a damaged .safetensors file'
@@ -128,8 +132,8 @@ for name in bare other.onnx other.safetensors; do
 done
 for name in bare other.h5 other.keras; do
   copy "$ROOT/tests/golden/pytorch/packed.safetensors" $name
-  expect 0 "$CUSEQ" convert $name out.safetensors --pytorch "$ROOT/tests/golden/pytorch/packed.json"
-  err_has "^cuseq: $name: read as a PyTorch state_dict$"
+  expect 0 "$CUSEQ" convert $name out.safetensors --config "$ROOT/tests/golden/pytorch/packed.json"
+  err_has "^cuseq: $name: read as the arrays of a .safetensors file$"
   rm out.safetensors
 done
 # ... and a model is a model.

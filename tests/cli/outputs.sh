@@ -61,7 +61,7 @@ for option in '-o own.npy' '-o link.npz' '-o own.safetensors' '-o new.svg --plot
   expect 2 "$CUSEQ" run own.safetensors own.npy $option
   err_has '^cuseq: (own|link|new)\.[a-z]+: cannot be written \(the command uses this file already'
 done
-expect 2 "$CUSEQ" convert own.safetensors ./own.safetensors --pytorch config.json
+expect 2 "$CUSEQ" convert own.safetensors ./own.safetensors --config config.json
 err_has '^cuseq: ./own.safetensors: cannot be written'
 same own.npy dense.npy
 same own.safetensors small.safetensors

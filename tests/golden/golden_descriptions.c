@@ -190,7 +190,7 @@ static cuseq_status convert(const char *path, const json_t *description, struct 
                             cuseq_model **model) {
   char *dumped = json_dumps(description, 0);
   *text = (struct convert_json){.text = dumped};
-  cuseq_status status = pytorch_convert(path, text, model);
+  cuseq_status status = arrays_convert(path, text, model);
   free(dumped);
   return status;
 }

@@ -67,7 +67,7 @@ ParameterizedTest(struct index_line *line, golden_pytorch, checkpoint_converts_t
   snprintf(path, sizeof path, FOLDER "%s", line->columns[CONFIGURATION]);
   char *config = text_of(path);
   snprintf(path, sizeof path, FOLDER "%s", line->columns[CHECKPOINT]);
-  cuseq_status status = pytorch_convert(path, &(struct convert_json){.text = config}, &model);
+  cuseq_status status = arrays_convert(path, &(struct convert_json){.text = config}, &model);
   free(config);
   if (status != CUSEQ_STATUS_OK) {
     cr_expect(index_may_refuse(expectation) && index_has_words(expectation, cuseq_last_error()),

@@ -324,7 +324,6 @@ def refusals(lines):
     model, _ = compute(o, 0)
     tensors, config, names = model.state_dict(), configuration(o, model), names_of(o)
     transposed = dict(tensors, **{"out.weight": tensors["out.weight"].T.contiguous()})
-    wrapped = {"module." + name: tensor for name, tensor in tensors.items()}
     infinite = dict(tensors, **{"rnn.weight_hh_l0": tensors["rnn.weight_hh_l0"].clone().fill_(float("inf"))})
     missing = {name: tensor for name, tensor in tensors.items() if name != "rnn.weight_ih_l0_reverse"}
     cases = {
@@ -343,7 +342,6 @@ def refusals(lines):
         "bad_orders": (tensors, dict(names, output={"name": "out", "orders": []}), "orders"),
         "bad_ignore": (tensors, dict(names, ignore="statistics"), "ignore list"),
         "bad_ignored": (tensors, dict(names, ignore=["cell.bias_hh"]), "hide cell.bias_hh"),
-        "bad_parallel": (wrapped, names, "module.rnn.weight_ih_l0"),
         "bad_int8": (
             dict(tensors, **{"out.weight": (tensors["out.weight"] * 50).to(torch.int8)}),
             names,
@@ -386,10 +384,11 @@ def main():
         lines.append(f"{name}.safetensors\t{name}.json\ttorch_{name}.npz\tsame\t{covers}")
         if name in ("no_bias", "linear_output"):
             inner = {"module." + key: tensor for key, tensor in tensors.items()}
-            write_checkpoint("parallel_" + name, inner, config, within("module.", names))
+            whole = name == "no_bias"  # "module." may be written in names, or left out
+            write_checkpoint("parallel_" + name, inner, config, within("module.", names) if whole else names)
             lines.append(
                 f"parallel_{name}.safetensors\tparallel_{name}.json\ttorch_{name}.npz\tsame\t"
-                f"{name} in nn.DataParallel"
+                f"{name} in nn.DataParallel{'' if whole else ', named without it'}"
             )
         if name in ("stacked", "forward_stacked"):
             apart = {key: value for key, value in names.items() if key != "encoder"}

@@ -1,4 +1,4 @@
-/* A state_dict, its description, and what must come of changes to them: for the tests of pytorch_convert. */
+/* A state_dict, its description, and what must come of changes to them: for the tests of arrays_convert. */
 #ifndef TESTS_UNIT_PYTORCH_CASE_H
 #define TESTS_UNIT_PYTORCH_CASE_H
 
@@ -38,7 +38,7 @@ static inline cuseq_model *convert(const struct state_dict *dict, const char *co
   cuseq_model *model;
   snprintf(text, sizeof text, "{%s,\"names\":{%s}}", config, names);
   *json = (struct convert_json){.text = text};
-  cuseq_status status = pytorch_convert(state_dict_write(dict, "dict.safetensors"), json, &model);
+  cuseq_status status = arrays_convert(state_dict_write(dict, "dict.safetensors"), json, &model);
   cr_assert_eq(status == CUSEQ_STATUS_OK, model != NULL);
   return model;
 }

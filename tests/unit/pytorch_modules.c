@@ -129,19 +129,32 @@ Test(modules, a_module_that_is_no_such_one_says_what_it_is) {
     expect_refused(&dict, CONFIG, rows[i].names, THE_CHECKPOINT, rows[i].words);
 }
 
-Test(modules, modules_within_wrappers_are_found_by_their_whole_names) {
+#define WRAPPED(prefix)                                                                                      \
+  "\"encoder\":\"" prefix "rnn\",\"attention.layers.0\":\"" prefix                                           \
+  "energy.0\",\"attention.layers.1\":\"" prefix "energy.2\",\"decoder\":\"" prefix                           \
+  "cell\",\"output\":\"" prefix "out\""
+
+Test(modules, what_wraps_a_model_may_be_named_or_left_out) {
   struct state_dict dict = good_dict();
   state_dict_rename(&dict, "", "module."); /* nn.DataParallel */
+  expect_converts(&dict, CONFIG, NAMES);
+  expect_converts(&dict, CONFIG, WRAPPED("module."));
+  dict = good_dict();
+  state_dict_rename(&dict, "rnn.", "_orig_mod."); /* torch.compile of one module */
+  expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT, "module 'rnn' (\"encoder\"): not in the checkpoint");
+  dict = good_dict();
+  state_dict_rename(&dict, "", "_orig_mod.module."); /* torch.compile of nn.DataParallel */
+  expect_converts(&dict, CONFIG, NAMES);
+  expect_converts(&dict, CONFIG, WRAPPED("module."));
+  expect_converts(&dict, CONFIG, WRAPPED("_orig_mod.module."));
+}
+
+Test(modules, modules_within_others_are_found_by_their_whole_names) {
+  struct state_dict dict = good_dict();
+  state_dict_rename(&dict, "", "net.");
   expect_refused(&dict, CONFIG, NAMES, THE_CHECKPOINT,
-                 "module 'rnn' (\"encoder\"): not in the checkpoint, which has 'module.rnn.weight_ih_l0'");
-  expect_converts(
-      &dict, CONFIG,
-      "\"encoder\":\"module.rnn\",\"attention.layers.0\":\"module.energy.0\",\"attention.layers.1\":"
-      "\"module.energy.2\",\"decoder\":\"module.cell\",\"output\":\"module.out\"");
-  expect_refused(&dict, CONFIG,
-                 "\"encoder\":\"module.rnn\",\"attention.layers.0\":\"energy.0\",\"attention.layers.1\":"
-                 "\"module.energy.2\",\"decoder\":\"module.cell\",\"output\":\"module.out\"",
-                 THE_CHECKPOINT, "which has 'module.energy.0.weight'");
+                 "module 'rnn' (\"encoder\"): not in the checkpoint, which has 'net.rnn.weight_ih_l0'");
+  expect_converts(&dict, CONFIG, WRAPPED("net."));
 }
 
 Test(modules, a_state_dict_may_be_the_module_itself) {

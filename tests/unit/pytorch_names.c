@@ -92,22 +92,13 @@ Test(names, the_configuration_is_told_before_the_names_and_these_before_the_chec
     cuseq_model *model;
     snprintf(text, sizeof text, "{%s,\"names\":{%s}}", rows[i].config, rows[i].names);
     struct convert_json json = {.text = text};
-    cr_expect_neq(pytorch_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_OK);
+    cr_expect_neq(arrays_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_OK);
     cr_expect(json.at_fault && strstr(cuseq_last_error(), rows[i].words) != NULL, "%s", cuseq_last_error());
   }
   struct convert_json json = {.text = "{" CONFIG ",\"names\":{" NAMES "}}"};
   cuseq_model *model;
-  cr_expect_eq(pytorch_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_IO);
+  cr_expect_eq(arrays_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_IO);
   cr_expect(!json.at_fault && strstr(cuseq_last_error(), "absent.safetensors: ") != NULL);
-}
-
-Test(names, a_configuration_of_version_2_is_told_first) {
-  struct convert_json json = {.text = "{\"version\":2,\"names\":{}}"};
-  cuseq_model *model;
-  cr_expect_neq(pytorch_convert(folder_path("absent.safetensors"), &json, &model), CUSEQ_STATUS_OK);
-  cr_expect(json.at_fault && strstr(cuseq_last_error(), "configuration: version 2 (a description of a "
-                                                        "checkpoint is of version 1") != NULL,
-            "%s", cuseq_last_error());
 }
 
 /* The author's tanh over the encoder's final state would be left out without a word. */

@@ -1,6 +1,6 @@
 /* The "names" of a description: which module of the checkpoint is which part of the model. */
-#ifndef CUSEQ_PYTORCH_NAMES_H
-#define CUSEQ_PYTORCH_NAMES_H
+#ifndef CUSEQ_ARRAYS_NAMES_H
+#define CUSEQ_ARRAYS_NAMES_H
 
 #include "cuseq/cuseq.h"
 
@@ -11,15 +11,17 @@ enum { NAMES_KEY_CAPACITY = 48 };
 
 struct name {
   char key[NAMES_KEY_CAPACITY]; /* ours, "attention.layers.0" */
-  const char *module;           /* the checkpoint's prefix; "" where the module is the whole checkpoint */
+  const char *module;           /* the checkpoint's prefix; "" where the module is the whole checkpoint;
+                                   version 2: NULL where its arrays are named one by one */
   bool swapped; /* the module reads its two inputs, joined, the other way round than the model does */
 };
 
 struct names {
   struct name *entries;
   size_t count;
-  const json_t *ignore; /* a list of texts, or NULL */
-  bool feedback;        /* the configuration feeds tokens back */
+  const char **ignore; /* [ignore_count] modules and arrays that are left out */
+  size_t ignore_count;
+  const char *embedding_hint; /* which embedding the names could have and have not, or NULL */
 };
 
 /* Checks the names against the configuration, as far as that needs no checkpoint: every key is one that the
@@ -29,6 +31,10 @@ struct names {
  *   names   release it with names_free, on failure too */
 cuseq_status names_parse(const json_t *object, const cuseq_config *config, struct names *names);
 void names_free(struct names *names);
+
+/* What both versions do alike: check that "names" is an object, and read "ignore", a list of texts. */
+cuseq_status names_check_object(const json_t *object);
+cuseq_status names_read_ignore(const json_t *list, struct names *names);
 
 /* The entry of one of our keys, or NULL. */
 const struct name *names_find(const struct names *names, const char *key);

@@ -1,6 +1,6 @@
-#include "convert/pytorch/parts.h"
-#include "convert/pytorch/layers.h"
-#include "convert/pytorch/module.h"
+#include "convert/arrays/parts.h"
+#include "convert/arrays/layers.h"
+#include "convert/arrays/module.h"
 #include "error.h"
 #include "model/model.h"
 

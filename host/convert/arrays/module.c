@@ -1,4 +1,4 @@
-#include "convert/pytorch/module.h"
+#include "convert/arrays/module.h"
 #include "error.h"
 
 #include <stdarg.h>
@@ -91,15 +91,6 @@ static cuseq_status refuse(const struct checkpoint *checkpoint, const struct nam
 
 /* ---- recurrent modules ---------------------------------------------------------------------------- */
 
-/* A recurrent module as its tensors show it. */
-struct recurrent {
-  int layers; /* of nn.LSTM and its like */
-  bool cell;  /* of nn.LSTMCell and its like; a module may look like both */
-  bool reverse, bias;
-  int64_t units, gates; /* 0 where that cannot be told */
-  int64_t projected;    /* proj_size, or 0 */
-};
-
 /* The layer in a name such as weight_ih_l1_reverse, and whether it ends in _reverse; -1 of any other. */
 static int layer_of(const char *suffix, bool *reverse) {
   static const char *const stems[] = {"weight_ih_l", "weight_hh_l", "bias_ih_l", "bias_hh_l"};
@@ -119,7 +110,7 @@ static int64_t axis_of(const struct checkpoint_tensor *tensor, int axis) {
   return tensor != NULL && tensor->data->rank == 2 ? tensor->data->shape[axis] : 0;
 }
 
-static struct recurrent look(const struct checkpoint *checkpoint, const char *module) {
+struct recurrent module_look(const struct checkpoint *checkpoint, const char *module) {
   struct recurrent found = {.cell = checkpoint_find(checkpoint, module, "weight_ih") != NULL ||
                                     checkpoint_find(checkpoint, module, "weight_hh") != NULL};
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
@@ -143,8 +134,7 @@ static struct recurrent look(const struct checkpoint *checkpoint, const char *mo
   return found;
 }
 
-/* "an nn.LSTM" by its gates, or "an nn.LSTMCell". */
-static const char *recurrent_class(const struct recurrent *found) {
+const char *module_recurrent_class(const struct recurrent *found) {
   bool cell = found->layers == 0;
   switch (found->gates) {
   case 4:
@@ -181,7 +171,7 @@ static cuseq_status expect_layers(const struct recurrent *found, const struct na
 
 cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struct name *name,
                                 const struct module_lstm *wanted, struct module_found *result) {
-  struct recurrent found = look(checkpoint, name->module);
+  struct recurrent found = module_look(checkpoint, name->module);
   *result = (struct module_found){.cell = found.layers == 0, .bias = found.bias};
   if (found.layers == 0 && !found.cell) {
     char text[500];
@@ -198,9 +188,9 @@ cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struc
       signed_tensor(checkpoint, name->module) == NULL)
     return checkpoint_missing(name->module, hidden);
   if (found.gates != 4)
-    return refuse(checkpoint, name, found.gates != 0, recurrent_class(&found),
-                  found.gates == 3 ? "an nn.LSTM, 4 gates; docs/from-pytorch.md shows how a program writes "
-                                     "a model with GRUs"
+    return refuse(checkpoint, name, found.gates != 0, module_recurrent_class(&found),
+                  found.gates == 3 ? "an nn.LSTM, 4 gates; models with GRUs have descriptions of version 2, "
+                                     "docs/from-pytorch.md"
                                    : "an nn.LSTM: weight_hh of 4 gates, [4H,H]");
   if (result->cell && !wanted->cell)
     return module_error(name,
@@ -209,7 +199,7 @@ cuseq_status module_expect_lstm(const struct checkpoint *checkpoint, const struc
   if (!result->cell)
     TRY(expect_layers(&found, name, wanted));
   if (found.units != wanted->units)
-    return module_error(name, "%s of %lld units (needed %d, as %s says)", recurrent_class(&found),
+    return module_error(name, "%s of %lld units (needed %d, as %s says)", module_recurrent_class(&found),
                         (long long)found.units, (int)wanted->units, wanted->units_key);
   return CUSEQ_STATUS_OK;
 }
@@ -264,8 +254,9 @@ static const char *elsewhere(const struct checkpoint *checkpoint, const char *mo
 
 bool module_describe(const struct checkpoint *checkpoint, const char *module, const char *stem, char *text,
                      size_t capacity) {
-  struct recurrent found = look(checkpoint, module);
-  const char *class = found.layers > 0 || found.cell ? recurrent_class(&found) : class_of(checkpoint, module);
+  struct recurrent found = module_look(checkpoint, module);
+  const char *class =
+      found.layers > 0 || found.cell ? module_recurrent_class(&found) : class_of(checkpoint, module);
   if (class != NULL) {
     snprintf(text, capacity, "%s", class);
     return true;

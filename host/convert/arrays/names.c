@@ -1,4 +1,4 @@
-#include "convert/pytorch/names.h"
+#include "convert/arrays/names.h"
 #include "error.h"
 #include "model/model.h"
 
@@ -145,13 +145,16 @@ static cuseq_status read_entry(const struct known *known, const json_t *value, s
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status check_ignore(const json_t *list) {
-  const json_t *prefix;
-  size_t i;
+cuseq_status names_read_ignore(const json_t *list, struct names *names) {
   bool texts = json_is_array(list);
-  json_array_foreach(list, i, prefix) {
-    texts = texts && json_string_length(prefix) > 0;
+  names->ignore = calloc(json_array_size(list) + 1, sizeof *names->ignore);
+  if (names->ignore == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    names->ignore[i] = json_string_value(json_array_get(list, i));
+    texts = texts && names->ignore[i] != NULL && *names->ignore[i] != 0;
   }
+  names->ignore_count = json_array_size(list);
   return texts ? CUSEQ_STATUS_OK
                : error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                            "names: \"ignore\" is not a list of prefixes (needed texts that are not empty)");
@@ -236,8 +239,7 @@ static cuseq_status read_entries(const json_t *object, const struct known_list *
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   json_object_foreach((json_t *)object, key, value) {
     if (strcmp(key, "ignore") == 0) {
-      TRY(check_ignore(value));
-      names->ignore = value;
+      TRY(names_read_ignore(value, names));
       continue;
     }
     const struct known *found = known_find(known, key);
@@ -251,13 +253,18 @@ static cuseq_status read_entries(const json_t *object, const struct known_list *
   return CUSEQ_STATUS_OK;
 }
 
+cuseq_status names_check_object(const json_t *object) {
+  if (json_is_object(object))
+    return CUSEQ_STATUS_OK;
+  return error_set(
+      CUSEQ_STATUS_INVALID_ARGUMENT,
+      "configuration: \"names\" is %s (needed an object, from cuseq's prefixes to the checkpoint's)",
+      object == NULL ? "missing" : "no object");
+}
+
 cuseq_status names_parse(const json_t *object, const cuseq_config *config, struct names *names) {
-  *names = (struct names){.feedback = config->has_decoder && config->feedback == CUSEQ_FEEDBACK_OUTPUT};
-  if (!json_is_object(object))
-    return error_set(
-        CUSEQ_STATUS_INVALID_ARGUMENT,
-        "configuration: \"names\" is %s (needed an object, from cuseq's prefixes to the checkpoint's)",
-        object == NULL ? "missing" : "no object");
+  *names = (struct names){0};
+  TRY(names_check_object(object));
   struct known_list *known = malloc(sizeof *known);
   if (known == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
@@ -266,6 +273,11 @@ cuseq_status names_parse(const json_t *object, const cuseq_config *config, struc
   TRY_CLEANUP(read_entries(object, known, names));
   TRY_CLEANUP(check_shared(names));
   TRY_CLEANUP(check_encoder(names, config));
+  if (names_find(names, "encoder.embedding") == NULL)
+    names->embedding_hint = "an embedding of the input is \"encoder.embedding\"; ";
+  else if (config->has_decoder && config->feedback == CUSEQ_FEEDBACK_OUTPUT &&
+           names_find(names, "decoder.embedding") == NULL)
+    names->embedding_hint = "an embedding of the fed back token is \"decoder.embedding\"; ";
 cleanup:
   free(known);
   return status;
@@ -273,5 +285,6 @@ cleanup:
 
 void names_free(struct names *names) {
   free(names->entries);
+  free(names->ignore);
   *names = (struct names){0};
 }

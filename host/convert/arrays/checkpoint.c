@@ -1,6 +1,7 @@
-#include "convert/pytorch/checkpoint.h"
-#include "convert/pytorch/module.h"
+#include "convert/arrays/checkpoint.h"
+#include "convert/arrays/module.h"
 #include "error.h"
+#include "formats/npy.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,13 +12,20 @@ static cuseq_status out_of_memory(void) {
   return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
 }
 
+void checkpoint_drop_file(struct checkpoint *checkpoint) {
+  free(checkpoint->tensors);
+  checkpoint->tensors = NULL;
+  checkpoint->tensor_count = 0;
+  array_file_close(&checkpoint->file);
+}
+
 void checkpoint_close(struct checkpoint *checkpoint) {
   for (size_t i = 0; i < checkpoint->made_count; i++) {
     free((void *)checkpoint->made[i].name);
     free((void *)checkpoint->made[i].data);
   }
-  free(checkpoint->tensors);
-  safetensors_free(&checkpoint->file);
+  checkpoint_drop_file(checkpoint);
+  arena_free(&checkpoint->texts);
   *checkpoint = (struct checkpoint){0};
 }
 
@@ -28,23 +36,101 @@ static struct checkpoint_tensor *find(const struct checkpoint *checkpoint, const
   return NULL;
 }
 
-cuseq_status checkpoint_open(const void *bytes, size_t size, struct checkpoint *checkpoint) {
-  struct safetensors *file = &checkpoint->file;
+/* ---- wrappers ------------------------------------------------------------------------------------- */
+
+/* Takes the part "_orig_mod" out of a name, wherever it stands. Returns whether it did. */
+static bool strip_compiled(char *name) {
+  static const char part[] = "_orig_mod.";
+  bool any = false;
+  size_t length = strlen(name);
+  if (length >= 9 && strcmp(name + length - 9, "_orig_mod") == 0 && (length == 9 || name[length - 10] == '.'))
+    name[length - (length == 9 ? 9 : 10)] = 0; /* of a module's own name */
+  for (char *at = name; (at = strstr(at, part)) != NULL;) {
+    if (at == name || at[-1] == '.') {
+      memmove(at, at + strlen(part), strlen(at + strlen(part)) + 1);
+      any = true;
+    } else {
+      at++;
+    }
+  }
+  return any;
+}
+
+static int by_name(const void *left, const void *right) {
+  return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static bool has_doubles(const char *const *names, size_t count) {
+  const char **sorted = malloc((count + 1) * sizeof *sorted);
+  bool doubles = sorted == NULL;
+  for (size_t i = 0; sorted != NULL && i < count; i++)
+    sorted[i] = names[i];
+  if (sorted != NULL)
+    qsort(sorted, count, sizeof *sorted, by_name);
+  for (size_t i = 1; sorted != NULL && i < count; i++)
+    doubles = doubles || strcmp(sorted[i - 1], sorted[i]) == 0;
+  free(sorted);
+  return doubles;
+}
+
+static cuseq_status strip(struct checkpoint *checkpoint) {
+  const size_t count = checkpoint->tensor_count;
+  const char **names = malloc((count + 1) * sizeof *names);
+  bool compiled = false, parallel = count > 0;
+  if (names == NULL)
+    return out_of_memory();
+  for (size_t i = 0; i < count; i++) {
+    const char *whole = checkpoint->tensors[i].name;
+    char *name = arena_copy(&checkpoint->texts, whole, strlen(whole));
+    if (name == NULL) {
+      free(names);
+      return out_of_memory();
+    }
+    compiled = strip_compiled(name) || compiled;
+    parallel = parallel && strncmp(name, "module.", 7) == 0;
+    names[i] = name;
+  }
+  for (size_t i = 0; parallel && i < count; i++)
+    names[i] += 7;
+  checkpoint->wrapped = (compiled || parallel) && !has_doubles(names, count);
+  for (size_t i = 0; checkpoint->wrapped && i < count; i++)
+    checkpoint->tensors[i].name = names[i];
+  checkpoint->parallel = checkpoint->wrapped && parallel;
+  free(names);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status checkpoint_unwrap(struct checkpoint *checkpoint, const char **module) {
+  if (!checkpoint->wrapped || *module == NULL)
+    return CUSEQ_STATUS_OK;
+  char *name = arena_copy(&checkpoint->texts, *module, strlen(*module));
+  if (name == NULL)
+    return out_of_memory();
+  strip_compiled(name);
+  if (checkpoint->parallel && (strcmp(name, "module") == 0 || strncmp(name, "module.", 7) == 0))
+    name += name[6] == 0 ? 6 : 7;
+  *module = name;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status checkpoint_unwrap_names(struct checkpoint *checkpoint, struct names *names) {
+  for (size_t i = 0; i < names->count; i++)
+    TRY(checkpoint_unwrap(checkpoint, &names->entries[i].module));
+  for (size_t i = 0; i < names->ignore_count; i++)
+    TRY(checkpoint_unwrap(checkpoint, &names->ignore[i]));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status checkpoint_open(const char *path, struct checkpoint *checkpoint) {
   *checkpoint = (struct checkpoint){0};
-  TRY(safetensors_parse(bytes, size, file));
-  checkpoint->tensors = calloc(file->tensor_count + file->metadata_count + 1, sizeof *checkpoint->tensors);
+  TRY(array_file_open(path, &checkpoint->file));
+  checkpoint->tensors = calloc(checkpoint->file.count + 1, sizeof *checkpoint->tensors);
   if (checkpoint->tensors == NULL)
     return out_of_memory();
-  for (size_t i = 0; i < file->tensor_count; i++)
+  for (size_t i = 0; i < checkpoint->file.count; i++)
     checkpoint->tensors[checkpoint->tensor_count++] =
-        (struct checkpoint_tensor){.name = file->tensors[i].name, .data = &file->tensors[i]};
-  for (size_t i = 0; i < file->metadata_count; i++) {
-    const struct checkpoint_tensor *kept = find(checkpoint, file->metadata[i].value);
-    if (kept != NULL && find(checkpoint, file->metadata[i].key) == NULL)
-      checkpoint->tensors[checkpoint->tensor_count++] =
-          (struct checkpoint_tensor){.name = file->metadata[i].key, .data = kept->data};
-  }
-  return CUSEQ_STATUS_OK;
+        (struct checkpoint_tensor){checkpoint->file.arrays[i].name, &checkpoint->file.arrays[i], false};
+  return strip(checkpoint);
 }
 
 /* ---- names ---------------------------------------------------------------------------------------- */
@@ -53,7 +139,8 @@ const char *checkpoint_within(const char *module, const char *name) {
   size_t length = strlen(module);
   if (length == 0)
     return name;
-  return strncmp(name, module, length) == 0 && name[length] == '.' ? name + length + 1 : NULL;
+  bool within = strncmp(name, module, length) == 0 && (name[length] == '.' || name[length] == '/');
+  return within ? name + length + 1 : NULL;
 }
 
 struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *module,
@@ -68,41 +155,24 @@ struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint, c
 
 /* ---- numbers -------------------------------------------------------------------------------------- */
 
-static float from_half(uint16_t half) {
-  uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
-  union {
-    uint32_t bits;
-    float number;
-  } result;
-  if (exponent == 0) { /* zero or subnormal: fraction x 2^-24 */
-    result.number = (float)fraction * 0x1p-24f;
-    result.bits |= sign;
-  } else if (exponent == 31) {
-    result.bits = sign | 0x7f800000u | fraction << 13;
-  } else {
-    result.bits = sign | (exponent + 112) << 23 | fraction << 13;
-  }
-  return result.number;
-}
-
-static float number_at(const struct safetensors_tensor *tensor, size_t i) {
-  const unsigned char *bytes = tensor->data;
+/* The element at a place counted in elements from the first. */
+static float number_at(const struct named_array *array, int64_t place) {
   float number;
   double wide;
   uint16_t half;
   uint32_t bits;
-  switch (tensor->dtype) {
+  switch (array->dtype) {
   case CUSEQ_DTYPE_F32:
-    memcpy(&number, bytes + 4 * i, 4);
+    memcpy(&number, array->data + 4 * place, 4);
     return number;
   case CUSEQ_DTYPE_F64:
-    memcpy(&wide, bytes + 8 * i, 8);
+    memcpy(&wide, array->data + 8 * place, 8);
     return (float)wide;
   case CUSEQ_DTYPE_F16:
-    memcpy(&half, bytes + 2 * i, 2);
-    return from_half(half);
+    memcpy(&half, array->data + 2 * place, 2);
+    return npy_half_to_float(half);
   default:
-    memcpy(&half, bytes + 2 * i, 2);
+    memcpy(&half, array->data + 2 * place, 2);
     bits = (uint32_t)half << 16;
     memcpy(&number, &bits, 4);
     return number;
@@ -123,8 +193,7 @@ static cuseq_status check_finite(const char *name, int rank, const struct checkp
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
-                            struct checkpoint_array *array) {
+static cuseq_status convert(const struct named_array *tensor, int rank, struct checkpoint_array *array) {
   bool known = tensor->dtype == CUSEQ_DTYPE_F32 || tensor->dtype == CUSEQ_DTYPE_F64 ||
                tensor->dtype == CUSEQ_DTYPE_F16 || tensor->dtype == CUSEQ_DTYPE_BF16;
   if (!known)
@@ -144,14 +213,54 @@ static cuseq_status convert(const struct safetensors_tensor *tensor, int rank,
   array->data = malloc(elements * sizeof *array->data);
   if (array->data == NULL)
     return out_of_memory();
-  for (size_t i = 0; i < elements; i++)
-    array->data[i] = number_at(tensor, i);
+  const int64_t down = rank == 2 ? tensor->strides[0] : 0, across = tensor->strides[rank - 1];
+  for (int64_t r = 0; r < array->rows; r++)
+    for (int64_t c = 0; c < array->columns; c++)
+      array->data[r * array->columns + c] = number_at(tensor, r * down + c * across);
   cuseq_status status = check_finite(tensor->name, rank, array);
   if (status != CUSEQ_STATUS_OK) {
     free(array->data);
     array->data = NULL;
   }
   return status;
+}
+
+struct checkpoint_tensor *checkpoint_named(const struct checkpoint *checkpoint, const char *name) {
+  struct checkpoint_tensor *found = find(checkpoint, name);
+  size_t length = strlen(name);
+  for (size_t i = 0; found == NULL && i < checkpoint->tensor_count; i++)
+    if (strncmp(checkpoint->tensors[i].name, name, length) == 0 &&
+        strcmp(checkpoint->tensors[i].name + length, ":0") == 0)
+      found = &checkpoint->tensors[i];
+  return found;
+}
+
+cuseq_status checkpoint_read_matrix(struct checkpoint_tensor *tensor, struct checkpoint_array *array) {
+  struct named_array squeezed = *tensor->data;
+  while (squeezed.rank > 2 && squeezed.shape[squeezed.rank - 1] == 1)
+    squeezed.rank--;
+  tensor->used = true;
+  *array = (struct checkpoint_array){0};
+  return convert(&squeezed, 2, array);
+}
+
+cuseq_status checkpoint_read_vector(struct checkpoint_tensor *tensor, struct checkpoint_array *array) {
+  struct named_array squeezed = *tensor->data;
+  int32_t long_axes = 0;
+  for (int32_t axis = 0; axis < tensor->data->rank; axis++)
+    if (tensor->data->shape[axis] != 1) {
+      squeezed.shape[0] = tensor->data->shape[axis];
+      squeezed.strides[0] = tensor->data->strides[axis];
+      long_axes++;
+    }
+  if (long_axes == 0) { /* one number */
+    squeezed.shape[0] = 1;
+    squeezed.strides[0] = 1;
+  }
+  squeezed.rank = long_axes <= 1 ? 1 : tensor->data->rank;
+  tensor->used = true;
+  *array = (struct checkpoint_array){0};
+  return convert(&squeezed, 1, array);
 }
 
 cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, const char *suffix, int rank,
@@ -200,7 +309,7 @@ static const struct name *owner_of(const struct names *names, const char *tensor
   const struct name *owner = NULL;
   for (size_t i = 0; i < names->count; i++) {
     const char *module = names->entries[i].module;
-    bool owns = *module == 0 ? strchr(tensor, '.') == NULL : is_under(module, tensor);
+    bool owns = module != NULL && (*module == 0 ? strpbrk(tensor, "./") == NULL : is_under(module, tensor));
     if (owns && (owner == NULL || strlen(module) > strlen(owner->module)))
       owner = &names->entries[i];
   }
@@ -208,15 +317,15 @@ static const struct name *owner_of(const struct names *names, const char *tensor
 }
 
 static bool is_ignored(const struct names *names, const char *tensor) {
-  for (size_t i = 0; i < json_array_size(names->ignore); i++)
-    if (is_under(json_string_value(json_array_get(names->ignore, i)), tensor))
+  for (size_t i = 0; i < names->ignore_count; i++)
+    if (is_under(names->ignore[i], tensor))
       return true;
   return false;
 }
 
 cuseq_status checkpoint_check_ignored(const struct checkpoint *checkpoint, const struct names *names) {
-  for (size_t i = 0; i < json_array_size(names->ignore); i++) {
-    const char *prefix = json_string_value(json_array_get(names->ignore, i));
+  for (size_t i = 0; i < names->ignore_count; i++) {
+    const char *prefix = names->ignore[i];
     size_t hidden = 0;
     for (size_t k = 0; k < checkpoint->tensor_count; k++) {
       const char *tensor = checkpoint->tensors[k].name;
@@ -259,24 +368,16 @@ static bool may_be_embedding(const struct checkpoint *checkpoint, const struct c
   return true;
 }
 
-/* Which embedding the names could have and have not. */
-static const char *hint_of(const struct names *names) {
-  if (names_find(names, "encoder.embedding") == NULL)
-    return "an embedding of the input is \"encoder.embedding\"; ";
-  if (names->feedback && names_find(names, "decoder.embedding") == NULL)
-    return "an embedding of the fed back token is \"decoder.embedding\"; ";
-  return "";
-}
-
 cuseq_status checkpoint_check_others(const struct checkpoint *checkpoint, const struct names *names) {
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
     const struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
     if (!tensor->used && !is_ignored(names, tensor->name))
-      return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                       "tensor '%.200s': nothing in names reaches it%s (%sa module that the output does not "
-                       "depend on is listed in \"ignore\" there)",
-                       tensor->name, module_sign(tensor->name),
-                       may_be_embedding(checkpoint, tensor) ? hint_of(names) : "");
+      return error_set(
+          CUSEQ_STATUS_INVALID_MODEL,
+          "tensor '%.200s': nothing in names reaches it%s (%sa module that the output does not "
+          "depend on is listed in \"ignore\" there)",
+          tensor->name, module_sign(tensor->name),
+          names->embedding_hint != NULL && may_be_embedding(checkpoint, tensor) ? names->embedding_hint : "");
   }
   return CUSEQ_STATUS_OK;
 }

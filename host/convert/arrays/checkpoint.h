@@ -1,26 +1,28 @@
-/* A PyTorch state_dict in .safetensors, and how its tensors become cuseq's. */
-#ifndef CUSEQ_PYTORCH_CHECKPOINT_H
-#define CUSEQ_PYTORCH_CHECKPOINT_H
+/* A file of named arrays, and how they become cuseq's tensors. */
+#ifndef CUSEQ_ARRAYS_CHECKPOINT_H
+#define CUSEQ_ARRAYS_CHECKPOINT_H
 
-#include "convert/pytorch/names.h"
-#include "formats/safetensors.h"
+#include "convert/arrays/array_file.h"
+#include "convert/arrays/names.h"
 
 #include <stdbool.h>
 
-enum { CHECKPOINT_MAX_TENSORS = 512 };
+enum { CHECKPOINT_MAX_TENSORS = 1024 };
 
-/* A tensor of the state_dict. Tied ones, which safetensors.torch.save_model stores once, are there under all
- * their names: the file's metadata tells the others. */
+/* An array of the file. */
 struct checkpoint_tensor {
-  const char *name;
-  const struct safetensors_tensor *data;
+  const char *name; /* without what wraps the model, checkpoint_open */
+  const struct named_array *data;
   bool used; /* something was made of it */
 };
 
 struct checkpoint {
-  struct safetensors file;
+  struct array_file file;
   struct checkpoint_tensor *tensors;
   size_t tensor_count;
+  struct arena texts;                        /* what stripped names lie in */
+  bool wrapped;                              /* names were stripped, checkpoint_open */
+  bool parallel;                             /* ... of "module." */
   cuseq_tensor made[CHECKPOINT_MAX_TENSORS]; /* names and data from malloc */
   size_t made_count;
 };
@@ -31,9 +33,19 @@ struct checkpoint_array {
   float *data; /* from malloc, NULL where there is no such tensor */
 };
 
-/* Reads the file's header; the bytes must outlive it. Release it with checkpoint_close, on failure too. */
-cuseq_status checkpoint_open(const void *bytes, size_t size, struct checkpoint *checkpoint);
+/* Reads a file. What nn.DataParallel and torch.compile put into names is taken out of them, unless two would then be
+ * one: "module." where all begin so, and the part "_orig_mod" anywhere. Release it with checkpoint_close, on failure too.
+ * Errors name the file. */
+cuseq_status checkpoint_open(const char *path, struct checkpoint *checkpoint);
 void checkpoint_close(struct checkpoint *checkpoint);
+
+/* Releases the file when all is made of it: nothing but `made` and checkpoint_close is left. */
+void checkpoint_drop_file(struct checkpoint *checkpoint);
+
+/* Strips what names says of the file, as the file's names were: its author may write them with or without. The texts live
+ * as long as the checkpoint. */
+cuseq_status checkpoint_unwrap(struct checkpoint *checkpoint, const char **module);
+cuseq_status checkpoint_unwrap_names(struct checkpoint *checkpoint, struct names *names);
 
 /* The rest of `name` behind a module's prefix and a dot, NULL where it lies elsewhere: of module "rnn" and
  * tensor "rnn.bias" it is "bias". All lie in the module "". */
@@ -48,6 +60,14 @@ struct checkpoint_tensor *checkpoint_find(const struct checkpoint *checkpoint, c
  * otherwise data is NULL. */
 cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, const char *suffix, int rank,
                              bool needed, struct checkpoint_array *array);
+
+/* The tensor of this very name, or of this name and ":0", which TensorFlow adds; NULL where there is none. */
+struct checkpoint_tensor *checkpoint_named(const struct checkpoint *checkpoint, const char *name);
+
+/* Reads a tensor as a matrix, of two axes and any of 1 behind them (a convolution over one position is a matrix), or as a
+ * vector, of one axis and any of 1. As in checkpoint_read. */
+cuseq_status checkpoint_read_matrix(struct checkpoint_tensor *tensor, struct checkpoint_array *array);
+cuseq_status checkpoint_read_vector(struct checkpoint_tensor *tensor, struct checkpoint_array *array);
 
 /* The error that there is no tensor MODULE.SUFFIX. */
 cuseq_status checkpoint_missing(const char *module, const char *suffix);

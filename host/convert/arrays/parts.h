@@ -1,9 +1,9 @@
 /* The parts of the model - encoder, attention, initial states, decoder - from the modules that names maps to
  * them. */
-#ifndef CUSEQ_PYTORCH_PARTS_H
-#define CUSEQ_PYTORCH_PARTS_H
+#ifndef CUSEQ_ARRAYS_PARTS_H
+#define CUSEQ_ARRAYS_PARTS_H
 
-#include "convert/pytorch/checkpoint.h"
+#include "convert/arrays/checkpoint.h"
 
 /* Adds all tensors of the model to the checkpoint's. */
 cuseq_status parts_add(struct checkpoint *checkpoint, const struct names *names, const cuseq_config *config);

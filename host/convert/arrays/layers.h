@@ -1,8 +1,8 @@
 /* Single modules of a checkpoint as single layers of the model. */
-#ifndef CUSEQ_PYTORCH_LAYERS_H
-#define CUSEQ_PYTORCH_LAYERS_H
+#ifndef CUSEQ_ARRAYS_LAYERS_H
+#define CUSEQ_ARRAYS_LAYERS_H
 
-#include "convert/pytorch/checkpoint.h"
+#include "convert/arrays/checkpoint.h"
 
 enum { LAYER_KEY_CAPACITY = 128 };
 

@@ -1,5 +1,5 @@
-#include "convert/pytorch/layers.h"
-#include "convert/pytorch/module.h"
+#include "convert/arrays/layers.h"
+#include "convert/arrays/module.h"
 #include "error.h"
 
 #include <stdio.h>

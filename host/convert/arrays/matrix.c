@@ -1,5 +1,5 @@
 /* Matrices from a checkpoint, turned and moved. */
-#include "convert/pytorch/checkpoint.h"
+#include "convert/arrays/checkpoint.h"
 #include "error.h"
 
 #include <stdlib.h>

@@ -1,8 +1,22 @@
 /* What a module of a checkpoint is, told by the names and shapes of its tensors. */
-#ifndef CUSEQ_PYTORCH_MODULE_H
-#define CUSEQ_PYTORCH_MODULE_H
+#ifndef CUSEQ_ARRAYS_MODULE_H
+#define CUSEQ_ARRAYS_MODULE_H
 
-#include "convert/pytorch/checkpoint.h"
+#include "convert/arrays/checkpoint.h"
+
+/* A recurrent module of PyTorch as its tensors show it. */
+struct recurrent {
+  int layers; /* of nn.LSTM and its like */
+  bool cell;  /* of nn.LSTMCell and its like; a module may look like both */
+  bool reverse, bias;
+  int64_t units, gates; /* 0 where that cannot be told */
+  int64_t projected;    /* proj_size, or 0 */
+};
+
+struct recurrent module_look(const struct checkpoint *checkpoint, const char *module);
+
+/* "an nn.LSTM" by its gates, or "an nn.LSTMCell". */
+const char *module_recurrent_class(const struct recurrent *found);
 
 /* A recurrent module that is wanted. */
 struct module_lstm {
