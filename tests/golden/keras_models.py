@@ -10,12 +10,13 @@ T, F, H, S, Y, V, VOCABULARY = 6, 5, 3, 4, 2, 7, 9
 
 
 class Graph:
-    def __init__(self, model, probes, tokens=False, masked=False, padding=0):
+    def __init__(self, model, probes, tokens=False, masked=False, padding=0, heads=()):
         self.model = model  # what is saved
         self.probes = probes  # name -> a tensor, or a list of one tensor for each decoder step
         self.tokens = tokens  # the input is token ids [B,T]
         self.masked = masked  # padding is masked: the expectations need lengths
         self.padding = padding  # the number that padding is
+        self.heads = heads  # of several outputs side by side: their widths
 
 
 def encoder(keras, x, o, probes, parts):

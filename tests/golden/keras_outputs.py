@@ -308,9 +308,8 @@ OUTPUTS = [
         outputs=beside("annotations")
     ),
     Case(
-        "bad_hidden_twice",
+        "hidden_twice",
         "initial_state=[h, h]",
-        "refuse decoder hidden cell initial_state=[h,",
         initial="states",
         hidden_twice=True,
     ),

@@ -2,6 +2,7 @@
 
 from keras_cases import Case, with_layer
 from keras_models import F, H, T, Graph, build
+from keras_structures import classifier
 
 
 def custom_layer(keras):
@@ -28,17 +29,6 @@ def manual_attention(keras):
     from custom_layer import Sizes, build
 
     return Graph(build("encoder", False, Sizes())[0], {})
-
-
-def classifier(keras):
-    model = keras.Sequential(
-        [
-            keras.Input((T, F)),
-            keras.layers.LSTM(H, name="whole"),
-            keras.layers.Dense(2, activation="softmax", name="verdict"),
-        ]
-    )
-    return Graph(model, {})
 
 
 def gru_encoder(keras, bidirectional=False):
@@ -160,7 +150,7 @@ REFUSALS = [
     Case(
         "bad_attention_activation", "energies with elu", "refuse energy_0 elu", dense=((4, "elu"), (1, None))
     ),
-    Case("bad_output_activation", "outputs with sigmoid", "refuse output sigmoid", output="sigmoid"),
+    Case("output_sigmoid", "outputs with sigmoid", output="sigmoid"),
     Case(
         "bad_softmax_axis",
         "softmax over the one unit, not over time",
@@ -183,7 +173,7 @@ REFUSALS = [
         mask_zero=True,
         style="flat",
     ),
-    Case("bad_swapped_states", "h and c exchanged", "refuse decoder", initial="states", swapped_states=True),
+    Case("swapped_states", "h and c exchanged", initial="states", swapped_states=True),
     Case(
         "swapped_directions",
         "concat(h_bw, h_fw)",
@@ -193,9 +183,8 @@ REFUSALS = [
     ),
     Case("bad_unshared", "another output layer at each step", "refuse output", unshared=True),
     Case(
-        "bad_two_output_layers",
+        "two_output_layers",
         "a Dense between the decoder and the output",
-        "refuse between",
         steps=1,
         before_output=lambda keras, s: keras.layers.Dense(4, activation="tanh", name="between")(s),
     ),
@@ -213,9 +202,8 @@ REFUSALS = [
         "bad_uneven_directions", "directions of different activations", "refuse uneven", graph=other_backward
     ),
     Case(
-        "bad_classifier",
+        "classifier",
         "a Sequential LSTM classifier: no attention in it",
-        "refuse",
         kinds=("keras", "h5"),
         keras=(2, 3),
         graph=classifier,

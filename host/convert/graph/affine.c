@@ -133,6 +133,8 @@ static cuseq_status affine_operation(struct walk *walk, const struct expression 
 }
 
 static bool is_affine(const struct expression *e) {
+  if (e->atom)
+    return false;
   return e->op == EXPRESSION_DENSE || e->op == EXPRESSION_CONCAT || e->op == EXPRESSION_ADD ||
          e->op == EXPRESSION_SCALE || e->op == EXPRESSION_ZEROS || e->op == EXPRESSION_SLICE ||
          e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_CONSTANT;

@@ -11,7 +11,7 @@ struct affine {
   double *bias;   /* [columns] */
 };
 
-enum { AFFINE_MAX_BASES = 4 };
+enum { AFFINE_MAX_BASES = 8 };
 
 /* The expressions that others are to be affine in. */
 struct bases {

@@ -119,6 +119,8 @@ struct expression {
   int32_t child_count;
   const int32_t *children;
   const struct graph_node *node; /* the first that made it; no part of its identity */
+  bool
+      atom; /* recognition's own: it stands for itself and is not taken apart by affine.h; no part of its identity */
 };
 
 enum { MAX_CLOCKS = 32 };

@@ -1,83 +1,151 @@
-/* The whole: a decoder whose steps follow each other and all do the same, or an attention alone. */
-#include "convert/recognise/recognise_outputs.h"
-#include "convert/recognise/recognise_steps.h"
+/* The whole: which kind of graph it is, and its parts one after the other. */
 #include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-/* ---- attention-only ------------------------------------------------------------------------------- */
+/* ---- clocks --------------------------------------------------------------------------------------- */
 
-static cuseq_status recognise_attention_only(struct recogniser *recogniser, int32_t context,
-                                             struct recognised *model) {
-  struct bases state = {.count = 0};
-  struct expression e = *expression_at(recogniser->expressions, context);
-  model->step_list = arena_allocate(recogniser->arena, sizeof *model->step_list);
-  if (model->step_list == NULL)
+/* The clock of a decoder's steps, -1: the outputs are not over one. A clock is the decoder's where the outputs have it
+ * and something of another sequence goes into them. */
+static cuseq_status decoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
+                                  int32_t *clock) {
+  const struct expressions *expressions = recogniser->expressions;
+  bool *reached = arena_allocate(recogniser->arena, (size_t)expressions->count);
+  uint32_t all = 0, outer = 0;
+  *clock = -1;
+  if (reached == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  *model->step_list = (struct decoder_step){.cell = -1, .output = context, .context = context};
-  TRY(recognise_attention(recogniser, context, &state, model));
-  if (state.count == model->final_h.count &&
-      memcmp(state.list, model->final_h.list, (size_t)state.count * sizeof *state.list) == 0) {
-    model->h = (struct initial_state){.kind = CUSEQ_INITIAL_STATE_ENCODER};
-    return CUSEQ_STATUS_OK;
+  for (int32_t i = 0; i < listed->main_count; i++) {
+    TRY(reach(expressions, listed->main[i], reached, expressions->count));
+    outer |= expression_at(expressions, listed->main[i])->clocks;
   }
-  return recognise_states(recogniser, state.list[0], -1, e.node, model);
-}
-
-/* ---- decoder -------------------------------------------------------------------------------------- */
-
-/* What goes into the cell: the context. The token before is recognised to be refused with its reason. */
-static cuseq_status find_context(const struct expressions *expressions, struct decoder_step *step) {
-  const struct expression *cell = expression_at(expressions, step->cell);
-  struct bases none = {.count = 0};
-  int32_t leaves[AFFINE_MAX_BASES], count, fed_back = -1;
-  TRY(affine_leaves(expressions, cell->children[0], &none, leaves, AFFINE_MAX_BASES, &count));
-  for (int32_t i = 0; i < count; i++) {
-    const struct expression *e = expression_at(expressions, leaves[i]);
-    if (e->op == EXPRESSION_CONTEXT && step->context < 0)
-      step->context = leaves[i];
-    else if (e->op == EXPRESSION_EMBEDDING && fed_back < 0)
-      fed_back = leaves[i];
-    else
-      return node_refuse(e->node, "the decoder reads it beside the context, which cuseq cannot express");
+  for (int32_t i = 0; i < expressions->count; i++)
+    if (reached[i])
+      all |= expression_at(expressions, i)->clocks;
+  const struct graph_node *node = expression_at(expressions, listed->main[0])->node;
+  for (int32_t c = 0; c < expressions->clock_count; c++) {
+    bool in = (outer & (uint32_t)1 << c) != 0;
+    if (in && *clock >= 0)
+      return node_refuse(node, "the model's outputs are over two sequences at once");
+    if (in)
+      *clock = c;
   }
-  if (step->context < 0)
-    return node_refuse(cell->node, "it reads no context of an attention");
-  if (fed_back >= 0)
-    return node_refuse(expression_at(expressions, fed_back)->node,
-                       "the token before the first step is not known, so cuseq cannot express its feedback");
+  if (*clock >= 0 && all == (uint32_t)1 << *clock && !expressions->clocks[*clock].repeats)
+    *clock = -1; /* the encoder's own */
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status read_output(struct recogniser *recogniser, int32_t output, int32_t state,
-                                struct recognised *model) {
-  struct bases bases = {.list = {state}, .count = 1};
-  model->softmax = output_is_softmax(recogniser->expressions, output);
-  if (model->softmax)
-    output = expression_at(recogniser->expressions, output)->children[0];
-  return affine_make(recogniser->expressions, output, &bases, "the model's output", &model->output);
+/* ---- kinds of graphs ------------------------------------------------------------------------------ */
+
+static cuseq_status set_single(struct recogniser *recogniser, int32_t expression, int32_t **values) {
+  *values = arena_allocate(recogniser->arena, sizeof **values);
+  if (*values == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  **values = expression;
+  return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status recognise_decoder(struct recogniser *recogniser, const int32_t *outputs, int32_t count,
-                                      struct recognised *model) {
-  const struct expressions *expressions = recogniser->expressions;
-  struct decoder_step *steps;
-  TRY(steps_find(recogniser, outputs, count, &steps, &model->steps));
-  model->step_list = steps;
-  struct expression cell = *expression_at(expressions, steps[0].cell);
-  model->cell = cell.index;
-  TRY(find_context(expressions, &steps[0]));
-  TRY(steps_compare(recogniser, steps, model->steps));
-  for (int32_t i = 1; i < model->steps; i++)
-    TRY(find_context(expressions, &steps[i]));
-  struct bases context = {.list = {steps[0].context}, .count = 1};
-  TRY(affine_make(expressions, cell.children[0], &context, "what the decoder reads", &model->cell_input));
-  struct bases state = {.list = {cell.children[1]}, .count = 1};
-  TRY(recognise_attention(recogniser, steps[0].context, &state, model));
-  TRY(recognise_states(recogniser, cell.children[1], cell.children[2], cell.node, model));
-  return read_output(recogniser, steps[0].output, steps[0].cell, model);
+/* What an expression of the step is at each written out step. */
+static cuseq_status set_values(struct recogniser *recogniser, int32_t expression, int32_t **values) {
+  const struct step *step = &recogniser->model->decoder.step;
+  *values = arena_allocate(recogniser->arena, (size_t)step->steps * sizeof **values);
+  if (*values == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return step_values(recogniser, step, expression, *values);
+}
+
+/* The arrays that a decoder gives beside its outputs; states only where one layer has them. */
+static cuseq_status note_arrays(struct recogniser *recogniser, bool unrolled) {
+  struct recognised *model = recogniser->model;
+  struct expressions *expressions = recogniser->expressions;
+  const struct found_decoder_layer *layer = &model->decoder.layers[0];
+  cuseq_status (*set)(struct recogniser *, int32_t, int32_t **) = unrolled ? set_values : set_single;
+  model->graph_steps = unrolled ? model->decoder.step.steps : 1;
+  if (model->attention.present) {
+    int32_t context = model->attention.context;
+    TRY(set(recogniser, context, &model->step_contexts));
+    TRY(set(recogniser, expression_at(expressions, context)->children[0], &model->step_alphas));
+  }
+  if (model->decoder.count > 1)
+    return CUSEQ_STATUS_OK;
+  TRY(set(recogniser, layer->cell, &model->step_states));
+  if (!unrolled || layer->c < 0)
+    return CUSEQ_STATUS_OK;
+  struct expression cell = *expression_at(expressions, model->step_states[model->graph_steps - 1]);
+  if (cell.op != EXPRESSION_CELL)
+    return CUSEQ_STATUS_OK;
+  cell.part = CELL_C;
+  return expression_make(expressions, &cell, &model->last_cell);
+}
+
+static cuseq_status recognise_unrolled(struct recogniser *recogniser, const struct listed_outputs *listed) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  TRY(outputs_check_order(recogniser, listed));
+  TRY(step_of_unrolled(recogniser, listed->main, listed->main_count, &decoder->step));
+  TRY(decoder_recognise(recogniser));
+  TRY(head_of_step(recogniser, decoder->step.outputs[0], listed->names[0]));
+  return note_arrays(recogniser, true);
+}
+
+/* Which of the model's outputs is the decoder's; there must be one. */
+static cuseq_status main_output(const struct recogniser *recogniser, const struct listed_outputs *listed,
+                                size_t *at) {
+  size_t count = 0;
+  for (size_t i = 0; i < listed->count; i++)
+    if (!listed->list[i].beside) {
+      *at = i;
+      count++;
+    }
+  if (count == 1)
+    return CUSEQ_STATUS_OK;
+  return node_refuse(expression_at(recogniser->expressions, listed->main[1])->node,
+                     "the model has %zu outputs of a decoder's steps (cuseq gives one)", count);
+}
+
+static cuseq_status recognise_steps(struct recogniser *recogniser, const struct listed_outputs *listed,
+                                    int32_t clock) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  int32_t *outputs = arena_allocate(recogniser->arena, listed->count * sizeof *outputs);
+  size_t at = 0;
+  if (outputs == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  TRY(main_output(recogniser, listed, &at));
+  for (size_t i = 0; i < listed->count; i++)
+    outputs[i] = listed->list[i].value.expression;
+  TRY(clock >= 0 ? step_of_clock(recogniser, outputs, (int32_t)listed->count, clock, &decoder->step)
+                 : step_of_states(recogniser, outputs, (int32_t)listed->count, &decoder->step));
+  TRY(decoder_recognise(recogniser));
+  if (decoder->step.mask != NULL)
+    TRY(notes_add(
+        recogniser->notes,
+        "layer '%.100s' masks the decoder's padding: give the targets' lengths (padding must be at the end)",
+        decoder->step.mask->name));
+  TRY(head_of_step(recogniser, decoder->step.outputs[at], recogniser->request->outputs[at].name));
+  return note_arrays(recogniser, false);
+}
+
+static cuseq_status recognise_attention_only(struct recogniser *recogniser, struct listed_outputs *listed) {
+  struct recognised *model = recogniser->model;
+  int32_t context;
+  TRY(outputs_context(listed, recogniser->expressions, &context));
+  TRY(attention_recognise(recogniser, context, -1));
+  model->graph_steps = 1;
+  TRY(set_single(recogniser, context, &model->step_contexts));
+  return set_single(recogniser, expression_at(recogniser->expressions, context)->children[0],
+                    &model->step_alphas);
+}
+
+static cuseq_status recognise_heads(struct recogniser *recogniser, struct listed_outputs *listed) {
+  struct recognised *model = recogniser->model;
+  TRY(heads_recognise(recogniser, listed));
+  model->graph_steps = 1;
+  if (!model->attention.present)
+    return CUSEQ_STATUS_OK;
+  int32_t context = model->attention.context;
+  TRY(set_single(recogniser, context, &model->step_contexts));
+  return set_single(recogniser, expression_at(recogniser->expressions, context)->children[0],
+                    &model->step_alphas);
 }
 
 /* ---- inputs --------------------------------------------------------------------------------------- */
@@ -100,55 +168,51 @@ static cuseq_status note_inputs(struct recogniser *recogniser) {
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status recognise(struct recogniser *recogniser, struct recognised *model) {
-  *model = (struct recognised){.embedding = -1};
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+static cuseq_status recognise(struct recogniser *recogniser) {
   struct listed_outputs listed;
+  int32_t clock = -1;
+  bool steps = false;
+  encoder_mark(recogniser->expressions);
   TRY(outputs_list(recogniser, &listed));
-  if (listed.step_count > 0) {
-    TRY(recognise_decoder(recogniser, listed.steps, listed.step_count, model));
-  } else {
-    int32_t context;
-    TRY(outputs_context(&listed, recogniser->expressions, &context));
-    TRY(recognise_attention_only(recogniser, context, model));
-  }
-  TRY(outputs_check(recogniser, &listed, model));
+  for (int32_t i = 0; i < listed.main_count; i++)
+    steps = steps || listed.steps[i] > 0;
+  if (listed.main_count > 0)
+    TRY(decoder_clock(recogniser, &listed, &clock));
+  if (listed.main_count == 0)
+    TRY(recognise_attention_only(recogniser, &listed));
+  else if (clock >= 0 || recogniser->request->state_count > 0)
+    TRY(recognise_steps(recogniser, &listed, clock));
+  else if (steps)
+    TRY(recognise_unrolled(recogniser, &listed));
+  else
+    TRY(recognise_heads(recogniser, &listed));
+  TRY(outputs_check(recogniser, &listed));
   return note_inputs(recogniser);
 }
 
 static void recognised_free(struct recognised *model) {
-  for (int i = 0; i < RECOGNISE_MAX_LAYERS; i++)
-    affine_free(&model->fronts[i]);
-  for (int i = 0; i < CUSEQ_MAX_ATTENTION_LAYERS; i++)
-    affine_free(&model->levels[i]);
-  affine_free(&model->key);
-  affine_free(&model->query);
-  affine_free(&model->h.map);
-  affine_free(&model->c.map);
-  affine_free(&model->cell_input);
-  affine_free(&model->output);
-}
-
-/* What the recogniser cannot express yet, whatever it is used for. */
-static cuseq_status refuse_kinds(const struct expressions *expressions) {
-  for (int32_t i = 0; i < expressions->layer_count; i++) {
-    const struct recurrent_layer *layer = &expressions->layers[i];
-    const struct recurrent_cell *f = &layer->directions[0], *b = &layer->directions[1];
-    if (f->kind != CELL_LSTM || layer->direction == LAYER_BACKWARD)
-      return node_refuse(layer->node, "cuseq can express forward and bidirectional LSTM layers only");
-    if (layer->direction == LAYER_BIDIRECTIONAL &&
-        (b->kind != f->kind || f->units != b->units || f->activation != b->activation ||
-         f->recurrent_activation != b->recurrent_activation))
-      return node_refuse(layer->node, "its two directions differ in units or activations");
+  for (int32_t i = 0; i < STRUCTURE_MAX_ENCODER_LAYERS; i++) {
+    affine_free(&model->encoder.layers[i].front);
+    affine_free(&model->encoder.layers[i].dense.map);
   }
-  for (int32_t i = 0; i < expressions->cell_count; i++)
-    if (expressions->cells[i].kind != CELL_LSTM)
-      return node_refuse(expressions->cells[i].node, "cuseq can express LSTM cells only");
-  for (int32_t i = 0; i < expressions->count; i++) {
-    const struct expression *e = expression_at(expressions, i);
-    if ((e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL) && e->child_count > 1)
-      return node_refuse(e->node, "its initial state is not zero, which cuseq cannot express for an encoder");
+  for (int32_t i = 0; i < STRUCTURE_MAX_DECODER_LAYERS; i++) {
+    affine_free(&model->decoder.layers[i].input);
+    affine_free(&model->decoder.layers[i].initial_h.dense.map);
+    affine_free(&model->decoder.layers[i].initial_c.dense.map);
   }
-  return CUSEQ_STATUS_OK;
+  struct found_attention *attention = &model->attention;
+  chain_free(&attention->layers);
+  affine_free(&attention->key);
+  affine_free(&attention->query_of);
+  affine_free(&attention->key_map.map);
+  affine_free(&attention->value_map.map);
+  affine_free(&attention->query_map.map);
+  affine_free(&attention->state.dense.map);
+  affine_free(&model->decoder.attentional.map);
+  for (int32_t i = 0; i < STRUCTURE_MAX_HEADS; i++)
+    chain_free(&model->heads[i].layers);
 }
 
 cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
@@ -157,14 +221,14 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
                                   .arena = request->expressions->arena,
                                   .notes = request->notes};
   *model = NULL;
-  TRY(refuse_kinds(request->expressions));
-  struct recognised *recognised = calloc(1, sizeof *recognised);
-  if (recognised == NULL)
+  recogniser.model = calloc(1, sizeof *recogniser.model);
+  if (recogniser.model == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  cuseq_status status = recognise(&recogniser, recognised);
+  recogniser.model->last_cell = recogniser.model->encoder.annotations = -1;
+  cuseq_status status = recognise(&recogniser);
   if (status == CUSEQ_STATUS_OK)
-    status = emit_model(request->expressions, recognised, request->vocabulary, model);
-  recognised_free(recognised);
-  free(recognised);
+    status = emit_model(&recogniser, model);
+  recognised_free(recogniser.model);
+  free(recogniser.model);
   return status;
 }

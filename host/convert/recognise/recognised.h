@@ -1,11 +1,135 @@
-/* What is recognised of a graph, and the parts of recognition. */
+/* What is recognised of a graph, and the parts of recognition. Everything here is named after its counterpart in
+ * model/structure.h. */
 #ifndef CUSEQ_RECOGNISED_H
 #define CUSEQ_RECOGNISED_H
 
 #include "convert/graph/affine.h"
 #include "convert/recognise/recognise.h"
+#include "convert/recognise/step.h"
 
-enum { RECOGNISE_MAX_LAYERS = 64 };
+enum { CHAIN_MAX = STRUCTURE_MAX_DENSE };
+
+/* activation(x M + m) */
+struct level {
+  struct affine map;
+  cuseq_activation activation; /* softmax and log_softmax in the last one of a head alone */
+};
+
+/* Levels one after the other, the first one reads. */
+struct chain {
+  int32_t count;
+  struct level levels[CHAIN_MAX];
+};
+
+/* ---- encoder ---- */
+
+struct found_layer {
+  enum layer_direction direction;
+  cuseq_merge merge;
+  int32_t index[2]; /* in expressions.layers, of the forward and the backward direction; may be two layers */
+  int32_t child;    /* what its SEQUENCE and FINAL read */
+  struct bases final_h, final_c; /* FINAL expressions, forward before backward */
+  struct affine front;           /* what lies between it and the layer below, or the input */
+  bool residual;
+  int32_t added; /* of a residual layer: what it adds */
+  bool has_dense;
+  struct level dense; /* behind it */
+};
+
+struct found_encoder {
+  int32_t clock;
+  int32_t count;
+  struct found_layer layers[STRUCTURE_MAX_ENCODER_LAYERS]; /* the one that reads the input first */
+  int32_t input;       /* the INPUT or EMBEDDING that the first layer reads through its front */
+  int32_t embedding;   /* its matrix, or -1: the input is dense */
+  int32_t annotations; /* what the last layer gives, -1: nothing reads it */
+  const struct graph_node *mask;
+};
+
+/* ---- states ---- */
+
+struct found_initial {
+  enum initial_from from;
+  int32_t layer; /* of the encoder */
+  bool takes_c;
+  bool plain; /* both directions side by side, as they are; else through `dense`, which takes them so */
+  struct level dense;
+};
+
+/* ---- attention ---- */
+
+struct found_attention {
+  bool present;
+  int32_t context; /* the CONTEXT expression */
+  enum attention_asks asks;
+  int32_t asked_layer;
+  struct bases query; /* what asks; count 0: nobody, the query is one zero */
+  int32_t query_width;
+  cuseq_score score;
+  double scale;
+  struct chain layers;         /* score concat and additive: the first takes key and query side by side */
+  struct affine key, query_of; /* scores dot and general: both map to the vectors that are multiplied */
+  bool has_key_map, has_value_map, has_query_map;
+  struct level key_map, value_map, query_map;
+  struct found_initial state; /* without a decoder: the state that asks */
+};
+
+/* ---- decoder ---- */
+
+struct found_decoder_layer {
+  int32_t cell;        /* the CELL_H expression */
+  int32_t gives;       /* that, or the sum of it and what is below */
+  int32_t h, c;        /* slots; c -1: none */
+  int32_t cell_index;  /* in expressions.cells */
+  struct affine input; /* of what it reads, in order */
+  bool residual, reads_context;
+  struct found_initial initial_h, initial_c;
+};
+
+/* What a decoder's step or a head reads side by side: parts and their expressions. */
+struct found_parts {
+  struct parts parts;
+  struct bases bases;
+};
+
+struct found_decoder {
+  bool present;
+  int32_t count;
+  struct found_decoder_layer layers[STRUCTURE_MAX_DECODER_LAYERS];
+  struct found_parts reads;
+  bool has_attentional;
+  struct found_parts attentional_parts;
+  struct level attentional;
+  int32_t attentional_next; /* the expression that is the attentional vector, -1 */
+  enum feedback feedback;
+  int32_t token;      /* the expression that is the token as a vector, -1: none is read */
+  int32_t token_slot; /* of the step, -1 */
+  int32_t embedding;  /* a matrix, -1: the one-hot token */
+  int32_t start_token, end_token;
+  int32_t steps;
+  struct step step;
+};
+
+/* ---- output ---- */
+
+struct found_head {
+  const char *name;
+  enum head_source source;
+  struct found_parts reads; /* the parts of HEAD_STEP; otherwise the bases alone */
+  struct chain layers;
+};
+
+struct recognised {
+  struct found_encoder encoder;
+  struct found_attention attention;
+  struct found_decoder decoder;
+  int32_t head_count;
+  struct found_head heads[STRUCTURE_MAX_HEADS];
+  /* what the graph has of arrays that cuseq gives, for outputs beside the model's */
+  int32_t graph_steps;                                /* written out; otherwise 1 */
+  int32_t *step_alphas, *step_contexts, *step_states; /* [graph_steps] expressions, or NULL */
+  int32_t last_cell;                                  /* the cell state behind the last step, or -1 */
+};
 
 /* One recognition while it runs. */
 struct recogniser {
@@ -13,60 +137,125 @@ struct recogniser {
   struct expressions *expressions; /* the request's */
   struct arena *arena;             /* theirs */
   struct notes *notes;             /* the request's */
+  struct recognised *model;
+  const int32_t *steps; /* of the graph's expressions: how many written out steps of a decoder are in them */
 };
 
-struct decoder_step; /* recognise_steps.h */
+/* ---- chain.c ---- */
 
-/* One of the two initial states: zeros, the encoder's final states, or an affine map of those and an activation. */
-struct initial_state {
-  cuseq_initial_state kind;
-  cuseq_activation activation;
-  struct affine map; /* of kind dense */
+void chain_free(struct chain *chain);
+
+bool bases_have(const struct bases *bases, int32_t expression);
+
+/* Adds a base unless it is there; false where there is no room. */
+bool bases_add(struct bases *bases, int32_t expression);
+
+/* What the levels of an expression end in: what its affine maps and activations are made of. Stops at atoms and at the
+ * expressions of `stops`.
+ *   stops  may have none */
+cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
+                          struct bases *leaves);
+
+/* Reads an expression as levels over the bases; at least one, an identity if need be. Refused in the name of what does
+ * not fit: "cuseq cannot express what it does to SUBJECT".
+ *   most   levels
+ *   last   whether the last level may be a softmax */
+cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
+                        const char *subject, int32_t most, bool last, struct chain *chain);
+
+/* Marks what expressions are made of, themselves among them, as far as `limit` expressions go.
+ *   reached  [limit] */
+cuseq_status reach(const struct expressions *expressions, int32_t expression, bool *reached, int32_t limit);
+
+/* ---- encoder.c ---- */
+
+/* Recognises the encoder whose last layer is the one that gives `annotations`, or has the final state `final` (the
+ * other one -1; with both, annotations are the last layer's). */
+cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotations, int32_t final);
+
+/* Whether an expression is what a recurrent layer gives, without a dense layer behind it. */
+bool encoder_gives(const struct expressions *expressions, int32_t expression);
+
+/* Marks sums that are residual layers, and directions put together, as atoms: affine maps end at them. */
+void encoder_mark(struct expressions *expressions);
+
+/* The cell of a direction of a layer, and the number of units of both. */
+const struct recurrent_cell *encoder_cell(const struct expressions *expressions,
+                                          const struct found_layer *layer, int direction);
+
+/* ---- initial.c ---- */
+
+/* Where a state begins.
+ *   expression  of the encoder's
+ *   hidden      h rather than c, for messages
+ *   owner       the layer in whose name it is refused */
+cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression, bool hidden,
+                               const struct graph_node *owner, struct found_initial *initial);
+
+/* ---- attention.c ---- */
+
+/* Recognises the attention of a CONTEXT expression, and with it the encoder. What asks is a layer of the decoder or the
+ * token where there is a decoder, otherwise it is found and becomes attention.state. */
+cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context, int32_t final);
+
+/* ---- decoder.c ---- */
+
+/* Recognises the decoder of decoder.step, and attention and encoder with it. */
+cuseq_status decoder_recognise(struct recogniser *recogniser);
+
+/* The part of a step that an expression is; false: none. */
+bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum part *part);
+
+/* ---- outputs.c ---- */
+
+/* One output of the model in its file's order. */
+struct listed_output {
+  struct value value;
+  const int32_t *parts; /* the expressions that it joins, or itself */
+  int32_t part_count;
+  bool joined; /* along an axis of steps, or the features */
+  bool flat;   /* joined along the features */
+  bool beside; /* it is to be one of cuseq's arrays that every run gives; otherwise a model's output */
 };
 
-struct recognised {
-  /* encoder, the layer that reads the input first */
-  int32_t encoder_count;
-  int32_t encoders[RECOGNISE_MAX_LAYERS];     /* in expressions.layers */
-  struct affine fronts[RECOGNISE_MAX_LAYERS]; /* what lies between a layer and the one before it */
-  int32_t input;                 /* the expression that the first layer reads through its front */
-  int32_t embedding;             /* a matrix, or -1: the input is dense */
-  int32_t annotations;           /* the last layer's sequence */
-  struct bases final_h, final_c; /* the last layer's final states, forward before backward */
-  /* attention */
-  cuseq_score score;
-  double scale;
-  int32_t level_count;
-  struct affine levels[CUSEQ_MAX_ATTENTION_LAYERS]; /* score concat and additive: the first takes [A + S] */
-  cuseq_activation activations[CUSEQ_MAX_ATTENTION_LAYERS];
-  struct affine key, query; /* scores dot and general: both map to the vectors that are multiplied */
-  /* the state that attends */
-  struct initial_state h, c;
-  int32_t state_units;
-  /* decoder; steps 0: none */
-  int32_t steps;
-  struct decoder_step *step_list; /* [steps], one of an attention-only model; in the expressions' arena */
-  int32_t cell;                   /* in expressions.cells */
-  struct affine cell_input;       /* of the context [A] */
-  struct affine output;
-  bool softmax;
+/* What the file lists as the model's outputs, held against the arrays that cuseq gives: the outputs of the
+ * decoder's steps come all and in their order, and what stands beside them is one of cuseq's other arrays,
+ * or the model is refused. */
+struct listed_outputs {
+  struct listed_output *list;
+  size_t count;
+  int32_t *main; /* what the outputs that are not beside consist of, in the file's order */
+  int32_t main_count;
+  const char **names; /* [main_count] of the outputs that they are of */
+  int32_t
+      *steps; /* [main_count] of each the number of its written out step, from 1 on; 0: there are no steps */
 };
 
-/* The parts. Attention: what lies between the annotations, the state and the energies.
- *   context  the first step's context expression
- *   state    the expression that attends; -1: it is found, in an attention-only model, and stored in *state */
-cuseq_status recognise_encoder(struct recogniser *recogniser, int32_t sequence, struct recognised *model);
-cuseq_status recognise_attention(struct recogniser *recogniser, int32_t context, struct bases *state,
-                                 struct recognised *model);
+/* Takes the outputs apart. */
+cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *listed);
 
-/* The state that attends first: h, and c where there is a decoder (otherwise -1).
- *   owner  the layer in whose name it is refused */
-cuseq_status recognise_states(struct recogniser *recogniser, int32_t h, int32_t c,
-                              const struct graph_node *owner, struct recognised *model);
+/* The context of an attention-only model, which must be its one output but for those beside it. */
+cuseq_status outputs_context(struct listed_outputs *listed, const struct expressions *expressions,
+                             int32_t *context);
 
-/* Makes the model: folds what lies in front of matrices into them, writes configuration and tensors.
- *   vocabulary  a JSON object or NULL */
-cuseq_status emit_model(const struct expressions *expressions, const struct recognised *recognised,
-                        const json_t *vocabulary, cuseq_model **model);
+/* Refuses written out steps that are not listed all, once and in their order. */
+cuseq_status outputs_check_order(const struct recogniser *recogniser, const struct listed_outputs *listed);
+
+/* Once the model is recognised: refuses outputs whose numbers lie otherwise than cuseq's and outputs
+ * beside the model's that are none of cuseq's arrays; says on the notes which array each one is. */
+cuseq_status outputs_check(struct recogniser *recogniser, const struct listed_outputs *listed);
+
+/* ---- heads.c ---- */
+
+/* The head of a decoder's step. */
+cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const char *name);
+
+/* Encoder, attention and heads of a model without a decoder. */
+cuseq_status heads_recognise(struct recogniser *recogniser, const struct listed_outputs *listed);
+
+/* ---- emit.c ---- */
+
+/* Makes the model: folds what lies in front of matrices into them, writes configuration and tensors. */
+cuseq_status emit_model(struct recogniser *recogniser, cuseq_model **model);
 
 #endif

@@ -1,0 +1,128 @@
+/* Dense layers one after the other, read from the last one down to what the first one reads. */
+#include "convert/recognise/recognised.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void chain_free(struct chain *chain) {
+  for (int32_t i = 0; i < chain->count; i++)
+    affine_free(&chain->levels[i].map);
+  chain->count = 0;
+}
+
+bool bases_have(const struct bases *bases, int32_t expression) {
+  for (int32_t i = 0; i < bases->count; i++)
+    if (bases->list[i] == expression)
+      return true;
+  return false;
+}
+
+bool bases_add(struct bases *bases, int32_t expression) {
+  if (bases_have(bases, expression))
+    return true;
+  if (bases->count >= AFFINE_MAX_BASES)
+    return false;
+  bases->list[bases->count++] = expression;
+  return true;
+}
+
+/* Takes the activation off an expression; CUSEQ_ACTIVATION_LINEAR where it has none. Classes count where `last`. */
+static cuseq_activation take_activation(const struct recogniser *recogniser, const struct bases *stops,
+                                        bool last, int32_t *expression) {
+  const struct expression *e = expression_at(recogniser->expressions, *expression);
+  if (e->atom || bases_have(stops, *expression))
+    return CUSEQ_ACTIVATION_LINEAR;
+  if (last && e->op == EXPRESSION_CLASSES) {
+    *expression = e->children[0];
+    return e->part == CLASSES_SOFTMAX ? CUSEQ_ACTIVATION_SOFTMAX : CUSEQ_ACTIVATION_LOG_SOFTMAX;
+  }
+  if (e->op != EXPRESSION_ACTIVATION)
+    return CUSEQ_ACTIVATION_LINEAR;
+  *expression = e->children[0];
+  return (cuseq_activation)e->part;
+}
+
+/* What is below a level: its leaves, or, where that is one activation which is no stop, *next.
+ *   next  receives it, or -1 */
+static cuseq_status below(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
+                          struct bases *leaves, int32_t *next) {
+  const struct expressions *expressions = recogniser->expressions;
+  TRY(affine_leaves(expressions, expression, stops, leaves->list, AFFINE_MAX_BASES, &leaves->count));
+  *next = -1;
+  if (leaves->count != 1 || bases_have(stops, leaves->list[0]))
+    return CUSEQ_STATUS_OK;
+  const struct expression *leaf = expression_at(expressions, leaves->list[0]);
+  if (leaf->op == EXPRESSION_ACTIVATION && !leaf->atom)
+    *next = leaves->list[0];
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
+                          struct bases *leaves) {
+  bool last = true;
+  while (expression >= 0) {
+    take_activation(recogniser, stops, last, &expression);
+    TRY(below(recogniser, expression, stops, leaves, &expression));
+    last = false;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static void reverse(struct chain *chain) {
+  for (int32_t low = 0, high = chain->count - 1; low < high; low++, high--) {
+    struct level level = chain->levels[low];
+    chain->levels[low] = chain->levels[high];
+    chain->levels[high] = level;
+  }
+}
+
+static cuseq_status read_levels(const struct recogniser *recogniser, int32_t expression,
+                                const struct bases *bases, const char *subject, int32_t most, bool last,
+                                struct chain *chain) {
+  const struct expressions *expressions = recogniser->expressions;
+  chain->count = 0;
+  while (expression >= 0) {
+    const struct graph_node *node = expression_at(expressions, expression)->node;
+    cuseq_activation activation = take_activation(recogniser, bases, last && chain->count == 0, &expression);
+    struct bases leaves;
+    int32_t next;
+    if (chain->count >= most)
+      return node_refuse(node, "more than %d layers make %s", most, subject);
+    TRY(below(recogniser, expression, bases, &leaves, &next));
+    struct bases only = {.list = {next}, .count = 1};
+    TRY(affine_make(expressions, expression, next >= 0 ? &only : bases, subject,
+                    &chain->levels[chain->count].map));
+    chain->levels[chain->count++].activation = activation;
+    expression = next;
+  }
+  reverse(chain);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
+                        const char *subject, int32_t most, bool last, struct chain *chain) {
+  cuseq_status status = read_levels(recogniser, expression, bases, subject, most, last, chain);
+  if (status != CUSEQ_STATUS_OK)
+    chain_free(chain);
+  return status;
+}
+
+cuseq_status reach(const struct expressions *expressions, int32_t expression, bool *reached, int32_t limit) {
+  int32_t *stack = malloc((size_t)limit * sizeof *stack), size = 0;
+  if (stack == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  if (!reached[expression])
+    stack[size++] = expression;
+  reached[expression] = true;
+  while (size > 0) {
+    const struct expression *e = expression_at(expressions, stack[--size]);
+    for (int32_t i = 0; i < e->child_count; i++)
+      if (!reached[e->children[i]]) {
+        reached[e->children[i]] = true;
+        stack[size++] = e->children[i];
+      }
+  }
+  free(stack);
+  return CUSEQ_STATUS_OK;
+}

@@ -1,0 +1,396 @@
+/* The decoder, from one step of it. */
+#include "convert/recognise/recognised.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- layers --------------------------------------------------------------------------------------- */
+
+/* Marks all that the outputs and what goes on from step to step are made of. */
+static cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, bool **marks) {
+  int32_t count = recogniser->expressions->count;
+  bool *reached = arena_allocate(recogniser->arena, (size_t)count * sizeof *reached);
+  *marks = reached;
+  if (reached == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (int32_t i = 0; i < step->output_count; i++)
+    TRY(reach(recogniser->expressions, step->outputs[i], reached, count));
+  for (bool more = true; more;) {
+    more = false;
+    for (int32_t i = 0; i < step->slot_count; i++) {
+      const struct slot *slot = &step->slots[i];
+      if (!reached[slot->expression] || slot->next < 0 || reached[slot->next])
+        continue;
+      TRY(reach(recogniser->expressions, slot->next, reached, count));
+      more = true;
+    }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* The slot that a cell's state is before the step. */
+static cuseq_status state_slot(const struct recogniser *recogniser, int32_t cell, int32_t child, int32_t part,
+                               int32_t *slot) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct expression *e = expression_at(expressions, cell);
+  const struct slot *found = step_slot(&recogniser->model->decoder.step, e->children[child]);
+  const struct expression *next =
+      found != NULL && found->next >= 0 ? expression_at(expressions, found->next) : NULL;
+  if (next == NULL || next->op != EXPRESSION_CELL || next->index != e->index ||
+      memcmp(next->children, e->children, (size_t)e->child_count * sizeof *e->children) != 0)
+    return node_refuse(e->node, "its initial_state is not [h, c] of the step before");
+  if (next->part != part)
+    return node_refuse(
+        e->node, "its initial_state is [h, h] or [c, c], two states of one kind (needed [h, c] of the step "
+                 "before, hidden and cell states)");
+  *slot = found->expression;
+  return CUSEQ_STATUS_OK;
+}
+
+/* The sum of a cell's hidden state and what is below, where the step has it. */
+static int32_t residual_sum(const struct expressions *expressions, const bool *reached, int32_t limit,
+                            int32_t h, int32_t below) {
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (reached[i] && e->op == EXPRESSION_ADD && e->child_count == 2 &&
+        ((e->children[0] == h && e->children[1] == below) ||
+         (e->children[0] == below && e->children[1] == h)))
+      return i;
+  }
+  return -1;
+}
+
+static cuseq_status find_layers(struct recogniser *recogniser, const bool *reached, int32_t limit) {
+  struct expressions *expressions = recogniser->expressions;
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  decoder->count = 0;
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!reached[i] || e->op != EXPRESSION_CELL || e->part != CELL_H)
+      continue;
+    if (decoder->count >= STRUCTURE_MAX_DECODER_LAYERS)
+      return node_refuse(e->node, "the decoder has more than %d layers", STRUCTURE_MAX_DECODER_LAYERS);
+    struct found_decoder_layer *layer = &decoder->layers[decoder->count];
+    *layer = (struct found_decoder_layer){.cell = i, .gives = i, .c = -1, .cell_index = e->index};
+    TRY(state_slot(recogniser, i, 1, CELL_H, &layer->h));
+    if (e->child_count > 2)
+      TRY(state_slot(recogniser, i, 2, CELL_C, &layer->c));
+    int32_t sum = decoder->count == 0 ? -1
+                                      : residual_sum(expressions, reached, limit, i,
+                                                     decoder->layers[decoder->count - 1].gives);
+    if (sum >= 0) {
+      layer->residual = true;
+      layer->gives = sum;
+      expressions->list[sum].atom = true;
+    }
+    decoder->count++;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- the token ------------------------------------------------------------------------------------ */
+
+/* Whether a matrix is the unit matrix: rows of it are one-hot. */
+static bool is_unit(const struct matrix *matrix) {
+  for (int32_t r = 0; r < matrix->rows; r++)
+    for (int32_t c = 0; c < matrix->columns; c++)
+      if (matrix->data[(size_t)r * (size_t)matrix->columns + (size_t)c] != (r == c ? 1.0F : 0.0F))
+        return false;
+  return matrix->rows == matrix->columns;
+}
+
+/* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
+static bool follows_output(const struct expressions *expressions, const struct slot *slot) {
+  const struct expression *next = slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
+  if (next != NULL && next->op == EXPRESSION_EMBEDDING)
+    next = expression_at(expressions, next->children[0]);
+  return next != NULL && next->op == EXPRESSION_ARGMAX;
+}
+
+/* The expression that is the token as a vector, and its slot. */
+static cuseq_status find_token(struct recogniser *recogniser, const bool *reached, int32_t limit) {
+  const struct expressions *expressions = recogniser->expressions;
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  decoder->token = decoder->token_slot = decoder->embedding = -1;
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    int32_t at = e->op == EXPRESSION_EMBEDDING ? e->children[0] : i;
+    const struct slot *slot = step_slot(&decoder->step, at);
+    if (!reached[i] || slot == NULL)
+      continue;
+    bool ids = e->op == EXPRESSION_EMBEDDING;
+    bool given = slot->next < 0, follows = follows_output(expressions, slot);
+    if ((!given && !follows) || (!ids && e->width == 1 && !follows) ||
+        (!ids && expression_at(expressions, at)->width == 1))
+      continue;
+    if (decoder->token >= 0)
+      return node_refuse(e->node,
+                         "a further tensor goes into each step of the decoder, beside '%.100s' (cuseq's "
+                         "decoders read one token)",
+                         expression_at(expressions, decoder->token)->node->name);
+    decoder->token = i;
+    decoder->token_slot = at;
+    const struct expression *next = given ? NULL : expression_at(expressions, slot->next);
+    int32_t matrix = ids ? e->matrix : next != NULL && next->op == EXPRESSION_EMBEDDING ? next->matrix : -1;
+    decoder->embedding = matrix >= 0 && !is_unit(&expressions->matrices[matrix]) ? matrix : -1;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* The token before the first step, where the graph says it. */
+static int32_t first_token(const struct expressions *expressions, int32_t initial) {
+  const struct expression *e = expression_at(expressions, initial);
+  if (e->op == EXPRESSION_EMBEDDING)
+    e = expression_at(expressions, e->children[0]);
+  if (e->op == EXPRESSION_ZEROS && e->width == 1)
+    return 0;
+  if (e->op != EXPRESSION_CONSTANT || e->width != 1)
+    return -1;
+  double number = (double)expressions->matrices[e->matrix].data[0];
+  return number >= 0 && number <= 1 << 20 && number == (double)(int32_t)number ? (int32_t)number : -1;
+}
+
+static cuseq_status settle_feedback(struct recogniser *recogniser) {
+  const struct recognise_request *request = recogniser->request;
+  const struct expressions *expressions = recogniser->expressions;
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  const struct slot *slot = decoder->token >= 0 ? step_slot(&decoder->step, decoder->token_slot) : NULL;
+  decoder->start_token = decoder->end_token = -1;
+  decoder->feedback = FEEDBACK_NONE;
+  decoder->steps = request->steps > 0 ? request->steps : decoder->step.steps;
+  if (slot != NULL) {
+    decoder->start_token = request->start_token;
+    decoder->end_token = request->end_token;
+    decoder->feedback = request->start_token >= 0 ? FEEDBACK_OUTPUT : FEEDBACK_GIVEN;
+    if (slot->next >= 0 && request->start_token < 0) {
+      decoder->feedback = FEEDBACK_OUTPUT;
+      decoder->start_token = first_token(expressions, slot->initial);
+    }
+    if (slot->next >= 0 && decoder->start_token < 0)
+      return node_refuse(
+          expression_at(expressions, slot->initial)->node,
+          "the token before the first step is not known, so cuseq cannot express its feedback (give "
+          "it: --start N)");
+    if (slot->next < 0) {
+      const char *name = expression_at(expressions, slot->initial)->node->name;
+      if (decoder->start_token < 0)
+        TRY(notes_add(recogniser->notes,
+                      "input '%.100s' is the given tokens of the decoder: give them as targets (--start N at "
+                      "conversion says with which token it begins)",
+                      name));
+      else
+        TRY(notes_add(recogniser->notes,
+                      "input '%.100s' is the tokens of the decoder: it begins with %d and goes on "
+                      "from what it chose, or from targets",
+                      name, decoder->start_token));
+    }
+  }
+  if (decoder->steps > 0)
+    return CUSEQ_STATUS_OK;
+  decoder->steps = 100;
+  return notes_add(recogniser->notes, "a call makes 100 steps where it does not say how many");
+}
+
+/* ---- what is read --------------------------------------------------------------------------------- */
+
+static cuseq_status refuse_leaf(const struct recogniser *recogniser, int32_t leaf) {
+  return node_refuse(expression_at(recogniser->expressions, leaf)->node,
+                     "the decoder reads it, which cuseq cannot express");
+}
+
+bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum part *part) {
+  const struct found_decoder *decoder = &recogniser->model->decoder;
+  const struct found_attention *attention = &recogniser->model->attention;
+  if (expression == decoder->token && decoder->token >= 0)
+    *part = PART_TOKEN;
+  else if (attention->present && expression == attention->context)
+    *part = PART_CONTEXT;
+  else if (decoder->has_attentional && expression == decoder->attentional_next)
+    *part = PART_ATTENTIONAL;
+  else if (expression == decoder->layers[decoder->count - 1].gives)
+    *part = PART_STATE;
+  else
+    return false;
+  return true;
+}
+
+static bool parts_add(struct found_parts *parts, enum part part, int32_t expression) {
+  if (parts->parts.count >= STRUCTURE_MAX_PARTS || !bases_add(&parts->bases, expression))
+    return false;
+  parts->parts.list[parts->parts.count++] = part;
+  return true;
+}
+
+/* A vector that a step hands to the next beside states and token: an attentional vector, once it is met. */
+static cuseq_status settle_attentional(struct recogniser *recogniser, const struct slot *slot) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  const struct graph_node *node = expression_at(recogniser->expressions, slot->next)->node;
+  struct bases none = {.count = 0}, leaves;
+  struct chain chain;
+  if (decoder->has_attentional && decoder->attentional_next == slot->next)
+    return CUSEQ_STATUS_OK;
+  if (decoder->has_attentional)
+    return node_refuse(node, "several vectors go from step to step beside the states");
+  if (expression_at(recogniser->expressions, slot->initial)->op != EXPRESSION_ZEROS)
+    return node_refuse(node,
+                       "it goes from step to step and does not begin with zeros, which cuseq cannot express");
+  TRY(chain_leaves(recogniser, slot->next, &none, &leaves));
+  for (int32_t i = 0; i < leaves.count; i++) {
+    enum part part;
+    if (!decoder_part(recogniser, leaves.list[i], &part) ||
+        !parts_add(&decoder->attentional_parts, part, leaves.list[i]))
+      return refuse_leaf(recogniser, leaves.list[i]);
+  }
+  TRY(chain_read(recogniser, slot->next, &decoder->attentional_parts.bases, "what goes from step to step", 1,
+                 false, &chain));
+  decoder->attentional = chain.levels[0];
+  decoder->attentional_next = slot->next;
+  decoder->has_attentional = true;
+  recogniser->expressions->list[slot->next].atom = true;
+  return CUSEQ_STATUS_OK;
+}
+
+/* What a leaf of the first layer's input is. */
+static cuseq_status read_leaf(struct recogniser *recogniser, int32_t leaf) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  const struct found_attention *attention = &recogniser->model->attention;
+  const struct slot *slot = step_slot(&decoder->step, leaf);
+  enum part part;
+  bool after = attention->asks == ASKS_CURRENT && attention->present;
+  if (slot != NULL && slot->next >= 0 && leaf != decoder->token) {
+    bool zeros = expression_at(recogniser->expressions, slot->initial)->op == EXPRESSION_ZEROS;
+    part = PART_ATTENTIONAL;
+    if (attention->present && slot->next == attention->context && after && zeros)
+      part = PART_CONTEXT;
+    else
+      TRY(settle_attentional(recogniser, slot));
+    return parts_add(&decoder->reads, part, leaf) ? CUSEQ_STATUS_OK : refuse_leaf(recogniser, leaf);
+  }
+  if (!decoder_part(recogniser, leaf, &part) || part == PART_STATE || part == PART_ATTENTIONAL ||
+      (part == PART_CONTEXT && after) || !parts_add(&decoder->reads, part, leaf))
+    return refuse_leaf(recogniser, leaf);
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status read_first(struct recogniser *recogniser) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  struct found_decoder_layer *layer = &decoder->layers[0];
+  struct bases none = {.count = 0}, leaves;
+  int32_t input = expression_at(recogniser->expressions, layer->cell)->children[0];
+  TRY(affine_leaves(recogniser->expressions, input, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
+  for (int32_t i = 0; i < leaves.count; i++)
+    TRY(read_leaf(recogniser, leaves.list[i]));
+  return affine_make(recogniser->expressions, input, &decoder->reads.bases, "what the decoder reads",
+                     &layer->input);
+}
+
+/* A further layer: the one below, and the context or not. */
+static cuseq_status read_further(struct recogniser *recogniser, int32_t l) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  const struct found_attention *attention = &recogniser->model->attention;
+  struct found_decoder_layer *layer = &decoder->layers[l];
+  struct bases none = {.count = 0}, leaves, bases = {.list = {decoder->layers[l - 1].gives}, .count = 1};
+  const struct expression e = *expression_at(recogniser->expressions, layer->cell);
+  TRY(affine_leaves(recogniser->expressions, e.children[0], &none, leaves.list, AFFINE_MAX_BASES,
+                    &leaves.count));
+  bool before = attention->asks == ASKS_CURRENT && l <= attention->asked_layer;
+  for (int32_t i = 0; i < leaves.count; i++) {
+    const struct slot *slot = step_slot(&decoder->step, leaves.list[i]);
+    bool context = attention->present && (before ? slot != NULL && slot->next == attention->context
+                                                 : leaves.list[i] == attention->context);
+    if (bases_have(&bases, leaves.list[i]))
+      continue;
+    if (!context || layer->reads_context)
+      return refuse_leaf(recogniser, leaves.list[i]);
+    layer->reads_context = true;
+    bases_add(&bases, leaves.list[i]);
+  }
+  return affine_make(recogniser->expressions, e.children[0], &bases, "what the decoder reads", &layer->input);
+}
+
+/* ---- the encoder behind it ------------------------------------------------------------------------ */
+
+/* The one attention of a step, or -1; and the final state of the deepest layer, or -1. */
+static cuseq_status find_encoder(struct recogniser *recogniser, const bool *reached, int32_t limit,
+                                 int32_t *context, int32_t *final) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct step *step = &recogniser->model->decoder.step;
+  int32_t deepest = -1;
+  *context = *final = -1;
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!reached[i] || e->op != EXPRESSION_CONTEXT)
+      continue;
+    if (*context >= 0)
+      return node_refuse(e->node,
+                         "the decoder attends twice in a step, here and in '%.100s' (cuseq's attend once)",
+                         expression_at(expressions, *context)->node->name);
+    *context = i;
+  }
+  bool *marks = arena_allocate(recogniser->arena, (size_t)limit);
+  if (marks == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (int32_t i = 0; i < step->slot_count; i++)
+    if (step->slots[i].next >= 0)
+      TRY(reach(expressions, step->slots[i].initial, marks, expressions->count));
+  for (int32_t i = 0; i < limit; i++) {
+    if (!(reached[i] || marks[i]) || expression_at(expressions, i)->op != EXPRESSION_FINAL)
+      continue;
+    bool *below = calloc((size_t)limit, sizeof *below);
+    if (below == NULL)
+      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    cuseq_status status = reach(expressions, i, below, limit);
+    int32_t depth = 0;
+    for (int32_t k = 0; k < limit; k++)
+      depth += below[k] && expression_at(expressions, k)->op == EXPRESSION_SEQUENCE;
+    free(below);
+    TRY(status);
+    if (depth > deepest) {
+      deepest = depth;
+      *final = i;
+    }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status read_states(struct recogniser *recogniser) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  for (int32_t l = 0; l < decoder->count; l++) {
+    struct found_decoder_layer *layer = &decoder->layers[l];
+    const struct graph_node *node = expression_at(recogniser->expressions, layer->cell)->node;
+    TRY(initial_recognise(recogniser, step_slot(&decoder->step, layer->h)->initial, true, node,
+                          &layer->initial_h));
+    if (layer->c >= 0)
+      TRY(initial_recognise(recogniser, step_slot(&decoder->step, layer->c)->initial, false, node,
+                            &layer->initial_c));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status decoder_recognise(struct recogniser *recogniser) {
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  bool *reached;
+  int32_t limit = recogniser->expressions->count, context, final;
+  decoder->present = true;
+  decoder->attentional_next = -1;
+  TRY(reach_step(recogniser, &decoder->step, &reached));
+  TRY(find_layers(recogniser, reached, limit));
+  if (decoder->count == 0)
+    return node_refuse(expression_at(recogniser->expressions, decoder->step.outputs[0])->node,
+                       "no recurrent layer is in a step of what should be the decoder");
+  TRY(find_token(recogniser, reached, limit));
+  TRY(find_encoder(recogniser, reached, limit, &context, &final));
+  if (context >= 0)
+    TRY(attention_recognise(recogniser, context, final));
+  else if (final >= 0)
+    TRY(encoder_recognise(recogniser, -1, final));
+  else
+    return node_refuse(expression_at(recogniser->expressions, decoder->layers[0].cell)->node,
+                       "nothing of an encoder reaches the decoder (cuseq's models have both)");
+  TRY(read_states(recogniser));
+  TRY(read_first(recogniser));
+  for (int32_t l = 1; l < decoder->count; l++)
+    TRY(read_further(recogniser, l));
+  return settle_feedback(recogniser);
+}

@@ -1,0 +1,335 @@
+/* A model of version 2: a structure (model/structure.h), part by part; each part writes its object and its tensors. */
+#include "convert/recognise/emit.h"
+#include "error.h"
+#include "model/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *activation_word(cuseq_activation activation) {
+  return word_of(words_last_activation, (int)activation);
+}
+
+/* ---- cells and dense layers ----------------------------------------------------------------------- */
+
+static cuseq_status set_cell(json_t *json, const char *key, const struct recurrent_cell *cell, bool bias) {
+  json_t *object;
+  TRY(emit_object(json, key, &object));
+  TRY(emit_set_word(object, "kind", word_of(words_cell_kind, (int)cell->kind)));
+  TRY(emit_set_number(object, "units", cell->units));
+  TRY(emit_set_word(object, "activation", activation_word(cell->activation)));
+  TRY(emit_set_word(object, "recurrent_activation", activation_word(cell->recurrent_activation)));
+  TRY(emit_set(object, "bias", json_boolean(bias)));
+  if (cell->kind != CELL_GRU)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_set_word(object, "reset", word_of(words_reset, cell->reset_after)));
+  return cell->reset_after ? emit_set(object, "recurrent_bias", json_boolean(cell->recurrent_bias >= 0))
+                           : CUSEQ_STATUS_OK;
+}
+
+static cuseq_status set_level(json_t *object, const struct level *level) {
+  TRY(emit_set_number(object, "units", level->map.columns));
+  TRY(emit_set_word(object, "activation", activation_word(level->activation)));
+  return emit_set(object, "bias", json_boolean(affine_has_bias(&level->map)));
+}
+
+/* A dense layer under a key, and its tensors. */
+static cuseq_status set_dense(struct emitter *emitter, json_t *json, const char *key,
+                              const struct level *level, const char *prefix) {
+  json_t *object;
+  TRY(emit_object(json, key, &object));
+  TRY(set_level(object, level));
+  return emit_dense(emitter, &level->map, affine_has_bias(&level->map), prefix);
+}
+
+/* Dense layers as a list, and their tensors: prefix.N. */
+static cuseq_status set_chain(struct emitter *emitter, json_t *json, const struct chain *chain,
+                              const char *prefix) {
+  json_t *list = json_array();
+  TRY(emit_set(json, "layers", list));
+  for (int32_t i = 0; i < chain->count; i++) {
+    char name[80];
+    json_t *object;
+    snprintf(name, sizeof name, "%s.%d", prefix, i);
+    TRY(emit_item(list, &object));
+    TRY(set_level(object, &chain->levels[i]));
+    TRY(emit_dense(emitter, &chain->levels[i].map, affine_has_bias(&chain->levels[i].map), name));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status set_parts(json_t *json, const char *key, const struct parts *parts) {
+  json_t *list = json_array();
+  TRY(emit_set(json, key, list));
+  for (int32_t i = 0; i < parts->count; i++)
+    if (json_array_append_new(list, json_string(word_of(words_part, (int)parts->list[i]))) != 0)
+      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return CUSEQ_STATUS_OK;
+}
+
+/* Rows of a matrix as a tensor. */
+static cuseq_status set_table(struct emitter *emitter, int32_t matrix, int32_t rows, const char *name) {
+  const struct matrix *from = &emitter->expressions->matrices[matrix];
+  float *data;
+  TRY(emit_tensor(emitter, rows, from->columns, &data, "%s", name));
+  memcpy(data, from->data, (size_t)rows * (size_t)from->columns * sizeof *data);
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- input and encoder ---------------------------------------------------------------------------- */
+
+static cuseq_status set_input(struct emitter *emitter) {
+  const struct found_encoder *encoder = &emitter->model->encoder;
+  json_t *json;
+  TRY(emit_object(emitter->json, "input", &json));
+  if (encoder->embedding < 0)
+    return emit_set_number(json, "features", encoder->layers[0].front.rows);
+  const struct matrix *table = &emitter->expressions->matrices[encoder->embedding];
+  TRY(emit_set_number(json, "features", table->rows));
+  TRY(emit_set_number(json, "embedding", table->columns));
+  return set_table(emitter, encoder->embedding, table->rows, "input.embedding");
+}
+
+static bool same_kind(const struct recurrent_cell *a, const struct recurrent_cell *b) {
+  return a->kind == b->kind && a->units == b->units && a->activation == b->activation &&
+         a->recurrent_activation == b->recurrent_activation && a->reset_after == b->reset_after &&
+         (a->recurrent_bias >= 0) == (b->recurrent_bias >= 0);
+}
+
+/* The cells of a layer; two that are of one kind are said once, and then have both a bias or none. */
+static cuseq_status set_cells(struct emitter *emitter, json_t *json, const struct found_layer *layer,
+                              int32_t number) {
+  const struct recurrent_cell *cells[2] = {encoder_cell(emitter->expressions, layer, 0),
+                                           encoder_cell(emitter->expressions, layer, 1)};
+  bool both = layer->direction == LAYER_BIDIRECTIONAL, same = both && same_kind(cells[0], cells[1]);
+  int first = layer->direction == LAYER_BACKWARD ? 1 : 0;
+  bool bias[2] = {emit_has_bias(cells[0], &layer->front), emit_has_bias(cells[1], &layer->front)};
+  if (same)
+    bias[0] = bias[1] = bias[0] || bias[1];
+  TRY(set_cell(json, "cell", cells[first], bias[first]));
+  if (both && !same)
+    TRY(set_cell(json, "backward_cell", cells[1], bias[1]));
+  for (int d = first; d < (layer->direction == LAYER_FORWARD ? 1 : 2); d++) {
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.%s", number, d == 0 ? "forward" : "backward");
+    TRY(emit_cell(emitter, cells[d], &layer->front, -1, bias[d], prefix));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status set_encoder(struct emitter *emitter) {
+  const struct found_encoder *encoder = &emitter->model->encoder;
+  json_t *json, *list = json_array();
+  TRY(emit_object(emitter->json, "encoder", &json));
+  TRY(emit_set(json, "layers", list));
+  for (int32_t i = 0; i < encoder->count; i++) {
+    const struct found_layer *layer = &encoder->layers[i];
+    char prefix[64];
+    json_t *object;
+    TRY(emit_item(list, &object));
+    TRY(set_cells(emitter, object, layer, i));
+    TRY(emit_set_word(object, "direction", word_of(words_direction, (int)layer->direction)));
+    if (layer->direction == LAYER_BIDIRECTIONAL)
+      TRY(emit_set_word(object, "merge", word_of(words_merge, (int)layer->merge)));
+    if (layer->residual)
+      TRY(emit_set(object, "residual", json_true()));
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.dense", i);
+    if (layer->has_dense)
+      TRY(set_dense(emitter, object, "dense", &layer->dense, prefix));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- states --------------------------------------------------------------------------------------- */
+
+static cuseq_status set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
+                                const char *prefix) {
+  if (initial->from == INITIAL_ZEROS)
+    return emit_set_word(json, "from", "zeros");
+  TRY(emit_set_word(json, "from", "encoder"));
+  TRY(emit_set_number(json, "layer", initial->layer));
+  TRY(emit_set_word(json, "state", initial->takes_c ? "c" : "h"));
+  return initial->plain ? CUSEQ_STATUS_OK : set_dense(emitter, json, "dense", &initial->dense, prefix);
+}
+
+/* ---- attention ------------------------------------------------------------------------------------ */
+
+/* The layers of score concat; where nobody asks, the first one has rows of zeros for the query. */
+static cuseq_status set_layers(struct emitter *emitter, json_t *json) {
+  const struct found_attention *attention = &emitter->model->attention;
+  struct chain chain = attention->layers;
+  struct affine *first = &chain.levels[0].map, padded = *first;
+  if (attention->query.count > 0)
+    return set_chain(emitter, json, &chain, "attention.layers");
+  padded.rows += attention->query_width;
+  size_t columns = (size_t)first->columns;
+  padded.matrix = calloc((size_t)padded.rows * columns, sizeof *padded.matrix);
+  if (padded.matrix == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  memcpy(padded.matrix, first->matrix, (size_t)first->rows * columns * sizeof *padded.matrix);
+  *first = padded;
+  cuseq_status status = set_chain(emitter, json, &chain, "attention.layers");
+  free(padded.matrix);
+  return status;
+}
+
+static cuseq_status set_score(struct emitter *emitter, json_t *json) {
+  const struct found_attention *attention = &emitter->model->attention;
+  bool bias;
+  TRY(emit_set_word(json, "score", word_of(words_score, (int)attention->score)));
+  switch (attention->score) {
+  case CUSEQ_SCORE_CONCAT:
+    return set_layers(emitter, json);
+  case CUSEQ_SCORE_GENERAL:
+    return emit_general(emitter);
+  case CUSEQ_SCORE_DOT:
+    return attention->scale != 1 ? emit_set(json, "scale", json_real(attention->scale)) : CUSEQ_STATUS_OK;
+  case CUSEQ_SCORE_ADDITIVE:
+    break;
+  }
+  TRY(emit_additive(emitter, &bias));
+  TRY(emit_set_number(json, "units", attention->layers.levels[0].map.columns));
+  return emit_set(json, "bias", json_boolean(bias));
+}
+
+static cuseq_status set_attention(struct emitter *emitter) {
+  const struct found_attention *attention = &emitter->model->attention;
+  json_t *json, *state;
+  TRY(emit_object(emitter->json, "attention", &json));
+  TRY(set_score(emitter, json));
+  if (attention->has_key_map)
+    TRY(set_dense(emitter, json, "key", &attention->key_map, "attention.key_map"));
+  if (attention->has_value_map)
+    TRY(set_dense(emitter, json, "value", &attention->value_map, "attention.value_map"));
+  if (attention->has_query_map)
+    TRY(set_dense(emitter, json, "query", &attention->query_map, "attention.query_map"));
+  if (emitter->model->decoder.present) {
+    TRY(emit_set_word(json, "asks", word_of(words_asks, (int)attention->asks)));
+    return attention->asks == ASKS_TOKEN ? CUSEQ_STATUS_OK
+                                         : emit_set_number(json, "layer", attention->asked_layer);
+  }
+  TRY(emit_object(emitter->json, "state", &state));
+  TRY(emit_set_number(state, "units", attention->query_width));
+  return set_initial(emitter, state, &attention->state, "state.initial");
+}
+
+/* ---- decoder -------------------------------------------------------------------------------------- */
+
+static cuseq_status set_decoder_layer(struct emitter *emitter, json_t *json, int32_t number) {
+  const struct found_decoder_layer *layer = &emitter->model->decoder.layers[number];
+  const struct recurrent_cell *cell = &emitter->expressions->cells[layer->cell_index];
+  char prefix[64], initial[80];
+  json_t *state;
+  bool bias = emit_has_bias(cell, &layer->input);
+  snprintf(prefix, sizeof prefix, "decoder.layers.%d", number);
+  TRY(set_cell(json, "cell", cell, bias));
+  TRY(emit_cell(emitter, cell, &layer->input, -1, bias, prefix));
+  if (layer->residual)
+    TRY(emit_set(json, "residual", json_true()));
+  if (layer->reads_context)
+    TRY(emit_set(json, "reads_context", json_true()));
+  TRY(emit_object(json, "initial_h", &state));
+  snprintf(initial, sizeof initial, "%s.initial_h", prefix);
+  TRY(set_initial(emitter, state, &layer->initial_h, initial));
+  if (layer->c < 0)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_object(json, "initial_c", &state));
+  snprintf(initial, sizeof initial, "%s.initial_c", prefix);
+  return set_initial(emitter, state, &layer->initial_c, initial);
+}
+
+/* The token's embedding has a row for each output: more rows are of tokens that cannot be given. */
+static cuseq_status set_token(struct emitter *emitter, json_t *json) {
+  const struct found_decoder *decoder = &emitter->model->decoder;
+  const struct chain *head = &emitter->model->heads[0].layers;
+  int32_t outputs = head->levels[head->count - 1].map.columns;
+  const struct expression *token = expression_at(emitter->expressions, decoder->token);
+  const struct matrix *table =
+      decoder->embedding >= 0 ? &emitter->expressions->matrices[decoder->embedding] : NULL;
+  int32_t tokens = table != NULL ? table->rows : token->width;
+  if (tokens < outputs || (table == NULL && tokens != outputs))
+    return node_refuse(token->node, "it is of %d tokens and the model has %d outputs (needed as many)",
+                       tokens, outputs);
+  if (decoder->start_token >= outputs)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL, "the start token is out of range (found %d, needed 0 to %d)",
+                     decoder->start_token, outputs - 1);
+  if (table == NULL)
+    return CUSEQ_STATUS_OK;
+  if (decoder->embedding == emitter->model->encoder.embedding && tokens == outputs)
+    return emit_set_word(json, "embedding", "encoder");
+  TRY(emit_set_number(json, "embedding", table->columns));
+  return set_table(emitter, decoder->embedding, outputs, "decoder.embedding");
+}
+
+static cuseq_status set_decoder(struct emitter *emitter) {
+  const struct found_decoder *decoder = &emitter->model->decoder;
+  json_t *json, *list = json_array(), *object;
+  TRY(emit_object(emitter->json, "decoder", &json));
+  TRY(emit_set(json, "layers", list));
+  for (int32_t i = 0; i < decoder->count; i++) {
+    TRY(emit_item(list, &object));
+    TRY(set_decoder_layer(emitter, object, i));
+  }
+  TRY(set_parts(json, "reads", &decoder->reads.parts));
+  TRY(emit_set_word(json, "feedback", word_of(words_feedback, (int)decoder->feedback)));
+  if (decoder->token >= 0)
+    TRY(set_token(emitter, json));
+  if (decoder->start_token >= 0)
+    TRY(emit_set_number(json, "start_token", decoder->start_token));
+  if (decoder->end_token >= 0)
+    TRY(emit_set_number(json, "end_token", decoder->end_token));
+  TRY(emit_set_number(json, "steps", decoder->steps));
+  if (!decoder->has_attentional)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_object(json, "attentional", &object));
+  TRY(set_parts(object, "parts", &decoder->attentional_parts.parts));
+  TRY(set_level(object, &decoder->attentional));
+  return emit_dense(emitter, &decoder->attentional.map, affine_has_bias(&decoder->attentional.map),
+                    "decoder.attentional");
+}
+
+/* ---- output --------------------------------------------------------------------------------------- */
+
+static cuseq_status set_head(struct emitter *emitter, json_t *json, const struct found_head *head, bool named,
+                             const char *prefix) {
+  if (named) {
+    char name[32];
+    snprintf(name, sizeof name, "%.31s", head->name);
+    TRY(emit_set(json, "name", json_string_nocheck(name)));
+  }
+  TRY(emit_set_word(json, "over", word_of(words_head_source, (int)head->source)));
+  if (head->source == HEAD_STEP)
+    TRY(set_parts(json, "parts", &head->reads.parts));
+  return set_chain(emitter, json, &head->layers, prefix);
+}
+
+static cuseq_status set_output(struct emitter *emitter) {
+  const struct recognised *model = emitter->model;
+  json_t *json, *list, *object;
+  if (model->head_count == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_object(emitter->json, "output", &json));
+  if (model->head_count == 1)
+    return set_head(emitter, json, &model->heads[0], false, "output.layers");
+  list = json_array();
+  TRY(emit_set(json, "heads", list));
+  for (int32_t i = 0; i < model->head_count; i++) {
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "output.heads.%d.layers", i);
+    TRY(emit_item(list, &object));
+    TRY(set_head(emitter, object, &model->heads[i], true, prefix));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status emit_version2(struct emitter *emitter) {
+  TRY(emit_set_number(emitter->json, "version", 2));
+  TRY(set_input(emitter));
+  TRY(set_encoder(emitter));
+  if (emitter->model->attention.present)
+    TRY(set_attention(emitter));
+  if (emitter->model->decoder.present)
+    TRY(set_decoder(emitter));
+  return set_output(emitter);
+}

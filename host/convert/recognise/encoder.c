@@ -1,0 +1,283 @@
+/* The encoder, from what its last layer gives down to the input. */
+#include "convert/recognise/recognised.h"
+#include "error.h"
+
+/* ---- what one layer gives ------------------------------------------------------------------------- */
+
+/* One direction of a layer: its SEQUENCE, or that of a layer which has no other. */
+static bool is_direction(const struct expressions *expressions, const struct expression *e, int direction) {
+  if (e->op != EXPRESSION_SEQUENCE)
+    return false;
+  enum layer_direction has = expressions->layers[e->index].direction;
+  if (e->part == (direction == 0 ? SEQUENCE_FORWARD : SEQUENCE_BACKWARD))
+    return true;
+  return e->part == SEQUENCE_MERGED && has == (direction == 0 ? LAYER_FORWARD : LAYER_BACKWARD);
+}
+
+/* Two directions over one input, put together. */
+static bool joins_two(const struct expressions *expressions, const struct expression *e, cuseq_merge merge,
+                      struct found_layer *layer) {
+  if (e->child_count != 2)
+    return false;
+  for (int swapped = 0; swapped < (merge == CUSEQ_MERGE_CONCAT ? 1 : 2); swapped++) {
+    const struct expression *forward = expression_at(expressions, e->children[swapped]);
+    const struct expression *backward = expression_at(expressions, e->children[1 - swapped]);
+    if (!is_direction(expressions, forward, 0) || !is_direction(expressions, backward, 1) ||
+        forward->children[0] != backward->children[0] || forward->child_count > 1 ||
+        backward->child_count > 1)
+      continue;
+    *layer = (struct found_layer){.direction = LAYER_BIDIRECTIONAL,
+                                  .merge = merge,
+                                  .index = {forward->index, backward->index},
+                                  .child = forward->children[0]};
+    return true;
+  }
+  return false;
+}
+
+/* A layer without a residual sum. */
+static bool read_plain(const struct expressions *expressions, int32_t expression, struct found_layer *layer) {
+  const struct expression *e = expression_at(expressions, expression);
+  if (e->op == EXPRESSION_SEQUENCE) {
+    const struct recurrent_layer *from = &expressions->layers[e->index];
+    *layer = (struct found_layer){.direction = from->direction,
+                                  .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
+                                  .index = {e->index, e->index},
+                                  .child = e->children[0]};
+    return e->part == SEQUENCE_MERGED || (e->part == SEQUENCE_FORWARD && from->direction == LAYER_FORWARD) ||
+           (e->part == SEQUENCE_BACKWARD && from->direction == LAYER_BACKWARD);
+  }
+  if (e->op == EXPRESSION_CONCAT)
+    return joins_two(expressions, e, CUSEQ_MERGE_CONCAT, layer);
+  if (e->op == EXPRESSION_ADD)
+    return joins_two(expressions, e, CUSEQ_MERGE_SUM, layer);
+  if (e->op == EXPRESSION_PRODUCT)
+    return joins_two(expressions, e, CUSEQ_MERGE_MUL, layer);
+  const struct expression *sum =
+      e->op == EXPRESSION_SCALE ? expression_at(expressions, e->children[0]) : NULL;
+  return sum != NULL && sum->op == EXPRESSION_ADD && e->scalar == 0.5 &&
+         joins_two(expressions, sum, CUSEQ_MERGE_AVE, layer);
+}
+
+/* Whether a layer's input is `below`, through linear layers or not. */
+static bool is_below(const struct expressions *expressions, int32_t input, int32_t below) {
+  while (input != below) {
+    const struct expression *e = expression_at(expressions, input);
+    if (e->op != EXPRESSION_DENSE && e->op != EXPRESSION_AFFINE && e->op != EXPRESSION_SCALE)
+      return false;
+    input = e->children[0];
+  }
+  return true;
+}
+
+static bool read_layer(const struct expressions *expressions, int32_t expression, struct found_layer *layer) {
+  if (read_plain(expressions, expression, layer))
+    return true;
+  const struct expression *e = expression_at(expressions, expression);
+  for (int32_t i = 0; e->op == EXPRESSION_ADD && e->child_count == 2 && i < 2; i++)
+    if (read_plain(expressions, e->children[i], layer) &&
+        is_below(expressions, layer->child, e->children[1 - i])) {
+      layer->residual = true;
+      layer->added = e->children[1 - i];
+      return true;
+    }
+  return false;
+}
+
+bool encoder_gives(const struct expressions *expressions, int32_t expression) {
+  struct found_layer layer;
+  return read_layer(expressions, expression, &layer);
+}
+
+void encoder_mark(struct expressions *expressions) {
+  struct found_layer layer;
+  for (int32_t i = 0; i < expressions->count; i++)
+    if (expressions->list[i].op != EXPRESSION_SEQUENCE && read_layer(expressions, i, &layer))
+      expressions->list[i].atom = true;
+}
+
+const struct recurrent_cell *encoder_cell(const struct expressions *expressions,
+                                          const struct found_layer *layer, int direction) {
+  return &expressions->layers[layer->index[direction]].directions[direction];
+}
+
+/* ---- one layer after the other -------------------------------------------------------------------- */
+
+static bool has_direction(const struct found_layer *layer, int direction) {
+  return layer->direction == LAYER_BIDIRECTIONAL || (layer->direction == LAYER_BACKWARD) == (direction == 1);
+}
+
+static cuseq_status add_finals(struct recogniser *recogniser, struct found_layer *layer) {
+  for (int d = 0; d < 2; d++) {
+    const struct recurrent_cell *cell = encoder_cell(recogniser->expressions, layer, d);
+    for (int part = 0; has_direction(layer, d) && part < (cell_has_c(cell->kind) ? 2 : 1); part++) {
+      struct expression final = {.op = EXPRESSION_FINAL,
+                                 .part = (d == 0 ? FINAL_FORWARD_H : FINAL_BACKWARD_H) + part,
+                                 .width = cell->units,
+                                 .matrix = -1,
+                                 .bias = -1,
+                                 .index = layer->index[d],
+                                 .node = cell->node,
+                                 .child_count = 1,
+                                 .children = &layer->child};
+      struct bases *bases = part == 0 ? &layer->final_h : &layer->final_c;
+      TRY(expression_make(recogniser->expressions, &final, &bases->list[bases->count++]));
+    }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status check_layer(struct recogniser *recogniser, const struct found_layer *layer) {
+  struct found_encoder *encoder = &recogniser->model->encoder;
+  for (int d = 0; d < 2; d++) {
+    const struct recurrent_layer *from = &recogniser->expressions->layers[layer->index[d]];
+    if (!has_direction(layer, d))
+      continue;
+    bool first = encoder->count == 0 && d == (layer->direction == LAYER_BACKWARD ? 1 : 0);
+    if (first)
+      encoder->mask = from->mask;
+    else if (encoder->mask != from->mask)
+      return node_refuse(from->node, "a mask reaches some layers of the encoder and not others");
+  }
+  const struct recurrent_cell *f = encoder_cell(recogniser->expressions, layer, 0);
+  const struct recurrent_cell *b = encoder_cell(recogniser->expressions, layer, 1);
+  if (layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT && f->units != b->units)
+    return node_refuse(b->node, "its two directions differ in units and are not put side by side");
+  return CUSEQ_STATUS_OK;
+}
+
+/* Adds a layer below those that are there; `dense` is what lies behind it, or NULL. */
+static cuseq_status add_layer(struct recogniser *recogniser, const struct found_layer *read,
+                              const struct level *dense) {
+  struct found_encoder *encoder = &recogniser->model->encoder;
+  const struct graph_node *node =
+      encoder_cell(recogniser->expressions, read, read->direction == LAYER_BACKWARD)->node;
+  if (encoder->count >= STRUCTURE_MAX_ENCODER_LAYERS)
+    return node_refuse(node, "the encoder has more than %d layers", STRUCTURE_MAX_ENCODER_LAYERS);
+  TRY(check_layer(recogniser, read));
+  struct found_layer *layer = &encoder->layers[encoder->count];
+  *layer = *read;
+  encoder->count++;
+  if (dense != NULL) {
+    layer->has_dense = true;
+    layer->dense = *dense;
+  }
+  return add_finals(recogniser, layer);
+}
+
+/* An activation over a map of what a layer gives: the layer, and its dense layer. */
+static cuseq_status read_dense(struct recogniser *recogniser, int32_t expression, struct found_layer *layer,
+                               struct level *dense) {
+  struct bases none = {.count = 0}, leaves;
+  struct chain chain = {.count = 0};
+  const struct graph_node *node = expression_at(recogniser->expressions, expression)->node;
+  TRY(chain_leaves(recogniser, expression, &none, &leaves));
+  if (leaves.count != 1 || !read_layer(recogniser->expressions, leaves.list[0], layer))
+    return node_refuse(
+        expression_at(recogniser->expressions, leaves.list[leaves.count > 1])->node,
+        "between the encoder's layers, or in front of them, cuseq cannot express what is made of "
+        "it by '%.100s'",
+        node->name);
+  cuseq_status status =
+      chain_read(recogniser, expression, &leaves, "what the next layer reads", 1, false, &chain);
+  if (status == CUSEQ_STATUS_OK)
+    *dense = chain.levels[0];
+  else
+    chain_free(&chain);
+  return status;
+}
+
+/* The input under the encoder, through activations or not: an embedding's rows may be taken through them beforehand. */
+static cuseq_status read_input(struct recogniser *recogniser, int32_t expression,
+                               const struct graph_node *above) {
+  struct found_encoder *encoder = &recogniser->model->encoder;
+  const struct expression *e = expression_at(recogniser->expressions, expression);
+  bool input = e->op == EXPRESSION_INPUT && e->clocks != 0;
+  if (e->op == EXPRESSION_EMBEDDING) {
+    const struct expression *ids = expression_at(recogniser->expressions, e->children[0]);
+    if (ids->op != EXPRESSION_INPUT || ids->clocks == 0)
+      return node_refuse(e->node, "what the encoder reads is not the model's input");
+    encoder->embedding = e->matrix;
+  } else if (!input) {
+    return node_refuse(e->node,
+                       "between the input and the encoder's layer '%.100s' cuseq can express linear "
+                       "layers only",
+                       above->name);
+  }
+  encoder->input = expression;
+  return CUSEQ_STATUS_OK;
+}
+
+/* What layer `at` reads: a map of what the layer below gives, or of the input.
+ *   source  receives that */
+static cuseq_status read_front(struct recogniser *recogniser, int32_t at, int32_t *source) {
+  const struct expressions *expressions = recogniser->expressions;
+  struct found_layer *layer = &recogniser->model->encoder.layers[at];
+  const struct graph_node *node = encoder_cell(expressions, layer, layer->direction == LAYER_BACKWARD)->node;
+  struct bases none = {.count = 0}, only = {.count = 1};
+  int32_t leaves[AFFINE_MAX_BASES], count;
+  TRY(affine_leaves(expressions, layer->child, &none, leaves, AFFINE_MAX_BASES, &count));
+  if (count != 1)
+    return node_refuse(
+        count > 0 ? expression_at(expressions, leaves[1])->node : node,
+        "the encoder's layer '%.100s' reads it together with other tensors, which cuseq cannot "
+        "express",
+        node->name);
+  *source = only.list[0] = leaves[0];
+  TRY(affine_make(expressions, layer->child, &only, "what the encoder reads", &layer->front));
+  if (layer->residual && layer->added != *source)
+    return node_refuse(node,
+                       "it adds what it reads, which comes through a Dense layer: cuseq cannot express that");
+  return CUSEQ_STATUS_OK;
+}
+
+static void reverse(struct found_encoder *encoder) {
+  for (int32_t low = 0, high = encoder->count - 1; low < high; low++, high--) {
+    struct found_layer layer = encoder->layers[low];
+    encoder->layers[low] = encoder->layers[high];
+    encoder->layers[high] = layer;
+  }
+}
+
+/* The layer of a final state, which gives nothing that is read. */
+static cuseq_status last_of_final(struct recogniser *recogniser, int32_t final) {
+  const struct expression *e = expression_at(recogniser->expressions, final);
+  const struct recurrent_layer *from = &recogniser->expressions->layers[e->index];
+  struct found_layer layer = {.direction = from->direction,
+                              .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
+                              .index = {e->index, e->index},
+                              .child = e->children[0]};
+  return add_layer(recogniser, &layer, NULL);
+}
+
+cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotations, int32_t final) {
+  struct found_encoder *encoder = &recogniser->model->encoder;
+  int32_t source = annotations;
+  encoder->annotations = annotations;
+  encoder->embedding = -1;
+  encoder->clock = expression_at(recogniser->expressions, annotations >= 0 ? annotations : final)->clock;
+  if (annotations < 0) {
+    TRY(last_of_final(recogniser, final));
+    TRY(read_front(recogniser, encoder->count - 1, &source));
+  }
+  while (true) {
+    struct found_layer layer;
+    struct level dense;
+    const struct expression *e = expression_at(recogniser->expressions, source);
+    if (read_layer(recogniser->expressions, source, &layer)) {
+      TRY(add_layer(recogniser, &layer, NULL));
+    } else if (encoder->count > 0 && e->op != EXPRESSION_ACTIVATION) {
+      break;
+    } else {
+      TRY(read_dense(recogniser, source, &layer, &dense));
+      TRY(add_layer(recogniser, &layer, &dense));
+    }
+    TRY(read_front(recogniser, encoder->count - 1, &source));
+  }
+  const struct found_layer *first = &encoder->layers[encoder->count - 1];
+  TRY(read_input(recogniser, source,
+                 encoder_cell(recogniser->expressions, first, first->direction == LAYER_BACKWARD)->node));
+  encoder->clock = expression_at(recogniser->expressions, source)->clock;
+  reverse(encoder);
+  return CUSEQ_STATUS_OK;
+}

@@ -1,0 +1,163 @@
+/* What a model gives: dense layers over a step of its decoder, or over what its encoder or attention makes of a row. */
+#include "convert/recognise/recognised.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_LEVELS = 4 };
+
+static const char subject[] = "the model's output";
+
+cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const char *name) {
+  struct recognised *model = recogniser->model;
+  struct found_head *head = &model->heads[0];
+  struct bases stops = {.list = {model->decoder.layers[model->decoder.count - 1].gives}, .count = 1}, leaves;
+  *head = (struct found_head){.name = name, .source = HEAD_STEP};
+  model->head_count = 1;
+  TRY(chain_leaves(recogniser, output, &stops, &leaves));
+  for (int32_t i = 0; i < leaves.count; i++) {
+    const struct graph_node *node = expression_at(recogniser->expressions, leaves.list[i])->node;
+    enum part part;
+    if (!decoder_part(recogniser, leaves.list[i], &part))
+      return node_refuse(node,
+                         "the model's output '%.100s' comes from it, which cuseq cannot express (needed the "
+                         "last layer's hidden state, the context or the token)",
+                         expression_at(recogniser->expressions, output)->node->name);
+    head->reads.parts.list[head->reads.parts.count++] = part;
+    bases_add(&head->reads.bases, leaves.list[i]);
+  }
+  if (leaves.count == 0)
+    return node_refuse(expression_at(recogniser->expressions, output)->node,
+                       "the model's output is constant");
+  return chain_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, true, &head->layers);
+}
+
+/* ---- without a decoder ---------------------------------------------------------------------------- */
+
+static cuseq_status refuse_source(const struct recogniser *recogniser, int32_t leaf, int32_t output) {
+  return node_refuse(
+      expression_at(recogniser->expressions, leaf)->node,
+      "the model's output '%.100s' comes from it, which cuseq cannot express (needed the context of an "
+      "attention, the encoder's final state, a mean, maximum or last of its positions, or each position)",
+      expression_at(recogniser->expressions, output)->node->name);
+}
+
+/* The sequence that a head is over, where it is; -1: it is over something else. */
+static int32_t sequence_under(const struct expressions *expressions, int32_t leaf) {
+  const struct expression *e = expression_at(expressions, leaf);
+  if (e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION)
+    return e->children[0];
+  return e->clocks != 0 ? leaf : -1;
+}
+
+/* The attention, the sequence and the deepest final state that the heads are over. */
+static cuseq_status find_sources(struct recogniser *recogniser, const struct listed_outputs *listed,
+                                 int32_t *context, int32_t *sequence, int32_t *final) {
+  const struct expressions *expressions = recogniser->expressions;
+  struct bases none = {.count = 0}, leaves;
+  *context = *sequence = *final = -1;
+  for (int32_t i = 0; i < listed->main_count; i++) {
+    TRY(chain_leaves(recogniser, listed->main[i], &none, &leaves));
+    for (int32_t k = 0; k < leaves.count; k++) {
+      const struct expression *e = expression_at(expressions, leaves.list[k]);
+      int32_t under = sequence_under(expressions, leaves.list[k]);
+      int32_t *found = e->op == EXPRESSION_CONTEXT ? context : e->op == EXPRESSION_FINAL ? final : sequence;
+      int32_t is = found == sequence ? under : leaves.list[k];
+      if (is < 0)
+        return refuse_source(recogniser, leaves.list[k], listed->main[i]);
+      if (*found >= 0 && *found != is && found != final)
+        return node_refuse(e->node,
+                           "the model's outputs come from it and from '%.100s', of which cuseq can express "
+                           "one",
+                           expression_at(expressions, *found)->node->name);
+      *found = is;
+    }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* What a head is over, by one of its leaves.
+ *   bases  receives the expressions that it reads */
+static cuseq_status settle_source(const struct recogniser *recogniser, int32_t leaf, enum head_source *source,
+                                  struct bases *bases) {
+  const struct recognised *model = recogniser->model;
+  const struct found_encoder *encoder = &model->encoder;
+  const struct found_layer *last = &encoder->layers[encoder->count - 1];
+  const struct expression *e = expression_at(recogniser->expressions, leaf);
+  *bases = (struct bases){.list = {leaf}, .count = 1};
+  if (e->op == EXPRESSION_FINAL && bases_have(&last->final_h, leaf)) {
+    *source = HEAD_FINAL;
+    *bases = last->final_h;
+  } else if (model->attention.present && leaf == model->attention.context) {
+    *source = HEAD_CONTEXT;
+  } else if (leaf == encoder->annotations && leaf >= 0) {
+    *source = HEAD_EVERY;
+  } else if (e->op == EXPRESSION_POOL && e->part != POOL_SUM && e->children[0] == encoder->annotations) {
+    *source = e->part == POOL_MEAN ? HEAD_MEAN : HEAD_MAXIMUM;
+  } else if (e->op == EXPRESSION_POSITION && e->index == -1 && e->children[0] == encoder->annotations) {
+    *source = HEAD_LAST;
+  } else {
+    return node_refuse(
+        e->node, "the model's outputs come from it, which cuseq cannot express (needed the context of "
+                 "an attention, the last encoder layer's final hidden state, a mean, maximum or last of "
+                 "its positions, or each position)");
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* What a head gives at masked positions, or makes of them, against what lengths do. */
+static cuseq_status check_mask(const struct recogniser *recogniser, const struct found_head *head) {
+  const struct found_encoder *encoder = &recogniser->model->encoder;
+  const struct found_layer *last = &encoder->layers[encoder->count - 1];
+  const struct expression *e = expression_at(recogniser->expressions, head->reads.bases.list[0]);
+  if (encoder->mask == NULL)
+    return e->masked ? node_refuse(e->node, "it has a mask that the encoder has not") : CUSEQ_STATUS_OK;
+  if (e->op == EXPRESSION_POOL && !e->masked)
+    return node_refuse(e->node, "it takes in masked positions, which cuseq cannot express");
+  if (head->source == HEAD_LAST && last->direction != LAYER_FORWARD)
+    return node_refuse(e->node, "it takes the last position, masked or not, of a layer that reads backwards");
+  return notes_add(recogniser->notes,
+                   "layer '%.100s' masks padding: give lengths instead (padding must be at the end)",
+                   encoder->mask->name);
+}
+
+static cuseq_status read_head(struct recogniser *recogniser, int32_t output, const char *name) {
+  struct recognised *model = recogniser->model;
+  struct found_head *head = &model->heads[model->head_count];
+  struct bases stops = {.list = {model->encoder.annotations}, .count = model->encoder.annotations >= 0},
+               leaves;
+  const struct graph_node *node = expression_at(recogniser->expressions, output)->node;
+  if (model->head_count >= STRUCTURE_MAX_HEADS)
+    return node_refuse(node, "the model has more than %d outputs", STRUCTURE_MAX_HEADS);
+  *head = (struct found_head){.name = name};
+  TRY(chain_leaves(recogniser, output, &stops, &leaves));
+  if (leaves.count == 0)
+    return node_refuse(node, "the model's output is constant");
+  TRY(settle_source(recogniser, leaves.list[0], &head->source, &head->reads.bases));
+  for (int32_t i = 1; i < leaves.count; i++)
+    if (!bases_have(&head->reads.bases, leaves.list[i]))
+      return node_refuse(
+          expression_at(recogniser->expressions, leaves.list[i])->node,
+          "the model's output '%.100s' comes from it and from '%.100s', of which cuseq can express one",
+          node->name, expression_at(recogniser->expressions, leaves.list[0])->node->name);
+  TRY(check_mask(recogniser, head));
+  TRY(chain_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, true, &head->layers));
+  model->head_count++;
+  if ((head->source == HEAD_EVERY) != (model->heads[0].source == HEAD_EVERY))
+    return node_refuse(
+        node, "an output for each position beside one for each row is nothing that cuseq can express");
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status heads_recognise(struct recogniser *recogniser, const struct listed_outputs *listed) {
+  int32_t context, sequence, final;
+  TRY(find_sources(recogniser, listed, &context, &sequence, &final));
+  if (context >= 0)
+    TRY(attention_recognise(recogniser, context, final));
+  else
+    TRY(encoder_recognise(recogniser, sequence, final));
+  for (int32_t i = 0; i < listed->main_count; i++)
+    TRY(read_head(recogniser, listed->main[i], listed->names[i]));
+  return CUSEQ_STATUS_OK;
+}
