@@ -230,35 +230,47 @@ static void run_attend_before(struct run *run, int32_t y, int32_t count) {
   run_attend(run, y, count, worker->pointers);
 }
 
+/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order. Every member that the
+ * step looks at is set: to zero a row first costs as much as to fill it. */
+static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, struct cpu_cell_row *row) {
+  const struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  const struct parts *reads = &run->decoder->reads;
+  const size_t state = (size_t)i * cpu->states_stride + cpu->state_offset[l];
+  int32_t s = 0;
+  for (int32_t p = 0; l == 0 && p < reads->count; p++)
+    if (reads->list[p] != PART_TOKEN || run->decoder->embedding_units > 0)
+      row->in[s++] = part_of(run, reads->list[p], y, i);
+  if (l > 0)
+    row->in[s++] = given_of(run, l - 1, y, i);
+  if (run->decoder->layers[l].reads_context)
+    row->in[s++] = part_of(run, PART_CONTEXT, y, i);
+  row->in[s] = worker->hidden[y & 1] + state;
+  row->state = worker->kept + state;
+  row->out = worker->hidden[(y + 1) & 1] + state;
+  row->copy = NULL;
+  row->gates = NULL;
+  row->hot = worker->token[i];
+  row->start = NULL;
+}
+
 static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   const struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
   const struct decoder_layer *layer = &run->decoder->layers[l];
   const size_t S = (size_t)layer->cell.units, Y = (size_t)run->decoding->steps;
-  const bool last = l == run->decoder->count - 1;
+  const bool copies = l == run->decoder->count - 1 && run->decoding->states && !layer->residual;
   struct cpu_cell_step *step = &run->steps[l];
   struct cpu_cell_row *rows = worker->rows[0];
   step->has_hidden = y > 0 || !run->zero_state[l];
   step->turned = run->turned;
   for (int32_t n = 0; n < count; n++) {
-    const int32_t i = worker->active[n];
-    int32_t s = 0;
-    rows[n] =
-        (struct cpu_cell_row){.state = worker->kept + (size_t)i * cpu->states_stride + cpu->state_offset[l],
-                              .out = hidden_of(run, l, y + 1, i),
-                              .hot = worker->token[i]};
-    rows[n].gates =
-        worker->gates[0] ? worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units) : NULL;
-    for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++)
-      if (run->decoder->reads.list[p] != PART_TOKEN || run->decoder->embedding_units > 0)
-        rows[n].in[s++] = part_of(run, run->decoder->reads.list[p], y, i);
-    if (l > 0)
-      rows[n].in[s++] = given_of(run, l - 1, y, i);
-    if (layer->reads_context)
-      rows[n].in[s++] = part_of(run, PART_CONTEXT, y, i);
-    rows[n].in[s] = hidden_of(run, l, y, i);
-    if (last && run->decoding->states && !layer->residual)
-      rows[n].copy = run->decoding->states + ((size_t)worker->number[i] * Y + (size_t)y) * S;
+    run_row(run, l, y, worker->active[n], &rows[n]);
+    if (worker->gates[0])
+      rows[n].gates = worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units);
+    if (copies)
+      rows[n].copy =
+          run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
   cpu->kernels->cell_step(step, rows, count);
 }

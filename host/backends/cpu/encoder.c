@@ -97,7 +97,9 @@ static void sweep_begin_row(struct sweep *sweep, struct cpu_worker *worker, int3
   /* the caller's states are a block [B,H] for each direction of each layer */
   const size_t block = sweep->offset * (size_t)input->batch;
   struct cpu_cell_row *row = &sweep->rows[i];
-  *row = (struct cpu_cell_row){.state = worker->states[d] + (size_t)i * cpu->units_stride};
+  row->state = worker->states[d] + (size_t)i * cpu->units_stride;
+  row->copy = NULL;
+  row->start = NULL;
   row->gates = worker->gates[d] ? worker->gates[d] + (size_t)i * 4 * arena_padded(sweep->cell->units) : NULL;
   row->in[sweep->step.segments] = input->initial_h ? input->initial_h + block + b * H : cpu->zeros;
   memset(row->state, 0, cpu->units_stride * sizeof(float));
