@@ -104,10 +104,9 @@ struct cpu {
 
   /* for whole batches */
   float *layers
-      [2]; /* [batch][layer_stride] a layer's output; [0] ends as the annotations; [1] from 2 layers on */
+      [2];      /* [batch][layer_stride] a layer's output: the annotations end in [0]; [1] from 2 layers on */
   float *sides; /* [batch][side_stride] hidden states apart, for layers that are not done with their cells */
-  float *
-      keys; /* [batch][key_rows][time] (the time of the call, padded); of inner products [time][key_stride] */
+  float *keys;  /* [batch][key_rows][time of the call, padded]; of inner products [batch][time][key_stride] */
   float *values;       /* [batch][time][value_stride] */
   int32_t *key_powers; /* [batch] whether the row's keys are kept as powers of two: see kernels.h */
   float *final_h;      /* [batch][final_stride] */

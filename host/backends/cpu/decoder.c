@@ -269,8 +269,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
     if (worker->gates[0])
       rows[n].gates = worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units);
     if (copies)
-      rows[n].copy =
-          run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
+      rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
   cpu->kernels->cell_step(step, rows, count);
 }
