@@ -93,7 +93,9 @@ def main():
         verbose=0,
         callbacks=[ExactMatch()],
     )
-    model.save(arguments.output)
+    saved = build()  # without the optimizer's state
+    saved.set_weights(model.get_weights())
+    saved.save(arguments.output)
 
 
 if __name__ == "__main__":

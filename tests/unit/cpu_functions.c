@@ -210,7 +210,12 @@ Test(cpu_functions, argmax_agrees_with_a_search_one_by_one) {
                            : (float)(kind % (uint32_t)(2 + round % 90));
         x[k] = round % 7 == 0 ? -INFINITY : round % 11 == 0 && k > 0 ? NAN : x[k];
       }
-      cr_assert_eq(kernels->argmax(x, count), largest_index(x, count), "%s: round %d", isas[i], round);
+      for (int softmax = 0; softmax < 2; softmax++) {
+        bool finite;
+        cr_assert_eq(kernels->argmax(x, count, softmax, &finite), largest_index(x, count), "%s: round %d",
+                     isas[i], round);
+        cr_assert_eq(finite, kernels->finite(x, count, softmax), "%s: round %d", isas[i], round);
+      }
     }
   }
 }
@@ -221,12 +226,13 @@ Test(cpu_functions, argmax_takes_the_lowest_of_equal_values) {
     if (!kernels)
       continue;
     float x[48] = {0};
-    cr_expect_eq(kernels->argmax(x, 40), 0);
+    bool finite;
+    cr_expect_eq(kernels->argmax(x, 40, true, &finite), 0);
     x[7] = x[23] = x[39] = 2.0f;
-    cr_expect_eq(kernels->argmax(x, 40), 7);
+    cr_expect_eq(kernels->argmax(x, 40, true, &finite), 7);
     x[31] = 2.5f;
-    cr_expect_eq(kernels->argmax(x, 40), 31);
+    cr_expect_eq(kernels->argmax(x, 40, true, &finite), 31);
     x[0] = NAN;
-    cr_expect_eq(kernels->argmax(x, 40), 0);
+    cr_expect_eq(kernels->argmax(x, 40, true, &finite), 0);
   }
 }

@@ -220,8 +220,8 @@ void initial_attend(struct cpu *cpu, struct cpu_tile tile, int32_t worker, const
 void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 /* output.c: the heads of models without a decoder. */
 void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
-/* Whether the logits of a head give finite outputs. */
-bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits);
+/* The number of the largest logit of a head, in whole vectors; *finite receives whether they give finite outputs. */
+int32_t output_best(const struct cpu *cpu, const struct head *head, const float *logits, bool *finite);
 /* The last activation of a head: `out` [units] from logits in whole vectors, which are overwritten, and whose largest is
  * number `best`. */
 void output_activate(const struct cpu *cpu, const struct head *head, float *logits, int32_t best, float *out);

@@ -352,9 +352,9 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
     const int32_t i = worker->active[n];
     const size_t at = (size_t)worker->number[i] * Y + (size_t)y;
     float *logits = ends[(layers - 1) & 1] + (size_t)n * cpu->read_stride;
-    const int32_t token = cpu->kernels->argmax(logits, head->units),
-                  next = d->targets ? d->targets[at] : token;
-    if (!output_finite(cpu, head, logits)) {
+    bool finite;
+    const int32_t token = output_best(cpu, head, logits, &finite), next = d->targets ? d->targets[at] : token;
+    if (!finite) {
       run_check_states(run, i, y + 1);
       cpu_note(cpu, (size_t)worker->number[i], y + 1, BACKEND_STAGE_OUTPUTS);
     }

@@ -132,9 +132,9 @@ struct cpu_kernels {
    * what lies past count is ignored. */
   void (*softmax)(float *x, int32_t count, float *out);
 
-  /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. Whole vectors are
-   * read. */
-  int32_t (*argmax)(const float *x, int32_t count);
+  /* The index of the largest value, the lowest of equal ones; 0 where the first is NaN. *finite receives what
+   * finite() says of x. Whole vectors are read. */
+  int32_t (*argmax)(const float *x, int32_t count, bool softmax, bool *finite);
 
   /* out [columns][out_stride] = the transpose of in [rows][in_stride]; whole width x width blocks are moved.
    */

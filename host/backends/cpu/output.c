@@ -16,9 +16,9 @@ void output_activate(const struct cpu *cpu, const struct head *head, float *logi
   }
 }
 
-bool output_finite(const struct cpu *cpu, const struct head *head, const float *logits) {
+int32_t output_best(const struct cpu *cpu, const struct head *head, const float *logits, bool *finite) {
   const cuseq_activation last = head->layers.layers[head->layers.count - 1].activation;
-  return cpu->kernels->finite(logits, head->units, last == CUSEQ_ACTIVATION_SOFTMAX);
+  return cpu->kernels->argmax(logits, head->units, last == CUSEQ_ACTIVATION_SOFTMAX, finite);
 }
 
 /* The annotations of a row, gathered into one vector. */
@@ -70,8 +70,9 @@ static void head_run(struct cpu *cpu, struct cpu_worker *worker, int32_t number,
             worker->query, cpu->read_stride, false);
   for (int32_t n = 0; n < count; n++) {
     float *logits = worker->chained + (size_t)n * cpu->read_stride;
-    const int32_t token = cpu->kernels->argmax(logits, head->units);
-    if (!output_finite(cpu, head, logits))
+    bool finite;
+    const int32_t token = output_best(cpu, head, logits, &finite);
+    if (!finite)
       cpu_note(cpu, at[n] / (size_t)d->steps, 1, BACKEND_STAGE_OUTPUTS);
     if (d->outputs)
       output_activate(cpu, head, logits, token,

@@ -330,16 +330,33 @@ static void kernel_log_softmax(const float *x, int32_t count, float top, float l
       v_store_first(out + i, count - i, v_load(x + i) - largest - less);
 }
 
-static int32_t kernel_argmax(const float *x, int32_t count) {
+/* The largest value and whether all are finite, in one pass. */
+static int32_t kernel_argmax(const float *x, int32_t count, bool softmax, bool *finite) {
+  const vf least = v_set(-__builtin_inff()), counted = v_set(softmax ? -FLT_MAX : -__builtin_inff());
+  vf largest[4] = {least, least, least, least}, trace[4] = {{0.0f}};
+  int32_t i = 0;
+  for (; i + 4 * LANES <= count; i += 4 * LANES)
+    UNROLL
+  for (int n = 0; n < 4; n++) {
+    const vf next = v_load(x + i + n * LANES);
+    largest[n] = v_at_least(next, largest[n]);
+    trace[n] = v_trace(v_at_least(counted, next), trace[n]);
+  }
+  for (; i < count; i += LANES) {
+    const vf next = i + LANES <= count ? v_load(x + i) : v_first(count - i, v_load(x + i), least);
+    const vf known = i + LANES <= count ? next : v_first(count - i, next, v_set(0.0f));
+    largest[0] = v_at_least(next, largest[0]);
+    trace[0] = v_trace(v_at_least(counted, known), trace[0]);
+  }
+  *finite = !v_any_nan((trace[0] + trace[1]) + (trace[2] + trace[3]));
   if (x[0] != x[0])
     return 0;
-  const float largest = largest_of(x, count);
-  int32_t i = 0;
-  while (i + LANES <= count && !v_any_equal(v_load(x + i), v_set(largest)))
+  const vf top =
+      v_set(v_largest(v_at_least(v_at_least(largest[0], largest[1]), v_at_least(largest[2], largest[3]))));
+  int lane; /* there is one: the first value at least counts */
+  for (i = 0; (lane = v_first_equal(v_load(x + i), top)) == LANES;)
     i += LANES;
-  while (i < count - 1 && x[i] != largest)
-    i++;
-  return i;
+  return i + lane;
 }
 
 static void kernel_merge(cuseq_merge merge, const float *in1, const float *in2, int32_t count, float *out) {

@@ -192,15 +192,18 @@ INLINE int v_any_nan(vf x) {
 #endif
 }
 
-/* Whether any lane is the same in both; NaN is not. */
-INLINE int v_any_equal(vf a, vf b) {
+/* The first lane that is the same in both, LANES where none is; NaN is not. */
+INLINE int v_first_equal(vf a, vf b) {
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ) != 0;
+  return __builtin_ctz(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ) | 1u << LANES);
 #elif defined(__AVX2__)
-  return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) != 0;
+  return __builtin_ctz((unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)) | 1u << LANES);
 #else
-  vi equal = a == b;
-  return (equal[0] | equal[1] | equal[2] | equal[3]) != 0;
+  const vi equal = a == b;
+  int lane = 0;
+  while (lane < LANES && !equal[lane])
+    lane++;
+  return lane;
 #endif
 }
 
