@@ -59,8 +59,8 @@ static const char *missing_reason(const struct structure *structure, enum backen
 
 static cuseq_status arrays_check(const struct structure *structure, const cuseq_decoding *decoding,
                                  const char *call) {
-  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++) {
-    if (call_arrays[array].structure != CALL_DECODING || !call_pointer(array, decoding))
+  CALL_EACH(array, CALL_DECODING) {
+    if (!call_pointer(array, decoding))
       continue;
     const char *reason = missing_reason(structure, array);
     if (reason)

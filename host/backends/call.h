@@ -82,6 +82,24 @@ struct call_array {
 
 extern const struct call_array call_arrays[BACKEND_ARRAYS];
 
+/* The arrays of a structure: its inputs, then its outputs. */
+struct call_range {
+  enum backend_array first, end;
+};
+
+static const struct call_range call_ranges[][2] = {
+    [CALL_INPUT] = {{BACKEND_LENGTHS, BACKEND_ANNOTATIONS}},
+    [CALL_ENCODING] = {{BACKEND_ANNOTATIONS, BACKEND_CONTEXTS}},
+    [CALL_DECODING] = {{BACKEND_PREVIOUS, BACKEND_LENGTHS}, {BACKEND_CONTEXTS, BACKEND_BEST_TOKENS}},
+    [CALL_BEAM] = {{BACKEND_BEST_TOKENS, BACKEND_ARRAYS}},
+};
+
+/* Runs what follows for each array of a structure. */
+#define CALL_EACH(array, structure)                                                                          \
+  for (int range_ = 0; range_ < 2; range_++)                                                                 \
+    for (enum backend_array array = call_ranges[structure][range_].first;                                    \
+         array < call_ranges[structure][range_].end; array++)
+
 /* What messages call an array. */
 const char *backend_array_name(enum backend_array array);
 

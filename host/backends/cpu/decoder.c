@@ -376,8 +376,23 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
 
 /* ---- the end ---- */
 
-/* Row i made its last step, step y - 1: the state to go on from, and zeros in the steps that it does not
- * make. */
+/* Zeros in the steps that row b does not make; of tokens the end token. */
+static void clear_past_end(const struct run *run, size_t b, int32_t y) {
+  const struct cpu *cpu = run->cpu;
+  const cuseq_decoding *d = run->decoding;
+  const size_t first = b * (size_t)d->steps + (size_t)y, count = (size_t)(d->steps - y);
+  CALL_EACH(array, CALL_DECODING) {
+    if (array < BACKEND_INPUTS || call_arrays[array].rows != CALL_PER_STEP || array == BACKEND_TOKENS ||
+        !call_pointer(array, d))
+      continue;
+    const size_t width = call_row_elements(&cpu->model->config, array, cpu->time, 1);
+    memset((float *)call_pointer(array, d) + first * width, 0, count * width * sizeof(float));
+  }
+  for (size_t k = 0; k < count && d->tokens; k++)
+    d->tokens[first + k] = run->decoder->end_token >= 0 ? run->decoder->end_token : 0;
+}
+
+/* Row i made its last step, step y - 1: the state to go on from. */
 static void run_end_row(struct run *run, int32_t i, int32_t y) {
   const struct cpu *cpu = run->cpu;
   const struct cpu_worker *worker = run->worker;
@@ -405,17 +420,8 @@ static void run_end_row(struct run *run, int32_t i, int32_t y) {
   }
   if (d->output_lengths)
     d->output_lengths[b] = y;
-  const size_t first = (size_t)y, count = (size_t)(d->steps - y);
-  for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS && count > 0; array++) {
-    if (call_arrays[array].structure != CALL_DECODING || call_arrays[array].rows != CALL_PER_STEP ||
-        array == BACKEND_TOKENS || !call_pointer(array, d))
-      continue;
-    const size_t width = call_row_elements(&cpu->model->config, array, cpu->time, 1);
-    float *to = (float *)call_pointer(array, d) + (b * (size_t)d->steps + first) * width;
-    memset(to, 0, count * width * sizeof *to);
-  }
-  for (size_t k = 0; k < count && d->tokens; k++)
-    d->tokens[b * (size_t)d->steps + first + k] = run->decoder->end_token >= 0 ? run->decoder->end_token : 0;
+  if (y < d->steps)
+    clear_past_end(run, b, y);
 }
 
 /* Takes the rows that are done off the active ones: those that emitted the end token, or whose targets end; returns how
