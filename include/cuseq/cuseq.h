@@ -1,13 +1,14 @@
-/* cuseq: attention sequence-to-sequence models - a bidirectional LSTM encoder, attention over its hidden
- * states, an LSTM decoder - with the same answers on a CPU and on NVIDIA GPUs.
+/* cuseq: recurrent models with attention - encoders of LSTM or GRU layers, attention over their hidden states,
+ * recurrent decoders, beam search, classifiers and taggers - with the same answers on a CPU and on NVIDIA GPUs.
  *
  * Letters used throughout: B batch, T encoder positions, F features, H encoder units per direction,
  * A annotation width (2H, or H for a forward-only encoder and the merges other than concat), S decoder
  * units, Y decoder steps, V output classes, D directions (2, or 1 for a forward-only encoder).
  *
- * Arrays are row-major, batch first, float32 unless said otherwise. Gate blocks lie in the order i, f, c, o
- * along the last axis of every kernel and bias, as Keras stores them; PyTorch's order i, f, g, o is the same
- * one (its g is c here), only its matrices are transposed and its bias is the sum of bias_ih and bias_hh.
+ * Arrays are row-major, batch first, float32 unless said otherwise. An LSTM's gate blocks lie in the order i, f,
+ * c, o along the last axis of every kernel and bias, as Keras stores them; PyTorch's order i, f, g, o is the
+ * same one (its g is c here), only its matrices are transposed and its bias is the sum of bias_ih and bias_hh. A
+ * GRU's lie z, r, n (PyTorch: r, z, n).
  *
  * Every call that can fail returns a cuseq_status; cuseq_last_error() then has one line that names the file,
  * tensor, shape or argument at fault. No call prints, exits or aborts. A model is immutable and may be shared
@@ -612,7 +613,7 @@ CUSEQ_API void cuseq_beam_init(cuseq_beam *beam, size_t size);
  * For models with feedback whose output is softmax or log_softmax. The memory of searches is taken when a
  * session with max_beams above 1 opens, with max_beams 1 by the first search; that of alphas by the first
  * search that gives them, and again by one that needs more. Otherwise no search allocates.
- * Not on cuda. The arrays are complete when the call returns; on failure their contents are unspecified. */
+ * The arrays are complete when the call returns; on failure their contents are unspecified. */
 CUSEQ_API cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam);
 
 #ifdef __cplusplus
