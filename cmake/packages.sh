@@ -3,9 +3,12 @@
 
 # Debian's and Ubuntu's packages. "a|b" is whichever of them the release has.
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzip-dev libhdf5-dev libpng-dev"
-PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-numpy mandoc bsdutils"
+PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-dev python3-numpy python3-pytest mandoc bsdutils"
 PACKAGES_FRAMEWORKS="g++ python3 python3-venv"
 PACKAGES_PYTORCH="python3-dev" # torch.compile builds against its headers
+
+# What looks at the Python package, from PyPI everywhere.
+LINT_PYTHON="ruff==0.17.6 mypy==2.4.1 numpy==2.4.6"
 
 # clang-format and clang-tidy, of one version everywhere, as each formats and finds differently: Debian's packages,
 # or PyPI's where the release has no such package.
@@ -120,4 +123,20 @@ lint_tool() {
       die "$1 $LINT_PYPI could not be fetched (the reason stands above)"
   fi
   echo "$folder/bin/$1"
+}
+
+# The folder of the programs that look at Python; nothing, and a line, where they cannot be fetched.
+lint_python() {
+  local folder=$BUILD/lint-python
+  if [ ! -x "$folder/bin/mypy" ]; then
+    say "run: fetching $LINT_PYTHON"
+    # shellcheck disable=SC2086 # a list
+    if ! { python3 -m venv "$folder" &&
+      "$folder/bin/python3" -m pip install --quiet --disable-pip-version-check --only-binary :all: $LINT_PYTHON; } >&2; then
+      say "[SKIP] lint of python/: $LINT_PYTHON could not be fetched (the reason stands above)"
+      rm -rf "$folder"
+      return
+    fi
+  fi
+  echo "$folder/bin"
 }

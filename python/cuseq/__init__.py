@@ -1,0 +1,51 @@
+"""Recurrent models with attention, on CPUs and NVIDIA GPUs.
+
+    import cuseq
+    m = cuseq.load("model.safetensors")
+    r = m(x)                                   # r.outputs, r.alphas, r.context, r.tokens, ...
+    m.translate(["3 May 1979"], beam=5)
+
+Errors are exceptions of one family, cuseq.Error, and what Python people expect beside it: ValueError, OSError,
+MemoryError, RuntimeError.
+"""
+
+from ._cuseq import Session, devices, version
+from .errors import (
+    ArgumentError,
+    DeviceFailed,
+    Error,
+    FileError,
+    MemoryFull,
+    ModelError,
+    NoDevice,
+    NonFinite,
+    NotSupported,
+    ReadError,
+)
+from .model import Model, create, load
+from .results import Evaluation, Hypothesis, Result, Score, Translations
+
+__version__ = version()
+__all__ = [
+    "ArgumentError",
+    "DeviceFailed",
+    "Error",
+    "Evaluation",
+    "FileError",
+    "Hypothesis",
+    "MemoryFull",
+    "Model",
+    "ModelError",
+    "NoDevice",
+    "NonFinite",
+    "NotSupported",
+    "ReadError",
+    "Result",
+    "Score",
+    "Session",
+    "Translations",
+    "create",
+    "devices",
+    "load",
+    "version",
+]

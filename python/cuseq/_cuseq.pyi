@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+def version() -> str: ...
+def devices() -> list[tuple[str, str]]: ...
+
+class Model:
+    @classmethod
+    def load(cls, path: Any, /) -> Model: ...
+    @classmethod
+    def load_bytes(cls, data: Any, /) -> Model: ...
+    @classmethod
+    def create(cls, config_json: str, tensors: list[tuple[str, tuple[int, ...], Any]], /) -> Model: ...
+    def save(self, path: Any, /) -> None: ...
+    def tensors(self) -> list[tuple[str, tuple[int, ...], bytes]]: ...
+    def tolerance(self, time: int, steps: int, result: int, /) -> float: ...
+    def encode_text(self, text: str, truncate: bool, ids: np.ndarray[Any, Any], /) -> tuple[int, int]: ...
+    def decode_tokens(self, tokens: np.ndarray[Any, Any], /) -> str: ...
+    def text_tokens(self, text: str, capacity: int, /) -> list[int]: ...
+    def input_symbol(self, id: int, /) -> str | None: ...
+    def output_symbol(self, id: int, /) -> str | None: ...
+    @property
+    def config_json(self) -> str: ...
+    @property
+    def sizes(self) -> dict[str, Any]: ...
+
+class Session:
+    def __init__(
+        self,
+        model: Model,
+        device: str | None = None,
+        max_batch: int = 1,
+        max_time: int = 0,
+        max_steps: int = 0,
+        max_beams: int = 1,
+        threads: int = 0,
+        allow_nonfinite: bool = False,
+        cuda_plan: str | None = None,
+    ) -> None: ...
+    def run(
+        self,
+        data: Any,
+        lengths: Any = None,
+        steps: int = 0,
+        wanted: Sequence[str] | None = None,
+        encoder_h: Any = None,
+        encoder_c: Any = None,
+        initial_h: Any = None,
+        initial_c: Any = None,
+        initial_fed: Any = None,
+        previous: Any = None,
+        targets: Any = None,
+        target_lengths: Any = None,
+        out: dict[str, Any] = ...,
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+    def encode(
+        self,
+        data: Any,
+        lengths: Any = None,
+        wanted: Sequence[str] | None = None,
+        encoder_h: Any = None,
+        encoder_c: Any = None,
+        out: dict[str, Any] = ...,
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+    def decode(
+        self,
+        steps: int = 0,
+        wanted: Sequence[str] | None = None,
+        rows: Any = None,
+        initial_h: Any = None,
+        initial_c: Any = None,
+        initial_fed: Any = None,
+        previous: Any = None,
+        targets: Any = None,
+        target_lengths: Any = None,
+        out: dict[str, Any] = ...,
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+    def attend(self, state: Any = None) -> dict[str, np.ndarray[Any, Any]]: ...
+    def search(
+        self,
+        beams: int = 1,
+        n_best: int = 1,
+        min_length: int = 0,
+        max_length: int = 0,
+        length_penalty: int = 0,
+        alpha: float = 1.0,
+        finished: int = 0,
+        prune_by_score: bool = False,
+        wanted: Sequence[str] | None = None,
+        initial_h: Any = None,
+        initial_c: Any = None,
+        initial_fed: Any = None,
+        previous: Any = None,
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+    def close(self) -> None: ...
+    @property
+    def device(self) -> str | None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def limits(self) -> tuple[int, int, int, int]: ...

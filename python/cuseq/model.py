@@ -1,0 +1,417 @@
+"""Models: what `import cuseq` is about."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from . import _cuseq
+from .arrays import Array, as_array, as_integers, floats, input_array, integers
+from .convert import convert, is_cuseq_file
+from .results import Evaluation, Hypothesis, Result, Score, Translations
+from .sessions import Pool
+
+LengthPenalty = Literal["none", "length", "gnmt"]
+_PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
+_INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
+_TOLERATED = {
+    "annotations": 0,
+    "h_fw": 1,
+    "h_bw": 1,
+    "encoder_h": 1,
+    "c_fw": 2,
+    "c_bw": 2,
+    "encoder_c": 2,
+    "context": 3,
+    "alphas": 4,
+    "states": 5,
+    "final_h": 5,
+    "final_c": 6,
+    "outputs": 7,
+    "log_probabilities": 8,
+}
+
+
+class Model:
+    """A trained model. Immutable; any number of threads may call it at once.
+
+    m(x) computes everything; m.translate(texts), m.score(pairs) and m.evaluate(pairs) take texts where the model has a
+    vocabulary; m.session(...) gives a session of fixed limits for loops of one's own. A device is "cpu", "cuda",
+    "cuda:1", "reference" (float64) or "auto", the fastest there is.
+    """
+
+    def __init__(self, handle: _cuseq.Model) -> None:
+        self._handle = handle
+        self._pools: dict[tuple[str | None, int], Pool] = {}
+        self._sizes = handle.sizes
+        self._steps = self._sizes["steps"] or 1
+        self._units = _encoder_units(handle)
+
+    # ---- what it is ----
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration, as docs/model-format.md specifies it."""
+        config: dict[str, Any] = json.loads(self._handle.config_json)
+        return config
+
+    def info(self) -> dict[str, Any]:
+        """Widths and counts: features, annotation_width, context_width, state_units, outputs, steps, parameters, ..."""
+        parameters = sum(math.prod(shape) for _, shape, _ in self._handle.tensors())
+        return {**self._sizes, "parameters": parameters}
+
+    def tensors(self) -> dict[str, Array]:
+        """The weights, float32, by the names of docs/model-format.md: copies."""
+        return {
+            name: np.frombuffer(data, np.float32).reshape(shape).copy() for name, shape, data in self._handle.tensors()
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model as .safetensors. The file appears whole or not at all."""
+        self._handle.save(path)
+
+    def tolerance(self, array: str, time: int, steps: int = 0) -> float:
+        """How far a float32 device may be from the reference in an array: |got - want| <= tolerance max(1, |want|)."""
+        if array not in _TOLERATED:
+            raise ValueError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
+        return self._handle.tolerance(time, steps, _TOLERATED[array])
+
+    def __repr__(self) -> str:
+        encoder = self.config["encoder"]
+        return f"<cuseq.Model of {self._sizes['features']} features, {json.dumps(encoder)[:60]}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self._handle.config_json, self._handle.tensors())
+
+    # ---- arrays ----
+
+    def __call__(
+        self,
+        x: Any,
+        lengths: Any = None,
+        *,
+        steps: int = 0,
+        targets: Any = None,
+        target_lengths: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        arrays: Sequence[str] | None = None,
+        out: dict[str, Array] | None = None,
+        device: str | None = None,
+        threads: int = 0,
+    ) -> Result:
+        """Encodes and decodes.
+
+        x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or in host memory of any
+                  library that has DLPack
+        lengths   [B] positions of each row; None: all of them
+        steps     of the decoder; 0: as many as the model says
+        targets   [B,Y] given tokens: each step is followed by its target, and log_probabilities are theirs
+        target_lengths  [B] how many of them count
+        initial   states to begin with: encoder_h, encoder_c as a result has them; initial_h, initial_c [B,S] of the
+                  decoder, initial_fed [B,X], previous [B], the tokens before its first step
+        arrays    names of the arrays that are wanted (see Result); None: all that a call gives anyway
+        out       arrays, by name, that results are put into: float32 or int32, contiguous, of the right size
+        """
+        data = input_array(x)
+        if data.ndim < 2:
+            raise ValueError(f"input: too few axes (found {data.ndim}, needed [B,T,F], or [B,T] of token ids)")
+        options: dict[str, Any] = {}
+        if targets is not None:
+            options["targets"] = given = as_integers(targets, "targets")
+            if given.ndim != 2 or given.shape[0] != data.shape[0]:
+                raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{data.shape[0]},Y])")
+            steps = given.shape[1]
+            options["target_lengths"] = integers(target_lengths, "target_lengths")
+        elif target_lengths is not None:
+            raise ValueError("target_lengths: without targets")
+        if initial:
+            for name, state in initial.items():
+                if name not in _INITIAL:
+                    raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
+                options[name] = integers(state, name) if name == "previous" else floats(state, name)
+        if out is not None:
+            options["out"] = out
+        if lengths is not None:
+            lengths = integers(lengths, "lengths")
+        pool = self._pool(device, threads)
+        session = pool.take(data.shape[0], data.shape[1], steps or self._steps)
+        try:
+            found = session.run(data, lengths, steps, arrays, **options)
+        finally:
+            pool.give_back(session)
+        return self._result(found, data.shape[0])
+
+    def _result(self, arrays: dict[str, Array], batch: int) -> Result:
+        """Encoder states of one width become [layers x directions,B,H]."""
+        for name in ("encoder_h", "encoder_c"):
+            if name in arrays and self._units.count(self._units[0]) == len(self._units):
+                arrays[name] = arrays[name].reshape(len(self._units), batch, self._units[0])
+        return Result(arrays)
+
+    async def arun(self, x: Any, lengths: Any = None, **options: Any) -> Result:
+        """m(x) in a thread of asyncio's."""
+        import asyncio
+
+        return await asyncio.to_thread(self, x, lengths, **options)
+
+    def session(
+        self,
+        *,
+        max_batch: int = 1,
+        max_time: int = 0,
+        max_steps: int = 0,
+        max_beams: int = 1,
+        device: str | None = None,
+        threads: int = 0,
+        allow_nonfinite: bool = False,
+        cuda_plan: str | None = None,
+    ) -> _cuseq.Session:
+        """A session of fixed limits: run, encode, attend, decode and search without an allocation but for results. One
+        thread at a time."""
+        return _cuseq.Session(
+            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan
+        )
+
+    def compare(self, x: Any, reference: Mapping[str, Any], lengths: Any = None, **options: Any) -> dict[str, float]:
+        """Holds this model's arrays against those of a framework, by name: the largest |got - want| / max(1, |want|) of
+        each. Shapes must be equal."""
+        found = self(x, lengths, arrays=list(reference), **options)
+        errors = {}
+        for name, wanted in reference.items():
+            want, got = as_array(wanted, name).astype(np.float64), found[name].astype(np.float64)
+            if want.shape != got.shape:
+                raise ValueError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
+            errors[name] = float((np.abs(got - want) / np.maximum(1.0, np.abs(want))).max(initial=0.0))
+        return errors
+
+    def _pool(self, device: str | None, threads: int) -> Pool:
+        key = (device, threads)
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools.setdefault(key, Pool(self._handle, device, threads))
+        return pool
+
+    # ---- texts ----
+
+    def encode_texts(self, texts: Iterable[str], truncate: bool = False) -> tuple[Array, Array]:
+        """ids [N,T] int32 and lengths [N] int32, by the model's vocabulary."""
+        return self._encode(list(texts), truncate)[:2]
+
+    def _encode(self, texts: list[str], truncate: bool) -> tuple[Array, Array, list[int]]:
+        width = self._sizes["text_length"]
+        ids, lengths, characters = np.zeros((len(texts), max(width, 1)), np.int32), np.zeros(len(texts), np.int32), []
+        for i, text in enumerate(texts):
+            if "\0" in text:
+                raise ValueError(f"text {i}: a character U+0000")
+            lengths[i], count = self._handle.encode_text(text, truncate, ids[i])
+            characters.append(min(count, width))
+        return ids, lengths, characters
+
+    def translate(
+        self,
+        texts: str | Iterable[str],
+        *,
+        beam: int = 1,
+        n_best: int = 1,
+        length_penalty: LengthPenalty = "none",
+        alpha: float = 1.0,
+        min_length: int = 0,
+        max_length: int = 0,
+        retires: bool = False,
+        prune_by_score: bool = False,
+        truncate: bool = False,
+        batch: int = 64,
+        device: str | None = None,
+        threads: int = 0,
+    ) -> Translations:
+        """Texts for texts; with n_best above 1 a list of Hypothesis for each, the best first.
+
+        beam        hypotheses that live at once; 1 takes the best token at each step
+        length_penalty, alpha  "none", "length" (sum / length^alpha), "gnmt" (sum / ((5 + length) / 6)^alpha)
+        retires     hypotheses that have ended leave their places to others, as in OpenNMT-py
+        truncate    texts that are too long are cut; else they are an error
+        """
+        sources = [texts] if isinstance(texts, str) else list(texts)
+        if length_penalty not in _PENALTIES:
+            raise ValueError(f"length_penalty: unknown (found {length_penalty!r}, needed none, length or gnmt)")
+        if batch < 1:
+            raise ValueError(f"batch: too small (found {batch}, needed at least 1)")
+        ids, lengths, characters = self._encode(sources, truncate)
+        made = Translations(sources)
+        for row, count in zip(ids, characters, strict=True):
+            made.symbols.append([self._handle.input_symbol(int(id)) or "" for id in row[:count]])
+        how = {
+            "beams": beam,
+            "n_best": n_best,
+            "min_length": min_length,
+            "max_length": max_length,
+            "length_penalty": _PENALTIES[length_penalty],
+            "alpha": alpha,
+            "finished": int(retires),
+            "prune_by_score": prune_by_score,
+        }
+        searches = beam > 1 or n_best > 1 or min_length > 1
+        pool = self._pool(device, threads)
+        for first in range(0, len(sources), batch):
+            rows = slice(first, first + batch)
+            session = pool.take(len(ids[rows]), ids.shape[1], max_length or self._steps, max(beam, 1))
+            try:
+                if searches:
+                    self._search(session, ids[rows], lengths[rows], characters[rows], how, made)
+                else:
+                    found = session.run(ids[rows], lengths[rows], max_length)
+                    self._add_greedy(found, characters[rows], made)
+            finally:
+                pool.give_back(session)
+        return made
+
+    def _add_greedy(self, found: dict[str, Array], characters: list[int], made: Translations) -> None:
+        if "tokens" not in found:
+            raise ValueError("the model has no outputs that are texts")
+        lengths = found.get("output_lengths")
+        for row, tokens in enumerate(found["tokens"]):
+            steps = len(tokens) if lengths is None else int(lengths[row])
+            text = self._handle.decode_tokens(np.ascontiguousarray(tokens[:steps]))
+            made.append(text)
+            made.outputs.append(text)
+            if "alphas" in found:
+                made.alphas.append(found["alphas"][row, : len(text), : characters[row]])
+
+    def _search(
+        self,
+        session: _cuseq.Session,
+        ids: Array,
+        lengths: Array,
+        characters: list[int],
+        how: dict[str, Any],
+        made: Translations,
+    ) -> None:
+        session.encode(ids, lengths, ())
+        wanted = ["tokens", "lengths", "scores", "log_probabilities"]
+        if self._sizes["context_width"] > 0:
+            wanted.append("alphas")
+        found = session.search(wanted=wanted, **how)
+        for row in range(len(ids)):
+            hypotheses = []
+            for k in range(found["tokens"].shape[1]):
+                count = int(found["lengths"][row, k])
+                if count == 0:
+                    continue
+                tokens = np.ascontiguousarray(found["tokens"][row, k, :count])
+                text = self._handle.decode_tokens(tokens)
+                score, total = float(found["scores"][row, k]), float(found["log_probabilities"][row, k])
+                hypotheses.append(Hypothesis(text, score, total, tokens))
+            made.append(hypotheses if how["n_best"] > 1 else hypotheses[0].text)
+            made.outputs.append(hypotheses[0].text)
+            if "alphas" in found:
+                made.alphas.append(found["alphas"][row, 0, : len(hypotheses[0].text), : characters[row]])
+
+    def score(
+        self,
+        texts: Sequence[str],
+        targets: Sequence[str],
+        *,
+        truncate: bool = False,
+        batch: int = 64,
+        device: str | None = None,
+        threads: int = 0,
+    ) -> list[Score]:
+        """How probable each target is as the output for the text beside it."""
+        if len(texts) != len(targets):
+            raise ValueError(f"targets: as many as texts are needed (found {len(targets)}, needed {len(texts)})")
+        ids, lengths, _ = self._encode(list(texts), truncate)
+        longest = max((len(target.encode()) for target in targets), default=0) + 1
+        tokens = [self._handle.text_tokens(target, longest) for target in targets]
+        scores = []
+        for first in range(0, len(tokens), batch):
+            rows = slice(first, first + batch)
+            counts = np.array([len(row) for row in tokens[rows]], np.int32)
+            padded = np.zeros((len(counts), counts.max()), np.int32)
+            for row, of_row in zip(padded, tokens[rows], strict=True):
+                row[: len(of_row)] = of_row
+            found = self(
+                ids[rows],
+                lengths[rows],
+                targets=padded,
+                target_lengths=counts,
+                arrays=["log_probabilities"],
+                device=device,
+                threads=threads,
+            )
+            for row, count in zip(found["log_probabilities"].astype(np.float64), counts, strict=True):
+                total = float(row[:count].sum())
+                scores.append(Score(total, math.exp(min(-total / int(count), 700.0)), int(count)))
+        return scores
+
+    def evaluate(self, pairs: Iterable[tuple[str, str]], *, progress: bool = False, **options: Any) -> Evaluation:
+        """How many texts are translated to exactly what stands beside them; options as translate has them.
+
+        progress  a bar on stderr, where tqdm is installed"""
+        listed = list(pairs)
+        batch = options.get("batch", 64)
+        firsts: Iterable[int] = range(0, len(listed), batch)
+        if progress:
+            try:
+                from tqdm import tqdm
+
+                firsts = tqdm(firsts, unit="batch")
+            except ImportError:
+                pass
+        wrong = []
+        for first in firsts:
+            some = listed[first : first + batch]
+            found = self.translate([text for text, _ in some], **options).outputs
+            wrong += [(text, want, got) for (text, want), got in zip(some, found, strict=True) if want != got]
+        return Evaluation(len(listed), len(listed) - len(wrong), wrong)
+
+
+def _encoder_units(handle: _cuseq.Model) -> list[int]:
+    """H of each direction of each encoder layer."""
+    names = re.compile(r"encoder\.layers\.\d+\.\w+\.recurrent_kernel")
+    return [shape[0] for name, shape, _ in handle.tensors() if names.fullmatch(name)]
+
+
+def _rebuild(config_json: str, tensors: list[tuple[str, tuple[int, ...], bytes]]) -> Model:
+    return Model(_cuseq.Model.create(config_json, tensors))
+
+
+def load(
+    path: str | os.PathLike[str] | bytes | bytearray | memoryview,
+    *,
+    vocabulary: str | os.PathLike[str] | None = None,
+    options: Sequence[str] = (),
+) -> Model:
+    """A model from its file, or from the bytes of a cuseq model.
+
+    cuseq's own .safetensors are loaded as they are; every other kind of file becomes a model by the program
+    `cuseq convert`, which knows kinds by what files hold.
+
+    vocabulary  a JSON file that becomes the model's vocabulary
+    options     further arguments of `cuseq convert`
+    """
+    if isinstance(path, (bytes, bytearray, memoryview)):
+        return Model(_cuseq.Model.load_bytes(path))
+    name = os.fspath(path)
+    if not isinstance(name, str):
+        raise TypeError(f"path: wrong type (found {type(name).__name__}, needed a path, or the bytes of a model)")
+    arguments = [*(["--vocabulary", os.fspath(vocabulary)] if vocabulary is not None else []), *options]
+    if not arguments and is_cuseq_file(name):
+        return Model(_cuseq.Model.load(name))
+    return Model(convert(name, arguments))
+
+
+def create(config: Mapping[str, Any] | str, tensors: Mapping[str, Any]) -> Model:
+    """A model from a configuration and its tensors, by the names of docs/model-format.md."""
+    text = config if isinstance(config, str) else json.dumps(config)
+    listed = []
+    for name, tensor in tensors.items():
+        array = floats(tensor, name)
+        assert array is not None
+        listed.append((name, array.shape, array))
+    return Model(_cuseq.Model.create(text, listed))

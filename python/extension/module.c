@@ -1,0 +1,127 @@
+#include "extension.h"
+
+static struct extension *state_of(PyObject *module) {
+  return PyModule_GetState(module);
+}
+
+struct extension *extension_of(PyObject *object) {
+  return PyType_GetModuleState(Py_TYPE(object));
+}
+
+static PyObject *version(PyObject *module, PyObject *unused) {
+  (void)module, (void)unused;
+  return PyUnicode_FromString(cuseq_version());
+}
+
+/* [(name, description), ...] */
+static PyObject *devices(PyObject *module, PyObject *unused) {
+  (void)unused;
+  PyObject *list = PyList_New(0);
+  const int32_t count = cuseq_device_count();
+  for (int32_t i = 0; list && i < count; i++) {
+    cuseq_device device = CUSEQ_DEVICE_INIT;
+    const cuseq_status status = cuseq_device_get(i, &device);
+    if (status != CUSEQ_STATUS_OK) {
+      Py_DECREF(list);
+      return raise_status(state_of(module), status);
+    }
+    PyObject *entry = Py_BuildValue("(ss)", device.name, device.description);
+    if (!entry || PyList_Append(list, entry) != 0)
+      Py_CLEAR(list);
+    Py_XDECREF(entry);
+  }
+  return list;
+}
+
+static PyMethodDef methods[] = {
+    {"version", version, METH_NOARGS, "version() -> str\n\nThe library's version."},
+    {"devices", devices, METH_NOARGS, "devices() -> list[tuple[str, str]]\n\nNames and descriptions."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int import_errors(struct extension *extension) {
+  static const char *const names[STATUS_COUNT] = {"Error",     "ArgumentError", "FileError", "ModelError",
+                                                  "ReadError", "MemoryFull",    "NoDevice",  "NotSupported",
+                                                  "NonFinite", "DeviceFailed"};
+  PyObject *errors = PyImport_ImportModule("cuseq.errors");
+  for (int i = 0; errors && i < STATUS_COUNT; i++)
+    if (!(extension->errors[i] = PyObject_GetAttrString(errors, names[i])))
+      Py_CLEAR(errors);
+  Py_XDECREF(errors);
+  return errors ? 0 : -1;
+}
+
+static int import_numpy(struct extension *extension) {
+  PyObject *numpy = PyImport_ImportModule("numpy");
+  if (!numpy)
+    return -1;
+  PyObject *dtype = PyObject_GetAttrString(numpy, "dtype");
+  extension->empty = PyObject_GetAttrString(numpy, "empty");
+  if (dtype) {
+    extension->float32 = PyObject_CallFunction(dtype, "s", "float32");
+    extension->int32 = PyObject_CallFunction(dtype, "s", "int32");
+  }
+  Py_XDECREF(dtype);
+  Py_DECREF(numpy);
+  return extension->empty && extension->float32 && extension->int32 ? 0 : -1;
+}
+
+static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **type) {
+  *type = PyType_FromModuleAndSpec(module, spec, NULL);
+  return *type ? PyModule_AddObjectRef(module, name, *type) : -1;
+}
+
+static int execute(PyObject *module) {
+  struct extension *extension = state_of(module);
+  if (import_errors(extension) != 0 || import_numpy(extension) != 0)
+    return -1;
+  if (make_type(module, &model_spec, "Model", &extension->model_type) != 0)
+    return -1;
+  return make_type(module, &session_spec, "Session", &extension->session_type);
+}
+
+static int traverse(PyObject *module, visitproc visit, void *arg) {
+  struct extension *extension = state_of(module);
+  for (int i = 0; i < STATUS_COUNT; i++)
+    Py_VISIT(extension->errors[i]);
+  Py_VISIT(extension->empty);
+  Py_VISIT(extension->float32);
+  Py_VISIT(extension->int32);
+  Py_VISIT(extension->model_type);
+  Py_VISIT(extension->session_type);
+  return 0;
+}
+
+static int clear(PyObject *module) {
+  struct extension *extension = state_of(module);
+  for (int i = 0; i < STATUS_COUNT; i++)
+    Py_CLEAR(extension->errors[i]);
+  Py_CLEAR(extension->empty);
+  Py_CLEAR(extension->float32);
+  Py_CLEAR(extension->int32);
+  Py_CLEAR(extension->model_type);
+  Py_CLEAR(extension->session_type);
+  return 0;
+}
+
+static void release(void *module) {
+  clear(module);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+
+struct PyModuleDef extension_module = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_cuseq",
+    .m_doc = "Models and sessions of libcuseq; the package cuseq is what to import.",
+    .m_size = sizeof(struct extension),
+    .m_methods = methods,
+    .m_slots = slots,
+    .m_traverse = traverse,
+    .m_clear = clear,
+    .m_free = release,
+};
+
+PyMODINIT_FUNC PyInit__cuseq(void) {
+  return PyModuleDef_Init(&extension_module);
+}
