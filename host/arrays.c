@@ -35,9 +35,9 @@ static cuseq_status locate(struct arrays *arrays, enum backend_array array, cons
 /* All arrays that are members of that structure, but for the input's data, whose elements are of several sizes. */
 static cuseq_status locate_members(struct arrays *arrays, enum call_structure structure,
                                    const void *members) {
-  CALL_EACH(array, structure)
-  if (array != BACKEND_DATA)
-    TRY(locate(arrays, array, call_pointer(array, members), sizeof(float)));
+  CALL_EACH (array, structure)
+    if (array != BACKEND_DATA)
+      TRY(locate(arrays, array, call_pointer(array, members), sizeof(float)));
   return CUSEQ_STATUS_OK;
 }
 

@@ -59,7 +59,7 @@ static const char *missing_reason(const struct structure *structure, enum backen
 
 static cuseq_status arrays_check(const struct structure *structure, const cuseq_decoding *decoding,
                                  const char *call) {
-  CALL_EACH(array, CALL_DECODING) {
+  CALL_EACH (array, CALL_DECODING) {
     if (!call_pointer(array, decoding))
       continue;
     const char *reason = missing_reason(structure, array);

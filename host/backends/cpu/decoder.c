@@ -381,7 +381,7 @@ static void clear_past_end(const struct run *run, size_t b, int32_t y) {
   const struct cpu *cpu = run->cpu;
   const cuseq_decoding *d = run->decoding;
   const size_t first = b * (size_t)d->steps + (size_t)y, count = (size_t)(d->steps - y);
-  CALL_EACH(array, CALL_DECODING) {
+  CALL_EACH (array, CALL_DECODING) {
     if (array < BACKEND_INPUTS || call_arrays[array].rows != CALL_PER_STEP || array == BACKEND_TOKENS ||
         !call_pointer(array, d))
       continue;

@@ -124,13 +124,13 @@ static void effective(const struct emu_shared_races *s, uint32_t thread, uint32_
 static void join_threads(struct emu_shared_races *s, const uint32_t *lanes, uint32_t warps, uint32_t now) {
   uint32_t all[EMU_MAX_WARPS * EMU_LANES] = {0}, one[EMU_MAX_WARPS * EMU_LANES];
   for (uint32_t w = 0; w < warps; w++)
-    EMU_FOR_LANES(lane, lanes[w]) {
+    EMU_FOR_LANES (lane, lanes[w]) {
       effective(s, w * EMU_LANES + lane, one);
       emu_vector_join(all, one, s->thread_count);
       all[w * EMU_LANES + lane] = now;
     }
   for (uint32_t w = 0; w < warps; w++)
-    EMU_FOR_LANES(lane, lanes[w]) {
+    EMU_FOR_LANES (lane, lanes[w]) {
       uint32_t *row = emu_shared_row(s, w * EMU_LANES + lane);
       if (row)
         emu_vector_join(row, all, s->thread_count);
@@ -179,12 +179,12 @@ static void join_lanes(struct emu_shared_races *s, uint32_t warp, uint32_t group
   uint32_t *m = s->lanes[warp], all[EMU_LANES] = {0};
   if (!m)
     return;
-  EMU_FOR_LANES(lane, group) {
+  EMU_FOR_LANES (lane, group) {
     emu_vector_join(all, m + lane * EMU_LANES, EMU_LANES);
     all[lane] = now;
   }
-  EMU_FOR_LANES(lane, group)
-  memcpy(m + lane * EMU_LANES, all, sizeof all);
+  EMU_FOR_LANES (lane, group)
+    memcpy(m + lane * EMU_LANES, all, sizeof all);
 }
 
 void emu_order_warp(struct emu_warp *w, const uint32_t members[EMU_LANES], uint32_t mask) {
@@ -243,7 +243,7 @@ void emu_order_fence(struct emu_warp *w, uint32_t mask, enum emu_scope scope) {
   if (!s || !w->launch->checks)
     return;
   uint32_t now = tick(s);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint32_t thread = w->index * EMU_LANES + lane;
     s->fenced[thread] = now;
     uint32_t *pending = s->pending ? s->pending[thread] : NULL,

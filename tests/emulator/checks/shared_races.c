@@ -23,7 +23,7 @@ static bool single_ordered(const struct emu_shared_races *s, struct emu_warp *w,
            me = w->index * EMU_LANES + lane;
   if (!all)
     return thread == me || emu_shared_knows(s, me, thread, time);
-  EMU_FOR_LANES(k, w->active) {
+  EMU_FOR_LANES (k, w->active) {
     uint32_t one = w->index * EMU_LANES + k;
     if (thread != one && !emu_shared_knows(s, one, thread, time))
       return false;
@@ -38,7 +38,7 @@ static enum verdict many_ordered(const struct emu_shared_races *s, struct emu_wa
                                  uint32_t warps) {
   uint32_t time = word >> EMU_TIME_SHIFT;
   bool ordered = true, apart = s->threads || s->lanes[w->index];
-  EMU_FOR_LANES(v, warps) {
+  EMU_FOR_LANES (v, warps) {
     ordered = ordered && time <= s->known[w->index][v];
     apart = apart || (s->known[w->index][v] > s->floor && v != w->index);
   }

@@ -8,7 +8,7 @@ static unsigned distinct(const uint64_t values[EMU_LANES], uint32_t mask, unsign
   uint64_t table[SLOTS];
   unsigned char used[SLOTS] = {0};
   unsigned count = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t v = values[lane] >> shift;
     unsigned slot = (unsigned)(v * UINT64_C(0x9e3779b97f4a7c15) >> 57);
     while (used[slot] && table[slot] != v)
@@ -25,16 +25,16 @@ static unsigned passes(const uint64_t address[EMU_LANES], uint32_t mask, unsigne
   uint64_t seen[BANKS][EMU_LANES];
   unsigned char count[BANKS] = {0};
   unsigned most = 0;
-  EMU_FOR_LANES(lane, mask)
-  for (unsigned k = 0; k < words; k++) {
-    uint64_t word = (address[lane] >> 2) + k;
-    unsigned bank = word % BANKS, i = 0;
-    while (i < count[bank] && seen[bank][i] != word)
-      i++;
-    if (i == count[bank])
-      seen[bank][count[bank]++] = word;
-    most = count[bank] > most ? count[bank] : most;
-  }
+  EMU_FOR_LANES (lane, mask)
+    for (unsigned k = 0; k < words; k++) {
+      uint64_t word = (address[lane] >> 2) + k;
+      unsigned bank = word % BANKS, i = 0;
+      while (i < count[bank] && seen[bank][i] != word)
+        i++;
+      if (i == count[bank])
+        seen[bank][count[bank]++] = word;
+      most = count[bank] > most ? count[bank] : most;
+    }
   return most;
 }
 

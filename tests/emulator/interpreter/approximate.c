@@ -173,9 +173,9 @@ static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t m
   if (function == SIN || function == COS || function == DIV_APPROX)
     mend(function, a, b, y);
   if (emu_perturbs(w))
-    EMU_FOR_LANES(lane, mask)
-  y[lane] = perturbed(function, a[lane], y[lane],
-                      emu_float_float_bits(a[lane]) ^ (uint64_t)emu_float_float_bits(b[lane]) << 32);
+    EMU_FOR_LANES (lane, mask)
+      y[lane] = perturbed(function, a[lane], y[lane],
+                          emu_float_float_bits(a[lane]) ^ (uint64_t)emu_float_float_bits(b[lane]) << 32);
   for (unsigned lane = 0; lane < EMU_LANES; lane++)
     result[lane] = y[lane] == y[lane] ? (float)y[lane] : emu_float_float_of(0x7fffffffu);
   if (flushes)
@@ -185,7 +185,8 @@ static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t m
   if (mask == EMU_ALL_LANES)
     memcpy(d, result, sizeof result);
   else
-    EMU_FOR_LANES(lane, mask) d[lane] = result[lane];
+    EMU_FOR_LANES (lane, mask)
+      d[lane] = result[lane];
 }
 
 /* ---- f64: the upper words alone for the flushing ones ---- */

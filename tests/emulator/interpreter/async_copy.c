@@ -51,7 +51,7 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     return;
   const uint32_t bytes = in->option[0];
   uint32_t reads = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint32_t source_bytes = bytes;
     if (in->option[1] == SOURCE_BYTES)
       source_bytes = emu_u32(w, &in->operand[2])[lane];
@@ -126,7 +126,8 @@ static bool complete(struct emu_warp *w, uint32_t mask, uint32_t left, bool all)
 static void commit(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   struct pending *p = reserve(w, in, 0);
   if (p)
-    EMU_FOR_LANES(lane, mask) p->commits[lane]++;
+    EMU_FOR_LANES (lane, mask)
+      p->commits[lane]++;
 }
 
 static void wait_group(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
@@ -143,7 +144,7 @@ static void wait_all(struct emu_warp *w, const struct emu_instruction *in, uint3
 static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   if (!complete(w, mask, 0, true))
     return;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t address = emu_lane_address(w, &in->operand[0], lane);
     uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address, lane);
     if (!object)

@@ -112,7 +112,7 @@ static bool run_lane(struct emu_warp *w, const struct emu_instruction *in, const
 EMU_HANDLER(run_atomic) {
   const struct atomic *a = in->extra;
   uint64_t address[EMU_LANES];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[a->operand - 1], lane);
     if (!run_lane(w, in, a, lane, address[lane]))
       return;
@@ -129,7 +129,7 @@ EMU_HANDLER(run_atomic) {
 EMU_HANDLER(run_atomic_128) {
   const struct atomic *a = in->extra;
   uint64_t address[EMU_LANES];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[1], lane);
     unsigned char *at = emu_access(w, in, (enum emu_space)in->space, address[lane], 16, a->kind, lane);
     if (!at)

@@ -16,8 +16,8 @@ EMU_HANDLER(run_barrier) {
   const struct emu_operand *count = &in->operand[2];
   uint32_t number = uniform_value(w, &in->operand[1], mask), same = 0;
   uint32_t expected = count->kind == EMU_OPERAND_NONE ? 0 : uniform_value(w, count, mask);
-  EMU_FOR_LANES(lane, mask)
-  same |= (uint32_t)(emu_u32(w, &in->operand[1])[lane] == number) << lane;
+  EMU_FOR_LANES (lane, mask)
+    same |= (uint32_t)(emu_u32(w, &in->operand[1])[lane] == number) << lane;
   if (same != mask) {
     emu_tally_undo(w, in, mask);
     emu_path_isolate(emu_state(w), in, same);

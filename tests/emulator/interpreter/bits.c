@@ -122,7 +122,7 @@ EMU_UNARY(brev_64, uint64_t, (uint64_t)reverse_32((uint32_t)x) << 32 | reverse_3
     EMU_VALUES(const uint32_t, b, 2);                                                                        \
     EMU_VALUES(const uint32_t, c, 3);                                                                        \
     enum { WIDTH = sizeof(type) * 8 };                                                                       \
-    EMU_FOR_LANES(lane, mask) {                                                                              \
+    EMU_FOR_LANES (lane, mask) {                                                                             \
       uint32_t position = b[lane] & 0xff, length = c[lane] & 0xff;                                           \
       type x = a[lane];                                                                                      \
       type sign = 0;                                                                                         \
@@ -149,7 +149,7 @@ FIELD(bfe_s64, uint64_t, int64_t, true)
     EMU_VALUES(const uint32_t, c, 3);                                                                        \
     EMU_VALUES(const uint32_t, e, 4);                                                                        \
     enum { WIDTH = sizeof(type) * 8 };                                                                       \
-    EMU_FOR_LANES(lane, mask) {                                                                              \
+    EMU_FOR_LANES (lane, mask) {                                                                             \
       uint32_t position = c[lane] & 0xff, length = e[lane] & 0xff;                                           \
       type ones = length >= WIDTH ? (type)-1 : (type)(((type)1 << length) - 1);                              \
       type field = position >= WIDTH ? 0 : (type)(ones << position);                                         \

@@ -45,7 +45,7 @@ static bool move(struct emu_warp *w, const struct emu_instruction *in, enum emu_
  * of blocks */
 static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const enum emu_space to_space = (enum emu_space)in->option[0], from_space = (enum emu_space)in->option[1];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t to = emu_lane_address(w, &in->operand[0], lane),
                    from = emu_lane_address(w, &in->operand[1], lane);
     const uint32_t bytes = emu_u32(w, &in->operand[2])[lane];
@@ -88,7 +88,7 @@ enum reduction { ADD, MIN, MAX, INC, DEC, AND, OR, XOR };
 static void store(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_operand *values = in->elements + in->operand[1].first;
   const uint32_t bytes = in->option[0], count = in->operand[1].count;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t address = emu_lane_address(w, &in->operand[0], lane);
     unsigned char *to = emu_access(w, in, EMU_SPACE_SHARED, address, bytes * count,
                                    EMU_WRITE | EMU_STRONG | EMU_SCOPE_CLUSTER, lane);
@@ -132,7 +132,7 @@ static uint64_t reduced(enum reduction reduction, bool is_signed, unsigned bytes
 /* option[2]: signed */
 static void reduce(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint32_t bytes = in->option[0];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t address = emu_lane_address(w, &in->operand[0], lane);
     void *to = emu_access(w, in, EMU_SPACE_SHARED, address, bytes,
                           EMU_READ_WRITE | EMU_STRONG | EMU_SCOPE_CLUSTER, lane);

@@ -14,7 +14,7 @@ static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t m
   const unsigned bits = 8 * in->operand[0].bytes;
   const uint32_t before = kind & TAKES ? emu_predicate(w, &in->operand[4]) : 0;
   uint32_t after = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t a = value_at(w, in, 1, lane), b = value_at(w, in, 2, lane);
     const uint64_t c = before >> lane & 1;
     if (in->option[1] != SUM) {

@@ -7,7 +7,7 @@ enum { RANK_SHIFT = 24, OFFSET_MASK = 0xffffff };
 
 /* option[0]: the address is a generic one */
 static void map_address(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t address = emu_lane_value(w, &in->operand[1], lane);
     const uint32_t rank = emu_u32(w, &in->operand[2])[lane];
     if (rank >= emu_cluster_size(w)) {
@@ -31,7 +31,7 @@ static void map_address(struct emu_warp *w, const struct emu_instruction *in, ui
 }
 
 static void rank_of_address(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t rank = (uint32_t)emu_lane_value(w, &in->operand[1], lane) >> RANK_SHIFT;
     emu_u32(w, &in->operand[0])[lane] = rank ? rank - 1 : emu_cluster_rank(w);
   }
@@ -40,10 +40,11 @@ static void rank_of_address(struct emu_warp *w, const struct emu_instruction *in
 static void elect(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_operand *d = in->elements + in->operand[0].first;
   uint32_t members[EMU_LANES] = {0}, elected = 0;
-  EMU_FOR_LANES(lane, mask) members[lane] = emu_u32(w, &in->operand[1])[lane];
+  EMU_FOR_LANES (lane, mask)
+    members[lane] = emu_u32(w, &in->operand[1])[lane];
   if (!emu_warp_converge(w, in, members, mask))
     return;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t leader = (uint32_t)__builtin_ctz(members[lane]);
     emu_u32(w, &d[0])[lane] = leader;
     elected |= (uint32_t)(leader == lane) << lane;
@@ -64,7 +65,8 @@ static void sleep_a_while(struct emu_warp *w, const struct emu_instruction *in, 
 }
 
 static void create_policy(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) emu_u64(w, &in->operand[0])[lane] = 0;
+  EMU_FOR_LANES (lane, mask)
+    emu_u64(w, &in->operand[0])[lane] = 0;
 }
 
 /* ---- Decoding ---- */

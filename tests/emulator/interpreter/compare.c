@@ -138,8 +138,8 @@ EMU_HANDLER(run_set) {
   uint32_t p = combine(w, in, compare(w, in)),
            yes = in->option[OPTION_FLOAT_RESULT] ? 0x3f800000 : UINT32_MAX;
   uint32_t *d = emu_u32(w, &in->operand[0]);
-  EMU_FOR_LANES(lane, mask)
-  d[lane] = p >> lane & 1 ? yes : 0;
+  EMU_FOR_LANES (lane, mask)
+    d[lane] = p >> lane & 1 ? yes : 0;
 }
 
 static bool decode_comparison(struct emu_decoder *d, struct emu_instruction *out, enum emu_type type) {

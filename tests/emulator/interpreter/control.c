@@ -24,8 +24,8 @@ EMU_HANDLER(run_branch_table) {
     unsigned first = (unsigned)__builtin_ctz(left);
     uint64_t index = emu_lane_value(w, &in->operand[0], first);
     uint32_t same = 0;
-    EMU_FOR_LANES(lane, left)
-    same |= (uint32_t)(emu_lane_value(w, &in->operand[0], lane) == index) << lane;
+    EMU_FOR_LANES (lane, left)
+      same |= (uint32_t)(emu_lane_value(w, &in->operand[0], lane) == index) << lane;
     if (index >= t->count) {
       emu_fault(w, in, first, EMU_FAULT_ILLEGAL_INSTRUCTION,
                 "branch: index %llu is outside of its table (%u targets)", (unsigned long long)index,
@@ -84,8 +84,8 @@ EMU_HANDLER(run_call) {
     unsigned first = (unsigned)__builtin_ctz(mask);
     uint64_t address = emu_u64(w, &in->operand[0])[first];
     uint32_t same = 0;
-    EMU_FOR_LANES(lane, mask)
-    same |= (uint32_t)(emu_u64(w, &in->operand[0])[lane] == address) << lane;
+    EMU_FOR_LANES (lane, mask)
+      same |= (uint32_t)(emu_u64(w, &in->operand[0])[lane] == address) << lane;
     if (same != mask) {
       emu_tally_undo(w, in, mask);
       w->next = in->index;

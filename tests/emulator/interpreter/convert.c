@@ -164,9 +164,9 @@ static void store(struct emu_warp *w, const struct emu_operand *d, unsigned lane
 
 static void convert(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const enum emu_type to = (enum emu_type)(in->option[0] & 255), from = (enum emu_type)(in->option[0] >> 8);
-  EMU_FOR_LANES(lane, mask)
-  store(w, &in->operand[0], lane,
-        converted(to, from, emu_lane_value(w, &in->operand[1], lane), in->option[1], in->option[2]));
+  EMU_FOR_LANES (lane, mask)
+    store(w, &in->operand[0], lane,
+          converted(to, from, emu_lane_value(w, &in->operand[1], lane), in->option[1], in->option[2]));
 }
 
 /* cvt.pack.sat: a above b, and the low half of c above both when they are bytes. option[0]: type */
@@ -174,7 +174,7 @@ static void pack(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
   const enum emu_type type = (enum emu_type)in->option[0];
   const unsigned bits = 8 * emu_type_bytes(type);
   const uint32_t low = (1u << bits) - 1;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const int32_t a = (int32_t)emu_u32(w, &in->operand[1])[lane],
                   b = (int32_t)emu_u32(w, &in->operand[2])[lane];
     uint32_t value = ((uint32_t)fit(type, a, true) & low) << bits | ((uint32_t)fit(type, b, true) & low);

@@ -56,9 +56,9 @@ static void rounded(struct emu_warp *w, const struct emu_instruction *in, uint32
   static const int modes[] = {FE_TONEAREST, FE_TOWARDZERO, FE_DOWNWARD, FE_UPWARD};
   const double *a = emu_f64(w, &in->operand[1]), *b = emu_f64(w, &in->operand[2]),
                *c = emu_f64(w, &in->operand[3]);
-  EMU_FOR_LANES(lane, mask)
-  emu_f64(w, &in->operand[0])[lane] =
-      with_rounding((enum operation)in->option[0], modes[in->option[1]], a[lane], b[lane], c[lane]);
+  EMU_FOR_LANES (lane, mask)
+    emu_f64(w, &in->operand[0])[lane] =
+        with_rounding((enum operation)in->option[0], modes[in->option[1]], a[lane], b[lane], c[lane]);
 }
 
 /* -0 is below +0; of a number and a NaN the number. */
@@ -95,7 +95,7 @@ enum { NUMBER = 2 };
 static void test(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const int *classes = test_classes[in->option[0]];
   uint32_t result = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const int class = fpclassify(emu_f64(w, &in->operand[1])[lane]);
     const bool passes = in->option[0] == NUMBER
                             ? class != FP_NAN

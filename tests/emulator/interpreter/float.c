@@ -47,19 +47,20 @@ static emu_handler *const nearest[][4] = {
 static void rounded(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
-  EMU_FOR_LANES(lane, mask)
-  emu_u32(w, &in->operand[0])[lane] = emu_rounded((enum emu_rounded_operation)in->option[0], a[lane], b[lane],
-                                                  c[lane], (enum emu_rounding)in->option[1], in->option[2]);
+  EMU_FOR_LANES (lane, mask)
+    emu_u32(w, &in->operand[0])[lane] =
+        emu_rounded((enum emu_rounded_operation)in->option[0], a[lane], b[lane], c[lane],
+                    (enum emu_rounding)in->option[1], in->option[2]);
 }
 
 /* Pairs lie side by side in 64-bit registers. */
 static void rounded_pairs(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
-  EMU_FOR_LANES(lane, mask)
-  for (unsigned i = 2 * lane; i < 2 * lane + 2; i++)
-    emu_u32(w, &in->operand[0])[i] = emu_rounded((enum emu_rounded_operation)in->option[0], a[i], b[i], c[i],
-                                                 (enum emu_rounding)in->option[1], in->option[2]);
+  EMU_FOR_LANES (lane, mask)
+    for (unsigned i = 2 * lane; i < 2 * lane + 2; i++)
+      emu_u32(w, &in->operand[0])[i] = emu_rounded((enum emu_rounded_operation)in->option[0], a[i], b[i],
+                                                   c[i], (enum emu_rounding)in->option[1], in->option[2]);
 }
 
 /* ---- min, max: -0 is below +0; of a number and a NaN the number, or with .NaN the NaN ---- */
@@ -99,7 +100,7 @@ static float extreme(float a, float b, bool largest, uint32_t kind) {
 
 static void extremes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint32_t kind = in->option[1], sources = in->option[2];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     float result = emu_f32(w, &in->operand[1])[lane];
     result = kind & FLUSH ? flush(result) : result;
     for (unsigned i = 2; i <= sources; i++) {
@@ -145,8 +146,8 @@ static bool passes(uint32_t bits, uint32_t test) {
 
 static void test(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   uint32_t result = 0;
-  EMU_FOR_LANES(lane, mask)
-  result |= (uint32_t)passes(emu_u32(w, &in->operand[1])[lane], in->option[0]) << lane;
+  EMU_FOR_LANES (lane, mask)
+    result |= (uint32_t)passes(emu_u32(w, &in->operand[1])[lane], in->option[0]) << lane;
   emu_set_predicate(w, &in->operand[0], result, mask);
 }
 

@@ -92,9 +92,11 @@ static void store(struct emu_warp *w, const struct emu_operand *d, const uint16_
   if (d->bytes == 4) {
     uint32_t pairs[EMU_LANES];
     memcpy(pairs, values, sizeof pairs);
-    EMU_FOR_LANES(lane, mask) emu_u32(w, d)[lane] = pairs[lane];
+    EMU_FOR_LANES (lane, mask)
+      emu_u32(w, d)[lane] = pairs[lane];
   } else
-    EMU_FOR_LANES(lane, mask) emu_u16(w, d)[lane] = values[lane];
+    EMU_FOR_LANES (lane, mask)
+      emu_u16(w, d)[lane] = values[lane];
 }
 
 ALWAYS_INLINE void arithmetic(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask,
@@ -160,12 +162,12 @@ static void special(struct emu_warp *w, const struct emu_instruction *in, uint32
   const bool flushes = in->option[0] & EMU_FLOAT_FTZ, perturbs = emu_perturbs(w);
   const uint16_t *a = emu_u16(w, &in->operand[1]);
   uint16_t *d = emu_u16(w, &in->operand[0]);
-  EMU_FOR_LANES(lane, mask)
-  for (unsigned i = lane * count; i < (lane + 1) * count; i++) {
-    const uint16_t x = flushes ? (uint16_t)emu_float_flush(format, a[i]) : a[i];
-    const uint16_t y = approximate(operation, format, x, perturbs);
-    d[i] = flushes ? (uint16_t)emu_float_flush(format, y) : y;
-  }
+  EMU_FOR_LANES (lane, mask)
+    for (unsigned i = lane * count; i < (lane + 1) * count; i++) {
+      const uint16_t x = flushes ? (uint16_t)emu_float_flush(format, a[i]) : a[i];
+      const uint16_t y = approximate(operation, format, x, perturbs);
+      d[i] = flushes ? (uint16_t)emu_float_flush(format, y) : y;
+    }
 }
 
 /* ---- Decoding ---- */

@@ -49,10 +49,10 @@ static void compare(struct emu_warp *w, const struct emu_instruction *in, uint32
   const unsigned count = in->operand[1].bytes == 4 ? 2 : 1;
   const uint16_t *a = emu_u16(w, &in->operand[1]), *b = emu_u16(w, &in->operand[2]);
   truth[0] = truth[1] = 0;
-  EMU_FOR_LANES(lane, mask)
-  for (unsigned i = 0; i < count; i++)
-    if (outcome(format, flushes, a[lane * count + i], b[lane * count + i]) & in->option[0])
-      truth[i] |= 1u << lane;
+  EMU_FOR_LANES (lane, mask)
+    for (unsigned i = 0; i < count; i++)
+      if (outcome(format, flushes, a[lane * count + i], b[lane * count + i]) & in->option[0])
+        truth[i] |= 1u << lane;
 }
 
 static uint32_t combine(struct emu_warp *w, const struct emu_instruction *in, uint32_t truth) {
@@ -87,7 +87,7 @@ static void set(struct emu_warp *w, const struct emu_instruction *in, uint32_t m
   truth[0] = combine(w, in, truth[0]);
   truth[1] = combine(w, in, truth[1]);
   const bool pairs = in->operand[1].bytes == 4;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint32_t value = truth[0] >> lane & 1 ? in->option[3] : 0;
     if (pairs)
       value |= truth[1] >> lane & 1 ? in->option[3] << 16 : 0;

@@ -103,7 +103,7 @@ static void store(struct emu_warp *w, const struct emu_operand *d, unsigned lane
 static void convert(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const enum emu_type to = (enum emu_type)(in->option[0] & 255), from = (enum emu_type)(in->option[0] >> 8);
   const bool flushes = in->option[3] & FLUSH_INPUT;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const double value = source_value(from, emu_lane_value(w, &in->operand[1], lane), flushes);
     store(w, &in->operand[0], lane, result_bits(in, to, value));
   }
@@ -116,12 +116,14 @@ static void half_to_float(struct emu_warp *w, const struct emu_instruction *in, 
   float result[EMU_LANES];
   for (unsigned i = 0; i < EMU_LANES; i++)
     result[i] = emu_half_to_float(a[i]);
-  EMU_FOR_LANES(lane, mask) emu_f32(w, &in->operand[0])[lane] = result[lane];
+  EMU_FOR_LANES (lane, mask)
+    emu_f32(w, &in->operand[0])[lane] = result[lane];
 }
 
 static void bfloat_to_float(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint16_t *a = emu_u16(w, &in->operand[1]);
-  EMU_FOR_LANES(lane, mask) emu_f32(w, &in->operand[0])[lane] = emu_bfloat_to_float(a[lane]);
+  EMU_FOR_LANES (lane, mask)
+    emu_f32(w, &in->operand[0])[lane] = emu_bfloat_to_float(a[lane]);
 }
 
 static void float_to_half(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
@@ -129,12 +131,14 @@ static void float_to_half(struct emu_warp *w, const struct emu_instruction *in, 
   uint16_t result[EMU_LANES];
   for (unsigned i = 0; i < EMU_LANES; i++)
     result[i] = emu_half_from_float(a[i]);
-  EMU_FOR_LANES(lane, mask) emu_u16(w, &in->operand[0])[lane] = result[lane];
+  EMU_FOR_LANES (lane, mask)
+    emu_u16(w, &in->operand[0])[lane] = result[lane];
 }
 
 static void float_to_bfloat(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const float *a = emu_f32(w, &in->operand[1]);
-  EMU_FOR_LANES(lane, mask) emu_u16(w, &in->operand[0])[lane] = emu_bfloat_from_float(a[lane]);
+  EMU_FOR_LANES (lane, mask)
+    emu_u16(w, &in->operand[0])[lane] = emu_bfloat_from_float(a[lane]);
 }
 
 /* d = {a, b}: a in the upper half of the result */
@@ -143,7 +147,7 @@ static void pack(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
   const enum emu_rounding rounding = (enum emu_rounding)in->option[1];
   const unsigned width = 4 * in->operand[0].bytes;
   const float *a = emu_f32(w, &in->operand[1]), *b = emu_f32(w, &in->operand[2]);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t high = emu_float_encode(format, a[lane], rounding, in->option[2]);
     const uint32_t low = emu_float_encode(format, b[lane], rounding, in->option[2]);
     store(w, &in->operand[0], lane, high << width | low);
@@ -155,7 +159,7 @@ static void convert_pair(struct emu_warp *w, const struct emu_instruction *in, u
   const enum emu_float_format to = format_of((enum emu_type)(in->option[0] & 255));
   const enum emu_float_format from = format_of((enum emu_type)(in->option[0] >> 8));
   const unsigned to_width = 4 * in->operand[0].bytes, from_width = 4 * in->operand[1].bytes;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t pair = (uint32_t)emu_lane_value(w, &in->operand[1], lane);
     uint32_t result = 0;
     for (unsigned i = 0; i < 2; i++) {

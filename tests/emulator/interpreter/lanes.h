@@ -28,7 +28,7 @@
         d[lane] = (result_type)(expression);                                                                 \
       }                                                                                                      \
     } else                                                                                                   \
-      EMU_FOR_LANES(lane, mask) {                                                                            \
+      EMU_FOR_LANES (lane, mask) {                                                                           \
         const a_type a = a_[lane];                                                                           \
         const b_type b = b_[lane];                                                                           \
         const c_type c = c_[lane];                                                                           \

@@ -11,7 +11,7 @@ static uint64_t address_of(struct emu_warp *w, const struct emu_instruction *in,
 }
 
 static void init(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t count = emu_u32(w, &in->operand[2])[lane];
     uint64_t *object =
         emu_access(w, in, (enum emu_space)in->space, address_of(w, in, lane), 8, EMU_WRITE, lane);
@@ -28,7 +28,7 @@ static void init(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
 }
 
 static void invalidate(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address_of(w, in, lane), lane);
     if (!object)
       return;
@@ -38,7 +38,7 @@ static void invalidate(struct emu_warp *w, const struct emu_instruction *in, uin
 
 static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const uint32_t kind = in->option[0];
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address_of(w, in, lane), lane);
     if (!object)
       return;
@@ -61,7 +61,7 @@ static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_
 }
 
 static void expect(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const int64_t bytes = emu_u32(w, &in->operand[2])[lane];
     uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address_of(w, in, lane), lane);
     if (!object || !emu_barrier_add_bytes(w, in, object, in->option[0] & EXPECTS ? bytes : -bytes, lane))
@@ -71,7 +71,7 @@ static void expect(struct emu_warp *w, const struct emu_instruction *in, uint32_
 
 static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   uint32_t complete = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address_of(w, in, lane), lane);
     if (!object)
       return;
@@ -91,8 +91,8 @@ static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
 }
 
 static void pending_count(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask)
-  emu_u32(w, &in->operand[0])[lane] = emu_barrier_unpack(emu_u64(w, &in->operand[1])[lane]).pending;
+  EMU_FOR_LANES (lane, mask)
+    emu_u32(w, &in->operand[0])[lane] = emu_barrier_unpack(emu_u64(w, &in->operand[1])[lane]).pending;
 }
 
 /* ---- Decoding ---- */

@@ -9,7 +9,7 @@ static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uin
   uint64_t address[EMU_LANES];
   enum emu_space space = EMU_SPACE_GLOBAL;
   uint32_t done = 0, left = mask;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[1], lane);
     for (unsigned part = 0; part < t->bytes; part += t->piece) {
       const unsigned char *from =
@@ -34,7 +34,7 @@ static void store_lanes(struct emu_warp *w, const struct emu_instruction *in, ui
   uint64_t address[EMU_LANES];
   enum emu_space space = EMU_SPACE_GLOBAL;
   uint32_t done = 0, left = mask;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[0], lane);
     for (unsigned part = 0; part < t->bytes; part += t->piece) {
       unsigned char *to =
@@ -61,9 +61,9 @@ EMU_HANDLER(load_parameter) {
     load_lanes(w, in, mask);
     return;
   }
-  EMU_FOR_LANES(lane, mask)
-  for (unsigned part = 0; part < t->bytes; part += t->piece)
-    emu_transfer_to_registers(w, in, t, lane, part, w->launch->arguments + at + part);
+  EMU_FOR_LANES (lane, mask)
+    for (unsigned part = 0; part < t->bytes; part += t->piece)
+      emu_transfer_to_registers(w, in, t, lane, part, w->launch->arguments + at + part);
 }
 
 EMU_HANDLER(load) {

@@ -119,7 +119,7 @@ static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu
 /* Words of 4 bytes that do not share a bank unless they are the same: no replays. */
 static inline bool emu_free_of_conflicts(const uint64_t address[EMU_LANES], uint32_t mask) {
   uint32_t seen[EMU_LANES], used = 0, bad = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint32_t word = (uint32_t)address[lane] >> 2, bank = word & 31;
     bad |= (used >> bank & 1) & (uint32_t)(seen[bank] != word);
     seen[bank] = word;
@@ -133,7 +133,7 @@ static inline bool emu_count_rising(struct emu_tally *t, const uint64_t address[
                                     unsigned kind, uint32_t mask) {
   uint64_t last = 0, sectors = 0, values = 0;
   bool first = true, rising = true;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     rising &= first || address[lane] >= last;
     sectors += first || address[lane] >> 5 != last >> 5;
     values += first || address[lane] != last;
@@ -173,14 +173,14 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
     space = emu_space_of(emu_lane_address(w, o, (unsigned)__builtin_ctz(mask)));
   if (space != EMU_SPACE_SHARED && space != EMU_SPACE_GLOBAL && space != EMU_SPACE_LOCAL)
     return false;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, o, lane);
     if (generic && emu_space_of(address[lane]) != space)
       return false;
     if (generic && space != EMU_SPACE_GLOBAL)
       address[lane] = (uint32_t)address[lane];
   }
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, write, lane)
                : space == EMU_SPACE_GLOBAL ? emu_global_lane(w, in, address[lane], bytes, write, lane)
                                            : emu_local_lane(w, in, address[lane], bytes, write, lane);
@@ -194,7 +194,7 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
 #define EMU_MOVE_LANES(type, to_registers)                                                                   \
   for (unsigned k = 0; k < t->count; k++) {                                                                  \
     type *r = EMU_OPERAND_AT(w, &in->elements[data->first + k]);                                             \
-    EMU_FOR_LANES(lane, mask) {                                                                              \
+    EMU_FOR_LANES (lane, mask) {                                                                             \
       if (to_registers)                                                                                      \
         memcpy(&r[lane], at[lane] + k * sizeof(type), sizeof(type));                                         \
       else                                                                                                   \

@@ -88,8 +88,8 @@ static inline uint32_t emu_same_space(const struct emu_instruction *in, const ui
   }
   uint32_t same = 0;
   *space = emu_space_of(address[__builtin_ctz(left)]);
-  EMU_FOR_LANES(lane, left)
-  same |= (uint32_t)(emu_space_of(address[lane]) == *space) << lane;
+  EMU_FOR_LANES (lane, left)
+    same |= (uint32_t)(emu_space_of(address[lane]) == *space) << lane;
   return same;
 }
 

@@ -50,7 +50,7 @@ EMU_HANDLER(move_vector) {
   const struct emu_operand *from = &in->operand[1], *to = &in->operand[0];
   unsigned bytes = in->option[0];
   unsigned count = from->kind == EMU_OPERAND_VECTOR ? from->count : to->count;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     unsigned char value[32];
     for (unsigned k = 0; k < count; k++) {
       if (from->kind != EMU_OPERAND_VECTOR)
@@ -75,7 +75,7 @@ EMU_HANDLER(move_vector) {
 EMU_HANDLER(move_clock) {
   static _Thread_local uint64_t clock;
   uint64_t now = clock += 16;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t value = in->option[0] == 3 ? now * 1000 : in->option[0] == 2 ? now >> 32 : now;
     if (in->operand[0].bytes == 8)
       emu_u64(w, &in->operand[0])[lane] = value;
@@ -141,7 +141,7 @@ EMU_HANDLER(run_prmt) {
   EMU_VALUES(const uint32_t, a, 1);
   EMU_VALUES(const uint32_t, b, 2);
   EMU_VALUES(const uint32_t, c, 3);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t both = (uint64_t)b[lane] << 32 | a[lane];
     uint32_t result = 0;
     for (int k = 0; k < 4; k++) {
@@ -169,7 +169,7 @@ EMU_HANDLER(run_prmt_mode) {
   EMU_VALUES(const uint32_t, a, 1);
   EMU_VALUES(const uint32_t, b, 2);
   EMU_VALUES(const uint32_t, c, 3);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t both = (uint64_t)b[lane] << 32 | a[lane];
     uint32_t pattern = patterns[in->option[0]][c[lane] & 3], result = 0;
     for (int k = 0; k < 4; k++)
@@ -195,7 +195,7 @@ static uint64_t window_of(enum emu_space space) {
 }
 
 EMU_HANDLER(add_window) {
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t address = emu_lane_value(w, &in->operand[1], lane);
     uint64_t window = window_of((enum emu_space)in->space);
     emu_u64(w, &in->operand[0])[lane] = window ? window + (uint32_t)address : address;
@@ -204,7 +204,7 @@ EMU_HANDLER(add_window) {
 
 EMU_HANDLER(drop_window) {
   bool window = window_of((enum emu_space)in->space) != 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t address = emu_lane_value(w, &in->operand[1], lane);
     address = window ? (uint32_t)address : address;
     if (in->operand[0].bytes == 8)
@@ -232,7 +232,7 @@ static enum emu_decode_result decode_cvta(struct emu_decoder *d, struct emu_inst
 EMU_HANDLER(run_isspacep) {
   uint32_t result = 0;
   uint32_t own = emu_cluster_rank(w) + 1;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     uint64_t address = emu_lane_value(w, &in->operand[1], lane);
     enum emu_space space = emu_space_of(address);
     bool is =

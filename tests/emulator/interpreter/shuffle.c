@@ -42,15 +42,17 @@ static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32
   const struct emu_operand *d = in->elements + in->operand[0].first;
   uint32_t members[EMU_LANES] = {0}, values[EMU_LANES], taken = 0;
   if (in->operand[4].kind != EMU_OPERAND_NONE) {
-    EMU_FOR_LANES(lane, mask) members[lane] = emu_u32(w, &in->operand[4])[lane];
+    EMU_FOR_LANES (lane, mask)
+      members[lane] = emu_u32(w, &in->operand[4])[lane];
     if (!emu_warp_converge(w, in, members, mask))
       return;
   } else
-    EMU_FOR_LANES(lane, mask) members[lane] = mask;
+    EMU_FOR_LANES (lane, mask)
+      members[lane] = mask;
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
   memcpy(values, a, sizeof values);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     bool inside = false;
     const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
     taken |= (uint32_t)inside << lane;

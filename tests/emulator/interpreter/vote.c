@@ -5,10 +5,12 @@
 static bool gather(struct emu_warp *w, const struct emu_instruction *in, unsigned slot, uint32_t mask,
                    uint32_t members[EMU_LANES]) {
   if (in->operand[slot].kind == EMU_OPERAND_NONE) {
-    EMU_FOR_LANES(lane, mask) members[lane] = mask;
+    EMU_FOR_LANES (lane, mask)
+      members[lane] = mask;
     return true;
   }
-  EMU_FOR_LANES(lane, mask) members[lane] = emu_u32(w, &in->operand[slot])[lane];
+  EMU_FOR_LANES (lane, mask)
+    members[lane] = emu_u32(w, &in->operand[slot])[lane];
   return emu_warp_converge(w, in, members, mask);
 }
 
@@ -21,7 +23,7 @@ static void vote(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
   if (!gather(w, in, 2, mask, members))
     return;
   const uint32_t votes = emu_predicate(w, &in->operand[1]);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint32_t yes = votes & members[lane];
     bool holds = false;
     switch ((enum vote)in->option[0]) {
@@ -67,11 +69,11 @@ static void match(struct emu_warp *w, const struct emu_instruction *in, uint32_t
   uint32_t members[EMU_LANES] = {0}, agreed = 0;
   if (!gather(w, in, 2, mask, members))
     return;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const uint64_t value = emu_lane_value(w, &in->operand[1], lane);
     uint32_t same = 0;
-    EMU_FOR_LANES(other, members[lane])
-    same |= (uint32_t)(emu_lane_value(w, &in->operand[1], other) == value) << other;
+    EMU_FOR_LANES (other, members[lane])
+      same |= (uint32_t)(emu_lane_value(w, &in->operand[1], other) == value) << other;
     const bool all = same == members[lane];
     agreed |= (uint32_t)all << lane;
     emu_u32(w, &d[0])[lane] = in->option[0] && !all ? 0 : same;
@@ -133,12 +135,12 @@ static void reduce(struct emu_warp *w, const struct emu_instruction *in, uint32_
   if (!gather(w, in, 2, mask, members))
     return;
   memcpy(values, emu_u32(w, &in->operand[1]), sizeof values);
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     const unsigned first = (unsigned)__builtin_ctz(members[lane]);
     uint32_t result = values[first];
-    EMU_FOR_LANES(other, members[lane] & (members[lane] - 1))
-    result =
-        join((enum redux)in->option[0], (enum emu_type)in->option[1], result, values[other], in->option[2]);
+    EMU_FOR_LANES (other, members[lane] & (members[lane] - 1))
+      result =
+          join((enum redux)in->option[0], (enum emu_type)in->option[1], result, values[other], in->option[2]);
     if (in->option[1] == EMU_F32 && !(members[lane] & (members[lane] - 1)) && in->option[2] & 1)
       result &= 0x7fffffffu;
     emu_u32(w, &in->operand[0])[lane] = result;
@@ -166,7 +168,8 @@ static enum emu_decode_result decode_redux(struct emu_decoder *decoder, struct e
 /* ---- activemask ---- */
 
 static void active_mask(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  EMU_FOR_LANES(lane, mask) emu_u32(w, &in->operand[0])[lane] = mask;
+  EMU_FOR_LANES (lane, mask)
+    emu_u32(w, &in->operand[0])[lane] = mask;
 }
 
 static enum emu_decode_result decode_active(struct emu_decoder *decoder, struct emu_instruction *out) {

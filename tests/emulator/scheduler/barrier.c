@@ -17,8 +17,8 @@ static void write_result(struct emu_path *p, const struct emu_instruction *in, c
     *result = (*result & ~p->lanes) | (value & p->lanes);
     return;
   }
-  EMU_FOR_LANES(lane, p->lanes)
-  result[lane] = value;
+  EMU_FOR_LANES (lane, p->lanes)
+    result[lane] = value;
 }
 
 static void complete(struct emu_block *block, uint32_t number) {

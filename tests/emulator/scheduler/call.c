@@ -50,9 +50,9 @@ void emu_call_enter(struct emu_warp_state *s, const struct emu_instruction *in, 
     const struct emu_call_value *from = &call->arguments[i];
     const struct emu_symbol *to = f->syntax->parameters[i];
     uint64_t bytes = from->bytes < to->bytes ? from->bytes : to->bytes;
-    EMU_FOR_LANES(lane, w->active)
-    memcpy(stack_of(s, lane) + frame->local_base + f->variable_offset[to->index],
-           stack_of(s, lane) + caller->local_base + from->offset, bytes);
+    EMU_FOR_LANES (lane, w->active)
+      memcpy(stack_of(s, lane) + frame->local_base + f->variable_offset[to->index],
+             stack_of(s, lane) + caller->local_base + from->offset, bytes);
   }
   emu_frame_drop(s, caller); /* the callee's frame holds it */
   w->frame = frame;
@@ -70,8 +70,8 @@ void emu_call_results(struct emu_warp_state *s, const struct emu_instruction *ca
     const struct emu_call_value *to = &call->results[i];
     const struct emu_symbol *from = f->syntax->results[i];
     uint64_t bytes = to->bytes < from->bytes ? to->bytes : from->bytes;
-    EMU_FOR_LANES(lane, s->warp.active)
-    memcpy(stack_of(s, lane) + frame->parent->local_base + to->offset,
-           stack_of(s, lane) + frame->local_base + f->variable_offset[from->index], bytes);
+    EMU_FOR_LANES (lane, s->warp.active)
+      memcpy(stack_of(s, lane) + frame->parent->local_base + to->offset,
+             stack_of(s, lane) + frame->local_base + f->variable_offset[from->index], bytes);
   }
 }

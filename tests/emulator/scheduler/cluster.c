@@ -32,7 +32,7 @@ static void next_phase(struct emu_cluster *c) {
 void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   struct emu_warp_state *s = emu_state(w);
   struct emu_cluster *c = w->block->cluster;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     if (s->cluster_phase[lane] == c->phase + 1) {
       emu_fault(
           w, in, lane, EMU_FAULT_CHECK,
@@ -50,7 +50,7 @@ void emu_cluster_wait(struct emu_warp *w, const struct emu_instruction *in, uint
   struct emu_warp_state *s = emu_state(w);
   struct emu_cluster *c = w->block->cluster;
   uint32_t waits = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     if (!s->cluster_phase[lane]) {
       emu_fault(w, in, lane, EMU_FAULT_CHECK,
                 "barrier: the thread waits at the cluster's barrier without having arrived");

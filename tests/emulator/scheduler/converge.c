@@ -4,7 +4,7 @@
 static bool check_members(struct emu_warp *w, const struct emu_instruction *in,
                           const uint32_t members[EMU_LANES], uint32_t mask, uint32_t *wanted) {
   *wanted = 0;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     if (!(members[lane] >> lane & 1)) {
       emu_fault(w, in, lane, EMU_FAULT_CHECK,
                 "warp synchronisation: the lane is not in its own member mask (0x%08x)", members[lane]);

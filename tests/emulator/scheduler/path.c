@@ -49,8 +49,8 @@ void emu_path_exit(struct emu_warp_state *s, const struct emu_instruction *in, u
   struct emu_path *p = &s->paths[s->current];
   s->warp.stop |= EMU_STOP_PATH;
   s->warp.alive &= ~lanes;
-  EMU_FOR_LANES(lane, lanes)
-  s->exit_index[lane] = in->index;
+  EMU_FOR_LANES (lane, lanes)
+    s->exit_index[lane] = in->index;
   struct emu_meeting *meeting = p->meeting;
   p->lanes &= ~lanes;
   s->warp.active = p->lanes;

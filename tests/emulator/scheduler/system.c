@@ -184,7 +184,7 @@ static void heap_free(struct emu_warp_state *s, const struct emu_instruction *in
 
 void emu_system_call(struct emu_warp_state *s, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_call *call = in->extra;
-  EMU_FOR_LANES(lane, mask) {
+  EMU_FOR_LANES (lane, mask) {
     int count = -1;
     switch (call->system) {
     case EMU_SYSTEM_PRINTF:
