@@ -213,6 +213,36 @@ static cuseq_status walk(struct reading *reading, const struct pickle_value *val
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status has_tensors(struct reading *reading, const struct pickle_value *value, int depth, bool *has) {
+  if (++reading->visits > MAX_VISITS || depth > MAX_DEPTH)
+    return damaged("data.pkl", "its dictionaries lie too deep in each other");
+  if (value->kind == PICKLE_OBJECT)
+    *has = ((const struct torch_object *)value->object)->is_tensor;
+  bool container = value->kind == PICKLE_DICT || value->kind == PICKLE_LIST || value->kind == PICKLE_TUPLE;
+  size_t step = value->kind == PICKLE_DICT ? 2 : 1;
+  for (size_t i = step - 1; container && i < value->count && !*has; i += step)
+    TRY(has_tensors(reading, value->items[i], depth + 1, has));
+  return CUSEQ_STATUS_OK;
+}
+
+/* The dictionary that all tensors lie in, among settings and numbers of others: {"model": it, "epoch": 3}. */
+static cuseq_status find_state_dict(struct reading *reading, const struct pickle_value **value) {
+  for (int depth = 0; (*value)->kind == PICKLE_DICT; depth++) {
+    const struct pickle_value *only = NULL;
+    size_t count = 0;
+    for (size_t i = 1; i < (*value)->count; i += 2) {
+      bool has = false;
+      TRY(has_tensors(reading, (*value)->items[i], depth, &has));
+      only = has ? (*value)->items[i] : only;
+      count += has;
+    }
+    if (count != 1 || only->kind != PICKLE_DICT)
+      break;
+    *value = only;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
 static int by_name(const void *left, const void *right) {
@@ -242,6 +272,7 @@ static cuseq_status read_archive(struct reading *reading) {
   zip_uint64_t index = 0;
   char name[NAME_CAPACITY] = "";
   struct pickle_value *root;
+  const struct pickle_value *state_dict;
   cuseq_status status;
   TRY(find_pickle(reading, &index));
   TRY(check_kind(reading));
@@ -252,7 +283,9 @@ static cuseq_status read_archive(struct reading *reading) {
   const struct pickle_reader reader = torch_reader(&arena);
   TRY_CLEANUP(read_member(reading, index, PICKLE_MOST_BYTES, &bytes, &size));
   TRY_CLEANUP(pickle_read(bytes, size, &reader, &arena, &root));
-  TRY_CLEANUP(walk(reading, root, name, 0, 0));
+  state_dict = root;
+  TRY_CLEANUP(find_state_dict(reading, &state_dict));
+  TRY_CLEANUP(walk(reading, state_dict, name, 0, 0));
   TRY_CLEANUP(check_names(file));
   if (file->count == 0)
     status = error_set(CUSEQ_STATUS_INVALID_FILE, "data.pkl: no tensors in it");

@@ -158,14 +158,15 @@ static cuseq_status settle_biases(const struct source *source, const struct cell
 
 static cuseq_status read_cell(struct checkpoint *checkpoint, const struct source *source,
                               const struct located *located, const struct cell *cell, const char *inputs_by,
-                              struct cell_arrays *arrays) {
+                              bool first, struct cell_arrays *arrays) {
   const char *order = cell->kind == CELL_LSTM ? "ifco" : "zrn";
   const char *from = gates_of(source, cell, located->convention);
   struct fill_widths widths = {cell->inputs, inputs_by, (int64_t)cell_gates(cell->kind) * cell->units,
                                "so many gates for each of its units"};
   struct checkpoint_array front = {0}, front_bias = {0};
   cuseq_status status;
-  TRY_CLEANUP(fill_read_front(checkpoint, source, &widths, &front, &front_bias));
+  if (first)
+    TRY_CLEANUP(fill_read_front(checkpoint, source, &widths, &front, &front_bias));
   TRY_CLEANUP(read_kernels(source, located, cell, &widths, arrays));
   TRY_CLEANUP(read_biases(source, located, cell, arrays));
   TRY_CLEANUP(check_reset(source, located, cell, arrays));
@@ -190,7 +191,7 @@ cuseq_status fill_cell(struct checkpoint *checkpoint, const struct source *sourc
   struct located located;
   cuseq_status status;
   TRY_CLEANUP(locate_cell(checkpoint, source, wanted, &located));
-  TRY_CLEANUP(read_cell(checkpoint, source, &located, cell, inputs_by, &arrays));
+  TRY_CLEANUP(read_cell(checkpoint, source, &located, cell, inputs_by, wanted->layer == 0, &arrays));
   for (int role = 0; role < ARRAY_ROLES; role++) {
     char name[NAMES_KEY_CAPACITY + 32];
     snprintf(name, sizeof name, "%s.%s", key, array_role_names[role]);

@@ -21,7 +21,7 @@ struct located {
 struct wanted_cell {
   enum cell_kind kind;
   int layers;       /* how many of the module are wanted: of "encoder" and "decoder"; 1 of all other keys */
-  int layer;        /* which of these */
+  int layer;        /* which of these; what the source goes through is in front of the first */
   const char *side; /* "forward" or "backward" where both directions are to be in the module; else NULL */
 };
 

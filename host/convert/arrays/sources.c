@@ -18,6 +18,7 @@ struct known {
   bool needed;
   bool joins; /* reads two things, whose order may be said */
   bool lstm;  /* of cells: their gates are an LSTM's */
+  bool zeros; /* may be null: there is no such part */
 };
 
 struct known_list {
@@ -94,7 +95,7 @@ static void add_attention(struct known_list *list, const struct attention_struct
     add(list, SOURCE_MATRIX, true, "attention.general")->joins = true;
   if (attention->score == CUSEQ_SCORE_ADDITIVE) {
     add(list, SOURCE_DENSE, true, "attention.key");
-    add(list, SOURCE_DENSE, true, "attention.query");
+    add(list, SOURCE_DENSE, true, "attention.query")->zeros = true;
     add(list, SOURCE_VECTOR, true, "attention.value");
     if (attention->has_bias)
       add(list, SOURCE_VECTOR, false, "attention.bias");
@@ -301,6 +302,9 @@ static cuseq_status read_source(const struct known *known, const json_t *value, 
   source->kind = known->kind;
   source->layer = -1;
   snprintf(source->name->key, sizeof source->name->key, "%s", known->key);
+  source->zeros = known->zeros && json_is_null(value);
+  if (source->zeros)
+    return CUSEQ_STATUS_OK;
   if (json_is_object(value)) {
     json_object_foreach((json_t *)value, key, part) {
       TRY(read_key(known, key, part, source));

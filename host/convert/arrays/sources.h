@@ -35,6 +35,7 @@ struct source {
   const char *through
       [SOURCES_MOST_THROUGH]; /* dense layers without an activation in front of it, the first one first */
   size_t through_count;
+  bool zeros; /* there is no such part: its kernel is zeros */
 };
 
 struct sources {

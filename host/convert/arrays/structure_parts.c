@@ -146,6 +146,11 @@ static cuseq_status add_bias(const struct parts_context *context, struct checkpo
   return status;
 }
 
+static cuseq_status zero_kernel(int64_t rows, int64_t columns, struct checkpoint_array *kernel) {
+  *kernel = (struct checkpoint_array){rows, columns, calloc((size_t)(rows * columns), sizeof(float))};
+  return kernel->data != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
 static cuseq_status add_additive(const struct parts_context *context, int64_t key, int64_t query) {
   static const char *const names[] = {"attention.key", "attention.query"};
   const struct attention_structure *attention = &context->structure->attention;
@@ -156,7 +161,10 @@ static cuseq_status add_additive(const struct parts_context *context, int64_t ke
     const struct source *source = sources_find(context->sources, names[i]);
     const struct fill_widths widths = {inputs[i], i == 0 ? "the width of the keys" : "the width of what asks",
                                        attention->units, "as attention.units says"};
-    TRY_CLEANUP(fill_read_dense(context->checkpoint, source, &widths, &kernel, &biases[i]));
+    if (source->zeros) /* nobody asks: the scores are of the keys alone */
+      TRY_CLEANUP(zero_kernel(inputs[i], attention->units, &kernel));
+    else
+      TRY_CLEANUP(fill_read_dense(context->checkpoint, source, &widths, &kernel, &biases[i]));
     if (biases[i].data != NULL && !attention->has_bias) {
       status =
           source_error(source, "it has a bias (needed \"bias\": true of \"attention\" in the configuration)");
