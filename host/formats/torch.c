@@ -213,7 +213,8 @@ static cuseq_status walk(struct reading *reading, const struct pickle_value *val
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status has_tensors(struct reading *reading, const struct pickle_value *value, int depth, bool *has) {
+static cuseq_status has_tensors(struct reading *reading, const struct pickle_value *value, int depth,
+                                bool *has) {
   if (++reading->visits > MAX_VISITS || depth > MAX_DEPTH)
     return damaged("data.pkl", "its dictionaries lie too deep in each other");
   if (value->kind == PICKLE_OBJECT)

@@ -2,6 +2,7 @@
 #include "formats/npz.h"
 
 #include "error.h"
+#include "support/archive.h"
 #include "support/bytes.h"
 #include "support/folder.h"
 #include "support/memory.h"
@@ -12,63 +13,6 @@
 #include <zip.h>
 
 TestSuite(npz_file, .init = folder_make, .fini = folder_remove);
-
-/* A member as the test wants it told; what is 0 or NULL is told truly. */
-struct member {
-  const char *name;
-  const void *data;
-  size_t size;
-  unsigned flags, method;
-  uint32_t told_checksum_change;
-  uint32_t told_size;
-};
-
-static uint32_t checksum(const unsigned char *data, size_t size) {
-  uint32_t crc = 0xffffffff;
-  for (size_t i = 0; i < size; i++) {
-    crc ^= data[i];
-    for (int bit = 0; bit < 8; bit++)
-      crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc;
-}
-
-static void add_common(struct bytes *file, const struct member *member) {
-  bytes_add_little_endian(file, member->flags, 2);
-  bytes_add_little_endian(file, member->method, 2);
-  bytes_add_little_endian(file, 1 << 21 | 1 << 16, 4);
-  bytes_add_little_endian(file, checksum(member->data, member->size) ^ member->told_checksum_change, 4);
-  bytes_add_little_endian(file, member->size, 4);
-  bytes_add_little_endian(file, member->told_size ? member->told_size : member->size, 4);
-  bytes_add_little_endian(file, strlen(member->name), 2);
-  bytes_add_little_endian(file, 0, 2);
-}
-
-/* A zip archive by hand, because libzip writes no wrong ones. */
-static struct bytes archive_of(const struct member *members, size_t count) {
-  struct bytes file = {0}, directory = {0};
-  for (size_t i = 0; i < count; i++) {
-    bytes_add(&directory, "PK\1\2\x14\0\x14\0", 8);
-    add_common(&directory, &members[i]);
-    bytes_add_little_endian(&directory, 0, 10);
-    bytes_add_little_endian(&directory, file.size, 4);
-    bytes_add_text(&directory, members[i].name);
-    bytes_add(&file, "PK\3\4\x14\0", 6);
-    add_common(&file, &members[i]);
-    bytes_add_text(&file, members[i].name);
-    bytes_add(&file, members[i].data, members[i].size);
-  }
-  size_t start = file.size;
-  bytes_add(&file, directory.data, directory.size);
-  bytes_add(&file, "PK\5\6\0\0\0\0", 8);
-  bytes_add_little_endian(&file, count, 2);
-  bytes_add_little_endian(&file, count, 2);
-  bytes_add_little_endian(&file, directory.size, 4);
-  bytes_add_little_endian(&file, start, 4);
-  bytes_add_little_endian(&file, 0, 2);
-  bytes_free(&directory);
-  return file;
-}
 
 static struct bytes array_file(const char *shape, size_t data_bytes) {
   struct bytes file = {0};
@@ -268,7 +212,7 @@ Test(npz_bad, a_directory_of_millions_of_entries_is_refused_before_memory_is_spe
   enum { COUNT = 300000 };
   for (int i = 0; i < COUNT; i++) {
     bytes_add(&file, "PK\1\2\x14\0\x14\0", 8);
-    add_common(&file, &member);
+    archive_add_common(&file, &member);
     bytes_add_little_endian(&file, 0, 14);
   }
   uint64_t size = file.size;
