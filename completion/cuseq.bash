@@ -10,6 +10,7 @@ _cuseq_options() {
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --config --pytorch --help" ;;
+    inspect) echo "--output --json --help" ;;
     info) echo "--device --time --json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
     devices) echo "--json --help" ;;
@@ -23,11 +24,11 @@ _cuseq_files() {
   COMPREPLY=($(compgen -d -- "$1") $(compgen -f -X "!$2" -- "$1"))
 }
 
-# What follows an option; returns 1 when the option takes no value.
+# _cuseq_value OPTION WORD COMMAND: what follows an option; returns 1 when the option takes no value.
 _cuseq_value() {
   case $1 in
     --device) COMPREPLY=($(compgen -W "auto reference cpu cuda $(cuseq devices 2>/dev/null | cut -d' ' -f1)" -- "$2")) ;;
-    -o | --output) _cuseq_files "$2" '*.npz' ;;
+    -o | --output) if [ "$3" = inspect ]; then _cuseq_files "$2" '*.json'; else _cuseq_files "$2" '*.npz'; fi ;;
     --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
     --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
@@ -43,7 +44,7 @@ _cuseq_operand() {
   case $1:$2 in
     run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
     evaluate:1 | score:1) _cuseq_files "$3" '*.tsv' ;;
-    convert:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors|pt|pth|bin|npz)' ;;
+    convert:0 | inspect:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors|pt|pth|bin|npz)' ;;
     *:0 | convert:1) _cuseq_files "$3" '*.safetensors' ;;
     *) COMPREPLY=() ;;
   esac
@@ -51,7 +52,7 @@ _cuseq_operand() {
 
 _cuseq() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="run translate compare evaluate score convert info bench devices help"
+  local commands="run translate compare evaluate score convert inspect info bench devices help"
   local restore
   restore=$(shopt -p extglob)
   shopt -s extglob
@@ -60,7 +61,7 @@ _cuseq() {
     COMPREPLY=($(compgen -W "$commands --help --version" -- "$word"))
   elif [ "$command" = help ]; then
     COMPREPLY=($(compgen -W "$commands" -- "$word"))
-  elif _cuseq_value "$previous" "$word"; then
+  elif _cuseq_value "$previous" "$word" "$command"; then
     :
   elif [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$(_cuseq_options "$command")" -- "$word"))

@@ -25,6 +25,8 @@ struct option_description {
 static const struct option_description descriptions[OPTION_COUNT] = {
     [OPTION_OUTPUT] = {"output", "OUT.npz", "write every array of the result (default: none)",
                        offsetof(struct arguments, output), VALUE_TEXT, 'o'},
+    [OPTION_CONFIG_OUT] = {"output", "CONFIG.json", "write a configuration to complete (default: none)",
+                           offsetof(struct arguments, output), VALUE_TEXT, 'o'},
     [OPTION_DEVICE] = {"device", "DEVICE", "auto, reference, cpu, cuda or cuda:N (default: auto)",
                        offsetof(struct arguments, device), VALUE_TEXT, 0},
     [OPTION_LENGTHS] = {"lengths", "L.npy", "integers [B], the rows' lengths (default: all T)",

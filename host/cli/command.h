@@ -38,6 +38,7 @@ struct arguments {
 
 enum option_id {
   OPTION_OUTPUT,
+  OPTION_CONFIG_OUT,
   OPTION_DEVICE,
   OPTION_LENGTHS,
   OPTION_STEPS,
@@ -82,7 +83,7 @@ struct command {
 };
 
 extern const struct command command_run, command_translate, command_compare, command_evaluate, command_score,
-    command_convert, command_info, command_bench, command_devices;
+    command_convert, command_inspect, command_info, command_bench, command_devices;
 
 /* All of them, in the order of the help; ends with NULL. */
 extern const struct command *const commands[];

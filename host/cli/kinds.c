@@ -57,6 +57,8 @@ static const char *needed(enum wanted wanted, enum file_kind kind) {
     return "a cuseq model";
   case WANTED_OTHER_MODEL:
     return "a Keras model, .keras or .h5, or named arrays and --config";
+  case WANTED_ARRAYS:
+    return "named arrays: .safetensors, .npz, HDF5 or a PyTorch checkpoint";
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPZ ? "one array in .npy, as numpy.save writes it"
                                  : "an array in .npy, as numpy.save writes it";
@@ -89,6 +91,10 @@ static bool is_wanted(enum wanted wanted, enum file_kind kind) {
   case WANTED_OTHER_MODEL:
     return kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5 || kind == FILE_KIND_NAMED_ARRAYS ||
            kind == FILE_KIND_BROKEN_SAFETENSORS;
+  case WANTED_ARRAYS:
+    return kind == FILE_KIND_CUSEQ_MODEL || kind == FILE_KIND_NAMED_ARRAYS ||
+           kind == FILE_KIND_BROKEN_SAFETENSORS || kind == FILE_KIND_NPZ || kind == FILE_KIND_TORCH ||
+           kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPY;
   case WANTED_PAIRS:

@@ -8,7 +8,14 @@
 #include <stddef.h>
 
 /* What a command wanted. */
-enum wanted { WANTED_MODEL, WANTED_OTHER_MODEL /* for convert */, WANTED_ARRAY, WANTED_PAIRS, WANTED_JSON };
+enum wanted {
+  WANTED_MODEL,
+  WANTED_OTHER_MODEL /* for convert */,
+  WANTED_ARRAYS /* named ones */,
+  WANTED_ARRAY,
+  WANTED_PAIRS,
+  WANTED_JSON
+};
 
 /* Loads a model; a file that is none is refused by what it is. Returns an exit status. */
 int model_load(const char *path, cuseq_model **model);

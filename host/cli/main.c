@@ -10,11 +10,19 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMANDS = 9 };
+enum { COMMANDS = 10 };
 
-const struct command *const commands[COMMANDS + 1] = {
-    &command_run,     &command_translate, &command_compare, &command_evaluate, &command_score,
-    &command_convert, &command_info,      &command_bench,   &command_devices,  NULL};
+const struct command *const commands[COMMANDS + 1] = {&command_run,
+                                                      &command_translate,
+                                                      &command_compare,
+                                                      &command_evaluate,
+                                                      &command_score,
+                                                      &command_convert,
+                                                      &command_inspect,
+                                                      &command_info,
+                                                      &command_bench,
+                                                      &command_devices,
+                                                      NULL};
 
 /* A file that is opened must not become stdin, stdout or stderr of a caller who closed them; what is printed
  * to one that was closed fails. */

@@ -1,5 +1,6 @@
 #include "convert/arrays/locate.h"
 
+#include "convert/arrays/array_names.h"
 #include "convert/arrays/module.h"
 #include "error.h"
 #include "model/words.h"
@@ -8,27 +9,6 @@
 #include <string.h>
 
 /* ---- names of Keras ------------------------------------------------------------------------------- */
-
-/* The last part of a name, behind the last slash or dot. */
-static const char *leaf_of(const char *name) {
-  const char *slash = strrchr(name, '/'), *dot = strrchr(name, '.');
-  const char *last = slash != NULL && (dot == NULL || slash > dot) ? slash : dot;
-  return last != NULL ? last + 1 : name;
-}
-
-/* Whether the last part is this word, with ":0" behind it or not. */
-static bool leaf_is(const char *name, const char *word) {
-  const char *leaf = leaf_of(name);
-  size_t length = strlen(word);
-  return strncmp(leaf, word, length) == 0 && (leaf[length] == 0 || leaf[length] == ':');
-}
-
-/* Whether an array is in a group "vars", in which Keras 3 numbers a layer's weights. */
-static bool in_vars(const char *name) {
-  size_t folder = (size_t)(leaf_of(name) - name);
-  return folder >= 5 && strncmp(name + folder - 5, "vars/", 5) == 0 &&
-         (folder == 5 || name[folder - 6] == '/');
-}
 
 /* Whether a part of the path behind the module begins with a word, "forward_lstm" with "forward". */
 static bool has_part(const char *path, const char *word) {
@@ -42,12 +22,12 @@ static bool has_part(const char *path, const char *word) {
 static struct checkpoint_tensor *beside(const struct checkpoint *checkpoint,
                                         const struct checkpoint_tensor *other, const char *word,
                                         const char *number) {
-  size_t folder = (size_t)(leaf_of(other->name) - other->name);
-  const char *wanted = in_vars(other->name) ? number : word;
+  size_t folder = (size_t)(array_name_leaf(other->name) - other->name);
+  const char *wanted = array_name_in_vars(other->name) ? number : word;
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
     struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
-    if (strncmp(tensor->name, other->name, folder) == 0 && leaf_of(tensor->name) == tensor->name + folder &&
-        leaf_is(tensor->name, wanted))
+    if (strncmp(tensor->name, other->name, folder) == 0 &&
+        array_name_leaf(tensor->name) == tensor->name + folder && array_name_ends(tensor->name, wanted))
       return tensor;
   }
   return NULL;
@@ -63,7 +43,8 @@ static cuseq_status find_one(const struct checkpoint *checkpoint, const struct s
     struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
     const char *path = checkpoint_within(module, tensor->name);
     if (path == NULL || tensor->data->rank != 2 ||
-        !(leaf_is(tensor->name, word) || (in_vars(tensor->name) && leaf_is(tensor->name, number))) ||
+        !(array_name_ends(tensor->name, word) ||
+          (array_name_in_vars(tensor->name) && array_name_ends(tensor->name, number))) ||
         (side != NULL && !has_part(path, side)))
       continue;
     if (*found != NULL)

@@ -1,5 +1,6 @@
 #include "convert/arrays/sources.h"
 
+#include "convert/arrays/sources_known.h"
 #include "error.h"
 
 #include <stdarg.h>
@@ -7,24 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KNOWN_MOST = 4 * STRUCTURE_MAX_ENCODER_LAYERS + 4 * STRUCTURE_MAX_DECODER_LAYERS + 80 };
-
 const char *const array_role_names[ARRAY_ROLES] = {"kernel", "recurrent_kernel", "bias", "recurrent_bias"};
-
-/* A key that this structure has. */
-struct known {
-  char key[NAMES_KEY_CAPACITY];
-  enum source_kind kind;
-  bool needed;
-  bool joins; /* reads two things, whose order may be said */
-  bool lstm;  /* of cells: their gates are an LSTM's */
-  bool zeros; /* may be null: there is no such part */
-};
-
-struct known_list {
-  struct known entries[KNOWN_MOST];
-  size_t count;
-};
 
 cuseq_status source_error(const struct source *source, const char *format, ...) {
   char what[700];
@@ -38,127 +22,9 @@ cuseq_status source_error(const struct source *source, const char *format, ...) 
                    source->name->key, what);
 }
 
-/* ---- the keys of a structure ---------------------------------------------------------------------- */
-
-static struct known *add(struct known_list *list, enum source_kind kind, bool needed, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static struct known *add(struct known_list *list, enum source_kind kind, bool needed, const char *format,
-                         ...) {
-  struct known *known = &list->entries[list->count++];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(known->key, sizeof known->key, format, arguments);
-  va_end(arguments);
-  known->kind = kind;
-  known->needed = needed;
-  return known;
-}
-
-static void add_dense(struct known_list *list, const struct dense *dense, const char *key) {
-  if (dense->units > 0)
-    add(list, SOURCE_DENSE, true, "%s", key);
-}
-
-static void add_encoder(struct known_list *list, const struct structure *structure) {
-  static const char *const sides[] = {"forward", "backward"};
-  const struct encoder_structure *encoder = &structure->encoder;
-  if (structure->input.embedding_units > 0)
-    add(list, SOURCE_TABLE, true, "input.embedding");
-  if (structure->input.has_affine) {
-    add(list, SOURCE_VECTOR, true, "input.scale");
-    add(list, SOURCE_VECTOR, true, "input.offset");
-  }
-  add(list, SOURCE_CELLS, false, "encoder")->lstm = encoder->layers[0].cells[0].kind == CELL_LSTM;
-  for (int l = 0; l < encoder->count; l++) {
-    const struct encoder_layer *layer = &encoder->layers[l];
-    char key[NAMES_KEY_CAPACITY];
-    add(list, SOURCE_CELLS, false, "encoder.layers.%d", l)->lstm =
-        layer->cells[layer->direction == LAYER_BACKWARD].kind == CELL_LSTM;
-    for (int d = 0; d < 2; d++)
-      if (encoder_layer_has(layer, d))
-        add(list, SOURCE_CELLS, false, "encoder.layers.%d.%s", l, sides[d])->lstm =
-            layer->cells[d].kind == CELL_LSTM;
-    snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
-    add_dense(list, &layer->dense, key);
-  }
-}
-
-static void add_attention(struct known_list *list, const struct attention_structure *attention) {
-  if (!attention->present)
-    return;
-  add_dense(list, &attention->key_map, "attention.key_map");
-  add_dense(list, &attention->value_map, "attention.value_map");
-  add_dense(list, &attention->query_map, "attention.query_map");
-  for (int l = 0; l < attention->layers.count; l++)
-    add(list, SOURCE_DENSE, true, "attention.layers.%d", l)->joins = l == 0;
-  if (attention->score == CUSEQ_SCORE_GENERAL)
-    add(list, SOURCE_MATRIX, true, "attention.general")->joins = true;
-  if (attention->score == CUSEQ_SCORE_ADDITIVE) {
-    add(list, SOURCE_DENSE, true, "attention.key");
-    add(list, SOURCE_DENSE, true, "attention.query")->zeros = true;
-    add(list, SOURCE_VECTOR, true, "attention.value");
-    if (attention->has_bias)
-      add(list, SOURCE_VECTOR, false, "attention.bias");
-  }
-  if (attention->positions > 0)
-    add(list, SOURCE_VECTOR, true, "attention.position_bias");
-}
-
-static void add_decoder(struct known_list *list, const struct structure *structure) {
-  const struct decoder_structure *decoder = &structure->decoder;
-  add_dense(list, &structure->asking.initial.dense, "state.initial");
-  if (!decoder->present)
-    return;
-  add(list, SOURCE_CELLS, false, "decoder")->lstm = decoder->layers[0].cell.kind == CELL_LSTM;
-  for (int l = 0; l < decoder->count; l++) {
-    char key[NAMES_KEY_CAPACITY];
-    add(list, SOURCE_CELLS, false, "decoder.layers.%d", l)->lstm = decoder->layers[l].cell.kind == CELL_LSTM;
-    snprintf(key, sizeof key, "decoder.layers.%d.initial_h", l);
-    add_dense(list, &decoder->layers[l].initial_h.dense, key);
-    snprintf(key, sizeof key, "decoder.layers.%d.initial_c", l);
-    add_dense(list, &decoder->layers[l].initial_c.dense, key);
-  }
-  if (decoder->embedding_units > 0)
-    add(list, SOURCE_TABLE, !decoder->embedding_is_encoders, "decoder.embedding");
-  add_dense(list, &decoder->attentional.dense, "decoder.attentional");
-}
-
-static void add_output(struct known_list *list, const struct output_structure *output) {
-  for (int i = 0; i < output->count; i++)
-    for (int l = 0; l < output->heads[i].layers.count; l++) {
-      const struct head *head = &output->heads[i];
-      bool needed = !head->is_tied || l + 1 < head->layers.count || head->layers.layers[l].has_bias;
-      if (output->count == 1)
-        add(list, SOURCE_DENSE, needed, "output.layers.%d", l);
-      else
-        add(list, SOURCE_DENSE, needed, "output.heads.%d.layers.%d", i, l);
-    }
-}
-
-static const struct known *known_find(const struct known_list *list, const char *key) {
-  for (size_t i = 0; i < list->count; i++)
-    if (strcmp(list->entries[i].key, key) == 0)
-      return &list->entries[i];
-  return NULL;
-}
-
-static cuseq_status unknown_key(const struct known_list *list, const char *key) {
-  char has[640] = "";
-  for (size_t i = 0; i < list->count; i++) {
-    size_t used = strlen(has);
-    const char *name = list->entries[i].key;
-    if (strncmp(name, "encoder.layers.", 15) != 0 || strstr(name, ".dense") != NULL)
-      snprintf(has + used, sizeof has - used, "%s, ", name);
-  }
-  return error_set(
-      CUSEQ_STATUS_INVALID_ARGUMENT,
-      "names: \"%.80s\" is nothing that this configuration has (it has %sencoder.layers.N and ignore)", key,
-      has);
-}
-
 /* ---- one source ----------------------------------------------------------------------------------- */
 
-static cuseq_status check_order(const struct known *known, const json_t *order, bool *swapped) {
+static cuseq_status check_order(const struct known_source *known, const json_t *order, bool *swapped) {
   static const char annotations[] = "annotations", state[] = "state";
   if (!known->joins)
     return error_set(
@@ -178,7 +44,7 @@ static cuseq_status check_order(const struct known *known, const json_t *order, 
 }
 
 /* "i,f,c,o" in any order, g and c, z and u, n and h being the same. */
-static cuseq_status read_gates(const struct known *known, const json_t *value, struct source *source) {
+static cuseq_status read_gates(const struct known_source *known, const json_t *value, struct source *source) {
   static const char synonyms[][3] = {"gc", "uz", "hn"};
   const char *text = json_string_value(value), *wanted = known->lstm ? "ifco" : "zrn";
   size_t count = 0;
@@ -208,7 +74,8 @@ static cuseq_status read_gates(const struct known *known, const json_t *value, s
       known->key, known->lstm ? "an LSTM" : "a GRU", known->lstm ? "i,f,c,o" : "z,r,n");
 }
 
-static cuseq_status read_through(const struct known *known, const json_t *value, struct source *source) {
+static cuseq_status read_through(const struct known_source *known, const json_t *value,
+                                 struct source *source) {
   size_t count = json_is_array(value) ? json_array_size(value) : 1;
   bool good = count >= 1 && count <= SOURCES_MOST_THROUGH && known->kind != SOURCE_VECTOR;
   for (size_t i = 0; good && i < count; i++) {
@@ -224,8 +91,8 @@ static cuseq_status read_through(const struct known *known, const json_t *value,
                           known->kind == SOURCE_VECTOR ? " (a vector has none)" : "");
 }
 
-static cuseq_status read_array_name(const struct known *known, enum array_role role, const json_t *value,
-                                    struct source *source) {
+static cuseq_status read_array_name(const struct known_source *known, enum array_role role,
+                                    const json_t *value, struct source *source) {
   bool recurrent = role == ROLE_RECURRENT_KERNEL || role == ROLE_RECURRENT_BIAS;
   if ((recurrent && known->kind != SOURCE_CELLS) || (role == ROLE_BIAS && known->kind > SOURCE_DENSE))
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%s\" has \"%s\", which it cannot have",
@@ -238,7 +105,7 @@ static cuseq_status read_array_name(const struct known *known, enum array_role r
 }
 
 /* One key of a source that is an object. */
-static cuseq_status read_key(const struct known *known, const char *key, const json_t *value,
+static cuseq_status read_key(const struct known_source *known, const char *key, const json_t *value,
                              struct source *source) {
   for (int role = 0; role < ARRAY_ROLES; role++)
     if (strcmp(key, array_role_names[role]) == 0)
@@ -271,7 +138,7 @@ static cuseq_status read_key(const struct known *known, const char *key, const j
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status check_source(const struct known *known, const struct source *source) {
+static cuseq_status check_source(const struct known_source *known, const struct source *source) {
   bool named = source->name->module != NULL, arrays = false;
   for (int role = 0; role < ARRAY_ROLES; role++)
     arrays = arrays || source->arrays[role] != NULL;
@@ -296,7 +163,8 @@ static cuseq_status check_source(const struct known *known, const struct source 
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status read_source(const struct known *known, const json_t *value, struct source *source) {
+static cuseq_status read_source(const struct known_source *known, const json_t *value,
+                                struct source *source) {
   const char *key;
   json_t *part;
   source->kind = known->kind;
@@ -409,7 +277,7 @@ static cuseq_status check_shared(const struct sources *sources) {
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status read_sources(const json_t *object, const struct known_list *known,
+static cuseq_status read_sources(const json_t *object, const struct known_sources *known,
                                  struct sources *sources) {
   const char *key;
   json_t *value;
@@ -423,9 +291,9 @@ static cuseq_status read_sources(const json_t *object, const struct known_list *
       TRY(names_read_ignore(value, &sources->names));
       continue;
     }
-    const struct known *found = known_find(known, key);
+    const struct known_source *found = known_sources_find(known, key);
     if (found == NULL)
-      return unknown_key(known, key);
+      return known_sources_unknown(known, key);
     size_t i = sources->names.count++;
     sources->entries[i].name = &sources->names.entries[i];
     TRY(read_source(found, value, &sources->entries[i]));
@@ -439,13 +307,10 @@ static cuseq_status read_sources(const json_t *object, const struct known_list *
 cuseq_status sources_parse(const json_t *object, const struct structure *structure, struct sources *sources) {
   *sources = (struct sources){0};
   TRY(names_check_object(object));
-  struct known_list *known = calloc(1, sizeof *known);
+  struct known_sources *known = calloc(1, sizeof *known);
   if (known == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  add_encoder(known, structure);
-  add_attention(known, &structure->attention);
-  add_decoder(known, structure);
-  add_output(known, &structure->output);
+  known_sources_make(structure, known);
   if (structure->input.embedding_units == 0)
     sources->names.embedding_hint =
         "an embedding of the input is \"input.embedding\", and its width in the configuration; ";
