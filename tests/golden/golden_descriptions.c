@@ -1,4 +1,4 @@
-/* Descriptions and state_dicts of pytorch/ that somebody mistyped at a random place: each is refused, or
+/* Descriptions and state_dicts of pytorch/ and descriptions of arrays/ that somebody mistyped at a random place: each is refused, or
  * gives the very model that the sound one gives. The same mistakes are made in every run. Run from the
  * repository's root. */
 #include "index.h"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define FOLDER "tests/golden/pytorch/"
+#define ARRAYS "tests/golden/arrays/"
 
 enum { CHECKPOINT, CONFIGURATION, NPZ_NAME, EXPECTATION, MISTAKES = 400, PLACES = 256 };
 
@@ -110,7 +111,7 @@ static json_t *other_type(const json_t *value) {
     return json_pack("{s:O}", "name", value);
   case 3:
     if (!json_is_integer(value))
-      return json_true();
+      return json_is_boolean(value) ? json_integer(0) : json_true();
     snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     return json_string(text);
   default:
@@ -206,36 +207,65 @@ static size_t sound_lines(struct index_line *lines) {
   return kept;
 }
 
+/* What became of mistakes. */
+struct counts {
+  size_t refused, same;
+};
+
+/* Makes mistakes in one description. */
+static void expect_refused_or_same(const char *path, const json_t *sound, struct counts *counts) {
+  char what[300];
+  struct convert_json text;
+  cuseq_model *wanted, *model;
+  cr_assert_eq(convert(path, sound, &text, &wanted), CUSEQ_STATUS_OK, "%s: %s", path, cuseq_last_error());
+  for (int round = 0; round < MISTAKES; round++) {
+    json_t *json = json_deep_copy(sound);
+    if (make_mistake(json, what, sizeof what)) {
+      bool made = convert(path, json, &text, &model) == CUSEQ_STATUS_OK;
+      cr_expect(!made || same_model(model, wanted), "%s with %s gives another model", path, what);
+      cr_expect(made || text.at_fault || strncmp(cuseq_last_error(), path, strlen(path)) == 0, "%s",
+                cuseq_last_error());
+      counts->refused += !made;
+      counts->same += made;
+      cuseq_model_destroy(model);
+    }
+    json_decref(json);
+  }
+  cuseq_model_destroy(wanted);
+}
+
 Test(mistyped, descriptions_are_refused_or_give_the_same, .timeout = 300) {
   static struct index_line lines[INDEX_MOST];
-  size_t count = sound_lines(lines), refused = 0, same = 0;
+  struct counts counts = {0, 0};
+  size_t count = sound_lines(lines);
   cr_assert(count > 10);
   for (size_t i = 0; i < count; i++) {
-    char path[200], what[300];
+    char path[200];
     snprintf(path, sizeof path, FOLDER "%.119s", lines[i].columns[CHECKPOINT]);
     json_t *sound = load_description(&lines[i]);
-    struct convert_json text;
-    cuseq_model *wanted, *model;
-    cr_assert_eq(convert(path, sound, &text, &wanted), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-    for (int round = 0; round < MISTAKES; round++) {
-      json_t *json = json_deep_copy(sound);
-      if (make_mistake(json, what, sizeof what)) {
-        bool made = convert(path, json, &text, &model) == CUSEQ_STATUS_OK;
-        cr_expect(!made || same_model(model, wanted), "%s with %s gives another model", lines[i].columns[1],
-                  what);
-        cr_expect(made || text.at_fault || strncmp(cuseq_last_error(), path, strlen(path)) == 0, "%s",
-                  cuseq_last_error());
-        refused += !made;
-        same += made;
-        cuseq_model_destroy(model);
-      }
-      json_decref(json);
-    }
-    cuseq_model_destroy(wanted);
+    expect_refused_or_same(path, sound, &counts);
     json_decref(sound);
   }
-  cr_expect(refused > 100 * count && same > 0 && same < refused / 20, "%zu refused, %zu the same", refused,
-            same);
+  cr_expect(counts.refused > 100 * count && counts.same > 0 && counts.same < counts.refused / 20,
+            "%zu refused, %zu the same", counts.refused, counts.same);
+}
+
+Test(mistyped, descriptions_of_version_2_are_refused_or_give_the_same, .timeout = 300) {
+  static struct index_line lines[INDEX_MOST];
+  struct counts counts = {0, 0};
+  size_t count = index_read(ARRAYS "index.tsv", lines);
+  cr_assert(count > 10);
+  for (size_t i = 0; i < count; i++) {
+    char path[200];
+    snprintf(path, sizeof path, ARRAYS "%.100s.json", lines[i].columns[0]);
+    json_t *sound = json_load_file(path, 0, NULL);
+    cr_assert(sound != NULL, "%s", path);
+    snprintf(path, sizeof path, ARRAYS "%.100s.pt", lines[i].columns[0]);
+    expect_refused_or_same(path, sound, &counts);
+    json_decref(sound);
+  }
+  cr_expect(counts.refused > 100 * count && counts.same > 0 && counts.same < counts.refused / 20,
+            "%zu refused, %zu the same", counts.refused, counts.same);
 }
 
 /* ---- state_dicts ---- */
@@ -268,37 +298,57 @@ static bool change_tensors(struct safetensors *file, char **typed, char *what, s
   }
 }
 
+/* Makes mistakes in the names of one state_dict; returns how many were refused. */
+static size_t expect_state_dicts_refused(const char *path, const json_t *description) {
+  size_t refused = 0, size;
+  void *bytes;
+  struct safetensors file;
+  cr_assert_eq(file_read(path, &bytes, &size), CUSEQ_STATUS_OK);
+  cr_assert_eq(safetensors_parse(bytes, size, &file), CUSEQ_STATUS_OK);
+  for (int round = 0; round < MISTAKES / 10; round++) {
+    struct safetensors_tensor tensors[PLACES];
+    struct safetensors changed = {tensors, file.tensor_count, NULL, 0, NULL};
+    struct convert_json text;
+    char *typed, what[300];
+    cuseq_model *model = NULL;
+    cr_assert(file.tensor_count < PLACES);
+    memcpy(tensors, file.tensors, file.tensor_count * sizeof *tensors);
+    if (change_tensors(&changed, &typed, what, sizeof what)) {
+      cr_assert_eq(safetensors_write(folder_path("changed"), &changed), CUSEQ_STATUS_OK);
+      cr_expect(convert(folder_path("changed"), description, &text, &model) != CUSEQ_STATUS_OK,
+                "%s with %s converts", path, what);
+      refused += model == NULL;
+      cuseq_model_destroy(model);
+    }
+    free(typed);
+  }
+  safetensors_free(&file);
+  free(bytes);
+  return refused;
+}
+
 Test(mistyped, state_dicts_are_refused, .timeout = 300) {
   static struct index_line lines[INDEX_MOST];
   size_t count = sound_lines(lines), refused = 0;
   for (size_t i = 0; i < count; i++) {
     char path[200];
-    void *bytes;
-    size_t size;
-    struct safetensors file;
     snprintf(path, sizeof path, FOLDER "%.119s", lines[i].columns[CHECKPOINT]);
     json_t *description = load_description(&lines[i]);
-    cr_assert_eq(file_read(path, &bytes, &size), CUSEQ_STATUS_OK);
-    cr_assert_eq(safetensors_parse(bytes, size, &file), CUSEQ_STATUS_OK);
-    for (int round = 0; round < MISTAKES / 10; round++) {
-      struct safetensors_tensor tensors[PLACES];
-      struct safetensors changed = {tensors, file.tensor_count, NULL, 0, NULL};
-      struct convert_json text;
-      char *typed, what[300];
-      cuseq_model *model = NULL;
-      cr_assert(file.tensor_count < PLACES);
-      memcpy(tensors, file.tensors, file.tensor_count * sizeof *tensors);
-      if (change_tensors(&changed, &typed, what, sizeof what)) {
-        cr_assert_eq(safetensors_write(folder_path("changed"), &changed), CUSEQ_STATUS_OK);
-        cr_expect(convert(folder_path("changed"), description, &text, &model) != CUSEQ_STATUS_OK,
-                  "%s with %s converts", lines[i].columns[CHECKPOINT], what);
-        refused += model == NULL;
-        cuseq_model_destroy(model);
-      }
-      free(typed);
-    }
-    safetensors_free(&file);
-    free(bytes);
+    refused += expect_state_dicts_refused(path, description);
+    json_decref(description);
+  }
+  cr_expect(refused > 20 * count, "%zu refused", refused);
+}
+
+Test(mistyped, state_dicts_of_version_2_are_refused, .timeout = 300) {
+  static struct index_line lines[INDEX_MOST];
+  size_t count = index_read(ARRAYS "index.tsv", lines), refused = 0;
+  for (size_t i = 0; i < count; i++) {
+    char path[200];
+    snprintf(path, sizeof path, ARRAYS "%.100s.json", lines[i].columns[0]);
+    json_t *description = json_load_file(path, 0, NULL);
+    snprintf(path, sizeof path, ARRAYS "%.100s.safetensors", lines[i].columns[0]);
+    refused += expect_state_dicts_refused(path, description);
     json_decref(description);
   }
   cr_expect(refused > 20 * count, "%zu refused", refused);
