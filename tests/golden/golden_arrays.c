@@ -6,6 +6,7 @@
 
 #include "convert/convert.h"
 #include "formats/file.h"
+#include "formats/hdf5/process.h"
 #include "formats/npz.h"
 #include "support/compare.h"
 
@@ -25,11 +26,13 @@ ParameterizedTestParameters(golden_arrays, a_structure_gives_what_pytorch_gives)
   return cr_make_param_array(struct index_line, lines, index_read(FOLDER "index.tsv", lines));
 }
 
+/* NAME.json with NAME.ENDING. */
 static cuseq_model *convert(const char *name, const char *ending) {
   char path[200];
   void *text;
   size_t size;
   cuseq_model *model;
+  hdf5_process_set_program(HDF5_PROGRAM);
   snprintf(path, sizeof path, FOLDER "%s.json", name);
   cr_assert_eq(file_read(path, &text, &size), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   char *description = strndup(text, size);
@@ -117,4 +120,22 @@ ParameterizedTest(struct index_line *line, golden_arrays, a_structure_gives_what
 Test(golden_arrays, all_seventeen_structures_are_there) {
   static struct index_line lines[INDEX_MOST];
   cr_assert_eq(index_read(FOLDER "index.tsv", lines), CASES);
+}
+
+/* Keras numbers weights in .weights.h5 and .keras, names them in whole .h5 models; an .npz has what its author called them. */
+Test(golden_arrays, weights_of_keras_give_what_keras_gives_from_every_kind_of_file) {
+  static const struct {
+    const char *name, *ending;
+  } files[] = {{"keras_numbered", "weights.h5"},
+               {"keras_numbered", "keras"},
+               {"keras_whole", "h5"},
+               {"keras_single", "npz"}};
+  static const char *const devices[] = {"reference", "cpu"};
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    cuseq_model *model = convert(files[i].name, files[i].ending);
+    for (int d = 0; d < 2; d++)
+      cr_expect(vector_holds(model, FOLDER "keras_tagger.npz", devices[d], 6.1e-8), "%s.%s on %s: %s",
+                files[i].name, files[i].ending, devices[d], vector_report());
+    cuseq_model_destroy(model);
+  }
 }
