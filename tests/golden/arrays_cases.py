@@ -405,8 +405,12 @@ CASES.update(
                 "input": {"features": SOURCES, "embedding": 5},
                 "encoder": {
                     "layers": [
-                        {"cell": cell("lstm", 4), "direction": "bidirectional", "dense": {"units": units}}
-                        for units in (6, 5)
+                        {
+                            "cell": cell("lstm", 4, bias=bias),
+                            "direction": "bidirectional",
+                            "dense": {"units": units},
+                        }
+                        for units, bias in ((6, True), (5, False))
                     ]
                 },
                 "output": {"over": "every", "layers": [head(7)]},
@@ -434,7 +438,7 @@ CASES.update(
         ),
         "pooled_final": dict(
             model=lambda: more.Pooled("final"),
-            covers="a classifier over the final states",
+            covers="a classifier over the final states; a GRU without biases, which gets zeros",
             config=pooled("final"),
             names=POOLED_NAMES,
         ),

@@ -165,7 +165,10 @@ class LinearTagger(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(SOURCES, 5)
         self.rnns = nn.ModuleList(
-            [nn.LSTM(5, hidden, bidirectional=True, batch_first=True), nn.LSTM(6, hidden, bidirectional=True, batch_first=True)]
+            [
+                nn.LSTM(5, hidden, bidirectional=True, batch_first=True),
+                nn.LSTM(6, hidden, bidirectional=True, batch_first=True, bias=False),
+            ]
         )
         self.linears = nn.ModuleList([nn.Linear(2 * hidden, 6), nn.Linear(2 * hidden, 5)])
         self.tag = nn.Linear(5, 7)
@@ -184,7 +187,7 @@ class Pooled(nn.Module):
         super().__init__()
         self.pool = pool
         self.embedding = nn.Embedding(SOURCES, 5)
-        self.rnn = nn.GRU(5, hidden, bidirectional=True, batch_first=True)
+        self.rnn = nn.GRU(5, hidden, bidirectional=True, batch_first=True, bias=pool != "final")
         self.classifier = nn.Sequential(nn.Linear(2 * hidden, 6), nn.Tanh(), nn.Linear(6, 3))
 
     def forward(self, ids, lengths):

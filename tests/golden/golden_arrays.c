@@ -122,6 +122,13 @@ Test(golden_arrays, all_seventeen_structures_are_there) {
   cr_assert_eq(index_read(FOLDER "index.tsv", lines), CASES);
 }
 
+Test(golden_arrays, the_example_of_the_page_gives_what_pytorch_gives) {
+  cuseq_model *model = convert("page", "pt");
+  cr_expect(vector_holds(model, FOLDER "page.npz", "reference", 6.1e-8), "%s", vector_report());
+  cr_expect(vector_holds(model, FOLDER "page.npz", "cpu", 0.0), "%s", vector_report());
+  cuseq_model_destroy(model);
+}
+
 /* Keras numbers weights in .weights.h5 and .keras, names them in whole .h5 models; an .npz has what its author called them. */
 Test(golden_arrays, weights_of_keras_give_what_keras_gives_from_every_kind_of_file) {
   static const struct {
