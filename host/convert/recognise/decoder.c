@@ -7,8 +7,7 @@
 
 /* ---- layers --------------------------------------------------------------------------------------- */
 
-/* Marks all that the outputs and what goes on from step to step are made of. */
-static cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, bool **marks) {
+cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, bool **marks) {
   int32_t count = recogniser->expressions->count;
   bool *reached = arena_allocate(recogniser->arena, (size_t)count * sizeof *reached);
   *marks = reached;
@@ -281,6 +280,9 @@ static cuseq_status read_first(struct recogniser *recogniser) {
   TRY(affine_leaves(recogniser->expressions, input, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
   for (int32_t i = 0; i < leaves.count; i++)
     TRY(read_leaf(recogniser, leaves.list[i]));
+  if (leaves.count == 0 && recogniser->model->attention.present &&
+      recogniser->model->attention.asks == ASKS_PREVIOUS)
+    parts_add(&decoder->reads, PART_CONTEXT, recogniser->model->attention.context); /* by rows of zeros */
   return affine_make(recogniser->expressions, input, &decoder->reads.bases, "what the decoder reads",
                      &layer->input);
 }
@@ -371,9 +373,11 @@ static cuseq_status read_states(struct recogniser *recogniser) {
 cuseq_status decoder_recognise(struct recogniser *recogniser) {
   struct found_decoder *decoder = &recogniser->model->decoder;
   bool *reached;
-  int32_t limit = recogniser->expressions->count, context, final;
+  int32_t limit, context, final;
   decoder->present = true;
   decoder->attentional_next = -1;
+  TRY(step_carry(recogniser));
+  limit = recogniser->expressions->count;
   TRY(reach_step(recogniser, &decoder->step, &reached));
   TRY(find_layers(recogniser, reached, limit));
   if (decoder->count == 0)

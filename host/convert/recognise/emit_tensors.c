@@ -133,13 +133,15 @@ cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cel
                        int32_t embedding, bool bias, const char *prefix) {
   const struct matrix *kernel = &emitter->expressions->matrices[cell->kernel];
   int32_t width = kernel->columns, inputs = front != NULL ? front->rows : kernel->rows;
-  bool plain = front == NULL || affine_is_identity(front);
+  bool nothing = inputs == 0; /* it is given one number that is always zero (emit_version2.c) */
+  bool plain = !nothing && (front == NULL || affine_is_identity(front));
+  inputs = nothing ? 1 : inputs;
   double *product = calloc((size_t)inputs * (size_t)width, sizeof *product);
   if (product == NULL)
     return out_of_memory();
   for (size_t i = 0; plain && i < (size_t)inputs * (size_t)width; i++)
     product[i] = (double)kernel->data[i];
-  if (!plain)
+  if (!plain && !nothing)
     add_product(front->matrix, inputs, kernel, product);
   cuseq_status status = emit_kernel(emitter, product, inputs, width, embedding, prefix);
   free(product);

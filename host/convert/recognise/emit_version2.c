@@ -262,6 +262,19 @@ static cuseq_status set_token(struct emitter *emitter, json_t *json) {
   return set_table(emitter, decoder->embedding, outputs, "decoder.embedding");
 }
 
+/* A decoder that reads nothing but its states: it is given its last token, one number wide and always zero. */
+static cuseq_status set_nothing_read(struct emitter *emitter, json_t *json) {
+  const struct chain *head = &emitter->model->heads[0].layers;
+  struct parts token = {.count = 1, .list = {PART_TOKEN}};
+  float *data;
+  TRY(set_parts(json, "reads", &token));
+  TRY(emit_set_word(json, "feedback", "output"));
+  TRY(emit_set_number(json, "start_token", 0));
+  TRY(emit_set_number(json, "embedding", 1));
+  TRY(emit_tensor(emitter, head->levels[head->count - 1].map.columns, 1, &data, "decoder.embedding"));
+  return emit_set_number(json, "steps", emitter->model->decoder.steps);
+}
+
 static cuseq_status set_decoder(struct emitter *emitter) {
   const struct found_decoder *decoder = &emitter->model->decoder;
   json_t *json, *list = json_array(), *object;
@@ -271,6 +284,8 @@ static cuseq_status set_decoder(struct emitter *emitter) {
     TRY(emit_item(list, &object));
     TRY(set_decoder_layer(emitter, object, i));
   }
+  if (decoder->reads.parts.count == 0)
+    return set_nothing_read(emitter, json);
   TRY(set_parts(json, "reads", &decoder->reads.parts));
   TRY(emit_set_word(json, "feedback", word_of(words_feedback, (int)decoder->feedback)));
   if (decoder->token >= 0)

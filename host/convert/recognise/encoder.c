@@ -29,7 +29,9 @@ static bool joins_two(const struct expressions *expressions, const struct expres
     *layer = (struct found_layer){.direction = LAYER_BIDIRECTIONAL,
                                   .merge = merge,
                                   .index = {forward->index, backward->index},
-                                  .child = forward->children[0]};
+                                  .child = forward->children[0],
+                                  .child_count = 1,
+                                  .children = forward->children};
     return true;
   }
   return false;
@@ -43,7 +45,9 @@ static bool read_plain(const struct expressions *expressions, int32_t expression
     *layer = (struct found_layer){.direction = from->direction,
                                   .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
                                   .index = {e->index, e->index},
-                                  .child = e->children[0]};
+                                  .child = e->children[0],
+                                  .child_count = e->child_count,
+                                  .children = e->children};
     return e->part == SEQUENCE_MERGED || (e->part == SEQUENCE_FORWARD && from->direction == LAYER_FORWARD) ||
            (e->part == SEQUENCE_BACKWARD && from->direction == LAYER_BACKWARD);
   }
@@ -118,11 +122,25 @@ static cuseq_status add_finals(struct recogniser *recogniser, struct found_layer
                                  .bias = -1,
                                  .index = layer->index[d],
                                  .node = cell->node,
-                                 .child_count = 1,
-                                 .children = &layer->child};
+                                 .child_count = layer->child_count,
+                                 .children = layer->children};
       struct bases *bases = part == 0 ? &layer->final_h : &layer->final_c;
       TRY(expression_make(recogniser->expressions, &final, &bases->list[bases->count++]));
     }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* Initial states of an encoder's layer: inputs alone, which stand for zeros. */
+static cuseq_status check_states(struct recogniser *recogniser, const struct found_layer *layer,
+                                 const struct graph_node *node) {
+  for (int32_t i = 1; i < layer->child_count; i++) {
+    const struct expression *e = expression_at(recogniser->expressions, layer->children[i]);
+    if (e->op != EXPRESSION_ZEROS && (e->op != EXPRESSION_INPUT || e->clocks != 0))
+      return node_refuse(node, "its initial state is not zero, which cuseq cannot express for an encoder");
+    if (e->op == EXPRESSION_INPUT)
+      TRY(notes_add(recogniser->notes, "input '%.100s', an initial state of the encoder, is taken as zeros",
+                    e->node->name));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -155,6 +173,7 @@ static cuseq_status add_layer(struct recogniser *recogniser, const struct found_
   if (encoder->count >= STRUCTURE_MAX_ENCODER_LAYERS)
     return node_refuse(node, "the encoder has more than %d layers", STRUCTURE_MAX_ENCODER_LAYERS);
   TRY(check_layer(recogniser, read));
+  TRY(check_states(recogniser, read, node));
   struct found_layer *layer = &encoder->layers[encoder->count];
   *layer = *read;
   encoder->count++;
@@ -239,15 +258,50 @@ static void reverse(struct found_encoder *encoder) {
   }
 }
 
+/* The final state of a layer that reads what this one does, the other way, and gives nothing else either. */
+static const struct expression *other_direction(const struct recogniser *recogniser,
+                                                const struct expression *final) {
+  const struct expressions *expressions = recogniser->expressions;
+  enum layer_direction direction = expressions->layers[final->index].direction;
+  for (int32_t i = 0; i < recogniser->graph_count && final->child_count == 1; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!recogniser->reached[i] || e->op != EXPRESSION_FINAL || e->child_count != 1 ||
+        e->children[0] != final->children[0])
+      continue;
+    enum layer_direction other = expressions->layers[e->index].direction;
+    if ((direction == LAYER_FORWARD && other == LAYER_BACKWARD) ||
+        (direction == LAYER_BACKWARD && other == LAYER_FORWARD))
+      return e;
+  }
+  return NULL;
+}
+
 /* The layer of a final state, which gives nothing that is read. */
 static cuseq_status last_of_final(struct recogniser *recogniser, int32_t final) {
-  const struct expression *e = expression_at(recogniser->expressions, final);
-  const struct recurrent_layer *from = &recogniser->expressions->layers[e->index];
+  const struct expression e = *expression_at(recogniser->expressions, final);
+  const struct recurrent_layer *from = &recogniser->expressions->layers[e.index];
+  const struct expression *other = other_direction(recogniser, &e);
   struct found_layer layer = {.direction = from->direction,
                               .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
-                              .index = {e->index, e->index},
-                              .child = e->children[0]};
+                              .index = {e.index, e.index},
+                              .child = e.children[0],
+                              .child_count = e.child_count,
+                              .children = e.children};
+  if (other != NULL) {
+    layer.index[from->direction == LAYER_FORWARD ? 1 : 0] = other->index;
+    layer.direction = LAYER_BIDIRECTIONAL;
+    layer.merge = CUSEQ_MERGE_CONCAT;
+  }
   return add_layer(recogniser, &layer, NULL);
+}
+
+/* The first of an expression's clocks. */
+static int32_t clock_of(const struct recogniser *recogniser, int32_t expression) {
+  uint32_t clocks = expression_at(recogniser->expressions, expression)->clocks;
+  int32_t clock = 0;
+  while (clock < MAX_CLOCKS - 1 && (clocks & (uint32_t)1 << clock) == 0)
+    clock++;
+  return clock;
 }
 
 cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotations, int32_t final) {
@@ -255,7 +309,6 @@ cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotation
   int32_t source = annotations;
   encoder->annotations = annotations;
   encoder->embedding = -1;
-  encoder->clock = expression_at(recogniser->expressions, annotations >= 0 ? annotations : final)->clock;
   if (annotations < 0) {
     TRY(last_of_final(recogniser, final));
     TRY(read_front(recogniser, encoder->count - 1, &source));
@@ -277,7 +330,7 @@ cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotation
   const struct found_layer *first = &encoder->layers[encoder->count - 1];
   TRY(read_input(recogniser, source,
                  encoder_cell(recogniser->expressions, first, first->direction == LAYER_BACKWARD)->node));
-  encoder->clock = expression_at(recogniser->expressions, source)->clock;
+  encoder->clock = clock_of(recogniser, source);
   reverse(encoder);
   return CUSEQ_STATUS_OK;
 }

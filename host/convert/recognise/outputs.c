@@ -10,7 +10,7 @@ enum { MAX_PARTS = 65536, MAX_JOINED = 4096, MAX_DEPTH = 64 };
 
 /* How often a cell was applied until each expression; the cell that counts is that of the latest output.
  *   steps  receives [expressions] */
-static cuseq_status count_steps(const struct recogniser *recogniser, int32_t **steps) {
+static cuseq_status count_steps(struct recogniser *recogniser, int32_t **steps) {
   const struct expressions *expressions = recogniser->expressions;
   const struct recognise_request *request = recogniser->request;
   int32_t cell = -1;
@@ -18,9 +18,11 @@ static cuseq_status count_steps(const struct recogniser *recogniser, int32_t **s
   *steps = arena_allocate(recogniser->arena, (size_t)expressions->count * sizeof **steps);
   if (*steps == NULL || reached == NULL)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-  for (size_t i = 0; i < request->output_count && request->state_count == 0; i++)
+  for (size_t i = 0; i < request->output_count; i++)
     TRY(reach(expressions, request->outputs[i].value.expression, reached, expressions->count));
-  for (int32_t i = 0; i < expressions->count; i++)
+  recogniser->reached = reached;
+  recogniser->graph_count = expressions->count;
+  for (int32_t i = 0; request->state_count == 0 && i < expressions->count; i++)
     if (reached[i] && expression_at(expressions, i)->op == EXPRESSION_CELL)
       cell = expression_at(expressions, i)->index;
   for (int32_t i = 0; cell >= 0 && i < expressions->count; i++) {
@@ -45,14 +47,18 @@ struct joined_parts {
 };
 
 /* The tensors that a Concatenate along the features joins. One whose tensors come from the same step of
- * the decoder is that step's output. */
+ * the decoder is that step's output. Without steps, outputs with activations of their own that lie side by side are
+ * heads. */
 static cuseq_status split(const struct expressions *expressions, int32_t expression, const int32_t *steps,
                           int depth, struct joined_parts *parts) {
   const struct expression *e = expression_at(expressions, expression);
   bool several = false;
-  for (int32_t i = 0; e->op == EXPRESSION_CONCAT && i < e->child_count; i++)
-    several = several || steps[e->children[i]] != steps[expression];
-  if (several && e->clocks == 0 && depth < MAX_DEPTH) {
+  for (int32_t i = 0; e->op == EXPRESSION_CONCAT && i < e->child_count; i++) {
+    enum expression_op op = expression_at(expressions, e->children[i])->op;
+    bool head = op == EXPRESSION_CLASSES || op == EXPRESSION_ACTIVATION;
+    several = several || steps[e->children[i]] != steps[expression] || (head && steps[expression] == 0);
+  }
+  if (several && depth < MAX_DEPTH) {
     for (int32_t i = 0; i < e->child_count; i++)
       TRY(split(expressions, e->children[i], steps, depth + 1, parts));
     return CUSEQ_STATUS_OK;
@@ -95,15 +101,19 @@ static void set_apart(const int32_t *steps, struct listed_outputs *listed) {
     listed->list[i].beside = listed->list[i].beside || steps[listed->list[i].parts[0]] == 0;
 }
 
-/* Where nothing else is an output, and no context is, what would stand beside them is. */
+/* Where nothing else is an output, and no context is, the sequences are that stand beside them, or the final hidden
+ * states. */
 static void promote(const struct expressions *expressions, struct listed_outputs *listed) {
-  bool any = false;
-  for (size_t i = 0; i < listed->count; i++)
-    any = any || !listed->list[i].beside ||
-          expression_at(expressions, listed->list[i].parts[0])->op == EXPRESSION_CONTEXT;
+  bool any = false, sequences = false;
+  for (size_t i = 0; i < listed->count; i++) {
+    const struct expression *e = expression_at(expressions, listed->list[i].parts[0]);
+    any = any || !listed->list[i].beside || e->op == EXPRESSION_CONTEXT;
+    sequences = sequences || e->op == EXPRESSION_SEQUENCE;
+  }
   for (size_t i = 0; !any && i < listed->count; i++) {
-    enum expression_op op = expression_at(expressions, listed->list[i].parts[0])->op;
-    listed->list[i].beside = op != EXPRESSION_SEQUENCE && op != EXPRESSION_FINAL;
+    const struct expression *e = expression_at(expressions, listed->list[i].parts[0]);
+    bool hidden = e->op == EXPRESSION_FINAL && (e->part == FINAL_FORWARD_H || e->part == FINAL_BACKWARD_H);
+    listed->list[i].beside = sequences ? e->op != EXPRESSION_SEQUENCE : !hidden;
   }
 }
 

@@ -53,7 +53,7 @@ static cuseq_status check_steps(struct recogniser *recogniser, const struct list
                          "output %zu of the model joins some steps of the decoder, or others do "
                          "(needed one output for each step, or one of all)",
                          i + 1);
-    if (output->flat)
+    if (output->flat && model->decoder.present)
       TRY(notes_add(recogniser->notes, "output %zu, [batch, %lld], is given as outputs [batch, %d, %d]",
                     i + 1, (long long)expression_at(expressions, output->value.expression)->width,
                     model->decoder.steps,

@@ -28,6 +28,8 @@ struct found_layer {
   cuseq_merge merge;
   int32_t index[2]; /* in expressions.layers, of the forward and the backward direction; may be two layers */
   int32_t child;    /* what its SEQUENCE and FINAL read */
+  int32_t child_count; /* of these: more than the input where it is given initial states */
+  const int32_t *children;
   struct bases final_h, final_c; /* FINAL expressions, forward before backward */
   struct affine front;           /* what lies between it and the layer below, or the input */
   bool residual;
@@ -138,6 +140,8 @@ struct recogniser {
   struct arena *arena;             /* theirs */
   struct notes *notes;             /* the request's */
   struct recognised *model;
+  const bool *reached;  /* [count of the graph's expressions] what the outputs are made of */
+  int32_t graph_count;  /* of the graph's expressions; later ones are recognition's */
   const int32_t *steps; /* of the graph's expressions: how many written out steps of a decoder are in them */
 };
 
@@ -198,7 +202,17 @@ cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression
  * token where there is a decoder, otherwise it is found and becomes attention.state. */
 cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context, int32_t final);
 
+/* ---- carry.c ---- */
+
+/* Where a step reads vectors that are the same at every step, such as an encoder's last state that is repeated: puts a
+ * layer in front that carries them. */
+cuseq_status step_carry(struct recogniser *recogniser);
+
 /* ---- decoder.c ---- */
+
+/* Marks all that the outputs and what goes on from step to step are made of.
+ *   marks  receives [expressions], from the arena */
+cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, bool **marks);
 
 /* Recognises the decoder of decoder.step, and attention and encoder with it. */
 cuseq_status decoder_recognise(struct recogniser *recogniser);
