@@ -170,12 +170,12 @@ static cuseq_status settle_feedback(struct recogniser *recogniser) {
       return node_refuse(
           expression_at(expressions, slot->initial)->node,
           "the token before the first step is not known, so cuseq cannot express its feedback (give "
-          "it: --start N)");
+          "it: --start-token N)");
     if (slot->next < 0) {
       const char *name = expression_at(expressions, slot->initial)->node->name;
       if (decoder->start_token < 0)
         TRY(notes_add(recogniser->notes,
-                      "input '%.100s' is the given tokens of the decoder: give them as targets (--start N at "
+                      "input '%.100s' is the given tokens of the decoder: give them as targets (--start-token N at "
                       "conversion says with which token it begins)",
                       name));
       else

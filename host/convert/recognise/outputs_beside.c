@@ -230,10 +230,12 @@ static cuseq_status note_beside(struct recogniser *recogniser, const struct besi
   return CUSEQ_STATUS_OK;
 }
 
-/* Which columns of `outputs` are which of the model's, where there are several. */
+/* Which columns of `outputs` are which of the model's, where there are several; that it is one, where others are not. */
 static cuseq_status note_heads(struct recogniser *recogniser) {
   const struct recognised *model = recogniser->model;
   int32_t column = 0;
+  if (model->head_count == 1 && !model->decoder.present && recogniser->request->output_count > 1)
+    return notes_add(recogniser->notes, "output '%.100s' is outputs of cuseq run", model->heads[0].name);
   for (int32_t i = 0; model->head_count > 1 && i < model->head_count; i++) {
     const struct chain *layers = &model->heads[i].layers;
     int32_t width = layers->levels[layers->count - 1].map.columns;
