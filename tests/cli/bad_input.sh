@@ -128,4 +128,22 @@ refused ids_large.npy '\[1,3\] is out of range \(found 3, needed 0 to 2\)' \
   "$CUSEQ" run small.safetensors ids_large.npy -o out.npz
 refused ids_negative.npy '\[2,4\] is out of range \(found -1, needed 0 to 2\)' \
   "$CUSEQ" run small.safetensors ids_negative.npy -o out.npz
+# A checkpoint that would run a command where Python reads it: nothing is run, and what it would run is named.
+python3 - <<'END'
+import os, pickle, zipfile
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+for name, protocol in ("hostile.pt", 2), ("framed.pt", 4):
+    with zipfile.ZipFile(name, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"weight": Hostile()}, protocol))
+        archive.writestr("archive/version", "3\n")
+END
+for file in hostile.pt framed.pt; do
+  refused $file "it has '(posix|nt).system', which is none of the names that a state_dict needs; nothing was run" \
+    "$CUSEQ" inspect $file
+  absent ran
+done
+head -c 100 hostile.pt >cut.pt
+refused cut.pt 'a damaged zip archive' "$CUSEQ" inspect cut.pt
 finish

@@ -58,6 +58,27 @@ sed 1d out >described
 expect 0 "$CUSEQ" info own.safetensors
 sed 1d out | cmp -s - described || wrong "the proposal should make the author's model"
 
+# Arrays of an author's own names.
+PATH=/usr/bin:$PATH python3 - <<'END' && single=1
+import numpy
+shapes = {"enc_emb": (13, 5), "enc_w_ih": (18, 5), "enc_w_hh": (18, 6), "enc_b_ih": 18, "enc_b_hh": 18, "fc_w": (7, 6), "fc_b": 7}
+numpy.savez("single.npz", **{name: numpy.full(shape, 0.5, numpy.float32) for name, shape in shapes.items()})
+END
+if [ "${single:-0}" = 1 ]; then
+  expect 0 "$CUSEQ" inspect single.npz -o config.json
+  out_has '^  enc_w_hh  arrays of a GRU, 6 units, reads 5$'
+  out_has '^  fc_w  arrays of a dense layer, reads 6 and gives 7$'
+  expect 2 "$CUSEQ" convert single.npz out.safetensors --config config.json
+  err_has 'output.over is unknown'
+  sed -i 's/"FILL IN: every[^"]*"/"every"/' config.json
+  expect 2 "$CUSEQ" convert single.npz out.safetensors --config config.json
+  err_has '^cuseq: config.json: names: "encoder"."gates" is not the gates of a GRU'
+  sed -i 's/"FILL IN: r[^"]*"/"r,z,n"/' config.json
+  expect 0 "$CUSEQ" convert single.npz out.safetensors --config config.json
+else
+  echo "skipped: arrays of an author's own names, which need numpy"
+fi
+
 # What is no file of arrays, or one without a cell.
 printf 'text\n' >text.pt
 expect 2 "$CUSEQ" inspect text.pt

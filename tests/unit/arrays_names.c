@@ -194,6 +194,46 @@ Test(sources, biases_and_resets_fit_the_configuration) {
       "module 'out' (\"output.layers.0\"): it has a bias, and the configuration says \"bias\": false");
 }
 
+#define TIED                                                                                                 \
+  "\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"lstm\","          \
+  "\"units\":3}}]},"                                                                                         \
+  "\"decoder\":{\"reads\":[\"token\"],\"embedding\":3,\"feedback\":\"output\",\"start_token\":0,\"steps\":"  \
+  "2,\"layers\":[{"                                                                                          \
+  "\"cell\":{\"kind\":\"lstm\",\"units\":3}}]},\"output\":{\"tied\":true,\"layers\":[{\"units\":5,"          \
+  "\"activation\":"                                                                                          \
+  "\"softmax\",\"bias\":false}]}"
+#define TIED_NAMES "\"encoder\":\"rnn\",\"decoder\":\"cell\",\"decoder.embedding\":\"table\""
+
+/* What a tied head's module has is the embedding itself, or another thing than the configuration says. */
+Test(sources, a_tied_kernel_is_the_embedding_or_refused) {
+  struct state_dict dict = {.count = 0};
+  state_dict_add_rnn(&dict, "rnn", 4, 6, 3, 1, false, 0);
+  state_dict_add_cell(&dict, "cell", 4, 3, 3);
+  state_dict_add(&dict, "table.weight", 5, 3);
+  expect_converts(&dict, TIED, TIED_NAMES);
+  dict.metadata[dict.metadata_count++] = (struct safetensors_pair){"out.weight", "table.weight"};
+  expect_converts(&dict, TIED, TIED_NAMES ",\"output.layers.0\":\"out\"");
+  expect_refused(&dict, TIED, TIED_NAMES, THE_CHECKPOINT, "tensor 'out.weight': nothing in names reaches it");
+  dict.metadata_count = 0;
+  state_dict_add(&dict, "out.weight", 5, 3);
+  expect_refused(&dict, TIED, TIED_NAMES ",\"output.layers.0\":\"out\"", THE_CHECKPOINT,
+                 "its numbers are others than those of \"decoder.embedding\"");
+}
+
+Test(sources, a_vector_by_itself_has_no_bias) {
+  static const char affine[] = "\"version\":2,\"input\":{\"features\":6,\"affine\":true},\"encoder\":{"
+                               "\"layers\":[{\"cell\":{\"kind\":\"gru\","
+                               "\"units\":2}}]},\"output\":{\"over\":\"every\",\"layers\":[{\"units\":3}]}";
+  struct state_dict dict = {.count = 0};
+  state_dict_add_rnn(&dict, "rnn", 3, 6, 2, 1, false, 0);
+  state_dict_add_linear(&dict, "out", 2, 3, true);
+  state_dict_add_linear(&dict, "scale", 6, 1, true);
+  state_dict_add(&dict, "offset", 6, 0);
+  expect_refused(&dict, affine,
+                 "\"encoder\":\"rnn\"," TAG ",\"input.scale\":\"scale\",\"input.offset\":\"offset\"",
+                 THE_CHECKPOINT, "module 'scale' (\"input.scale\"): it has 'scale.bias' besides");
+}
+
 /* A dictionary is read before the file, a wrong one is told before a file that is not there. */
 Test(sources, the_description_is_told_before_the_file) {
   struct convert_json json = {.text = "{" GRU ",\"names\":{\"encoder\":\"rnn\"}}"};

@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <stdio.h>
+#include <string.h>
 
 cuseq_status fill_add(struct checkpoint *checkpoint, const char *name, struct checkpoint_array *array,
                       bool vector) {
@@ -110,7 +111,10 @@ cuseq_status fill_read_vector(struct checkpoint *checkpoint, const struct source
   cuseq_status status;
   *vector = (struct checkpoint_array){0};
   TRY(locate_dense(checkpoint, source, source->name->module, &located));
-  if (located.arrays[ROLE_BIAS] != NULL) {
+  if (located.arrays[ROLE_BIAS] != NULL && strcmp(source->name->key, "attention.value") != 0)
+    return source_error(source, "it has '%.200s' besides (needed one vector)",
+                        located.arrays[ROLE_BIAS]->name);
+  if (located.arrays[ROLE_BIAS] != NULL) { /* one number for all positions, which the softmax takes out */
     TRY(checkpoint_read_vector(located.arrays[ROLE_BIAS], vector));
     fill_release(vector);
   }

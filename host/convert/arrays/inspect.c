@@ -262,6 +262,27 @@ static void inspect_pair(struct inspection *inspection, struct checkpoint_tensor
     use(inspection->modules[inspection->count - 1].arrays[i]);
 }
 
+/* A matrix and a vector of one name but for "w" and "b": those of a dense layer. */
+static void inspect_affine(struct inspection *inspection, struct checkpoint_tensor *kernel) {
+  const int64_t rows = axis_of(kernel, 0), columns = axis_of(kernel, 1);
+  if (kernel->used || kernel->data->rank != 2 || rows == columns)
+    return;
+  struct checkpoint_tensor *bias = bias_of(inspection, kernel, rows);
+  bool turned = bias != NULL; /* [outputs,inputs] */
+  bias = turned ? bias : bias_of(inspection, kernel, columns);
+  if (bias == NULL || bias->used)
+    return;
+  *add(inspection) = (struct inspected_module){.name = kernel->name,
+                                               .what = "arrays of a dense layer",
+                                               .kind = INSPECTED_LINEAR,
+                                               .units = turned ? rows : columns,
+                                               .inputs = turned ? columns : rows,
+                                               .bias = true,
+                                               .arrays = {kernel, NULL, bias, NULL}};
+  use(kernel);
+  use(bias);
+}
+
 static const char *what_else(const struct checkpoint_tensor *tensor) {
   bool weight = array_name_ends(tensor->name, "weight");
   if (*module_sign(tensor->name) != 0)
@@ -296,6 +317,8 @@ static cuseq_status inspect(struct inspection *inspection) {
   for (size_t i = 0; i < checkpoint->tensor_count; i++)
     if (!checkpoint->tensors[i].used)
       TRY(inspect_array(inspection, &checkpoint->tensors[i]));
+  for (size_t i = 0; i < checkpoint->tensor_count; i++)
+    inspect_affine(inspection, &checkpoint->tensors[i]);
   for (size_t i = 0; i < checkpoint->tensor_count; i++) {
     struct checkpoint_tensor *tensor = &checkpoint->tensors[i];
     if (tensor->used)

@@ -75,15 +75,19 @@ static bool is_dense(const struct inspected_module *module, int64_t inputs) {
 static void name_it(struct proposal *proposal, const char *key, size_t i, int layer) {
   static const char *const roles[] = {"kernel", "recurrent_kernel", "bias", "recurrent_bias"};
   const struct inspected_module *module = module_at(proposal, i);
-  proposal->taken[i] = true;
+  const char *gates = module->kind == INSPECTED_GRU ? "FILL IN: r,z,n or z,r,n" : "FILL IN: i,f,c,o, say";
   json_t *value = json_string(module->name);
+  proposal->taken[i] = true;
   if (module->arrays[0] != NULL) {
-    value =
-        json_pack("{s:s}", "gates", module->kind == INSPECTED_GRU ? "FILL IN: r,z,n or z,r,n" : "i,f,c,o");
+    json_decref(value);
+    value = json_object();
+    if (is_recurrent(module))
+      json_object_set_new(value, "gates", json_string(gates));
     for (int role = 0; role < 4; role++)
       if (module->arrays[role] != NULL)
         json_object_set_new(value, roles[role], json_string(module->arrays[role]->name));
   } else if (layer >= 0) {
+    json_decref(value);
     value = json_pack("{s:s,s:i}", "name", module->name, "layer", layer);
   }
   json_object_set_new(proposal->names, key, value);
