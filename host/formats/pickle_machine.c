@@ -45,7 +45,7 @@ cuseq_status machine_grow(struct machine *machine, void **items, size_t count, s
 
 cuseq_status machine_push(struct machine *machine, struct pickle_value *value) {
   TRY(machine_grow(machine, (void **)&machine->stack, machine->depth, &machine->stack_capacity,
-                   sizeof *machine->stack));
+                   sizeof(void *)));
   machine->stack[machine->depth++] = value;
   return CUSEQ_STATUS_OK;
 }
@@ -88,7 +88,7 @@ cuseq_status machine_pop_mark(struct machine *machine, size_t *first) {
 
 static cuseq_status append_to(struct machine *machine, struct pickle_value *owner,
                               struct pickle_value *item) {
-  TRY(machine_grow(machine, (void **)&owner->items, owner->count, &owner->capacity, sizeof *owner->items));
+  TRY(machine_grow(machine, (void **)&owner->items, owner->count, &owner->capacity, sizeof(void *)));
   owner->items[owner->count++] = item;
   return CUSEQ_STATUS_OK;
 }
@@ -177,7 +177,7 @@ cuseq_status machine_memo_put(struct machine *machine, uint64_t place) {
     return machine_damaged(machine, "its memo is wrong");
   while (place >= machine->memo_capacity)
     TRY(machine_grow(machine, (void **)&machine->memo, machine->memo_capacity, &machine->memo_capacity,
-                     sizeof *machine->memo));
+                     sizeof(void *)));
   machine->memo[place] = machine_top(machine, 0);
   if (place >= machine->memo_count)
     machine->memo_count = (size_t)place + 1;

@@ -73,14 +73,15 @@ static bool has_doubles(const char *const *names, size_t count) {
   return doubles;
 }
 
-static cuseq_status strip(struct checkpoint *checkpoint) {
-  const size_t count = checkpoint->tensor_count;
+/* The arrays of the file, under their names without what wraps the model. */
+static cuseq_status add_stripped(struct checkpoint *checkpoint) {
+  const size_t count = checkpoint->file.count;
   const char **names = malloc((count + 1) * sizeof *names);
   bool compiled = false, parallel = count > 0;
   if (names == NULL)
     return out_of_memory();
   for (size_t i = 0; i < count; i++) {
-    const char *whole = checkpoint->tensors[i].name;
+    const char *whole = checkpoint->file.arrays[i].name;
     char *name = arena_copy(&checkpoint->texts, whole, strlen(whole));
     if (name == NULL) {
       free(names);
@@ -93,8 +94,10 @@ static cuseq_status strip(struct checkpoint *checkpoint) {
   for (size_t i = 0; parallel && i < count; i++)
     names[i] += 7;
   checkpoint->wrapped = (compiled || parallel) && !has_doubles(names, count);
-  for (size_t i = 0; checkpoint->wrapped && i < count; i++)
-    checkpoint->tensors[i].name = names[i];
+  for (size_t i = 0; i < count; i++)
+    checkpoint->tensors[i] = (struct checkpoint_tensor){
+        checkpoint->wrapped ? names[i] : checkpoint->file.arrays[i].name, &checkpoint->file.arrays[i], false};
+  checkpoint->tensor_count = count;
   checkpoint->parallel = checkpoint->wrapped && parallel;
   free(names);
   return CUSEQ_STATUS_OK;
@@ -127,10 +130,7 @@ cuseq_status checkpoint_open(const char *path, struct checkpoint *checkpoint) {
   checkpoint->tensors = calloc(checkpoint->file.count + 1, sizeof *checkpoint->tensors);
   if (checkpoint->tensors == NULL)
     return out_of_memory();
-  for (size_t i = 0; i < checkpoint->file.count; i++)
-    checkpoint->tensors[checkpoint->tensor_count++] =
-        (struct checkpoint_tensor){checkpoint->file.arrays[i].name, &checkpoint->file.arrays[i], false};
-  return strip(checkpoint);
+  return add_stripped(checkpoint);
 }
 
 /* ---- names ---------------------------------------------------------------------------------------- */

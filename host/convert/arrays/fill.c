@@ -72,7 +72,7 @@ cleanup:
 
 cuseq_status fill_read_table(struct checkpoint *checkpoint, const struct source *source,
                              const struct fill_widths *wanted, struct checkpoint_array *table) {
-  struct checkpoint_array front = {0}, bias = {0};
+  struct checkpoint_array front = {0}, bias = {0}, none = {0};
   struct located located;
   cuseq_status status;
   *table = (struct checkpoint_array){0};
@@ -87,8 +87,11 @@ cuseq_status fill_read_table(struct checkpoint *checkpoint, const struct source 
     TRY_CLEANUP(checkpoint_transpose(table));
   struct fill_widths widths = {table->columns, "the width of the embedding", wanted->units, wanted->units_by};
   TRY_CLEANUP(fill_read_front(checkpoint, source, &widths, &front, &bias));
-  if (front.data != NULL)
-    TRY_CLEANUP(fill_multiply(table, &front));
+  if (front.data != NULL) {
+    TRY_CLEANUP(fill_put_behind(table, &none, &front, &none)); /* front = table front */
+    *table = front;
+    front.data = NULL;
+  }
   for (int64_t i = 0; bias.data != NULL && i < table->rows * table->columns; i++)
     table->data[i] = (float)((double)table->data[i] + (double)bias.data[i % table->columns]);
   if (table->rows != wanted->inputs)

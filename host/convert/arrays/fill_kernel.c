@@ -72,26 +72,27 @@ cuseq_status fill_read_bias(const struct source *source, struct checkpoint_tenso
 
 /* ---- what a source goes through ------------------------------------------------------------------- */
 
-cuseq_status fill_multiply(struct checkpoint_array *first, const struct checkpoint_array *second) {
-  float *data = malloc((size_t)first->rows * (size_t)second->columns * sizeof *data);
+/* first [r,k] times second [k,c], in double precision, in the place of first. */
+static cuseq_status multiply(struct checkpoint_array *first, const struct checkpoint_array *second) {
+  const struct checkpoint_array left = *first;
+  float *data = calloc((size_t)left.rows * (size_t)second->columns, sizeof *data);
   double *sums = malloc((size_t)second->columns * sizeof *sums);
   if (data == NULL || sums == NULL) {
     free(data);
     free(sums);
     return out_of_memory();
   }
-  for (int64_t r = 0; r < first->rows; r++) {
+  for (int64_t r = 0; r < left.rows; r++) {
     memset(sums, 0, (size_t)second->columns * sizeof *sums);
-    for (int64_t k = 0; k < first->columns; k++)
+    for (int64_t k = 0; k < left.columns; k++)
       for (int64_t c = 0; c < second->columns; c++)
-        sums[c] +=
-            (double)first->data[r * first->columns + k] * (double)second->data[k * second->columns + c];
+        sums[c] += (double)left.data[r * left.columns + k] * (double)second->data[k * second->columns + c];
     for (int64_t c = 0; c < second->columns; c++)
       data[r * second->columns + c] = (float)sums[c];
   }
   free(sums);
-  free(first->data);
-  *first = (struct checkpoint_array){first->rows, second->columns, data};
+  free(left.data);
+  *first = (struct checkpoint_array){left.rows, second->columns, data};
   return CUSEQ_STATUS_OK;
 }
 
@@ -128,10 +129,10 @@ static cuseq_status go_through(struct checkpoint *checkpoint, const struct sourc
   cuseq_status status;
   TRY_CLEANUP(read_through(checkpoint, source, module, widths, &next, &next_bias));
   if (bias->data != NULL)
-    TRY_CLEANUP(fill_multiply(bias, &next));
+    TRY_CLEANUP(multiply(bias, &next));
   fill_add_up(bias, &next_bias);
   if (kernel->data != NULL) {
-    TRY_CLEANUP(fill_multiply(kernel, &next));
+    TRY_CLEANUP(multiply(kernel, &next));
   } else {
     *kernel = next;
     next.data = NULL;
@@ -157,16 +158,22 @@ cuseq_status fill_read_front(struct checkpoint *checkpoint, const struct source 
 
 cuseq_status fill_put_behind(struct checkpoint_array *front, struct checkpoint_array *front_bias,
                              struct checkpoint_array *kernel, struct checkpoint_array *bias) {
-  if (front->data == NULL)
+  struct checkpoint_array shift = *front_bias, product = *front; /* the caller's no more */
+  cuseq_status status = CUSEQ_STATUS_OK;
+  if (product.data == NULL)
     return CUSEQ_STATUS_OK;
-  if (front_bias->data != NULL)
-    TRY(fill_multiply(front_bias, kernel));
-  fill_add_up(bias, front_bias);
-  TRY(fill_multiply(front, kernel));
+  *front_bias = *front = (struct checkpoint_array){0};
+  if (shift.data != NULL)
+    TRY_CLEANUP(multiply(&shift, kernel));
+  TRY_CLEANUP(multiply(&product, kernel));
+  fill_add_up(bias, &shift);
   fill_release(kernel);
-  *kernel = *front;
-  front->data = NULL;
-  return CUSEQ_STATUS_OK;
+  *kernel = product;
+  product.data = NULL;
+cleanup:
+  fill_release(&shift);
+  fill_release(&product);
+  return status;
 }
 
 cuseq_status fill_zeros(int64_t count, struct checkpoint_array *bias) {

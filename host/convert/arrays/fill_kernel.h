@@ -26,9 +26,6 @@ cuseq_status fill_zeros(int64_t count, struct checkpoint_array *bias);
 /* Adds b to a, whichever of them there is; b goes. */
 void fill_add_up(struct checkpoint_array *a, struct checkpoint_array *b);
 
-/* first [r,k] becomes first second [r,c], in double precision. */
-cuseq_status fill_multiply(struct checkpoint_array *first, const struct checkpoint_array *second);
-
 /* All dense layers that a source goes through, as one; no data where there are none. On failure too they are the
  * caller's to release.
  *   widths  of what the part reads; receive those of what is behind

@@ -265,14 +265,14 @@ static bool may_share(const struct source *a, const struct source *b) {
 static cuseq_status check_shared(const struct sources *sources) {
   for (size_t i = 0; i < sources->names.count; i++)
     for (size_t k = 0; k < i; k++) {
-      const struct source *a = &sources->entries[k], *b = &sources->entries[i];
-      if (a->name->module && b->name->module && strcmp(a->name->module, b->name->module) == 0 &&
-          !may_share(a, b))
+      const struct name *a = &sources->names.entries[k], *b = &sources->names.entries[i];
+      if (a->module && b->module && strcmp(a->module, b->module) == 0 &&
+          !may_share(&sources->entries[k], &sources->entries[i]))
         return error_set(
             CUSEQ_STATUS_INVALID_ARGUMENT,
             "names: \"%s\" and \"%s\" are both '%.200s' (a module that is meant to be both has to be "
             "saved under two names)",
-            a->name->key, b->name->key, a->name->module);
+            a->key, b->key, a->module);
     }
   return CUSEQ_STATUS_OK;
 }
