@@ -76,8 +76,9 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   if (!has_arrays(*kind) || (*kind == FILE_KIND_BROKEN_SAFETENSORS && !arguments->config))
     return fail_other_kind(in, WANTED_OTHER_MODEL, *kind);
   if (!keras && !arguments->config)
-    return fail("%s: %s, which does not say what model it is (needed --config CONFIG.json)", in,
-                file_kind_name(*kind));
+    return fail("%s: %s, which does not say what model it is (needed --config CONFIG.json, which cuseq "
+                "inspect -o begins)",
+                in, file_kind_name(*kind));
   if (arguments->config && arguments->vocabulary)
     return fail("--vocabulary: goes without --config (CONFIG.json has the vocabulary in it)");
   return EXIT_DONE;

@@ -72,10 +72,13 @@ static cuseq_status push_global(struct machine *machine, const char *module, siz
         strlen(known->name) == name_size && memcmp(known->name, name, name_size) == 0)
       return machine_push_integer(machine, PICKLE_GLOBAL, i);
   }
-  return error_set(CUSEQ_STATUS_INVALID_FILE,
-                   "%s: it has '%.*s.%.*s', which is none of the names that %s needs; nothing was run",
-                   machine->reader->place, (int)(module_size < NAME_MOST ? module_size : NAME_MOST), module,
-                   (int)(name_size < NAME_MOST ? name_size : NAME_MOST), name, machine->reader->purpose);
+  return error_set(
+      CUSEQ_STATUS_INVALID_FILE,
+      "%s: it has '%.*s.%.*s', which is none of the names that %s needs; nothing was run (needed "
+      "%s saved by itself)",
+      machine->reader->place, (int)(module_size < NAME_MOST ? module_size : NAME_MOST), module,
+      (int)(name_size < NAME_MOST ? name_size : NAME_MOST), name, machine->reader->purpose,
+      machine->reader->purpose);
 }
 
 /* A line without its end. */

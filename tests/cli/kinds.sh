@@ -81,7 +81,7 @@ done
 for file in checkpoint.pt before_1_6.pth script.pt; do
   is_told $file 'a PyTorch checkpoint: with a configuration, cuseq convert --config makes a model of it$' \
     'a PyTorch checkpoint'
-  has_no_converter $file 'a PyTorch checkpoint, which does not say what model it is \(needed --config CONFIG.json\)$'
+  has_no_converter $file 'a PyTorch checkpoint, which does not say what model it is \(needed --config CONFIG.json, which cuseq inspect -o begins\)$'
 done
 told weights.pkl 'a Python pickle: cuseq cannot read it' 'a Python pickle'
 told model.tflite 'a TensorFlow Lite model: cuseq cannot read it' 'a TensorFlow Lite model'
@@ -91,7 +91,7 @@ told model.pb 'a TensorFlow SavedModel: cuseq cannot read it' 'a TensorFlow Save
 told ckpt.index 'a TensorFlow checkpoint: load it into the Keras model' 'a TensorFlow checkpoint'
 is_told stored.npz 'several arrays \(.npz\): of the weights of a model, cuseq convert --config makes a model$' \
   'several arrays \(.npz\)'
-has_no_converter stored.npz 'several arrays \(.npz\), which does not say what model it is \(needed --config CONFIG.json\)$'
+has_no_converter stored.npz 'several arrays \(.npz\), which does not say what model it is \(needed --config CONFIG.json, which cuseq inspect -o begins\)$'
 told architecture.json 'a JSON text: not a model$' 'a JSON text'
 printf '{"metadata": {"total_size": 8}, "weight_map": {"a.weight": "model-00001-of-00002.safetensors"}}\n' >shards.json
 told shards.json 'the index of a checkpoint in several files: load it whole' 'the index of a checkpoint in several files'

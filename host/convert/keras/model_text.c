@@ -138,9 +138,9 @@ cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_
   bool weights = hdf5_attribute_find(root, "layer_names") != NULL || hdf5_find(root, "layers", 6) != NULL ||
                  hdf5_find(root, "_layer_checkpoint_dependencies", 30) != NULL;
   if (text == NULL && weights)
-    return error_set(
-        CUSEQ_STATUS_INVALID_FILE,
-        "it has weights only: the architecture is missing (save the whole model, with model.save)");
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "it has weights only: the architecture is missing (save the "
+                                                "whole model, with model.save, or say what it "
+                                                "is with --config CONFIG.json)");
   if (text == NULL)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "not a Keras model (an HDF5 file without model_config)");
   if (written_by == NULL)
