@@ -1,6 +1,7 @@
 #include "formats/npz.h"
 
 #include "error.h"
+#include "formats/doubles.h"
 #include "formats/file.h"
 #include "formats/npy_data.h"
 
@@ -156,23 +157,16 @@ static cuseq_status read_member(zip_t *zip, size_t index, const zip_stat_t *info
   return status;
 }
 
-static int by_name(const void *left, const void *right) {
-  return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 static cuseq_status check_names(const struct npz *archive) {
   const char **names = malloc(archive->count * sizeof *names);
   if (!names)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "archive: no memory for its %zu names", archive->count);
   for (size_t i = 0; i < archive->count; i++)
     names[i] = archive->entries[i].name;
-  qsort(names, archive->count, sizeof *names, by_name);
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (size_t i = 1; i < archive->count && status == CUSEQ_STATUS_OK; i++)
-    if (strcmp(names[i - 1], names[i]) == 0)
-      status = error_set(CUSEQ_STATUS_INVALID_FILE, "'%s': two arrays of this name", names[i]);
+  const char *twice = doubles_find(names, archive->count);
   free(names);
-  return status;
+  return twice == NULL ? CUSEQ_STATUS_OK
+                       : error_set(CUSEQ_STATUS_INVALID_FILE, "'%s': two arrays of this name", twice);
 }
 
 cuseq_status npz_parse(const void *bytes, size_t size, struct npz *archive) {

@@ -1,6 +1,7 @@
 #include "formats/torch.h"
 
 #include "error.h"
+#include "formats/doubles.h"
 #include "formats/file_kind.h"
 #include "formats/torch_objects.h"
 #include "rlimits.h"
@@ -246,23 +247,15 @@ static cuseq_status find_state_dict(struct reading *reading, const struct pickle
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
-static int by_name(const void *left, const void *right) {
-  return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 static cuseq_status check_names(const struct torch_file *file) {
   const char **names = malloc((file->count + 1) * sizeof *names);
-  cuseq_status status = CUSEQ_STATUS_OK;
   if (names == NULL)
     return out_of_memory();
   for (size_t i = 0; i < file->count; i++)
     names[i] = file->arrays[i].name;
-  qsort(names, file->count, sizeof *names, by_name);
-  for (size_t i = 1; i < file->count && status == CUSEQ_STATUS_OK; i++)
-    if (strcmp(names[i - 1], names[i]) == 0)
-      status = damaged(names[i], "two tensors of this name");
+  const char *twice = doubles_find(names, file->count);
   free(names);
-  return status;
+  return twice == NULL ? CUSEQ_STATUS_OK : damaged(twice, "two tensors of this name");
 }
 
 static cuseq_status read_archive(struct reading *reading) {

@@ -1,6 +1,7 @@
 #include "convert/arrays/checkpoint.h"
 #include "convert/arrays/module.h"
 #include "error.h"
+#include "formats/doubles.h"
 #include "formats/npy.h"
 
 #include <math.h>
@@ -56,23 +57,6 @@ static bool strip_compiled(char *name) {
   return any;
 }
 
-static int by_name(const void *left, const void *right) {
-  return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static bool has_doubles(const char *const *names, size_t count) {
-  const char **sorted = malloc((count + 1) * sizeof *sorted);
-  bool doubles = sorted == NULL;
-  for (size_t i = 0; sorted != NULL && i < count; i++)
-    sorted[i] = names[i];
-  if (sorted != NULL)
-    qsort(sorted, count, sizeof *sorted, by_name);
-  for (size_t i = 1; sorted != NULL && i < count; i++)
-    doubles = doubles || strcmp(sorted[i - 1], sorted[i]) == 0;
-  free(sorted);
-  return doubles;
-}
-
 /* The arrays of the file, under their names without what wraps the model. */
 static cuseq_status add_stripped(struct checkpoint *checkpoint) {
   const size_t count = checkpoint->file.count;
@@ -91,12 +75,13 @@ static cuseq_status add_stripped(struct checkpoint *checkpoint) {
     parallel = parallel && strncmp(name, "module.", 7) == 0;
     names[i] = name;
   }
-  for (size_t i = 0; parallel && i < count; i++)
-    names[i] += 7;
-  checkpoint->wrapped = (compiled || parallel) && !has_doubles(names, count);
-  for (size_t i = 0; i < count; i++)
-    checkpoint->tensors[i] = (struct checkpoint_tensor){
-        checkpoint->wrapped ? names[i] : checkpoint->file.arrays[i].name, &checkpoint->file.arrays[i], false};
+  for (size_t i = 0; i < count; i++) {
+    names[i] += parallel ? 7 : 0;
+    checkpoint->tensors[i] = (struct checkpoint_tensor){names[i], &checkpoint->file.arrays[i], false};
+  }
+  checkpoint->wrapped = (compiled || parallel) && doubles_find(names, count) == NULL;
+  for (size_t i = 0; !checkpoint->wrapped && i < count; i++)
+    checkpoint->tensors[i].name = checkpoint->file.arrays[i].name;
   checkpoint->tensor_count = count;
   checkpoint->parallel = checkpoint->wrapped && parallel;
   free(names);
