@@ -234,6 +234,33 @@ Test(sources, a_vector_by_itself_has_no_bias) {
                  THE_CHECKPOINT, "module 'scale' (\"input.scale\"): it has 'scale.bias' besides");
 }
 
+/* Listen, attend and spell joins each two positions between its layers, and Stanza's taggers have gates of highways: no
+ * configuration says so, and what there is of them does not fit or is left over. */
+Test(sources, pyramids_and_highways_are_told_by_what_does_not_fit) {
+  static const char stack[] =
+      "\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"lstm\","
+      "\"units\":2},"
+      "\"direction\":\"bidirectional\"},{\"cell\":{\"kind\":\"lstm\",\"units\":2},\"direction\":"
+      "\"bidirectional\"}]},"
+      "\"output\":{\"over\":\"every\",\"layers\":[{\"units\":3,\"activation\":\"softmax\"}]}";
+  struct state_dict dict = {.count = 0};
+  state_dict_add_rnn(&dict, "listener.0", 4, 6, 2, 1, true, 0);
+  state_dict_add_rnn(&dict, "listener.1", 4, 8, 2, 1, true, 0);
+  state_dict_add_linear(&dict, "out", 4, 3, true);
+  expect_refused(
+      &dict, stack, "\"encoder.layers.0\":\"listener.0\",\"encoder.layers.1\":\"listener.1\"," TAG,
+      THE_CHECKPOINT,
+      "module 'listener.1' (\"encoder.layers.1\"): 'listener.1.weight_ih_l0' reads 8 numbers (needed 4, as "
+      "encoder.layers.0 gives)");
+  dict = (struct state_dict){.count = 0};
+  state_dict_add_rnn(&dict, "lstm.0", 4, 6, 2, 1, true, 0);
+  state_dict_add_rnn(&dict, "lstm.1", 4, 4, 2, 1, true, 0);
+  state_dict_add_linear(&dict, "highway.0", 6, 4, true);
+  state_dict_add_linear(&dict, "out", 4, 3, true);
+  expect_refused(&dict, stack, "\"encoder.layers.0\":\"lstm.0\",\"encoder.layers.1\":\"lstm.1\"," TAG,
+                 THE_CHECKPOINT, "tensor 'highway.0.weight': nothing in names reaches it");
+}
+
 /* A dictionary is read before the file, a wrong one is told before a file that is not there. */
 Test(sources, the_description_is_told_before_the_file) {
   struct convert_json json = {.text = "{" GRU ",\"names\":{\"encoder\":\"rnn\"}}"};
