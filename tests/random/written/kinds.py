@@ -1,0 +1,60 @@
+"""What the lists of written models share: the register they enter, and a few words that Keras 2 and 3 spell
+differently.
+
+A kind is a function that makes one model as people write it: `make(k)` gives a keras.Model or Sequential,
+or a Built where more must be known of it than its first input's shape."""
+
+KINDS = []  # in the order of the files
+
+
+class Kind:
+    """One model: its name, its maker, the versions of Keras it is for."""
+
+    def __init__(self, make, keras):
+        self.name, self.covers, self.make, self.keras = make.__name__, make.__doc__, make, keras
+
+
+def kind(make=None, keras=(2, 3)):
+    """Enters a maker into the register, under its own name."""
+
+    def enter(function):
+        KINDS.append(Kind(function, keras))
+        return function
+
+    return enter(make) if make else enter
+
+
+class Built:
+    """A model and how it is fed.
+    ids       how many token ids the first input takes; 0: it takes features
+    time      T of an input whose shape leaves it open
+    masked    the value that stands at padded positions, where the model masks them
+    targets   the second input is the given tokens: of so many classes; by their ids, or one-hot
+    steps     Y of the given tokens, where the input's shape leaves it open
+    """
+
+    def __init__(self, model, ids=0, time=6, masked=None, targets=0, one_hot=False, steps=4):
+        self.model, self.ids, self.time, self.masked = model, ids, time, masked
+        self.targets, self.one_hot, self.steps = targets, one_hot, steps
+
+
+class Words:
+    """The Keras that is installed here: layers by their names, operations by those of keras.ops."""
+
+    def __init__(self, keras):
+        self.keras, self.version = keras, int(keras.__version__.split(".")[0])
+        self.Input, self.Model, self.Sequential = keras.Input, keras.Model, keras.Sequential
+
+    def __getattr__(self, name):
+        return getattr(self.keras.layers, name)
+
+    def op(self, name, *arguments, **settings):
+        """An operation that is no layer."""
+        if self.version == 3:
+            return getattr(self.keras.ops, name)(*arguments, **settings)
+        import tensorflow
+
+        functions = {"sum": "reduce_sum", "mean": "reduce_mean", "max": "reduce_max", "concatenate": "concat"}
+        functions["take"] = "gather"
+        where = tensorflow.nn if name in ("softmax", "tanh", "sigmoid", "relu") else tensorflow
+        return getattr(where, functions.get(name, name))(*arguments, **settings)

@@ -1,0 +1,14 @@
+"""All written models, in the order of their files."""
+
+import classifiers  # noqa: F401  (each enters its models into the register)
+import graphs  # noqa: F401
+import seq2seq  # noqa: F401
+import series  # noqa: F401
+import taggers  # noqa: F401
+from kinds import KINDS
+
+
+def all_kinds():
+    names = [kind.name for kind in KINDS]
+    assert len(names) == len(set(names)), "two models of one name"
+    return KINDS

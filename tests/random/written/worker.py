@@ -1,0 +1,170 @@
+"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names) under
+the Keras that is installed here, saves each as .keras and as .h5, and prints a line of JSON for each file:
+what became of it."""
+
+import json
+import logging
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "numpy")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import keras
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import lists
+from kinds import Built, Words
+from match import Wrong, match
+from program import Fault, call, refusal
+
+logging.getLogger("absl").setLevel(logging.ERROR)
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
+warnings.simplefilter("ignore")
+VERSION = int(keras.__version__.split(".")[0])
+BATCH, START = 3, 1  # rows; the token that given tokens begin with
+
+
+class Case:
+    """One written model with weights, what it is fed, and what Keras computes of it."""
+
+    def __init__(self, kind):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(1)
+        built = kind.make(Words(keras))
+        self.built = built if isinstance(built, Built) else Built(built)
+        self.rng = np.random.default_rng(sum(map(ord, kind.name)))
+        self.model = self.built.model
+        self.set_weights()
+        self.feed()
+        self.names, self.values = self.compute()
+
+    def set_weights(self):
+        for layer in self.model.layers:
+            if layer.__class__.__name__ == "Normalization":  # it has what it was adapted to
+                continue
+            weights = []
+            for variable in layer.weights:
+                old, name = np.array(variable), getattr(variable, "path", variable.name)
+                if np.issubdtype(old.dtype, np.floating):
+                    low, high = (0.3, 1.2) if "variance" in name else (-0.7, 0.7)
+                    old = self.rng.uniform(low, high, old.shape).astype(np.float32).astype(old.dtype)
+                weights.append(old)
+            layer.set_weights(weights)
+
+    def feed(self):
+        """The inputs: the sequence; given tokens behind it; zeros for everything else."""
+        built, self.lengths, self.targets = self.built, None, None
+        first, *others = [tuple(one.shape) for one in self.model.inputs]
+        shape = (BATCH, *[size or built.time for size in first[1:]])
+        if built.ids:
+            self.x = self.rng.integers(1, built.ids, shape).astype(np.int32)
+        elif built.one_hot:
+            self.x = np.eye(shape[-1], dtype=np.float32)[self.rng.integers(0, shape[-1], shape[:-1])]
+        else:
+            self.x = self.rng.uniform(-1, 1, shape).astype(np.float32)
+        if built.masked is not None:
+            self.lengths = np.array([shape[1], shape[1] - 2, 1], np.int32)
+            for row, length in enumerate(self.lengths):
+                self.x[row, length:] = built.masked
+        self.fed = [self.x]
+        for other in others:
+            self.fed.append(np.zeros((BATCH, *[size or built.time for size in other[1:]]), np.float32))
+        if built.targets:
+            tokens = self.rng.integers(2, built.targets, (BATCH, built.steps)).astype(np.int32)
+            self.targets = np.concatenate([tokens[:, 1:], tokens[:, :1]], 1)
+            tokens[:, 0] = START
+            self.fed[1] = np.eye(built.targets, dtype=np.float32)[tokens] if built.one_hot else tokens
+
+    def compute(self):
+        """The model's outputs by their names, in the order that the file lists them."""
+        given = self.model(self.fed if len(self.fed) > 1 else self.x, training=False)
+        if isinstance(given, dict):
+            given = [given[name] for name in sorted(given)]
+        given = list(given) if isinstance(given, (list, tuple)) else [given]
+        names = getattr(self.model, "output_names", None) or [self.model.layers[-1].name]  # of a Sequential
+        return list(names), [np.array(one, np.float64) for one in given]
+
+
+def convert(program, path, model):
+    """The verdict so far, and the notes or the reason: with a start token where one is asked for."""
+    status, lines = call(program, "convert", path, model)
+    if status == 2 and "--start-token" in " ".join(lines):
+        status, lines = call(program, "convert", path, model, "--start-token", START)
+    return status, lines
+
+
+def judge(case, program, path, folder):
+    """What became of a file: "equal" or "refused", and the notes or the reason."""
+    model, x, out = folder / "m.safetensors", folder / "x.npy", folder / "o.npz"
+    model.unlink(missing_ok=True)
+    status, lines = convert(program, path, model)
+    if status == 2:
+        if model.exists():
+            raise Fault("a model in spite of a refusal")
+        return "refused", refusal(lines, path)
+    np.save(x, case.x)
+    words = ["run", model, x, "-o", out, "--device", "reference"]
+    for option, array in (("--lengths", case.lengths), ("--targets", case.targets)):
+        if array is not None:
+            np.save(folder / f"{option}.npy", array)
+            words += [option, folder / f"{option}.npy"]
+    if case.targets is not None:
+        words += ["--steps", case.targets.shape[1]]
+    status, said = call(program, *words)
+    if status != 0:
+        raise Wrong(f"converted, but run says: {' | '.join(said)}")
+    with np.load(out) as file:
+        got = {name: file[name] for name in file.files}
+    match(dict(zip(case.names, case.values)), got, lines, case.lengths, case.x.shape[1])
+    return "equal", " | ".join(lines)
+
+
+def raised_by_keras(error):
+    """Whether it comes from within Keras, and not from here."""
+    return any("site-packages" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+
+
+def one_kind(kind, program, folder):
+    """Prints a line for each of its files."""
+    facts = {"keras": VERSION, "name": kind.name, "covers": kind.covers}
+    try:
+        case = Case(kind)
+    except Exception as error:  # whatever Keras raises
+        text = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+        verdict = "unmade" if raised_by_keras(error) else "FAULT"
+        print(json.dumps({**facts, "file": "", "verdict": verdict, "reason": text}), flush=True)
+        return
+    for ending in (".keras", ".h5"):
+        path = folder / f"{kind.name}{ending}"
+        try:
+            case.model.save(path)
+        except Exception as error:  # the same
+            text = f"not saved: {(str(error).splitlines() or [''])[0][:150]}"
+            print(json.dumps({**facts, "file": ending, "verdict": "unmade", "reason": text}), flush=True)
+            continue
+        try:
+            verdict, reason = judge(case, program, path, folder)
+        except Wrong as wrong:
+            verdict, reason = "WRONG", str(wrong)
+        except Fault as fault:
+            verdict, reason = "FAULT", str(fault)
+        print(json.dumps({**facts, "file": ending, "verdict": verdict, "reason": reason}), flush=True)
+
+
+def main(words):
+    program, folder, only = Path(words[0]), Path(words[1]), words[2:]
+    print(json.dumps({"version": keras.__version__, "backend": keras.backend.backend()}), flush=True)
+    for kind in lists.all_kinds():
+        if VERSION in kind.keras and (not only or kind.name in only):
+            one_kind(kind, program, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
