@@ -3,13 +3,28 @@
 
 #include <string.h>
 
+/* Keras' names, and those of TensorFlow's functions that Keras 2 takes. hard_sigmoid is two functions. */
 static const struct {
   const char *name;
   cuseq_activation activation;
 } names[] = {
-    {"linear", CUSEQ_ACTIVATION_LINEAR},   {"tanh", CUSEQ_ACTIVATION_TANH},
-    {"relu", CUSEQ_ACTIVATION_RELU},       {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
-    {"softmax", CUSEQ_ACTIVATION_SOFTMAX}, {"hard_sigmoid", CUSEQ_ACTIVATION_HARD_SIGMOID},
+    {"linear", CUSEQ_ACTIVATION_LINEAR},
+    {"tanh", CUSEQ_ACTIVATION_TANH},
+    {"relu", CUSEQ_ACTIVATION_RELU},
+    {"sigmoid", CUSEQ_ACTIVATION_SIGMOID},
+    {"softmax", CUSEQ_ACTIVATION_SOFTMAX},
+    {"log_softmax", CUSEQ_ACTIVATION_LOG_SOFTMAX},
+    {"hard_sigmoid", CUSEQ_ACTIVATION_HARD_SIGMOID},
+    {"elu", CUSEQ_ACTIVATION_ELU},
+    {"selu", CUSEQ_ACTIVATION_SELU},
+    {"gelu", CUSEQ_ACTIVATION_GELU},
+    {"swish", CUSEQ_ACTIVATION_SWISH},
+    {"silu", CUSEQ_ACTIVATION_SWISH},
+    {"softplus", CUSEQ_ACTIVATION_SOFTPLUS},
+    {"softsign", CUSEQ_ACTIVATION_SOFTSIGN},
+    {"leaky_relu", CUSEQ_ACTIVATION_LEAKY_RELU_02},
+    {"exponential", CUSEQ_ACTIVATION_EXPONENTIAL},
+    {"hard_tanh", CUSEQ_ACTIVATION_HARD_TANH},
 };
 
 /* The last part of "package>name". */
@@ -62,8 +77,14 @@ static int32_t time_axis(const struct value *value) {
   return -1;
 }
 
-static cuseq_status classes(struct evaluator *evaluator, void *node, int32_t child, int32_t *expression) {
-  return expression_unary(&evaluator->expressions, EXPRESSION_CLASSES, CLASSES_SOFTMAX, child, node,
+struct classes_map {
+  const struct keras_layer *layer;
+  int32_t part;
+};
+
+static cuseq_status classes(struct evaluator *evaluator, void *context, int32_t child, int32_t *expression) {
+  const struct classes_map *map = context;
+  return expression_unary(&evaluator->expressions, EXPRESSION_CLASSES, map->part, child, &map->layer->node,
                           expression);
 }
 
@@ -79,7 +100,8 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
       return layer_refuse(layer,
                           "a softmax over an axis of one entry is 1 everywhere (needed: over the positions, "
                           "axis 1)");
-    return value_map(evaluator, value, classes, (void *)&layer->node);
+    struct classes_map map = {layer, CLASSES_SOFTMAX};
+    return value_map(evaluator, value, classes, &map);
   }
   return layer_refuse(layer, "cuseq cannot express its softmax over axis %d of %s", axis,
                       value_describe(&evaluator->expressions, value, text, sizeof text));
@@ -109,6 +131,17 @@ static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct ke
   return softmax_apply(evaluator, layer, last, value);
 }
 
+static cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                                      struct value *value) {
+  struct classes_map map = {layer, CLASSES_LOG_SOFTMAX};
+  char text[128];
+  const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  if (e->width > 1 && value_is_feature_axis(&evaluator->expressions, value, value->axis_count - 1))
+    return value_map(evaluator, value, classes, &map);
+  return layer_refuse(layer, "cuseq cannot express its log_softmax over the last axis of %s",
+                      value_describe(&evaluator->expressions, value, text, sizeof text));
+}
+
 struct elementwise {
   const struct keras_layer *layer;
   cuseq_activation activation;
@@ -126,8 +159,8 @@ cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_la
     return CUSEQ_STATUS_OK;
   if (activation == CUSEQ_ACTIVATION_SOFTMAX)
     return softmax_by_name(evaluator, layer, own, value);
-  if (activation == CUSEQ_ACTIVATION_HARD_SIGMOID || activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
-    return layer_refuse(layer, "cuseq has a hard sigmoid in LSTM gates only");
+  if (activation == CUSEQ_ACTIVATION_LOG_SOFTMAX)
+    return log_softmax_apply(evaluator, layer, value);
   struct elementwise map = {layer, activation};
   return value_map(evaluator, value, activate, &map);
 }

@@ -14,6 +14,7 @@ static const struct {
   const char *names[2]; /* of the second and third */
 } positions[] = {
     {"LSTM", {"initial_state", "mask"}},          {"RNN", {"initial_state", "mask"}},
+    {"GRU", {"initial_state", "mask"}},           {"BatchNormalization", {"training", "mask"}},
     {"Bidirectional", {"initial_state", "mask"}}, {"Attention", {"mask", "training"}},
     {"AdditiveAttention", {"mask", "training"}},  {"Softmax", {"mask", "?"}},
     {"GlobalAveragePooling1D", {"mask", "?"}},    {"TimeDistributed", {"training", "mask"}},
@@ -22,7 +23,8 @@ static const struct {
 };
 
 bool layer_is_operation(const struct keras_layer *layer) {
-  return layer->is_operation || strcmp(layer->node.class_name, "TFOpLambda") == 0;
+  return layer->is_operation || strcmp(layer->node.class_name, "TFOpLambda") == 0 ||
+         strcmp(layer->node.class_name, "SlicingOpLambda") == 0;
 }
 
 const char *argument_name(const struct keras_layer *layer, const struct graph_call *call, size_t at) {
@@ -83,7 +85,7 @@ static cuseq_status check_positional(const struct keras_layer *layer, const stru
   if (argument->kind == ARGUMENT_LIST)
     return check_list(layer, argument);
   if (argument->kind == ARGUMENT_TENSOR || json_is_null(argument->constant) ||
-      (json_is_number(argument->constant) && has_word(known, 0, "#")))
+      (json_is_number(argument->constant) && has_word(known, 0, "#")) || has_word(known, 0, "*"))
     return CUSEQ_STATUS_OK;
   return layer_refuse(layer, "it is called with a constant, which cuseq cannot express");
 }
@@ -94,10 +96,10 @@ static cuseq_status check_keyword(const struct keras_layer *layer, const char *k
   if (strcmp(key, "mask") == 0 || strcmp(key, "name") == 0) /* mask.c sees to masks */
     return CUSEQ_STATUS_OK;
   if (strcmp(key, "training") == 0) {
-    if (constant && (is_off(argument->constant) || !settings_have_dropout(layer)))
+    if (constant && (is_off(argument->constant) || !settings_differ_in_training(layer)))
       return CUSEQ_STATUS_OK;
-    return layer_refuse(layer,
-                        "it is called with training, so that its dropout is at work when the model is used");
+    return layer_refuse(layer, "it is called with training, so that its dropout, or a batch's own mean, is "
+                               "at work when the model is used");
   }
   if (constant &&
       (json_is_null(argument->constant) || (has_word(known, '!', key) && is_off(argument->constant))))

@@ -14,12 +14,17 @@ static cuseq_status out_of_memory(void) {
 }
 
 cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, const struct value *value) {
-  if (call->outputs == NULL) {
-    call->outputs = arena_allocate(evaluator->arena, 6 * sizeof *call->outputs);
-    if (call->outputs == NULL)
+  if (call->output_count == call->output_capacity) {
+    size_t capacity = 2 * call->output_capacity + 6;
+    struct value *outputs = arena_allocate(evaluator->arena, capacity * sizeof *outputs);
+    if (outputs == NULL)
       return out_of_memory();
+    if (call->output_count > 0)
+      memcpy(outputs, call->outputs, call->output_count * sizeof *outputs);
+    call->outputs = outputs;
+    call->output_capacity = capacity;
   }
-  if (call->output_count >= 6)
+  if (call->output_count >= MAX_OUTPUTS)
     return layer_refuse(call->layer, "it has too many outputs");
   call->outputs[call->output_count++] = *value;
   return CUSEQ_STATUS_OK;

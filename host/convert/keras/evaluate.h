@@ -12,10 +12,10 @@ struct evaluator {
   struct weights_source weights;
   struct keras_version version;
   const struct keras_model *model;
-  const struct keras_layer *sequence_input; /* the input layer that the encoder reads, or NULL so far */
   struct notes notes;
-  int depth;    /* of models within models */
-  size_t calls; /* that were run */
+  int depth;            /* of models within models */
+  size_t calls;         /* that were run */
+  size_t made_elements; /* of the vectors that made.c made */
 };
 
 /* One call of a layer while it is evaluated. */
@@ -26,8 +26,9 @@ struct layer_call {
   size_t input_count;
   struct value *states; /* those of initial_state */
   size_t state_count;
+  bool without_mask; /* Keras does not use the mask that its input has */
   struct value *outputs;
-  size_t output_count;
+  size_t output_count, output_capacity;
 };
 
 /* Evaluates the model's outputs: values receives as many as it has, from the arena. */

@@ -16,9 +16,11 @@ enum { LAST_MINOR = 15 }; /* of Keras 3 */
 
 #define CELL                                                                                                 \
   "units activation recurrent_activation use_bias kernel_initializer recurrent_initializer "                 \
-  "bias_initializer unit_forget_bias kernel_regularizer recurrent_regularizer bias_regularizer "             \
-  "kernel_constraint recurrent_constraint bias_constraint dropout recurrent_dropout implementation@s,t "     \
+  "bias_initializer kernel_regularizer recurrent_regularizer bias_regularizer kernel_constraint "            \
+  "recurrent_constraint bias_constraint dropout recurrent_dropout implementation@s,t "                       \
   "seed@n "
+
+#define RESET "reset_after?@s0-1,t0-1 reset_after@s2-,t2-,n "
 
 #define RECURRENT                                                                                            \
   "return_sequences return_state?@s0 return_state@s1-,t,n go_backwards stateful unroll time_major?@t1 "      \
@@ -31,9 +33,11 @@ static const struct identity_keys layers[] = {
                        "embeddings_constraint activity_regularizer input_length@s,t quantization_config@n13- "
                        "lora_rank?@n lora_alpha?@n10-"},
     {"Masking", BASE "mask_value"},
-    {"LSTM", BASE RECURRENT CELL "activity_regularizer"},
+    {"LSTM", BASE RECURRENT CELL "unit_forget_bias activity_regularizer"},
+    {"GRU", BASE RECURRENT CELL RESET "activity_regularizer"},
     {"RNN", BASE RECURRENT "cell"},
-    {"LSTMCell", BASE CELL},
+    {"LSTMCell", BASE CELL "unit_forget_bias"},
+    {"GRUCell", BASE CELL RESET},
     {"Bidirectional", BASE "layer merge_mode backward_layer?@t1- backward_layer@n"},
     {"Dense", BASE "units activation use_bias kernel_initializer bias_initializer kernel_regularizer "
                    "bias_regularizer kernel_constraint bias_constraint activity_regularizer@s,t "
@@ -42,6 +46,14 @@ static const struct identity_keys layers[] = {
     {"Activation", BASE "activation"},
     {"Softmax", BASE "axis"},
     {"ReLU", BASE "max_value negative_slope threshold"},
+    {"LeakyReLU", BASE "alpha@s,t negative_slope@n"},
+    {"BatchNormalization",
+     BASE "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
+          "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
+          "synchronized@n renorm?@t renorm_clipping?@t renorm_momentum?@t virtual_batch_size?@t renorm@n14- "
+          "renorm_clipping@n14- renorm_momentum@n14-"},
+    {"Normalization", BASE "axis mean?@t3-5 mean@t6-,n variance?@t3-5 variance@t6-,n invert@t13-,n"},
+    {"Rescaling", BASE "scale offset"},
     {"RepeatVector", BASE "n"},
     {"Reshape", BASE "target_shape"},
     {"Flatten", BASE "data_format?@s1,t1 data_format@s2-,t2-,n"},
@@ -49,10 +61,14 @@ static const struct identity_keys layers[] = {
     {"Concatenate", BASE "axis"},
     {"Add", BASE},
     {"Multiply", BASE},
+    {"Subtract", BASE},
+    {"Average", BASE},
+    {"Maximum", BASE},
     {"Dot", BASE "axes normalize"},
     {"Attention", BASE "use_scale causal@t2-9 dropout@t3-,n score_mode@t9-,n seed@n15-"},
     {"AdditiveAttention", BASE "use_scale causal@t2-9 dropout@t3-,n seed@n15-"},
     {"GlobalAveragePooling1D", BASE "data_format?@t1 data_format@s2-,t2-,n keepdims?@t5 keepdims@t6-,n"},
+    {"GlobalMaxPooling1D", BASE "data_format?@t1 data_format@s2-,t2-,n keepdims?@t5 keepdims@t6-,n"},
     {"Dropout", BASE "rate noise_shape?@s0,t1 noise_shape@s1-,t2-,n seed?@s0,t1 seed@s1-,t2-,n"},
     {"SpatialDropout1D",
      "name rate trainable@s,t dtype?@s0-2 dtype@s3-,t,n batch_input_shape?@s,t dynamic?@t1-10 "
@@ -63,24 +79,49 @@ static const struct identity_keys layers[] = {
     {"ActivityRegularization", BASE "l1 l2"},
     {"Identity", BASE "activity_regularizer?"},
     {"TFOpLambda", BASE "function"},
+    {"SlicingOpLambda", BASE "function"},
 };
 
 /* Layers that some versions have; the others are in all. */
 static const struct identity_keys versions[] = {
     {"Softmax", "s1-,t1-,n"},       {"ReLU", "s2-,t1-,n"},  {"Attention", "t2-,n"},
     {"AdditiveAttention", "t2-,n"}, {"Identity", "t12-,n"}, {"TFOpLambda", "t4-"},
+    {"SlicingOpLambda", "t4-"},     {"Rescaling", "t3-,n"}, {"Normalization", "t3-,n"},
 };
 
 /* Of keras.ops: they have no weights, no dtype policy, and before Keras 3.12 some have no name. */
 static const struct identity_keys operations[] = {
     {"Add", "name?"},
     {"Multiply", "name?"},
+    {"Subtract", "name?"},
+    {"Divide", "name?"},
+    {"TrueDivide", "name?"},
+    {"Negative", "name?"},
+    {"Maximum", "name?"},
     {"Sum", "name? axis keepdims"},
+    {"Mean", "name? axis keepdims"},
+    {"Max", "name? axis keepdims initial"},
     {"Matmul", "name?"},
     {"Softmax", "name? axis"},
+    {"LogSoftmax", "name? axis"},
     {"Tanh", "name?"},
     {"Sigmoid", "name?"},
     {"Relu", "name?"},
+    {"Elu", "name? alpha"},
+    {"Selu", "name?"},
+    {"Gelu", "name? approximate"},
+    {"Silu", "name?"},
+    {"Softplus", "name?"},
+    {"Softsign", "name?"},
+    {"HardSigmoid", "name?"},
+    {"LeakyRelu", "name? negative_slope"},
+    {"Exp", "name?"},
+    {"GetItem", "name?"},
+    {"Take", "name? axis"},
+    {"Split", "name? indices_or_sections axis"},
+    {"Unstack", "name? num axis"},
+    {"Flip", "name? axis"},
+    {"Repeat", "name? repeats axis"},
     {"Concatenate", "name? axis"},
     {"Stack", "name? axis"},
     {"ExpandDims", "name? axis"},

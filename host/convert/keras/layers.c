@@ -1,4 +1,5 @@
 #include "convert/keras/layers.h"
+#include "convert/keras/arguments.h"
 #include "error.h"
 
 #include <string.h>
@@ -14,14 +15,19 @@ static const struct kind layers[] = {
     {"InputLayer", layer_input, ""},
     {"Embedding", layer_embedding, ""},
     {"Masking", layer_masking, ""},
-    {"LSTM", layer_lstm, "initial_state"},
-    {"RNN", layer_lstm, "initial_state"},
+    {"LSTM", layer_recurrent, "initial_state"},
+    {"GRU", layer_recurrent, "initial_state"},
+    {"RNN", layer_recurrent, "initial_state"},
     {"Bidirectional", layer_bidirectional, "initial_state"},
     {"Dense", layer_dense, ""},
     {"TimeDistributed", layer_time_distributed, ""},
     {"Activation", layer_activation, ""},
     {"Softmax", layer_softmax, ""},
     {"ReLU", layer_relu, ""},
+    {"LeakyReLU", layer_leaky_relu, ""},
+    {"BatchNormalization", layer_batch_normalization, ""},
+    {"Normalization", layer_normalization, ""},
+    {"Rescaling", layer_rescaling, ""},
     {"RepeatVector", layer_repeat_vector, ""},
     {"Reshape", layer_reshape, ""},
     {"Flatten", layer_flatten, ""},
@@ -29,10 +35,14 @@ static const struct kind layers[] = {
     {"Concatenate", layer_concatenate, ""},
     {"Add", layer_add, ""},
     {"Multiply", layer_multiply, ""},
+    {"Subtract", layer_subtract, ""},
+    {"Average", layer_average, ""},
+    {"Maximum", layer_maximum, ""},
     {"Dot", layer_dot, ""},
     {"Attention", layer_attention, "return_attention_scores use_causal_mask"},
     {"AdditiveAttention", layer_additive_attention, "return_attention_scores use_causal_mask"},
-    {"GlobalAveragePooling1D", layer_pooling, ""},
+    {"GlobalAveragePooling1D", layer_average_pooling, ""},
+    {"GlobalMaxPooling1D", layer_maximum_pooling, ""},
     {"Dropout", layer_identity, ""},
     {"SpatialDropout1D", layer_identity, ""},
     {"GaussianNoise", layer_identity, ""},
@@ -49,22 +59,70 @@ static const struct kind operations[] = {
     {"math.add", layer_add, "x y #"},
     {"Multiply", layer_multiply, "x y #"},
     {"math.multiply", layer_multiply, "x y #"},
+    {"Subtract", layer_subtract, "x y #"},
+    {"math.subtract", layer_subtract, "x y #"},
+    {"Divide", layer_divide, "x y #"},
+    {"TrueDivide", layer_divide, "x y #"},
+    {"math.truediv", layer_divide, "x y #"},
+    {"math.divide", layer_divide, "x y #"},
+    {"Negative", layer_negative, "x"},
+    {"math.negative", layer_negative, "x"},
+    {"Maximum", layer_maximum, "x y #"},
+    {"math.maximum", layer_maximum, "x y #"},
     {"Sum", layer_sum, "input_tensor x axis keepdims"},
     {"math.reduce_sum", layer_sum, "input_tensor x axis keepdims"},
     {"keras.backend.sum", layer_sum, "input_tensor x axis keepdims"},
+    {"Mean", layer_mean, "input_tensor x axis keepdims"},
+    {"math.reduce_mean", layer_mean, "input_tensor x axis keepdims"},
+    {"keras.backend.mean", layer_mean, "input_tensor x axis keepdims"},
+    {"Max", layer_largest, "input_tensor x axis keepdims"},
+    {"math.reduce_max", layer_largest, "input_tensor x axis keepdims"},
+    {"keras.backend.max", layer_largest, "input_tensor x axis keepdims"},
     {"Matmul", layer_matmul, "a b transpose_a transpose_b !adjoint_a !adjoint_b !a_is_sparse !b_is_sparse"},
     {"linalg.matmul", layer_matmul,
      "a b transpose_a transpose_b !adjoint_a !adjoint_b !a_is_sparse !b_is_sparse"},
     {"Softmax", layer_softmax, "logits axis"},
     {"nn.softmax", layer_softmax, "logits axis"},
-    {"Tanh", layer_tanh, "x"},
-    {"math.tanh", layer_tanh, "x"},
-    {"nn.tanh", layer_tanh, "x"},
-    {"Sigmoid", layer_sigmoid, "x"},
-    {"math.sigmoid", layer_sigmoid, "x"},
-    {"nn.sigmoid", layer_sigmoid, "x"},
+    {"LogSoftmax", layer_log_softmax, "logits axis"},
+    {"nn.log_softmax", layer_log_softmax, "logits axis"},
+    {"Tanh", layer_function, "x"},
+    {"math.tanh", layer_function, "x"},
+    {"nn.tanh", layer_function, "x"},
+    {"Sigmoid", layer_function, "x"},
+    {"math.sigmoid", layer_function, "x"},
+    {"nn.sigmoid", layer_function, "x"},
+    {"Selu", layer_function, "x"},
+    {"nn.selu", layer_function, "features"},
+    {"Silu", layer_function, "x"},
+    {"Softplus", layer_function, "x"},
+    {"math.softplus", layer_function, "features"},
+    {"Softsign", layer_function, "x"},
+    {"nn.softsign", layer_function, "features"},
+    {"HardSigmoid", layer_function, "x"},
+    {"Exp", layer_function, "x"},
+    {"math.exp", layer_function, "x"},
+    {"Elu", layer_elu, "x"},
+    {"nn.elu", layer_elu, "features"},
+    {"Gelu", layer_gelu, "x"},
+    {"nn.gelu", layer_gelu, "features approximate"},
     {"Relu", layer_relu, "features"},
     {"nn.relu", layer_relu, "features"},
+    {"LeakyRelu", layer_leaky_relu, "x"},
+    {"nn.leaky_relu", layer_leaky_relu, "features alpha"},
+    {"GetItem", layer_get_item, "*"},
+    {"__operators__.getitem", layer_get_item, "slice_spec"},
+    {"Take", layer_take, "* x indices"},
+    {"compat.v1.gather", layer_take, "params indices axis batch_dims !validate_indices"},
+    {"Split", layer_split, ""},
+    {"split", layer_split, "value axis num_or_size_splits"},
+    {"Unstack", layer_unstack, ""},
+    {"unstack", layer_unstack, "value axis"},
+    {"Flip", layer_flip, ""},
+    {"reverse", layer_flip, "tensor axis"},
+    {"Repeat", layer_repeat, ""},
+    {"repeat", layer_repeat, "input repeats axis"},
+    {"tile", layer_repeat, "input multiples"},
+    {"identity", layer_identity, "input"},
     {"Concatenate", layer_concatenate, "values axis"},
     {"concat", layer_concatenate, "values axis"},
     {"Stack", layer_stack, "values axis"},
@@ -78,6 +136,7 @@ static const struct kind operations[] = {
     {"transpose", layer_transpose, "a perm axes !conjugate"},
     {"compat.v1.transpose", layer_transpose, "a perm axes !conjugate"},
     {"Reshape", layer_reshape, ""},
+    {"reshape", layer_reshape, "tensor shape"},
     {"ZerosLike", layer_zeros_like, "input tensor dtype optimize"},
     {"zeros_like", layer_zeros_like, "input tensor dtype optimize"},
     {"compat.v1.zeros_like", layer_zeros_like, "input tensor dtype optimize"},
@@ -100,14 +159,19 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
   if (strcmp(layer->node.class_name, "CuDNNLSTM") == 0)
     return layer_refuse(
         layer, "its weights are in cuDNN's arrangement (load it as LSTM in Keras and save it again)");
+  if (strcmp(layer->node.class_name, "CuDNNGRU") == 0)
+    return layer_refuse(layer, "its weights are in cuDNN's arrangement (load it as GRU with reset_after in "
+                               "Keras and save it again)");
+  if (strcmp(layer->node.class_name, "SimpleRNN") == 0)
+    return layer_refuse(layer, "cuseq has LSTM and GRU, and no simple recurrent cell");
+  if (strcmp(layer->node.class_name, "LayerNormalization") == 0)
+    return layer_refuse(
+        layer, "it divides by what it is given, so that it folds into no other layer, and cuseq has none");
   if (strcmp(layer->node.class_name, "MultiHeadAttention") == 0)
     return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
   if (layer->origin == ORIGIN_AUTHOR)
     return layer_refuse(layer,
                         "a class of the author's own, whose code the file lacks (" PAGE_FOR_AUTHORS ")");
-  if (strcmp(layer->node.class_name, "SlicingOpLambda") == 0 ||
-      strcmp(layer->node.class_name, "GetItem") == 0)
-    return layer_refuse(layer, "cuseq cannot express a part of a tensor, as a[:, 0] is");
   if (layer->origin == ORIGIN_KERAS)
     return layer_refuse(layer, "cuseq cannot express this kind of layer");
   return layer_refuse(
@@ -115,7 +179,7 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
 }
 
 static bool is_tensorflow_operation(const struct keras_layer *layer) {
-  return strcmp(layer->node.class_name, "TFOpLambda") == 0;
+  return !layer->is_operation && layer_is_operation(layer);
 }
 
 cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call) {

@@ -6,7 +6,7 @@
 #include "convert/keras/evaluate.h"
 
 /* layers_recurrent.c */
-cuseq_status layer_lstm(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_source.c */
@@ -17,11 +17,26 @@ cuseq_status layer_zeros_like(struct evaluator *evaluator, struct layer_call *ca
 cuseq_status layer_argmax(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_one_hot(struct evaluator *evaluator, struct layer_call *call);
 
+/* layers_normal.c */
+cuseq_status layer_batch_normalization(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_normalization(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status batch_normalise(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
+                             struct value *value);
+cuseq_status layer_rescaling(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_slice.c */
+cuseq_status layer_get_item(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_take(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_split(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_unstack(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_flip(struct evaluator *evaluator, struct layer_call *call);
+
 /* layers_shape.c */
 cuseq_status layer_identity(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_repeat(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_permute(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_transpose(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_expand_dims(struct evaluator *evaluator, struct layer_call *call);
@@ -32,19 +47,36 @@ cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call);
 /* layers_dense.c */
 cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_activation.c */
 cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_log_softmax(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call);
-cuseq_status layer_tanh(struct evaluator *evaluator, struct layer_call *call);
-cuseq_status layer_sigmoid(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_leaky_relu(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_elu(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_gelu(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_function(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_merge.c */
 cuseq_status layer_add(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_multiply(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_subtract(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_divide(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_negative(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_average(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_maximum(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_product.c */
 cuseq_status layer_dot(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_matmul(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_pool.c */
 cuseq_status layer_sum(struct evaluator *evaluator, struct layer_call *call);
-cuseq_status layer_pooling(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_mean(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_largest(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_average_pooling(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_maximum_pooling(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_attention.c */
 cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *call);
@@ -59,6 +91,35 @@ cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_la
 /* Applies an activation; softmax along the last axis. own: see activation_parse. */
 cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
                               cuseq_activation activation, bool own, struct value *value);
+
+/* An expression times a number. */
+cuseq_status scale_make(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,
+                        int32_t child, int32_t *expression);
+
+/* An expression times the row vector `factors` plus the row vector `terms`, elementwise, for a value or each of its
+ * steps; NULL: none. Both are as wide as the value. */
+cuseq_status affine_apply(struct evaluator *evaluator, const struct keras_layer *layer, const double *factors,
+                          const double *terms, struct value *value);
+
+/* The sum of a vector's elements, each times an element of the row vector `scale` (NULL: ones). */
+cuseq_status weighted_sum(struct evaluator *evaluator, const struct keras_layer *layer, const float *scale,
+                          int32_t child, int32_t *expression);
+
+/* The vector at one position of an axis of positions, which goes. */
+cuseq_status position_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
+                            int64_t position, struct value *value);
+
+/* The node that masks a layer which an expression is computed of, position by position or otherwise; NULL: none. */
+const struct graph_node *masked_below(const struct expressions *expressions, int32_t expression);
+
+/* Whether an expression is computed, position by position, of the sequence of a layer that reads forwards. *sequence
+ * receives that. */
+bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence);
+
+/* The axis that holds a vector's elements. */
+static inline struct axis axis_of_width(int32_t width) {
+  return width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
+}
 
 /* Softmax along an axis. */
 cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
@@ -85,8 +146,9 @@ cuseq_status settings_note_half(struct evaluator *evaluator);
 /* Whether a layer, or what is in it, has weights of bfloat16. */
 bool settings_store_bfloat16(const struct keras_layer *layer);
 
-/* Whether a layer, or what is in it, drops or adds noise while it is trained. A model may. */
-bool settings_have_dropout(const struct keras_layer *layer);
+/* Whether a layer, or what is in it, computes something else while it is trained: drops, adds noise, takes the batch's own
+ * mean. A model may. */
+bool settings_differ_in_training(const struct keras_layer *layer);
 
 /* Refuses a data_format other than channels_last. */
 cuseq_status settings_channels_last(const struct keras_layer *layer);

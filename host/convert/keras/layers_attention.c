@@ -27,18 +27,26 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
   const json_t *masked = call_setting(call, "use_causal_mask");
   if (causal || (masked != NULL && !json_is_null(masked) && !json_is_false(masked)))
     return layer_refuse(layer, "cuseq cannot express a causal mask");
-  if (attention->query.mask != NULL)
-    return layer_refuse(layer, "its query has the mask of '%.100s', which cuseq cannot express",
-                        attention->query.mask->name);
   const struct expressions *expressions = &evaluator->expressions;
   const struct value *query = &attention->query;
-  if (!value_has_axes(expressions, query, "B1F") ||
-      expression_at(expressions, query->expression)->clocks != 0)
-    return layer_refuse(layer, "its query is %s (needed one vector for each row, [batch, 1, units])",
+  bool sequence = value_has_axes(expressions, query, "BTF");
+  if (!sequence && (!value_has_axes(expressions, query, "B1F") ||
+                    expression_at(expressions, query->expression)->clocks != 0))
+    return layer_refuse(layer,
+                        "its query is %s (needed [batch, 1, units], or a decoder's [batch, steps, units])",
                         value_describe(expressions, query, text, sizeof text));
+  if (!sequence && query->mask != NULL)
+    return layer_refuse(layer, "its query has the mask of '%.100s', which cuseq cannot express",
+                        query->mask->name);
   if (!value_has_axes(expressions, &attention->value, "BTF") ||
       !value_has_axes(expressions, &attention->key, "BTF"))
     return layer_refuse(layer, "its value or key is no sequence of the encoder's outputs");
+  if (attention->value.axes[1].clock != attention->key.axes[1].clock)
+    return layer_refuse(layer, "its value and its key are two sequences");
+  if (sequence && query->axes[1].clock == attention->value.axes[1].clock)
+    return layer_refuse(layer,
+                        "a sequence attends to itself, which cuseq cannot express (needed: a decoder's "
+                        "state, or steps of a decoder, and the encoder's outputs)");
   if (expression_at(expressions, query->expression)->width !=
       expression_at(expressions, attention->key.expression)->width)
     return layer_refuse(layer, "its query and key differ in width");
@@ -50,13 +58,13 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
 static cuseq_status attend(struct evaluator *evaluator, struct layer_call *call,
                            const struct attention *attention, int32_t scores) {
   struct value context = attention->query, alphas = attention->query;
+  alphas.mask = NULL;
   alphas.axes[2] = attention->value.axes[1];
   TRY(expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, attention->value.axes[1].clock, 0,
                       attention->value.mask != NULL, scores, &call->layer->node, &alphas.expression));
   TRY(context_make(evaluator, call->layer, alphas.expression, attention->value.expression,
                    &context.expression));
   context.axes[2] = attention->value.axes[2];
-  context.mask = NULL;
   TRY(call_output(evaluator, call, &context));
   return call_output(evaluator, call, &alphas);
 }
@@ -70,37 +78,12 @@ static cuseq_status read_scalar(const struct keras_layer *layer, const struct la
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status scaled(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,
-                           int32_t child, int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_SCALE,
-                            .scalar = scalar,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = 1,
-                            .children = &child};
-  return expression_make(&evaluator->expressions, &made, expression);
-}
-
-/* The sum of a vector's elements, each times an element of the row vector `scale` (-1: ones). */
-static cuseq_status weighted_sum(struct evaluator *evaluator, const struct keras_layer *layer, int32_t scale,
-                                 int32_t child, int32_t *expression) {
-  struct expressions *expressions = &evaluator->expressions;
-  int32_t width = expression_at(expressions, child)->width, column;
-  bool found;
-  TRY(matrix_make(expressions, layer, 1, width, 1, &column, &found));
-  for (int32_t i = 0; !found && i < width; i++)
-    expressions->matrices[column].data[i] = scale < 0 ? 1 : expressions->matrices[scale].data[i];
-  return expression_dense(expressions, child, column, -1, &layer->node, expression);
-}
-
 static cuseq_status tanh_of_sum(struct evaluator *evaluator, const struct keras_layer *layer,
                                 const struct attention *attention, double scale, int32_t *expression) {
   struct expressions *expressions = &evaluator->expressions;
   TRY(expression_binary(expressions, EXPRESSION_ADD, attention->query.expression, attention->key.expression,
                         &layer->node, expression));
-  if (scale != 1)
-    TRY(scaled(evaluator, layer, scale, *expression, expression));
+  TRY(scale_make(evaluator, layer, scale, *expression, expression));
   return expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_TANH, *expression,
                           &layer->node, expression);
 }
@@ -113,7 +96,8 @@ cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_
     TRY(weights_matrix(&evaluator->expressions, call->layer, &attention.weights, 0, "scale", 0,
                        expression_at(&evaluator->expressions, attention.key.expression)->width, &scale));
   TRY(tanh_of_sum(evaluator, call->layer, &attention, 1, &scores));
-  TRY(weighted_sum(evaluator, call->layer, scale, scores, &scores));
+  TRY(weighted_sum(evaluator, call->layer, scale >= 0 ? evaluator->expressions.matrices[scale].data : NULL,
+                   scores, &scores));
   return attend(evaluator, call, &attention, scores);
 }
 
@@ -133,12 +117,11 @@ cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *cal
     TRY(read_scalar(layer, &attention.weights, attention.use_scale, evaluator, "concat_score_weight",
                     &weight));
     TRY(tanh_of_sum(evaluator, layer, &attention, scale, &scores));
-    TRY(weighted_sum(evaluator, layer, -1, scores, &scores));
+    TRY(weighted_sum(evaluator, layer, NULL, scores, &scores));
     scale = weight;
   } else {
     return layer_refuse(layer, "its score_mode is %.40s (needed dot or concat)", mode);
   }
-  if (scale != 1)
-    TRY(scaled(evaluator, layer, scale, scores, &scores));
+  TRY(scale_make(evaluator, layer, scale, scores, &scores));
   return attend(evaluator, call, &attention, scores);
 }

@@ -1,9 +1,7 @@
-/* Dense layers and activations. */
+/* Dense layers, and layers that do the same at every position. */
 #include "convert/keras/layers.h"
-#include "convert/keras/python_json.h"
 #include "error.h"
 
-#include <math.h>
 #include <string.h>
 
 struct dense_map {
@@ -62,59 +60,15 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
     return dense_with(evaluator, call, config);
   if (class_name != NULL && strcmp(class_name, "Dropout") == 0)
     return layer_identity(evaluator, call);
-  return layer_refuse(call->layer, "cuseq can express Dense in it, not %.60s",
-                      class_name != NULL ? class_name : "?");
-}
-
-cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call) {
-  TRY(call_arity(call, 1, 1));
-  cuseq_activation activation;
+  struct value value = call->inputs[0];
   bool own;
-  struct value value = call->inputs[0];
-  TRY(activation_parse(evaluator, call->layer, json_object_get(call->layer->config, "activation"),
-                       CUSEQ_ACTIVATION_LINEAR, &activation, &own));
-  TRY(activation_apply(evaluator, call->layer, activation, own, &value));
-  return call_output(evaluator, call, &value);
-}
-
-cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call) {
-  TRY(call_arity(call, 1, 1));
-  struct value value = call->inputs[0];
-  int32_t axis;
-  const json_t *setting = call_setting(call, "axis");
-  if (setting != NULL && json_is_null(setting) && strcmp(call->layer->node.class_name, "TFOpLambda") != 0)
-    return layer_refuse(call->layer, "its softmax is over all axes (needed: one axis)");
-  TRY(call_axis(call, &value, "axis", -1, &axis));
-  TRY(softmax_apply(evaluator, call->layer, axis, &value));
-  return call_output(evaluator, call, &value);
-}
-
-static cuseq_status plain(struct evaluator *evaluator, struct layer_call *call, cuseq_activation activation) {
-  TRY(call_arity(call, 1, 1));
-  struct value value = call->inputs[0];
-  TRY(activation_apply(evaluator, call->layer, activation, false, &value));
-  return call_output(evaluator, call, &value);
-}
-
-cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
-  static const char *const zero[] = {"negative_slope", "threshold", "alpha"};
-  for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
-    const json_t *setting = json_object_get(call->layer->config, zero[i]);
-    double number = 0;
-    if (setting != NULL && !json_is_null(setting) && (!python_json_number(setting, &number) || number != 0))
-      return layer_refuse(call->layer, "cuseq has the plain relu only (its %s is not 0)", zero[i]);
+  cuseq_activation activation;
+  if (class_name != NULL && strcmp(class_name, "Activation") == 0) {
+    TRY(activation_parse(evaluator, call->layer, json_object_get(config, "activation"),
+                         CUSEQ_ACTIVATION_LINEAR, &activation, &own));
+    TRY(activation_apply(evaluator, call->layer, activation, own, &value));
+    return call_output(evaluator, call, &value);
   }
-  const json_t *most = json_object_get(call->layer->config, "max_value");
-  double maximum;
-  if (most != NULL && !json_is_null(most) && !(python_json_number(most, &maximum) && maximum == INFINITY))
-    return layer_refuse(call->layer, "cuseq has the plain relu only (it has a max_value)");
-  return plain(evaluator, call, CUSEQ_ACTIVATION_RELU);
-}
-
-cuseq_status layer_tanh(struct evaluator *evaluator, struct layer_call *call) {
-  return plain(evaluator, call, CUSEQ_ACTIVATION_TANH);
-}
-
-cuseq_status layer_sigmoid(struct evaluator *evaluator, struct layer_call *call) {
-  return plain(evaluator, call, CUSEQ_ACTIVATION_SIGMOID);
+  return layer_refuse(call->layer, "cuseq can express Dense, Activation and Dropout in it, not %.60s",
+                      class_name != NULL ? class_name : "?");
 }

@@ -31,6 +31,7 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   const json_t *shape = call_setting(call, "target_shape");
   bool with_batch = shape == NULL;
   shape = with_batch ? call_setting(call, "newshape") : shape;
+  shape = shape == NULL ? call_setting(call, "shape") : shape;
   TRY(call_arity(call, 1, 1));
   int64_t sizes[VALUE_MAX_AXES];
   size_t first = with_batch ? 1 : 0, count = json_array_size(shape);
@@ -42,8 +43,9 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
     if (!json_is_integer(size) && !json_is_null(size))
       return layer_refuse(call->layer, "its shape is no list of integers");
     int64_t value = json_is_null(size) ? -1 : json_integer_value(size);
-    if (i >= first)
-      sizes[i - first] = value;
+    if (i < first)
+      continue;
+    sizes[i - first] = value;
     if (open && value == -1)
       return layer_refuse(call->layer, "its shape has several sizes that are not given");
     open = open || value == -1;
@@ -65,6 +67,30 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
     TRY(settings_channels_last(call->layer));
   struct value value;
   TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], &all, 1, &value));
+  return call_output(evaluator, call, &value);
+}
+
+/* Repeat, and TensorFlow's repeat and tile, of an axis of one entry: a list has a number for every axis. */
+cuseq_status layer_repeat(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  const json_t *multiples = call_setting(call, "multiples"), *repeats = call_setting(call, "repeats");
+  int32_t at = -1;
+  int64_t count = json_integer_value(repeats);
+  if (repeats != NULL && call_setting(call, "axis") != NULL)
+    TRY(call_axis(call, &value, "axis", -1, &at));
+  for (size_t i = 0; i < json_array_size(multiples); i++) {
+    const json_t *one = json_array_get(multiples, i);
+    if (json_is_integer(one) && json_integer_value(one) == 1)
+      continue;
+    at = at < 0 && json_is_integer(one) ? (int32_t)i : INT16_MAX;
+    count = json_integer_value(one);
+  }
+  if (at < 1 || at >= value.axis_count || count < 1 || value.axes[at].kind != AXIS_REPEAT ||
+      value.axes[at].size != 1)
+    return layer_refuse(call->layer, "cuseq can express repetitions along one axis of one entry only");
+  value.mask = NULL;
+  value.axes[at].size = count;
   return call_output(evaluator, call, &value);
 }
 

@@ -33,19 +33,6 @@ static cuseq_status make_input(struct evaluator *evaluator, const struct keras_l
   return expression_make(&evaluator->expressions, &made, expression);
 }
 
-/* The first input layer in the model's order that is a sequence is the encoder's; another one is refused. */
-static cuseq_status claim_sequence(struct evaluator *evaluator, const struct keras_layer *layer,
-                                   int64_t length, int32_t *clock) {
-  const struct keras_layer *first = evaluator->sequence_input;
-  if (first == NULL || first == layer) {
-    evaluator->sequence_input = layer;
-    return clock_make(&evaluator->expressions, &layer->node, length, false, clock);
-  }
-  bool later = input_index(evaluator, layer) > input_index(evaluator, first);
-  return layer_refuse(later ? layer : first, "a further sequence as input (cuseq has one, here '%.100s')",
-                      later ? first->node.name : layer->node.name);
-}
-
 /* The shape that an input layer gives, with the batch. */
 static cuseq_status input_shape(const struct keras_layer *layer, const json_t **found) {
   static const char *const keys[] = {"batch_shape", "batch_input_shape"};
@@ -76,7 +63,7 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
   if (rank == 3) {
     int64_t width = shape_size(shape, 2);
     int32_t clock;
-    TRY(claim_sequence(evaluator, layer, shape_size(shape, 1), &clock));
+    TRY(clock_make(&evaluator->expressions, &layer->node, shape_size(shape, 1), false, &clock));
     TRY(make_input(evaluator, layer, width, clock, &value.expression));
     value.axes[1] = (struct axis){AXIS_TIME, shape_size(shape, 1), clock};
     value.axes[2] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
@@ -107,7 +94,7 @@ static cuseq_status token_source(struct evaluator *evaluator, struct layer_call 
     return layer_refuse(call->layer, "it looks up what is neither an input of token ids nor an argmax");
   int64_t time = value->axes[1].kind == AXIS_FEATURE ? e.width : value->axes[1].size;
   int32_t clock;
-  TRY(claim_sequence(evaluator, layer_of(e.node), time, &clock));
+  TRY(clock_make(&evaluator->expressions, e.node, time, false, &clock));
   TRY(make_input(evaluator, layer_of(e.node), 1, clock, &value->expression));
   value->axes[1] = (struct axis){AXIS_TIME, time, clock};
   return CUSEQ_STATUS_OK;

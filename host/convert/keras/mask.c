@@ -2,6 +2,7 @@
  * the tensors. In Keras 3 a saved graph has it as operations of its own too (not_equal of the input and a
  * value, any over the features) beside the layers, and as the argument mask of the layers that use it. */
 #include "convert/keras/arguments.h"
+#include "convert/keras/cells.h"
 #include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
 #include "error.h"
@@ -109,8 +110,7 @@ static bool is_attention(const struct keras_layer *layer) {
 }
 
 static bool is_recurrent(const struct keras_layer *layer) {
-  return strcmp(layer->node.class_name, "LSTM") == 0 || strcmp(layer->node.class_name, "RNN") == 0 ||
-         strcmp(layer->node.class_name, "Bidirectional") == 0;
+  return cell_is_recurrent(layer->node.class_name) || strcmp(layer->node.class_name, "Bidirectional") == 0;
 }
 
 /* Whether the argument says None for the only input, or lists masks. */
@@ -122,9 +122,13 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
   const struct graph_argument *given = mask_argument(call);
   bool keras3 = evaluator->version.major >= 3;
   if (is_none(given)) {
-    /* Keras 3 writes the masks that it finds, but for layers that are given an initial_state and some
-     * others; Keras 2 takes None as it is. */
-    if (keras3 && is_recurrent(call->layer) && call->input_count > 0 && call->inputs[0].mask != NULL)
+    /* Keras 3 writes the masks that it finds, and finds none for a layer that is given an initial_state too: that runs
+     * without; Keras 2 takes None as it is. */
+    bool masked = call->input_count > 0 && call->inputs[0].mask != NULL;
+    bool uses =
+        is_recurrent(call->layer) || strcmp(call->layer->node.class_name, "GlobalAveragePooling1D") == 0;
+    call->without_mask = keras3 && masked && call->state_count > 0;
+    if (keras3 && masked && uses && !call->without_mask)
       return layer_refuse(
           call->layer,
           "its input is masked by '%.100s', but the file does not give it the mask, so that it is "
@@ -145,25 +149,51 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
 
 /* ---- behind it ------------------------------------------------------------------------------------ */
 
+static bool merges(const struct keras_layer *layer) {
+  static const char *const names[] = {"Add", "Multiply", "Subtract", "Average", "Maximum"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(layer->node.class_name, names[i]) == 0)
+      return true;
+  return false;
+}
+
 /* Layers that hand on the mask of what they are given; operations, and layers that rearrange, lose it. */
 static bool hands_on(const struct evaluator *evaluator, const struct layer_call *call) {
-  static const char *const names[] = {"Masking",      "Embedding",       "LSTM",
-                                      "RNN",          "Bidirectional",   "Dense",
-                                      "Softmax",      "Activation",      "ReLU",
-                                      "Dropout",      "TimeDistributed", "GaussianNoise",
-                                      "Add",          "Multiply",        "SpatialDropout1D",
-                                      "AlphaDropout", "GaussianDropout", "ActivityRegularization",
-                                      "Concatenate"};
+  static const char *const names[] = {"Masking",
+                                      "Embedding",
+                                      "LSTM",
+                                      "RNN",
+                                      "Bidirectional",
+                                      "Dense",
+                                      "Softmax",
+                                      "Activation",
+                                      "ReLU",
+                                      "Dropout",
+                                      "TimeDistributed",
+                                      "GaussianNoise",
+                                      "Add",
+                                      "Multiply",
+                                      "SpatialDropout1D",
+                                      "AlphaDropout",
+                                      "GaussianDropout",
+                                      "ActivityRegularization",
+                                      "Concatenate",
+                                      "GRU",
+                                      "BatchNormalization",
+                                      "Subtract",
+                                      "Average",
+                                      "Maximum",
+                                      "LeakyReLU"};
   const struct keras_layer *layer = call->layer;
   if (layer->inner != NULL)
     return true;
   if (layer_is_operation(layer))
     return false;
-  if (strcmp(layer->node.class_name, "Identity") == 0)
+  if (strcmp(layer->node.class_name, "Identity") == 0 || strcmp(layer->node.class_name, "Rescaling") == 0 ||
+      strcmp(layer->node.class_name, "Normalization") == 0)
     return evaluator->version.major >= 3;
   /* A sum in Keras 3 is masked where all of its terms are, in Keras 2 where one is. */
-  bool merges = strcmp(layer->node.class_name, "Add") == 0 || strcmp(layer->node.class_name, "Multiply") == 0;
-  for (size_t i = 0; merges && evaluator->version.major >= 3 && i < call->input_count; i++)
+  for (size_t i = 0; merges(layer) && evaluator->version.major >= 3 && i < call->input_count; i++)
     if (call->inputs[i].mask == NULL)
       return false;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)

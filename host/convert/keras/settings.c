@@ -136,7 +136,7 @@ cuseq_status settings_channels_last(const struct keras_layer *layer) {
                       json_is_string(format) ? json_string_value(format) : "no text");
 }
 
-/* ---- dropout -------------------------------------------------------------------------------------- */
+/* ---- training ------------------------------------------------------------------------------------- */
 
 static bool drops(const json_t *config) {
   static const char *const rates[] = {"rate", "stddev", "dropout", "recurrent_dropout"};
@@ -146,8 +146,9 @@ static bool drops(const json_t *config) {
   return false;
 }
 
-bool settings_have_dropout(const struct keras_layer *layer) {
-  bool found = layer->inner != NULL || drops(layer->config);
+bool settings_differ_in_training(const struct keras_layer *layer) {
+  bool found = layer->inner != NULL || drops(layer->config) ||
+               strcmp(layer->node.class_name, "BatchNormalization") == 0;
   for (size_t i = 0; i < INSIDE; i++) {
     const json_t *config = json_object_get(json_object_get(layer->config, inside[i]), "config");
     found = found || drops(config) || drops(json_object_get(json_object_get(config, "cell"), "config"));

@@ -18,11 +18,31 @@ static bool is_class(const char *class_name, const char *name) {
   return class_name != NULL && strcmp(class_name, name) == 0;
 }
 
-static void expect_cell(const json_t *cell, const char *name, struct expected_weights *expected) {
+static void expect_cell(const json_t *cell, const char *usual, const char *name,
+                        struct expected_weights *expected) {
   add(expected, "kernel", true);
   add(expected, "recurrent_kernel", true);
   add(expected, "bias", !json_is_false(json_object_get(cell, "use_bias")));
   expected->cell = name;
+  expected->usual_cell = usual;
+}
+
+static void expect_normalisation(const char *class_name, const json_t *config,
+                                 struct expected_weights *expected) {
+  if (is_class(class_name, "BatchNormalization")) {
+    add(expected, "gamma", !json_is_false(json_object_get(config, "scale")));
+    add(expected, "beta", !json_is_false(json_object_get(config, "center")));
+    add(expected, "moving_mean", true);
+    add(expected, "moving_variance", true);
+    expected->statistics = 2;
+  } else if (is_class(class_name, "Normalization")) {
+    const json_t *mean = json_object_get(config, "mean");
+    bool adapted = mean == NULL || json_is_null(mean);
+    add(expected, "mean", adapted);
+    add(expected, "variance", adapted);
+    add(expected, "count", adapted);
+    expected->statistics = expected->count;
+  }
 }
 
 /* A layer that is no wrapper. */
@@ -30,10 +50,13 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
   const json_t *cell = json_object_get(json_object_get(config, "cell"), "config");
   const char *cell_name = json_string_value(json_object_get(cell, "name"));
   const char *mode = json_string_value(json_object_get(config, "score_mode"));
-  if (is_class(class_name, "LSTM")) {
-    expect_cell(config, "", expected);
+  const char *of_cell = json_string_value(json_object_get(json_object_get(config, "cell"), "class_name"));
+  expect_normalisation(class_name, config, expected);
+  if (is_class(class_name, "LSTM") || is_class(class_name, "GRU")) {
+    expect_cell(config, is_class(class_name, "GRU") ? "gru_cell" : "lstm_cell", "", expected);
   } else if (is_class(class_name, "RNN")) {
-    expect_cell(cell, cell_name != NULL ? cell_name : "", expected);
+    expect_cell(cell, is_class(of_cell, "GRUCell") ? "gru_cell" : "lstm_cell",
+                cell_name != NULL ? cell_name : "", expected);
   } else if (is_class(class_name, "Dense")) {
     add(expected, "kernel", true);
     add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));

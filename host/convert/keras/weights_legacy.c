@@ -157,11 +157,11 @@ static void rank_weights(const struct weights_source *source, const struct keras
 }
 
 /* Whether the list has the weights in the order of the layers where nothing is said to be frozen. What may be frozen
- * without the configuration's saying so, a direction or a cell, may come last. Anything else means that layers were
- * given each other's names after they were built. */
+ * without the configuration's saying so, a direction or a cell, may come last, and so may statistics, which are never
+ * trained, in their own order. Anything else means that layers were given each other's names after they were built. */
 static bool in_order(const struct weights_source *source, const struct keras_layer *top,
                      const struct hdf5_node *group) {
-  size_t rank = 0, last = 0;
+  size_t rank = 0, last = 0, last_statistic = 0;
   bool frozen = false;
   const struct hdf5_string *name;
   rank_weights(source, top, &rank);
@@ -170,6 +170,12 @@ static bool in_order(const struct weights_source *source, const struct keras_lay
     const struct weights_claim *claim = &source->claims[array->number];
     struct expected_weights expected;
     weights_expect(claim->layer, WEIGHTS_WHOLE, &expected);
+    if (expected.statistics > 0 && claim->at >= expected.count - expected.statistics) {
+      if (claim->rank <= last_statistic)
+        return false;
+      last_statistic = claim->rank;
+      continue;
+    }
     if (claim->rank <= last && frozen)
       return false;
     frozen = frozen || claim->rank <= last;

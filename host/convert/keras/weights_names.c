@@ -81,9 +81,8 @@ static enum weights_part direction_of(const struct weight_name *name, size_t at,
   return is_forward ? WEIGHTS_FORWARD : WEIGHTS_BACKWARD;
 }
 
-/* "lstm_cell", "lstm_cell_3", or the name that an RNN's cell was given. */
-static bool is_cell(const struct weight_name *name, size_t at, const char *cell) {
-  static const char usual[] = "lstm_cell";
+/* "lstm_cell", "gru_cell_3", or the name that an RNN's cell was given. */
+static bool is_cell(const struct weight_name *name, size_t at, const char *cell, const char *usual) {
   if (*cell != '\0')
     return part_is(name, at, cell);
   if (!part_begins(name, at, usual))
@@ -154,7 +153,8 @@ int weights_name_fits(const struct hdf5_string *path, const struct wanted_weight
     return 0;
   ++*others;
   size_t end = name.count - 1;
-  if (end > 1 && wanted->expected.cell != NULL && is_cell(&name, end - 1, wanted->expected.cell))
+  if (end > 1 && wanted->expected.cell != NULL &&
+      is_cell(&name, end - 1, wanted->expected.cell, wanted->expected.usual_cell))
     end--;
   if (wanted->part == WEIGHTS_WHOLE)
     return fit_of_layer(&name, end, wanted);

@@ -9,8 +9,11 @@ struct expected_weights {
   const char *names[WEIGHTS_MAX_ARRAYS]; /* as Keras calls them */
   size_t count;
   const json_t *wrapper; /* the configuration of the layer that is in a wrapper, else NULL */
-  const char *cell;      /* the name of an LSTM's cell; "" for whatever Keras calls it, NULL: it has none */
-  const char *folder;    /* in the layer's folder of a .keras file */
+  const char
+      *cell; /* the name of a recurrent layer's cell; "" for whatever Keras calls it, NULL: it has none */
+  const char *usual_cell; /* what Keras calls it, but for a number behind it */
+  size_t statistics;      /* so many of the last ones are never trained */
+  const char *folder;     /* in the layer's folder of a .keras file */
 };
 
 /* count 0: it has none, or its class is not one that cuseq knows. */

@@ -43,6 +43,15 @@ def wanted():
         ("LSTM", dict(units=2, time_major=True)),
         ("LSTM", dict(units=2, zero_output_for_mask=True, return_sequences=True)),
         ("LSTM", dict(units=2, stateful=True, seed=1)),
+        ("GRU", dict(units=2)),
+        ("GRU", dict(units=2, return_sequences=True, return_state=True, dropout=0.1, unroll=True)),
+        ("GRU", dict(units=2, reset_after=True)),
+        ("GRU", dict(units=2, time_major=True)),
+        ("GRU", dict(units=2, zero_output_for_mask=True, return_sequences=True)),
+        ("GRU", dict(units=2, stateful=True, seed=1)),
+        ("GRUCell", dict(units=2)),
+        ("GRUCell", dict(units=2, reset_after=True)),
+        ("GRUCell", dict(units=2, seed=1, dropout=0.1)),
         ("RNN", dict(cell=lambda: L.LSTMCell(2))),
         ("RNN", dict(cell=lambda: L.LSTMCell(2), return_state=True, return_sequences=True)),
         ("LSTMCell", dict(units=2)),
@@ -62,6 +71,17 @@ def wanted():
         ("Softmax", dict(axis=1)),
         ("ReLU", {}),
         ("ReLU", dict(max_value=6)),
+        ("LeakyReLU", {}),
+        ("BatchNormalization", {}),
+        ("BatchNormalization", dict(center=False, scale=False)),
+        ("BatchNormalization", dict(renorm=True)),
+        ("BatchNormalization", dict(virtual_batch_size=2)),
+        ("BatchNormalization", dict(synchronized=True)),
+        ("Normalization", {}),
+        ("Normalization", dict(mean=1.0, variance=2.0)),
+        ("Normalization", dict(invert=True)),
+        ("Rescaling", dict(scale=2.0)),
+        ("Rescaling", dict(scale=2.0, offset=1.0)),
         ("RepeatVector", dict(n=3)),
         ("Reshape", dict(target_shape=(1, 2))),
         ("Flatten", {}),
@@ -69,6 +89,9 @@ def wanted():
         ("Concatenate", {}),
         ("Add", {}),
         ("Multiply", {}),
+        ("Subtract", {}),
+        ("Average", {}),
+        ("Maximum", {}),
         ("Dot", dict(axes=1)),
         ("Attention", {}),
         ("Attention", dict(use_scale=True, causal=True)),
@@ -80,6 +103,8 @@ def wanted():
         ("AdditiveAttention", dict(dropout=0.1, seed=1)),
         ("GlobalAveragePooling1D", {}),
         ("GlobalAveragePooling1D", dict(keepdims=True)),
+        ("GlobalMaxPooling1D", {}),
+        ("GlobalMaxPooling1D", dict(keepdims=True)),
         ("Dropout", dict(rate=0.1)),
         ("Dropout", dict(rate=0.1, noise_shape=(1, 2), seed=1)),
         ("SpatialDropout1D", dict(rate=0.1)),
@@ -172,6 +197,29 @@ def operations():
         a * b,
         a + 1.0,
         a @ o.transpose(b, (0, 2, 1)),
+        o.subtract(a, b),
+        o.divide(a, b),
+        a / 2.0,
+        -a,
+        o.maximum(a, b),
+        o.mean(a, axis=1),
+        o.max(a, axis=1),
+        o.elu(a),
+        o.selu(a),
+        o.gelu(a),
+        o.silu(a),
+        o.softplus(a),
+        o.softsign(a),
+        o.hard_sigmoid(a),
+        o.leaky_relu(a),
+        o.log_softmax(a),
+        o.exp(a),
+        a[:, -1],
+        o.take(a, 0, axis=1),
+        o.split(a, 2, axis=2)[0],
+        o.unstack(a, axis=1)[0],
+        o.flip(a, axis=1),
+        o.repeat(a, 2, axis=1),
     ]
     for result in results:
         operation = result._keras_history.operation
@@ -184,9 +232,10 @@ def lambdas():
         return
     import tensorflow
 
-    tensor = tensorflow.reduce_sum(keras.Input((3, 4)), axis=1)
-    layer = tensor._keras_history[0]
-    yield layer.__class__.__name__, list(layer.get_config())
+    x = keras.Input((3, 4))
+    for tensor in (tensorflow.reduce_sum(x, axis=1), x[:, 0]):
+        layer = tensor._keras_history[0]
+        yield layer.__class__.__name__, list(layer.get_config())
 
 
 def main():
