@@ -18,7 +18,12 @@ def of_text(k, x, y, masked=False):
 @kind
 def imdb_lstm(k):
     """Embedding, LSTM, one sigmoid"""
-    return Built(k.Sequential([k.Input((None,)), k.Embedding(V, E), k.LSTM(H, dropout=0.2), k.Dense(1, activation="sigmoid")]), ids=V)
+    return Built(
+        k.Sequential(
+            [k.Input((None,)), k.Embedding(V, E), k.LSTM(H, dropout=0.2), k.Dense(1, activation="sigmoid")]
+        ),
+        ids=V,
+    )
 
 
 @kind
@@ -41,7 +46,11 @@ def gru_softmax(k):
 def gru_reset_before(k):
     """a GRU of Keras 1 and 2's kind: reset_after=False"""
     x, y = text(k)
-    return of_text(k, x, k.Dense(4, activation="softmax")(k.GRU(H, reset_after=False, recurrent_activation="hard_sigmoid")(y)))
+    return of_text(
+        k,
+        x,
+        k.Dense(4, activation="softmax")(k.GRU(H, reset_after=False, recurrent_activation="hard_sigmoid")(y)),
+    )
 
 
 @kind
@@ -63,7 +72,13 @@ def stacked_lstm_news(k):
 @kind
 def stacked_lstm_narrowing(k):
     """LSTMs of 8, 6 and 4 units"""
-    layers = [k.Input((T,)), k.Embedding(V, E), k.LSTM(8, return_sequences=True), k.LSTM(6, return_sequences=True), k.LSTM(4)]
+    layers = [
+        k.Input((T,)),
+        k.Embedding(V, E),
+        k.LSTM(8, return_sequences=True),
+        k.LSTM(6, return_sequences=True),
+        k.LSTM(4),
+    ]
     return Built(k.Sequential(layers + [k.Dense(3, activation="softmax")]), ids=V)
 
 
@@ -348,7 +363,9 @@ def heads_of_a_dictionary(k):
     """outputs as a dictionary, whose order is that of its keys"""
     x, y = text(k)
     y = k.GRU(H)(y)
-    heads = {name: k.Dense(n, activation="softmax", name=name)(y) for name, n in (("topic", 4), ("language", 3))}
+    heads = {
+        name: k.Dense(n, activation="softmax", name=name)(y) for name, n in (("topic", 4), ("language", 3))
+    }
     return of_text(k, x, heads)
 
 
@@ -449,7 +466,9 @@ def nested_encoder(k):
 def sequential_in_sequential(k):
     """a Sequential in a Sequential"""
     inner = k.Sequential([k.Input((None,)), k.Embedding(V, E), k.LSTM(H)])
-    return Built(k.Sequential([inner, k.Dense(4, activation="relu"), k.Dense(2, activation="softmax")]), ids=V)
+    return Built(
+        k.Sequential([inner, k.Dense(4, activation="relu"), k.Dense(2, activation="softmax")]), ids=V
+    )
 
 
 @kind

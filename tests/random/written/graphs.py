@@ -109,7 +109,9 @@ def encoder_and_head_as_models(k):
 def sequential_head(k):
     """a Sequential as the head of a functional model"""
     x = k.Input((None,))
-    head = k.Sequential([k.Input((H,)), k.Dense(6, activation="relu"), k.Dropout(0.5), k.Dense(3, activation="softmax")])
+    head = k.Sequential(
+        [k.Input((H,)), k.Dense(6, activation="relu"), k.Dropout(0.5), k.Dense(3, activation="softmax")]
+    )
     return Built(k.Model(x, head(k.GRU(H)(k.Embedding(V, E)(x)))), ids=V)
 
 

@@ -221,7 +221,9 @@ def three_layer_summary(k):
     a = k.Embedding(V, E)(x)
     for _ in range(3):
         a, h, c = k.LSTM(H, return_sequences=True, return_state=True, dropout=0.4, recurrent_dropout=0.4)(a)
-    y, _, _ = k.LSTM(H, return_sequences=True, return_state=True)(k.Embedding(W, E)(tokens), initial_state=[h, c])
+    y, _, _ = k.LSTM(H, return_sequences=True, return_state=True)(
+        k.Embedding(W, E)(tokens), initial_state=[h, c]
+    )
     y = k.Concatenate()([y, k.Attention()([y, a])])
     return given(k, [x, tokens], k.TimeDistributed(k.Dense(W, activation="softmax"))(y))
 
@@ -276,7 +278,13 @@ def date_notebook(k):
     a = k.Bidirectional(k.LSTM(H, return_sequences=True))(x)
     repeat, join, first = k.RepeatVector(T), k.Concatenate(axis=-1), k.Dense(10, activation="tanh")
     second, weigh, dot = k.Dense(1, activation="relu"), k.Softmax(axis=1), k.Dot(axes=1)
-    cell, classes, outputs, h, state = k.LSTM(8, return_state=True), k.Dense(W, activation="softmax"), [], s, c
+    cell, classes, outputs, h, state = (
+        k.LSTM(8, return_state=True),
+        k.Dense(W, activation="softmax"),
+        [],
+        s,
+        c,
+    )
     for _ in range(Y):
         context = dot([weigh(second(first(join([a, repeat(h)])))), a])
         h, _, state = cell(context, initial_state=[h, state])
@@ -320,7 +328,12 @@ def date_stacked(k):
     x = k.Input((T, V))
     a, h1, c1 = k.LSTM(H, return_sequences=True, return_state=True)(x)
     h2, c2 = h1, c1
-    attend, row, low, high = k.Attention(), k.Reshape((1, H)), k.LSTM(H, return_state=True), k.LSTM(H, return_state=True)
+    attend, row, low, high = (
+        k.Attention(),
+        k.Reshape((1, H)),
+        k.LSTM(H, return_state=True),
+        k.LSTM(H, return_state=True),
+    )
     classes, outputs = k.Dense(W, activation="softmax"), []
     for _ in range(Y):
         y, h1, c1 = low(attend([row(h2), a]), initial_state=[h1, c1])
@@ -400,5 +413,7 @@ def encoder_for_inference(k):
 def decoder_for_inference(k):
     """one step of the decoder, its states as inputs and outputs"""
     tokens, h, c = k.Input((None,)), k.Input((H,)), k.Input((H,))
-    y, *states = k.LSTM(H, return_sequences=True, return_state=True)(k.Embedding(W, E)(tokens), initial_state=[h, c])
+    y, *states = k.LSTM(H, return_sequences=True, return_state=True)(
+        k.Embedding(W, E)(tokens), initial_state=[h, c]
+    )
     return Built(k.Model([tokens, h, c], [k.Dense(W, activation="softmax")(y), *states]), ids=W)

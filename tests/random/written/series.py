@@ -32,7 +32,13 @@ def forecast_bidirectional(k):
 @kind
 def forecast_gru(k):
     """GRU, dropout, hidden layer, linear output"""
-    layers = [series(k), k.GRU(H, return_sequences=True), k.Dropout(0.2), k.GRU(H), k.Dense(8, activation="relu")]
+    layers = [
+        series(k),
+        k.GRU(H, return_sequences=True),
+        k.Dropout(0.2),
+        k.GRU(H),
+        k.Dense(8, activation="relu"),
+    ]
     return k.Sequential(layers + [k.Dense(N, activation="linear")])
 
 
@@ -149,8 +155,15 @@ def autoencoder_deep(k):
 @kind
 def encoder_decoder(k):
     """RepeatVector to the forecast's length, a hidden TimeDistributed layer"""
-    layers = [series(k), k.LSTM(H, activation="relu"), k.RepeatVector(N), k.LSTM(H, activation="relu", return_sequences=True)]
-    return k.Sequential(layers + [k.TimeDistributed(k.Dense(6, activation="relu")), k.TimeDistributed(k.Dense(1))])
+    layers = [
+        series(k),
+        k.LSTM(H, activation="relu"),
+        k.RepeatVector(N),
+        k.LSTM(H, activation="relu", return_sequences=True),
+    ]
+    return k.Sequential(
+        layers + [k.TimeDistributed(k.Dense(6, activation="relu")), k.TimeDistributed(k.Dense(1))]
+    )
 
 
 @kind

@@ -33,7 +33,13 @@ def pos_stacked_gru(k):
 @kind
 def pos_forward(k):
     """an LSTM alone, classes by Dense and an Activation layer"""
-    layers = [k.Input((None,)), k.Embedding(V, E), k.LSTM(H, return_sequences=True), k.Dense(4), k.Activation("softmax")]
+    layers = [
+        k.Input((None,)),
+        k.Embedding(V, E),
+        k.LSTM(H, return_sequences=True),
+        k.Dense(4),
+        k.Activation("softmax"),
+    ]
     return Built(k.Sequential(layers), ids=V)
 
 
@@ -87,7 +93,12 @@ def skip_by_concatenation(k):
 @kind
 def character_model(k):
     """the next character at every position, two LSTMs"""
-    layers = [k.Input((None,)), k.Embedding(V, E), k.LSTM(H, return_sequences=True), k.LSTM(H, return_sequences=True)]
+    layers = [
+        k.Input((None,)),
+        k.Embedding(V, E),
+        k.LSTM(H, return_sequences=True),
+        k.LSTM(H, return_sequences=True),
+    ]
     return Built(k.Sequential(layers + [k.Dense(V, activation="softmax")]), ids=V)
 
 
@@ -143,7 +154,9 @@ def dense_behind_every_layer(k):
     """a Dense layer with tanh behind each BiLSTM"""
     x, y = text(k)
     for _ in range(2):
-        y = k.TimeDistributed(k.Dense(6, activation="tanh"))(k.Bidirectional(k.LSTM(H, return_sequences=True))(y))
+        y = k.TimeDistributed(k.Dense(6, activation="tanh"))(
+            k.Bidirectional(k.LSTM(H, return_sequences=True))(y)
+        )
     return of_text(k, x, k.Dense(4, activation="softmax")(y))
 
 
