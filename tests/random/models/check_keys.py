@@ -102,7 +102,9 @@ def main(words):
                     print(f"  {text}{'' if counts else ' (never seen)'}")
                     wrong += counts
             print(f"  {len(got[kind])} {kind}")
-        for name in sorted(set(known["layers"]) - {"TFOpLambda", "SlicingOpLambda"}):  # which is no name in keras.layers
+        for name in sorted(
+            set(known["layers"]) - {"TFOpLambda", "SlicingOpLambda"}
+        ):  # which is no name in keras.layers
             there = name not in known["versions"] or applies(known["versions"][name][0], line, minor)
             if there != (name in got["layers"]):
                 print(f"  {name}: {'not there' if there else 'there'}, against the table")

@@ -81,8 +81,11 @@ def cell_layer(m, width):
         more["return_sequences"] = True
     if m.twist("cell go_backwards"):
         more["go_backwards"] = True
-    if m.twist("decoder gru"):
-        return m.layer("GRU", "decoder", units=width, **more)
+    if m.cell == "GRU" or m.twist("decoder gru"):
+        settings["reset_after"] = m.chance(0.6)
+        if m.chance(0.12):
+            return m.layer("RNN", "decoder", cell=m.layer("GRUCell", units=width, **settings), **more)
+        return m.layer("GRU", "decoder", units=width, **settings, **more)
     if m.chance(0.12):
         return m.layer("RNN", "decoder", cell=m.layer("LSTMCell", units=width, **settings), **more)
     return m.layer("LSTM", "decoder", units=width, **settings, **more)
@@ -90,7 +93,10 @@ def cell_layer(m, width):
 
 def one_step(m, cell, x, h, c):
     """h and c after a step that reads x [B,1,N]."""
-    gru = cell.__class__.__name__ == "GRU"
+    gru = "GRU" in (
+        cell.__class__.__name__,
+        getattr(cell, "cell", cell).__class__.__name__.replace("Cell", ""),
+    )
     states = {} if h is None else {"initial_state": [h] if gru else [h, c]}
     if m.twist("training=True"):
         states["training"] = True

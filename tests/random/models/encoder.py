@@ -76,7 +76,10 @@ def plain(m):
     if m.chance(0.1):
         dense, join = m.layer("Dense", units=m.features), m.layer("Concatenate")
         return lambda x: join([x, dense(x)])
-    which = m.pick(["Dense", "TimeDistributed", "Dropout", "SpatialDropout1D", "GaussianNoise", "Activation"])
+    which = m.pick(
+        ["Dense", "TimeDistributed", "Dropout", "SpatialDropout1D", "GaussianNoise", "Activation"]
+        + ["BatchNormalization", "Rescaling"]
+    )
     if which == "Dense":
         return m.layer("Dense", units=m.features, use_bias=m.chance(0.5))
     if which == "TimeDistributed":
@@ -85,19 +88,21 @@ def plain(m):
         return m.layer("GaussianNoise", stddev=0.3)
     if which == "Activation":
         return m.layer("Activation", activation="linear")
+    if which == "BatchNormalization":
+        return m.layer(which, center=m.chance(0.8), scale=m.chance(0.8), epsilon=m.pick([1e-3, 1e-2]))
+    if which == "Rescaling":
+        return m.layer(which, scale=0.5, offset=m.pick([0.0, 0.25]))
     return m.layer(which, rate=0.3)
 
 
 def unusual(m, x):
     """One that is not linear, or mixes the positions."""
-    which = m.pick(
-        ["activation", "BatchNormalization", "LayerNormalization", "Rescaling", "Conv1D", "op", "Lambda"]
-    )
+    which = m.pick(["activation", "LayerNormalization", "Normalization", "Conv1D", "op", "op", "Lambda"])
     m.note(f"front {which}")
     if which == "activation":
         return m.layer("Dense", units=m.features, activation=m.pick(["tanh", "relu", "softmax", "elu"]))(x)
-    if which == "Rescaling":
-        return m.layer("Rescaling", scale=0.5, offset=m.pick([0.0, 0.25]))(x)
+    if which == "Normalization":
+        return m.layer("Normalization", mean=0.25, variance=m.pick([1.5, 0.5]))(x)
     if which == "Conv1D":
         return m.layer("Conv1D", filters=m.features, kernel_size=m.pick([1, 2]), padding="same")(x)
     if which == "Lambda":
@@ -111,7 +116,10 @@ def unusual(m, x):
             lambda: x + x,
             lambda: m.op("flip", x, axis=1 if m.version == 3 else [1]),
             lambda: x[:, 1:],
-        ][m.pick(range(7))]()
+            lambda: x[:, :, :1],
+            lambda: 1.0 - x,
+            lambda: x / 2.0,
+        ][m.pick(range(10))]()
     return m.layer(which)(x)
 
 
@@ -142,8 +150,8 @@ def cell_settings(m):
 def recurrent(m, units, settings, **more):
     """An LSTM, or an RNN over an LSTMCell; as a twist another kind of cell."""
     more = dict(return_sequences=True, **more)
-    if m.twist("gru"):
-        return m.layer("GRU", units=units, reset_after=m.chance(0.5), **more)
+    if m.cell == "GRU" and not m.twist("lstm among grus"):
+        return gru(m, units, settings, more)
     if m.twist("simple rnn"):
         return m.layer("SimpleRNN", units=units, **more)
     if m.chance(0.15):
@@ -163,6 +171,19 @@ def recurrent(m, units, settings, **more):
     if m.version == 2 and m.twist("time_major"):
         more["time_major"] = True
     return m.layer("LSTM", units=units, **settings, **more)
+
+
+def gru(m, units, settings, more):
+    """A GRU, or an RNN over a GRUCell."""
+    settings = {key: value for key, value in settings.items() if key != "unit_forget_bias"}
+    settings["reset_after"] = m.chance(0.6)
+    if m.chance(0.1):
+        settings["dropout"] = 0.2
+    if m.chance(0.1):
+        return m.layer("RNN", cell=m.layer("GRUCell", units=units, **settings), **more)
+    if m.twist("go_backwards"):
+        more["go_backwards"] = True
+    return m.layer("GRU", units=units, **settings, **more)
 
 
 def encoder(m, x, states=True):
@@ -220,8 +241,11 @@ def encoder_layer(m, x, both, merge, units, settings, states, shared):
     forward = recurrent(m, units, settings, **more)
     if m.twist("own backward layer"):
         other = {**settings, "activation": m.pick(["tanh", "relu"])}
+        kind = m.pick(["LSTM", "LSTM", "GRU"])
+        if kind == "GRU":
+            other.pop("unit_forget_bias", None)
         other_layer["backward_layer"] = m.layer(
-            "LSTM", units=units, go_backwards=True, return_sequences=True, **other, **more
+            kind, units=units, go_backwards=True, return_sequences=True, **other, **more
         )
     layer = m.layer("Bidirectional", layer=forward, merge_mode=merge, **other_layer)
     return both_directions(m, layer, x, merge, states, call)
@@ -237,6 +261,8 @@ def both_directions(m, layer, x, merge, states, call):
     h, c = states_of(m, result, 2)
     if states and len(result) == 4:
         m.probes.update(h_fw=result[0], c_fw=result[1], h_bw=result[2], c_bw=result[3])
+    if states and len(result) == 2:
+        m.probes.update(h_fw=result[0], h_bw=result[1])
     made = Encoded(a, h, c, a.shape[-1])
     made.again = lambda y: both_directions(m, layer, y, merge, states, call)
     return made
@@ -245,13 +271,15 @@ def both_directions(m, layer, x, merge, states, call):
 def one_direction(m, x, units, settings, more, call):
     layer = recurrent(m, units, settings, **more)
     if m.twist("encoder's initial state"):
-        zeros = [m.zero_input((units,), f"start_{k}") for k in "hc"]
+        zeros = [m.zero_input((units,), f"start_{k}") for k in ("hc" if m.cell == "LSTM" else "h")]
         call["initial_state"] = zeros if m.chance(0.7) else [m.layer("Dense", units=units)(z) for z in zeros]
     result = layer(x, **call)
     result = list(result) if isinstance(result, (list, tuple)) else [result]
     h, c = states_of(m, result[1:], 1)
     if len(result) == 3:
         m.probes.update(h_fw=result[1], c_fw=result[2])
+    if len(result) == 2:
+        m.probes.update(h_fw=result[1])
     return Encoded(result[0], h, c, result[0].shape[-1])
 
 
@@ -265,8 +293,8 @@ def join_directions(m, forward, backward):
 
 
 def states_of(m, states, directions):
-    """Lists of the hidden and of the cell states; a GRU has no cell states. Of cells that are stacked, each
-    with a list of its own, those of the last."""
+    """Lists of the hidden and of the cell states; a GRU has no cell states, and its hidden ones stand for
+    them. Of cells that are stacked, each with a list of its own, those of the last."""
     if states and isinstance(states[0], (list, tuple)):
         cells = len(states) // directions
         states = [one for last in states[cells - 1 :: cells] for one in last]

@@ -44,13 +44,29 @@ def within(array, lengths, time):
     return array
 
 
+def within_outputs(array, lengths, time):
+    """Zeros behind a row's end, where there is an output for every position."""
+    array = np.array(array, np.float64)
+    if lengths is not None and array.ndim == 3 and array.shape[1] == time:
+        for row, length in enumerate(lengths):
+            array[row, int(length) :] = 0
+    return array
+
+
+def joined(values, ours, lengths, time):
+    """Outputs of every position, or step, side by side; others one after the other."""
+    if all(value.ndim == 3 and value.shape[:2] == np.shape(ours)[:2] for value in values):
+        return within_outputs(np.concatenate(values, -1), lengths, time)
+    return np.concatenate([rows(value) for value in values], axis=1)
+
+
 def judge(listed, values, got, notes, lengths, time):
     """listed: of the file's outputs, (kind, step); values: what Keras computes of each; got: cuseq's
     arrays."""
-    main = [rows(value) for (kind, _), value in zip(listed, values) if kind == "main"]
+    main = [np.asarray(value, np.float64) for (kind, _), value in zip(listed, values) if kind == "main"]
     if main:
         ours = got["outputs"] if "outputs" in got else got["context"]
-        compare("outputs", ours, np.concatenate(main, axis=1))
+        compare("outputs", within_outputs(ours, lengths, time), joined(main, ours, lengths, time))
     for (kind, step), value in zip(listed, values):
         if kind == "main":
             continue

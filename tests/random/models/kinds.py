@@ -4,6 +4,7 @@ model."""
 from attention import attention
 from decoder import decoder, finals
 from encoder import Encoded, encoder, front
+from given import given, repeated
 from outputs import Listed, outputs
 
 # What may be unusual about a model. Those that stand more than once are more common.
@@ -43,7 +44,7 @@ front front
 input reshaped
 odd activation
 odd recurrent activation
-gru
+lstm among grus
 simple rnn
 stacked cells
 go_backwards
@@ -127,7 +128,8 @@ class Built:
 
 def build(m):
     """A random model of any kind."""
-    kind = m.pick(["decoder"] * 13 + ["attention"] * 4 + ["classifier", "classifier", "tagger"])
+    kinds = ["decoder"] * 9 + ["attention"] * 3 + ["classifier"] * 5 + ["tagger"] * 3
+    kind = m.pick(kinds + ["given"] * 4 + ["repeated"] * 2)
     m.want(twists(), m.pick([0] * 7 + [1] * 8 + [2] * 4 + [3]))
     x, sequence = front(m)
     encoded = nested_encoder(m, sequence) if m.chance(0.15) else encoder(m, sequence, m.chance(0.9))
@@ -137,11 +139,14 @@ def build(m):
         kind = "tagger"
     if kind == "decoder":
         listed = outputs(m, decoder(m, with_states(m, encoded), make))
+    elif kind in ("given", "repeated"):
+        listed = (given if kind == "given" else repeated)(m, with_states(m, encoded))
     elif kind == "attention":
         listed = attention_alone(m, encoded, make)
     else:
         listed = classifier(m, encoded, make, kind)
-    inputs = [x, *m.zero_inputs, *m.free_inputs]
+    tokens = [] if m.token_input is None else [m.token_input]
+    inputs = [x, *tokens, *m.zero_inputs, *m.free_inputs]
     if m.twist("inputs in another order"):
         inputs = [inputs[i] for i in m.rng.permutation(len(inputs))]
     return Built(kind, inputs, listed)
@@ -177,20 +182,48 @@ def attention_alone(m, encoded, make):
     return listed
 
 
+HIDDEN = ["relu", "relu", "tanh", "elu", "selu", "gelu", "swish", "softplus", "softsign", "sigmoid", "linear"]
+LAST = ["softmax", "softmax", "sigmoid", "linear", "linear", "softplus", "tanh"]
+
+
 def classifier(m, encoded, make, kind):
-    """Classes of the whole sequence, or of every position."""
-    if kind == "tagger":
-        return [Listed(m.layer("Dense", units=m.classes, activation="softmax")(encoded.a))]
-    if encoded.h and m.chance(0.6):
+    """Classes of the whole sequence, or of every position; one head, or several."""
+    vector = encoded.a if kind == "tagger" else summary(m, encoded, make)
+    if m.chance(0.2):
+        vector = m.layer("BatchNormalization")(vector)
+    if m.chance(0.15):
+        vector = m.layer("Dropout", rate=0.2)(vector)
+    return [Listed(head(m, vector)) for _ in range(m.pick([1, 1, 1, 2, 3]))]
+
+
+def summary(m, encoded, make):
+    """One vector of the whole sequence."""
+    how = m.pick(["attention", "final", "final", "mean", "maximum", "last", "op"])
+    if how == "attention" and encoded.h:
         h, _ = finals(m, encoded)
-        vector = make(h.shape[-1])(h)[0] if m.chance(0.7) else h
-    else:
-        vector = m.layer(m.pick(["GlobalAveragePooling1D", "GlobalMaxPooling1D"]))(encoded.a)
-    if m.chance(0.3):
-        vector = m.layer("Dense", units=m.inner, activation="relu")(vector)
-    return [
-        Listed(m.layer("Dense", units=m.classes, activation=m.pick(["softmax", "sigmoid", "linear"]))(vector))
-    ]
+        return make(h.shape[-1])(h)[0]
+    if how == "last":
+        return encoded.a[:, -1]
+    if how == "op":
+        return m.op(m.pick(["mean", "max"]), encoded.a, axis=1)
+    if how == "final" and encoded.h:
+        return finals(m, encoded)[0]
+    return m.layer("GlobalAveragePooling1D" if how == "mean" else "GlobalMaxPooling1D")(encoded.a)
+
+
+def head(m, x):
+    """Up to three layers, with a normalisation, an activation of its own, arithmetic among them."""
+    for _ in range(m.pick([0, 0, 0, 1, 2])):
+        x = m.layer("Dense", units=m.inner, activation=m.pick(HIDDEN))(x)
+        if m.chance(0.15):
+            x = m.layer("BatchNormalization")(x)
+        if m.chance(0.1):
+            x = m.layer("LeakyReLU")(x)
+    activation = m.pick(LAST)
+    if m.chance(0.2):
+        return m.layer("Activation", activation=activation)(m.layer("Dense", units=m.classes)(x))
+    x = m.layer("Dense", units=m.classes, activation=activation)(x)
+    return x * 2.0 + 1.0 if activation == "linear" and m.chance(0.2) else x
 
 
 # ---- models in a model

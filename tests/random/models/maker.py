@@ -77,6 +77,9 @@ class Maker:
             [],
         )  # the author feeds zeros; whatever is fed, nothing depends on it
         self.masked, self.mask_value, self.vocabulary = False, 0.0, 0
+        self.tokens, self.steps, self.start_token = 0, 0, None  # of a training graph's given tokens
+        self.token_input, self.one_hot_tokens = None, False
+        self.cell = self.pick(["LSTM", "LSTM", "GRU"])  # of most of the model's layers
         self.stranger = self.own_function = None
         self.time, self.features, self.units, self.state, self.inner, self.classes = (
             int(n) for n in self.rng.integers([4, 2, 2, 2, 3, 3], [8, 5, 5, 6, 6, 6])

@@ -51,6 +51,7 @@ class Case:
             weights = random_weights(model, rng, self.gain)
             set_weights(exact.model, weights)
             self.input, self.lengths = self.make_input(rng)
+            self.tokens, self.targets = self.make_tokens(rng)
             self.values = self.compute(exact_m, exact)
             if self.is_lively():
                 break
@@ -80,15 +81,27 @@ class Case:
             x[row, length:] = m.mask_value
         return x, lengths
 
+    def make_tokens(self, rng):
+        """The tokens that a training graph is given, and those that follow them, which `run` takes; or
+        None."""
+        if not self.m.tokens:
+            return None, None
+        following = rng.integers(0, self.m.tokens, (BATCH, self.m.steps)).astype(np.int32)
+        tokens = np.concatenate([np.full((BATCH, 1), self.m.start_token, np.int32), following[:, :-1]], 1)
+        return tokens, following
+
     def first_input(self):
-        others = [id(one) for one in self.m.zero_inputs + self.m.free_inputs]
+        others = [id(one) for one in self.m.zero_inputs + self.m.free_inputs + [self.m.token_input]]
         return next(one for one in self.built.inputs if id(one) not in others)
 
     def feeds(self, m, built):
         zeros, free = ([id(one) for one in some] for some in (m.zero_inputs, m.free_inputs))
         given = []
         for one in built.inputs:
-            if id(one) in zeros or id(one) in free:
+            if one is m.token_input:
+                one_hot = np.eye(m.tokens, dtype=m.forced or "float32")[self.tokens]
+                given.append(one_hot if m.one_hot_tokens else self.tokens)
+            elif id(one) in zeros or id(one) in free:
                 given.append(
                     np.full((BATCH, one.shape[-1]), 0.0 if id(one) in zeros else 0.7, m.forced or "float32")
                 )
@@ -169,7 +182,8 @@ def convert_and_compare(case, program, path, folder, sound=True):
     """The verdict on one file, and its reason. sound: it is as Keras saved it."""
     model, x, out, lengths = folder / "m.safetensors", folder / "x.npy", folder / "o.npz", folder / "l.npy"
     model.unlink(missing_ok=True)
-    status, lines = call(program, "convert", path, model)
+    options = [] if case.m.start_token is None else ["--start-token", case.m.start_token]
+    status, lines = call(program, "convert", path, model, *options)
     if status == 2:
         if model.exists():
             raise Fault("a model in spite of a refusal")
@@ -179,6 +193,9 @@ def convert_and_compare(case, program, path, folder, sound=True):
     if case.lengths is not None and any("lengths" in line for line in lines):
         np.save(lengths, case.lengths)
         words += ["--lengths", lengths]
+    if case.targets is not None:
+        np.save(folder / "t.npy", case.targets)
+        words += ["--targets", folder / "t.npy", "--steps", case.m.steps]
     status, said = call(program, *words)
     if status != 0:
         raise Wrong(f"converted, but run says: {' | '.join(said)}")
