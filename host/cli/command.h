@@ -13,6 +13,7 @@ struct arguments {
   const char *plot;
   const char *vocabulary;
   const char *config;
+  const char *own_activation;
   const char *targets;
   const char *length_penalty;
   int32_t steps;   /* 0: the model's                                                                      */
@@ -55,6 +56,7 @@ enum option_id {
   OPTION_VOCABULARY,
   OPTION_CONFIG,
   OPTION_PYTORCH,
+  OPTION_OWN_ACTIVATION,
   OPTION_BEAM,
   OPTION_N_BEST,
   OPTION_LENGTH_PENALTY,

@@ -43,7 +43,8 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
   if (result != EXIT_DONE)
     return result;
   struct convert_json vocabulary = {.text = text};
-  cuseq_status status = keras_convert(arguments->operands[0], text ? &vocabulary : NULL, model, notes);
+  cuseq_status status = keras_convert(arguments->operands[0], text ? &vocabulary : NULL,
+                                      arguments->own_activation, model, notes);
   free(text);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->vocabulary, &vocabulary);
 }
@@ -81,6 +82,8 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
                 in, file_kind_name(*kind));
   if (arguments->config && arguments->vocabulary)
     return fail("--vocabulary: goes without --config (CONFIG.json has the vocabulary in it)");
+  if (arguments->own_activation && (arguments->config || !keras))
+    return fail("--own-activation: goes with a Keras model, without --config (CONFIG.json names activations)");
   return EXIT_DONE;
 }
 
@@ -143,6 +146,6 @@ const struct command command_convert = {
         "is, is told by what it holds, not by its name.",
     .example = "  cuseq convert dates.h5 dates.safetensors --vocabulary vocabulary.json\n"
                "  cuseq convert checkpoint.pt dates.safetensors --config config.json",
-    .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_HELP},
+    .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_OWN_ACTIVATION, OPTION_HELP},
     .run = run_convert,
 };

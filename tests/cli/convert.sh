@@ -59,12 +59,15 @@ for file in empty.h5 folder.h5 wrong.h5 wrong.keras; do
 done
 
 if [ -f "$DATA/dates_keras2.h5" ]; then
-  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors
+  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors
+  err_has "'attention_weights' .*--own-activation softmax=softmax_axis1 takes it over the positions"
+  own=(--own-activation softmax=softmax_axis1)
+  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors "${own[@]}"
   err_has '^cuseq: .*dates_keras2.h5: read as a Keras model'
   out_is ''
   expect 0 "$CUSEQ" run d.safetensors "$DATA/dates_onehot.npy" -o out.npz
   expect 0 "$CUSEQ" compare d.safetensors "$DATA/dates_onehot.npy" --device cpu
-  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors \
+  expect 0 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors "${own[@]}" \
     --vocabulary "$ROOT/examples/dates/vocabulary.json"
   expect 0 "$CUSEQ" translate d.safetensors '3 May 1979' '13 mar 1993' 'monday august 18 1986'
   out_is '1979-05-03
@@ -72,9 +75,9 @@ if [ -f "$DATA/dates_keras2.h5" ]; then
 1986-08-18'
   cp d.safetensors old
   printf '{"length":30}' >bad.json
-  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors --vocabulary bad.json
+  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" d.safetensors "${own[@]}" --vocabulary bad.json
   same d.safetensors old
-  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" missing/d.safetensors
+  expect 2 "$CUSEQ" convert "$DATA/dates_keras2.h5" missing/d.safetensors "${own[@]}"
   err_has 'missing/d.safetensors: '
   head -c 20000 "$DATA/dates_keras2.h5" >cut.h5
   expect 2 "$CUSEQ" convert cut.h5 out.safetensors
@@ -84,6 +87,20 @@ else
   echo 'dates_keras2.h5 is not there: not converted'
 fi
 
+# What the user says of the author's functions, and says wrongly.
+own_softmax="$keras/exercise_own_softmax_keras2.h5"
+for said in 'softmax:not NAME=MEANING .found "softmax"' '=tanh:not NAME=MEANING' 'softmax=:not NAME=MEANING' \
+  "softmax=softmax_axis:cuseq has no activation 'softmax_axis' .needed softmax_axis1" \
+  "softmax=tanh,softmax=relu:'softmax' is said twice" 'softmax=softmax_axis1,:not NAME=MEANING .found ""' \
+  "softmax=softmax_axis1,sofmax=tanh:no layer of the model has an activation called 'sofmax'"; do
+  expect 2 "$CUSEQ" convert "$own_softmax" out.safetensors --own-activation "${said%%:*}"
+  err_has "^cuseq: --own-activation: ${said#*:}"
+  absent out.safetensors
+done
+expect 2 "$CUSEQ" convert "$own_softmax" out.safetensors --own-activation softmax=softmax
+err_has "'attention_weights' .*softmax over an axis of one entry is 1 everywhere"
+expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch config.json --own-activation a=tanh
+err_has '^cuseq: --own-activation: goes with a Keras model'
 for file in "$keras"/additive.h5 "$keras"/additive.keras; do
   [ -f "$file" ] || continue
   expect 0 "$CUSEQ" convert "$file" out.safetensors

@@ -14,7 +14,7 @@
 
 #define FOLDER "tests/golden/keras/"
 
-enum { FILE_NAME, NPZ_NAME, EXPECTATION, FEWEST = 300 };
+enum { FILE_NAME, NPZ_NAME, EXPECTATION, COVERS, OWN_ACTIVATIONS, FEWEST = 300 };
 
 ParameterizedTestParameters(golden_keras, file_converts_to_the_same_or_is_refused) {
   static struct index_line lines[INDEX_MOST];
@@ -28,7 +28,14 @@ ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_sa
   cuseq_model *model = NULL;
   hdf5_process_set_program(HDF5_PROGRAM);
   snprintf(path, sizeof path, FOLDER "%s", line->columns[FILE_NAME]);
-  cuseq_status status = keras_convert(path, NULL, &model, &notes);
+  const char *own = line->columns[OWN_ACTIVATIONS];
+  if (*own) {
+    cr_expect(keras_convert(path, NULL, NULL, &model, NULL) == CUSEQ_STATUS_INVALID_MODEL &&
+                  strstr(cuseq_last_error(), "--own-activation"),
+              "%s: without --own-activation %s: %s", path, own, model ? "converted" : cuseq_last_error());
+    cuseq_model_destroy(model);
+  }
+  cuseq_status status = keras_convert(path, NULL, *own ? own : NULL, &model, &notes);
   if (status != CUSEQ_STATUS_OK) {
     const char *message = cuseq_last_error();
     cr_expect(index_may_refuse(expectation) && index_has_words(expectation, message),

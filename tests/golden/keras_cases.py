@@ -18,6 +18,7 @@ class Case:
         spoil=None,
         only=None,
         packed=False,
+        said=None,
         **options
     ):
         self.name, self.covers, self.expectation = name, covers, expectation
@@ -26,6 +27,7 @@ class Case:
         self.packed = packed  # the .h5 is written again in a smaller layout
         self.only = only  # the one version, "3.2", that makes it
         self.trained, self.saved, self.graph, self.options = trained, saved, graph, options
+        self.said = said  # to convert: what functions of the author's own compute
         self.spoil = spoil  # what is done to the model before it is saved
 
     def build(self, keras):
@@ -34,14 +36,19 @@ class Case:
         return self.graph(keras, **self.options)
 
 
-def exercise_softmax(keras):
+def exercise_softmax(name="softmax", package=None):
     """The exercise's own function, softmax over axis 1, which a file knows by its name only."""
 
-    def softmax(x, axis=1):
-        e = keras.backend.exp(x - keras.backend.max(x, axis=axis, keepdims=True))
-        return e / keras.backend.sum(e, axis=axis, keepdims=True)
+    def make(keras):
+        def softmax(x, axis=1):
+            return keras.activations.softmax(x, axis=axis)
 
-    return softmax
+        softmax.__name__ = softmax.__qualname__ = name
+        if package:
+            keras.saving.register_keras_serializable(package)(softmax)
+        return softmax
+
+    return make
 
 
 def with_layer(make):
@@ -72,10 +79,12 @@ CASES = [
     Case(
         "exercise_own_softmax",
         "the softmax over time is the author's function, known by name only",
-        kinds=("h5",),
-        keras=(2,),
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("h5",),
+        said="softmax=softmax_axis1",
         style="custom_softmax",
-        softmax=exercise_softmax,
+        softmax=exercise_softmax(),
     ),
     Case("one_dense", "attention of one Dense layer, tanh", keras=(2, 3), dense=((1, "tanh"),)),
     Case("one_dense_linear", "attention of one Dense layer, linear", dense=((1, None),)),
@@ -318,4 +327,28 @@ CASES = [
     Case("only_dot", "attention-only, Attention layer", attention_only=True, score="Attention"),
     Case("ops_sum", "context by keras.ops: sum of alphas * a", "same-or-refuse multiply", style="ops"),
     Case("ops_softmax", "softmax by keras.ops", "same-or-refuse softmax", style="ops_softmax"),
+]
+
+# Functions of the author's own of which the user says what they compute.
+SAID = [
+    Case(
+        "exercise_named_softmax",
+        "the same function under a name that Keras has not",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        said="softMaxAxis1=softmax_axis1",
+        style="custom_softmax",
+        softmax=exercise_softmax("softMaxAxis1"),
+    ),
+    Case(
+        "exercise_registered_softmax",
+        "the same function, registered",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        kinds2=("keras", "h5"),
+        said="softmax=softmax_axis1",
+        style="custom_softmax",
+        softmax=exercise_softmax(package="mine"),
+    ),
 ]

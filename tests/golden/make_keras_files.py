@@ -7,7 +7,7 @@ keras/index.tsv.
 
 A model is built twice with the same float32 weights: in float32, which is saved, and in float64, which
 computes what is expected. index.tsv has a line for each file: the file, the .npz or "-", what must
-become of it, what it covers. What must become of it is "same" (converts, and gives the arrays of the
+become of it, what it covers and, where it needs one, what `--own-activation` is given. What must become of it is "same" (converts, and gives the arrays of the
 .npz for its "input" and, if there, "lengths"), "same+note WORD..." (and its notes have each word), "refuse WORD..." (conversion fails, and its message has
 each word) or "same-or-refuse WORD..." (either; never other numbers).
 """
@@ -25,7 +25,7 @@ import keras
 import numpy as np
 
 from golden_models import looks_somewhere
-from keras_cases import CASES
+from keras_cases import CASES, SAID
 from keras_identity import OWN, PLACES
 from keras_models import VOCABULARY
 from keras_outputs import OUTPUTS
@@ -147,7 +147,7 @@ def make(case, seed):
 def main(only):
     FOLDER.mkdir(exist_ok=True)
     lines = {}
-    for seed, case in enumerate(CASES + REFUSALS + OUTPUTS + OWN + PLACES + STRUCTURES):
+    for seed, case in enumerate(CASES + REFUSALS + OUTPUTS + OWN + PLACES + STRUCTURES + SAID):
         if KERAS not in case.keras or (only and case.name not in only):
             continue
         if case.only != (VERSION if VERSION in ONLY else None):
@@ -168,7 +168,8 @@ def main(only):
         if arrays is not None:
             np.savez_compressed(FOLDER / npz, **arrays)
         for kind in kinds:
-            lines[f"{case.name}{suffix}.{kind}"] = f"{npz}\t{case.expectation}\t{case.covers}"
+            said = f"\t{case.said}" if case.said else ""
+            lines[f"{case.name}{suffix}.{kind}"] = f"{npz}\t{case.expectation}\t{case.covers}{said}"
         print(case.name, flush=True)
     write_index(lines)
 

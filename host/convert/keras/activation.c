@@ -27,55 +27,73 @@ static const struct {
     {"hard_tanh", CUSEQ_ACTIVATION_HARD_TANH},
 };
 
+bool activation_named(const char *name, int major, cuseq_activation *kind) {
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i].name, name) == 0) {
+      *kind = names[i].activation;
+      if (*kind == CUSEQ_ACTIVATION_HARD_SIGMOID && major < 3)
+        *kind = CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
+      return true;
+    }
+  return false;
+}
+
 /* The last part of "package>name". */
 static const char *plain_name(const char *name) {
   const char *mark = strrchr(name, '>');
   return mark != NULL ? mark + 1 : name;
 }
 
-cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
-                              const json_t *setting, cuseq_activation absent, cuseq_activation *activation,
+/* The name in a setting, and whether it is written as a function that is none of Keras' (*own). */
+static cuseq_status read_name(const struct keras_layer *layer, const json_t *setting, const char **name,
                               bool *own) {
-  *own = false;
-  *activation = absent;
+  *own = json_is_object(setting);
+  *name = json_string_value(*own ? json_object_get(setting, "config") : setting);
+  if (*name == NULL && *own) {
+    const char *class_name = json_string_value(json_object_get(setting, "class_name"));
+    return layer_refuse(layer,
+                        "its activation is an object of the class '%.60s' (needed one of Keras' functions)",
+                        class_name != NULL ? class_name : "?");
+  }
+  if (*name == NULL)
+    return layer_refuse(layer, "its activation is not a name");
+  if (*own)
+    *name = plain_name(*name);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const json_t *setting, cuseq_activation absent,
+                              struct named_activation *activation) {
+  *activation = (struct named_activation){.kind = absent};
   if (setting == NULL)
     return CUSEQ_STATUS_OK;
-  if (json_is_null(setting)) {
-    *activation = CUSEQ_ACTIVATION_LINEAR;
+  activation->kind = CUSEQ_ACTIVATION_LINEAR;
+  if (json_is_null(setting))
+    return CUSEQ_STATUS_OK;
+  const char *name;
+  bool own;
+  TRY(read_name(layer, setting, &name, &own));
+  const char *meaning = own_activations_meaning(evaluator->own, name);
+  if (meaning == NULL && own)
+    return layer_refuse(layer,
+                        "its activation is the author's own function '%.60s', whose code the file lacks "
+                        "(--own-activation %.60s=MEANING says what it computes)",
+                        name, name);
+  if (meaning != NULL && strcmp(meaning, OWN_SOFTMAX_AXIS_1) == 0) {
+    *activation = (struct named_activation){.kind = CUSEQ_ACTIVATION_SOFTMAX, .over_axis_1 = true};
     return CUSEQ_STATUS_OK;
   }
-  const char *name = json_string_value(setting);
-  if (name == NULL && json_is_object(setting)) {
-    const char *class_name = json_string_value(json_object_get(setting, "class_name"));
-    *own = true;
-    name = json_string_value(json_object_get(setting, "config"));
-    if (name == NULL)
-      return layer_refuse(layer,
-                          "its activation is an object of the class '%.60s' (needed one of Keras' functions)",
-                          class_name != NULL ? class_name : "?");
-    name = plain_name(name);
-    if (strcmp(name, "softmax") != 0)
-      return layer_refuse(
-          layer, "its activation is the author's own function '%.60s', whose code the file lacks", name);
-  }
-  for (size_t i = 0; name != NULL && i < sizeof names / sizeof *names; i++)
-    if (strcmp(names[i].name, name) == 0) {
-      *activation = names[i].activation;
-      if (*activation == CUSEQ_ACTIVATION_HARD_SIGMOID && evaluator->version.major < 3)
-        *activation = CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
-      return CUSEQ_STATUS_OK;
-    }
-  return layer_refuse(layer, "cuseq has no activation '%.60s'", name != NULL ? name : "?");
+  activation->said = meaning != NULL;
+  if (activation_named(meaning != NULL ? meaning : name, evaluator->version.major, &activation->kind))
+    return CUSEQ_STATUS_OK;
+  return layer_refuse(layer,
+                      "cuseq has no activation '%.60s' (of a function of the author's own "
+                      "--own-activation %.60s=MEANING says what it computes)",
+                      name, name);
 }
 
 /* ---- softmax -------------------------------------------------------------------------------------- */
-
-static int32_t time_axis(const struct value *value) {
-  for (int32_t i = 0; i < value->axis_count; i++)
-    if (value->axes[i].kind == AXIS_TIME)
-      return i;
-  return -1;
-}
 
 struct classes_map {
   const struct keras_layer *layer;
@@ -107,32 +125,27 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
                       value_describe(&evaluator->expressions, value, text, sizeof text));
 }
 
-/* `softmax` as an activation runs over the last axis. Where that has one entry the result would be 1 everywhere, and
- * a file of Keras 2 is one of those whose author gave the name softmax to a function of his own that runs over the
- * positions: no more than its name is written, unless it was registered, which marks it as a function. Such functions
- * stand in Activation layers: Dense(1, activation="softmax") is a slip that is common, and 1 everywhere. */
-static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer, bool own,
-                                    struct value *value) {
-  int32_t last = value->axis_count - 1, time = time_axis(value);
+/* `softmax` as an activation runs over the last axis. Where that has one entry it is 1 everywhere, unless the author
+ * gave the name to a function of his own, as the authors of published models did: a file has no more than its name.
+ * Which of the two it is, only the user can say. */
+static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer,
+                                    const struct named_activation *activation, struct value *value) {
+  int32_t last = value->axis_count - 1;
+  if (activation->over_axis_1)
+    return softmax_apply(evaluator, layer, 1, value);
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
   bool single = value_is_feature_axis(&evaluator->expressions, value, last) && e->width == 1;
-  bool may_be_own = evaluator->version.major < 3 && strcmp(layer->node.class_name, "Activation") == 0;
-  if (single && time >= 0 && (own || may_be_own)) {
-    if (e->clocks != 0)
-      TRY(notes_add(&evaluator->notes,
-                    "layer '%.100s': its softmax is taken over the positions, as it would be 1 "
-                    "everywhere over its last axis",
-                    layer->node.name));
-    return softmax_apply(evaluator, layer, time, value);
-  }
-  if (own)
-    return layer_refuse(layer,
-                        "its activation is the author's own function 'softmax', whose code the file lacks");
+  if (single && e->clocks != 0 && value->axis_count == 3 && value->axes[1].kind == AXIS_TIME &&
+      !activation->said)
+    return layer_refuse(
+        layer, "its activation 'softmax', over the last axis of [batch, time, 1], is 1 everywhere if it "
+               "is Keras' own, which cuseq cannot express; if it is the author's function of that name, "
+               "say so: --own-activation softmax=" OWN_SOFTMAX_AXIS_1 " takes it over the positions");
   return softmax_apply(evaluator, layer, last, value);
 }
 
-static cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer,
-                                      struct value *value) {
+cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                               struct value *value) {
   struct classes_map map = {layer, CLASSES_LOG_SOFTMAX};
   char text[128];
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
@@ -154,13 +167,13 @@ static cuseq_status activate(struct evaluator *evaluator, void *context, int32_t
 }
 
 cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
-                              cuseq_activation activation, bool own, struct value *value) {
-  if (activation == CUSEQ_ACTIVATION_LINEAR)
+                              struct named_activation activation, struct value *value) {
+  if (activation.kind == CUSEQ_ACTIVATION_LINEAR)
     return CUSEQ_STATUS_OK;
-  if (activation == CUSEQ_ACTIVATION_SOFTMAX)
-    return softmax_by_name(evaluator, layer, own, value);
-  if (activation == CUSEQ_ACTIVATION_LOG_SOFTMAX)
+  if (activation.kind == CUSEQ_ACTIVATION_SOFTMAX)
+    return softmax_by_name(evaluator, layer, &activation, value);
+  if (activation.kind == CUSEQ_ACTIVATION_LOG_SOFTMAX)
     return log_softmax_apply(evaluator, layer, value);
-  struct elementwise map = {layer, activation};
+  struct elementwise map = {layer, activation.kind};
   return value_map(evaluator, value, activate, &map);
 }

@@ -25,25 +25,25 @@ static cuseq_status default_recurrent_activation(struct evaluator *evaluator, co
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status elementwise_only(const struct keras_layer *layer, const char *setting,
-                                     cuseq_activation activation) {
-  if (activation != CUSEQ_ACTIVATION_SOFTMAX && activation != CUSEQ_ACTIVATION_LOG_SOFTMAX)
+/* Reads an activation of a cell, which works on each unit by itself. */
+static cuseq_status read_activation(struct evaluator *evaluator, const struct keras_layer *layer,
+                                    const json_t *config, const char *setting, cuseq_activation absent,
+                                    cuseq_activation *kind) {
+  struct named_activation activation;
+  TRY(activation_parse(evaluator, layer, json_object_get(config, setting), absent, &activation));
+  *kind = activation.kind;
+  if (*kind != CUSEQ_ACTIVATION_SOFTMAX && *kind != CUSEQ_ACTIVATION_LOG_SOFTMAX)
     return CUSEQ_STATUS_OK;
   return layer_refuse(layer, "its %s is a softmax over the units, which cuseq's cells have not", setting);
 }
 
 static cuseq_status read_activations(struct evaluator *evaluator, const struct keras_layer *layer,
                                      const json_t *config, struct recurrent_cell *cell) {
-  bool own;
-  TRY(activation_parse(evaluator, layer, json_object_get(config, "activation"), CUSEQ_ACTIVATION_TANH,
-                       &cell->activation, &own));
-  TRY(elementwise_only(layer, "activation", cell->activation));
-  const json_t *recurrent = json_object_get(config, "recurrent_activation");
-  if (recurrent == NULL)
+  TRY(read_activation(evaluator, layer, config, "activation", CUSEQ_ACTIVATION_TANH, &cell->activation));
+  if (json_object_get(config, "recurrent_activation") == NULL)
     return default_recurrent_activation(evaluator, layer, &cell->recurrent_activation);
-  TRY(activation_parse(evaluator, layer, recurrent, CUSEQ_ACTIVATION_SIGMOID, &cell->recurrent_activation,
-                       &own));
-  return elementwise_only(layer, "recurrent_activation", cell->recurrent_activation);
+  return read_activation(evaluator, layer, config, "recurrent_activation", CUSEQ_ACTIVATION_SIGMOID,
+                         &cell->recurrent_activation);
 }
 
 cuseq_status cell_refuse_setting(const struct keras_layer *layer, const json_t *config, const char *key,

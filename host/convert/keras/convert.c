@@ -22,19 +22,20 @@ static cuseq_status read_hdf5(int file, void **stream, struct hdf5_tree *tree) {
   return hdf5_tree_parse(*stream, size, tree);
 }
 
-static cuseq_status convert_legacy(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+static cuseq_status convert_legacy(int file, const struct model_hints *hints, cuseq_model **model,
+                                   char **notes) {
   void *stream = NULL;
   struct hdf5_tree tree = {0};
   cuseq_status status = read_hdf5(file, &stream, &tree);
   if (status == CUSEQ_STATUS_OK)
-    status = model_text_convert_legacy(tree.root, vocabulary, model, notes);
+    status = model_text_convert_legacy(tree.root, hints, model, notes);
   hdf5_tree_free(&tree);
   free(stream);
   return status;
 }
 
-static cuseq_status convert_members(struct archive *archive, const json_t *vocabulary, cuseq_model **model,
-                                    char **notes) {
+static cuseq_status convert_members(struct archive *archive, const struct model_hints *hints,
+                                    cuseq_model **model, char **notes) {
   json_t *metadata = NULL, *config = NULL;
   void *stream = NULL;
   struct hdf5_tree tree = {0};
@@ -49,7 +50,7 @@ static cuseq_status convert_members(struct archive *archive, const json_t *vocab
   TRY_CLEANUP(model_text_version(written_by, strlen(written_by), &version));
   TRY_CLEANUP(model_text_parse(archive->config.bytes, archive->config.size, "config.json", &config));
   TRY_CLEANUP(read_hdf5(archive->weights, &stream, &tree));
-  status = model_text_convert(config, &version, tree.root, false, vocabulary, model, notes);
+  status = model_text_convert(config, &version, tree.root, false, hints, model, notes);
 cleanup:
   hdf5_tree_free(&tree);
   free(stream);
@@ -58,15 +59,17 @@ cleanup:
   return status;
 }
 
-static cuseq_status convert_archive(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+static cuseq_status convert_archive(int file, const struct model_hints *hints, cuseq_model **model,
+                                    char **notes) {
   struct archive archive;
   TRY(archive_read(file, &archive));
-  cuseq_status status = convert_members(&archive, vocabulary, model, notes);
+  cuseq_status status = convert_members(&archive, hints, model, notes);
   archive_free(&archive);
   return status;
 }
 
-static cuseq_status convert_file(int file, const json_t *vocabulary, cuseq_model **model, char **notes) {
+static cuseq_status convert_file(int file, const struct model_hints *hints, cuseq_model **model,
+                                 char **notes) {
   struct stat facts;
   if (fstat(file, &facts) != 0)
     return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
@@ -78,9 +81,9 @@ static cuseq_status convert_file(int file, const json_t *vocabulary, cuseq_model
   if (container == FILE_KIND_EMPTY)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "the file is empty (needed a Keras .h5 or .keras)");
   if (container == FILE_KIND_HDF5)
-    return convert_legacy(file, vocabulary, model, notes);
+    return convert_legacy(file, hints, model, notes);
   if (container == FILE_KIND_ZIP)
-    return convert_archive(file, vocabulary, model, notes);
+    return convert_archive(file, hints, model, notes);
   return error_set(CUSEQ_STATUS_INVALID_FILE,
                    "not a Keras model (neither HDF5, as .h5 is, nor a zip, as .keras is)");
 }
@@ -97,41 +100,57 @@ static cuseq_status check_vocabulary(struct convert_json *text, json_t **json) {
 }
 
 /* ... and where the model converts without it. Returns `status`, with the text of its error. */
-static cuseq_status blame(cuseq_status status, int file, struct convert_json *text) {
+static cuseq_status blame(cuseq_status status, int file, const struct model_hints *hints,
+                          struct convert_json *text) {
   char reason[1024];
   cuseq_model *model = NULL;
+  struct model_hints others = {.own = hints->own};
   snprintf(reason, sizeof reason, "%s", error_text());
   text->at_fault =
-      status == CUSEQ_STATUS_INVALID_MODEL && convert_file(file, NULL, &model, NULL) == CUSEQ_STATUS_OK;
+      status == CUSEQ_STATUS_INVALID_MODEL && convert_file(file, &others, &model, NULL) == CUSEQ_STATUS_OK;
   cuseq_model_destroy(model);
   return error_set(status, "%s", reason);
 }
 
-static cuseq_status convert_path(const char *path, const json_t *json, struct convert_json *vocabulary,
-                                 cuseq_model **model, char **notes) {
+static cuseq_status convert_path(const char *path, const struct model_hints *hints,
+                                 struct convert_json *vocabulary, cuseq_model **model, char **notes) {
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct rlimits_text reason;
   if (file < 0)
     return error_set(CUSEQ_STATUS_IO, "%s: %s", path, rlimits_reason(errno, &reason));
-  cuseq_status status = convert_file(file, json, model, notes);
+  cuseq_status status = convert_file(file, hints, model, notes);
   if (status != CUSEQ_STATUS_OK && vocabulary != NULL)
-    blame(status, file, vocabulary);
+    blame(status, file, hints, vocabulary);
   close(file);
   bool about_file = vocabulary == NULL || !vocabulary->at_fault;
   return status != CUSEQ_STATUS_OK && about_file ? error_prefix(status, path) : status;
 }
 
-cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, cuseq_model **model,
-                           char **notes) {
+cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
+                           cuseq_model **model, char **notes) {
   json_t *json = NULL;
+  struct own_activations own = {0};
   cuseq_status status = CUSEQ_STATUS_OK;
   *model = NULL;
   if (notes != NULL)
     *notes = NULL;
-  if (vocabulary != NULL)
+  if (own_activations != NULL)
+    status = own_activations_parse(own_activations, &own);
+  if (status == CUSEQ_STATUS_OK && vocabulary != NULL)
     status = check_vocabulary(vocabulary, &json);
+  struct model_hints hints = {.vocabulary = json, .own = &own};
   if (status == CUSEQ_STATUS_OK)
-    status = convert_path(path, json, vocabulary, model, notes);
+    status = convert_path(path, &hints, vocabulary, model, notes);
+  if (status == CUSEQ_STATUS_OK)
+    status = own_activations_all_used(&own);
+  if (status != CUSEQ_STATUS_OK) {
+    cuseq_model_destroy(*model);
+    *model = NULL;
+    if (notes != NULL) {
+      free(*notes);
+      *notes = NULL;
+    }
+  }
   json_decref(json);
   return status;
 }

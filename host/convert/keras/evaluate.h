@@ -4,6 +4,7 @@
 
 #include "convert/graph/notes.h"
 #include "convert/graph/value.h"
+#include "convert/keras/own_activations.h"
 #include "convert/keras/weights.h"
 
 struct evaluator {
@@ -11,6 +12,7 @@ struct evaluator {
   struct arena *arena;
   struct weights_source weights;
   struct keras_version version;
+  struct own_activations *own; /* what the user says of the author's functions; NULL: nothing */
   const struct keras_model *model;
   struct notes notes;
   int depth;            /* of models within models */

@@ -82,15 +82,24 @@ cuseq_status layer_maximum_pooling(struct evaluator *evaluator, struct layer_cal
 cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_call *call);
 
-/* activation.c: the activation that a setting names; `absent` is meant where there is none. *own receives whether
- * it is a function of the author's own, of which the file has the name only. */
-cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
-                              const json_t *setting, cuseq_activation absent, cuseq_activation *activation,
-                              bool *own);
+/* activation.c: what stands where a layer names its activation. */
+struct named_activation {
+  cuseq_activation kind;
+  bool over_axis_1; /* a softmax of the author's own, over axis 1; Keras' is over the last one */
+  bool said;        /* the user says that it is the author's own, and means this */
+};
 
-/* Applies an activation; softmax along the last axis. own: see activation_parse. */
+/* The activation of Keras' that has a name, as the Keras of this major version computes it; false: none. */
+bool activation_named(const char *name, int major, cuseq_activation *kind);
+
+/* The activation that a setting names; `absent` is meant where there is none. */
+cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const json_t *setting, cuseq_activation absent,
+                              struct named_activation *activation);
+
+/* Applies an activation. */
 cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
-                              cuseq_activation activation, bool own, struct value *value);
+                              struct named_activation activation, struct value *value);
 
 /* An expression times a number. */
 cuseq_status scale_make(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,
@@ -124,6 +133,10 @@ static inline struct axis axis_of_width(int32_t width) {
 /* Softmax along an axis. */
 cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                            struct value *value);
+
+/* The logarithm of a softmax along the last axis. */
+cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                               struct value *value);
 
 /* Sums the products of weights and vectors over the encoder's positions: the context. `axis` is the time axis, which
  * goes. `weights` must be a softmax over the positions. */

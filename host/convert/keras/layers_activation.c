@@ -8,12 +8,11 @@
 
 cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
-  cuseq_activation activation;
-  bool own;
+  struct named_activation activation;
   struct value value = call->inputs[0];
   TRY(activation_parse(evaluator, call->layer, json_object_get(call->layer->config, "activation"),
-                       CUSEQ_ACTIVATION_LINEAR, &activation, &own));
-  TRY(activation_apply(evaluator, call->layer, activation, own, &value));
+                       CUSEQ_ACTIVATION_LINEAR, &activation));
+  TRY(activation_apply(evaluator, call->layer, activation, &value));
   return call_output(evaluator, call, &value);
 }
 
@@ -37,14 +36,14 @@ cuseq_status layer_log_softmax(struct evaluator *evaluator, struct layer_call *c
   TRY(call_axis(call, &value, "axis", -1, &axis));
   if (axis != value.axis_count - 1)
     return layer_refuse(call->layer, "cuseq can express a logarithm of a softmax over the last axis alone");
-  TRY(activation_apply(evaluator, call->layer, CUSEQ_ACTIVATION_LOG_SOFTMAX, false, &value));
+  TRY(log_softmax_apply(evaluator, call->layer, &value));
   return call_output(evaluator, call, &value);
 }
 
 static cuseq_status plain(struct evaluator *evaluator, struct layer_call *call, cuseq_activation activation) {
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
-  TRY(activation_apply(evaluator, call->layer, activation, false, &value));
+  TRY(activation_apply(evaluator, call->layer, (struct named_activation){.kind = activation}, &value));
   return call_output(evaluator, call, &value);
 }
 

@@ -26,12 +26,12 @@ static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *c
     return layer_refuse(layer, "it is applied to %s, whose last axis is no vector of features",
                         value_describe(&evaluator->expressions, &value, text, sizeof text));
   int64_t units;
-  bool use_bias, own;
-  cuseq_activation activation;
+  bool use_bias;
+  struct named_activation activation;
   TRY(layer_integer(layer, config, "units", -1, &units));
   TRY(layer_bool(layer, config, "use_bias", true, &use_bias));
   TRY(activation_parse(evaluator, layer, json_object_get(config, "activation"), CUSEQ_ACTIVATION_LINEAR,
-                       &activation, &own));
+                       &activation));
   const struct expression *e = expression_at(&evaluator->expressions, value.expression);
   struct layer_weights weights;
   struct dense_map map = {layer, -1, -1};
@@ -43,7 +43,7 @@ static cuseq_status dense_with(struct evaluator *evaluator, struct layer_call *c
   TRY(value_map(evaluator, &value, dense, &map));
   int32_t width = evaluator->expressions.matrices[map.kernel].columns;
   value.axes[last] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
-  TRY(activation_apply(evaluator, layer, activation, own, &value));
+  TRY(activation_apply(evaluator, layer, activation, &value));
   return call_output(evaluator, call, &value);
 }
 
@@ -61,12 +61,11 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
   if (class_name != NULL && strcmp(class_name, "Dropout") == 0)
     return layer_identity(evaluator, call);
   struct value value = call->inputs[0];
-  bool own;
-  cuseq_activation activation;
+  struct named_activation activation;
   if (class_name != NULL && strcmp(class_name, "Activation") == 0) {
     TRY(activation_parse(evaluator, call->layer, json_object_get(config, "activation"),
-                         CUSEQ_ACTIVATION_LINEAR, &activation, &own));
-    TRY(activation_apply(evaluator, call->layer, activation, own, &value));
+                         CUSEQ_ACTIVATION_LINEAR, &activation));
+    TRY(activation_apply(evaluator, call->layer, activation, &value));
     return call_output(evaluator, call, &value);
   }
   return layer_refuse(call->layer, "cuseq can express Dense, Activation and Dropout in it, not %.60s",

@@ -82,7 +82,8 @@ static cuseq_status with_number(struct evaluator *evaluator, struct layer_call *
     return times_plus(evaluator, call, 1 / number, 0);
   if (kind == LARGER && number == 0) {
     struct value value = call->inputs[0];
-    TRY(activation_apply(evaluator, call->layer, CUSEQ_ACTIVATION_RELU, false, &value));
+    TRY(activation_apply(evaluator, call->layer, (struct named_activation){.kind = CUSEQ_ACTIVATION_RELU},
+                         &value));
     return call_output(evaluator, call, &value);
   }
   return layer_refuse(call->layer, needed);

@@ -105,16 +105,17 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
 }
 
 cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
-                                const struct hdf5_node *root, bool legacy, const json_t *vocabulary,
+                                const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
                                 cuseq_model **model, char **notes) {
   struct arena arena = {0};
   struct evaluator evaluator = {
       .arena = &arena,
       .expressions = {.arena = &arena},
       .weights = {.root = root, .legacy = legacy, .version = *version, .arena = &arena},
-      .version = *version};
+      .version = *version,
+      .own = hints != NULL ? hints->own : NULL};
   *model = NULL;
-  cuseq_status status = run(&evaluator, config, vocabulary, model);
+  cuseq_status status = run(&evaluator, config, hints != NULL ? hints->vocabulary : NULL, model);
   weights_close(&evaluator.weights);
   expressions_free(&evaluator.expressions);
   arena_free(&arena);
@@ -130,7 +131,7 @@ static const struct hdf5_string *root_text(const struct hdf5_node *root, const c
   return attribute != NULL && attribute->count == 1 ? &attribute->strings[0] : NULL;
 }
 
-cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_t *vocabulary,
+cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struct model_hints *hints,
                                        cuseq_model **model, char **notes) {
   *model = NULL;
   const struct hdf5_string *text = root_text(root, "model_config");
@@ -150,7 +151,7 @@ cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_
   json_t *config;
   TRY(model_text_version(written_by->text, written_by->size, &version));
   TRY(model_text_parse(text->text, text->size, "model_config", &config));
-  cuseq_status status = model_text_convert(config, &version, root, true, vocabulary, model, notes);
+  cuseq_status status = model_text_convert(config, &version, root, true, hints, model, notes);
   json_decref(config);
   return status;
 }

@@ -12,19 +12,25 @@ cuseq_status model_text_parse(const char *text, size_t size, const char *name, j
 /* Reads "2.1.3", "2.2.4-tf", "3.5.0". */
 cuseq_status model_text_version(const char *text, size_t size, struct keras_version *version);
 
+/* What the user says beside the file. Zeroed: nothing. */
+struct model_hints {
+  const json_t *vocabulary;    /* a JSON object or NULL */
+  struct own_activations *own; /* may be NULL; receives which of them are used */
+};
+
 /* Converts a model whose configuration and weights are at hand. This is all that is done with a file's contents but
  * for HDF5 and zip, and what the fuzzer runs.
  *   config      the model's configuration, {"class_name": ..., "config": ...}
  *   version     of the Keras that wrote it
  *   root        the file's root group; legacy: of a whole-model .h5
- *   vocabulary  a JSON object or NULL
+ *   hints       may be NULL: nothing
  *   notes       as in keras_convert */
 cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
-                                const struct hdf5_node *root, bool legacy, const json_t *vocabulary,
+                                const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
                                 cuseq_model **model, char **notes);
 
 /* The same for a whole-model .h5: configuration and version are attributes of its root. */
-cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const json_t *vocabulary,
+cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struct model_hints *hints,
                                        cuseq_model **model, char **notes);
 
 #endif

@@ -81,6 +81,7 @@ class Maker:
         self.token_input, self.one_hot_tokens = None, False
         self.cell = self.pick(["LSTM", "LSTM", "GRU"])  # of most of the model's layers
         self.stranger = self.own_function = None
+        self.own_meaning = None  # what the author may say of it, for --own-activation
         self.time, self.features, self.units, self.state, self.inner, self.classes = (
             int(n) for n in self.rng.integers([4, 2, 2, 2, 3, 3], [8, 5, 5, 6, 6, 6])
         )
@@ -181,6 +182,8 @@ class Maker:
     def function(self, name, other):
         """A function of the author's own, called `name`."""
         self.own_function = name if self.plain else own_function(self.keras, name, other)
+        if not other:  # what its author may say of it
+            self.own_meaning = f"{name}={'softmax_axis1' if name == 'softmax' else name}"
         return self.own_function
 
     def has_own(self):

@@ -184,6 +184,9 @@ def convert_and_compare(case, program, path, folder, sound=True):
     model.unlink(missing_ok=True)
     options = [] if case.m.start_token is None else ["--start-token", case.m.start_token]
     status, lines = call(program, "convert", path, model, *options)
+    if status == 2 and case.m.own_meaning and "--own-activation" in " ".join(lines):
+        options += ["--own-activation", case.m.own_meaning]
+        status, lines = call(program, "convert", path, model, *options)
     if status == 2:
         if model.exists():
             raise Fault("a model in spite of a refusal")
