@@ -9,7 +9,7 @@ _cuseq_options() {
     compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
-    convert) echo "--vocabulary --config --pytorch --own-activation --help" ;;
+    convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --help" ;;
     inspect) echo "--output --json --help" ;;
     info) echo "--device --time --json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
@@ -34,7 +34,7 @@ _cuseq_value() {
     --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
     --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
     --steps | --threads | --tolerance | --batch | --time | --show-wrong | --beam | --n-best | --alpha | --min-length | \
-      --max-length | --own-activation) COMPREPLY=() ;;
+      --max-length | --own-activation | --start-token | --end-token) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -71,7 +71,7 @@ _cuseq() {
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
           --show-wrong | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | --length-penalty | --alpha | \
-          --min-length | --max-length | --own-activation) i=$((i + 1)) ;;
+          --min-length | --max-length | --own-activation | --start-token | --end-token) i=$((i + 1)) ;;
         -?*) ;;
         *) count=$((count + 1)) ;;
       esac

@@ -21,6 +21,7 @@ struct arguments {
   int32_t batch;   /* 0: the command's default                                                            */
   int32_t time;    /* 0: the command's default                                                            */
   int32_t show_wrong;
+  int32_t start_token, end_token; /* -1: not said                                                         */
   int32_t beam;   /* 0: none, greedy decoding                                                             */
   int32_t n_best; /* 0: 1                                                                                 */
   int32_t min_length, max_length; /* 0: not said                                                          */
@@ -57,6 +58,8 @@ enum option_id {
   OPTION_CONFIG,
   OPTION_PYTORCH,
   OPTION_OWN_ACTIVATION,
+  OPTION_START_TOKEN,
+  OPTION_END_TOKEN,
   OPTION_BEAM,
   OPTION_N_BEST,
   OPTION_LENGTH_PENALTY,

@@ -43,8 +43,9 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
   if (result != EXIT_DONE)
     return result;
   struct convert_json vocabulary = {.text = text};
+  struct convert_decoder decoder = {arguments->start_token, arguments->end_token, arguments->steps};
   cuseq_status status = keras_convert(arguments->operands[0], text ? &vocabulary : NULL,
-                                      arguments->own_activation, model, notes);
+                                      arguments->own_activation, &decoder, model, notes);
   free(text);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->vocabulary, &vocabulary);
 }
@@ -83,7 +84,11 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   if (arguments->config && arguments->vocabulary)
     return fail("--vocabulary: goes without --config (CONFIG.json has the vocabulary in it)");
   if (arguments->own_activation && (arguments->config || !keras))
-    return fail("--own-activation: goes with a Keras model, without --config (CONFIG.json names activations)");
+    return fail(
+        "--own-activation: goes with a Keras model, without --config (CONFIG.json names activations)");
+  bool said = arguments->start_token >= 0 || arguments->end_token >= 0 || arguments->steps > 0;
+  if (said && arguments->config)
+    return fail("--start-token, --end-token and --steps: go without --config (CONFIG.json has them in it)");
   return EXIT_DONE;
 }
 
@@ -146,6 +151,7 @@ const struct command command_convert = {
         "is, is told by what it holds, not by its name.",
     .example = "  cuseq convert dates.h5 dates.safetensors --vocabulary vocabulary.json\n"
                "  cuseq convert checkpoint.pt dates.safetensors --config config.json",
-    .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_OWN_ACTIVATION, OPTION_HELP},
+    .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_OWN_ACTIVATION, OPTION_START_TOKEN,
+                OPTION_END_TOKEN, OPTION_STEPS, OPTION_HELP},
     .run = run_convert,
 };

@@ -12,18 +12,25 @@ struct convert_json {
   bool at_fault; /* receives, with an error, whether it is about this text: it then names no file          */
 };
 
+/* What the user says of a decoder, where the model's file does not. */
+struct convert_decoder {
+  int32_t start_token, end_token; /* -1: nothing */
+  int32_t steps;                  /* that a call makes when it says nothing; 0: nothing */
+};
+
 /* Reads a whole Keras model: a legacy .h5 (HDF5) or a .keras archive, told apart by their first bytes.
  *   path        the file
  *   vocabulary  the JSON object that becomes the configuration's "vocabulary"; NULL: none
  *   own_activations  what functions of the author's own compute, of which the file has only the names:
  *               "NAME=MEANING,NAME=MEANING", as docs/from-keras.md tells; NULL: nothing is said
+ *   decoder     NULL: nothing is said
  *   model       receives the model, NULL on failure
  *   notes       may be NULL: receives what the user should know about the conversion (initial states that are
  *               inputs, say), lines that end in '\n', for free(); NULL when there is nothing to say
  * HDF5 is read in a child process, the program cuseq-hdf5. Errors name the file and, for a graph that cuseq
  * cannot express, the layer. Blocks. Thread-safe, but for hdf5_process_set_program. */
 cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
-                           cuseq_model **model, char **notes);
+                           const struct convert_decoder *decoder, cuseq_model **model, char **notes);
 
 /* Makes a model of a file of named arrays: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), or a PyTorch zip
  * checkpoint.

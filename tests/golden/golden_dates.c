@@ -31,8 +31,8 @@ static cuseq_model *converted(const char *path, const char *own_activations) {
   cuseq_model *model;
   char *vocabulary = text_of("examples/dates/vocabulary.json");
   hdf5_process_set_program(HDF5_PROGRAM);
-  cr_assert(keras_convert(path, &(struct convert_json){.text = vocabulary}, own_activations, &model, NULL) ==
-                CUSEQ_STATUS_OK,
+  cr_assert(keras_convert(path, &(struct convert_json){.text = vocabulary}, own_activations, NULL, &model,
+                          NULL) == CUSEQ_STATUS_OK,
             "%s", cuseq_last_error());
   free(vocabulary);
   return model;

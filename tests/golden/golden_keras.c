@@ -30,12 +30,12 @@ ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_sa
   snprintf(path, sizeof path, FOLDER "%s", line->columns[FILE_NAME]);
   const char *own = line->columns[OWN_ACTIVATIONS];
   if (*own) {
-    cr_expect(keras_convert(path, NULL, NULL, &model, NULL) == CUSEQ_STATUS_INVALID_MODEL &&
+    cr_expect(keras_convert(path, NULL, NULL, NULL, &model, NULL) == CUSEQ_STATUS_INVALID_MODEL &&
                   strstr(cuseq_last_error(), "--own-activation"),
               "%s: without --own-activation %s: %s", path, own, model ? "converted" : cuseq_last_error());
     cuseq_model_destroy(model);
   }
-  cuseq_status status = keras_convert(path, NULL, *own ? own : NULL, &model, &notes);
+  cuseq_status status = keras_convert(path, NULL, *own ? own : NULL, NULL, &model, &notes);
   if (status != CUSEQ_STATUS_OK) {
     const char *message = cuseq_last_error();
     cr_expect(index_may_refuse(expectation) && index_has_words(expectation, message),

@@ -47,7 +47,7 @@ static cuseq_status convert(const char *path) {
   cuseq_model *model = (cuseq_model *)1;
   char *notes = (char *)1;
   hdf5_process_set_program(HDF5_PROGRAM);
-  cuseq_status status = keras_convert(path, NULL, NULL, &model, &notes);
+  cuseq_status status = keras_convert(path, NULL, NULL, NULL, &model, &notes);
   if (status != CUSEQ_STATUS_OK) {
     const char *text = cuseq_last_error();
     cr_expect(model == NULL && notes == NULL, "%s: a model or notes beside an error", path);
@@ -79,7 +79,7 @@ Test(keras_bad, what_is_no_keras_file_is_said_to_be_none) {
 Test(keras_bad, missing_hdf5_program_is_named) {
   cuseq_model *model = NULL;
   hdf5_process_set_program(folder_path("cuseq-hdf5"));
-  cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, NULL, &model, NULL) == CUSEQ_STATUS_IO);
+  cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, NULL, NULL, &model, NULL) == CUSEQ_STATUS_IO);
   cr_expect(strstr(cuseq_last_error(), "cuseq-hdf5"), "%s", cuseq_last_error());
 }
 
@@ -99,7 +99,8 @@ static void expect_child_error(const char *script, const char *words) {
   cuseq_model *model = NULL;
   hdf5_process_set_program(write_program("stand-in", script));
   size_t descriptors = open_descriptors();
-  cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, NULL, &model, NULL) == CUSEQ_STATUS_INVALID_FILE,
+  cr_expect(keras_convert(GOLDEN "exercise_keras2.h5", NULL, NULL, NULL, &model, NULL) ==
+                CUSEQ_STATUS_INVALID_FILE,
             "%s", script);
   cr_expect(strstr(cuseq_last_error(), "not a readable HDF5 file"), "%s", cuseq_last_error());
   cr_expect(strstr(cuseq_last_error(), words), "\"%s\" is not in: %s", words, cuseq_last_error());

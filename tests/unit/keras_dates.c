@@ -44,7 +44,7 @@ Test(keras_dates, model_of_the_exercise_gives_the_dates) {
   cuseq_model *model = NULL;
   char *notes = NULL;
   hdf5_process_set_program(HDF5_PROGRAM);
-  cr_assert(keras_convert(path, NULL, "softmax=softmax_axis1", &model, &notes) == CUSEQ_STATUS_OK, "%s",
+  cr_assert(keras_convert(path, NULL, "softmax=softmax_axis1", NULL, &model, &notes) == CUSEQ_STATUS_OK, "%s",
             cuseq_last_error());
   cr_expect(notes != NULL && strstr(notes, "'s0'") != NULL && strstr(notes, "'c0'") != NULL,
             "the inputs that are taken as zeros are not named: %s", notes != NULL ? notes : "no notes");

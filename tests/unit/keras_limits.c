@@ -50,7 +50,8 @@ static void expect(const char *script, cuseq_status status, const char *words) {
   const char *path = folder_write("stand-in", text, strlen(text));
   cr_assert_eq(chmod(path, 0755), 0);
   hdf5_process_set_program(path);
-  cr_expect_eq(keras_convert(source, NULL, NULL, &model, NULL), status, "%s: %s", script, cuseq_last_error());
+  cr_expect_eq(keras_convert(source, NULL, NULL, NULL, &model, NULL), status, "%s: %s", script,
+               cuseq_last_error());
   cr_expect(strstr(cuseq_last_error(), words), "%s: \"%s\" is not in: %s", script, words, cuseq_last_error());
 }
 

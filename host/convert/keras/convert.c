@@ -104,7 +104,7 @@ static cuseq_status blame(cuseq_status status, int file, const struct model_hint
                           struct convert_json *text) {
   char reason[1024];
   cuseq_model *model = NULL;
-  struct model_hints others = {.own = hints->own};
+  struct model_hints others = {.own = hints->own, .decoder = hints->decoder};
   snprintf(reason, sizeof reason, "%s", error_text());
   text->at_fault =
       status == CUSEQ_STATUS_INVALID_MODEL && convert_file(file, &others, &model, NULL) == CUSEQ_STATUS_OK;
@@ -127,7 +127,7 @@ static cuseq_status convert_path(const char *path, const struct model_hints *hin
 }
 
 cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
-                           cuseq_model **model, char **notes) {
+                           const struct convert_decoder *decoder, cuseq_model **model, char **notes) {
   json_t *json = NULL;
   struct own_activations own = {0};
   cuseq_status status = CUSEQ_STATUS_OK;
@@ -138,7 +138,7 @@ cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, co
     status = own_activations_parse(own_activations, &own);
   if (status == CUSEQ_STATUS_OK && vocabulary != NULL)
     status = check_vocabulary(vocabulary, &json);
-  struct model_hints hints = {.vocabulary = json, .own = &own};
+  struct model_hints hints = {.vocabulary = json, .own = &own, .decoder = decoder};
   if (status == CUSEQ_STATUS_OK)
     status = convert_path(path, &hints, vocabulary, model, notes);
   if (status == CUSEQ_STATUS_OK)

@@ -68,7 +68,7 @@ cuseq_status model_text_version(const char *text, size_t size, struct keras_vers
 
 /* Has the model recognised in what its outputs compute. */
 static cuseq_status hand_over(struct evaluator *evaluator, const struct value *values,
-                              const json_t *vocabulary, cuseq_model **model) {
+                              const struct model_hints *hints, cuseq_model **model) {
   const struct keras_model *graph = evaluator->model;
   struct graph_input *inputs = arena_allocate(evaluator->arena, (graph->input_count + 1) * sizeof *inputs);
   struct graph_output *outputs = arena_allocate(evaluator->arena, graph->output_count * sizeof *outputs);
@@ -78,6 +78,8 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
     inputs[i].node = &graph->inputs[i].layer->node;
   for (size_t i = 0; i < graph->output_count; i++)
     outputs[i] = (struct graph_output){graph->outputs[i].layer->node.name, values[i]};
+  static const struct convert_decoder nothing = {-1, -1, 0};
+  const struct convert_decoder *decoder = hints->decoder != NULL ? hints->decoder : &nothing;
   struct recognise_request request = {.expressions = &evaluator->expressions,
                                       .notes = &evaluator->notes,
                                       .inputs = inputs,
@@ -85,13 +87,14 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
                                       .outputs = outputs,
                                       .output_count = graph->output_count,
                                       .token = -1,
-                                      .start_token = -1,
-                                      .end_token = -1,
-                                      .vocabulary = vocabulary};
+                                      .start_token = decoder->start_token,
+                                      .end_token = decoder->end_token,
+                                      .steps = decoder->steps,
+                                      .vocabulary = hints->vocabulary};
   return recognise_model(&request, model);
 }
 
-static cuseq_status run(struct evaluator *evaluator, const json_t *config, const json_t *vocabulary,
+static cuseq_status run(struct evaluator *evaluator, const json_t *config, const struct model_hints *hints,
                         cuseq_model **model) {
   struct keras_model *graph;
   struct value *outputs;
@@ -101,21 +104,23 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
   TRY(evaluate_model(evaluator, &outputs));
   TRY(weights_all_found(&evaluator->weights));
   TRY(settings_note_half(evaluator));
-  return hand_over(evaluator, outputs, vocabulary, model);
+  return hand_over(evaluator, outputs, hints, model);
 }
 
 cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
                                 const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
                                 cuseq_model **model, char **notes) {
+  static const struct model_hints none = {.vocabulary = NULL};
+  hints = hints != NULL ? hints : &none;
   struct arena arena = {0};
   struct evaluator evaluator = {
       .arena = &arena,
       .expressions = {.arena = &arena},
       .weights = {.root = root, .legacy = legacy, .version = *version, .arena = &arena},
       .version = *version,
-      .own = hints != NULL ? hints->own : NULL};
+      .own = hints->own};
   *model = NULL;
-  cuseq_status status = run(&evaluator, config, hints != NULL ? hints->vocabulary : NULL, model);
+  cuseq_status status = run(&evaluator, config, hints, model);
   weights_close(&evaluator.weights);
   expressions_free(&evaluator.expressions);
   arena_free(&arena);

@@ -2,6 +2,7 @@
 #ifndef CUSEQ_KERAS_MODEL_TEXT_H
 #define CUSEQ_KERAS_MODEL_TEXT_H
 
+#include "convert/convert.h"
 #include "convert/keras/evaluate.h"
 
 /* Parses JSON from a file that nobody vouches for: no duplicate keys, no more values than a model has. It
@@ -14,8 +15,9 @@ cuseq_status model_text_version(const char *text, size_t size, struct keras_vers
 
 /* What the user says beside the file. Zeroed: nothing. */
 struct model_hints {
-  const json_t *vocabulary;    /* a JSON object or NULL */
-  struct own_activations *own; /* may be NULL; receives which of them are used */
+  const json_t *vocabulary;              /* a JSON object or NULL */
+  struct own_activations *own;           /* may be NULL; receives which of them are used */
+  const struct convert_decoder *decoder; /* may be NULL */
 };
 
 /* Converts a model whose configuration and weights are at hand. This is all that is done with a file's contents but
