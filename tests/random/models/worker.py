@@ -198,7 +198,7 @@ def convert_and_compare(case, program, path, folder, sound=True):
         words += ["--lengths", lengths]
     if case.targets is not None:
         np.save(folder / "t.npy", case.targets)
-        words += ["--targets", folder / "t.npy", "--steps", case.m.steps]
+        words += ["--targets", folder / "t.npy"]
     status, said = call(program, *words)
     if status != 0:
         raise Wrong(f"converted, but run says: {' | '.join(said)}")

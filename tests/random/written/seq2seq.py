@@ -247,8 +247,8 @@ def decoder_self_attention(k):
 @kind
 def decoder_bidirectional(k):
     """a bidirectional decoder, which sees the tokens that are to come"""
-    x, tokens, _, _, y = translate(k)
-    y = k.Bidirectional(k.LSTM(H, return_sequences=True))(y)
+    x, tokens, _, states, y = translate(k)
+    y = k.Bidirectional(k.LSTM(H, return_sequences=True))(y, initial_state=states + states)
     return given(k, [x, tokens], k.Dense(W, activation="softmax")(y))
 
 

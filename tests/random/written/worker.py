@@ -92,19 +92,12 @@ class Case:
         return list(names), [np.array(one, np.float64) for one in given]
 
 
-def convert(program, path, model):
-    """The verdict so far, and the notes or the reason: with a start token where one is asked for."""
-    status, lines = call(program, "convert", path, model)
-    if status == 2 and "--start-token" in " ".join(lines):
-        status, lines = call(program, "convert", path, model, "--start-token", START)
-    return status, lines
-
-
 def judge(case, program, path, folder):
     """What became of a file: "equal" or "refused", and the notes or the reason."""
     model, x, out = folder / "m.safetensors", folder / "x.npy", folder / "o.npz"
     model.unlink(missing_ok=True)
-    status, lines = convert(program, path, model)
+    options = [] if case.targets is None else ["--start-token", START]
+    status, lines = call(program, "convert", path, model, *options)
     if status == 2:
         if model.exists():
             raise Fault("a model in spite of a refusal")
@@ -115,8 +108,6 @@ def judge(case, program, path, folder):
         if array is not None:
             np.save(folder / f"{option}.npy", array)
             words += [option, folder / f"{option}.npy"]
-    if case.targets is not None:
-        words += ["--steps", case.targets.shape[1]]
     status, said = call(program, *words)
     if status != 0:
         raise Wrong(f"converted, but run says: {' | '.join(said)}")
