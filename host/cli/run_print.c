@@ -93,7 +93,7 @@ static void row_print(const struct job *job, int32_t b) {
     printf("  ... and %d more\n", (int)(job->input.batch - b));
   if (b >= ROWS_LISTED || !row_tokens(job, b, 0, &count))
     return;
-  if (job->targets.tokens) {
+  if (job->targets.tokens && results_floats(&job->results, RESULT_LOG_PROBABILITIES, 0)) {
     double log_probability = row_log_probability(job, b);
     int32_t length = job->targets.lengths[b];
     printf("  row %d: log-probability %.6g of %d tokens, perplexity %.6g\n", (int)b, log_probability,
@@ -148,7 +148,7 @@ static void row_json(const struct job *job, int32_t b) {
     return;
   }
   json_output(job, b, 0);
-  if (job->targets.tokens) {
+  if (job->targets.tokens && results_floats(&job->results, RESULT_LOG_PROBABILITIES, 0)) {
     const float *logs = results_floats(&job->results, RESULT_LOG_PROBABILITIES, slot_of(job, b));
     fputs(", \"log_probability\": ", stdout);
     json_put_number(stdout, row_log_probability(job, b));

@@ -125,6 +125,13 @@ const struct graph_node *masked_below(const struct expressions *expressions, int
  * receives that. */
 bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence);
 
+/* Whether a value is an input [batch, n] as it is given, but for axes of one entry behind it. */
+bool input_is_vector(const struct evaluator *evaluator, const struct value *value);
+
+/* Takes such an input as a sequence of so many positions, [batch, positions, width], and says so. */
+cuseq_status input_as_sequence(struct evaluator *evaluator, int64_t positions, int32_t width,
+                               struct value *value);
+
 /* The axis that holds a vector's elements. */
 static inline struct axis axis_of_width(int32_t width) {
   return width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};

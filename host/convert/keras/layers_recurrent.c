@@ -235,6 +235,15 @@ static cuseq_status read_repeated(struct evaluator *evaluator, struct layer_call
                          &call->layer->node, &x->expression);
 }
 
+/* Numbers in a row, [batch, n] with an axis of one entry behind them, are a sequence where a layer reads them as one. */
+static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call *call) {
+  struct value *x = &call->inputs[0];
+  bool single = x->axis_count == 3 && x->axes[2].kind == AXIS_REPEAT && x->axes[2].size == 1;
+  if (!single || !input_is_vector(evaluator, x))
+    return CUSEQ_STATUS_OK;
+  return input_as_sequence(evaluator, expression_at(&evaluator->expressions, x->expression)->width, 1, x);
+}
+
 static cuseq_status refuse_input(struct evaluator *evaluator, const struct layer_call *call) {
   char text[128];
   return layer_refuse(call->layer,
@@ -252,6 +261,7 @@ cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *cal
   split_states(call);
   TRY(call_arity(call, 1, 1));
   TRY(read_repeated(evaluator, call));
+  TRY(read_numbers(evaluator, call));
   const struct value *x = &call->inputs[0];
   const struct expression *e = expression_at(&evaluator->expressions, x->expression);
   bool sequence = is_sequence(evaluator, x), backwards;
@@ -316,6 +326,7 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   split_states(call);
   TRY(call_arity(call, 1, 1));
   TRY(read_repeated(evaluator, call));
+  TRY(read_numbers(evaluator, call));
   const struct value *x = &call->inputs[0];
   if (!is_sequence(evaluator, x))
     return refuse_input(evaluator, call);

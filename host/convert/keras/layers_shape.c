@@ -26,6 +26,50 @@ cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call 
   return call_output(evaluator, call, &value);
 }
 
+/* A vector as `steps` parts of it, one after the other. */
+static cuseq_status take_apart(struct evaluator *evaluator, const struct keras_layer *layer, int32_t steps,
+                               int32_t width, struct value *value) {
+  struct expressions *expressions = &evaluator->expressions;
+  int32_t *children = arena_allocate(evaluator->arena, (size_t)steps * sizeof *children);
+  if (children == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  for (int32_t i = 0; i < steps; i++)
+    TRY(expression_slice(expressions, value->expression, i * width, width, &layer->node, &children[i]));
+  struct expression made = {.op = EXPRESSION_STEPS,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = steps,
+                            .children = children};
+  TRY(expression_make(expressions, &made, &value->expression));
+  value->axes[1] = (struct axis){AXIS_STEP, steps, 0};
+  value->axes[2] = axis_of_width(width);
+  value->axis_count = 3;
+  value->mask = NULL;
+  return CUSEQ_STATUS_OK;
+}
+
+/* A vector [batch, n] as [batch, a, b]: the input is read so; of another one the parts are steps, as a forecast of
+ * several is shaped behind its Dense layer. *done: it was such a vector. */
+static cuseq_status shape_vector(struct evaluator *evaluator, struct layer_call *call, const int64_t *sizes,
+                                 int32_t count, struct value *value, bool *done) {
+  *value = call->inputs[0];
+  const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  *done = false;
+  if (count != 2 || value->axis_count != 2 || value->axes[1].kind != AXIS_FEATURE || e->clocks != 0 ||
+      e->op == EXPRESSION_STEPS)
+    return CUSEQ_STATUS_OK;
+  int64_t first = sizes[0], second = sizes[1], width = e->width;
+  first = first == -1 && second > 0 ? width / second : first;
+  second = second == -1 && first > 0 ? width / first : second;
+  if (first < 2 || second < 1 || first > width || second > width || first * second != width || first == width)
+    return CUSEQ_STATUS_OK;
+  *done = true;
+  return input_is_vector(evaluator, value)
+             ? input_as_sequence(evaluator, first, (int32_t)second, value)
+             : take_apart(evaluator, call->layer, (int32_t)first, (int32_t)second, value);
+}
+
 /* Keras 3's operation names the batch's axis too; the layer does not. */
 cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call) {
   const json_t *shape = call_setting(call, "target_shape");
@@ -51,6 +95,10 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
     open = open || value == -1;
   }
   struct value value;
+  bool done;
+  TRY(shape_vector(evaluator, call, sizes, (int32_t)(count - first), &value, &done));
+  if (done)
+    return call_output(evaluator, call, &value);
   TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], sizes,
                     (int32_t)(count - first), &value));
   return call_output(evaluator, call, &value);

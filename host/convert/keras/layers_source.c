@@ -83,6 +83,28 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
   return call_output(evaluator, call, &value);
 }
 
+/* An input [batch, n] that the model's layers read as [batch, positions, width]: cuseq takes it as that. */
+cuseq_status input_as_sequence(struct evaluator *evaluator, int64_t positions, int32_t width,
+                               struct value *value) {
+  struct expression e = *expression_at(&evaluator->expressions, value->expression);
+  const struct keras_layer *layer = layer_of(e.node);
+  int32_t clock;
+  TRY(clock_make(&evaluator->expressions, e.node, positions, false, &clock));
+  TRY(make_input(evaluator, layer, width, clock, &value->expression));
+  value->axes[1] = (struct axis){AXIS_TIME, positions, clock};
+  value->axes[2] = axis_of_width(width);
+  value->axis_count = 3;
+  return notes_add(&evaluator->notes,
+                   "input '%.100s' [batch, %d] is read as a sequence: give it as [batch, %lld, %d]",
+                   e.node->name, e.width, (long long)positions, width);
+}
+
+bool input_is_vector(const struct evaluator *evaluator, const struct value *value) {
+  const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  return e->op == EXPRESSION_INPUT && e->clocks == 0 && e->width > 1 && value->axis_count >= 2 &&
+         value->axes[1].kind == AXIS_FEATURE;
+}
+
 /* ---- token ids ------------------------------------------------------------------------------------ */
 
 /* The tokens that an embedding looks up: an input layer's, or those that the decoder chose. */

@@ -67,6 +67,30 @@ cuseq_status model_text_version(const char *text, size_t size, struct keras_vers
 }
 
 /* Has the model recognised in what its outputs compute. */
+/* An output that a Reshape took apart is handed over whole: the numbers lie in the same order. */
+static cuseq_status put_together(struct evaluator *evaluator, struct graph_output *output) {
+  const struct expressions *expressions = &evaluator->expressions;
+  const struct expression *steps = expression_at(expressions, output->value.expression);
+  int32_t whole = -1, at = 0;
+  for (int32_t i = 0; steps->op == EXPRESSION_STEPS && i < steps->child_count; i++) {
+    const struct expression *part = expression_at(expressions, steps->children[i]);
+    if (part->op != EXPRESSION_SLICE || part->index != at || (whole >= 0 && part->children[0] != whole))
+      return CUSEQ_STATUS_OK;
+    whole = part->children[0];
+    at += part->width;
+  }
+  if (whole < 0 || at != expression_at(expressions, whole)->width || output->value.axis_count != 3 ||
+      output->value.axes[1].kind != AXIS_STEP)
+    return CUSEQ_STATUS_OK;
+  TRY(notes_add(&evaluator->notes,
+                "output '%.100s' is [batch, %d, %d] in Keras and a row of %d numbers here, in the same order",
+                output->name, steps->child_count, at / steps->child_count, at));
+  output->value.expression = whole;
+  output->value.axes[1] = (struct axis){AXIS_FEATURE, at, 0};
+  output->value.axis_count = 2;
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status hand_over(struct evaluator *evaluator, const struct value *values,
                               const struct model_hints *hints, cuseq_model **model) {
   const struct keras_model *graph = evaluator->model;
@@ -76,8 +100,10 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
   for (size_t i = 0; i < graph->input_count; i++)
     inputs[i].node = &graph->inputs[i].layer->node;
-  for (size_t i = 0; i < graph->output_count; i++)
+  for (size_t i = 0; i < graph->output_count; i++) {
     outputs[i] = (struct graph_output){graph->outputs[i].layer->node.name, values[i]};
+    TRY(put_together(evaluator, &outputs[i]));
+  }
   static const struct convert_decoder nothing = {-1, -1, 0};
   const struct convert_decoder *decoder = hints->decoder != NULL ? hints->decoder : &nothing;
   struct recognise_request request = {.expressions = &evaluator->expressions,

@@ -311,9 +311,7 @@ static cuseq_status check_mask(struct recogniser *recogniser, const struct expre
         "the encoder honours its mask and the attention '%.100s' attends to masked positions, which "
         "cuseq cannot express (Keras' attention layers leave them out)",
         alphas->node->name);
-  return notes_add(recogniser->notes,
-                   "layer '%.100s' masks padding: give lengths instead (padding must be at the end)",
-                   mask->name);
+  return CUSEQ_STATUS_OK;
 }
 
 /* ---- values --------------------------------------------------------------------------------------- */

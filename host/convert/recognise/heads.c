@@ -117,9 +117,7 @@ static cuseq_status check_mask(const struct recogniser *recogniser, const struct
     return node_refuse(e->node, "it takes in masked positions, which cuseq cannot express");
   if (head->source == HEAD_LAST && last->direction != LAYER_FORWARD)
     return node_refuse(e->node, "it takes the last position, masked or not, of a layer that reads backwards");
-  return notes_add(recogniser->notes,
-                   "layer '%.100s' masks padding: give lengths instead (padding must be at the end)",
-                   encoder->mask->name);
+  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status read_head(struct recogniser *recogniser, int32_t output, const char *name) {

@@ -168,6 +168,16 @@ static cuseq_status note_inputs(struct recogniser *recogniser) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Says that lengths stand for the encoder's mask. */
+static cuseq_status note_mask(struct recogniser *recogniser) {
+  const struct graph_node *mask = recogniser->model->encoder.mask;
+  if (mask == NULL)
+    return CUSEQ_STATUS_OK;
+  return notes_add(recogniser->notes,
+                   "layer '%.100s' masks padding: give lengths instead (padding must be at the end)",
+                   mask->name);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
 static cuseq_status recognise(struct recogniser *recogniser) {
@@ -189,6 +199,7 @@ static cuseq_status recognise(struct recogniser *recogniser) {
   else
     TRY(recognise_heads(recogniser, &listed));
   TRY(outputs_check(recogniser, &listed));
+  TRY(note_mask(recogniser));
   return note_inputs(recogniser);
 }
 

@@ -49,9 +49,10 @@ def begins(m, encoded):
 
 def steps(m, encoded, read, classes, activation):
     """The cells, the attention, what is made of both."""
-    count = m.pick([1, 1, 1, 2])
+    count, depends = m.pick([1, 1, 1, 2]), False  # whether anything comes of the encoder
     for index in range(count):
         h, c, width = begins(m, encoded)
+        depends = depends or h is not None or m.token_input is None
         kind = m.pick([m.cell, m.cell, m.cell, "LSTM"])
         settings = dict(return_sequences=True, return_state=m.chance(0.5))
         cell = m.layer(kind, f"decoder_{index}", units=width, **settings)
@@ -60,7 +61,7 @@ def steps(m, encoded, read, classes, activation):
         y = y[0] if isinstance(y, (list, tuple)) else y
         read = y
     alphas = None
-    if m.chance(0.6):
+    if m.chance(0.6) or not depends:
         y, alphas = attend(m, encoded, y)
     for _ in range(m.pick([0, 0, 1])):
         y = m.layer("Dense", "mix", units=m.inner, activation=m.pick(["tanh", "relu"]))(y)
