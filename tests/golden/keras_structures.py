@@ -10,7 +10,13 @@ def whole(keras, model, tokens=False, masked=False):
     outputs = [model.outputs[0]] if len(model.outputs) == 1 else list(model.outputs)
     if len(outputs) > 1:
         outputs = [keras.layers.Concatenate(axis=-1)(outputs)]
-    return Graph(model, {"outputs": outputs[0]}, tokens=tokens, masked=masked, heads=[o.shape[-1] for o in model.outputs])
+    return Graph(
+        model,
+        {"outputs": outputs[0]},
+        tokens=tokens,
+        masked=masked,
+        heads=[o.shape[-1] for o in model.outputs],
+    )
 
 
 def features(keras):
@@ -21,7 +27,13 @@ def classifier(keras):
     layers = keras.layers
     return whole(
         keras,
-        keras.Sequential([features(keras), layers.LSTM(H, name="whole"), layers.Dense(2, activation="softmax", name="verdict")]),
+        keras.Sequential(
+            [
+                features(keras),
+                layers.LSTM(H, name="whole"),
+                layers.Dense(2, activation="softmax", name="verdict"),
+            ]
+        ),
     )
 
 
@@ -30,7 +42,9 @@ def both_ends(keras, merge="concat"):
     layers = keras.layers
     x = features(keras)
     h = layers.Bidirectional(layers.LSTM(H), merge_mode=merge)(x)
-    return whole(keras, keras.Model(x, layers.Dense(1, activation="sigmoid")(layers.Dense(5, activation="relu")(h))))
+    return whole(
+        keras, keras.Model(x, layers.Dense(1, activation="sigmoid")(layers.Dense(5, activation="relu")(h)))
+    )
 
 
 def uneven(keras):
@@ -72,7 +86,10 @@ def two_heads(keras):
     x = features(keras)
     a = layers.LSTM(H, return_sequences=True)(x)
     b = layers.LSTM(4, return_sequences=True)(a)
-    outputs = [layers.Dense(3, activation="softmax", name="kind")(b), layers.Dense(2, activation="softmax", name="case")(b)]
+    outputs = [
+        layers.Dense(3, activation="softmax", name="kind")(b),
+        layers.Dense(2, activation="softmax", name="case")(b),
+    ]
     return whole(keras, keras.Model(x, outputs))
 
 
@@ -83,7 +100,9 @@ def pooled(keras):
     a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
     energies = layers.Dense(1)(layers.Dense(4, activation="tanh")(a))
     context = layers.Dot(axes=1)([layers.Softmax(axis=1)(energies), a])
-    return whole(keras, keras.Model(x, layers.Dense(3, activation="softmax")(layers.Reshape((2 * H,))(context))))
+    return whole(
+        keras, keras.Model(x, layers.Dense(3, activation="softmax")(layers.Reshape((2 * H,))(context)))
+    )
 
 
 def decoder(keras, layers_=1, after=False, feeding=False, residual_=False, no_attention=False, value=False):
@@ -137,11 +156,47 @@ def self_asked(keras):
     return whole(keras, keras.Model(x, layers.Dense(V, activation="softmax")(layers.Flatten()(context))))
 
 
+def attended(keras, make):
+    """One step of a decoder over what `make` makes of the input."""
+    layers = keras.layers
+    x, s0, c0 = keras.Input((T, F)), keras.Input((4,)), keras.Input((4,))
+    a = make(layers)(x)
+    u = layers.Concatenate()([a, layers.RepeatVector(T)(s0)])
+    alphas = layers.Softmax(axis=1)(layers.Dense(1)(u))
+    s, _, _ = layers.LSTM(4, return_state=True)(layers.Dot(axes=1)([alphas, a]), initial_state=[s0, c0])
+    output = layers.Dense(3, activation="softmax")(s)
+    return Graph(keras.Model([x, s0, c0], output), {"outputs": [output]})
+
+
+def gru_encoder(keras, bidirectional=False):
+    """A GRU as the encoder."""
+
+    def make(layers):
+        cell = layers.GRU(H, return_sequences=True, name="gated")
+        return layers.Bidirectional(cell, name="gated_both") if bidirectional else cell
+
+    return attended(keras, make)
+
+
+def other_backward(keras):
+    """A backward layer of its own."""
+
+    def make(layers):
+        forward = layers.LSTM(H, return_sequences=True, name="f")
+        backward = layers.LSTM(H, return_sequences=True, activation="relu", go_backwards=True, name="b")
+        return layers.Bidirectional(forward, backward_layer=backward, name="uneven")
+
+    return attended(keras, make)
+
+
 def case(name, covers, graph, keras=(3,), kinds=("keras",), **options):
     return Case(name, covers, graph=graph, keras=keras, kinds=kinds, **options)
 
 
 STRUCTURES = [
+    case("gru_encoder", "a GRU encoder", gru_encoder, (2, 3), ("keras", "h5")),
+    case("gru_encoder_both", "a bidirectional GRU", gru_encoder, bidirectional=True),
+    case("uneven_directions", "directions of different activations", other_backward),
     case("classifier_both", "the last outputs of both directions, two Dense", both_ends),
     case("classifier_sum", "the same, added", both_ends, (2, 3), merge="sum"),
     case("uneven_layers", "layers of other widths, a Dense between", uneven, (2, 3)),

@@ -1,0 +1,57 @@
+"""Which of the written models (tests/random/written) make_written.py keeps, and what must become of each."""
+
+_PLAIN = """
+gru_softmax gru_reset_before gru_without_bias toxic_max_pool average_pool batch_normalised
+batch_normalised_between attention_permuted attention_softmax_over_time final_state_attention
+final_state_additive last_of_sequence last_of_bidirectional two_heads heads_of_a_dictionary
+activations_of_heads own_backward_layer lstm_and_gru_directions reads_backwards two_directions_by_hand
+gru_cell_in_rnn nested_encoder merge_sum pos_stacked_gru two_taggers residual_tagger features_tagger
+forecast_elu forecast_normalised forecast_rescaled average_of_outputs maximum_of_outputs autoencoder
+autoencoder_deep encoder_decoder_luong encoder_decoder_luong_normalised date_gru luong_steps joined_heads
+arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
+"""
+_TOKENS = """
+keras_example keras_example_gru words words_stacked attention_layer attention_layer_scaled
+additive_attention_layer luong_by_hand luong_general values_projected thought_vector states_through_dense
+"""
+
+SAME = {name: ("same", None) for name in _PLAIN.split()}
+SAME.update({name: ("same+note tokens", None) for name in _TOKENS.split()})
+for _name in ("masked_bilstm", "masked_average_pool", "masked_gru_stack", "ner_masked", "diacritics"):
+    SAME[_name] = ("same+note lengths", None)
+for _name in ("words_masked", "attention_layer_masked"):
+    SAME[_name] = ("same+note lengths tokens", None)
+SAME["forecast_reshaped"] = ("same+note reshape order", None)
+SAME["series_of_numbers"] = ("same+note give it as", (6, 1))
+SAME["reshaped_input"] = ("same+note give it as", (6, 3))
+
+REFUSED = {
+    "pooled_gru": "refuse global_max_pooling1d global_average_pooling1d",
+    "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
+    "layer_normalised": "refuse LayerNormalization divides",
+    "simple_rnn": "refuse SimpleRNN",
+    "convolution_first": "refuse Conv1D",
+    "flattened": "refuse flatten time",
+    "attention_lambda": "refuse Lambda Python",
+    "self_attention_pooled": "refuse Attention attends itself",
+    "multi_head": "refuse MultiHeadAttention heads",
+    "stacked_cells": "refuse StackedRNNCells",
+    "hierarchical": "refuse TimeDistributed",
+    "siamese": "refuse",
+    "two_embeddings": "refuse concatenate",
+    "static_features": "refuse input",
+    "split_in_halves": "refuse multiply",
+    "backward_tagger": "refuse lstm",
+    "stateful_model": "refuse stateful",
+    "decoder_features": "refuse input",
+    "decoder_bidirectional": "refuse Bidirectional backwards",
+    "caption": "refuse lstm initial state",
+    "feature_attention": "refuse Dense last axis",
+}
+
+# of Keras 2 too
+KERAS2 = """
+gru_reset_before toxic_max_pool masked_average_pool batch_normalised_between own_backward_layer reads_backwards
+last_of_bidirectional features_tagger forecast_normalised autoencoder keras_example words_masked attention_layer
+date_gru arithmetic simple_rnn masked_max_pool backward_tagger
+""".split()
