@@ -172,3 +172,10 @@ expect 2 "$CUSEQ" run forward.safetensors dense.npy --targets targets.npy
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets out.npz -o out.npz
 err_has 'out.npz'
 finish
+
+# The model that reads its own output, of examples/dates.
+expect 0 "$CUSEQ" translate "$ROOT/models/dates_feedback.safetensors" "3 may 19799" --beam 5 --n-best 3 --scores
+cut -f 1 out | paste -sd ' ' | grep -qx '1799-05-03 1999-05-03 1599-05-03' || wrong "three other dates were expected"
+expect 0 "$CUSEQ" translate "$ROOT/models/dates_feedback.safetensors" "3 May 1979" "sat 21 Jan, 2012"
+out_is '1979-05-03
+2012-01-21'

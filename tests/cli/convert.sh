@@ -112,6 +112,9 @@ done
 expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors \
   --vocabulary "$ROOT/examples/dates/vocabulary.json"
 same dates.safetensors "$DATES"
+expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates_feedback.keras" feedback.safetensors \
+  --vocabulary "$ROOT/examples/dates/vocabulary.json" --start-token 0
+same feedback.safetensors "$ROOT/models/dates_feedback.safetensors"
 { printf '\xef\xbb\xbf'; cat "$ROOT/examples/dates/vocabulary.json"; } >marked.json
 expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors --vocabulary marked.json
 same dates.safetensors "$DATES"
