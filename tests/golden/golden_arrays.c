@@ -4,6 +4,7 @@
 #include "index.h"
 #include "vector.h"
 
+#include "convert/arrays/inspect.h"
 #include "convert/convert.h"
 #include "formats/file.h"
 #include "formats/hdf5/process.h"
@@ -120,6 +121,35 @@ ParameterizedTest(struct index_line *line, golden_arrays, a_structure_gives_what
 Test(golden_arrays, all_seventeen_structures_are_there) {
   static struct index_line lines[INDEX_MOST];
   cr_assert_eq(index_read(FOLDER "index.tsv", lines), CASES);
+}
+
+/* What is proposed of a checkpoint says which key is open, which part has no name or which array is left over; where it says
+ * nothing, the model is the author's. */
+Test(golden_arrays, a_proposal_is_refused_by_what_is_open_or_makes_the_model) {
+  static const char *const open[] = {"FILL IN",       "is not an object", "is not an integer",
+                                     "is not a list", "\" is missing",    "nothing in names reaches it",
+                                     "has no \"",     "there is no \""};
+  static struct index_line lines[INDEX_MOST];
+  size_t count = index_read(FOLDER "index.tsv", lines);
+  for (size_t i = 0; i < count; i++) {
+    char path[200], *proposal;
+    struct inspection inspection;
+    cuseq_model *model;
+    snprintf(path, sizeof path, FOLDER "%.100s.pt", lines[i].columns[NAME]);
+    cr_assert_eq(inspection_open(path, &inspection), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    cr_assert_eq(inspection_propose(&inspection, &proposal), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    bool said = arrays_convert(path, &(struct convert_json){.text = proposal}, &model) == CUSEQ_STATUS_OK;
+    for (size_t k = 0; !said && k < sizeof open / sizeof *open; k++)
+      said = strstr(cuseq_last_error(), open[k]) != NULL;
+    cr_expect(said, "%s: %s", path, cuseq_last_error());
+    if (model != NULL) {
+      snprintf(path, sizeof path, FOLDER "%.100s.npz", lines[i].columns[NAME]);
+      cr_expect(vector_holds(model, path, "reference", 6.1e-8), "%s: %s", path, vector_report());
+    }
+    free(proposal);
+    cuseq_model_destroy(model);
+    inspection_close(&inspection);
+  }
 }
 
 Test(golden_arrays, the_example_of_the_page_gives_what_pytorch_gives) {

@@ -2,7 +2,7 @@
  * docs/from-pytorch.md has the names. */
 #include "convert/convert.h"
 #include "convert/arrays/parts.h"
-#include "convert/arrays/structure_parts.h"
+#include "convert/arrays/parts_version1.h"
 #include "error.h"
 #include "formats/json_bound.h"
 #include "model/config.h"
@@ -117,9 +117,8 @@ static cuseq_status unwrap(struct checkpoint *checkpoint, struct description *de
 static cuseq_status add_parts(struct checkpoint *checkpoint, struct description *description, bool *ignored) {
   const struct names *names = names_of(description);
   TRY(unwrap(checkpoint, description));
-  TRY(description->version == 1
-          ? parts_add(checkpoint, names, &description->config)
-          : structure_parts_add(checkpoint, &description->sources, &description->structure));
+  TRY(description->version == 1 ? parts_version1_add(checkpoint, names, &description->config)
+                                : parts_add(checkpoint, &description->sources, &description->structure));
   TRY(checkpoint_check_mapped(checkpoint, names));
   cuseq_status status = checkpoint_check_ignored(checkpoint, names);
   *ignored = status != CUSEQ_STATUS_OK;

@@ -1,254 +1,331 @@
 #include "convert/arrays/parts.h"
-#include "convert/arrays/layers.h"
-#include "convert/arrays/module.h"
+
+#include "convert/arrays/fill.h"
 #include "error.h"
-#include "model/model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool ends_in(const char *key, const char *ending) {
-  size_t length = strlen(key), wanted = strlen(ending);
-  return length > wanted && strcmp(key + length - wanted, ending) == 0;
+/* What the parts are read from and added to. */
+struct parts_context {
+  struct checkpoint *checkpoint;
+  const struct sources *sources;
+  const struct structure *structure;
+};
+
+static cuseq_status add_dense(const struct parts_context *context, const struct dense *dense,
+                              const char *inputs_by, const char *key) {
+  if (dense->units == 0)
+    return CUSEQ_STATUS_OK;
+  return fill_dense(context->checkpoint, sources_find(context->sources, key), dense, inputs_by, 0, key);
+}
+
+static cuseq_status add_vector(const struct parts_context *context, int64_t size, const char *size_by,
+                               const char *key) {
+  struct checkpoint_array vector;
+  TRY(fill_read_vector(context->checkpoint, sources_find(context->sources, key), size, size_by, &vector));
+  return fill_add(context->checkpoint, key, &vector, true);
 }
 
 /* ---- encoder -------------------------------------------------------------------------------------- */
 
-/* What a module of the encoder has to be: as much as is read from it. */
-static struct module_lstm wanted_of(const struct names *names, const cuseq_config *config,
-                                    const struct name *name) {
-  bool whole = strcmp(name->key, "encoder") == 0;
-  bool single = ends_in(name->key, ".forward") || ends_in(name->key, ".backward");
-  struct module_lstm wanted = {
-      .layers = 1, .directions = 1, .units = config->units, .units_key = "encoder.units"};
-  for (int layer = 0; layer < config->layers; layer++)
-    for (int d = 0; d < config_directions(config); d++) {
-      if (names_find_cell(names, layer, d) != name)
-        continue;
-      if (whole)
-        wanted.layers = layer + 1;
-      if (d == 1 && !single)
-        wanted.directions = 2;
-    }
-  wanted.cell = !whole && wanted.directions == 1;
-  return wanted;
-}
-
-/* One direction of one layer. `key` is "encoder.layers.N.forward" or ".backward". */
-static cuseq_status add_cell(struct checkpoint *checkpoint, const struct names *names,
-                             const cuseq_config *config, int layer, int direction,
-                             const struct checkpoint_array *embedding) {
-  const struct name *name = names_find_cell(names, layer, direction);
-  const struct module_lstm wanted = wanted_of(names, config, name);
-  char key[LAYER_KEY_CAPACITY], ending[32] = "";
-  struct module_found found;
-  bool whole = strcmp(name->key, "encoder") == 0;
-  snprintf(key, sizeof key, "encoder.layers.%d.%s", layer, direction == 0 ? "forward" : "backward");
-  TRY(module_expect_lstm(checkpoint, name, &wanted, &found));
-  if (!found.cell)
-    snprintf(ending, sizeof ending, "_l%d%s", whole ? layer : 0,
-             direction == 1 && !ends_in(name->key, ".backward") ? "_reverse" : "");
-  struct layer_lstm lstm = {.ending = ending,
-                            .inputs = config->annotation_width,
-                            .inputs_by = "the width of the annotations below",
-                            .units = config->units,
-                            .bias = found.bias};
-  if (layer == 0) {
-    lstm.embedding = embedding;
-    lstm.inputs = embedding != NULL ? embedding->columns : config->features;
-    lstm.inputs_by = embedding != NULL ? "the width of encoder.embedding"
-                                       : "as encoder.features says, without encoder.embedding";
+static cuseq_status add_input(const struct parts_context *context) {
+  const struct input_structure *input = &context->structure->input;
+  struct checkpoint_array table;
+  if (input->embedding_units > 0) {
+    const struct fill_widths widths = {input->features, "as input.features says", input->embedding_units,
+                                       "as input.embedding says"};
+    TRY(fill_read_table(context->checkpoint, sources_find(context->sources, "input.embedding"), &widths,
+                        &table));
+    TRY(fill_add(context->checkpoint, "input.embedding", &table, false));
   }
-  return layer_add_lstm(checkpoint, key, name, &lstm);
+  if (!input->has_affine)
+    return CUSEQ_STATUS_OK;
+  TRY(add_vector(context, input->features, "as input.features says", "input.scale"));
+  return add_vector(context, input->features, "as input.features says", "input.offset");
 }
 
-static cuseq_status add_encoder(struct checkpoint *checkpoint, const struct names *names,
-                                const cuseq_config *config) {
-  struct checkpoint_array table = {0};
-  const struct name *name = names_find(names, "encoder.embedding");
-  if (name != NULL)
-    TRY(layer_read_embedding(checkpoint, name, config->features, "as encoder.features says", &table));
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (int layer = 0; layer < config->layers; layer++)
-    for (int d = 0; d < config_directions(config) && status == CUSEQ_STATUS_OK; d++)
-      status = add_cell(checkpoint, names, config, layer, d, table.data != NULL ? &table : NULL);
-  free(table.data);
-  return status;
+/* How many layers of a module are read under a key that names all of them. */
+static int layers_of(const struct parts_context *context, const struct source *source) {
+  static const char *const sides[] = {"forward", "backward"};
+  const struct structure *structure = context->structure;
+  int count = 1;
+  if (strcmp(source->name->key, "encoder") == 0)
+    for (int l = 0; l < structure->encoder.count; l++)
+      for (int d = 0; d < 2; d++)
+        if (encoder_layer_has(&structure->encoder.layers[l], d) &&
+            sources_find_cell(context->sources, "encoder.layers", l, sides[d]) == source)
+          count = l + 1;
+  if (strcmp(source->name->key, "decoder") == 0)
+    for (int l = 0; l < structure->decoder.count; l++)
+      if (sources_find_cell(context->sources, "decoder.layers", l, NULL) == source)
+        count = l + 1;
+  return count;
 }
 
-/* Who says S. */
-static const char *state_key(const cuseq_config *config) {
-  return config->has_decoder ? "as decoder.units says" : "the width of the state that attends";
+static cuseq_status add_encoder_layer(const struct parts_context *context, int l) {
+  static const char *const sides[] = {"forward", "backward"};
+  const struct encoder_layer *layer = &context->structure->encoder.layers[l];
+  char key[NAMES_KEY_CAPACITY], inputs_by[NAMES_KEY_CAPACITY + 32];
+  if (l > 0)
+    snprintf(inputs_by, sizeof inputs_by, "as encoder.layers.%d gives", l - 1);
+  else
+    snprintf(inputs_by, sizeof inputs_by, "as input.%s says",
+             context->structure->input.embedding_units > 0 ? "embedding" : "features");
+  for (int d = 0; d < 2; d++) {
+    if (!encoder_layer_has(layer, d))
+      continue;
+    const struct source *source = sources_find_cell(context->sources, "encoder.layers", l, sides[d]);
+    snprintf(key, sizeof key, "encoder.layers.%d.%s", l, sides[d]);
+    bool whole = strcmp(source->name->key, "encoder") == 0, single = strcmp(source->name->key, key) == 0;
+    const struct wanted_cell wanted = {.kind = layer->cells[d].kind,
+                                       .layers = layers_of(context, source),
+                                       .layer = whole ? l : 0,
+                                       .side = layer->direction == LAYER_BIDIRECTIONAL && !single ? sides[d]
+                                                                                                  : NULL};
+    TRY(fill_cell(context->checkpoint, source, &wanted, &layer->cells[d], inputs_by, key));
+  }
+  snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
+  snprintf(inputs_by, sizeof inputs_by, "as the cells of encoder.layers.%d give", l);
+  return add_dense(context, &layer->dense, inputs_by, key);
 }
 
 /* ---- attention ------------------------------------------------------------------------------------ */
 
-/* The value may be an nn.Linear of one unit or a vector of its own. Its bias is the same at every position,
- * and the softmax takes it out. */
-static cuseq_status add_value(struct checkpoint *checkpoint, const struct name *name, int64_t units) {
-  const struct layer_widths widths = {units, "as attention.key gives", 1, "the energy"};
-  struct checkpoint_array value, bias = {0};
+/* e = key G query. The module maps annotations to the state, (W a) . s, or with the order "state" first the state to the
+ * annotations, a . (W s). A bias of the first adds a term of the state alone, the same at every position; of the second,
+ * one that the score has not. */
+static cuseq_status add_general(const struct parts_context *context, int64_t key, int64_t query) {
+  static const char annotations[] = "the width of the keys", state[] = "the width of what asks";
+  const struct source *source = sources_find(context->sources, "attention.general");
+  const bool swapped = source->name->swapped;
+  const struct fill_widths widths = {swapped ? query : key, swapped ? state : annotations,
+                                     swapped ? key : query, swapped ? annotations : state};
+  struct checkpoint_array kernel, bias;
   cuseq_status status;
-  TRY(checkpoint_read(checkpoint, name->module, NULL, 1, false, &value));
-  if (value.data == NULL)
-    TRY(layer_read(checkpoint, name, "an nn.Linear of one unit, or a vector", &widths, &value, &bias));
-  TRY_CLEANUP(value.columns == units
-                  ? CUSEQ_STATUS_OK
-                  : module_error(name, "it has %lld numbers (needed %lld, as attention.key gives)",
-                                 (long long)value.columns, (long long)units));
-  TRY_CLEANUP(layer_add_array(checkpoint, "attention", "value", &value, true));
-cleanup:
-  free(value.data);
-  free(bias.data);
-  return status;
-}
-
-/* key, query and value of the additive score. The biases of key and query are one. */
-static cuseq_status add_additive(struct checkpoint *checkpoint, const struct names *names,
-                                 const cuseq_config *config) {
-  static const char *const keys[] = {"attention.key", "attention.query"};
-  struct layer_widths widths[2] = {{config->annotation_width, "the width of the annotations", 0, ""},
-                                   {config->state_units, state_key(config), 0, "as attention.key gives"}};
-  struct checkpoint_array weights[2] = {{0}}, biases[2] = {{0}};
-  cuseq_status status;
-  for (int i = 0; i < 2; i++) {
-    TRY_CLEANUP(layer_read(checkpoint, names_find(names, keys[i]), "an nn.Linear", &widths[i], &weights[i],
-                           &biases[i]));
-    widths[1].outputs = weights[0].rows;
-  }
-  const int64_t units = weights[0].rows;
-  for (int64_t i = 0; biases[0].data != NULL && biases[1].data != NULL && i < units; i++)
-    biases[0].data[i] = (float)((double)biases[0].data[i] + (double)biases[1].data[i]);
-  struct checkpoint_array *bias = biases[0].data != NULL ? &biases[0] : &biases[1];
-  TRY_CLEANUP(checkpoint_transpose(&weights[0]));
-  TRY_CLEANUP(checkpoint_transpose(&weights[1]));
-  TRY_CLEANUP(layer_add_array(checkpoint, "attention", "key", &weights[0], false));
-  TRY_CLEANUP(layer_add_array(checkpoint, "attention", "query", &weights[1], false));
-  if (bias->data != NULL)
-    TRY_CLEANUP(layer_add_array(checkpoint, "attention", "bias", bias, true));
-  TRY_CLEANUP(add_value(checkpoint, names_find(names, "attention.value"), units));
-cleanup:
-  for (int i = 0; i < 2; i++) {
-    free(weights[i].data);
-    free(biases[i].data);
-  }
-  return status;
-}
-
-/* e = (W a) . s, the Linear over the annotations, or with the order "state" first a . (W s). On the
- * annotations a bias adds a term of the state alone, the same at every position; on the state one that cuseq
- * does not have. */
-static cuseq_status add_general(struct checkpoint *checkpoint, const struct name *name,
-                                const cuseq_config *config) {
-  const int64_t a = config->annotation_width, s = config->state_units;
-  const char *annotations = "the width of the annotations", *state = state_key(config);
-  const struct layer_widths of_annotations = {a, annotations, s, state},
-                            of_state = {s, state, a, annotations};
-  struct checkpoint_array weight, bias;
-  cuseq_status status;
-  TRY(layer_read(checkpoint, name, "an nn.Linear", name->swapped ? &of_state : &of_annotations, &weight,
-                 &bias));
-  for (int64_t i = 0; name->swapped && bias.data != NULL && i < bias.columns; i++)
+  TRY(fill_read_dense(context->checkpoint, source, &widths, &kernel, &bias));
+  for (int64_t i = 0; swapped && bias.data != NULL && i < bias.columns; i++)
     if (bias.data[i] != 0) {
-      status = module_error(name, "it has a bias, which the score \"general\" has not");
+      status = source_error(
+          source, "it has a bias, which the score \"general\" has not (needed \"attention.query_map\", "
+                  "a dense layer \"query\", and the score \"dot\")");
       goto cleanup;
     }
-  if (!name->swapped)
-    TRY_CLEANUP(checkpoint_transpose(&weight));
-  TRY_CLEANUP(layer_add_array(checkpoint, "attention", "general", &weight, false));
+  if (swapped)
+    TRY_CLEANUP(checkpoint_transpose(&kernel));
+  status = fill_add(context->checkpoint, "attention.general", &kernel, false);
 cleanup:
-  free(weight.data);
+  free(kernel.data);
   free(bias.data);
   return status;
 }
 
-/* How many inputs of a module are moved before the others: the annotations or the context, where they come
- * last. */
-static int64_t behind(const struct name *name, const cuseq_config *config) {
-  return name->swapped ? config->annotation_width : 0;
+/* The biases of key and query are one. */
+static cuseq_status add_bias(const struct parts_context *context, struct checkpoint_array *biases) {
+  const struct attention_structure *attention = &context->structure->attention;
+  const struct source *source = sources_find(context->sources, "attention.bias");
+  struct checkpoint_array sum = {1, attention->units, calloc((size_t)attention->units, sizeof(float))},
+                          own = {0};
+  if (sum.data == NULL)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  cuseq_status status = CUSEQ_STATUS_OK;
+  if (source != NULL)
+    status = fill_read_vector(context->checkpoint, source, attention->units, "as attention.units says", &own);
+  const struct checkpoint_array *parts[] = {&biases[0], &biases[1], &own};
+  for (int64_t i = 0; i < attention->units; i++) {
+    double value = 0;
+    for (int part = 0; part < 3; part++)
+      value += parts[part]->data != NULL ? (double)parts[part]->data[i] : 0.0;
+    sum.data[i] = (float)value;
+  }
+  free(own.data);
+  if (status == CUSEQ_STATUS_OK)
+    status = fill_add(context->checkpoint, "attention.bias", &sum, true);
+  free(sum.data);
+  return status;
 }
 
-static cuseq_status add_attention(struct checkpoint *checkpoint, const struct names *names,
-                                  const cuseq_config *config) {
-  if (config->score == CUSEQ_SCORE_ADDITIVE)
-    return add_additive(checkpoint, names, config);
-  if (config->score == CUSEQ_SCORE_GENERAL)
-    return add_general(checkpoint, names_find(names, "attention.general"), config);
-  for (int layer = 0; layer < config->attention_layers; layer++) {
-    char key[LAYER_KEY_CAPACITY], by[LAYER_KEY_CAPACITY + 16];
-    snprintf(key, sizeof key, "attention.layers.%d", layer);
-    snprintf(by, sizeof by, "as %s.units says", key);
-    const struct name *name = names_find(names, key);
-    struct layer_widths widths = {0, "as many as the layer before gives", config->attention_units[layer], by};
-    if (layer > 0)
-      widths.inputs = config->attention_units[layer - 1];
-    else if (config->state_units > 0) {
-      widths.inputs = config->annotation_width + config->state_units;
-      widths.inputs_by = "the widths of the annotations and of the state";
+static cuseq_status zero_kernel(int64_t rows, int64_t columns, struct checkpoint_array *kernel) {
+  *kernel = (struct checkpoint_array){rows, columns, calloc((size_t)(rows * columns), sizeof(float))};
+  return kernel->data != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
+static cuseq_status add_additive(const struct parts_context *context, int64_t key, int64_t query) {
+  static const char *const names[] = {"attention.key", "attention.query"};
+  const struct attention_structure *attention = &context->structure->attention;
+  const int64_t inputs[] = {key, query};
+  struct checkpoint_array biases[2] = {{0}, {0}}, kernel = {0};
+  cuseq_status status;
+  for (int i = 0; i < 2; i++) {
+    const struct source *source = sources_find(context->sources, names[i]);
+    const struct fill_widths widths = {inputs[i], i == 0 ? "the width of the keys" : "the width of what asks",
+                                       attention->units, "as attention.units says"};
+    if (source->zeros) /* nobody asks: the scores are of the keys alone */
+      TRY_CLEANUP(zero_kernel(inputs[i], attention->units, &kernel));
+    else
+      TRY_CLEANUP(fill_read_dense(context->checkpoint, source, &widths, &kernel, &biases[i]));
+    if (biases[i].data != NULL && !attention->has_bias) {
+      status =
+          source_error(source, "it has a bias (needed \"bias\": true of \"attention\" in the configuration)");
+      goto cleanup;
     }
-    TRY(layer_add_linear(checkpoint, name, &widths, behind(name, config)));
+    TRY_CLEANUP(fill_add(context->checkpoint, names[i], &kernel, false));
   }
+  TRY_CLEANUP(add_vector(context, attention->units, "as attention.units says", "attention.value"));
+  if (attention->has_bias)
+    status = add_bias(context, biases);
+cleanup:
+  free(kernel.data);
+  free(biases[0].data);
+  free(biases[1].data);
+  return status;
+}
+
+static cuseq_status add_attention(const struct parts_context *context) {
+  const struct attention_structure *attention = &context->structure->attention;
+  if (!attention->present)
+    return CUSEQ_STATUS_OK;
+  const int32_t annotations = context->structure->encoder.width;
+  const int32_t key = attention->key_map.units > 0 ? attention->key_map.units : annotations;
+  const int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
+  TRY(add_dense(context, &attention->key_map, "the width of the annotations", "attention.key_map"));
+  TRY(add_dense(context, &attention->value_map, "the width of the annotations", "attention.value_map"));
+  TRY(add_dense(context, &attention->query_map, "the width of what asks", "attention.query_map"));
+  for (int l = 0; l < attention->layers.count; l++) {
+    char name[NAMES_KEY_CAPACITY];
+    snprintf(name, sizeof name, "attention.layers.%d", l);
+    const struct source *source = sources_find(context->sources, name);
+    TRY(fill_dense(context->checkpoint, source, &attention->layers.layers[l],
+                   l == 0 ? "the widths of the keys and of what asks" : "as many as the layer before gives",
+                   source->name->swapped ? key : 0, name));
+  }
+  if (attention->score == CUSEQ_SCORE_GENERAL)
+    TRY(add_general(context, key, query));
+  if (attention->score == CUSEQ_SCORE_ADDITIVE)
+    TRY(add_additive(context, key, query));
+  if (attention->positions > 0)
+    TRY(add_vector(context, attention->positions, "as attention.positions says", "attention.position_bias"));
   return CUSEQ_STATUS_OK;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------- */
+/* ---- decoder -------------------------------------------------------------------------------------- */
 
-static cuseq_status add_initial(struct checkpoint *checkpoint, const struct names *names,
-                                const cuseq_config *config) {
-  const struct layer_widths widths = {config_final_width(config), "the width of the encoder's final state",
-                                      config->state_units, state_key(config)};
-  TRY(layer_add_linear(checkpoint, names_find(names, "initial.h"), &widths, 0));
-  return config->has_decoder ? layer_add_linear(checkpoint, names_find(names, "initial.c"), &widths, 0)
-                             : CUSEQ_STATUS_OK;
-}
-
-/* The cell; `table` is the embedding of what is fed back, or has no data. */
-static cuseq_status add_decoder_cell(struct checkpoint *checkpoint, const struct names *names,
-                                     const cuseq_config *config, const struct checkpoint_array *table) {
-  const struct module_lstm wanted = {
-      .layers = 1, .directions = 1, .units = config->state_units, .units_key = "decoder.units", .cell = true};
-  const struct name *name = names_find(names, "decoder");
-  struct module_found found;
-  TRY(module_expect_lstm(checkpoint, name, &wanted, &found));
-  struct layer_lstm lstm = {.ending = found.cell ? "" : "_l0",
-                            .inputs = config->annotation_width,
-                            .inputs_by = "the width of the context",
-                            .units = config->state_units,
-                            .bias = found.bias,
-                            .behind = behind(name, config)};
-  if (table->data != NULL) {
-    lstm.inputs += table->columns;
-    lstm.inputs_by = "the widths of the context and of decoder.embedding";
-  } else if (config->feedback == CUSEQ_FEEDBACK_OUTPUT) {
-    lstm.inputs += config->outputs;
-    lstm.inputs_by = "the width of the context and output.units, without decoder.embedding";
-  }
-  return layer_add_lstm(checkpoint, "decoder", name, &lstm);
-}
-
-static cuseq_status add_decoder(struct checkpoint *checkpoint, const struct names *names,
-                                const cuseq_config *config) {
-  const struct layer_widths widths = {config->state_units, state_key(config), config->outputs,
-                                      "as output.units says"};
-  const struct name *name = names_find(names, "decoder.embedding");
-  struct checkpoint_array table = {0};
-  cuseq_status status;
-  if (name != NULL)
-    TRY(layer_read_embedding(checkpoint, name, config->outputs, "as output.units says", &table));
-  TRY_CLEANUP(add_decoder_cell(checkpoint, names, config, &table));
-  if (table.data != NULL)
-    TRY_CLEANUP(layer_add_array(checkpoint, "decoder", "embedding", &table, false));
-  status = layer_add_linear(checkpoint, names_find(names, "output"), &widths, 0);
-cleanup:
-  free(table.data);
+/* A table that the model has under another key already: the source, where it is named, has to be the same. */
+static cuseq_status check_same(const struct parts_context *context, const struct source *source,
+                               const char *key, struct checkpoint_array *array) {
+  const struct checkpoint *checkpoint = context->checkpoint;
+  const size_t bytes = (size_t)array->rows * (size_t)array->columns * sizeof(float);
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (size_t i = 0; i < checkpoint->made_count; i++)
+    if (strcmp(checkpoint->made[i].name, key) == 0 &&
+        memcmp(checkpoint->made[i].data, array->data, bytes) != 0)
+      status = source_error(
+          source, "its numbers are others than those of \"%s\", which the configuration says it is", key);
+  free(array->data);
   return status;
 }
 
-cuseq_status parts_add(struct checkpoint *checkpoint, const struct names *names, const cuseq_config *config) {
-  TRY(add_encoder(checkpoint, names, config));
-  TRY(add_attention(checkpoint, names, config));
-  if (config->initial_state == CUSEQ_INITIAL_STATE_DENSE)
-    TRY(add_initial(checkpoint, names, config));
-  return config->has_decoder ? add_decoder(checkpoint, names, config) : CUSEQ_STATUS_OK;
+static cuseq_status add_embedding(const struct parts_context *context) {
+  const struct decoder_structure *decoder = &context->structure->decoder;
+  const struct source *source = sources_find(context->sources, "decoder.embedding");
+  struct checkpoint_array table;
+  if (source == NULL)
+    return CUSEQ_STATUS_OK;
+  const struct fill_widths widths = {decoder->tokens, "as many as there are tokens", decoder->embedding_units,
+                                     "as decoder.embedding says"};
+  TRY(fill_read_table(context->checkpoint, source, &widths, &table));
+  if (decoder->embedding_is_encoders)
+    return check_same(context, source, "input.embedding", &table);
+  return fill_add(context->checkpoint, "decoder.embedding", &table, false);
+}
+
+static cuseq_status add_decoder_layer(const struct parts_context *context, int l) {
+  const struct decoder_layer *layer = &context->structure->decoder.layers[l];
+  const struct source *source = sources_find_cell(context->sources, "decoder.layers", l, NULL);
+  char key[NAMES_KEY_CAPACITY], inputs_by[NAMES_KEY_CAPACITY + 48] = "the widths of decoder.reads";
+  const struct wanted_cell wanted = {.kind = layer->cell.kind,
+                                     .layers = layers_of(context, source),
+                                     .layer = strcmp(source->name->key, "decoder") == 0 ? l : 0};
+  if (l > 0)
+    snprintf(inputs_by, sizeof inputs_by, "as decoder.layers.%d gives%s", l - 1,
+             layer->reads_context ? ", and the context" : "");
+  snprintf(key, sizeof key, "decoder.layers.%d", l);
+  TRY(fill_cell(context->checkpoint, source, &wanted, &layer->cell, inputs_by, key));
+  snprintf(key, sizeof key, "decoder.layers.%d.initial_h", l);
+  TRY(add_dense(context, &layer->initial_h.dense, "the width of the state that it is made of", key));
+  snprintf(key, sizeof key, "decoder.layers.%d.initial_c", l);
+  return add_dense(context, &layer->initial_c.dense, "the width of the state that it is made of", key);
+}
+
+static cuseq_status add_decoder(const struct parts_context *context) {
+  const struct decoder_structure *decoder = &context->structure->decoder;
+  TRY(add_dense(context, &context->structure->asking.initial.dense,
+                "the width of the state that it is made of", "state.initial"));
+  for (int l = 0; l < decoder->count; l++)
+    TRY(add_decoder_layer(context, l));
+  TRY(add_embedding(context));
+  return add_dense(context, &decoder->attentional.dense, "the widths of decoder.attentional.parts",
+                   "decoder.attentional");
+}
+
+/* ---- output --------------------------------------------------------------------------------------- */
+
+/* The last layer of a tied head: its kernel is the embedding, and of its module the bias is read. */
+static cuseq_status add_tied(const struct parts_context *context, const struct dense *dense,
+                             const char *key) {
+  const struct source *source = sources_find(context->sources, key);
+  const struct fill_widths widths = {dense->inputs, "the width of decoder.embedding", dense->units,
+                                     "as many as there are tokens"};
+  struct checkpoint_array kernel, bias;
+  char name[NAMES_KEY_CAPACITY + 8];
+  if (source == NULL)
+    return CUSEQ_STATUS_OK;
+  TRY(fill_read_dense(context->checkpoint, source, &widths, &kernel, &bias));
+  cuseq_status status = checkpoint_transpose(&kernel);
+  if (status == CUSEQ_STATUS_OK)
+    status = check_same(
+        context, source,
+        context->structure->decoder.embedding_is_encoders ? "input.embedding" : "decoder.embedding", &kernel);
+  else
+    free(kernel.data);
+  if (status == CUSEQ_STATUS_OK && (bias.data != NULL) != dense->has_bias)
+    status =
+        source_error(source, "it has %s bias, and the configuration says the other", bias.data ? "a" : "no");
+  snprintf(name, sizeof name, "%s.bias", key);
+  if (status == CUSEQ_STATUS_OK && bias.data != NULL)
+    status = fill_add(context->checkpoint, name, &bias, true);
+  free(bias.data);
+  return status;
+}
+
+static cuseq_status add_output(const struct parts_context *context) {
+  const struct output_structure *output = &context->structure->output;
+  for (int i = 0; i < output->count; i++)
+    for (int l = 0; l < output->heads[i].layers.count; l++) {
+      const struct head *head = &output->heads[i];
+      const struct dense *dense = &head->layers.layers[l];
+      char key[NAMES_KEY_CAPACITY];
+      if (output->count == 1)
+        snprintf(key, sizeof key, "output.layers.%d", l);
+      else
+        snprintf(key, sizeof key, "output.heads.%d.layers.%d", i, l);
+      if (head->is_tied && l + 1 == head->layers.count)
+        TRY(add_tied(context, dense, key));
+      else
+        TRY(add_dense(context, dense,
+                      l == 0 ? "the width of what the head is over" : "as the layer before gives", key));
+    }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status parts_add(struct checkpoint *checkpoint, const struct sources *sources,
+                       const struct structure *structure) {
+  const struct parts_context context = {checkpoint, sources, structure};
+  TRY(add_input(&context));
+  for (int l = 0; l < structure->encoder.count; l++)
+    TRY(add_encoder_layer(&context, l));
+  TRY(add_attention(&context));
+  TRY(add_decoder(&context));
+  return add_output(&context);
 }

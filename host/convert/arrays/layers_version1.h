@@ -1,6 +1,6 @@
-/* Single modules of a checkpoint as single layers of the model. */
-#ifndef CUSEQ_ARRAYS_LAYERS_H
-#define CUSEQ_ARRAYS_LAYERS_H
+/* Single modules of a checkpoint as single layers of a model of version 1. */
+#ifndef CUSEQ_ARRAYS_LAYERS_VERSION1_H
+#define CUSEQ_ARRAYS_LAYERS_VERSION1_H
 
 #include "convert/arrays/checkpoint.h"
 

@@ -1,4 +1,4 @@
-#include "convert/arrays/layers.h"
+#include "convert/arrays/layers_version1.h"
 #include "convert/arrays/module.h"
 #include "error.h"
 
