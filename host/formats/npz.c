@@ -5,6 +5,7 @@
 #include "formats/file.h"
 #include "formats/npy_data.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zip.h>
@@ -107,10 +108,14 @@ static void consume(struct member *member, size_t bytes) {
   memmove(member->buffer, member->buffer + bytes, member->filled);
 }
 
-static cuseq_status read_array(struct member *member, const zip_stat_t *info, struct npy_array *array) {
+/* skips: an array whose header is not one that is read is left without data. */
+static cuseq_status read_array(struct member *member, const zip_stat_t *info, bool skips,
+                               struct npy_array *array) {
   struct npy_header header;
   TRY(fill(member, info->name));
   cuseq_status status = npy_header_parse(member->buffer, member->filled, &header);
+  if (status == CUSEQ_STATUS_INVALID_FILE && skips)
+    return CUSEQ_STATUS_OK;
   if (status != CUSEQ_STATUS_OK)
     return error_prefix(status, info->name);
   if (header.data_bytes != info->size - header.size || header.size > info->size)
@@ -141,7 +146,7 @@ static cuseq_status read_array(struct member *member, const zip_stat_t *info, st
 }
 
 static cuseq_status read_member(zip_t *zip, size_t index, const zip_stat_t *info, unsigned char *buffer,
-                                struct npz_entry *entry) {
+                                bool skips, struct npz_entry *entry) {
   size_t length = strlen(info->name) - 4;
   char *name = malloc(length + 1);
   if (!name)
@@ -152,7 +157,7 @@ static cuseq_status read_member(zip_t *zip, size_t index, const zip_stat_t *info
   struct member member = {zip_fopen_index(zip, index, 0), buffer, 0};
   if (!member.file)
     return zip_failure(info->name, zip_get_error(zip));
-  cuseq_status status = read_array(&member, info, &entry->array);
+  cuseq_status status = read_array(&member, info, skips, &entry->array);
   zip_fclose(member.file);
   return status;
 }
@@ -169,7 +174,7 @@ static cuseq_status check_names(const struct npz *archive) {
                        : error_set(CUSEQ_STATUS_INVALID_FILE, "'%s': two arrays of this name", twice);
 }
 
-cuseq_status npz_parse(const void *bytes, size_t size, struct npz *archive) {
+static cuseq_status parse(const void *bytes, size_t size, bool skips, struct npz *archive) {
   cuseq_status status = CUSEQ_STATUS_OK;
   zip_t *zip = NULL;
   unsigned char *buffer = NULL;
@@ -190,7 +195,7 @@ cuseq_status npz_parse(const void *bytes, size_t size, struct npz *archive) {
   for (size_t i = 0; i < count; i++) {
     TRY_CLEANUP(check_member(zip, i, size, &info, &total));
     archive->count = i + 1;
-    TRY_CLEANUP(read_member(zip, i, &info, buffer, &archive->entries[i]));
+    TRY_CLEANUP(read_member(zip, i, &info, buffer, skips, &archive->entries[i]));
   }
   TRY_CLEANUP(check_names(archive));
 cleanup:
@@ -201,14 +206,26 @@ cleanup:
   return status;
 }
 
-cuseq_status npz_read(const char *path, struct npz *archive) {
+cuseq_status npz_parse(const void *bytes, size_t size, struct npz *archive) {
+  return parse(bytes, size, false, archive);
+}
+
+static cuseq_status read_file(const char *path, bool skips, struct npz *archive) {
   void *bytes;
   size_t size;
   memset(archive, 0, sizeof *archive);
   TRY(file_read(path, &bytes, &size));
-  cuseq_status status = npz_parse(bytes, size, archive);
+  cuseq_status status = parse(bytes, size, skips, archive);
   free(bytes);
   return status == CUSEQ_STATUS_OK ? status : error_prefix(status, path);
+}
+
+cuseq_status npz_read(const char *path, struct npz *archive) {
+  return read_file(path, false, archive);
+}
+
+cuseq_status npz_read_some(const char *path, struct npz *archive) {
+  return read_file(path, true, archive);
 }
 
 void npz_free(struct npz *archive) {

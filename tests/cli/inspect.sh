@@ -75,6 +75,15 @@ if [ "${single:-0}" = 1 ]; then
   err_has '^cuseq: config.json: names: "encoder"."gates" is not the gates of a GRU'
   sed -i 's/"FILL IN: r[^"]*"/"r,z,n"/' config.json
   expect 0 "$CUSEQ" convert single.npz out.safetensors --config config.json
+  # ... with texts and numbers beside them, which have to be named, too.
+  PATH=/usr/bin:$PATH python3 -c 'import numpy
+numpy.savez("more.npz", letters=numpy.array(["a", "b"]), epoch=3, **numpy.load("single.npz"))'
+  expect 0 "$CUSEQ" inspect more.npz
+  out_has '^  letters  of another kind '
+  expect 2 "$CUSEQ" convert more.npz out.safetensors --config config.json
+  err_has "^cuseq: more.npz: tensor '(letters|epoch)': nothing in names reaches it"
+  sed -i 's/"names": {/"names": {"ignore": ["letters", "epoch"],/' config.json
+  expect 0 "$CUSEQ" convert more.npz out.safetensors --config config.json
 else
   echo "skipped: arrays of an author's own names, which need numpy"
 fi

@@ -88,15 +88,16 @@ static cuseq_status open_npz(const char *path, struct array_file *file) {
       [NPY_I64] = {"I64", CUSEQ_DTYPE_I64},
       [NPY_U8] = {"U8", -1},
   };
-  TRY(npz_read(path, &file->npz));
+  TRY(npz_read_some(path, &file->npz));
   if (room_for(file, file->npz.count) == NULL)
     return out_of_memory();
   for (size_t i = 0; i < file->npz.count; i++) {
     const struct npz_entry *entry = &file->npz.entries[i];
     struct named_array *array = &file->arrays[file->count++];
+    const bool read = entry->array.data != NULL;
     *array = (struct named_array){.name = entry->name,
-                                  .dtype_name = types[entry->array.dtype].name,
-                                  .dtype = types[entry->array.dtype].dtype,
+                                  .dtype_name = read ? types[entry->array.dtype].name : "of another kind",
+                                  .dtype = read ? types[entry->array.dtype].dtype : -1,
                                   .rank = entry->array.rank,
                                   .data = entry->array.data};
     memcpy(array->shape, entry->array.shape, sizeof entry->array.shape);
