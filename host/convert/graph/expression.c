@@ -299,6 +299,37 @@ static cuseq_status slice(struct expressions *expressions, struct expression *ma
   return enter(expressions, made, expression);
 }
 
+/* The last position of a layer that reads forwards is its final state, and so is the first of one that reads backwards,
+ * masks or not. */
+static bool is_final(const struct expressions *expressions, const struct expression *made,
+                     struct expression *final) {
+  if (made->op != EXPRESSION_POSITION || (made->index != -1 && made->index != 0))
+    return false;
+  const struct expression *child = expression_at(expressions, made->children[0]);
+  enum layer_direction direction = made->index == -1 ? LAYER_FORWARD : LAYER_BACKWARD;
+  if (child->op != EXPRESSION_SEQUENCE || expressions->layers[child->index].direction != direction ||
+      child->clock != made->clock)
+    return false;
+  *final = *child;
+  final->op = EXPRESSION_FINAL;
+  final->part = direction == LAYER_FORWARD ? FINAL_FORWARD_H : FINAL_BACKWARD_H;
+  final->atom = false;
+  return true;
+}
+
+/* Tables that were made for each use, one-hot rows above all, are one table. */
+static int32_t same_table(const struct expressions *expressions, int32_t matrix) {
+  const struct matrix *table = &expressions->matrices[matrix];
+  for (int32_t i = 0; i < matrix; i++) {
+    const struct matrix *other = &expressions->matrices[i];
+    if (other->rows == table->rows && other->columns == table->columns &&
+        memcmp(other->data, table->data,
+               (size_t)table->rows * (size_t)table->columns * sizeof *table->data) == 0)
+      return i;
+  }
+  return matrix;
+}
+
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
                              int32_t *expression) {
   struct expression e = *made;
@@ -307,77 +338,15 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
   drop_zero_states(expressions, &e);
   if (is_child(expressions, &e, expression))
     return CUSEQ_STATUS_OK;
-  struct expression joined;
-  if (joins_directions(expressions, &e, &joined))
-    e = joined;
+  struct expression simpler;
+  if (joins_directions(expressions, &e, &simpler) || is_final(expressions, &e, &simpler))
+    e = simpler;
+  if (e.op == EXPRESSION_EMBEDDING)
+    e.matrix = same_table(expressions, e.matrix);
   if (e.op == EXPRESSION_SLICE)
     return slice(expressions, &e, expression);
   if (e.op == EXPRESSION_CONTEXT && expression_at(expressions, e.children[1])->op == EXPRESSION_DENSE)
     return context_of_dense(expressions, &e, expression);
   TRY(complete(expressions, &e));
   return enter(expressions, &e, expression);
-}
-
-/* ---- short forms ---------------------------------------------------------------------------------- */
-
-cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
-                              int32_t child, const struct graph_node *node, int32_t *expression) {
-  int32_t children[2] = {child, -1}; /* two, for compilers that look at what other operations read */
-  struct expression made = {
-      .op = op, .part = part, .matrix = -1, .bias = -1, .node = node, .child_count = 1, .children = children};
-  return expression_make(expressions, &made, expression);
-}
-
-cuseq_status expression_binary(struct expressions *expressions, enum expression_op op, int32_t first,
-                               int32_t second, const struct graph_node *node, int32_t *expression) {
-  int32_t children[2] = {first, second};
-  struct expression made = {
-      .op = op, .matrix = -1, .bias = -1, .node = node, .child_count = 2, .children = children};
-  return expression_make(expressions, &made, expression);
-}
-
-cuseq_status expression_over(struct expressions *expressions, enum expression_op op, int32_t clock,
-                             int32_t part, bool masked, int32_t child, const struct graph_node *node,
-                             int32_t *expression) {
-  struct expression made = {.op = op,
-                            .part = op == EXPRESSION_POOL ? part : 0,
-                            .index = op == EXPRESSION_POSITION ? part : 0,
-                            .clock = clock,
-                            .masked = masked,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = node,
-                            .child_count = 1,
-                            .children = &child};
-  return expression_make(expressions, &made, expression);
-}
-
-cuseq_status expression_dense(struct expressions *expressions, int32_t child, int32_t matrix, int32_t bias,
-                              const struct graph_node *node, int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_DENSE,
-                            .matrix = matrix,
-                            .bias = bias,
-                            .node = node,
-                            .child_count = 1,
-                            .children = &child};
-  return expression_make(expressions, &made, expression);
-}
-
-cuseq_status expression_slice(struct expressions *expressions, int32_t child, int32_t first, int32_t width,
-                              const struct graph_node *node, int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_SLICE,
-                            .index = first,
-                            .width = width,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = node,
-                            .child_count = 1,
-                            .children = &child};
-  return expression_make(expressions, &made, expression);
-}
-
-cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,
-                              int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_ZEROS, .width = width, .matrix = -1, .bias = -1, .node = node};
-  return expression_make(expressions, &made, expression);
 }

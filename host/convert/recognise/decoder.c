@@ -88,109 +88,6 @@ static cuseq_status find_layers(struct recogniser *recogniser, const bool *reach
   return CUSEQ_STATUS_OK;
 }
 
-/* ---- the token ------------------------------------------------------------------------------------ */
-
-/* Whether a matrix is the unit matrix: rows of it are one-hot. */
-static bool is_unit(const struct matrix *matrix) {
-  for (int32_t r = 0; r < matrix->rows; r++)
-    for (int32_t c = 0; c < matrix->columns; c++)
-      if (matrix->data[(size_t)r * (size_t)matrix->columns + (size_t)c] != (r == c ? 1.0F : 0.0F))
-        return false;
-  return matrix->rows == matrix->columns;
-}
-
-/* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
-static bool follows_output(const struct expressions *expressions, const struct slot *slot) {
-  const struct expression *next = slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
-  if (next != NULL && next->op == EXPRESSION_EMBEDDING)
-    next = expression_at(expressions, next->children[0]);
-  return next != NULL && next->op == EXPRESSION_ARGMAX;
-}
-
-/* The expression that is the token as a vector, and its slot. */
-static cuseq_status find_token(struct recogniser *recogniser, const bool *reached, int32_t limit) {
-  const struct expressions *expressions = recogniser->expressions;
-  struct found_decoder *decoder = &recogniser->model->decoder;
-  decoder->token = decoder->token_slot = decoder->embedding = -1;
-  for (int32_t i = 0; i < limit; i++) {
-    const struct expression *e = expression_at(expressions, i);
-    int32_t at = e->op == EXPRESSION_EMBEDDING ? e->children[0] : i;
-    const struct slot *slot = step_slot(&decoder->step, at);
-    if (!reached[i] || slot == NULL)
-      continue;
-    bool ids = e->op == EXPRESSION_EMBEDDING;
-    bool given = slot->next < 0, follows = follows_output(expressions, slot);
-    if ((!given && !follows) || (!ids && e->width == 1 && !follows) ||
-        (!ids && expression_at(expressions, at)->width == 1))
-      continue;
-    if (decoder->token >= 0)
-      return node_refuse(e->node,
-                         "a further tensor goes into each step of the decoder, beside '%.100s' (cuseq's "
-                         "decoders read one token)",
-                         expression_at(expressions, decoder->token)->node->name);
-    decoder->token = i;
-    decoder->token_slot = at;
-    const struct expression *next = given ? NULL : expression_at(expressions, slot->next);
-    int32_t matrix = ids ? e->matrix : next != NULL && next->op == EXPRESSION_EMBEDDING ? next->matrix : -1;
-    decoder->embedding = matrix >= 0 && !is_unit(&expressions->matrices[matrix]) ? matrix : -1;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-/* The token before the first step, where the graph says it. */
-static int32_t first_token(const struct expressions *expressions, int32_t initial) {
-  const struct expression *e = expression_at(expressions, initial);
-  if (e->op == EXPRESSION_EMBEDDING)
-    e = expression_at(expressions, e->children[0]);
-  if (e->op == EXPRESSION_ZEROS && e->width == 1)
-    return 0;
-  if (e->op != EXPRESSION_CONSTANT || e->width != 1)
-    return -1;
-  double number = (double)expressions->matrices[e->matrix].data[0];
-  return number >= 0 && number <= 1 << 20 && number == (double)(int32_t)number ? (int32_t)number : -1;
-}
-
-static cuseq_status settle_feedback(struct recogniser *recogniser) {
-  const struct recognise_request *request = recogniser->request;
-  const struct expressions *expressions = recogniser->expressions;
-  struct found_decoder *decoder = &recogniser->model->decoder;
-  const struct slot *slot = decoder->token >= 0 ? step_slot(&decoder->step, decoder->token_slot) : NULL;
-  decoder->start_token = decoder->end_token = -1;
-  decoder->feedback = FEEDBACK_NONE;
-  decoder->steps = request->steps > 0 ? request->steps : decoder->step.steps;
-  if (slot != NULL) {
-    decoder->start_token = request->start_token;
-    decoder->end_token = request->end_token;
-    decoder->feedback = request->start_token >= 0 ? FEEDBACK_OUTPUT : FEEDBACK_GIVEN;
-    if (slot->next >= 0 && request->start_token < 0) {
-      decoder->feedback = FEEDBACK_OUTPUT;
-      decoder->start_token = first_token(expressions, slot->initial);
-    }
-    if (slot->next >= 0 && decoder->start_token < 0)
-      return node_refuse(
-          expression_at(expressions, slot->initial)->node,
-          "the token before the first step is not known, so cuseq cannot express its feedback (give "
-          "it: --start-token N)");
-    if (slot->next < 0) {
-      const char *name = expression_at(expressions, slot->initial)->node->name;
-      if (decoder->start_token < 0)
-        TRY(notes_add(recogniser->notes,
-                      "input '%.100s' is the given tokens of the decoder: give them as targets (--start-token N at "
-                      "conversion says with which token it begins)",
-                      name));
-      else
-        TRY(notes_add(recogniser->notes,
-                      "input '%.100s' is the tokens of the decoder: it begins with %d and goes on "
-                      "from what it chose, or from targets",
-                      name, decoder->start_token));
-    }
-  }
-  if (decoder->steps > 0)
-    return CUSEQ_STATUS_OK;
-  decoder->steps = 100;
-  return notes_add(recogniser->notes, "a call makes 100 steps where it does not say how many");
-}
-
 /* ---- what is read --------------------------------------------------------------------------------- */
 
 static cuseq_status refuse_leaf(const struct recogniser *recogniser, int32_t leaf) {
@@ -383,7 +280,7 @@ cuseq_status decoder_recognise(struct recogniser *recogniser) {
   if (decoder->count == 0)
     return node_refuse(expression_at(recogniser->expressions, decoder->step.outputs[0])->node,
                        "no recurrent layer is in a step of what should be the decoder");
-  TRY(find_token(recogniser, reached, limit));
+  TRY(token_find(recogniser, reached, limit));
   TRY(find_encoder(recogniser, reached, limit, &context, &final));
   if (context >= 0)
     TRY(attention_recognise(recogniser, context, final));
@@ -396,5 +293,5 @@ cuseq_status decoder_recognise(struct recogniser *recogniser) {
   TRY(read_first(recogniser));
   for (int32_t l = 1; l < decoder->count; l++)
     TRY(read_further(recogniser, l));
-  return settle_feedback(recogniser);
+  return token_settle(recogniser);
 }

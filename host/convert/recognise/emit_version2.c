@@ -248,7 +248,13 @@ static cuseq_status set_token(struct emitter *emitter, json_t *json) {
   const struct matrix *table =
       decoder->embedding >= 0 ? &emitter->expressions->matrices[decoder->embedding] : NULL;
   int32_t tokens = table != NULL ? table->rows : token->width;
-  if (tokens < outputs || (table == NULL && tokens != outputs))
+  if (table == NULL && tokens != outputs)
+    return node_refuse(
+        token->node,
+        "each step of the decoder is given %d numbers of it, which are no one-hot tokens of the model's "
+        "%d outputs (cuseq's decoders read tokens)",
+        tokens, outputs);
+  if (tokens < outputs)
     return node_refuse(token->node, "it is of %d tokens and the model has %d outputs (needed as many)",
                        tokens, outputs);
   if (decoder->start_token >= outputs)

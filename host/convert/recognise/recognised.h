@@ -208,6 +208,11 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
  * layer in front that carries them. */
 cuseq_status step_carry(struct recogniser *recogniser);
 
+/* An output of a whole row as a decoder of one step, whose layer carries `held`: so a head may read the encoder's final
+ * states beside the context of an attention. */
+cuseq_status step_of_row(struct recogniser *recogniser, int32_t output, const struct bases *held,
+                         struct step *step);
+
 /* ---- decoder.c ---- */
 
 /* Marks all that the outputs and what goes on from step to step are made of.
@@ -219,6 +224,15 @@ cuseq_status decoder_recognise(struct recogniser *recogniser);
 
 /* The part of a step that an expression is; false: none. */
 bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum part *part);
+
+/* ---- decoder_token.c ---- */
+
+/* Finds the expression that is the token as a vector, and its slot.
+ *   reached  [limit] what the step is made of */
+cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int32_t limit);
+
+/* Settles feedback, start and end token and steps. */
+cuseq_status token_settle(struct recogniser *recogniser);
 
 /* ---- outputs.c ---- */
 

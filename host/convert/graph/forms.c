@@ -1,0 +1,64 @@
+/* Short forms of expression_make. */
+#include "convert/graph/expression.h"
+
+cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
+                              int32_t child, const struct graph_node *node, int32_t *expression) {
+  int32_t children[2] = {child, -1}; /* two, for compilers that look at what other operations read */
+  struct expression made = {
+      .op = op, .part = part, .matrix = -1, .bias = -1, .node = node, .child_count = 1, .children = children};
+  return expression_make(expressions, &made, expression);
+}
+
+cuseq_status expression_binary(struct expressions *expressions, enum expression_op op, int32_t first,
+                               int32_t second, const struct graph_node *node, int32_t *expression) {
+  int32_t children[2] = {first, second};
+  struct expression made = {
+      .op = op, .matrix = -1, .bias = -1, .node = node, .child_count = 2, .children = children};
+  return expression_make(expressions, &made, expression);
+}
+
+cuseq_status expression_over(struct expressions *expressions, enum expression_op op, int32_t clock,
+                             int32_t part, bool masked, int32_t child, const struct graph_node *node,
+                             int32_t *expression) {
+  struct expression made = {.op = op,
+                            .part = op == EXPRESSION_POOL ? part : 0,
+                            .index = op == EXPRESSION_POSITION ? part : 0,
+                            .clock = clock,
+                            .masked = masked,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  return expression_make(expressions, &made, expression);
+}
+
+cuseq_status expression_dense(struct expressions *expressions, int32_t child, int32_t matrix, int32_t bias,
+                              const struct graph_node *node, int32_t *expression) {
+  struct expression made = {.op = EXPRESSION_DENSE,
+                            .matrix = matrix,
+                            .bias = bias,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  return expression_make(expressions, &made, expression);
+}
+
+cuseq_status expression_slice(struct expressions *expressions, int32_t child, int32_t first, int32_t width,
+                              const struct graph_node *node, int32_t *expression) {
+  struct expression made = {.op = EXPRESSION_SLICE,
+                            .index = first,
+                            .width = width,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  return expression_make(expressions, &made, expression);
+}
+
+cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,
+                              int32_t *expression) {
+  struct expression made = {.op = EXPRESSION_ZEROS, .width = width, .matrix = -1, .bias = -1, .node = node};
+  return expression_make(expressions, &made, expression);
+}
