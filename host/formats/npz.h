@@ -25,7 +25,8 @@ enum npz_compression { NPZ_STORED, NPZ_DEFLATED };
 cuseq_status npz_read(const char *path, struct npz *archive);
 cuseq_status npz_parse(const void *bytes, size_t size, struct npz *archive);
 
-/* The same as npz_read, but that arrays of other kinds - texts, single numbers - are there without data and without axes. */
+/* The same as npz_read, but that arrays of other kinds - texts, single numbers - are there without data and
+ * without axes. */
 cuseq_status npz_read_some(const char *path, struct npz *archive);
 
 /* Frees an archive that was read; does nothing on a zeroed structure. */

@@ -262,8 +262,34 @@ static cuseq_status step_stack(struct machine *machine, enum opcode opcode) {
   }
 }
 
+/* What is left: the beginning, frames, globals and calls; refuses all that data does not need. */
+static cuseq_status step_other(struct machine *machine, unsigned char byte) {
+  uint64_t value;
+  switch ((enum opcode)byte) {
+  case OP_PROTO:
+    TRY(machine_take_integer(machine, 1, &value));
+    return value >= 2 && value <= 5 ? CUSEQ_STATUS_OK
+                                    : machine_damaged(machine, "a protocol that is not 2 to 5");
+  case OP_FRAME:
+    return machine_take_integer(machine, 8, &value);
+  case OP_GLOBAL:
+    return read_global(machine);
+  case OP_STACK_GLOBAL:
+    return read_stack_global(machine);
+  case OP_REDUCE:
+    return read_call(machine);
+  case OP_BINPERSID:
+    return read_persistent(machine);
+  case OP_BUILD:
+    return read_build(machine);
+  default:
+    return error_set(CUSEQ_STATUS_INVALID_FILE,
+                     "%s: it has the opcode 0x%02x, which %s does not need; nothing was run",
+                     machine->reader->place, byte, machine->reader->purpose);
+  }
+}
+
 static cuseq_status step(struct machine *machine, unsigned char byte) {
-  uint64_t ignored;
   switch ((enum opcode)byte) {
   case OP_NONE:
   case OP_NEWTRUE:
@@ -311,28 +337,9 @@ static cuseq_status step(struct machine *machine, unsigned char byte) {
   case OP_BINGET:
   case OP_LONG_BINGET:
     return step_stack(machine, byte);
-  case OP_PROTO:
-    TRY(machine_take_integer(machine, 1, &ignored));
-    return ignored >= 2 && ignored <= 5 ? CUSEQ_STATUS_OK
-                                        : machine_damaged(machine, "a protocol that is not 2 to 5");
-  case OP_FRAME:
-    return machine_take_integer(machine, 8, &ignored);
-  case OP_GLOBAL:
-    return read_global(machine);
-  case OP_STACK_GLOBAL:
-    return read_stack_global(machine);
-  case OP_REDUCE:
-    return read_call(machine);
-  case OP_BINPERSID:
-    return read_persistent(machine);
-  case OP_BUILD:
-    return read_build(machine);
-  case OP_STOP:
-    break;
+  default:
+    return step_other(machine, byte);
   }
-  return error_set(CUSEQ_STATUS_INVALID_FILE,
-                   "%s: it has the opcode 0x%02x, which %s does not need; nothing was run",
-                   machine->reader->place, byte, machine->reader->purpose);
 }
 
 cuseq_status pickle_read(const void *bytes, size_t size, const struct pickle_reader *reader,

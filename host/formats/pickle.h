@@ -1,8 +1,9 @@
-/* Python's pickles, as far as data goes: numbers, texts, tuples, lists and dictionaries, and of functions and classes
- * only those that the reader lists by name. Nothing is run: a call is handed to the reader, which makes a value of it.
+/* Python's pickles, as far as data goes: numbers, texts, tuples, lists and dictionaries, and of functions and
+ * classes only those that the reader lists by name. Nothing is run: a call is handed to the reader, which
+ * makes a value of it.
  *
- * Read: the opcodes of protocols 2 to 5 that such data needs. Refused: every other opcode, every other global by its
- * name, and pickles that would take more than PICKLE_MOST_MEMORY. */
+ * Read: the opcodes of protocols 2 to 5 that such data needs. Refused: every other opcode, every other global
+ * by its name, and pickles that would take more than PICKLE_MOST_MEMORY. */
 #ifndef CUSEQ_FORMATS_PICKLE_H
 #define CUSEQ_FORMATS_PICKLE_H
 
@@ -59,8 +60,8 @@ struct pickle_reader {
   cuseq_status (*persistent)(void *context, const struct pickle_value *id, struct pickle_value *result);
 };
 
-/* Reads one pickle, to its STOP. Values live in the arena, which the caller frees, after a failure too; they may refer
- * to each other in circles. */
+/* Reads one pickle, to its STOP. Values live in the arena, which the caller frees, after a failure too; they
+ * may refer to each other in circles. */
 cuseq_status pickle_read(const void *bytes, size_t size, const struct pickle_reader *reader,
                          struct arena *arena, struct pickle_value **result);
 

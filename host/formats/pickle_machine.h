@@ -41,8 +41,8 @@ cuseq_status machine_pop_mark(struct machine *machine, size_t *first);
 cuseq_status machine_gather(struct machine *machine, enum pickle_kind kind, size_t first);
 cuseq_status machine_gather_into(struct machine *machine, enum pickle_kind kind, size_t first);
 
-/* Arguments of an opcode: bytes; an unsigned integer of `size` bytes, the least first; a text, or a signed integer of any
- * length, behind its length in `size` bytes, which are pushed. */
+/* Arguments of an opcode: bytes; an unsigned integer of `size` bytes, the least first; a text, or a signed
+ * integer of any length, behind its length in `size` bytes, which are pushed. */
 cuseq_status machine_take(struct machine *machine, size_t size, const unsigned char **bytes);
 cuseq_status machine_take_integer(struct machine *machine, size_t size, uint64_t *value);
 cuseq_status machine_take_text(struct machine *machine, size_t size, enum pickle_kind kind);

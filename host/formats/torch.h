@@ -1,9 +1,11 @@
-/* PyTorch's checkpoints: what torch.save writes since 1.6, a zip of a pickle, data.pkl, and of storages, data/KEY.
+/* PyTorch's checkpoints: what torch.save writes since 1.6, a zip of a pickle, data.pkl, and of storages,
+ * data/KEY.
  *
- * Read: tensors (views of storages, shared or not, in any order of their elements) and parameters, in dictionaries and
- * lists that lie in each other; what else there is of numbers and texts is passed over. No code is run: every global but
- * the dozen that a state_dict needs is refused by its name. Refused also: checkpoints written before 1.6, TorchScript,
- * big-endian ones, tensors that reach beyond their storage, storages that are larger together than the file plus 40 MB. */
+ * Read: tensors (views of storages, shared or not, in any order of their elements) and parameters, in
+ * dictionaries and lists that lie in each other; what else there is of numbers and texts is passed over. No
+ * code is run: every global but the dozen that a state_dict needs is refused by its name. Refused also:
+ * checkpoints written before 1.6, TorchScript, big-endian ones, tensors that reach beyond their storage,
+ * storages that are larger together than the file plus 40 MB. */
 #ifndef CUSEQ_FORMATS_TORCH_H
 #define CUSEQ_FORMATS_TORCH_H
 
@@ -14,8 +16,9 @@
 #include <stddef.h>
 
 struct torch_file {
-  struct named_array *
-      arrays; /* in the order of the pickle; of nested dictionaries the keys with dots between, "model.out.bias" */
+  /* In the order of the pickle; the keys of dictionaries in each other with dots between, "model.out.bias", but
+   * without those that lead to the only dictionary with tensors in it. */
+  struct named_array *arrays;
   size_t count;
   struct arena arena;       /* what arrays and names lie in */
   unsigned char **storages; /* [storage_count], from malloc, NULL where no tensor needs it */

@@ -1,5 +1,6 @@
-/* Whatever the bytes, torch_file_parse gives tensors that lie in their storages, or an error. Bytes that begin like a zip
- * are a checkpoint; all others are the pickle of one, since no mutation would hit a zip's checksums. */
+/* Whatever the bytes, torch_file_parse gives tensors that lie in their storages, or an error. Bytes that
+ * begin like a zip are a checkpoint; all others are the pickle of one, since no mutation would hit a zip's
+ * checksums. */
 #include "formats/torch.h"
 #include "support/archive.h"
 

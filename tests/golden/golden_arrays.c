@@ -1,6 +1,6 @@
-/* Models as the toolkits and tutorials of PyTorch wire them, from their state_dicts - torch.save's and the safetensors
- * package's - and a configuration: each line of arrays/index.tsv, as make_arrays.py tells. Run from the repository's
- * root. */
+/* Models as the toolkits and tutorials of PyTorch wire them, from their state_dicts - torch.save's and the
+ * safetensors package's - and a configuration: each line of arrays/index.tsv, as make_arrays.py tells. Run
+ * from the repository's root. */
 #include "index.h"
 #include "vector.h"
 
@@ -123,8 +123,8 @@ Test(golden_arrays, all_seventeen_structures_are_there) {
   cr_assert_eq(index_read(FOLDER "index.tsv", lines), CASES);
 }
 
-/* What is proposed of a checkpoint says which key is open, which part has no name or which array is left over; where it says
- * nothing, the model is the author's. */
+/* What is proposed of a checkpoint says which key is open, which part has no name or which array is left
+ * over; where it says nothing, the model is the author's. */
 Test(golden_arrays, a_proposal_is_refused_by_what_is_open_or_makes_the_model) {
   static const char *const open[] = {"FILL IN",       "is not an object", "is not an integer",
                                      "is not a list", "\" is missing",    "nothing in names reaches it",
@@ -159,7 +159,8 @@ Test(golden_arrays, the_example_of_the_page_gives_what_pytorch_gives) {
   cuseq_model_destroy(model);
 }
 
-/* Keras numbers weights in .weights.h5 and .keras, names them in whole .h5 models; an .npz has what its author called them. */
+/* Keras numbers weights in .weights.h5 and .keras, names them in whole .h5 models; an .npz has what its
+ * author called them. */
 Test(golden_arrays, weights_of_keras_give_what_keras_gives_from_every_kind_of_file) {
   static const struct {
     const char *name, *ending;

@@ -17,8 +17,8 @@ import safetensors.torch
 import torch
 
 import arrays_models as base
-import arrays_models_more as more
 from arrays_cases import CASES
+from arrays_cases_more import CASES as MORE_CASES
 from make_search import search
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "arrays"
@@ -117,7 +117,7 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     torch.set_grad_enabled(False)
     lines = []
-    for seed, (name, case) in enumerate(CASES.items()):
+    for seed, (name, case) in enumerate({**CASES, **MORE_CASES}.items()):
         state, arrays, found = compute(case, seed)
         torch.save(case.get("saved", lambda state: state)(state), FOLDER / f"{name}.pt")
         apart = {key: tensor.clone() for key, tensor in state.items()}

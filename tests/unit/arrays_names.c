@@ -1,5 +1,5 @@
-/* Descriptions of version 2: every key of names is known or refused, at every level and before the file is read; what a
- * source says fits the arrays, or the message says which of the two does not. */
+/* Descriptions of version 2: every key of names is known or refused, at every level and before the file is
+ * read; what a source says fits the arrays, or the message says which of the two does not. */
 #include "pytorch_case.h"
 
 TestSuite(sources, .init = folder_make, .fini = folder_remove);
@@ -93,7 +93,8 @@ Test(sources, gates_are_those_of_the_cell_each_once) {
   }
 }
 
-/* One direction of the GRU by the names of its arrays, and the tag's kernel, which is square where units are. */
+/* One direction of the GRU by the names of its arrays, and the tag's kernel, which is square where units are.
+ */
 #define FORWARD                                                                                              \
   "\"version\":2,\"input\":{\"features\":2},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":" \
   "2}}]},"                                                                                                   \
@@ -234,8 +235,8 @@ Test(sources, a_vector_by_itself_has_no_bias) {
                  THE_CHECKPOINT, "module 'scale' (\"input.scale\"): it has 'scale.bias' besides");
 }
 
-/* Listen, attend and spell joins each two positions between its layers, and Stanza's taggers have gates of highways: no
- * configuration says so, and what there is of them does not fit or is left over. */
+/* Listen, attend and spell joins each two positions between its layers, and Stanza's taggers have gates of
+ * highways: no configuration says so, and what there is of them does not fit or is left over. */
 Test(sources, pyramids_and_highways_are_told_by_what_does_not_fit) {
   static const char stack[] =
       "\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"lstm\","

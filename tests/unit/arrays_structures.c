@@ -1,5 +1,6 @@
-/* Models of every structure, taken apart into arrays and put together again by a description: bit for bit the same. Arrays are
- * named one by one as the model has them, or lie in modules as PyTorch has them: transposed, GRU gates r, z, n, two biases. */
+/* Models of every structure, taken apart into arrays and put together again by a description: bit for bit the
+ * same. Arrays are named one by one as the model has them, or lie in modules as PyTorch has them: transposed,
+ * GRU gates r, z, n, two biases. */
 #include "convert/convert.h"
 #include "formats/safetensors.h"
 #include "model/model.h"

@@ -1,4 +1,5 @@
-/* Pickles: data is read, and nothing else; what is refused is refused by its name, and nothing of it is run. */
+/* Pickles: data is read, and nothing else; what is refused is refused by its name, and nothing of it is run.
+ */
 #include "formats/pickle.h"
 
 #include "error.h"

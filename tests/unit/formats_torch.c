@@ -1,5 +1,5 @@
-/* PyTorch's zip checkpoints: tensors as views of storages, whatever lies around them; damaged and hostile ones get one line
- * that says why. Those that torch.save itself wrote are in tests/golden/arrays. */
+/* PyTorch's zip checkpoints: tensors as views of storages, whatever lies around them; damaged and hostile
+ * ones get one line that says why. Those that torch.save itself wrote are in tests/golden/arrays. */
 #include "formats/torch.h"
 
 #include "error.h"

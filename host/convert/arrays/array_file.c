@@ -49,8 +49,8 @@ static bool has_array(const struct array_file *file, const char *name) {
   return false;
 }
 
-/* Tied tensors, which safetensors.torch.save_model stores once, are there under all their names: the file's metadata
- * tells the others. */
+/* Tied tensors, which safetensors.torch.save_model stores once, are there under all their names: the file's
+ * metadata tells the others. */
 static cuseq_status add_safetensors(struct array_file *file) {
   const struct safetensors *parsed = &file->safetensors;
   if (room_for(file, parsed->tensor_count + parsed->metadata_count) == NULL)

@@ -1,5 +1,5 @@
-/* The named arrays of a file, whatever its format: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), and PyTorch's
- * zip checkpoints. */
+/* The named arrays of a file, whatever its format: .safetensors, .npz, HDF5 (.h5, and what is in a .keras),
+ * and PyTorch's zip checkpoints. */
 #ifndef CUSEQ_ARRAYS_ARRAY_FILE_H
 #define CUSEQ_ARRAYS_ARRAY_FILE_H
 
@@ -21,8 +21,8 @@ struct array_file {
   struct hdf5_tree tree;
 };
 
-/* Reads a file; what it is, is told by what it holds. Names in HDF5 are paths, "lstm/lstm_cell/kernel:0". Release it with
- * array_file_close, after a failure too. Errors name the file. */
+/* Reads a file; what it is, is told by what it holds. Names in HDF5 are paths, "lstm/lstm_cell/kernel:0".
+ * Release it with array_file_close, after a failure too. Errors name the file. */
 cuseq_status array_file_open(const char *path, struct array_file *file);
 void array_file_close(struct array_file *file);
 

@@ -33,17 +33,17 @@ struct checkpoint_array {
   float *data; /* from malloc, NULL where there is no such tensor */
 };
 
-/* Reads a file. What nn.DataParallel and torch.compile put into names is taken out of them, unless two would then be
- * one: "module." where all begin so, and the part "_orig_mod" anywhere. Release it with checkpoint_close, on failure too.
- * Errors name the file. */
+/* Reads a file. What nn.DataParallel and torch.compile put into names is taken out of them, unless two would
+ * then be one: "module." where all begin so, and the part "_orig_mod" anywhere. Release it with
+ * checkpoint_close, on failure too. Errors name the file. */
 cuseq_status checkpoint_open(const char *path, struct checkpoint *checkpoint);
 void checkpoint_close(struct checkpoint *checkpoint);
 
 /* Releases the file when all is made of it: nothing but `made` and checkpoint_close is left. */
 void checkpoint_drop_file(struct checkpoint *checkpoint);
 
-/* Strips what names says of the file, as the file's names were: its author may write them with or without. The texts live
- * as long as the checkpoint. */
+/* Strips what names says of the file, as the file's names were: its author may write them with or without.
+ * The texts live as long as the checkpoint. */
 cuseq_status checkpoint_unwrap(struct checkpoint *checkpoint, const char **module);
 cuseq_status checkpoint_unwrap_names(struct checkpoint *checkpoint, struct names *names);
 
@@ -64,8 +64,8 @@ cuseq_status checkpoint_read(struct checkpoint *checkpoint, const char *module, 
 /* The tensor of this very name, or of this name and ":0", which TensorFlow adds; NULL where there is none. */
 struct checkpoint_tensor *checkpoint_named(const struct checkpoint *checkpoint, const char *name);
 
-/* Reads a tensor as a matrix, of two axes and any of 1 behind them (a convolution over one position is a matrix), or as a
- * vector, of one axis and any of 1. As in checkpoint_read. */
+/* Reads a tensor as a matrix, of two axes and any of 1 behind them (a convolution over one position is a
+ * matrix), or as a vector, of one axis and any of 1. As in checkpoint_read. */
 cuseq_status checkpoint_read_matrix(struct checkpoint_tensor *tensor, struct checkpoint_array *array);
 cuseq_status checkpoint_read_vector(struct checkpoint_tensor *tensor, struct checkpoint_array *array);
 

@@ -99,7 +99,8 @@ static cuseq_status make_model(const struct checkpoint *checkpoint, const char *
   return status;
 }
 
-/* The file's wrapping prefixes are left out of what the description says, as they are of its arrays' names. */
+/* The file's wrapping prefixes are left out of what the description says, as they are of its arrays' names.
+ */
 static cuseq_status unwrap(struct checkpoint *checkpoint, struct description *description) {
   TRY(checkpoint_unwrap_names(checkpoint, names_of(description)));
   for (size_t i = 0; description->version != 1 && i < description->sources.names.count; i++) {

@@ -1,5 +1,5 @@
-/* The model's tensors from the arrays of their sources: transposed, gates put in order, biases added up, dense layers
- * without an activation folded in. */
+/* The model's tensors from the arrays of their sources: transposed, gates put in order, biases added up,
+ * dense layers without an activation folded in. */
 #ifndef CUSEQ_ARRAYS_FILL_H
 #define CUSEQ_ARRAYS_FILL_H
 
@@ -33,8 +33,8 @@ cuseq_status fill_dense(struct checkpoint *checkpoint, const struct source *sour
 cuseq_status fill_read_table(struct checkpoint *checkpoint, const struct source *source,
                              const struct fill_widths *widths, struct checkpoint_array *table);
 
-/* Reads a vector of so many numbers; the weight of a dense layer of one unit is one, too. Of attention.value its bias is
- * passed over, of others it is refused. */
+/* Reads a vector of so many numbers; the weight of a dense layer of one unit is one, too. Of attention.value
+ * its bias is passed over, of others it is refused. */
 cuseq_status fill_read_vector(struct checkpoint *checkpoint, const struct source *source, int64_t size,
                               const char *size_by, struct checkpoint_array *vector);
 

@@ -116,7 +116,8 @@ static cuseq_status read_biases(const struct source *source, const struct locate
   return CUSEQ_STATUS_OK;
 }
 
-/* A GRU's arrays tell whether its reset comes before the product or after it, or the configuration is believed. */
+/* A GRU's arrays tell whether its reset comes before the product or after it, or the configuration is
+ * believed. */
 static cuseq_status check_reset(const struct source *source, const struct located *located,
                                 const struct cell *cell, const struct cell_arrays *arrays) {
   if (cell->kind != CELL_GRU)
@@ -134,7 +135,8 @@ static cuseq_status check_reset(const struct source *source, const struct locate
   return CUSEQ_STATUS_OK;
 }
 
-/* The biases that the model's cell has, of those that there are. Only behind the reset do a GRU's two not add up. */
+/* The biases that the model's cell has, of those that there are. Only behind the reset do a GRU's two not add
+ * up. */
 static cuseq_status settle_biases(const struct source *source, const struct cell *cell,
                                   struct cell_arrays *arrays) {
   const int64_t columns = (int64_t)cell_gates(cell->kind) * cell->units;

@@ -6,8 +6,8 @@
 
 void fill_release(struct checkpoint_array *array);
 
-/* Reads a kernel as [inputs,units], transposed as its source says, as who named it usually has it, or as its shape
- * tells; a vector named by itself is one of one output. widths->units 0: any. */
+/* Reads a kernel as [inputs,units], transposed as its source says, as who named it usually has it, or as its
+ * shape tells; a vector named by itself is one of one output. widths->units 0: any. */
 cuseq_status fill_read_kernel(const struct source *source, struct checkpoint_tensor *tensor,
                               enum convention convention, const struct fill_widths *widths,
                               struct checkpoint_array *kernel);
@@ -26,8 +26,8 @@ cuseq_status fill_zeros(int64_t count, struct checkpoint_array *bias);
 /* Adds b to a, whichever of them there is; b goes. */
 void fill_add_up(struct checkpoint_array *a, struct checkpoint_array *b);
 
-/* All dense layers that a source goes through, as one; no data where there are none. On failure too they are the
- * caller's to release.
+/* All dense layers that a source goes through, as one; no data where there are none. On failure too they are
+ * the caller's to release.
  *   widths  of what the part reads; receive those of what is behind
  *   kernel, bias  without data at first */
 cuseq_status fill_read_front(struct checkpoint *checkpoint, const struct source *source,

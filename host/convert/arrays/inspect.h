@@ -1,4 +1,5 @@
-/* What a file of named arrays has in it: its arrays, the modules that they look like, and a description to begin with. */
+/* What a file of named arrays has in it: its arrays, the modules that they look like, and a description to
+ * begin with. */
 #ifndef CUSEQ_ARRAYS_INSPECT_H
 #define CUSEQ_ARRAYS_INSPECT_H
 
@@ -34,12 +35,14 @@ struct inspection {
   size_t count;
 };
 
-/* Reads a file and looks what it has. Release it with inspection_close, after a failure too. Errors name the file. */
+/* Reads a file and looks what it has. Release it with inspection_close, after a failure too. Errors name the
+ * file. */
 cuseq_status inspection_open(const char *path, struct inspection *inspection);
 void inspection_close(struct inspection *inspection);
 
-/* A description of version 2 as far as the arrays tell, JSON, for free(). Values that they do not tell are texts that begin
- * with "FILL IN", which no configuration takes: arrays_convert then says which key it is about. */
+/* A description of version 2 as far as the arrays tell, JSON, for free(). Values that they do not tell are
+ * texts that begin with "FILL IN", which no configuration takes: arrays_convert then says which key it is
+ * about. */
 cuseq_status inspection_propose(const struct inspection *inspection, char **json);
 
 #endif

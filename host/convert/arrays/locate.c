@@ -33,7 +33,8 @@ static struct checkpoint_tensor *beside(const struct checkpoint *checkpoint,
   return NULL;
 }
 
-/* The one array within a module that has this word as its last part, or this number in "vars", and as many axes.
+/* The one array within a module that has this word as its last part, or this number in "vars", and as many
+ * axes.
  *   side  a part of its path begins so; NULL: any */
 static cuseq_status find_one(const struct checkpoint *checkpoint, const struct source *source,
                              const char *module, const char *word, const char *number, const char *side,

@@ -1,4 +1,5 @@
-/* The arrays of a source: found by the names that PyTorch and Keras give them in a module, or named one by one. */
+/* The arrays of a source: found by the names that PyTorch and Keras give them in a module, or named one by
+ * one. */
 #ifndef CUSEQ_ARRAYS_LOCATE_H
 #define CUSEQ_ARRAYS_LOCATE_H
 

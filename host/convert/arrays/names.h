@@ -1,5 +1,5 @@
-/* The "names" of a description of version 1: which module of the checkpoint is which part of the model; and what those of
- * version 2 (sources.h) have in common with them. */
+/* The "names" of a description of version 1: which module of the checkpoint is which part of the model; and
+ * what those of version 2 (sources.h) have in common with them. */
 #ifndef CUSEQ_ARRAYS_NAMES_H
 #define CUSEQ_ARRAYS_NAMES_H
 

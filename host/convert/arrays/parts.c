@@ -93,9 +93,9 @@ static cuseq_status add_encoder_layer(const struct parts_context *context, int l
 
 /* ---- attention ------------------------------------------------------------------------------------ */
 
-/* e = key G query. The module maps annotations to the state, (W a) . s, or with the order "state" first the state to the
- * annotations, a . (W s). A bias of the first adds a term of the state alone, the same at every position; of the second,
- * one that the score has not. */
+/* e = key G query. The module maps annotations to the state, (W a) . s, or with the order "state" first the
+ * state to the annotations, a . (W s). A bias of the first adds a term of the state alone, the same at every
+ * position; of the second, one that the score has not. */
 static cuseq_status add_general(const struct parts_context *context, int64_t key, int64_t query) {
   static const char annotations[] = "the width of the keys", state[] = "the width of what asks";
   const struct source *source = sources_find(context->sources, "attention.general");

@@ -1,5 +1,5 @@
-/* The parts of a model of version 1 - encoder, attention, initial states, decoder - from the modules that names maps to
- * them. */
+/* The parts of a model of version 1 - encoder, attention, initial states, decoder - from the modules that
+ * names maps to them. */
 #ifndef CUSEQ_ARRAYS_PARTS_VERSION1_H
 #define CUSEQ_ARRAYS_PARTS_VERSION1_H
 

@@ -1,5 +1,5 @@
-/* A description to begin with: which modules are the encoder's, which the decoder's, is told by their names and widths; what
- * arrays cannot tell is to be filled in. */
+/* A description to begin with: which modules are the encoder's, which the decoder's, is told by their names
+ * and widths; what arrays cannot tell is to be filled in. */
 #include "convert/arrays/inspect.h"
 
 #include "error.h"
@@ -187,7 +187,8 @@ static json_t *input_of(struct proposal *proposal, int64_t inputs) {
 
 /* ---- decoder -------------------------------------------------------------------------------------- */
 
-/* What the first layer reads, as far as widths tell: the token, and the context or the attentional vector behind it. */
+/* What the first layer reads, as far as widths tell: the token, and the context or the attentional vector
+ * behind it. */
 static json_t *reads_of(struct proposal *proposal, int64_t inputs, int64_t embedding, int64_t units) {
   bool context = inputs == embedding + proposal->width, attentional = inputs == embedding + units;
   if (inputs == embedding)
@@ -284,7 +285,8 @@ static void add_layer(struct proposal *proposal, json_t *layers, const char *pre
                                           activation, "bias", module->bias));
 }
 
-/* The layers of a head that begins with a dense layer, and goes on with the next one where that reads what it gives. */
+/* The layers of a head that begins with a dense layer, and goes on with the next one where that reads what it
+ * gives. */
 static json_t *head_of(struct proposal *proposal, const char *prefix, size_t i) {
   json_t *layers = json_array();
   size_t next = i + 1;

@@ -248,7 +248,8 @@ static cuseq_status check_cells(const struct sources *sources, const struct stru
   return status;
 }
 
-/* One table of weights may be embeddings and a kernel of the output, and one layer make several initial states. */
+/* One table of weights may be embeddings and a kernel of the output, and one layer make several initial
+ * states. */
 static bool may_share(const struct source *a, const struct source *b) {
   const struct source *both[] = {a, b};
   int tables = 0, states = 0;

@@ -43,8 +43,8 @@ struct sources {
   struct source *entries;
 };
 
-/* Checks the names against the structure, as far as that needs no file: every key at every level is known, every part
- * that needs a name has one, and no module is two parts that cannot be one.
+/* Checks the names against the structure, as far as that needs no file: every key at every level is known,
+ * every part that needs a name has one, and no module is two parts that cannot be one.
  *   object   the value of "names", or NULL; must outlive the sources
  *   sources  release it with sources_free, after a failure too */
 cuseq_status sources_parse(const json_t *object, const struct structure *structure, struct sources *sources);
@@ -58,7 +58,8 @@ const struct source *sources_find(const struct sources *sources, const char *key
 const struct source *sources_find_cell(const struct sources *sources, const char *prefix, int layer,
                                        const char *side);
 
-/* An error about a source: "module 'rnn' ("encoder"): ...", or "names: "encoder": ..." where arrays are named. */
+/* An error about a source: "module 'rnn' ("encoder"): ...", or "names: "encoder": ..." where arrays are
+ * named. */
 cuseq_status source_error(const struct source *source, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
