@@ -189,6 +189,14 @@ def other_backward(keras):
     return attended(keras, make)
 
 
+def masking_lost(keras):
+    """Masking puts zeros into the place of its value, and an operation behind it ends the mask."""
+    layers = keras.layers
+    x = features(keras)
+    a = keras.ops.multiply(layers.Masking(-1.0, name="padding")(x), 0.5)
+    return Graph(keras.Model(x, layers.Dense(2)(layers.LSTM(H, name="whole")(a))), {})
+
+
 def case(name, covers, graph, keras=(3,), kinds=("keras",), **options):
     return Case(name, covers, graph=graph, keras=keras, kinds=kinds, **options)
 
@@ -209,4 +217,5 @@ STRUCTURES = [
     case("decoder_residual", "one of three, residual", decoder, layers_=3, residual_=True),
     case("decoder_attentional", "attention after the cell, input feeding", decoder, after=True, feeding=True),
     case("decoder_value", "values of an attention through a layer", decoder, value=True),
+    case("bad_masking_lost", "zeros in the place of masked values, and no mask", masking_lost, expectation="refuse whole padding"),
 ]

@@ -404,3 +404,22 @@ Test(recognise, mean_and_last_position_of_one_sequence_are_two_heads) {
   cr_expect_str_eq(s->output.heads[0].name, "first");
   graph_end(graph);
 }
+
+Test(recognise, given_numbers_as_many_as_linear_outputs_are_no_tokens) {
+  struct graph *graph = graph_begin();
+  int32_t final[2];
+  layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
+  int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "future", 2, 1), final, NULL);
+  expect_refusal(graph, dense(graph, y, 2), "no one-hot tokens");
+  graph_end(graph);
+}
+
+Test(recognise, masked_token_cannot_start_a_decoder) {
+  struct graph *graph = graph_begin();
+  int32_t a, y;
+  given_tokens(graph, CELL_GRU, &a, &y);
+  graph->expressions.layers[1].mask = node(graph, "embedding");
+  graph->request.start_token = 0;
+  expect_refusal(graph, classes(graph, dense(graph, y, V)), "masks token 0");
+  graph_end(graph);
+}

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { MAX_FRONT = 12 }; /* layers in front, as far as one is looked for among them */
+
 /* A layer that is applied to a sequence. */
 struct run {
   struct recurrent_layer layer;
@@ -139,6 +141,21 @@ static cuseq_status main_outputs(struct evaluator *evaluator, struct layer_call 
 }
 
 /* Makes the outputs: the sequence or the last output, then the states if they are asked for. */
+/* The Masking layer that put zeros into what an expression is made of, through layers that keep positions apart; NULL:
+ * none. */
+static const struct graph_node *zeroed_by(const struct expressions *expressions, int32_t expression,
+                                          int depth) {
+  const struct expression *e = expression_at(expressions, expression);
+  if (e->op == EXPRESSION_AFFINE && e->matrix < 0 && e->bias < 0)
+    return e->node;
+  bool end =
+      depth >= MAX_FRONT || e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->clocks == 0;
+  const struct graph_node *found = NULL;
+  for (int32_t i = 0; !end && found == NULL && i < e->child_count; i++)
+    found = zeroed_by(expressions, e->children[i], depth + 1);
+  return found;
+}
+
 static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *call, struct run *run) {
   const struct keras_layer *layer = call->layer;
   bool sequences, states;
@@ -147,6 +164,14 @@ static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *cal
   if (run->layer.mask != NULL && !sequences)
     TRY(cell_refuse_setting(layer, run->config, "zero_output_for_mask",
                             "gives a shorter row's last output, not zeros"));
+  const struct graph_node *zeroed =
+      run->layer.mask == NULL ? zeroed_by(&evaluator->expressions, call->inputs[0].expression, 0) : NULL;
+  if (zeroed != NULL)
+    return layer_refuse(
+        layer,
+        "it reads without a mask what '%.100s' masked: the zeros that are put there, in the place of "
+        "another mask_value, are nothing that cuseq can express",
+        zeroed->name);
   bool unrolled;
   TRY(layer_bool(layer, run->config, "unroll", false, &unrolled));
   if (unrolled && run->layer.mask != NULL && run->layer.direction != LAYER_FORWARD &&

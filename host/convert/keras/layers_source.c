@@ -212,6 +212,16 @@ cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call)
     return layer_refuse(call->layer, "its mask_value is no number");
   if (!isnan(masked)) /* nothing equals NaN, so that NaN masks nothing */
     value.mask = &call->layer->node;
+  if (!isnan(masked) &&
+      masked != 0) { /* it puts zeros there: not what the input is, where the mask is not used */
+    struct expression zeroed = {.op = EXPRESSION_AFFINE,
+                                .matrix = -1,
+                                .bias = -1,
+                                .node = &call->layer->node,
+                                .child_count = 1,
+                                .children = &value.expression};
+    TRY(expression_make(&evaluator->expressions, &zeroed, &value.expression));
+  }
   return call_output(evaluator, call, &value);
 }
 

@@ -196,8 +196,9 @@ static cuseq_status read_further(struct recogniser *recogniser, int32_t l) {
   bool before = attention->asks == ASKS_CURRENT && l <= attention->asked_layer;
   for (int32_t i = 0; i < leaves.count; i++) {
     const struct slot *slot = step_slot(&decoder->step, leaves.list[i]);
-    bool context = attention->present && (before ? slot != NULL && slot->next == attention->context
-                                                 : leaves.list[i] == attention->context);
+    bool fed = slot != NULL && slot->next == attention->context &&
+               expression_at(recogniser->expressions, slot->initial)->op == EXPRESSION_ZEROS;
+    bool context = attention->present && (before ? fed : leaves.list[i] == attention->context);
     if (bases_have(&bases, leaves.list[i]))
       continue;
     if (!context || layer->reads_context)

@@ -71,6 +71,9 @@ cuseq_status token_settle(struct recogniser *recogniser) {
   decoder->steps = request->steps > 0 ? request->steps : decoder->step.steps;
   if (slot != NULL) {
     decoder->start_token = request->start_token;
+    if (decoder->step.mask != NULL && request->start_token == 0)
+      return node_refuse(decoder->step.mask,
+                         "it masks token 0, with which the decoder is to start (--start-token 0)");
     decoder->end_token = request->end_token;
     decoder->feedback = request->start_token >= 0 ? FEEDBACK_OUTPUT : FEEDBACK_GIVEN;
     if (slot->next >= 0 && request->start_token < 0) {

@@ -248,7 +248,10 @@ static cuseq_status set_token(struct emitter *emitter, json_t *json) {
   const struct matrix *table =
       decoder->embedding >= 0 ? &emitter->expressions->matrices[decoder->embedding] : NULL;
   int32_t tokens = table != NULL ? table->rows : token->width;
-  if (table == NULL && tokens != outputs)
+  const struct slot *slot = step_slot(&decoder->step, decoder->token_slot);
+  cuseq_activation last = head->levels[head->count - 1].activation;
+  bool classes = last == CUSEQ_ACTIVATION_SOFTMAX || last == CUSEQ_ACTIVATION_LOG_SOFTMAX;
+  if (table == NULL && (tokens != outputs || (slot->next < 0 && !classes)))
     return node_refuse(
         token->node,
         "each step of the decoder is given %d numbers of it, which are no one-hot tokens of the model's "
