@@ -116,18 +116,11 @@ def _random_inputs(model: Any, time: int) -> tuple[list[Array], int]:
 
 def verify_keras(model: Any, ours: Model, time: int) -> None:
     inputs, sequence = _random_inputs(model, time)
-    given = inputs if len(inputs) > 1 else inputs[0]
-    found = model(given, training=False)
+    listed = len(inputs) > 1 or isinstance(getattr(model, "_inputs_struct", None), (list, tuple))
+    found = model(inputs if listed else inputs[0], training=False)
     outputs = [np.asarray(_host(x)) for x in (found if isinstance(found, (list, tuple)) else [found])]
     others = [x for i, x in enumerate(inputs) if i != sequence and x.dtype == np.int32 and x.ndim == 2]
-    _verify(ours, inputs[sequence], outputs, f"model '{model.name}'", targets_of(others))
-
-
-def targets_of(others: list[Array]) -> Array | None:
-    """The targets that make a decoder read the given tokens of a teacher-forced graph, which come one step late."""
-    if not others:
-        return None
-    return np.concatenate([others[0][:, 1:], others[0][:, :1]], axis=1)
+    _verify(ours, inputs[sequence], outputs, f"model '{model.name}'", others[0] if others else None)
 
 
 def _host(x: Any) -> Any:
@@ -221,9 +214,13 @@ def _distance(got: Array, want: Array) -> float:
     return float(difference.max(initial=0.0))
 
 
-def _verify(ours: Model, x: Array, outputs: list[Array], subject: str, targets: Array | None) -> None:
-    """Refuses unless every output of the live model is one of our arrays, or a step of one."""
-    options: dict[str, Any] = {} if targets is None else {"targets": targets}
+def _verify(ours: Model, x: Array, outputs: list[Array], subject: str, given: Array | None) -> None:
+    """Refuses unless every output of the live model is one of our arrays, or a step of one.
+
+    given  [B,Y] the tokens that the decoder of a teacher-forced graph reads, each step's own"""
+    options: dict[str, Any] = {}
+    if given is not None:
+        options = {"targets": np.roll(given, -1, axis=1), "initial": {"previous": given[:, 0]}}
     found = ours(x, device="cpu", **options)
     candidates = _candidates(found)
     for i, want in enumerate(outputs):

@@ -55,3 +55,9 @@ gru_reset_before toxic_max_pool masked_average_pool batch_normalised_between own
 last_of_bidirectional features_tagger forecast_normalised autoencoder keras_example words_masked attention_layer
 date_gru arithmetic simple_rnn masked_max_pool backward_tagger
 """.split()
+
+for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):
+    SAME[f"positions_{_name}"] = ("same", None)
+REFUSED["positions_out_of_order"] = "refuse"
+REFUSED["positions_of_one_more"] = "refuse"
+SAME["date_positions"] = ("same", None)

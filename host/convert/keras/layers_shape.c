@@ -1,4 +1,5 @@
 /* Layers that rearrange: the same numbers under other axes, or several vectors as one. */
+#include "convert/graph/lift.h"
 #include "convert/keras/layers.h"
 #include "error.h"
 
@@ -228,6 +229,14 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
     wide.mask = result.mask != NULL ? result.mask : other.mask;
     result = wide;
   }
+  int32_t lifted = -1, clock; /* energies of the positions, one beside the other, are [batch, time] */
+  if (result.axis_count == 2 && expression_at(expressions, children[0])->width == 1)
+    TRY(expression_lift(expressions, children, (int32_t)call->input_count, &lifted, &clock));
+  if (lifted >= 0) {
+    result.expression = lifted;
+    result.axes[axis] = (struct axis){AXIS_TIME, (int64_t)call->input_count, clock};
+    return call_output(evaluator, call, &result);
+  }
   struct expression made = {.op = EXPRESSION_CONCAT,
                             .matrix = -1,
                             .bias = -1,
@@ -240,7 +249,7 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
   return call_output(evaluator, call, &result);
 }
 
-/* Along an axis of one entry each: successive steps of the decoder. */
+/* Along an axis of one entry each: successive steps of the decoder, or what is made of each position by itself. */
 static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_call *call, int32_t axis,
                                       bool insert) {
   struct expressions *expressions = &evaluator->expressions;
@@ -266,6 +275,13 @@ static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_
     if (!fits)
       return layer_refuse(call->layer, "it joins tensors of different shapes");
     children[i] = other.expression;
+  }
+  int32_t lifted, clock;
+  TRY(expression_lift(expressions, children, (int32_t)call->input_count, &lifted, &clock));
+  if (lifted >= 0) {
+    result.expression = lifted;
+    result.axes[axis] = (struct axis){AXIS_TIME, (int64_t)call->input_count, clock};
+    return call_output(evaluator, call, &result);
   }
   struct expression made = {.op = EXPRESSION_STEPS,
                             .matrix = -1,

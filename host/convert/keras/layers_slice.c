@@ -1,4 +1,5 @@
 /* Parts of tensors: a[:, -1], a[:, :, 2:4], take, split, unstack, and the positions turned around. */
+#include "convert/graph/lift.h"
 #include "convert/keras/layers.h"
 #include "error.h"
 
@@ -65,16 +66,7 @@ cuseq_status position_apply(struct evaluator *evaluator, const struct keras_laye
       return layer_refuse(layer,
                           "it takes a position that may be masked, where Keras gives no row's own last one");
   }
-  if (position == -1 && reads_forward(expressions, value->expression, &sequence) &&
-      sequence == value->expression) {
-    struct expression final = *expression_at(expressions, sequence);
-    final.op = EXPRESSION_FINAL;
-    final.part = FINAL_FORWARD_H;
-    TRY(expression_make(expressions, &final, &value->expression));
-  } else {
-    TRY(expression_over(expressions, EXPRESSION_POSITION, clock, (int32_t)position, false, value->expression,
-                        &layer->node, &value->expression));
-  }
+  TRY(expression_position(expressions, clock, position, value->expression, &layer->node, &value->expression));
   value->mask = NULL;
   value_remove_axis(value, axis);
   return CUSEQ_STATUS_OK;

@@ -2,6 +2,7 @@
 
 import classifiers  # noqa: F401  (each enters its models into the register)
 import graphs  # noqa: F401
+import positions  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401

@@ -1,4 +1,4 @@
-#include "convert/recognise/rewrite.h"
+#include "convert/graph/rewrite.h"
 #include "error.h"
 
 #include <stdlib.h>

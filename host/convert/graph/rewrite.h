@@ -1,6 +1,6 @@
 /* Expressions made again with some of what they are made of replaced. */
-#ifndef CUSEQ_RECOGNISE_REWRITE_H
-#define CUSEQ_RECOGNISE_REWRITE_H
+#ifndef CUSEQ_GRAPH_REWRITE_H
+#define CUSEQ_GRAPH_REWRITE_H
 
 #include "convert/graph/expression.h"
 

@@ -1,0 +1,106 @@
+#include "convert/graph/lift.h"
+#include "convert/graph/rewrite.h"
+#include "error.h"
+
+enum { MOST_READ = 8 };
+static const int64_t most_work = (int64_t)64 << 20; /* expressions looked at for all positions together */
+
+/* The layer's last output, the directions of a bidirectional one apart. */
+static bool is_forward_sequence(const struct expressions *expressions, const struct expression *e) {
+  if (e->op != EXPRESSION_SEQUENCE)
+    return false;
+  const enum layer_direction direction = expressions->layers[e->index].direction;
+  return direction == LAYER_BIDIRECTIONAL ? e->part == SEQUENCE_FORWARD : direction == LAYER_FORWARD;
+}
+
+cuseq_status expression_position(struct expressions *expressions, int32_t clock, int64_t position,
+                                 int32_t child, const struct graph_node *node, int32_t *expression) {
+  const int64_t length = expressions->clocks[clock].length;
+  if (length > 0 && position == length - 1)
+    position = -1;
+  else if (length > 0 && position == -length)
+    position = 0;
+  const struct expression *e = expression_at(expressions, child);
+  if (position != -1 || !is_forward_sequence(expressions, e))
+    return expression_over(expressions, EXPRESSION_POSITION, clock, (int32_t)position, false, child, node,
+                           expression);
+  struct expression final = *e;
+  final.op = EXPRESSION_FINAL;
+  final.part = FINAL_FORWARD_H;
+  return expression_make(expressions, &final, expression);
+}
+
+/* What the children read at their positions, found in the first of them. */
+struct reading {
+  int32_t list[MOST_READ];
+  int32_t count;
+  int32_t clock; /* -1 so far */
+  int32_t length;
+  bool wrong;
+  int64_t position; /* where it is to be read, when it is placed */
+};
+
+static cuseq_status lift_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  struct reading *reading = rewrite->context;
+  const struct expression *e = expression_at(rewrite->expressions, expression);
+  if (e->op != EXPRESSION_POSITION || e->index != 0 ||
+      rewrite->expressions->clocks[e->clock].length != reading->length)
+    return CUSEQ_STATUS_OK;
+  int32_t at = 0;
+  while (at < reading->count && reading->list[at] != e->children[0])
+    at++;
+  reading->wrong = reading->wrong || at == MOST_READ || (reading->clock >= 0 && reading->clock != e->clock);
+  reading->clock = e->clock;
+  if (at == reading->count && at < MOST_READ)
+    reading->list[reading->count++] = e->children[0];
+  *made = e->children[0];
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status place_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct reading *reading = rewrite->context;
+  const struct expression *e = expression_at(rewrite->expressions, expression);
+  for (int32_t i = 0; i < reading->count; i++)
+    if (reading->list[i] == expression)
+      return expression_position(rewrite->expressions, reading->clock, reading->position, expression, e->node,
+                                 made);
+  if (!(e->clocks >> reading->clock & 1)) /* it is the same at every position */
+    *made = expression;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status rewritten(struct expressions *expressions, int32_t first, rewrite_rule rule,
+                              struct reading *reading, int32_t expression, int32_t *made) {
+  struct rewrite rewrite;
+  cuseq_status status = rewrite_begin(&rewrite, expressions, first, rule, reading);
+  if (status == CUSEQ_STATUS_OK)
+    status = rewrite_run(&rewrite, expression, made);
+  rewrite_end(&rewrite);
+  return status;
+}
+
+cuseq_status expression_lift(struct expressions *expressions, const int32_t *children, int32_t count,
+                             int32_t *lifted, int32_t *clock) {
+  struct reading reading = {.clock = -1, .length = count};
+  int32_t made;
+  *lifted = -1;
+  if (count < 2)
+    return CUSEQ_STATUS_OK;
+  TRY(rewritten(expressions, 0, lift_rule, &reading, children[0], &made));
+  if (reading.count == 0 || reading.wrong)
+    return CUSEQ_STATUS_OK;
+  int32_t first = reading.list[0];
+  for (int32_t i = 1; i < reading.count; i++)
+    first = reading.list[i] < first ? reading.list[i] : first;
+  if ((int64_t)(expressions->count - first) * count > most_work)
+    return CUSEQ_STATUS_OK;
+  for (reading.position = 0; reading.position < count; reading.position++) {
+    int32_t placed;
+    TRY(rewritten(expressions, first, place_rule, &reading, made, &placed));
+    if (placed != children[reading.position])
+      return CUSEQ_STATUS_OK;
+  }
+  *lifted = made;
+  *clock = reading.clock;
+  return CUSEQ_STATUS_OK;
+}

@@ -1,0 +1,18 @@
+/* What a graph writes out position by position: [f(a[:, i]) for i in range(T)]. */
+#ifndef CUSEQ_GRAPH_LIFT_H
+#define CUSEQ_GRAPH_LIFT_H
+
+#include "convert/graph/expression.h"
+
+/* Child at one position of a clock; -1 is the last one, and so is length - 1 where the length is known. The last output of
+ * a layer that reads forwards is its final state. */
+cuseq_status expression_position(struct expressions *expressions, int32_t clock, int64_t position,
+                                 int32_t child, const struct graph_node *node, int32_t *expression);
+
+/* The one expression over a clock that `children` [count] are at its positions, all of them and in their order.
+ *   lifted  receives it; -1: they are no such thing
+ *   clock   receives the clock */
+cuseq_status expression_lift(struct expressions *expressions, const int32_t *children, int32_t count,
+                             int32_t *lifted, int32_t *clock);
+
+#endif
