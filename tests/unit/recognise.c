@@ -1,5 +1,5 @@
-/* Models recognised in expressions that no file stands behind: graphs over two clocks, steps that are a graph of their
- * own, vectors that are repeated. What comes out is looked at as a structure. */
+/* Models recognised in expressions that no file stands behind: graphs over two clocks, steps that are a
+ * graph of their own, vectors that are repeated. What comes out is looked at as a structure. */
 #include "convert/recognise/recognise.h"
 #include "model/model.h"
 
@@ -183,8 +183,8 @@ static void expect_refusal(struct graph *graph, int32_t output, const char *word
 
 /* ---- given tokens --------------------------------------------------------------------------------- */
 
-/* An encoder, and a decoder over given tokens that begins with its final states; *y receives the decoder's sequence and
- * *a the encoder's. */
+/* An encoder, and a decoder over given tokens that begins with its final states; *y receives the decoder's
+ * sequence and *a the encoder's. */
 static void given_tokens(struct graph *graph, enum cell_kind kind, int32_t *a, int32_t *y) {
   int32_t final[2];
   int32_t x = embed(graph, input(graph, "source", 1, 0), matrix(graph, 7, E));

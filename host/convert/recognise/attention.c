@@ -149,7 +149,8 @@ static cuseq_status read_map(struct recogniser *recogniser, int32_t leaf, const 
   return CUSEQ_STATUS_OK;
 }
 
-/* Settles what is multiplied or goes into the layers on one side: the bases themselves, or one activation over them. */
+/* Settles what is multiplied or goes into the layers on one side: the bases themselves, or one activation
+ * over them. */
 static cuseq_status settle_side(struct recogniser *recogniser, const struct bases *leaves, bool timed,
                                 const struct bases *bases, bool *has_map, struct level *map,
                                 struct bases *read) {
@@ -178,9 +179,9 @@ static bool drifts(const struct affine *key, const struct affine *query) {
   return any;
 }
 
-/* e = scale * (a M + m) . (s N + n): "dot" where both are the vectors themselves, or go through maps of their own;
- * else "general". A bias m of the keys adds the same to the energies of all positions, which the softmax takes out
- * again; a bias n of the query does not, and so keeps the two maps apart. */
+/* e = scale * (a M + m) . (s N + n): "dot" where both are the vectors themselves, or go through maps of
+ * their own; else "general". A bias m of the keys adds the same to the energies of all positions, which
+ * the softmax takes out again; a bias n of the query does not, and so keeps the two maps apart. */
 static cuseq_status read_product(struct recogniser *recogniser, const struct expression *product,
                                  double scale) {
   const struct expressions *expressions = recogniser->expressions;
@@ -254,8 +255,8 @@ static cuseq_status read_bottom(struct recogniser *recogniser, int32_t expressio
   return affine_make(recogniser->expressions, expression, &keys, subject, map);
 }
 
-/* Whether a leaf is a further level: an activation over what both sides are in; with nobody that asks, over anything but
- * the annotations themselves. */
+/* Whether a leaf is a further level: an activation over what both sides are in; with nobody that asks,
+ * over anything but the annotations themselves. */
 static bool is_level(const struct recogniser *recogniser, const struct bases *leaves) {
   const struct expression *e = expression_at(recogniser->expressions, leaves->list[0]);
   return leaves->count == 1 && e->op == EXPRESSION_ACTIVATION && e->clocks != 0 && !e->atom &&
@@ -297,8 +298,8 @@ static cuseq_status read_layers(struct recogniser *recogniser, int32_t energies)
 
 /* ---- masks ---------------------------------------------------------------------------------------- */
 
-/* Keras' attention layers leave masked positions out, as cuseq does by lengths; an attention of Dense and softmax
- * layers attends to them. */
+/* Keras' attention layers leave masked positions out, as cuseq does by lengths; an attention of Dense and
+ * softmax layers attends to them. */
 static cuseq_status check_mask(struct recogniser *recogniser, const struct expression *alphas) {
   const struct graph_node *mask = recogniser->model->encoder.mask;
   if (mask == NULL && !alphas->masked)
@@ -329,8 +330,8 @@ static cuseq_status has_part(const struct recogniser *recogniser, int32_t whole,
   return status;
 }
 
-/* The annotations behind the values: they themselves, or, where the energies are made of what is below, a layer over
- * them. */
+/* The annotations behind the values: they themselves, or, where the energies are made of what is below, a
+ * layer over them. */
 static cuseq_status settle_values(struct recogniser *recogniser, int32_t energies, int32_t values,
                                   int32_t *annotations) {
   struct found_attention *attention = &recogniser->model->attention;

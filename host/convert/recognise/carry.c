@@ -1,7 +1,8 @@
-/* Vectors that a decoder reads and that are the same at every step: the encoder's last state under a RepeatVector, beside
- * the tokens or alone. A structure has no part for them. It has states, which begin with what the encoder gives, and a GRU
- * whose update gate is 1 keeps its state as it is, exactly: so a layer in front carries the vector. In the same layer,
- * units whose update gate is 0 pass on what else the step reads. */
+/* Vectors that a decoder reads and that are the same at every step: the encoder's last state under a
+ * RepeatVector, beside the tokens or alone. A structure has no part for them. It has states, which begin
+ * with what the encoder gives, and a GRU whose update gate is 1 keeps its state as it is, exactly: so a
+ * layer in front carries the vector. In the same layer, units whose update gate is 0 pass on what else the
+ * step reads. */
 #include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
 #include "error.h"
@@ -80,8 +81,8 @@ static cuseq_status concat(struct recogniser *recogniser, const int32_t *childre
   return expression_make(recogniser->expressions, &e, made);
 }
 
-/* What the carrying layer's state begins with. Behind what is held there is room for what is passed on, where any number
- * does; an activation over what is held goes over all. */
+/* What the carrying layer's state begins with. Behind what is held there is room for what is passed on,
+ * where any number does; an activation over what is held goes over all. */
 static cuseq_status make_initial(struct recogniser *recogniser, const struct carry *carry, int32_t *initial) {
   const struct expression first = *expression_at(recogniser->expressions, carry->held.list[0]);
   if (carry->held.count > 1 || first.op != EXPRESSION_ACTIVATION)

@@ -27,7 +27,8 @@ bool bases_add(struct bases *bases, int32_t expression) {
   return true;
 }
 
-/* Takes the activation off an expression; CUSEQ_ACTIVATION_LINEAR where it has none. Classes count where `last`. */
+/* Takes the activation off an expression; CUSEQ_ACTIVATION_LINEAR where it has none. Classes count where
+ * `last`. */
 static cuseq_activation take_activation(const struct recogniser *recogniser, const struct bases *stops,
                                         bool last, int32_t *expression) {
   const struct expression *e = expression_at(recogniser->expressions, *expression);

@@ -26,8 +26,8 @@ void emit_rows(const struct affine *affine, int32_t first, int32_t rows, float *
 /* prefix.kernel of an affine map, and prefix.bias where `bias`. */
 cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bool bias, const char *prefix);
 
-/* A cell's tensors; what lies in front of it goes into its kernel and bias, and so does an embedding: its rows, taken
- * through the front and the kernel, are the kernel for token ids.
+/* A cell's tensors; what lies in front of it goes into its kernel and bias, and so does an embedding: its
+ * rows, taken through the front and the kernel, are the kernel for token ids.
  *   front      the map of what it reads; NULL: none
  *   embedding  a matrix, or -1
  *   bias       whether there is a bias (emit_has_bias) */

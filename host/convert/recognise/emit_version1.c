@@ -54,7 +54,8 @@ static bool initial_fits(const struct emitter *emitter, const struct found_initi
           (initial->plain || level_fits(&initial->dense)));
 }
 
-/* Both states begin in one way; one that is zeros or plain may be written as a dense layer beside one that is. */
+/* Both states begin in one way; one that is zeros or plain may be written as a dense layer beside one that
+ * is. */
 static bool states_fit(const struct found_initial *h, const struct found_initial *c) {
   bool zeros_h = h->from == INITIAL_ZEROS, zeros_c = c->from == INITIAL_ZEROS;
   if (zeros_h && zeros_c)

@@ -1,4 +1,5 @@
-/* A model of version 2: a structure (model/structure.h), part by part; each part writes its object and its tensors. */
+/* A model of version 2: a structure (model/structure.h), part by part; each part writes its object and its
+ * tensors. */
 #include "convert/recognise/emit.h"
 #include "error.h"
 #include "model/words.h"
@@ -271,7 +272,8 @@ static cuseq_status set_token(struct emitter *emitter, json_t *json) {
   return set_table(emitter, decoder->embedding, outputs, "decoder.embedding");
 }
 
-/* A decoder that reads nothing but its states: it is given its last token, one number wide and always zero. */
+/* A decoder that reads nothing but its states: it is given its last token, one number wide and always
+ * zero. */
 static cuseq_status set_nothing_read(struct emitter *emitter, json_t *json) {
   const struct chain *head = &emitter->model->heads[0].layers;
   struct parts token = {.count = 1, .list = {PART_TOKEN}};

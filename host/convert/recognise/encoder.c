@@ -206,7 +206,8 @@ static cuseq_status read_dense(struct recogniser *recogniser, int32_t expression
   return status;
 }
 
-/* The input under the encoder, through activations or not: an embedding's rows may be taken through them beforehand. */
+/* The input under the encoder, through activations or not: an embedding's rows may be taken through them
+ * beforehand. */
 static cuseq_status read_input(struct recogniser *recogniser, int32_t expression,
                                const struct graph_node *above) {
   struct found_encoder *encoder = &recogniser->model->encoder;

@@ -1,4 +1,5 @@
-/* What a model gives: dense layers over a step of its decoder, or over what its encoder or attention makes of a row. */
+/* What a model gives: dense layers over a step of its decoder, or over what its encoder or attention makes
+ * of a row. */
 #include "convert/recognise/recognised.h"
 #include "error.h"
 

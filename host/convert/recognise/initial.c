@@ -22,7 +22,8 @@ static cuseq_status refuse_state(const struct recogniser *recogniser, int32_t ex
       name, expression_at(recogniser->expressions, expression)->node->name);
 }
 
-/* The layer of the encoder, and which of its states, that all of the leaves are; false: they are not of one. */
+/* The layer of the encoder, and which of its states, that all of the leaves are; false: they are not of
+ * one. */
 static bool find_finals(const struct found_encoder *encoder, const struct bases *leaves, int32_t *layer,
                         bool *is_c) {
   for (*layer = encoder->count - 1; *layer >= 0; --*layer)

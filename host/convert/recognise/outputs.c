@@ -47,8 +47,8 @@ struct joined_parts {
 };
 
 /* The tensors that a Concatenate along the features joins. One whose tensors come from the same step of
- * the decoder is that step's output. Without steps, outputs with activations of their own that lie side by side are
- * heads. */
+ * the decoder is that step's output. Without steps, outputs with activations of their own that lie side by
+ * side are heads. */
 static cuseq_status split(const struct expressions *expressions, int32_t expression, const int32_t *steps,
                           int depth, struct joined_parts *parts) {
   const struct expression *e = expression_at(expressions, expression);
@@ -101,8 +101,8 @@ static void set_apart(const int32_t *steps, struct listed_outputs *listed) {
     listed->list[i].beside = listed->list[i].beside || steps[listed->list[i].parts[0]] == 0;
 }
 
-/* Where nothing else is an output, and no context is, the sequences are that stand beside them, or the final hidden
- * states. */
+/* Where nothing else is an output, and no context is, the sequences are that stand beside them, or the
+ * final hidden states. */
 static void promote(const struct expressions *expressions, struct listed_outputs *listed) {
   bool any = false, sequences = false;
   for (size_t i = 0; i < listed->count; i++) {

@@ -230,7 +230,8 @@ static cuseq_status note_beside(struct recogniser *recogniser, const struct besi
   return CUSEQ_STATUS_OK;
 }
 
-/* Which columns of `outputs` are which of the model's, where there are several; that it is one, where others are not. */
+/* Which columns of `outputs` are which of the model's, where there are several; that it is one, where
+ * others are not. */
 static cuseq_status note_heads(struct recogniser *recogniser) {
   const struct recognised *model = recogniser->model;
   int32_t column = 0;

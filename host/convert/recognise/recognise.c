@@ -6,8 +6,8 @@
 
 /* ---- clocks --------------------------------------------------------------------------------------- */
 
-/* The clock of a decoder's steps, -1: the outputs are not over one. A clock is the decoder's where the outputs have it
- * and something of another sequence goes into them. */
+/* The clock of a decoder's steps, -1: the outputs are not over one. A clock is the decoder's where the
+ * outputs have it and something of another sequence goes into them. */
 static cuseq_status decoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
                                   int32_t *clock) {
   const struct expressions *expressions = recogniser->expressions;
@@ -136,7 +136,8 @@ static cuseq_status recognise_attention_only(struct recogniser *recogniser, stru
                     &model->step_alphas);
 }
 
-/* The final states that one output alone is made of beside a context; none where it is made of anything else. */
+/* The final states that one output alone is made of beside a context; none where it is made of anything
+ * else. */
 static cuseq_status beside_context(struct recogniser *recogniser, const struct listed_outputs *listed,
                                    struct bases *finals) {
   struct bases none = {.count = 0}, leaves;

@@ -1,5 +1,5 @@
-/* From what a graph computes to cuseq's own model (docs/model-format.md), or the refusal of it. This is what front ends
- * call. */
+/* From what a graph computes to cuseq's own model (docs/model-format.md), or the refusal of it. This is
+ * what front ends call. */
 #ifndef CUSEQ_RECOGNISE_H
 #define CUSEQ_RECOGNISE_H
 
@@ -19,9 +19,9 @@ struct graph_output {
   struct value value;
 };
 
-/* A vector that a decoder of one step reads and gives: `before` (an EXPRESSION_INPUT without a clock) is what it reads,
- * `after` what it gives for the next step, `initial` what the first step reads: an expression of the encoder's, or -1:
- * zeros. */
+/* A vector that a decoder of one step reads and gives: `before` (an EXPRESSION_INPUT without a clock) is
+ * what it reads, `after` what it gives for the next step, `initial` what the first step reads: an
+ * expression of the encoder's, or -1: zeros. */
 struct graph_state {
   int32_t before, after, initial;
 };

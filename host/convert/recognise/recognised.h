@@ -1,5 +1,5 @@
-/* What is recognised of a graph, and the parts of recognition. Everything here is named after its counterpart in
- * model/structure.h. */
+/* What is recognised of a graph, and the parts of recognition. Everything here is named after its
+ * counterpart in model/structure.h. */
 #ifndef CUSEQ_RECOGNISED_H
 #define CUSEQ_RECOGNISED_H
 
@@ -154,14 +154,14 @@ bool bases_have(const struct bases *bases, int32_t expression);
 /* Adds a base unless it is there; false where there is no room. */
 bool bases_add(struct bases *bases, int32_t expression);
 
-/* What the levels of an expression end in: what its affine maps and activations are made of. Stops at atoms and at the
- * expressions of `stops`.
+/* What the levels of an expression end in: what its affine maps and activations are made of. Stops at
+ * atoms and at the expressions of `stops`.
  *   stops  may have none */
 cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
                           struct bases *leaves);
 
-/* Reads an expression as levels over the bases; at least one, an identity if need be. Refused in the name of what does
- * not fit: "cuseq cannot express what it does to SUBJECT".
+/* Reads an expression as levels over the bases; at least one, an identity if need be. Refused in the name
+ * of what does not fit: "cuseq cannot express what it does to SUBJECT".
  *   most   levels
  *   last   whether the last level may be a softmax */
 cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
@@ -173,8 +173,8 @@ cuseq_status reach(const struct expressions *expressions, int32_t expression, bo
 
 /* ---- encoder.c ---- */
 
-/* Recognises the encoder whose last layer is the one that gives `annotations`, or has the final state `final` (the
- * other one -1; with both, annotations are the last layer's). */
+/* Recognises the encoder whose last layer is the one that gives `annotations`, or has the final state
+ * `final` (the other one -1; with both, annotations are the last layer's). */
 cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotations, int32_t final);
 
 /* Whether an expression is what a recurrent layer gives, without a dense layer behind it. */
@@ -198,18 +198,18 @@ cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression
 
 /* ---- attention.c ---- */
 
-/* Recognises the attention of a CONTEXT expression, and with it the encoder. What asks is a layer of the decoder or the
- * token where there is a decoder, otherwise it is found and becomes attention.state. */
+/* Recognises the attention of a CONTEXT expression, and with it the encoder. What asks is a layer of the
+ * decoder or the token where there is a decoder, otherwise it is found and becomes attention.state. */
 cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context, int32_t final);
 
 /* ---- carry.c ---- */
 
-/* Where a step reads vectors that are the same at every step, such as an encoder's last state that is repeated: puts a
- * layer in front that carries them. */
+/* Where a step reads vectors that are the same at every step, such as an encoder's last state that is
+ * repeated: puts a layer in front that carries them. */
 cuseq_status step_carry(struct recogniser *recogniser);
 
-/* An output of a whole row as a decoder of one step, whose layer carries `held`: so a head may read the encoder's final
- * states beside the context of an attention. */
+/* An output of a whole row as a decoder of one step, whose layer carries `held`: so a head may read the
+ * encoder's final states beside the context of an attention. */
 cuseq_status step_of_row(struct recogniser *recogniser, int32_t output, const struct bases *held,
                          struct step *step);
 

@@ -1,5 +1,6 @@
-/* Steps that are written out one after the other. Two steps are laid on one another: where they differ, something goes
- * from step to step. That becomes a slot, and every further step must be what the slots make of it. */
+/* Steps that are written out one after the other. Two steps are laid on one another: where they differ,
+ * something goes from step to step. That becomes a slot, and every further step must be what the slots
+ * make of it. */
 #include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/step.h"
@@ -10,7 +11,8 @@
 
 enum { MAX_DEPTH = 400, MAX_PAIRS = 20000 };
 
-/* Expressions of the first and of the second step that stand at the same place, and what they are in a step. */
+/* Expressions of the first and of the second step that stand at the same place, and what they are in a
+ * step. */
 struct pair {
   int32_t first, second, made;
 };
