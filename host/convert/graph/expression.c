@@ -241,8 +241,10 @@ static void drop_zero_states(const struct expressions *expressions, struct expre
 
 /* Whether an expression is its only child, or a child of its child; *same receives that. */
 static bool is_child(const struct expressions *expressions, const struct expression *made, int32_t *same) {
-  *same = made->child_count > 0 ? made->children[0] : -1;
-  const struct expression *child = *same >= 0 ? expression_at(expressions, *same) : NULL;
+  if (made->child_count == 0)
+    return false;
+  *same = made->children[0];
+  const struct expression *child = expression_at(expressions, *same);
   switch (made->op) {
   case EXPRESSION_CONCAT:
   case EXPRESSION_ADD:

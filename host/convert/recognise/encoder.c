@@ -315,7 +315,7 @@ cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotation
     TRY(read_front(recogniser, encoder->count - 1, &source));
   }
   while (true) {
-    struct found_layer layer;
+    struct found_layer layer = {0};
     struct level dense;
     const struct expression *e = expression_at(recogniser->expressions, source);
     if (read_layer(recogniser->expressions, source, &layer)) {

@@ -75,6 +75,7 @@ static cuseq_status list_one(struct recogniser *recogniser, const struct value *
   const struct expression *e = expression_at(expressions, value->expression);
   *output = (struct listed_output){.value = *value, .joined = e->op == EXPRESSION_STEPS};
   parts->count = 0;
+  parts->list[0] = value->expression;
   if (output->joined)
     for (int32_t i = 0; i < e->child_count; i++)
       parts->list[parts->count++] = e->children[i];

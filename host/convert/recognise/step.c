@@ -58,7 +58,7 @@ static cuseq_status cell_of(struct rewrite *rewrite, const struct expression *se
   if (layer.mask != NULL)
     clocked->step->mask = layer.mask;
   const struct recurrent_cell *cell = &layer.directions[0];
-  int32_t children[3], states = cell_has_c(cell->kind) ? 2 : 1, slots = clocked->step->slot_count;
+  int32_t children[3], states = cell_has_c(cell->kind) ? 2 : 1, slots;
   struct expression e = {.op = EXPRESSION_CELL,
                          .matrix = -1,
                          .bias = -1,
