@@ -129,13 +129,18 @@ int gallery_add(struct gallery *gallery, const struct gallery_entry *entry) {
 
 static struct plot_figure figure_make(const struct gallery *gallery) {
   const struct plot_panel *first = gallery->panels;
-  bool decoder = cuseq_model_config(gallery->model)->has_decoder;
-  return (struct plot_figure){.row_axis = first->row_labels ? "characters out"
-                                          : decoder         ? "steps"
-                                                            : "weights",
-                              .column_axis = first->column_labels ? "characters in" : "positions",
-                              .panels = gallery->panels,
-                              .count = gallery->count};
+  const cuseq_config *config = cuseq_model_config(gallery->model);
+  struct plot_figure figure = {.row_axis = config->has_decoder ? "steps" : "weights",
+                               .column_axis = "positions",
+                               .panels = gallery->panels,
+                               .count = gallery->count};
+  if (first->row_labels)
+    figure.row_axis = !config->has_decoder   ? "outputs"
+                      : config->output_words ? "words out"
+                                             : "characters out";
+  if (first->column_labels)
+    figure.column_axis = config->input_words ? "words in" : "characters in";
+  return figure;
 }
 
 void gallery_print(const struct gallery *gallery) {

@@ -65,18 +65,46 @@ static void print_decoder(const cuseq_config *config) {
   printf("output     %d %s\n", (int)config->outputs, activation_name(config->output_activation));
 }
 
+enum { SYMBOLS_LISTED = 200 };
+
+/* A symbol or a label, as it can be told from others. */
+static void print_symbol(const char *text) {
+  putchar(' ');
+  if (!*text || strcmp(text, " ") == 0)
+    text = *text ? "' '" : "''";
+  for (; *text; text++)
+    putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
+}
+
 static void print_symbols(const char *title, int32_t count,
                           const char *(*symbol)(const cuseq_model *, int32_t), const cuseq_model *model) {
   printf("%-10s %d symbols:", title, (int)count);
-  for (int32_t id = 0; id < count; id++) {
-    putchar(' ');
-    const char *text = symbol(model, id);
-    if (strcmp(text, " ") == 0)
-      text = "' '";
-    for (; *text; text++)
-      putchar((unsigned char)*text < 0x20 || *text == 0x7F ? '?' : *text);
+  for (int32_t id = 0; id < count && id < SYMBOLS_LISTED; id++)
+    print_symbol(symbol(model, id));
+  fputs(count > SYMBOLS_LISTED ? " ...\n" : "\n", stdout);
+}
+
+static void print_labels(const cuseq_model *model) {
+  int32_t heads = cuseq_model_config(model)->heads;
+  for (int32_t i = 0; i < heads; i++) {
+    cuseq_head head = CUSEQ_HEAD_INIT;
+    if (cuseq_model_head(model, i, &head) != CUSEQ_STATUS_OK || head.labels == 0)
+      continue;
+    printf("labels    %s%s %d:", heads > 1 ? " of " : "", heads > 1 ? head.name : "", (int)head.labels);
+    for (int32_t k = 0; k < head.labels && k < SYMBOLS_LISTED; k++)
+      print_symbol(cuseq_model_label(model, i, k));
+    fputs(head.labels > SYMBOLS_LISTED ? " ...\n" : "\n", stdout);
   }
-  putchar('\n');
+}
+
+/* How texts are read, and what comes out. */
+static void print_vocabulary(const cuseq_model *model, const cuseq_config *config) {
+  printf("texts      of up to %d %s\n", (int)config->text_length,
+         config->input_words ? "words" : "characters");
+  print_symbols("in", config->input_symbols, cuseq_model_input_symbol, model);
+  if (config->output_symbols > 0)
+    print_symbols("out", config->output_symbols, cuseq_model_output_symbol, model);
+  print_labels(model);
 }
 
 static int64_t tensor_size(const cuseq_tensor *tensor) {
@@ -172,11 +200,8 @@ static void info_text(const cuseq_model *model, const char *path, const char *pl
     print_attention(config);
     print_decoder(config);
   }
-  if (config->text_length) {
-    printf("texts      of up to %d characters\n", (int)config->text_length);
-    print_symbols("in", config->input_symbols, cuseq_model_input_symbol, model);
-    print_symbols("out", config->output_symbols, cuseq_model_output_symbol, model);
-  }
+  if (config->text_length)
+    print_vocabulary(model, config);
   plan_print(plan);
   int64_t parameters = parameter_count(model);
   printf("weights    %" PRId64 " parameters, %.1f KB, in %zu tensors:\n", parameters,

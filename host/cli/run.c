@@ -100,7 +100,9 @@ static int job_open(struct job *job, bool terminal) {
   if (result != EXIT_DONE)
     return result;
   job->ids = malloc((size_t)job->input.time * sizeof *job->ids);
-  job->text = malloc(4 * (size_t)(job->config->is_tagger ? job->input.time : job->steps) + 1);
+  job->text_capacity =
+      (size_t)job->config->output_bytes * (size_t)(job->config->is_tagger ? job->input.time : job->steps) + 1;
+  job->text = malloc(job->text_capacity);
   if (!job->ids || !job->text)
     return fail_memory();
   return make_results(job);

@@ -27,6 +27,7 @@ struct job {
   struct beam_results found; /* of a search */
   int32_t *ids;              /* [time] of one row */
   char *text;                /* room for one row's output */
+  size_t text_capacity;
   struct gallery shown, plotted;
 };
 

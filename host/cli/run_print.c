@@ -31,9 +31,8 @@ static const int32_t *row_tokens(const struct job *job, int32_t b, int32_t n, in
 static const char *row_text(const struct job *job, int32_t b, int32_t n) {
   int32_t count;
   const int32_t *tokens = row_tokens(job, b, n, &count);
-  bool text =
-      tokens && job->config->heads <= 1 &&
-      cuseq_text_decode(job->model, tokens, count, job->text, 4 * (size_t)job->steps + 1) == CUSEQ_STATUS_OK;
+  bool text = tokens && job->config->heads <= 1 &&
+              cuseq_text_decode(job->model, tokens, count, job->text, job->text_capacity) == CUSEQ_STATUS_OK;
   return text ? job->text : NULL;
 }
 

@@ -50,7 +50,7 @@ int texts_open(struct texts *texts, const struct arguments *arguments, int32_t m
   free(texts->lengths);
   texts->ids = calloc((size_t)texts->most * (size_t)config->text_length, sizeof *texts->ids);
   texts->lengths = calloc((size_t)texts->most, sizeof *texts->lengths);
-  texts->capacity = 4 * (size_t)texts->steps + 1;
+  texts->capacity = (size_t)config->output_bytes * (size_t)texts->steps + 1;
   texts->text = calloc(texts->capacity, 1);
   if (!texts->ids || !texts->lengths || !texts->text)
     return fail_memory();

@@ -19,6 +19,7 @@ enum {
 struct structure_sizes {
   const char *inputs_key; /* the key that says it */
   int32_t inputs, outputs;
+  bool may_lack_outputs; /* without a decoder, outputs may have labels, or no names at all */
 };
 
 static const struct word version1_direction[] = {
@@ -233,6 +234,15 @@ cuseq_status config_check_widths(const cuseq_config *config) {
   return CUSEQ_STATUS_OK;
 }
 
+/* The most bytes of a symbol in a text, what separates it from others included. */
+static int32_t symbol_bytes(const struct symbols *symbols) {
+  size_t most = 4;
+  for (int32_t i = 0; i < symbols->count && symbols->cutting.words; i++)
+    if (strlen(symbols->names[i]) + 1 > most)
+      most = strlen(symbols->names[i]) + 1;
+  return (int32_t)most;
+}
+
 static cuseq_status config_vocabulary(const json_t *object, const struct structure_sizes *sizes,
                                       cuseq_config *config, struct vocabulary *vocabulary) {
   TRY(vocabulary_parse(object, vocabulary));
@@ -240,7 +250,8 @@ static cuseq_status config_vocabulary(const json_t *object, const struct structu
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: vocabulary.input does not fit (found %d symbols, %s needs %d)",
                      (int)vocabulary->input.count, sizes->inputs_key, (int)sizes->inputs);
-  if (vocabulary->output.count != sizes->outputs)
+  if (vocabulary->output.count != sizes->outputs &&
+      !(sizes->may_lack_outputs && vocabulary->output.count == 0))
     return error_set(
         CUSEQ_STATUS_INVALID_MODEL,
         "configuration: vocabulary.output does not fit (found %d symbols, output.units needs %d)",
@@ -248,6 +259,9 @@ static cuseq_status config_vocabulary(const json_t *object, const struct structu
   config->text_length = vocabulary->length;
   config->input_symbols = vocabulary->input.count;
   config->output_symbols = vocabulary->output.count;
+  config->input_words = vocabulary->input.cutting.words;
+  config->output_words = vocabulary->output.cutting.words;
+  config->output_bytes = symbol_bytes(&vocabulary->output);
   return CUSEQ_STATUS_OK;
 }
 
@@ -289,10 +303,15 @@ static cuseq_status config_root(const json_t *root, cuseq_model *model) {
   } else {
     TRY(structure_parse(root, &model->structure));
     sizes.outputs = model->structure.output.count > 0 ? model->structure.output.heads[0].units : 0;
+    sizes.may_lack_outputs = !model->structure.decoder.present;
   }
   sizes.inputs = model->version == 1 ? config->features : model->structure.input.features;
   const json_t *symbols = json_object_get(root, "vocabulary");
-  return symbols ? config_vocabulary(symbols, &sizes, config, &model->vocabulary) : CUSEQ_STATUS_OK;
+  if (!symbols)
+    return CUSEQ_STATUS_OK;
+  TRY(config_vocabulary(symbols, &sizes, config, &model->vocabulary));
+  bool decodes = config->has_decoder || model->structure.decoder.present;
+  return labels_fit(&model->vocabulary, decodes, &model->structure.output);
 }
 
 cuseq_status config_parse(const char *text, size_t size, cuseq_model *model) {

@@ -15,7 +15,7 @@
  * by any number of threads. A session belongs to one thread at a time; different sessions are independent,
  * also on one device. No call changes the calling thread's current CUDA device.
  *
- * Structures that callers make - of options, input, encoding, decoding, beams, devices - begin with their
+ * Structures that callers make - of options, input, encoding, decoding, beams, devices, heads - begin with their
  * size, so that later versions can have more members. These come last, and zero in them is what was before.
  *
  *     cuseq_decoding decoding = CUSEQ_DECODING_INIT;
@@ -203,6 +203,9 @@ typedef struct cuseq_config {
   int32_t text_length; /* the length that texts are padded to, or may have                                */
   int32_t input_symbols;
   int32_t output_symbols;
+  int32_t input_words;  /* not 0: texts are cut into words, at white space; 0: into characters             */
+  int32_t output_words; /* the same of what the model writes                                               */
+  int32_t output_bytes; /* the most bytes that a token adds to a text                                      */
 } cuseq_config;
 
 typedef struct cuseq_model cuseq_model;
@@ -240,6 +243,26 @@ CUSEQ_API const char *cuseq_model_config_json(const cuseq_model *model);
 CUSEQ_API size_t cuseq_model_tensor_count(const cuseq_model *model);
 CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index, cuseq_tensor *tensor);
 
+/* One of the heads that lie side by side in `outputs`: a decoder's only one, or those of a classifier or tagger. */
+typedef struct cuseq_head {
+  size_t size;                 /* sizeof(cuseq_head), as CUSEQ_HEAD_INIT puts it                           */
+  const char *name;            /* lives as long as the model                                               */
+  int32_t units;               /* how many outputs it has                                                  */
+  int32_t offset;              /* of the first of them among the V                                         */
+  cuseq_activation activation; /* of its last layer                                                        */
+  int32_t labels;              /* how many labels the vocabulary has for it; 0: none                       */
+} cuseq_head;
+
+#define CUSEQ_HEAD_INIT CUSEQ_SIZED(cuseq_head)
+
+/* A head; index 0 .. cuseq_config.heads - 1. Thread-safe.
+ *   head  its size is set; the rest is filled in */
+CUSEQ_API cuseq_status cuseq_model_head(const cuseq_model *model, int32_t index, cuseq_head *head);
+
+/* What an output of a head means (UTF-8): output i has label i; of one unit with two labels, label 1 is what the unit's
+ * probability is of, and label 0 the opposite. NULL when there is none. Lives as long as the model. */
+CUSEQ_API const char *cuseq_model_label(const cuseq_model *model, int32_t head, int32_t index);
+
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
 /* The arrays of results, by what they are, for cuseq_model_tolerance(). */
@@ -272,33 +295,43 @@ CUSEQ_API double cuseq_model_tolerance(const cuseq_model *model, int32_t time, i
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
 /* Turns a text into ids by the model's vocabulary: lower-cased and characters dropped where the vocabulary
- * says so, unknown characters as <unk>, padded with <pad> where the vocabulary has it.
+ * says so, cut at every character or at white space, what is unknown as <unk>, padded with <pad> where the
+ * vocabulary has it.
  *   text      UTF-8, zero-terminated
  *   truncate  not 0: a text that is too long is cut; 0: it is an error
  *   ids       [text_length] receives the ids; those past *length are <pad>, or 0 where there is no <pad>
  *   length    receives the number of positions to encode: text_length with <pad>, else that of the text
- *   characters  may be NULL: receives the number of characters of the text itself
+ *   tokens    may be NULL: receives how many of the ids are the text's own
  * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, for a text that is too long, empty (and no <pad>), not
- * UTF-8, or with an unknown character where there is no <unk>. Thread-safe. */
+ * UTF-8, or with an unknown character or word where there is no <unk>. Thread-safe. */
 CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *text, int truncate,
-                                         int32_t *ids, int32_t *length, int32_t *characters);
+                                         int32_t *ids, int32_t *length, int32_t *tokens);
 
-/* Turns tokens into a text: the output symbols one after the other, up to the end token if the model has one;
- * named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
+/* Where in a text the tokens lie that cuseq_text_encode makes ids of.
+ *   spans  [text_length,2] receives of each token the byte that it begins at, and the one behind its end. What a
+ *          vocabulary drops within a word lies between them
+ *   count  receives how many tokens there are; those beyond text_length are not looked for
+ * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, and for a text that is not UTF-8 or 2 GB long. Thread-safe. */
+CUSEQ_API cuseq_status cuseq_text_spans(const cuseq_model *model, const char *text, int32_t *spans,
+                                        int32_t *count);
+
+/* Turns tokens into a text: the output symbols one after the other, words with a space between them, up to the end
+ * token if the model has one; named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
  *   tokens    [count]
  *   text      receives the zero-terminated UTF-8
- *   capacity  bytes at text; 4 * count + 1 always suffice */
+ *   capacity  bytes at text; cuseq_config.output_bytes * count + 1 always suffice, and where symbols are
+ *             characters 4 * count + 1 do */
 CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count,
                                          char *text, size_t capacity);
 
 /* Turns a text that the model might have written into its tokens, the reverse of cuseq_text_decode: one for each
- * character, unknown ones as <unk> where the output vocabulary has it, and the end token behind them if the
- * model has one.
+ * character or word, unknown ones as <unk> where the output vocabulary has it, and the end token behind them if
+ * the model has one.
  *   text    UTF-8, zero-terminated
  *   tokens  [capacity] receives them
  *   count   receives how many they are
  * CUSEQ_STATUS_INVALID_ARGUMENT without an output vocabulary, for a text of more than `capacity` tokens, of none,
- * not UTF-8, or with an unknown character where there is no <unk>. Thread-safe. */
+ * not UTF-8, or with an unknown character or word where there is no <unk>. Thread-safe. */
 CUSEQ_API cuseq_status cuseq_text_tokens(const cuseq_model *model, const char *text, int32_t *tokens,
                                          int32_t capacity, int32_t *count);
 
