@@ -6,6 +6,8 @@ _cuseq_options() {
       "--length-penalty --alpha --min-length --retire --prune-by-score --json --help" ;;
     translate) echo "--device --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
       "--min-length --max-length --retire --prune-by-score --json --help" ;;
+    classify) echo "--device --threads --plot --truncate --top --json --help" ;;
+    tag) echo "--device --threads --truncate --json --help" ;;
     compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
@@ -33,8 +35,8 @@ _cuseq_value() {
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
     --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
     --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
-    --steps | --threads | --tolerance | --batch | --time | --show-wrong | --beam | --n-best | --alpha | --min-length | \
-      --max-length | --own-activation | --start-token | --end-token) COMPREPLY=() ;;
+    --steps | --threads | --tolerance | --batch | --time | --show-wrong | --top | --beam | --n-best | --alpha | \
+      --min-length | --max-length | --own-activation | --start-token | --end-token) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -52,7 +54,7 @@ _cuseq_operand() {
 
 _cuseq() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands="run translate compare evaluate score convert inspect info bench devices help"
+  local commands="run translate classify tag compare evaluate score convert inspect info bench devices help"
   local restore
   restore=$(shopt -p extglob)
   shopt -s extglob
@@ -70,8 +72,9 @@ _cuseq() {
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
-          --show-wrong | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | --length-penalty | --alpha | \
-          --min-length | --max-length | --own-activation | --start-token | --end-token) i=$((i + 1)) ;;
+          --show-wrong | --top | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
+          --length-penalty | --alpha | --min-length | --max-length | --own-activation | --start-token | \
+          --end-token) i=$((i + 1)) ;;
         -?*) ;;
         *) count=$((count + 1)) ;;
       esac

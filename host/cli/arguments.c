@@ -90,6 +90,8 @@ static const struct option_description descriptions[OPTION_COUNT] = {
     [OPTION_TARGETS] = {"targets", "TOKENS.npy",
                         "integers [B,Y]: the tokens to follow (default: the model's own)",
                         offsetof(struct arguments, targets), VALUE_TEXT, 0},
+    [OPTION_TOP] = {"top", "N", "how many labels of each head are printed (default: 1)",
+                    offsetof(struct arguments, top), VALUE_COUNT, 0},
     [OPTION_JSON] = {"json", NULL, "print JSON (default: text)", offsetof(struct arguments, json), VALUE_NONE,
                      0},
     [OPTION_HELP] = {"help", NULL, "print this and exit", offsetof(struct arguments, help), VALUE_NONE, 'h'},

@@ -22,6 +22,7 @@ struct arguments {
   int32_t time;    /* 0: the command's default                                                            */
   int32_t show_wrong;
   int32_t start_token, end_token; /* -1: not said                                                         */
+  int32_t top;    /* 0: 1                                                                                 */
   int32_t beam;   /* 0: none, greedy decoding                                                             */
   int32_t n_best; /* 0: 1                                                                                 */
   int32_t min_length, max_length; /* 0: not said                                                          */
@@ -69,6 +70,7 @@ enum option_id {
   OPTION_RETIRE,
   OPTION_PRUNE_BY_SCORE,
   OPTION_TARGETS,
+  OPTION_TOP,
   OPTION_JSON,
   OPTION_HELP,
   OPTION_COUNT
@@ -87,8 +89,9 @@ struct command {
   int (*run)(const struct arguments *arguments);
 };
 
-extern const struct command command_run, command_translate, command_compare, command_evaluate, command_score,
-    command_convert, command_inspect, command_info, command_bench, command_devices;
+extern const struct command command_run, command_translate, command_classify, command_tag, command_compare,
+    command_evaluate, command_score, command_convert, command_inspect, command_info, command_bench,
+    command_devices;
 
 /* All of them, in the order of the help; ends with NULL. */
 extern const struct command *const commands[];

@@ -93,7 +93,7 @@ static int evaluate_all(struct evaluation *evaluation) {
 
 static int run_evaluate(const struct arguments *arguments) {
   struct evaluation evaluation = {.arguments = arguments, .bar = isatty(STDERR_FILENO)};
-  int status = texts_load(&evaluation.texts, arguments->operands[0], arguments);
+  int status = texts_load(&evaluation.texts, TEXTS_TRANSLATED, arguments);
   if (status == EXIT_DONE)
     status = texts_open(&evaluation.texts, arguments, arguments->batch > 0 ? arguments->batch : BATCH, 0, 0);
   if (status == EXIT_DONE)

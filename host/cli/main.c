@@ -10,10 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMANDS = 10 };
+enum { COMMANDS = 12 };
 
 const struct command *const commands[COMMANDS + 1] = {&command_run,
                                                       &command_translate,
+                                                      &command_classify,
+                                                      &command_tag,
                                                       &command_compare,
                                                       &command_evaluate,
                                                       &command_score,

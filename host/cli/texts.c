@@ -7,16 +7,56 @@
 #include <stdlib.h>
 #include <string.h>
 
-int texts_load(struct texts *texts, const char *model, const struct arguments *arguments) {
+/* Which command takes texts for this model. */
+static const char *command_for(const cuseq_config *config) {
+  return config->has_decoder  ? "translate"
+         : config->heads == 0 ? "run"
+         : config->is_tagger  ? "tag"
+                              : "classify";
+}
+
+static bool has_labels(const struct texts *texts) {
+  for (int32_t i = 0; i < texts->config->heads; i++)
+    if (cuseq_model_label(texts->model, i, 0))
+      return true;
+  return false;
+}
+
+/* Whether the model is of the kind that the use needs. */
+static int use_check(const struct texts *texts, enum texts_use use, const char *path) {
+  static const char *const needed[] = {[TEXTS_TRANSLATED] = "a decoder, which writes texts",
+                                       [TEXTS_CLASSIFIED] = "a label for a text",
+                                       [TEXTS_TAGGED] = "a label for each token"};
+  static const char *const commands_of_uses[] = {
+      [TEXTS_TRANSLATED] = "translate", [TEXTS_CLASSIFIED] = "classify", [TEXTS_TAGGED] = "tag"};
+  const cuseq_config *config = texts->config;
+  const char *fitting = command_for(config);
+  const char *found = config->has_decoder  ? "a decoder"
+                      : config->heads == 0 ? "no outputs"
+                      : config->is_tagger  ? "outputs for each token"
+                                           : "outputs for a text";
+  if (strcmp(fitting, commands_of_uses[use]) != 0)
+    return fail("%s: the model does not fit (found %s, needed %s; cuseq %s takes it)", path, found,
+                needed[use], fitting);
+  if (config->text_length == 0)
+    return fail("%s: the model has no vocabulary (needed to read texts; cuseq run takes arrays)", path);
+  if (use != TEXTS_TRANSLATED && !has_labels(texts))
+    return fail("%s: the model's vocabulary has no \"labels\" (needed for its outputs' names; cuseq run "
+                "gives numbers)",
+                path);
+  return EXIT_DONE;
+}
+
+int texts_load(struct texts *texts, enum texts_use use, const struct arguments *arguments) {
+  const char *path = arguments->operands[0];
   *texts = (struct texts){.truncate = arguments->truncate, .most = 1};
-  int result = model_load(model, &texts->model);
+  int result = model_load(path, &texts->model);
   if (result != EXIT_DONE)
     return result;
   const cuseq_config *config = texts->config = cuseq_model_config(texts->model);
-  if (config->text_length == 0)
-    return fail("%s: the model has no vocabulary (needed to read texts; cuseq run takes arrays)", model);
-  if (!config->has_decoder)
-    return fail("%s: the model has no decoder (needed to write texts; cuseq run takes arrays)", model);
+  result = use_check(texts, use, path);
+  if (result != EXIT_DONE)
+    return result;
   texts->ids = calloc((size_t)config->text_length, sizeof *texts->ids);
   texts->lengths = calloc(1, sizeof *texts->lengths);
   if (!texts->ids || !texts->lengths)
@@ -40,8 +80,12 @@ int texts_open(struct texts *texts, const struct arguments *arguments, int32_t m
                unsigned set) {
   const cuseq_config *config = texts->config;
   bool searches = texts->beam.beams > 0;
-  texts->steps = searches ? texts->beam.max_length : steps > 0 ? steps : config->steps;
-  int32_t fitting = rows_at_a_time(config, INT32_MAX, config->text_length, texts->steps, texts->beam.beams);
+  texts->steps = !config->has_decoder ? 1
+                 : searches           ? texts->beam.max_length
+                 : steps > 0          ? steps
+                                      : config->steps;
+  int32_t rows = config->is_tagger ? config->text_length : texts->steps; /* of outputs, for a text */
+  int32_t fitting = rows_at_a_time(config, INT32_MAX, config->text_length, rows, texts->beam.beams);
   texts->most = most > 0 && most < fitting ? most : fitting;
   int result = open_session(texts, arguments);
   if (result != EXIT_DONE)
@@ -110,7 +154,7 @@ int texts_run(struct texts *texts) {
   shorten(texts);
   cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
   cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
-                             .steps = texts->steps,
+                             .steps = texts->config->has_decoder ? texts->steps : 0,
                              .targets = texts->targets,
                              .target_lengths = texts->target_lengths};
   results_bind(&texts->results, 0, &encoding, &decoding);
@@ -153,6 +197,12 @@ const float *texts_alphas(const struct texts *texts, int32_t i, int32_t n) {
   const float *alphas =
       texts->beam.beams > 0 ? texts->found.alphas : texts->results.arrays[RESULT_ALPHAS].data;
   return alphas ? alphas + one * ((size_t)i * (size_t)texts_best(texts) + (size_t)n) : NULL;
+}
+
+const float *texts_outputs(const struct texts *texts, int32_t i, int32_t t) {
+  size_t rows = texts->config->is_tagger ? (size_t)texts->time : 1;
+  return (const float *)texts->results.arrays[RESULT_OUTPUTS].data +
+         ((size_t)i * rows + (size_t)t) * (size_t)texts->config->outputs;
 }
 
 /* The logarithm of the sum of exponentials of logits. */

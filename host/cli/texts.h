@@ -1,4 +1,4 @@
-/* Texts through a model, a batch at a time: what `translate`, `evaluate` and `score` share. */
+/* Texts through a model, a batch at a time: what all commands that read texts share. */
 #ifndef CUSEQ_CLI_TEXTS_H
 #define CUSEQ_CLI_TEXTS_H
 
@@ -7,13 +7,20 @@
 #include "cli/results.h"
 #include "cuseq/cuseq.h"
 
+/* What becomes of texts. */
+enum texts_use {
+  TEXTS_TRANSLATED, /* a decoder writes another */
+  TEXTS_CLASSIFIED, /* each has a label */
+  TEXTS_TAGGED,     /* each of its tokens has one */
+};
+
 struct texts {
   cuseq_model *model;
   cuseq_session *session;
   const cuseq_config *config;
   bool truncate;
   cuseq_beam beam;  /* beams 0: no search, each step's best token                                         */
-  int32_t steps;    /* Y                                                                                  */
+  int32_t steps;    /* Y; 1 without a decoder                                                             */
   int32_t most;     /* texts in a batch                                                                   */
   int32_t count;    /* texts in this batch                                                                */
   int32_t time;     /* T of the last texts_run                                                            */
@@ -27,10 +34,10 @@ struct texts {
   size_t capacity;
 };
 
-/* Loads the model, which must have a vocabulary and a decoder, and takes the arguments' search. After it
- * texts can be added, one at a time, to see whether they can be read. Returns an exit status; release it
- * with texts_close in any case. */
-int texts_load(struct texts *texts, const char *model, const struct arguments *arguments);
+/* Loads the model of the first operand, which must have a vocabulary and what the use needs, and takes the
+ * arguments' search. After it texts can be added, one at a time, to see whether they can be read. Returns an exit
+ * status; release it with texts_close in any case. */
+int texts_load(struct texts *texts, enum texts_use use, const struct arguments *arguments);
 
 /* Opens a session for up to `most` texts (0: as many as fit a bounded memory).
  *   steps  Y; 0: as the search or the model says
@@ -56,8 +63,11 @@ const int32_t *texts_tokens(const struct texts *texts, int32_t i, int32_t n, int
 /* That output as a text; valid until the next call. */
 const char *texts_output(struct texts *texts, int32_t i, int32_t n);
 
-/* What its steps attended to, [steps, time]; NULL: it was not asked for. */
+/* What its steps attended to, [steps, time]; of a model without a decoder [1, time]. NULL: it was not asked for. */
 const float *texts_alphas(const struct texts *texts, int32_t i, int32_t n);
+
+/* The outputs of a model without a decoder for text `i`: of a tagger those for its token `t`. */
+const float *texts_outputs(const struct texts *texts, int32_t i, int32_t t);
 
 /* Its score: of a search what it is ranked by, otherwise its log-probability. Linear outputs count as
  * logits. */

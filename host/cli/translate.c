@@ -1,14 +1,11 @@
 /* cuseq translate: texts in, texts out. */
 #include "cli/command.h"
+#include "cli/feed.h"
 #include "cli/gallery.h"
-#include "cli/interrupt.h"
 #include "cli/json.h"
-#include "cli/lines.h"
 #include "cli/message.h"
 #include "cli/texts.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,76 +15,12 @@ enum { MAPS_PRINTED = 20, MAPS_PLOTTED = 64 };
 struct translation {
   const struct arguments *arguments;
   struct texts texts;
-  char **items; /* [texts.most] the batch; NULL: an empty text, whose output is an empty line */
-  int32_t count;
+  struct feed feed;
   long printed; /* texts so far */
   bool terminal;
   struct gallery shown;   /* this batch, on the terminal */
   struct gallery plotted; /* for --plot */
-  struct lines lines;
-  int32_t next;         /* the last operand taken */
-  cuseq_status refused; /* why the text after the last batch is not translated */
-  int reason;           /* errno of a failed read */
 };
-
-static bool from_stdin(const struct arguments *arguments) {
-  return arguments->operand_count == 2 && strcmp(arguments->operands[1], "-") == 0;
-}
-
-/* The next text. LINE_NOT_YET when the batch should rather be computed than waited for. */
-static enum line_result next_text(struct translation *translation, char **text) {
-  if (from_stdin(translation->arguments))
-    return lines_next(&translation->lines, translation->count == 0, text);
-  if (++translation->next >= translation->arguments->operand_count)
-    return LINE_END;
-  *text = translation->arguments->operands[translation->next];
-  return LINE_READY;
-}
-
-/* Fills the batch. LINE_READY when it is full, LINE_NOT_YET when there is nothing more to be had now. */
-static enum line_result gather(struct translation *translation) {
-  while (translation->count < translation->texts.most) {
-    char *text = NULL;
-    enum line_result result = next_text(translation, &text);
-    translation->reason = errno;
-    if (result != LINE_READY)
-      return result;
-    char *item = *text ? strdup(text) : NULL;
-    if (*text && !item) {
-      translation->reason = ENOMEM;
-      return LINE_FAILED;
-    }
-    translation->refused = item ? texts_add(&translation->texts, text) : CUSEQ_STATUS_OK;
-    if (translation->refused != CUSEQ_STATUS_OK) {
-      free(item);
-      return LINE_END;
-    }
-    translation->items[translation->count++] = item;
-  }
-  return LINE_READY;
-}
-
-/* Why there are no more texts: the end, or what is said about it. */
-static int end_status(const struct translation *translation, enum line_result result) {
-  char subject[64];
-  if (from_stdin(translation->arguments))
-    snprintf(subject, sizeof subject, "stdin: line %ld", translation->lines.number);
-  else
-    snprintf(subject, sizeof subject, "text %d", (int)translation->next);
-  if (result == LINE_INTERRUPTED)
-    return interrupt_leave();
-  if (result == LINE_TOO_LONG)
-    return fail("%s: too long (found over %d bytes)", subject, LINE_LONGEST);
-  if (result == LINE_NO_TEXT)
-    return fail("%s: %s", subject, text_fault_words(translation->lines.fault));
-  if (result == LINE_FAILED)
-    return fail("%s: cannot be read (%s)", from_stdin(translation->arguments) ? "stdin" : subject,
-                strerror(translation->reason));
-  if (translation->refused == CUSEQ_STATUS_OK)
-    return EXIT_DONE;
-  fail("%s: %s%s", subject, texts_reason(), strstr(texts_reason(), "too long") ? "; --truncate cuts it" : "");
-  return exit_status(translation->refused);
-}
 
 /* For people: control characters of the output, which the model's file chose, do not reach the terminal. */
 static void print_text(const struct translation *translation, const char *text) {
@@ -192,41 +125,32 @@ static int print_item(struct translation *translation, const char *item, int32_t
 }
 
 /* Translates and prints the batch. */
-static int flush_batch(struct translation *translation) {
+static int flush_batch(void *owner) {
+  struct translation *translation = owner;
   int status = translation->texts.count > 0 ? texts_run(&translation->texts) : EXIT_DONE;
-  int32_t slot = 0;
-  for (int32_t i = 0; i < translation->count; i++) {
-    char *item = translation->items[i];
-    if (status == EXIT_DONE)
-      status = print_item(translation, item, slot);
+  int32_t slot = 0, count = translation->feed.count;
+  for (int32_t i = 0; i < count && status == EXIT_DONE; i++) {
+    const char *item = translation->feed.items[i];
+    status = print_item(translation, item, slot);
     slot += item != NULL;
-    free(item);
     /* Heat maps print together, at the end of the batch or before the first text that gets none. */
-    bool last = i + 1 == translation->count || translation->printed == MAPS_PRINTED;
+    bool last = i + 1 == count || translation->printed == MAPS_PRINTED;
     if (last && status == EXIT_DONE) {
       gallery_print(&translation->shown);
       gallery_clear(&translation->shown);
     }
   }
-  translation->count = 0;
-  texts_clear(&translation->texts);
-  return status == EXIT_DONE ? stdout_check() : status;
+  return status;
 }
 
 static int translate_all(struct translation *translation) {
-  int status = EXIT_DONE;
-  enum line_result result = LINE_READY;
-  while (status == EXIT_DONE && (result == LINE_READY || result == LINE_NOT_YET)) {
-    result = gather(translation);
-    status = flush_batch(translation);
-    interrupt_progress("interrupted: %ld texts translated", translation->printed);
-    if (status == EXIT_DONE && interrupt_requested())
-      result = LINE_INTERRUPTED;
-  }
+  enum line_result result;
+  int status =
+      feed_all(&translation->feed, flush_batch, translation, &translation->printed, "translated", &result);
   if (translation->arguments->json) /* whole also where the work stops early */
     fputs(translation->printed ? "\n]\n" : "[]\n", stdout);
   if (status == EXIT_DONE)
-    status = end_status(translation, result);
+    status = feed_end(&translation->feed, result);
   if (translation->arguments->plot && status == EXIT_DONE)
     status = gallery_write(&translation->plotted, translation->arguments->plot);
   return status;
@@ -237,7 +161,7 @@ static int run_translate(const struct arguments *arguments) {
     return EXIT_USER;
   struct translation translation = {.arguments = arguments, .terminal = isatty(STDOUT_FILENO)};
   struct texts *texts = &translation.texts;
-  int status = texts_load(texts, arguments->operands[0], arguments);
+  int status = texts_load(texts, TEXTS_TRANSLATED, arguments);
   if (status == EXIT_DONE && arguments->plot && texts->config->context_width == 0)
     status = fail("--plot: %s has no attention to draw", arguments->operands[0]);
   unsigned set = 0;
@@ -245,19 +169,17 @@ static int run_translate(const struct arguments *arguments) {
     set |= RESULT_SET(RESULT_ALPHAS);
   if (arguments->scores)
     set |= RESULT_SET(RESULT_OUTPUTS);
-  int32_t most = from_stdin(arguments) ? 0 : arguments->operand_count - 1;
   if (status == EXIT_DONE)
-    status = texts_open(texts, arguments, most, 0, set);
+    status = texts_open(texts, arguments, feed_most(arguments), 0, set);
   gallery_init(&translation.shown, translation.texts.model, MAPS_PRINTED);
   gallery_init(&translation.plotted, translation.texts.model, MAPS_PLOTTED);
-  if (status == EXIT_DONE) {
-    translation.items = calloc((size_t)translation.texts.most, sizeof *translation.items);
-    status = translation.items ? translate_all(&translation) : fail_memory();
-  }
+  if (status == EXIT_DONE)
+    status = feed_open(&translation.feed, arguments, texts);
+  if (status == EXIT_DONE)
+    status = translate_all(&translation);
   gallery_clear(&translation.shown);
   gallery_clear(&translation.plotted);
-  lines_free(&translation.lines);
-  free(translation.items);
+  feed_close(&translation.feed);
   texts_close(&translation.texts);
   return status;
 }

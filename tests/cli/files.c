@@ -65,6 +65,15 @@ static void write_models(void) {
               (struct random_widths){.additive_units = 3}, 1);
 }
 
+/* Of a configuration whose quotes are single ones. */
+static void write_quoted(const char *name, const char *text, uint64_t seed) {
+  char json[2048];
+  snprintf(json, sizeof json, "%s", text);
+  for (char *c = json; *c; c++)
+    *c = *c == '\'' ? '"' : *c;
+  write_model(name, json, (struct random_widths){0}, seed);
+}
+
 /* Version 2; quotes are single ones. Seeds whose outputs differ and end early. */
 static void write_structures(void) {
 #define VOCABULARY ",'vocabulary':{'length':6,'input':['a','b','c',' '],'output':['x','y','z','<end>']}}"
@@ -99,13 +108,8 @@ static void write_structures(void) {
        "'activation':'softmax'}]},{'over':'every','layers':[{'units':2}]}]}}",
        5},
   };
-  for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-    char json[2048];
-    snprintf(json, sizeof json, "%s", models[i].text);
-    for (char *c = json; *c; c++)
-      *c = *c == '\'' ? '"' : *c;
-    write_model(models[i].name, json, (struct random_widths){0}, models[i].seed);
-  }
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+    write_quoted(models[i].name, models[i].text, models[i].seed);
 }
 
 static void write_array(const char *name, enum npy_dtype dtype, int32_t rank, const int64_t *shape,
@@ -116,6 +120,62 @@ static void write_array(const char *name, enum npy_dtype dtype, int32_t rank, co
     array.count *= (size_t)shape[i];
   }
   check(npy_write(path_of(name), &array), name);
+}
+
+/* Models whose outputs have labels, and such whose texts are words. Quotes are single ones. */
+static void write_labelled(void) {
+#define ENCODER "'encoder':{'layers':[{'cell':{'kind':'lstm','units':3},'direction':'bidirectional'}]},"
+#define LETTERS "'length':6,'input':['a','b','c',' ']"
+#define WORDS "'length':6,'split':'whitespace','lowercase':true,'drop':',.','input':['the','cat','sat'"
+  static const struct {
+    const char *name, *text;
+    uint64_t seed;
+  } models[] = {
+      {"classes.safetensors",
+       "{'version':2,'input':{'features':4}," ENCODER
+       "'attention':{'score':'general'},'output':{'over':'context',"
+       "'layers':[{'units':3,'activation':'softmax'}]},'vocabulary':{" LETTERS
+       ",'labels':['no','per haps','']}}",
+       5},
+      {"heads.safetensors",
+       "{'version':2,'input':{'features':4}," ENCODER "'output':{'heads':["
+       "{'name':'topic','over':'mean','layers':[{'units':4,'activation':'log_softmax'}]},"
+       "{'name':'plain','over':'final','layers':[{'units':2,'activation':'tanh'}]},"
+       "{'name':'tone','over':'last','layers':[{'units':3,'activation':'sigmoid'}]}]},"
+       "'vocabulary':{" LETTERS ",'labels':{'tone':['dry','warm','loud'],'topic':['w','x','y','z']}}}",
+       6},
+      {"review.safetensors",
+       "{'version':2,'input':{'features':5}," ENCODER "'output':{'over':'maximum','layers':[{'units':1}]},"
+       "'vocabulary':{" WORDS ",'<unk>','<pad>'],'labels':['bad','good']}}",
+       7},
+      {"tags.safetensors",
+       "{'version':2,'input':{'features':4}," ENCODER "'output':{'over':'every','layers':[{'units':3,"
+       "'activation':'softmax'}]},'vocabulary':{" LETTERS ",'labels':['A','B','C']}}",
+       48},
+      {"words.safetensors",
+       "{'version':2,'input':{'features':3}," ENCODER "'output':{'heads':["
+       "{'name':'pos','over':'every','layers':[{'units':3}]},"
+       "{'name':'number','over':'every','layers':[{'units':1,'activation':'sigmoid'}]}]},"
+       "'vocabulary':{" WORDS "],'labels':{'pos':['DET','NOUN','VERB'],'number':['singular','plural']}}}",
+       20},
+      {"speech.safetensors",
+       "{'version':2,'input':{'features':4}," ENCODER
+       "'attention':{'score':'dot'},'decoder':{'reads':['token','context'],"
+       "'feedback':'output','start_token':3,'end_token':3,'steps':5,'layers':[{'cell':{'kind':'gru','units':"
+       "6}}]},"
+       "'output':{'layers':[{'units':4,'activation':'softmax'}]},'vocabulary':{" LETTERS
+       ",'split':{'output':'whitespace'},'output':['AH0','B','ZH','<end>']}}",
+       16},
+      {"unlabelled.safetensors",
+       "{'version':2,'input':{'features':4}," ENCODER "'output':{'over':'mean','layers':[{'units':3,"
+       "'activation':'softmax'}]},'vocabulary':{" LETTERS "}}",
+       5},
+  };
+  for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+    write_quoted(models[i].name, models[i].text, models[i].seed);
+  const int64_t letters[] = {1, 4}, words[] = {1, 3};
+  write_array("letters.npy", NPY_I32, 2, letters, (int32_t[]){0, 1, 3, 2}); /* "ab c" */
+  write_array("sentence.npy", NPY_I32, 2, words, (int32_t[]){0, 1, 2});     /* "the cat sat" */
 }
 
 enum { B = 3, T = 5, F = 3, MANY = 600 };
@@ -235,6 +295,7 @@ int main(int argc, char **argv) {
   folder = argv[1];
   write_models();
   write_structures();
+  write_labelled();
   write_targets();
   write_state_dict();
   write_dense();

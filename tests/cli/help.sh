@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 
 expect 0 "$CUSEQ" --help
-for command in run translate compare evaluate score convert inspect info bench devices; do
+for command in run translate classify tag compare evaluate score convert inspect info bench devices; do
   out_has "^  $command +[a-z]"
 done
 cp out help
@@ -21,7 +21,7 @@ options() { "$CUSEQ" "$1" --help | grep -Eo '^  (-., )? *--[a-z-]+' | grep -Eo -
 # man_section COMMAND: its part of the man page.
 man_section() { awk -v start=".Ss cuseq $1" 'index($0, ".S") == 1 {on = index($0 " ", start " ") == 1} on' "$ROOT/docs/cuseq.1"; }
 
-for command in run translate compare evaluate score convert inspect info bench devices; do
+for command in run translate classify tag compare evaluate score convert inspect info bench devices; do
   expect 0 "$CUSEQ" $command --help
   out_has "^usage: cuseq $command"
   out_has '^example:$'
