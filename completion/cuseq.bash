@@ -8,7 +8,7 @@ _cuseq_options() {
       "--min-length --max-length --retire --prune-by-score --json --help" ;;
     classify) echo "--device --threads --plot --truncate --top --json --help" ;;
     tag) echo "--device --threads --truncate --json --help" ;;
-    compare) echo "--device --tolerance --lengths --steps --threads --json --help" ;;
+    compare) echo "--with --device --tolerance --lengths --steps --targets --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --help" ;;
@@ -30,6 +30,7 @@ _cuseq_files() {
 _cuseq_value() {
   case $1 in
     --device) COMPREPLY=($(compgen -W "auto reference cpu cuda $(cuseq devices 2>/dev/null | cut -d' ' -f1)" -- "$2")) ;;
+    --with) _cuseq_files "$2" '*.npz' ;;
     -o | --output) if [ "$3" = inspect ]; then _cuseq_files "$2" '*.json'; else _cuseq_files "$2" '*.npz'; fi ;;
     --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
@@ -72,7 +73,7 @@ _cuseq() {
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
-          --show-wrong | --top | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
+          --show-wrong | --top | --with | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
           --length-penalty | --alpha | --min-length | --max-length | --own-activation | --start-token | \
           --end-token) i=$((i + 1)) ;;
         -?*) ;;

@@ -15,6 +15,7 @@ struct arguments {
   const char *config;
   const char *own_activation;
   const char *targets;
+  const char *with;
   const char *length_penalty;
   int32_t steps;   /* 0: the model's                                                                      */
   int32_t threads; /* 0: as many as help                                                                  */
@@ -70,6 +71,7 @@ enum option_id {
   OPTION_RETIRE,
   OPTION_PRUNE_BY_SCORE,
   OPTION_TARGETS,
+  OPTION_WITH,
   OPTION_TOP,
   OPTION_JSON,
   OPTION_HELP,

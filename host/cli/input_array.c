@@ -161,6 +161,10 @@ cuseq_input input_rows(const struct input_array *input, int32_t first, int32_t c
                        .lengths = input->lengths ? input->lengths + first : NULL};
 }
 
+double input_value(const struct input_array *input, size_t index) {
+  return holds_ids(input) ? (double)id_at(input, index) : value_at(input, index);
+}
+
 bool input_row_ids(const struct input_array *input, int32_t b, int32_t *ids) {
   for (int32_t t = 0; t < input->time; t++) {
     size_t position = (size_t)b * (size_t)input->time + (size_t)t;

@@ -25,6 +25,9 @@ void input_free(struct input_array *input);
 /* Rows first .. first + count - 1 as a call's argument. */
 cuseq_input input_rows(const struct input_array *input, int32_t first, int32_t count);
 
+/* An element of the array as it was read: a value, or an id. */
+double input_value(const struct input_array *input, size_t index);
+
 /* The ids of row `b`, where it is ids or all its positions are one-hot: fills ids [time], those past the
  * row's length with -1. Returns false for any other row. */
 bool input_row_ids(const struct input_array *input, int32_t b, int32_t *ids);

@@ -62,6 +62,8 @@ static const char *needed(enum wanted wanted, enum file_kind kind) {
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPZ ? "one array in .npy, as numpy.save writes it"
                                  : "an array in .npy, as numpy.save writes it";
+  case WANTED_ARCHIVE:
+    return "arrays in .npz, as numpy.savez writes them";
   case WANTED_PAIRS:
     return "lines of text, tab, text";
   case WANTED_JSON:
@@ -97,6 +99,8 @@ static bool is_wanted(enum wanted wanted, enum file_kind kind) {
            kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPY;
+  case WANTED_ARCHIVE:
+    return kind == FILE_KIND_NPZ || kind == FILE_KIND_BROKEN_ZIP;
   case WANTED_PAIRS:
   case WANTED_JSON:
     return kind == FILE_KIND_TEXT || kind == FILE_KIND_JSON || kind == FILE_KIND_SHARDS;

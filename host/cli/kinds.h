@@ -10,9 +10,10 @@
 /* What a command wanted. */
 enum wanted {
   WANTED_MODEL,
-  WANTED_OTHER_MODEL /* for convert */,
-  WANTED_ARRAYS /* named ones */,
+  WANTED_OTHER_MODEL, /* for convert */
+  WANTED_ARRAYS,      /* named ones, of a model */
   WANTED_ARRAY,
+  WANTED_ARCHIVE, /* several arrays, .npz */
   WANTED_PAIRS,
   WANTED_JSON
 };

@@ -27,6 +27,11 @@ enum result_id {
 #define RESULT_SET_ALL ((1u << RESULT_LOG_PROBABILITIES) - 1)
 #define RESULT_SET_ENCODING ((1u << RESULT_CONTEXT) - 1)
 
+/* Tokens and lengths are int32, all others float32. */
+static inline bool result_is_integer(enum result_id id) {
+  return id == RESULT_TOKENS || id == RESULT_OUTPUT_LENGTHS;
+}
+
 struct result {
   const char *name;
   bool integer; /* int32, otherwise float32                                                               */

@@ -31,14 +31,12 @@ static int steps_prepare(struct job *job) {
   const struct arguments *arguments = job->arguments;
   if (arguments->targets && arguments->beam > 0)
     return fail("--targets: goes without --beam (found both)");
-  if (arguments->targets && arguments->steps > 0)
-    return fail("--targets: goes without --steps (found both; its columns are the steps)");
   int status = beam_choose(arguments, job->config, arguments->steps, &job->beam);
   if (status != EXIT_DONE)
     return status;
   if (!arguments->targets)
     return steps_choose(job->config, arguments->steps, &job->steps);
-  status = targets_load(&job->targets, arguments->targets, job->config, job->input.batch);
+  status = targets_load(&job->targets, arguments->targets, job->config, job->input.batch, arguments->steps);
   job->steps = job->targets.steps;
   return status;
 }

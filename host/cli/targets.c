@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { NO_TOKEN = -1 };
+
 /* The length of a row: what lies behind it is padding. */
 static int row_length(const char *path, const cuseq_config *config, const int32_t *row, int32_t steps,
                       int32_t b, int32_t *length) {
@@ -26,7 +28,21 @@ static int row_length(const char *path, const cuseq_config *config, const int32_
                             (int)config->outputs - 1);
 }
 
-int targets_load(struct targets *targets, const char *path, const cuseq_config *config, int32_t batch) {
+/* Widens the rows to the steps that are made; what is behind a row's last token is not looked at. */
+static int rows_widen(struct targets *targets, int32_t batch, int32_t columns) {
+  size_t Y = (size_t)targets->steps;
+  targets->widened = malloc((size_t)batch * Y * sizeof *targets->widened);
+  if (!targets->widened)
+    return fail_memory();
+  for (size_t b = 0; b < (size_t)batch; b++)
+    for (size_t y = 0; y < Y; y++)
+      targets->widened[b * Y + y] = y < (size_t)columns ? targets->tokens[b * (size_t)columns + y] : NO_TOKEN;
+  targets->tokens = targets->widened;
+  return EXIT_DONE;
+}
+
+int targets_load(struct targets *targets, const char *path, const cuseq_config *config, int32_t batch,
+                 int32_t asked) {
   struct npy_array *array = &targets->array;
   cuseq_status status = npy_read(path, array);
   if (status != CUSEQ_STATUS_OK)
@@ -37,14 +53,19 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
       array->dtype == NPY_F64)
     return fail("%s: does not fit the input (found %s of rank %d and %lld rows, needed integers [%d,Y])",
                 path, npy_dtype_name(array->dtype), (int)array->rank, (long long)array->shape[0], (int)batch);
-  int result = steps_choose(config, array->shape[1] < INT32_MAX ? (int32_t)array->shape[1] : INT32_MAX,
-                            &targets->steps);
+  if (asked > 0 && array->shape[1] > asked)
+    return fail("%s: longer than --steps (found %lld tokens in a row, needed at most %d)", path,
+                (long long)array->shape[1], (int)asked);
+  int32_t columns = array->shape[1] < INT32_MAX ? (int32_t)array->shape[1] : INT32_MAX;
+  int result = steps_choose(config, asked > 0 ? asked : columns, &targets->steps);
   if (result != EXIT_DONE)
     return result;
   status = npy_to_i32(array);
   if (status != CUSEQ_STATUS_OK)
     return fail_file(status);
   targets->tokens = array->data;
+  if (columns < targets->steps && rows_widen(targets, batch, columns) != EXIT_DONE)
+    return EXIT_MACHINE;
   targets->lengths = calloc((size_t)batch, sizeof *targets->lengths);
   if (!targets->lengths)
     return fail_memory();
@@ -57,4 +78,5 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
 void targets_free(struct targets *targets) {
   npy_free(&targets->array);
   free(targets->lengths);
+  free(targets->widened);
 }

@@ -159,7 +159,13 @@ is_json rows 2 log_probabilities 3
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --beam 2
 err_has '^cuseq: --targets: goes without --beam'
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --steps 2
-err_has '^cuseq: --targets: goes without --steps'
+err_has '^cuseq: targets.npy: longer than --steps \(found 4 tokens in a row, needed at most 2\)$'
+expect 0 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --steps 4 -o same.npz --device cpu
+same same.npz out.npz
+expect 0 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --steps 6 -o more.npz --device cpu
+"$HELPERS/cli_arrays" more.npz log_probabilities | awk '(NR - 1) % 6 < 4' >more
+"$HELPERS/cli_arrays" out.npz log_probabilities >logs
+same more logs
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets_few.npy
 err_has '^cuseq: targets_few.npy: does not fit the input \(found int32 of rank 2 and 2 rows, needed integers \[3,Y\]\)'
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets dense.npy

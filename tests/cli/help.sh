@@ -112,6 +112,11 @@ run complete_words cuseq translate c.safetensors text --pl
 out_is --plot
 run complete_words cuseq translate c.safetensors text --plot b
 out_is b.svg
+touch d.npz
+run complete_words cuseq run --steps 3 c.safetensors a
+out_is a.npy
+run complete_words cuseq compare --tolerance 1e-6 c.safetensors a.npy --with d
+out_is d.npz
 run complete_words cuseq info ''
 out_is c.safetensors
 finish
