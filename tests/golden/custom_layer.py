@@ -1,30 +1,15 @@
-"""The attention layer of docs/from-keras.md, "From a hand-written attention layer", and models around it."""
+"""Models around the attention layer of examples/notebook, which is that of docs/from-keras.md, "From a hand-written
+attention layer"."""
+
+import pathlib
+import sys
 
 import keras
-from keras.layers import LSTM, Bidirectional, Concatenate, Dense, Input, Layer, RepeatVector
+from keras.layers import LSTM, Bidirectional, Concatenate, Dense, Input, RepeatVector
 
-if hasattr(keras, "ops"):
-    softmax, stack, total = keras.ops.softmax, keras.ops.stack, keras.ops.sum
-else:
-    import tensorflow as tf
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / "notebook"))
 
-    softmax, stack, total = tf.nn.softmax, tf.stack, tf.reduce_sum
-
-
-class ManualAttention(Layer):
-    def __init__(self, units, **kwargs):
-        super().__init__(**kwargs)
-        self.concat = Concatenate(axis=-1)
-        self.energy_fc = Dense(1, activation="tanh")
-        self.units = units
-
-    def call(self, sequence, s_prev):
-        energies = [self.energy_fc(self.concat([sequence[:, i], s_prev])) for i in range(sequence.shape[1])]
-        alphas = softmax(stack(energies, axis=1), axis=1)
-        return total(alphas * sequence, axis=1), alphas
-
-    def get_config(self):
-        return dict(super().get_config(), units=self.units)
+from manual_attention import ManualAttention
 
 
 class Sizes:

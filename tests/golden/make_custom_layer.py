@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from custom_layer import Sizes, build
+from save_attention import save_attention  # beside the layer, which custom_layer finds
 
 if hasattr(keras, "ops"):  # but for TensorFlow, Keras 3 computes tanh and softmax of float64 in float32
     from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
@@ -41,22 +42,6 @@ KERAS2 = ("page_only", "page_loop_dense")  # what is made again under Keras 2
 BATCH = 3
 
 
-def code_of_page():
-    """The block of the page that defines save_attention and calls it."""
-    text = (HERE.parent.parent / "docs" / "from-keras.md").read_text(encoding="utf-8")
-    section = text.split("\n## From a hand-written attention layer\n")[1]
-    blocks, block = [], []
-    for line in section.splitlines() + ["end"]:
-        if line.startswith("    ") or (block and not line):
-            block.append(line[4:])
-        elif block:
-            blocks.append("\n".join(block) + "\n")
-            block = []
-    found = [block for block in blocks if "def save_attention" in block]
-    assert len(found) == 1, len(found)
-    return compile(found[0], "docs/from-keras.md", "exec")
-
-
 def expect(model, probes, x):
     names = [name for name in probes for _ in probes[name]]
     feeds = [x.astype(np.float64)] + [np.zeros((len(x), i.shape[-1])) for i in model.inputs[1:]]
@@ -74,7 +59,6 @@ def expect(model, probes, x):
 
 def main():
     keras.backend.set_floatx("float64")
-    code = code_of_page()
     os.chdir(HERE / "models")
     for seed, (name, kind, steps, sizes) in enumerate(CASES):
         if SUFFIX and name not in KERAS2:
@@ -83,9 +67,9 @@ def main():
         model, probes = build(kind, steps, sizes)
         rng = np.random.default_rng(seed)
         model.set_weights([rng.uniform(-0.7, 0.7, w.shape).astype(np.float32) for w in model.get_weights()])
-        exec(code, {"model": model})
-        path = pathlib.Path("attention.safetensors")
-        path.rename(f"{name}{SUFFIX}.safetensors").chmod(0o644)
+        path = pathlib.Path(f"{name}{SUFFIX}.safetensors")
+        save_attention(model, str(path))
+        path.chmod(0o644)
         x = rng.uniform(-1, 1, (BATCH, sizes.T, sizes.F)).astype(np.float32)
         np.savez_compressed(f"{name}{SUFFIX}.npz", **expect(model, probes, x))
         print(name + SUFFIX, [layer.name for layer in model.layers if "attention" in layer.name], flush=True)
