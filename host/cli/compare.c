@@ -18,7 +18,7 @@ static int sides_open(struct reference_comparison *comparison, const struct argu
   if (result != EXIT_DONE)
     return result;
   comparison_allow(common, 1.0);
-  unsigned set = RESULT_SET_ALL | (arguments->targets ? RESULT_SET(RESULT_LOG_PROBABILITIES) : 0);
+  unsigned set = RESULT_SET_ALL | comparison_logs(common);
   result = side_open(&comparison->device, common, arguments->device, set);
   return result == EXIT_DONE ? side_open(&comparison->reference, common, "reference", set) : result;
 }

@@ -28,6 +28,9 @@ struct comparison {
 int comparison_open(struct comparison *comparison, const struct arguments *arguments);
 void comparison_close(struct comparison *comparison);
 
+/* The log-probabilities of given tokens as a set of results, where there are such. */
+unsigned comparison_logs(const struct comparison *comparison);
+
 /* Sets what may differ: --tolerance, or what the structure allows, times `room`. */
 void comparison_allow(struct comparison *comparison, double room);
 

@@ -175,7 +175,7 @@ static int saved_open(struct saved_comparison *comparison, const struct argument
   if (result != EXIT_DONE)
     return result;
   comparison_allow(common, ROOM);
-  unsigned log_probabilities = arguments->targets ? RESULT_SET(RESULT_LOG_PROBABILITIES) : 0;
+  unsigned log_probabilities = comparison_logs(common);
   result = results_make(&shapes, common->config, common->input.batch, common->input.time, common->steps,
                         log_probabilities); /* their shapes alone: what is in no set takes no memory */
   if (result == EXIT_DONE)

@@ -16,6 +16,8 @@ int comparison_open(struct comparison *comparison, const struct arguments *argum
   const cuseq_config *config = comparison->config = cuseq_model_config(comparison->model);
   result = steps_choose(config, arguments->steps, &comparison->steps);
   if (result == EXIT_DONE)
+    result = targets_check(arguments->operands[0], config, arguments->targets, false);
+  if (result == EXIT_DONE)
     result = input_load(&comparison->input, arguments->operands[1], arguments->lengths, config, false);
   if (result == EXIT_DONE && arguments->targets) {
     result = targets_load(&comparison->targets, arguments->targets, config, comparison->input.batch,
@@ -33,6 +35,12 @@ void comparison_close(struct comparison *comparison) {
   targets_free(&comparison->targets);
   input_free(&comparison->input);
   cuseq_model_destroy(comparison->model);
+}
+
+unsigned comparison_logs(const struct comparison *comparison) {
+  return comparison->targets.tokens && targets_have_logs(comparison->config)
+             ? RESULT_SET(RESULT_LOG_PROBABILITIES)
+             : 0;
 }
 
 void comparison_allow(struct comparison *comparison, double room) {

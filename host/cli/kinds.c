@@ -100,7 +100,7 @@ static bool is_wanted(enum wanted wanted, enum file_kind kind) {
   case WANTED_ARRAY:
     return kind == FILE_KIND_NPY;
   case WANTED_ARCHIVE:
-    return kind == FILE_KIND_NPZ || kind == FILE_KIND_BROKEN_ZIP;
+    return kind == FILE_KIND_NPZ;
   case WANTED_PAIRS:
   case WANTED_JSON:
     return kind == FILE_KIND_TEXT || kind == FILE_KIND_JSON || kind == FILE_KIND_SHARDS;

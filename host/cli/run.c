@@ -49,12 +49,6 @@ static void galleries_init(struct job *job, bool terminal) {
   gallery_init(&job->plotted, job->model, attends && job->arguments->plot ? MAPS_PLOTTED : 0);
 }
 
-/* Whether what the model gives is probabilities: linear outputs have no logarithms of their tokens. */
-static bool has_probabilities(const cuseq_config *config) {
-  return config->output_activation == CUSEQ_ACTIVATION_SOFTMAX ||
-         config->output_activation == CUSEQ_ACTIVATION_LOG_SOFTMAX;
-}
-
 static int make_results(struct job *job) {
   bool all = job->arguments->output != NULL, maps = job->shown.most + job->plotted.most > 0;
   int64_t rows = all ? job->input.batch : job->at_a_time;
@@ -63,7 +57,7 @@ static int make_results(struct job *job) {
     set |= RESULT_SET(RESULT_ALPHAS);
   if (all)
     set = RESULT_SET_ALL;
-  if (job->targets.tokens && has_probabilities(job->config))
+  if (job->targets.tokens && targets_have_logs(job->config))
     set |= RESULT_SET(RESULT_LOG_PROBABILITIES);
   if (job->beam.beams > 0)
     set = all ? RESULT_SET_ENCODING : 0;
@@ -85,6 +79,8 @@ static int job_open(struct job *job, bool terminal) {
     return fail("--plot: %s has no attention to draw", arguments->operands[0]);
   /* an option is refused before a large input is read */
   result = steps_choose(job->config, arguments->steps, &job->steps);
+  if (result == EXIT_DONE)
+    result = targets_check(arguments->operands[0], job->config, arguments->targets, arguments->beam > 0);
   if (result == EXIT_DONE)
     result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
                         arguments->allow_nonfinite);

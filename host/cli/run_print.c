@@ -36,6 +36,11 @@ static const char *row_text(const struct job *job, int32_t b, int32_t n) {
   return text ? job->text : NULL;
 }
 
+/* Whether rows were made to follow tokens whose log-probabilities there are. */
+static bool has_logs(const struct job *job) {
+  return job->results.arrays[RESULT_LOG_PROBABILITIES].data != NULL;
+}
+
 /* The log-probability of the tokens that a row was made to follow. */
 static double row_log_probability(const struct job *job, int32_t b) {
   const float *logs = results_floats(&job->results, RESULT_LOG_PROBABILITIES, slot_of(job, b));
@@ -92,7 +97,7 @@ static void row_print(const struct job *job, int32_t b) {
     printf("  ... and %d more\n", (int)(job->input.batch - b));
   if (b >= ROWS_LISTED || !row_tokens(job, b, 0, &count))
     return;
-  if (job->targets.tokens && results_floats(&job->results, RESULT_LOG_PROBABILITIES, 0)) {
+  if (has_logs(job)) {
     double log_probability = row_log_probability(job, b);
     int32_t length = job->targets.lengths[b];
     printf("  row %d: log-probability %.6g of %d tokens, perplexity %.6g\n", (int)b, log_probability,
@@ -147,7 +152,7 @@ static void row_json(const struct job *job, int32_t b) {
     return;
   }
   json_output(job, b, 0);
-  if (job->targets.tokens && results_floats(&job->results, RESULT_LOG_PROBABILITIES, 0)) {
+  if (has_logs(job)) {
     const float *logs = results_floats(&job->results, RESULT_LOG_PROBABILITIES, slot_of(job, b));
     fputs(", \"log_probability\": ", stdout);
     json_put_number(stdout, row_log_probability(job, b));

@@ -132,41 +132,48 @@ static void given_words(const struct saved *saved, const struct saved_array *arr
   }
 }
 
-static int find_by_shape(const struct saved *saved, const char *path, struct saved_array *array) {
+/* The array of its shape; NULL, with a message, where there is none or are several. */
+static const struct given_array *find_by_shape(const struct saved *saved, const char *path,
+                                               const struct saved_array *array) {
   char found[WORDS_ROOM], there[WORDS_ROOM];
-  int32_t fitting = 0;
-  for (int32_t i = 0; i < saved->given_count; i++) {
-    const struct given_array *given = &saved->given[i];
-    if (!could_be(array, given))
-      continue;
-    array->given = given;
-    array->by_shape = true;
-    fitting++;
-  }
-  if (fitting == 1)
-    return EXIT_DONE;
+  const struct given_array *fitting = NULL;
+  int32_t count = 0;
+  for (int32_t i = 0; i < saved->given_count; i++)
+    if (could_be(array, &saved->given[i])) {
+      fitting = &saved->given[i];
+      count++;
+    }
+  if (count == 1)
+    return fitting;
   found_words(array, found);
-  given_words(saved, array, fitting > 1, there);
-  if (fitting > 1)
-    return fail("%s: %s: could be more than one array by its shape (found %s, needed one of the names %s)",
-                path, array->name, found, there);
-  return fail("%s: %s: no array of the model is called so or has its shape (found %s, needed one of %s)",
-              path, array->name, found, there);
+  given_words(saved, array, count > 1, there);
+  if (count > 1)
+    fail("%s: %s: could be more than one array by its shape (found %s, needed one of the names %s)", path,
+         array->name, found, there);
+  else
+    fail("%s: %s: no array of the model is called so or has its shape (found %s, needed one of %s)", path,
+         array->name, found, there);
+  return NULL;
 }
 
-static int find_given(const struct saved *saved, const char *path, struct saved_array *array) {
+/* Which array it is; NULL, with a message, where that cannot be told or it does not fit. */
+static const struct given_array *find_given(const struct saved *saved, const char *path,
+                                            struct saved_array *array) {
   char found[WORDS_ROOM], needed[WORDS_ROOM];
-  for (int32_t i = 0; i < saved->given_count && !array->given; i++)
+  const struct given_array *named = NULL;
+  for (int32_t i = 0; i < saved->given_count && !named; i++)
     if (strcmp(saved->given[i].name, array->name) == 0)
-      array->given = &saved->given[i];
-  if (!array->given)
+      named = &saved->given[i];
+  array->by_shape = !named;
+  if (!named)
     return find_by_shape(saved, path, array);
-  if (fits(array, array->given))
-    return EXIT_DONE;
+  if (fits(array, named))
+    return named;
   found_words(array, found);
-  put_shape(needed, 0, array->given->rank, array->given->shape);
-  return fail("%s: %s: does not fit the model and its input (found %s, needed %s)", path, array->name, found,
-              needed);
+  put_shape(needed, 0, named->rank, named->shape);
+  fail("%s: %s: does not fit the model and its input (found %s, needed %s)", path, array->name, found,
+       needed);
+  return NULL;
 }
 
 /* Whether two are the same values of the model. */
@@ -188,16 +195,17 @@ int saved_load(struct saved *saved, const char *path, const cuseq_model *model,
   if (status != CUSEQ_STATUS_OK)
     return fail_kind(path, WANTED_ARCHIVE, status, error_text());
   int result = given_make(saved, model, input, results);
+  if (result != EXIT_DONE)
+    return result;
   saved->arrays = calloc(saved->archive.count ? saved->archive.count : 1, sizeof *saved->arrays);
-  if (result == EXIT_DONE && !saved->arrays)
-    result = fail_memory();
+  if (!saved->arrays)
+    return fail_memory();
   for (size_t i = 0; i < saved->archive.count && result == EXIT_DONE; i++) {
     struct saved_array *array = &saved->arrays[saved->count++];
     const struct npz_entry *entry = &saved->archive.entries[i];
     *array = (struct saved_array){.name = entry->name, .values = &entry->array};
-    result = find_given(saved, path, array);
-    if (result == EXIT_DONE)
-      result = check_once(saved, path, array);
+    array->given = find_given(saved, path, array);
+    result = array->given ? check_once(saved, path, array) : EXIT_USER;
   }
   if (result == EXIT_DONE && saved->count == 0)
     result = fail("%s: has no arrays", path);

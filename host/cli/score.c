@@ -49,7 +49,7 @@ static int scoring_open(struct scoring *scoring) {
   const struct arguments *arguments = scoring->arguments;
   struct texts *texts = &scoring->texts;
   int32_t longest = 0;
-  int status = texts_load(texts, TEXTS_TRANSLATED, arguments);
+  int status = texts_load(texts, TEXTS_SCORED, arguments);
   if (status == EXIT_DONE)
     status = pairs_load(&scoring->pairs, arguments->operands[1], texts);
   if (status == EXIT_DONE)

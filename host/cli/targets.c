@@ -47,8 +47,6 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
   cuseq_status status = npy_read(path, array);
   if (status != CUSEQ_STATUS_OK)
     return fail_kind(path, WANTED_ARRAY, status, error_text());
-  if (!config->has_decoder)
-    return fail("--targets: the model has no decoder");
   if (array->rank != 2 || array->shape[0] != batch || array->dtype == NPY_F16 || array->dtype == NPY_F32 ||
       array->dtype == NPY_F64)
     return fail("%s: does not fit the input (found %s of rank %d and %lld rows, needed integers [%d,Y])",
@@ -73,6 +71,26 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
     result = row_length(path, config, targets->tokens + (size_t)b * (size_t)targets->steps, targets->steps, b,
                         &targets->lengths[b]);
   return result;
+}
+
+bool targets_have_logs(const cuseq_config *config) {
+  return config->output_activation == CUSEQ_ACTIVATION_SOFTMAX ||
+         config->output_activation == CUSEQ_ACTIVATION_LOG_SOFTMAX;
+}
+
+int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches) {
+  if (config->needs_targets && !path && !searches)
+    return fail("%s: the model follows given tokens (needed --targets TOKENS.npy)", model);
+  if (config->needs_targets && config->start_token < 0)
+    return fail("%s: the model has no start token (needed before the first of the tokens that it follows)",
+                model);
+  if (path && !config->has_decoder)
+    return fail("--targets: the model has no decoder");
+  if (path && !config->needs_targets && config->feedback == CUSEQ_FEEDBACK_NONE && !targets_have_logs(config))
+    return fail(
+        "--targets: the model reads no tokens and gives no probabilities of them (found neither feedback nor "
+        "a softmax)");
+  return EXIT_DONE;
 }
 
 void targets_free(struct targets *targets) {

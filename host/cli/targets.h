@@ -5,6 +5,8 @@
 #include "cuseq/cuseq.h"
 #include "formats/npy.h"
 
+#include <stdbool.h>
+
 struct targets {
   struct npy_array array;
   int32_t steps;         /* Y                                                                             */
@@ -18,6 +20,13 @@ struct targets {
  *   asked  steps that are asked for, of which n may be fewer; 0: n are made */
 int targets_load(struct targets *targets, const char *path, const cuseq_config *config, int32_t batch,
                  int32_t asked);
+/* Refuses a model that needs --targets where there are none, and one that cannot follow them. Returns an exit status.
+ *   searches  --beam is there, which needs none */
+int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches);
+
+/* Whether the model has log-probabilities of the tokens that it follows. */
+bool targets_have_logs(const cuseq_config *config);
+
 void targets_free(struct targets *targets);
 
 #endif

@@ -25,10 +25,13 @@ static bool has_labels(const struct texts *texts) {
 /* Whether the model is of the kind that the use needs. */
 static int use_check(const struct texts *texts, enum texts_use use, const char *path) {
   static const char *const needed[] = {[TEXTS_TRANSLATED] = "a decoder, which writes texts",
+                                       [TEXTS_SCORED] = "a decoder, which writes texts",
                                        [TEXTS_CLASSIFIED] = "a label for a text",
                                        [TEXTS_TAGGED] = "a label for each token"};
-  static const char *const commands_of_uses[] = {
-      [TEXTS_TRANSLATED] = "translate", [TEXTS_CLASSIFIED] = "classify", [TEXTS_TAGGED] = "tag"};
+  static const char *const commands_of_uses[] = {[TEXTS_TRANSLATED] = "translate",
+                                                 [TEXTS_SCORED] = "translate",
+                                                 [TEXTS_CLASSIFIED] = "classify",
+                                                 [TEXTS_TAGGED] = "tag"};
   const cuseq_config *config = texts->config;
   const char *fitting = command_for(config);
   const char *found = config->has_decoder  ? "a decoder"
@@ -40,7 +43,7 @@ static int use_check(const struct texts *texts, enum texts_use use, const char *
                 needed[use], fitting);
   if (config->text_length == 0)
     return fail("%s: the model has no vocabulary (needed to read texts; cuseq run takes arrays)", path);
-  if (use != TEXTS_TRANSLATED && !has_labels(texts))
+  if (!config->has_decoder && !has_labels(texts))
     return fail("%s: the model's vocabulary has no \"labels\" (needed for its outputs' names; cuseq run "
                 "gives numbers)",
                 path);
@@ -61,6 +64,10 @@ int texts_load(struct texts *texts, enum texts_use use, const struct arguments *
   texts->lengths = calloc(1, sizeof *texts->lengths);
   if (!texts->ids || !texts->lengths)
     return fail_memory();
+  if (config->needs_targets && use == TEXTS_TRANSLATED && arguments->beam == 0)
+    return fail(
+        "%s: the model follows given tokens (needed translate --beam K, which searches for them, or score)",
+        path);
   return beam_choose(arguments, config, 0, &texts->beam);
 }
 

@@ -10,6 +10,7 @@
 /* What becomes of texts. */
 enum texts_use {
   TEXTS_TRANSLATED, /* a decoder writes another */
+  TEXTS_SCORED,     /* a decoder follows another */
   TEXTS_CLASSIFIED, /* each has a label */
   TEXTS_TAGGED,     /* each of its tokens has one */
 };

@@ -233,6 +233,7 @@ static void config_of_structure(const struct structure *structure, bool is_versi
   config->has_decoder = decoder->present;
   config->steps = decoder->steps;
   config->feedback = decoder->feedback == FEEDBACK_OUTPUT ? CUSEQ_FEEDBACK_OUTPUT : CUSEQ_FEEDBACK_NONE;
+  config->needs_targets = decoder->present && decoder->feedback == FEEDBACK_GIVEN;
   config->start_token = decoder->present ? decoder->start_token : -1;
   config->end_token = decoder->present ? decoder->end_token : -1;
   config->outputs = structure->output.width;

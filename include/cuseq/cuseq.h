@@ -203,9 +203,10 @@ typedef struct cuseq_config {
   int32_t text_length; /* the length that texts are padded to, or may have                                */
   int32_t input_symbols;
   int32_t output_symbols;
-  int32_t input_words;  /* not 0: texts are cut into words, at white space; 0: into characters             */
-  int32_t output_words; /* the same of what the model writes                                               */
-  int32_t output_bytes; /* the most bytes that a token adds to a text                                      */
+  int32_t input_words;   /* not 0: texts are cut into words, at white space; 0: into characters             */
+  int32_t output_words;  /* the same of what the model writes                                               */
+  int32_t output_bytes;  /* the most bytes that a token adds to a text                                      */
+  int32_t needs_targets; /* not 0: the decoder follows the caller's tokens at every step (feedback "given") */
 } cuseq_config;
 
 typedef struct cuseq_model cuseq_model;

@@ -156,6 +156,21 @@ done
 expect 0 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --json
 is_json rows 0 log_probability
 is_json rows 2 log_probabilities 3
+# A model that follows given tokens only, needs them: or a search, which has its own.
+expect 0 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy
+out_has '^  row 0: log-probability -[0-9.]+ of 3 tokens, '
+expect 0 "$CUSEQ" run given.safetensors wide.npy --beam 2
+expect 2 "$CUSEQ" run given.safetensors wide.npy
+err_has '^cuseq: given.safetensors: the model follows given tokens \(needed --targets TOKENS.npy\)$'
+out_is ''
+expect 2 "$CUSEQ" compare given.safetensors wide.npy
+err_has 'needed --targets TOKENS.npy'
+expect 0 "$CUSEQ" compare given.safetensors wide.npy --targets targets.npy
+expect 2 "$CUSEQ" translate given.safetensors abc
+err_has '^cuseq: given.safetensors: the model follows given tokens \(needed translate --beam K, which searches for them, or score\)$'
+expect 0 "$CUSEQ" translate given.safetensors abc --beam 2
+printf 'abc\txy\n' >pairs.tsv
+expect 0 "$CUSEQ" score given.safetensors pairs.tsv
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --beam 2
 err_has '^cuseq: --targets: goes without --beam'
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets.npy --steps 2
@@ -175,6 +190,9 @@ err_has '^cuseq: targets_large.npy: the token at \[1,1\] is out of range \(found
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets targets_none.npy
 err_has '^cuseq: targets_none.npy: row 1 has no tokens'
 expect 2 "$CUSEQ" run forward.safetensors dense.npy --targets targets.npy
+err_has '^cuseq: --targets: the model reads no tokens and gives no probabilities of them'
+expect 2 "$CUSEQ" run attention.safetensors dense.npy --targets targets.npy
+err_has '^cuseq: --targets: the model has no decoder$'
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets out.npz -o out.npz
 err_has 'out.npz'
 finish

@@ -102,6 +102,12 @@ static void write_structures(void) {
        "'output':{'layers':[{'units':5,'activation':'tanh'},{'units':4,'activation':'log_softmax'}]"
        "}" VOCABULARY,
        23},
+      {"given.safetensors",
+       "{'version':2,'input':{'features':4},'encoder':{'layers':[{'cell':{'kind':'gru','units':3}}]},"
+       "'decoder':{'reads':['token'],'feedback':'given','start_token':0,'end_token':3,'steps':5,"
+       "'layers':[{'cell':{'kind':'gru','units':3}}]},'output':{'layers':[{'units':4,'activation':'softmax'}]"
+       "}" VOCABULARY,
+       24},
       {"tagger.safetensors",
        "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'lstm','units':2},"
        "'direction':'backward'}]},'output':{'heads':[{'name':'kind','over':'every','layers':[{'units':4,"

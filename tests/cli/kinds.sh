@@ -20,7 +20,7 @@ head -c 100 state_dict.safetensors >cut.safetensors
 is_told() {
   local file=$1 told="$2" what=${3:-} name option
   for command in 'run %s dense.npy' 'compare %s dense.npy' 'info %s' 'bench %s' 'translate %s abc' \
-    'evaluate %s pairs.tsv' 'score %s pairs.tsv'; do
+    'evaluate %s pairs.tsv' 'score %s pairs.tsv' 'classify %s abc' 'tag %s abc'; do
     expect 2 "$CUSEQ" ${command/\%s/$file}
     err_has "^cuseq: $file: $told"
     out_is ''
@@ -33,6 +33,10 @@ is_told() {
     expect 2 "$CUSEQ" run small.safetensors dense.npy --$option $file
     err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed (one|an) array in .npy}"
   done
+  if [ $file != stored.npz ]; then
+    expect 2 "$CUSEQ" compare small.safetensors dense.npy --with $file
+    err_has "^cuseq: $file: ${what:-$told}${what:+ \\(needed arrays in .npz, as numpy.savez writes them\\)}"
+  fi
   for name in bare other.safetensors other.keras; do
     copy $file $name
     expect 2 "$CUSEQ" info $name
