@@ -272,6 +272,10 @@ class Model:
                 pool.give_back(session)
         return made
 
+    def _add_output(self, text: str, made: Translations) -> None:
+        made.outputs.append(text)
+        made.written.append(text.split() if self._sizes["output_words"] else list(text))
+
     def _add_greedy(self, found: dict[str, Array], characters: list[int], made: Translations) -> None:
         if "tokens" not in found:
             raise ValueError("the model has no outputs that are texts")
@@ -280,9 +284,9 @@ class Model:
             steps = len(tokens) if lengths is None else int(lengths[row])
             text = self._handle.decode_tokens(np.ascontiguousarray(tokens[:steps]))
             made.append(text)
-            made.outputs.append(text)
+            self._add_output(text, made)
             if "alphas" in found:
-                made.alphas.append(found["alphas"][row, : len(text), : characters[row]])
+                made.alphas.append(found["alphas"][row, : len(made.written[-1]), : characters[row]])
 
     def _search(
         self,
@@ -309,9 +313,9 @@ class Model:
                 score, total = float(found["scores"][row, k]), float(found["log_probabilities"][row, k])
                 hypotheses.append(Hypothesis(text, score, total, tokens))
             made.append(hypotheses if how["n_best"] > 1 else hypotheses[0].text)
-            made.outputs.append(hypotheses[0].text)
+            self._add_output(hypotheses[0].text, made)
             if "alphas" in found:
-                made.alphas.append(found["alphas"][row, 0, : len(hypotheses[0].text), : characters[row]])
+                made.alphas.append(found["alphas"][row, 0, : len(made.written[-1]), : characters[row]])
 
     def score(
         self,

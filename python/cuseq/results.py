@@ -76,24 +76,26 @@ class Hypothesis(NamedTuple):
 class Translations(list[Any]):
     """Texts, one for each given one; with n_best above 1 a list of Hypothesis for each.
 
-    sources: the texts that were given; symbols: what the model reads of each, character by character; outputs: the
-    best text for each; alphas: for each an array [characters of the output, symbols], empty without attention."""
+    sources: the texts that were given; symbols: what the model reads of each, character by character or word by word;
+    outputs: the best text for each; written: its characters or words; alphas: for each an array [written, symbols],
+    empty without attention."""
 
     def __init__(self, sources: list[str]) -> None:
         super().__init__()
         self.sources = sources
         self.symbols: list[list[str]] = []
         self.outputs: list[str] = []
+        self.written: list[list[str]] = []
         self.alphas: list[Array] = []
 
     def plot(self, index: int = 0) -> Figure:
-        """Draws which characters of a text each character of its translation came from, with matplotlib."""
+        """Draws what of a text each character or word of its translation came from, with matplotlib."""
         from .plot import heat_map
 
         if not self.alphas:
             raise ValueError("the model has no attention")
         alphas = self.alphas[index]
-        return heat_map(alphas, self.symbols[index], list(self.outputs[index]))
+        return heat_map(alphas, self.symbols[index], self.written[index])
 
     def _repr_png_(self) -> bytes | None:
         """The first attention map, in a notebook; nothing where matplotlib is missing."""
