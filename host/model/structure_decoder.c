@@ -82,15 +82,16 @@ static cuseq_status parse_layer_states(const struct field_object *object, const 
     return field_refuse(object, "initial_c", "belongs to an lstm (found a gru)");
   for (int i = 0; i < (has_c ? 2 : 1); i++) {
     struct field_object state = field_child(object, names[i]);
+    bool said = state.json != NULL;
     json_t *nothing = NULL;
-    if (!state.json) /* what is not said is the encoder's */
+    if (!said) /* what is not said is the encoder's */
       state.json = nothing = json_object();
     if (!state.json)
       return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "configuration: out of memory");
     cuseq_status status = parse_initial(&state, structure, i == 1, has_c, layer->cell.units, initial[i]);
     json_decref(nothing);
     TRY(status);
-    if (field_has(&state, "units") && !nothing)
+    if (said && field_has(&state, "units"))
       return field_refuse(&state, "units", "is not said here (it is the cell's)");
   }
   if (has_c && layer->initial_h.from == INITIAL_OTHER && layer->initial_c.from == INITIAL_OTHER)
