@@ -241,8 +241,8 @@ void help_command(const struct command *command) {
 
 void help_program(void) {
   printf("usage: cuseq COMMAND [arguments]\n\n"
-         "Runs attention sequence-to-sequence models: a bidirectional LSTM encoder, attention,\n"
-         "an LSTM decoder.\n\ncommands:\n");
+         "Runs recurrent models with attention: encoders of LSTM or GRU layers, attention over\n"
+         "their hidden states, decoders, classifiers and taggers.\n\ncommands:\n");
   for (const struct command *const *command = commands; *command; command++)
     printf("  %-10s %s\n", (*command)->name, (*command)->summary);
   printf("\noptions:\n"
