@@ -173,3 +173,14 @@ void exactness_cases(exactness_measure *measure, const char *name, int32_t calls
       measure_model(measure, &one, calmer_model(made->json, NULL, &random, made->cells));
   }
 }
+
+bool exactness_runs_here(const char *instruction_set, const cuseq_model *model) {
+  cuseq_session *session;
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, sizeof options, model);
+  options.device = "cpu";
+  setenv("CUSEQ_CPU_ISA", instruction_set, 1);
+  const bool runs = cuseq_session_open(model, &options, &session) == CUSEQ_STATUS_OK;
+  cuseq_session_close(runs ? session : NULL);
+  return runs;
+}

@@ -5,6 +5,8 @@
 #include "cuseq/cuseq.h"
 #include "support/random_model.h"
 
+#include <stdbool.h>
+
 struct exactness_case {
   const char *name;
   cuseq_model *model;
@@ -27,5 +29,8 @@ void exactness_cases(exactness_measure *measure, const char *name, int32_t calls
 void exactness_input_make(struct exactness_input *made, const struct exactness_case *one,
                           struct random *random);
 void exactness_input_free(struct exactness_input *made);
+
+/* Has cpu sessions of this process use an instruction set from now on; false where the processor lacks it. */
+bool exactness_runs_here(const char *instruction_set, const cuseq_model *model);
 
 #endif

@@ -10,24 +10,13 @@ enum { DEVICES = 4 };
 static const char *const instruction_sets[DEVICES] = {NULL, "avx512", "avx2",
                                                       "portable"}; /* NULL: the yardstick */
 
-static bool runs_here(const char *instruction_set, const cuseq_model *model) {
-  cuseq_session *session;
-  cuseq_session_options options;
-  cuseq_session_options_init(&options, sizeof options, model);
-  options.device = "cpu";
-  setenv("CUSEQ_CPU_ISA", instruction_set, 1);
-  const bool runs = cuseq_session_open(model, &options, &session) == CUSEQ_STATUS_OK;
-  cuseq_session_close(runs ? session : NULL);
-  return runs;
-}
-
 static void measure(const struct exactness_case *one) {
   struct largest_errors errors[DEVICES] = {0};
   struct results want = {0};
   int runs[DEVICES] = {1};
   struct random random = {41};
   for (int i = 1; i < DEVICES; i++)
-    runs[i] = runs_here(instruction_sets[i], one->model);
+    runs[i] = exactness_runs_here(instruction_sets[i], one->model);
   for (int n = 0; n < one->calls; n++) {
     struct exactness_input made;
     exactness_input_make(&made, one, &random);

@@ -136,7 +136,7 @@ enum { KEYS = 19, POSITIONS = 48 };
 static void check_energies(const char *isa, const struct cpu_kernels *kernels, float key_reach,
                            float query_reach, int32_t length, int32_t powers) {
   static _Alignas(64) float keys[KEYS * POSITIONS], query[32], scratch[2 * KEYS * CPU_LANES];
-  const double scale = cpu_scale_of(CUSEQ_ACTIVATION_TANH).factor;
+  const double scale = cpu_scale_of(CUSEQ_ACTIVATION_TANH);
   float weights[KEYS], bias = 0.125f;
   struct random random = {9};
   const struct cpu_energy energy = {.layers = 1,

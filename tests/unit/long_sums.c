@@ -62,7 +62,7 @@ Test(long_sums, the_context_of_equal_positions_is_one_of_them_however_many_there
       results_run(&got, model, devices[d], 1, &input);
       for (int i = 0; i < A; i++) {
         const double want = (double)got.encoding.annotations[i], mean = (double)got.decoding.contexts[i];
-        cr_expect(fabs(mean - want) <= 8.0 * UNIT, "%s, T %d, column %d: got %.9g, want %.9g", devices[d],
+        cr_expect(fabs(mean - want) <= 4.0 * UNIT, "%s, T %d, column %d: got %.9g, want %.9g", devices[d],
                   (int)T, i, mean, want);
       }
       cr_expect(fabs((double)got.decoding.alphas[T - 1] * T - 1.0) <= 4.0 * UNIT,

@@ -18,12 +18,9 @@ enum { CPU_LANES = 16 };
 
 /* Pre-activations are packed scaled so that activations start with a power of two or a clip:
  * sigmoid(x) = 1/(1+2^z) with z = -log2(e) x, tanh(x) = (1-2^z)/(1+2^z) with z = -2 log2(e) x, and a hard
- * sigmoid is clip(z,0,1) with z = slope x + 0.5. cpu_scale_of() has the factors. */
-struct cpu_scale {
-  double factor;
-  double offset;
-};
-struct cpu_scale cpu_scale_of(cuseq_activation activation);
+ * sigmoid is clip(z + 0.5, 0, 1) with z = slope x: the 0.5 in the bias would have every partial sum rounded at its
+ * size, which doubled the error. */
+double cpu_scale_of(cuseq_activation activation);
 
 /* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
 struct cpu_dense {

@@ -4,30 +4,26 @@
 
 #include <string.h>
 
-struct cpu_scale cpu_scale_of(cuseq_activation activation) {
+double cpu_scale_of(cuseq_activation activation) {
   const double log2e = 1.44269504088896340736;
   switch (activation) {
   case CUSEQ_ACTIVATION_TANH:
-    return (struct cpu_scale){-2.0 * log2e, 0.0};
+    return -2.0 * log2e;
   case CUSEQ_ACTIVATION_SIGMOID:
-    return (struct cpu_scale){-log2e, 0.0};
+    return -log2e;
   case CUSEQ_ACTIVATION_HARD_SIGMOID:
-    return (struct cpu_scale){1.0 / 6.0, 0.5};
+    return 1.0 / 6.0;
   case CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2:
-    return (struct cpu_scale){0.2, 0.5};
+    return 0.2;
   default:
-    return (struct cpu_scale){1.0, 0.0};
+    return 1.0;
   }
 }
 
 /* A scaled weight; +0.0f makes -0 a +0, so that gathered rows and products with one-hot rows have the same
  * bits. */
-static float scaled(float weight, struct cpu_scale scale) {
-  return (float)((double)weight * scale.factor) + 0.0f;
-}
-
-static float scaled_bias(float bias, struct cpu_scale scale) {
-  return (float)((double)bias * scale.factor + scale.offset) + 0.0f;
+static float scaled(float weight, double scale) {
+  return (float)((double)weight * scale) + 0.0f;
 }
 
 /* A matrix of which element (k, j) is at from[k*row + j*column]. */
@@ -38,8 +34,7 @@ struct matrix {
 };
 
 static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float *bias, int32_t inputs,
-                       int32_t units, struct cpu_scale scale, struct cpu_arena *arena,
-                       struct cpu_dense *packed) {
+                       int32_t units, double scale, struct cpu_arena *arena, struct cpu_dense *packed) {
   const int32_t width = cpu->kernels->width, vectors = (units + width - 1) / width;
   float *to = arena_floats(arena, (size_t)vectors * (size_t)width, (size_t)inputs);
   float *to_bias = arena_floats(arena, arena_padded(units), 1);
@@ -57,50 +52,47 @@ static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float 
     done += here;
   }
   for (int32_t j = 0; j < units; j++)
-    to_bias[j] = scaled_bias(bias ? bias[j] : 0.0f, scale);
+    to_bias[j] = scaled(bias ? bias[j] : 0.0f, scale);
 }
 
 /* One row of a kernel, `gates` blocks of H, to its places in the blocks of units: at + block*stride. */
 static void cell_pack_row(const float *row, int32_t H, int32_t gates, int32_t width, size_t stride,
-                          const struct cpu_scale *scales, bool bias, float *at) {
+                          const double *scales, float *at) {
   for (int32_t gate = 0; gate < gates; gate++)
     for (int32_t j = 0; j < H; j++) {
       float weight = row[(size_t)gate * (size_t)H + (size_t)j];
       float *to = at + (size_t)(j / width) * stride + (size_t)(gate * width + j % width);
-      *to = bias ? scaled_bias(weight, scales[gate]) : scaled(weight, scales[gate]);
+      *to = scaled(weight, scales[gate]);
     }
 }
 
 /* Scales of the gates' pre-activations: LSTM i, f, c, o; GRU z, r, n. */
-static void cell_scales(const struct cell *cell, struct cpu_scale scales[4]) {
-  const struct cpu_scale rec = cpu_scale_of(cell->recurrent_activation), act = cpu_scale_of(cell->activation);
+static void cell_scales(const struct cell *cell, double scales[4]) {
+  const double rec = cpu_scale_of(cell->recurrent_activation), act = cpu_scale_of(cell->activation);
   const bool lstm = cell->kind == CELL_LSTM;
   scales[0] = scales[1] = rec;
   scales[2] = act;
-  scales[3] = lstm ? rec : (struct cpu_scale){act.factor, 0.0}; /* GRU: n of the hidden state */
+  scales[3] = lstm ? rec : act; /* GRU: n of the hidden state */
 }
 
-/* The bias of the four sums; absent ones are zeros, scaled with their offset. */
-static void cell_pack_bias(const struct cell *cell, int32_t width, const struct cpu_scale scales[4],
-                           float *bias) {
+/* The bias of the four sums; absent ones are zeros. */
+static void cell_pack_bias(const struct cell *cell, int32_t width, const double scales[4], float *bias) {
   const size_t line = 4 * (size_t)width;
   for (int32_t j = 0; j < cell->units; j++)
     for (int32_t gate = 0; gate < 4; gate++) {
       const bool recurrent = cell->kind == CELL_GRU && gate == 3;
       const float *from = recurrent ? cell->candidate_bias : cell->bias;
       const float weight = !from ? 0.0f : from[recurrent ? j : gate * cell->units + j];
-      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] =
-          scaled_bias(weight, scales[gate]);
+      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] = scaled(weight, scales[gate]);
     }
 }
 
 /* U_n of a GRU with its reset before the product, as a dense layer of its own. */
-static void cell_pack_candidate(const struct cpu *cpu, const struct cell *cell, struct cpu_scale scale,
+static void cell_pack_candidate(const struct cpu *cpu, const struct cell *cell, double scale,
                                 struct cpu_arena *arena, struct cpu_cell *packed) {
   const struct matrix candidate = {cell->recurrent_kernel + 2 * (size_t)cell->units, 3 * (size_t)cell->units,
                                    1};
-  dense_pack(cpu, candidate, NULL, cell->units, cell->units, (struct cpu_scale){scale.factor, 0.0}, arena,
-             &packed->candidate);
+  dense_pack(cpu, candidate, NULL, cell->units, cell->units, scale, arena, &packed->candidate);
 }
 
 static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu_arena *arena,
@@ -110,7 +102,7 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
   const int32_t hidden_gates = before ? 2 : gates;
   const size_t inputs = (size_t)cell->inputs, row = (size_t)gates * (size_t)H;
   const size_t block = (inputs * (size_t)gates + (size_t)H * (size_t)hidden_gates) * (size_t)width;
-  struct cpu_scale scales[4];
+  double scales[4];
   *packed = (struct cpu_cell){.kind = cell->kind,
                               .reset_after = cell->reset_after,
                               .inputs = cell->inputs,
@@ -130,11 +122,10 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
   if (!arena_real(arena))
     return;
   for (size_t k = 0; k < inputs; k++)
-    cell_pack_row(cell->kernel + k * row, H, gates, width, block, scales, false,
-                  to + k * (size_t)(gates * width));
+    cell_pack_row(cell->kernel + k * row, H, gates, width, block, scales, to + k * (size_t)(gates * width));
   float *hidden = to + inputs * (size_t)(gates * width);
   for (size_t k = 0; k < (size_t)H; k++)
-    cell_pack_row(cell->recurrent_kernel + k * row, H, hidden_gates, width, block, scales, false,
+    cell_pack_row(cell->recurrent_kernel + k * row, H, hidden_gates, width, block, scales,
                   hidden + k * (size_t)(hidden_gates * width));
   cell_pack_bias(cell, width, scales, bias);
 }
@@ -142,7 +133,7 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
 /* ---- chains ---- */
 
 /* A dense layer; `scale` is that of the activation where the kernels behind it apply it. */
-static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, struct cpu_scale scale,
+static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, double scale,
                              cuseq_activation activation, struct cpu_arena *arena, struct cpu_chain *chain) {
   const struct matrix matrix = {dense->kernel, dense->transposed ? 1 : (size_t)dense->units,
                                 dense->transposed ? (size_t)dense->inputs : 1};
@@ -156,10 +147,9 @@ static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, s
 
 static void chain_pack(const struct cpu *cpu, const struct dense_chain *dense, struct cpu_arena *arena,
                        struct cpu_chain *chain) {
-  const struct cpu_scale one = {1.0, 0.0};
   *chain = (struct cpu_chain){0};
   for (int32_t l = 0; l < dense->count; l++)
-    chain_pack_layer(cpu, &dense->layers[l], one, dense->layers[l].activation, arena, chain);
+    chain_pack_layer(cpu, &dense->layers[l], 1.0, dense->layers[l].activation, arena, chain);
 }
 
 /* One layer, or none. */
@@ -169,15 +159,13 @@ static void chain_pack_one(const struct cpu *cpu, const struct dense *dense, str
   chain_pack(cpu, &one, arena, chain);
 }
 
-/* A chain whose last layer comes scaled for the activation of the sum that it goes into; the offset goes with the
- * key. */
-static void chain_pack_scaled(const struct cpu *cpu, const struct dense_chain *dense, struct cpu_scale scale,
+/* A chain whose last layer comes scaled for the activation of the sum that it goes into. */
+static void chain_pack_scaled(const struct cpu *cpu, const struct dense_chain *dense, double scale,
                               struct cpu_arena *arena, struct cpu_chain *chain) {
-  const struct cpu_scale one = {1.0, 0.0};
   *chain = (struct cpu_chain){0};
   for (int32_t l = 0; l < dense->count; l++) {
     const bool last = l == dense->count - 1;
-    chain_pack_layer(cpu, &dense->layers[l], last ? scale : one, dense->layers[l].activation, arena, chain);
+    chain_pack_layer(cpu, &dense->layers[l], last ? scale : 1.0, dense->layers[l].activation, arena, chain);
   }
 }
 
@@ -195,19 +183,18 @@ static void energy_pack_layer(struct cpu_energy *energy, int32_t l, const struct
   energy->bias[l] = bias;
   if (!arena_real(arena))
     return;
-  const struct cpu_scale scale = cpu_scale_of(dense->activation);
+  const double scale = cpu_scale_of(dense->activation);
   for (size_t i = 0; i < count; i++)
     weights[i] = scaled(dense->kernel[i], scale);
   for (int32_t j = 0; j < dense->units; j++)
-    bias[j] = scaled_bias(dense->bias ? dense->bias[j] : 0.0f, scale);
+    bias[j] = scaled(dense->bias ? dense->bias[j] : 0.0f, scale);
 }
 
 /* Layered keys of one unit, straight from the annotations. */
-static void key_pack_one(struct cpu *cpu, const struct dense *dense, struct cpu_scale scale,
-                         struct cpu_arena *arena) {
+static void key_pack_one(struct cpu *cpu, const struct dense *dense, double scale, struct cpu_arena *arena) {
   float *to = arena_floats(arena, arena_padded(dense->inputs), 1);
   cpu->weights.key = to;
-  cpu->weights.key_bias = scaled_bias(dense->bias ? dense->bias[0] : 0.0f, scale);
+  cpu->weights.key_bias = scaled(dense->bias ? dense->bias[0] : 0.0f, scale);
   for (int32_t k = 0; arena_real(arena) && k < dense->inputs; k++)
     to[k] = scaled(dense_weight(dense, k, 0), scale);
 }
@@ -222,10 +209,10 @@ static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
     chain_pack(cpu, &attention->query, arena, &packed->query);
     return;
   }
-  const struct cpu_scale scale = cpu_scale_of(attention->activation), linear = {scale.factor, 0.0};
+  const double scale = cpu_scale_of(attention->activation);
   packed->energy.units[0] = attention->key_width;
   packed->energy.activation[0] = attention->activation;
-  chain_pack_scaled(cpu, &attention->query, linear, arena, &packed->query);
+  chain_pack_scaled(cpu, &attention->query, scale, arena, &packed->query);
   if (attention->key_width == 1 && attention->keys.count == 1)
     key_pack_one(cpu, &attention->keys.layers[0], scale, arena);
   else

@@ -8,7 +8,7 @@
 
 /* Terms of a block. Products with weights have both signs and err at random, those with alphas are alike where positions are
  * and err in one direction: these blocks are shorter. Neither costs anything to speak of. */
-enum { SUM_TERMS = 128, SUM_POSITIONS = 64 };
+enum { SUM_TERMS = 128, SUM_POSITIONS = 32 };
 
 /* A sum of blocks. */
 struct block_sum {
