@@ -329,8 +329,8 @@ CASES = [
     Case("ops_softmax", "softmax by keras.ops", "same-or-refuse softmax", style="ops_softmax"),
 ]
 
-# Functions of the author's own of which the user says what they compute.
-SAID = [
+# What came later: each model is made with the number of its case.
+LATER = [
     Case(
         "exercise_named_softmax",
         "the same function under a name that Keras has not",
@@ -350,5 +350,36 @@ SAID = [
         said="softmax=softmax_axis1",
         style="custom_softmax",
         softmax=exercise_softmax(package="mine"),
+    ),
+    Case(
+        "first_without_state",
+        "the attention begins with an input, the LSTM's first call with no initial_state",
+        expectation="same+note s0",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        first_call="none",
+    ),
+    Case(
+        "first_without_state_dot",
+        "the same with an inner product as score",
+        expectation="same+note s0",
+        score="Attention",
+        first_call="none",
+        units=2 * H,
+    ),
+    Case(
+        "first_of_two_inputs",
+        "the attention begins with an input, the LSTM with another",
+        expectation="same+note s0 h0 c0",
+        kinds=("keras", "h5"),
+        keras=(2, 3),
+        first_call="others",
+    ),
+    Case(
+        "bad_first_without_state",
+        "the attention begins with the encoder's final state, the LSTM's first call with no initial_state",
+        "refuse h_both attention depends",
+        initial="states",
+        first_call="none",
     ),
 ]

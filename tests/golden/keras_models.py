@@ -153,6 +153,7 @@ DEFAULTS = dict(
     decoder_options={},
     dropout=False,
     initial="inputs",
+    first_call="both",
     initial_activation="tanh",
     swapped_directions=False,
     swapped_states=False,
@@ -253,7 +254,13 @@ def build(keras, **options):
     parts.update(s0=s, cells=[])
     for step in range(o["steps"]):
         context, alphas = attend(s)
-        s, _, c = decoder(context, initial_state=[s, c])
+        given = dict(initial_state=[s, c])
+        if step == 0 and o["first_call"] == "none":  # the LSTM begins with zeros of its own
+            given = {}
+        if step == 0 and o["first_call"] == "others":
+            further += [keras.Input((width,), name="h0")]
+            given = dict(initial_state=[further[-1], c])
+        s, _, c = decoder(context, **given)
         last = o["before_output"](keras, s) if o["before_output"] else s
         parts["cells"].append(c)
         if o["unshared"] and step:

@@ -2,12 +2,14 @@
 #include "convert/recognise/recognised.h"
 #include "error.h"
 
-/* Zeros, or an input of the model, which stands for them: those who save such a model feed zeros. */
-static cuseq_status is_zero(struct recogniser *recogniser, int32_t expression, bool *zero) {
+bool initial_is_zero(const struct expressions *expressions, int32_t expression) {
+  const struct expression *e = expression_at(expressions, expression);
+  return e->op == EXPRESSION_ZEROS || (e->op == EXPRESSION_INPUT && e->clocks == 0);
+}
+
+cuseq_status initial_note_zero(struct recogniser *recogniser, int32_t expression) {
   const struct expression *e = expression_at(recogniser->expressions, expression);
-  bool input = e->op == EXPRESSION_INPUT && e->clocks == 0;
-  *zero = e->op == EXPRESSION_ZEROS || input;
-  if (input)
+  if (e->op == EXPRESSION_INPUT)
     return notes_add(recogniser->notes, "input '%.100s', an initial state, is taken as zeros", e->node->name);
   return CUSEQ_STATUS_OK;
 }
@@ -43,11 +45,9 @@ static bool find_finals(const struct found_encoder *encoder, const struct bases 
 cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression, bool hidden,
                                const struct graph_node *owner, struct found_initial *initial) {
   const struct found_encoder *encoder = &recogniser->model->encoder;
-  bool zero;
   *initial = (struct found_initial){.from = INITIAL_ZEROS};
-  TRY(is_zero(recogniser, expression, &zero));
-  if (zero)
-    return CUSEQ_STATUS_OK;
+  if (initial_is_zero(recogniser->expressions, expression))
+    return initial_note_zero(recogniser, expression);
   struct bases none = {.count = 0}, leaves;
   struct chain chain;
   TRY(chain_leaves(recogniser, expression, &none, &leaves));

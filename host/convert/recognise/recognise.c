@@ -83,6 +83,7 @@ static cuseq_status recognise_unrolled(struct recogniser *recogniser, const stru
   struct found_decoder *decoder = &recogniser->model->decoder;
   TRY(outputs_check_order(recogniser, listed));
   TRY(step_of_unrolled(recogniser, listed->main, listed->main_count, &decoder->step));
+  TRY(step_merge_zeros(recogniser, &decoder->step));
   TRY(decoder_recognise(recogniser));
   TRY(head_of_step(recogniser, decoder->step.outputs[0], listed->names[0]));
   return note_arrays(recogniser, true);

@@ -189,6 +189,12 @@ const struct recurrent_cell *encoder_cell(const struct expressions *expressions,
 
 /* ---- initial.c ---- */
 
+/* Zeros, or an input of the model, which stands for them: those who save such a model feed zeros. */
+bool initial_is_zero(const struct expressions *expressions, int32_t expression);
+
+/* Says that such an input is taken as zeros. */
+cuseq_status initial_note_zero(struct recogniser *recogniser, int32_t expression);
+
 /* Where a state begins.
  *   expression  of the encoder's
  *   hidden      h rather than c, for messages

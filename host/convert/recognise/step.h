@@ -43,6 +43,9 @@ cuseq_status step_of_clock(struct recogniser *recogniser, const int32_t *outputs
 cuseq_status step_of_states(struct recogniser *recogniser, const int32_t *outputs, int32_t count,
                             struct step *step);
 
+/* Makes one slot of states that begin with zeros and go on as the same state. */
+cuseq_status step_merge_zeros(struct recogniser *recogniser, struct step *step);
+
 /* Adds a slot. */
 cuseq_status step_add_slot(struct expressions *expressions, struct step *step, int32_t initial, int32_t next,
                            int32_t *expression);
