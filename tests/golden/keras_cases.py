@@ -55,6 +55,17 @@ def with_layer(make):
     return lambda keras, x: make(keras.layers)(x)
 
 
+def factors(*numbers):
+    """What multiplies the input by numbers, one after the other."""
+
+    def front(keras, x):
+        for number in numbers:
+            x = x * number
+        return x
+
+    return front
+
+
 ADDITIVE = dict(score="AdditiveAttention", query_units=4, key_units=4, use_scale=True)
 DOT = dict(score="Attention", units=2 * H)
 
@@ -381,5 +392,28 @@ LATER = [
         "refuse h_both attention depends",
         initial="states",
         first_call="none",
+    ),
+    Case(
+        "factors",
+        "factors that cancel out, within float32's range",
+        keras=(2, 3),
+        kinds2=("keras",),
+        front=factors(1e-20, 1e10, 1e10),
+    ),
+    Case(
+        "bad_factors_vanish",
+        "factors that cancel out: float32 makes zeros between them",
+        "refuse multiplied by up to float32's smallest",
+        keras=(2, 3),
+        kinds2=("keras",),
+        front=factors(1e-30, 1e-30, 1e30, 1e30),
+    ),
+    Case(
+        "bad_factors_overflow",
+        "factors that cancel out: float32 makes infinities between them",
+        "refuse end of float32's range",
+        keras=(2, 3),
+        kinds2=("keras",),
+        front=factors(1e30, 1e30, 1e-30, 1e-30),
     ),
 ]

@@ -1,6 +1,7 @@
 #include "convert/graph/affine.h"
 #include "error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@ struct walk {
   const struct bases *bases;
   const char *subject;
   int32_t rows;
+  double
+      gain; /* what a tensor's numbers are multiplied by on their way to the expression that is asked for, at most */
   int depth;
   int visits;
 };
@@ -46,6 +49,60 @@ static int32_t find_base(const struct bases *bases, int32_t expression) {
 static cuseq_status enter(struct walk *walk, const struct expression *e) {
   if (++walk->visits > MAX_VISITS || walk->depth >= MAX_DEPTH)
     return node_refuse(e->node, "too many layers without an activation follow each other");
+  return CUSEQ_STATUS_OK;
+}
+
+/* The largest sum of a column's magnitudes. */
+static double column_sum(const struct matrix *matrix) {
+  double largest = 0;
+  for (int32_t c = 0; c < matrix->columns; c++) {
+    double sum = 0;
+    for (int32_t r = 0; r < matrix->rows; r++)
+      sum += fabs((double)matrix->data[(size_t)r * (size_t)matrix->columns + (size_t)c]);
+    largest = fmax(largest, sum);
+  }
+  return largest;
+}
+
+/* What an operation multiplies its children's numbers by, at most. */
+static double gain_of(const struct walk *walk, const struct expression *e) {
+  if (e->op == EXPRESSION_SCALE)
+    return fabs(e->scalar);
+  if (e->op == EXPRESSION_DENSE)
+    return column_sum(&walk->expressions->matrices[e->matrix]);
+  double largest = 1;
+  if (e->op == EXPRESSION_AFFINE && e->matrix >= 0) {
+    const struct matrix *factors = &walk->expressions->matrices[e->matrix];
+    largest = 0;
+    for (int32_t c = 0; c < factors->columns; c++)
+      largest = fmax(largest, fabs((double)factors->data[c]));
+  }
+  return largest;
+}
+
+double affine_largest(const struct affine *affine) {
+  double largest = 0;
+  for (size_t i = 0; i < (size_t)affine->rows * (size_t)affine->columns; i++)
+    largest = isnan(affine->matrix[i]) ? INFINITY : fmax(largest, fabs(affine->matrix[i]));
+  for (int32_t c = 0; c < affine->columns; c++)
+    largest = isnan(affine->bias[c]) ? INFINITY : fmax(largest, fabs(affine->bias[c]));
+  return largest;
+}
+
+/* Numbers are multiplied out in float64, and the framework computes step by step in float32: there what lies below its
+ * smallest number becomes 0, and what leaves its range infinite. Neither may count in the end. */
+static cuseq_status check_range(const struct walk *walk, const struct expression *e,
+                                const struct affine *affine) {
+  if (!(walk->gain <= AFFINE_MOST))
+    return node_refuse(
+        e->node,
+        "what it computes is multiplied by up to %.2g before it is used, so that numbers below "
+        "float32's smallest would count (needed at most %g)",
+        walk->gain, AFFINE_MOST);
+  if (affine_largest(affine) > AFFINE_MOST)
+    return node_refuse(
+        e->node, "its layers multiply out to numbers near the end of float32's range (needed at most %g)",
+        AFFINE_MOST);
   return CUSEQ_STATUS_OK;
 }
 
@@ -111,6 +168,8 @@ static void scale_and_shift(const struct walk *walk, const struct expression *e,
 
 static cuseq_status affine_operation(struct walk *walk, const struct expression *e, struct affine *affine) {
   int32_t column = 0;
+  const double gain = walk->gain;
+  walk->gain *= gain_of(walk, e);
   for (int32_t i = 0; i < e->child_count; i++) {
     struct affine child;
     walk->depth++;
@@ -129,7 +188,8 @@ static cuseq_status affine_operation(struct walk *walk, const struct expression 
   }
   if (e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_CONSTANT)
     scale_and_shift(walk, e, affine);
-  return CUSEQ_STATUS_OK;
+  walk->gain = gain;
+  return e->child_count > 0 ? check_range(walk, e, affine) : CUSEQ_STATUS_OK;
 }
 
 static bool is_affine(const struct expression *e) {
@@ -156,7 +216,7 @@ static cuseq_status walk_affine(struct walk *walk, int32_t expression, struct af
 
 cuseq_status affine_make(const struct expressions *expressions, int32_t expression, const struct bases *bases,
                          const char *subject, struct affine *affine) {
-  struct walk walk = {.expressions = expressions, .bases = bases, .subject = subject};
+  struct walk walk = {.expressions = expressions, .bases = bases, .subject = subject, .gain = 1};
   for (int32_t i = 0; i < bases->count; i++)
     walk.rows += expression_at(expressions, bases->list[i])->width;
   return walk_affine(&walk, expression, affine);

@@ -11,6 +11,10 @@ struct affine {
   double *bias;   /* [columns] */
 };
 
+/* The largest number of an affine map, and the largest by which it may multiply what was computed before: 1e-38, below which
+ * float32 has only zeros, is then nothing. */
+static const double AFFINE_MOST = 1e28;
+
 enum { AFFINE_MAX_BASES = 8 };
 
 /* The expressions that others are to be affine in. */
@@ -35,6 +39,8 @@ cuseq_status affine_leaves(const struct expressions *expressions, int32_t expres
 
 /* Whether M is the unit matrix and m zero. */
 bool affine_is_identity(const struct affine *affine);
+/* The largest magnitude; infinity where there is a NaN. */
+double affine_largest(const struct affine *affine);
 bool affine_has_bias(const struct affine *affine);
 
 #endif

@@ -201,6 +201,13 @@ static cuseq_status read_product(struct recogniser *recogniser, const struct exp
                   &attention->query_map, &read));
   TRY(affine_make(expressions, query, &read, subject, &attention->query_of));
   attention->scale = scale;
+  const double largest = affine_largest(&attention->key) * affine_largest(&attention->query_of) *
+                         (double)attention->key.columns * fmax(fabs(scale), 1);
+  if (!(largest <= AFFINE_MOST))
+    return node_refuse(
+        product->node,
+        "its inner product multiplies by %.2g, near the end of float32's range (needed at most %g)", largest,
+        AFFINE_MOST);
   bool plain = affine_is_identity(&attention->query_of);
   if (drifts(&attention->key, &attention->query_of)) {
     if (attention->has_query_map)
@@ -380,11 +387,10 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
   struct expression e = *expression_at(expressions, energies);
   while (e.op == EXPRESSION_SCALE) {
     scale *= e.scalar;
+    if (!(fabs(scale) <= AFFINE_MOST))
+      return node_refuse(e.node, "its energies are multiplied by %g (needed at most %g)", scale, AFFINE_MOST);
     e = *expression_at(expressions, e.children[0]);
   }
-  if (!isfinite((float)scale))
-    return node_refuse(
-        e.node, "the numbers that its energies are multiplied by leave float32's range (found %g)", scale);
   attention->scale = 1;
   if (e.op == EXPRESSION_DOT)
     return read_product(recogniser, &e, scale);
