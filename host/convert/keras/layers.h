@@ -163,6 +163,9 @@ cuseq_status settings_check(const struct keras_layer *layer);
 /* Adds a line for each policy of half precision that layers were marked with. */
 cuseq_status settings_note_half(struct evaluator *evaluator);
 
+/* Whether all layers that compute with fractions, and the inputs, have the same dtype. */
+bool settings_have_one_precision(const struct keras_model *model);
+
 /* Whether a layer, or what is in it, has weights of bfloat16. */
 bool settings_store_bfloat16(const struct keras_layer *layer);
 

@@ -118,9 +118,23 @@ static bool is_none(const struct graph_argument *given) {
   return given == NULL || (given->kind == ARGUMENT_CONSTANT && json_is_null(given->constant));
 }
 
+/* Where a model is a layer, Keras 2 casts what it is given to the dtype of its inputs, and a mask stays behind. */
+static cuseq_status check_entrance(const struct evaluator *evaluator, const struct layer_call *call) {
+  for (size_t i = 0; i < call->input_count; i++)
+    if (call->inputs[i].mask != NULL && !settings_have_one_precision(evaluator->model))
+      return layer_refuse(
+          call->layer,
+          "the mask of '%.100s' enters it, and Keras 2 loses masks where numbers are cast at the "
+          "entrance of a model, as they may be here (needed one dtype for all layers and inputs)",
+          call->inputs[i].mask->name);
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call) {
   const struct graph_argument *given = mask_argument(call);
   bool keras3 = evaluator->version.major >= 3;
+  if (!keras3 && call->layer->inner != NULL)
+    TRY(check_entrance(evaluator, call));
   if (is_none(given)) {
     /* Keras 3 writes the masks that it finds, and finds none for a layer that is given an initial_state too: that runs
      * without; Keras 2 takes None as it is. */

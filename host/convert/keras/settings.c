@@ -112,6 +112,27 @@ cuseq_status settings_note_half(struct evaluator *evaluator) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Whether no layer computes in another precision than `*first`, NULL so far. */
+static bool has_one_precision(const struct keras_model *model, const char **first) {
+  for (size_t i = 0; i < model->layer_count; i++) {
+    const char *name = policy_name(json_object_get(model->layers[i].config, "dtype"));
+    if (model->layers[i].inner != NULL && !has_one_precision(model->layers[i].inner, first))
+      return false;
+    if (name == NULL || strstr(name, "float") == NULL)
+      continue; /* token ids, or it is not said */
+    if (*first == NULL)
+      *first = name;
+    if (strcmp(name, *first) != 0)
+      return false;
+  }
+  return true;
+}
+
+bool settings_have_one_precision(const struct keras_model *model) {
+  const char *first = NULL;
+  return has_one_precision(model, &first);
+}
+
 static bool is_bfloat16(const json_t *config) {
   const char *name = policy_name(json_object_get(config, "dtype"));
   return name != NULL && strcmp(name, "bfloat16") == 0;
