@@ -39,6 +39,15 @@ bool file_kind_zip_has_more(int descriptor, size_t most) {
   return file_kind_count(descriptor, "PK\1\2", 4, most + 1) > most;
 }
 
+/* Whether an archive could not be opened because of what is in it. libzip says "truncated" from 1.11 on. */
+static bool is_damage(int code) {
+#ifdef ZIP_ER_TRUNCATED_ZIP
+  if (code == ZIP_ER_TRUNCATED_ZIP)
+    return true;
+#endif
+  return code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS;
+}
+
 enum file_kind file_kind_of_zip(int descriptor) {
   if (file_kind_zip_has_more(descriptor, ENTRIES_MOST))
     return FILE_KIND_ZIP;
@@ -50,7 +59,7 @@ enum file_kind file_kind_of_zip(int descriptor) {
     const int reason = errno;
     close(own);
     errno = reason;
-    return code == ZIP_ER_NOZIP || code == ZIP_ER_INCONS ? FILE_KIND_BROKEN_ZIP : FILE_KIND_UNKNOWN;
+    return is_damage(code) ? FILE_KIND_BROKEN_ZIP : FILE_KIND_UNKNOWN;
   }
   enum file_kind kind = kind_of_members(zip);
   zip_discard(zip);
