@@ -1,7 +1,7 @@
 /* States that begin with zeros under two names: an input of the model that the first attention asks by, and the zeros of a
  * cell that is given no initial state. They go on as one state, and are one. */
-#include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
 #include "convert/recognise/step.h"
 #include "error.h"
 
