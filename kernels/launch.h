@@ -68,5 +68,6 @@ struct launch_check {
 #include "kernels/launch_recurrence.h"
 #include "kernels/launch_search.h"
 #include "kernels/launch_steps.h"
+#include "kernels/launch_whole.h"
 
 #endif

@@ -37,6 +37,7 @@ static __device__ __forceinline__ struct encoder_layer whole_layer_make(const st
   layer.bias = (const float4 *)w.d_bias;
   layer.ids = l == 0 && a.d_ids ? a.d_ids + (int64_t)b * a.time : nullptr;
   layer.input = l > 0 ? below : a.d_x ? a.d_x + (int64_t)b * a.time * a.features : nullptr;
+  layer.rows = nullptr;
   layer.features = l > 0 ? p.d.score.annotation_width : a.features;
   layer.apart = l > 0 ? (int)a.leading : a.features;
   layer.initial_h = a.d_initial_h ? a.d_initial_h + state : nullptr;

@@ -33,6 +33,7 @@ struct encoder_layer {
   const float *recurrent;
   const int32_t *ids;                 /* [T], or NULL                                                       */
   const float *input;                 /* [T,features] otherwise, rows `apart` floats from one another       */
+  const int32_t *rows;                /* [T] which of them a position reads; NULL: its own                  */
   int features, apart;                /* F, or the width of the layer below                                 */
   const float *initial_h, *initial_c; /* of this row, directions B H floats apart; NULL: zeros              */
 };
@@ -57,6 +58,7 @@ __device__ inline void block_stage(const struct encoder_layer &layer, const stru
     int row = n / width;
     bool upper = row >= pass.steps;
     int t = pass.first(upper) + row - (upper ? pass.steps : 0);
+    t = layer.rows ? layer.rows[t] : t;
     x[n] = layer.input[t * layer.apart + from + n - row * width];
   }
 }

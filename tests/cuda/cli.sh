@@ -43,12 +43,13 @@ on_device 0 info "$DATES" --device cuda
 out_has '^run        whole, one launch for encoder and decoder$'
 out_has '^           encoder layer 0: warp32, one launch$'
 on_device 0 info layers.safetensors --device cuda
+out_has '^run        stages \(not one launch: a GRU of the encoder resets before the product\)$'
 out_has '^           encoder layer 1: cell, a graph of steps \(one launch needs the reset after the product\)$'
 out_has '^decoder    loop, one launch$'
 on_device 0 info layers.safetensors --device cuda --time 600
 out_has '^decoder    steps, a graph of products and kernels \(not one launch: T is above 512\)$'
 CUSEQ_CUDA_PLAN=whole on_device 2 info layers.safetensors --device cuda
-err_has '^cuseq: cuda plan: "whole" cannot run this model \(found version 2'
+err_has '^cuseq: cuda plan: "whole" cannot run this model on compute capability [0-9.]+ \(a GRU of the encoder resets before the product\)$'
 CUSEQ_CUDA_PLAN=decoder=loop on_device 2 info layers.safetensors --device cuda --time 600
 err_has '^cuseq: cuda plan: "decoder=loop" cannot run this model \(T is above 512\)$'
 printf '3 May 1979\t1979-05-03\nsat 21 Jan, 2012\t2012-01-21\n1 May 1979\t1979-05-02\n' >pairs.tsv

@@ -7,6 +7,7 @@
 #include "backends/cuda/rows.h"
 #include "backends/cuda/search.h"
 #include "backends/cuda/trace.h"
+#include "backends/cuda/whole_any.h"
 #include "error.h"
 
 #include <dlfcn.h>
@@ -135,6 +136,8 @@ static cuseq_status session_force(struct cuda_session *session) {
           ? cuda_forced_check(config, session->limits.time, &session->device, &session->forced)
           : cuda_loop_check(&session->model->lowered, session->limits.time, &session->device,
                             &session->forced));
+  if (session->model->version != 1)
+    TRY(cuda_whole_any_check(session));
   return cuda_encoder_check(&session->model->lowered.encoder, &session->device, &session->forced);
 }
 
@@ -327,6 +330,8 @@ cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_
   cuda_input_place(session, input, decoding);
   if (decoding)
     TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
+  if (decoding && !queued)
+    TRY(cuda_whole_any_queue(session, input, encoding, decoding, &queued));
   if (queued)
     return CUSEQ_STATUS_OK;
   TRY(encode_queue(session, input, encoding));

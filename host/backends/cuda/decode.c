@@ -229,7 +229,7 @@ static cuseq_status decode_fused(struct cuda_session *session, const cuseq_decod
 
 /* ---- step by step ---- */
 
-static struct cuda_stepping stepping_of(const struct cuda_session *session, const cuseq_decoding *decoding) {
+struct cuda_stepping cuda_stepping_of(const struct cuda_session *session, const cuseq_decoding *decoding) {
   struct cuda_stepping stepping = {.rows = cuda_decoding_rows(session, decoding),
                                    .steps = decoding->steps,
                                    .d_rows = decoding->rows ? session->decoding.arrays[BACKEND_ROWS] : NULL,
@@ -246,7 +246,7 @@ static struct cuda_stepping stepping_of(const struct cuda_session *session, cons
 }
 
 static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
-  const struct cuda_stepping stepping = stepping_of(session, decoding);
+  const struct cuda_stepping stepping = cuda_stepping_of(session, decoding);
   TRY(cuda_steps_keys_queue(session));
   if (cuda_loop_chosen(session, session->time))
     return cuda_loop_queue(session, decoding, &stepping);

@@ -2,6 +2,7 @@
 #include "backends/cuda/explain.h"
 
 #include "backends/cuda/loop.h"
+#include "backends/cuda/whole_any.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -61,12 +62,22 @@ static void decoder_explain(const struct cuda_session *session, struct lines *li
     add(lines, "decoder: loop, one launch\n");
 }
 
+static void run_explain(const struct cuda_session *session, struct lines *lines) {
+  const char *why = session->decoder && session->choice.whole ? NULL : cuda_whole_any_reason(session);
+  bool decodes = session->model->lowered.decoder.present;
+  if (session->forced.whole == 0)
+    add(lines, "run: stages (forced)\n");
+  else if (why)
+    add(lines, "run: stages (not one launch: %s)\n", why);
+  else
+    add(lines, "run: whole, one launch for encoder and %s\n", decodes ? "decoder" : "heads");
+}
+
 size_t cuda_explain(const struct cuda_session *session, char *text, size_t capacity) {
   struct lines lines = {.text = text, .capacity = capacity};
   if (capacity > 0)
     text[0] = '\0';
-  if (session->decoder && session->choice.whole)
-    add(&lines, "run: whole, one launch for encoder and decoder\n");
+  run_explain(session, &lines);
   encoder_explain(session, &lines);
   decoder_explain(session, &lines);
   return lines.length;

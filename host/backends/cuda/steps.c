@@ -1,6 +1,7 @@
 #include "backends/cuda/steps.h"
 
 #include "backends/cuda/loop.h"
+#include "backends/cuda/whole_any.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -100,10 +101,8 @@ static cuseq_status cell_upload(const struct cuda_cell *packed, const struct cel
   return copy(packed->d_candidate, room, S * S);
 }
 
-cuseq_status cuda_steps_upload(struct cuda_session *session) {
-  struct cuda_steps *steps = session->steps;
+static cuseq_status cells_upload(const struct cuda_session *session) {
   const struct decoder_structure *decoder = &session->model->lowered.decoder;
-  TRY(cuda_upload_copy(&steps->upload));
   size_t most = 0;
   for (int32_t l = 0; decoder->present && l < decoder->count; l++) {
     const struct cell *cell = &decoder->layers[l].cell;
@@ -117,9 +116,16 @@ cuseq_status cuda_steps_upload(struct cuda_session *session) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   cuseq_status status = CUSEQ_STATUS_OK;
   for (int32_t l = 0; l < decoder->count && status == CUSEQ_STATUS_OK; l++)
-    status = cell_upload(&steps->cells[l], &decoder->layers[l].cell, room);
+    status = cell_upload(&session->steps->cells[l], &decoder->layers[l].cell, room);
   free(room);
-  return status == CUSEQ_STATUS_OK ? cuda_loop_upload(session) : status;
+  return status;
+}
+
+cuseq_status cuda_steps_upload(struct cuda_session *session) {
+  TRY(cuda_upload_copy(&session->steps->upload));
+  TRY(cells_upload(session));
+  TRY(cuda_loop_upload(session));
+  return cuda_whole_any_upload(session);
 }
 
 /* ---- sizes ---- */
@@ -221,4 +227,5 @@ void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &steps->d_logits, logits * (size_t)widest_head(structure) * sizeof(float));
   decoder_plan(session, R, plan);
   cuda_loop_plan(session, plan);
+  cuda_whole_any_plan(session, plan);
 }

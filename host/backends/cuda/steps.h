@@ -25,6 +25,8 @@ struct cuda_steps {
   int32_t offsets[STRUCTURE_MAX_DECODER_LAYERS]; /* of a layer's states among all layers' */
   struct loop_model *d_loop;                     /* loop.c; NULL: the decoder does not run in one launch */
   int32_t loop_floats;
+  struct whole_any_model *d_whole; /* whole_any.c; NULL: no call is one launch from input to output */
+  struct whole_any_sizes whole;
   /* once per sequence */
   float *d_keys;    /* [B,T,U], or NULL: the annotations are the keys */
   float *d_values;  /* [B,T,C], or NULL: the annotations are the values */
@@ -108,6 +110,9 @@ cuseq_status cuda_steps_start_token(struct cuda_session *session, int32_t rows);
 
 /* steps_heads.c: attention and heads of a model without a decoder. */
 cuseq_status cuda_steps_outputs(struct cuda_session *session, const struct cuda_stepping *stepping);
+
+/* decode.c: what a decoding asks for. */
+struct cuda_stepping cuda_stepping_of(const struct cuda_session *session, const cuseq_decoding *decoding);
 
 /* The bit of an array in `wanted`. */
 static inline uint64_t cuda_wanted(enum backend_array array) {
