@@ -37,7 +37,24 @@ def counters(data):
         "over the least possible",
         "barriers",
     ]
-    return table(heads, lines)
+    return table(heads, lines) + structures(data)
+
+
+def structures(data):
+    """Models of other structures, where the file has them: what cuBLAS moves is not in it."""
+    lines = [
+        [
+            row["title"],
+            row["launches"],
+            row["nodes"],
+            f"{row['instructions']:,}",
+            f"{row['sectors']:,}",
+            f"{row['sectors'] / row['sectors_least']:.2f}",
+        ]
+        for row in rows(data, "counter of a structure")
+    ]
+    heads = ["structure", "launches", "kernel nodes", "thread instructions", "32-byte sectors of global memory", "over the least possible"]
+    return "\n" + table(heads, lines) if lines else ""
 
 
 GPU_MISSING = (

@@ -75,6 +75,14 @@ ROWS = {
         "sectors": int,
         "barriers": int,
     },
+    "counter of a structure": {
+        "title": str,
+        "launches": int,
+        "nodes": int,
+        "instructions": int,
+        "sectors": int,
+        "sectors_least": int,
+    },
 }
 
 

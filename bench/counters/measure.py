@@ -10,18 +10,18 @@ import re
 import subprocess
 import tempfile
 
-from workloads import WORKLOADS, product_multiply_adds, product_sectors
+from workloads import STRUCTURES, WORKLOADS, product_multiply_adds, product_sectors
 
-RECURRENCE = re.compile(r"lstm_[a-z_0-9]+\.cuh?$")
+RECURRENCE = re.compile(r"/recurrence/(cores|chain|sequence|grid_block|cell_[a-z]+)\.cuh$")
 DECODER = re.compile(r"(decod[a-z_0-9]*|attention_step|block_dense)\.cuh?$")
 
 
-def run(emulate, build, version, name, calls, T):
+def run(emulate, build, program, *arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "counters.json")
         environment = dict(os.environ, CUSEQ_EMULATOR_COUNTERS=path, CUSEQ_EMULATOR_SM="90")
-        program = os.path.join(build, "bench", "bench_counters")
-        subprocess.run([emulate, build, program, version, name, str(calls), str(T)], env=environment, check=True)
+        program = os.path.join(build, "bench", program)
+        subprocess.run([emulate, build, program, *(str(argument) for argument in arguments)], env=environment, check=True)
         with open(path, encoding="utf-8") as file:
             return json.load(file)
 
@@ -57,7 +57,7 @@ def arrivals(counts):
             continue
         shape = launches[0]
         blocks, warps = kernel["counters"]["blocks"], (shape["block"][0] * shape["block"][1] + 31) // 32
-        if "lstm_grid" in kernel["kernel"]:
+        if "grid" in kernel["kernel"]:
             found += kernel["counters"]["global_atomic_requests"] / blocks
             continue
         count = sum(line["barriers"] for line in lines_of(kernel, RECURRENCE)) / (blocks * warps)
@@ -75,7 +75,7 @@ def sum_of(launches):
 
 def measure_fused(emulate, build, name):
     w = WORKLOADS[name]
-    none, once, twice = (run(emulate, build, "fused", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
+    none, once, twice = (run(emulate, build, "bench_counters", "fused", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
     launches = once["launches"][len(none["launches"]):]
     shared = total(launches, "shared_load_requests", "shared_store_requests", "shared_atomic_requests")
     lines = [line for kernel in once["kernels"] for line in lines_of(kernel, RECURRENCE)]
@@ -102,7 +102,7 @@ def measure_fused(emulate, build, name):
 
 def measure_per_step(emulate, build, name):
     w = WORKLOADS[name]
-    none, once, twice = (run(emulate, build, "per-step", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
+    none, once, twice = (run(emulate, build, "bench_counters", "per-step", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
     launches = once["launches"][len(none["launches"]):]
     return {
         "name": name,
@@ -112,6 +112,25 @@ def measure_per_step(emulate, build, name):
         "nodes": len(launches),
         "products": w.per_step_products(),
         **sum_of(launches),
+    }
+
+
+def measure_structure(emulate, build, name):
+    w = STRUCTURES[name]
+    run(emulate, build, "bench_structures", name, "verify")
+    none, once, twice = (run(emulate, build, "bench_structures", name, c, t) for c, t in ((0, w.T), (1, w.T), (1, 2 * w.T)))
+    launches = once["launches"][len(none["launches"]):]
+    sums = sum_of(launches)
+    return {
+        "name": name,
+        "title": w.title,
+        "launches": host_launches(once) - host_launches(none),
+        "doubled": host_launches(twice) - host_launches(none),
+        "nodes": len(launches),
+        "least": round(w.least()),
+        "ratio": sums["sectors"] / w.least(),
+        "reach": w.reach,
+        **sums,
     }
 
 

@@ -101,3 +101,57 @@ WORKLOADS = {
     "W3": Workload("W3", 32, 100, 128, 128, encodes_only=True, launches=3, sectors=1.5, replays=2, barriers=1),
     "W4": Workload("W4, T 8", 64, 8, 512, 512, encodes_only=True, launches=3, sectors=1.6, replays=5, barriers=1),
 }
+
+
+# ---- models of other structures ----
+
+
+class Structure:
+    """A model that bench_structures runs; of_row, of_step: floats that a row, and each of its steps, move at least."""
+
+    def __init__(self, title, B, T, Y, launches, sectors, of_row, of_step):
+        self.title, self.B, self.T, self.Y = title, B, T, Y
+        self.reach = {"launches": launches, "sectors": sectors}
+        self.of_row, self.of_step = of_row, of_step
+
+    def least(self):
+        """Sectors of a call."""
+        return self.B * (self.of_row + self.Y * self.of_step) * 4 / SECTOR
+
+
+def dates_gru(B):
+    """As the dates model of version 1 (Workload.whole): a block a row, every weight once. A GRU's cell is packed as four sums a unit."""
+    T, F, H, S, u, Y, V = 30, 37, 32, 64, 10, 10, 11
+    A = 2 * H
+    weights = 2 * 4 * H * (min(F, T) + H + 1) + (A + S + 1) * u + u + 1 + 4 * S * (A + S + 1) + (S + 1) * V
+    moved = T + T * A + 4 * H
+    return Structure(f"the dates as a GRU, B {B}", B, T, Y, 1, 1.3, weights + moved, A + T + V + 1)
+
+
+def tutorial(B):
+    """W5: rows of the embedding, xW (cuBLAS's, read once), a cluster's U, the keys; of a step what its kernels read and write beside
+    cuBLAS: the query's sums, keys and annotations, the cell's sums, the logits."""
+    T, H, V, Y = 10, 128, 3000, 10
+    lookup = T + 2 * T * H
+    sequence = T * 4 * H + 4 * H * (H + 1) + T * H + H
+    keys = T * H + (H + 1) * H + T * H
+    step = 2 * H + (2 * T * H + 2 * H + T + H) + (4 * H + 4 * H + 2 * H) + (2 * V + 2 + 2 * H)
+    return Structure(f"W5, B {B}", B, T, Y, 5, 1.3, lookup + sequence + keys, step)
+
+
+def lemmatiser(B):
+    """W9: rows of W that ids name, U once for each of two clusters; of a step the query's sums, the annotations, the cell's sums and
+    the row of the token, the attentional vector's sums, the logits."""
+    T, H, S, V, Y = 10, 100, 200, 80, 12
+    A = 2 * H
+    encoder = T + 2 * 4 * H * (T + H + 1) + T * A + 4 * H
+    step = 2 * A + (T * A + A + T + A) + (3 * 4 * S + 4 * S) + 2 * S + (2 * V + 2)
+    return Structure(f"W9, B {B}", B, T, Y, 2, 1.3, encoder + 4 * S, step)
+
+
+STRUCTURES = {
+    "dates GRU B1": dates_gru(1),
+    "dates GRU B32": dates_gru(32),
+    "W5 B1": tutorial(1),
+    "W9 B1": lemmatiser(1),
+}

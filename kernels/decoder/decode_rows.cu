@@ -56,12 +56,13 @@ static __device__ __forceinline__ void rows_keep(const struct decode_rows &r, in
  *           fed back; copies of the step's vectors into the results. Rows that have ended: zeros, tokens end_token
  * shapes    struct decode_rows in launch_attention.h
  * mapping   block = row, thread = class, then the class 256 further on
- * launch    grid B, block 256, static shared memory 512 bytes
+ * launch    grid B, block 256, static shared memory 512 bytes; dynamic: V floats, up to 40 KB
  * budget    64 registers; 512 bytes of shared memory
  * numerics  float32; sums in blocks and a fixed order of V alone: deterministic
  * why       one kernel between the output's product and the next step's attention */
 __global__ void __launch_bounds__(THREADS)
-    decode_output_kernel(const __grid_constant__ struct decode_rows r, int step) {
+    decode_output_kernel(const __grid_constant__ struct decode_rows r, int step, bool has_room) {
+  extern __shared__ float room[];
   __shared__ float reduce[PLACE_REDUCE_FLOATS];
   int b = (int)blockIdx.x, V = r.outputs;
   int64_t y = (int64_t)b * r.steps + step;
@@ -80,7 +81,7 @@ __global__ void __launch_bounds__(THREADS)
     }
     return;
   }
-  float *logits = r.d_logits + (int64_t)b * V;
+  float *logits = head_sums(r.d_logits + (int64_t)b * V, V, has_room, room);
   struct head_result result = block_head(logits, r.d_output_bias, V, r.output_activation, output, log_output,
                                          reduce, r.check, b, step + 1);
   int next = r.d_targets ? r.d_targets[y] : result.token;
@@ -128,6 +129,8 @@ extern "C" cuseq_status launch_decode_output(const struct decode_rows *rows, int
   LAUNCH_NEED(step >= 0 && step < rows->steps, "%s: no such step (found %d, steps %d)", name, (int)step,
               (int)rows->steps);
   LAUNCH_NEED(rows->d_logits, "%s: the logits are missing", name);
-  decode_output_kernel<<<(unsigned)rows->batch, THREADS, 0, (cudaStream_t)stream->stream>>>(*rows, step);
+  size_t room = head_room(rows->outputs);
+  decode_output_kernel<<<(unsigned)rows->batch, THREADS, room, (cudaStream_t)stream->stream>>>(*rows, step,
+                                                                                               room > 0);
   return launch_result(stream, name, cudaGetLastError());
 }

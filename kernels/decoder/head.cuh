@@ -27,6 +27,20 @@ __device__ __forceinline__ float head_exponents(const float *logits, int V, floa
   return sum;
 }
 
+/* Bytes of shared memory for a copy of V sums, so that the passes of block_head go over it there; 0: they stay where they are. */
+enum { HEAD_ROOM_MOST = 40 * 1024 };
+static inline size_t head_room(int V) {
+  size_t bytes = (size_t)V * sizeof(float);
+  return bytes <= HEAD_ROOM_MOST ? bytes : 0;
+}
+
+/* The sums that block_head takes: in `room`, where there is some. Each thread copies what it is the first to read. */
+__device__ __forceinline__ float *head_sums(float *sums, int V, bool has_room, float *room) {
+  for (int v = (int)threadIdx.x; has_room && v < V; v += (int)blockDim.x)
+    room[v] = sums[v];
+  return has_room ? room : sums;
+}
+
 /* logits [V] hold the sums, without the bias (NULL: none); they are overwritten with what softmax takes, or with the outputs
  * of other activations. output [V] and log_output [V] may be NULL. What is not finite is told as of row b and a step; minus
  * infinity is 0 to a softmax, unless all are. Begins with what the caller's last barrier has ended; reduce and logits are

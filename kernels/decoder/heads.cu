@@ -90,11 +90,12 @@ extern "C" cuseq_status launch_pool(const struct pool *arguments, const struct l
 /* computes  output = activation(logits + bias), token = argmax; zeros where a row does not count
  * shapes    struct head_output in launch_steps.h
  * mapping   block = row, thread = class, then the class 256 further on
- * launch    grid rows, block 256, static shared memory 512 bytes
+ * launch    grid rows, block 256, static shared memory 512 bytes; dynamic: the head's floats, up to 40 KB
  * budget    64 registers; 512 bytes of shared memory
  * numerics  as decode_output */
 __global__ void __launch_bounds__(HEAD_THREADS)
-    head_output_kernel(const __grid_constant__ struct head_output a) {
+    head_output_kernel(const __grid_constant__ struct head_output a, bool has_room) {
+  extern __shared__ float room[];
   __shared__ float reduce[PLACE_REDUCE_FLOATS];
   int64_t r = blockIdx.x;
   int row = (int)(r / a.positions), position = (int)(r - (int64_t)row * a.positions);
@@ -104,9 +105,10 @@ __global__ void __launch_bounds__(HEAD_THREADS)
     for (int v = (int)threadIdx.x; output && v < a.units; v += HEAD_THREADS)
       output[v] = 0.0f;
   } else {
-    token = block_head(a.d_logits + r * a.units, a.d_bias, a.units, a.activation, output, nullptr, reduce,
-                       a.check, row, a.check.step)
-                .token;
+    float *sums = head_sums(a.d_logits + r * a.units, a.units, has_room, room);
+    token =
+        block_head(sums, a.d_bias, a.units, a.activation, output, nullptr, reduce, a.check, row, a.check.step)
+            .token;
   }
   if (threadIdx.x == 0 && a.d_tokens)
     a.d_tokens[r * a.token_stride] = token;
@@ -120,6 +122,7 @@ extern "C" cuseq_status launch_head_output(const struct head_output *arguments,
               "%s: rows, units or positions are not possible (found %lld, %d, %d)", name, (long long)a->rows,
               (int)a->units, (int)a->positions);
   LAUNCH_NEED(a->d_logits, "%s: the logits are missing", name);
-  head_output_kernel<<<(unsigned)a->rows, HEAD_THREADS, 0, (cudaStream_t)stream->stream>>>(*a);
+  size_t room = head_room(a->units);
+  head_output_kernel<<<(unsigned)a->rows, HEAD_THREADS, room, (cudaStream_t)stream->stream>>>(*a, room > 0);
   return launch_result(stream, name, cudaGetLastError());
 }

@@ -13,10 +13,14 @@ function(cuseq_backend_run name architecture)
   if(NOT architecture IN_LIST backend_architectures)
     return()
   endif()
+  set(timeout 900)
+  if(run_LABELS STREQUAL "long")
+    set(timeout 7200)
+  endif()
   add_test(NAME cuda_${name} COMMAND ${run_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(cuda_${name} PROPERTIES
     ENVIRONMENT "${backend_environment};CUSEQ_EMULATOR_SM=${architecture};${run_ENVIRONMENT}"
-    LABELS "cuda;${run_LABELS}" TIMEOUT 900 SKIP_RETURN_CODE 77 SKIP_REGULAR_EXPRESSION "Tested: 0 "
+    LABELS "cuda;${run_LABELS}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77 SKIP_REGULAR_EXPRESSION "Tested: 0 "
     FAIL_REGULAR_EXPRESSION "leak: ;never waited for")
 endfunction()
 
@@ -106,6 +110,15 @@ cuseq_backend_run(structures_perturbed 90 COMMAND cuda_structures_smoke ${one_jo
                   CUSEQ_EMULATOR_SEED=7)
 foreach(architecture IN ITEMS 75 80 120)
   cuseq_backend_run(structures_${architecture} ${architecture} COMMAND cuda_structures_smoke ${one_job})
+endforeach()
+# With each mapping forced that can run them: some, and with --all thousands for each architecture.
+backend_program(structure_plans cuda/structure_plans.c)
+cuseq_backend_run(structure_plans 90 COMMAND cuda_structure_plans 200 120)
+foreach(architecture IN ITEMS 75 80 90 120)
+  cuseq_backend_run(structure_plans_${architecture}_long ${architecture} COMMAND cuda_structure_plans ${architecture} 3000
+                    LABELS long)
+  cuseq_backend_run(structure_plans_${architecture}_middle ${architecture} COMMAND cuda_structure_plans 7${architecture} 200 40
+                    LABELS long)
 endforeach()
 cuseq_backend_run(structure_properties 90 COMMAND cuda_structure_properties ${one_job})
 cuseq_backend_run(plan 90 COMMAND cuda_plan ${one_job})
