@@ -2,29 +2,9 @@
 #include "cell_host.h"
 
 #include "bounds.h"
+#include "random_numbers.h"
 
 #include <string>
-
-/* A deterministic source of numbers in [-size, size). */
-struct random_numbers {
-  uint64_t state;
-  uint32_t next() {
-    state = state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)(state >> 33);
-  }
-  std::vector<float> values(size_t count, float size) {
-    std::vector<float> all(count);
-    for (float &x : all)
-      x = size * ((float)(next() >> 7) / 8388608.0f - 1.0f);
-    return all;
-  }
-  std::vector<int32_t> integers(size_t count, int32_t low, int32_t high) {
-    std::vector<int32_t> all(count);
-    for (int32_t &x : all)
-      x = low + (int32_t)(next() % (uint32_t)(high - low + 1));
-    return all;
-  }
-};
 
 static struct launch_device the_device;
 static char error[256];
