@@ -33,7 +33,7 @@ static host_results host_run(const loop_case &c, const weights &w, const struct 
       for (int j = 0; j < c.units[l]; j++) {
         const struct loop_layer &layer = m.layer[l];
         bool is_lstm = layer.form == CELL_FORM_LSTM;
-        double h = l == 0 ? a.final_h[from * c.units[0] + j] : 0.0,
+        double h = l > 0 ? 0.0 : (layer.initial_h.is_other ? a.final_c : a.final_h)[from * c.units[0] + j],
                s = l == 0 ? a.final_c[from * c.units[0] + j] : 0.0;
         h = c.given ? a.given_h[b * S + layer.offset + j] : h;
         s = c.given ? a.given_c[b * S + layer.offset + j] : s;

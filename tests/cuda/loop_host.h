@@ -99,7 +99,7 @@ struct builder {
     layer.initial_h.from_encoder = layer.initial_c.from_encoder = l == 0;
     layer.initial_h.first_units = layer.initial_c.first_units = S;
     layer.initial_c.takes_c = 1;
-    layer.initial_h.is_other = l == 1; /* h begins as c does, which is 0 */
+    layer.initial_h.is_other = l == 0 && c.residual; /* h begins as c does */
   }
   void attention() {
     m.attends = c.attends;
