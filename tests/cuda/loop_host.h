@@ -169,7 +169,7 @@ struct builder {
     head();
     m.reads_token = c.feeds, m.embedding_units = c.E;
     m.d_embedding = c.E ? w.add((size_t)c.V * c.E, 1.0f) : NULL;
-    m.start_token = 0, m.end_token = !c.ends ? -1 : c.targets ? 0 : c.V - 1;
+    m.start_token = 0, m.end_token = c.ends ? c.V - 1 : -1;
     m.energies_at = m.shared_floats;
     return m;
   }
