@@ -122,8 +122,9 @@ static bool needs_blas(const struct cuda_session *session) {
 static cuseq_status session_upload(struct cuda_session *session) {
   CUDA_RANGE("upload", session->limits.batch, session->limits.time, session->model->config.units);
   TRY(cuda_layers_upload(session));
-  TRY(cuda_decoder_upload(session));
-  return cuda_steps_upload(session);
+  TRY(cuda_steps_upload(session));
+  cuda_decoder_fill(session);
+  return CUSEQ_STATUS_OK;
 }
 
 /* Mappings are forced by the option, or else by the environment. */

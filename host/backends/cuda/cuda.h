@@ -197,7 +197,8 @@ static inline float *cuda_decoding_floats(const struct cuda_session *session, en
 /* decode.c: attention and decoder. */
 cuseq_status cuda_decoder_open(struct cuda_session *session);
 void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan);
-cuseq_status cuda_decoder_upload(struct cuda_session *session);
+/* Once weights and arrays have their places. */
+void cuda_decoder_fill(struct cuda_session *session);
 void cuda_decoder_close(struct cuda_session *session);
 /* Queues what attention needs of the annotations once per sequence. */
 cuseq_status cuda_keys_queue(struct cuda_session *session);

@@ -9,35 +9,9 @@
 
 /* Everything of struct decode that does not change from call to call. */
 static void decode_fill(const struct cuda_session *session, struct decode *decode) {
-  const cuseq_config *config = &session->model->config;
-  const struct cuda_decoder *decoder = session->decoder;
-  size_t A = (size_t)config->annotation_width;
-  struct attention_score *score = &decode->score;
-  cuda_decode_sizes(config, decode);
-  score->d_key = decoder->d_key;
-  score->d_key_bias = decoder->d_key_bias;
-  score->d_query = decoder->d_query;
-  score->d_value = decoder->d_value;
-  for (int32_t l = 0; l < config->attention_layers; l++) {
-    score->d_kernel[l] = decoder->d_layer_kernel[l];
-    score->d_bias[l] = decoder->d_layer_bias[l];
-  }
-  if (config->score == CUSEQ_SCORE_CONCAT && decoder->d_layer_kernel[0]) {
-    score->d_key = decoder->d_layer_kernel[0];
-    score->d_key_bias = decoder->d_layer_bias[0];
-    score->d_query = decoder->d_layer_kernel[0] + A * (size_t)config->attention_units[0];
-  }
-  decode->start.d_kernel_h = decoder->d_initial_kernel[0];
-  decode->start.d_bias_h = decoder->d_initial_bias[0];
-  decode->start.d_kernel_c = decoder->d_initial_kernel[1];
-  decode->start.d_bias_c = decoder->d_initial_bias[1];
-  decode->d_embedding = decoder->d_embedding;
-  decode->d_kernel = decoder->d_kernel;
-  decode->d_recurrent = decoder->d_recurrent;
-  decode->d_bias = decoder->d_bias;
-  decode->d_output_kernel = decoder->d_output_kernel;
-  decode->d_output_bias = decoder->d_output_bias;
-  decode->d_workspace = decoder->d_workspace;
+  cuda_decode_sizes(&session->model->config, decode);
+  cuda_decoder_weights_fill(session, decode);
+  decode->d_workspace = session->decoder->d_workspace;
 }
 
 /* One attention step with the sizes of a decoding. */
@@ -81,20 +55,14 @@ void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
   if (!decoder)
     return;
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
-  struct decode sizes = {0};
-  decode_fill(session, &sizes);
-  size_t U = config->score == CUSEQ_SCORE_DOT ? 0 : (size_t)attention_key_width(&sizes.score) * sizeof(float);
-  cuda_decoder_weights_plan(session, plan);
+  size_t U = config->score == CUSEQ_SCORE_GENERAL ? (size_t)config->state_units * sizeof(float) : 0;
   cuda_plan_add(plan, &decoder->d_keys, positions * U);
   workspaces_plan(session, plan);
 }
 
-cuseq_status cuda_decoder_upload(struct cuda_session *session) {
-  if (!session->decoder)
-    return CUSEQ_STATUS_OK;
-  TRY(cuda_decoder_weights_upload(session));
-  decode_fill(session, &session->decoder->decode);
-  return CUSEQ_STATUS_OK;
+void cuda_decoder_fill(struct cuda_session *session) {
+  if (session->decoder)
+    decode_fill(session, &session->decoder->decode);
 }
 
 void cuda_decoder_close(struct cuda_session *session) {
@@ -102,20 +70,26 @@ void cuda_decoder_close(struct cuda_session *session) {
   session->decoder = NULL;
 }
 
+/* Keys of version 1's own kernels: they share those of the steps, but with score general, which they take the other way round. */
+static float *keys_of(const struct cuda_session *session) {
+  return session->decoder->d_keys ? session->decoder->d_keys : session->steps->d_keys;
+}
+
 /* Keys for one launch, made of what is encoded. */
 static cuseq_status keys_queue(struct cuda_session *session) {
   struct cuda_decoder *decoder = session->decoder;
-  if (decoder->keys_made)
+  bool *made = decoder->d_keys ? &decoder->keys_made : &session->steps->are_made;
+  if (*made)
     return CUSEQ_STATUS_OK;
-  decoder->keys_made = true;
-  if (!decoder->d_keys)
+  *made = true;
+  if (!keys_of(session))
     return CUSEQ_STATUS_OK;
   CUDA_RANGE("keys", session->batch, session->time, session->model->config.units);
   struct attention_keys keys = {.score = decoder->decode.score,
                                 .batch = session->batch,
                                 .time = session->time,
                                 .d_annotations = session->d_encoded,
-                                .d_keys = decoder->d_keys};
+                                .d_keys = keys_of(session)};
   return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
 }
 
@@ -157,7 +131,7 @@ static void decode_begin(const struct cuda_session *session, bool given_h, bool 
   decode->check = cuda_check_results(session, 1);
   decode->d_lengths = session->d_encoded_lengths;
   decode->d_annotations = session->d_encoded;
-  decode->d_keys = decoder->d_keys;
+  decode->d_keys = keys_of(session);
   decode->start.d_final_h = session->d_final_h + last;
   decode->start.d_final_c = session->d_final_c + last;
   decode->start.d_given_h = given_h ? cuda_decoding_floats(session, BACKEND_STATE_H) : NULL;

@@ -174,6 +174,22 @@ int32_t cuda_steps_widest(const struct cuda_session *session) {
                      widest_head(structure));
 }
 
+/* Whether any call goes step by step: a search does, and a decoder that is not one launch at the limits. */
+static bool steps_taken(const struct cuda_session *session) {
+  const struct structure *structure = &session->model->lowered;
+  if (!structure->decoder.present)
+    return !session->decoder; /* heads, and what attends for them */
+  return session->search || session->forced.decoder == CUDA_DECODER_STEPS ||
+         cuda_loop_reason(structure, session->limits.time, &session->device);
+}
+
+static void cells_plan(struct cuda_session *session, struct cuda_plan *plan) {
+  const struct decoder_structure *decoder = &session->model->lowered.decoder;
+  for (int32_t l = 0; decoder->present && l < decoder->count; l++)
+    cell_plan(&session->steps->cells[l], &decoder->layers[l].cell, plan);
+}
+
+/* What the steps of R rows of a decoder work in. */
 static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_plan *plan) {
   struct cuda_steps *steps = session->steps;
   const struct structure *structure = &session->model->lowered;
@@ -181,7 +197,6 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
   size_t most = 0, reset = 0, above = 0;
   for (int32_t l = 0; decoder->present && l < decoder->count; l++) {
     size_t S = (size_t)decoder->layers[l].cell.units;
-    cell_plan(&steps->cells[l], &decoder->layers[l].cell, plan);
     most = S > most ? S : most;
     if (steps->cells[l].form == CELL_FORM_GRU_RESET_BEFORE)
       reset = S > reset ? S : reset;
@@ -196,36 +211,50 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
   cuda_plan_add(plan, &steps->d_candidate, R * reset * sizeof(float));
   cuda_plan_add(plan, &steps->d_above, R * above * sizeof(float));
   cuda_plan_add(plan, &steps->d_attentional, R * attentional * sizeof(float));
-  cuda_plan_add(plan, &steps->d_fed, feeds ? R * (size_t)decoder->embedding_units * sizeof(float) : 0);
-  cuda_plan_add(plan, &steps->d_fed_ids, feeds ? R * sizeof(int32_t) : 0);
   cuda_plan_add(plan, &steps->d_attended, R * sizeof(int32_t));
   cuda_plan_add(plan, &steps->d_log_outputs, feeds ? R * (size_t)structure->output.width * sizeof(float) : 0);
+}
+
+/* Keys and values, and what makes them of every position. */
+static void positions_plan(struct cuda_session *session, struct cuda_plan *plan) {
+  struct cuda_steps *steps = session->steps;
+  const struct structure *structure = &session->model->lowered;
+  const struct attention_structure *attention = &structure->attention;
+  size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time * sizeof(float);
+  size_t wide = positions * (size_t)widest_of_positions(structure);
+  cuda_plan_add(plan, &steps->d_keys,
+                attention->keys.count > 0 ? positions * (size_t)attention->key_width : 0);
+  cuda_plan_add(plan, &steps->d_values,
+                attention->values.count > 0 ? positions * (size_t)attention->context_width : 0);
+  for (int i = 0; i < 2; i++)
+    cuda_plan_add(plan, &steps->d_wide[i], session->decoder ? 0 : wide); /* version 1: a single layer */
 }
 
 void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   struct cuda_steps *steps = session->steps;
   const struct structure *structure = &session->model->lowered;
   const struct attention_structure *attention = &structure->attention;
-  size_t R = (size_t)cuda_rows_limit(session);
-  size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
-  size_t wide = positions * (size_t)widest_of_positions(structure) * sizeof(float);
-  size_t logits = structure_is_tagger(structure) ? positions : R;
+  const struct decoder_structure *decoder = &structure->decoder;
+  bool taken = steps_taken(session), feeds = decoder->present && decoder->feedback != FEEDBACK_NONE;
+  /* models of version 1 attend with a kernel of their own; those of version 2 here, in cuseq_attend */
+  size_t R = (size_t)cuda_rows_limit(session), attending = taken || !session->decoder ? R * sizeof(float) : 0;
+  size_t logits = !taken ? 0
+                  : structure_is_tagger(structure)
+                      ? (size_t)session->limits.batch * (size_t)session->limits.time
+                      : R;
   cuda_upload_plan(&steps->upload, plan);
-  cuda_plan_add(plan, &steps->d_keys,
-                attention->keys.count > 0 ? positions * (size_t)attention->key_width * sizeof(float) : 0);
-  cuda_plan_add(plan, &steps->d_values,
-                attention->values.count > 0 ? positions * (size_t)attention->context_width * sizeof(float)
-                                            : 0);
-  cuda_plan_add(plan, &steps->d_wide[0], wide);
-  cuda_plan_add(plan, &steps->d_wide[1], wide);
+  cells_plan(session, plan);
+  positions_plan(session, plan);
   cuda_plan_add(plan, &steps->d_workspace,
-                attention->present ? cuda_steps_attend_bytes(session, (int32_t)R) : 0);
-  cuda_plan_add(plan, &steps->d_queries, R * (size_t)attention->key_width * sizeof(float));
+                attending > 0 && attention->present ? cuda_steps_attend_bytes(session, (int32_t)R) : 0);
+  cuda_plan_add(plan, &steps->d_queries, attending * (size_t)attention->key_width);
   for (int i = 0; i < 2; i++)
-    cuda_plan_add(plan, &steps->d_scratch[i], R * (size_t)widest_of_rows(structure) * sizeof(float));
-  cuda_plan_add(plan, &steps->d_context, R * (size_t)attention->context_width * sizeof(float));
+    cuda_plan_add(plan, &steps->d_scratch[i], attending * (size_t)widest_of_rows(structure));
+  cuda_plan_add(plan, &steps->d_fed, feeds ? attending * (size_t)decoder->embedding_units : 0);
+  cuda_plan_add(plan, &steps->d_fed_ids, feeds ? attending : 0);
+  cuda_plan_add(plan, &steps->d_context, taken ? R * (size_t)attention->context_width * sizeof(float) : 0);
   cuda_plan_add(plan, &steps->d_logits, logits * (size_t)widest_head(structure) * sizeof(float));
-  decoder_plan(session, R, plan);
+  decoder_plan(session, taken ? R : 0, plan);
   cuda_loop_plan(session, plan);
   cuda_whole_any_plan(session, plan);
 }
