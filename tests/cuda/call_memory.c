@@ -75,22 +75,23 @@ void memory_fetch(void *host, const void *memory, size_t bytes) {
 
 /* ---- all arrays ---- */
 
-enum { OUTPUTS = 15 };
+enum { OUTPUTS = 17 };
 
 /* The outputs of a call as places of pointers. */
 static void outputs_of(cuseq_encoding *encoding, cuseq_decoding *decoding, void **places[OUTPUTS]) {
-  void *all[OUTPUTS] = {&encoding->annotations,    &encoding->h_fw,     &encoding->c_fw,
-                        &encoding->h_bw,           &encoding->c_bw,     &encoding->final_h,
-                        &encoding->final_c,        &decoding->contexts, &decoding->alphas,
-                        &decoding->states,         &decoding->outputs,  &decoding->tokens,
-                        &decoding->output_lengths, &decoding->final_h,  &decoding->final_c};
+  void *all[OUTPUTS] = {
+      &encoding->annotations,    &encoding->h_fw,    &encoding->c_fw,    &encoding->h_bw,
+      &encoding->c_bw,           &encoding->final_h, &encoding->final_c, &decoding->contexts,
+      &decoding->alphas,         &decoding->states,  &decoding->outputs, &decoding->tokens,
+      &decoding->output_lengths, &decoding->final_h, &decoding->final_c, &decoding->log_probabilities,
+      &decoding->final_fed};
   for (int i = 0; i < OUTPUTS; i++)
     places[i] = all[i];
 }
 
 static size_t bytes_of(const struct results *results, const void *data) {
   if (data == results->tokens)
-    return (size_t)results->B * (size_t)results->Y * sizeof(int32_t);
+    return (size_t)results->B * (size_t)results->Y * (size_t)results->N * sizeof(int32_t);
   if (data == results->output_lengths)
     return (size_t)results->B * sizeof(int32_t);
   for (int i = 0; i < RESULTS_FLOATS; i++)

@@ -139,6 +139,29 @@ Test(windows, a_large_input_of_a_small_model_gives_them_too, .init = few_multipr
               128);
 }
 
+#define GRUS                                                                                                 \
+  "{\"version\":2,\"input\":{\"features\":128},\"encoder\":{\"layers\":["                                    \
+  "{\"cell\":{\"kind\":\"gru\",\"units\":3},\"direction\":\"bidirectional\",\"merge\":\"sum\"},"             \
+  "{\"cell\":{\"kind\":\"lstm\",\"units\":5},\"direction\":\"backward\"},"                                   \
+  "{\"cell\":{\"kind\":\"gru\",\"units\":4},\"direction\":\"bidirectional\"}]},"                             \
+  "\"attention\":{\"asks\":\"current\",\"score\":\"additive\",\"units\":4,\"value\":{\"units\":6}},"         \
+  "\"decoder\":{\"reads\":[\"token\",\"attentional\"],\"feedback\":\"output\",\"start_token\":1,\"steps\":"  \
+  "2,"                                                                                                       \
+  "\"embedding\":3,\"attentional\":{\"parts\":[\"context\",\"state\"],\"units\":7,\"activation\":\"tanh\"}," \
+  "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":5},\"initial_h\":{\"layer\":1}},"                       \
+  "{\"cell\":{\"kind\":\"lstm\",\"units\":5},\"initial_h\":{\"from\":\"zeros\"},\"initial_c\":{\"layer\":1," \
+  "\"state\":\"c\"}}]},"                                                                                     \
+  "\"output\":{\"parts\":[\"attentional\"],\"layers\":[{\"units\":6,\"activation\":\"softmax\"}]}}"
+
+/* Other structures, by stages and in one launch: layers of unlike cells, widths and directions, whose final states are taken. */
+Test(windows, a_large_input_of_any_structure_gives_them_by_stages, .init = few_multiprocessors) {
+  check_dense(&(struct large){GRUS, "stages", 701, 12, 2}, 128);
+}
+
+Test(windows, a_large_input_of_any_structure_gives_them_in_one_launch, .init = few_multiprocessors) {
+  check_dense(&(struct large){GRUS, "whole", 701, 12, 2}, 128);
+}
+
 /* Large results of a small input, which is ids. */
 Test(windows, large_results_have_the_bits_of_the_whole_batch, .init = few_multiprocessors) {
   enum { B = 301, T = 4, Y = 5 };

@@ -16,16 +16,16 @@ struct cells {
  * the product needs beside h U. */
 static cuseq_status candidate_queue(struct cuda_session *session, const struct cells *cells,
                                     const struct cell_step *step) {
-  const struct cuda_product product = {.a = session->d_reset,
+  const struct cuda_product product = {.a = session->work.d_reset,
                                        .b = cells->run->d_candidate,
-                                       .c = session->d_candidate,
+                                       .c = session->work.d_candidate,
                                        .m = step->batch,
                                        .n = step->units,
                                        .k = step->units,
                                        .lda = step->units,
                                        .count = step->directions};
   struct cell_step reset = *step;
-  reset.d_reset = session->d_reset;
+  reset.d_reset = session->work.d_reset;
   TRY(cuda_launched(session, launch_cell_step(&reset, &session->launch)));
   return cuda_blas_product(session, &product);
 }
@@ -37,7 +37,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
   int32_t H = a->units;
   bool before = cells->run->cells.form == CELL_FORM_GRU_RESET_BEFORE;
   struct cuda_product product = {.b = a->d_recurrent,
-                                 .c = session->d_products,
+                                 .c = session->work.d_products,
                                  .m = a->batch,
                                  .n = 4 * H,
                                  .k = H,
@@ -63,7 +63,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
                            .check = a->check};
   for (cell.step = 0; cell.step < a->time; cell.step++) {
     product.a = cell.step > 0 ? a->d_final_h : a->d_initial_h;
-    cell.d_products = product.a ? session->d_products : NULL; /* a first h of 0 needs no product */
+    cell.d_products = product.a ? session->work.d_products : NULL; /* a first h of 0 needs no product */
     cell.d_previous_h = product.a;
     cell.d_previous_c = cell.step > 0 ? a->d_final_c : a->d_initial_c;
     cell.d_candidate = NULL;
@@ -71,7 +71,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
       TRY(cuda_blas_product(session, &product));
     if (product.a && before) {
       TRY(candidate_queue(session, cells, &cell));
-      cell.d_candidate = session->d_candidate;
+      cell.d_candidate = session->work.d_candidate;
     }
     TRY(cuda_launched(session, launch_cell_step(&cell, &session->launch)));
   }

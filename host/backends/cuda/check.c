@@ -53,11 +53,11 @@ void cuda_check_targets(struct cuda_session *session, const int32_t *source, int
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths) {
   struct input_array *array = added(session, BACKEND_DATA, source, dtype, target);
-  array->rows = session->batch;
-  array->columns = (int64_t)session->time * width;
+  array->rows = session->encoded.batch;
+  array->columns = (int64_t)session->encoded.time * width;
   array->high = session->model->config.features - 1;
   array->d_lengths = d_lengths;
-  array->positions = session->time;
+  array->positions = session->encoded.time;
 }
 
 cuseq_status cuda_check_queue(struct cuda_session *session) {
@@ -95,7 +95,7 @@ static cuseq_status data_report(const struct input_fault *fault, const char *ear
 struct launch_check cuda_check_results(const struct cuda_session *session, int32_t step) {
   return (struct launch_check){
       .d_fault = session->limits.allow_nonfinite ? NULL : &session->checks.h_faults->results,
-      .first_row = session->first_row,
+      .first_row = session->call.first_row,
       .step = step};
 }
 

@@ -228,7 +228,7 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   session->model = model;
   session->limits = *limits;
-  session->waits = true;
+  session->call.waits = true;
   session->index = (int32_t)strtol(device + 5, NULL, 10); /* "cuda:N", as device_find names it */
   int before = session->index;
   cudaGetDevice(&before);
@@ -237,7 +237,7 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
                                              : cuda_failure(error, "cudaSetDevice");
   if (status == CUSEQ_STATUS_OK)
     status = stream_take(session);
-  session->stream_in = session->stream_out = session->stream;
+  session->call.stream_in = session->call.stream_out = session->stream;
   session->launch =
       (struct launch_stream){session->stream, &session->device, session->error, sizeof session->error};
   if (status == CUSEQ_STATUS_OK)
@@ -268,7 +268,7 @@ static int32_t cuda_threads(const void *state) {
 
 /* Begins a call on the session's device; *before is for call_end. */
 static cuseq_status call_begin(struct cuda_session *session, bool host_outputs, int *before) {
-  session->waits = host_outputs && !session->limits.asynchronous;
+  session->call.waits = host_outputs && !session->limits.asynchronous;
   session->checks.call++;
   session->checks.next.count = 0;
   *before = session->index;
@@ -280,7 +280,7 @@ static cuseq_status call_begin(struct cuda_session *session, bool host_outputs, 
 
 /* Waits for the session's work and tells what of it failed. */
 static cuseq_status wait(struct cuda_session *session, cuseq_status status) {
-  CUDA_RANGE("wait", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("wait", session->encoded.batch, session->encoded.time, session->model->config.units);
   cudaError_t error = cudaStreamSynchronize(session->stream);
   cuda_staging_end(session, status == CUSEQ_STATUS_OK && error == cudaSuccess);
   if (status != CUSEQ_STATUS_OK)
@@ -296,7 +296,7 @@ static cuseq_status call_end(struct cuda_session *session, cuseq_status status, 
     snprintf(text, sizeof text, "%s", error_text());
     wait(session, status);
     error_store("%s", text);
-  } else if (session->waits) {
+  } else if (session->call.waits) {
     status = wait(session, status);
   } else {
     status = cuda_staging_leave(session);
@@ -307,7 +307,7 @@ static cuseq_status call_end(struct cuda_session *session, cuseq_status status, 
 }
 
 static bool is_on_host(const struct cuda_session *session, enum backend_array array, const void *pointer) {
-  return pointer && session->places[array] != CUDA_PLACE_DEVICE;
+  return pointer && session->call.places[array] != CUDA_PLACE_DEVICE;
 }
 
 /* Whether a result of a call is wanted in host memory. */
@@ -358,7 +358,7 @@ static cuseq_status cuda_encode(void *state, const struct backend_input *input,
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
   struct cuda_session *session = state;
-  CUDA_RANGE("attend", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("attend", session->encoded.batch, session->encoded.time, session->model->config.units);
   bool waits = is_on_host(session, BACKEND_CONTEXTS, context) || is_on_host(session, BACKEND_ALPHAS, alphas);
   int before;
   TRY(call_begin(session, waits, &before));
@@ -367,7 +367,7 @@ static cuseq_status cuda_attend(void *state, const float *hidden, float *context
 
 static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
-  CUDA_RANGE("decode", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("decode", session->encoded.batch, session->encoded.time, session->model->config.units);
   int before;
   TRY(call_begin(session, on_host(session, CALL_DECODING, decoding), &before));
   return call_end(session, cuda_decode_queue(session, decoding), before);
@@ -377,10 +377,10 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
 static cuseq_status cuda_search(void *state, struct search *search, const cuseq_decoding *begin,
                                 float *alphas) {
   struct cuda_session *session = state;
-  CUDA_RANGE("search", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("search", session->encoded.batch, session->encoded.time, session->model->config.units);
   int before;
   TRY(call_begin(session, true, &before));
-  session->waits = true;
+  session->call.waits = true;
   TRY(call_end(session, cuda_search_queue(session, search, begin, alphas), before));
   cuda_search_deliver(session, search);
   return CUSEQ_STATUS_OK;

@@ -78,50 +78,15 @@ struct cuda_checks {
   int64_t reported; /* of the last one that was waited for */
 };
 
-/* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold what the caller
- * gives; results are written here where the caller's array is not on the device. */
-struct cuda_decoding {
-  void *arrays[BACKEND_ARRAYS];
-};
-
-struct cuda_session {
-  const cuseq_model *model; /* the session's; it outlives this */
-  struct backend_limits limits;
-  struct launch_device device;
-  int32_t index; /* cuda:N */
-  cudaStream_t stream;
-  cudaStream_t stream_in, stream_out; /* of copies from and to the host */
-  struct cuda_rows *rows;             /* rows.c; NULL where calls are not large enough */
-  struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
-  char error[512];
-  struct launch_stream launch;
-  struct cuda_blas *blas;     /* NULL until a shape needs it */
-  void *d_blas_workspace;     /* NULL: cuBLAS's own. Captured products need one that stays */
-  struct cuda_graphs *graphs; /* NULL where the choice needs none */
-  struct cuda_forced forced;
-  struct cuda_choice choice; /* for a call of the limits */
-  void *arena;               /* all device memory, one allocation */
-  struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
-  float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
-  struct cuda_decoding decoding;
-  struct cuda_decoder
-      *decoder;               /* attention and decoder as one launch each; NULL: the model has none of them */
-  struct cuda_search *search; /* NULL: the model feeds no tokens back */
-  struct cuda_steps *steps;   /* attention, decoder and heads of any structure, step by step */
-  struct cuda_rings *rings;
-  struct cuda_checks checks;
-  /* the call under way */
-  int32_t first_row;              /* of a window, 0 otherwise */
-  uint8_t places[BACKEND_ARRAYS]; /* enum cuda_place, of arrays that are not NULL */
-  bool waits;                     /* for its results, at its end */
+/* Arrays of rows that a call works in; device memory. A window of rows has them from its first row on (rows.c). */
+struct cuda_work {
   /* the input, as the call brought it */
-  const float *d_given_x; /* the dense input: d_x, or where the caller left it */
-  float *d_x;             /* [B,T,F]; [B,T] where the model takes ids alone */
-  int32_t *d_ids;         /* [B,T] */
-  float *d_embedded;      /* [B,T,E] rows of the embedding */
-  int32_t *d_lengths;     /* [B] */
-  int32_t *d_order;       /* [B] */
-  float *d_initial_h;     /* a block [B,H] for each direction of each layer, one after the other */
+  float *d_x;         /* [B,T,F]; [B,T] where the model takes ids alone */
+  int32_t *d_ids;     /* [B,T] */
+  float *d_embedded;  /* [B,T,E] rows of the embedding */
+  int32_t *d_lengths; /* [B] */
+  int32_t *d_order;   /* [B] */
+  float *d_initial_h; /* a block [B,H] for each direction of each layer, one after the other */
   float *d_initial_c;
   /* between the layers */
   float *d_projected;      /* [B,T,D,H,4] */
@@ -134,10 +99,62 @@ struct cuda_session {
   float *d_products;       /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
   float *d_reset;          /* [D,B,H] r h of a step, GRU with the reset before the product; then r h U_n */
   float *d_candidate;
-  /* what is encoded */
-  float *d_encoded;                 /* one of d_annotations */
-  const int32_t *d_encoded_lengths; /* d_lengths, or NULL: all rows have T positions */
+  /* made of the annotations */
+  float *d_keys;   /* [B,T,U], or NULL: the annotations are the keys */
+  float *d_values; /* [B,T,C], or NULL: the annotations are the values */
+  float *
+      d_general_keys; /* [B,T,S] of score general of version 1, whose kernels multiply keys where others do queries; or NULL */
+  float *d_wide[2]; /* [B T, the widest layer of keys, values and a tagger's heads] */
+  /* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold what the caller
+   * gives; results are written here where the caller's array is not on the device. */
+  void *decoding[BACKEND_ARRAYS];
+};
+
+/* What is encoded, until it is encoded again. */
+struct cuda_encoded {
+  float *d_annotations;     /* one of the two arrays */
+  const int32_t *d_lengths; /* as in the call's arrays, or NULL: all rows have T positions */
   int32_t batch, time;
+  bool keys_made, general_keys_made; /* of the annotations: one launch from input to output leaves none */
+};
+
+/* The call under way. */
+struct cuda_call {
+  int32_t first_row;                  /* of a window, 0 otherwise */
+  uint8_t places[BACKEND_ARRAYS];     /* enum cuda_place, of arrays that are not NULL */
+  bool waits;                         /* for its results, at its end */
+  cudaStream_t stream_in, stream_out; /* of copies from and to the host */
+  struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
+  const float *d_given_x;             /* the dense input: d_x, or where the caller left it */
+};
+
+struct cuda_session {
+  const cuseq_model *model; /* the session's; it outlives this */
+  struct backend_limits limits;
+  struct launch_device device;
+  int32_t index; /* cuda:N */
+  cudaStream_t stream;
+  struct cuda_rows *rows; /* rows.c; NULL where calls are not large enough */
+  char error[512];
+  struct launch_stream launch;
+  struct cuda_blas *blas;     /* NULL until a shape needs it */
+  void *d_blas_workspace;     /* NULL: cuBLAS's own. Captured products need one that stays */
+  struct cuda_graphs *graphs; /* NULL where the choice needs none */
+  struct cuda_forced forced;
+  struct cuda_choice choice; /* for a call of the limits */
+  void *arena;               /* all device memory, one allocation */
+  /* weights */
+  struct cuda_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
+  float *d_embedding; /* [F,E] of the input, where it is looked up; else NULL */
+  struct cuda_decoder
+      *decoder;               /* attention and decoder of version 1 as one launch each; NULL: of version 2 */
+  struct cuda_steps *steps;   /* attention, decoder and heads of any structure, step by step */
+  struct cuda_search *search; /* NULL: the model feeds no tokens back */
+  struct cuda_rings *rings;
+  struct cuda_checks checks;
+  struct cuda_work work;
+  struct cuda_encoded encoded;
+  struct cuda_call call;
 };
 
 /* memory.c: lists device arrays, then takes one allocation for all. */
@@ -187,11 +204,16 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
 /* Queues copies of what is wanted to the caller's arrays. */
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding);
 
+/* Where the last layer's annotations are made. */
+static inline float *cuda_last_annotations(const struct cuda_session *session) {
+  return session->work.d_annotations[(session->model->lowered.encoder.count - 1) % 2];
+}
+
 /* Rows of a decoding of the limits: R. */
 int32_t cuda_rows_limit(const struct cuda_session *session);
 /* One of the session's arrays of a decoding. */
 static inline float *cuda_decoding_floats(const struct cuda_session *session, enum backend_array array) {
-  return session->decoding.arrays[array];
+  return session->work.decoding[array];
 }
 
 /* decode.c: attention and decoder. */

@@ -56,7 +56,7 @@ void cuda_decoder_plan(struct cuda_session *session, struct cuda_plan *plan) {
     return;
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   size_t U = config->score == CUSEQ_SCORE_GENERAL ? (size_t)config->state_units * sizeof(float) : 0;
-  cuda_plan_add(plan, &decoder->d_keys, positions * U);
+  cuda_plan_add(plan, &session->work.d_general_keys, positions * U);
   workspaces_plan(session, plan);
 }
 
@@ -72,30 +72,31 @@ void cuda_decoder_close(struct cuda_session *session) {
 
 /* Keys of version 1's own kernels: they share those of the steps, but with score general, which they take the other way round. */
 static float *keys_of(const struct cuda_session *session) {
-  return session->decoder->d_keys ? session->decoder->d_keys : session->steps->d_keys;
+  return session->work.d_general_keys ? session->work.d_general_keys : session->work.d_keys;
 }
 
 /* Keys for one launch, made of what is encoded. */
 static cuseq_status keys_queue(struct cuda_session *session) {
   struct cuda_decoder *decoder = session->decoder;
-  bool *made = decoder->d_keys ? &decoder->keys_made : &session->steps->are_made;
+  bool *made =
+      session->work.d_general_keys ? &session->encoded.general_keys_made : &session->encoded.keys_made;
   if (*made)
     return CUSEQ_STATUS_OK;
   *made = true;
   if (!keys_of(session))
     return CUSEQ_STATUS_OK;
-  CUDA_RANGE("keys", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("keys", session->encoded.batch, session->encoded.time, session->model->config.units);
   struct attention_keys keys = {.score = decoder->decode.score,
-                                .batch = session->batch,
-                                .time = session->time,
-                                .d_annotations = session->d_encoded,
+                                .batch = session->encoded.batch,
+                                .time = session->encoded.time,
+                                .d_annotations = session->encoded.d_annotations,
                                 .d_keys = keys_of(session)};
   return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
 }
 
 /* Which way decodes calls of this many positions. */
 static enum cuda_decoder_kind decoder_kind(const struct cuda_session *session) {
-  return cuda_choose_decoder(&session->model->config, session->time, &session->forced);
+  return cuda_choose_decoder(&session->model->config, session->encoded.time, &session->forced);
 }
 
 bool cuda_decodes_fused(const cuseq_decoding *decoding) {
@@ -108,10 +109,10 @@ static bool is_fused(const struct cuda_session *session, const cuseq_decoding *d
 }
 
 cuseq_status cuda_keys_queue(struct cuda_session *session) {
-  session->steps->are_made = false;
+  session->encoded.keys_made = false;
   if (!session->decoder)
     return cuda_steps_keys_queue(session);
-  session->decoder->keys_made = false;
+  session->encoded.general_keys_made = false;
   bool fused = !session->model->config.has_decoder || decoder_kind(session) == CUDA_DECODER_LOOP;
   return fused ? keys_queue(session) : cuda_steps_keys_queue(session);
 }
@@ -123,17 +124,17 @@ static void decode_begin(const struct cuda_session *session, bool given_h, bool 
                          struct decode *decode) {
   const cuseq_config *config = &session->model->config;
   const struct cuda_decoder *decoder = session->decoder;
-  size_t B = (size_t)session->batch, H = (size_t)config->units, D = (size_t)config_directions(config);
+  size_t B = (size_t)session->encoded.batch, H = (size_t)config->units, D = (size_t)config_directions(config);
   size_t last = ((size_t)config->layers - 1) * D * B * H;
   *decode = decoder->decode;
-  decode->batch = session->batch;
-  decode->time = session->time;
+  decode->batch = session->encoded.batch;
+  decode->time = session->encoded.time;
   decode->check = cuda_check_results(session, 1);
-  decode->d_lengths = session->d_encoded_lengths;
-  decode->d_annotations = session->d_encoded;
+  decode->d_lengths = session->encoded.d_lengths;
+  decode->d_annotations = session->encoded.d_annotations;
   decode->d_keys = keys_of(session);
-  decode->start.d_final_h = session->d_final_h + last;
-  decode->start.d_final_c = session->d_final_c + last;
+  decode->start.d_final_h = session->work.d_final_h + last;
+  decode->start.d_final_c = session->work.d_final_c + last;
   decode->start.d_given_h = given_h ? cuda_decoding_floats(session, BACKEND_STATE_H) : NULL;
   decode->start.d_given_c = given_c ? cuda_decoding_floats(session, BACKEND_STATE_C) : NULL;
 }
@@ -142,7 +143,7 @@ void cuda_decode_arguments(const struct cuda_session *session, const cuseq_decod
                            struct decode *decode) {
   decode_begin(session, decoding->initial_h != NULL, decoding->initial_c != NULL, decode);
   decode->steps = decoding->steps;
-  decode->d_previous = decoding->previous ? session->decoding.arrays[BACKEND_PREVIOUS] : NULL;
+  decode->d_previous = decoding->previous ? session->work.decoding[BACKEND_PREVIOUS] : NULL;
   /* what nobody wants is not written */
   decode->d_contexts = cuda_decoding_place(session, BACKEND_CONTEXTS, decoding->contexts);
   decode->d_alphas = cuda_decoding_place(session, BACKEND_ALPHAS, decoding->alphas);
@@ -161,11 +162,11 @@ cuseq_status cuda_decode_fetch(struct cuda_session *session, const cuseq_decodin
       [BACKEND_STATES] = decode->d_states,           [BACKEND_OUTPUTS] = decode->d_outputs,
       [BACKEND_TOKENS] = decode->d_tokens,           [BACKEND_OUTPUT_LENGTHS] = decode->d_output_lengths,
       [BACKEND_DECODER_FINAL_H] = decode->d_final_h, [BACKEND_DECODER_FINAL_C] = decode->d_final_c};
-  return cuda_decoding_fetch(session, decoding, session->batch, made);
+  return cuda_decoding_fetch(session, decoding, session->encoded.batch, made);
 }
 
 static cuseq_status attend_launch(struct cuda_session *session, const struct attend *attend) {
-  CUDA_RANGE("attention step", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("attention step", session->encoded.batch, session->encoded.time, session->model->config.units);
   return cuda_launched(session, launch_attend(attend, &session->launch));
 }
 
@@ -175,7 +176,7 @@ static cuseq_status attend_fused(struct cuda_session *session, bool given, float
   decode_begin(session, given, false, &decode);
   struct attend attend = attend_of(&decode);
   attend.d_alphas = cuda_decoding_place(session, BACKEND_ALPHAS, alphas);
-  attend.alphas_stride = session->time;
+  attend.alphas_stride = session->encoded.time;
   attend.d_context = cuda_decoding_place(session, BACKEND_CONTEXTS, context);
   attend.context_stride = session->model->config.annotation_width;
   if (attend.d_alphas || attend.d_context)
@@ -183,11 +184,11 @@ static cuseq_status attend_fused(struct cuda_session *session, bool given, float
   void *const made[BACKEND_ARRAYS] = {
       [BACKEND_CONTEXTS] = attend.d_context, [BACKEND_ALPHAS] = attend.d_alphas};
   const cuseq_decoding results = {.steps = 1, .contexts = context, .alphas = alphas};
-  return cuda_decoding_fetch(session, &results, session->batch, made);
+  return cuda_decoding_fetch(session, &results, session->encoded.batch, made);
 }
 
 static cuseq_status loop_launch(struct cuda_session *session, const struct decode *decode) {
-  CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("decode loop", session->encoded.batch, session->encoded.time, session->model->config.units);
   struct decode loop = *decode;
   loop.d_workspace = session->decoder->d_loop_workspace;
   return cuda_launched(session, launch_decode(&loop, &session->launch));
@@ -206,7 +207,7 @@ static cuseq_status decode_fused(struct cuda_session *session, const cuseq_decod
 struct cuda_stepping cuda_stepping_of(const struct cuda_session *session, const cuseq_decoding *decoding) {
   struct cuda_stepping stepping = {.rows = cuda_decoding_rows(session, decoding),
                                    .steps = decoding->steps,
-                                   .d_rows = decoding->rows ? session->decoding.arrays[BACKEND_ROWS] : NULL,
+                                   .d_rows = decoding->rows ? session->work.decoding[BACKEND_ROWS] : NULL,
                                    .given_h = decoding->initial_h != NULL,
                                    .given_c = decoding->initial_c != NULL,
                                    .given_fed = decoding->initial_fed != NULL,
@@ -222,24 +223,24 @@ struct cuda_stepping cuda_stepping_of(const struct cuda_session *session, const 
 static cuseq_status steps_queue(struct cuda_session *session, const cuseq_decoding *decoding) {
   const struct cuda_stepping stepping = cuda_stepping_of(session, decoding);
   TRY(cuda_steps_keys_queue(session));
-  if (cuda_loop_chosen(session, session->time))
+  if (cuda_loop_chosen(session, session->encoded.time))
     return cuda_loop_queue(session, decoding, &stepping);
   TRY(session->model->structure.decoder.present ? cuda_steps_queue(session, &stepping)
                                                 : cuda_steps_outputs(session, &stepping));
-  return cuda_decoding_fetch(session, decoding, stepping.rows, session->decoding.arrays);
+  return cuda_decoding_fetch(session, decoding, stepping.rows, session->work.decoding);
 }
 
 /* What asks where the caller gives no state: the asked layer's first state, or the start token. */
 static cuseq_status asks_queue(struct cuda_session *session, struct cuda_part *query) {
   const struct structure *structure = &session->steps->structure;
   const struct attention_structure *attention = &structure->attention;
-  const struct cuda_stepping stepping = {.rows = session->batch};
+  const struct cuda_stepping stepping = {.rows = session->encoded.batch};
   float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
   int32_t Q = attention->query_inputs;
   const struct initial_structure *initial = &structure->asking.initial;
   if (attention->asks == ASKS_TOKEN) {
     *query = cuda_steps_token(session);
-    return cuda_steps_start_token(session, session->batch);
+    return cuda_steps_start_token(session, session->encoded.batch);
   }
   if (structure->decoder.present) {
     initial = &structure->decoder.layers[attention->asked_layer].initial_h;
@@ -258,25 +259,25 @@ static cuseq_status attend_steps(struct cuda_session *session, bool given, float
   if (!given)
     TRY(asks_queue(session, &query));
   const struct cuda_asking asking = {.query = {.count = 1, .list = {query}},
-                                     .rows = session->batch,
-                                     .d_lengths = session->d_encoded_lengths,
+                                     .rows = session->encoded.batch,
+                                     .d_lengths = session->encoded.d_lengths,
                                      .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS),
-                                     .alphas_stride = session->time,
+                                     .alphas_stride = session->encoded.time,
                                      .d_context = cuda_decoding_floats(session, BACKEND_CONTEXTS),
                                      .check = cuda_check_results(session, 0)};
   TRY(cuda_steps_attend(session, &asking));
   const cuseq_decoding results = {.steps = 1, .contexts = context, .alphas = alphas};
-  return cuda_decoding_fetch(session, &results, session->batch, session->decoding.arrays);
+  return cuda_decoding_fetch(session, &results, session->encoded.batch, session->work.decoding);
 }
 
 /* ---- calls ---- */
 
 /* The state that attends, where the caller gives one. */
 static cuseq_status state_bring(struct cuda_session *session, const float *hidden) {
-  CUDA_RANGE("input", session->batch, session->time, session->model->config.units);
-  size_t count = (size_t)session->batch * (size_t)session->model->structure.attention.query_inputs;
+  CUDA_RANGE("input", session->encoded.batch, session->encoded.time, session->model->config.units);
+  size_t count = (size_t)session->encoded.batch * (size_t)session->model->structure.attention.query_inputs;
   float *state = cuda_decoding_floats(session, BACKEND_STATE_H);
-  if (hidden && session->places[BACKEND_STATE_H] == CUDA_PLACE_DEVICE)
+  if (hidden && session->call.places[BACKEND_STATE_H] == CUDA_PLACE_DEVICE)
     cuda_check_states(session, BACKEND_STATE_H, hidden, state, (int64_t)count);
   else
     TRY(cuda_copy_in(session, BACKEND_STATE_H, state, hidden, count * sizeof(float)));

@@ -7,8 +7,6 @@
 struct cuda_decoder {
   /* What every call's arguments begin with: sizes and weights filled in once, at opening. */
   struct decode decode;
-  float *d_keys;  /* [B,T,S] of score general; others share those of the steps */
-  bool keys_made; /* d_keys, of what is encoded: a whole model in one launch leaves none */
   void *d_workspace, *d_loop_workspace; /* of the attention step, of the decoder loop */
 };
 

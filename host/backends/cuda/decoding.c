@@ -34,12 +34,12 @@ void cuda_decoding_plan(struct cuda_session *session, struct cuda_plan *plan) {
     size_t asks = (size_t)session->model->structure.attention.query_inputs;
     if (array == BACKEND_STATE_H && asks > width)
       width = asks;
-    cuda_plan_add(plan, &session->decoding.arrays[array], R * width * sizeof(float));
+    cuda_plan_add(plan, &session->work.decoding[array], R * width * sizeof(float));
   }
 }
 
 int32_t cuda_decoding_rows(const struct cuda_session *session, const cuseq_decoding *decoding) {
-  return decoding->rows ? decoding->batch : session->batch;
+  return decoding->rows ? decoding->batch : session->encoded.batch;
 }
 
 /* The numbers that an array of integers may hold. */
@@ -47,7 +47,7 @@ static void range_of(const struct cuda_session *session, enum backend_array arra
                      int32_t *low, int32_t *high) {
   *low = array == BACKEND_TARGET_LENGTHS ? 1 : 0;
   *high = array == BACKEND_TARGET_LENGTHS ? steps
-          : array == BACKEND_ROWS         ? session->batch - 1
+          : array == BACKEND_ROWS         ? session->encoded.batch - 1
                                           : session->model->structure.decoder.tokens - 1;
 }
 
@@ -55,16 +55,16 @@ static void range_of(const struct cuda_session *session, enum backend_array arra
  * through the array of tokens. */
 static cuseq_status targets_bring(struct cuda_session *session, const cuseq_decoding *decoding,
                                   int32_t rows) {
-  bool on_device = session->places[BACKEND_TARGETS] == CUDA_PLACE_DEVICE;
+  bool on_device = session->call.places[BACKEND_TARGETS] == CUDA_PLACE_DEVICE;
   size_t count = (size_t)rows * (size_t)decoding->steps;
-  int32_t *own = session->decoding.arrays[BACKEND_TOKENS];
+  int32_t *own = session->work.decoding[BACKEND_TOKENS];
   const int32_t *d_lengths = !decoding->target_lengths ? NULL
-                             : session->places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE
+                             : session->call.places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE
                                  ? decoding->target_lengths
-                                 : session->decoding.arrays[BACKEND_TARGET_LENGTHS];
+                                 : session->work.decoding[BACKEND_TARGET_LENGTHS];
   if (!on_device)
     TRY(cuda_copy_in(session, BACKEND_TARGETS, own, decoding->targets, count * sizeof(int32_t)));
-  cuda_check_targets(session, on_device ? decoding->targets : own, session->decoding.arrays[BACKEND_TARGETS],
+  cuda_check_targets(session, on_device ? decoding->targets : own, session->work.decoding[BACKEND_TARGETS],
                      rows, decoding->steps, session->model->structure.decoder.tokens - 1, d_lengths);
   return CUSEQ_STATUS_OK;
 }
@@ -72,14 +72,14 @@ static cuseq_status targets_bring(struct cuda_session *session, const cuseq_deco
 static cuseq_status array_bring(struct cuda_session *session, const cuseq_decoding *decoding, int32_t rows,
                                 enum backend_array array) {
   const void *given = call_pointer(array, decoding);
-  size_t count = (size_t)rows * elements(session, array, session->time, decoding->steps);
-  bool on_device = session->places[array] == CUDA_PLACE_DEVICE;
-  void *own = session->decoding.arrays[array];
+  size_t count = (size_t)rows * elements(session, array, session->encoded.time, decoding->steps);
+  bool on_device = session->call.places[array] == CUDA_PLACE_DEVICE;
+  void *own = session->work.decoding[array];
   if (!given)
     return CUSEQ_STATUS_OK;
   if (array == BACKEND_TARGETS &&
       (on_device ||
-       (decoding->target_lengths && session->places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE)))
+       (decoding->target_lengths && session->call.places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE)))
     return targets_bring(session, decoding, rows);
   if (!on_device)
     return cuda_copy_in(session, array, own, given, count * sizeof(float));
@@ -94,7 +94,7 @@ static cuseq_status array_bring(struct cuda_session *session, const cuseq_decodi
 }
 
 cuseq_status cuda_decoding_bring(struct cuda_session *session, const cuseq_decoding *decoding, int32_t rows) {
-  CUDA_RANGE("input", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("input", session->encoded.batch, session->encoded.time, session->model->config.units);
   for (int32_t array = BACKEND_INPUTS - 1; array >= 0; array--) /* lengths of targets before targets */
     if (call_arrays[array].structure == CALL_DECODING)
       TRY(array_bring(session, decoding, rows, (enum backend_array)array));
@@ -102,18 +102,18 @@ cuseq_status cuda_decoding_bring(struct cuda_session *session, const cuseq_decod
 }
 
 void *cuda_decoding_place(const struct cuda_session *session, enum backend_array array, void *wanted) {
-  return !wanted                                       ? NULL
-         : session->places[array] == CUDA_PLACE_DEVICE ? wanted
-                                                       : session->decoding.arrays[array];
+  return !wanted                                            ? NULL
+         : session->call.places[array] == CUDA_PLACE_DEVICE ? wanted
+                                                            : session->work.decoding[array];
 }
 
 cuseq_status cuda_decoding_fetch(struct cuda_session *session, const cuseq_decoding *decoding, int32_t rows,
                                  void *const made[BACKEND_ARRAYS]) {
-  CUDA_RANGE("copy out", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("copy out", session->encoded.batch, session->encoded.time, session->model->config.units);
   for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS; array++) {
     if (call_arrays[array].structure != CALL_DECODING)
       continue;
-    size_t count = (size_t)rows * elements(session, array, session->time, decoding->steps);
+    size_t count = (size_t)rows * elements(session, array, session->encoded.time, decoding->steps);
     TRY(cuda_copy_out(session, array, call_pointer(array, decoding), made[array], count * sizeof(float)));
   }
   return CUSEQ_STATUS_OK;

@@ -18,7 +18,7 @@ static bool is_ordered(const struct cuda_session *session, const struct backend_
 }
 
 static cuseq_status order_queue(struct cuda_session *session, const struct backend_input *input) {
-  struct row_order order = {input->batch, session->d_lengths, session->d_order};
+  struct row_order order = {input->batch, session->work.d_lengths, session->work.d_order};
   return is_ordered(session, input) ? cuda_launched(session, launch_row_order(&order, &session->launch))
                                     : CUSEQ_STATUS_OK;
 }
@@ -32,25 +32,25 @@ struct layer_input {
 /* The first layer's: ids with an embedding that is not in its kernels become rows of it. */
 static cuseq_status first_input(struct cuda_session *session, const struct backend_input *input,
                                 struct layer_input *first) {
-  *first = (struct layer_input){.rows = session->d_given_x};
+  *first = (struct layer_input){.rows = session->call.d_given_x};
   if (!cuda_input_is_ids(input))
     return CUSEQ_STATUS_OK;
   if (!session->d_embedding) {
-    *first = (struct layer_input){.ids = session->d_ids};
+    *first = (struct layer_input){.ids = session->work.d_ids};
     return CUSEQ_STATUS_OK;
   }
-  first->rows = session->d_embedded;
+  first->rows = session->work.d_embedded;
   int32_t E = session->model->lowered.input.embedding_units;
   const struct table_lookup lookup = {.rows = (int64_t)input->batch * input->time,
                                       .width = E,
                                       .positions = input->time,
-                                      .d_ids = session->d_ids,
+                                      .d_ids = session->work.d_ids,
                                       .d_table = session->d_embedding,
                                       .row_stride = E,
                                       .column_stride = 1,
-                                      .d_output = session->d_embedded,
+                                      .d_output = session->work.d_embedded,
                                       .output_stride = E,
-                                      .d_lengths = session->d_encoded_lengths};
+                                      .d_lengths = session->encoded.d_lengths};
   CUDA_RANGE("embedding", input->batch, input->time, E);
   return cuda_launched(session, launch_table_lookup(&lookup, &session->launch));
 }
@@ -72,9 +72,9 @@ static cuseq_status project_queue(struct cuda_session *session, const struct cud
     CUDA_RANGE("projection", sequence->batch, sequence->time, H);
     if (!session->blas)
       TRY(cuda_blas_open(session));
-    TRY(cuda_blas_multiply(session, below->rows, run->d_kernel, session->d_projected,
+    TRY(cuda_blas_multiply(session, below->rows, run->d_kernel, session->work.d_projected,
                            sequence->batch * sequence->time, D * H * 4, run->cells.inputs));
-    sequence->d_projected = session->d_projected;
+    sequence->d_projected = session->work.d_projected;
   }
   return CUSEQ_STATUS_OK;
 }
@@ -84,8 +84,8 @@ static void output_place(const struct cuda_session *session, const struct encode
                          const struct cuda_run *run, float *merged, struct sequence *sequence) {
   bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
   size_t apart = (size_t)sequence->batch * (size_t)sequence->time * (size_t)layer->merged_width;
-  float *places[] = {merges ? session->d_directions : merged,
-                     merges ? session->d_directions + apart
+  float *places[] = {merges ? session->work.d_directions : merged,
+                     merges ? session->work.d_directions + apart
                             : merged + (encoder_layer_has(layer, 0) ? layer->cells[0].units : 0)};
   sequence->d_output[0] = places[run->cells.first];
   sequence->d_output[1] = places[1];
@@ -106,15 +106,16 @@ static cuseq_status run_queue(struct cuda_session *session, const struct backend
                               .is_backward = run->cells.directions == 1 && run->cells.first == 1,
                               .activation = run->cells.activation,
                               .recurrent_activation = run->cells.recurrent_activation,
-                              .d_lengths = session->d_encoded_lengths,
-                              .d_order = is_ordered(session, input) ? session->d_order : NULL,
+                              .d_lengths = session->encoded.d_lengths,
+                              .d_order = is_ordered(session, input) ? session->work.d_order : NULL,
                               .d_recurrent = run->d_recurrent,
                               .d_bias = run->d_bias,
-                              .d_initial_h = input->initial_h ? session->d_initial_h + states : NULL,
-                              .d_initial_c = input->initial_c && has_c ? session->d_initial_c + states : NULL,
-                              .d_final_h = session->d_final_h + states,
-                              .d_final_c = has_c ? session->d_final_c + states : NULL,
-                              .d_workspace = session->d_workspace,
+                              .d_initial_h = input->initial_h ? session->work.d_initial_h + states : NULL,
+                              .d_initial_c =
+                                  input->initial_c && has_c ? session->work.d_initial_c + states : NULL,
+                              .d_final_h = session->work.d_final_h + states,
+                              .d_final_c = has_c ? session->work.d_final_c + states : NULL,
+                              .d_workspace = session->work.d_workspace,
                               .check = cuda_check_results(session, 0)};
   TRY(project_queue(session, run, below, &sequence));
   output_place(session, layer, run, merged, &sequence);
@@ -130,12 +131,12 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct encod
                                 float *merged, bool is_last) {
   if (layer->direction != LAYER_BIDIRECTIONAL || layer->merge == CUSEQ_MERGE_CONCAT)
     return CUSEQ_STATUS_OK;
-  int64_t row = (int64_t)session->time * layer->merged_width, count = session->batch * row;
-  CUDA_RANGE("merge", session->batch, session->time, layer->merged_width);
+  int64_t row = (int64_t)session->encoded.time * layer->merged_width, count = session->encoded.batch * row;
+  CUDA_RANGE("merge", session->encoded.batch, session->encoded.time, layer->merged_width);
   struct layer_merge merge = {.merge = layer->merge,
                               .count = count,
-                              .d_forward = session->d_directions,
-                              .d_backward = session->d_directions + count,
+                              .d_forward = session->work.d_directions,
+                              .d_backward = session->work.d_directions + count,
                               .d_output = merged,
                               .row = row};
   if (is_last)
@@ -146,18 +147,18 @@ static cuseq_status merge_queue(struct cuda_session *session, const struct encod
 /* What the layer read is added: rows, or ids, for which 1 is added to the element of that number. */
 static cuseq_status residual_queue(struct cuda_session *session, const struct encoder_layer *layer,
                                    const struct layer_input *below, float *merged, bool is_last) {
-  int64_t positions = (int64_t)session->batch * session->time, width = layer->merged_width;
+  int64_t positions = (int64_t)session->encoded.batch * session->encoded.time, width = layer->merged_width;
   const struct table_lookup ones = {.rows = positions,
                                     .width = layer->merged_width,
-                                    .positions = session->time,
+                                    .positions = session->encoded.time,
                                     .d_ids = below->ids,
                                     .d_output = merged,
                                     .output_stride = width,
                                     .adds = true,
-                                    .d_lengths = session->d_encoded_lengths};
+                                    .d_lengths = session->encoded.d_lengths};
   struct dense_finish sum = {.rows = positions,
                              .width = layer->merged_width,
-                             .positions = session->time,
+                             .positions = session->encoded.time,
                              .d_sums = merged,
                              .sums_stride = width,
                              .activation = CUSEQ_ACTIVATION_LINEAR,
@@ -165,13 +166,13 @@ static cuseq_status residual_queue(struct cuda_session *session, const struct en
                              .added_stride = width,
                              .d_output = merged,
                              .output_stride = width,
-                             .d_lengths = session->d_encoded_lengths,
+                             .d_lengths = session->encoded.d_lengths,
                              .stage = LAUNCH_STAGE_MERGE};
   if (!layer->residual)
     return CUSEQ_STATUS_OK;
   if (is_last)
     sum.check = cuda_check_results(session, 0);
-  CUDA_RANGE("residual", session->batch, session->time, layer->merged_width);
+  CUDA_RANGE("residual", session->encoded.batch, session->encoded.time, layer->merged_width);
   return cuda_launched(session, below->ids ? launch_table_lookup(&ones, &session->launch)
                                            : launch_dense_finish(&sum, &session->launch));
 }
@@ -180,13 +181,13 @@ static cuseq_status dense_queue(struct cuda_session *session, const struct dense
                                 float *output) {
   if (!dense->kernel)
     return CUSEQ_STATUS_OK;
-  int64_t positions = (int64_t)session->batch * session->time;
+  int64_t positions = (int64_t)session->encoded.batch * session->encoded.time;
   const struct cuda_parts parts = cuda_parts_one(merged, dense->inputs, dense->inputs);
-  const struct cuda_kept kept = {.positions = session->time,
-                                 .d_lengths = session->d_encoded_lengths,
+  const struct cuda_kept kept = {.positions = session->encoded.time,
+                                 .d_lengths = session->encoded.d_lengths,
                                  .check = cuda_check_results(session, 0),
                                  .stage = LAUNCH_STAGE_MERGE};
-  CUDA_RANGE("dense", session->batch, session->time, dense->units);
+  CUDA_RANGE("dense", session->encoded.batch, session->encoded.time, dense->units);
   TRY(cuda_dense_sums(session, dense, &parts, positions, output));
   return cuda_dense_finish(session, dense, output, positions, &kept, output, dense->units);
 }
@@ -198,7 +199,7 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
   const struct cuda_layer *layer = &session->layers[l];
   CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->runs[0].cells.units);
   bool has_dense = layer->layer->dense.kernel != NULL;
-  float *output = session->d_annotations[l % 2], *merged = has_dense ? session->d_merged : output;
+  float *output = session->work.d_annotations[l % 2], *merged = has_dense ? session->work.d_merged : output;
   for (int32_t r = 0; r < layer->count; r++)
     TRY(run_queue(session, input, l, &layer->runs[r], below, merged));
   /* 1 that is added takes nothing out of the range */
@@ -206,7 +207,7 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
   TRY(merge_queue(session, layer->layer, merged, !adds && !has_dense));
   TRY(residual_queue(session, layer->layer, below, merged, !has_dense));
   TRY(dense_queue(session, &layer->dense, merged, output));
-  session->d_encoded = output;
+  session->encoded.d_annotations = output;
   return CUSEQ_STATUS_OK;
 }
 
@@ -217,7 +218,7 @@ cuseq_status cuda_encode_queue(struct cuda_session *session, const struct backen
   TRY(first_input(session, input, &below));
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     TRY(layer_queue(session, input, l, &below));
-    below = (struct layer_input){.rows = session->d_encoded};
+    below = (struct layer_input){.rows = session->encoded.d_annotations};
   }
   return CUSEQ_STATUS_OK;
 }
@@ -231,20 +232,21 @@ static cuseq_status state_fetch(struct cuda_session *session, int direction, enu
   const struct encoder_layer *layer = session->layers[last].layer;
   if (!encoder_layer_has(layer, direction))
     return CUSEQ_STATUS_OK;
-  size_t offset = cuda_states_offset(session, last, direction, session->batch);
-  size_t bytes = (size_t)session->batch * (size_t)layer->cells[direction].units * sizeof(float);
-  TRY(cuda_copy_out(session, name_h, h, session->d_final_h + offset, bytes));
-  return cuda_copy_out(session, name_c, c, session->d_final_c + offset, bytes);
+  size_t offset = cuda_states_offset(session, last, direction, session->encoded.batch);
+  size_t bytes = (size_t)session->encoded.batch * (size_t)layer->cells[direction].units * sizeof(float);
+  TRY(cuda_copy_out(session, name_h, h, session->work.d_final_h + offset, bytes));
+  return cuda_copy_out(session, name_c, c, session->work.d_final_c + offset, bytes);
 }
 
 cuseq_status cuda_encode_fetch(struct cuda_session *session, const cuseq_encoding *encoding) {
   const cuseq_config *config = &session->model->config;
-  CUDA_RANGE("copy out", session->batch, session->time, config->units);
-  size_t B = (size_t)session->batch, all = B * (size_t)config->encoder_state_width * sizeof(float);
-  size_t annotations = B * (size_t)session->time * (size_t)config->annotation_width * sizeof(float);
-  TRY(cuda_copy_out(session, BACKEND_ANNOTATIONS, encoding->annotations, session->d_encoded, annotations));
+  CUDA_RANGE("copy out", session->encoded.batch, session->encoded.time, config->units);
+  size_t B = (size_t)session->encoded.batch, all = B * (size_t)config->encoder_state_width * sizeof(float);
+  size_t annotations = B * (size_t)session->encoded.time * (size_t)config->annotation_width * sizeof(float);
+  TRY(cuda_copy_out(session, BACKEND_ANNOTATIONS, encoding->annotations, session->encoded.d_annotations,
+                    annotations));
   TRY(state_fetch(session, 0, BACKEND_H_FW, encoding->h_fw, BACKEND_C_FW, encoding->c_fw));
   TRY(state_fetch(session, 1, BACKEND_H_BW, encoding->h_bw, BACKEND_C_BW, encoding->c_bw));
-  TRY(cuda_copy_out(session, BACKEND_FINAL_H, encoding->final_h, session->d_final_h, all));
-  return cuda_copy_out(session, BACKEND_FINAL_C, encoding->final_c, session->d_final_c, all);
+  TRY(cuda_copy_out(session, BACKEND_FINAL_H, encoding->final_h, session->work.d_final_h, all));
+  return cuda_copy_out(session, BACKEND_FINAL_C, encoding->final_c, session->work.d_final_c, all);
 }

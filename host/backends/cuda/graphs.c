@@ -62,7 +62,7 @@ static cuseq_status graph_capture(struct cuda_session *session, cuda_graph_steps
 
 static cuseq_status graph_make(struct cuda_session *session, cuda_graph_steps *steps, const void *arguments,
                                cudaGraphExec_t *exec) {
-  CUDA_RANGE("capture", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("capture", session->encoded.batch, session->encoded.time, session->model->config.units);
   cudaGraph_t graph;
   cuseq_status status = graph_capture(session, steps, arguments, &graph);
   if (status == CUSEQ_STATUS_OK) {
@@ -70,7 +70,7 @@ static cuseq_status graph_make(struct cuda_session *session, cuda_graph_steps *s
     if (error == cudaErrorMemoryAllocation)
       status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                          "cuda:%d: out of memory (needed a graph for batch %d and time %d)",
-                         (int)session->index, (int)session->batch, (int)session->time);
+                         (int)session->index, (int)session->encoded.batch, (int)session->encoded.time);
     else if (error != cudaSuccess)
       status = cuda_failure(error, "cudaGraphInstantiateWithFlags");
   }

@@ -63,12 +63,14 @@ bool cuda_layers_need_blas(const struct cuda_session *session) {
 }
 
 bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input) {
-  if (session->model->version != 1)
-    return false;
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
-    const struct cuda_run *run = &session->layers[l].runs[0];
-    if (run->encoder >= CUDA_ENCODER_GRID || ((l > 0 || !input->ids) && !takes_x(run)))
+    const struct cuda_layer *layer = &session->layers[l];
+    bool gathers = l == 0 && input->ids && gathers_ids(session);
+    if (layer->layer->dense.kernel)
       return false;
+    for (int32_t r = 0; r < layer->count; r++)
+      if (layer->runs[r].encoder >= CUDA_ENCODER_GRID || !(gathers || takes_x(&layer->runs[r])))
+        return false;
   }
   return true;
 }
@@ -153,25 +155,25 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   struct widest widest = layers_measure(session);
   weights_plan(session, plan);
   cuda_plan_add(plan, &session->checks.d_record, sizeof *session->checks.d_record);
-  cuda_plan_add(plan, &session->d_x, position * (config->ids_only ? 1 : (size_t)config->features));
-  cuda_plan_add(plan, &session->d_ids, position);
-  cuda_plan_add(plan, &session->d_embedded,
+  cuda_plan_add(plan, &session->work.d_x, position * (config->ids_only ? 1 : (size_t)config->features));
+  cuda_plan_add(plan, &session->work.d_ids, position);
+  cuda_plan_add(plan, &session->work.d_embedded,
                 gathers_ids(session) ? 0 : position * (size_t)in->embedding_units);
-  cuda_plan_add(plan, &session->d_lengths, row);
-  cuda_plan_add(plan, &session->d_order, row);
-  cuda_plan_add(plan, &session->d_initial_h, states);
-  cuda_plan_add(plan, &session->d_initial_c, states);
-  cuda_plan_add(plan, &session->d_projected, position * widest.projected);
-  cuda_plan_add(plan, &session->d_annotations[0], position * widest.annotations[0]);
-  cuda_plan_add(plan, &session->d_annotations[1], position * widest.annotations[1]);
-  cuda_plan_add(plan, &session->d_directions, position * widest.directions);
-  cuda_plan_add(plan, &session->d_merged, position * widest.merged);
-  cuda_plan_add(plan, &session->d_final_h, states);
-  cuda_plan_add(plan, &session->d_final_c, states);
-  cuda_plan_add(plan, &session->d_products, row * widest.products);
-  cuda_plan_add(plan, &session->d_reset, row * widest.reset);
-  cuda_plan_add(plan, &session->d_candidate, row * widest.reset);
-  cuda_plan_add(plan, &session->d_workspace, widest.workspace);
+  cuda_plan_add(plan, &session->work.d_lengths, row);
+  cuda_plan_add(plan, &session->work.d_order, row);
+  cuda_plan_add(plan, &session->work.d_initial_h, states);
+  cuda_plan_add(plan, &session->work.d_initial_c, states);
+  cuda_plan_add(plan, &session->work.d_projected, position * widest.projected);
+  cuda_plan_add(plan, &session->work.d_annotations[0], position * widest.annotations[0]);
+  cuda_plan_add(plan, &session->work.d_annotations[1], position * widest.annotations[1]);
+  cuda_plan_add(plan, &session->work.d_directions, position * widest.directions);
+  cuda_plan_add(plan, &session->work.d_merged, position * widest.merged);
+  cuda_plan_add(plan, &session->work.d_final_h, states);
+  cuda_plan_add(plan, &session->work.d_final_c, states);
+  cuda_plan_add(plan, &session->work.d_products, row * widest.products);
+  cuda_plan_add(plan, &session->work.d_reset, row * widest.reset);
+  cuda_plan_add(plan, &session->work.d_candidate, row * widest.reset);
+  cuda_plan_add(plan, &session->work.d_workspace, widest.workspace);
 }
 
 /* ---- weights ---- */

@@ -64,10 +64,10 @@ cuseq_status cuda_locate(void *state, enum backend_array array, const void *poin
   bool as_host = is_managed && session->limits.memory == CUSEQ_MEMORY_HOST;
   *is_on_device = attributes.type == cudaMemoryTypeDevice || (is_managed && !as_host);
   if (*is_on_device) {
-    session->places[array] = CUDA_PLACE_DEVICE;
+    session->call.places[array] = CUDA_PLACE_DEVICE;
     return on_device(session, name, attributes.device, is_managed);
   }
   bool is_locked = attributes.type == cudaMemoryTypeHost || as_host;
-  session->places[array] = is_locked ? CUDA_PLACE_LOCKED : CUDA_PLACE_PAGEABLE;
+  session->call.places[array] = is_locked ? CUDA_PLACE_LOCKED : CUDA_PLACE_PAGEABLE;
   return on_host(session, array, name, is_locked);
 }

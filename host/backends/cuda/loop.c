@@ -95,11 +95,11 @@ cuseq_status cuda_loop_upload(struct cuda_session *session) {
 /* ---- a call ---- */
 
 static const void *given(const struct cuda_session *session, bool is_given, enum backend_array array) {
-  return is_given ? session->decoding.arrays[array] : NULL;
+  return is_given ? session->work.decoding[array] : NULL;
 }
 
 static cuseq_status loop_launch(struct cuda_session *session, const struct loop *loop) {
-  CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("decode loop", session->encoded.batch, session->encoded.time, session->model->config.units);
   return cuda_launched(session, launch_loop(loop, &session->launch));
 }
 
@@ -111,9 +111,9 @@ void cuda_loop_arguments(const struct cuda_session *session, const cuseq_decodin
                       ? cuda_decoding_place(session, array, call_pointer(array, decoding))
                       : NULL;
   *loop = (struct loop){.batch = stepping->rows,
-                        .time = session->time,
+                        .time = session->encoded.time,
                         .steps = stepping->steps,
-                        .d_lengths = session->d_encoded_lengths,
+                        .d_lengths = session->encoded.d_lengths,
                         .d_given_h = given(session, stepping->given_h, BACKEND_STATE_H),
                         .d_given_c = given(session, stepping->given_c, BACKEND_STATE_C),
                         .d_given_fed = given(session, stepping->given_fed, BACKEND_FED),
@@ -141,12 +141,12 @@ cuseq_status cuda_loop_queue(struct cuda_session *session, const cuseq_decoding 
   cuda_loop_arguments(session, decoding, stepping, made, &loop);
   loop.d_model = steps->d_loop;
   loop.shared_floats = steps->loop_floats;
-  loop.encoded = session->batch;
+  loop.encoded = session->encoded.batch;
   loop.d_rows = stepping->d_rows;
-  loop.d_keys = steps->d_keys ? steps->d_keys : session->d_encoded;
-  loop.d_values = steps->d_values ? steps->d_values : session->d_encoded;
-  loop.d_final_h = session->d_final_h;
-  loop.d_final_c = session->d_final_c;
+  loop.d_keys = session->work.d_keys ? session->work.d_keys : session->encoded.d_annotations;
+  loop.d_values = session->work.d_values ? session->work.d_values : session->encoded.d_annotations;
+  loop.d_final_h = session->work.d_final_h;
+  loop.d_final_c = session->work.d_final_c;
   TRY(loop_launch(session, &loop));
   return cuda_decoding_fetch(session, decoding, stepping->rows, made);
 }

@@ -1,6 +1,8 @@
 #include "backends/cuda/rows.h"
 
 #include "backends/cuda/decoder.h"
+#include "backends/cuda/loop.h"
+#include "backends/cuda/whole_any.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -8,21 +10,12 @@
 /* A window carries about half of what a slot of staging memory holds, one way, and gives every multiprocessor a row. */
 enum { WINDOW_BYTES = CUDA_SLOT_BYTES / 2, WINDOWS_LEAST = 2 };
 
-/* A window is a session whose arrays begin at its first row. */
-struct window {
-  struct cuda_session session;
-  struct cuda_decoder decoder;
-  struct backend_input input;
-  cuseq_encoding encoding;
-  cuseq_decoding decoding;
-};
-
 struct cuda_rows {
   cudaStream_t in, out;
   cudaEvent_t order;       /* between streams, waited for as soon as it is recorded */
   cudaEvent_t computed[2]; /* of windows in turns */
   struct cuda_later later[2];
-  struct window window;
+  struct cuda_work all; /* the session's arrays, while a window has its own */
 };
 
 /* ---- opening ---- */
@@ -32,37 +25,30 @@ static size_t row_in(const struct cuda_session *session, const struct backend_in
   return (size_t)time * width * sizeof(float);
 }
 
+/* Bytes of a row's results in host memory; encoding and decoding NULL: of all results. */
 static size_t row_out(const struct cuda_session *session, const cuseq_encoding *encoding,
-                      const cuseq_decoding *decoding, int32_t time) {
-  const cuseq_config *config = &session->model->config;
-  size_t T = (size_t)time, A = (size_t)config->annotation_width, Y = decoding ? (size_t)decoding->steps : 0;
-  const cuseq_decoding none = {0}, *d = decoding ? decoding : &none;
-  const struct {
-    enum backend_array array;
-    const void *wanted;
-    size_t count;
-  } arrays[] = {{BACKEND_ANNOTATIONS, encoding->annotations, T * A},
-                {BACKEND_CONTEXTS, d->contexts, Y * A},
-                {BACKEND_ALPHAS, d->alphas, Y * T},
-                {BACKEND_STATES, d->states, Y * (size_t)config->state_units},
-                {BACKEND_OUTPUTS, d->outputs, Y * (size_t)config->outputs}};
+                      const cuseq_decoding *decoding, int32_t time, int32_t steps) {
   size_t count = 0;
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-    if (arrays[i].wanted && session->places[arrays[i].array] != CUDA_PLACE_DEVICE)
-      count += arrays[i].count;
+  for (enum backend_array array = BACKEND_INPUTS; array < BACKEND_ARRAYS; array++) {
+    const struct call_array *listed = &call_arrays[array];
+    const void *members = listed->structure == CALL_ENCODING   ? (const void *)encoding
+                          : listed->structure == CALL_DECODING ? (const void *)decoding
+                                                               : NULL;
+    bool all = !encoding && (listed->structure == CALL_ENCODING || listed->structure == CALL_DECODING);
+    bool wanted = members && call_pointer(array, members) && session->call.places[array] != CUDA_PLACE_DEVICE;
+    if ((all || wanted) && listed->rows != CALL_BLOCKS)
+      count += call_row_elements(&session->model->config, array, time, steps);
+  }
   return count * sizeof(float);
 }
 
 /* Whether a call of the limits, everything wanted, may be cut into windows. */
 static bool worth_it(const struct cuda_session *session) {
-  float any;
-  const cuseq_encoding encoding = {.annotations = &any};
-  const cuseq_decoding decoding = {
-      .steps = session->limits.steps, .contexts = &any, .alphas = &any, .states = &any, .outputs = &any};
-  size_t in = row_in(session, NULL, session->limits.time),
-         out = row_out(session, &encoding, &decoding, session->limits.time);
-  return session->decoder && session->limits.memory != CUSEQ_MEMORY_DEVICE &&
-         (in > out ? in : out) * (size_t)session->limits.batch >= (size_t)WINDOWS_LEAST * WINDOW_BYTES;
+  const struct backend_limits *limits = &session->limits;
+  int32_t steps = structure_is_tagger(&session->model->lowered) ? limits->time : limits->steps;
+  size_t in = row_in(session, NULL, limits->time), out = row_out(session, NULL, NULL, limits->time, steps);
+  return limits->memory != CUSEQ_MEMORY_DEVICE &&
+         (in > out ? in : out) * (size_t)limits->batch >= (size_t)WINDOWS_LEAST * WINDOW_BYTES;
 }
 
 cuseq_status cuda_rows_open(struct cuda_session *session) {
@@ -97,31 +83,27 @@ void cuda_rows_close(struct cuda_session *session) {
 
 /* ---- which calls ---- */
 
+/* Whether an input beside the data is on the device: what is there is checked for all rows at once. */
 static bool any_on_device(const struct cuda_session *session, const struct backend_input *input,
                           const cuseq_decoding *decoding) {
-  const cuseq_decoding none = {0}, *d = decoding ? decoding : &none;
-  const struct {
-    enum backend_array array;
-    const void *given;
-  } arrays[] = {{BACKEND_LENGTHS, input->lengths},
-                {BACKEND_PREVIOUS, d->previous},
-                {BACKEND_STATE_H, d->initial_h},
-                {BACKEND_STATE_C, d->initial_c}};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-    if (arrays[i].given && session->places[arrays[i].array] == CUDA_PLACE_DEVICE)
+  for (enum backend_array array = 0; decoding && array < BACKEND_INPUTS; array++)
+    if (call_arrays[array].structure == CALL_DECODING && call_pointer(array, decoding) &&
+        session->call.places[array] == CUDA_PLACE_DEVICE)
       return true;
-  return input->device != NULL;
+  return input->device || (input->lengths && session->call.places[BACKEND_LENGTHS] == CUDA_PLACE_DEVICE);
 }
 
-/* Whether the kernels do all of it, row by row. */
-static bool rows_apart(const struct cuda_session *session, const struct backend_input *input,
-                       const cuseq_decoding *decoding) {
-  const cuseq_config *config = &session->model->config;
-  const struct cuda_shape shape = {input->time, input->ids != NULL};
-  struct cuda_choice choice = cuda_choose(config, &shape, &session->device, &session->forced);
-  return (!decoding || cuda_decodes_fused(decoding)) &&
-         (!config->has_decoder || choice.decoder == CUDA_DECODER_LOOP) &&
-         cuda_layers_take_rows(session, input);
+/* Whether kernels that go row by row do what comes behind the encoder's layers. */
+static bool decodes_apart(const struct cuda_session *session, const struct backend_input *input,
+                          const cuseq_decoding *decoding) {
+  const struct structure *structure = &session->model->lowered;
+  bool own_keys = !cuda_steps_keys_need_blas(structure);
+  if (session->decoder && (!decoding || cuda_decodes_fused(decoding)))
+    return !structure->decoder.present ||
+           cuda_choose_decoder(&session->model->config, input->time, &session->forced) == CUDA_DECODER_LOOP;
+  if (!decoding)
+    return own_keys;
+  return structure->decoder.present && !decoding->rows && own_keys && cuda_loop_chosen(session, input->time);
 }
 
 /* The rows of a window; 0: the call is not cut. */
@@ -129,14 +111,19 @@ static int32_t window_rows(const struct cuda_session *session, const struct back
                            const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
   if (!session->rows || input->initial_h || input->initial_c || any_on_device(session, input, decoding))
     return 0;
-  size_t in = row_in(session, input, input->time), out = row_out(session, encoding, decoding, input->time);
+  int32_t steps = decoding ? decoding->steps : 0;
+  size_t in = row_in(session, input, input->time),
+         out = row_out(session, encoding, decoding, input->time, steps);
   size_t bytes = in > out ? in : out, rows = (WINDOW_BYTES + bytes - 1) / bytes;
   if (rows < (size_t)session->device.multiprocessors)
     rows = (size_t)session->device.multiprocessors;
   if (bytes * (size_t)input->batch < (size_t)WINDOWS_LEAST * WINDOW_BYTES ||
-      (size_t)input->batch < WINDOWS_LEAST * rows || !rows_apart(session, input, decoding))
+      (size_t)input->batch < WINDOWS_LEAST * rows)
     return 0;
-  return (int32_t)rows;
+  bool one_launch = decoding && cuda_whole_any_takes(session, input, decoding);
+  bool apart =
+      one_launch || (cuda_layers_take_rows(session, input) && decodes_apart(session, input, decoding));
+  return apart ? (int32_t)rows : 0;
 }
 
 /* ---- windows ---- */
@@ -150,82 +137,72 @@ static void array_shift(void *pointer, size_t elements) {
   *array = *array ? *array + elements * sizeof(float) : NULL;
 }
 
-static void session_shift(struct window *window, int32_t first, int32_t time, int32_t steps) {
-  struct cuda_session *s = &window->session;
-  const cuseq_config *config = &s->model->config;
-  struct cuda_decoder *d = &window->decoder;
-  size_t T = (size_t)time, A = (size_t)config->annotation_width;
-  size_t states = (size_t)config->layers * (size_t)config_directions(config) * (size_t)config->units;
-  SHIFT(s->d_x, T * (size_t)config->features);
-  SHIFT(s->d_ids, T);
-  SHIFT(s->d_lengths, 1);
-  SHIFT(s->d_order, 1);
-  SHIFT(s->d_annotations[0], T * A);
-  SHIFT(s->d_annotations[1], T * A);
-  /* final states of a window lie together in what the call does not need: its initial states are zeros */
-  s->d_final_h = SHIFT(s->d_initial_h, states);
-  s->d_final_c = SHIFT(s->d_initial_c, states);
-  SHIFT(d->d_keys, T * (size_t)attention_key_width(&d->decode.score));
-  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
-    array_shift(&s->decoding.arrays[array], call_row_elements(config, array, time, steps) * (size_t)first);
-}
-
-static void call_shift(struct window *window, int32_t first, int32_t time) {
-  const cuseq_config *config = &window->session.model->config;
-  size_t T = (size_t)time, H = (size_t)config->units;
-  size_t A = (size_t)config->annotation_width, F = (size_t)config->features;
-  struct backend_input *input = &window->input;
-  cuseq_encoding *encoding = &window->encoding;
-  cuseq_decoding *decoding = &window->decoding;
-  SHIFT(input->ids, T);
-  SHIFT(input->f32, T * F);
-  SHIFT(input->f64, T * F);
-  SHIFT(input->lengths, 1);
-  SHIFT(encoding->annotations, T * A);
-  SHIFT(encoding->h_fw, H);
-  SHIFT(encoding->c_fw, H);
-  SHIFT(encoding->h_bw, H);
-  SHIFT(encoding->c_bw, H);
-  encoding->final_h = encoding->final_c = NULL; /* of all rows at once, at the end */
-  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
-    if (call_arrays[array].structure == CALL_DECODING)
-      array_shift(call_member(array, decoding),
-                  call_row_elements(config, array, time, decoding->steps) * (size_t)first);
-}
-
-static void window_make(struct cuda_session *session, const struct backend_input *input,
-                        const cuseq_encoding *encoding, const cuseq_decoding *decoding, int32_t first,
-                        int32_t count, struct cuda_later *later) {
-  struct window *window = &session->rows->window;
-  window->session = *session;
-  window->decoder = *session->decoder;
-  window->session.decoder = &window->decoder;
-  window->session.launch.error = window->session.error;
-  window->session.stream_in = session->rows->in;
-  window->session.stream_out = session->rows->out;
-  window->session.later = later;
-  window->session.first_row = first;
-  window->input = *input;
-  window->input.batch = count;
-  window->encoding = *encoding;
-  window->decoding = decoding ? *decoding : (cuseq_decoding){0};
-  session_shift(window, first, input->time, window->decoding.steps);
-  call_shift(window, first, input->time);
-}
-
-/* Final states of a window, [layers,D,count,H], to their place among all rows'. */
-static cuseq_status states_spread(struct cuda_session *session, int32_t first, int32_t count, int32_t batch) {
+/* The session's arrays for rows from `first` on: what is brought while another window is computed, and what stays in the session,
+ * has a place for every row; the rest is one window's after the other. */
+static struct cuda_work work_at(const struct cuda_session *session, int32_t first, int32_t time,
+                                int32_t steps) {
   const cuseq_config *config = &session->model->config;
-  const struct cuda_session *window = &session->rows->window.session;
-  size_t H = (size_t)config->units * sizeof(float),
-         all = (size_t)config->layers * (size_t)config_directions(config);
-  const size_t offset = (size_t)first * (size_t)config->units;
-  CUDA_TRY(cudaMemcpy2DAsync(session->d_final_h + offset, (size_t)batch * H, window->d_final_h,
-                             (size_t)count * H, (size_t)count * H, all, cudaMemcpyDeviceToDevice,
-                             session->stream));
-  CUDA_TRY(cudaMemcpy2DAsync(session->d_final_c + offset, (size_t)batch * H, window->d_final_c,
-                             (size_t)count * H, (size_t)count * H, all, cudaMemcpyDeviceToDevice,
-                             session->stream));
+  const struct attention_structure *attention = &session->model->lowered.attention;
+  struct cuda_work work = session->rows->all;
+  size_t T = (size_t)time;
+  SHIFT(work.d_x, T * (size_t)(config->ids_only ? 1 : config->features));
+  SHIFT(work.d_ids, T);
+  SHIFT(work.d_lengths, 1);
+  SHIFT(work.d_annotations[(session->model->lowered.encoder.count - 1) % 2],
+        T * (size_t)config->annotation_width);
+  SHIFT(work.d_keys, T * (size_t)attention->key_width);
+  SHIFT(work.d_values, T * (size_t)attention->context_width);
+  SHIFT(work.d_general_keys, T * (size_t)config->state_units);
+  /* final states of a window lie together in what the call does not need: its initial states are zeros */
+  work.d_final_h = SHIFT(work.d_initial_h, config->encoder_state_width);
+  work.d_final_c = SHIFT(work.d_initial_c, config->encoder_state_width);
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++)
+    array_shift(&work.decoding[array], call_row_elements(config, array, time, steps) * (size_t)first);
+  return work;
+}
+
+static struct backend_input input_at(const struct cuda_session *session, const struct backend_input *input,
+                                     int32_t first, int32_t count) {
+  struct backend_input at = *input;
+  size_t T = (size_t)input->time, F = (size_t)session->model->config.features;
+  at.batch = count;
+  SHIFT(at.ids, T);
+  SHIFT(at.f32, T * F);
+  SHIFT(at.f64, T * F);
+  SHIFT(at.lengths, 1);
+  return at;
+}
+
+/* The caller's arrays of a structure; final states are of all rows at once, at the end. */
+static void members_shift(const struct cuda_session *session, enum call_structure structure, void *members,
+                          int32_t first, int32_t time, int32_t steps) {
+  for (enum backend_array array = 0; array < BACKEND_ARRAYS; array++) {
+    if (call_arrays[array].structure != structure)
+      continue;
+    if (call_arrays[array].rows == CALL_BLOCKS)
+      *(void **)call_member(array, members) = NULL;
+    else
+      array_shift(call_member(array, members),
+                  call_row_elements(&session->model->config, array, time, steps) * (size_t)first);
+  }
+}
+
+/* Final states of a window, [layers and directions,count,H], to their place among all rows'. */
+static cuseq_status states_spread(struct cuda_session *session, int32_t first, int32_t count, int32_t batch) {
+  const struct encoder_structure *encoder = &session->model->lowered.encoder;
+  const struct cuda_work *all = &session->rows->all, *window = &session->work;
+  float *const to[] = {all->d_final_h, all->d_final_c}, *const from[] = {window->d_final_h,
+                                                                         window->d_final_c};
+  for (int32_t l = 0; l < encoder->count; l++)
+    for (int d = 0; d < 2; d++) {
+      if (!encoder_layer_has(&encoder->layers[l], d))
+        continue;
+      size_t H = (size_t)encoder->layers[l].cells[d].units, bytes = (size_t)count * H * sizeof(float);
+      for (int i = 0; i < 2; i++)
+        CUDA_TRY(cudaMemcpyAsync(to[i] + cuda_states_offset(session, l, d, batch) + (size_t)first * H,
+                                 from[i] + cuda_states_offset(session, l, d, count), bytes,
+                                 cudaMemcpyDeviceToDevice, session->stream));
+    }
   return CUSEQ_STATUS_OK;
 }
 
@@ -233,11 +210,10 @@ static cuseq_status states_spread(struct cuda_session *session, int32_t first, i
 static cuseq_status results_copy(struct cuda_session *session, int turn) {
   struct cuda_rows *rows = session->rows;
   struct cuda_later *later = &rows->later[turn];
-  struct cuda_session *window = &rows->window.session;
-  window->later = NULL;
+  session->call.later = NULL;
   CUDA_TRY(cudaStreamWaitEvent(rows->out, rows->computed[turn], 0));
   for (int32_t i = 0; i < later->count; i++)
-    TRY(cuda_copy_out(window, later->copies[i].array, later->copies[i].out, later->copies[i].device,
+    TRY(cuda_copy_out(session, later->copies[i].array, later->copies[i].out, later->copies[i].device,
                       later->copies[i].bytes));
   later->count = 0;
   return CUSEQ_STATUS_OK;
@@ -251,36 +227,46 @@ static cuseq_status streams_order(struct cuda_session *session, cudaStream_t bef
 }
 
 cuseq_status cuda_rows_arrived(struct cuda_session *session) {
-  return session->stream_in == session->stream ? CUSEQ_STATUS_OK
-                                               : streams_order(session, session->stream_in, session->stream);
+  return session->call.stream_in == session->stream
+             ? CUSEQ_STATUS_OK
+             : streams_order(session, session->call.stream_in, session->stream);
+}
+
+/* A window: a call of `count` rows from `first` on, whose results are copied later. */
+static cuseq_status window_queue(struct cuda_session *session, const struct backend_input *input,
+                                 const cuseq_encoding *encoding, const cuseq_decoding *decoding,
+                                 int32_t first, int32_t count, int turn) {
+  int32_t time = input->time, steps = decoding ? decoding->steps : 0;
+  const struct backend_input in = input_at(session, input, first, count);
+  cuseq_encoding encoded = *encoding;
+  cuseq_decoding decoded = decoding ? *decoding : (cuseq_decoding){0};
+  members_shift(session, CALL_ENCODING, &encoded, first, time, steps);
+  members_shift(session, CALL_DECODING, &decoded, first, time, steps);
+  session->work = work_at(session, first, time, steps);
+  session->call.first_row = first;
+  session->call.later = &session->rows->later[turn];
+  TRY(cuda_call_queue(session, &in, &encoded, decoding ? &decoded : NULL));
+  TRY(states_spread(session, first, count, input->batch));
+  CUDA_TRY(cudaEventRecord(session->rows->computed[turn], session->stream));
+  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status windows_queue(struct cuda_session *session, const struct backend_input *input,
                                   const cuseq_encoding *encoding, const cuseq_decoding *decoding,
                                   int32_t step) {
   struct cuda_rows *rows = session->rows;
-  struct window *window = &rows->window;
-  rows->later[0].count = rows->later[1].count = 0;
-  TRY(streams_order(session, session->stream,
-                    rows->in)); /* earlier calls may still read what is written now */
   int turn = 0;
+  rows->later[0].count = rows->later[1].count = 0;
+  /* earlier calls may still read what is written now */
+  TRY(streams_order(session, session->stream, rows->in));
   for (int32_t first = 0; first < input->batch; first += step, turn = !turn) {
     int32_t count = input->batch - first < step ? input->batch - first : step;
-    window_make(session, input, encoding, decoding, first, count, &rows->later[turn]);
-    cuseq_status status = cuda_call_queue(&window->session, &window->input, &window->encoding,
-                                          decoding ? &window->decoding : NULL);
-    TRY(status);
-    TRY(states_spread(session, first, count, input->batch));
-    CUDA_TRY(cudaEventRecord(rows->computed[turn], session->stream));
+    TRY(window_queue(session, input, encoding, decoding, first, count, turn));
     if (first > 0)
       TRY(results_copy(session, !turn));
   }
   TRY(results_copy(session, !turn));
-  TRY(streams_order(session, rows->out, session->stream));
-  const struct cuda_session *last = &window->session;
-  session->d_encoded = session->d_annotations[last->d_encoded != last->d_annotations[0]];
-  session->decoder->keys_made = window->decoder.keys_made;
-  return CUSEQ_STATUS_OK;
+  return streams_order(session, rows->out, session->stream);
 }
 
 cuseq_status cuda_rows_queue(struct cuda_session *session, const struct backend_input *input,
@@ -289,10 +275,18 @@ cuseq_status cuda_rows_queue(struct cuda_session *session, const struct backend_
   *queued = step > 0;
   if (step == 0)
     return CUSEQ_STATUS_OK;
-  session->batch = input->batch;
-  session->time = input->time;
-  session->d_encoded_lengths = input->lengths ? session->d_lengths : NULL;
+  session->rows->all = session->work;
+  session->call.stream_in = session->rows->in;
+  session->call.stream_out = session->rows->out;
   cuseq_status status = windows_queue(session, input, encoding, decoding, step);
+  session->work = session->rows->all;
+  session->call.stream_in = session->call.stream_out = session->stream;
+  session->call.later = NULL;
+  session->call.first_row = 0;
+  session->encoded.d_annotations = cuda_last_annotations(session);
+  session->encoded.d_lengths = input->lengths ? session->work.d_lengths : NULL;
+  session->encoded.batch = input->batch;
+  session->encoded.time = input->time;
   if (status != CUSEQ_STATUS_OK) {
     cudaStreamSynchronize(session->rows->in);
     cudaStreamSynchronize(session->rows->out);

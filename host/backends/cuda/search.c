@@ -106,25 +106,25 @@ static struct call call_of(const struct cuda_session *session, const struct sear
   const struct cuda_steps *steps = session->steps;
   const struct structure *structure = &steps->structure;
   const struct decoder_structure *decoder = &structure->decoder;
-  int32_t K = search->rules.beams, B = session->batch;
+  int32_t K = search->rules.beams, B = session->encoded.batch;
   struct call call = {.arrays = session->search->arrays};
   struct search_arrays *arrays = &call.arrays;
   arrays->rows = B;
   arrays->beams = K;
   arrays->tokens = decoder->tokens;
-  arrays->time = session->time;
+  arrays->time = session->encoded.time;
   arrays->d_settings = session->search->d_settings;
   arrays->d_divisors = session->search->d_divisors;
-  arrays->d_lengths = session->d_encoded_lengths;
-  arrays->d_previous = begin->previous ? session->decoding.arrays[BACKEND_PREVIOUS] : NULL;
+  arrays->d_lengths = session->encoded.d_lengths;
+  arrays->d_previous = begin->previous ? session->work.decoding[BACKEND_PREVIOUS] : NULL;
   arrays->d_logs = steps->d_log_outputs;
   /* the step's, and behind them those of all steps */
   arrays->d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS);
   if (keeps_alphas)
     arrays->d_all_alphas =
-        cuda_decoding_floats(session, BACKEND_ALPHAS) + (size_t)B * (size_t)K * (size_t)session->time;
+        cuda_decoding_floats(session, BACKEND_ALPHAS) + (size_t)B * (size_t)K * (size_t)session->encoded.time;
   arrays->step_stride = (int64_t)session->limits.batch * session->limits.beams;
-  arrays->d_running = session->decoding.arrays[BACKEND_OUTPUT_LENGTHS];
+  arrays->d_running = session->work.decoding[BACKEND_OUTPUT_LENGTHS];
   arrays->d_attended = steps->d_attended;
   arrays->d_lane_tokens = steps->d_fed_ids;
   call.stepping =
@@ -145,7 +145,7 @@ static struct call call_of(const struct cuda_session *session, const struct sear
 /* Rows begin with one lane each, the first of their K. */
 static cuseq_status begin_queue(struct cuda_session *session, const struct call *call,
                                 const cuseq_decoding *begin) {
-  const struct cuda_stepping first = {.rows = session->batch,
+  const struct cuda_stepping first = {.rows = session->encoded.batch,
                                       .apart = call->arrays.beams,
                                       .given_h = begin->initial_h != NULL,
                                       .given_c = begin->initial_c != NULL,
@@ -171,8 +171,8 @@ static cuseq_status steps_launch(struct cuda_session *session, const struct call
     return steps_queue(session, call);
   struct cuda_graph_key key;
   memset(&key, 0, sizeof key);
-  const int64_t sizes[] = {call->stepping.rows, session->batch, session->time, STEPS_AT_ONCE};
-  const void *arrays[] = {session->search, session->d_encoded_lengths, session->d_encoded,
+  const int64_t sizes[] = {call->stepping.rows, session->encoded.batch, session->encoded.time, STEPS_AT_ONCE};
+  const void *arrays[] = {session->search, session->encoded.d_lengths, session->encoded.d_annotations,
                           call->arrays.d_all_alphas, call->arrays.d_previous};
   memcpy(key.sizes, sizes, sizeof sizes);
   memcpy(key.arrays, arrays, sizeof arrays);
@@ -183,7 +183,7 @@ static cuseq_status steps_launch(struct cuda_session *session, const struct call
 static cuseq_status look_queue(struct cuda_session *session, const struct call *call, int32_t graph) {
   struct cuda_search *search = session->search;
   int32_t *h_live = search->h_live + (size_t)(graph % LOOKS) * (size_t)session->limits.batch;
-  CUDA_TRY(cudaMemcpyAsync(h_live, call->arrays.d_live, (size_t)session->batch * sizeof *h_live,
+  CUDA_TRY(cudaMemcpyAsync(h_live, call->arrays.d_live, (size_t)session->encoded.batch * sizeof *h_live,
                            cudaMemcpyDeviceToHost, session->stream));
   CUDA_TRY(cudaEventRecord(search->looked[graph % LOOKS], session->stream));
   return CUSEQ_STATUS_OK;
@@ -198,7 +198,7 @@ static cuseq_status has_ended(struct cuda_session *session, int32_t graph, bool 
     return CUSEQ_STATUS_OK;
   CUDA_TRY(cudaEventSynchronize(search->looked[graph % LOOKS]));
   *ended = true;
-  for (int32_t b = 0; b < session->batch; b++)
+  for (int32_t b = 0; b < session->encoded.batch; b++)
     *ended = *ended && h_live[b] == 0;
   return CUSEQ_STATUS_OK;
 }
@@ -228,7 +228,8 @@ static cuseq_status results_fetch(struct cuda_session *session, const struct sea
                                   const struct call *call, float *alphas) {
   const struct search_arrays *arrays = &call->arrays;
   struct cuda_search *own = session->search;
-  size_t B = (size_t)session->batch, lanes = B * (size_t)arrays->beams, Y = (size_t)search->rules.max_length;
+  size_t B = (size_t)session->encoded.batch, lanes = B * (size_t)arrays->beams,
+         Y = (size_t)search->rules.max_length;
   size_t choices = Y * (size_t)arrays->step_stride * sizeof(int32_t);
   const struct {
     void *to;
@@ -241,8 +242,8 @@ static cuseq_status results_fetch(struct cuda_session *session, const struct sea
                  {search->chosen_tokens, arrays->d_chosen_tokens, choices},
                  {search->chosen_after, arrays->d_chosen_after, choices},
                  {search->chosen_lanes, arrays->d_chosen_lanes, choices},
-                 {alphas, arrays->d_all_alphas, Y * lanes * (size_t)session->time * sizeof(float)}};
-  session->places[BACKEND_BEST_TOKENS] = CUDA_PLACE_PAGEABLE; /* the library's own memory */
+                 {alphas, arrays->d_all_alphas, Y * lanes * (size_t)session->encoded.time * sizeof(float)}};
+  session->call.places[BACKEND_BEST_TOKENS] = CUDA_PLACE_PAGEABLE; /* the library's own memory */
   for (size_t i = 0; i < sizeof results / sizeof *results; i++)
     TRY(cuda_copy_out(session, BACKEND_BEST_TOKENS, results[i].to, results[i].from, results[i].bytes));
   return CUSEQ_STATUS_OK;
@@ -253,7 +254,7 @@ cuseq_status cuda_search_queue(struct cuda_session *session, struct search *sear
   bool ended = false;
   const struct call call = call_of(session, search, begin, alphas != NULL);
   TRY(settings_bring(session, search));
-  TRY(cuda_decoding_bring(session, begin, session->batch));
+  TRY(cuda_decoding_bring(session, begin, session->encoded.batch));
   TRY(cuda_steps_keys_queue(session));
   TRY(begin_queue(session, &call, begin));
   for (int32_t graph = 0; graph * STEPS_AT_ONCE < search->rules.max_length && !ended; graph++) {

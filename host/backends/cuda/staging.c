@@ -83,9 +83,9 @@ static cuseq_status staged_in(struct cuda_session *session, char *device, const 
   while (bytes > 0) {
     void *room = NULL;
     size_t given = 0;
-    TRY(ring_take(&session->rings->in, session->stream_in, bytes, &room, &given));
+    TRY(ring_take(&session->rings->in, session->call.stream_in, bytes, &room, &given));
     memcpy(room, host, given);
-    CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->stream_in));
+    CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->call.stream_in));
     device += given;
     host += given;
     bytes -= given;
@@ -98,9 +98,10 @@ cuseq_status cuda_copy_in(struct cuda_session *session, enum backend_array array
   if (!host || bytes == 0)
     return CUSEQ_STATUS_OK;
   /* page-locked memory is the caller's again when the call returns, unless calls are asynchronous */
-  if (session->places[array] != CUDA_PLACE_LOCKED || !(session->waits || session->limits.asynchronous))
+  if (session->call.places[array] != CUDA_PLACE_LOCKED ||
+      !(session->call.waits || session->limits.asynchronous))
     return staged_in(session, device, host, bytes);
-  CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, session->stream_in));
+  CUDA_TRY(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, session->call.stream_in));
   return CUSEQ_STATUS_OK;
 }
 
@@ -108,10 +109,10 @@ cuseq_status cuda_copy_in_f64(struct cuda_session *session, float *device, const
   while (count > 0) {
     void *room = NULL;
     size_t given = 0;
-    TRY(ring_take(&session->rings->in, session->stream_in, count * sizeof *device, &room, &given));
+    TRY(ring_take(&session->rings->in, session->call.stream_in, count * sizeof *device, &room, &given));
     for (size_t i = 0; i < given / sizeof *device; i++)
       ((float *)room)[i] = (float)host[i];
-    CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->stream_in));
+    CUDA_TRY(cudaMemcpyAsync(device, room, given, cudaMemcpyHostToDevice, session->call.stream_in));
     device += given / sizeof *device;
     host += given / sizeof *device;
     count -= given / sizeof *device;
@@ -124,8 +125,8 @@ static cuseq_status staged_out(struct cuda_session *session, char *host, const c
   while (bytes > 0) {
     void *room = NULL;
     size_t given = 0;
-    TRY(ring_take(ring, session->stream_out, bytes, &room, &given));
-    CUDA_TRY(cudaMemcpyAsync(room, device, given, cudaMemcpyDeviceToHost, session->stream_out));
+    TRY(ring_take(ring, session->call.stream_out, bytes, &room, &given));
+    CUDA_TRY(cudaMemcpyAsync(room, device, given, cudaMemcpyDeviceToHost, session->call.stream_out));
     struct cuda_slot *slot = &ring->slots[ring->current];
     slot->deliveries[slot->count++] = (struct cuda_delivery){host, room, given};
     device += given;
@@ -139,18 +140,18 @@ cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array arra
                            const void *device, size_t bytes) {
   if (!out || out == device || bytes == 0)
     return CUSEQ_STATUS_OK;
-  if (session->later && session->places[array] != CUDA_PLACE_DEVICE) {
-    struct cuda_later *later = session->later;
+  if (session->call.later && session->call.places[array] != CUDA_PLACE_DEVICE) {
+    struct cuda_later *later = session->call.later;
     later->copies[later->count].array = array;
     later->copies[later->count].out = out;
     later->copies[later->count].device = device;
     later->copies[later->count++].bytes = bytes;
     return CUSEQ_STATUS_OK;
   }
-  if (session->places[array] == CUDA_PLACE_PAGEABLE)
+  if (session->call.places[array] == CUDA_PLACE_PAGEABLE)
     return staged_out(session, out, device, bytes);
-  if (session->places[array] == CUDA_PLACE_LOCKED)
-    CUDA_TRY(cudaMemcpyAsync(out, device, bytes, cudaMemcpyDeviceToHost, session->stream_out));
+  if (session->call.places[array] == CUDA_PLACE_LOCKED)
+    CUDA_TRY(cudaMemcpyAsync(out, device, bytes, cudaMemcpyDeviceToHost, session->call.stream_out));
   else
     CUDA_TRY(cudaMemcpyAsync(out, device, bytes, cudaMemcpyDeviceToDevice, session->stream));
   return CUSEQ_STATUS_OK;
@@ -159,7 +160,7 @@ cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array arra
 /* ---- a call's end ---- */
 
 cuseq_status cuda_staging_leave(struct cuda_session *session) {
-  return ring_turn(&session->rings->in, session->stream_in);
+  return ring_turn(&session->rings->in, session->call.stream_in);
 }
 
 void cuda_staging_end(struct cuda_session *session, bool delivers) {

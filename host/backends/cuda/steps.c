@@ -217,17 +217,17 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
 
 /* Keys and values, and what makes them of every position. */
 static void positions_plan(struct cuda_session *session, struct cuda_plan *plan) {
-  struct cuda_steps *steps = session->steps;
   const struct structure *structure = &session->model->lowered;
   const struct attention_structure *attention = &structure->attention;
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time * sizeof(float);
   size_t wide = positions * (size_t)widest_of_positions(structure);
-  cuda_plan_add(plan, &steps->d_keys,
+  cuda_plan_add(plan, &session->work.d_keys,
                 attention->keys.count > 0 ? positions * (size_t)attention->key_width : 0);
-  cuda_plan_add(plan, &steps->d_values,
+  cuda_plan_add(plan, &session->work.d_values,
                 attention->values.count > 0 ? positions * (size_t)attention->context_width : 0);
   for (int i = 0; i < 2; i++)
-    cuda_plan_add(plan, &steps->d_wide[i], session->decoder ? 0 : wide); /* version 1: a single layer */
+    cuda_plan_add(plan, &session->work.d_wide[i],
+                  session->decoder ? 0 : wide); /* version 1: a single layer */
 }
 
 void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {

@@ -27,11 +27,6 @@ struct cuda_steps {
   int32_t loop_floats;
   struct whole_any_model *d_whole; /* whole_any.c; NULL: no call is one launch from input to output */
   struct whole_any_sizes whole;
-  /* once per sequence */
-  float *d_keys;    /* [B,T,U], or NULL: the annotations are the keys */
-  float *d_values;  /* [B,T,C], or NULL: the annotations are the values */
-  float *d_wide[2]; /* [B T, the widest layer of keys, values and a tagger's heads] */
-  bool are_made;    /* keys and values, of what is encoded */
   /* of a step; the layers' states lie in the decoding's arrays of final states */
   void *d_workspace;    /* of attention */
   float *d_queries;     /* [R,U] */

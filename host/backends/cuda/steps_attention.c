@@ -18,15 +18,15 @@ static bool is_own_product(const struct dense *dense) {
 static cuseq_status layer_queue(struct cuda_session *session, const struct dense *dense, const float *below,
                                 float *d_made) {
   const struct cuda_kept all = {0};
-  int64_t rows = (int64_t)session->batch * session->time;
+  int64_t rows = (int64_t)session->encoded.batch * session->encoded.time;
   struct dense rest = *dense;
   const struct attention_keys product = {.score = {.score = CUSEQ_SCORE_GENERAL,
                                                    .annotation_width = dense->inputs,
                                                    .state_units = dense->units,
                                                    .d_key = dense->kernel,
                                                    .d_key_bias = dense->bias},
-                                         .batch = session->batch,
-                                         .time = session->time,
+                                         .batch = session->encoded.batch,
+                                         .time = session->encoded.time,
                                          .d_annotations = below,
                                          .d_keys = d_made};
   const struct cuda_parts parts = cuda_parts_one(below, dense->inputs, dense->inputs);
@@ -43,9 +43,9 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct dense
 
 static cuseq_status positions_queue(struct cuda_session *session, const struct dense_chain *chain,
                                     float *d_made) {
-  const float *below = session->d_encoded;
+  const float *below = session->encoded.d_annotations;
   for (int32_t l = 0; l < chain->count; l++) {
-    float *target = l == chain->count - 1 ? d_made : session->steps->d_wide[l % 2];
+    float *target = l == chain->count - 1 ? d_made : session->work.d_wide[l % 2];
     TRY(layer_queue(session, &chain->layers[l], below, target));
     below = target;
   }
@@ -64,12 +64,12 @@ bool cuda_steps_keys_need_blas(const struct structure *structure) {
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {
   struct cuda_steps *steps = session->steps;
   const struct attention_structure *attention = &steps->structure.attention;
-  if (steps->are_made || !attention->present)
+  if (session->encoded.keys_made || !attention->present)
     return CUSEQ_STATUS_OK;
-  CUDA_RANGE("keys", session->batch, session->time, session->model->config.units);
-  TRY(positions_queue(session, &attention->keys, steps->d_keys));
-  TRY(positions_queue(session, &attention->values, steps->d_values));
-  steps->are_made = true;
+  CUDA_RANGE("keys", session->encoded.batch, session->encoded.time, session->model->config.units);
+  TRY(positions_queue(session, &attention->keys, session->work.d_keys));
+  TRY(positions_queue(session, &attention->values, session->work.d_values));
+  session->encoded.keys_made = true;
   return CUSEQ_STATUS_OK;
 }
 
@@ -97,18 +97,19 @@ struct attention_score cuda_steps_score(const struct structure *structure) {
 static struct attend attend_of(const struct cuda_session *session) {
   const struct cuda_steps *steps = session->steps;
   const struct attention_structure *attention = &steps->structure.attention;
-  return (struct attend){.score = cuda_steps_score(&steps->structure),
-                         .start = {.kind = CUSEQ_INITIAL_STATE_ZEROS,
-                                   .state_units = attention->key_width,
-                                   .d_given_h = steps->d_queries},
-                         .time = session->time,
-                         .d_annotations = session->d_encoded,
-                         .d_keys = steps->d_keys ? steps->d_keys : session->d_encoded,
-                         .d_queries = attention->kind == ENERGY_LAYERS ? steps->d_queries : NULL,
-                         .d_values = steps->d_values ? steps->d_values : session->d_encoded,
-                         .values_width = attention->context_width,
-                         .d_position_bias = attention->position_bias,
-                         .d_workspace = steps->d_workspace};
+  return (struct attend){
+      .score = cuda_steps_score(&steps->structure),
+      .start = {.kind = CUSEQ_INITIAL_STATE_ZEROS,
+                .state_units = attention->key_width,
+                .d_given_h = steps->d_queries},
+      .time = session->encoded.time,
+      .d_annotations = session->encoded.d_annotations,
+      .d_keys = session->work.d_keys ? session->work.d_keys : session->encoded.d_annotations,
+      .d_queries = attention->kind == ENERGY_LAYERS ? steps->d_queries : NULL,
+      .d_values = session->work.d_values ? session->work.d_values : session->encoded.d_annotations,
+      .values_width = attention->context_width,
+      .d_position_bias = attention->position_bias,
+      .d_workspace = steps->d_workspace};
 }
 
 size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows) {
@@ -145,7 +146,7 @@ cuseq_status cuda_steps_attend(struct cuda_session *session, const struct cuda_a
   if (attend.d_context)
     return CUSEQ_STATUS_OK;
   const struct attention_context context = {.batch = asking->rows,
-                                            .time = session->time,
+                                            .time = session->encoded.time,
                                             .annotation_width = attention->context_width,
                                             .d_lengths = asking->d_lengths,
                                             .d_rows = asking->d_rows,

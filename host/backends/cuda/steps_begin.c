@@ -4,8 +4,8 @@
 
 /* Where the final states of a direction lie. */
 static const float *final_state(const struct cuda_session *session, int32_t layer, int direction, bool is_c) {
-  return (is_c ? session->d_final_c : session->d_final_h) +
-         cuda_states_offset(session, layer, direction, session->batch);
+  return (is_c ? session->work.d_final_c : session->work.d_final_h) +
+         cuda_states_offset(session, layer, direction, session->encoded.batch);
 }
 
 /* What an initial state takes of the encoder, before its dense layer. */

@@ -77,8 +77,8 @@ static cuseq_status attend(const struct step *step, struct cuda_part query) {
                                      .d_rows = step->stepping->d_rows,
                                      .d_lengths = session->steps->d_attended,
                                      .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS) +
-                                                 (size_t)step->number * (size_t)session->time,
-                                     .alphas_stride = (int64_t)step->stepping->steps * session->time,
+                                                 (size_t)step->number * (size_t)session->encoded.time,
+                                     .alphas_stride = (int64_t)step->stepping->steps * session->encoded.time,
                                      .d_context = session->steps->d_context,
                                      .check = cuda_check_results(session, step->number + 1)};
   return cuda_steps_attend(session, &asking);
@@ -270,7 +270,7 @@ static void keep(struct decode_rows *rows, int32_t *count, struct cuda_part from
 /* An array of results where it is wanted. */
 static void *wanted(const struct cuda_session *session, const struct cuda_stepping *stepping,
                     enum backend_array array) {
-  return stepping->wanted & cuda_wanted(array) ? session->decoding.arrays[array] : NULL;
+  return stepping->wanted & cuda_wanted(array) ? session->work.decoding[array] : NULL;
 }
 
 static void keeps(const struct cuda_session *session, const struct cuda_stepping *stepping,
@@ -295,11 +295,11 @@ static struct decode_rows rows_of(const struct cuda_session *session, const stru
   const struct decoder_structure *decoder = &steps->structure.decoder;
   const struct head *head = &steps->structure.output.heads[0];
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
-  void *const *arrays = session->decoding.arrays;
+  void *const *arrays = session->work.decoding;
   struct decode_rows rows = {.batch = stepping->rows,
-                             .time = session->time,
+                             .time = session->encoded.time,
                              .steps = stepping->steps,
-                             .d_lengths = session->d_encoded_lengths,
+                             .d_lengths = session->encoded.d_lengths,
                              .d_rows = stepping->d_rows,
                              .embedding_units = decoder->embedding_units,
                              .d_embedding = decoder->feedback != FEEDBACK_NONE ? decoder->embedding : NULL,
@@ -363,7 +363,7 @@ static cuseq_status loop_queue(struct cuda_session *session, const void *argumen
 }
 
 cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_stepping *stepping) {
-  CUDA_RANGE("decode loop", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("decode loop", session->encoded.batch, session->encoded.time, session->model->config.units);
   if (!session->graphs)
     return loop_queue(session, stepping);
   struct cuda_graph_key key;
@@ -371,9 +371,10 @@ cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_st
   const int64_t given = stepping->given_h | stepping->given_c << 1 | stepping->given_fed << 2 |
                         stepping->given_tokens << 3 | stepping->given_lengths << 4 |
                         stepping->given_targets << 5 | stepping->wants_logs << 6;
-  const int64_t sizes[] = {stepping->rows,  session->batch, session->time,
-                           stepping->steps, given,          (int64_t)stepping->wanted};
-  const void *arrays[] = {session->steps, session->d_encoded_lengths, session->d_encoded, stepping->d_rows};
+  const int64_t sizes[] = {stepping->rows, session->encoded.batch,   session->encoded.time, stepping->steps,
+                           given,          (int64_t)stepping->wanted};
+  const void *arrays[] = {session->steps, session->encoded.d_lengths, session->encoded.d_annotations,
+                          stepping->d_rows};
   memcpy(key.sizes, sizes, sizeof sizes);
   memcpy(key.arrays, arrays, sizeof arrays);
   return cuda_graph_launch(session, &key, loop_queue, stepping);

@@ -24,9 +24,9 @@ static cuseq_status context_queue(struct cuda_session *session, const struct cud
     return CUSEQ_STATUS_OK;
   struct cuda_asking asking = {.query = {.count = 1},
                                .rows = stepping->rows,
-                               .d_lengths = session->d_encoded_lengths,
+                               .d_lengths = session->encoded.d_lengths,
                                .d_alphas = cuda_decoding_floats(session, BACKEND_ALPHAS),
-                               .alphas_stride = session->time,
+                               .alphas_stride = session->encoded.time,
                                .d_context = steps->d_context,
                                .check = cuda_check_results(session, 0)};
   TRY(asks(session, stepping, &asking.query.list[0]));
@@ -50,10 +50,10 @@ static cuseq_status source_queue(struct cuda_session *session, const struct head
                               : head->source == HEAD_MAXIMUM ? POOL_MAXIMUM
                                                              : POOL_LAST,
                       .batch = stepping->rows,
-                      .time = session->time,
+                      .time = session->encoded.time,
                       .width = A,
-                      .d_lengths = session->d_encoded_lengths,
-                      .d_annotations = session->d_encoded,
+                      .d_lengths = session->encoded.d_lengths,
+                      .d_annotations = session->encoded.d_annotations,
                       .d_output = steps->d_scratch[1]};
   *parts = cuda_parts_one(steps->d_scratch[1], head->inputs, head->inputs);
   switch (head->source) {
@@ -61,7 +61,7 @@ static cuseq_status source_queue(struct cuda_session *session, const struct head
     parts->list[0].d_rows = steps->d_context;
     return CUSEQ_STATUS_OK;
   case HEAD_EVERY:
-    parts->list[0].d_rows = session->d_encoded;
+    parts->list[0].d_rows = session->encoded.d_annotations;
     return CUSEQ_STATUS_OK;
   case HEAD_FINAL:
     return cuda_steps_initial(session, &final, stepping, head->inputs, steps->d_scratch[1], head->inputs);
@@ -76,17 +76,17 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
   const struct output_structure *output = &steps->structure.output;
   const struct head *head = &output->heads[index];
   bool every = head->source == HEAD_EVERY;
-  int64_t rows = every ? (int64_t)stepping->rows * session->time : stepping->rows;
+  int64_t rows = every ? (int64_t)stepping->rows * session->encoded.time : stepping->rows;
   struct cuda_parts parts;
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
   TRY(source_queue(session, head, stepping, &parts));
-  TRY(cuda_chain_sums(session, &head->layers, &parts, rows, every ? steps->d_wide : steps->d_scratch,
+  TRY(cuda_chain_sums(session, &head->layers, &parts, rows, every ? session->work.d_wide : steps->d_scratch,
                       steps->d_logits));
-  float *outputs = session->decoding.arrays[BACKEND_OUTPUTS];
-  int32_t *tokens = session->decoding.arrays[BACKEND_TOKENS];
+  float *outputs = session->work.decoding[BACKEND_OUTPUTS];
+  int32_t *tokens = session->work.decoding[BACKEND_TOKENS];
   struct head_output arguments = {.rows = rows,
                                   .units = head->units,
-                                  .positions = every ? session->time : 1,
+                                  .positions = every ? session->encoded.time : 1,
                                   .activation = last->activation,
                                   .d_logits = steps->d_logits,
                                   .d_bias = last->bias,
@@ -94,7 +94,7 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
                                   .output_stride = output->width,
                                   .d_tokens = tokens + index,
                                   .token_stride = output->count,
-                                  .d_lengths = every ? session->d_encoded_lengths : NULL,
+                                  .d_lengths = every ? session->encoded.d_lengths : NULL,
                                   .check = cuda_check_results(session, 0)};
   if (!(stepping->wanted & cuda_wanted(BACKEND_OUTPUTS)))
     arguments.d_outputs = NULL;
@@ -105,22 +105,22 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
 
 /* Steps of a row: its positions, or one. */
 static cuseq_status lengths_queue(struct cuda_session *session, const struct cuda_stepping *stepping) {
-  int32_t *lengths = session->decoding.arrays[BACKEND_OUTPUT_LENGTHS];
+  int32_t *lengths = session->work.decoding[BACKEND_OUTPUT_LENGTHS];
   if (!(stepping->wanted & cuda_wanted(BACKEND_OUTPUT_LENGTHS)))
     return CUSEQ_STATUS_OK;
   bool tagger = structure_is_tagger(&session->steps->structure);
   const struct decode_rows rows = {.batch = stepping->rows,
-                                   .time = session->time,
+                                   .time = session->encoded.time,
                                    .steps = 1,
                                    .outputs = 1,
-                                   .d_lengths = tagger ? session->d_encoded_lengths : NULL,
+                                   .d_lengths = tagger ? session->encoded.d_lengths : NULL,
                                    .d_output_lengths = tagger ? session->steps->d_attended : lengths,
                                    .d_attended = tagger ? lengths : session->steps->d_attended};
   return cuda_launched(session, launch_decode_begin(&rows, &session->launch));
 }
 
 cuseq_status cuda_steps_outputs(struct cuda_session *session, const struct cuda_stepping *stepping) {
-  CUDA_RANGE("heads", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("heads", session->encoded.batch, session->encoded.time, session->model->config.units);
   TRY(context_queue(session, stepping));
   for (int32_t i = 0; i < session->steps->structure.output.count; i++)
     TRY(head_queue(session, stepping, i));

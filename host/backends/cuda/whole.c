@@ -17,23 +17,23 @@ static void encoder_fill(const struct cuda_session *session, const struct backen
                                .directions = config_directions(config),
                                .activation = config->activation,
                                .recurrent_activation = config->recurrent_activation,
-                               .d_lengths = input->lengths ? session->d_lengths : NULL,
-                               .d_ids = cuda_input_is_ids(input) ? session->d_ids : NULL,
-                               .d_x = cuda_input_is_ids(input) ? NULL : session->d_given_x,
+                               .d_lengths = input->lengths ? session->work.d_lengths : NULL,
+                               .d_ids = cuda_input_is_ids(input) ? session->work.d_ids : NULL,
+                               .d_x = cuda_input_is_ids(input) ? NULL : session->call.d_given_x,
                                .features = config->features,
                                .d_kernel = layer->d_kernel,
                                .d_recurrent = layer->d_recurrent,
                                .d_bias = layer->d_bias,
-                               .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
-                               .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
-                               .d_output = {session->d_annotations[0], NULL},
-                               .d_final_h = session->d_final_h,
-                               .d_final_c = session->d_final_c,
+                               .d_initial_h = input->initial_h ? session->work.d_initial_h : NULL,
+                               .d_initial_c = input->initial_c ? session->work.d_initial_c : NULL,
+                               .d_output = {cuda_last_annotations(session), NULL},
+                               .d_final_h = session->work.d_final_h,
+                               .d_final_c = session->work.d_final_c,
                                .check = cuda_check_results(session, 0)};
 }
 
 static cuseq_status model_queue(struct cuda_session *session, const struct whole_model *model) {
-  CUDA_RANGE("whole model", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("whole model", session->encoded.batch, session->encoded.time, session->model->config.units);
   return cuda_launched(session, launch_whole_model(model, &session->launch));
 }
 
@@ -55,10 +55,10 @@ cuseq_status cuda_whole_queue(struct cuda_session *session, const struct backend
         (struct whole_layer){session->layers[l].runs[0].d_kernel, session->layers[l].runs[0].d_recurrent,
                              session->layers[l].runs[0].d_bias};
   TRY(cuda_input_queue(session, input));
-  session->d_encoded = session->d_annotations[0];
-  session->decoder->keys_made = false;
-  session->steps->are_made = false;
-  TRY(cuda_decoding_bring(session, decoding, session->batch));
+  session->encoded.d_annotations = cuda_last_annotations(session);
+  session->encoded.general_keys_made = false;
+  session->encoded.keys_made = false;
+  TRY(cuda_decoding_bring(session, decoding, session->encoded.batch));
   cuda_decode_arguments(session, decoding, &model.decode);
   TRY(model_queue(session, &model));
   TRY(cuda_encode_fetch(session, encoding));

@@ -31,9 +31,8 @@ cuseq_status cuda_whole_any_check(const struct cuda_session *session) {
                 : CUSEQ_STATUS_OK;
 }
 
-/* Whether a call does. */
-static bool is_chosen(const struct cuda_session *session, const struct backend_input *input,
-                      const cuseq_decoding *decoding) {
+bool cuda_whole_any_takes(const struct cuda_session *session, const struct backend_input *input,
+                          const cuseq_decoding *decoding) {
   const struct cuda_steps *steps = session->steps;
   return steps->d_whole && !decoding->rows &&
          whole_any_possible(&steps->whole, input->time, cuda_input_is_ids(input), &session->device);
@@ -63,7 +62,7 @@ cuseq_status cuda_whole_any_upload(struct cuda_session *session) {
 /* ---- a call ---- */
 
 static cuseq_status whole_launch(struct cuda_session *session, const struct whole_any *whole) {
-  CUDA_RANGE("whole model", session->batch, session->time, session->model->config.units);
+  CUDA_RANGE("whole model", session->encoded.batch, session->encoded.time, session->model->config.units);
   return cuda_launched(session, launch_whole_any(whole, &session->launch));
 }
 
@@ -72,26 +71,26 @@ cuseq_status cuda_whole_any_queue(struct cuda_session *session, const struct bac
                                   bool *queued) {
   struct cuda_steps *steps = session->steps;
   void *made[BACKEND_ARRAYS];
-  *queued = is_chosen(session, input, decoding);
+  *queued = cuda_whole_any_takes(session, input, decoding);
   if (!*queued)
     return CUSEQ_STATUS_OK;
   TRY(cuda_input_queue(session, input));
-  session->d_encoded = session->d_annotations[(session->model->lowered.encoder.count - 1) % 2];
-  steps->are_made = false;
+  session->encoded.d_annotations = cuda_last_annotations(session);
+  session->encoded.keys_made = false;
   const struct cuda_stepping stepping = cuda_stepping_of(session, decoding);
-  TRY(cuda_decoding_bring(session, decoding, session->batch));
+  TRY(cuda_decoding_bring(session, decoding, session->encoded.batch));
   bool ids = cuda_input_is_ids(input);
   struct whole_any whole = {.d_model = steps->d_whole,
                             .sizes = steps->whole,
-                            .d_ids = ids ? session->d_ids : NULL,
-                            .d_x = ids ? NULL : session->d_given_x,
-                            .d_initial_h = input->initial_h ? session->d_initial_h : NULL,
-                            .d_initial_c = input->initial_c ? session->d_initial_c : NULL,
-                            .d_annotations = session->d_encoded,
-                            .d_final_h = session->d_final_h,
-                            .d_final_c = session->d_final_c};
+                            .d_ids = ids ? session->work.d_ids : NULL,
+                            .d_x = ids ? NULL : session->call.d_given_x,
+                            .d_initial_h = input->initial_h ? session->work.d_initial_h : NULL,
+                            .d_initial_c = input->initial_c ? session->work.d_initial_c : NULL,
+                            .d_annotations = session->encoded.d_annotations,
+                            .d_final_h = session->work.d_final_h,
+                            .d_final_c = session->work.d_final_c};
   cuda_loop_arguments(session, decoding, &stepping, made, &whole.loop);
   TRY(whole_launch(session, &whole));
   TRY(cuda_encode_fetch(session, encoding));
-  return cuda_decoding_fetch(session, decoding, session->batch, made);
+  return cuda_decoding_fetch(session, decoding, session->encoded.batch, made);
 }

@@ -13,6 +13,9 @@ cuseq_status cuda_whole_any_check(const struct cuda_session *session);
 void cuda_whole_any_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_whole_any_upload(struct cuda_session *session);
 
+/* Whether a call from input to output is one launch. */
+bool cuda_whole_any_takes(const struct cuda_session *session, const struct backend_input *input,
+                          const cuseq_decoding *decoding);
 /* Queues encoder and decoder, or heads, as one launch where a call takes one, and copies of what is wanted; otherwise it does
  * nothing. *queued says which. */
 cuseq_status cuda_whole_any_queue(struct cuda_session *session, const struct backend_input *input,
