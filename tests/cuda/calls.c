@@ -188,6 +188,38 @@ Test(cuda_calls, attending_sees_what_the_last_call_encoded) {
   cuseq_model_destroy(model);
 }
 
+/* The c of a GRU is 0 beside LSTMs too, whatever lay there of a call of more rows. */
+Test(cuda_calls, cells_without_c_have_zeros_in_its_place) {
+  static const char mixed[] =
+      "{\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":["
+      "{\"cell\":{\"kind\":\"lstm\",\"units\":5},\"direction\":\"bidirectional\"},"
+      "{\"cell\":{\"kind\":\"gru\",\"units\":4},\"direction\":\"bidirectional\"}]},"
+      "\"output\":{\"over\":\"mean\",\"layers\":[{\"units\":3,\"activation\":\"softmax\"}]}}";
+  static const char *const plans[] = {"stages", "whole", "encoder=cell"};
+  enum { LSTM = 2 * 5, GRU = 2 * 4 };
+  struct random random = {41};
+  cuseq_model *model = random_model(mixed, &widths, &random);
+  float x[B * T * F], final_c[B * (LSTM + GRU)], outputs[B * 3];
+  input_fill(x, 95);
+  for (int p = 0; p < 3; p++) {
+    setenv("CUSEQ_CUDA_PLAN", plans[p], 1);
+    cuseq_session *session = session_of(model, "cuda", B, T);
+    cuseq_input input = input_of(x);
+    const cuseq_encoding encoding = {.size = sizeof encoding, .final_c = final_c};
+    const cuseq_decoding decoding = {.size = sizeof decoding, .outputs = outputs};
+    cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    input.batch = 1;
+    cr_assert_eq(cuseq_run(session, &input, &encoding, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    for (int i = 0; i < GRU; i++)
+      cr_expect_eq(final_c[LSTM + i], 0.0f, "%s: c %d of the GRU: got %g", plans[p], i,
+                   (double)final_c[LSTM + i]);
+    cr_expect_neq(final_c[0], 0.0f);
+    cuseq_session_close(session);
+  }
+  unsetenv("CUSEQ_CUDA_PLAN");
+  cuseq_model_destroy(model);
+}
+
 /* Energies of more positions than a block has shared memory for, in the attention step and in the decoder's loop. */
 Test(cuda_calls, very_long_rows_agree_with_the_reference) {
   enum { LONG = 60000, ROWS = 2 };

@@ -157,6 +157,11 @@ struct cuda_session {
   struct cuda_call call;
 };
 
+/* device.c: how many there are (0: why is the thread's error), one of them in words, and its properties. */
+int32_t cuda_device_count(void);
+void cuda_device_describe(int32_t index, char *text, size_t capacity);
+cuseq_status cuda_device_read(int32_t index, struct launch_device *device);
+
 /* memory.c: lists device arrays, then takes one allocation for all. */
 enum { CUDA_PLAN_ENTRIES = 2048 };
 struct cuda_plan {

@@ -92,6 +92,21 @@ static void output_place(const struct cuda_session *session, const struct encode
   sequence->leading = layer->merged_width;
 }
 
+/* The c of cells that have none is 0. Where all are such it has been since the session opened; otherwise a call of other rows
+ * may have left states there, and in a window's place of final states initial ones. */
+static cuseq_status no_c_clear(struct cuda_session *session, const struct cuda_run *run, size_t states) {
+  const struct encoder_structure *encoder = &session->model->lowered.encoder;
+  bool all = session->call.later == NULL;
+  for (int32_t l = 0; l < encoder->count; l++)
+    for (int d = 0; d < 2; d++)
+      all =
+          all && !(encoder_layer_has(&encoder->layers[l], d) && cell_has_c(encoder->layers[l].cells[d].kind));
+  size_t count = (size_t)session->encoded.batch * (size_t)run->cells.directions * (size_t)run->cells.units;
+  if (!all && run->cells.form != CELL_FORM_LSTM)
+    CUDA_TRY(cudaMemsetAsync(session->work.d_final_c + states, 0, count * sizeof(float), session->stream));
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status run_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                               const struct cuda_run *run, const struct layer_input *below, float *merged) {
   const struct encoder_layer *layer = session->layers[l].layer;
@@ -117,6 +132,7 @@ static cuseq_status run_queue(struct cuda_session *session, const struct backend
                               .d_final_c = has_c ? session->work.d_final_c + states : NULL,
                               .d_workspace = session->work.d_workspace,
                               .check = cuda_check_results(session, 0)};
+  TRY(no_c_clear(session, run, states));
   TRY(project_queue(session, run, below, &sequence));
   output_place(session, layer, run, merged, &sequence);
   CUDA_RANGE("sequence", sequence.batch, sequence.time, sequence.units);
