@@ -96,7 +96,7 @@ struct pool {
 cuseq_status launch_pool(const struct pool *arguments, const struct launch_stream *stream);
 
 /* The end of a head of a model without a decoder: output = activation(logits + bias), token = argmax, lowest index first.
- *   d_logits  [rows,units] the sums of the last layer; overwritten
+ *   d_logits  [rows,units] the sums of the last layer; may be overwritten
  *   d_outputs row r at d_outputs + r * output_stride; may be NULL
  *   d_tokens  row r at d_tokens[r * token_stride]; may be NULL
  *   rows that do not count (positions beyond a row's length) give zeros */
@@ -141,7 +141,7 @@ struct decode_rows {
   int32_t outputs;                    /* V */
   cuseq_activation output_activation; /* any */
   const float *d_output_bias;         /* [V] or NULL */
-  float *d_logits;                    /* [R,V] the product; overwritten */
+  float *d_logits;                    /* [R,V] the product; may be overwritten */
   /* what the loop goes on from; written by both */
   int32_t *d_output_lengths; /* [R] Y, or the number of steps that a row takes */
   int32_t *d_attended;       /* [R] positions that a row attends to: its length; 0 once it has ended */
