@@ -60,7 +60,7 @@ static __device__ __forceinline__ void rows_keep(const struct decode_rows &r, in
  * budget    64 registers; 512 bytes of shared memory
  * numerics  float32; sums in blocks and a fixed order of V alone: deterministic
  * why       one kernel between the output's product and the next step's attention */
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 4)
     decode_output_kernel(const __grid_constant__ struct decode_rows r, int step, bool has_room) {
   extern __shared__ float room[];
   __shared__ float reduce[PLACE_REDUCE_FLOATS];
