@@ -187,6 +187,9 @@ cuseq_status expression_zeros(struct expressions *expressions, int32_t width, co
 cuseq_status matrix_make(struct expressions *expressions, const void *owner, int32_t slot, int64_t rows,
                          int64_t columns, int32_t *matrix, bool *found);
 
+/* Releases the elements of all matrices, which nothing may read from then on: the model's tensors are made of them. */
+void matrices_release(struct expressions *expressions);
+
 /* The clock of a node, made when it is first asked for. Refused where there are too many. */
 cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,
                         bool repeats, int32_t *clock);

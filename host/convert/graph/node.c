@@ -10,6 +10,6 @@ cuseq_status node_refuse(const struct graph_node *node, const char *format, ...)
   va_start(list, format);
   vsnprintf(reason, sizeof reason, format, list);
   va_end(list);
-  return error_set(CUSEQ_STATUS_INVALID_MODEL, "layer '%.120s' (%.60s): %s", node->name, node->class_name,
-                   reason);
+  return error_set(CUSEQ_STATUS_INVALID_MODEL, "%s '%.120s' (%.60s): %s",
+                   node->word != NULL ? node->word : "layer", node->name, node->class_name, reason);
 }

@@ -9,9 +9,10 @@
 struct graph_node {
   const char *name;
   const char *class_name; /* of the layer, or the operation */
+  const char *word;       /* what its like are called, "node"; NULL: "layer" */
 };
 
-/* Says that it cannot be converted: "layer 'NAME' (CLASS): " and the reason. */
+/* Says that it cannot be converted: "layer 'NAME' (CLASS): ", or what its word is, and the reason. */
 cuseq_status node_refuse(const struct graph_node *node, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -2,6 +2,9 @@
 #include "convert/graph/expression.h"
 #include "error.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdlib.h>
 
 static const size_t matrix_allowance = (size_t)4 << 20;
@@ -54,6 +57,16 @@ cuseq_status matrix_make(struct expressions *expressions, const void *owner, int
   *matrix = expressions->matrix_count++;
   expressions->matrices[*matrix] = (struct matrix){owner, slot, (int32_t)rows, (int32_t)columns, data};
   return CUSEQ_STATUS_OK;
+}
+
+void matrices_release(struct expressions *expressions) {
+  for (int32_t i = 0; i < expressions->matrix_count; i++) {
+    free(expressions->matrices[i].data);
+    expressions->matrices[i].data = NULL;
+  }
+#ifdef __GLIBC__
+  malloc_trim(0); /* what lies between blocks that are still in use would stay with the process */
+#endif
 }
 
 /* ---- clocks --------------------------------------------------------------------------------------- */

@@ -57,6 +57,7 @@ cuseq_status emit_model(struct recogniser *recogniser, cuseq_model **model) {
   TRY_CLEANUP(emit_fits_version1(emitter) ? emit_version1(emitter) : emit_version2(emitter));
   if (vocabulary != NULL)
     TRY_CLEANUP(emit_set(emitter->json, "vocabulary", json_deep_copy(vocabulary)));
+  matrices_release(recogniser->expressions); /* so that weights are in memory twice at most */
   status = make(emitter, model);
 cleanup:
   json_decref(emitter->json);
