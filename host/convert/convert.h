@@ -40,4 +40,18 @@ cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, co
  *   model        receives the model, NULL on failure */
 cuseq_status arrays_convert(const char *path, struct convert_json *description, cuseq_model **model);
 
+/* Reads an ONNX model: one file, or an encoder and one step of its decoder.
+ *   paths       [count] the files: one, or the encoder and the decoder
+ *   decoder     NULL: nothing is said
+ *   links       of two files: "INPUT=OUTPUT,...", which output an input of the decoder begins with, or is at the next
+ *               step, where neither names nor shapes tell, or INPUT=zeros; NULL: nothing
+ *   vocabulary  as of keras_convert
+ *   model       receives the model, NULL on failure
+ *   notes       as of keras_convert
+ * Weights may lie in other files in the model's folder. Errors name the file and, for a graph that cuseq cannot
+ * express, the node. */
+cuseq_status onnx_convert(const char *const *paths, size_t count, struct convert_json *vocabulary,
+                          const struct convert_decoder *decoder, const char *links, cuseq_model **model,
+                          char **notes);
+
 #endif
