@@ -11,7 +11,7 @@ _cuseq_options() {
     compare) echo "--with --device --tolerance --lengths --steps --targets --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
-    convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --help" ;;
+    convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --link --help" ;;
     inspect) echo "--output --json --help" ;;
     info) echo "--device --time --json --help" ;;
     bench) echo "--batch --time --device --threads --json --help" ;;
@@ -37,7 +37,7 @@ _cuseq_value() {
     --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
     --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
     --steps | --threads | --tolerance | --batch | --time | --show-wrong | --top | --beam | --n-best | --alpha | \
-      --min-length | --max-length | --own-activation | --start-token | --end-token) COMPREPLY=() ;;
+      --min-length | --max-length | --own-activation | --start-token | --end-token | --link) COMPREPLY=() ;;
     *) return 1 ;;
   esac
 }
@@ -47,8 +47,9 @@ _cuseq_operand() {
   case $1:$2 in
     run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
     evaluate:1 | score:1) _cuseq_files "$3" '*.tsv' ;;
-    convert:0 | inspect:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|safetensors|pt|pth|bin|npz)' ;;
-    *:0 | convert:1) _cuseq_files "$3" '*.safetensors' ;;
+    convert:0 | inspect:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|onnx|safetensors|pt|pth|bin|npz)' ;;
+    convert:1) _cuseq_files "$3" '*.@(onnx|safetensors)' ;;
+    *:0 | convert:2) _cuseq_files "$3" '*.safetensors' ;;
     *) COMPREPLY=() ;;
   esac
 }
@@ -75,7 +76,7 @@ _cuseq() {
         -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
           --show-wrong | --top | --with | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
           --length-penalty | --alpha | --min-length | --max-length | --own-activation | --start-token | \
-          --end-token) i=$((i + 1)) ;;
+          --end-token | --link) i=$((i + 1)) ;;
         -?*) ;;
         *) count=$((count + 1)) ;;
       esac

@@ -14,6 +14,7 @@ struct arguments {
   const char *vocabulary;
   const char *config;
   const char *own_activation;
+  const char *link;
   const char *targets;
   const char *with;
   const char *length_penalty;
@@ -62,6 +63,7 @@ enum option_id {
   OPTION_OWN_ACTIVATION,
   OPTION_START_TOKEN,
   OPTION_END_TOKEN,
+  OPTION_LINK,
   OPTION_BEAM,
   OPTION_N_BEST,
   OPTION_LENGTH_PENALTY,

@@ -62,10 +62,47 @@ static int convert_arrays(const struct arguments *arguments, cuseq_model **model
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->config, &description);
 }
 
+/* One file, or an encoder and its decoder. */
+static int convert_onnx(const struct arguments *arguments, cuseq_model **model, char **notes) {
+  char *text = NULL;
+  size_t size;
+  int result =
+      arguments->vocabulary ? text_load(arguments->vocabulary, WANTED_JSON, &text, &size) : EXIT_DONE;
+  if (result != EXIT_DONE)
+    return result;
+  struct convert_json vocabulary = {.text = text};
+  struct convert_decoder decoder = {arguments->start_token, arguments->end_token, arguments->steps};
+  const char *paths[2] = {arguments->operands[0], arguments->operands[1]};
+  cuseq_status status = onnx_convert(paths, (size_t)arguments->operand_count - 1, text ? &vocabulary : NULL,
+                                     &decoder, arguments->link, model, notes);
+  free(text);
+  return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->vocabulary, &vocabulary);
+}
+
 /* Whether a file of this kind has named arrays. */
 static bool has_arrays(enum file_kind kind) {
   return kind == FILE_KIND_NAMED_ARRAYS || kind == FILE_KIND_BROKEN_SAFETENSORS || kind == FILE_KIND_NPZ ||
          kind == FILE_KIND_TORCH || kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
+}
+
+/* The options of ONNX models, and the second file of two. */
+static int choose_onnx(const struct arguments *arguments) {
+  enum file_kind kind;
+  if (arguments->config)
+    return fail("--config: goes with named arrays (found %s, %s)", arguments->operands[0],
+                file_kind_name(FILE_KIND_ONNX));
+  if (arguments->own_activation)
+    return fail("--own-activation: goes with a Keras model (found %s, %s)", arguments->operands[0],
+                file_kind_name(FILE_KIND_ONNX));
+  if (arguments->operand_count == 2)
+    return !arguments->link
+               ? EXIT_DONE
+               : fail("--link: goes with two files (needed ENCODER.onnx DECODER.onnx OUT.safetensors)");
+  cuseq_status status = file_kind_find(arguments->operands[1], &kind);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_file(status);
+  return kind == FILE_KIND_ONNX ? EXIT_DONE
+                                : fail_other_kind(arguments->operands[1], WANTED_OTHER_MODEL, kind);
 }
 
 /* What the file is, whatever its name; refuses all that has no converter, and options that do not go together. */
@@ -75,6 +112,10 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   if (status != CUSEQ_STATUS_OK)
     return fail_file(status);
   bool keras = *kind == FILE_KIND_KERAS || *kind == FILE_KIND_HDF5;
+  if (*kind == FILE_KIND_ONNX)
+    return choose_onnx(arguments);
+  if (arguments->operand_count > 2 || arguments->link)
+    return fail("%s: %s (a second file, and --link, go with ONNX models)", in, file_kind_name(*kind));
   if (!has_arrays(*kind) || (*kind == FILE_KIND_BROKEN_SAFETENSORS && !arguments->config))
     return fail_other_kind(in, WANTED_OTHER_MODEL, *kind);
   if (!keras && !arguments->config)
@@ -92,8 +133,12 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   return EXIT_DONE;
 }
 
-/* What its arrays were taken for. */
-static const char *arrays_of(enum file_kind kind) {
+/* What it was taken for. */
+static const char *read_as(const struct arguments *arguments, enum file_kind kind) {
+  if (kind == FILE_KIND_ONNX)
+    return arguments->operand_count > 2 ? "the encoder of an ONNX model of two files" : "an ONNX model";
+  if (!arguments->config)
+    return "a Keras model";
   switch (kind) {
   case FILE_KIND_TORCH:
     return "the arrays of a PyTorch checkpoint";
@@ -108,17 +153,20 @@ static const char *arrays_of(enum file_kind kind) {
 }
 
 static int run_convert(const struct arguments *arguments) {
-  const char *in = arguments->operands[0], *out = arguments->operands[1];
+  const char *in = arguments->operands[0], *out = arguments->operands[arguments->operand_count - 1];
   enum file_kind kind = FILE_KIND_UNKNOWN;
   if (!ends_in(out, ".safetensors"))
     return fail("%s: unknown kind of file to write (needed OUT.safetensors)", out);
-  if (output_path_check(out, in) != EXIT_DONE)
-    return EXIT_USER;
+  for (int32_t i = 0; i + 1 < arguments->operand_count; i++)
+    if (output_path_check(out, arguments->operands[i]) != EXIT_DONE)
+      return EXIT_USER;
   cuseq_model *model = NULL;
   char *notes = NULL;
   int result = choose_converter(arguments, &kind);
   if (result == EXIT_DONE)
-    result = arguments->config ? convert_arrays(arguments, &model) : convert_keras(arguments, &model, &notes);
+    result = arguments->config        ? convert_arrays(arguments, &model)
+             : kind == FILE_KIND_ONNX ? convert_onnx(arguments, &model, &notes)
+                                      : convert_keras(arguments, &model, &notes);
   if (result == EXIT_DONE && interrupt_requested())
     result = interrupt_leave();
   if (result == EXIT_DONE) {
@@ -127,7 +175,7 @@ static int run_convert(const struct arguments *arguments) {
       result = fail_library(status);
   }
   if (result == EXIT_DONE) {
-    note("%s: read as %s", in, arguments->config ? arrays_of(kind) : "a Keras model");
+    note("%s: read as %s", in, read_as(arguments, kind));
     print_notes(in, notes);
   }
   free(notes);
@@ -137,21 +185,22 @@ static int run_convert(const struct arguments *arguments) {
 
 const struct command command_convert = {
     .name = "convert",
-    .operands = "IN OUT.safetensors",
+    .operands = "IN [DECODER.onnx] OUT.safetensors",
     .fewest = 2,
-    .most = 2,
-    .summary = "make a model of a Keras model, or of named arrays and a configuration",
+    .most = 3,
+    .summary = "make a model of a Keras or ONNX model, or of named arrays and a configuration",
     .description =
-        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), or with --config the named "
-        "arrays\n"
-        "of a PyTorch checkpoint (.pt, .pth, .bin, .safetensors), of an .npz or of HDF5 (.h5, .keras). What "
-        "the\n"
-        "model is comes from the Keras file itself, or from CONFIG.json. A model that cuseq cannot run the\n"
-        "same way is refused, with the layer and the reason. What was recognised is said on stderr. What IN\n"
+        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), an ONNX model (.onnx; or an\n"
+        "encoder and, behind it, one step of its decoder), or with --config the named arrays of a PyTorch\n"
+        "checkpoint (.pt, .pth, .bin, .safetensors), of an .npz or of HDF5 (.h5, .keras). What the model is\n"
+        "comes from the file itself, or from CONFIG.json. A model that cuseq cannot run the same way is\n"
+        "refused, with the layer or node and the reason. What was recognised is said on stderr. What IN\n"
         "is, is told by what it holds, not by its name.",
-    .example = "  cuseq convert dates.h5 dates.safetensors --vocabulary vocabulary.json\n"
-               "  cuseq convert checkpoint.pt dates.safetensors --config config.json",
+    .example =
+        "  cuseq convert dates.h5 dates.safetensors --vocabulary vocabulary.json\n"
+        "  cuseq convert encoder.onnx decoder.onnx g2p.safetensors --start-token 1 --end-token 2 --steps 30\n"
+        "  cuseq convert checkpoint.pt dates.safetensors --config config.json",
     .options = {OPTION_VOCABULARY, OPTION_CONFIG, OPTION_PYTORCH, OPTION_OWN_ACTIVATION, OPTION_START_TOKEN,
-                OPTION_END_TOKEN, OPTION_STEPS, OPTION_HELP},
+                OPTION_END_TOKEN, OPTION_STEPS, OPTION_LINK, OPTION_HELP},
     .run = run_convert,
 };

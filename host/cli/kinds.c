@@ -26,8 +26,7 @@ static const char *const ways_to_a_model[FILE_KINDS] = {
     [FILE_KIND_NAMED_ARRAYS] = "with a configuration, cuseq convert --config makes a model of it",
     [FILE_KIND_KERAS] = "cuseq convert makes a model of it",
     [FILE_KIND_HDF5] = hdf5_way,
-    [FILE_KIND_ONNX] =
-        "cuseq cannot read it, but cuseq convert takes the Keras model or PyTorch state_dict it is of",
+    [FILE_KIND_ONNX] = "cuseq convert makes a model of it",
     [FILE_KIND_TORCH] = "with a configuration, cuseq convert --config makes a model of it",
     [FILE_KIND_PICKLE] = pickle_way,
     [FILE_KIND_NPY] = "an input, not a model",
@@ -56,7 +55,7 @@ static const char *needed(enum wanted wanted, enum file_kind kind) {
   case WANTED_MODEL:
     return "a cuseq model";
   case WANTED_OTHER_MODEL:
-    return "a Keras model, .keras or .h5, or named arrays and --config";
+    return "a Keras model, .keras or .h5, an ONNX model, or named arrays and --config";
   case WANTED_ARRAYS:
     return "named arrays: .safetensors, .npz, HDF5 or a PyTorch checkpoint";
   case WANTED_ARRAY:
@@ -92,7 +91,7 @@ static bool is_wanted(enum wanted wanted, enum file_kind kind) {
     return kind == FILE_KIND_CUSEQ_MODEL || kind == FILE_KIND_BROKEN_SAFETENSORS;
   case WANTED_OTHER_MODEL:
     return kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5 || kind == FILE_KIND_NAMED_ARRAYS ||
-           kind == FILE_KIND_BROKEN_SAFETENSORS;
+           kind == FILE_KIND_BROKEN_SAFETENSORS || kind == FILE_KIND_ONNX;
   case WANTED_ARRAYS:
     return kind == FILE_KIND_CUSEQ_MODEL || kind == FILE_KIND_NAMED_ARRAYS ||
            kind == FILE_KIND_BROKEN_SAFETENSORS || kind == FILE_KIND_NPZ || kind == FILE_KIND_TORCH ||

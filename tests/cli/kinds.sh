@@ -80,8 +80,10 @@ told() {
   has_no_converter "$1" "$2"
 }
 for file in model.onnx cut.onnx; do
-  told $file 'an ONNX model: cuseq cannot read it' 'an ONNX model'
+  is_told $file 'an ONNX model: cuseq convert makes a model of it$' 'an ONNX model'
 done
+has_no_converter model.onnx 'none of its inputs is a sequence '
+has_no_converter cut.onnx 'not an ONNX model: it is damaged or cut short at byte [0-9]+$'
 for file in checkpoint.pt before_1_6.pth script.pt; do
   is_told $file 'a PyTorch checkpoint: with a configuration, cuseq convert --config makes a model of it$' \
     'a PyTorch checkpoint'
