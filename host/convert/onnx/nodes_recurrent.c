@@ -16,6 +16,16 @@ struct use {
   int32_t state_count;        /* 0: zeros */
 };
 
+/* Where a file is made for one row, an axis of one entry may be taken for the rows' and theirs for it: between two
+ * axes of one entry that makes no difference. Makes axis 1 the rows'. */
+static void rows_second(struct tensor *tensor) {
+  if (tensor->axis_count != 3 || tensor->axes[0].kind != TENSOR_BATCH || !dim_is(&tensor->axes[0].size, 1) ||
+      !tensor_is_single(&tensor->axes[1]))
+    return;
+  tensor->axes[1] = tensor->axes[0];
+  tensor->axes[0] = tensor_single();
+}
+
 /* ---- initial states ------------------------------------------------------------------------------- */
 
 static bool is_zeros(struct evaluator *evaluator, const struct node_call *call, const struct tensor *tensor) {
@@ -50,6 +60,7 @@ static cuseq_status read_state(struct evaluator *evaluator, const struct node_ca
     struct tensor whole = state;
     TRY(table_permute(evaluator, call, &whole, batch_second, &state));
   }
+  rows_second(&state);
   struct dim directions = dim_of(recurrent->direction_count);
   bool fits = state.kind == TENSOR_TABLE && !state.integer && state.axis_count == 3 &&
               state.axes[0].kind == TENSOR_STACK && dim_equal(&state.axes[0].size, &directions) &&
@@ -231,6 +242,7 @@ cuseq_status node_recurrent(struct evaluator *evaluator, struct node_call *call)
     struct tensor whole = use.input;
     TRY(table_permute(evaluator, call, &whole, positions_first, &use.input));
   }
+  rows_second(&use.input);
   bool steps = use.input.axes[0].kind == TENSOR_STACK, layer = use.input.axes[0].kind == TENSOR_TIME;
   bool features = use.input.axes[2].kind == TENSOR_FEATURE || tensor_is_single(&use.input.axes[2]);
   if (use.input.axes[1].kind != TENSOR_BATCH || !features || (!steps && !layer)) {

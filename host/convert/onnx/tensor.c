@@ -40,10 +40,23 @@ bool tensor_insert_single(struct tensor *tensor, int32_t at) {
   return true;
 }
 
+/* In a file that is made for one row, the rows' axis may change places with any other of one entry. */
+static void move_rows(struct tensor *tensor, int32_t from) {
+  bool one = tensor_has_axes(tensor) && tensor->axes[from].kind == TENSOR_BATCH &&
+             dim_is(&tensor->axes[from].size, 1);
+  for (int32_t i = 0; one && i < tensor->axis_count; i++)
+    if (tensor_is_single(&tensor->axes[i])) {
+      tensor->axes[i] = tensor->axes[from];
+      tensor->axes[from] = tensor_single();
+      return;
+    }
+}
+
 bool tensor_remove_single(struct tensor *tensor, int32_t at) {
   int32_t rank = tensor_rank(tensor);
   if (at < 0 || at >= rank)
     return false;
+  move_rows(tensor, at);
   bool single = tensor_has_axes(tensor) ? tensor_is_single(&tensor->axes[at]) : dim_is(&tensor->dims[at], 1);
   for (int32_t i = at; single && i + 1 < rank; i++) {
     tensor->axes[i] = tensor->axes[i + 1];
