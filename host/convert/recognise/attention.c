@@ -317,8 +317,10 @@ static cuseq_status check_mask(struct recogniser *recogniser, const struct expre
     return node_refuse(
         mask,
         "the encoder honours its mask and the attention '%.100s' attends to masked positions, which "
-        "cuseq cannot express (Keras' attention layers leave them out)",
-        alphas->node->name);
+        "cuseq cannot express (%s)",
+        alphas->node->name,
+        mask->word == NULL ? "Keras' attention layers leave them out"
+                           : "mask its energies, or use no lengths");
   return CUSEQ_STATUS_OK;
 }
 
