@@ -99,6 +99,31 @@ for said in 'softmax:not NAME=MEANING .found "softmax"' '=tanh:not NAME=MEANING'
 done
 expect 2 "$CUSEQ" convert "$own_softmax" out.safetensors --own-activation softmax=softmax
 err_has "'attention_weights' .*softmax over an axis of one entry is 1 everywhere"
+# What the user says of a decoder.
+given="$keras/written_keras_example.keras"
+expect 0 "$CUSEQ" convert "$given" out.safetensors --start-token 1 --end-token 2 --steps 7
+err_has "is the tokens of the decoder: it begins with 1"
+expect 0 "$CUSEQ" info out.safetensors
+out_has '7 steps'
+out_has 'from token 1'
+out_has 'ends with token 2'
+rm -f out.safetensors
+expect 0 "$CUSEQ" convert "$given" out.safetensors
+err_has 'give them as targets .--start-token N at conversion says'
+rm -f out.safetensors
+for said in '--start-token 99:the start token is out of range .found 99, needed 0 to 7' \
+  '--start-token x:--start-token: not a whole number that fits'; do
+  expect 2 "$CUSEQ" convert "$given" out.safetensors ${said%%:*}
+  err_has "${said#*:}"
+  absent out.safetensors
+done
+for option in --start-token --end-token --steps; do
+  expect 2 "$CUSEQ" convert "$keras/written_gru_softmax.keras" out.safetensors $option 1
+  err_has "$option: the model has no decoder that"
+  absent out.safetensors
+  expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --config config.json $option 1
+  err_has 'go without --config'
+done
 expect 2 "$CUSEQ" convert state_dict.safetensors out.safetensors --pytorch config.json --own-activation a=tanh
 err_has '^cuseq: --own-activation: goes with a Keras model'
 for file in "$keras"/additive.h5 "$keras"/additive.keras; do

@@ -91,6 +91,20 @@ static cuseq_status put_together(struct evaluator *evaluator, struct graph_outpu
   return CUSEQ_STATUS_OK;
 }
 
+/* Refuses what the user says of a decoder that the model has not. */
+static cuseq_status check_decoder(const struct convert_decoder *said, const cuseq_model *model) {
+  const cuseq_config *config = cuseq_model_config(model);
+  const char *option = said->start_token >= 0 && config->start_token != said->start_token ? "--start-token"
+                       : said->end_token >= 0 && config->end_token != said->end_token     ? "--end-token"
+                       : said->steps > 0 && config->steps != said->steps                  ? "--steps"
+                                                                                          : NULL;
+  if (option == NULL)
+    return CUSEQ_STATUS_OK;
+  return error_set(CUSEQ_STATUS_INVALID_MODEL, "%s: the model has no decoder that %s", option,
+                   strcmp(option, "--steps") == 0 ? "makes another number of steps than its file says"
+                                                  : "reads its tokens");
+}
+
 static cuseq_status hand_over(struct evaluator *evaluator, const struct value *values,
                               const struct model_hints *hints, cuseq_model **model) {
   const struct keras_model *graph = evaluator->model;
@@ -117,7 +131,13 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
                                       .end_token = decoder->end_token,
                                       .steps = decoder->steps,
                                       .vocabulary = hints->vocabulary};
-  return recognise_model(&request, model);
+  TRY(recognise_model(&request, model));
+  cuseq_status status = check_decoder(decoder, *model);
+  if (status != CUSEQ_STATUS_OK) {
+    cuseq_model_destroy(*model);
+    *model = NULL;
+  }
+  return status;
 }
 
 static cuseq_status run(struct evaluator *evaluator, const json_t *config, const struct model_hints *hints,
