@@ -403,6 +403,29 @@ def reads_backwards(k):
 
 
 @kind
+def reads_backwards_masked(k):
+    """the same with mask_zero: it begins with the last token that is no padding"""
+    x, y = text(k, True)
+    return of_text(k, x, k.Dense(3, activation="softmax")(k.GRU(H, go_backwards=True)(y)), True)
+
+
+@kind
+def last_of_masked(k):
+    """x[:, -1] behind a masked LSTM, which is the row's last output"""
+    x, y = text(k, True)
+    y = k.LSTM(H, return_sequences=True)(y)
+    return of_text(k, x, k.Dense(3, activation="softmax")(y[:, -1]), True)
+
+
+@kind
+def masked_forward_max_pool(k):
+    """the maximum over a masked LSTM that reads forwards"""
+    x, y = text(k, True)
+    y = k.GlobalMaxPooling1D()(k.Dense(4, activation="relu")(k.LSTM(H, return_sequences=True)(y)))
+    return of_text(k, x, k.Dense(3, activation="softmax")(y), True)
+
+
+@kind
 def two_directions_by_hand(k):
     """a forward and a backward LSTM side by side, concatenated"""
     x, y = text(k)
