@@ -131,6 +131,12 @@ cuseq_status value_broadcast(const struct expressions *expressions, const struct
     fits = fits && (clocks & clock) == 0;
     clocks |= clock;
   }
+  for (int32_t i = 0; i < first->axis_count && i < second->axis_count; i++) {
+    const struct axis *a = &first->axes[i], *b = &second->axes[i];
+    if (a->kind == AXIS_TIME && b->kind == AXIS_TIME && a->clock != b->clock)
+      return node_refuse(node, "it joins two sequences, '%.80s' and '%.80s', position by position",
+                         expressions->clocks[a->clock].node->name, expressions->clocks[b->clock].node->name);
+  }
   int32_t w1 = width_of(expressions, first), w2 = width_of(expressions, second);
   if (!fits || features > 1 || (w1 != w2 && w1 != 1 && w2 != 1))
     return node_refuse(node, "it joins %s and %s, which cuseq cannot express",

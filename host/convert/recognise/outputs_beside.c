@@ -101,6 +101,16 @@ static bool has_steps(enum array array) {
   return array == ARRAY_ALPHAS || array == ARRAY_CONTEXT || array == ARRAY_STATES;
 }
 
+/* Whether an expression is what the last layer of the encoder gives, though nothing else of the model reads it. */
+static bool is_last_sequence(const struct recognised *model, const struct expression *e) {
+  const struct found_layer *last = &model->encoder.layers[model->encoder.count - 1];
+  bool backward = last->direction == LAYER_BACKWARD;
+  bool one = last->direction != LAYER_BIDIRECTIONAL || last->index[0] == last->index[1];
+  return model->encoder.annotations < 0 && e->op == EXPRESSION_SEQUENCE && e->part == SEQUENCE_MERGED &&
+         one && e->index == last->index[backward ? 1 : 0] && e->child_count == 1 &&
+         e->children[0] == last->child && !last->residual && !last->has_dense;
+}
+
 /* The array that an expression is in, and at which of the graph's steps. */
 static enum array find_array(const struct recogniser *recogniser, int32_t expression, int32_t *step) {
   const struct recognised *model = recogniser->model;
@@ -113,7 +123,7 @@ static enum array find_array(const struct recogniser *recogniser, int32_t expres
   *step = 0;
   if (model->last_cell == expression)
     return ARRAY_FINAL_C;
-  if (expression == model->encoder.annotations)
+  if (expression == model->encoder.annotations || is_last_sequence(model, e))
     return ARRAY_ANNOTATIONS;
   for (int32_t d = 0; e->op == EXPRESSION_FINAL && d < last->final_h.count; d++) {
     bool backward = d == 1 || last->direction == LAYER_BACKWARD;

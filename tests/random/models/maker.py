@@ -199,7 +199,8 @@ class Maker:
             return getattr(self.keras.ops, name)(*arguments, **settings)
         import tensorflow
 
-        functions = {"sum": "reduce_sum", "mean": "reduce_mean", "concatenate": "concat", "flip": "reverse"}
+        functions = {"sum": "reduce_sum", "mean": "reduce_mean", "max": "reduce_max"}
+        functions |= {"concatenate": "concat", "flip": "reverse"}
         function = functions.get(name, name)
         where = tensorflow.nn if name in ("softmax", "tanh", "sigmoid", "relu") else tensorflow
         return getattr(where, function)(*arguments, **settings)
