@@ -5,6 +5,7 @@ from SEED, their number and Keras' version alone. KEEP is where files that went 
 import json
 import logging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -201,7 +202,8 @@ def convert_and_compare(case, program, path, folder, sound=True):
         if model.exists():
             raise Fault("a model in spite of a refusal")
         return "refused", refusal(lines, path, case.names() if sound else None)
-    np.save(x, case.input)
+    asked = re.search(r"give it as \[batch, (\d+), (\d+)\]", " ".join(lines))
+    np.save(x, case.input.reshape(BATCH, int(asked[1]), int(asked[2])) if asked else case.input)
     words = ["run", model, x, "-o", out, "--device", "reference"]
     if case.lengths is not None and any("lengths" in line for line in lines):
         np.save(lengths, case.lengths)
@@ -216,7 +218,7 @@ def convert_and_compare(case, program, path, folder, sound=True):
         got = {name: file[name] for name in file.files}
     given = case.lengths if "--lengths" in words else None
     listed = [(one.kind, one.step) for one in case.built.listed]
-    judge(listed, case.values, got, lines, given, case.input.shape[1])
+    judge(listed, case.values, got, lines, given, int(asked[1]) if asked else case.input.shape[1])
     if case.m.zero_inputs and not any("zeros" in line for line in lines):
         raise Wrong(f"the input {case.m.zero_inputs[0].name} is taken as zeros without a word")
     if has_half(case):
