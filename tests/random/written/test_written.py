@@ -29,7 +29,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help="these models only (default: all)")
     parser.add_argument("--keras", choices=("2", "3"), help="of this version only (default: both)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep all files there")
-    return parser.parse_args(words)
+    return parser.parse_intermixed_args(words)
 
 
 def run(given: argparse.Namespace, name: str) -> list[dict]:
