@@ -43,7 +43,7 @@ KEPT = {
     "cell-loop": EXPORTERS, "greedy-bahdanau": ("dynamo",), "greedy-plain": ("legacy",), "las-pyramid": ("legacy",),
     "tutorial": EXPORTERS, "trevett": ("legacy",), "chatbot-concat": ("dynamo",), "chatbot-sorted": ("legacy",), "opennmt": EXPORTERS,
     "opennmt-rnn": ("legacy",), "allennlp-unsorted": ("legacy",), "fairseq-unsorted": ("legacy",), "stanza-sorted": ("legacy",),
-    "joeynmt-unsorted": ("legacy",), "gru-cell-dot": EXPORTERS, "g2p": ("dynamo",), "gnmt": ("legacy",), "mask-of-ids": ("legacy",),
+    "joeynmt-unsorted": ("legacy",), "gru-cell-dot": EXPORTERS, "g2p": ("dynamo",), "one-hot": ("legacy",), "gnmt": ("legacy",), "mask-of-ids": ("legacy",),
     "external": ("dynamo",),
 }
 
@@ -122,7 +122,9 @@ def run_pair(case, paths):
             feeds[name] = np.zeros_like(feeds[name])
     token, outputs = np.full(B, case.start), []
     for _ in range(case.steps):
-        feeds["token"] = token.reshape(feeds["token"].shape).astype(np.int64)
+        one_hot = feeds["token"].dtype == np.float32
+        shape = feeds["token"].shape
+        feeds["token"] = (np.eye(shape[-1])[token] if one_hot else token).reshape(shape).astype(feeds["token"].dtype)
         made = dict(zip(second.outputs, step.run(second.outputs, feeds)))
         feeds.update({name[5:]: value for name, value in made.items() if name.startswith("next_")})
         outputs.append(made["output"].reshape(B, -1))

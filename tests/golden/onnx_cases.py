@@ -68,7 +68,8 @@ def pair(name, encoder, step, states, token, pack=None, feed=0, mask=False, feat
     one = File(encoder, inputs, names, outputs, encoder_axes)
     plain = isinstance(step, m.PlainStep)
     feeds = torch.zeros(B, feed) if not isinstance(step, m.JoeyStep) else torch.zeros(B, 1, feed)
-    tokens = {"B": torch.full((B,), 1), "B1": torch.full((B, 1), 1), "1B": torch.full((1, B), 1)}[token]
+    tokens = {"B": torch.full((B,), 1), "B1": torch.full((B, 1), 1), "1B": torch.full((1, B), 1),
+              "B1V": torch.eye(8)[[1] * B].unsqueeze(1)}[token]
     step_names = ["token"] + ["feed"] * bool(feed) + [n for n, _ in states] + ["annotations"] * (not plain)
     step_inputs = [tokens] + ([feeds] if feed else []) + state + [y] * (not plain)
     step_axes = {"token": {token.index("B"): "batch"}, **{n: {a: "batch"} for n, a in states}, "annotations": {0: "batch", 1: "time"}}
@@ -140,6 +141,7 @@ def cases():
                    "B1", pack=pack, feed=10, mask=True)
     yield pair("gru-cell-dot", m.Encoder(states="top", **gru), m.GruCellStep(10), [("h", 0)], "B")
     yield pair("g2p", m.Encoder(both=False, layers=2), m.PlainStep(), hc, "B1")
+    yield pair("one-hot", m.Encoder(both=False), m.OneHotStep(), hc, "B1V")
     yield pair("g2p-gru", m.Encoder(both=False, layers=1, **gru), m.PlainGruStep(), h, "B1")
     yield pair("features", m.Encoder(inputs=FEATURES, embed=0, states="top"), m.CellStep(10), flat, "B", features=FEATURES)
     yield graph("las-pyramid", m.Pyramid(), torch.randn(B, T, FEATURES), expectation="refuse Reshape another size")

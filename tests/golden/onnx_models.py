@@ -373,6 +373,18 @@ class PlainStep(nn.Module):
         return F.log_softmax(self.out(y.squeeze(1)), 1), h, c
 
 
+class OneHotStep(PlainStep):
+    """Keras' example lstm_seq2seq: the last letter comes one-hot, as a sequence of one."""
+
+    def __init__(self, units=5, classes=8, layers=1):
+        super().__init__(units, classes, classes, layers)
+        self.embedding = None
+
+    def forward(self, token, h, c):  # [B, 1, V], [layers, B, S] twice
+        y, (h, c) = self.rnn(token, (h, c))
+        return F.softmax(self.out(y), 2), h, c
+
+
 class PlainGruStep(PlainStep):
     def __init__(self, units=5, classes=8, embed=6, layers=1):
         super().__init__(units, classes, embed, layers)

@@ -92,22 +92,26 @@ static cuseq_status give_token(struct pair *pair, struct step_input *input) {
   struct dim batch = pair->encoder->fixed_batch >= 0 ? dim_of(pair->encoder->fixed_batch) : dim_batch();
   const struct declared *declared = &input->declared;
   const struct graph_node *node;
-  struct tensor_axis axes[2];
-  struct tensor made = {.kind = TENSOR_TABLE, .integer = true};
+  bool one_hot = onnx_type_is_integer(declared->type) == 0;
+  int32_t width = one_hot ? (int32_t)declared->dims[declared->rank - 1] : 1, sizes = declared->rank - one_hot;
+  struct tensor_axis axes[3];
+  struct tensor made = {.kind = TENSOR_TABLE, .integer = !one_hot};
   int32_t *cells, rows = 0;
-  for (int32_t i = 0; i < declared->rank; i++) {
+  for (int32_t i = 0; i < sizes; i++) {
     axes[i] = tensor_single();
-    rows = declared->dims[i] < 0 ? i : rows;
+    rows = declared->dims[i] < 0 && (i == 0 || !one_hot || declared->dims[0] == 1) ? i : rows;
     if (declared->dims[i] > 1 && declared->dims[i] != pair->encoder->fixed_batch)
       return error_set(CUSEQ_STATUS_INVALID_MODEL,
                        "input '%.120s' of the decoder: it reads more than one token a row", declared->name);
   }
-  if (declared->rank > 0)
+  if (sizes > 0)
     axes[rows] = (struct tensor_axis){TENSOR_BATCH, batch};
+  if (one_hot)
+    axes[sizes] = table_feature_axis(width);
   TRY(input_node(pair->step, declared->name, &node));
   struct node_call call = {.kept = node};
   TRY(table_make(pair->step, &call, axes, declared->rank < 0 ? 0 : declared->rank, &made, &cells));
-  TRY(input_expression(pair->step, declared->name, false, 1, &cells[0]));
+  TRY(input_expression(pair->step, declared->name, false, width, &cells[0]));
   pair->token = cells[0];
   return input_bind(pair->step, declared->name, &made);
 }
@@ -243,6 +247,7 @@ static cuseq_status begin(struct pair *pair) {
     pair->inputs[i] = (struct step_input){.declared = inputs[i], .initial = -1, .next = -1};
   TRY(classify(pair));
   TRY(pair_read_links(pair));
+  TRY(pair_find_one_hot(pair));
   return pair_find_initial(pair);
 }
 

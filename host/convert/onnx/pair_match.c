@@ -172,3 +172,38 @@ cuseq_status pair_find_initial(struct pair *pair) {
     }
   return CUSEQ_STATUS_OK;
 }
+
+/* ---- a token that is one-hot ---------------------------------------------------------------------- */
+
+static bool may_be_one_hot(const struct pair *pair, const struct step_input *input,
+                           const struct declared *output) {
+  const struct declared *declared = &input->declared;
+  const int32_t last = declared->rank - 1;
+  bool vector = declared->rank == 2 || (declared->rank == 3 && declared->dims[1] <= 1);
+  if (!vector || input->mask || input->zeros || input->initial >= 0 || input->next >= 0)
+    return false;
+  if (declared->dims[last] < 2 || output->rank < 1 || output->dims[output->rank - 1] != declared->dims[last])
+    return false;
+  for (int32_t i = 0; i < pair->output_count; i++)
+    if (pair->output_tensors[i].kind == TENSOR_TABLE && may_be(declared, &pair->output_tensors[i]))
+      return false;
+  return true;
+}
+
+cuseq_status pair_find_one_hot(struct pair *pair) {
+  struct declared output;
+  struct step_input *found = NULL;
+  if (pair->step_output_count < 1)
+    return CUSEQ_STATUS_OK;
+  TRY(declared_read(pair->step->file->model->graph->output[0], &output));
+  for (int32_t i = 0; i < pair->input_count; i++) {
+    struct step_input *input = &pair->inputs[i];
+    bool fits = may_be_one_hot(pair, input, &output);
+    if (input->token || (found != NULL && fits))
+      return CUSEQ_STATUS_OK;
+    found = fits ? input : found;
+  }
+  if (found != NULL)
+    found->token = true;
+  return CUSEQ_STATUS_OK;
+}
