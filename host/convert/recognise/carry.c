@@ -3,8 +3,8 @@
  * with what the encoder gives, and a GRU whose update gate is 1 keeps its state as it is, exactly: so a
  * layer in front carries the vector. In the same layer, units whose update gate is 0 pass on what else the
  * step reads. */
-#include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <string.h>

@@ -155,8 +155,8 @@ static cuseq_status check_beside(struct recogniser *recogniser, const struct lis
                                  size_t number, struct beside *beside) {
   const struct expressions *expressions = recogniser->expressions;
   const struct recognised *model = recogniser->model;
-  bool clocked = model->decoder.present &&
-                 (model->decoder.step.clock >= 0 || recogniser->request->state_count > 0);
+  bool clocked =
+      model->decoder.present && (model->decoder.step.clock >= 0 || recogniser->request->state_count > 0);
   int32_t first = clocked ? model->decoder.step.outputs[number - 1] : output->parts[0];
   beside->array = find_array(recogniser, first, &beside->step);
   bool known = beside->array != ARRAY_NONE;

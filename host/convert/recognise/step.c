@@ -1,7 +1,7 @@
 /* Steps over a clock, and steps that are a graph of their own. */
 #include "convert/recognise/step.h"
-#include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <string.h>

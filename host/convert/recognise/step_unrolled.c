@@ -1,8 +1,8 @@
 /* Steps that are written out one after the other. Two steps are laid on one another: where they differ,
  * something goes from step to step. That becomes a slot, and every further step must be what the slots
  * make of it. */
-#include "convert/recognise/recognised.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
 #include "convert/recognise/step.h"
 #include "error.h"
 
