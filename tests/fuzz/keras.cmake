@@ -6,6 +6,6 @@ file(GLOB keras_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/host
 file(GLOB model_sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR}/host/model/*.c)
 list(FILTER keras_sources EXCLUDE REGEX "/(archive|convert)\\.c$")
 cuseq_fuzzer(keras
-  SOURCES error.c rlimits.c status.c formats/arena.c formats/file.c formats/hdf5/tree.c formats/json_bound.c formats/output_file.c formats/safetensors.c
+  SOURCES error.c sized.c rlimits.c status.c formats/arena.c formats/file.c formats/hdf5/tree.c formats/json_bound.c formats/output_file.c formats/safetensors.c
           formats/safetensors_dtype.c formats/safetensors_write.c ${model_sources} ${keras_sources}
   OPTIONS ${JANSSON_CFLAGS} ${JANSSON_LDFLAGS} -lm)
