@@ -106,7 +106,7 @@ cuseq_status settings_note_half(struct evaluator *evaluator) {
       snprintf(others, sizeof others, " and %zu more layer%s", count - 1, count > 2 ? "s" : "");
     TRY(notes_add(&evaluator->notes,
                   "layer '%.100s'%s: half precision in Keras (%s), single precision here: the numbers "
-                  "differ from Keras' by up to about %s",
+                  "differ from Keras', as a rule by less than %s",
                   first->node.name, others, half[i], strstr(half[i], "bfloat16") != NULL ? "1e-2" : "1e-3"));
   }
   return CUSEQ_STATUS_OK;
