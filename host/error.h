@@ -15,6 +15,11 @@ static inline cuseq_status error_status(cuseq_status status) {
 /* error_set(status, format, ...) stores the line and is `status`. A macro, so that an analyser sees which. */
 #define error_set(status, ...) (error_store(__VA_ARGS__), error_status(status))
 
+/* The same where memory is not there and there is nothing more to say of it. */
+static inline cuseq_status error_out_of_memory(void) {
+  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+}
+
 /* Puts "prefix: " in front of this thread's last error and returns `status`: how a caller adds the file's
  * name. */
 cuseq_status error_prefix(cuseq_status status, const char *prefix);

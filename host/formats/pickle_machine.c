@@ -11,10 +11,6 @@ cuseq_status machine_damaged(const struct machine *machine, const char *reason) 
                    reason);
 }
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- memory --------------------------------------------------------------------------------------- */
 
 static cuseq_status allocate(struct machine *machine, size_t size, void **bytes) {
@@ -23,7 +19,7 @@ static cuseq_status allocate(struct machine *machine, size_t size, void **bytes)
                      "%s: too large to be %s (reading it would take more than %d MB beside the arrays)",
                      machine->reader->place, machine->reader->purpose, PICKLE_MOST_MEMORY >> 20);
   *bytes = arena_allocate(machine->arena, size);
-  return *bytes != NULL ? CUSEQ_STATUS_OK : out_of_memory();
+  return *bytes != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 /* Room for one more in a list whose items lie in the arena. */

@@ -32,10 +32,6 @@ struct reading {
   size_t capacity, visits;
 };
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 static cuseq_status damaged(const char *member, const char *reason) {
   return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable PyTorch checkpoint (%s: %s)", member, reason);
 }
@@ -67,7 +63,7 @@ static cuseq_status read_member(struct reading *reading, zip_uint64_t index, siz
   }
   zip_fclose(member);
   if (*bytes == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   return got == 0 && done == *size ? CUSEQ_STATUS_OK : damaged(info.name, "it cannot be read");
 }
 
@@ -157,7 +153,7 @@ static cuseq_status add_tensor(struct reading *reading, const struct torch_objec
     size_t capacity = reading->capacity > 0 ? 2 * reading->capacity : 64;
     struct named_array *grown = realloc(file->arrays, capacity * sizeof *grown);
     if (grown == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     file->arrays = grown;
     reading->capacity = capacity;
   }
@@ -168,7 +164,7 @@ static cuseq_status add_tensor(struct reading *reading, const struct torch_objec
   array->name = arena_copy(&file->arena, name, strlen(name));
   if (bytes != NULL)
     array->data = bytes + tensor->offset * tensor->storage.item;
-  return array->name != NULL ? CUSEQ_STATUS_OK : out_of_memory();
+  return array->name != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 static cuseq_status walk(struct reading *reading, const struct pickle_value *value, char *name, size_t length,
@@ -250,7 +246,7 @@ static cuseq_status find_state_dict(struct reading *reading, const struct pickle
 static cuseq_status check_names(const struct torch_file *file) {
   const char **names = malloc((file->count + 1) * sizeof *names);
   if (names == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < file->count; i++)
     names[i] = file->arrays[i].name;
   const char *twice = doubles_find(names, file->count);
@@ -273,7 +269,7 @@ static cuseq_status read_archive(struct reading *reading) {
   file->storage_count = (size_t)zip_get_num_entries(reading->zip, 0);
   file->storages = calloc(file->storage_count, sizeof *file->storages);
   if (file->storages == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   const struct pickle_reader reader = torch_reader(&arena);
   TRY_CLEANUP(read_member(reading, index, PICKLE_MOST_BYTES, &bytes, &size));
   TRY_CLEANUP(pickle_read(bytes, size, &reader, &arena, &root));
@@ -311,7 +307,7 @@ cuseq_status torch_file_read(int file, size_t size, struct torch_file *result) {
   zip_t *zip = zip_fdopen(own, 0, &code);
   if (zip == NULL) {
     close(own);
-    return code == ZIP_ER_MEMORY ? out_of_memory() : damaged("archive", "a damaged zip file");
+    return code == ZIP_ER_MEMORY ? error_out_of_memory() : damaged("archive", "a damaged zip file");
   }
   return read_zip(zip, size, result);
 }
@@ -331,7 +327,7 @@ cuseq_status torch_file_parse(const void *bytes, size_t size, struct torch_file 
   zip_error_fini(&error);
   if (zip == NULL) {
     zip_source_free(source);
-    return memory ? out_of_memory() : damaged("archive", "a damaged zip file");
+    return memory ? error_out_of_memory() : damaged("archive", "a damaged zip file");
   }
   return read_zip(zip, size, result);
 }

@@ -112,7 +112,7 @@ static cuseq_status make_tensor(struct arena *arena, const struct pickle_value *
     return damaged("a tensor whose shape is none");
   struct torch_object *tensor = arena_allocate(arena, sizeof *tensor);
   if (tensor == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   *tensor = *storage;
   tensor->is_tensor = true;
   tensor->offset = (uint64_t)arguments->items[1]->integer;
@@ -173,7 +173,7 @@ static cuseq_status make_storage(void *context, const struct pickle_value *id, s
   const struct storage_class *class = &classes[id->items[1]->integer - FIRST_CLASS];
   struct torch_object *object = arena_allocate(context, sizeof *object);
   if (object == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   object->storage = (struct torch_storage){.key = id->items[2]->text,
                                            .dtype_name = class->dtype_name,
                                            .dtype = class->dtype,

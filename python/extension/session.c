@@ -107,17 +107,17 @@ static int shape_of(const struct result *result, const struct sizes *sizes, int6
   return rank;
 }
 
-/* Whether the model gives an array; an output that needs an end token, or a softmax, is given where asked for. */
-static bool gives(const struct result *result, const cuseq_config *c, bool asked) {
+/* Whether a call gives an array that nobody asks for by its name. */
+static bool gives(const struct result *result, const cuseq_config *c) {
   if (strcmp(result->name, "output_lengths") == 0)
-    return asked || c->is_tagger || (c->has_decoder && c->end_token >= 0);
+    return c->is_tagger || (c->has_decoder && c->end_token >= 0);
   if (strcmp(result->name, "log_probabilities") == 0)
-    return asked || result->group == GROUP_BEAM;
+    return result->group == GROUP_BEAM;
   static const char *const seldom[] = {"encoder_h", "encoder_c", "final_h", "final_c", "final_fed"};
   for (int i = 0; i < 5; i++)
     if (strcmp(result->name, seldom[i]) == 0)
-      return asked;
-  return result->group != GROUP_BEAM || asked || strcmp(result->name, "alphas") != 0;
+      return false;
+  return result->group != GROUP_BEAM || strcmp(result->name, "alphas") != 0;
 }
 
 /* Which results are wanted, as bits. wanted: None or a sequence of names; those that nobody has are an error. */
@@ -153,7 +153,7 @@ static bool results_make(SessionObject *self, struct arrays *arrays, PyObject *o
     int64_t shape[4];
     void *pointer;
     const bool asked = bits >> r & 1;
-    if (results[r].group != group || !(asked || (all && gives(&results[r], sizes->config, false))))
+    if (results[r].group != group || !(asked || (all && gives(&results[r], sizes->config))))
       continue;
     const int rank = shape_of(&results[r], sizes, shape);
     if (rank == 0 && asked) {

@@ -49,7 +49,7 @@ static void graph_end(struct graph *graph) {
 static const struct graph_node *node(struct graph *graph, const char *name) {
   struct graph_node *made = &graph->nodes[graph->node_count++];
   cr_assert(graph->node_count <= MOST);
-  *made = (struct graph_node){name, "Layer"};
+  *made = (struct graph_node){.name = name, .class_name = "Layer"};
   return made;
 }
 

@@ -13,10 +13,6 @@
 
 enum { PATH_CAPACITY = 1024 };
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 size_t named_array_elements(const struct named_array *array) {
   size_t elements = 1;
   for (int32_t axis = 0; axis < array->rank; axis++)
@@ -54,7 +50,7 @@ static bool has_array(const struct array_file *file, const char *name) {
 static cuseq_status add_safetensors(struct array_file *file) {
   const struct safetensors *parsed = &file->safetensors;
   if (room_for(file, parsed->tensor_count + parsed->metadata_count) == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < parsed->tensor_count; i++)
     add_tensor(file, parsed->tensors[i].name, &parsed->tensors[i]);
   for (size_t i = 0; i < parsed->metadata_count; i++)
@@ -90,7 +86,7 @@ static cuseq_status open_npz(const char *path, struct array_file *file) {
   };
   TRY(npz_read_some(path, &file->npz));
   if (room_for(file, file->npz.count) == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < file->npz.count; i++) {
     const struct npz_entry *entry = &file->npz.entries[i];
     struct named_array *array = &file->arrays[file->count++];
@@ -157,7 +153,7 @@ static cuseq_status add_group(struct array_file *file, const struct hdf5_node *g
     }
     const char *name = arena_copy(&file->tree.arena, path, used);
     if (name == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     add_node(file, child, name);
   }
   return CUSEQ_STATUS_OK;
@@ -169,7 +165,7 @@ static cuseq_status read_hdf5(int descriptor, struct array_file *file) {
   TRY(hdf5_process_run(descriptor, &file->bytes, &size));
   TRY(hdf5_tree_parse(file->bytes, size, &file->tree));
   if (room_for(file, count_arrays(file->tree.root)) == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   return add_group(file, file->tree.root, path, 0);
 }
 
@@ -191,7 +187,7 @@ static cuseq_status read_torch(int descriptor, size_t size, struct array_file *f
         "weights_only=True, and save it again with torch.save)");
   TRY(torch_file_read(descriptor, size, &file->torch));
   if (room_for(file, file->torch.count) == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   file->count = file->torch.count;
   memcpy(file->arrays, file->torch.arrays, file->count * sizeof *file->arrays);
   return CUSEQ_STATUS_OK;

@@ -9,10 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 void checkpoint_drop_file(struct checkpoint *checkpoint) {
   free(checkpoint->tensors);
   checkpoint->tensors = NULL;
@@ -63,13 +59,13 @@ static cuseq_status add_stripped(struct checkpoint *checkpoint) {
   const char **names = malloc((count + 1) * sizeof *names);
   bool compiled = false, parallel = count > 0;
   if (names == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < count; i++) {
     const char *whole = checkpoint->file.arrays[i].name;
     char *name = arena_copy(&checkpoint->texts, whole, strlen(whole));
     if (name == NULL) {
       free(names);
-      return out_of_memory();
+      return error_out_of_memory();
     }
     compiled = strip_compiled(name) || compiled;
     parallel = parallel && strncmp(name, "module.", 7) == 0;
@@ -93,7 +89,7 @@ cuseq_status checkpoint_unwrap(struct checkpoint *checkpoint, const char **modul
     return CUSEQ_STATUS_OK;
   char *name = arena_copy(&checkpoint->texts, *module, strlen(*module));
   if (name == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   strip_compiled(name);
   if (checkpoint->parallel && (strcmp(name, "module") == 0 || strncmp(name, "module.", 7) == 0))
     name += name[6] == 0 ? 6 : 7;
@@ -114,7 +110,7 @@ cuseq_status checkpoint_open(const char *path, struct checkpoint *checkpoint) {
   TRY(array_file_open(path, &checkpoint->file));
   checkpoint->tensors = calloc(checkpoint->file.count + 1, sizeof *checkpoint->tensors);
   if (checkpoint->tensors == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   return add_stripped(checkpoint);
 }
 
@@ -197,7 +193,7 @@ static cuseq_status convert(const struct named_array *tensor, int rank, struct c
   size_t elements = (size_t)array->rows * (size_t)array->columns; /* the file has as many */
   array->data = malloc(elements * sizeof *array->data);
   if (array->data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   const int64_t down = rank == 2 ? tensor->strides[0] : 0, across = tensor->strides[rank - 1];
   for (int64_t r = 0; r < array->rows; r++)
     for (int64_t c = 0; c < array->columns; c++)
@@ -271,7 +267,7 @@ cuseq_status checkpoint_add(struct checkpoint *checkpoint, const char *name, int
   if (copy == NULL || checkpoint->made_count >= CHECKPOINT_MAX_TENSORS) {
     free(copy);
     free(data);
-    return out_of_memory();
+    return error_out_of_memory();
   }
   checkpoint->made[checkpoint->made_count++] = (cuseq_tensor){.name = copy,
                                                               .dtype = CUSEQ_DTYPE_F32,

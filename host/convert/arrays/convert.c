@@ -43,10 +43,9 @@ static cuseq_status read_configuration(struct description *description) {
   char *text = json_dumps(plain, JSON_COMPACT | JSON_PRESERVE_ORDER);
   json_decref(plain);
   if (text == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_model *plan = calloc(1, sizeof *plan);
-  cuseq_status status = plan != NULL ? config_parse(text, strlen(text), plan)
-                                     : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  cuseq_status status = plan != NULL ? config_parse(text, strlen(text), plan) : error_out_of_memory();
   if (plan != NULL) {
     description->version = plan->version;
     description->config = plan->config;
@@ -141,7 +140,7 @@ static cuseq_status convert_file(const char *path, struct description *descripti
                                  cuseq_model **model) {
   struct checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
   if (checkpoint == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = convert_checkpoint(checkpoint, path, description, ignored, model);
   checkpoint_close(checkpoint);
   free(checkpoint);
@@ -152,7 +151,7 @@ cuseq_status arrays_convert(const char *path, struct convert_json *text, cuseq_m
   struct description *description = calloc(1, sizeof *description);
   *model = NULL;
   if (description == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = read_description(text->text, description);
   text->at_fault = status != CUSEQ_STATUS_OK && status != CUSEQ_STATUS_OUT_OF_MEMORY;
   if (status == CUSEQ_STATUS_OK)

@@ -39,7 +39,7 @@ static cuseq_status order_gates(struct checkpoint_array *array, const char *from
     return CUSEQ_STATUS_OK;
   float *row = malloc((size_t)array->columns * sizeof *row);
   if (row == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int64_t r = 0; r < array->rows; r++) {
     float *data = array->data + r * array->columns;
     memcpy(row, data, (size_t)array->columns * sizeof *row);

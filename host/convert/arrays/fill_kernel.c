@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 void fill_release(struct checkpoint_array *array) {
   free(array->data);
   *array = (struct checkpoint_array){0};
@@ -80,7 +76,7 @@ static cuseq_status multiply(struct checkpoint_array *first, const struct checkp
   if (data == NULL || sums == NULL) {
     free(data);
     free(sums);
-    return out_of_memory();
+    return error_out_of_memory();
   }
   for (int64_t r = 0; r < left.rows; r++) {
     memset(sums, 0, (size_t)second->columns * sizeof *sums);
@@ -178,5 +174,5 @@ cleanup:
 
 cuseq_status fill_zeros(int64_t count, struct checkpoint_array *bias) {
   *bias = (struct checkpoint_array){1, count, calloc((size_t)count, sizeof(float))};
-  return bias->data != NULL ? CUSEQ_STATUS_OK : out_of_memory();
+  return bias->data != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }

@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- names ---------------------------------------------------------------------------------------- */
 
 /* The first `length` bytes of a name, without a dot or slash at their end; NULL without memory. */
@@ -69,7 +65,7 @@ static cuseq_status inspect_recurrent(struct inspection *inspection, const struc
   const char *name =
       prefix_of(inspection, tensor->name, (size_t)(array_name_leaf(tensor->name) - tensor->name));
   if (name == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   const struct recurrent seen = module_look(checkpoint, name);
   *found = begins_recurrent(array_name_leaf(tensor->name)) &&
            (seen.gates == 1 || seen.gates == 3 || seen.gates == 4);
@@ -106,7 +102,7 @@ static cuseq_status inspect_weight(struct inspection *inspection, struct checkpo
   const char *name =
       prefix_of(inspection, tensor->name, (size_t)(array_name_leaf(tensor->name) - tensor->name));
   if (name == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   *add(inspection) =
       (struct inspected_module){.name = name,
                                 .what = bias ? "an nn.Linear" : "an nn.Linear or an nn.Embedding",
@@ -161,10 +157,10 @@ static cuseq_status inspect_keras_recurrent(struct inspection *inspection, struc
          folder = (size_t)(array_name_leaf(tensor->name) - tensor->name);
   const char *name = prefix_of(inspection, tensor->name, side > 0 ? side : vars ? folder - 5 : folder);
   if (name == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   bool both = side > 0 && has_other(inspection, name, other);
   if (side > 0 && !both && (name = prefix_of(inspection, tensor->name, vars ? folder - 5 : folder)) == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   static const char *const whats[] = {"an LSTM of Keras", "a GRU of Keras", "a SimpleRNN of Keras"};
   *add(inspection) = (struct inspected_module){.name = name,
                                                .what = whats[kind_of_gates(gates)],
@@ -196,7 +192,7 @@ static cuseq_status inspect_keras_dense(struct inspection *inspection, struct ch
   size_t folder = (size_t)(array_name_leaf(tensor->name) - tensor->name);
   const char *name = prefix_of(inspection, tensor->name, vars ? folder - 5 : folder);
   if (name == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   bool table = embeddings || (vars && bias == NULL && strstr(name, "embedding") != NULL);
   *add(inspection) = (struct inspected_module){.name = name,
                                                .what = table ? "an Embedding of Keras" : "a Dense of Keras",
@@ -336,7 +332,7 @@ cuseq_status inspection_open(const char *path, struct inspection *inspection) {
   *inspection = (struct inspection){0};
   TRY(checkpoint_open(path, &inspection->checkpoint));
   inspection->modules = calloc(inspection->checkpoint.tensor_count + 1, sizeof *inspection->modules);
-  return inspection->modules != NULL ? inspect(inspection) : out_of_memory();
+  return inspection->modules != NULL ? inspect(inspection) : error_out_of_memory();
 }
 
 void inspection_close(struct inspection *inspection) {

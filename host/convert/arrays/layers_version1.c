@@ -24,7 +24,7 @@ static cuseq_status read_lstm_bias(struct checkpoint *checkpoint, const struct n
   cuseq_status status;
   *bias = (struct checkpoint_array){1, gates, calloc((size_t)gates, sizeof(float))};
   if (bias->data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   snprintf(suffix, sizeof suffix, "bias_ih%s", lstm->ending);
   TRY_CLEANUP(checkpoint_read(checkpoint, name->module, suffix, 1, lstm->bias, &input));
   snprintf(suffix, sizeof suffix, "bias_hh%s", lstm->ending);
@@ -47,7 +47,7 @@ cleanup:
 static cuseq_status fold_embedding(const struct checkpoint_array *table, struct checkpoint_array *kernel) {
   float *data = malloc((size_t)table->rows * (size_t)kernel->columns * sizeof *data);
   if (data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int64_t r = 0; r < table->rows; r++)
     for (int64_t c = 0; c < kernel->columns; c++) {
       double sum = 0;
@@ -156,7 +156,7 @@ cuseq_status layer_add_linear(struct checkpoint *checkpoint, const struct name *
   if (bias.data == NULL) {
     bias = (struct checkpoint_array){1, kernel.rows, calloc((size_t)kernel.rows, sizeof(float))};
     if (bias.data == NULL) {
-      status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      status = error_out_of_memory();
       goto cleanup;
     }
   }

@@ -5,14 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 cuseq_status checkpoint_transpose(struct checkpoint_array *array) {
   float *data = malloc((size_t)array->rows * (size_t)array->columns * sizeof *data);
   if (data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (int64_t r = 0; r < array->rows; r++)
     for (int64_t c = 0; c < array->columns; c++)
       data[c * array->rows + r] = array->data[r * array->columns + c];
@@ -25,7 +21,7 @@ cuseq_status checkpoint_rotate_rows(struct checkpoint_array *array, int64_t coun
   size_t moved = (size_t)count * (size_t)array->columns, all = (size_t)array->rows * (size_t)array->columns;
   float *data = malloc(all * sizeof *data);
   if (data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   memcpy(data, array->data + moved, (all - moved) * sizeof *data);
   memcpy(data + all - moved, array->data, moved * sizeof *data);
   free(array->data);

@@ -149,7 +149,7 @@ cuseq_status names_read_ignore(const json_t *list, struct names *names) {
   bool texts = json_is_array(list);
   names->ignore = calloc(json_array_size(list) + 1, sizeof *names->ignore);
   if (names->ignore == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < json_array_size(list); i++) {
     names->ignore[i] = json_string_value(json_array_get(list, i));
     texts = texts && names->ignore[i] != NULL && *names->ignore[i] != 0;
@@ -236,7 +236,7 @@ static cuseq_status read_entries(const json_t *object, const struct known_list *
   json_t *value;
   names->entries = calloc(json_object_size(object) + 1, sizeof *names->entries);
   if (names->entries == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   json_object_foreach((json_t *)object, key, value) {
     if (strcmp(key, "ignore") == 0) {
       TRY(names_read_ignore(value, names));
@@ -267,7 +267,7 @@ cuseq_status names_parse(const json_t *object, const cuseq_config *config, struc
   TRY(names_check_object(object));
   struct known_list *known = malloc(sizeof *known);
   if (known == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   known_make(config, known);
   cuseq_status status;
   TRY_CLEANUP(read_entries(object, known, names));

@@ -128,7 +128,7 @@ static cuseq_status add_bias(const struct parts_context *context, struct checkpo
   struct checkpoint_array sum = {1, attention->units, calloc((size_t)attention->units, sizeof(float))},
                           own = {0};
   if (sum.data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = CUSEQ_STATUS_OK;
   if (source != NULL)
     status = fill_read_vector(context->checkpoint, source, attention->units, "as attention.units says", &own);
@@ -148,7 +148,7 @@ static cuseq_status add_bias(const struct parts_context *context, struct checkpo
 
 static cuseq_status zero_kernel(int64_t rows, int64_t columns, struct checkpoint_array *kernel) {
   *kernel = (struct checkpoint_array){rows, columns, calloc((size_t)(rows * columns), sizeof(float))};
-  return kernel->data != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return kernel->data != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 static cuseq_status add_additive(const struct parts_context *context, int64_t key, int64_t query) {

@@ -378,7 +378,7 @@ cuseq_status inspection_propose(const struct inspection *inspection, char **json
   struct proposal *proposal = calloc(1, sizeof *proposal);
   *json = NULL;
   if (proposal == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   proposal->inspection = inspection;
   cuseq_status status = CUSEQ_STATUS_OK;
   if (next_recurrent(proposal, false, 0) == module_count(proposal)) {
@@ -389,7 +389,7 @@ cuseq_status inspection_propose(const struct inspection *inspection, char **json
     *json = json_dumps(root, JSON_INDENT(1));
     json_decref(root);
     if (*json == NULL)
-      status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      status = error_out_of_memory();
   }
   json_decref(proposal->decoder);
   json_decref(proposal->names);

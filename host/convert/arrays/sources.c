@@ -217,7 +217,7 @@ static cuseq_status check_cells(const struct sources *sources, const struct stru
   bool *read = calloc(sources->names.count + 1, sizeof *read);
   char missing[NAMES_KEY_CAPACITY] = "";
   if (read == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int l = 0; l < structure->encoder.count; l++)
     for (int d = 0; d < 2; d++) {
       if (!encoder_layer_has(&structure->encoder.layers[l], d))
@@ -286,7 +286,7 @@ static cuseq_status read_sources(const json_t *object, const struct known_source
   sources->names.entries = calloc(most, sizeof *sources->names.entries);
   sources->entries = calloc(most, sizeof *sources->entries);
   if (sources->names.entries == NULL || sources->entries == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   json_object_foreach((json_t *)object, key, value) {
     if (strcmp(key, "ignore") == 0) {
       TRY(names_read_ignore(value, &sources->names));
@@ -310,7 +310,7 @@ cuseq_status sources_parse(const json_t *object, const struct structure *structu
   TRY(names_check_object(object));
   struct known_sources *known = calloc(1, sizeof *known);
   if (known == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   known_sources_make(structure, known);
   if (structure->input.embedding_units == 0)
     sources->names.embedding_hint =

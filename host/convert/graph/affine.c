@@ -35,7 +35,7 @@ static cuseq_status affine_zeros(const struct walk *walk, int32_t columns, struc
   if (affine->matrix != NULL && affine->bias != NULL)
     return CUSEQ_STATUS_OK;
   affine_free(affine);
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return error_out_of_memory();
 }
 
 static int32_t find_base(const struct bases *bases, int32_t expression) {

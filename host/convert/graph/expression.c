@@ -5,10 +5,6 @@
 #include <string.h>
 
 enum { MAX_EXPRESSIONS = 1 << 19, MAX_WIDTH = 1 << 20, MAX_CHILDREN = 4096 };
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- the table of expressions --------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t hash, uint64_t value) {
@@ -46,7 +42,7 @@ static cuseq_status grow(struct expressions *expressions) {
     int32_t capacity = expressions->capacity * 2 + 256;
     struct expression *list = realloc(expressions->list, (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     expressions->list = list;
     expressions->capacity = capacity;
   }
@@ -54,7 +50,7 @@ static cuseq_status grow(struct expressions *expressions) {
     int32_t size = expressions->table_size > 0 ? expressions->table_size * 2 : 1024;
     int32_t *table = malloc((size_t)size * sizeof *table);
     if (table == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     for (int32_t i = 0; i < size; i++)
       table[i] = -1;
     for (int32_t i = 0; i < expressions->count; i++) {
@@ -83,7 +79,7 @@ static cuseq_status enter(struct expressions *expressions, const struct expressi
   }
   int32_t *children = arena_allocate(expressions->arena, (size_t)(made->child_count + 1) * sizeof *children);
   if (children == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   if (made->child_count > 0)
     memcpy(children, made->children, (size_t)made->child_count * sizeof *children);
   *expression = expressions->count++;

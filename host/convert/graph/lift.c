@@ -5,8 +5,7 @@
 enum { MOST_READ = 8 };
 static const int64_t most_work = (int64_t)64 << 20; /* expressions looked at for all positions together */
 
-/* The layer's last output, the directions of a bidirectional one apart. */
-static bool is_forward_sequence(const struct expressions *expressions, const struct expression *e) {
+bool expression_reads_forward(const struct expressions *expressions, const struct expression *e) {
   if (e->op != EXPRESSION_SEQUENCE)
     return false;
   const enum layer_direction direction = expressions->layers[e->index].direction;
@@ -21,7 +20,7 @@ cuseq_status expression_position(struct expressions *expressions, int32_t clock,
   else if (length > 0 && position == -length)
     position = 0;
   const struct expression *e = expression_at(expressions, child);
-  if (position != -1 || !is_forward_sequence(expressions, e))
+  if (position != -1 || !expression_reads_forward(expressions, e))
     return expression_over(expressions, EXPRESSION_POSITION, clock, (int32_t)position, false, child, node,
                            expression);
   struct expression final = *e;

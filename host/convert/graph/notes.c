@@ -17,7 +17,7 @@ cuseq_status notes_add(struct notes *notes, const char *format, ...) {
     return CUSEQ_STATUS_OK; /* said before */
   char *text = realloc(notes->text, old + more + 2);
   if (text == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < more; i++) /* names come from the file */
     text[old + i] = (unsigned char)line[i] < 0x20 ? '?' : line[i];
   memcpy(text + old + more, "\n", 2);

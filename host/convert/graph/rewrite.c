@@ -16,7 +16,7 @@ cuseq_status rewrite_begin(struct rewrite *rewrite, struct expressions *expressi
                               .size = expressions->count};
   rewrite->made = malloc((size + 1) * sizeof *rewrite->made);
   if (rewrite->made == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   memset(rewrite->made, 0xff, (size + 1) * sizeof *rewrite->made);
   return CUSEQ_STATUS_OK;
 }
@@ -35,7 +35,7 @@ static cuseq_status remake(struct rewrite *rewrite, int32_t expression, int32_t 
   }
   int32_t *children = malloc((size_t)e.child_count * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = CUSEQ_STATUS_OK;
   for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < e.child_count; i++)
     status = rewrite_run(rewrite, e.children[i], &children[i]);

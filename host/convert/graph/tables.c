@@ -9,10 +9,6 @@
 
 static const size_t matrix_allowance = (size_t)4 << 20;
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 void expressions_free(struct expressions *expressions) {
   for (int32_t i = 0; i < expressions->matrix_count; i++)
     free(expressions->matrices[i].data);
@@ -47,13 +43,13 @@ cuseq_status matrix_make(struct expressions *expressions, const void *owner, int
     int32_t capacity = expressions->matrix_capacity * 2 + 64;
     struct matrix *list = realloc(expressions->matrices, (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     expressions->matrices = list;
     expressions->matrix_capacity = capacity;
   }
   float *data = calloc(elements, sizeof *data);
   if (data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   *matrix = expressions->matrix_count++;
   expressions->matrices[*matrix] = (struct matrix){owner, slot, (int32_t)rows, (int32_t)columns, data};
   return CUSEQ_STATUS_OK;
@@ -96,7 +92,7 @@ cuseq_status recurrent_layer_make(struct expressions *expressions, const struct 
     int32_t capacity = expressions->layer_capacity * 2 + 8;
     struct recurrent_layer *list = realloc(expressions->layers, (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     expressions->layers = list;
     expressions->layer_capacity = capacity;
   }
@@ -113,7 +109,7 @@ cuseq_status recurrent_cell_make(struct expressions *expressions, const struct r
     int32_t capacity = expressions->cell_capacity * 2 + 8;
     struct recurrent_cell *list = realloc(expressions->cells, (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     expressions->cells = list;
     expressions->cell_capacity = capacity;
   }

@@ -44,7 +44,7 @@ static cuseq_status read_text(zip_t *zip, const char *name, struct archive_membe
   zip_int64_t got = member->bytes != NULL ? zip_fread(file, member->bytes, size) : -1;
   zip_fclose(file);
   if (member->bytes == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   if (got < 0 || (uint64_t)got != size)
     return damaged(name, "cannot be read");
   member->size = (size_t)size;
@@ -112,7 +112,7 @@ static cuseq_status open_zip(int file, zip_t **zip) {
   int failure = errno;
   close(own);
   if (code == ZIP_ER_MEMORY)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   if (failure == EMFILE || failure == ENFILE)
     return error_set(CUSEQ_STATUS_IO, "the file cannot be read: %s", rlimits_reason(failure, &reason));
   return error_set(CUSEQ_STATUS_INVALID_FILE, "not a readable .keras archive (a damaged zip file)");

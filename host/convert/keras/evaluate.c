@@ -9,16 +9,12 @@
 
 enum { MAX_OUTPUTS = 4096, MAX_ARGUMENTS = 4096, MAX_CALLS_RUN = 500000 };
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, const struct value *value) {
   if (call->output_count == call->output_capacity) {
     size_t capacity = 2 * call->output_capacity + 6;
     struct value *outputs = arena_allocate(evaluator->arena, capacity * sizeof *outputs);
     if (outputs == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     if (call->output_count > 0)
       memcpy(outputs, call->outputs, call->output_count * sizeof *outputs);
     call->outputs = outputs;
@@ -85,12 +81,12 @@ static cuseq_status frame_start(struct evaluator *evaluator, struct frame *frame
   *frame = (struct frame){.model = model};
   frame->tasks = arena_allocate(evaluator->arena, model->layer_count * sizeof(struct task *));
   if (frame->tasks == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < model->layer_count; i++) {
     const struct keras_layer *layer = &model->layers[i];
     frame->tasks[i] = arena_allocate(evaluator->arena, (layer->call_count + 1) * sizeof **frame->tasks);
     if (frame->tasks[i] == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     for (size_t k = 0; k < layer->call_count; k++) {
       frame->tasks[i][k].layer = layer;
       frame->tasks[i][k].call = &layer->calls[k];
@@ -131,13 +127,13 @@ static cuseq_status push(struct evaluator *evaluator, struct frame *frame, struc
     return layer_refuse(task->layer, "it joins too many tensors");
   task->needs = arena_allocate(evaluator->arena, (count + 1) * sizeof *task->needs);
   if (task->needs == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   task->need_count = call_references(task->layer, task->call, task->needs, &inputs);
   if (frame->stack_size == frame->stack_capacity) {
     size_t capacity = frame->stack_capacity * 2 + 64;
     struct task **stack = realloc(frame->stack, capacity * sizeof(struct task *));
     if (stack == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     frame->stack = stack;
     frame->stack_capacity = capacity;
   }
@@ -169,7 +165,7 @@ static cuseq_status run_task(struct evaluator *evaluator, struct frame *frame, s
     call_references(task->layer, task->call, NULL, &inputs);
     call.inputs = arena_allocate(evaluator->arena, (task->need_count + 1) * sizeof *call.inputs);
     if (call.inputs == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     for (size_t i = 0; i < task->need_count; i++)
       TRY(find_output(frame, &task->needs[i], &call.inputs[i]));
     call.input_count = inputs;
@@ -224,7 +220,7 @@ static cuseq_status run_model(struct evaluator *evaluator, const struct keras_mo
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "the model has too many outputs (%zu)", model->output_count);
   *values = arena_allocate(evaluator->arena, model->output_count * sizeof **values);
   if (*values == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   struct frame frame;
   TRY(frame_start(evaluator, &frame, model));
   frame.bound = bound;

@@ -33,10 +33,6 @@ static cuseq_status bad_config(const char *reason) {
   return error_set(CUSEQ_STATUS_INVALID_FILE, "the model's configuration is damaged (%s)", reason);
 }
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- layers --------------------------------------------------------------------------------------- */
 
 static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, struct keras_layer *layer) {
@@ -52,7 +48,7 @@ static cuseq_status read_layer(struct graph_reader *reader, const json_t *json, 
   *layer = (struct keras_layer){.node.name = name, .node.class_name = class_name, .outer = reader->outer};
   layer->marks = arena_allocate(reader->arena, sizeof *layer->marks);
   if (layer->marks == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   if (!json_is_object(config) && !json_is_array(config)) /* Keras 2's oldest Sequential has a list */
     return layer_refuse(layer, "its configuration is missing");
   layer->config = config;
@@ -80,7 +76,7 @@ static cuseq_status read_layers(struct graph_reader *reader, const json_t *list,
     if (json_object_get(reader->names, layer->node.name) != NULL)
       return bad_config("two layers of one name");
     if (json_object_set_new(reader->names, layer->node.name, json_integer((json_int_t)layer->position)) != 0)
-      return out_of_memory();
+      return error_out_of_memory();
   }
   return CUSEQ_STATUS_OK;
 }
@@ -108,7 +104,7 @@ static cuseq_status call_with(struct graph_reader *reader, struct keras_layer *l
   layer->calls = arena_allocate(reader->arena, sizeof *layer->calls);
   struct graph_argument *argument = arena_allocate(reader->arena, sizeof *argument);
   if (layer->calls == NULL || argument == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   *argument = (struct graph_argument){.kind = ARGUMENT_TENSOR, .reference = {.layer = before}};
   *layer->calls = (struct graph_call){argument, 1};
   layer->call_count = 1;
@@ -128,14 +124,14 @@ static cuseq_status read_sequential(struct graph_reader *reader, const json_t *l
                                             .trainable = true};
     model->layers[0].marks = arena_allocate(reader->arena, sizeof *model->layers[0].marks);
     if (model->layers[0].marks == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
   }
   TRY(read_layers(reader, list, has_input ? 0 : 1));
   model->layers[0].calls = arena_allocate(reader->arena, sizeof(struct graph_call));
   model->inputs = arena_allocate(reader->arena, sizeof *model->inputs);
   model->outputs = arena_allocate(reader->arena, sizeof *model->outputs);
   if (model->layers[0].calls == NULL || model->inputs == NULL || model->outputs == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   model->layers[0].call_count = 1;
   for (size_t i = 1; i < model->layer_count; i++)
     TRY(call_with(reader, &model->layers[i], &model->layers[i - 1]));
@@ -159,7 +155,7 @@ static cuseq_status read_into(struct graph_reader *reader, const json_t *json, c
     return bad_config("too many layers");
   model->layers = arena_allocate(reader->arena, model->layer_count * sizeof *model->layers);
   if (model->layers == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   return sequential ? read_sequential(reader, list, has_input) : read_functional(reader, config);
 }
 
@@ -186,7 +182,7 @@ cuseq_status graph_read_model(struct graph_reader *reader, const json_t *json, s
   reader->model = *model;
   if (*model == NULL || reader->names == NULL) {
     json_decref(reader->names);
-    return out_of_memory();
+    return error_out_of_memory();
   }
   cuseq_status status = read_into(reader, json, class_name);
   json_decref(reader->names);

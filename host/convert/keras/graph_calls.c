@@ -14,10 +14,6 @@ static cuseq_status bad_call(const struct keras_layer *layer) {
                    "the model's configuration is damaged (how layer '%.120s' is called)", layer->node.name);
 }
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 static bool looks_like_reference(const json_t *json) {
   return json_array_size(json) >= 3 && json_is_string(json_array_get(json, 0)) &&
          json_is_integer(json_array_get(json, 1)) && json_is_integer(json_array_get(json, 2));
@@ -58,7 +54,7 @@ static cuseq_status read_list(struct graph_reader *reader, const struct keras_la
   size_t count = json_array_size(json);
   argument->items = arena_allocate(reader->arena, (count + 1) * sizeof *argument->items);
   if (argument->items == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   bool tensors = false;
   for (size_t i = 0; i < count; i++) {
     TRY(read_argument(reader, layer, json_array_get(json, i), keras3, depth + 1, &argument->items[i]));
@@ -115,7 +111,7 @@ static cuseq_status read_keras3_call(struct graph_reader *reader, const json_t *
   size_t capacity = json_array_size(positional) + json_object_size(keywords) + 1;
   call->arguments = arena_allocate(reader->arena, capacity * sizeof *call->arguments);
   if (call->arguments == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < json_array_size(positional); i++)
     TRY(read_argument(reader, layer, json_array_get(positional, i), true, 0,
                       &call->arguments[call->count++]));
@@ -131,7 +127,7 @@ static cuseq_status read_keras2_call(struct graph_reader *reader, const json_t *
     return bad_call(layer);
   call->arguments = arena_allocate(reader->arena, (json_object_size(keywords) + 1) * sizeof *call->arguments);
   if (call->arguments == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   bool alone = single || json_array_size(node) == 1;
   TRY(read_argument(reader, layer, alone ? first : node, false, 0, &call->arguments[call->count++]));
   return read_keywords(reader, layer, keywords, false, call->arguments, &call->count);
@@ -148,7 +144,7 @@ cuseq_status graph_read_calls(struct graph_reader *reader, const json_t *nodes, 
                      "the model's configuration is damaged (too many calls of layers)");
   layer->calls = arena_allocate(reader->arena, (count + 1) * sizeof *layer->calls);
   if (layer->calls == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   layer->call_count = source ? 1 : count;
   for (size_t i = 0; i < count; i++) {
     const json_t *node = json_array_get(nodes, i);
@@ -187,7 +183,7 @@ static cuseq_status add_entries(struct graph_reader *reader, const json_t *json,
   size_t keys = 0;
   const char **sorted = arena_allocate(reader->arena, (json_object_size(json) + 1) * sizeof(const char *));
   if (sorted == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   const char *key;
   json_t *value;
   json_object_foreach((json_t *)json, key, value) sorted[keys++] = key;
@@ -214,7 +210,7 @@ cuseq_status graph_read_references(struct graph_reader *reader, const json_t *js
                      "the model's configuration is damaged (too many inputs or outputs)");
   *references = arena_allocate(reader->arena, (total + 1) * sizeof **references);
   if (*references == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   *count = 0;
   return add_references(reader, json, 0, *references, count);
 }

@@ -49,7 +49,7 @@ static cuseq_status collect(struct arena *arena, const struct keras_model *model
   *references = (struct references){.capacity = counted.count};
   references->list = arena_allocate(arena, (counted.count + 1) * sizeof *references->list);
   if (references->list == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   add_all(references, model);
   return CUSEQ_STATUS_OK;
 }
@@ -59,7 +59,7 @@ static cuseq_status number_keras2(struct arena *arena, struct keras_model *model
                                   const struct references *references) {
   int32_t *last = arena_allocate(arena, model->layer_count * sizeof *last);
   if (last == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < references->count + model->output_count; i++) {
     const struct graph_reference *reference =
         i < references->count ? references->list[i].reference : &model->outputs[i - references->count];

@@ -246,7 +246,7 @@ cuseq_status value_map(struct evaluator *evaluator, struct value *value, express
     return map(evaluator, context, value->expression, &value->expression);
   int32_t *mapped = arena_allocate(evaluator->arena, (size_t)steps.child_count * sizeof *mapped);
   if (mapped == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < steps.child_count; i++)
     TRY(map(evaluator, context, steps.children[i], &mapped[i]));
   steps.children = mapped;

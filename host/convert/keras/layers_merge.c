@@ -55,7 +55,7 @@ static cuseq_status times_plus(struct evaluator *evaluator, struct layer_call *c
   }
   double *numbers = arena_allocate(evaluator->arena, 2 * (size_t)width * sizeof *numbers);
   if (numbers == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < width; i++) {
     numbers[i] = factor;
     numbers[width + i] = term;

@@ -77,7 +77,7 @@ cuseq_status batch_normalise(struct evaluator *evaluator, struct layer_call *cal
   TRY(read_statistics(evaluator, layer, config, width, &statistics));
   double *factors = arena_allocate(evaluator->arena, 2 * (size_t)width * sizeof *factors);
   if (factors == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   double *terms = factors + width;
   for (int32_t i = 0; i < width; i++) {
     double variance = (double)statistics.numbers[3][i] + epsilon;
@@ -106,7 +106,7 @@ static cuseq_status read_numbers(struct evaluator *evaluator, const struct keras
   const json_t *setting = json_object_get(layer->config, key);
   *numbers = arena_allocate(evaluator->arena, (size_t)width * sizeof **numbers);
   if (*numbers == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   while (json_array_size(setting) == 1)
     setting = json_array_get(setting, 0);
   bool list = json_is_array(setting), good = !list || (int32_t)json_array_size(setting) == width;

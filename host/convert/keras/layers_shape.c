@@ -33,7 +33,7 @@ static cuseq_status take_apart(struct evaluator *evaluator, const struct keras_l
   struct expressions *expressions = &evaluator->expressions;
   int32_t *children = arena_allocate(evaluator->arena, (size_t)steps * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < steps; i++)
     TRY(expression_slice(expressions, value->expression, i * width, width, &layer->node, &children[i]));
   struct expression made = {.op = EXPRESSION_STEPS,
@@ -213,7 +213,7 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
   struct value result = call->inputs[0];
   int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < call->input_count; i++) {
     struct value other = call->inputs[i];
     char text[128];
@@ -256,7 +256,7 @@ static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_
   struct value result = call->inputs[0];
   int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   struct axis steps = {AXIS_STEP, (int64_t)call->input_count, 0};
   if (insert && !value_insert_axis(&result, axis, steps))
     return no_room(call->layer);

@@ -1,4 +1,5 @@
 /* Expressions that several kinds of layers make, and what they ask of those that there are. */
+#include "convert/graph/lift.h"
 #include "convert/keras/layers.h"
 #include "error.h"
 
@@ -124,8 +125,5 @@ bool reads_forward(const struct expressions *expressions, int32_t expression, in
     e = expression_at(expressions, expression);
   }
   *sequence = expression;
-  if (e->op != EXPRESSION_SEQUENCE)
-    return false;
-  bool both = expressions->layers[e->index].direction == LAYER_BIDIRECTIONAL;
-  return both ? e->part == SEQUENCE_FORWARD : expressions->layers[e->index].direction == LAYER_FORWARD;
+  return expression_reads_forward(expressions, e);
 }

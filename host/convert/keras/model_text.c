@@ -111,7 +111,7 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
   struct graph_input *inputs = arena_allocate(evaluator->arena, (graph->input_count + 1) * sizeof *inputs);
   struct graph_output *outputs = arena_allocate(evaluator->arena, graph->output_count * sizeof *outputs);
   if (inputs == NULL || outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < graph->input_count; i++)
     inputs[i].node = &graph->inputs[i].layer->node;
   for (size_t i = 0; i < graph->output_count; i++) {

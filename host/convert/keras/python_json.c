@@ -62,7 +62,7 @@ cuseq_status python_json_rewrite(const char *text, size_t size, const char *name
                      MOST);
   *json = malloc(*length);
   if (*json == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   rewrite(text, size, *json, &tokens);
   return CUSEQ_STATUS_OK;
 }

@@ -112,7 +112,7 @@ cuseq_status weights_open(struct weights_source *source, struct keras_model *mod
   source->model = model;
   source->claims = calloc(highest_number(source->root) + 1, sizeof *source->claims);
   if (source->claims == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   return source->legacy ? CUSEQ_STATUS_OK : archive_name_folders(source, model);
 }
 
@@ -173,7 +173,7 @@ cuseq_status weights_find(struct weights_source *source, const struct keras_laye
   if (*found == NULL) {
     struct layer_weights *made = arena_allocate(source->arena, sizeof *made);
     if (made == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
     TRY(source->legacy ? legacy_find(source, layer, part, made) : archive_find(source, layer, part, made));
     *found = made;
   }

@@ -124,8 +124,7 @@ static cuseq_status name_folder(struct weights_source *source, json_t *counts, b
   if (before > 0)
     snprintf(name + strlen(name), 32, "_%lld", (long long)before);
   layer->folder_name = arena_copy(source->arena, name, strlen(name));
-  return counted && layer->folder_name != NULL ? CUSEQ_STATUS_OK
-                                               : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return counted && layer->folder_name != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 /* Whether a folder has the name of what should lie in it, or none. */
@@ -150,7 +149,7 @@ static cuseq_status name_folders(struct weights_source *source, struct keras_mod
                                  const struct hdf5_node *group) {
   json_t *counts = json_object();
   if (counts == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = find_folders(source, counts, model, layers_group(group));
   json_decref(counts);
   return status;

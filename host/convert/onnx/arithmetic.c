@@ -11,7 +11,7 @@ static cuseq_status matrix_filled(struct evaluator *evaluator, const struct node
   TRY(evaluator_work(evaluator, call, count));
   float *data = malloc(count * sizeof *data);
   if (data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < count; i++)
     data[i] = (float)(factor * (values != NULL ? (double)values[i] : 1));
   return matrix_enter(evaluator, call, rows, columns, data, matrix);
@@ -106,7 +106,7 @@ static cuseq_status sum_of_constants(struct evaluator *evaluator, const struct n
   int32_t matrix;
   float *sum = malloc((size_t)width * sizeof *sum);
   if (sum == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < width; i++)
     sum[i] = a[i] + b[i];
   TRY(matrix_enter(evaluator, call, 1, width, sum, &matrix));

@@ -50,7 +50,7 @@ cuseq_status attribute_text(struct evaluator *evaluator, const struct node_call 
   if (!attribute->has_s || (attribute->type != TYPE_STRING && attribute->type != TYPE_NONE))
     return wrong_type(call, name);
   *text = arena_copy(evaluator->arena, (const char *)attribute->s.data, attribute->s.len);
-  return *text != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return *text != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 /* Whether `name` is one of the words of `known`. */
@@ -89,7 +89,7 @@ cuseq_status tensor_constants(struct evaluator *evaluator, const struct node_cal
     return call_refuse(call, "its axes, sizes or indices are no constants");
   list = arena_allocate(evaluator->arena, (total + 1) * sizeof *list);
   if (list == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < total; i++) {
     list[i] = (int64_t)tensor->fill;
     if (tensor->kind == TENSOR_INTEGERS && !dim_constant(&tensor->integers[i], &list[i]))
@@ -115,7 +115,7 @@ cuseq_status node_integers(struct evaluator *evaluator, const struct node_call *
     return wrong_type(call, attribute);
   int64_t *list = arena_allocate(evaluator->arena, (found->n_ints + 1) * sizeof *list);
   if (list == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < found->n_ints; i++)
     list[i] = found->ints[i];
   *values = list;

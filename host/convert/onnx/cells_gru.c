@@ -151,7 +151,7 @@ static cuseq_status gru_cell(struct evaluator *evaluator, const struct node_call
   if (cell.recurrent_bias >= 0 && cell.bias < 0) {
     float *zeros = calloc(3 * (size_t)cell.units, sizeof *zeros);
     if (zeros == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
     TRY(matrix_enter(evaluator, call, 1, (int64_t)3 * cell.units, zeros, &cell.bias));
   }
   return gate_enter_cell(evaluator, call, &cell, children, CELL_H, expression);

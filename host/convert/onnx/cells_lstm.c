@@ -178,7 +178,7 @@ static cuseq_status remember_state(struct evaluator *evaluator, int32_t sum, int
     int32_t capacity = shared->state_capacity * 2 + 16;
     int32_t *list = realloc(shared->states, 2 * (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
     shared->states = list;
     shared->state_capacity = capacity;
   }

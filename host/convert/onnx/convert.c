@@ -19,7 +19,7 @@ static cuseq_status list_outputs(struct evaluator *evaluator, const struct tenso
   *count = 0;
   *outputs = arena_allocate(evaluator->arena, (graph->n_output + 1) * sizeof **outputs);
   if (*outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < graph->n_output; i++) {
     struct tensor tensor;
     struct graph_output *output = &(*outputs)[*count];
@@ -112,7 +112,7 @@ static cuseq_status convert_two(struct conversion *conversion, const char *const
   struct graph_state *states;
   struct pair *pair = arena_allocate(&conversion->arena, sizeof *pair);
   if (pair == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   *pair = (struct pair){
       .encoder = &conversion->evaluators[0], .step = &conversion->evaluators[1], .links = conversion->links};
   cuseq_status status = graph_begin(pair->encoder, &conversion->names[0]);
@@ -151,7 +151,7 @@ cuseq_status onnx_convert_files(struct onnx_file *files, size_t count, const cha
   struct conversion *conversion = calloc(1, sizeof *conversion);
   *model = NULL;
   if (conversion == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   conversion->expressions.arena = &conversion->arena;
   conversion->files = files;
   conversion->file_count = count;

@@ -11,10 +11,6 @@
 
 static const struct tensor nothing = {.kind = TENSOR_NONE};
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 const struct tensor *node_input(const struct node_call *call, size_t at) {
   return at < call->input_count ? call->inputs[at] : &nothing;
 }
@@ -48,7 +44,7 @@ static cuseq_status give_initializer(struct evaluator *evaluator, struct name *n
   int64_t *values = arena_allocate(evaluator->arena, (count + 1) * sizeof *values);
   struct dim *integers = arena_allocate(evaluator->arena, (count + 1) * sizeof *integers);
   if (values == NULL || integers == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   TRY(onnx_tensor_integers(evaluator->file, stored, values));
   for (size_t i = 0; i < count; i++)
     integers[i] = dim_of(values[i]);
@@ -76,7 +72,7 @@ static const char *operation_of(struct evaluator *evaluator, const OnnxFile__Nod
 static cuseq_status begin(struct evaluator *evaluator, const OnnxFile__Node *node, struct node_call *call) {
   struct graph_node *kept = arena_allocate(evaluator->arena, sizeof *kept);
   if (kept == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   bool named = node->name != NULL && node->name[0] != '\0';
   kept->name = named ? node->name : node->n_output > 0 ? node->output[0] : "";
   kept->class_name = operation_of(evaluator, node);
@@ -85,13 +81,13 @@ static cuseq_status begin(struct evaluator *evaluator, const OnnxFile__Node *nod
   if (node->n_input > NODE_MAX_INPUTS || node->n_output > NODE_MAX_OUTPUTS)
     return call_refuse(call, "it has too many inputs or outputs");
   call->outputs = arena_allocate(evaluator->arena, (node->n_output + 1) * sizeof *call->outputs);
-  return call->outputs != NULL ? CUSEQ_STATUS_OK : out_of_memory();
+  return call->outputs != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 static cuseq_status find_inputs(struct evaluator *evaluator, struct node_call *call) {
   const struct tensor **inputs = arena_allocate(evaluator->arena, (call->input_count + 1) * sizeof(void *));
   if (inputs == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < call->input_count; i++) {
     const char *text = call->node->input[i];
     inputs[i] = &nothing;
@@ -179,7 +175,7 @@ cuseq_status evaluate_graph(struct evaluator *evaluator) {
   const OnnxFile__Graph *graph = evaluator->file->model->graph;
   bool *needed = calloc(graph->n_node + 1, sizeof *needed);
   if (needed == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < graph->n_output; i++)
     demand(evaluator, graph->output[i]->name != NULL ? graph->output[i]->name : "", needed);
   for (size_t i = graph->n_node; i-- > 0;)

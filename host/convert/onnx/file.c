@@ -97,7 +97,7 @@ cuseq_status graph_output(struct evaluator *evaluator, size_t at, struct tensor 
   int32_t count = tensor_cell_count(tensor),
           *cells = arena_allocate(evaluator->arena, (size_t)count * sizeof *cells);
   if (cells == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < count; i++)
     cells[i] = cells_state(evaluator, tensor->cells[i]);
   tensor->cells = cells;

@@ -11,10 +11,6 @@ static struct expression at(const struct evaluator *evaluator, int32_t expressio
   return *expression_at(evaluator->expressions, expression);
 }
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 bool gate_is_activation(const struct evaluator *evaluator, int32_t expression, int32_t *below) {
   struct expression e = at(evaluator, expression);
   *below = e.op == EXPRESSION_ACTIVATION ? e.children[0] : -1;
@@ -72,7 +68,7 @@ cuseq_status gate_make_kernel(struct evaluator *evaluator, const struct node_cal
   TRY(evaluator_work(evaluator, call, (size_t)(all * columns)));
   float *data = calloc((size_t)(all * columns), sizeof *data);
   if (data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (int32_t g = 0; g < count; g++)
     linear_put(evaluator, &gates[g].linear, source, data, columns, (int64_t)g * units);
   if (first > 0)
@@ -91,7 +87,7 @@ cuseq_status gate_make_bias(struct evaluator *evaluator, const struct node_call 
     return CUSEQ_STATUS_OK;
   float *data = calloc((size_t)count * (size_t)units, sizeof *data);
   if (data == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (int32_t g = 0; g < count; g++)
     if (gates[g] != NULL)
       linear_put_bias(evaluator, gates[g], data + (size_t)g * (size_t)units);

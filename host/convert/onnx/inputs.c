@@ -10,10 +10,6 @@
 
 enum { MAX_STATE_DEPTH = 6, MAX_STATE_VISITS = 2000000 };
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- what the file says --------------------------------------------------------------------------- */
 
 cuseq_status declared_read(const OnnxFile__ValueInfo *info, struct declared *declared) {
@@ -40,7 +36,7 @@ cuseq_status declared_inputs(struct evaluator *evaluator, struct declared **list
   *count = 0;
   *list = arena_allocate(evaluator->arena, (graph->n_input + 1) * sizeof **list);
   if (*list == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < graph->n_input; i++) {
     const struct name *name = name_find(evaluator->names, graph->input[i]->name);
     if (name != NULL && name->initializer == NULL)
@@ -97,7 +93,7 @@ cuseq_status input_node(struct evaluator *evaluator, const char *name, const str
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "the graph has too many inputs");
   struct graph_node *made = arena_allocate(evaluator->arena, sizeof *made);
   if (made == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   *made = (struct graph_node){.name = name, .class_name = "input", .word = "input"};
   shared->owners[shared->node_count] = evaluator->file;
   shared->nodes[shared->node_count++] = made;
@@ -114,7 +110,7 @@ cuseq_status input_expression(struct evaluator *evaluator, const char *name, boo
     int32_t capacity = shared->input_capacity * 2 + 16;
     struct graph_input *inputs = realloc(shared->inputs, (size_t)capacity * sizeof *inputs);
     if (inputs == NULL)
-      return out_of_memory();
+      return error_out_of_memory();
     shared->inputs = inputs;
     shared->input_capacity = capacity;
   }

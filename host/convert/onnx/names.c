@@ -112,7 +112,7 @@ cuseq_status name_table_make(struct evaluator *evaluator, struct names *names) {
   names->list = calloc(count + 1, sizeof *names->list);
   names->table = malloc(names->table_size * sizeof *names->table);
   if (names->list == NULL || names->table == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   memset(names->table, 0xff, names->table_size * sizeof *names->table);
   TRY(add_initializers(names, graph));
   TRY(add_inputs(evaluator, names));

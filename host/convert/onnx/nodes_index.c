@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- parts along one axis ------------------------------------------------------------------------- */
 
 /* `count` entries of an axis from `first` on, every `step`th. */
@@ -83,7 +79,7 @@ static cuseq_status take_stacked(struct evaluator *evaluator, const struct node_
                                  struct tensor *result) {
   int64_t *list = arena_allocate(evaluator->arena, (size_t)(range->count + 1) * sizeof *list);
   if (list == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (int64_t i = 0; i < range->count; i++)
     list[i] = range->first + i * range->step;
   if (tensor->kind == TENSOR_TABLE)
@@ -234,7 +230,7 @@ cuseq_status node_gather(struct evaluator *evaluator, struct node_call *call) {
     return call_refuse(call, "it takes rows or positions by their number");
   int64_t *list = arena_allocate(evaluator->arena, (size_t)count * sizeof *list);
   if (list == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (int32_t i = 0; i < count; i++) {
     list[i] = values[i] < 0 ? values[i] + size : values[i];
     if (list[i] < 0 || list[i] >= size)

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- constants ------------------------------------------------------------------------------------ */
 
 static cuseq_status join_integers(struct evaluator *evaluator, struct node_call *call) {
@@ -135,7 +131,7 @@ static cuseq_status join_features(struct evaluator *evaluator, struct node_call 
   struct tensor made = parts[0];
   int32_t *cells, *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, dim_of(width)};
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
@@ -173,7 +169,7 @@ static cuseq_status join_tables(struct evaluator *evaluator, struct node_call *c
   int64_t total = 0;
   bool features = false, stacked = true;
   if (parts == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; i < call->input_count; i++)
     if (call->inputs[i]->kind == TENSOR_TABLE && like == NULL)
       like = call->inputs[i];

@@ -114,7 +114,7 @@ static cuseq_status merge_group(struct evaluator *evaluator, const struct node_c
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   parts = arena_allocate(evaluator->arena, (size_t)size * sizeof *parts);
   if (parts == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
     for (int32_t k = 0; k < size; k++)
       parts[k] = table->cells[(i / inner * (int32_t)size + k) * inner + i % inner];

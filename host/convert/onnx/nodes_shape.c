@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 /* ---- constants ------------------------------------------------------------------------------------ */
 
 static cuseq_status constant_integers(struct evaluator *evaluator, struct node_call *call,
@@ -36,7 +32,7 @@ static cuseq_status constant_tensor(struct evaluator *evaluator, struct node_cal
     return call_refuse(call, "it has too many integers (%zu)", count);
   int64_t *values = arena_allocate(evaluator->arena, (count + 1) * sizeof *values);
   if (values == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   TRY(onnx_tensor_integers(evaluator->file, stored, values));
   struct tensor shape = *tensor;
   return constant_integers(evaluator, call, values, count, shape.rank, shape.dims, tensor);
@@ -304,7 +300,7 @@ static cuseq_status repeat_axis(struct evaluator *evaluator, const struct node_c
     return call_refuse(call, "it repeats something along neither rows nor positions");
   int64_t *zeros = arena_allocate(evaluator->arena, (size_t)count * sizeof *zeros);
   if (zeros == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   struct tensor whole = *tensor;
   return table_select(evaluator, call, &whole, at, zeros, (int32_t)count, tensor);
 }

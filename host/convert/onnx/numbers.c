@@ -34,7 +34,7 @@ static cuseq_status load(struct evaluator *evaluator, const struct node_call *ca
   TRY(evaluator_work(evaluator, call, count));
   numbers->loaded = malloc((count + 1) * sizeof *numbers->loaded);
   if (numbers->loaded == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   numbers->data = numbers->loaded;
   cuseq_status status = onnx_tensor_floats(evaluator->file, tensor->stored, numbers->loaded);
   if (status != CUSEQ_STATUS_OK)
@@ -48,7 +48,7 @@ static cuseq_status spell(struct evaluator *evaluator, const struct node_call *c
   TRY(evaluator_work(evaluator, call, numbers->count));
   numbers->loaded = malloc((numbers->count + 1) * sizeof *numbers->loaded);
   if (numbers->loaded == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   numbers->data = numbers->loaded;
   for (size_t i = 0; i < numbers->count; i++) {
     int64_t value = 0;
@@ -130,7 +130,7 @@ cuseq_status numbers_make(struct evaluator *evaluator, const struct node_call *c
   TRY(evaluator_work(evaluator, call, count));
   *data = arena_allocate(evaluator->arena, (count + 1) * sizeof **data);
   tensor->floats = *data;
-  return *data != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return *data != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 cuseq_status integers_make(struct evaluator *evaluator, const struct node_call *call, int32_t rank,
@@ -148,7 +148,7 @@ cuseq_status integers_make(struct evaluator *evaluator, const struct node_call *
   TRY(evaluator_work(evaluator, call, (size_t)count));
   *data = arena_allocate(evaluator->arena, (size_t)(count + 1) * sizeof **data);
   tensor->integers = *data;
-  return *data != NULL ? CUSEQ_STATUS_OK : error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+  return *data != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 /* ---- matrices ------------------------------------------------------------------------------------- */
@@ -171,7 +171,7 @@ static cuseq_status remember(struct evaluator *evaluator, int32_t matrix, uint64
     int32_t capacity = matrix * 2 + 64;
     uint64_t *list = realloc(shared->hashes, (size_t)capacity * sizeof *list);
     if (list == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
     memset(list + shared->hash_capacity, 0, (size_t)(capacity - shared->hash_capacity) * sizeof *list);
     shared->hashes = list;
     shared->hash_capacity = capacity;
@@ -226,7 +226,7 @@ cuseq_status numbers_matrix(struct evaluator *evaluator, const struct node_call 
   TRY(evaluator_work(evaluator, call, elements));
   float *data = malloc(elements * sizeof *data);
   if (data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int64_t r = 0; r < layout->rows; r++)
     for (int64_t c = 0; c < layout->columns; c++)
       data[r * layout->columns + c] =

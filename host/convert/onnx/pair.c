@@ -288,7 +288,7 @@ cuseq_status pair_states(const struct pair *pair, struct graph_state **states, s
   *count = 0;
   *states = arena_allocate(pair->step->arena, (total + 1) * sizeof **states);
   if (*states == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < pair->input_count; i++) {
     const struct step_input *input = &pair->inputs[i];
     if (input->next < 0)

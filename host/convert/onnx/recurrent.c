@@ -100,7 +100,7 @@ static cuseq_status read_kernel(struct evaluator *evaluator, const struct node_c
   float *data = malloc((size_t)(inputs * columns) * sizeof *data);
   if (data == NULL) {
     numbers_close(&numbers);
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   }
   const float *from = numbers.data + direction * columns * inputs;
   for (int64_t g = 0; g < gates; g++)
@@ -118,7 +118,7 @@ static cuseq_status make_bias(struct evaluator *evaluator, const struct node_cal
   const int *order = cell->kind == CELL_LSTM ? lstm_gates : gru_gates;
   float *data = malloc((size_t)columns * sizeof *data);
   if (data == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int64_t g = 0; g < gates; g++)
     for (int64_t u = 0; u < units; u++) {
       const float *at = from + order[g] * units + u;

@@ -35,7 +35,7 @@ cuseq_status table_make(struct evaluator *evaluator, const struct node_call *cal
   TRY(evaluator_work(evaluator, call, (size_t)count));
   *cells = arena_allocate(evaluator->arena, (size_t)count * sizeof **cells);
   if (*cells == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   memset(*cells, 0xff, (size_t)count * sizeof **cells);
   table->cells = *cells;
   return CUSEQ_STATUS_OK;
@@ -106,7 +106,7 @@ cuseq_status table_broadcast(struct evaluator *evaluator, const struct node_call
   int32_t count = tensor_cell_count(result);
   *from_first = arena_allocate(evaluator->arena, 2 * (size_t)count * sizeof **from_first);
   if (*from_first == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   *from_second = *from_first + count;
   strides_of(&a, strides_a);
   strides_of(&b, strides_b);
@@ -280,7 +280,7 @@ cuseq_status table_stack_to_features(struct evaluator *evaluator, const struct n
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   int32_t *parts = arena_allocate(evaluator->arena, (size_t)size * sizeof *parts);
   if (parts == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
     for (int32_t k = 0; k < size; k++)
       parts[k] = tensor->cells[(i / inner * size + k) * inner + i % inner];

@@ -20,7 +20,7 @@ static cuseq_status find_queries(const struct recogniser *recogniser, int32_t en
   int32_t *stack = malloc((size_t)expressions->count * sizeof *stack), size = 0;
   cuseq_status status = CUSEQ_STATUS_OK;
   if (seen == NULL || stack == NULL) {
-    status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    status = error_out_of_memory();
     goto cleanup;
   }
   found->count = 0;
@@ -228,14 +228,6 @@ static cuseq_status read_product(struct recogniser *recogniser, const struct exp
   return CUSEQ_STATUS_OK;
 }
 
-static void reverse(struct chain *chain) {
-  for (int32_t low = 0, high = chain->count - 1; low < high; low++, high--) {
-    struct level level = chain->levels[low];
-    chain->levels[low] = chain->levels[high];
-    chain->levels[high] = level;
-  }
-}
-
 /* v . tanh(a K_a + s K_s + k): a score of its own name where the two parts are added up, not concatenated. */
 static bool is_additive(const struct recogniser *recogniser, int32_t bottom) {
   const struct found_attention *attention = &recogniser->model->attention;
@@ -298,7 +290,7 @@ static cuseq_status read_layers(struct recogniser *recogniser, int32_t energies)
     }
     attention->layers.count++;
   }
-  reverse(&attention->layers);
+  chain_reverse(&attention->layers);
   attention->score = is_additive(recogniser, lowest) ? CUSEQ_SCORE_ADDITIVE : CUSEQ_SCORE_CONCAT;
   return CUSEQ_STATUS_OK;
 }
@@ -331,7 +323,7 @@ static cuseq_status has_part(const struct recogniser *recogniser, int32_t whole,
   const struct expressions *expressions = recogniser->expressions;
   bool *reached = calloc((size_t)expressions->count, sizeof *reached);
   if (reached == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   reached[barrier] = whole != barrier;
   cuseq_status status = reach(expressions, whole, reached, expressions->count);
   *has = reached[part];

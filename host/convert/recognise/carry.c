@@ -39,7 +39,7 @@ static cuseq_status is_of_step(struct recogniser *recogniser, int32_t expression
   int32_t count = recogniser->expressions->count;
   bool *reached = arena_allocate(recogniser->arena, (size_t)count);
   if (reached == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   TRY(reach(recogniser->expressions, expression, reached, count));
   *is = false;
   for (int32_t i = 0; i < count; i++)
@@ -120,7 +120,7 @@ static cuseq_status make_carrier(struct recogniser *recogniser, struct carry *ca
   struct graph_node *node = arena_allocate(recogniser->arena, sizeof *node);
   int32_t children[2], initial;
   if (node == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   *node = *expression_at(expressions, carry->held.list[0])->node; /* another one by its address */
   if (carry->passed.count > 0)
     TRY(concat(recogniser, carry->passed.list, carry->passed.count, 0, node, &children[0]));
@@ -234,7 +234,7 @@ cuseq_status step_of_row(struct recogniser *recogniser, int32_t output, const st
   *step = (struct step){.output_count = 1, .steps = 1, .clock = -1};
   step->outputs = arena_allocate(recogniser->arena, sizeof *step->outputs);
   if (step->outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < held->count; i++)
     carry.held_width += expression_at(recogniser->expressions, held->list[i])->width;
   TRY(make_carrier(recogniser, &carry));

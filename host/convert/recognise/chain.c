@@ -70,7 +70,7 @@ cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expressio
   return CUSEQ_STATUS_OK;
 }
 
-static void reverse(struct chain *chain) {
+void chain_reverse(struct chain *chain) {
   for (int32_t low = 0, high = chain->count - 1; low < high; low++, high--) {
     struct level level = chain->levels[low];
     chain->levels[low] = chain->levels[high];
@@ -97,7 +97,7 @@ static cuseq_status read_levels(const struct recogniser *recogniser, int32_t exp
     chain->levels[chain->count++].activation = activation;
     expression = next;
   }
-  reverse(chain);
+  chain_reverse(chain);
   return CUSEQ_STATUS_OK;
 }
 
@@ -112,7 +112,7 @@ cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression,
 cuseq_status reach(const struct expressions *expressions, int32_t expression, bool *reached, int32_t limit) {
   int32_t *stack = malloc((size_t)limit * sizeof *stack), size = 0;
   if (stack == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   if (!reached[expression])
     stack[size++] = expression;
   reached[expression] = true;

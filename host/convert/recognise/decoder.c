@@ -12,7 +12,7 @@ cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, 
   bool *reached = arena_allocate(recogniser->arena, (size_t)count * sizeof *reached);
   *marks = reached;
   if (reached == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < step->output_count; i++)
     TRY(reach(recogniser->expressions, step->outputs[i], reached, count));
   for (bool more = true; more;) {
@@ -230,7 +230,7 @@ static cuseq_status find_encoder(struct recogniser *recogniser, const bool *reac
   }
   bool *marks = arena_allocate(recogniser->arena, (size_t)limit);
   if (marks == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < step->slot_count; i++)
     if (step->slots[i].next >= 0)
       TRY(reach(expressions, step->slots[i].initial, marks, expressions->count));
@@ -239,7 +239,7 @@ static cuseq_status find_encoder(struct recogniser *recogniser, const bool *reac
       continue;
     bool *below = calloc((size_t)limit, sizeof *below);
     if (below == NULL)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
     cuseq_status status = reach(expressions, i, below, limit);
     int32_t depth = 0;
     for (int32_t k = 0; k < limit; k++)

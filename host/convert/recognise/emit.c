@@ -5,12 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 cuseq_status emit_set(json_t *object, const char *key, json_t *value) {
-  return json_object_set_new(object, key, value) == 0 ? CUSEQ_STATUS_OK : out_of_memory();
+  return json_object_set_new(object, key, value) == 0 ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 cuseq_status emit_set_word(json_t *object, const char *key, const char *word) {
@@ -28,13 +24,13 @@ cuseq_status emit_object(json_t *object, const char *key, json_t **made) {
 
 cuseq_status emit_item(json_t *list, json_t **made) {
   *made = json_object();
-  return json_array_append_new(list, *made) == 0 ? CUSEQ_STATUS_OK : out_of_memory();
+  return json_array_append_new(list, *made) == 0 ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 static cuseq_status make(const struct emitter *emitter, cuseq_model **model) {
   char *text = json_dumps(emitter->json, JSON_COMPACT);
   if (text == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   cuseq_status status = cuseq_model_create(text, emitter->tensors, emitter->count, model);
   free(text);
   if (status != CUSEQ_STATUS_OK) { /* the library may keep its error texts apart from the program's */
@@ -50,7 +46,7 @@ cuseq_status emit_model(struct recogniser *recogniser, cuseq_model **model) {
   struct emitter *emitter = calloc(1, sizeof *emitter);
   cuseq_status status = CUSEQ_STATUS_OK;
   if (emitter == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   emitter->expressions = recogniser->expressions;
   emitter->model = recogniser->model;
   emitter->json = json_object();

@@ -7,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static cuseq_status out_of_memory(void) {
-  return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
-}
-
 cuseq_status emit_tensor(struct emitter *emitter, int64_t rows, int64_t columns, float **data,
                          const char *format, ...) {
   char name[128];
@@ -25,7 +21,7 @@ cuseq_status emit_tensor(struct emitter *emitter, int64_t rows, int64_t columns,
   if (*data == NULL || copy == NULL) {
     free(*data);
     free(copy);
-    return out_of_memory();
+    return error_out_of_memory();
   }
   emitter->tensors[emitter->count++] = (cuseq_tensor){.name = copy,
                                                       .dtype = CUSEQ_DTYPE_F32,
@@ -80,7 +76,7 @@ static cuseq_status emit_kernel(struct emitter *emitter, const double *product, 
   float *data;
   cuseq_status status = CUSEQ_STATUS_OK;
   if (line == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   TRY_CLEANUP(emit_tensor(emitter, rows, width, &data, "%s.kernel", prefix));
   for (int32_t r = 0; r < rows; r++) {
     const double *from = product + (size_t)r * (size_t)width;
@@ -106,7 +102,7 @@ static cuseq_status emit_bias(struct emitter *emitter, const struct recurrent_ce
   double *line = calloc((size_t)kernel->columns, sizeof *line);
   float *data;
   if (line == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   cuseq_status status = emit_tensor(emitter, kernel->columns, 0, &data, "%s.bias", prefix);
   if (status == CUSEQ_STATUS_OK) {
     if (front != NULL)
@@ -138,7 +134,7 @@ cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cel
   inputs = nothing ? 1 : inputs;
   double *product = calloc((size_t)inputs * (size_t)width, sizeof *product);
   if (product == NULL)
-    return out_of_memory();
+    return error_out_of_memory();
   for (size_t i = 0; plain && i < (size_t)inputs * (size_t)width; i++)
     product[i] = (double)kernel->data[i];
   if (!plain && !nothing)

@@ -65,7 +65,7 @@ static cuseq_status set_parts(json_t *json, const char *key, const struct parts 
   TRY(emit_set(json, key, list));
   for (int32_t i = 0; i < parts->count; i++)
     if (json_array_append_new(list, json_string(word_of(words_part, (int)parts->list[i]))) != 0)
-      return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+      return error_out_of_memory();
   return CUSEQ_STATUS_OK;
 }
 
@@ -167,7 +167,7 @@ static cuseq_status set_layers(struct emitter *emitter, json_t *json) {
   size_t columns = (size_t)first->columns;
   padded.matrix = calloc((size_t)padded.rows * columns, sizeof *padded.matrix);
   if (padded.matrix == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   memcpy(padded.matrix, first->matrix, (size_t)first->rows * columns * sizeof *padded.matrix);
   *first = padded;
   cuseq_status status = set_chain(emitter, json, &chain, "attention.layers");

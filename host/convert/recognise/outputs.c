@@ -17,7 +17,7 @@ static cuseq_status count_steps(struct recogniser *recogniser, int32_t **steps) 
   bool *reached = arena_allocate(recogniser->arena, (size_t)expressions->count);
   *steps = arena_allocate(recogniser->arena, (size_t)expressions->count * sizeof **steps);
   if (*steps == NULL || reached == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < request->output_count; i++)
     TRY(reach(expressions, request->outputs[i].value.expression, reached, expressions->count));
   recogniser->reached = reached;
@@ -87,7 +87,7 @@ static cuseq_status list_one(struct recogniser *recogniser, const struct value *
   output->beside = is_beside(expression_at(expressions, parts->list[0]));
   int32_t *copy = arena_allocate(recogniser->arena, (size_t)parts->count * sizeof *copy);
   if (copy == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   memcpy(copy, parts->list, (size_t)parts->count * sizeof *copy);
   output->parts = copy;
   return CUSEQ_STATUS_OK;
@@ -126,7 +126,7 @@ cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *
   TRY(count_steps(recogniser, &steps));
   listed->list = arena_allocate(recogniser->arena, count * sizeof *listed->list);
   if (listed->list == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < count; i++) {
     TRY(list_one(recogniser, &recogniser->request->outputs[i].value, steps, &parts, &listed->list[i]));
     total += (size_t)listed->list[i].part_count;
@@ -141,7 +141,7 @@ cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *
   listed->steps = arena_allocate(recogniser->arena, total * sizeof *listed->steps);
   listed->names = arena_allocate(recogniser->arena, total * sizeof *listed->names);
   if (listed->main == NULL || listed->steps == NULL || listed->names == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < count; i++)
     for (int32_t k = 0; !listed->list[i].beside && k < listed->list[i].part_count; k++) {
       listed->names[listed->main_count] = recogniser->request->outputs[i].name;

@@ -220,7 +220,7 @@ static cuseq_status note_array(struct recogniser *recogniser, enum array array, 
 static cuseq_status note_beside(struct recogniser *recogniser, const struct beside *list, size_t count) {
   int32_t *outputs = arena_allocate(recogniser->arena, 2 * count * sizeof *outputs);
   if (outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   int32_t *steps = outputs + count;
   for (enum array array = ARRAY_ALPHAS; array < ARRAY_COUNT; array++) {
     size_t found = 0;
@@ -261,7 +261,7 @@ static cuseq_status note_heads(struct recogniser *recogniser) {
 cuseq_status outputs_check(struct recogniser *recogniser, const struct listed_outputs *listed) {
   struct beside *list = arena_allocate(recogniser->arena, listed->count * sizeof *list);
   if (list == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   TRY(check_steps(recogniser, listed));
   TRY(note_heads(recogniser));
   for (size_t i = 0; i < listed->count; i++)

@@ -15,7 +15,7 @@ static cuseq_status decoder_clock(struct recogniser *recogniser, const struct li
   uint32_t all = 0, outer = 0;
   *clock = -1;
   if (reached == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < listed->main_count; i++) {
     TRY(reach(expressions, listed->main[i], reached, expressions->count));
     outer |= expression_at(expressions, listed->main[i])->clocks;
@@ -41,7 +41,7 @@ static cuseq_status decoder_clock(struct recogniser *recogniser, const struct li
 static cuseq_status set_single(struct recogniser *recogniser, int32_t expression, int32_t **values) {
   *values = arena_allocate(recogniser->arena, sizeof **values);
   if (*values == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   **values = expression;
   return CUSEQ_STATUS_OK;
 }
@@ -51,7 +51,7 @@ static cuseq_status set_values(struct recogniser *recogniser, int32_t expression
   const struct step *step = &recogniser->model->decoder.step;
   *values = arena_allocate(recogniser->arena, (size_t)step->steps * sizeof **values);
   if (*values == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   return step_values(recogniser, step, expression, *values);
 }
 
@@ -110,7 +110,7 @@ static cuseq_status recognise_steps(struct recogniser *recogniser, const struct 
   int32_t *outputs = arena_allocate(recogniser->arena, listed->count * sizeof *outputs);
   size_t at = 0;
   if (outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   TRY(main_output(recogniser, listed, &at));
   for (size_t i = 0; i < listed->count; i++)
     outputs[i] = listed->list[i].value.expression;
@@ -187,7 +187,7 @@ static cuseq_status note_inputs(struct recogniser *recogniser) {
   const struct recognise_request *request = recogniser->request;
   bool *used = arena_allocate(recogniser->arena, request->input_count + 1);
   if (used == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < recogniser->expressions->count; i++) {
     const struct expression *e = expression_at(recogniser->expressions, i);
     if (e->op == EXPRESSION_INPUT)
@@ -266,7 +266,7 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
   *model = NULL;
   recogniser.model = calloc(1, sizeof *recogniser.model);
   if (recogniser.model == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   recogniser.model->last_cell = recogniser.model->encoder.annotations = -1;
   cuseq_status status = recognise(&recogniser);
   if (status == CUSEQ_STATUS_OK)

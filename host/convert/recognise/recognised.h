@@ -149,6 +149,9 @@ struct recogniser {
 
 void chain_free(struct chain *chain);
 
+/* Turns the layers' order around: they are found from the last to the first. */
+void chain_reverse(struct chain *chain);
+
 bool bases_have(const struct bases *bases, int32_t expression);
 
 /* Adds a base unless it is there; false where there is no room. */

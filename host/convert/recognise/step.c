@@ -34,7 +34,7 @@ static cuseq_status make_outputs(struct recogniser *recogniser, struct rewrite *
   step->output_count = count;
   step->outputs = arena_allocate(recogniser->arena, (size_t)(count + 1) * sizeof *step->outputs);
   if (step->outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < count; i++)
     TRY(rewrite_run(rewrite, outputs[i], &step->outputs[i]));
   return CUSEQ_STATUS_OK;

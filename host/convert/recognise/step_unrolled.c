@@ -71,7 +71,7 @@ static cuseq_status unify_children(struct unifier *unifier, const struct express
   struct expression e = *a;
   int32_t *children = malloc((size_t)e.child_count * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   e.children = children;
   e.atom = false;
   cuseq_status status = CUSEQ_STATUS_OK;
@@ -146,7 +146,7 @@ static cuseq_status of_first(struct unifier *unifier, int32_t first, int32_t *ma
   struct expression remade = e;
   int32_t *children = arena_allocate(unifier->recogniser->arena, (size_t)e.child_count * sizeof *children);
   if (children == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (int32_t i = 0; i < e.child_count; i++)
     TRY(of_first(unifier, e.children[i], &children[i]));
   unifier->depth--;
@@ -232,7 +232,7 @@ static cuseq_status check_steps(struct recogniser *recogniser, const struct step
                                 const int32_t *outputs) {
   int32_t *found = malloc((size_t)step->steps * sizeof *found);
   if (found == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = go_through(recogniser, step, step->outputs, 1, found);
   for (int32_t k = 0; status == CUSEQ_STATUS_OK && k < step->steps; k++)
     if (found[k] != outputs[k])
@@ -292,7 +292,7 @@ cuseq_status step_of_unrolled(struct recogniser *recogniser, const int32_t *outp
   step->output_count = 1;
   step->outputs = arena_allocate(recogniser->arena, sizeof *step->outputs);
   if (step->outputs == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   if (count == 1)
     return single_step(recogniser, outputs[0], step);
   struct unifier unifier = {.recogniser = recogniser, .step = step, .table_size = 2 * MAX_PAIRS};
@@ -300,7 +300,7 @@ cuseq_status step_of_unrolled(struct recogniser *recogniser, const int32_t *outp
   unifier.table = malloc((size_t)unifier.table_size * sizeof *unifier.table);
   cuseq_status status = CUSEQ_STATUS_OK;
   if (unifier.pairs == NULL || unifier.table == NULL) {
-    status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    status = error_out_of_memory();
   } else {
     memset(unifier.table, 0xff, (size_t)unifier.table_size * sizeof *unifier.table);
     status = unify_steps(&unifier, outputs);

@@ -51,7 +51,7 @@ static cuseq_status take_attribute(struct parser *parser, struct hdf5_node *owne
   struct hdf5_attribute *attribute = arena_allocate(&parser->tree->arena, sizeof *attribute);
   struct hdf5_string *strings = arena_allocate(&parser->tree->arena, (size_t)count * sizeof *strings + 1);
   if (attribute == NULL || strings == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   for (size_t i = 0; i < count; i++)
     if (!take_string(parser, &strings[i]))
       return damaged("its reader stopped");
@@ -106,7 +106,7 @@ static cuseq_status add_node(struct parser *parser, struct open_group *open, str
     return damaged("it has too many objects");
   *node = arena_allocate(&parser->tree->arena, sizeof **node);
   if (*node == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   (*node)->number = ++parser->nodes;
   *open->tail = *node;
   open->tail = &(*node)->next;
@@ -174,7 +174,7 @@ cuseq_status hdf5_tree_parse(const void *stream, size_t size, struct hdf5_tree *
   parser.left -= HDF5_STREAM_MAGIC_SIZE;
   tree->root = arena_allocate(&tree->arena, sizeof *tree->root);
   if (tree->root == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   cuseq_status status = parse_records(&parser);
   if (status != CUSEQ_STATUS_OK)
     hdf5_tree_free(tree);

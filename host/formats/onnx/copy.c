@@ -183,13 +183,13 @@ static cuseq_status read_field(const struct copier *copier, size_t at, size_t en
 static cuseq_status reserve(struct copier *copier, size_t size) {
   size_t needed;
   if (__builtin_add_overflow(copier->used, size, &needed))
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   if (copier->copy != NULL && needed <= copier->capacity)
     return CUSEQ_STATUS_OK;
   size_t capacity = needed + needed / 2 + 4096;
   uint8_t *copy = realloc(copier->copy, capacity);
   if (copy == NULL)
-    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    return error_out_of_memory();
   copier->copy = copy;
   copier->capacity = capacity;
   return CUSEQ_STATUS_OK;

@@ -44,7 +44,7 @@ cuseq_status onnx_read(const char *path, struct onnx_file *file) {
     file->folder = folder_of(path);
     if (file->folder != NULL)
       return CUSEQ_STATUS_OK;
-    status = error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "out of memory");
+    status = error_out_of_memory();
   }
   if (file->model != NULL)
     onnx_file__model__free_unpacked(file->model, NULL);
