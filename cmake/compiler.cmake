@@ -13,11 +13,12 @@ endif()
 # strdup, getline, sigaction and the like; nothing beyond what Linux has.
 add_compile_definitions(_GNU_SOURCE)
 
+# A sanitizer's build is compiled as fast as its tests allow: little optimised, with lines but no variables for a debugger.
 if(CUSEQ_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g1)
   add_link_options(-fsanitize=address,undefined)
 elseif(CUSEQ_SANITIZE STREQUAL "thread")
-  add_compile_options(-fsanitize=thread -g)
+  add_compile_options(-fsanitize=thread -O1 -g1)
   add_link_options(-fsanitize=thread)
 elseif(CUSEQ_SANITIZE)
   message(FATAL_ERROR "CUSEQ_SANITIZE: unknown (found \"${CUSEQ_SANITIZE}\", needed address, thread or nothing)")
