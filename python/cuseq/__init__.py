@@ -9,7 +9,7 @@ Errors are exceptions of one family, cuseq.Error, and what Python people expect 
 MemoryError, RuntimeError.
 """
 
-from ._cuseq import Session, devices, version
+from ._cuseq import Session, Tensor, devices, version
 from .errors import (
     ArgumentError,
     DeviceFailed,
@@ -43,6 +43,7 @@ __all__ = [
     "Result",
     "Score",
     "Session",
+    "Tensor",
     "Translations",
     "create",
     "devices",

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _cuseq
-from .arrays import Array, as_array, as_integers, floats, input_array, integers
+from .arrays import Array, as_array, as_integers, device_of, floats, input_array, integers, states
 from .convert import convert, is_cuseq_file
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 from .sessions import Pool
 
+Place = Literal["host", "device"]
 LengthPenalty = Literal["none", "length", "gnmt"]
 _PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
 _INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
@@ -102,14 +103,16 @@ class Model:
         target_lengths: Any = None,
         initial: Mapping[str, Any] | None = None,
         arrays: Sequence[str] | None = None,
-        out: dict[str, Array] | None = None,
+        out: dict[str, Any] | None = None,
+        results: Place | None = None,
         device: str | None = None,
         threads: int = 0,
     ) -> Result:
         """Encodes and decodes.
 
-        x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or in host memory of any
-                  library that has DLPack
+        x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or of any library that has
+                  DLPack, __cuda_array_interface__, __array_interface__ or the buffer protocol, in host memory or on a
+                  CUDA device; the model then runs on that device
         lengths   [B] positions of each row; None: all of them
         steps     of the decoder; 0: as many as the model says
         targets   [B,Y] given tokens: each step is followed by its target, and log_probabilities are theirs
@@ -117,16 +120,24 @@ class Model:
         initial   states to begin with: encoder_h, encoder_c as a result has them; initial_h, initial_c [B,S] of the
                   decoder, initial_fed [B,X], previous [B], the tokens before its first step
         arrays    names of the arrays that are wanted (see Result); None: all that a call gives anyway
-        out       arrays, by name, that results are put into: float32 or int32, contiguous, of the right size
+        out       arrays, by name, that results are put into: float32 or int32, contiguous, writable, of the right
+                  shape, apart from one another and from what is read; numpy's or, on a CUDA device, another library's
+        results   "host": numpy arrays; "device": Tensors on the CUDA device; None: where x lies. Either way the arrays are
+                  complete
         """
         data = input_array(x)
-        if data.ndim < 2:
-            raise ValueError(f"input: too few axes (found {data.ndim}, needed [B,T,F], or [B,T] of token ids)")
+        shape = data.shape
+        if len(shape) < 2:
+            raise ValueError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
         options: dict[str, Any] = {}
+        if type(data) is not np.ndarray and device in (None, "auto", "cuda"):
+            device = device_of(data, "input")
+        if results is not None:
+            options["results"] = results
         if targets is not None:
             options["targets"] = given = as_integers(targets, "targets")
-            if given.ndim != 2 or given.shape[0] != data.shape[0]:
-                raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{data.shape[0]},Y])")
+            if given.ndim != 2 or given.shape[0] != shape[0]:
+                raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{shape[0]},Y])")
             steps = given.shape[1]
             options["target_lengths"] = integers(target_lengths, "target_lengths")
         elif target_lengths is not None:
@@ -135,23 +146,23 @@ class Model:
             for name, state in initial.items():
                 if name not in _INITIAL:
                     raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
-                options[name] = integers(state, name) if name == "previous" else floats(state, name)
+                options[name] = integers(state, name) if name == "previous" else states(state, name)
         if out is not None:
             options["out"] = out
         if lengths is not None:
             lengths = integers(lengths, "lengths")
         pool = self._pool(device, threads)
-        session = pool.take(data.shape[0], data.shape[1], steps or self._steps)
+        session = pool.take(shape[0], shape[1], steps or self._steps)
         try:
             found = session.run(data, lengths, steps, arrays, **options)
         finally:
             pool.give_back(session)
-        return self._result(found, data.shape[0])
+        return self._result(found, shape[0])
 
-    def _result(self, arrays: dict[str, Array], batch: int) -> Result:
+    def _result(self, arrays: dict[str, Any], batch: int) -> Result:
         """Encoder states of one width become [layers x directions,B,H]."""
         for name in ("encoder_h", "encoder_c"):
-            if name in arrays and self._units.count(self._units[0]) == len(self._units):
+            if name in arrays and len(arrays[name].shape) == 1 and self._units.count(self._units[0]) == len(self._units):
                 arrays[name] = arrays[name].reshape(len(self._units), batch, self._units[0])
         return Result(arrays)
 
@@ -172,11 +183,15 @@ class Model:
         threads: int = 0,
         allow_nonfinite: bool = False,
         cuda_plan: str | None = None,
+        stream: Any = None,
     ) -> _cuseq.Session:
         """A session of fixed limits: run, encode, attend, decode and search without an allocation but for results. One
-        thread at a time."""
+        thread at a time.
+
+        stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must be
+                there until the session is closed. None: one of its own"""
         return _cuseq.Session(
-            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan
+            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan, stream
         )
 
     def compare(self, x: Any, reference: Mapping[str, Any], lengths: Any = None, **options: Any) -> dict[str, float]:
@@ -185,7 +200,7 @@ class Model:
         found = self(x, lengths, arrays=list(reference), **options)
         errors = {}
         for name, wanted in reference.items():
-            want, got = as_array(wanted, name).astype(np.float64), found[name].astype(np.float64)
+            want, got = (as_array(array, name).astype(np.float64) for array in (wanted, found[name]))
             if want.shape != got.shape:
                 raise ValueError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
             errors[name] = float((np.abs(got - want) / np.maximum(1.0, np.abs(want))).max(initial=0.0))

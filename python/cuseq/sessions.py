@@ -35,7 +35,8 @@ class Pool:
         return _cuseq.Session(self.model, self.device, batch, time, steps, beams, self.threads)
 
     def give_back(self, session: _cuseq.Session) -> None:
-        self.idle.append(session)
+        if not session.busy:  # a call that was interrupted runs on: the session closes itself after it
+            self.idle.append(session)
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

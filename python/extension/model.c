@@ -1,10 +1,23 @@
-#include "extension.h"
+#include "arrays.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static cuseq_model *model_of(PyObject *self) {
   return ((ModelObject *)self)->model;
+}
+
+static double parameters_of(const cuseq_model *model) {
+  double count = 0;
+  cuseq_tensor tensor;
+  for (size_t i = 0;
+       i < cuseq_model_tensor_count(model) && cuseq_model_tensor(model, i, &tensor) == CUSEQ_STATUS_OK; i++) {
+    double elements = 1;
+    for (int32_t axis = 0; axis < tensor.rank; axis++)
+      elements *= (double)tensor.shape[axis];
+    count += elements;
+  }
+  return count;
 }
 
 static PyObject *model_new(const struct extension *extension, cuseq_status status, cuseq_model *model) {
@@ -18,6 +31,7 @@ static PyObject *model_new(const struct extension *extension, cuseq_status statu
     return NULL;
   }
   made->model = model;
+  made->parameters = parameters_of(model);
   return (PyObject *)made;
 }
 
@@ -232,16 +246,22 @@ static PyObject *encode_text(PyObject *self, PyObject *arguments) {
 
 /* decode_tokens(tokens) -> str; tokens: int32 buffer */
 static PyObject *decode_tokens(PyObject *self, PyObject *array) {
-  struct arrays arrays = {.count = 0};
-  const void *tokens;
+  struct arrays arrays = {.extension = extension_of(self), .device = -1, .device_name = "host memory"};
+  struct view view;
   PyObject *text = NULL;
-  if (arrays_read(&arrays, array, "tokens", 'i', -1, &tokens) && tokens) {
-    const Py_ssize_t count = arrays.buffers[0].len / (Py_ssize_t)sizeof(int32_t);
+  if (!arrays_take(&arrays, array, "tokens", &view)) {
+    arrays_release(&arrays);
+    return NULL;
+  }
+  if (view.type != 'i' || view.rank != 1 || view.shape[0] > INT32_MAX) {
+    PyErr_SetString(PyExc_TypeError, "tokens: needed [tokens] of int32");
+  } else {
+    const int64_t count = view.shape[0];
     const size_t capacity = (size_t)cuseq_model_config(model_of(self))->output_bytes * (size_t)count + 1;
     char *room = malloc(capacity);
     if (!room)
       PyErr_NoMemory();
-    else if (cuseq_text_decode(model_of(self), tokens, (int32_t)count, room, capacity) != CUSEQ_STATUS_OK)
+    else if (cuseq_text_decode(model_of(self), view.data, (int32_t)count, room, capacity) != CUSEQ_STATUS_OK)
       raise_status(extension_of(self), CUSEQ_STATUS_INVALID_ARGUMENT);
     else
       text = PyUnicode_FromString(room);

@@ -1,4 +1,4 @@
-#include "extension.h"
+#include "call.h"
 
 static struct extension *state_of(PyObject *module) {
   return PyModule_GetState(module);
@@ -57,13 +57,18 @@ static int import_numpy(struct extension *extension) {
     return -1;
   PyObject *dtype = PyObject_GetAttrString(numpy, "dtype");
   extension->empty = PyObject_GetAttrString(numpy, "empty");
+  extension->asarray = PyObject_GetAttrString(numpy, "asarray");
+  extension->ndarray = PyObject_GetAttrString(numpy, "ndarray");
   if (dtype) {
     extension->float32 = PyObject_CallFunction(dtype, "s", "float32");
     extension->int32 = PyObject_CallFunction(dtype, "s", "int32");
   }
   Py_XDECREF(dtype);
   Py_DECREF(numpy);
-  return extension->empty && extension->float32 && extension->int32 ? 0 : -1;
+  return extension->empty && extension->asarray && extension->ndarray && extension->float32 &&
+                 extension->int32
+             ? 0
+             : -1;
 }
 
 static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **type) {
@@ -75,7 +80,9 @@ static int execute(PyObject *module) {
   struct extension *extension = state_of(module);
   if (import_errors(extension) != 0 || import_numpy(extension) != 0)
     return -1;
-  if (make_type(module, &model_spec, "Model", &extension->model_type) != 0)
+  if (results_intern(extension) != 0 ||
+      make_type(module, &model_spec, "Model", &extension->model_type) != 0 ||
+      make_type(module, &tensor_spec, "Tensor", &extension->tensor_type) != 0)
     return -1;
   return make_type(module, &session_spec, "Session", &extension->session_type);
 }
@@ -84,11 +91,16 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
   struct extension *extension = state_of(module);
   for (int i = 0; i < STATUS_COUNT; i++)
     Py_VISIT(extension->errors[i]);
+  for (int i = 0; i < RESULTS_MOST; i++)
+    Py_VISIT(extension->names[i]);
   Py_VISIT(extension->empty);
+  Py_VISIT(extension->asarray);
+  Py_VISIT(extension->ndarray);
   Py_VISIT(extension->float32);
   Py_VISIT(extension->int32);
   Py_VISIT(extension->model_type);
   Py_VISIT(extension->session_type);
+  Py_VISIT(extension->tensor_type);
   return 0;
 }
 
@@ -96,11 +108,16 @@ static int clear(PyObject *module) {
   struct extension *extension = state_of(module);
   for (int i = 0; i < STATUS_COUNT; i++)
     Py_CLEAR(extension->errors[i]);
+  for (int i = 0; i < RESULTS_MOST; i++)
+    Py_CLEAR(extension->names[i]);
   Py_CLEAR(extension->empty);
+  Py_CLEAR(extension->asarray);
+  Py_CLEAR(extension->ndarray);
   Py_CLEAR(extension->float32);
   Py_CLEAR(extension->int32);
   Py_CLEAR(extension->model_type);
   Py_CLEAR(extension->session_type);
+  Py_CLEAR(extension->tensor_type);
   return 0;
 }
 
