@@ -88,7 +88,7 @@ def _by_interface(x: Any, name: str) -> Tensor:
     pointer, read_only = about["data"]
     stream = about.get("stream") or 0
     return Tensor.from_interface(
-        x, pointer, read_only, ord(kind), size, tuple(about["shape"]), about.get("strides"), stream
+        x, pointer, read_only, kind, size, tuple(about["shape"]), about.get("strides"), stream
     )
 
 
