@@ -9,6 +9,11 @@ Errors are exceptions of one family, cuseq.Error, and what Python people expect 
 MemoryError, RuntimeError.
 """
 
+import sys
+
+if "t" in getattr(sys, "abiflags", ""):
+    raise ImportError("cuseq: a free-threaded Python (needed one with the GIL: the extension is of the stable ABI)")
+
 from ._cuseq import Session, Tensor, devices, version
 from .errors import (
     ArgumentError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ _LEGACY_STREAM = 1
 
 def _refuse_lossy(x: Any, name: str) -> None:
     """What looks like an array and would lose something that it is."""
-    if isinstance(x, np.ma.MaskedArray):
+    masked = sys.modules.get("numpy.ma")  # without it there are none
+    if masked is not None and isinstance(x, masked.MaskedArray):
         raise TypeError(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
     if getattr(x, "requires_grad", False):
         raise TypeError(f"{name}: a tensor that requires grad (give x.detach(): nothing here has a gradient)")

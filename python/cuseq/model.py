@@ -6,7 +6,6 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -430,6 +429,8 @@ def load(
         return _load_live(source, config, arguments, verify, time)
     name = os.fspath(source)
     if isinstance(config, Mapping):
+        import tempfile  # imported here: most programs load cuseq's own files
+
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(config, file)
             file.flush()

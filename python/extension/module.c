@@ -76,8 +76,19 @@ static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyOb
   return *type ? PyModule_AddObjectRef(module, name, *type) : -1;
 }
 
+/* numpy works in the main interpreter alone, and another library's array may come back from any thread, which finds the
+ * main interpreter's lock only. */
+static int refuse_others(void) {
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+    return 0;
+  PyErr_SetString(PyExc_ImportError, "cuseq: a sub-interpreter (needed the main one: numpy works there alone)");
+  return -1;
+}
+
 static int execute(PyObject *module) {
   struct extension *extension = state_of(module);
+  if (refuse_others() != 0)
+    return -1;
   if (import_errors(extension) != 0 || import_numpy(extension) != 0)
     return -1;
   if (results_intern(extension) != 0 ||
@@ -125,7 +136,22 @@ static void release(void *module) {
   clear(module);
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+/* Slots that came after the version whose stable ABI this is: their numbers, what they say, and since when. */
+enum { MULTIPLE_INTERPRETERS = 3, FROM_3_12 = 0x030C0000, GIL = 4, FROM_3_13 = 0x030D0000 };
+
+static PyModuleDef_Slot slots[4] = {{Py_mod_exec, execute}};
+
+/* Says that sub-interpreters are not supported and that the GIL is used, to those who know these words. */
+static void slots_fill(void) {
+  PyObject *number = PySys_GetObject("hexversion"); /* borrowed */
+  const long version = number ? PyLong_AsLong(number) : 0;
+  int count = 1;
+  if (version >= FROM_3_12)
+    slots[count++] = (PyModuleDef_Slot){MULTIPLE_INTERPRETERS, NULL};
+  if (version >= FROM_3_13)
+    slots[count++] = (PyModuleDef_Slot){GIL, NULL};
+  slots[count] = (PyModuleDef_Slot){0, NULL};
+}
 
 struct PyModuleDef extension_module = {
     .m_base = PyModuleDef_HEAD_INIT,
@@ -140,5 +166,6 @@ struct PyModuleDef extension_module = {
 };
 
 PyMODINIT_FUNC PyInit__cuseq(void) {
+  slots_fill();
   return PyModuleDef_Init(&extension_module);
 }
