@@ -21,6 +21,8 @@ Place = Literal["host", "device"]
 LengthPenalty = Literal["none", "length", "gnmt"]
 _PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
 _INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
+# The types that the library takes, in native byte order: numpy has one object for each.
+_FLOAT32, _FLOAT64, _INT32, _INT64 = (np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
 _TOLERATED = {
     "annotations": 0,
     "h_fw": 1,
@@ -124,46 +126,43 @@ class Model:
         results   "host": numpy arrays; "device": Tensors on the CUDA device; None: where x lies. Either way the arrays are
                   complete
         """
-        data = input_array(x)
+        dtype = x.dtype if type(x) is np.ndarray else None
+        taken = dtype is _FLOAT32 or dtype is _INT32 or dtype is _FLOAT64 or dtype is _INT64
+        data = x if taken else input_array(x)
         shape = data.shape
         if len(shape) < 2:
             raise ValueError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
-        options: dict[str, Any] = {}
-        if type(data) is not np.ndarray and device in (None, "auto", "cuda"):
+        if dtype is None and type(data) is not np.ndarray and device in (None, "auto", "cuda"):
             device = device_of(data, "input")
-        if results is not None:
-            options["results"] = results
-        if targets is not None:
-            options["targets"] = given = as_integers(targets, "targets")
-            if given.ndim != 2 or given.shape[0] != shape[0]:
-                raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{shape[0]},Y])")
-            steps = given.shape[1]
-            options["target_lengths"] = integers(target_lengths, "target_lengths")
-        elif target_lengths is not None:
-            raise ValueError("target_lengths: without targets")
+        options = {}
+        if targets is not None or target_lengths is not None:
+            options = _targets(targets, target_lengths, shape[0])
+            steps = options["targets"].shape[1]
         if initial:
-            for name, state in initial.items():
-                if name not in _INITIAL:
-                    raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
-                options[name] = integers(state, name) if name == "previous" else states(state, name)
+            options |= _initial(initial)
         if out is not None:
             options["out"] = out
+        if results is not None:
+            options["results"] = results
         if lengths is not None:
-            lengths = integers(lengths, "lengths")
-        pool = self._pool(device, threads)
+            lengths = as_integers(lengths, "lengths")
+        pool = self._pools.get((device, threads)) or self._pool(device, threads)
         session = pool.take(shape[0], shape[1], steps or self._steps)
         try:
             found = session.run(data, lengths, steps, arrays, **options)
-        finally:
+        except BaseException:
             pool.give_back(session)
-        return self._result(found, shape[0])
+            raise
+        pool.idle.append(session)
+        if arrays is not None or out is not None:
+            self._shape_states(found, shape[0])
+        return Result(found)
 
-    def _result(self, arrays: dict[str, Any], batch: int) -> Result:
+    def _shape_states(self, arrays: dict[str, Any], batch: int) -> None:
         """Encoder states of one width become [layers x directions,B,H]."""
         for name in ("encoder_h", "encoder_c"):
             if name in arrays and len(arrays[name].shape) == 1 and self._units.count(self._units[0]) == len(self._units):
                 arrays[name] = arrays[name].reshape(len(self._units), batch, self._units[0])
-        return Result(arrays)
 
     async def arun(self, x: Any, lengths: Any = None, **options: Any) -> Result:
         """m(x) in a thread of asyncio's."""
@@ -388,6 +387,26 @@ class Model:
             found = self.translate([text for text, _ in some], **options).outputs
             wrong += [(text, want, got) for (text, want), got in zip(some, found, strict=True) if want != got]
         return Evaluation(len(listed), len(listed) - len(wrong), wrong)
+
+
+def _targets(targets: Any, target_lengths: Any, batch: int) -> dict[str, Any]:
+    """What a session is told of given tokens."""
+    if targets is None:
+        raise ValueError("target_lengths: without targets")
+    given = as_integers(targets, "targets")
+    if given.ndim != 2 or given.shape[0] != batch:
+        raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{batch},Y])")
+    return {"targets": given, "target_lengths": integers(target_lengths, "target_lengths")}
+
+
+def _initial(initial: Mapping[str, Any]) -> dict[str, Any]:
+    """What a session is told of states to begin with."""
+    for name in initial:
+        if name not in _INITIAL:
+            raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
+    return {
+        name: integers(state, name) if name == "previous" else states(state, name) for name, state in initial.items()
+    }
 
 
 def _encoder_units(handle: _cuseq.Model) -> list[int]:

@@ -278,25 +278,62 @@ bool arrays_write(struct arrays *arrays, PyObject *object, const struct form *fo
   return true;
 }
 
-PyObject *empty_array(const struct extension *extension, PyObject *dtype, int rank, const int64_t *shape) {
+PyObject *shape_tuple(int rank, const int64_t *shape) {
   PyObject *sizes = PyTuple_New(rank);
   for (int i = 0; sizes && i < rank; i++) {
     PyObject *size = PyLong_FromLongLong(shape[i]);
     if (!size || PyTuple_SetItem(sizes, i, size) != 0)
       Py_CLEAR(sizes);
   }
-  if (!sizes)
-    return NULL;
-  PyObject *made = PyObject_CallFunctionObjArgs(extension->empty, sizes, dtype, NULL);
-  Py_DECREF(sizes);
+  return sizes;
+}
+
+PyObject *empty_array(const struct extension *extension, PyObject *dtype, int rank, const int64_t *shape) {
+  PyObject *sizes = shape_tuple(rank, shape);
+  PyObject *made = sizes ? PyObject_CallFunctionObjArgs(extension->empty, sizes, dtype, NULL) : NULL;
+  Py_XDECREF(sizes);
   return made;
 }
 
-PyObject *arrays_make(struct arrays *arrays, const struct form *form, void **pointer) {
+/* Where numpy's arrays have the address of their elements. */
+static void *address_of(PyObject *array) {
+  void *address;
+  memcpy(&address, (char *)array + sizeof(PyObject), sizeof address);
+  return address;
+}
+
+bool arrays_address_is_known(const struct extension *extension) {
+  static const int64_t shape[] = {3, 5};
+  bool known = true;
+  for (int i = 0; known && i < 2; i++) {
+    Py_buffer buffer;
+    PyObject *array = empty_array(extension, i == 0 ? extension->float32 : extension->int32, 2, shape);
+    known = array && PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE) == 0;
+    if (known) {
+      known = address_of(array) == buffer.buf;
+      PyBuffer_Release(&buffer);
+    }
+    Py_XDECREF(array);
+  }
+  PyErr_Clear();
+  return known;
+}
+
+PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept, void **pointer) {
   const struct extension *extension = arrays->extension;
   struct view view;
-  PyObject *made = empty_array(extension, form->type == 'f' ? extension->float32 : extension->int32,
-                               form->rank, form->shape);
+  if (!kept->tuple || memcmp(kept->sizes, form->shape, sizeof kept->sizes) != 0) {
+    Py_XDECREF(kept->tuple);
+    if (!(kept->tuple = shape_tuple(form->rank, form->shape)))
+      return NULL;
+    memcpy(kept->sizes, form->shape, sizeof kept->sizes);
+  }
+  PyObject *dtype = form->type == 'f' ? extension->float32 : extension->int32;
+  PyObject *made = PyObject_CallFunctionObjArgs(extension->empty, kept->tuple, dtype, NULL);
+  if (made && extension->knows_address) {
+    *pointer = address_of(made);
+    return made;
+  }
   if (made && !take_buffer(arrays, made, form->name, true, &view))
     Py_CLEAR(made);
   if (made)

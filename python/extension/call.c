@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Python's handlers of signals - that of Ctrl-C raises KeyboardInterrupt - run in Python alone, not while the library
  * computes. So a call that may take long runs on a thread of its own, and the caller's thread waits and lets Python look
@@ -29,6 +28,27 @@ struct waiting {
   bool closes; /* the session is to be closed when the call is done: its object is gone */
   bool given_up;
 };
+
+/* ---- forks ---- */
+
+static unsigned forks;
+
+static void forked(void) {
+  forks++;
+}
+
+static void forks_watch(void) {
+  pthread_atfork(NULL, NULL, forked);
+}
+
+void forks_count(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, forks_watch);
+}
+
+unsigned forks_seen(void) {
+  return forks;
+}
 
 /* ---- the library's calls ---- */
 
@@ -166,7 +186,7 @@ static void orphans_free(struct extension *extension) {
 
 bool call_runs(SessionObject *self) {
   struct call *call = self->call;
-  if (!self->busy || self->process != getpid() || !call_is_given_up(self))
+  if (!self->busy || self->forks != forks_seen() || !call_is_given_up(self))
     return self->busy;
   if (!is_finished(call->waiting))
     return true;
@@ -186,7 +206,7 @@ void call_close(SessionObject *self) {
   cuseq_session *session = self->session;
   struct call *call = self->call;
   /* After a fork the threads of the session are gone: the child's copy is left as it is. */
-  const bool here = self->process == getpid();
+  const bool here = self->forks == forks_seen();
   const bool runs = call_runs(self);
   self->session = NULL;
   self->call = NULL;
@@ -217,9 +237,9 @@ void call_close(SessionObject *self) {
 struct call *call_begin(SessionObject *self, enum call_kind kind) {
   struct extension *extension = extension_of((PyObject *)self);
   const char *wrong =
-      !self->session              ? "the session is closed"
-      : self->process != getpid() ? "the session was opened before a fork: open another in this process"
-      : !call_runs(self)          ? NULL
+      !self->session                ? "the session is closed"
+      : self->forks != forks_seen() ? "the session was opened before a fork: open another in this process"
+      : !call_runs(self)            ? NULL
       : call_is_given_up(self)
           ? "the session still computes the call that was interrupted (another one can be opened)"
           : "the session is in use by another thread: a session belongs to one at a time";

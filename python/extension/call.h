@@ -74,7 +74,7 @@ struct wanted {
 };
 
 /* Reads what is wanted; names that no call of these groups gives are an error. results: None, "host" or "device". */
-bool wanted_read(struct wanted *wanted, PyObject *results);
+bool wanted_read(const struct extension *extension, struct wanted *wanted, PyObject *results);
 
 /* Makes the arrays, or takes those in `out`, and puts their addresses into the call's structures. */
 bool results_make(SessionObject *self, struct call *call, const struct wanted *wanted,

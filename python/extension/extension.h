@@ -14,20 +14,21 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-enum { STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1, RESULTS_MOST = 32 };
+enum { STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1, RESULTS_MOST = 32, PARAMETERS_MOST = 16 };
 
 struct call;
 
 /* What the module keeps of Python. */
 struct extension {
-  PyObject *errors[STATUS_COUNT]; /* the exception of each status: cuseq/errors.py */
-  PyObject *empty, *asarray;      /* numpy's functions */
-  PyObject *ndarray;              /* numpy's type */
-  PyObject *float32, *int32;      /* numpy's types of elements */
-  PyObject *names[RESULTS_MOST];  /* of results, in the order of results.c */
+  PyObject *errors[STATUS_COUNT];        /* the exception of each status: cuseq/errors.py */
+  PyObject *empty, *asarray;             /* numpy's functions */
+  PyObject *ndarray;                     /* numpy's type */
+  PyObject *float32, *int32;             /* numpy's types of elements */
+  PyObject *names[RESULTS_MOST];         /* of results, in the order of results.c */
+  PyObject *parameters[PARAMETERS_MOST]; /* their names: arguments.c */
   PyObject *model_type, *session_type, *tensor_type;
+  bool knows_address;   /* arrays_address_is_known */
   struct call *orphans; /* calls that run on although their sessions are gone: call.c */
 };
 
@@ -39,8 +40,17 @@ struct extension *extension_of(PyObject *object);
 PyObject *raise_status(const struct extension *extension, cuseq_status status);
 PyObject *raise_text(const struct extension *extension, cuseq_status status, const char *text);
 
+/* call.c: how many forks this process is of, since the module was loaded */
+unsigned forks_seen(void);
+void forks_count(void);
+
 /* arrays.c: numpy.empty */
 PyObject *empty_array(const struct extension *extension, PyObject *dtype, int rank, const int64_t *shape);
+PyObject *shape_tuple(int rank, const int64_t *shape);
+
+/* Whether the address of an array's elements is where numpy has had it in every version, behind the object's head: it is
+ * looked at once, in arrays of its making. The buffer protocol tells it elsewhere, for ten times as long. */
+bool arrays_address_is_known(const struct extension *extension);
 
 /* ---- model.c ---- */
 
@@ -53,13 +63,20 @@ extern PyType_Spec model_spec;
 
 /* ---- session.c ---- */
 
+/* The shape of a result as Python has it, kept from call to call. */
+struct kept_shape {
+  PyObject *tuple; /* NULL: there is none yet */
+  int64_t sizes[4];
+};
+
 typedef struct {
   PyObject_HEAD PyObject *model; /* a ModelObject */
   cuseq_session *session;
-  pid_t process;     /* that opened it: threads and devices do not survive a fork */
+  unsigned forks;    /* when it was opened: threads and devices do not survive another */
   bool busy;         /* a call runs, without the GIL */
   int device;        /* the number of the CUDA device; -1: there is none */
   struct call *call; /* that runs, or memory for the next one */
+  struct kept_shape shapes[RESULTS_MOST];
   bool encoded_on_device;
   int32_t encoded_batch, encoded_time; /* 0: nothing is encoded, and the library says so */
   int32_t max_batch, max_time, max_steps, max_beams;

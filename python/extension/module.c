@@ -1,3 +1,4 @@
+#include "arguments.h"
 #include "call.h"
 
 static struct extension *state_of(PyObject *module) {
@@ -65,10 +66,11 @@ static int import_numpy(struct extension *extension) {
   }
   Py_XDECREF(dtype);
   Py_DECREF(numpy);
-  return extension->empty && extension->asarray && extension->ndarray && extension->float32 &&
-                 extension->int32
-             ? 0
-             : -1;
+  if (!extension->empty || !extension->asarray || !extension->ndarray || !extension->float32 ||
+      !extension->int32)
+    return -1;
+  extension->knows_address = arrays_address_is_known(extension);
+  return 0;
 }
 
 static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **type) {
@@ -81,7 +83,8 @@ static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyOb
 static int refuse_others(void) {
   if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
     return 0;
-  PyErr_SetString(PyExc_ImportError, "cuseq: a sub-interpreter (needed the main one: numpy works there alone)");
+  PyErr_SetString(PyExc_ImportError,
+                  "cuseq: a sub-interpreter (needed the main one: numpy works there alone)");
   return -1;
 }
 
@@ -91,7 +94,8 @@ static int execute(PyObject *module) {
     return -1;
   if (import_errors(extension) != 0 || import_numpy(extension) != 0)
     return -1;
-  if (results_intern(extension) != 0 ||
+  forks_count();
+  if (results_intern(extension) != 0 || arguments_intern(extension) != 0 ||
       make_type(module, &model_spec, "Model", &extension->model_type) != 0 ||
       make_type(module, &tensor_spec, "Tensor", &extension->tensor_type) != 0)
     return -1;
@@ -104,6 +108,8 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(extension->errors[i]);
   for (int i = 0; i < RESULTS_MOST; i++)
     Py_VISIT(extension->names[i]);
+  for (int i = 0; i < PARAMETERS_MOST; i++)
+    Py_VISIT(extension->parameters[i]);
   Py_VISIT(extension->empty);
   Py_VISIT(extension->asarray);
   Py_VISIT(extension->ndarray);
@@ -121,6 +127,8 @@ static int clear(PyObject *module) {
     Py_CLEAR(extension->errors[i]);
   for (int i = 0; i < RESULTS_MOST; i++)
     Py_CLEAR(extension->names[i]);
+  for (int i = 0; i < PARAMETERS_MOST; i++)
+    Py_CLEAR(extension->parameters[i]);
   Py_CLEAR(extension->empty);
   Py_CLEAR(extension->asarray);
   Py_CLEAR(extension->ndarray);

@@ -125,26 +125,43 @@ int results_intern(struct extension *extension) {
   return 0;
 }
 
-/* The results of that name in the groups, as bits; 0: there are none such. */
-static uint32_t bits_of(const char *name, unsigned groups) {
+/* The results of that name in the groups, as bits; 0: there are none such. Names in a program are the very texts that were
+ * interned here; those that were put together at run time are compared. */
+static uint32_t bits_of(const struct extension *extension, PyObject *name, unsigned groups) {
   uint32_t bits = 0;
   for (int r = 0; r < RESULTS; r++)
-    if (groups >> results[r].group & 1 && strcmp(results[r].name, name) == 0)
+    if (name == extension->names[r] && groups >> results[r].group & 1)
       bits |= 1u << r;
+  for (int r = 0; !bits && r < RESULTS; r++)
+    if (groups >> results[r].group & 1 && PyUnicode_CompareWithASCIIString(name, results[r].name) == 0)
+      return bits_of(extension, extension->names[r], groups);
   return bits;
 }
 
-/* The bits of a sequence of names, or of a dictionary's keys. */
-static bool names_read(PyObject *names, unsigned groups, uint32_t *bits) {
+/* The bits of one name of what is wanted. */
+static bool name_read(const struct extension *extension, PyObject *name, unsigned groups, uint32_t *bits) {
+  const uint32_t found = PyUnicode_Check(name) ? bits_of(extension, name, groups) : 0;
+  if (!PyUnicode_Check(name))
+    PyErr_Format(PyExc_TypeError, "the name of an array is a text (found %R)", name);
+  else if (!found)
+    PyErr_Format(PyExc_ValueError, "%U: there is no such array", name);
+  *bits |= found;
+  return found != 0;
+}
+
+/* Those of a sequence of names, or of a dictionary's keys. */
+static bool names_read(const struct extension *extension, PyObject *names, unsigned groups, uint32_t *bits) {
+  if (PyTuple_Check(names)) {
+    for (Py_ssize_t i = 0; i < PyTuple_Size(names); i++)
+      if (!name_read(extension, PyTuple_GetItem(names, i), groups, bits))
+        return false;
+    return true;
+  }
   PyObject *iterator = PyObject_GetIter(names), *item;
   while (iterator && (item = PyIter_Next(iterator))) {
-    const char *name = PyUnicode_AsUTF8AndSize(item, NULL);
-    const uint32_t found = name ? bits_of(name, groups) : 0;
-    if (name && !found)
-      PyErr_Format(PyExc_ValueError, "%s: there is no such array", name);
+    const bool known = name_read(extension, item, groups, bits);
     Py_DECREF(item);
-    *bits |= found;
-    if (!found)
+    if (!known)
       break;
   }
   Py_XDECREF(iterator);
@@ -167,13 +184,13 @@ static bool place_read(PyObject *results, enum place *place) {
   return *place != PLACE_OF_INPUT;
 }
 
-bool wanted_read(struct wanted *wanted, PyObject *results) {
+bool wanted_read(const struct extension *extension, struct wanted *wanted, PyObject *results) {
   wanted->bits = 0;
   if (wanted->names == Py_None)
     wanted->names = NULL;
   return place_read(results, &wanted->place) &&
-         (!wanted->names || names_read(wanted->names, wanted->groups, &wanted->bits)) &&
-         (!wanted->out || names_read(wanted->out, wanted->groups, &wanted->bits));
+         (!wanted->names || names_read(extension, wanted->names, wanted->groups, &wanted->bits)) &&
+         (!wanted->out || names_read(extension, wanted->out, wanted->groups, &wanted->bits));
 }
 
 /* Where the members are whose addresses a group of results has. */
@@ -247,7 +264,7 @@ bool results_make(SessionObject *self, struct call *call, const struct wanted *w
         Py_CLEAR(array);
     } else if (!PyErr_Occurred()) {
       array = on_device ? arrays_make_on_device(&call->arrays, &form, &pointer)
-                        : arrays_make(&call->arrays, &form, &pointer);
+                        : arrays_make(&call->arrays, &form, &self->shapes[r], &pointer);
     }
     const bool kept = array && PyDict_SetItem(call->made, names[r], array) == 0;
     Py_XDECREF(array);

@@ -1,8 +1,8 @@
+#include "arguments.h"
 #include "call.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- opening ---- */
 
@@ -45,7 +45,7 @@ static void opened(SessionObject *self, const cuseq_session_options *options, cu
   const cuseq_config *config = cuseq_model_config(model_of(self));
   const char *device = cuseq_session_device(session);
   self->session = session;
-  self->process = getpid();
+  self->forks = forks_seen();
   self->device = strncmp(device, "cuda:", 5) == 0 ? (int)strtol(device + 5, NULL, 10) : -1;
   self->max_batch = options->max_batch;
   self->max_time = options->max_time;
@@ -107,6 +107,8 @@ static void session_free(PyObject *object) {
     call_close(self);
   else
     free(self->call);
+  for (int i = 0; i < RESULTS_MOST; i++)
+    Py_XDECREF(self->shapes[i].tuple);
   Py_XDECREF(self->model);
   release(object);
   Py_DECREF(type);
@@ -126,15 +128,6 @@ static PyObject *session_close(PyObject *object, PyObject *unused) {
 }
 
 /* ---- calls ---- */
-
-struct given {
-  PyObject *data, *lengths, *encoder_h, *encoder_c; /* of the input */
-  PyObject *rows, *initial_h, *initial_c, *initial_fed, *previous, *targets,
-      *target_lengths; /* of a decoding */
-  PyObject *results;
-  struct wanted wanted;
-  int steps;
-};
 
 /* What is encoded, for the sizes of results; where nothing is, the library says so. */
 static int64_t encoded_batch(const SessionObject *self) {
@@ -190,15 +183,16 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
   const cuseq_config *config = cuseq_model_config(model_of(self));
   cuseq_decoding *decoding = &call->decoding;
   struct arrays *arrays = &call->arrays;
-  if (!rows_read(call, given->rows, &batch))
+  int asked;
+  if (!arguments_steps(given, &asked) || !rows_read(call, given->rows, &batch))
     return false;
-  const int64_t steps = given->steps > 0      ? given->steps
+  const int64_t steps = asked > 0             ? asked
                         : config->has_decoder ? config->steps
                         : config->is_tagger   ? time
                                               : 1;
   const int64_t width = config->has_decoder ? config->decoder_state_width : config->state_units;
   const int64_t states[] = {batch, width}, fed[] = {batch, config->fed_width}, tokens[] = {batch, steps};
-  decoding->steps = given->steps;
+  decoding->steps = asked;
   *sizes = (struct sizes){config, batch, time, steps, 0};
   call->work = work_of(self, batch, call->kind == CALL_RUN ? time : 0, steps);
   return arrays_read(arrays, given->initial_h, "initial_h", 'f', 2, states,
@@ -214,91 +208,109 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
                      (const void **)&decoding->target_lengths);
 }
 
-/* run(data, *, ...) -> dict: encodes and decodes */
-static PyObject *session_run(PyObject *object, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"data",      "lengths",        "steps",     "wanted",      "encoder_h",
-                          "encoder_c", "initial_h",      "initial_c", "initial_fed", "previous",
-                          "targets",   "target_lengths", "out",       "results",     NULL};
+static bool wanted_of(const struct extension *extension, const struct given *given, unsigned groups,
+                      struct wanted *wanted) {
+  *wanted = (struct wanted){.names = given->wanted, .out = given->out, .groups = groups};
+  return wanted_read(extension, wanted, given->results);
+}
+
+/* run(data, ...) -> dict: encodes and decodes */
+static PyObject *session_run(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                             PyObject *keywords) {
+  static const struct parameters parameters = {
+      "run",
+      1,
+      14,
+      {PARAMETER(data), PARAMETER(lengths), PARAMETER(steps), PARAMETER(wanted), PARAMETER(encoder_h),
+       PARAMETER(encoder_c), PARAMETER(initial_h), PARAMETER(initial_c), PARAMETER(initial_fed),
+       PARAMETER(previous), PARAMETER(targets), PARAMETER(target_lengths), PARAMETER(out),
+       PARAMETER(results)}};
   SessionObject *self = (SessionObject *)object;
-  struct given g = {.wanted = {.groups = 1u << GROUP_ENCODING | 1u << GROUP_DECODING}};
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OiOOOOOOOOOO!O", names, &g.data, &g.lengths,
-                                   &g.steps, &g.wanted.names, &g.encoder_h, &g.encoder_c, &g.initial_h,
-                                   &g.initial_c, &g.initial_fed, &g.previous, &g.targets, &g.target_lengths,
-                                   &PyDict_Type, &g.wanted.out, &g.results))
-    return NULL;
+  struct given given = {0};
+  struct wanted wanted;
   struct call *call;
   struct sizes sizes;
-  if (!wanted_read(&g.wanted, g.results) || !(call = call_begin(self, CALL_RUN)))
+  if (!arguments_read(extension_of(object), &parameters, arguments, count, keywords, &given) ||
+      !wanted_of(extension_of(object), &given, 1u << GROUP_ENCODING | 1u << GROUP_DECODING, &wanted) ||
+      !(call = call_begin(self, CALL_RUN)))
     return NULL;
-  if (input_read(self, call, &g) &&
-      decoding_read(self, call, &g, call->input.batch, call->input.time, &sizes) &&
-      results_make(self, call, &g.wanted, &sizes))
+  if (input_read(self, call, &given) &&
+      decoding_read(self, call, &given, call->input.batch, call->input.time, &sizes) &&
+      results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
   return call_end(self, call);
 }
 
 /* encode(data, ...) -> dict */
-static PyObject *session_encode(PyObject *object, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"data", "lengths", "wanted", "encoder_h", "encoder_c", "out", "results", NULL};
+static PyObject *session_encode(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                                PyObject *keywords) {
+  static const struct parameters parameters = {"encode",
+                                               1,
+                                               7,
+                                               {PARAMETER(data), PARAMETER(lengths), PARAMETER(wanted),
+                                                PARAMETER(encoder_h), PARAMETER(encoder_c), PARAMETER(out),
+                                                PARAMETER(results)}};
   SessionObject *self = (SessionObject *)object;
-  struct given g = {.wanted = {.groups = 1u << GROUP_ENCODING}};
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|OOOOO!O", names, &g.data, &g.lengths,
-                                   &g.wanted.names, &g.encoder_h, &g.encoder_c, &PyDict_Type, &g.wanted.out,
-                                   &g.results))
-    return NULL;
+  struct given given = {0};
+  struct wanted wanted;
   struct call *call;
-  if (!wanted_read(&g.wanted, g.results) || !(call = call_begin(self, CALL_ENCODE)))
+  if (!arguments_read(extension_of(object), &parameters, arguments, count, keywords, &given) ||
+      !wanted_of(extension_of(object), &given, 1u << GROUP_ENCODING, &wanted) || !(call = call_begin(self, CALL_ENCODE)))
     return NULL;
-  if (input_read(self, call, &g)) {
+  if (input_read(self, call, &given)) {
     const struct sizes sizes = {cuseq_model_config(model_of(self)), call->input.batch, call->input.time, 1,
                                 0};
     call->work = work_of(self, sizes.batch, sizes.time, 0);
-    if (results_make(self, call, &g.wanted, &sizes))
+    if (results_make(self, call, &wanted, &sizes))
       call_perform(self, call);
   }
   return call_end(self, call);
 }
 
 /* decode(...) -> dict */
-static PyObject *session_decode(PyObject *object, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"steps",    "wanted",  "rows",           "initial_h", "initial_c", "initial_fed",
-                          "previous", "targets", "target_lengths", "out",       "results",   NULL};
+static PyObject *session_decode(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                                PyObject *keywords) {
+  static const struct parameters parameters = {
+      "decode",
+      0,
+      11,
+      {PARAMETER(steps), PARAMETER(wanted), PARAMETER(rows), PARAMETER(initial_h), PARAMETER(initial_c),
+       PARAMETER(initial_fed), PARAMETER(previous), PARAMETER(targets), PARAMETER(target_lengths),
+       PARAMETER(out), PARAMETER(results)}};
   SessionObject *self = (SessionObject *)object;
-  struct given g = {.wanted = {.groups = 1u << GROUP_DECODING}};
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|iOOOOOOOOO!O", names, &g.steps, &g.wanted.names,
-                                   &g.rows, &g.initial_h, &g.initial_c, &g.initial_fed, &g.previous,
-                                   &g.targets, &g.target_lengths, &PyDict_Type, &g.wanted.out, &g.results))
-    return NULL;
+  struct given given = {0};
+  struct wanted wanted;
   struct call *call;
   struct sizes sizes;
-  if (!wanted_read(&g.wanted, g.results) || !(call = call_begin(self, CALL_DECODE)))
+  if (!arguments_read(extension_of(object), &parameters, arguments, count, keywords, &given) ||
+      !wanted_of(extension_of(object), &given, 1u << GROUP_DECODING, &wanted) || !(call = call_begin(self, CALL_DECODE)))
     return NULL;
   call->input_on_device = self->encoded_on_device;
-  if (decoding_read(self, call, &g, encoded_batch(self), encoded_time(self), &sizes) &&
-      results_make(self, call, &g.wanted, &sizes))
+  if (decoding_read(self, call, &given, encoded_batch(self), encoded_time(self), &sizes) &&
+      results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
   return call_end(self, call);
 }
 
 /* attend(state=None, ...) -> dict of context and alphas */
-static PyObject *session_attend(PyObject *object, PyObject *arguments, PyObject *keywords) {
-  static char *names[] = {"state", "wanted", "out", "results", NULL};
+static PyObject *session_attend(PyObject *object, PyObject *const *arguments, Py_ssize_t count,
+                                PyObject *keywords) {
+  static const struct parameters parameters = {
+      "attend", 0, 4, {PARAMETER(state), PARAMETER(wanted), PARAMETER(out), PARAMETER(results)}};
   SessionObject *self = (SessionObject *)object;
-  struct given g = {.wanted = {.groups = 1u << GROUP_ATTENTION}};
-  PyObject *state = NULL;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|OOO!O", names, &state, &g.wanted.names,
-                                   &PyDict_Type, &g.wanted.out, &g.results))
-    return NULL;
+  struct given given = {0};
+  struct wanted wanted;
   struct call *call;
-  if (!wanted_read(&g.wanted, g.results) || !(call = call_begin(self, CALL_ATTEND)))
+  if (!arguments_read(extension_of(object), &parameters, arguments, count, keywords, &given) ||
+      !wanted_of(extension_of(object), &given, 1u << GROUP_ATTENTION, &wanted) || !(call = call_begin(self, CALL_ATTEND)))
     return NULL;
   call->input_on_device = self->encoded_on_device;
   const cuseq_config *config = cuseq_model_config(model_of(self));
   const struct sizes sizes = {config, encoded_batch(self), encoded_time(self), 1, 0};
   const int64_t shape[] = {sizes.batch, config->query_width};
   call->work = work_of(self, sizes.batch, 0, 1);
-  if (arrays_read(&call->arrays, state, "state", 'f', 2, shape, (const void **)&call->state) &&
-      results_make(self, call, &g.wanted, &sizes))
+  if (arrays_read(&call->arrays, given.state, "state", 'f', 2, shape, (const void **)&call->state) &&
+      results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
   return call_end(self, call);
 }
@@ -325,17 +337,18 @@ static PyObject *session_search(PyObject *object, PyObject *arguments, PyObject 
                           "wanted",         "initial_h", "initial_c",  "initial_fed",
                           "previous",       "out",       "results",    NULL};
   SessionObject *self = (SessionObject *)object;
-  struct given g = {.wanted = {.groups = 1u << GROUP_BEAM}};
+  struct given g = {0};
+  struct wanted wanted;
   float alpha = 1;
   int beams = 1, best = 1, least = 0, most = 0, penalty = CUSEQ_LENGTH_PENALTY_NONE,
       finished = CUSEQ_FINISHED_KEEPS, prune = 0;
   if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "|iiiiifipOOOOOO!O", names, &beams, &best, &least,
-                                   &most, &penalty, &alpha, &finished, &prune, &g.wanted.names, &g.initial_h,
-                                   &g.initial_c, &g.initial_fed, &g.previous, &PyDict_Type, &g.wanted.out,
+                                   &most, &penalty, &alpha, &finished, &prune, &g.wanted, &g.initial_h,
+                                   &g.initial_c, &g.initial_fed, &g.previous, &PyDict_Type, &g.out,
                                    &g.results))
     return NULL;
   struct call *call;
-  if (!wanted_read(&g.wanted, g.results) || !(call = call_begin(self, CALL_SEARCH)))
+  if (!wanted_of(extension_of(object), &g, 1u << GROUP_BEAM, &wanted) || !(call = call_begin(self, CALL_SEARCH)))
     return NULL;
   call->input_on_device = self->encoded_on_device;
   cuseq_beam *beam = &call->beam;
@@ -348,7 +361,7 @@ static PyObject *session_search(PyObject *object, PyObject *arguments, PyObject 
   const struct sizes sizes = {config, encoded_batch(self), encoded_time(self),
                               most > 0 ? most : config->steps, best > 0 ? best : 1};
   call->work = work_of(self, sizes.batch * (beams > 0 ? beams : 1), 0, sizes.steps);
-  if (beam_read(self, call, &g) && results_make(self, call, &g.wanted, &sizes))
+  if (beam_read(self, call, &g) && results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
   return call_end(self, call);
 }
@@ -392,12 +405,24 @@ static PyObject *session_limits(PyObject *object, void *unused) {
                        (int)self->max_beams);
 }
 
+/* holds(batch, time, steps, beams) -> bool: whether the limits are as large */
+static PyObject *session_holds(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+  const SessionObject *self = (SessionObject *)object;
+  const int32_t limits[] = {self->max_batch, self->max_time, self->max_steps, self->max_beams};
+  bool holds = count == 4;
+  for (int i = 0; holds && i < 4; i++)
+    holds = PyLong_AsLong(arguments[i]) <= limits[i];
+  return PyErr_Occurred() ? NULL : PyBool_FromLong(holds);
+}
+
 static PyMethodDef methods[] = {
-    {"run", (PyCFunction)(void (*)(void))session_run, METH_VARARGS | METH_KEYWORDS, "Encodes and decodes."},
-    {"encode", (PyCFunction)(void (*)(void))session_encode, METH_VARARGS | METH_KEYWORDS, "Encodes."},
-    {"decode", (PyCFunction)(void (*)(void))session_decode, METH_VARARGS | METH_KEYWORDS,
+    {"holds", (PyCFunction)(void (*)(void))session_holds, METH_FASTCALL,
+     "holds(batch, time, steps, beams) -> bool: whether the limits are as large."},
+    {"run", (PyCFunction)(void (*)(void))session_run, METH_FASTCALL | METH_KEYWORDS, "Encodes and decodes."},
+    {"encode", (PyCFunction)(void (*)(void))session_encode, METH_FASTCALL | METH_KEYWORDS, "Encodes."},
+    {"decode", (PyCFunction)(void (*)(void))session_decode, METH_FASTCALL | METH_KEYWORDS,
      "Decodes what was encoded."},
-    {"attend", (PyCFunction)(void (*)(void))session_attend, METH_VARARGS | METH_KEYWORDS,
+    {"attend", (PyCFunction)(void (*)(void))session_attend, METH_FASTCALL | METH_KEYWORDS,
      "One attention step over what was encoded."},
     {"search", (PyCFunction)(void (*)(void))session_search, METH_VARARGS | METH_KEYWORDS,
      "A beam search over what was encoded."},
