@@ -69,6 +69,25 @@ class Model:
         parameters = sum(math.prod(shape) for _, shape, _ in self._handle.tensors())
         return {**self._sizes, "parameters": parameters}
 
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """What the decoder carries from step to step beside its token, for loops of one's own: each name is a result as
+        final_NAME and the next step's argument as initial_NAME. Some of "h", "c" and "fed"."""
+        decoder = self.config.get("decoder") or {}
+        if not self._sizes["has_decoder"]:
+            return ()
+        cells = [layer["cell"]["kind"] for layer in decoder.get("layers", ())]  # of version 1 there are LSTMs alone
+        names = ("h", "c") if not cells or "lstm" in cells else ("h",)
+        return (*names, "fed") if self._sizes["fed_width"] > 0 else names
+
+    def input_symbol(self, id: int) -> str | None:
+        """What an id of the input vocabulary stands for: a character or word, or a name in <>; None: nothing."""
+        return self._handle.input_symbol(id)
+
+    def output_symbol(self, token: int) -> str | None:
+        """The same of a token that the model writes."""
+        return self._handle.output_symbol(token)
+
     def tensors(self) -> dict[str, Array]:
         """The weights, float32, by the names of docs/model-format.md: copies."""
         return {
