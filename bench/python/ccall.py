@@ -65,7 +65,11 @@ class Calls:
         """Those of cuseq_run, for arrays like the result's."""
         self.kept = {name: np.empty_like(array) for name, array in result.items()}
         addresses = {name: array.ctypes.data for name, array in self.kept.items()}
-        encoding = Encoding(ctypes.sizeof(Encoding), **{name: addresses[name] for name in ENCODING if name in addresses})
-        decoding = Decoding(ctypes.sizeof(Decoding), **{name: addresses[name] for name in DECODING if name in addresses})
+        encoding = Encoding(
+            ctypes.sizeof(Encoding), **{name: addresses[name] for name in ENCODING if name in addresses}
+        )
+        decoding = Decoding(
+            ctypes.sizeof(Decoding), **{name: addresses[name] for name in DECODING if name in addresses}
+        )
         structures = self.input, encoding, decoding
         return self.session, *(ctypes.byref(structure) for structure in structures)

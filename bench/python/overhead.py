@@ -62,7 +62,9 @@ def best_of_c(loop: Callable[..., float], arguments: tuple) -> float:
     return min(times) * 1e6
 
 
-def ways_of(build: Path, path: Path, x: np.ndarray, wanted: tuple[str, ...]) -> dict[str, tuple[str, Callable[[], float]]]:
+def ways_of(
+    build: Path, path: Path, x: np.ndarray, wanted: tuple[str, ...]
+) -> dict[str, tuple[str, Callable[[], float]]]:
     """By name: what it is held against, and what gives a round's figure."""
     model, calls = cuseq.load(path), Calls(build, path, x)
     some, every = model(x, arrays=wanted, device="cpu"), model(x, device="cpu")
@@ -107,7 +109,9 @@ def peers_of(build: Path, pythons: list[str]) -> list[Peer]:
         ("PyTorch compiled", "torch", "worker_torch.py", "compiled"),
     ):
         asked = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-        having = (p for p in pythons if Path(p).exists() and subprocess.run([p, "-c", asked], check=False).returncode == 0)
+        having = (
+            p for p in pythons if Path(p).exists() and subprocess.run([p, "-c", asked], check=False).returncode == 0
+        )
         python = next(having, None)
         if python is None:
             print(f"{system}: not there (no interpreter has {module}; --python names one)")
@@ -164,8 +168,10 @@ def print_import(rounds: int) -> bool:
         times = [import_milliseconds("cuseq", folder) for _ in range(rounds)]
     median = statistics.median(times)
     reached = median < ALLOWED_IMPORT_MILLISECONDS
-    print(f"\nimport cuseq beyond numpy: {median:.1f} ms, {min(times):.1f} to {max(times):.1f}; under "
-          f"{ALLOWED_IMPORT_MILLISECONDS:.0f} ms: {'reached' if reached else 'missed'}")
+    print(
+        f"\nimport cuseq beyond numpy: {median:.1f} ms, {min(times):.1f} to {max(times):.1f}; under "
+        f"{ALLOWED_IMPORT_MILLISECONDS:.0f} ms: {'reached' if reached else 'missed'}"
+    )
     return reached
 
 
@@ -181,7 +187,9 @@ def main() -> int:
     build = given.build.resolve()
     data = build / "frameworks" / "data"
     make_data(build / "bench", data)
-    print(f"# {machine(build / 'cuseq')}; load {os.getloadavg()[0]:.1f}; commit {output_of('git', 'describe', '--always', '--dirty')}")
+    print(
+        f"# {machine(build / 'cuseq')}; load {os.getloadavg()[0]:.1f}; commit {output_of('git', 'describe', '--always', '--dirty')}"
+    )
     print(f"# cuseq {cuseq.__version__}, Python {platform.python_version()}, numpy {np.__version__}")
     parts = {
         "overhead": lambda: print_overhead(build, data, given.rounds),

@@ -18,7 +18,9 @@ def main(data: str, threads: str) -> None:
     def open_model(w: Workload) -> Opened:
         model, x = cuseq.load(Path(data) / w.name / "model.safetensors"), np.ascontiguousarray(w.input)
         wanted, count = WANTED[w.name], int(threads)
-        return lambda: model(x, arrays=wanted, threads=count, device="cpu"), lambda found: [found[name] for name in wanted]
+        return lambda: model(x, arrays=wanted, threads=count, device="cpu"), lambda found: [
+            found[name] for name in wanted
+        ]
 
     serve(f"cuseq {cuseq.__version__}", open_model, data)
 

@@ -1,8 +1,9 @@
-"""Whatever a caller has as an array becomes one that the library takes: numpy's in host memory, a Tensor on a device."""
+"""Whatever a caller has as an array becomes one that the library takes: numpy's in host memory, a Tensor elsewhere."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,11 @@ _INT32 = np.dtype("int32")  # numpy has one object for the type
 _HOST, _CUDA = (1, 3), (2, 13)
 _OTHERS = {4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 11: "ROCm", 12: "an extension", 14: "oneAPI", 15: "WebGPU"}
 
+_INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
 _WAYS = ("__dlpack__", "__cuda_array_interface__", "__array_interface__")
+
+# Libraries whose __dlpack__ ends the process for arrays that are not of numbers; numpy reads theirs as well.
+_BY_NUMPY = ("tensorflow",)
 
 # Libraries whose arrays never change, which not all of them say when they hand one out.
 _IMMUTABLE = ("jax", "jaxlib", "tensorflow")
@@ -34,8 +39,13 @@ def _refuse_lossy(x: Any, name: str) -> None:
     masked = sys.modules.get("numpy.ma")  # without it there are none
     if masked is not None and isinstance(x, masked.MaskedArray):
         raise TypeError(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
-    if getattr(x, "requires_grad", False):
+    if getattr(x, "requires_grad", False) is True:
         raise TypeError(f"{name}: a tensor that requires grad (give x.detach(): nothing here has a gradient)")
+
+
+def _library(x: Any) -> str:
+    """The name of the package that the object's type is of."""
+    return type(x).__module__.partition(".")[0]
 
 
 def _device(x: Any, name: str) -> int | None:
@@ -88,14 +98,12 @@ def _by_interface(x: Any, name: str) -> Tensor:
         raise TypeError(f"{name}: wrong type (found {about['typestr']}, needed native byte order)")
     pointer, read_only = about["data"]
     stream = about.get("stream") or 0
-    return Tensor.from_interface(
-        x, pointer, read_only, kind, size, tuple(about["shape"]), about.get("strides"), stream
-    )
+    return Tensor.from_interface(x, pointer, read_only, kind, size, tuple(about["shape"]), about.get("strides"), stream)
 
 
 def _imported(x: Any, name: str, stream: int) -> Any:
-    """A numpy array of the same memory, or a Tensor on its device; whatever numpy makes of things that say nothing about
-    their memory. stream: what will read it; 0: not known yet."""
+    """A numpy array of the same memory, or a Tensor on its device; of things that say nothing about their memory what
+    numpy makes of them. stream: what will read it; 0: not known yet."""
     _refuse_lossy(x, name)
     if isinstance(x, np.ndarray):
         return np.asarray(x)
@@ -103,7 +111,8 @@ def _imported(x: Any, name: str, stream: int) -> Any:
         on_device = _device(x, name) is not None
         if type(x) is Tensor:
             return x if on_device else np.asarray(x)
-        if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        by_numpy = not on_device and _library(x) in _BY_NUMPY
+        if by_numpy or not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
             return _by_interface(x, name) if on_device else np.asarray(x)
         if on_device:
             wanted = stream or _LEGACY_STREAM
@@ -130,7 +139,7 @@ def for_writing(x: Any, name: str, stream: int) -> Any:
     """The same memory as a contiguous, writable numpy array, or a Tensor."""
     if not isinstance(x, np.ndarray) and not _has_memory(x):
         raise TypeError(f"{name}: not an array that can be written (found {type(x)})")
-    if type(x).__module__.partition(".")[0] in _IMMUTABLE:
+    if _library(x) in _IMMUTABLE:
         raise ValueError(f"{name}: it is read-only (arrays of {type(x)} never change)")
     by_buffer = not any(hasattr(x, way) for way in _WAYS)
     found = _imported(memoryview(x) if by_buffer else x, name, stream)
@@ -170,12 +179,12 @@ def as_array(x: Any, name: str) -> Array:
 
 
 def input_array(x: Any) -> Any:
-    """The input: [B,T,F] of float32 or float64, or [B,T] of int32 or int64. In host memory contiguous and in native byte
-    order; smaller integers become int32, float16 becomes float32; what would lose something is refused. On a device it
-    stays as it is."""
+    """The input: [B,T,F] of float32 or float64, or [B,T] of int32 or int64. In host memory it is contiguous and in
+    native byte order; smaller integers become int32, float16 becomes float32; what would lose something is refused. On
+    a device it stays as it is."""
     if device_of(x, "input") is not None:
         _refuse_lossy(x, "input")
-        return x
+        return x if hasattr(x, "shape") else _imported(x, "input", 0)
     array = as_array(x, "input")
     kind, size = array.dtype.kind, array.dtype.itemsize
     wanted: type[np.generic]
@@ -215,3 +224,23 @@ def floats(x: Any, name: str) -> Array | None:
 def states(x: Any, name: str) -> Any:
     """The same, but what lies on a device stays there, for a session that is there, too."""
     return x if x is not None and device_of(x, name) is not None else floats(x, name)
+
+
+def given_targets(targets: Any, target_lengths: Any, batch: int) -> dict[str, Any]:
+    """What a session is told of given tokens."""
+    if targets is None:
+        raise ValueError("target_lengths: without targets")
+    given = as_integers(targets, "targets")
+    if given.ndim != 2 or given.shape[0] != batch:
+        raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{batch},Y])")
+    return {"targets": given, "target_lengths": integers(target_lengths, "target_lengths")}
+
+
+def given_states(initial: Mapping[str, Any]) -> dict[str, Any]:
+    """What a session is told of states to begin with."""
+    for name in initial:
+        if name not in _INITIAL:
+            raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
+    return {
+        name: integers(state, name) if name == "previous" else states(state, name) for name, state in initial.items()
+    }

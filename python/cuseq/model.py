@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _cuseq
-from .arrays import Array, as_array, as_integers, device_of, floats, input_array, integers, states
+from .arrays import Array, as_array, as_integers, device_of, floats, given_states, given_targets, input_array
 from .convert import convert, is_cuseq_file
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 from .sessions import Pool
@@ -20,7 +20,6 @@ from .sessions import Pool
 Place = Literal["host", "device"]
 LengthPenalty = Literal["none", "length", "gnmt"]
 _PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
-_INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
 # The types that the library takes, in native byte order: numpy has one object for each.
 _FLOAT32, _FLOAT64, _INT32, _INT64 = (np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
 _TOLERATED = {
@@ -142,8 +141,8 @@ class Model:
         arrays    names of the arrays that are wanted (see Result); None: all that a call gives anyway
         out       arrays, by name, that results are put into: float32 or int32, contiguous, writable, of the right
                   shape, apart from one another and from what is read; numpy's or, on a CUDA device, another library's
-        results   "host": numpy arrays; "device": Tensors on the CUDA device; None: where x lies. Either way the arrays are
-                  complete
+        results   "host": numpy arrays; "device": Tensors on the CUDA device; None: where x lies. They are complete when
+                  the call returns
         """
         dtype = x.dtype if type(x) is np.ndarray else None
         taken = dtype is _FLOAT32 or dtype is _INT32 or dtype is _FLOAT64 or dtype is _INT64
@@ -155,10 +154,10 @@ class Model:
             device = device_of(data, "input")
         options = {}
         if targets is not None or target_lengths is not None:
-            options = _targets(targets, target_lengths, shape[0])
+            options = given_targets(targets, target_lengths, shape[0])
             steps = options["targets"].shape[1]
         if initial:
-            options |= _initial(initial)
+            options |= given_states(initial)
         if out is not None:
             options["out"] = out
         if results is not None:
@@ -180,7 +179,11 @@ class Model:
     def _shape_states(self, arrays: dict[str, Any], batch: int) -> None:
         """Encoder states of one width become [layers x directions,B,H]."""
         for name in ("encoder_h", "encoder_c"):
-            if name in arrays and len(arrays[name].shape) == 1 and self._units.count(self._units[0]) == len(self._units):
+            if (
+                name in arrays
+                and len(arrays[name].shape) == 1
+                and self._units.count(self._units[0]) == len(self._units)
+            ):
                 arrays[name] = arrays[name].reshape(len(self._units), batch, self._units[0])
 
     async def arun(self, x: Any, lengths: Any = None, **options: Any) -> Result:
@@ -205,8 +208,8 @@ class Model:
         """A session of fixed limits: run, encode, attend, decode and search without an allocation but for results. One
         thread at a time.
 
-        stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must be
-                there until the session is closed. None: one of its own"""
+        stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must
+                be there until the session is closed. None: one of its own"""
         return _cuseq.Session(
             self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan, stream
         )
@@ -406,26 +409,6 @@ class Model:
             found = self.translate([text for text, _ in some], **options).outputs
             wrong += [(text, want, got) for (text, want), got in zip(some, found, strict=True) if want != got]
         return Evaluation(len(listed), len(listed) - len(wrong), wrong)
-
-
-def _targets(targets: Any, target_lengths: Any, batch: int) -> dict[str, Any]:
-    """What a session is told of given tokens."""
-    if targets is None:
-        raise ValueError("target_lengths: without targets")
-    given = as_integers(targets, "targets")
-    if given.ndim != 2 or given.shape[0] != batch:
-        raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{batch},Y])")
-    return {"targets": given, "target_lengths": integers(target_lengths, "target_lengths")}
-
-
-def _initial(initial: Mapping[str, Any]) -> dict[str, Any]:
-    """What a session is told of states to begin with."""
-    for name in initial:
-        if name not in _INITIAL:
-            raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
-    return {
-        name: integers(state, name) if name == "previous" else states(state, name) for name, state in initial.items()
-    }
 
 
 def _encoder_units(handle: _cuseq.Model) -> list[int]:

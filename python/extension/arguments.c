@@ -67,6 +67,10 @@ bool arguments_read(const struct extension *extension, const struct parameters *
       PyErr_Format(PyExc_TypeError, "%s(): %s is missing", parameters->call, names[parameters->members[i]]);
       return false;
     }
+  return arguments_out(given);
+}
+
+bool arguments_out(struct given *given) {
   if (given->out == Py_None)
     given->out = NULL;
   if (!given->out || PyDict_Check(given->out))

@@ -31,6 +31,9 @@ bool arguments_read(const struct extension *extension, const struct parameters *
                     PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords,
                     struct given *given);
 
+/* out: a dictionary; None is NULL. arguments_read has looked. */
+bool arguments_out(struct given *given);
+
 /* steps: an integer, 0 where it is not there. */
 bool arguments_steps(const struct given *given, int *steps);
 

@@ -319,7 +319,8 @@ bool arrays_address_is_known(const struct extension *extension) {
   return known;
 }
 
-PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept, void **pointer) {
+PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept,
+                      void **pointer) {
   const struct extension *extension = arrays->extension;
   struct view view;
   if (!kept->tuple || memcmp(kept->sizes, form->shape, sizeof kept->sizes) != 0) {

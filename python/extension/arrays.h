@@ -73,7 +73,8 @@ int64_t form_bytes(const struct form *form);
 bool arrays_write(struct arrays *arrays, PyObject *object, const struct form *form, void **pointer);
 
 /* New ones: numpy's, or on the device, for which arrays_room has made room of the sum of form_bytes of all. */
-PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept, void **pointer);
+PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept,
+                      void **pointer);
 bool arrays_room(struct arrays *arrays, int64_t bytes);
 PyObject *arrays_make_on_device(struct arrays *arrays, const struct form *form, void **pointer);
 

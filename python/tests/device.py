@@ -57,8 +57,16 @@ class DeviceArray(producer.Producer):
         runtime("cudaSetDevice", 0)
         shape, steps = more.pop("shape", base.shape), more.pop("strides", None)
         offset = more.pop("offset", 0)
-        super().__init__(self.memory.value, shape, str(base.dtype), strides=steps, offset=offset, kind=producer.CUDA,
-                         device=device, **more)
+        super().__init__(
+            self.memory.value,
+            shape,
+            str(base.dtype),
+            strides=steps,
+            offset=offset,
+            kind=producer.CUDA,
+            device=device,
+            **more,
+        )
 
     def ready_on(self, stream):
         if stream == -1:

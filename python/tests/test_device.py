@@ -70,6 +70,20 @@ def test_an_array_on_the_device_gives_results_there(model, x, want, put, version
     assert len(given.streams) == 1 and given.streams[0] not in (None, -1, 0, 1, 2)
 
 
+def test_an_array_that_says_nothing_but_dlpack(model, x, want, put):
+    given = put(x)
+
+    class Bare:
+        def __dlpack_device__(self):
+            return given.__dlpack_device__()
+
+        def __dlpack__(self, **options):
+            return given.__dlpack__(**options)
+
+    close(model(Bare()).outputs, want.outputs)
+    assert given.streams == [1]  # nobody knew yet which session would read it
+
+
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_ids_on_the_device(dates, put, dtype):
     ids = (np.arange(60).reshape(2, 30) % 37).astype(dtype)
@@ -154,7 +168,12 @@ def test_results_come_out_without_a_copy(model, x, want, runtime):
     found = model(x, device="cuda", results="device").outputs
     address = found.__cuda_array_interface__["data"][0]
     assert found.__cuda_array_interface__ == {
-        "shape": (3, 4, 8), "typestr": "<f4", "strides": None, "data": (address, False), "version": 3, "stream": None,
+        "shape": (3, 4, 8),
+        "typestr": "<f4",
+        "strides": None,
+        "data": (address, False),
+        "version": 3,
+        "stream": None,
     }
     close(device.read(runtime, address, found.shape, np.float32), want.outputs)
     assert found.__dlpack_device__() == (producer.CUDA, 0)
@@ -243,7 +262,11 @@ def test_given_arrays_on_the_device_that_do_not_fit_are_refused(model, x, want, 
         (put(np.zeros(shape)), TypeError, "outputs: wrong type .found float64, needed float32"),
         (put(np.zeros((4, 3, 8), np.float32)), ValueError, "outputs: wrong shape"),
         (put(np.zeros(shape, np.float32), read_only=True), ValueError, "outputs: it is read-only"),
-        (put(np.zeros((3, 4, 16), np.float32), shape=shape, strides=(64, 16, 2)), ValueError, "outputs: it is not contiguous"),
+        (
+            put(np.zeros((3, 4, 16), np.float32), shape=shape, strides=(64, 16, 2)),
+            ValueError,
+            "outputs: it is not contiguous",
+        ),
     ):
         with pytest.raises(error, match=text):
             model(given, out={"outputs": array})

@@ -94,7 +94,11 @@ def test_a_masked_array_is_no_array(model, x):
         ({"kind": producer.METAL}, TypeError, "input: it lies on a device of another kind .found Metal"),
         ({"kind": producer.ROCM}, TypeError, "found ROCm"),
         ({"kind": 77}, TypeError, "found DLPack's number 77"),
-        ({"dtype": (producer.COMPLEX, 64)}, TypeError, "input: it cannot be read .wrong type .found DLPack's kind 5 of 64"),
+        (
+            {"dtype": (producer.COMPLEX, 64)},
+            TypeError,
+            "input: it cannot be read .wrong type .found DLPack's kind 5 of 64",
+        ),
         ({"dtype": (producer.BFLOAT, 16)}, TypeError, "input: it cannot be read .the buffer protocol has no bfloat16"),
         ({"major": 2}, TypeError, "input: it cannot be read .DLPack's version is another one .found 2.0"),
         ({"read_only": True, "version": None}, TypeError, "input: it cannot be read .the array is read-only"),
@@ -140,7 +144,9 @@ def test_results_go_into_given_arrays(model, x):
 
 def test_results_go_into_other_libraries_arrays(model, x):
     want = model(x)
-    into = {name: np.full(want[name].shape, -1, want[name].dtype) for name in ("outputs", "tokens", "alphas", "context")}
+    into = {
+        name: np.full(want[name].shape, -1, want[name].dtype) for name in ("outputs", "tokens", "alphas", "context")
+    }
     plain = arrays.array("f", [0.0] * want.context.size)
     out = {
         "outputs": producer.of(into["outputs"]),
@@ -235,7 +241,11 @@ def test_a_state_may_be_carried_on_in_its_place(searched):
 def test_torch_tensors_are_read_and_written(model, x):
     torch = pytest.importorskip("torch")
     want = model(x)
-    for given in (torch.tensor(x), torch.tensor(x, dtype=torch.float64), torch.tensor(x.transpose(1, 0, 2)).transpose(0, 1)):
+    for given in (
+        torch.tensor(x),
+        torch.tensor(x, dtype=torch.float64),
+        torch.tensor(x.transpose(1, 0, 2)).transpose(0, 1),
+    ):
         assert (model(given).outputs == want.outputs).all()
     lengths = torch.tensor([8, 8, 8])
     out = torch.zeros(SHAPE)
@@ -269,3 +279,12 @@ def test_tensorflow_tensors_are_read(model, x):
     want = model(x).outputs
     assert (model(tensorflow.constant(x)).outputs == want).all()
     assert (model(tensorflow.Variable(x)).outputs == want).all()
+    for wrong in (
+        tensorflow.constant(["text"]),
+        tensorflow.ragged.constant([[1, 2], [3]]),
+        tensorflow.sparse.from_dense(x),
+    ):
+        with pytest.raises(TypeError, match="input: "):
+            model(wrong)
+    with pytest.raises(ValueError, match="outputs: it is read-only"):
+        model(x, out={"outputs": tensorflow.zeros(SHAPE)})

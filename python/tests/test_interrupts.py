@@ -68,7 +68,7 @@ def test_arrays_of_an_interrupted_call_are_kept_until_it_is_done(dates):
     assert session.closed
     with pytest.raises(RuntimeError, match="the session is closed"):
         session.run(X)
-    del session
+    session = None
     other = dates.session(threads=1, device="cpu")
 
     def released():

@@ -48,6 +48,8 @@ def test_wrong_tensors_are_named(dates):
         cuseq.create(dates.config, {**tensors, "decoder.kernel": kernel[1:]})
     with pytest.raises(cuseq.ModelError):
         cuseq.create("{}", {})
+    with pytest.raises(cuseq.ModelError, match="version"):
+        cuseq.create({**dates.config, "version": 99}, tensors)
 
 
 def test_many_threads_use_one_model(dates):

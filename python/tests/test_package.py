@@ -21,7 +21,9 @@ def python(program, **options):
 
 
 def test_an_import_brings_little_beside_numpy():
-    brought = python("import sys, numpy; there = set(sys.modules); import cuseq; print(*sorted(set(sys.modules) - there))")
+    brought = python(
+        "import sys, numpy; there = set(sys.modules); import cuseq; print(*sorted(set(sys.modules) - there))"
+    )
     others = {name.partition(".")[0] for name in brought.split()} - {"cuseq", "json", "_json", "typing", "_typing"}
     assert others <= {"__future__", "_cuseq"}
     assert not {"cuseq.live", "cuseq.plot"} & set(brought.split())
@@ -74,8 +76,21 @@ except ImportError as reason:
 class Heap(ctypes.Structure):
     """mallinfo2 of glibc."""
 
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks".split()]
-    _fields_ += [("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t)]
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    ]
 
 
 def heap_bytes():
