@@ -48,6 +48,32 @@ def test_read_only_arrays_are_read(model, x):
     assert (model(producer.of(x, read_only=True)).outputs == model(x).outputs).all()
 
 
+def test_page_locked_host_memory_is_host_memory(model, x):
+    assert (model(producer.of(x, kind=producer.CUDA_HOST)).outputs == model(x).outputs).all()
+
+
+def test_a_tensor_hands_on_what_it_was_given(x):
+    taken = cuseq.Tensor.from_dlpack(producer.of(x, read_only=True).__dlpack__(max_version=(1, 0)), 0)
+    assert taken.read_only and taken.device == "cpu" and taken.shape == x.shape and taken.dtype == "float32"
+    assert taken.__dlpack_device__() == (producer.CPU, 0)
+    again = producer.described(taken.__dlpack__(max_version=(1, 0)))
+    assert again == (x.ctypes.data, x.shape, tuple(step // 4 for step in x.strides), producer.CPU, 0, True)
+    with pytest.raises(BufferError, match="read-only"):
+        taken.__dlpack__()
+    with pytest.raises(BufferError, match="stream: the tensor lies in host memory"):
+        taken.__dlpack__(stream=1, max_version=(1, 0))
+    with pytest.raises(AttributeError):
+        _ = taken.__cuda_array_interface__
+    view = memoryview(taken)
+    assert view.readonly and view.shape == x.shape and view.format == "f" and (taken.numpy() == x).all()
+    with pytest.raises(TypeError, match="no capsule of a tensor"):
+        cuseq.Tensor.from_dlpack(taken, 0)
+    capsule = x.__dlpack__()
+    cuseq.Tensor.from_dlpack(capsule, 0)
+    with pytest.raises(TypeError, match="no capsule of a tensor"):  # it was taken already
+        cuseq.Tensor.from_dlpack(capsule, 0)
+
+
 def test_arrays_with_gaps_and_of_any_order_are_copied(model, x):
     want = model(x).outputs
     whole = np.full((6, 20, 9), np.nan, np.float32)
@@ -233,6 +259,18 @@ def test_a_state_may_be_carried_on_in_its_place(searched):
     out = {f"final_{name}": given[f"initial_{name}"] for name in ("h", "c", "fed")}
     session.decode(1, (), out=out, **given)
     assert all((out[name] == want[name]).all() for name in out)
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_encoder_states_may_be_carried_on_in_their_place(model, device):
+    """Of more rows than a device computes at once, by two threads."""
+    x = np.random.default_rng(1).standard_normal((300, 4, 7)).astype(np.float32)
+    session = model.session(max_batch=300, max_time=4, threads=2, device=device)
+    names = ("encoder_h", "encoder_c")
+    first = session.encode(x, None, names)
+    want = session.encode(x, None, names, **first)
+    session.encode(x, None, (), **first, out=first)
+    assert all((first[name] == want[name]).all() for name in names)
 
 
 # ---- the frameworks ----
