@@ -152,7 +152,7 @@ class Model:
             raise ValueError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
         if dtype is None and type(data) is not np.ndarray and device in (None, "auto", "cuda"):
             device = device_of(data, "input")
-        options = {}
+        options: dict[str, Any] = {}
         if targets is not None or target_lengths is not None:
             options = given_targets(targets, target_lengths, shape[0])
             steps = options["targets"].shape[1]
@@ -167,7 +167,11 @@ class Model:
         pool = self._pools.get((device, threads)) or self._pool(device, threads)
         session = pool.take(shape[0], shape[1], steps or self._steps)
         try:
-            found = session.run(data, lengths, steps, arrays, **options)
+            # Without the detour by a dictionary where it is empty, as it mostly is.
+            if options:
+                found = session.run(data, lengths, steps, arrays, **options)
+            else:
+                found = session.run(data, lengths, steps, arrays)
         except BaseException:
             pool.give_back(session)
             raise

@@ -14,8 +14,11 @@
  * with its arrays kept, and the session is in use until then. */
 
 /* From how many multiplications on: a few milliseconds for a processor of today, less than a second for any. Below
- * it a thread would cost more than a hundredth of the call. */
+ * it a thread would cost more than a hundredth of the call. A CUDA device does a hundred times as many in that time, but
+ * in a long sequence it waits for one launch after the other. */
 #define LONG_CALL 2e8
+#define LONG_CALL_OF_DEVICE 2e10
+#define LONG_SEQUENCE_OF_DEVICE 10000
 
 /* How often Python looks for signals, in nanoseconds. */
 #define LOOK_AFTER 50000000L
@@ -284,9 +287,15 @@ static bool perform_long(struct call *call) {
   return !raised;
 }
 
+static bool may_take_long(const struct call *call) {
+  if (call->arrays.device < 0)
+    return call->work >= LONG_CALL;
+  return call->work >= LONG_CALL_OF_DEVICE || call->sequence >= LONG_SEQUENCE_OF_DEVICE;
+}
+
 bool call_perform(SessionObject *self, struct call *call) {
   bool done = true;
-  if (call->work < LONG_CALL || !thread_start(call)) {
+  if (!may_take_long(call) || !thread_start(call)) {
     PyThreadState *thread = PyEval_SaveThread();
     perform(call);
     PyEval_RestoreThread(thread);

@@ -25,8 +25,9 @@ struct call {
   struct attention attention;
   const float *state; /* of cuseq_attend */
   bool input_on_device;
-  double work;    /* multiplications, about */
-  PyObject *made; /* the dictionary of results */
+  double work;      /* multiplications, about */
+  int64_t sequence; /* how many of them follow one on another: positions and steps */
+  PyObject *made;   /* the dictionary of results */
   cuseq_status status;
 
   struct arrays arrays;

@@ -13,13 +13,18 @@ static int64_t encoded_time(const SessionObject *self) {
   return self->encoded_batch > 0 ? self->encoded_time : 1;
 }
 
-/* How many multiplications a call is, about: each weight once for each position and each step, and the attention. */
-static double work_of(const SessionObject *self, int64_t batch, int64_t time, int64_t steps) {
+/* How many multiplications a call is, about: each weight once for each position or each step, and the attention. */
+static void estimate(const SessionObject *self, struct call *call, int64_t rows, int64_t time,
+                     int64_t steps) {
   const cuseq_config *config = cuseq_model_config(session_model(self));
-  const double rows = (double)batch, attends = (double)config->context_width + config->additive_units;
+  const ModelObject *model = (ModelObject *)self->model;
   const double positions = (double)(time > 0 ? time : encoded_time(self));
-  return rows * ((double)(time + steps) * ((ModelObject *)self->model)->parameters +
-                 positions * (double)steps * attends);
+  double attends = (double)config->context_width + config->additive_units;
+  for (int i = 0; i < config->attention_layers; i++)
+    attends += config->attention_units[i];
+  call->work = (double)rows * ((double)time * model->position_parameters +
+                               (double)steps * (model->step_parameters + positions * attends));
+  call->sequence = time + steps;
 }
 
 static bool input_read(SessionObject *self, struct call *call, const struct given *given) {
@@ -69,7 +74,7 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
   const int64_t states[] = {batch, width}, fed[] = {batch, config->fed_width}, tokens[] = {batch, steps};
   decoding->steps = asked;
   *sizes = (struct sizes){config, batch, time, steps, 0};
-  call->work = work_of(self, batch, call->kind == CALL_RUN ? time : 0, steps);
+  estimate(self, call, batch, call->kind == CALL_RUN ? time : 0, steps);
   return arrays_read(arrays, given->initial_h, "initial_h", 'f', 2, states,
                      (const void **)&decoding->initial_h) &&
          arrays_read(arrays, given->initial_c, "initial_c", 'f', 2, states,
@@ -134,7 +139,7 @@ PyObject *session_encode(PyObject *object, PyObject *const *arguments, Py_ssize_
   if (input_read(self, call, &given)) {
     const struct sizes sizes = {cuseq_model_config(session_model(self)), call->input.batch, call->input.time,
                                 1, 0};
-    call->work = work_of(self, sizes.batch, sizes.time, 0);
+    estimate(self, call, sizes.batch, sizes.time, 0);
     if (results_make(self, call, &wanted, &sizes))
       call_perform(self, call);
   }
@@ -182,7 +187,7 @@ PyObject *session_attend(PyObject *object, PyObject *const *arguments, Py_ssize_
   const cuseq_config *config = cuseq_model_config(session_model(self));
   const struct sizes sizes = {config, encoded_batch(self), encoded_time(self), 1, 0};
   const int64_t shape[] = {sizes.batch, config->query_width};
-  call->work = work_of(self, sizes.batch, 0, 1);
+  estimate(self, call, sizes.batch, 0, 1);
   if (arrays_read(&call->arrays, given.state, "state", 'f', 2, shape, (const void **)&call->state) &&
       results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
@@ -234,7 +239,7 @@ PyObject *session_search(PyObject *object, PyObject *arguments, PyObject *keywor
   const cuseq_config *config = cuseq_model_config(session_model(self));
   const struct sizes sizes = {config, encoded_batch(self), encoded_time(self),
                               most > 0 ? most : config->steps, best > 0 ? best : 1};
-  call->work = work_of(self, sizes.batch * (beams > 0 ? beams : 1), 0, sizes.steps);
+  estimate(self, call, sizes.batch * (beams > 0 ? beams : 1), 0, sizes.steps);
   if (beam_read(self, call, &g) && results_make(self, call, &wanted, &sizes))
     call_perform(self, call);
   return call_end(self, call);

@@ -56,7 +56,8 @@ bool arrays_address_is_known(const struct extension *extension);
 
 typedef struct {
   PyObject_HEAD cuseq_model *model;
-  double parameters; /* how many there are */
+  double position_parameters,
+      step_parameters; /* how many there are of the encoder, and of all that follows */
 } ModelObject;
 
 extern PyType_Spec model_spec;

@@ -7,17 +7,20 @@ static cuseq_model *model_of(PyObject *self) {
   return ((ModelObject *)self)->model;
 }
 
-static double parameters_of(const cuseq_model *model) {
-  double count = 0;
+/* How many weights there are that each position, or each step, is multiplied with: an embedding's are looked up. */
+static void parameters_count(ModelObject *made) {
   cuseq_tensor tensor;
-  for (size_t i = 0;
-       i < cuseq_model_tensor_count(model) && cuseq_model_tensor(model, i, &tensor) == CUSEQ_STATUS_OK; i++) {
+  for (size_t i = 0; i < cuseq_model_tensor_count(made->model); i++) {
+    if (cuseq_model_tensor(made->model, i, &tensor) != CUSEQ_STATUS_OK || strstr(tensor.name, "embedding"))
+      continue;
     double elements = 1;
     for (int32_t axis = 0; axis < tensor.rank; axis++)
       elements *= (double)tensor.shape[axis];
-    count += elements;
+    if (strncmp(tensor.name, "encoder.", 8) == 0)
+      made->position_parameters += elements;
+    else
+      made->step_parameters += elements;
   }
-  return count;
 }
 
 static PyObject *model_new(const struct extension *extension, cuseq_status status, cuseq_model *model) {
@@ -31,7 +34,7 @@ static PyObject *model_new(const struct extension *extension, cuseq_status statu
     return NULL;
   }
   made->model = model;
-  made->parameters = parameters_of(model);
+  parameters_count(made);
   return (PyObject *)made;
 }
 
