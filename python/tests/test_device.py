@@ -2,6 +2,10 @@
 
 import ctypes
 import gc
+import os
+import signal
+import threading
+import time
 
 import device
 import numpy as np
@@ -381,3 +385,25 @@ def test_the_model_runs_where_its_input_lies(model, x, want, put, runtime):
     current = ctypes.c_int(-1)
     runtime("cudaGetDevice", ctypes.byref(current))
     assert current.value == 0
+
+
+def test_a_long_call_can_be_interrupted(model, x, want, put):
+    """One of so many positions that it waits on a thread of its own; what it took is kept until it is done."""
+    session = model.session(max_batch=3, max_time=10000, device="cuda")
+    long = put(np.random.default_rng(0).standard_normal((1, 10000, 7)).astype(np.float32))
+    found = session.run(long, None, 1, ("context",))["context"]
+    close(found, model(long.source, steps=1, arrays=["context"], device="cpu").context)
+
+    def interrupt():
+        while not session.busy:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.run(long, None, 1, ("context",))
+    thread.join()
+    while session.busy:
+        time.sleep(0.001)
+    close(session.run(put(x))["outputs"], want.outputs)
