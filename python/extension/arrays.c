@@ -16,18 +16,23 @@ void arrays_release(struct arrays *arrays) {
 
 /* ---- what is given ---- */
 
-/* The type of the elements by their format. */
-static char type_of(const Py_buffer *buffer) {
+/* The type of the elements by their format, and its name; of types that have none here, the format. */
+static void type_read(const Py_buffer *buffer, struct view *view) {
   const char *format = buffer->format ? buffer->format : "B";
+  view->type = '?';
+  view->name = format;
   if (*format == '@' || *format == '=' || *format == '<')
     format++;
   if (format[0] == '\0' || format[1] != '\0')
-    return '?';
-  if (format[0] == 'f' || format[0] == 'd')
-    return format[0];
-  if (strchr("ilq", format[0]) && (buffer->itemsize == 4 || buffer->itemsize == 8))
-    return buffer->itemsize == 4 ? 'i' : 'q';
-  return '?';
+    return;
+  char letter = format[0];
+  if (strchr("ilq", letter) && (buffer->itemsize == 4 || buffer->itemsize == 8))
+    letter = buffer->itemsize == 4 ? 'i' : 'q';
+  const struct element *element = element_of_type(letter);
+  if (element && element->bytes == buffer->itemsize)
+    view->name = element->name;
+  if (strchr("fdiq", letter))
+    view->type = letter;
 }
 
 /* Keeps a reference until the call is done; takes it over. */
@@ -67,7 +72,7 @@ static bool take_buffer(struct arrays *arrays, PyObject *object, const char *nam
   }
   arrays->buffers_count++;
   view->data = buffer->buf;
-  view->type = type_of(buffer);
+  type_read(buffer, view);
   view->on_device = false;
   view->rank = buffer->ndim;
   for (int i = 0; i < buffer->ndim && i < TENSOR_AXES; i++)
@@ -98,6 +103,7 @@ static bool take_tensor(struct arrays *arrays, TensorObject *tensor, const char 
     return false;
   view->data = tensor->data;
   view->type = strchr("fdiq", tensor->element->type) ? tensor->element->type : '?';
+  view->name = tensor->element->name;
   view->on_device = true;
   view->rank = tensor->rank;
   memcpy(view->shape, tensor->shape, sizeof view->shape);
@@ -154,9 +160,8 @@ bool arrays_take(struct arrays *arrays, PyObject *object, const char *name, stru
 static bool check_type(const struct view *view, const char *name, char type) {
   if (view->type == type)
     return true;
-  const struct element *element = view->type == '?' ? NULL : element_of_type(view->type);
-  PyErr_Format(PyExc_TypeError, "%s: wrong type (found %s, needed %s)", name,
-               element ? element->name : "another", element_of_type(type)->name);
+  PyErr_Format(PyExc_TypeError, "%s: wrong type (found %s, needed %s)", name, view->name,
+               element_of_type(type)->name);
   return false;
 }
 
@@ -230,7 +235,7 @@ bool arrays_read_input(struct arrays *arrays, PyObject *object, int32_t features
     PyErr_Format(
         PyExc_TypeError,
         "input: needed [B,T,F] of float32 or float64, or [B,T] of int32 or int64 (found %d axes of %s)",
-        view.rank, dense || ids ? element_of_type(view.type)->name : "another type");
+        view.rank, view.name);
     return false;
   }
   if (dense && view.shape[2] != features) {

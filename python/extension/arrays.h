@@ -32,7 +32,8 @@ void arrays_release(struct arrays *arrays);
 /* An array, as it was found. */
 struct view {
   void *data;
-  char type; /* 'f', 'd', 'i', 'q'; '?' is another */
+  char type;        /* 'f', 'd', 'i', 'q'; '?' is another */
+  const char *name; /* the type's, or its format */
   bool on_device;
   int rank;
   int64_t shape[TENSOR_AXES];

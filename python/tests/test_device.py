@@ -314,7 +314,7 @@ def test_bad_arrays_on_the_device_are_named(model, x, put):
     ):
         with pytest.raises((TypeError, ValueError), match=text):
             model(array, device=device_name)
-    with pytest.raises(TypeError, match="wrong type|found 3 axes of another type"):
+    with pytest.raises(TypeError, match="found 3 axes of float16"):
         made = put(x)
         made.dtype = (producer.FLOAT, 16)
         model(made)

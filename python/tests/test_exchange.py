@@ -99,6 +99,18 @@ def test_a_session_takes_them_as_well(model, x):
     session.run(producer.of(x), producer.of(np.array([8, 8, 8], np.int32)))
     for given in (producer.of(x), Interface(x), memoryview(x), x[:, ::-1][:, ::-1], np.asfortranarray(x)):
         assert (session.run(given)["outputs"] == want).all()
+    for wrong, found in (
+        (x.astype(np.float16), "3 axes of float16"),
+        (x.astype(object), "3 axes of O"),
+        (x.astype(np.complex64), "3 axes of Zf"),
+        (x[0], "2 axes of float32"),
+        (np.zeros((3, 8), np.int16), "2 axes of int16"),
+        (np.zeros((3, 8), bool), "2 axes of bool"),
+    ):
+        with pytest.raises(TypeError, match=f"input: needed .*found {found}"):
+            session.run(wrong)
+    with pytest.raises(TypeError, match="lengths: wrong type .found int64, needed int32"):
+        session.run(x, np.array([8, 8, 8]))
     for wrong in (x.tolist(), 5, "text", None):
         with pytest.raises(TypeError, match="input: not an array"):
             session.run(wrong)
