@@ -26,6 +26,8 @@ from .errors import (
     NonFinite,
     NotSupported,
     ReadError,
+    SessionError,
+    WrongType,
 )
 from .model import Model, create, load
 from .results import Evaluation, Hypothesis, Result, Score, Translations
@@ -48,8 +50,10 @@ __all__ = [
     "Result",
     "Score",
     "Session",
+    "SessionError",
     "Tensor",
     "Translations",
+    "WrongType",
     "create",
     "devices",
     "load",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._cuseq import Tensor
+from .errors import ArgumentError, WrongType
 
 Array = np.ndarray[Any, Any]
 
@@ -38,9 +39,9 @@ def _refuse_lossy(x: Any, name: str) -> None:
     """What looks like an array and would lose something that it is."""
     masked = sys.modules.get("numpy.ma")  # without it there are none
     if masked is not None and isinstance(x, masked.MaskedArray):
-        raise TypeError(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
+        raise WrongType(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
     if getattr(x, "requires_grad", False) is True:
-        raise TypeError(f"{name}: a tensor that requires grad (give x.detach(): nothing here has a gradient)")
+        raise WrongType(f"{name}: a tensor that requires grad (give x.detach(): nothing here has a gradient)")
 
 
 def _library(x: Any) -> str:
@@ -56,13 +57,13 @@ def _device(x: Any, name: str) -> int | None:
         try:
             kind, number = x.__dlpack_device__()
         except (BufferError, RuntimeError, TypeError, ValueError) as reason:
-            raise TypeError(f"{name}: it lies on no device that DLPack knows ({reason})") from None
+            raise WrongType(f"{name}: it lies on no device that DLPack knows ({reason})") from None
         if int(kind) in _HOST:
             return None
         if int(kind) in _CUDA:
             return int(number)
         found = _OTHERS.get(int(kind), f"DLPack's number {int(kind)}")
-        raise TypeError(f"{name}: it lies on a device of another kind (found {found}, needed host memory or CUDA)")
+        raise WrongType(f"{name}: it lies on a device of another kind (found {found}, needed host memory or CUDA)")
     if hasattr(x, "__cuda_array_interface__"):
         return Tensor.device_number(x.__cuda_array_interface__["data"][0])
     return None
@@ -85,17 +86,17 @@ def _capsule(x: Any, name: str, stream: int | None) -> Any:
         except TypeError:  # of an older DLPack
             return x.__dlpack__(**options)
     except (BufferError, RuntimeError, TypeError, ValueError) as reason:
-        raise TypeError(f"{name}: it cannot be read ({reason})") from None
+        raise WrongType(f"{name}: it cannot be read ({reason})") from None
 
 
 def _by_interface(x: Any, name: str) -> Tensor:
     """By __cuda_array_interface__, versions 2 and 3."""
     about = x.__cuda_array_interface__
     if about.get("mask") is not None:
-        raise TypeError(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
+        raise WrongType(f"{name}: a masked array (give its data, and lengths for rows that end before others)")
     order, kind, size = about["typestr"][0], about["typestr"][1], int(about["typestr"][2:])
     if order == ">":
-        raise TypeError(f"{name}: wrong type (found {about['typestr']}, needed native byte order)")
+        raise WrongType(f"{name}: wrong type (found {about['typestr']}, needed native byte order)")
     pointer, read_only = about["data"]
     stream = about.get("stream") or 0
     return Tensor.from_interface(x, pointer, read_only, kind, size, tuple(about["shape"]), about.get("strides"), stream)
@@ -121,7 +122,7 @@ def _imported(x: Any, name: str, stream: int) -> Any:
     except (BufferError, RuntimeError, TypeError, ValueError) as reason:
         if str(reason).startswith(f"{name}: "):
             raise
-        raise TypeError(f"{name}: it cannot be read ({reason})") from None
+        raise WrongType(f"{name}: it cannot be read ({reason})") from None
 
 
 # ---- what the extension asks for ----
@@ -130,7 +131,7 @@ def _imported(x: Any, name: str, stream: int) -> Any:
 def for_reading(x: Any, name: str, stream: int) -> Any:
     """A contiguous numpy array, or a Tensor. A session is strict: it takes arrays, no lists."""
     if not isinstance(x, np.ndarray) and not _has_memory(x):
-        raise TypeError(f"{name}: not an array (found {type(x)})")
+        raise WrongType(f"{name}: not an array (found {type(x)})")
     found = _imported(x, name, stream)
     return np.ascontiguousarray(found) if isinstance(found, np.ndarray) else found
 
@@ -138,16 +139,16 @@ def for_reading(x: Any, name: str, stream: int) -> Any:
 def for_writing(x: Any, name: str, stream: int) -> Any:
     """The same memory as a contiguous, writable numpy array, or a Tensor."""
     if not isinstance(x, np.ndarray) and not _has_memory(x):
-        raise TypeError(f"{name}: not an array that can be written (found {type(x)})")
+        raise WrongType(f"{name}: not an array that can be written (found {type(x)})")
     if _library(x) in _IMMUTABLE:
-        raise ValueError(f"{name}: it is read-only (arrays of {type(x)} never change)")
+        raise ArgumentError(f"{name}: it is read-only (arrays of {type(x)} never change)")
     by_buffer = not any(hasattr(x, way) for way in _WAYS)
     found = _imported(memoryview(x) if by_buffer else x, name, stream)
     if isinstance(found, np.ndarray):
         if not found.flags.writeable:
-            raise ValueError(f"{name}: it is read-only (needed an array that can be written)")
+            raise ArgumentError(f"{name}: it is read-only (needed an array that can be written)")
         if not found.flags.c_contiguous:
-            raise ValueError(f"{name}: it is not contiguous")
+            raise ArgumentError(f"{name}: it is not contiguous")
         return found.view(np.ndarray)
     return found
 
@@ -174,7 +175,7 @@ def as_array(x: Any, name: str) -> Array:
         found = _imported(x, name, 0)
         array = found.numpy() if type(found) is Tensor else found
     if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name}: wrong type (found {array.dtype}, needed numbers)")
+        raise WrongType(f"{name}: wrong type (found {array.dtype}, needed numbers)")
     return array
 
 
@@ -191,9 +192,9 @@ def input_array(x: Any) -> Any:
     if kind == "f":
         wanted = np.float64 if size == 8 else np.float32
         if size > 8:
-            raise TypeError(f"input: wrong type (found {array.dtype}, needed float32 or float64)")
+            raise WrongType(f"input: wrong type (found {array.dtype}, needed float32 or float64)")
     elif kind == "u" and size == 8:
-        raise TypeError(f"input: wrong type (found {array.dtype}, needed int32 or int64)")
+        raise WrongType(f"input: wrong type (found {array.dtype}, needed int32 or int64)")
     else:
         wanted = np.int32 if size < 4 or (kind == "i" and size == 4) else np.int64
     return np.ascontiguousarray(array, dtype=wanted)
@@ -205,9 +206,9 @@ def as_integers(x: Any, name: str) -> Array:
         return x
     array = as_array(x, name)
     if array.dtype.kind == "f":
-        raise TypeError(f"{name}: wrong type (found {array.dtype}, needed integers)")
+        raise WrongType(f"{name}: wrong type (found {array.dtype}, needed integers)")
     if array.size and (array.max() > 2**31 - 1 or array.min() < -(2**31)):
-        raise ValueError(f"{name}: a number beyond int32 (found {array.max()})")
+        raise ArgumentError(f"{name}: a number beyond int32 (found {array.max()})")
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
@@ -229,10 +230,10 @@ def states(x: Any, name: str) -> Any:
 def given_targets(targets: Any, target_lengths: Any, batch: int) -> dict[str, Any]:
     """What a session is told of given tokens."""
     if targets is None:
-        raise ValueError("target_lengths: without targets")
+        raise ArgumentError("target_lengths: without targets")
     given = as_integers(targets, "targets")
     if given.ndim != 2 or given.shape[0] != batch:
-        raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{batch},Y])")
+        raise ArgumentError(f"targets: wrong shape (found {list(given.shape)}, needed [{batch},Y])")
     return {"targets": given, "target_lengths": integers(target_lengths, "target_lengths")}
 
 
@@ -240,7 +241,7 @@ def given_states(initial: Mapping[str, Any]) -> dict[str, Any]:
     """What a session is told of states to begin with."""
     for name in initial:
         if name not in _INITIAL:
-            raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
+            raise ArgumentError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
     return {
         name: integers(state, name) if name == "previous" else states(state, name) for name, state in initial.items()
     }

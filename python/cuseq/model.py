@@ -14,6 +14,7 @@ import numpy as np
 from . import _cuseq
 from .arrays import Array, as_array, as_integers, device_of, floats, given_states, given_targets, input_array
 from .convert import convert, is_cuseq_file
+from .errors import ArgumentError
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 from .sessions import Pool
 
@@ -100,7 +101,7 @@ class Model:
     def tolerance(self, array: str, time: int, steps: int = 0) -> float:
         """How far a float32 device may be from the reference in an array: |got - want| <= tolerance max(1, |want|)."""
         if array not in _TOLERATED:
-            raise ValueError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
+            raise ArgumentError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
         return self._handle.tolerance(time, steps, _TOLERATED[array])
 
     def __repr__(self) -> str:
@@ -149,7 +150,7 @@ class Model:
         data = x if taken else input_array(x)
         shape = data.shape
         if len(shape) < 2:
-            raise ValueError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
+            raise ArgumentError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
         if dtype is None and type(data) is not np.ndarray and device in (None, "auto", "cuda"):
             device = device_of(data, "input")
         options: dict[str, Any] = {}
@@ -226,7 +227,7 @@ class Model:
         for name, wanted in reference.items():
             want, got = (as_array(array, name).astype(np.float64) for array in (wanted, found[name]))
             if want.shape != got.shape:
-                raise ValueError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
+                raise ArgumentError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
             errors[name] = float((np.abs(got - want) / np.maximum(1.0, np.abs(want))).max(initial=0.0))
         return errors
 
@@ -248,7 +249,7 @@ class Model:
         ids, lengths, characters = np.zeros((len(texts), max(width, 1)), np.int32), np.zeros(len(texts), np.int32), []
         for i, text in enumerate(texts):
             if "\0" in text:
-                raise ValueError(f"text {i}: a character U+0000")
+                raise ArgumentError(f"text {i}: a character U+0000")
             lengths[i], count = self._handle.encode_text(text, truncate, ids[i])
             characters.append(min(count, width))
         return ids, lengths, characters
@@ -279,9 +280,9 @@ class Model:
         """
         sources = [texts] if isinstance(texts, str) else list(texts)
         if length_penalty not in _PENALTIES:
-            raise ValueError(f"length_penalty: unknown (found {length_penalty!r}, needed none, length or gnmt)")
+            raise ArgumentError(f"length_penalty: unknown (found {length_penalty!r}, needed none, length or gnmt)")
         if batch < 1:
-            raise ValueError(f"batch: too small (found {batch}, needed at least 1)")
+            raise ArgumentError(f"batch: too small (found {batch}, needed at least 1)")
         ids, lengths, characters = self._encode(sources, truncate)
         made = Translations(sources)
         for row, count in zip(ids, characters, strict=True):
@@ -317,7 +318,7 @@ class Model:
 
     def _add_greedy(self, found: dict[str, Array], characters: list[int], made: Translations) -> None:
         if "tokens" not in found:
-            raise ValueError("the model has no outputs that are texts")
+            raise ArgumentError("the model has no outputs that are texts")
         lengths = found.get("output_lengths")
         for row, tokens in enumerate(found["tokens"]):
             steps = len(tokens) if lengths is None else int(lengths[row])
@@ -368,7 +369,7 @@ class Model:
     ) -> list[Score]:
         """How probable each target is as the output for the text beside it."""
         if len(texts) != len(targets):
-            raise ValueError(f"targets: as many as texts are needed (found {len(targets)}, needed {len(texts)})")
+            raise ArgumentError(f"targets: as many as texts are needed (found {len(targets)}, needed {len(texts)})")
         ids, lengths, _ = self._encode(list(texts), truncate)
         longest = max((len(target.encode()) for target in targets), default=0) + 1
         tokens = [self._handle.text_tokens(target, longest) for target in targets]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arrays import Array
+from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +96,7 @@ class Translations(list[Any]):
         from .plot import heat_map
 
         if not self.alphas:
-            raise ValueError("the model has no attention")
+            raise ArgumentError("the model has no attention")
         alphas = self.alphas[index]
         return heat_map(alphas, self.symbols[index], self.written[index])
 

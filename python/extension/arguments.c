@@ -45,8 +45,8 @@ bool arguments_read(const struct extension *extension, const struct parameters *
   PyObject **members = (PyObject **)given;
   const Py_ssize_t named = keywords ? PyTuple_Size(keywords) : 0;
   if (positional > parameters->count) {
-    PyErr_Format(PyExc_TypeError, "%s(): too many arguments (found %zd, needed at most %d)", parameters->call,
-                 positional, parameters->count);
+    PyErr_Format(extension->errors[WRONG_TYPE], "%s(): too many arguments (found %zd, needed at most %d)",
+                 parameters->call, positional, parameters->count);
     return false;
   }
   for (Py_ssize_t i = 0; i < positional; i++)
@@ -55,7 +55,7 @@ bool arguments_read(const struct extension *extension, const struct parameters *
     PyObject *keyword = PyTuple_GetItem(keywords, i);
     const int at = find(extension, parameters, keyword);
     if (at < 0 || members[parameters->members[at]]) {
-      PyErr_Format(PyExc_TypeError,
+      PyErr_Format(extension->errors[WRONG_TYPE],
                    at < 0 ? "%s(): unknown argument (found %R)" : "%s(): an argument twice (found %R)",
                    parameters->call, keyword);
       return false;
@@ -64,23 +64,24 @@ bool arguments_read(const struct extension *extension, const struct parameters *
   }
   for (int i = 0; i < parameters->required; i++)
     if (!members[parameters->members[i]]) {
-      PyErr_Format(PyExc_TypeError, "%s(): %s is missing", parameters->call, names[parameters->members[i]]);
+      PyErr_Format(extension->errors[WRONG_TYPE], "%s(): %s is missing", parameters->call,
+                   names[parameters->members[i]]);
       return false;
     }
-  return arguments_out(given);
+  return arguments_out(extension, given);
 }
 
-bool arguments_out(struct given *given) {
+bool arguments_out(const struct extension *extension, struct given *given) {
   if (given->out == Py_None)
     given->out = NULL;
   if (!given->out || PyDict_Check(given->out))
     return true;
-  PyErr_Format(PyExc_TypeError, "out: wrong type (found %R, needed a dictionary of arrays)",
+  PyErr_Format(extension->errors[WRONG_TYPE], "out: wrong type (found %R, needed a dictionary of arrays)",
                (PyObject *)Py_TYPE(given->out));
   return false;
 }
 
-bool arguments_steps(const struct given *given, int *steps) {
+bool arguments_steps(const struct extension *extension, const struct given *given, int *steps) {
   *steps = 0;
   if (!given->steps)
     return true;
@@ -88,7 +89,7 @@ bool arguments_steps(const struct given *given, int *steps) {
   if (number == -1 && PyErr_Occurred())
     return false;
   if (number > INT32_MAX || number < INT32_MIN) {
-    PyErr_Format(PyExc_ValueError, "steps: out of range (found %ld)", number);
+    PyErr_Format(extension->errors[WRONG_VALUE], "steps: out of range (found %ld)", number);
     return false;
   }
   *steps = (int)number;

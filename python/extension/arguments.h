@@ -32,10 +32,10 @@ bool arguments_read(const struct extension *extension, const struct parameters *
                     struct given *given);
 
 /* out: a dictionary; None is NULL. arguments_read has looked. */
-bool arguments_out(struct given *given);
+bool arguments_out(const struct extension *extension, struct given *given);
 
 /* steps: an integer, 0 where it is not there. */
-bool arguments_steps(const struct given *given, int *steps);
+bool arguments_steps(const struct extension *extension, const struct given *given, int *steps);
 
 /* The names as Python's texts, once. */
 int arguments_intern(struct extension *extension);

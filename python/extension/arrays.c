@@ -84,13 +84,14 @@ static bool take_buffer(struct arrays *arrays, PyObject *object, const char *nam
 static bool take_tensor(struct arrays *arrays, TensorObject *tensor, const char *name, bool writes,
                         struct view *view) {
   if (!tensor->on_device || tensor->device != arrays->device) {
-    PyErr_Format(PyExc_ValueError, "%s: it lies on another device (found %s%d, needed %s)", name,
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE],
+                 "%s: it lies on another device (found %s%d, needed %s)", name,
                  tensor->on_device ? "cuda:" : "host memory ", tensor->on_device ? tensor->device : 0,
                  arrays->device_name);
     return false;
   }
   if (writes && (tensor->read_only || !tensor_is_contiguous(tensor))) {
-    PyErr_Format(PyExc_ValueError, "%s: %s", name,
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: %s", name,
                  tensor->read_only ? "it is read-only (needed an array that can be written)"
                                    : "it is not contiguous");
     return false;
@@ -141,13 +142,13 @@ static bool take(struct arrays *arrays, PyObject *object, const char *name, bool
   }
   if (!found) {
     if (!PyErr_Occurred())
-      PyErr_Format(PyExc_ValueError, "%s: it is not contiguous", name);
+      PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: it is not contiguous", name);
     return false;
   }
   if (view->rank <= TENSOR_AXES)
     return true;
-  PyErr_Format(PyExc_ValueError, "%s: too many axes (found %d, needed at most %d)", name, view->rank,
-               TENSOR_AXES);
+  PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: too many axes (found %d, needed at most %d)",
+               name, view->rank, TENSOR_AXES);
   return false;
 }
 
@@ -157,11 +158,11 @@ bool arrays_take(struct arrays *arrays, PyObject *object, const char *name, stru
 
 /* ---- what is needed ---- */
 
-static bool check_type(const struct view *view, const char *name, char type) {
+static bool check_type(const struct arrays *arrays, const struct view *view, const char *name, char type) {
   if (view->type == type)
     return true;
-  PyErr_Format(PyExc_TypeError, "%s: wrong type (found %s, needed %s)", name, view->name,
-               element_of_type(type)->name);
+  PyErr_Format(arrays->extension->errors[WRONG_TYPE], "%s: wrong type (found %s, needed %s)", name,
+               view->name, element_of_type(type)->name);
   return false;
 }
 
@@ -178,7 +179,8 @@ static PyObject *shape_text(int rank, const int64_t *shape) {
   return text;
 }
 
-static bool check_shape(const struct view *view, const char *name, int rank, const int64_t *shape) {
+static bool check_shape(const struct arrays *arrays, const struct view *view, const char *name, int rank,
+                        const int64_t *shape) {
   bool equal = view->rank == rank;
   for (int i = 0; equal && i < rank; i++)
     equal = shape[i] < 0 || view->shape[i] == shape[i];
@@ -186,17 +188,19 @@ static bool check_shape(const struct view *view, const char *name, int rank, con
     return true;
   PyObject *found = shape_text(view->rank, view->shape), *needed = shape_text(rank, shape);
   if (found && needed)
-    PyErr_Format(PyExc_ValueError, "%s: wrong shape (found %U, needed %U)", name, found, needed);
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: wrong shape (found %U, needed %U)", name, found,
+                 needed);
   Py_XDECREF(found);
   Py_XDECREF(needed);
   return false;
 }
 
 /* The states of all encoder layers: of one width in three axes, or in one axis. */
-static bool check_states(const struct view *view, const char *name, int64_t batch, int64_t width) {
+static bool check_states(const struct arrays *arrays, const struct view *view, const char *name,
+                         int64_t batch, int64_t width) {
   if (view->rank == 3 && view->shape[1] == batch && view->shape[0] * view->shape[2] == width)
     return true;
-  return check_shape(view, name, 1, (const int64_t[]){batch * width});
+  return check_shape(arrays, view, name, 1, (const int64_t[]){batch * width});
 }
 
 bool arrays_read(struct arrays *arrays, PyObject *object, const char *name, char type, int rank,
@@ -205,8 +209,8 @@ bool arrays_read(struct arrays *arrays, PyObject *object, const char *name, char
   *pointer = NULL;
   if (!object || object == Py_None)
     return true;
-  if (!arrays_take(arrays, object, name, &view) || !check_type(&view, name, type) ||
-      !check_shape(&view, name, rank, shape))
+  if (!arrays_take(arrays, object, name, &view) || !check_type(arrays, &view, name, type) ||
+      !check_shape(arrays, &view, name, rank, shape))
     return false;
   *pointer = view.data;
   return true;
@@ -218,8 +222,8 @@ bool arrays_read_states(struct arrays *arrays, PyObject *object, const char *nam
   *pointer = NULL;
   if (!object || object == Py_None)
     return true;
-  if (!arrays_take(arrays, object, name, &view) || !check_type(&view, name, 'f') ||
-      !check_states(&view, name, batch, width))
+  if (!arrays_take(arrays, object, name, &view) || !check_type(arrays, &view, name, 'f') ||
+      !check_states(arrays, &view, name, batch, width))
     return false;
   *pointer = view.data;
   return true;
@@ -233,18 +237,19 @@ bool arrays_read_input(struct arrays *arrays, PyObject *object, int32_t features
   const bool dense = view.type == 'f' || view.type == 'd', ids = view.type == 'i' || view.type == 'q';
   if ((!dense && !ids) || view.rank != (dense ? 3 : 2)) {
     PyErr_Format(
-        PyExc_TypeError,
+        arrays->extension->errors[WRONG_TYPE],
         "input: needed [B,T,F] of float32 or float64, or [B,T] of int32 or int64 (found %d axes of %s)",
         view.rank, view.name);
     return false;
   }
   if (dense && view.shape[2] != features) {
-    PyErr_Format(PyExc_ValueError, "input: wrong number of features (found %lld, needed %d)",
-                 (long long)view.shape[2], (int)features);
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE],
+                 "input: wrong number of features (found %lld, needed %d)", (long long)view.shape[2],
+                 (int)features);
     return false;
   }
   if (view.shape[0] < 1 || view.shape[1] < 1 || view.shape[0] > INT32_MAX || view.shape[1] > INT32_MAX) {
-    PyErr_Format(PyExc_ValueError,
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE],
                  "input: wrong size (found %lld rows of %lld positions, needed one at least)",
                  (long long)view.shape[0], (long long)view.shape[1]);
     return false;
@@ -274,10 +279,10 @@ int64_t form_bytes(const struct form *form) {
 
 bool arrays_write(struct arrays *arrays, PyObject *object, const struct form *form, void **pointer) {
   struct view view;
-  if (!take(arrays, object, form->name, true, &view) || !check_type(&view, form->name, form->type))
+  if (!take(arrays, object, form->name, true, &view) || !check_type(arrays, &view, form->name, form->type))
     return false;
-  if (!(form->width > 0 ? check_states(&view, form->name, form->batch, form->width)
-                        : check_shape(&view, form->name, form->rank, form->shape)))
+  if (!(form->width > 0 ? check_states(arrays, &view, form->name, form->batch, form->width)
+                        : check_shape(arrays, &view, form->name, form->rank, form->shape)))
     return false;
   *pointer = view.data;
   return true;
@@ -400,7 +405,7 @@ bool arrays_are_apart(const struct arrays *arrays) {
         continue;
       if (!other->written && is_carried(written, other))
         continue;
-      PyErr_Format(PyExc_ValueError, "out: %s overlaps %s", written->name, other->name);
+      PyErr_Format(arrays->extension->errors[WRONG_VALUE], "out: %s overlaps %s", written->name, other->name);
       return false;
     }
   return true;

@@ -247,7 +247,7 @@ struct call *call_begin(SessionObject *self, enum call_kind kind) {
           ? "the session still computes the call that was interrupted (another one can be opened)"
           : "the session is in use by another thread: a session belongs to one at a time";
   if (wrong) {
-    PyErr_SetString(PyExc_RuntimeError, wrong);
+    PyErr_SetString(extension->errors[WRONG_SESSION], wrong);
     return NULL;
   }
   if (extension->orphans)

@@ -49,7 +49,7 @@ static bool rows_read(struct call *call, PyObject *rows, int64_t *batch) {
   if (!arrays_take(&call->arrays, rows, "rows", &view))
     return false;
   if (view.type != 'i' || view.rank != 1 || view.shape[0] < 1 || view.shape[0] > INT32_MAX) {
-    PyErr_SetString(PyExc_TypeError, "rows: needed [rows] of int32, one at least");
+    PyErr_SetString(call->arrays.extension->errors[WRONG_TYPE], "rows: needed [rows] of int32, one at least");
     return false;
   }
   *batch = view.shape[0];
@@ -64,7 +64,7 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
   cuseq_decoding *decoding = &call->decoding;
   struct arrays *arrays = &call->arrays;
   int asked;
-  if (!arguments_steps(given, &asked) || !rows_read(call, given->rows, &batch))
+  if (!arguments_steps(arrays->extension, given, &asked) || !rows_read(call, given->rows, &batch))
     return false;
   const int64_t steps = asked > 0             ? asked
                         : config->has_decoder ? config->steps
@@ -226,7 +226,8 @@ PyObject *session_search(PyObject *object, PyObject *arguments, PyObject *keywor
                                    &g.initial_c, &g.initial_fed, &g.previous, &g.out, &g.results))
     return NULL;
   struct call *call;
-  if (!arguments_out(&g) || !wanted_of(extension_of(object), &g, 1u << GROUP_BEAM, &wanted) ||
+  if (!arguments_out(extension_of(object), &g) ||
+      !wanted_of(extension_of(object), &g, 1u << GROUP_BEAM, &wanted) ||
       !(call = call_begin(self, CALL_SEARCH)))
     return NULL;
   call->input_on_device = self->encoded_on_device;

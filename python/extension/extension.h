@@ -15,13 +15,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1, RESULTS_MOST = 32, PARAMETERS_MOST = 16 };
+/* Exceptions beside those of the library's statuses. */
+enum {
+  STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1,
+  WRONG_VALUE = CUSEQ_STATUS_INVALID_ARGUMENT,
+  WRONG_TYPE = STATUS_COUNT,
+  WRONG_SESSION,
+  ERRORS
+};
+
+enum { RESULTS_MOST = 32, PARAMETERS_MOST = 16 };
 
 struct call;
 
 /* What the module keeps of Python. */
 struct extension {
-  PyObject *errors[STATUS_COUNT];        /* the exception of each status: cuseq/errors.py */
+  PyObject *errors[ERRORS];              /* the exception of each status: cuseq/errors.py */
   PyObject *empty, *asarray;             /* numpy's functions */
   PyObject *ndarray;                     /* numpy's type */
   PyObject *float32, *int32;             /* numpy's types of elements */

@@ -128,7 +128,8 @@ static PyObject *tensors(PyObject *self, PyObject *unused) {
 }
 
 /* One entry (name, shape, buffer of float32) of create()'s list. The name and the buffer are borrowed from it. */
-static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer) {
+static bool tensor_read(const struct extension *extension, PyObject *entry, cuseq_tensor *tensor,
+                        Py_buffer *buffer) {
   const char *name;
   PyObject *shape, *data;
   Py_ssize_t elements = 1;
@@ -136,15 +137,15 @@ static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer
     return false;
   *tensor = (cuseq_tensor){.name = name, .dtype = CUSEQ_DTYPE_F32, .rank = (int32_t)PyTuple_Size(shape)};
   if (tensor->rank > CUSEQ_MAX_RANK) {
-    PyErr_Format(PyExc_ValueError, "%s: too many axes (found %d, needed at most %d)", name, (int)tensor->rank,
-                 CUSEQ_MAX_RANK);
+    PyErr_Format(extension->errors[WRONG_VALUE], "%s: too many axes (found %d, needed at most %d)", name,
+                 (int)tensor->rank, CUSEQ_MAX_RANK);
     return false;
   }
   for (int i = 0; i < tensor->rank; i++) {
     tensor->shape[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
     if (tensor->shape[i] < 0) {
       if (!PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError, "%s: a negative size", name);
+        PyErr_Format(extension->errors[WRONG_VALUE], "%s: a negative size", name);
       return false;
     }
     elements *= (Py_ssize_t)tensor->shape[i];
@@ -154,8 +155,8 @@ static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer
   tensor->data = buffer->buf;
   if (buffer->len == elements * (Py_ssize_t)sizeof(float))
     return true;
-  PyErr_Format(PyExc_ValueError, "%s: wrong size (found %zd bytes, needed %zd)", name, buffer->len,
-               elements * (Py_ssize_t)sizeof(float));
+  PyErr_Format(extension->errors[WRONG_VALUE], "%s: wrong size (found %zd bytes, needed %zd)", name,
+               buffer->len, elements * (Py_ssize_t)sizeof(float));
   PyBuffer_Release(buffer);
   return false;
 }
@@ -176,7 +177,7 @@ static PyObject *create(PyObject *type, PyObject *arguments) {
   if (!made || !buffers)
     PyErr_NoMemory();
   else
-    while (read < count && tensor_read(PyList_GetItem(list, read), &made[read], &buffers[read]))
+    while (read < count && tensor_read(extension, PyList_GetItem(list, read), &made[read], &buffers[read]))
       read++;
   if (made && buffers && read == count) {
     const cuseq_status status = cuseq_model_create(json, made, (size_t)count, &model);
@@ -236,7 +237,7 @@ static PyObject *encode_text(PyObject *self, PyObject *arguments) {
     return NULL;
   if (buffer.len != needed || buffer.itemsize != sizeof(int32_t)) {
     PyBuffer_Release(&buffer);
-    PyErr_SetString(PyExc_ValueError, "ids: wrong size");
+    PyErr_SetString(extension_of(self)->errors[WRONG_VALUE], "ids: wrong size");
     return NULL;
   }
   const cuseq_status status =
@@ -257,7 +258,7 @@ static PyObject *decode_tokens(PyObject *self, PyObject *array) {
     return NULL;
   }
   if (view.type != 'i' || view.rank != 1 || view.shape[0] > INT32_MAX) {
-    PyErr_SetString(PyExc_TypeError, "tokens: needed [tokens] of int32");
+    PyErr_SetString(extension_of(self)->errors[WRONG_TYPE], "tokens: needed [tokens] of int32");
   } else {
     const int64_t count = view.shape[0];
     const size_t capacity = (size_t)cuseq_model_config(model_of(self))->output_bytes * (size_t)count + 1;

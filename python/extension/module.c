@@ -41,11 +41,11 @@ static PyMethodDef methods[] = {
 };
 
 static int import_errors(struct extension *extension) {
-  static const char *const names[STATUS_COUNT] = {"Error",     "ArgumentError", "FileError", "ModelError",
-                                                  "ReadError", "MemoryFull",    "NoDevice",  "NotSupported",
-                                                  "NonFinite", "DeviceFailed"};
+  static const char *const names[ERRORS] = {"Error",     "ArgumentError", "FileError", "ModelError",
+                                            "ReadError", "MemoryFull",    "NoDevice",  "NotSupported",
+                                            "NonFinite", "DeviceFailed",  "WrongType", "SessionError"};
   PyObject *errors = PyImport_ImportModule("cuseq.errors");
-  for (int i = 0; errors && i < STATUS_COUNT; i++)
+  for (int i = 0; errors && i < ERRORS; i++)
     if (!(extension->errors[i] = PyObject_GetAttrString(errors, names[i])))
       Py_CLEAR(errors);
   Py_XDECREF(errors);
@@ -104,7 +104,7 @@ static int execute(PyObject *module) {
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {
   struct extension *extension = state_of(module);
-  for (int i = 0; i < STATUS_COUNT; i++)
+  for (int i = 0; i < ERRORS; i++)
     Py_VISIT(extension->errors[i]);
   for (int i = 0; i < RESULTS_MOST; i++)
     Py_VISIT(extension->names[i]);
@@ -123,7 +123,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
 
 static int clear(PyObject *module) {
   struct extension *extension = state_of(module);
-  for (int i = 0; i < STATUS_COUNT; i++)
+  for (int i = 0; i < ERRORS; i++)
     Py_CLEAR(extension->errors[i]);
   for (int i = 0; i < RESULTS_MOST; i++)
     Py_CLEAR(extension->names[i]);

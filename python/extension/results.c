@@ -142,9 +142,9 @@ static uint32_t bits_of(const struct extension *extension, PyObject *name, unsig
 static bool name_read(const struct extension *extension, PyObject *name, unsigned groups, uint32_t *bits) {
   const uint32_t found = PyUnicode_Check(name) ? bits_of(extension, name, groups) : 0;
   if (!PyUnicode_Check(name))
-    PyErr_Format(PyExc_TypeError, "the name of an array is a text (found %R)", name);
+    PyErr_Format(extension->errors[WRONG_TYPE], "the name of an array is a text (found %R)", name);
   else if (!found)
-    PyErr_Format(PyExc_ValueError, "%U: there is no such array", name);
+    PyErr_Format(extension->errors[WRONG_VALUE], "%U: there is no such array", name);
   *bits |= found;
   return found != 0;
 }
@@ -168,7 +168,7 @@ static bool names_read(const struct extension *extension, PyObject *names, unsig
   return !PyErr_Occurred();
 }
 
-static bool place_read(PyObject *results, enum place *place) {
+static bool place_read(const struct extension *extension, PyObject *results, enum place *place) {
   *place = PLACE_OF_INPUT;
   if (!results || results == Py_None)
     return true;
@@ -180,7 +180,8 @@ static bool place_read(PyObject *results, enum place *place) {
   else if (strcmp(name, "device") == 0)
     *place = PLACE_DEVICE;
   else
-    PyErr_Format(PyExc_ValueError, "results: unknown (found %s, needed None, host or device)", name);
+    PyErr_Format(extension->errors[WRONG_VALUE], "results: unknown (found %s, needed None, host or device)",
+                 name);
   return *place != PLACE_OF_INPUT;
 }
 
@@ -188,7 +189,7 @@ bool wanted_read(const struct extension *extension, struct wanted *wanted, PyObj
   wanted->bits = 0;
   if (wanted->names == Py_None)
     wanted->names = NULL;
-  return place_read(results, &wanted->place) &&
+  return place_read(extension, results, &wanted->place) &&
          (!wanted->names || names_read(extension, wanted->names, wanted->groups, &wanted->bits)) &&
          (!wanted->out || names_read(extension, wanted->out, wanted->groups, &wanted->bits));
 }
@@ -209,14 +210,14 @@ static void *structure_of(struct call *call, enum result_group group) {
 }
 
 /* Whether a result is to be made, and as what. False with an exception where it was asked for and is not there. */
-static bool is_made(const struct result *result, bool asked, const struct wanted *wanted,
-                    const struct sizes *sizes, struct form *form) {
+static bool is_made(const struct extension *extension, const struct result *result, bool asked,
+                    const struct wanted *wanted, const struct sizes *sizes, struct form *form) {
   if (!(wanted->groups >> result->group & 1) || !(asked || (!wanted->names && gives(result, sizes->config))))
     return false;
   if (form_of(result, sizes, form))
     return true;
   if (asked)
-    PyErr_Format(PyExc_ValueError, "%s: the model has no such array", result->name);
+    PyErr_Format(extension->errors[WRONG_VALUE], "%s: the model has no such array", result->name);
   return false;
 }
 
@@ -224,7 +225,7 @@ static bool place_check(const struct call *call, const struct wanted *wanted, bo
   *on_device = wanted->place == PLACE_DEVICE || (wanted->place == PLACE_OF_INPUT && call->input_on_device);
   if (!*on_device || call->arrays.device >= 0)
     return true;
-  PyErr_Format(PyExc_ValueError,
+  PyErr_Format(call->arrays.extension->errors[WRONG_VALUE],
                "results: the session's device has no memory of its own (found %s, needed cuda)",
                call->arrays.device_name);
   return false;
@@ -236,7 +237,7 @@ static bool room_make(struct call *call, const struct wanted *wanted, const stru
   int64_t bytes = 0;
   struct form form;
   for (int r = 0; r < RESULTS; r++)
-    if (is_made(&results[r], wanted->bits >> r & 1, wanted, sizes, &form) &&
+    if (is_made(call->arrays.extension, &results[r], wanted->bits >> r & 1, wanted, sizes, &form) &&
         !(wanted->out && PyDict_GetItemWithError(wanted->out, names[r])))
       bytes += form_bytes(&form);
   return !PyErr_Occurred() && arrays_room(&call->arrays, bytes);
@@ -252,7 +253,7 @@ bool results_make(SessionObject *self, struct call *call, const struct wanted *w
     return false;
   for (int r = 0; r < RESULTS; r++) {
     void *pointer = NULL;
-    if (!is_made(&results[r], wanted->bits >> r & 1, wanted, sizes, &form)) {
+    if (!is_made(call->arrays.extension, &results[r], wanted->bits >> r & 1, wanted, sizes, &form)) {
       if (PyErr_Occurred())
         return false;
       continue;

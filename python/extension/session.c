@@ -9,7 +9,7 @@
 
 /* The address of a CUDA stream: a number; or of an object that has __cuda_stream__(), or a number as cuda_stream
  * (PyTorch), ptr (CuPy) or handle. */
-static bool stream_read(PyObject *given, void **stream) {
+static bool stream_read(const struct extension *extension, PyObject *given, void **stream) {
   static const char *const names[] = {"cuda_stream", "ptr", "handle"};
   *stream = NULL;
   if (!given || given == Py_None)
@@ -29,7 +29,7 @@ static bool stream_read(PyObject *given, void **stream) {
   if (address != 0 && !PyErr_Occurred())
     return true;
   if (!PyErr_Occurred())
-    PyErr_Format(PyExc_TypeError,
+    PyErr_Format(extension->errors[WRONG_TYPE],
                  "stream: no CUDA stream (found %R, needed its address, or a stream of PyTorch or CuPy; 1 is "
                  "the legacy "
                  "default stream)",
@@ -71,7 +71,7 @@ static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *
   options.threads = threads;
   options.allow_nonfinite = nonfinite;
   options.cuda_plan = plan;
-  if (!stream_read(stream, &options.stream))
+  if (!stream_read(extension, stream, &options.stream))
     return NULL;
   allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
   SessionObject *self = (SessionObject *)allocate(type, 0);
@@ -117,7 +117,7 @@ static PyObject *session_close(PyObject *object, PyObject *unused) {
   if (!self->session)
     Py_RETURN_NONE;
   if (call_runs(self) && !call_is_given_up(self)) {
-    PyErr_SetString(PyExc_RuntimeError, "the session is in use by another thread");
+    PyErr_SetString(extension_of(object)->errors[WRONG_SESSION], "the session is in use by another thread");
     return NULL;
   }
   call_close(self);

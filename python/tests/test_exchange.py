@@ -338,3 +338,30 @@ def test_tensorflow_tensors_are_read(model, x):
             model(wrong)
     with pytest.raises(ValueError, match="outputs: it is read-only"):
         model(x, out={"outputs": tensorflow.zeros(SHAPE)})
+
+
+def test_what_is_refused_is_of_one_family(model, x):
+    """And of what Python people expect beside it."""
+    session = model.session(max_batch=3, max_time=8)
+    closed = model.session()
+    closed.close()
+    for call, kind in (
+        (lambda: model(x.tolist()[0][0]), ValueError),
+        (lambda: model(x[:, :, :6]), ValueError),
+        (lambda: model(np.ma.array(x)), TypeError),
+        (lambda: model(x.astype(complex)), TypeError),
+        (lambda: model(producer.of(x, kind=producer.METAL)), TypeError),
+        (lambda: model(x, out={"outputs": read_only(SHAPE)}), ValueError),
+        (lambda: model(x, arrays=["nothing"]), ValueError),
+        (lambda: model(x, results="nowhere"), ValueError),
+        (lambda: session.run(x, out=5), TypeError),
+        (lambda: session.run("text"), TypeError),
+        (lambda: session.run(x, x), TypeError),
+        (lambda: session.run(x, unknown=1), TypeError),
+        (lambda: session.run(x, data=x), TypeError),
+        (lambda: session.run(), TypeError),
+        (lambda: closed.run(x), RuntimeError),
+    ):
+        with pytest.raises(kind) as caught:
+            call()
+        assert isinstance(caught.value, cuseq.Error), caught.value
