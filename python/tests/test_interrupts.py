@@ -114,14 +114,14 @@ import os, signal, threading, time
 import numpy as np
 import cuseq
 model = cuseq.load(os.environ["MODEL"])
-session = model.session(max_batch=1000000, max_time=30, device="reference")
+session = model.session(max_batch=20000, max_time=30, device="reference")
 def watch():
     while not session.busy:
         time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=watch).start()
 try:
-    session.run(np.zeros((1000000, 30), np.int32), None, 0, ("tokens",))
+    session.run(np.zeros((20000, 30), np.int32), None, 0, ("tokens",))
 except KeyboardInterrupt:
     print("interrupted", session.busy)
 """
