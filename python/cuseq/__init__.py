@@ -9,7 +9,12 @@ Errors are exceptions of one family, cuseq.Error, and what Python people expect 
 MemoryError, RuntimeError.
 """
 
-from ._cuseq import Session, devices, version
+import sys
+
+if "t" in getattr(sys, "abiflags", ""):
+    raise ImportError("cuseq: a free-threaded Python (needed one with the GIL: the extension is of the stable ABI)")
+
+from ._cuseq import Session, Tensor, devices, version
 from .errors import (
     ArgumentError,
     DeviceFailed,
@@ -21,6 +26,8 @@ from .errors import (
     NonFinite,
     NotSupported,
     ReadError,
+    SessionError,
+    WrongType,
 )
 from .model import Model, create, load
 from .results import Evaluation, Hypothesis, Result, Score, Translations
@@ -43,7 +50,10 @@ __all__ = [
     "Result",
     "Score",
     "Session",
+    "SessionError",
+    "Tensor",
     "Translations",
+    "WrongType",
     "create",
     "devices",
     "load",

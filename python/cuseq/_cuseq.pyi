@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,52 @@ class Model:
     @property
     def sizes(self) -> dict[str, Any]: ...
 
+class Tensor:
+    @classmethod
+    def from_dlpack(cls, capsule: Any, stream: int, /) -> Tensor: ...
+    @classmethod
+    def from_interface(
+        cls,
+        owner: Any,
+        pointer: int,
+        read_only: bool,
+        type: str,
+        bytes: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...] | None,
+        stream: int,
+        /,
+    ) -> Tensor: ...
+    @classmethod
+    def device_number(cls, pointer: int, /) -> int: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]: ...
+    def __len__(self) -> int: ...
+    def numpy(self) -> np.ndarray[Any, Any]: ...
+    def reshape(self, *sizes: int) -> Tensor: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def read_only(self) -> bool: ...
+
+Results = Literal["host", "device"]
+
 class Session:
     def __init__(
         self,
@@ -38,6 +84,7 @@ class Session:
         threads: int = 0,
         allow_nonfinite: bool = False,
         cuda_plan: str | None = None,
+        stream: Any = None,
     ) -> None: ...
     def run(
         self,
@@ -53,8 +100,9 @@ class Session:
         previous: Any = None,
         targets: Any = None,
         target_lengths: Any = None,
-        out: dict[str, Any] = ...,
-    ) -> dict[str, np.ndarray[Any, Any]]: ...
+        out: dict[str, Any] | None = None,
+        results: Results | None = None,
+    ) -> dict[str, Any]: ...
     def encode(
         self,
         data: Any,
@@ -62,8 +110,9 @@ class Session:
         wanted: Sequence[str] | None = None,
         encoder_h: Any = None,
         encoder_c: Any = None,
-        out: dict[str, Any] = ...,
-    ) -> dict[str, np.ndarray[Any, Any]]: ...
+        out: dict[str, Any] | None = None,
+        results: Results | None = None,
+    ) -> dict[str, Any]: ...
     def decode(
         self,
         steps: int = 0,
@@ -75,9 +124,16 @@ class Session:
         previous: Any = None,
         targets: Any = None,
         target_lengths: Any = None,
-        out: dict[str, Any] = ...,
-    ) -> dict[str, np.ndarray[Any, Any]]: ...
-    def attend(self, state: Any = None) -> dict[str, np.ndarray[Any, Any]]: ...
+        out: dict[str, Any] | None = None,
+        results: Results | None = None,
+    ) -> dict[str, Any]: ...
+    def attend(
+        self,
+        state: Any = None,
+        wanted: Sequence[str] | None = None,
+        out: dict[str, Any] | None = None,
+        results: Results | None = None,
+    ) -> dict[str, Any]: ...
     def search(
         self,
         beams: int = 1,
@@ -93,10 +149,17 @@ class Session:
         initial_c: Any = None,
         initial_fed: Any = None,
         previous: Any = None,
-    ) -> dict[str, np.ndarray[Any, Any]]: ...
+        out: dict[str, Any] | None = None,
+        results: Results | None = None,
+    ) -> dict[str, Any]: ...
+    def holds(self, batch: int, time: int, steps: int, beams: int, /) -> bool: ...
     def close(self) -> None: ...
     @property
     def device(self) -> str | None: ...
+    @property
+    def busy(self) -> bool: ...
+    @property
+    def stream(self) -> int | None: ...
     @property
     def closed(self) -> bool: ...
     @property

@@ -10,6 +10,14 @@ class ArgumentError(Error, ValueError):
     """An argument of a call: a size, a length, an id, a text."""
 
 
+class WrongType(Error, TypeError):
+    """An argument of another type than is needed: an array of other elements, or of what cannot be read."""
+
+
+class SessionError(Error, RuntimeError):
+    """A session that is closed, in use by another thread or an interrupted call, or of the process before a fork."""
+
+
 class FileError(Error, ValueError):
     """A file that is not what it should be."""
 

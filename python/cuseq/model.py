@@ -6,21 +6,23 @@ import json
 import math
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from . import _cuseq
-from .arrays import Array, as_array, as_integers, floats, input_array, integers
+from .arrays import Array, as_array, as_integers, device_of, floats, given_states, given_targets, input_array
 from .convert import convert, is_cuseq_file
+from .errors import ArgumentError
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 from .sessions import Pool
 
+Place = Literal["host", "device"]
 LengthPenalty = Literal["none", "length", "gnmt"]
 _PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
-_INITIAL = ("encoder_h", "encoder_c", "initial_h", "initial_c", "initial_fed", "previous")
+# The types that the library takes, in native byte order: numpy has one object for each.
+_FLOAT32, _FLOAT64, _INT32, _INT64 = (np.dtype(name) for name in ("float32", "float64", "int32", "int64"))
 _TOLERATED = {
     "annotations": 0,
     "h_fw": 1,
@@ -67,6 +69,25 @@ class Model:
         parameters = sum(math.prod(shape) for _, shape, _ in self._handle.tensors())
         return {**self._sizes, "parameters": parameters}
 
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """What the decoder carries from step to step beside its token, for loops of one's own: each name is a result as
+        final_NAME and the next step's argument as initial_NAME. Some of "h", "c" and "fed"."""
+        decoder = self.config.get("decoder") or {}
+        if not self._sizes["has_decoder"]:
+            return ()
+        cells = [layer["cell"]["kind"] for layer in decoder.get("layers", ())]  # of version 1 there are LSTMs alone
+        names = ("h", "c") if not cells or "lstm" in cells else ("h",)
+        return (*names, "fed") if self._sizes["fed_width"] > 0 else names
+
+    def input_symbol(self, id: int) -> str | None:
+        """What an id of the input vocabulary stands for: a character or word, or a name in <>; None: nothing."""
+        return self._handle.input_symbol(id)
+
+    def output_symbol(self, token: int) -> str | None:
+        """The same of a token that the model writes."""
+        return self._handle.output_symbol(token)
+
     def tensors(self) -> dict[str, Array]:
         """The weights, float32, by the names of docs/model-format.md: copies."""
         return {
@@ -80,7 +101,7 @@ class Model:
     def tolerance(self, array: str, time: int, steps: int = 0) -> float:
         """How far a float32 device may be from the reference in an array: |got - want| <= tolerance max(1, |want|)."""
         if array not in _TOLERATED:
-            raise ValueError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
+            raise ArgumentError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
         return self._handle.tolerance(time, steps, _TOLERATED[array])
 
     def __repr__(self) -> str:
@@ -102,14 +123,16 @@ class Model:
         target_lengths: Any = None,
         initial: Mapping[str, Any] | None = None,
         arrays: Sequence[str] | None = None,
-        out: dict[str, Array] | None = None,
+        out: dict[str, Any] | None = None,
+        results: Place | None = None,
         device: str | None = None,
         threads: int = 0,
     ) -> Result:
         """Encodes and decodes.
 
-        x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or in host memory of any
-                  library that has DLPack
+        x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or of any library that has
+                  DLPack, __cuda_array_interface__, __array_interface__ or the buffer protocol, in host memory or on a
+                  CUDA device; the model then runs on that device
         lengths   [B] positions of each row; None: all of them
         steps     of the decoder; 0: as many as the model says
         targets   [B,Y] given tokens: each step is followed by its target, and log_probabilities are theirs
@@ -117,43 +140,56 @@ class Model:
         initial   states to begin with: encoder_h, encoder_c as a result has them; initial_h, initial_c [B,S] of the
                   decoder, initial_fed [B,X], previous [B], the tokens before its first step
         arrays    names of the arrays that are wanted (see Result); None: all that a call gives anyway
-        out       arrays, by name, that results are put into: float32 or int32, contiguous, of the right size
+        out       arrays, by name, that results are put into: float32 or int32, contiguous, writable, of the right
+                  shape, apart from one another and from what is read; numpy's or, on a CUDA device, another library's
+        results   "host": numpy arrays; "device": Tensors on the CUDA device; None: where x lies. They are complete when
+                  the call returns
         """
-        data = input_array(x)
-        if data.ndim < 2:
-            raise ValueError(f"input: too few axes (found {data.ndim}, needed [B,T,F], or [B,T] of token ids)")
+        dtype = x.dtype if type(x) is np.ndarray else None
+        taken = dtype is _FLOAT32 or dtype is _INT32 or dtype is _FLOAT64 or dtype is _INT64
+        data = x if taken else input_array(x)
+        shape = data.shape
+        if len(shape) < 2:
+            raise ArgumentError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
+        if dtype is None and type(data) is not np.ndarray and device in (None, "auto", "cuda"):
+            device = device_of(data, "input")
         options: dict[str, Any] = {}
-        if targets is not None:
-            options["targets"] = given = as_integers(targets, "targets")
-            if given.ndim != 2 or given.shape[0] != data.shape[0]:
-                raise ValueError(f"targets: wrong shape (found {list(given.shape)}, needed [{data.shape[0]},Y])")
-            steps = given.shape[1]
-            options["target_lengths"] = integers(target_lengths, "target_lengths")
-        elif target_lengths is not None:
-            raise ValueError("target_lengths: without targets")
+        if targets is not None or target_lengths is not None:
+            options = given_targets(targets, target_lengths, shape[0])
+            steps = options["targets"].shape[1]
         if initial:
-            for name, state in initial.items():
-                if name not in _INITIAL:
-                    raise ValueError(f"initial: unknown (found {name!r}, needed {', '.join(_INITIAL)})")
-                options[name] = integers(state, name) if name == "previous" else floats(state, name)
+            options |= given_states(initial)
         if out is not None:
             options["out"] = out
+        if results is not None:
+            options["results"] = results
         if lengths is not None:
-            lengths = integers(lengths, "lengths")
-        pool = self._pool(device, threads)
-        session = pool.take(data.shape[0], data.shape[1], steps or self._steps)
+            lengths = as_integers(lengths, "lengths")
+        pool = self._pools.get((device, threads)) or self._pool(device, threads)
+        session = pool.take(shape[0], shape[1], steps or self._steps)
         try:
-            found = session.run(data, lengths, steps, arrays, **options)
-        finally:
+            # Without the detour by a dictionary where it is empty, as it mostly is.
+            if options:
+                found = session.run(data, lengths, steps, arrays, **options)
+            else:
+                found = session.run(data, lengths, steps, arrays)
+        except BaseException:
             pool.give_back(session)
-        return self._result(found, data.shape[0])
+            raise
+        pool.idle.append(session)
+        if arrays is not None or out is not None:
+            self._shape_states(found, shape[0])
+        return Result(found)
 
-    def _result(self, arrays: dict[str, Array], batch: int) -> Result:
+    def _shape_states(self, arrays: dict[str, Any], batch: int) -> None:
         """Encoder states of one width become [layers x directions,B,H]."""
         for name in ("encoder_h", "encoder_c"):
-            if name in arrays and self._units.count(self._units[0]) == len(self._units):
+            if (
+                name in arrays
+                and len(arrays[name].shape) == 1
+                and self._units.count(self._units[0]) == len(self._units)
+            ):
                 arrays[name] = arrays[name].reshape(len(self._units), batch, self._units[0])
-        return Result(arrays)
 
     async def arun(self, x: Any, lengths: Any = None, **options: Any) -> Result:
         """m(x) in a thread of asyncio's."""
@@ -172,11 +208,15 @@ class Model:
         threads: int = 0,
         allow_nonfinite: bool = False,
         cuda_plan: str | None = None,
+        stream: Any = None,
     ) -> _cuseq.Session:
         """A session of fixed limits: run, encode, attend, decode and search without an allocation but for results. One
-        thread at a time."""
+        thread at a time.
+
+        stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must
+                be there until the session is closed. None: one of its own"""
         return _cuseq.Session(
-            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan
+            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan, stream
         )
 
     def compare(self, x: Any, reference: Mapping[str, Any], lengths: Any = None, **options: Any) -> dict[str, float]:
@@ -185,9 +225,9 @@ class Model:
         found = self(x, lengths, arrays=list(reference), **options)
         errors = {}
         for name, wanted in reference.items():
-            want, got = as_array(wanted, name).astype(np.float64), found[name].astype(np.float64)
+            want, got = (as_array(array, name).astype(np.float64) for array in (wanted, found[name]))
             if want.shape != got.shape:
-                raise ValueError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
+                raise ArgumentError(f"{name}: wrong shape (found {list(want.shape)}, needed {list(got.shape)})")
             errors[name] = float((np.abs(got - want) / np.maximum(1.0, np.abs(want))).max(initial=0.0))
         return errors
 
@@ -209,7 +249,7 @@ class Model:
         ids, lengths, characters = np.zeros((len(texts), max(width, 1)), np.int32), np.zeros(len(texts), np.int32), []
         for i, text in enumerate(texts):
             if "\0" in text:
-                raise ValueError(f"text {i}: a character U+0000")
+                raise ArgumentError(f"text {i}: a character U+0000")
             lengths[i], count = self._handle.encode_text(text, truncate, ids[i])
             characters.append(min(count, width))
         return ids, lengths, characters
@@ -240,9 +280,9 @@ class Model:
         """
         sources = [texts] if isinstance(texts, str) else list(texts)
         if length_penalty not in _PENALTIES:
-            raise ValueError(f"length_penalty: unknown (found {length_penalty!r}, needed none, length or gnmt)")
+            raise ArgumentError(f"length_penalty: unknown (found {length_penalty!r}, needed none, length or gnmt)")
         if batch < 1:
-            raise ValueError(f"batch: too small (found {batch}, needed at least 1)")
+            raise ArgumentError(f"batch: too small (found {batch}, needed at least 1)")
         ids, lengths, characters = self._encode(sources, truncate)
         made = Translations(sources)
         for row, count in zip(ids, characters, strict=True):
@@ -278,7 +318,7 @@ class Model:
 
     def _add_greedy(self, found: dict[str, Array], characters: list[int], made: Translations) -> None:
         if "tokens" not in found:
-            raise ValueError("the model has no outputs that are texts")
+            raise ArgumentError("the model has no outputs that are texts")
         lengths = found.get("output_lengths")
         for row, tokens in enumerate(found["tokens"]):
             steps = len(tokens) if lengths is None else int(lengths[row])
@@ -329,7 +369,7 @@ class Model:
     ) -> list[Score]:
         """How probable each target is as the output for the text beside it."""
         if len(texts) != len(targets):
-            raise ValueError(f"targets: as many as texts are needed (found {len(targets)}, needed {len(texts)})")
+            raise ArgumentError(f"targets: as many as texts are needed (found {len(targets)}, needed {len(texts)})")
         ids, lengths, _ = self._encode(list(texts), truncate)
         longest = max((len(target.encode()) for target in targets), default=0) + 1
         tokens = [self._handle.text_tokens(target, longest) for target in targets]
@@ -415,6 +455,8 @@ def load(
         return _load_live(source, config, arguments, verify, time)
     name = os.fspath(source)
     if isinstance(config, Mapping):
+        import tempfile  # imported here: most programs load cuseq's own files
+
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(config, file)
             file.flush()

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from .arrays import Array
+from .errors import ArgumentError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Result(Mapping[str, Array]):
-    """The arrays of a call, as attributes and as a mapping.
+class Result(Mapping[str, Any]):
+    """The arrays of a call, as attributes and as a mapping: numpy's, or Tensors where they lie on a device.
 
     B rows, T positions, Y steps of the decoder; models without a decoder have no axis of steps, taggers one of
     positions:
@@ -26,13 +29,13 @@ class Result(Mapping[str, Array]):
 
     __slots__ = ("_arrays",)
 
-    def __init__(self, arrays: dict[str, Array]) -> None:
+    def __init__(self, arrays: dict[str, Any]) -> None:
         self._arrays = arrays
 
-    def __getitem__(self, name: str) -> Array:
+    def __getitem__(self, name: str) -> Any:
         return self._arrays[name]
 
-    def __getattr__(self, name: str) -> Array:
+    def __getattr__(self, name: str) -> Any:
         try:
             return self._arrays[name]
         except KeyError:
@@ -57,7 +60,7 @@ class Result(Mapping[str, Array]):
         """Draws what a row attended to, with matplotlib: a line for each step, a column for each position."""
         from .plot import heat_map
 
-        alphas = self["alphas"][row]
+        alphas: Array = np.asarray(self["alphas"])[row]
         return heat_map(alphas if alphas.ndim == 2 else alphas[None], x_labels, y_labels)
 
 
@@ -93,7 +96,7 @@ class Translations(list[Any]):
         from .plot import heat_map
 
         if not self.alphas:
-            raise ValueError("the model has no attention")
+            raise ArgumentError("the model has no attention")
         alphas = self.alphas[index]
         return heat_map(alphas, self.symbols[index], self.written[index])
 

@@ -26,8 +26,7 @@ class Pool:
                 session = self.idle.pop()
             except IndexError:
                 break
-            limits = session.limits
-            if limits[0] >= batch and limits[1] >= time and limits[2] >= steps and limits[3] >= beams:
+            if session.holds(batch, time, steps, beams):
                 return session
             session.close()  # too small: the next one is made for what came since
         self.largest = [max(pair) for pair in zip(self.largest, (batch, time, steps, beams), strict=True)]
@@ -35,7 +34,8 @@ class Pool:
         return _cuseq.Session(self.model, self.device, batch, time, steps, beams, self.threads)
 
     def give_back(self, session: _cuseq.Session) -> None:
-        self.idle.append(session)
+        if not session.busy:  # a call that was interrupted runs on: the session closes itself after it
+            self.idle.append(session)
 
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()

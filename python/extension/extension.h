@@ -1,5 +1,5 @@
-/* The C half of the Python package: models and sessions of include/cuseq/cuseq.h as Python types. Arrays come in and go
- * out by the buffer protocol, so that no version of numpy is built against.
+/* The C half of the Python package: models, sessions and tensors of include/cuseq/cuseq.h as Python types. numpy's arrays come
+ * in and go out by the buffer protocol, so that no version of numpy is built against.
  *
  * The stable ABI of Python 3.11 is used, where the buffer protocol became part of it; what is called of it is in
  * Python 3.10 too. */
@@ -14,73 +14,84 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-enum { STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1 };
+/* Exceptions beside those of the library's statuses. */
+enum {
+  STATUS_COUNT = CUSEQ_STATUS_DEVICE_FAILED + 1,
+  WRONG_VALUE = CUSEQ_STATUS_INVALID_ARGUMENT,
+  WRONG_TYPE = STATUS_COUNT,
+  WRONG_SESSION,
+  ERRORS
+};
+
+enum { RESULTS_MOST = 32, PARAMETERS_MOST = 16 };
+
+struct call;
 
 /* What the module keeps of Python. */
 struct extension {
-  PyObject *errors[STATUS_COUNT]; /* the exception of each status: cuseq/errors.py */
-  PyObject *empty;                /* numpy.empty */
-  PyObject *float32, *int32;      /* numpy's types */
-  PyObject *model_type, *session_type;
+  PyObject *errors[ERRORS];              /* the exception of each status: cuseq/errors.py */
+  PyObject *empty, *asarray;             /* numpy's functions */
+  PyObject *ndarray;                     /* numpy's type */
+  PyObject *float32, *int32;             /* numpy's types of elements */
+  PyObject *names[RESULTS_MOST];         /* of results, in the order of results.c */
+  PyObject *parameters[PARAMETERS_MOST]; /* their names: arguments.c */
+  PyObject *model_type, *session_type, *tensor_type;
+  bool knows_address;   /* arrays_address_is_known */
+  struct call *orphans; /* calls that run on although their sessions are gone: call.c */
 };
-
-extern struct PyModuleDef extension_module;
 
 /* Of an object whose type is of this module. */
 struct extension *extension_of(PyObject *object);
 
-/* errors.c: raises the exception of a status, with the library's line of this thread; returns NULL. */
+/* errors.c: raises the exception of a status, with the library's line of this thread; returns NULL. raise_text has the
+ * line of another thread. */
 PyObject *raise_status(const struct extension *extension, cuseq_status status);
+PyObject *raise_text(const struct extension *extension, cuseq_status status, const char *text);
+
+/* call.c: how many forks this process is of, since the module was loaded */
+unsigned forks_seen(void);
+void forks_count(void);
+
+/* arrays.c: numpy.empty */
+PyObject *empty_array(const struct extension *extension, PyObject *dtype, int rank, const int64_t *shape);
+PyObject *shape_tuple(int rank, const int64_t *shape);
+
+/* Whether the address of an array's elements is where numpy has had it in every version, behind the object's head: it is
+ * looked at once, in arrays of its making. The buffer protocol tells it elsewhere, for ten times as long. */
+bool arrays_address_is_known(const struct extension *extension);
 
 /* ---- model.c ---- */
 
 typedef struct {
   PyObject_HEAD cuseq_model *model;
+  double position_parameters,
+      step_parameters; /* how many there are of the encoder, and of all that follows */
 } ModelObject;
 
 extern PyType_Spec model_spec;
 
 /* ---- session.c ---- */
 
+/* The shape of a result as Python has it, kept from call to call. */
+struct kept_shape {
+  PyObject *tuple; /* NULL: there is none yet */
+  int64_t sizes[4];
+};
+
 typedef struct {
   PyObject_HEAD PyObject *model; /* a ModelObject */
   cuseq_session *session;
-  pid_t process; /* that opened it: threads and devices do not survive a fork */
-  bool busy;     /* a call runs, without the GIL */
-  int32_t encoded_batch, encoded_time;
+  unsigned forks;    /* when it was opened: threads and devices do not survive another */
+  bool busy;         /* a call runs, without the GIL */
+  int device;        /* the number of the CUDA device; -1: there is none */
+  struct call *call; /* that runs, or memory for the next one */
+  struct kept_shape shapes[RESULTS_MOST];
+  bool encoded_on_device;
+  int32_t encoded_batch, encoded_time; /* 0: nothing is encoded, and the library says so */
   int32_t max_batch, max_time, max_steps, max_beams;
 } SessionObject;
 
 extern PyType_Spec session_spec;
-
-/* ---- arrays.c ---- */
-
-/* The arrays that one call works with; all are released together. */
-enum { ARRAYS_MOST = 32 };
-
-struct arrays {
-  Py_buffer buffers[ARRAYS_MOST];
-  int count;
-};
-
-void arrays_release(struct arrays *arrays);
-
-/* An array that is read; None gives a NULL pointer.
- *   name     in messages
- *   type     'i' int32, 'f' float32
- *   elements how many it must have; -1: any number
- * Returns false with an exception. */
-bool arrays_read(struct arrays *arrays, PyObject *object, const char *name, char type, Py_ssize_t elements,
-                 const void **pointer);
-
-/* The input, [B,T,F] float32 or float64, or [B,T] int32 or int64. */
-bool arrays_read_input(struct arrays *arrays, PyObject *object, int32_t features, cuseq_input *input);
-
-/* A new array for results in results[name], or the one that `out` has under that name.
- *   out    a dictionary or NULL */
-bool arrays_write(struct arrays *arrays, const struct extension *extension, PyObject *out, PyObject *results,
-                  const char *name, char type, int rank, const int64_t *shape, void **pointer);
 
 #endif

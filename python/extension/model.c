@@ -1,10 +1,26 @@
-#include "extension.h"
+#include "arrays.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static cuseq_model *model_of(PyObject *self) {
   return ((ModelObject *)self)->model;
+}
+
+/* How many weights there are that each position, or each step, is multiplied with: an embedding's are looked up. */
+static void parameters_count(ModelObject *made) {
+  cuseq_tensor tensor;
+  for (size_t i = 0; i < cuseq_model_tensor_count(made->model); i++) {
+    if (cuseq_model_tensor(made->model, i, &tensor) != CUSEQ_STATUS_OK || strstr(tensor.name, "embedding"))
+      continue;
+    double elements = 1;
+    for (int32_t axis = 0; axis < tensor.rank; axis++)
+      elements *= (double)tensor.shape[axis];
+    if (strncmp(tensor.name, "encoder.", 8) == 0)
+      made->position_parameters += elements;
+    else
+      made->step_parameters += elements;
+  }
 }
 
 static PyObject *model_new(const struct extension *extension, cuseq_status status, cuseq_model *model) {
@@ -18,6 +34,7 @@ static PyObject *model_new(const struct extension *extension, cuseq_status statu
     return NULL;
   }
   made->model = model;
+  parameters_count(made);
   return (PyObject *)made;
 }
 
@@ -111,7 +128,8 @@ static PyObject *tensors(PyObject *self, PyObject *unused) {
 }
 
 /* One entry (name, shape, buffer of float32) of create()'s list. The name and the buffer are borrowed from it. */
-static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer) {
+static bool tensor_read(const struct extension *extension, PyObject *entry, cuseq_tensor *tensor,
+                        Py_buffer *buffer) {
   const char *name;
   PyObject *shape, *data;
   Py_ssize_t elements = 1;
@@ -119,15 +137,15 @@ static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer
     return false;
   *tensor = (cuseq_tensor){.name = name, .dtype = CUSEQ_DTYPE_F32, .rank = (int32_t)PyTuple_Size(shape)};
   if (tensor->rank > CUSEQ_MAX_RANK) {
-    PyErr_Format(PyExc_ValueError, "%s: too many axes (found %d, needed at most %d)", name, (int)tensor->rank,
-                 CUSEQ_MAX_RANK);
+    PyErr_Format(extension->errors[WRONG_VALUE], "%s: too many axes (found %d, needed at most %d)", name,
+                 (int)tensor->rank, CUSEQ_MAX_RANK);
     return false;
   }
   for (int i = 0; i < tensor->rank; i++) {
     tensor->shape[i] = PyLong_AsLongLong(PyTuple_GetItem(shape, i));
     if (tensor->shape[i] < 0) {
       if (!PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError, "%s: a negative size", name);
+        PyErr_Format(extension->errors[WRONG_VALUE], "%s: a negative size", name);
       return false;
     }
     elements *= (Py_ssize_t)tensor->shape[i];
@@ -137,8 +155,8 @@ static bool tensor_read(PyObject *entry, cuseq_tensor *tensor, Py_buffer *buffer
   tensor->data = buffer->buf;
   if (buffer->len == elements * (Py_ssize_t)sizeof(float))
     return true;
-  PyErr_Format(PyExc_ValueError, "%s: wrong size (found %zd bytes, needed %zd)", name, buffer->len,
-               elements * (Py_ssize_t)sizeof(float));
+  PyErr_Format(extension->errors[WRONG_VALUE], "%s: wrong size (found %zd bytes, needed %zd)", name,
+               buffer->len, elements * (Py_ssize_t)sizeof(float));
   PyBuffer_Release(buffer);
   return false;
 }
@@ -159,7 +177,7 @@ static PyObject *create(PyObject *type, PyObject *arguments) {
   if (!made || !buffers)
     PyErr_NoMemory();
   else
-    while (read < count && tensor_read(PyList_GetItem(list, read), &made[read], &buffers[read]))
+    while (read < count && tensor_read(extension, PyList_GetItem(list, read), &made[read], &buffers[read]))
       read++;
   if (made && buffers && read == count) {
     const cuseq_status status = cuseq_model_create(json, made, (size_t)count, &model);
@@ -219,7 +237,7 @@ static PyObject *encode_text(PyObject *self, PyObject *arguments) {
     return NULL;
   if (buffer.len != needed || buffer.itemsize != sizeof(int32_t)) {
     PyBuffer_Release(&buffer);
-    PyErr_SetString(PyExc_ValueError, "ids: wrong size");
+    PyErr_SetString(extension_of(self)->errors[WRONG_VALUE], "ids: wrong size");
     return NULL;
   }
   const cuseq_status status =
@@ -232,16 +250,22 @@ static PyObject *encode_text(PyObject *self, PyObject *arguments) {
 
 /* decode_tokens(tokens) -> str; tokens: int32 buffer */
 static PyObject *decode_tokens(PyObject *self, PyObject *array) {
-  struct arrays arrays = {.count = 0};
-  const void *tokens;
+  struct arrays arrays = {.extension = extension_of(self), .device = -1, .device_name = "host memory"};
+  struct view view;
   PyObject *text = NULL;
-  if (arrays_read(&arrays, array, "tokens", 'i', -1, &tokens) && tokens) {
-    const Py_ssize_t count = arrays.buffers[0].len / (Py_ssize_t)sizeof(int32_t);
+  if (!arrays_take(&arrays, array, "tokens", &view)) {
+    arrays_release(&arrays);
+    return NULL;
+  }
+  if (view.type != 'i' || view.rank != 1 || view.shape[0] > INT32_MAX) {
+    PyErr_SetString(extension_of(self)->errors[WRONG_TYPE], "tokens: needed [tokens] of int32");
+  } else {
+    const int64_t count = view.shape[0];
     const size_t capacity = (size_t)cuseq_model_config(model_of(self))->output_bytes * (size_t)count + 1;
     char *room = malloc(capacity);
     if (!room)
       PyErr_NoMemory();
-    else if (cuseq_text_decode(model_of(self), tokens, (int32_t)count, room, capacity) != CUSEQ_STATUS_OK)
+    else if (cuseq_text_decode(model_of(self), view.data, (int32_t)count, room, capacity) != CUSEQ_STATUS_OK)
       raise_status(extension_of(self), CUSEQ_STATUS_INVALID_ARGUMENT);
     else
       text = PyUnicode_FromString(room);

@@ -1,4 +1,5 @@
-#include "extension.h"
+#include "arguments.h"
+#include "call.h"
 
 static struct extension *state_of(PyObject *module) {
   return PyModule_GetState(module);
@@ -40,11 +41,11 @@ static PyMethodDef methods[] = {
 };
 
 static int import_errors(struct extension *extension) {
-  static const char *const names[STATUS_COUNT] = {"Error",     "ArgumentError", "FileError", "ModelError",
-                                                  "ReadError", "MemoryFull",    "NoDevice",  "NotSupported",
-                                                  "NonFinite", "DeviceFailed"};
+  static const char *const names[ERRORS] = {"Error",     "ArgumentError", "FileError", "ModelError",
+                                            "ReadError", "MemoryFull",    "NoDevice",  "NotSupported",
+                                            "NonFinite", "DeviceFailed",  "WrongType", "SessionError"};
   PyObject *errors = PyImport_ImportModule("cuseq.errors");
-  for (int i = 0; errors && i < STATUS_COUNT; i++)
+  for (int i = 0; errors && i < ERRORS; i++)
     if (!(extension->errors[i] = PyObject_GetAttrString(errors, names[i])))
       Py_CLEAR(errors);
   Py_XDECREF(errors);
@@ -57,13 +58,19 @@ static int import_numpy(struct extension *extension) {
     return -1;
   PyObject *dtype = PyObject_GetAttrString(numpy, "dtype");
   extension->empty = PyObject_GetAttrString(numpy, "empty");
+  extension->asarray = PyObject_GetAttrString(numpy, "asarray");
+  extension->ndarray = PyObject_GetAttrString(numpy, "ndarray");
   if (dtype) {
     extension->float32 = PyObject_CallFunction(dtype, "s", "float32");
     extension->int32 = PyObject_CallFunction(dtype, "s", "int32");
   }
   Py_XDECREF(dtype);
   Py_DECREF(numpy);
-  return extension->empty && extension->float32 && extension->int32 ? 0 : -1;
+  if (!extension->empty || !extension->asarray || !extension->ndarray || !extension->float32 ||
+      !extension->int32)
+    return -1;
+  extension->knows_address = arrays_address_is_known(extension);
+  return 0;
 }
 
 static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyObject **type) {
@@ -71,36 +78,65 @@ static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyOb
   return *type ? PyModule_AddObjectRef(module, name, *type) : -1;
 }
 
+/* numpy works in the main interpreter alone, and another library's array may come back from any thread, which finds the
+ * main interpreter's lock only. */
+static int refuse_others(void) {
+  if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
+    return 0;
+  PyErr_SetString(PyExc_ImportError,
+                  "cuseq: a sub-interpreter (needed the main one: numpy works there alone)");
+  return -1;
+}
+
 static int execute(PyObject *module) {
   struct extension *extension = state_of(module);
+  if (refuse_others() != 0)
+    return -1;
   if (import_errors(extension) != 0 || import_numpy(extension) != 0)
     return -1;
-  if (make_type(module, &model_spec, "Model", &extension->model_type) != 0)
+  forks_count();
+  if (results_intern(extension) != 0 || arguments_intern(extension) != 0 ||
+      make_type(module, &model_spec, "Model", &extension->model_type) != 0 ||
+      make_type(module, &tensor_spec, "Tensor", &extension->tensor_type) != 0)
     return -1;
   return make_type(module, &session_spec, "Session", &extension->session_type);
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg) {
   struct extension *extension = state_of(module);
-  for (int i = 0; i < STATUS_COUNT; i++)
+  for (int i = 0; i < ERRORS; i++)
     Py_VISIT(extension->errors[i]);
+  for (int i = 0; i < RESULTS_MOST; i++)
+    Py_VISIT(extension->names[i]);
+  for (int i = 0; i < PARAMETERS_MOST; i++)
+    Py_VISIT(extension->parameters[i]);
   Py_VISIT(extension->empty);
+  Py_VISIT(extension->asarray);
+  Py_VISIT(extension->ndarray);
   Py_VISIT(extension->float32);
   Py_VISIT(extension->int32);
   Py_VISIT(extension->model_type);
   Py_VISIT(extension->session_type);
+  Py_VISIT(extension->tensor_type);
   return 0;
 }
 
 static int clear(PyObject *module) {
   struct extension *extension = state_of(module);
-  for (int i = 0; i < STATUS_COUNT; i++)
+  for (int i = 0; i < ERRORS; i++)
     Py_CLEAR(extension->errors[i]);
+  for (int i = 0; i < RESULTS_MOST; i++)
+    Py_CLEAR(extension->names[i]);
+  for (int i = 0; i < PARAMETERS_MOST; i++)
+    Py_CLEAR(extension->parameters[i]);
   Py_CLEAR(extension->empty);
+  Py_CLEAR(extension->asarray);
+  Py_CLEAR(extension->ndarray);
   Py_CLEAR(extension->float32);
   Py_CLEAR(extension->int32);
   Py_CLEAR(extension->model_type);
   Py_CLEAR(extension->session_type);
+  Py_CLEAR(extension->tensor_type);
   return 0;
 }
 
@@ -108,7 +144,22 @@ static void release(void *module) {
   clear(module);
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+/* Slots that came after the version whose stable ABI this is: their numbers, what they say, and since when. */
+enum { MULTIPLE_INTERPRETERS = 3, FROM_3_12 = 0x030C0000, GIL = 4, FROM_3_13 = 0x030D0000 };
+
+static PyModuleDef_Slot slots[4] = {{Py_mod_exec, execute}};
+
+/* Says that sub-interpreters are not supported and that the GIL is used, to those who know these words. */
+static void slots_fill(void) {
+  PyObject *number = PySys_GetObject("hexversion"); /* borrowed */
+  const long version = number ? PyLong_AsLong(number) : 0;
+  int count = 1;
+  if (version >= FROM_3_12)
+    slots[count++] = (PyModuleDef_Slot){MULTIPLE_INTERPRETERS, NULL};
+  if (version >= FROM_3_13)
+    slots[count++] = (PyModuleDef_Slot){GIL, NULL};
+  slots[count] = (PyModuleDef_Slot){0, NULL};
+}
 
 struct PyModuleDef extension_module = {
     .m_base = PyModuleDef_HEAD_INIT,
@@ -123,5 +174,6 @@ struct PyModuleDef extension_module = {
 };
 
 PyMODINIT_FUNC PyInit__cuseq(void) {
+  slots_fill();
   return PyModuleDef_Init(&extension_module);
 }

@@ -43,7 +43,7 @@ def test_attend_gives_context_and_alphas(dates):
     found = session.attend(np.zeros((2, 64), np.float32))
     assert found["context"].shape == (2, 64)
     assert np.allclose(found["alphas"].sum(1), 1)
-    with pytest.raises(ValueError, match="state: wrong size"):
+    with pytest.raises(ValueError, match="state: wrong shape"):
         session.attend(np.zeros((2, 63), np.float32))
 
 
