@@ -193,7 +193,7 @@ static TRITONSERVER_Error *input_check(const json_t *entry, struct ports *ports,
                                        bool *listed) {
   enum input_id id = ports_input(ports, entry_name(entry));
   if (id == INPUT_COUNT)
-    return fault(TRITONSERVER_ERROR_INVALID_ARG, "input \"%.100s\": the model has no such input",
+    return fault(TRITONSERVER_ERROR_INVALID_ARG, "input %.100s: the model has no such input",
                  entry_name(entry));
   if (json_object_get(entry, "reshape"))
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "input %s: reshape is not supported", entry_name(entry));
@@ -228,7 +228,7 @@ static TRITONSERVER_Error *outputs_check(const json_t *root, struct ports *ports
   json_array_foreach(json_object_get(root, "output"), i, entry) {
     enum output_id id = ports_output(ports, entry_name(entry));
     if (id == OUTPUT_COUNT)
-      return fault(TRITONSERVER_ERROR_INVALID_ARG, "output \"%.100s\": the model has no such output",
+      return fault(TRITONSERVER_ERROR_INVALID_ARG, "output %.100s: the model has no such output",
                    entry_name(entry));
     if (json_object_get(entry, "reshape"))
       return fault(TRITONSERVER_ERROR_INVALID_ARG, "output %s: reshape is not supported", entry_name(entry));

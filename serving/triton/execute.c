@@ -41,10 +41,8 @@ static void job_finish(struct instance *instance, struct job *job, const struct 
   job->request = NULL;
 }
 
-static void call_answer(struct instance *instance, const struct call *call, struct times *times) {
+static void call_answer(struct instance *instance, const struct call *call, const struct times *times) {
   int32_t first = 0;
-  fault_drop(TRITONBACKEND_ModelInstanceReportBatchStatistics(
-      instance->handle, (uint64_t)call->rows, times->begin, times->compute, times->computed, now()));
   for (int32_t i = 0; i < call->count; i++) {
     struct job *job = call->jobs[i];
     int32_t rows = job->rows;
@@ -52,6 +50,8 @@ static void call_answer(struct instance *instance, const struct call *call, stru
     job_finish(instance, job, times);
     first += rows;
   }
+  fault_drop(TRITONBACKEND_ModelInstanceReportBatchStatistics(
+      instance->handle, (uint64_t)call->rows, times->begin, times->compute, times->computed, now()));
 }
 
 /* Computes a group. Where the call is refused, one of its requests is at fault: each half is tried by itself, so that

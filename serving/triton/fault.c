@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { LINE = 1024 };
 
@@ -11,6 +12,9 @@ TRITONSERVER_Error *fault(TRITONSERVER_Error_Code code, const char *format, ...)
   va_start(arguments, format);
   vsnprintf(line, sizeof line, format, arguments);
   va_end(arguments);
+  for (char *at = line; *at; at++) /* names are a stranger's; the line stays one line */
+    if ((unsigned char)*at < 0x20 || *at == 0x7F)
+      *at = '?';
   return TRITONSERVER_ErrorNew(code, line);
 }
 
@@ -38,7 +42,12 @@ static TRITONSERVER_Error_Code code_of(cuseq_status status) {
 TRITONSERVER_Error *fault_library(cuseq_status status, const char *subject) {
   if (status == CUSEQ_STATUS_OK)
     return NULL;
-  return fault(code_of(status), "%s%s%s", subject ? subject : "", subject ? ": " : "", cuseq_last_error());
+  const char *line = cuseq_last_error();
+  if (!subject)
+    return fault(code_of(status), "%s", line);
+  if (strncmp(line, "text: ", 6) == 0) /* the subject says which */
+    line += 6;
+  return fault(code_of(status), "%s: %s", subject, line);
 }
 
 TRITONSERVER_Error *fault_memory(const char *subject) {

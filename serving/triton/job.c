@@ -20,11 +20,10 @@ static TRITONSERVER_Error *parameter_take(struct job *job, const struct setting 
     return setting_integer(setting, 1, LARGEST_SIZE, &job->steps);
   if (strcmp(setting->name, "truncate") == 0)
     return setting_flag(setting, &job->truncate);
-  return fault(
-      TRITONSERVER_ERROR_INVALID_ARG,
-      "parameter \"%.60s\": there is no such (needed beam, n_best, steps, min_length, length_penalty, "
-      "alpha, retire, prune_by_score or truncate)",
-      setting->name);
+  return fault(TRITONSERVER_ERROR_INVALID_ARG,
+               "parameter %.60s: there is no such (needed beam, n_best, steps, min_length, length_penalty, "
+               "alpha, retire, prune_by_score or truncate)",
+               setting->name);
 }
 
 /* The model's own search is what a request that says nothing gets; beam 0 is the word for none of it. */
@@ -107,7 +106,7 @@ static TRITONSERVER_Error *input_take(struct job *job, TRITONBACKEND_Input *inpu
   TRY(TRITONBACKEND_InputProperties(input, &name, &type, &shape, &rank, &size, &count));
   enum input_id id = ports_input(&served->ports, name);
   if (id == INPUT_COUNT)
-    return fault(TRITONSERVER_ERROR_INVALID_ARG, "input \"%.60s\": the model has no such input", name);
+    return fault(TRITONSERVER_ERROR_INVALID_ARG, "input %.60s: the model has no such input", name);
   const struct port *port = &served->ports.inputs[id];
   struct given *given = &job->given[id];
   if (type != port->type)
@@ -232,7 +231,7 @@ static TRITONSERVER_Error *outputs_take(struct job *job, const struct served *se
     TRY(TRITONBACKEND_RequestOutputName(job->request, i, &name));
     enum output_id id = ports_output(&served->ports, name);
     if (id == OUTPUT_COUNT)
-      return fault(TRITONSERVER_ERROR_INVALID_ARG, "output \"%.60s\": the model has no such output", name);
+      return fault(TRITONSERVER_ERROR_INVALID_ARG, "output %.60s: the model has no such output", name);
     job->wanted |= OUTPUT_BIT(id);
   }
   return wanted_choose(job, served);

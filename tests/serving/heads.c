@@ -95,7 +95,7 @@ Test(serving_heads, a_model_without_labels_has_no_texts) {
   case_save(model);
   cuseq_model_destroy(model);
   struct served_case served = case_open(NULL);
-  case_fails(&served, case_text("abc"), "output \"TEXT\": the model has no such output");
+  case_fails(&served, case_text("abc"), "output TEXT: the model has no such output");
   TRITONBACKEND_Request *request = case_ids((int32_t[]){1}, 1, 1, (const char *[]){"OUTPUTS", NULL});
   stand_in_integer(request, "steps", 3);
   case_fails(&served, request, "steps: the model has no decoder");

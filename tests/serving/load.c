@@ -71,7 +71,7 @@ Test(serving_load, what_a_configuration_says_is_kept) {
   cr_expect_str_eq(stand_in_text(request, "TEXT", 0), "1979-05-03");
   stand_in_free(request);
   case_fails(&served, case_ids((int32_t[]){1}, 1, 1, (const char *[]){"TEXT", NULL}),
-             "input \"INPUT\": the model has no such input");
+             "input INPUT: the model has no such input");
   case_close(&served);
 }
 
@@ -83,7 +83,7 @@ Test(serving_load, a_configuration_that_contradicts_the_model_is_refused_by_name
 #define OUTPUT(name, type, dims)                                                                             \
   CONFIG("\"max_batch_size\":4,\"output\":[{\"name\":\"" name "\",\"data_type\":\"" type "\",\"dims\":" dims \
          "}]")
-  case_refused(INPUT("TEXTS", "TYPE_STRING", "[1]"), "input \"TEXTS\": the model has no such input");
+  case_refused(INPUT("TEXTS", "TYPE_STRING", "[1]"), "input TEXTS: the model has no such input");
   case_refused(INPUT("TEXT", "TYPE_INT32", "[1]"),
                "input TEXT: data_type is not the model's (found TYPE_INT32, needed TYPE_STRING)");
   case_refused(INPUT("TEXT", "TYPE_STRING", "[2]"),
@@ -94,7 +94,7 @@ Test(serving_load, a_configuration_that_contradicts_the_model_is_refused_by_name
   case_refused(INPUT("INPUT", "TYPE_FP16", "[-1]"), "input INPUT: data_type is none of the model's");
   case_refused(INPUT("LENGTHS", "TYPE_INT32", "[1]"),
                "input: there is none to encode (needed TEXT or INPUT)");
-  case_refused(OUTPUT("LOGITS", "TYPE_FP32", "[-1]"), "output \"LOGITS\": the model has no such output");
+  case_refused(OUTPUT("LOGITS", "TYPE_FP32", "[-1]"), "output LOGITS: the model has no such output");
   case_refused(OUTPUT("OUTPUTS", "TYPE_FP32", "[-1,12]"),
                "output OUTPUTS: dims are not the model's (found [-1,12], needed [Y,11])");
   case_refused(OUTPUT("TOKENS", "TYPE_INT64", "[-1]"), "output TOKENS: data_type is not the model's");
