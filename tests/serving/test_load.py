@@ -54,16 +54,20 @@ def executions(server, model):
     return statistics["inference_count"], statistics["execution_count"]
 
 
-def test_64_clients_with_mixed_lengths_and_bad_requests_get_every_answer_right(build, server, tmp_path):
+# Batches form where requests wait for one another, however fast this machine is.
+WAITING = 'backend: "cuseq"\nmax_batch_size: 64\ndynamic_batching { max_queue_delay_microseconds: 2000 }\n'
+
+
+def test_64_clients_with_mixed_lengths_and_bad_requests_get_every_answer_right(build, server, repository, tmp_path):
+    triton.write_entry(repository, "waiting", DATES, WAITING)
+    assert server.load("waiting")[0] == 200
     path = of_ids(build, tmp_path).write(tmp_path / "requests")
-    before = executions(server, "dates")
-    result, shown = load(build, server.port, "dates", path, 64, 10000)
+    result, shown = load(build, server.port, "waiting", path, 64, 10000)
     assert (result["right"], result["wrong"], result["lost"]) == (10000, 0, 0), shown
-    after = executions(server, "dates")
-    answered, calls = after[0] - before[0], after[1] - before[1]
+    answered, calls = executions(server, "waiting")
     assert 9420 < answered < 9440, "two of 35 are refused"
     assert answered > 2 * calls, f"batches should have formed ({answered} rows in {calls} calls)"
-    sizes = [int(each["batch_size"]) for each in server.statistics("dates")["batch_stats"]]
+    sizes = [int(each["batch_size"]) for each in server.statistics("waiting")["batch_stats"]]
     assert max(sizes) > 8
 
 
@@ -129,8 +133,9 @@ def test_clients_that_die_in_the_middle_leave_the_others_alone(build, server, tm
 
 
 def metric(server, name, model):
-    found = re.search(rf'^{name}{{[^}}]*model="{model}"[^}}]*}} (\d+)', server.metrics(), re.MULTILINE)
-    return int(found[1]) if found else 0
+    """Of a model, over all reasons."""
+    found = re.findall(rf'^{name}{{[^}}]*model="{model}"[^}}]*}} (\d+)', server.metrics(), re.MULTILINE)
+    return sum(map(int, found))
 
 
 def test_metrics_count_requests_failures_and_executions(server):
@@ -139,9 +144,12 @@ def test_metrics_count_requests_failures_and_executions(server):
     for _ in range(5):
         server.texts("feedback", TEXTS[:3])
     server.texts("feedback", [""])
-    after = [metric(server, name, "feedback") for name in names]
-    assert [b - a for a, b in zip(before[:1] + before[2:], after[:1] + after[2:], strict=True)] == [5, 5]
-    assert after[1] - before[1] >= 1
+    for _ in range(200):  # an answer is sent before it is counted
+        counted = [metric(server, name, "feedback") - value for name, value in zip(names, before, strict=True)]
+        if counted == [5, 1, 5]:
+            break
+        time.sleep(0.02)
+    assert counted == [5, 1, 5]
 
 
 @pytest.mark.long
