@@ -62,7 +62,7 @@ def pack(texts):
 class Server:
     """A running server. It ends with close(), or at the end of a `with`."""
 
-    def __init__(self, build, repository, port=None, options=(), log=None):
+    def __init__(self, build, repository, port=None, options=(), log=None, backends=None):
         home = find(build)
         if not home:
             raise ServerError("Triton's package is not there (./run serve and ./run test-serving fetch it)")
@@ -71,7 +71,7 @@ class Server:
             program.chmod(0o755)
         self.port = port or free_port()
         self.log_path = log
-        backends = pathlib.Path(build, "backends").resolve()
+        backends = backends or pathlib.Path(build, "backends").resolve()
         command = [program, f"--model-repository={repository}", f"--backend-directory={backends}"]
         for index, kind in enumerate(("http", "grpc", "metrics")):
             command += [f"--{kind}-port={self.port + index}", f"--{kind}-address=127.0.0.1"]
