@@ -16,6 +16,8 @@ static struct {
   TRITONSERVER_Error *(*execute)(TRITONBACKEND_ModelInstance *, TRITONBACKEND_Request **, uint32_t);
 } backend;
 
+struct stand_in_device stand_in_device;
+
 _Noreturn void stand_in_wrong(const char *what) {
   fprintf(stderr, "stand-in: %s\n", what);
   abort();
@@ -154,8 +156,15 @@ void stand_in_pieces(TRITONBACKEND_Request *request, const char *name, size_t pi
 
 void stand_in_on_device(TRITONBACKEND_Request *request, const char *name) {
   TRITONBACKEND_Input *input = input_named(request, name);
-  if (input)
+  if (input) {
     input->on_device = true;
+    if (stand_in_device.allocate) {
+      void *memory = stand_in_device.allocate(input->tensor.size);
+      stand_in_device.copy(memory, input->tensor.data, input->tensor.size);
+      free(input->tensor.data);
+      input->tensor.data = memory;
+    }
+  }
   for (uint32_t i = 0; i < request->output_count; i++)
     if (strcmp(request->outputs[i].name, name) == 0)
       request->outputs[i].on_device = true;
@@ -193,6 +202,19 @@ void stand_in_cancel(TRITONBACKEND_Request *request) {
   request->cancelled = true;
 }
 
+/* Brings outputs home that lie on the device. */
+static void outputs_fetch(TRITONBACKEND_Request *request) {
+  for (uint32_t i = 0; i < request->answer.count && stand_in_device.allocate; i++) {
+    struct stand_in_tensor *tensor = request->made[i].tensor;
+    if (!request->made[i].on_device || !tensor->data)
+      continue;
+    void *memory = tensor->data;
+    tensor->data = malloc(tensor->size + !tensor->size);
+    stand_in_device.copy(tensor->data, memory, tensor->size);
+    stand_in_device.release(memory);
+  }
+}
+
 void stand_in_execute(TRITONBACKEND_ModelInstance *instance, TRITONBACKEND_Request **requests,
                       uint32_t count) {
   char error[512];
@@ -200,6 +222,7 @@ void stand_in_execute(TRITONBACKEND_ModelInstance *instance, TRITONBACKEND_Reque
     stand_in_wrong(error);
   for (uint32_t i = 0; i < count; i++) {
     const struct stand_in_answer *answer = &requests[i]->answer;
+    outputs_fetch(requests[i]);
     if (answer->sent != 1 || answer->released != 1 || answer->reported != 1)
       stand_in_wrong("a request that is not answered, reported and released once");
     if (answer->success != (answer->error[0] == '\0'))
@@ -236,8 +259,10 @@ const char *stand_in_text(const TRITONBACKEND_Request *request, const char *name
 }
 
 void stand_in_free(TRITONBACKEND_Request *request) {
-  for (uint32_t i = 0; i < request->input_count; i++)
-    free(request->inputs[i].tensor.data);
+  for (uint32_t i = 0; i < request->input_count; i++) {
+    bool device = request->inputs[i].on_device && stand_in_device.allocate;
+    (device ? stand_in_device.release : free)(request->inputs[i].tensor.data);
+  }
   for (uint32_t i = 0; i < request->answer.count; i++)
     free(request->answer.outputs[i].data);
   free(request);

@@ -57,7 +57,15 @@ void stand_in_input(TRITONBACKEND_Request *request, const char *name, TRITONSERV
 void stand_in_texts(TRITONBACKEND_Request *request, const char *const *texts);
 /* Cuts the buffer of an input into pieces of so many bytes. */
 void stand_in_pieces(TRITONBACKEND_Request *request, const char *name, size_t piece);
-/* Says of an input, or of an output, that it lies in a GPU's memory. */
+/* How memory of a GPU is had; where a test sets none, what lies there is told by the label alone. */
+struct stand_in_device {
+  void *(*allocate)(size_t size);
+  void (*release)(void *memory);
+  void (*copy)(void *to, const void *from, size_t size); /* either way                                     */
+};
+extern struct stand_in_device stand_in_device;
+
+/* Puts an input, or an output, into a GPU's memory. After the request is executed its outputs lie in host memory. */
 void stand_in_on_device(TRITONBACKEND_Request *request, const char *name);
 void stand_in_output(TRITONBACKEND_Request *request, const char *name);
 void stand_in_integer(TRITONBACKEND_Request *request, const char *key, int64_t value);

@@ -317,9 +317,11 @@ TRITONSERVER_Error *TRITONBACKEND_ResponseOutput(TRITONBACKEND_Response *respons
 
 TRITONSERVER_Error *TRITONBACKEND_OutputBuffer(TRITONBACKEND_Output *output, void **buffer, uint64_t size,
                                                TRITONSERVER_MemoryType *type, int64_t *id) {
-  output->tensor->data = malloc(size + !size);
+  bool device = output->on_device && stand_in_device.allocate;
+  output->tensor->data = device ? stand_in_device.allocate(size) : malloc(size + !size);
   output->tensor->size = size;
-  memset(output->tensor->data, 0xA5, size); /* what is not written is seen */
+  if (!device)
+    memset(output->tensor->data, 0xA5, size); /* what is not written is seen */
   *buffer = output->tensor->data;
   *type = output->on_device ? TRITONSERVER_MEMORY_GPU : TRITONSERVER_MEMORY_CPU;
   *id = 0;
