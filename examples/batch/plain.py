@@ -15,6 +15,9 @@ worker_model = None
 
 def begin(model):
     global worker_model
+    # Ray's workers have a session each, for which Linux gives a busy machine's processors out, and give way to others.
+    os.setsid()
+    os.nice(15)
     worker_model = cuseq.load(model)
 
 

@@ -126,32 +126,41 @@ static void report(struct load *load, double seconds) {
          percentile(load, 0.9), percentile(load, 0.99), percentile(load, 1));
 }
 
+static void load_free(struct load *load) {
+  for (size_t i = 0; load->connections && i < load->connection_count; i++)
+    if (load->connections[i].answer)
+      connection_close(&load->connections[i]);
+  requests_free(&load->requests);
+  free(load->connections);
+  free(load->latencies);
+}
+
+/* Exit status: 0 all was right, 1 something was not, 2 it could not be tried. */
+static int load_do(struct load *load, const char *file, const char *path) {
+  if (load->connection_count < 1 || load->connection_count > MOST_CONNECTIONS || load->wanted < 1 ||
+      !requests_read(&load->requests, file, path))
+    return 2;
+  load->connections = calloc(load->connection_count, sizeof *load->connections);
+  load->latencies = calloc(load->wanted, sizeof *load->latencies);
+  load->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (!load->connections || !load->latencies || load->epoll < 0)
+    return 2;
+  uint64_t begun = now_ns();
+  if (!run(load))
+    return 2;
+  report(load, (double)(now_ns() - begun) / 1e9);
+  return load->wrong + load->lost > 0;
+}
+
 int main(int argc, char **argv) {
-  struct load load = {0};
   if (argc != 6) {
     fprintf(stderr, "usage: http_load PORT PATH FILE CONNECTIONS REQUESTS\n");
     return 2;
   }
-  load.port = (uint16_t)strtoul(argv[1], NULL, 10);
-  load.connection_count = strtoul(argv[4], NULL, 10);
-  load.wanted = strtoul(argv[5], NULL, 10);
-  if (load.connection_count < 1 || load.connection_count > MOST_CONNECTIONS || load.wanted < 1 ||
-      !requests_read(&load.requests, argv[3], argv[2]))
-    return 2;
-  load.connections = calloc(load.connection_count, sizeof *load.connections);
-  load.latencies = calloc(load.wanted, sizeof *load.latencies);
-  load.epoll = epoll_create1(EPOLL_CLOEXEC);
-  if (!load.connections || !load.latencies || load.epoll < 0)
-    return 2;
-  uint64_t begun = now_ns();
-  bool ran = run(&load);
-  if (ran)
-    report(&load, (double)(now_ns() - begun) / 1e9);
-  for (size_t i = 0; i < load.connection_count; i++)
-    if (load.connections[i].answer)
-      connection_close(&load.connections[i]);
-  requests_free(&load.requests);
-  free(load.connections);
-  free(load.latencies);
-  return !ran ? 2 : load.wrong + load.lost > 0;
+  struct load load = {.port = (uint16_t)strtoul(argv[1], NULL, 10),
+                      .connection_count = strtoul(argv[4], NULL, 10),
+                      .wanted = strtoul(argv[5], NULL, 10)};
+  int status = load_do(&load, argv[3], argv[2]);
+  load_free(&load);
+  return status;
 }

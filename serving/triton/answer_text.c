@@ -17,7 +17,7 @@ static void pack(struct packer *packer, const char *text) {
   unsigned char *to = (unsigned char *)packer->room->data + packer->used;
   for (int i = 0; i < 4; i++)
     to[i] = (unsigned char)(length >> (8 * i));
-  memcpy(to + 4, text, length);
+  memcpy(to + 4, text, length); // NOLINT(bugprone-not-null-terminated-result): its length stands in front
   packer->used += 4 + length;
 }
 
@@ -52,7 +52,7 @@ static TRITONSERVER_Error *texts_reserve(const struct answer_source *source, str
 /* The tokens of hypothesis n of row b, and how many they are. */
 static const int32_t *tokens_of(const struct answer_source *source, int32_t b, int32_t n, int32_t *count) {
   const struct call *call = source->call;
-  size_t i = (size_t)(source->first + b), steps = (size_t)call->steps;
+  size_t i = (size_t)source->first + (size_t)b, steps = (size_t)call->steps;
   bool searched = source->job->search.beam > 0;
   if (searched)
     i = i * (size_t)job_best(source->job) + (size_t)n;
@@ -84,8 +84,10 @@ static void scores_make(const struct answer_source *source) {
   const float *logs = call->arrays[OUTPUT_LOG_PROBABILITIES];
   const int32_t *lengths = call->arrays[OUTPUT_LENGTHS];
   for (int32_t b = 0; b < job->rows; b++) {
-    size_t i = (size_t)(source->first + b);
-    int32_t count = job->target_lengths ? job->target_lengths[b] : lengths ? lengths[i] : call->steps;
+    size_t i = (size_t)source->first + (size_t)b;
+    int32_t count = lengths ? lengths[i] : call->steps;
+    if (job->target_lengths && job->target_lengths[b] < count)
+      count = job->target_lengths[b];
     double sum = 0;
     for (int32_t y = 0; y < count; y++)
       sum += (double)logs[i * (size_t)call->steps + (size_t)y];
@@ -150,7 +152,7 @@ static TRITONSERVER_Error *labels_make(const struct answer_source *source, struc
   for (int32_t b = 0; b < job->rows; b++)
     for (int32_t t = 0; t < own; t++) {
       const float *outputs = (const float *)source->call->arrays[OUTPUT_OUTPUTS] +
-                             ((size_t)(source->first + b) * stride + (size_t)t) * V;
+                             (((size_t)source->first + (size_t)b) * stride + (size_t)t) * V;
       bool behind = served->config->is_tagger && t >= positions_of(job, b);
       TRY(labels_pack(source, behind ? NULL : outputs, &packer, scores));
       scores = scores ? scores + served->all.labelled : NULL;

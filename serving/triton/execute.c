@@ -20,7 +20,7 @@ static TRITONSERVER_Error *jobs_reserve(struct instance *instance, uint32_t coun
   struct job *jobs = realloc(instance->jobs, count * sizeof *jobs);
   if (jobs)
     instance->jobs = jobs;
-  struct job **group = realloc(instance->group, count * sizeof *group);
+  struct job **group = realloc(instance->group, count * sizeof(struct job *));
   if (group)
     instance->group = group;
   if (!jobs || !group)

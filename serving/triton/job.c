@@ -254,7 +254,10 @@ static TRITONSERVER_Error *take(struct job *job, const struct served *served) {
   return encoded_take(job, served);
 }
 
-static void rooms_copy(struct job *to, const struct job *from) {
+static void rooms_keep(struct job *to, struct job *from) {
+  room_trim(&from->text);
+  for (int i = 0; i < INPUT_COUNT; i++)
+    room_trim(&from->joined[i]);
   to->text = from->text;
   to->ids = from->ids;
   to->text_lengths = from->text_lengths;
@@ -264,7 +267,7 @@ static void rooms_copy(struct job *to, const struct job *from) {
 
 void job_read(struct job *job, TRITONBACKEND_Request *request, const struct served *served) {
   struct job fresh = {.request = request};
-  rooms_copy(&fresh, job);
+  rooms_keep(&fresh, job);
   *job = fresh;
   job->error = take(job, served);
 }

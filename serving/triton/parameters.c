@@ -5,7 +5,7 @@
 enum { MAX_BEAM = 16 };
 
 static TRITONSERVER_Error *text_set(const struct setting *setting, char *to, size_t capacity) {
-  const char *text = NULL;
+  const char *text = "";
   TRY(setting_text(setting, &text));
   if (strlen(text) >= capacity)
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "%s: too long (found %zu bytes, needed at most %zu)",

@@ -60,7 +60,8 @@ static void inputs_make(struct ports *ports, const cuseq_config *config) {
     return;
   put(&inputs[INPUT_TARGETS], TRITONSERVER_TYPE_INT32, AXIS_STEPS, 0, 0);
   put(&inputs[INPUT_TARGET_LENGTHS], TRITONSERVER_TYPE_INT32, 1, 0, 0);
-  put(&inputs[INPUT_START], TRITONSERVER_TYPE_INT32, 1, 0, 0);
+  if (config->feedback != CUSEQ_FEEDBACK_NONE || config->needs_targets) /* else nobody looks at it */
+    put(&inputs[INPUT_START], TRITONSERVER_TYPE_INT32, 1, 0, 0);
 }
 
 static void encoder_make(struct ports *ports, const cuseq_config *config) {

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+enum { KEPT = 1 << 20 };
+
 TRITONSERVER_Error *room_reserve(struct room *room, size_t count, size_t size) {
   if (count > SIZE_MAX / 2 / size)
     return fault_memory("request");
@@ -20,4 +22,9 @@ TRITONSERVER_Error *room_reserve(struct room *room, size_t count, size_t size) {
 void room_free(struct room *room) {
   free(room->data);
   *room = (struct room){0};
+}
+
+void room_trim(struct room *room) {
+  if (room->capacity > KEPT)
+    room_free(room);
 }

@@ -13,4 +13,7 @@ struct room {
 TRITONSERVER_Error *room_reserve(struct room *room, size_t count, size_t size);
 void room_free(struct room *room);
 
+/* Frees what one very large request has left behind: more than a megabyte. */
+void room_trim(struct room *room);
+
 #endif

@@ -78,7 +78,7 @@ static TRITONSERVER_Error *penalty_set(const struct setting *setting, cuseq_leng
   static const char *const names[] = {[CUSEQ_LENGTH_PENALTY_NONE] = "none",
                                       [CUSEQ_LENGTH_PENALTY_LENGTH] = "length",
                                       [CUSEQ_LENGTH_PENALTY_GNMT] = "gnmt"};
-  const char *text = NULL;
+  const char *text = "";
   TRY(setting_text(setting, &text));
   for (int i = 0; i <= CUSEQ_LENGTH_PENALTY_GNMT; i++)
     if (strcmp(text, names[i]) == 0) {

@@ -29,6 +29,8 @@ static TRITONSERVER_Error *row_encode(struct job *job, const struct served *serv
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "%s: has a zero byte in it", subject);
   TRY(room_reserve(&job->text, length + 1, 1));
   char *copy = job->text.data;
+  if (!copy)
+    return fault_memory(subject);
   memcpy(copy, text, length);
   copy[length] = '\0';
   int32_t *ids = (int32_t *)job->ids.data + (size_t)row * (size_t)served->config->text_length;
@@ -59,7 +61,7 @@ TRITONSERVER_Error *texts_encode(struct job *job, const struct served *served) {
   TRY(room_reserve(&job->text_lengths, rows, sizeof(int32_t)));
   TRY(room_reserve(&job->own_lengths, rows, sizeof(int32_t)));
   for (int32_t b = 0; b < job->rows; b++) {
-    const char *text = NULL;
+    const char *text = "";
     size_t length = 0;
     TRY(element_next(given, &at, &text, &length));
     TRY(row_encode(job, served, b, text, length));

@@ -75,6 +75,22 @@ Test(serving_load, what_a_configuration_says_is_kept) {
   case_close(&served);
 }
 
+Test(serving_load, a_server_that_fills_nothing_in_has_the_configuration_checked) {
+  char error[512];
+  case_copy(DATES);
+  TRITONBACKEND_Model *model = stand_in_load(CONFIG("\"max_batch_size\":4"), folder_path(""), false, error);
+  cr_expect_null(model);
+  cr_expect(strstr(error, "input: there is none to encode"), "%s", error);
+  model = stand_in_load(CONFIG(TEXTS "," OUTPUT_TEXTS), folder_path(""), false, error);
+  cr_expect_null(model);
+  cr_expect(strstr(error, "max_batch_size: is out of range (found 0"), "%s", error);
+  model =
+      stand_in_load(CONFIG("\"max_batch_size\":2," TEXTS "," OUTPUT_TEXTS), folder_path(""), false, error);
+  cr_assert_not_null(model, "%s", error);
+  cr_expect_null(strstr(stand_in_config(model), "dynamic_batching"));
+  stand_in_unload(model);
+}
+
 Test(serving_load, a_configuration_that_contradicts_the_model_is_refused_by_name) {
   case_copy(DATES);
 #define INPUT(name, type, dims)                                                                              \

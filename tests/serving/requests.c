@@ -256,9 +256,38 @@ Test(serving_requests, arrays_that_are_not_right_are_refused) {
   case_fails(&served, case_ids(ids, 1, 3, (const char *[]){"LOGITS", NULL}),
              "output LOGITS: the model has no such");
   request = case_ids(ids, 1, 3, tokens_only);
-  stand_in_input(request, "START", TRITONSERVER_TYPE_INT32, (int32_t[]){11}, 4, 2, one);
   stand_in_input(request, "TARGETS", TRITONSERVER_TYPE_INT32, (int32_t[]){11, 0}, 8, 2, (int64_t[]){1, 2});
   case_fails(&served, request, "found 11");
+  case_close(&served);
+}
+
+/* The tokens of one step that follow each token of a start. */
+Test(serving_requests, a_start_is_the_token_before_the_first_step) {
+  case_copy(FEEDBACK);
+  struct served_case served = case_open(NULL);
+  int32_t ids[T] = {1, 2, 3}, tokens[2 * 4];
+  cuseq_session *session = session_open(served.own, 1);
+  cuseq_input input = {.size = sizeof input, .data = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = 3};
+  for (int32_t start = 0; start < 2; start++) {
+    cuseq_decoding decoding = {
+        .size = sizeof decoding, .steps = 4, .previous = &start, .tokens = tokens + 4 * start};
+    cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  }
+  cuseq_session_close(session);
+  TRITONBACKEND_Request *requests[2];
+  for (int32_t start = 0; start < 2; start++) {
+    requests[start] = case_ids(ids, 1, 3, tokens_only);
+    stand_in_input(requests[start], "START", TRITONSERVER_TYPE_INT32, &start, 4, 2, (int64_t[]){1, 1});
+    stand_in_integer(requests[start], "steps", 4);
+  }
+  stand_in_execute(served.instance, requests, 2);
+  for (int32_t start = 0; start < 2; start++) {
+    case_same(requests[start], "TOKENS", tokens + 4 * start, 4 * sizeof *tokens);
+    stand_in_free(requests[start]);
+  }
+  TRITONBACKEND_Request *request = case_ids(ids, 1, 3, tokens_only);
+  stand_in_input(request, "START", TRITONSERVER_TYPE_INT32, (int32_t[]){99}, 4, 2, (int64_t[]){1, 1});
+  case_fails(&served, request, "found 99");
   case_close(&served);
 }
 

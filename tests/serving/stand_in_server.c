@@ -89,12 +89,6 @@ TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(TRITONBACKEND_BackendAtt
   return NULL;
 }
 
-TRITONSERVER_Error *TRITONBACKEND_ModelName(TRITONBACKEND_Model *model, const char **name) {
-  (void)model;
-  *name = "model";
-  return NULL;
-}
-
 TRITONSERVER_Error *TRITONBACKEND_ModelVersion(TRITONBACKEND_Model *model, uint64_t *version) {
   (void)model;
   *version = 1;
@@ -136,13 +130,6 @@ TRITONSERVER_Error *TRITONBACKEND_ModelState(TRITONBACKEND_Model *model, void **
 
 TRITONSERVER_Error *TRITONBACKEND_ModelSetState(TRITONBACKEND_Model *model, void *state) {
   model->state = state;
-  return NULL;
-}
-
-TRITONSERVER_Error *TRITONBACKEND_ModelInstanceName(TRITONBACKEND_ModelInstance *instance,
-                                                    const char **name) {
-  (void)instance;
-  *name = "model_0";
   return NULL;
 }
 

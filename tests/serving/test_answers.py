@@ -73,7 +73,7 @@ def test_what_is_said_of_a_model_is_filled_in(server):
     assert config["max_batch_size"] == 64
     assert "dynamic_batching" in config
     inputs = {each["name"]: each for each in config["input"]}
-    assert list(inputs) == ["TEXT", "INPUT", "LENGTHS", "TARGETS", "TARGET_LENGTHS", "START"]
+    assert list(inputs) == ["TEXT", "INPUT", "LENGTHS", "TARGETS", "TARGET_LENGTHS"]
     assert all(each["optional"] for each in inputs.values())
     assert inputs["INPUT"]["allow_ragged_batch"]
     assert {each["name"] for each in config["output"]} >= {"TEXT", "SCORES", "TOKENS", "ALPHAS", "ANNOTATIONS"}

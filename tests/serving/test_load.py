@@ -77,6 +77,15 @@ def test_texts_and_ids_at_the_same_time_get_every_answer_right(build, server, tm
     assert (result["right"], result["wrong"], result["lost"]) == (5000, 0, 0), shown
 
 
+def test_two_instances_work_at_the_same_time(build, server, repository, tmp_path):
+    config = 'backend: "cuseq"\nparameters { key: "threads" value { string_value: "1" } }\n'
+    triton.write_entry(repository, "two", DATES, config + "instance_group { kind: KIND_CPU count: 2 }\n")
+    assert server.load("two")[0] == 200
+    path = of_texts(build).write(tmp_path / "requests")
+    result, shown = load(build, server.port, "two", path, 64, 5000)
+    assert (result["right"], result["lost"]) == (5000, 0), shown
+
+
 def test_a_model_is_reloaded_under_load_without_a_lost_request(build, server, repository, tmp_path):
     triton.write_entry(repository, "reloaded", DATES)
     assert server.load("reloaded")[0] == 200
