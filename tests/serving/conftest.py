@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import server as triton  # noqa: E402
 
 DATES = ROOT / "models" / "dates.safetensors"
+NUMBERS = ROOT / "tests" / "golden" / "models" / "keras_general.safetensors"  # no vocabulary: features in
 FEEDBACK = ROOT / "models" / "dates_feedback.safetensors"
 
 
@@ -30,6 +31,7 @@ def repository(tmp_path_factory):
     folder = tmp_path_factory.mktemp("repository")
     triton.write_entry(folder, "dates", DATES)
     triton.write_entry(folder, "feedback", FEEDBACK)
+    triton.write_entry(folder, "numbers", NUMBERS)
     triton.write_entry(folder, "plain.cuseq", DATES)
     (folder / "plain.cuseq" / "config.pbtxt").unlink()
     return folder

@@ -60,10 +60,10 @@ def translated(build, model, texts, *options):
     return done.stdout.splitlines()
 
 
-def computed(build, model, ids, lengths, folder, *options):
-    """What the program makes of arrays of ids."""
-    numpy.save(folder / "ids.npy", ids)
+def computed(build, model, rows, lengths, folder, *options):
+    """What the program makes of arrays: ids, or features."""
+    numpy.save(folder / "rows.npy", rows)
     numpy.save(folder / "lengths.npy", lengths)
-    command = [build / "cuseq", "run", model, "ids.npy", "--lengths", "lengths.npy", "--device", "cpu", "-o", "out.npz"]
+    command = [build / "cuseq", "run", model, "rows.npy", "--lengths", "lengths.npy", "--device", "cpu", "-o", "out.npz"]
     subprocess.run([*command, *options], cwd=folder, check=True, capture_output=True)
     return dict(numpy.load(folder / "out.npz"))

@@ -10,7 +10,7 @@ import time
 import numpy
 import pytest
 import server as triton
-from conftest import DATES, FEEDBACK, ROOT
+from conftest import DATES, FEEDBACK, NUMBERS, ROOT
 from prepared import Prepared, computed, load, load_command, translated
 
 TEXTS = [line.split("\t")[0] for line in (ROOT / "tests" / "golden" / "dates.tsv").read_text().splitlines()]
@@ -74,6 +74,26 @@ def test_64_clients_with_mixed_lengths_and_bad_requests_get_every_answer_right(b
 def test_texts_and_ids_at_the_same_time_get_every_answer_right(build, server, tmp_path):
     path = of_ids(build, tmp_path, with_texts=True).write(tmp_path / "requests")
     result, shown = load(build, server.port, "dates", path, 64, 5000)
+    assert (result["right"], result["wrong"], result["lost"]) == (5000, 0, 0), shown
+
+
+def test_features_of_many_lengths_with_some_that_are_not_numbers(build, server, tmp_path):
+    features = json.loads(server.get("/v2/models/numbers/config")[1])["input"][0]["dims"][1]
+    generator = numpy.random.default_rng(7)
+    rows = generator.uniform(-1, 1, (120, 20, int(features))).astype(numpy.float32)
+    lengths = generator.integers(1, 21, len(rows)).astype(numpy.int32)
+    outputs = computed(build, NUMBERS, rows, lengths, tmp_path)["outputs"]
+    prepared = Prepared()
+    for i, length in enumerate(lengths):
+        row = rows[i : i + 1, :length].copy()
+        if i % 20 == 9:
+            row[0, -1, 1] = (numpy.nan, numpy.inf)[i % 2]
+            place = b"[0,%d,1] is not finite" % (length - 1)
+            prepared.add({"INPUT": row}, "OUTPUTS", 400, place)
+        else:
+            prepared.add({"INPUT": row}, "OUTPUTS", 200, outputs[i].tobytes())
+    path = prepared.write(tmp_path / "requests")
+    result, shown = load(build, server.port, "numbers", path, 64, 5000)
     assert (result["right"], result["wrong"], result["lost"]) == (5000, 0, 0), shown
 
 
