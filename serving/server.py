@@ -1,5 +1,6 @@
-"""Triton Inference Server on this machine, from the package nvidia-pytriton, with cuseq's backend: for ./run serve, tests and
-benchmarks. Python's standard library alone."""
+"""Triton Inference Server on this machine, from the package nvidia-pytriton, with cuseq's backend.
+
+For ./run serve, tests and benchmarks. Python's standard library alone."""
 
 import glob
 import http.client
@@ -44,7 +45,9 @@ def free_port():
 
 
 def write_entry(repository, name, model, config=None, version=1):
-    """An entry of a repository: NAME/VERSION/model.safetensors and NAME/config.pbtxt. config None: the least there is."""
+    """An entry of a repository: NAME/VERSION/model.safetensors and NAME/config.pbtxt.
+
+    config  None: the least there is"""
     folder = pathlib.Path(repository) / name / str(version)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / ".model"
@@ -70,16 +73,16 @@ class Server:
         if not os.access(program, os.X_OK):
             program.chmod(0o755)
         self.port = port or free_port()
-        self.log_path = log
         backends = backends or pathlib.Path(build, "backends").resolve()
         command = [program, f"--model-repository={repository}", f"--backend-directory={backends}"]
         for index, kind in enumerate(("http", "grpc", "metrics")):
             command += [f"--{kind}-port={self.port + index}", f"--{kind}-address=127.0.0.1"]
         command += ["--pinned-memory-pool-byte-size=0", "--allow-gpu-metrics=false", *options]
-        output = open(log, "wb") if log else None
-        self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT if log else None)
-        if output:
-            output.close()
+        if not log:
+            self.process = subprocess.Popen(command)
+            return
+        with open(log, "wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
     def wait(self):
         """Until it is live, which it is with models that could not be loaded, too."""

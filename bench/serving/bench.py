@@ -1,8 +1,10 @@
-"""bench.py BUILD PYTHON [--rounds N] [--json FILE]: requests a second and latency of the date model behind servers.
+"""How many requests a second servers of the date model answer, and how fast.
 
-PYTHON is an interpreter that has bench/serving/requirements.txt. Client and servers share this machine. Every answer is compared
-with what `cuseq translate` makes of the text; servers take their turns in each round, and the tables have the medians of the
-rounds, with the smallest and the largest beside them."""
+    bench.py BUILD PYTHON [--rounds N] [--json FILE]
+
+PYTHON is an interpreter that has bench/serving/requirements.txt. Client and servers share this machine. Every
+answer is compared with what `cuseq translate` makes of the text; servers take their turns in each round, and the
+tables have the medians of the rounds, with the smallest and the largest beside them."""
 
 import argparse
 import json
@@ -109,9 +111,9 @@ def make_servers(build, python, folder):
     os.environ["CUSEQ_MODEL"] = str(MODEL)
     running = triton.Server(build, repository, log=folder / "triton.log", backends=backends)
     port = triton.free_port()
-    log = open(folder / "fastapi.log", "wb")
     command = [python, "-m", "uvicorn", "application:app", "--port", str(port), "--log-level", "warning"]
-    other = subprocess.Popen([*command, "--no-access-log"], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
+    with open(folder / "fastapi.log", "wb") as log:
+        other = subprocess.Popen([*command, "--no-access-log"], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
     cases = [
         Case("cuseq", running.port, "/v2/models/dates/infer", binary_request),
         Case("cuseq, JSON", running.port, "/v2/models/dates/infer", json_request),
@@ -190,7 +192,9 @@ def main():
     arguments = parser.parse_args()
     load_before = os.getloadavg()[0]
     results, curve, cases = run(arguments.build.resolve(), arguments.python, arguments.rounds)
-    print(f"# {platform.machine()}, {os.cpu_count()} processors, load {load_before:.1f} before, {arguments.rounds} rounds")
+    print(
+        f"# {platform.machine()}, {os.cpu_count()} processors, load {load_before:.1f} before, {arguments.rounds} rounds"
+    )
     print_table(results, cases)
     print("# an instance of one thread, two connections\n# texts a request   requests/s    texts/s   p50 us")
     for rows, found in curve.items():

@@ -1,8 +1,9 @@
 """A folder of text files, in parts that are translated one by one.
 
-A part is a run of lines of one file. What comes of it is a file of its own, which appears whole or not at all; a part that has
-its file is done, whoever made it. So a job may be killed anywhere and started again: what is done stays, what was under way is
-done again, and no line is lost or doubled. At the end the parts of a file become one file, with a line for each of its lines."""
+A part is a run of lines of one file. What comes of it is a file of its own, which appears whole or not at all; a
+part that has its file is done, whoever made it. So a job may be killed anywhere and started again: what is done
+stays, what was under way is done again, and no line is lost or doubled. At the end the parts of a file become one
+file, with a line for each of its lines."""
 
 import os
 import pathlib
@@ -63,7 +64,7 @@ def write(part, outputs, errors):
 
 
 def translate(model, texts, **how):
-    """A text for each text. One that is refused gives an empty one, and (its place, why): the others are not held up."""
+    """A text for each text. One that is refused gives an empty one, and (its place, why)."""
     try:
         return list(model.translate(texts, batch=TOGETHER, **how)), []
     except cuseq.ArgumentError as error:

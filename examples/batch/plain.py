@@ -1,6 +1,6 @@
 """The same without Ray, in processes of this machine: what translate.py is compared with.
 
-    python plain.py MODEL SOURCE OUTPUT --workers 2"""
+python plain.py MODEL SOURCE OUTPUT --workers 2"""
 
 import argparse
 import multiprocessing

@@ -3,9 +3,10 @@
     python translate.py MODEL SOURCE OUTPUT --workers 2
     python translate.py MODEL SOURCE OUTPUT --workers 8 --gpus 1       a GPU for each worker
 
-SOURCE and OUTPUT are folders that all machines see. Each .txt file of SOURCE becomes one of the same name in OUTPUT, with a line
-for each of its lines. What is refused - a text that is too long, say - gives an empty line, and its place and the reason in
-OUTPUT/errors.txt. The job may be killed and started again: it goes on where it was (parts.py)."""
+SOURCE and OUTPUT are folders that all machines see. Each .txt file of SOURCE becomes one of the same name in
+OUTPUT, with a line for each of its lines. What is refused - a text that is too long, say - gives an empty line,
+and its place and the reason in OUTPUT/errors.txt. The job may be killed and started again: it goes on where it
+was (parts.py)."""
 
 import argparse
 import os
@@ -35,8 +36,8 @@ class Translator:
 
 
 def run(arguments):
-    """Translates what is left. Returns how many lines were translated and refused, and the seconds from the first line to
-    the last."""
+    """Translates what is left. Returns how many lines were translated and refused, and the seconds from the first
+    line to the last."""
     all_parts = parts.cut(arguments.source, arguments.output, arguments.lines)
     left = [part for part in all_parts if not parts.is_done(part)]
     print(f"{len(all_parts)} parts, {len(all_parts) - len(left)} of them done already", flush=True)

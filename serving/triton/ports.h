@@ -43,7 +43,7 @@ enum output_id {
 enum { PORT_RANK = 3 };
 
 /* What an axis of a port counts; a positive number is that many. */
-enum axis { AXIS_TIME = -1, AXIS_STEPS = -2, AXIS_BEST = -3, AXIS_ANY = -4 };
+enum axis { AXIS_TIME = -1, AXIS_STEPS = -2, AXIS_BEST = -3 };
 
 /* One input or output: its axes are those behind the rows. rank < 0: the model has no such port. */
 struct port {

@@ -4,7 +4,6 @@ import json
 import subprocess
 
 import numpy
-
 import server as triton
 
 DATATYPES = {"int32": "INT32", "int64": "INT64", "float32": "FP32"}
@@ -64,6 +63,17 @@ def computed(build, model, rows, lengths, folder, *options):
     """What the program makes of arrays: ids, or features."""
     numpy.save(folder / "rows.npy", rows)
     numpy.save(folder / "lengths.npy", lengths)
-    command = [build / "cuseq", "run", model, "rows.npy", "--lengths", "lengths.npy", "--device", "cpu", "-o", "out.npz"]
+    command = [
+        build / "cuseq",
+        "run",
+        model,
+        "rows.npy",
+        "--lengths",
+        "lengths.npy",
+        "--device",
+        "cpu",
+        "-o",
+        "out.npz",
+    ]
     subprocess.run([*command, *options], cwd=folder, check=True, capture_output=True)
     return dict(numpy.load(folder / "out.npz"))

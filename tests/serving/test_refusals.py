@@ -1,5 +1,7 @@
 """What is wrong is refused in one line that names it, and the server lives."""
 
+import json
+
 import numpy
 import pytest
 import server as triton
@@ -13,10 +15,16 @@ def parameter(name, value):
 
 
 REPOSITORIES = {
-    "a_name_that_is_none": (BASE + 'input { name: "TEXTS" data_type: TYPE_STRING dims: 1 }', "input TEXTS: the model has no such input"),
+    "a_name_that_is_none": (
+        BASE + 'input { name: "TEXTS" data_type: TYPE_STRING dims: 1 }',
+        "input TEXTS: the model has no such input",
+    ),
     "a_wrong_type": (BASE + 'input { name: "TEXT" data_type: TYPE_INT32 dims: 1 }', "input TEXT: data_type"),
     "wrong_dims": (BASE + 'input { name: "INPUT" data_type: TYPE_FP32 dims: [ -1, 36 ] }', "needed [T,37]"),
-    "an_output_that_is_none": (BASE + 'output { name: "LOGITS" data_type: TYPE_FP32 dims: -1 }', "output LOGITS: the model has no such output"),
+    "an_output_that_is_none": (
+        BASE + 'output { name: "LOGITS" data_type: TYPE_FP32 dims: -1 }',
+        "output LOGITS: the model has no such output",
+    ),
     "a_batch_that_does_not_fit": (
         'backend: "cuseq"\nmax_batch_size: 65536\n' + parameter("max_time", 1048576).removeprefix(BASE),
         "memory",
@@ -117,10 +125,8 @@ def test_arrays_with(name, server):
 
 def test_text_that_is_not_utf_8(server):
     data = triton.pack([b"\xff\xfe"])
-    head = (
-        '{"inputs":[{"name":"TEXT","shape":[1,1],"datatype":"BYTES","parameters":{"binary_data_size":%d}}],'
-        '"outputs":[{"name":"TEXT"}]}' % len(data)
-    ).encode()
+    entry = {"name": "TEXT", "shape": [1, 1], "datatype": "BYTES", "parameters": {"binary_data_size": len(data)}}
+    head = json.dumps({"inputs": [entry], "outputs": [{"name": "TEXT"}]}).encode()
     headers = {"Inference-Header-Content-Length": str(len(head))}
     status, body = server.exchange("POST", "/v2/models/dates/infer", head + data, headers)
     assert status == 400 and b"UTF-8" in body
