@@ -2,10 +2,10 @@
  *
  *   http_load PORT PATH FILE CONNECTIONS REQUESTS
  *
- * Sends REQUESTS requests of FILE (requests.h), one after the other and again from its beginning, over so many connections at
- * the same time, each of which waits for its answer before it sends again. Prints one line of JSON: how many answers were right,
- * wrong and lost, requests a second, and the latency's percentiles. Exit status 1: an answer was wrong or lost. The first
- * wrong ones are printed to stderr. */
+ * Sends REQUESTS requests of FILE (requests.h), one after the other and again from its beginning, over so
+ * many connections at the same time, each of which waits for its answer before it sends again. Prints one
+ * line of JSON: how many answers were right, wrong and lost, requests a second, and the latency's
+ * percentiles. Exit status 1: an answer was wrong or lost. The first wrong ones are printed to stderr. */
 #include "connection.h"
 
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* A file of prepared requests, each with the answer that is expected. It is a sequence of
  *
  *   STATUS HEADER BODY EXPECTED\n   the HTTP status that is expected, and how many bytes each of these has
- *   body                            of which the first HEADER bytes are JSON, and the rest binary data; 0: all is JSON
- *   expected                        what the answer's body ends with where STATUS is 200, else what it contains
+ *   body                            whose first HEADER bytes are JSON, the rest binary data; 0: all is JSON
+ *   expected                        what the body of the answer ends with where STATUS is 200, else contains
  */
 #ifndef SERVING_LOAD_REQUESTS_H
 #define SERVING_LOAD_REQUESTS_H

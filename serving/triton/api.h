@@ -1,6 +1,6 @@
-/* What this backend uses of the C interface between Triton Inference Server and its backends, declared here from
- * the interface's documentation, so that nothing of Triton is needed to build it. The server that loads the backend
- * provides every function of the first two parts; the last part is what the backend provides.
+/* What this backend uses of the C interface between Triton Inference Server and its backends, declared here
+ * from the interface's documentation, so that nothing of Triton is needed to build it. The server that loads
+ * the backend provides every function of the first two parts; the last part is what the backend provides.
  *
  * A call returns NULL, or an error that its caller owns and frees with TRITONSERVER_ErrorDelete. */
 #ifndef CUSEQ_SERVING_API_H
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The interface that this backend needs of a server: the same major version, and at least this minor one, which
- * has TRITONBACKEND_RequestParameter (1.12) and TRITONBACKEND_RequestIsCancelled (1.16). */
+/* The interface that this backend needs of a server: the same major version, and at least this minor one,
+ * which has TRITONBACKEND_RequestParameter (1.12) and TRITONBACKEND_RequestIsCancelled (1.16). */
 enum { TRITON_MAJOR = 1, TRITON_MINOR = 16 };
 
 typedef struct TRITONSERVER_Error TRITONSERVER_Error;

@@ -16,7 +16,7 @@ TRITONSERVER_Error *TRITONBACKEND_Initialize(TRITONBACKEND_Backend *backend) {
   return NULL;
 }
 
-/* Models that say nothing of instances get one for each GPU where the library can use it, else one on the CPU. */
+/* Models that say nothing of instances get one for each GPU that the library can use, else one on the CPU. */
 TRITONSERVER_Error *TRITONBACKEND_GetBackendAttribute(TRITONBACKEND_Backend *backend,
                                                       TRITONBACKEND_BackendAttribute *attribute) {
   (void)backend;

@@ -252,7 +252,8 @@ TRITONSERVER_Error *call_run(struct call *call, struct served_session *session, 
   TRY(outputs_place(call, &served->all, memory));
   cuseq_status status =
       beams > 0 ? search(call, session->session, &given) : decode(call, session->session, &given);
-  /* Results that lie on the device are ready in the order of the session's stream; a response has to have them. */
+  /* Results that lie on the device are ready in the order of the session's stream; a response has to have
+   * them. */
   if (status == CUSEQ_STATUS_OK)
     status = cuseq_session_synchronize(session->session);
   return served_session_result(session, status);

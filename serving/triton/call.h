@@ -21,7 +21,7 @@ struct call_memory {
 
 void call_memory_free(struct call_memory *memory);
 
-/* Gathers the jobs' rows and computes. A job that is alone is computed where it lies, into its own buffers. */
+/* Gathers the jobs' rows and computes. One that is alone is computed where it lies, into its own buffers. */
 TRITONSERVER_Error *call_run(struct call *call, struct served_session *session, struct call_memory *memory);
 
 /* How many an axis has, of a call or of a job with such sizes.

@@ -141,7 +141,7 @@ static void shape_print(const struct port *port, char *text, size_t capacity) {
   }
 }
 
-/* Whether the axes that the configuration lists are the port's, or any where the port's or its own are open. */
+/* Whether the axes that a configuration lists are the port's, or any where the port's or its own are open. */
 static TRITONSERVER_Error *dims_check(const char *kind, const struct port *port, const json_t *entry) {
   const json_t *dims = json_object_get(entry, "dims");
   bool fits = (int32_t)json_array_size(dims) == port->rank;

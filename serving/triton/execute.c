@@ -54,9 +54,9 @@ static void call_answer(struct instance *instance, const struct call *call, cons
       instance->handle, (uint64_t)call->rows, times->begin, times->compute, times->computed, now()));
 }
 
-/* Computes a group. Where the call is refused, one of its requests is at fault: each half is tried by itself, so that
- * the one gets its error, with the row counted as it counts, and the others get their answers. What is wrong is found
- * before anything is computed, so that this costs little. */
+/* Computes a group. Where the call is refused, one of its requests is at fault: each half is tried by itself,
+ * so that the one gets its error, with the row counted as it counts, and the others get their answers. What
+ * is wrong is found before anything is computed, so that this costs little. */
 static void group_run(struct instance *instance, struct job **jobs, int32_t count, uint64_t begin) {
   struct call call = {.jobs = jobs, .count = count};
   struct times times = {.begin = begin, .compute = now()};

@@ -1,5 +1,5 @@
-/* Errors: Triton's, made of lines of this backend or of the library. A function that can fail returns NULL or an
- * error, which its caller owns. */
+/* Errors: Triton's, made of lines of this backend or of the library. A function that can fail returns NULL or
+ * an error, which its caller owns. */
 #ifndef CUSEQ_SERVING_FAULT_H
 #define CUSEQ_SERVING_FAULT_H
 

@@ -208,8 +208,8 @@ enum {
               OUTPUT_BIT(OUTPUT_STATES),
 };
 
-/* A request that names no outputs wants all, says the protocol, and the server then names them all: of these it gets what
- * there is, with a beam or without. One that names some gets these or an error. */
+/* A request that names no outputs wants all, says the protocol, and the server then names them all: of these
+ * it gets what there is, with a beam or without. One that names some gets these or an error. */
 static TRITONSERVER_Error *wanted_choose(struct job *job, const struct served *served) {
   unsigned all = 0, absent = job->search.beam > 0 ? OF_GREEDY : OF_BEAM;
   for (int i = 0; i < OUTPUT_COUNT; i++)

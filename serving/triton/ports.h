@@ -1,4 +1,5 @@
-/* The inputs and outputs that a model has, by name: what a configuration may list, and what it is filled in with. */
+/* The inputs and outputs that a model has, by name: what a configuration may list, and what it is filled in
+ * with. */
 #ifndef CUSEQ_SERVING_PORTS_H
 #define CUSEQ_SERVING_PORTS_H
 
@@ -14,8 +15,8 @@ enum input_id {
   INPUT_COUNT
 };
 
-/* Arrays are named as `cuseq run` names them, in capitals. Those of a beam search have a name of their own, since
- * they have one axis more. */
+/* Arrays are named as `cuseq run` names them, in capitals. Those of a beam search have a name of their own,
+ * since they have one axis more. */
 enum output_id {
   OUTPUT_TEXT,   /* BYTES [B,N] of a decoder; labels [B,heads], or [B,T,heads]                             */
   OUTPUT_SCORES, /* FP32, like TEXT: log-probabilities or scores; probabilities of labels                  */
@@ -60,8 +61,8 @@ struct ports {
       labelled; /* heads that have labels; they are what TEXT and SCORES of a model without decoder are of */
 };
 
-/* All ports of a model, with INPUT as it is filled in: ids where the model takes nothing else or has a vocabulary,
- * else FP32. */
+/* All ports of a model, with INPUT as it is filled in: ids where the model takes nothing else or has a
+ * vocabulary, else FP32. */
 void ports_make(struct ports *ports, const cuseq_model *model);
 
 /* The port of a name; COUNT where there is none. */

@@ -1,5 +1,5 @@
-/* The one session of an instance. It is opened for the largest batch and grows, where requests are longer, have more steps
- * or more beams than any before, up to what the model's parameters allow. */
+/* The one session of an instance. It is opened for the largest batch and grows, where requests are longer,
+ * have more steps or more beams than any before, up to what the model's parameters allow. */
 #ifndef CUSEQ_SERVING_SESSION_H
 #define CUSEQ_SERVING_SESSION_H
 

@@ -1,4 +1,4 @@
-/* What tests of the backend begin with: a model in a folder of its own, loaded, with an instance on the CPU. */
+/* What tests of the backend begin with: a model in a folder of its own, loaded, with an instance of a CPU. */
 #ifndef TESTS_SERVING_CASE_H
 #define TESTS_SERVING_CASE_H
 

@@ -1,4 +1,4 @@
-/* Instances of KIND_GPU: on a GPU, or on the emulated device. Arrays on the device are used where they lie. */
+/* Instances of KIND_GPU: on a GPU, or on the emulated device. Arrays there are used where they lie. */
 #include "case.h"
 
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 /* A stand-in for Triton Inference Server, for tests of the backend where there is no server: it loads
- * libtriton_cuseq.so as the server does, provides what the backend calls, and keeps account of it - every error and message is
- * freed once, every request answered once, released once and told of in the statistics. It is not a server: there are no threads,
- * and a test says itself which requests are executed together. */
+ * libtriton_cuseq.so as the server does, provides what the backend calls, and keeps account of it - every
+ * error and message is freed once, every request answered once, released once and told of in the statistics.
+ * It is not a server: there are no threads, and a test says itself which requests are executed together. */
 #ifndef TESTS_SERVING_STAND_IN_H
 #define TESTS_SERVING_STAND_IN_H
 
@@ -46,7 +46,8 @@ TRITONBACKEND_ModelInstance *stand_in_instance(TRITONBACKEND_Model *model,
                                                char error[512]);
 void stand_in_instance_close(TRITONBACKEND_ModelInstance *instance);
 
-/* The rows of each call that the instance told of, in order; returns how many calls there were since the last time. */
+/* The rows of each call that the instance told of, in order; returns how many calls there were since the last
+ * time. */
 uint32_t stand_in_calls(TRITONBACKEND_ModelInstance *instance, uint64_t rows[64]);
 
 /* A request. Arrays are copied. */
@@ -65,7 +66,8 @@ struct stand_in_device {
 };
 extern struct stand_in_device stand_in_device;
 
-/* Puts an input, or an output, into a GPU's memory. After the request is executed its outputs lie in host memory. */
+/* Puts an input, or an output, into a GPU's memory. After the request is executed its outputs lie in host
+ * memory. */
 void stand_in_on_device(TRITONBACKEND_Request *request, const char *name);
 void stand_in_output(TRITONBACKEND_Request *request, const char *name);
 void stand_in_integer(TRITONBACKEND_Request *request, const char *key, int64_t value);
