@@ -1,4 +1,4 @@
-/* A model that the server has loaded: the library's model, which its instances share, and what is said of it. */
+/* A model that the server has loaded: the library's model, which instances share, and what is said of it. */
 #ifndef CUSEQ_SERVING_MODEL_H
 #define CUSEQ_SERVING_MODEL_H
 
