@@ -1,6 +1,22 @@
 #include "instance.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* What an operator sees of an instance when it is there. */
+static TRITONSERVER_Error *log_opened(const struct instance *instance) {
+  const struct served_session *session = &instance->session;
+  const char *name = NULL;
+  char line[512], plan[256];
+  TRY(TRITONBACKEND_ModelInstanceName(instance->handle, &name));
+  cuseq_session_plan(session->session, plan, sizeof plan);
+  for (char *at = plan; *at; at++)
+    *at = *at == '\n' ? (at[1] ? ';' : '\0') : *at;
+  snprintf(line, sizeof line, "cuseq: %s: device %s, %d threads, up to %d rows of %d positions%s%s", name,
+           cuseq_session_device(session->session), (int)cuseq_session_threads(session->session),
+           (int)instance->served->max_batch, (int)session->time, *plan ? ", " : "", plan);
+  return TRITONSERVER_LogMessage(TRITONSERVER_LOG_INFO, __FILE__, __LINE__, line);
+}
 
 static TRITONSERVER_Error *open_with(struct instance *instance) {
   TRITONBACKEND_Model *model = NULL;
@@ -12,7 +28,8 @@ static TRITONSERVER_Error *open_with(struct instance *instance) {
   TRY(TRITONBACKEND_ModelInstanceKind(instance->handle, &kind));
   TRY(TRITONBACKEND_ModelInstanceDeviceId(instance->handle, &id));
   instance->served = state;
-  return served_session_open(&instance->session, instance->served, kind, id);
+  TRY(served_session_open(&instance->session, instance->served, kind, id));
+  return log_opened(instance);
 }
 
 TRITONSERVER_Error *instance_open(TRITONBACKEND_ModelInstance *handle, struct instance **instance) {

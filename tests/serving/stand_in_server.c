@@ -43,7 +43,8 @@ TRITONSERVER_Error_Code stand_in_code(const TRITONSERVER_Error *error) {
 
 TRITONSERVER_Error *TRITONSERVER_LogMessage(TRITONSERVER_LogLevel level, const char *file, int line,
                                             const char *message) {
-  fprintf(stderr, "log %d %s:%d %s\n", (int)level, file, line, message);
+  if (level == TRITONSERVER_LOG_ERROR)
+    fprintf(stderr, "log %s:%d %s\n", file, line, message);
   return NULL;
 }
 
@@ -130,6 +131,13 @@ TRITONSERVER_Error *TRITONBACKEND_ModelState(TRITONBACKEND_Model *model, void **
 
 TRITONSERVER_Error *TRITONBACKEND_ModelSetState(TRITONBACKEND_Model *model, void *state) {
   model->state = state;
+  return NULL;
+}
+
+TRITONSERVER_Error *TRITONBACKEND_ModelInstanceName(TRITONBACKEND_ModelInstance *instance,
+                                                    const char **name) {
+  (void)instance;
+  *name = "model_0";
   return NULL;
 }
 
