@@ -8,12 +8,13 @@ static TRITONSERVER_Error *log_opened(const struct instance *instance) {
   const struct served_session *session = &instance->session;
   const char *name = NULL;
   char line[512], plan[256];
+  int threads = (int)cuseq_session_threads(session->session);
   TRY(TRITONBACKEND_ModelInstanceName(instance->handle, &name));
   cuseq_session_plan(session->session, plan, sizeof plan);
   for (char *at = plan; *at; at++)
     *at = *at == '\n' ? (at[1] ? ';' : '\0') : *at;
-  snprintf(line, sizeof line, "cuseq: %s: device %s, %d threads, up to %d rows of %d positions%s%s", name,
-           cuseq_session_device(session->session), (int)cuseq_session_threads(session->session),
+  snprintf(line, sizeof line, "cuseq: %s: device %s, %d thread%s, up to %d rows of %d positions%s%s", name,
+           cuseq_session_device(session->session), threads, threads == 1 ? "" : "s",
            (int)instance->served->max_batch, (int)session->time, *plan ? ", " : "", plan);
   return TRITONSERVER_LogMessage(TRITONSERVER_LOG_INFO, __FILE__, __LINE__, line);
 }
