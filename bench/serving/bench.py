@@ -109,11 +109,11 @@ def make_servers(build, python, folder):
     ).stdout.strip()
     os.environ["CUSEQ_PACKAGES"] = os.environ["PYTHONPATH"] = os.pathsep.join([str(build / "python"), packages])
     os.environ["CUSEQ_MODEL"] = str(MODEL)
-    running = triton.Server(build, repository, log=folder / "triton.log", backends=backends)
     port = triton.free_port()
     command = [python, "-m", "uvicorn", "application:app", "--port", str(port), "--log-level", "warning"]
     with open(folder / "fastapi.log", "wb") as log:
         other = subprocess.Popen([*command, "--no-access-log"], cwd=HERE, stdout=log, stderr=subprocess.STDOUT)
+    running = triton.Server(build, repository, log=folder / "triton.log", backends=backends)
     cases = [
         Case("cuseq", running.port, "/v2/models/dates/infer", binary_request),
         Case("cuseq, JSON", running.port, "/v2/models/dates/infer", json_request),
@@ -191,7 +191,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     load_before = os.getloadavg()[0]
-    results, curve, cases = run(arguments.build.resolve(), arguments.python, arguments.rounds)
+    results, curve, cases = run(arguments.build.resolve(), os.path.abspath(arguments.python), arguments.rounds)
     print(
         f"# {platform.machine()}, {os.cpu_count()} processors, load {load_before:.1f} before, {arguments.rounds} rounds"
     )
