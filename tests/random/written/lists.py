@@ -1,6 +1,8 @@
 """All written models, in the order of their files."""
 
-import classifiers  # noqa: F401  (each enters its models into the register)
+import books  # noqa: F401  (each enters its models into the register)
+import classifiers  # noqa: F401
+import competitions  # noqa: F401
 import graphs  # noqa: F401
 import positions  # noqa: F401
 import seq2seq  # noqa: F401

@@ -77,6 +77,8 @@ class Case:
         self.fed = [self.x]
         for other in others:
             self.fed.append(np.zeros((BATCH, *[size or built.time for size in other[1:]]), np.float32))
+        if built.given_mask:
+            self.fed[1] = np.arange(shape[1]) < self.lengths[:, None]
         if built.targets:
             tokens = self.rng.integers(2, built.targets, (BATCH, built.steps)).astype(np.int32)
             self.targets = np.concatenate([tokens[:, 1:], tokens[:, :1]], 1)
