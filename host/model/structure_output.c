@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_OUTPUT_LAYERS = 4 };
+enum { MAX_OUTPUT_LAYERS = STRUCTURE_MAX_DENSE };
 
 static int32_t source_width(const struct structure *structure, enum head_source source) {
   const struct encoder_layer *last = &structure->encoder.layers[structure->encoder.count - 1];

@@ -135,6 +135,8 @@ static cuseq_status read_sequential(struct graph_reader *reader, const json_t *l
   model->layers[0].call_count = 1;
   for (size_t i = 1; i < model->layer_count; i++)
     TRY(call_with(reader, &model->layers[i], &model->layers[i - 1]));
+  for (size_t i = 0; i < model->layer_count; i++)
+    model->layers[i].in_row = true;
   model->inputs->layer = &model->layers[0];
   model->outputs->layer = &model->layers[model->layer_count - 1];
   model->input_count = model->output_count = 1;

@@ -20,6 +20,11 @@ enum { LAST_MINOR = 15 }; /* of Keras 3 */
   "recurrent_constraint bias_constraint dropout recurrent_dropout implementation@s,t "                       \
   "seed@n "
 
+#define SIMPLE                                                                                          \
+  "units activation use_bias kernel_initializer recurrent_initializer bias_initializer kernel_regularizer "  \
+  "recurrent_regularizer bias_regularizer kernel_constraint recurrent_constraint bias_constraint dropout "   \
+  "recurrent_dropout "
+
 #define RESET "reset_after?@s0-1,t0-1 reset_after@s2-,t2-,n "
 
 #define RECURRENT                                                                                            \
@@ -35,9 +40,11 @@ static const struct identity_keys layers[] = {
     {"Masking", BASE "mask_value"},
     {"LSTM", BASE RECURRENT CELL "unit_forget_bias activity_regularizer"},
     {"GRU", BASE RECURRENT CELL RESET "activity_regularizer"},
+    {"SimpleRNN", BASE RECURRENT SIMPLE "activity_regularizer"},
     {"RNN", BASE RECURRENT "cell"},
     {"LSTMCell", BASE CELL "unit_forget_bias"},
     {"GRUCell", BASE CELL RESET},
+    {"SimpleRNNCell", BASE SIMPLE "seed@n"},
     {"Bidirectional", BASE "layer merge_mode backward_layer?@t1- backward_layer@n"},
     {"Dense", BASE "units activation use_bias kernel_initializer bias_initializer kernel_regularizer "
                    "bias_regularizer kernel_constraint bias_constraint activity_regularizer@s,t "
@@ -47,6 +54,8 @@ static const struct identity_keys layers[] = {
     {"Softmax", BASE "axis"},
     {"ReLU", BASE "max_value negative_slope threshold"},
     {"LeakyReLU", BASE "alpha@s,t negative_slope@n"},
+    {"PReLU", BASE "alpha_initializer alpha_regularizer alpha_constraint shared_axes"},
+    {"ELU", BASE "alpha"},
     {"BatchNormalization",
      BASE "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
           "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "

@@ -17,6 +17,7 @@ static const struct kind layers[] = {
     {"Masking", layer_masking, ""},
     {"LSTM", layer_recurrent, "initial_state"},
     {"GRU", layer_recurrent, "initial_state"},
+    {"SimpleRNN", layer_recurrent, "initial_state"},
     {"RNN", layer_recurrent, "initial_state"},
     {"Bidirectional", layer_bidirectional, "initial_state"},
     {"Dense", layer_dense, ""},
@@ -25,6 +26,8 @@ static const struct kind layers[] = {
     {"Softmax", layer_softmax, ""},
     {"ReLU", layer_relu, ""},
     {"LeakyReLU", layer_leaky_relu, ""},
+    {"PReLU", layer_prelu, ""},
+    {"ELU", layer_elu, ""},
     {"BatchNormalization", layer_batch_normalization, ""},
     {"Normalization", layer_normalization, ""},
     {"Rescaling", layer_rescaling, ""},
@@ -162,8 +165,6 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
   if (strcmp(layer->node.class_name, "CuDNNGRU") == 0)
     return layer_refuse(layer, "its weights are in cuDNN's arrangement (load it as GRU with reset_after in "
                                "Keras and save it again)");
-  if (strcmp(layer->node.class_name, "SimpleRNN") == 0)
-    return layer_refuse(layer, "cuseq has LSTM and GRU, and no simple recurrent cell");
   if (strcmp(layer->node.class_name, "LayerNormalization") == 0)
     return layer_refuse(
         layer, "it divides by what it is given, so that it folds into no other layer, and cuseq has none");

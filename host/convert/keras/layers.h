@@ -54,6 +54,7 @@ cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call)
 cuseq_status layer_log_softmax(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_leaky_relu(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_prelu(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_elu(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_gelu(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_function(struct evaluator *evaluator, struct layer_call *call);

@@ -57,6 +57,60 @@ static cuseq_status read_number(const struct layer_call *call, const char *key, 
   return CUSEQ_STATUS_OK;
 }
 
+/* ---- in pieces ------------------------------------------------------------------------------------ */
+
+/* A function that is linear in two pieces, as relu of two linear functions: relu(x B + b) C. Matrices of width n that become
+ * [n, 2n] and [2n, n]: of each element two numbers, and their sum.
+ *   inner, shift  of the second piece: relu(inner x + shift); the first is relu(x)
+ *   outer         [n] what the second piece is multiplied by */
+struct pieces {
+  const struct keras_layer *layer;
+  float inner, shift;
+  const float *outer; /* [n], or NULL: `slope` of all */
+  float slope;
+};
+
+static cuseq_status piece_matrices(struct evaluator *evaluator, const struct pieces *pieces, int32_t width,
+                                   int32_t *into, int32_t *bias, int32_t *out) {
+  struct expressions *expressions = &evaluator->expressions;
+  const size_t n = (size_t)width;
+  bool found;
+  TRY(matrix_make(expressions, pieces->layer, 1, width, 2 * (int64_t)width, into, &found));
+  if (found && (expressions->matrices[*into].rows != width))
+    return layer_refuse(pieces->layer, "it is applied to vectors of two widths");
+  TRY(matrix_make(expressions, pieces->layer, 2, 1, 2 * (int64_t)width, bias, &found));
+  TRY(matrix_make(expressions, pieces->layer, 3, 2 * (int64_t)width, width, out, &found));
+  for (size_t u = 0; !found && u < n; u++) {
+    expressions->matrices[*into].data[u * 2 * n + u] = 1;
+    expressions->matrices[*into].data[u * 2 * n + n + u] = pieces->inner;
+    expressions->matrices[*bias].data[n + u] = pieces->shift;
+    expressions->matrices[*out].data[u * n + u] = 1;
+    expressions->matrices[*out].data[(n + u) * n + u] =
+        pieces->outer != NULL ? pieces->outer[u] : pieces->slope;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status apply_pieces(struct evaluator *evaluator, void *context, int32_t child,
+                                 int32_t *expression) {
+  struct expressions *expressions = &evaluator->expressions;
+  const struct pieces *pieces = context;
+  const struct graph_node *node = &pieces->layer->node;
+  int32_t into, bias, out;
+  TRY(piece_matrices(evaluator, pieces, expression_at(expressions, child)->width, &into, &bias, &out));
+  TRY(expression_dense(expressions, child, into, pieces->shift != 0 ? bias : -1, node, expression));
+  TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, *expression, node,
+                       expression));
+  return expression_dense(expressions, *expression, out, -1, node, expression);
+}
+
+static cuseq_status in_pieces(struct evaluator *evaluator, struct layer_call *call, struct pieces *pieces) {
+  struct value value = call->inputs[0];
+  TRY(call_arity(call, 1, 1));
+  TRY(value_map(evaluator, &value, apply_pieces, pieces));
+  return call_output(evaluator, call, &value);
+}
+
 /* x where it is positive, else slope x. */
 static cuseq_status leaky(struct evaluator *evaluator, struct layer_call *call, double slope) {
   static const struct {
@@ -70,8 +124,8 @@ static cuseq_status leaky(struct evaluator *evaluator, struct layer_call *call, 
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if ((float)slope == (float)known[i].slope)
       return plain(evaluator, call, known[i].activation);
-  return layer_refuse(call->layer, "its slope for negative numbers is %g (cuseq has 0, 0.01, 0.2 and 0.3)",
-                      slope);
+  struct pieces pieces = {.layer = call->layer, .inner = -1, .slope = -(float)slope};
+  return in_pieces(evaluator, call, &pieces);
 }
 
 cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
@@ -80,11 +134,39 @@ cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
   TRY(read_number(call, "alpha", 0, &alpha));
   TRY(read_number(call, "threshold", 0, &threshold));
   TRY(read_number(call, "max_value", INFINITY, &most));
-  if (threshold != 0 || most != INFINITY)
+  slope = slope != 0 ? slope : alpha;
+  if (threshold != 0 || (most != INFINITY && (slope != 0 || most <= 0)))
     return layer_refuse(call->layer,
-                        "cuseq has the relu without bounds only (its threshold is %g, its max_value %g)",
-                        threshold, most);
-  return leaky(evaluator, call, slope != 0 ? slope : alpha);
+                        "cuseq has no relu that begins elsewhere than at 0, or that has both a slope for "
+                        "negative numbers and a largest value (its threshold is %g, its slope %g, its "
+                        "max_value %g)",
+                        threshold, slope, most);
+  if (most == INFINITY)
+    return leaky(evaluator, call, slope);
+  struct pieces pieces = {.layer = call->layer, .inner = 1, .shift = -(float)most, .slope = -1};
+  return in_pieces(evaluator, call, &pieces);
+}
+
+/* A leaky relu whose slopes are weights: one for each feature, or one for all. */
+cuseq_status layer_prelu(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct expressions *expressions = &evaluator->expressions;
+  const struct value *value = &call->inputs[0];
+  const int32_t width = expression_at(expressions, value->expression)->width;
+  struct layer_weights weights;
+  int32_t slopes;
+  if (!value_is_feature_axis(expressions, value, value->axis_count - 1))
+    return layer_refuse(call->layer, "its slopes are not of the features, in the last axis");
+  TRY(weights_find(&evaluator->weights, call->layer, WEIGHTS_WHOLE, &weights));
+  const bool positions = value->axis_count == 3;
+  TRY(weights_matrix(expressions, call->layer, &weights, 0, "alpha", positions ? 1 : 0, width, &slopes));
+  float *outer = arena_allocate(evaluator->arena, (size_t)width * sizeof *outer);
+  if (outer == NULL)
+    return error_out_of_memory();
+  for (int32_t u = 0; u < width; u++)
+    outer[u] = -expressions->matrices[slopes].data[u];
+  struct pieces pieces = {.layer = call->layer, .inner = -1, .outer = outer};
+  return in_pieces(evaluator, call, &pieces);
 }
 
 /* LeakyReLU has its slope as alpha in Keras 2 and as negative_slope in Keras 3, leaky_relu under both names. */

@@ -130,6 +130,12 @@ static cuseq_status check_entrance(const struct evaluator *evaluator, const stru
   return CUSEQ_STATUS_OK;
 }
 
+/* Layers of one Sequential, whose file says no calls: each is called on what the one in front of it gives, mask
+ * included. */
+static bool is_in_one_row(const struct keras_layer *layer, const struct keras_layer *masks) {
+  return layer->in_row && masks->in_row && layer->outer == masks->outer;
+}
+
 cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call) {
   const struct graph_argument *given = mask_argument(call);
   bool keras3 = evaluator->version.major >= 3;
@@ -142,7 +148,8 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
     bool uses =
         is_recurrent(call->layer) || strcmp(call->layer->node.class_name, "GlobalAveragePooling1D") == 0;
     call->without_mask = keras3 && masked && call->state_count > 0;
-    if (keras3 && masked && uses && !call->without_mask)
+    bool handed_on = masked && is_in_one_row(call->layer, layer_of(call->inputs[0].mask));
+    if (keras3 && masked && uses && !call->without_mask && !handed_on)
       return layer_refuse(
           call->layer,
           "its input is masked by '%.100s', but the file does not give it the mask, so that it is "
@@ -197,7 +204,10 @@ static bool hands_on(const struct evaluator *evaluator, const struct layer_call 
                                       "Subtract",
                                       "Average",
                                       "Maximum",
-                                      "LeakyReLU"};
+                                      "LeakyReLU",
+                                      "PReLU",
+                                      "ELU",
+                                      "SimpleRNN"};
   const struct keras_layer *layer = call->layer;
   if (layer->inner != NULL)
     return true;

@@ -45,6 +45,18 @@ static void expect_normalisation(const char *class_name, const json_t *config,
   }
 }
 
+/* What Keras calls the cell of a recurrent layer, or (ending "Cell") of a cell, by its class; NULL: it is none. */
+static const char *usual_cell(const char *class_name, const char *ending) {
+  static const char *const usual[][2] = {
+      {"LSTM", "lstm_cell"}, {"GRU", "gru_cell"}, {"SimpleRNN", "simple_rnn_cell"}};
+  for (size_t i = 0; class_name != NULL && i < sizeof usual / sizeof *usual; i++) {
+    size_t size = strlen(usual[i][0]);
+    if (strncmp(class_name, usual[i][0], size) == 0 && strcmp(class_name + size, ending) == 0)
+      return usual[i][1];
+  }
+  return NULL;
+}
+
 /* A layer that is no wrapper. */
 static void expect_plain(const char *class_name, const json_t *config, struct expected_weights *expected) {
   const json_t *cell = json_object_get(json_object_get(config, "cell"), "config");
@@ -52,11 +64,13 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
   const char *mode = json_string_value(json_object_get(config, "score_mode"));
   const char *of_cell = json_string_value(json_object_get(json_object_get(config, "cell"), "class_name"));
   expect_normalisation(class_name, config, expected);
-  if (is_class(class_name, "LSTM") || is_class(class_name, "GRU")) {
-    expect_cell(config, is_class(class_name, "GRU") ? "gru_cell" : "lstm_cell", "", expected);
+  if (usual_cell(class_name, "") != NULL) {
+    expect_cell(config, usual_cell(class_name, ""), "", expected);
   } else if (is_class(class_name, "RNN")) {
-    expect_cell(cell, is_class(of_cell, "GRUCell") ? "gru_cell" : "lstm_cell",
-                cell_name != NULL ? cell_name : "", expected);
+    const char *usual = usual_cell(of_cell, "Cell");
+    expect_cell(cell, usual != NULL ? usual : "lstm_cell", cell_name != NULL ? cell_name : "", expected);
+  } else if (is_class(class_name, "PReLU")) {
+    add(expected, "alpha", true);
   } else if (is_class(class_name, "Dense")) {
     add(expected, "kernel", true);
     add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_LEVELS = 4 };
+enum { MAX_LEVELS = STRUCTURE_MAX_DENSE };
 
 static const char subject[] = "the model's output";
 
