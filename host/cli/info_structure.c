@@ -233,12 +233,27 @@ static void print_state(const json_t *root, const cuseq_config *config) {
 
 /* ---- output ---- */
 
+/* What a head of a model without a decoder is over: a word, or several side by side. */
+static void print_over(const json_t *over) {
+  for (size_t i = 0; i < json_array_size(over); i++) {
+    const json_t *item = json_array_get(over, i), *layer = json_object_get(item, "layer");
+    fputs(i > 0 ? ", " : "", stdout);
+    fputs(json_is_string(item) ? json_string_value(item) : word(item, "over", ""), stdout);
+    if (json_is_object(item) && strcmp(word(item, "state", "h"), "c") == 0)
+      fputs(" c", stdout);
+    if (layer)
+      printf(" of layer %lld", (long long)json_integer_value(layer));
+  }
+  if (json_is_string(over))
+    printf("%s%s", json_string_value(over), strcmp(json_string_value(over), "every") == 0 ? " position" : "");
+}
+
 static void print_head(const json_t *head, bool decodes) {
   const json_t *parts = json_object_get(head, "parts");
   print_dense_layers(json_object_get(head, "layers"));
   fputs(" over ", stdout);
   if (!decodes)
-    printf("%s%s", word(head, "over", ""), strcmp(word(head, "over", ""), "every") == 0 ? " position" : "");
+    print_over(json_object_get(head, "over"));
   else if (parts)
     print_list(parts);
   else

@@ -225,11 +225,21 @@ enum head_source {
   HEAD_EVERY, /* every position of the row */
 };
 
+/* One of the vectors that a head of a model without a decoder reads side by side. */
+struct head_read {
+  enum head_source source; /* HEAD_EVERY is alone; HEAD_STEP is none of these */
+  int32_t layer;           /* HEAD_FINAL: of the encoder */
+  bool takes_c;            /* HEAD_FINAL: its c rather than its h */
+  int32_t width;
+};
+
 /* Dense layers over a vector, the last one with softmax, log_softmax or any other activation. Heads lie side by side in
  * the array `outputs`. */
 struct head {
   char name[32];
-  enum head_source source;
+  enum head_source source; /* HEAD_STEP, or that of the first of `reads` */
+  int32_t read_count;      /* 0 of HEAD_STEP */
+  struct head_read reads[STRUCTURE_MAX_PARTS];
   struct parts parts; /* HEAD_STEP: of PART_STATE, PART_CONTEXT, PART_TOKEN, PART_ATTENTIONAL */
   int32_t inputs;
   struct dense_chain layers;

@@ -7,7 +7,6 @@
 
 /* The keys of an initial state; "units" belongs to the state that asks alone. */
 static const char *const initial_keys[] = {"from", "layer", "state", "directions", "dense", "units", NULL};
-static const struct word words_state[] = {{"h", 0}, {"c", 1}, {NULL, 0}};
 
 /* Whether all directions whose final states are taken have a c. */
 static bool final_has_c(const struct encoder_layer *layer, enum initial_directions directions) {

@@ -8,15 +8,16 @@
 
 enum { MAX_OUTPUT_LAYERS = STRUCTURE_MAX_DENSE };
 
-static int32_t source_width(const struct structure *structure, enum head_source source) {
-  const struct encoder_layer *last = &structure->encoder.layers[structure->encoder.count - 1];
-  switch (source) {
+/* ---- what a head reads ---------------------------------------------------------------------------- */
+
+static int32_t read_width(const struct structure *structure, const struct head_read *read) {
+  switch (read->source) {
   case HEAD_STEP:
     return 0; /* of its parts: structure_resolve */
   case HEAD_CONTEXT:
     return structure->attention.context_width;
   case HEAD_FINAL:
-    return structure_final_width(last, INITIAL_CONCAT);
+    return structure_final_width(&structure->encoder.layers[read->layer], INITIAL_CONCAT);
   case HEAD_MEAN:
   case HEAD_MAXIMUM:
   case HEAD_LAST:
@@ -26,27 +27,97 @@ static int32_t source_width(const struct structure *structure, enum head_source 
   return structure->encoder.width;
 }
 
+/* A source by its word under "over". */
 static cuseq_status parse_source(const struct field_object *object, const struct structure *structure,
-                                 struct head *head) {
+                                 struct head_read *read) {
   int source;
   bool decodes = structure->decoder.present;
   TRY(field_word(object, "over", words_head_source, decodes ? HEAD_STEP : -1, &source));
-  head->source = (enum head_source)source;
+  *read = (struct head_read){.source = (enum head_source)source, .layer = structure->encoder.count - 1};
   if ((source == HEAD_STEP) != decodes)
     return field_refuse(object, "over", "does not fit (found \"%s\" in a model %s a decoder)",
                         word_of(words_head_source, source), decodes ? "with" : "without");
   if (source == HEAD_CONTEXT && !structure->attention.present)
     return field_refuse(object, "over", "is \"context\", but there is no \"attention\"");
-  if (source != HEAD_STEP && field_has(object, "parts"))
+  return CUSEQ_STATUS_OK;
+}
+
+/* A final state of any layer: {"over": "final", "layer": 0, "state": "c"}. */
+static cuseq_status parse_final(const struct field_object *object, const struct structure *structure,
+                                struct head_read *read) {
+  static const char *const keys[] = {"over", "layer", "state", NULL};
+  const int32_t last = structure->encoder.count - 1;
+  int state;
+  TRY(field_known_keys(object, keys));
+  if (read->source != HEAD_FINAL && (field_has(object, "layer") || field_has(object, "state")))
+    return field_refuse(object, field_has(object, "layer") ? "layer" : "state",
+                        "belongs to \"final\" (found \"%s\")", word_of(words_head_source, (int)read->source));
+  TRY(field_optional_integer(object, "layer", 0, last, last, &read->layer));
+  TRY(field_word(object, "state", words_state, 0, &state));
+  read->takes_c = state == 1;
+  const struct encoder_layer *layer = &structure->encoder.layers[read->layer];
+  for (int d = 0; d < 2; d++)
+    if (read->takes_c && encoder_layer_has(layer, d) && !cell_has_c(layer->cells[d].kind))
+      return field_refuse(object, "state", "is \"c\", which a gru does not have (encoder layer %d)",
+                          (int)read->layer);
+  return CUSEQ_STATUS_OK;
+}
+
+/* Several sources side by side: words, or objects. */
+static cuseq_status parse_reads(const struct field_object *object, const struct structure *structure,
+                                struct head *head) {
+  size_t count;
+  TRY(field_list(object, "over", 1, STRUCTURE_MAX_PARTS, &count));
+  for (size_t i = 0; i < count; i++) {
+    const json_t *given = json_array_get(json_object_get(object->json, "over"), i);
+    struct field_object item = field_item(object, "over", i);
+    json_t *word = json_is_string(given) ? json_object() : NULL;
+    if (word) {
+      if (json_object_set_new(word, "over", json_string(json_string_value(given))) != 0) {
+        json_decref(word);
+        return error_out_of_memory();
+      }
+      item.json = word;
+    }
+    cuseq_status status = parse_source(&item, structure, &head->reads[i]);
+    if (status == CUSEQ_STATUS_OK)
+      status = parse_final(&item, structure, &head->reads[i]);
+    json_decref(word);
+    TRY(status);
+    if (count > 1 && (head->reads[i].source == HEAD_EVERY || head->reads[i].source == HEAD_STEP))
+      return field_refuse(object, "over", "has \"%s\" beside others",
+                          word_of(words_head_source, (int)head->reads[i].source));
+  }
+  head->read_count = (int32_t)count;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status parse_over(const struct field_object *object, const struct structure *structure,
+                               struct head *head) {
+  head->read_count = 1;
+  TRY(json_is_array(json_object_get(object->json, "over"))
+          ? parse_reads(object, structure, head)
+          : parse_source(object, structure, &head->reads[0]));
+  head->source = head->reads[0].source;
+  head->inputs = 0;
+  for (int32_t i = 0; i < head->read_count; i++) {
+    head->reads[i].width = read_width(structure, &head->reads[i]);
+    head->inputs += head->reads[i].width;
+  }
+  if (head->source == HEAD_STEP)
+    head->read_count = 0;
+  if (head->source != HEAD_STEP && field_has(object, "parts"))
     return field_refuse(object, "parts", "belong to a head over \"step\" (found over \"%s\")",
-                        word_of(words_head_source, source));
+                        word_of(words_head_source, (int)head->source));
   head->parts = (struct parts){.count = 1, .list = {PART_STATE}};
-  return source == HEAD_STEP && field_has(object, "parts")
+  return head->source == HEAD_STEP && field_has(object, "parts")
              ? parse_parts(object, "parts",
                            1u << PART_STATE | 1u << PART_CONTEXT | 1u << PART_TOKEN | 1u << PART_ATTENTIONAL,
                            &head->parts)
              : CUSEQ_STATUS_OK;
 }
+
+/* ---- heads ---------------------------------------------------------------------------------------- */
 
 static cuseq_status parse_name(const struct field_object *object, struct head *head) {
   const json_t *name = json_object_get(object->json, "name");
@@ -64,8 +135,7 @@ static cuseq_status parse_head(const struct field_object *object, const struct s
   static const char *const keys[] = {"name", "over", "parts", "layers", "tied", NULL};
   TRY(field_known_keys(object, keys));
   TRY(parse_name(object, head));
-  TRY(parse_source(object, structure, head));
-  head->inputs = source_width(structure, head->source);
+  TRY(parse_over(object, structure, head));
   TRY(parse_dense_chain(object, "layers", MAX_OUTPUT_LAYERS, head->inputs, words_last_activation,
                         &head->layers));
   TRY(field_bool(object, "tied", false, &head->is_tied));

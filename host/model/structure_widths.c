@@ -36,8 +36,9 @@ static bool context_is_read(const struct structure *structure) {
   const struct decoder_structure *decoder = &structure->decoder;
   if (!decoder->present) {
     for (int32_t i = 0; i < structure->output.count; i++)
-      if (structure->output.heads[i].source == HEAD_CONTEXT)
-        return true;
+      for (int32_t r = 0; r < structure->output.heads[i].read_count; r++)
+        if (structure->output.heads[i].reads[r].source == HEAD_CONTEXT)
+          return true;
     return structure->output.count == 0;
   }
   for (int32_t l = 0; l < decoder->count; l++)

@@ -284,17 +284,30 @@ static void follow(const struct structure *s, struct profile *p) {
 
 /* ---- outputs ---- */
 
+/* What a head of a model without a decoder reads, side by side. */
+static struct moments reads_of(const struct structure *s, const struct profile *p, const struct head *head) {
+  struct moments x = {0.0, 0.0};
+  double width = 0.0;
+  for (int32_t i = 0; i < head->read_count; i++) {
+    const struct head_read *read = &head->reads[i];
+    const struct encoder_layer *layer = &s->encoder.layers[read->layer];
+    const struct moments *state = read->takes_c ? p->c[read->layer] : p->h[read->layer];
+    const struct moments one =
+        read->source == HEAD_CONTEXT ? p->context
+        : read->source == HEAD_FINAL
+            ? moments_beside(state[0], encoder_layer_has(layer, 0), state[1], encoder_layer_has(layer, 1))
+            : p->annotations;
+    x = moments_beside(x, width, one, read->width);
+    width += read->width;
+  }
+  return x;
+}
+
 /* The head's outputs, or the logarithms of its probabilities. */
 static double head_error(const struct structure *s, const struct profile *p, const struct head *head,
                          bool logarithms) {
-  const int32_t top = s->encoder.count - 1;
-  const struct encoder_layer *layer = &s->encoder.layers[top];
   double n = head->inputs;
-  struct moments x = head->source == HEAD_STEP      ? parts_of(s, p, &head->parts, &n)
-                     : head->source == HEAD_CONTEXT ? p->context
-                     : head->source == HEAD_FINAL ? moments_beside(p->h[top][0], encoder_layer_has(layer, 0),
-                                                                   p->h[top][1], encoder_layer_has(layer, 1))
-                                                  : p->annotations;
+  struct moments x = head->source == HEAD_STEP ? parts_of(s, p, &head->parts, &n) : reads_of(s, p, head);
   for (int32_t l = 0; l < head->layers.count - 1; l++) {
     x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE));
     n = head->layers.layers[l].units;

@@ -53,6 +53,8 @@ const struct word words_initial_directions[] = {{"concat", INITIAL_CONCAT},
                                                 {NULL, 0}};
 const struct word words_feedback[] = {
     {"none", FEEDBACK_NONE}, {"output", FEEDBACK_OUTPUT}, {"given", FEEDBACK_GIVEN}, {NULL, 0}};
+const struct word words_state[] = {{"h", 0}, {"c", 1}, {NULL, 0}};
+
 const struct word words_head_source[] = {
     {"step", HEAD_STEP},       {"context", HEAD_CONTEXT}, {"final", HEAD_FINAL}, {"mean", HEAD_MEAN},
     {"maximum", HEAD_MAXIMUM}, {"last", HEAD_LAST},       {"every", HEAD_EVERY}, {NULL, 0}};

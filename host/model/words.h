@@ -22,6 +22,7 @@ extern const struct word words_asks[];               /* enum attention_asks */
 extern const struct word words_part[];               /* enum part */
 extern const struct word words_initial_from[];       /* enum initial_from */
 extern const struct word words_initial_directions[]; /* enum initial_directions */
+extern const struct word words_state[];              /* of a cell: 0 h, 1 c */
 extern const struct word words_feedback[];           /* enum feedback */
 extern const struct word words_head_source[];        /* enum head_source */
 extern const struct word words_reset[];              /* GRU: 1 after, 0 before */

@@ -341,6 +341,21 @@ TORCH_CASES = {
         ),
         {},
     ),
+    "heads_of_several": (
+        model(
+            [both(lstm(3)), both(lstm(2), merge="sum")],
+            {"score": "additive", "units": 4},
+            None,
+            {
+                "heads": [
+                    head(["mean", "maximum"], dense(4, "relu"), dense(3, "softmax"), name="pools"),
+                    head(["final", {"over": "final", "layer": 0, "state": "c"}, "context", "last"], dense(2)),
+                    head([{"over": "final", "layer": 0}, "maximum"], dense(4, "sigmoid")),
+                ]
+            },
+        ),
+        {},
+    ),
     "head_over_context": (
         model(
             [both(lstm(3))],

@@ -150,6 +150,10 @@ class Shapes(dict):
         source = head.get("over", "step")
         if source == "step":
             return sum(self.widths()[name] for name in head.get("parts", ["state"]))
+        if isinstance(source, list):
+            return sum(self.source_width(dict(head, over=one)) for one in source)
+        if isinstance(source, dict):
+            return sum(c["units"] for _, c in sides_of(self.config["encoder"]["layers"][source.get("layer", -1)]))
         if source == "context":
             return self.context
         last = self.config["encoder"]["layers"][-1]

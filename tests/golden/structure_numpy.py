@@ -244,7 +244,12 @@ def head_output(w, head, prefix, x, tied=None):
 
 
 def read_source(source, annotations, finals, context):
-    """What a head over `source` reads: one vector, or one for each position."""
+    """What a head over `source` reads: one vector, several side by side, or one for each position."""
+    if isinstance(source, list):
+        return np.concatenate([read_source(one, annotations, finals, context) for one in source])
+    if isinstance(source, dict):
+        layer, state = source.get("layer", len(finals) - 1), "hc".index(source.get("state", "h"))
+        return np.concatenate([states[state] for states in finals[layer].values()])
     if source == "final":
         return np.concatenate([h for h, _ in finals[-1].values()])
     return {
@@ -358,7 +363,7 @@ def without_decoder(config, w, arrays, encoded, time):
     if "output" not in config:
         return result
     heads = config["output"].get("heads", [config["output"]])
-    every = heads[0]["over"] == "every"
+    every = heads[0]["over"] in ("every", ["every"])
     tokens = np.zeros((batch, time if every else 1, len(heads)), int)
     outputs = np.zeros((batch, time if every else 1, sum(head["layers"][-1]["units"] for head in heads)))
     for b, (annotations, finals) in enumerate(encoded):

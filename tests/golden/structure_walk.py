@@ -281,6 +281,11 @@ class Walk:
         return output, logs
 
     def source(self, kind):
+        if isinstance(kind, list):
+            return np.concatenate([self.source(one) for one in kind], -1)
+        if isinstance(kind, dict):
+            states = self.finals[kind.get("layer", len(self.finals) - 1)].values()
+            return np.concatenate([pair["hc".index(kind.get("state", "h"))] for pair in states], -1)
         if kind in ("context", "every"):
             return self.context if kind == "context" else self.annotations
         if kind == "final":
@@ -302,7 +307,7 @@ class Walk:
         if "output" not in self.config:
             return result
         heads = self.config["output"].get("heads", [self.config["output"]])
-        every, outputs = heads[0]["over"] == "every", []
+        every, outputs = heads[0]["over"] in ("every", ["every"]), []
         for number, head in enumerate(heads):
             prefix = f"output.heads.{number}.layers." if len(heads) > 1 else "output.layers."
             outputs.append(self.head(head, prefix, self.source(head["over"]))[0])

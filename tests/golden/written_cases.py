@@ -8,7 +8,8 @@ activations_of_heads own_backward_layer lstm_and_gru_directions reads_backwards 
 gru_cell_in_rnn nested_encoder merge_sum pos_stacked_gru two_taggers residual_tagger features_tagger
 forecast_elu forecast_normalised forecast_rescaled average_of_outputs maximum_of_outputs autoencoder
 autoencoder_deep encoder_decoder_luong encoder_decoder_luong_normalised date_gru luong_steps joined_heads
-arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
+pooled_gru simple_rnn simple_rnn_bidirectional toxic_pooled_with_state attention_and_pools cell_state_read
+layers_of_lstm_with_skip parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
 """
 _TOKENS = """
 keras_example keras_example_gru words words_stacked attention_layer attention_layer_scaled
@@ -26,10 +27,8 @@ SAME["series_of_numbers"] = ("same+note give it as", (6, 1))
 SAME["reshaped_input"] = ("same+note give it as", (6, 3))
 
 REFUSED = {
-    "pooled_gru": "refuse global_max_pooling1d global_average_pooling1d",
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
     "layer_normalised": "refuse LayerNormalization divides",
-    "simple_rnn": "refuse SimpleRNN",
     "convolution_first": "refuse Conv1D",
     "flattened": "refuse flatten time",
     "attention_lambda": "refuse Lambda Python",

@@ -203,8 +203,26 @@ static void append_decoder(struct draw *draw) {
 
 /* ---- models without a decoder ---- */
 
+/* Several vectors side by side, `first` among them. */
+static void append_several(struct draw *draw, const char *first) {
+  static const char *const sources[] = {"final", "mean", "maximum", "last", NULL};
+  int32_t count = 2 + random_below(draw->random, 3);
+  draw_append(draw, "\"over\":[\"%s\"", first);
+  for (int32_t i = 1; i < count; i++) {
+    if (draw_one_in(draw, 3))
+      draw_append(draw, ",{\"over\":\"final\",\"layer\":%d}",
+                  (int)random_below(draw->random, draw->encoder_count));
+    else
+      draw_append(draw, ",\"%s\"", draw_pick(draw, sources));
+  }
+  draw_append(draw, "]");
+}
+
 static void append_head(struct draw *draw, const char *over, bool name) {
-  draw_append(draw, "\"over\":\"%s\"", over);
+  if (strcmp(over, "every") != 0 && draw_one_in(draw, 3))
+    append_several(draw, over);
+  else
+    draw_append(draw, "\"over\":\"%s\"", over);
   if (name && draw_one_in(draw, 3))
     draw_append(draw, ",\"name\":\"of %s\"", over);
   draw_append(draw, ",\"layers\":[");

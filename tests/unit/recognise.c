@@ -374,14 +374,14 @@ Test(recognise, states_that_are_inputs_are_taken_as_zeros_and_said_to_be) {
   graph_end(graph);
 }
 
-Test(recognise, final_state_beside_a_context_is_carried_through_one_step) {
+Test(recognise, final_state_and_a_context_are_read_side_by_side) {
   struct graph *graph = graph_begin();
   int32_t final[2], a = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
   const struct structure *s = structure_of(
       graph, classes(graph, dense(graph, join(graph, attend(graph, final[0], a, 0), final[0]), V)));
-  cr_expect(s->decoder.present && s->decoder.count == 1 && s->decoder.steps == 1);
-  cr_expect_eq(s->attention.asks, ASKS_CURRENT);
-  cr_expect(s->output.heads[0].parts.count == 2);
+  cr_assert(!s->decoder.present && s->attention.present && s->output.heads[0].read_count == 2);
+  cr_expect_eq(s->output.heads[0].reads[0].source, HEAD_CONTEXT);
+  cr_expect_eq(s->output.heads[0].reads[1].source, HEAD_FINAL);
   graph_end(graph);
 }
 

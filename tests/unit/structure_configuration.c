@@ -137,10 +137,33 @@ Test(structure_configuration, values_of_the_wrong_kind_are_refused) {
       {BAHDANAU, "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":3},\"direction\":\"bidirectional\"}]",
        "\"layers\":[]", "encoder.layers has too few items (found 0, needed 1 to 64)"},
       {BAHDANAU, "[{\"units\":7,\"activation\":\"softmax\"}]",
-       "[{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7}]",
-       "output.layers has too many items (found 5, needed 1 to 4)"},
+       "[{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7},{\"units\":7},"
+       "{\"units\":7},{\"units\":7}]",
+       "output.layers has too many items (found 9, needed 1 to 8)"},
       {BAHDANAU, "[{\"units\":7,\"activation\":\"softmax\"}]", "7",
-       "output.layers is not a list (needed one of 1 to 4)"},
+       "output.layers is not a list (needed one of 1 to 8)"},
+  };
+  EXPECT_REFUSED(rows);
+}
+
+Test(structure_configuration, vectors_that_a_head_cannot_read_beside_one_another_are_refused) {
+#define OVER "\"over\":\"every\",\"name\":\"case\""
+  static const struct refusal rows[] = {
+      {TAGGER, OVER, "\"over\":[]", "output.heads.1.over has too few items"},
+      {TAGGER, OVER, "\"over\":[\"mean\",\"last\",\"final\",\"maximum\",\"mean\"]",
+       "too many items (found 5"},
+      {TAGGER, OVER, "\"over\":[\"mean\",\"every\"]", "output.heads.1.over has \"every\" beside others"},
+      {TAGGER, OVER, "\"over\":[\"mean\",\"context\"]", "but there is no \"attention\""},
+      {TAGGER, OVER, "\"over\":[\"mean\",\"step\"]", "does not fit (found \"step\""},
+      {TAGGER, OVER, "\"over\":[\"median\"]", "over.0.over is unknown (found \"median\""},
+      {TAGGER, OVER, "\"over\":[7]", "output.heads.1.over.0"},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"mean\",\"layer\":0}]", "layer belongs to \"final\""},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"layer\":2}]", "over.0.layer"},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"state\":\"c\"}]",
+       "is \"c\", which a gru does not have"},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"lager\":1}]", "unknown key \"lager\""},
+      {TAGGER, OVER, "\"over\":[\"mean\",\"last\"]",
+       "beside \"every\" (\"every\" goes with \"every\" alone)"},
   };
   EXPECT_REFUSED(rows);
 }

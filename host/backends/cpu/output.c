@@ -38,16 +38,16 @@ static void pool_positions(const struct cpu *cpu, enum head_source source, int32
   }
 }
 
-/* What a head reads of a row: where it lies, or in `room`. */
-static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, const struct head *head,
+/* A vector that a head reads of a row: where it lies, or in `room`. */
+static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, const struct head_read *read,
                               int32_t i, int32_t t, float *room) {
   const int32_t row = worker->encoded[i];
-  switch (head->source) {
+  switch (read->source) {
   case HEAD_CONTEXT:
     return worker->context + (size_t)i * cpu->context_stride;
   case HEAD_FINAL:
-    return cpu->final_h + (size_t)row * cpu->final_stride +
-           structure_final_offset(&cpu->structure->encoder, cpu->structure->encoder.count - 1, 0);
+    return (read->takes_c ? cpu->final_c : cpu->final_h) + (size_t)row * cpu->final_stride +
+           structure_final_offset(&cpu->structure->encoder, read->layer, 0);
   case HEAD_LAST:
     return annotations_of(cpu, row) + (size_t)(cpu->lengths[row] - 1) * annotation_stride(cpu);
   case HEAD_EVERY:
@@ -57,7 +57,21 @@ static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, 
   case HEAD_STEP:
     break;
   }
-  pool_positions(cpu, head->source, row, room);
+  pool_positions(cpu, read->source, row, room);
+  return room;
+}
+
+/* All that a head reads of a row, side by side in `room` where it is several vectors. */
+static const float *sources_of(struct cpu *cpu, const struct cpu_worker *worker, const struct head *head,
+                               int32_t i, float *room) {
+  if (head->read_count == 1)
+    return source_of(cpu, worker, &head->reads[0], i, 0, room);
+  float *to = room;
+  for (int32_t k = 0; k < head->read_count; to += head->reads[k++].width) {
+    const float *from = source_of(cpu, worker, &head->reads[k], i, 0, to);
+    if (from != to)
+      memcpy(to, from, (size_t)head->reads[k].width * sizeof *to);
+  }
   return room;
 }
 
@@ -92,7 +106,7 @@ static void head_every(struct cpu *cpu, struct cpu_worker *worker, int32_t numbe
     const int32_t here = length - t < CPU_LANES ? length - t : CPU_LANES;
     size_t at[CPU_LANES];
     for (int32_t n = 0; n < here; n++) {
-      worker->pointers[n] = source_of(cpu, worker, head, i, t + n, NULL);
+      worker->pointers[n] = source_of(cpu, worker, &head->reads[0], i, t + n, NULL);
       at[n] = first + (size_t)(t + n);
     }
     head_run(cpu, worker, number, here, at, d);
@@ -108,7 +122,7 @@ static void head_rows(struct cpu *cpu, struct cpu_worker *worker, int32_t number
     size_t at[CPU_LANES];
     for (int32_t n = 0; n < here; n++) {
       worker->pointers[n] =
-          source_of(cpu, worker, head, first + n, 0, worker->read + (size_t)n * cpu->read_stride);
+          sources_of(cpu, worker, head, first + n, worker->read + (size_t)n * cpu->read_stride);
       at[n] = (size_t)worker->number[first + n];
     }
     head_run(cpu, worker, number, here, at, d);

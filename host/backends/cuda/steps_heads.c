@@ -37,37 +37,51 @@ static cuseq_status context_queue(struct cuda_session *session, const struct cud
                          context.list[0].width);
 }
 
-/* What a head reads: one vector a row, or one for each position. */
-static cuseq_status source_queue(struct cuda_session *session, const struct head *head,
-                                 const struct cuda_stepping *stepping, struct cuda_parts *parts) {
+/* One vector of those that a head reads, of each row or, of every position, of each position: where it lies, or in
+ * `d_room`. */
+static cuseq_status source_queue(struct cuda_session *session, const struct head_read *read,
+                                 const struct cuda_stepping *stepping, float *d_room,
+                                 struct cuda_part *part) {
   struct cuda_steps *steps = session->steps;
-  int32_t A = steps->structure.encoder.width;
   const struct initial_structure final = {.from = INITIAL_ENCODER,
-                                          .encoder_layer = steps->structure.encoder.count - 1,
+                                          .encoder_layer = read->layer,
+                                          .takes_c = read->takes_c,
                                           .directions = INITIAL_CONCAT,
-                                          .inputs = head->inputs};
-  struct pool pool = {.kind = head->source == HEAD_MEAN      ? POOL_MEAN
-                              : head->source == HEAD_MAXIMUM ? POOL_MAXIMUM
+                                          .inputs = read->width};
+  struct pool pool = {.kind = read->source == HEAD_MEAN      ? POOL_MEAN
+                              : read->source == HEAD_MAXIMUM ? POOL_MAXIMUM
                                                              : POOL_LAST,
                       .batch = stepping->rows,
                       .time = session->encoded.time,
-                      .width = A,
+                      .width = steps->structure.encoder.width,
                       .d_lengths = session->encoded.d_lengths,
                       .d_annotations = session->encoded.d_annotations,
-                      .d_output = steps->d_scratch[1]};
-  *parts = cuda_parts_one(steps->d_scratch[1], head->inputs, head->inputs);
-  switch (head->source) {
+                      .d_output = d_room};
+  *part = (struct cuda_part){.d_rows = d_room, .stride = read->width, .width = read->width};
+  switch (read->source) {
   case HEAD_CONTEXT:
-    parts->list[0].d_rows = steps->d_context;
+    part->d_rows = steps->d_context;
     return CUSEQ_STATUS_OK;
   case HEAD_EVERY:
-    parts->list[0].d_rows = session->encoded.d_annotations;
+    part->d_rows = session->encoded.d_annotations;
     return CUSEQ_STATUS_OK;
   case HEAD_FINAL:
-    return cuda_steps_initial(session, &final, stepping, head->inputs, steps->d_scratch[1], head->inputs);
+    return cuda_steps_initial(session, &final, stepping, read->width, d_room, read->width);
   default:
     return cuda_launched(session, launch_pool(&pool, &session->launch));
   }
+}
+
+/* All that a head reads; what has to be made lies one behind the other in the scratch that its first layer does not write. */
+static cuseq_status sources_queue(struct cuda_session *session, const struct head *head,
+                                  const struct cuda_stepping *stepping, struct cuda_parts *parts) {
+  float *d_room = session->steps->d_scratch[1];
+  *parts = (struct cuda_parts){.count = head->read_count};
+  for (int32_t i = 0; i < head->read_count; i++) {
+    TRY(source_queue(session, &head->reads[i], stepping, d_room, &parts->list[i]));
+    d_room += (size_t)stepping->rows * (size_t)head->reads[i].width;
+  }
+  return CUSEQ_STATUS_OK;
 }
 
 static cuseq_status head_queue(struct cuda_session *session, const struct cuda_stepping *stepping,
@@ -79,7 +93,7 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
   int64_t rows = every ? (int64_t)stepping->rows * session->encoded.time : stepping->rows;
   struct cuda_parts parts;
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
-  TRY(source_queue(session, head, stepping, &parts));
+  TRY(sources_queue(session, head, stepping, &parts));
   TRY(cuda_chain_sums(session, &head->layers, &parts, rows, every ? session->work.d_wide : steps->d_scratch,
                       steps->d_logits));
   float *outputs = session->work.decoding[BACKEND_OUTPUTS];

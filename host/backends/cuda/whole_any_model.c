@@ -42,9 +42,15 @@ static const char *encoder_reason(const struct structure *structure, const struc
 static const char *heads_reason(const struct structure *structure) {
   if (structure->output.count > WHOLE_ANY_HEADS_MOST)
     return "it has more than 4 heads";
-  for (int32_t i = 0; i < structure->output.count; i++)
-    if (structure->output.heads[i].units > MOST_OUTPUTS)
+  for (int32_t i = 0; i < structure->output.count; i++) {
+    const struct head *head = &structure->output.heads[i];
+    if (head->units > MOST_OUTPUTS)
       return "V is above 1024";
+    const struct head_read *read = &head->reads[0];
+    if (head->read_count > 1 ||
+        (read->source == HEAD_FINAL && (read->takes_c || read->layer + 1 < structure->encoder.count)))
+      return "a head reads several vectors, or other states than the last layer's";
+  }
   return loop_widest(structure) > MOST_DENSE ? "a dense layer has more than 1024 units" : NULL;
 }
 

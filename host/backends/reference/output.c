@@ -27,31 +27,34 @@ bool reference_head(struct reference *r, const struct head *head, double *x, int
   return finite;
 }
 
-/* What a head reads of row b, at position t where it reads every one. */
-static void read_source(const struct reference *r, const struct head *head, int32_t b, int32_t t, double *x) {
+/* One vector of those that a head reads of row b, at position t where it reads every one. */
+static void read_source(const struct reference *r, const struct head_read *read, int32_t b, int32_t t,
+                        double *x) {
   int32_t A = r->structure->encoder.width, length = r->lengths[b];
   const double *annotations = r->annotations + (size_t)b * r->time * A;
-  if (head->source == HEAD_CONTEXT) {
-    memcpy(x, r->context, (size_t)head->inputs * sizeof *x);
+  if (read->source == HEAD_CONTEXT) {
+    memcpy(x, r->context, (size_t)read->width * sizeof *x);
     return;
   }
-  if (head->source == HEAD_FINAL) {
-    int32_t offset = structure_final_offset(&r->structure->encoder, r->structure->encoder.count - 1, 0);
-    memcpy(x, r->final_h + (size_t)b * r->model->config.encoder_state_width + offset,
-           (size_t)head->inputs * sizeof *x);
+  if (read->source == HEAD_FINAL) {
+    int32_t offset = structure_final_offset(&r->structure->encoder, read->layer, 0);
+    memcpy(x,
+           (read->takes_c ? r->final_c : r->final_h) + (size_t)b * r->model->config.encoder_state_width +
+               offset,
+           (size_t)read->width * sizeof *x);
     return;
   }
-  if (head->source == HEAD_LAST || head->source == HEAD_EVERY) {
-    memcpy(x, annotations + (size_t)(head->source == HEAD_LAST ? length - 1 : t) * A, (size_t)A * sizeof *x);
+  if (read->source == HEAD_LAST || read->source == HEAD_EVERY) {
+    memcpy(x, annotations + (size_t)(read->source == HEAD_LAST ? length - 1 : t) * A, (size_t)A * sizeof *x);
     return;
   }
   for (int32_t j = 0; j < A; j++) {
     x[j] = annotations[j];
     for (int32_t at = 1; at < length; at++) {
       double value = annotations[(size_t)at * A + j];
-      x[j] = head->source == HEAD_MEAN ? x[j] + value : value > x[j] ? value : x[j];
+      x[j] = read->source == HEAD_MEAN ? x[j] + value : value > x[j] ? value : x[j];
     }
-    x[j] = head->source == HEAD_MEAN ? x[j] / length : x[j];
+    x[j] = read->source == HEAD_MEAN ? x[j] / length : x[j];
   }
 }
 
@@ -64,7 +67,9 @@ static bool store_row(struct reference *r, const cuseq_decoding *d, int32_t b, i
     int32_t token = 0;
     memset(r->output, 0, (size_t)head->units * sizeof *r->output);
     if (real) {
-      read_source(r, head, b, y, r->output);
+      double *x = r->output;
+      for (int32_t k = 0; k < head->read_count; x += head->reads[k++].width)
+        read_source(r, &head->reads[k], b, y, x);
       if (!reference_head(r, head, r->output, &token) && !reference_leaves(r, b, BACKEND_STAGE_OUTPUTS))
         return false;
     }

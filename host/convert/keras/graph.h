@@ -65,7 +65,8 @@ struct keras_layer {
   bool is_operation;
   enum layer_origin origin;
   bool trainable;
-  bool in_row; /* it lies in a Sequential: its input is what the layer in front of it gives, with that one's mask */
+  bool
+      in_row; /* it lies in a Sequential: its input is what the layer in front of it gives, with that one's mask */
   json_int_t shared;              /* a number that the same object has wherever else it stands, or 0 */
   struct layer_marks *marks;      /* what is noted of it later */
   const char *folder_name;        /* of a .keras file: what its folder is called there */

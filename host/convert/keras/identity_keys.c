@@ -20,7 +20,7 @@ enum { LAST_MINOR = 15 }; /* of Keras 3 */
   "recurrent_constraint bias_constraint dropout recurrent_dropout implementation@s,t "                       \
   "seed@n "
 
-#define SIMPLE                                                                                          \
+#define SIMPLE                                                                                               \
   "units activation use_bias kernel_initializer recurrent_initializer bias_initializer kernel_regularizer "  \
   "recurrent_regularizer bias_regularizer kernel_constraint recurrent_constraint bias_constraint dropout "   \
   "recurrent_dropout "

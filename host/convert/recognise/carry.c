@@ -211,35 +211,3 @@ cuseq_status step_carry(struct recogniser *recogniser) {
   TRY(make_carrier(recogniser, &carry));
   return replace_cell(recogniser, &carry);
 }
-
-/* ---- a row as one step ---------------------------------------------------------------------------- */
-
-static cuseq_status held_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
-  const struct carry *carry = rewrite->context;
-  int32_t at = 0;
-  for (int32_t i = 0; i < carry->held.count; i++) {
-    int32_t width = expression_at(rewrite->expressions, carry->held.list[i])->width;
-    if (carry->held.list[i] == expression)
-      return expression_slice(rewrite->expressions, carry->carrier, at, width,
-                              expression_at(rewrite->expressions, expression)->node, made);
-    at += width;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-cuseq_status step_of_row(struct recogniser *recogniser, int32_t output, const struct bases *held,
-                         struct step *step) {
-  struct carry carry = {.step = step, .held = *held};
-  struct rewrite rewrite;
-  *step = (struct step){.output_count = 1, .steps = 1, .clock = -1};
-  step->outputs = arena_allocate(recogniser->arena, sizeof *step->outputs);
-  if (step->outputs == NULL)
-    return error_out_of_memory();
-  for (int32_t i = 0; i < held->count; i++)
-    carry.held_width += expression_at(recogniser->expressions, held->list[i])->width;
-  TRY(make_carrier(recogniser, &carry));
-  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, held_rule, &carry));
-  cuseq_status status = rewrite_run(&rewrite, output, step->outputs);
-  rewrite_end(&rewrite);
-  return status;
-}

@@ -317,6 +317,36 @@ static cuseq_status set_decoder(struct emitter *emitter) {
 
 /* ---- output --------------------------------------------------------------------------------------- */
 
+/* What a head of a model without a decoder reads: a word, or a list where that does not say it. */
+static cuseq_status set_over(const struct emitter *emitter, json_t *json, const struct found_head *head) {
+  const int32_t last = emitter->model->encoder.count - 1;
+  json_t *list = json_array(), *object;
+  bool plain = head->read_count == 1;
+  for (int32_t i = 0; i < head->read_count; i++) {
+    const struct found_read *read = &head->list[i];
+    const char *word = word_of(words_head_source, (int)read->source);
+    if (read->source != HEAD_FINAL || (read->layer == last && !read->takes_c)) {
+      if (json_array_append_new(list, json_string(word)) != 0)
+        break;
+      continue;
+    }
+    plain = false;
+    if (emit_item(list, &object) != CUSEQ_STATUS_OK ||
+        emit_set_word(object, "over", word) != CUSEQ_STATUS_OK ||
+        emit_set_number(object, "layer", read->layer) != CUSEQ_STATUS_OK ||
+        emit_set_word(object, "state", word_of(words_state, read->takes_c)) != CUSEQ_STATUS_OK)
+      break;
+  }
+  if (json_array_size(list) != (size_t)head->read_count) {
+    json_decref(list);
+    return error_out_of_memory();
+  }
+  if (!plain)
+    return emit_set(json, "over", list);
+  json_decref(list);
+  return emit_set_word(json, "over", word_of(words_head_source, (int)head->source));
+}
+
 static cuseq_status set_head(struct emitter *emitter, json_t *json, const struct found_head *head, bool named,
                              const char *prefix) {
   if (named) {
@@ -324,9 +354,12 @@ static cuseq_status set_head(struct emitter *emitter, json_t *json, const struct
     snprintf(name, sizeof name, "%.31s", head->name);
     TRY(emit_set(json, "name", json_string_nocheck(name)));
   }
-  TRY(emit_set_word(json, "over", word_of(words_head_source, (int)head->source)));
-  if (head->source == HEAD_STEP)
+  if (head->source == HEAD_STEP) {
+    TRY(emit_set_word(json, "over", word_of(words_head_source, HEAD_STEP)));
     TRY(set_parts(json, "parts", &head->reads.parts));
+  } else {
+    TRY(set_over(emitter, json, head));
+  }
   return set_chain(emitter, json, &head->layers, prefix);
 }
 

@@ -137,39 +137,8 @@ static cuseq_status recognise_attention_only(struct recogniser *recogniser, stru
                     &model->step_alphas);
 }
 
-/* The final states that one output alone is made of beside a context; none where it is made of anything
- * else. */
-static cuseq_status beside_context(struct recogniser *recogniser, const struct listed_outputs *listed,
-                                   struct bases *finals) {
-  struct bases none = {.count = 0}, leaves;
-  bool context = false, others = listed->main_count != 1;
-  finals->count = 0;
-  if (others)
-    return CUSEQ_STATUS_OK;
-  TRY(chain_leaves(recogniser, listed->main[0], &none, &leaves));
-  for (int32_t i = 0; i < leaves.count; i++) {
-    const struct expression *e = expression_at(recogniser->expressions, leaves.list[i]);
-    context = context || e->op == EXPRESSION_CONTEXT;
-    if (e->op == EXPRESSION_FINAL)
-      bases_add(finals, leaves.list[i]);
-    else
-      others = others || e->op != EXPRESSION_CONTEXT;
-  }
-  if (!context || others)
-    finals->count = 0;
-  return CUSEQ_STATUS_OK;
-}
-
 static cuseq_status recognise_heads(struct recogniser *recogniser, struct listed_outputs *listed) {
   struct recognised *model = recogniser->model;
-  struct bases finals;
-  TRY(beside_context(recogniser, listed, &finals));
-  if (finals.count > 0) {
-    TRY(step_of_row(recogniser, listed->main[0], &finals, &model->decoder.step));
-    TRY(decoder_recognise(recogniser));
-    TRY(head_of_step(recogniser, model->decoder.step.outputs[0], listed->names[0]));
-    return note_arrays(recogniser, false);
-  }
   TRY(heads_recognise(recogniser, listed));
   model->graph_steps = 1;
   if (!model->attention.present)

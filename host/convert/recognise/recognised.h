@@ -114,9 +114,18 @@ struct found_decoder {
 
 /* ---- output ---- */
 
+/* A vector of those that a head of a model without a decoder reads, as structure.h has it. */
+struct found_read {
+  enum head_source source;
+  int32_t layer;
+  bool takes_c;
+};
+
 struct found_head {
   const char *name;
-  enum head_source source;
+  enum head_source source; /* HEAD_STEP, or the first one's */
+  int32_t read_count;
+  struct found_read list[STRUCTURE_MAX_PARTS];
   struct found_parts reads; /* the parts of HEAD_STEP; otherwise the bases alone */
   struct chain layers;
 };
@@ -216,11 +225,6 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
 /* Where a step reads vectors that are the same at every step, such as an encoder's last state that is
  * repeated: puts a layer in front that carries them. */
 cuseq_status step_carry(struct recogniser *recogniser);
-
-/* An output of a whole row as a decoder of one step, whose layer carries `held`: so a head may read the
- * encoder's final states beside the context of an attention. */
-cuseq_status step_of_row(struct recogniser *recogniser, int32_t output, const struct bases *held,
-                         struct step *step);
 
 /* ---- decoder.c ---- */
 
