@@ -72,6 +72,10 @@ static cuseq_status parse_reads(const struct field_object *object, const struct 
     const json_t *given = json_array_get(json_object_get(object->json, "over"), i);
     struct field_object item = field_item(object, "over", i);
     json_t *word = json_is_string(given) ? json_object() : NULL;
+    if (word && count == 1) {
+      json_decref(word);
+      return field_refuse(object, "over", "has one word in a list (needed the word itself)");
+    }
     if (word) {
       if (json_object_set_new(word, "over", json_string(json_string_value(given))) != 0) {
         json_decref(word);

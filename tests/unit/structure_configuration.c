@@ -149,14 +149,15 @@ Test(structure_configuration, values_of_the_wrong_kind_are_refused) {
 Test(structure_configuration, vectors_that_a_head_cannot_read_beside_one_another_are_refused) {
 #define OVER "\"over\":\"every\",\"name\":\"case\""
   static const struct refusal rows[] = {
+      {TAGGER, OVER, "\"over\":[\"every\"]", "has one word in a list"},
       {TAGGER, OVER, "\"over\":[]", "output.heads.1.over has too few items"},
       {TAGGER, OVER, "\"over\":[\"mean\",\"last\",\"final\",\"maximum\",\"mean\"]",
        "too many items (found 5"},
       {TAGGER, OVER, "\"over\":[\"mean\",\"every\"]", "output.heads.1.over has \"every\" beside others"},
       {TAGGER, OVER, "\"over\":[\"mean\",\"context\"]", "but there is no \"attention\""},
       {TAGGER, OVER, "\"over\":[\"mean\",\"step\"]", "does not fit (found \"step\""},
-      {TAGGER, OVER, "\"over\":[\"median\"]", "over.0.over is unknown (found \"median\""},
-      {TAGGER, OVER, "\"over\":[7]", "output.heads.1.over.0"},
+      {TAGGER, OVER, "\"over\":[\"median\",\"mean\"]", "over.0.over is unknown (found \"median\""},
+      {TAGGER, OVER, "\"over\":[7,8]", "output.heads.1.over.0"},
       {TAGGER, OVER, "\"over\":[{\"over\":\"mean\",\"layer\":0}]", "layer belongs to \"final\""},
       {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"layer\":2}]", "over.0.layer"},
       {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"state\":\"c\"}]",

@@ -275,7 +275,7 @@ static cuseq_status slice(struct expressions *expressions, struct expression *ma
   const struct recurrent_layer *layer =
       child->op == EXPRESSION_SEQUENCE ? &expressions->layers[child->index] : NULL;
   if (layer != NULL && child->part == SEQUENCE_MERGED && layer->direction == LAYER_BIDIRECTIONAL &&
-      (layer->apart || layer->merge == CUSEQ_MERGE_CONCAT)) {
+      !layer->woven && (layer->apart || layer->merge == CUSEQ_MERGE_CONCAT)) {
     int32_t forward = layer->directions[0].units;
     bool first = made->index == 0 && made->width == forward;
     if (first || (made->index == forward && made->width == child->width - forward)) {

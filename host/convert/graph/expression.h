@@ -104,6 +104,7 @@ struct recurrent_layer {
   cuseq_merge
       merge; /* of two directions in SEQUENCE_MERGED; of one direction SEQUENCE_MERGED is that direction */
   const struct graph_node *mask; /* the layer whose mask it honours, or NULL */
+  bool woven; /* recognition's own: parts of what it gives stay parts, though a direction alone gives them */
 };
 
 struct expression {

@@ -1,8 +1,11 @@
 /* The whole: which kind of graph it is, and its parts one after the other. */
 #include "convert/recognise/recognised.h"
+#include "convert/recognise/weave.h"
 #include "error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- clocks --------------------------------------------------------------------------------------- */
 
@@ -181,6 +184,30 @@ static cuseq_status note_mask(struct recogniser *recogniser) {
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
+/* The clock of the encoder where the outputs and all that they are made of have no other than it and the decoder's; -1:
+ * it is not certain. */
+static cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
+                                  int32_t *clock) {
+  const struct expressions *expressions = recogniser->expressions;
+  int32_t decoder = -1;
+  *clock = -1;
+  if (listed->main_count > 0)
+    TRY(decoder_clock(recogniser, listed, &decoder));
+  for (int32_t c = 0; c < expressions->clock_count; c++) {
+    bool used = false;
+    for (int32_t i = 0; i < recogniser->graph_count; i++)
+      used = used || (recogniser->reached[i] && (expression_at(expressions, i)->clocks >> c & 1) != 0);
+    if (!used || c == decoder)
+      continue;
+    if (*clock >= 0) {
+      *clock = -1;
+      return CUSEQ_STATUS_OK;
+    }
+    *clock = c;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status recognise(struct recogniser *recogniser) {
   struct listed_outputs listed;
   int32_t clock = -1;
@@ -227,20 +254,112 @@ static void recognised_free(struct recognised *model) {
     chain_free(&model->heads[i].layers);
 }
 
-cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
-  struct recogniser recogniser = {.request = request,
-                                  .expressions = request->expressions,
-                                  .arena = request->expressions->arena,
-                                  .notes = request->notes};
-  *model = NULL;
-  recogniser.model = calloc(1, sizeof *recogniser.model);
-  if (recogniser.model == NULL)
+static cuseq_status begin(const struct recognise_request *request, struct recogniser *recogniser) {
+  *recogniser = (struct recogniser){.request = request,
+                                    .expressions = request->expressions,
+                                    .arena = request->expressions->arena,
+                                    .notes = request->notes};
+  recogniser->model = calloc(1, sizeof *recogniser->model);
+  if (recogniser->model == NULL)
     return error_out_of_memory();
-  recogniser.model->last_cell = recogniser.model->encoder.annotations = -1;
+  recogniser->model->last_cell = recogniser->model->encoder.annotations = -1;
+  return CUSEQ_STATUS_OK;
+}
+
+static void end(struct recogniser *recogniser) {
+  recognised_free(recogniser->model);
+  free(recogniser->model);
+}
+
+/*   recognised  receives whether it was; it may still be refused when it is written down */
+static cuseq_status attempt(const struct recognise_request *request, bool *recognised, cuseq_model **model) {
+  struct recogniser recogniser;
+  *recognised = false;
+  TRY(begin(request, &recogniser));
   cuseq_status status = recognise(&recogniser);
+  *recognised = status == CUSEQ_STATUS_OK;
   if (status == CUSEQ_STATUS_OK)
     status = emit_model(&recogniser, model);
-  recognised_free(recogniser.model);
-  free(recogniser.model);
+  end(&recogniser);
   return status;
+}
+
+/* ---- encoders that are no stack ------------------------------------------------------------------- */
+
+/* The request of the same outputs and states over a stack of layers.
+ *   outputs  [output_count] and states [state_count]: room */
+static cuseq_status weave_outputs(struct recogniser *recogniser, struct graph_output *outputs,
+                                  struct graph_state *states, bool *woven) {
+  const struct recognise_request *request = recogniser->request;
+  struct listed_outputs listed;
+  int32_t clock;
+  size_t count = 0;
+  int32_t *all =
+      arena_allocate(recogniser->arena, (request->output_count + 2 * request->state_count) * sizeof *all);
+  *woven = false;
+  if (all == NULL)
+    return error_out_of_memory();
+  TRY(outputs_list(recogniser, &listed));
+  TRY(encoder_clock(recogniser, &listed, &clock));
+  if (clock < 0)
+    return CUSEQ_STATUS_OK;
+  for (size_t i = 0; i < request->output_count; i++)
+    all[count++] = request->outputs[i].value.expression;
+  for (size_t i = 0; i < request->state_count; i++) {
+    all[count++] = request->states[i].after;
+    if (request->states[i].initial >= 0)
+      all[count++] = request->states[i].initial;
+  }
+  TRY(weave(recogniser, clock, all, count, woven));
+  count = 0;
+  for (size_t i = 0; i < request->output_count; i++) {
+    outputs[i] = request->outputs[i];
+    outputs[i].value.expression = all[count++];
+  }
+  for (size_t i = 0; i < request->state_count; i++) {
+    states[i] = request->states[i];
+    states[i].after = all[count++];
+    if (states[i].initial >= 0)
+      states[i].initial = all[count++];
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status attempt_woven(const struct recognise_request *request, bool *woven, cuseq_model **model) {
+  struct recognise_request over = *request;
+  struct arena *arena = request->expressions->arena;
+  struct graph_output *outputs = arena_allocate(arena, request->output_count * sizeof *outputs);
+  struct graph_state *states = arena_allocate(arena, (request->state_count + 1) * sizeof *states);
+  struct recogniser recogniser;
+  *woven = false;
+  if (outputs == NULL || states == NULL)
+    return error_out_of_memory();
+  TRY(begin(request, &recogniser));
+  cuseq_status status = weave_outputs(&recogniser, outputs, states, woven);
+  end(&recogniser);
+  if (status != CUSEQ_STATUS_OK || !*woven)
+    return status;
+  over.outputs = outputs;
+  over.states = states;
+  bool recognised;
+  return attempt(&over, &recognised, model);
+}
+
+cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
+  char reason[1024];
+  bool recognised, woven;
+  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
+  *model = NULL;
+  cuseq_status status = attempt(request, &recognised, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL || recognised) {
+    free(said);
+    return status;
+  }
+  snprintf(reason, sizeof reason, "%s", error_text());
+  free(request->notes->text);
+  request->notes->text = said;
+  cuseq_status again = attempt_woven(request, &woven, model);
+  if (again == CUSEQ_STATUS_OK && woven)
+    return CUSEQ_STATUS_OK;
+  return again == CUSEQ_STATUS_OUT_OF_MEMORY ? again : error_set(status, "%s", reason);
 }

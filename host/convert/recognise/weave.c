@@ -1,0 +1,300 @@
+#include "convert/recognise/weave.h"
+#include "convert/graph/rewrite.h"
+#include "convert/recognise/weave_parts.h"
+#include "error.h"
+
+#include <string.h>
+
+/* ---- what is to be laid into the stack ------------------------------------------------------------ */
+
+static bool is_over(const struct expression *e, const struct weave *weave) {
+  return e->clocks == (uint32_t)1 << weave->clock;
+}
+
+/* The input of the encoder, or the rows of an embedding. */
+static bool is_source(const struct expression *e) {
+  return e->op == EXPRESSION_INPUT || e->op == EXPRESSION_EMBEDDING;
+}
+
+/* Whether an expression takes positions together, so that what it reads has to be there at each of them. */
+static bool takes_positions(const struct expression *e) {
+  return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
+         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL;
+}
+
+/* Marks the activations that an expression at each position is made of by affine maps. */
+static cuseq_status mark_activations(struct weave *weave, int32_t expression, bool *marked) {
+  struct bases none = {.count = 0};
+  int32_t leaves[AFFINE_MAX_BASES], count;
+  TRY(affine_leaves(weave->expressions, expression, &none, leaves, AFFINE_MAX_BASES, &count));
+  for (int32_t i = 0; i < count; i++) {
+    const struct expression *e = expression_at(weave->expressions, leaves[i]);
+    if (e->op != EXPRESSION_ACTIVATION || !is_over(e, weave) || marked[leaves[i]])
+      continue;
+    marked[leaves[i]] = true;
+    TRY(mark_activations(weave, e->children[0], marked));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status add_stage(struct weave *weave, int32_t expression) {
+  const struct expression *e = expression_at(weave->expressions, expression);
+  if (weave->stage_count >= WEAVE_MOST)
+    return node_refuse(e->node, "the encoder is made of more than %d parts", WEAVE_MOST);
+  weave->stages[weave->stage_count++] = expression;
+  return CUSEQ_STATUS_OK;
+}
+
+bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression) {
+  const struct expression *e = expression_at(weave->expressions, expression);
+  const struct expression *of_stage = expression_at(weave->expressions, weave->stages[s]);
+  if (weave->stages[s] == expression)
+    return true;
+  return of_stage->op != EXPRESSION_ACTIVATION &&
+         (e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL) && of_stage->index == e->index &&
+         of_stage->children[0] == e->children[0];
+}
+
+static bool is_of_stages(const struct weave *weave, int32_t expression) {
+  for (int32_t s = 0; s < weave->stage_count; s++)
+    if (weave_is_of_stage(weave, s, expression))
+      return true;
+  return false;
+}
+
+/* All recurrent layers must honour one mask, or none any. */
+static cuseq_status settle_mask(struct weave *weave, const struct recurrent_layer *layer, bool first) {
+  if (first)
+    weave->mask = layer->mask;
+  return weave->mask == layer->mask
+             ? CUSEQ_STATUS_OK
+             : node_refuse(layer->node, "a mask reaches some layers of the encoder and not others");
+}
+
+/* The recurrent layers, and the activations that they, or what takes positions together, read: in an order in which each
+ * one reads what is before it. */
+static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_t limit) {
+  const struct expressions *expressions = weave->expressions;
+  int32_t layers = 0;
+  bool *marked = arena_allocate(expressions->arena, (size_t)limit);
+  if (marked == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!reached[i] || !takes_positions(e))
+      continue;
+    int32_t child = e->children[e->op == EXPRESSION_CONTEXT ? 1 : 0];
+    if (is_over(expression_at(expressions, child), weave))
+      TRY(mark_activations(weave, child, marked));
+  }
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    bool layer = reached[i] && (e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL) &&
+                 is_over(expression_at(expressions, e->children[0]), weave);
+    if (layer && e->child_count > 1)
+      return node_refuse(e->node, "its initial state is not zero, which cuseq cannot express for an encoder");
+    const bool first = layers == 0;
+    if (!(layer && !is_of_stages(weave, i)) && !(reached[i] && marked[i]))
+      continue;
+    TRY(add_stage(weave, i));
+    layers += layer;
+    if (layer)
+      TRY(settle_mask(weave, &expressions->layers[e->index], first));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- the input ------------------------------------------------------------------------------------ */
+
+/* Two embeddings of the same ids are one, their rows side by side. */
+static cuseq_status join_embeddings(struct weave *weave, const int32_t *sources, int32_t count) {
+  struct expressions *expressions = weave->expressions;
+  struct expression made = *expression_at(expressions, sources[0]);
+  int64_t width = 0, at = 0;
+  bool found;
+  for (int32_t i = 0; i < count; i++) {
+    const struct expression *e = expression_at(expressions, sources[i]);
+    const struct matrix *table = &expressions->matrices[e->matrix];
+    if (e->op != EXPRESSION_EMBEDDING || made.op != EXPRESSION_EMBEDDING ||
+        e->children[0] != made.children[0] || table->rows != expressions->matrices[made.matrix].rows)
+      return node_refuse(e->node, "the encoder reads it and '%.100s', two sequences of which cuseq reads one",
+                         made.node->name);
+    width += table->columns;
+  }
+  const int32_t rows = expressions->matrices[made.matrix].rows;
+  TRY(matrix_make(expressions, NULL, 0, rows, width, &made.matrix, &found));
+  for (int32_t i = 0; i < count; i++) {
+    const struct matrix *from = &expressions->matrices[expression_at(expressions, sources[i])->matrix];
+    for (int32_t r = 0; r < rows; r++)
+      memcpy(expressions->matrices[made.matrix].data + (size_t)r * (size_t)width + (size_t)at,
+             from->data + (size_t)r * (size_t)from->columns, (size_t)from->columns * sizeof *from->data);
+    int32_t block;
+    TRY(weave_add_block(weave, from->columns, (int32_t)at, &block));
+    TRY(weave_add_item(weave, (struct weave_item){sources[i], {block, -1}, CUSEQ_MERGE_CONCAT}));
+    at += from->columns;
+  }
+  return expression_make(expressions, &made, &weave->stack);
+}
+
+static cuseq_status find_source(struct weave *weave, const bool *reached, int32_t limit) {
+  int32_t sources[WEAVE_MOST], count = 0;
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(weave->expressions, i);
+    bool source = reached[i] && is_over(e, weave) && is_source(e);
+    bool ids = false; /* an input that embeddings look up is none itself */
+    for (int32_t k = i + 1; source && e->op == EXPRESSION_INPUT && k < limit; k++) {
+      const struct expression *reader = expression_at(weave->expressions, k);
+      ids = ids || (reached[k] && reader->op == EXPRESSION_EMBEDDING && reader->children[0] == i);
+    }
+    if (!source || ids)
+      continue;
+    if (count >= WEAVE_MOST)
+      return node_refuse(e->node, "the encoder has more than %d inputs", WEAVE_MOST);
+    sources[count++] = i;
+  }
+  if (count == 0)
+    return CUSEQ_STATUS_OK;
+  if (count > 1)
+    return join_embeddings(weave, sources, count);
+  weave->stack = sources[0];
+  int32_t block;
+  TRY(weave_add_block(weave, expression_at(weave->expressions, sources[0])->width, 0, &block));
+  return weave_add_item(weave, (struct weave_item){sources[0], {block, -1}, CUSEQ_MERGE_CONCAT});
+}
+
+/* ---- who reads what ------------------------------------------------------------------------------- */
+
+cuseq_status weave_is_read(struct weave *weave, int32_t expression, int32_t from, bool *is) {
+  struct bases none = {.count = 0};
+  *is = false;
+  for (int32_t s = from; s < weave->stage_count && !*is; s++) {
+    const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
+    int32_t leaves[AFFINE_MAX_BASES], count;
+    TRY(affine_leaves(weave->expressions, e->children[0], &none, leaves, AFFINE_MAX_BASES, &count));
+    for (int32_t i = 0; i < count; i++)
+      *is = *is || leaves[i] == expression;
+  }
+  for (int32_t i = 0; i < weave->top_count && !*is; i++)
+    *is = weave->top[i] == expression;
+  return CUSEQ_STATUS_OK;
+}
+
+/* What the outputs read of the stack at each position, not through further layers of it. */
+static cuseq_status find_top(struct weave *weave, const int32_t *outputs, size_t count, int32_t limit) {
+  const struct expressions *expressions = weave->expressions;
+  bool *seen = arena_allocate(expressions->arena, (size_t)limit);
+  int32_t *stack = arena_allocate(expressions->arena, (size_t)limit * sizeof *stack), size = 0;
+  weave->top = arena_allocate(expressions->arena, (size_t)limit * sizeof *weave->top);
+  if (seen == NULL || stack == NULL || weave->top == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < count; i++) {
+    if (!seen[outputs[i]])
+      stack[size++] = outputs[i];
+    seen[outputs[i]] = true;
+  }
+  while (size > 0) {
+    const int32_t at = stack[--size];
+    const struct expression *e = expression_at(expressions, at);
+    bool end = is_of_stages(weave, at) || (is_over(e, weave) && is_source(e));
+    if (end && e->op != EXPRESSION_FINAL)
+      weave->top[weave->top_count++] = at;
+    for (int32_t i = 0; !end && i < e->child_count; i++)
+      if (!seen[e->children[i]]) {
+        seen[e->children[i]] = true;
+        stack[size++] = e->children[i];
+      }
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- the outputs over the stack ------------------------------------------------------------------- */
+
+/* Over the positions of a part of a vector is a part of the vector over the positions. */
+static cuseq_status over_parts(struct weave *weave, const struct expression *taker, int32_t child,
+                               int32_t *made) {
+  struct expressions *expressions = weave->expressions;
+  const struct expression e = *expression_at(expressions, child);
+  const int at = taker->op == EXPRESSION_CONTEXT ? 1 : 0;
+  int32_t children[2] = {taker->children[0], taker->children[taker->child_count - 1]};
+  if (e.op == EXPRESSION_SLICE) {
+    TRY(over_parts(weave, taker, e.children[0], made));
+    return expression_slice(expressions, *made, e.index, e.width, e.node, made);
+  }
+  if (e.op == EXPRESSION_CONCAT && !e.atom) {
+    int32_t parts[AFFINE_MAX_BASES];
+    struct expression joined = {.op = EXPRESSION_CONCAT, .matrix = -1, .bias = -1, .node = e.node};
+    if (e.child_count > AFFINE_MAX_BASES)
+      return node_refuse(e.node, "it joins too many tensors");
+    for (int32_t i = 0; i < e.child_count; i++)
+      TRY(over_parts(weave, taker, e.children[i], &parts[i]));
+    joined.child_count = e.child_count;
+    joined.children = parts;
+    return expression_make(expressions, &joined, made);
+  }
+  struct expression over = *taker;
+  children[at] = child;
+  over.children = children;
+  over.atom = false;
+  return expression_make(expressions, &over, made);
+}
+
+static cuseq_status top_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  struct weave *weave = rewrite->context;
+  const struct expression e = *expression_at(rewrite->expressions, expression);
+  for (int32_t i = 0; i < weave->item_count; i++)
+    if (weave->items[i].expression == expression)
+      return weave_item_make(weave, &weave->items[i], made);
+  for (int32_t i = 0; i < weave->final_count; i++)
+    if (weave->finals[i].expression == expression) {
+      *made = weave->finals[i].made;
+      return CUSEQ_STATUS_OK;
+    }
+  bool pools = e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION || e.op == EXPRESSION_CONTEXT;
+  if (!pools || e.clock != weave->clock)
+    return CUSEQ_STATUS_OK;
+  struct expression taker = e;
+  int32_t children[2], child;
+  const int at = e.op == EXPRESSION_CONTEXT ? 1 : 0;
+  memcpy(children, e.children, (size_t)e.child_count * sizeof *children);
+  taker.children = children;
+  if (at == 1)
+    TRY(rewrite_run(rewrite, e.children[0], &children[0]));
+  TRY(rewrite_run(rewrite, e.children[at], &child));
+  return over_parts(weave, &taker, child, made);
+}
+
+static cuseq_status rewrite_top(struct weave *weave, int32_t *outputs, size_t count) {
+  struct rewrite rewrite;
+  TRY(rewrite_begin(&rewrite, weave->expressions, 0, top_rule, weave));
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
+    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
+  rewrite_end(&rewrite);
+  return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count,
+                   bool *woven) {
+  struct expressions *expressions = recogniser->expressions;
+  const int32_t limit = expressions->count;
+  struct weave weave = {.expressions = expressions, .clock = clock, .limit = limit, .stack = -1};
+  bool *reached = arena_allocate(recogniser->arena, (size_t)limit);
+  *woven = false;
+  if (reached == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < limit; i++)
+    expressions->list[i].atom = false;
+  for (size_t i = 0; i < count; i++)
+    TRY(reach(expressions, outputs[i], reached, limit));
+  TRY(find_stages(&weave, reached, limit));
+  TRY(find_source(&weave, reached, limit));
+  if (weave.stage_count == 0 || weave.stack < 0)
+    return CUSEQ_STATUS_OK;
+  TRY(find_top(&weave, outputs, count, limit));
+  for (int32_t s = 0; s < weave.stage_count; s++)
+    TRY(weave_stage_make(&weave, s));
+  *woven = true;
+  return rewrite_top(&weave, outputs, count);
+}

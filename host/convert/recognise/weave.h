@@ -1,0 +1,17 @@
+/* Encoders that are no stack: layers beside one another, layers that are read together with what lies below them, dense
+ * layers with activations in front of and between recurrent ones. cuseq's encoder is a stack of layers, but each of its
+ * layers has two directions with cells of their own, and a GRU whose update gate is shut gives, at every position, an
+ * activation of a dense map of what it reads at that position: with no activation and the unit matrix, that itself. So
+ * one direction of a layer may compute while the other hands on what later layers, or the outputs, read as well. */
+#ifndef CUSEQ_RECOGNISE_WEAVE_H
+#define CUSEQ_RECOGNISE_WEAVE_H
+
+#include "convert/recognise/recognised.h"
+
+/* Makes a stack of what computes the encoder of these outputs.
+ *   clock    the encoder's
+ *   outputs  [count] expressions; receive what computes the same over the stack
+ *   woven    receives whether there was something to do; outputs are as before if not */
+cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count, bool *woven);
+
+#endif

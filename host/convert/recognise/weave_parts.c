@@ -1,0 +1,459 @@
+/* One stage after the other is put on the stack: its cells, and beside them one that hands on. */
+#include "convert/recognise/weave_parts.h"
+#include "error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* hard_sigmoid(x) is exactly 0 from -3 on: an update gate of 0 lets the candidate through as it is. */
+static const float shut = -8.0F;
+
+/* ---- blocks and items ----------------------------------------------------------------------------- */
+
+cuseq_status weave_add_block(struct weave *weave, int32_t width, int32_t offset, int32_t *block) {
+  if (weave->block_count >= 3 * WEAVE_MOST)
+    return node_refuse(expression_at(weave->expressions, weave->stack)->node,
+                       "the encoder has too many parts");
+  *block = weave->block_count++;
+  weave->blocks[*block] = (struct weave_block){width, offset};
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status weave_add_item(struct weave *weave, struct weave_item item) {
+  if (weave->item_count >= 4 * WEAVE_MOST)
+    return node_refuse(expression_at(weave->expressions, item.expression)->node,
+                       "the encoder has too many parts");
+  weave->items[weave->item_count++] = item;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status slice_of(struct weave *weave, const struct weave_block *block, int32_t more,
+                             int32_t *made) {
+  const struct graph_node *node = expression_at(weave->expressions, weave->stack)->node;
+  if (block->offset < 0)
+    return node_refuse(node, "what it gives is not handed on to where it is read");
+  return expression_slice(weave->expressions, weave->stack, block->offset, block->width + more, node, made);
+}
+
+cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item, int32_t *made) {
+  struct expressions *expressions = weave->expressions;
+  const struct graph_node *node = expression_at(expressions, item->expression)->node;
+  const struct weave_block *first = &weave->blocks[item->blocks[0]];
+  if (item->blocks[1] < 0)
+    return slice_of(weave, first, 0, made);
+  const struct weave_block *second = &weave->blocks[item->blocks[1]];
+  if (item->merge == CUSEQ_MERGE_CONCAT && first->offset >= 0 &&
+      second->offset == first->offset + first->width)
+    return slice_of(weave, first, second->width, made);
+  int32_t parts[2];
+  TRY(slice_of(weave, first, 0, &parts[0]));
+  TRY(slice_of(weave, second, 0, &parts[1]));
+  TRY(expression_binary(expressions, item->merge == CUSEQ_MERGE_CONCAT ? EXPRESSION_CONCAT : EXPRESSION_ADD,
+                        parts[0], parts[1], node, made));
+  if (item->merge != CUSEQ_MERGE_AVE)
+    return CUSEQ_STATUS_OK;
+  struct expression half = {.op = EXPRESSION_SCALE,
+                            .scalar = 0.5,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 1,
+                            .children = made};
+  int32_t sum = *made;
+  half.children = &sum;
+  return expression_make(expressions, &half, made);
+}
+
+/* ---- maps of the stack ---------------------------------------------------------------------------- */
+
+static int32_t stack_width(const struct weave *weave) {
+  return expression_at(weave->expressions, weave->stack)->width;
+}
+
+/* Adds what `rows` of a map do to the rows of a block. */
+static void add_rows(const struct weave *weave, const struct affine *part, int32_t first, int32_t block,
+                     double factor, struct affine *map) {
+  const size_t columns = (size_t)map->columns;
+  for (size_t r = 0; r < (size_t)weave->blocks[block].width; r++)
+    for (size_t c = 0; c < columns; c++)
+      map->matrix[((size_t)weave->blocks[block].offset + r) * columns + c] +=
+          factor * part->matrix[((size_t)first + r) * columns + c];
+}
+
+/* Lays a map of items, side by side, on the rows of the stack. */
+static cuseq_status spread(const struct weave *weave, const struct bases *leaves, const struct affine *part,
+                           struct affine *map) {
+  int32_t row = 0;
+  for (int32_t i = 0; i < leaves->count; i++) {
+    const struct weave_item *item = NULL;
+    for (int32_t k = 0; k < weave->item_count; k++)
+      if (weave->items[k].expression == leaves->list[i])
+        item = &weave->items[k];
+    const struct expression *leaf = expression_at(weave->expressions, leaves->list[i]);
+    if (item == NULL || weave->blocks[item->blocks[0]].offset < 0)
+      return node_refuse(leaf->node, "a layer of the encoder reads it, which cuseq cannot express");
+    const double factor = item->blocks[1] >= 0 && item->merge == CUSEQ_MERGE_AVE ? 0.5 : 1;
+    const bool beside = item->merge == CUSEQ_MERGE_CONCAT;
+    add_rows(weave, part, row, item->blocks[0], factor, map);
+    if (item->blocks[1] >= 0)
+      add_rows(weave, part, row + (beside ? weave->blocks[item->blocks[0]].width : 0), item->blocks[1],
+               factor, map);
+    row += leaf->width;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* An expression at each position as a map of the stack.
+ *   map  release with affine_free, after a failure too */
+static cuseq_status map_of(struct weave *weave, int32_t expression, struct affine *map) {
+  struct bases none = {.count = 0}, leaves;
+  struct affine part = {0};
+  *map = (struct affine){.rows = stack_width(weave),
+                         .columns = expression_at(weave->expressions, expression)->width};
+  TRY(affine_leaves(weave->expressions, expression, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
+  TRY(affine_make(weave->expressions, expression, &leaves, "what the encoder reads", &part));
+  map->matrix = calloc((size_t)map->rows * (size_t)map->columns, sizeof *map->matrix);
+  map->bias = part.bias;
+  part.bias = NULL;
+  cuseq_status status = map->matrix == NULL ? error_out_of_memory() : spread(weave, &leaves, &part, map);
+  affine_free(&part);
+  return status;
+}
+
+/* ---- cells ---------------------------------------------------------------------------------------- */
+
+/* to [rows, columns] = from [rows, kernel's rows] kernel, rounded once */
+static cuseq_status multiply(const double *from, int32_t rows, const struct matrix *kernel, const float *bias,
+                             float *to) {
+  const size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
+  double *line = calloc(columns, sizeof *line);
+  if (line == NULL)
+    return error_out_of_memory();
+  for (size_t r = 0; r < (size_t)rows; r++) {
+    memset(line, 0, columns * sizeof *line);
+    for (size_t k = 0; k < inner; k++)
+      for (size_t c = 0; from[r * inner + k] != 0 && c < columns; c++)
+        line[c] += from[r * inner + k] * (double)kernel->data[k * columns + c];
+    for (size_t c = 0; c < columns; c++)
+      to[r * columns + c] = (float)(line[c] + (bias != NULL ? (double)bias[c] : 0));
+  }
+  free(line);
+  return CUSEQ_STATUS_OK;
+}
+
+/* The cell of a layer that reads a map of the stack, over the stack itself. */
+static cuseq_status cell_over(struct weave *weave, const struct recurrent_cell *cell,
+                              const struct affine *map, struct recurrent_cell *made) {
+  struct expressions *expressions = weave->expressions;
+  const int32_t columns = expressions->matrices[cell->kernel].columns;
+  bool found;
+  *made = *cell;
+  TRY(matrix_make(expressions, NULL, 0, map->rows, columns, &made->kernel, &found));
+  TRY(multiply(map->matrix, map->rows, &expressions->matrices[cell->kernel], NULL,
+               expressions->matrices[made->kernel].data));
+  if (cell->bias < 0 && !affine_has_bias(map))
+    return CUSEQ_STATUS_OK;
+  TRY(matrix_make(expressions, NULL, 0, 1, columns, &made->bias, &found));
+  return multiply(map->bias, 1, &expressions->matrices[cell->kernel],
+                  cell->bias >= 0 ? expressions->matrices[cell->bias].data : NULL,
+                  expressions->matrices[made->bias].data);
+}
+
+/* A cell that gives activation(map of the stack): a GRU whose update gate is 0. */
+static cuseq_status dense_cell(struct weave *weave, const struct graph_node *node,
+                               cuseq_activation activation, const struct affine *map,
+                               struct recurrent_cell *cell) {
+  struct expressions *expressions = weave->expressions;
+  const size_t units = (size_t)map->columns;
+  bool found;
+  *cell = (struct recurrent_cell){.node = node,
+                                  .kind = CELL_GRU,
+                                  .reset_after = true,
+                                  .units = map->columns,
+                                  .activation = activation,
+                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
+                                  .recurrent_bias = -1};
+  TRY(matrix_make(expressions, NULL, 0, map->rows, 3 * (int64_t)units, &cell->kernel, &found));
+  TRY(matrix_make(expressions, NULL, 0, map->columns, 3 * (int64_t)units, &cell->recurrent_kernel, &found));
+  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)units, &cell->bias, &found));
+  for (size_t u = 0; u < units; u++) {
+    expressions->matrices[cell->bias].data[u] = shut;
+    expressions->matrices[cell->bias].data[2 * units + u] = (float)map->bias[u];
+    for (size_t r = 0; r < (size_t)map->rows; r++)
+      expressions->matrices[cell->kernel].data[r * 3 * units + 2 * units + u] =
+          (float)map->matrix[r * units + u];
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* A cell that hands blocks on, one behind the other. */
+static cuseq_status passing_cell(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
+                                 int32_t count, struct recurrent_cell *cell) {
+  struct affine map = {.rows = stack_width(weave)};
+  int32_t at = 0;
+  for (int32_t i = 0; i < count; i++)
+    map.columns += weave->blocks[blocks[i]].width;
+  map.matrix = calloc((size_t)map.rows * (size_t)map.columns, sizeof *map.matrix);
+  map.bias = calloc((size_t)map.columns, sizeof *map.bias);
+  cuseq_status status = CUSEQ_STATUS_OK;
+  if (map.matrix == NULL || map.bias == NULL)
+    TRY_CLEANUP(error_out_of_memory());
+  for (int32_t i = 0; i < count; i++)
+    for (int32_t u = 0; u < weave->blocks[blocks[i]].width; u++, at++)
+      map.matrix[(size_t)(weave->blocks[blocks[i]].offset + u) * (size_t)map.columns + (size_t)at] = 1;
+  status = dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, &map, cell);
+cleanup:
+  affine_free(&map);
+  return status;
+}
+
+/* ---- layers --------------------------------------------------------------------------------------- */
+
+/* What one layer on the stack is made of. */
+struct weave_layer {
+  const struct graph_node *node;
+  bool has[2];
+  struct recurrent_cell cells[2]; /* forward, backward */
+  cuseq_merge merge;
+  int32_t index;  /* of the made layer */
+  int32_t before; /* what it reads */
+};
+
+static cuseq_status put(struct weave *weave, struct weave_layer *layer) {
+  struct expressions *expressions = weave->expressions;
+  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
+  if (node == NULL)
+    return error_out_of_memory();
+  *node = *layer->node; /* another one by its address */
+  struct recurrent_layer made = {.node = node,
+                                 .woven = true,
+                                 .merge = layer->merge,
+                                 .mask = weave->mask,
+                                 .direction = !layer->has[1]   ? LAYER_FORWARD
+                                              : !layer->has[0] ? LAYER_BACKWARD
+                                                               : LAYER_BIDIRECTIONAL};
+  for (int d = 0; d < 2; d++) {
+    made.directions[d] = layer->cells[d];
+    made.directions[d].node = node;
+  }
+  TRY(recurrent_layer_make(expressions, &made, &layer->index));
+  const int32_t widths[2] = {layer->has[0] ? layer->cells[0].units : 0,
+                             layer->has[1] ? layer->cells[1].units : 0};
+  const bool beside = layer->merge == CUSEQ_MERGE_CONCAT || !layer->has[0] || !layer->has[1];
+  layer->before = weave->stack;
+  struct expression sequence = {.op = EXPRESSION_SEQUENCE,
+                                .part = SEQUENCE_MERGED,
+                                .width = beside ? widths[0] + widths[1] : widths[0],
+                                .matrix = -1,
+                                .bias = -1,
+                                .index = layer->index,
+                                .node = layer->node,
+                                .child_count = 1,
+                                .children = &layer->before};
+  return expression_make(expressions, &sequence, &weave->stack);
+}
+
+/* Blocks that were handed on lie from `offset` on now, in the order of the list; all others are dropped. */
+static void lay(struct weave *weave, const int32_t *blocks, int32_t count, int32_t offset) {
+  for (int32_t i = 0; i < weave->block_count; i++)
+    weave->blocks[i].offset = -1;
+  for (int32_t i = 0; i < count; i++) {
+    weave->blocks[blocks[i]].offset = offset;
+    offset += weave->blocks[blocks[i]].width;
+  }
+}
+
+/* The blocks on the stack that something behind stage `s` reads. */
+static cuseq_status find_read(struct weave *weave, int32_t s, int32_t *blocks, int32_t *count) {
+  *count = 0;
+  for (int32_t b = 0; b < weave->block_count; b++) {
+    bool read = false;
+    for (int32_t i = 0; i < weave->item_count && !read; i++)
+      if (weave->items[i].blocks[0] == b || weave->items[i].blocks[1] == b)
+        TRY(weave_is_read(weave, weave->items[i].expression, s + 1, &read));
+    if (read && weave->blocks[b].offset >= 0)
+      blocks[(*count)++] = b;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* Adds the blocks that an expression is made of. */
+static cuseq_status add_read_by(struct weave *weave, int32_t expression, int32_t *blocks, int32_t *count) {
+  struct bases none = {.count = 0}, leaves;
+  TRY(affine_leaves(weave->expressions, expression, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
+  for (int32_t i = 0; i < weave->item_count; i++)
+    for (int k = 0; k < 2 && bases_have(&leaves, weave->items[i].expression); k++) {
+      bool there = weave->items[i].blocks[k] < 0;
+      for (int32_t b = 0; b < *count; b++)
+        there = there || blocks[b] == weave->items[i].blocks[k];
+      if (!there)
+        blocks[(*count)++] = weave->items[i].blocks[k];
+    }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- what a recurrent layer gives ----------------------------------------------------------------- */
+
+/* The graph's final states of a stage: those of the made layer. */
+static cuseq_status add_finals(struct weave *weave, int32_t s, const struct weave_layer *layer,
+                               int direction) {
+  struct expressions *expressions = weave->expressions;
+  for (int32_t i = 0; i < weave->limit; i++) {
+    struct expression e = *expression_at(expressions, i);
+    const bool backward = e.part == FINAL_BACKWARD_H || e.part == FINAL_BACKWARD_C;
+    if (e.op != EXPRESSION_FINAL || backward != (direction == 1) || !weave_is_of_stage(weave, s, i))
+      continue;
+    if (weave->final_count >= 4 * WEAVE_MOST)
+      return node_refuse(e.node, "the encoder has too many parts");
+    e.index = layer->index;
+    e.children = &layer->before;
+    struct weave_final *final = &weave->finals[weave->final_count++];
+    final->expression = i;
+    TRY(expression_make(expressions, &e, &final->made));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* The hidden state of a forward direction whose last output the layer above hands on, as that one's: so both directions'
+ * states are of one layer. */
+static cuseq_status move_final(struct weave *weave, int32_t s, const struct weave_layer *above, int32_t at) {
+  struct expressions *expressions = weave->expressions;
+  for (int32_t i = 0; i < weave->final_count; i++) {
+    const struct expression e = *expression_at(expressions, weave->finals[i].expression);
+    if (e.part != FINAL_FORWARD_H || !weave_is_of_stage(weave, s, weave->finals[i].expression))
+      continue;
+    struct expression whole = e;
+    whole.index = above->index;
+    whole.children = &above->before;
+    whole.width = above->cells[0].units;
+    int32_t made;
+    TRY(expression_make(expressions, &whole, &made));
+    TRY(expression_slice(expressions, made, at, e.width, e.node, &weave->finals[i].made));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* The graph's sequences of a stage, by its blocks. */
+static cuseq_status add_sequences(struct weave *weave, int32_t s, const int32_t *blocks, cuseq_merge merge) {
+  for (int32_t i = 0; i < weave->limit; i++) {
+    const struct expression *e = expression_at(weave->expressions, i);
+    if (e->op != EXPRESSION_SEQUENCE || !weave_is_of_stage(weave, s, i))
+      continue;
+    struct weave_item item = {i, {blocks[0], blocks[1]}, merge};
+    if (e->part != SEQUENCE_MERGED && blocks[1] >= 0)
+      item.blocks[0] = blocks[e->part == SEQUENCE_FORWARD ? 0 : 1];
+    if (e->part != SEQUENCE_MERGED)
+      item.blocks[1] = -1;
+    TRY(weave_add_item(weave, item));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- stages --------------------------------------------------------------------------------------- */
+
+/* One cell, and beside it, in the other direction, what is handed on.
+ *   block  receives what the cell gives */
+static cuseq_status put_one(struct weave *weave, int32_t s, int direction, const struct recurrent_cell *cell,
+                            const int32_t *handed, int32_t count, int32_t *block, struct weave_layer *layer) {
+  *layer = (struct weave_layer){.node = expression_at(weave->expressions, weave->stages[s])->node,
+                                .merge = CUSEQ_MERGE_CONCAT};
+  layer->has[direction] = true;
+  layer->cells[direction] = *cell;
+  layer->has[1 - direction] = count > 0;
+  if (count > 0)
+    TRY(passing_cell(weave, layer->node, handed, count, &layer->cells[1 - direction]));
+  TRY(put(weave, layer));
+  lay(weave, handed, count, direction == 0 ? cell->units : 0);
+  const int32_t offset = direction == 1 && count > 0 ? layer->cells[0].units : 0;
+  return weave_add_block(weave, cell->units, offset, block);
+}
+
+/* A dense layer with an activation. */
+static cuseq_status activation_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
+  const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
+  struct weave_layer layer;
+  struct recurrent_cell cell;
+  struct affine map;
+  int32_t block;
+  cuseq_status status = map_of(weave, e.children[0], &map);
+  if (status == CUSEQ_STATUS_OK)
+    status = dense_cell(weave, e.node, (cuseq_activation)e.part, &map, &cell);
+  affine_free(&map);
+  TRY(status);
+  TRY(put_one(weave, s, 0, &cell, handed, count, &block, &layer));
+  return weave_add_item(weave, (struct weave_item){weave->stages[s], {block, -1}, CUSEQ_MERGE_CONCAT});
+}
+
+static cuseq_status direction_cell(struct weave *weave, const struct recurrent_layer *from, int32_t child,
+                                   int direction, struct recurrent_cell *cell) {
+  struct affine map;
+  cuseq_status status = map_of(weave, child, &map);
+  if (status == CUSEQ_STATUS_OK)
+    status = cell_over(weave, &from->directions[direction], &map, cell);
+  affine_free(&map);
+  return status;
+}
+
+/* A bidirectional layer with nothing to hand on: as it is. */
+static cuseq_status both_make(struct weave *weave, int32_t s, const struct recurrent_layer *from,
+                              int32_t child) {
+  struct weave_layer layer = {
+      .node = from->node, .has = {true, true}, .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge};
+  int32_t blocks[2] = {-1, -1};
+  for (int d = 0; d < 2; d++)
+    TRY(direction_cell(weave, from, child, d, &layer.cells[d]));
+  TRY(put(weave, &layer));
+  lay(weave, NULL, 0, 0);
+  TRY(weave_add_block(weave, layer.cells[0].units, 0, &blocks[0]));
+  if (layer.merge == CUSEQ_MERGE_CONCAT)
+    TRY(weave_add_block(weave, layer.cells[1].units, layer.cells[0].units, &blocks[1]));
+  TRY(add_sequences(weave, s, blocks, CUSEQ_MERGE_CONCAT));
+  TRY(add_finals(weave, s, &layer, 0));
+  return add_finals(weave, s, &layer, 1);
+}
+
+/* A bidirectional layer beside which something is handed on becomes two layers: its forward direction, then its
+ * backward one, which needs what both read to be handed on by the first. */
+static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recurrent_layer *from,
+                               int32_t child, int32_t *handed, int32_t count) {
+  struct weave_layer layer;
+  struct recurrent_cell cell;
+  int32_t blocks[2], first[3 * WEAVE_MOST], first_count = count, at = 0;
+  if (!from->apart && from->merge == CUSEQ_MERGE_MUL)
+    return node_refuse(from->node,
+                       "it multiplies its directions and is not the only one that is read at each "
+                       "position, which cuseq cannot express");
+  memcpy(first, handed, (size_t)count * sizeof *first);
+  TRY(add_read_by(weave, child, first, &first_count));
+  TRY(direction_cell(weave, from, child, 0, &cell));
+  TRY(put_one(weave, s, 0, &cell, first, first_count, &blocks[0], &layer));
+  TRY(add_finals(weave, s, &layer, 0));
+  handed[count++] = blocks[0];
+  TRY(direction_cell(weave, from, child, 1, &cell));
+  for (int32_t i = 0; i + 1 < count; i++)
+    at += weave->blocks[handed[i]].width;
+  TRY(put_one(weave, s, 1, &cell, handed, count, &blocks[1], &layer));
+  TRY(add_finals(weave, s, &layer, 1));
+  TRY(move_final(weave, s, &layer, at));
+  return add_sequences(weave, s, blocks, from->apart ? CUSEQ_MERGE_CONCAT : from->merge);
+}
+
+cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
+  const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
+  int32_t handed[3 * WEAVE_MOST], count;
+  TRY(find_read(weave, s, handed, &count));
+  if (e.op == EXPRESSION_ACTIVATION)
+    return activation_make(weave, s, handed, count);
+  const struct recurrent_layer from = weave->expressions->layers[e.index];
+  if (from.direction == LAYER_BIDIRECTIONAL)
+    return count == 0 ? both_make(weave, s, &from, e.children[0])
+                      : apart_make(weave, s, &from, e.children[0], handed, count);
+  const int direction = from.direction == LAYER_BACKWARD ? 1 : 0;
+  struct weave_layer layer;
+  struct recurrent_cell cell;
+  int32_t blocks[2] = {-1, -1};
+  TRY(direction_cell(weave, &from, e.children[0], direction, &cell));
+  TRY(put_one(weave, s, direction, &cell, handed, count, &blocks[0], &layer));
+  TRY(add_finals(weave, s, &layer, direction));
+  return add_sequences(weave, s, blocks, CUSEQ_MERGE_CONCAT);
+}

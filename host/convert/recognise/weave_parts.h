@@ -1,0 +1,62 @@
+/* The stack that weave.c makes, while it grows. */
+#ifndef CUSEQ_RECOGNISE_WEAVE_PARTS_H
+#define CUSEQ_RECOGNISE_WEAVE_PARTS_H
+
+#include "convert/recognise/recognised.h"
+
+enum { WEAVE_MOST = 64 };
+
+/* Neighbouring elements of what the topmost layer gives. */
+struct weave_block {
+  int32_t width;
+  int32_t offset; /* -1: it is not handed on any more */
+};
+
+/* An expression of the graph, by blocks: one, or two of which `merge` says how they are put together. */
+struct weave_item {
+  int32_t expression;
+  int32_t blocks[2]; /* the second one -1: none */
+  cuseq_merge merge; /* CUSEQ_MERGE_MUL is not among them */
+};
+
+/* A final state of the graph, and the expression that is the same over the stack. */
+struct weave_final {
+  int32_t expression, made;
+};
+
+struct weave {
+  struct expressions *expressions;
+  int32_t clock;
+  int32_t limit;                 /* of the graph's expressions; later ones are made here */
+  const struct graph_node *mask; /* that all of the recurrent layers honour, or NULL */
+  int32_t
+      stages[WEAVE_MOST]; /* recurrent layers, by one of their expressions, and activations: in their order */
+  int32_t stage_count;
+  int32_t *top; /* expressions that the outputs read at each position */
+  int32_t top_count;
+  int32_t stack; /* the expression that the topmost layer gives, or the input */
+  struct weave_block blocks[3 * WEAVE_MOST];
+  int32_t block_count;
+  struct weave_item items[4 * WEAVE_MOST];
+  int32_t item_count;
+  struct weave_final finals[4 * WEAVE_MOST];
+  int32_t final_count;
+};
+
+/* Whether an expression, or one of the same recurrent layer, is what stage `s` makes. */
+bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression);
+
+/* Puts a stage on the stack. */
+cuseq_status weave_stage_make(struct weave *weave, int32_t s);
+
+/* Adds a block at the end of the stack, and an item. */
+cuseq_status weave_add_block(struct weave *weave, int32_t width, int32_t offset, int32_t *block);
+cuseq_status weave_add_item(struct weave *weave, struct weave_item item);
+
+/* An item as an expression over the stack. */
+cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item, int32_t *made);
+
+/* Whether a stage from `from` on, or an output, reads an expression. */
+cuseq_status weave_is_read(struct weave *weave, int32_t expression, int32_t from, bool *is);
+
+#endif
