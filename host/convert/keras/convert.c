@@ -16,30 +16,47 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static cuseq_status read_hdf5(int file, void **stream, struct hdf5_tree *tree) {
+/* What was read of an HDF5 file: as large as it is. */
+struct contents {
+  void *stream;
+  struct hdf5_tree tree; /* of the stream */
+};
+
+static cuseq_status read_hdf5(int file, struct contents *contents) {
   size_t size;
-  TRY(hdf5_process_run(file, stream, &size));
-  return hdf5_tree_parse(*stream, size, tree);
+  TRY(hdf5_process_run(file, &contents->stream, &size));
+  return hdf5_tree_parse(contents->stream, size, &contents->tree);
+}
+
+/* Releases; does nothing where it was released. */
+static void contents_free(void *file) {
+  struct contents *contents = file;
+  hdf5_tree_free(&contents->tree);
+  free(contents->stream);
+  *contents = (struct contents){0};
 }
 
 static cuseq_status convert_legacy(int file, const struct model_hints *hints, cuseq_model **model,
                                    char **notes) {
-  void *stream = NULL;
-  struct hdf5_tree tree = {0};
-  cuseq_status status = read_hdf5(file, &stream, &tree);
+  struct contents contents = {0};
+  struct model_hints with = *hints;
+  with.file_is_read = contents_free;
+  with.file = &contents;
+  cuseq_status status = read_hdf5(file, &contents);
   if (status == CUSEQ_STATUS_OK)
-    status = model_text_convert_legacy(tree.root, hints, model, notes);
-  hdf5_tree_free(&tree);
-  free(stream);
+    status = model_text_convert_legacy(contents.tree.root, &with, model, notes);
+  contents_free(&contents);
   return status;
 }
 
 static cuseq_status convert_members(struct archive *archive, const struct model_hints *hints,
                                     cuseq_model **model, char **notes) {
   json_t *metadata = NULL, *config = NULL;
-  void *stream = NULL;
-  struct hdf5_tree tree = {0};
+  struct contents contents = {0};
+  struct model_hints with = *hints;
   struct keras_version version;
+  with.file_is_read = contents_free;
+  with.file = &contents;
   cuseq_status status;
   TRY_CLEANUP(model_text_parse(archive->metadata.bytes, archive->metadata.size, "metadata.json", &metadata));
   const char *written_by = json_string_value(json_object_get(metadata, "keras_version"));
@@ -49,11 +66,10 @@ static cuseq_status convert_members(struct archive *archive, const struct model_
   }
   TRY_CLEANUP(model_text_version(written_by, strlen(written_by), &version));
   TRY_CLEANUP(model_text_parse(archive->config.bytes, archive->config.size, "config.json", &config));
-  TRY_CLEANUP(read_hdf5(archive->weights, &stream, &tree));
-  status = model_text_convert(config, &version, tree.root, false, hints, model, notes);
+  TRY_CLEANUP(read_hdf5(archive->weights, &contents));
+  status = model_text_convert(config, &version, contents.tree.root, false, &with, model, notes);
 cleanup:
-  hdf5_tree_free(&tree);
-  free(stream);
+  contents_free(&contents);
   json_decref(metadata);
   json_decref(config);
   return status;

@@ -150,6 +150,9 @@ static cuseq_status run(struct evaluator *evaluator, const json_t *config, const
   TRY(evaluate_model(evaluator, &outputs));
   TRY(weights_all_found(&evaluator->weights));
   TRY(settings_note_half(evaluator));
+  weights_close(&evaluator->weights);
+  if (hints->file_is_read != NULL)
+    hints->file_is_read(hints->file);
   return hand_over(evaluator, outputs, hints, model);
 }
 

@@ -18,6 +18,9 @@ struct model_hints {
   const json_t *vocabulary;              /* a JSON object or NULL */
   struct own_activations *own;           /* may be NULL; receives which of them are used */
   const struct convert_decoder *decoder; /* may be NULL */
+  /* may be NULL; called when the file has been read to its end, whose groups and arrays are not looked at from then on */
+  void (*file_is_read)(void *file);
+  void *file;
 };
 
 /* Converts a model whose configuration and weights are at hand. This is all that is done with a file's contents but

@@ -8,7 +8,7 @@ enum { EMIT_MAX_TENSORS = 1024 };
 
 struct emitter {
   const struct expressions *expressions;
-  const struct recognised *model;
+  struct recognised *model;
   cuseq_tensor tensors[EMIT_MAX_TENSORS]; /* names and data from malloc */
   size_t count;
   json_t *json;
@@ -25,6 +25,9 @@ void emit_rows(const struct affine *affine, int32_t first, int32_t rows, float *
 
 /* prefix.kernel of an affine map, and prefix.bias where `bias`. */
 cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bool bias, const char *prefix);
+
+/* The same, whose kernel takes the memory of the map's matrix: heads may be as large as all else together. */
+cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bool bias, const char *prefix);
 
 /* A cell's tensors; what lies in front of it goes into its kernel and bias, and so does an embedding: its
  * rows, taken through the front and the kernel, are the kernel for token ids.

@@ -7,6 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Enters a tensor, which takes its data, also where it fails. */
+static cuseq_status add_tensor(struct emitter *emitter, const char *name, int64_t rows, int64_t columns,
+                               float *data) {
+  char *copy = emitter->count < EMIT_MAX_TENSORS ? strdup(name) : NULL;
+  if (copy == NULL) {
+    free(data);
+    return emitter->count < EMIT_MAX_TENSORS
+               ? error_out_of_memory()
+               : error_set(CUSEQ_STATUS_INVALID_MODEL, "the model has too many tensors");
+  }
+  emitter->tensors[emitter->count++] = (cuseq_tensor){.name = copy,
+                                                      .dtype = CUSEQ_DTYPE_F32,
+                                                      .rank = columns > 0 ? 2 : 1,
+                                                      .shape = {rows, columns},
+                                                      .data = data};
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status emit_tensor(struct emitter *emitter, int64_t rows, int64_t columns, float **data,
                          const char *format, ...) {
   char name[128];
@@ -14,21 +32,8 @@ cuseq_status emit_tensor(struct emitter *emitter, int64_t rows, int64_t columns,
   va_start(list, format);
   vsnprintf(name, sizeof name, format, list);
   va_end(list);
-  if (emitter->count >= EMIT_MAX_TENSORS)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "the model has too many tensors");
   *data = calloc((size_t)rows * (size_t)(columns > 0 ? columns : 1), sizeof **data);
-  char *copy = strdup(name);
-  if (*data == NULL || copy == NULL) {
-    free(*data);
-    free(copy);
-    return error_out_of_memory();
-  }
-  emitter->tensors[emitter->count++] = (cuseq_tensor){.name = copy,
-                                                      .dtype = CUSEQ_DTYPE_F32,
-                                                      .rank = columns > 0 ? 2 : 1,
-                                                      .shape = {rows, columns},
-                                                      .data = *data};
-  return CUSEQ_STATUS_OK;
+  return *data == NULL ? error_out_of_memory() : add_tensor(emitter, name, rows, columns, *data);
 }
 
 void emit_rows(const struct affine *affine, int32_t first, int32_t rows, float *to) {
@@ -42,6 +47,29 @@ cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bo
   float *kernel, *bias;
   TRY(emit_tensor(emitter, affine->rows, affine->columns, &kernel, "%s.kernel", prefix));
   emit_rows(affine, 0, affine->rows, kernel);
+  if (!has_bias)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_tensor(emitter, affine->columns, 0, &bias, "%s.bias", prefix));
+  for (int32_t c = 0; c < affine->columns; c++)
+    bias[c] = (float)affine->bias[c];
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bool has_bias,
+                              const char *prefix) {
+  const size_t elements = (size_t)affine->rows * (size_t)affine->columns;
+  char *bytes = (char *)affine->matrix, name[128];
+  float *bias;
+  for (size_t i = 0; i < elements; i++) { /* the room of a number ends before the next one begins */
+    double wide;
+    memcpy(&wide, bytes + i * sizeof wide, sizeof wide);
+    const float narrow = (float)wide;
+    memcpy(bytes + i * sizeof narrow, &narrow, sizeof narrow);
+  }
+  affine->matrix = NULL;
+  char *shrunk = realloc(bytes, (elements > 0 ? elements : 1) * sizeof(float));
+  snprintf(name, sizeof name, "%s.kernel", prefix);
+  TRY(add_tensor(emitter, name, affine->rows, affine->columns, (float *)(shrunk != NULL ? shrunk : bytes)));
   if (!has_bias)
     return CUSEQ_STATUS_OK;
   TRY(emit_tensor(emitter, affine->columns, 0, &bias, "%s.bias", prefix));

@@ -135,7 +135,7 @@ static int32_t final_width(const struct emitter *emitter) {
 }
 
 static cuseq_status emit_tensors(struct emitter *emitter) {
-  const struct recognised *model = emitter->model;
+  struct recognised *model = emitter->model;
   const struct found_encoder *encoder = &model->encoder;
   const struct found_decoder_layer *layer = &model->decoder.layers[0];
   const struct found_initial *h = model->decoder.present ? &layer->initial_h : &model->attention.state;
@@ -158,7 +158,7 @@ static cuseq_status emit_tensors(struct emitter *emitter) {
     TRY(emit_state(emitter, c, inputs, units, "initial.c"));
   TRY(emit_cell(emitter, &emitter->expressions->cells[layer->cell_index], &layer->input, -1, true,
                 "decoder"));
-  return emit_dense(emitter, &model->heads[0].layers.levels[0].map, true, "output");
+  return emit_dense_taken(emitter, &model->heads[0].layers.levels[0].map, true, "output");
 }
 
 /* ---- configuration -------------------------------------------------------------------------------- */

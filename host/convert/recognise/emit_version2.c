@@ -45,7 +45,7 @@ static cuseq_status set_dense(struct emitter *emitter, json_t *json, const char 
 }
 
 /* Dense layers as a list, and their tensors: prefix.N. */
-static cuseq_status set_chain(struct emitter *emitter, json_t *json, const struct chain *chain,
+static cuseq_status set_chain(struct emitter *emitter, json_t *json, struct chain *chain,
                               const char *prefix) {
   json_t *list = json_array();
   TRY(emit_set(json, "layers", list));
@@ -55,7 +55,7 @@ static cuseq_status set_chain(struct emitter *emitter, json_t *json, const struc
     snprintf(name, sizeof name, "%s.%d", prefix, i);
     TRY(emit_item(list, &object));
     TRY(set_level(object, &chain->levels[i]));
-    TRY(emit_dense(emitter, &chain->levels[i].map, affine_has_bias(&chain->levels[i].map), name));
+    TRY(emit_dense_taken(emitter, &chain->levels[i].map, affine_has_bias(&chain->levels[i].map), name));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -158,21 +158,19 @@ static cuseq_status set_initial(struct emitter *emitter, json_t *json, const str
 
 /* The layers of score concat; where nobody asks, the first one has rows of zeros for the query. */
 static cuseq_status set_layers(struct emitter *emitter, json_t *json) {
-  const struct found_attention *attention = &emitter->model->attention;
-  struct chain chain = attention->layers;
-  struct affine *first = &chain.levels[0].map, padded = *first;
+  struct found_attention *attention = &emitter->model->attention;
+  struct affine *first = &attention->layers.levels[0].map, padded = *first;
   if (attention->query.count > 0)
-    return set_chain(emitter, json, &chain, "attention.layers");
+    return set_chain(emitter, json, &attention->layers, "attention.layers");
   padded.rows += attention->query_width;
   size_t columns = (size_t)first->columns;
   padded.matrix = calloc((size_t)padded.rows * columns, sizeof *padded.matrix);
   if (padded.matrix == NULL)
     return error_out_of_memory();
   memcpy(padded.matrix, first->matrix, (size_t)first->rows * columns * sizeof *padded.matrix);
+  free(first->matrix);
   *first = padded;
-  cuseq_status status = set_chain(emitter, json, &chain, "attention.layers");
-  free(padded.matrix);
-  return status;
+  return set_chain(emitter, json, &attention->layers, "attention.layers");
 }
 
 static cuseq_status set_score(struct emitter *emitter, json_t *json) {
@@ -347,7 +345,7 @@ static cuseq_status set_over(const struct emitter *emitter, json_t *json, const 
   return emit_set_word(json, "over", word_of(words_head_source, (int)head->source));
 }
 
-static cuseq_status set_head(struct emitter *emitter, json_t *json, const struct found_head *head, bool named,
+static cuseq_status set_head(struct emitter *emitter, json_t *json, struct found_head *head, bool named,
                              const char *prefix) {
   if (named) {
     char name[32];
@@ -364,7 +362,7 @@ static cuseq_status set_head(struct emitter *emitter, json_t *json, const struct
 }
 
 static cuseq_status set_output(struct emitter *emitter) {
-  const struct recognised *model = emitter->model;
+  struct recognised *model = emitter->model;
   json_t *json, *list, *object;
   if (model->head_count == 0)
     return CUSEQ_STATUS_OK;
