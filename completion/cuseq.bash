@@ -2,13 +2,13 @@
 
 _cuseq_options() {
   case $1 in
-    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --targets --beam --n-best" \
+    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --targets --start-token --beam --n-best" \
       "--length-penalty --alpha --min-length --retire --prune-by-score --json --help" ;;
     translate) echo "--device --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
       "--min-length --max-length --retire --prune-by-score --json --help" ;;
     classify) echo "--device --threads --plot --truncate --top --json --help" ;;
     tag) echo "--device --threads --truncate --json --help" ;;
-    compare) echo "--with --device --tolerance --lengths --steps --targets --threads --json --help" ;;
+    compare) echo "--with --device --tolerance --lengths --steps --targets --start-token --threads --json --help" ;;
     evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --link --help" ;;

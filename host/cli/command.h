@@ -16,6 +16,7 @@ struct arguments {
   const char *own_activation;
   const char *link;
   const char *targets;
+  const char *first_token;
   const char *with;
   const char *length_penalty;
   int32_t steps;   /* 0: the model's                                                                      */
@@ -73,6 +74,7 @@ enum option_id {
   OPTION_RETIRE,
   OPTION_PRUNE_BY_SCORE,
   OPTION_TARGETS,
+  OPTION_FIRST_TOKEN,
   OPTION_WITH,
   OPTION_TOP,
   OPTION_JSON,

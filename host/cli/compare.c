@@ -107,12 +107,14 @@ const struct command command_compare = {
         "outputs;\n"
         "others by their shape, where the model has one array of it. Axes of 1 do not count. Each may differ "
         "by\n"
-        "twice as much, since a framework errs too. Positions behind a row's length, and steps behind its "
+        "twice as much, since a framework errs too. Arrays initial_h and initial_c [B,S] are what its "
+        "decoder\n"
+        "began with, and so does the model's. Positions behind a row's length, and steps behind its "
         "end,\n"
         "are not compared.",
     .example = "  cuseq compare models/dates.safetensors dates_onehot.npy --device cpu\n"
                "  cuseq compare model.safetensors input.npy --with keras.npz --tolerance 1e-6",
     .options = {OPTION_WITH, OPTION_DEVICE, OPTION_TOLERANCE, OPTION_LENGTHS, OPTION_STEPS, OPTION_TARGETS,
-                OPTION_THREADS, OPTION_JSON, OPTION_HELP},
+                OPTION_FIRST_TOKEN, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
     .run = run_compare,
 };

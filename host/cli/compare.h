@@ -2,6 +2,7 @@
 #ifndef CUSEQ_CLI_COMPARE_H
 #define CUSEQ_CLI_COMPARE_H
 
+#include "cli/begin.h"
 #include "cli/command.h"
 #include "cli/input_array.h"
 #include "cli/results.h"
@@ -20,6 +21,7 @@ struct comparison {
   const cuseq_config *config;
   struct input_array input;
   struct targets targets; /* tokens NULL: the model's own outputs are followed                            */
+  struct begin begin;
   int32_t steps, at_a_time;
   struct verdicts verdicts;
 };

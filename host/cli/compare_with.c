@@ -181,6 +181,9 @@ static int saved_open(struct saved_comparison *comparison, const struct argument
   if (result == EXIT_DONE)
     result = saved_load(&comparison->saved, arguments->with, common->model, &common->input, &shapes);
   results_free(&shapes);
+  if (result == EXIT_DONE)
+    result = begin_states(&common->begin, common->model, arguments->with, &comparison->saved.archive,
+                          common->input.batch);
   if (result != EXIT_DONE)
     return result;
   unsigned set = RESULT_SET(RESULT_TOKENS) | RESULT_SET(RESULT_OUTPUT_LENGTHS) | RESULT_SET(RESULT_OUTPUTS) |

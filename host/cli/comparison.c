@@ -16,9 +16,13 @@ int comparison_open(struct comparison *comparison, const struct arguments *argum
   const cuseq_config *config = comparison->config = cuseq_model_config(comparison->model);
   result = steps_choose(config, arguments->steps, &comparison->steps);
   if (result == EXIT_DONE)
-    result = targets_check(arguments->operands[0], config, arguments->targets, false);
+    result = targets_check(arguments->operands[0], config, arguments->targets, false,
+                           arguments->first_token != NULL);
   if (result == EXIT_DONE)
     result = input_load(&comparison->input, arguments->operands[1], arguments->lengths, config, false);
+  if (result == EXIT_DONE)
+    result =
+        begin_token(&comparison->begin, comparison->model, arguments->first_token, comparison->input.batch);
   if (result == EXIT_DONE && arguments->targets) {
     result = targets_load(&comparison->targets, arguments->targets, config, comparison->input.batch,
                           arguments->steps);
@@ -33,6 +37,7 @@ int comparison_open(struct comparison *comparison, const struct arguments *argum
 
 void comparison_close(struct comparison *comparison) {
   targets_free(&comparison->targets);
+  begin_free(&comparison->begin);
   input_free(&comparison->input);
   cuseq_model_destroy(comparison->model);
 }
@@ -80,6 +85,7 @@ int side_run(struct side *side, const struct comparison *comparison, int32_t fir
     decoding.targets = targets->tokens + (size_t)first * (size_t)comparison->steps;
     decoding.target_lengths = targets->lengths + first;
   }
+  begin_bind(&comparison->begin, first, &decoding);
   results_bind(&side->results, 0, &encoding, &decoding);
   cuseq_status status = cuseq_run(side->session, &input, &encoding, &decoding);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_library(status);

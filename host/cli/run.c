@@ -80,10 +80,13 @@ static int job_open(struct job *job, bool terminal) {
   /* an option is refused before a large input is read */
   result = steps_choose(job->config, arguments->steps, &job->steps);
   if (result == EXIT_DONE)
-    result = targets_check(arguments->operands[0], job->config, arguments->targets, arguments->beam > 0);
+    result = targets_check(arguments->operands[0], job->config, arguments->targets, arguments->beam > 0,
+                           arguments->first_token != NULL);
   if (result == EXIT_DONE)
     result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
                         arguments->allow_nonfinite);
+  if (result == EXIT_DONE)
+    result = begin_token(&job->begin, job->model, arguments->first_token, job->input.batch);
   if (result == EXIT_DONE)
     result = steps_prepare(job);
   if (result != EXIT_DONE)
@@ -108,6 +111,7 @@ static void job_close(struct job *job) {
   results_free(&job->results);
   beam_results_free(&job->found);
   targets_free(&job->targets);
+  begin_free(&job->begin);
   free(job->ids);
   free(job->text);
   input_free(&job->input);
@@ -122,6 +126,7 @@ static cuseq_status compute_rows(struct job *job, int32_t first, int32_t count) 
   cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
                              .steps = job->config->has_decoder ? job->steps : 0};
   int32_t slot = job->arguments->output ? first : 0;
+  begin_bind(&job->begin, first, &decoding);
   results_bind(&job->results, slot, &encoding, &decoding);
   if (job->targets.tokens) {
     decoding.targets = job->targets.tokens + (size_t)first * (size_t)job->steps;
@@ -130,6 +135,7 @@ static cuseq_status compute_rows(struct job *job, int32_t first, int32_t count) 
   if (job->beam.beams == 0)
     return cuseq_run(job->session, &input, &encoding, &decoding);
   beam_results_bind(&job->found, slot, &job->beam);
+  job->beam.previous = decoding.previous;
   cuseq_status status = cuseq_encode(job->session, &input, &encoding);
   return status == CUSEQ_STATUS_OK ? cuseq_beam_search(job->session, &job->beam) : status;
 }
@@ -230,8 +236,8 @@ const struct command command_run = {
         "negative one, and the logarithms of their probabilities are log_probabilities [B,Y].",
     .example = "  cuseq run models/dates.safetensors dates_onehot.npy -o out.npz --plot attention.svg",
     .options = {OPTION_OUTPUT, OPTION_DEVICE, OPTION_LENGTHS, OPTION_STEPS, OPTION_THREADS, OPTION_PLOT,
-                OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_BEAM, OPTION_N_BEST, OPTION_LENGTH_PENALTY,
-                OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE, OPTION_PRUNE_BY_SCORE, OPTION_JSON,
-                OPTION_HELP},
+                OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_BEAM, OPTION_N_BEST,
+                OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE, OPTION_PRUNE_BY_SCORE,
+                OPTION_JSON, OPTION_HELP},
     .run = run_run,
 };

@@ -3,6 +3,7 @@
 #define CUSEQ_CLI_RUN_H
 
 #include "cli/beams.h"
+#include "cli/begin.h"
 #include "cli/command.h"
 #include "cli/gallery.h"
 #include "cli/input_array.h"
@@ -18,7 +19,8 @@ struct job {
   const cuseq_config *config;
   cuseq_session *session;
   struct input_array input;
-  cuseq_beam beam;        /* beams 0: no search                                                           */
+  cuseq_beam beam; /* beams 0: no search                                                           */
+  struct begin begin;
   struct targets targets; /* tokens NULL: the model's own outputs are followed                            */
   int32_t steps;
   int32_t at_a_time;

@@ -1,5 +1,7 @@
 #include "cli/saved.h"
 
+#include "cli/begin.h"
+
 #include "cli/kinds.h"
 #include "cli/message.h"
 #include "error.h"
@@ -201,8 +203,10 @@ int saved_load(struct saved *saved, const char *path, const cuseq_model *model,
   if (!saved->arrays)
     return fail_memory();
   for (size_t i = 0; i < saved->archive.count && result == EXIT_DONE; i++) {
-    struct saved_array *array = &saved->arrays[saved->count++];
     const struct npz_entry *entry = &saved->archive.entries[i];
+    if (begin_is_state(model, entry->name))
+      continue;
+    struct saved_array *array = &saved->arrays[saved->count++];
     *array = (struct saved_array){.name = entry->name, .values = &entry->array};
     array->given = find_given(saved, path, array);
     result = array->given ? check_once(saved, path, array) : EXIT_USER;

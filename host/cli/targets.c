@@ -78,11 +78,13 @@ bool targets_have_logs(const cuseq_config *config) {
          config->output_activation == CUSEQ_ACTIVATION_LOG_SOFTMAX;
 }
 
-int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches) {
+int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches,
+                  bool started) {
   if (config->needs_targets && !path && !searches)
     return fail("%s: the model follows given tokens (needed --targets TOKENS.npy)", model);
-  if (config->needs_targets && config->start_token < 0)
-    return fail("%s: the model has no start token (needed before the first of the tokens that it follows)",
+  if (config->needs_targets && config->start_token < 0 && !started)
+    return fail("%s: the model has no start token (needed before the first of the tokens that it follows: "
+                "--start-token TOKEN)",
                 model);
   if (path && !config->has_decoder)
     return fail("--targets: the model has no decoder");

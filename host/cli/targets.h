@@ -21,8 +21,10 @@ struct targets {
 int targets_load(struct targets *targets, const char *path, const cuseq_config *config, int32_t batch,
                  int32_t asked);
 /* Refuses a model that needs --targets where there are none, and one that cannot follow them. Returns an exit status.
- *   searches  --beam is there, which needs none */
-int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches);
+ *   searches  --beam is there, which needs none
+ *   started   the token before the first step is said */
+int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches,
+                  bool started);
 
 /* Whether the model has log-probabilities of the tokens that it follows. */
 bool targets_have_logs(const cuseq_config *config);

@@ -193,6 +193,24 @@ expect 2 "$CUSEQ" run forward.safetensors dense.npy --targets targets.npy
 err_has '^cuseq: --targets: the model reads no tokens and gives no probabilities of them'
 expect 2 "$CUSEQ" run attention.safetensors dense.npy --targets targets.npy
 err_has '^cuseq: --targets: the model has no decoder$'
+# The token before the first step, by its number or its symbol.
+expect 0 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy -o own.npz --device cpu
+expect 0 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy --start-token 0 -o out.npz --device cpu
+same own.npz out.npz
+expect 0 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy --start-token 1 -o number.npz --device cpu
+differ own.npz number.npz
+expect 0 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy --start-token y -o symbol.npz --device cpu
+same number.npz symbol.npz
+expect 0 "$CUSEQ" compare given.safetensors wide.npy --targets targets.npy --start-token 1
+expect 0 "$CUSEQ" run text.safetensors wide.npy --beam 2 -o own.npz
+expect 0 "$CUSEQ" run text.safetensors wide.npy --beam 2 --start-token 1 -o out.npz
+differ own.npz out.npz
+expect 2 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy --start-token 4
+err_has '^cuseq: --start-token: out of range \(found 4, needed 0 to 3\)$'
+expect 2 "$CUSEQ" run given.safetensors wide.npy --targets targets.npy --start-token qq
+err_has "^cuseq: --start-token: no symbol of the model's vocabulary, and no number \\(found \"qq\"\\)$"
+expect 2 "$CUSEQ" run forward.safetensors dense.npy --start-token 1
+err_has '^cuseq: --start-token: the model has no decoder that reads its tokens$'
 expect 2 "$CUSEQ" run text.safetensors wide.npy --targets out.npz -o out.npz
 err_has 'out.npz'
 finish

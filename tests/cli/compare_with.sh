@@ -80,6 +80,13 @@ run "$CUSEQ" compare small.safetensors dense.npy --with nan.npz
 [ "$STATUS" = 1 ] || wrong "exit status 1 was expected"
 expect 0 "$CUSEQ" compare small.safetensors dense.npy --with off.npz --tolerance 0.3
 
+# What the framework's decoder began with, the model's begins with.
+expect 0 "$CUSEQ" compare small.safetensors dense.npy --with begun.npz
+out_has '^outputs .* ok$'
+out_lacks initial
+expect 2 "$CUSEQ" compare small.safetensors dense.npy --with begun_wide.npz
+err_has '^cuseq: begun_wide.npz: initial_h: does not fit the model and its input \(needed \[3,'
+
 # What is none of the model's arrays: which, found, needed.
 expect 2 "$CUSEQ" compare small.safetensors dense.npy --with ambiguous.npz
 err_has '^cuseq: ambiguous.npz: arr_0: could be more than one array by its shape \(found float64 \[3,2\], needed one of the names h_fw, c_fw, h_bw, c_bw\)$'

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { B = 3, T = 5, A = 4, Y = 3, V = 5, KINDS = 4, OTHERS = 2, MOST = B * T * 8 };
+enum { B = 3, T = 5, A = 4, Y = 3, S = 4, V = 5, KINDS = 4, OTHERS = 2, MOST = B * T * 8 };
 
 static const char *folder;
 
@@ -105,6 +105,21 @@ static void write_wrong(void) {
   WRITE("fewer.npz", DOUBLES("annotations", zeros, B - 1, T, A));
 }
 
+/* What comes of a decoder that begins with these states. */
+static void write_begun(void) {
+  float states[2][B * S], outputs[B * Y * V];
+  for (int i = 0; i < B * S; i++) {
+    states[0][i] = 0.5f - 0.25f * (float)(i % 5);
+    states[1][i] = 0.125f * (float)(i % 7);
+  }
+  const cuseq_decoding decoding = {
+      .size = sizeof decoding, .initial_h = states[0], .initial_c = states[1], .outputs = outputs};
+  compute("small.safetensors", NULL, &decoding);
+  WRITE("begun.npz", DOUBLES("outputs", outputs, B, Y, V), DOUBLES("initial_h", states[0], B, S),
+        DOUBLES("initial_c", states[1], B, S));
+  WRITE("begun_wide.npz", DOUBLES("outputs", outputs, B, Y, V), DOUBLES("initial_h", outputs, B, V));
+}
+
 int main(int argc, char **argv) {
   if (argc != 2) {
     fprintf(stderr, "usage: framework FOLDER\n");
@@ -122,5 +137,6 @@ int main(int argc, char **argv) {
   compute("tagger.safetensors", NULL, &tagging);
   write_right();
   write_wrong();
+  write_begun();
   return 0;
 }
