@@ -101,7 +101,7 @@ REFUSALS = [
         "refuse convolved",
         keras=(2, 3),
         kinds=("h5",),
-        front=with_layer(lambda l: l.Conv1D(4, 2, padding="same", name="convolved")),
+        front=with_layer(lambda l: l.Conv1D(4, 2, name="convolved")),
     ),
     Case(
         "bad_lambda",

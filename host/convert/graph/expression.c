@@ -134,6 +134,7 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
     break;
   case EXPRESSION_SOFTMAX:
   case EXPRESSION_REVERSE:
+  case EXPRESSION_WINDOW:
     if ((made->clocks & own) == 0)
       return node_refuse(made->node, "it is taken over a sequence of another length");
     break;
@@ -166,6 +167,12 @@ static cuseq_status set_width(const struct expressions *expressions, struct expr
   case EXPRESSION_DOT:
   case EXPRESSION_ARGMAX:
     made->width = 1;
+    break;
+  case EXPRESSION_WINDOW:
+    sum *= (int64_t)made->index + 1 + made->part;
+    if (sum > INT32_MAX)
+      return node_refuse(made->node, "it is too wide");
+    made->width = (int32_t)sum;
     break;
   case EXPRESSION_CONTEXT:
     made->width = list[made->children[1]].width;

@@ -60,7 +60,9 @@ enum expression_op {
   EXPRESSION_POOL, /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out  */
   EXPRESSION_POSITION, /* child 0 at position `index` of `clock`; negative from the end, -1 the last  */
   EXPRESSION_REVERSE,  /* child 0, the positions of `clock` from the last to the first                */
-  EXPRESSION_REPEAT,   /* child 0 at every position of `clock`                                        */
+  EXPRESSION_WINDOW, /* child 0 at `index` positions before, at the position itself and at `part` positions behind, side by
+                         side in that order; zeros where there is no position. A convolution's input */
+  EXPRESSION_REPEAT, /* child 0 at every position of `clock`                                        */
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
   EXPRESSION_STEPS,  /* the children as successive steps                                            */

@@ -49,6 +49,10 @@ static const struct identity_keys layers[] = {
     {"Dense", BASE "units activation use_bias kernel_initializer bias_initializer kernel_regularizer "
                    "bias_regularizer kernel_constraint bias_constraint activity_regularizer@s,t "
                    "quantization_config@n13- lora_rank?@n lora_alpha?@n10-"},
+    {"Conv1D", BASE
+     "filters kernel_size strides padding data_format?@s0,t1 data_format@s1-,t2-,n dilation_rate "
+     "groups?@t2-3 groups@t4-,n activation use_bias kernel_initializer bias_initializer kernel_regularizer "
+     "bias_regularizer kernel_constraint bias_constraint activity_regularizer"},
     {"TimeDistributed", BASE "layer"},
     {"Activation", BASE "activation"},
     {"Softmax", BASE "axis"},

@@ -21,6 +21,7 @@ static const struct kind layers[] = {
     {"RNN", layer_recurrent, "initial_state"},
     {"Bidirectional", layer_bidirectional, "initial_state"},
     {"Dense", layer_dense, ""},
+    {"Conv1D", layer_convolution, ""},
     {"TimeDistributed", layer_time_distributed, ""},
     {"Activation", layer_activation, ""},
     {"Softmax", layer_softmax, ""},

@@ -45,6 +45,7 @@ cuseq_status layer_concatenate(struct evaluator *evaluator, struct layer_call *c
 cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_dense.c */
+cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call);
 

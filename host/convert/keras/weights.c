@@ -71,7 +71,7 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
     expect_cell(cell, usual != NULL ? usual : "lstm_cell", cell_name != NULL ? cell_name : "", expected);
   } else if (is_class(class_name, "PReLU")) {
     add(expected, "alpha", true);
-  } else if (is_class(class_name, "Dense")) {
+  } else if (is_class(class_name, "Dense") || is_class(class_name, "Conv1D")) {
     add(expected, "kernel", true);
     add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
   } else if (is_class(class_name, "Embedding")) {
@@ -266,20 +266,12 @@ static cuseq_status check_shape(const struct keras_layer *layer, const struct hd
                    layer->node.name, what, found, (long long)rows, (long long)columns);
 }
 
-cuseq_status weights_matrix(struct expressions *expressions, const struct keras_layer *layer,
-                            const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
-                            int64_t columns, int32_t *matrix) {
-  if (at >= weights->count)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file lacks its %s", layer->node.name,
-                     what);
-  const struct hdf5_node *array = weights->arrays[at];
-  bool single = rows == 0 && columns == 1 && array->rank == 0; /* a scalar is a vector of one */
-  TRY(check_type(layer, array, what));
-  TRY(check_shape(layer, array, what, rows, columns, single));
+/* Loads an array whose shape was looked at, as [rows, columns]. */
+static cuseq_status load(struct expressions *expressions, const struct keras_layer *layer,
+                         const struct hdf5_node *array, const char *what, int64_t rows, int64_t columns,
+                         int32_t *matrix) {
   bool loaded;
-  int64_t r = rows == 0 ? 1 : array->shape[0];
-  int64_t c = single ? 1 : rows == 0 ? array->shape[0] : array->shape[1];
-  TRY(matrix_make(expressions, array, 0, r, c, matrix, &loaded));
+  TRY(matrix_make(expressions, array, 0, rows, columns, matrix, &loaded));
   for (size_t i = 0; !loaded && i < array->elements; i++) {
     float number = float_at(array, i);
     if (!isfinite(number))
@@ -289,4 +281,40 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
     expressions->matrices[*matrix].data[i] = number;
   }
   return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status array_at(const struct keras_layer *layer, const struct layer_weights *weights, size_t at,
+                             const char *what, const struct hdf5_node **array) {
+  if (at >= weights->count)
+    return error_set(CUSEQ_STATUS_INVALID_FILE, "layer '%.120s': the file lacks its %s", layer->node.name,
+                     what);
+  *array = weights->arrays[at];
+  return check_type(layer, *array, what);
+}
+
+cuseq_status weights_matrix(struct expressions *expressions, const struct keras_layer *layer,
+                            const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
+                            int64_t columns, int32_t *matrix) {
+  const struct hdf5_node *array;
+  TRY(array_at(layer, weights, at, what, &array));
+  bool single = rows == 0 && columns == 1 && array->rank == 0; /* a scalar is a vector of one */
+  TRY(check_shape(layer, array, what, rows, columns, single));
+  int64_t r = rows == 0 ? 1 : array->shape[0];
+  int64_t c = single ? 1 : rows == 0 ? array->shape[0] : array->shape[1];
+  return load(expressions, layer, array, what, r, c, matrix);
+}
+
+cuseq_status weights_window(struct expressions *expressions, const struct keras_layer *layer,
+                            const struct layer_weights *weights, size_t at, const char *what, int64_t window,
+                            int64_t inputs, int64_t columns, int32_t *matrix) {
+  const struct hdf5_node *array;
+  char found[160];
+  TRY(array_at(layer, weights, at, what, &array));
+  describe_shape(array, found, sizeof found);
+  if (array->rank != 3 || !fits(window, array->shape[0]) || !fits(inputs, array->shape[1]) ||
+      !fits(columns, array->shape[2]))
+    return error_set(CUSEQ_STATUS_INVALID_FILE,
+                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld, %lld]; -1: any)",
+                     layer->node.name, what, found, (long long)window, (long long)inputs, (long long)columns);
+  return load(expressions, layer, array, what, window * inputs, array->shape[2], matrix);
 }

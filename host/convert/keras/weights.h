@@ -51,6 +51,11 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
                             const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
                             int64_t columns, int32_t *matrix);
 
+/* The same of an array [window, inputs, columns], as a matrix of window x inputs rows. */
+cuseq_status weights_window(struct expressions *expressions, const struct keras_layer *layer,
+                            const struct layer_weights *weights, size_t at, const char *what, int64_t window,
+                            int64_t inputs, int64_t columns, int32_t *matrix);
+
 /* Refuses a file that has weights, of layers that were evaluated or of none, which weights_find did not give. */
 cuseq_status weights_all_found(const struct weights_source *source);
 

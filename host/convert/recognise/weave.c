@@ -19,22 +19,35 @@ static bool is_source(const struct expression *e) {
 /* Whether an expression takes positions together, so that what it reads has to be there at each of them. */
 static bool takes_positions(const struct expression *e) {
   return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
-         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL;
+         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW;
 }
 
-/* Marks the activations that an expression at each position is made of by affine maps. */
-static cuseq_status mark_activations(struct weave *weave, int32_t expression, bool *marked) {
+/* Marks the activations and windows that an expression at each position is made of by affine maps. */
+static cuseq_status mark_parts(struct weave *weave, int32_t expression, bool *marked) {
   struct bases none = {.count = 0};
   int32_t leaves[AFFINE_MAX_BASES], count;
   TRY(affine_leaves(weave->expressions, expression, &none, leaves, AFFINE_MAX_BASES, &count));
   for (int32_t i = 0; i < count; i++) {
     const struct expression *e = expression_at(weave->expressions, leaves[i]);
-    if (e->op != EXPRESSION_ACTIVATION || !is_over(e, weave) || marked[leaves[i]])
+    if ((e->op != EXPRESSION_ACTIVATION && e->op != EXPRESSION_WINDOW) || !is_over(e, weave) ||
+        marked[leaves[i]])
       continue;
     marked[leaves[i]] = true;
-    TRY(mark_activations(weave, e->children[0], marked));
+    TRY(mark_parts(weave, e->children[0], marked));
   }
   return CUSEQ_STATUS_OK;
+}
+
+/* Whether an expression is a map that has to be made at each position before positions are taken together: a maximum of
+ * sums is no sum of maxima. */
+static bool is_map(const struct expression *e) {
+  return !e->atom && (e->op == EXPRESSION_DENSE || e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_ADD ||
+                      e->op == EXPRESSION_SCALE);
+}
+
+int32_t weave_reads(const struct weave *weave, int32_t s) {
+  const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
+  return is_map(e) ? weave->stages[s] : e->children[0];
 }
 
 static cuseq_status add_stage(struct weave *weave, int32_t expression) {
@@ -50,7 +63,7 @@ bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression)
   const struct expression *of_stage = expression_at(weave->expressions, weave->stages[s]);
   if (weave->stages[s] == expression)
     return true;
-  return of_stage->op != EXPRESSION_ACTIVATION &&
+  return (of_stage->op == EXPRESSION_SEQUENCE || of_stage->op == EXPRESSION_FINAL) &&
          (e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL) && of_stage->index == e->index &&
          of_stage->children[0] == e->children[0];
 }
@@ -84,8 +97,13 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     if (!reached[i] || !takes_positions(e))
       continue;
     int32_t child = e->children[e->op == EXPRESSION_CONTEXT ? 1 : 0];
-    if (is_over(expression_at(expressions, child), weave))
-      TRY(mark_activations(weave, child, marked));
+    if (!is_over(expression_at(expressions, child), weave))
+      continue;
+    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW;
+    const bool taken =
+        e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT;
+    marked[child] = marked[child] || (taken && is_map(expression_at(expressions, child)));
+    TRY(mark_parts(weave, child, marked));
   }
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
@@ -168,9 +186,8 @@ cuseq_status weave_is_read(struct weave *weave, int32_t expression, int32_t from
   struct bases none = {.count = 0};
   *is = false;
   for (int32_t s = from; s < weave->stage_count && !*is; s++) {
-    const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
     int32_t leaves[AFFINE_MAX_BASES], count;
-    TRY(affine_leaves(weave->expressions, e->children[0], &none, leaves, AFFINE_MAX_BASES, &count));
+    TRY(affine_leaves(weave->expressions, weave_reads(weave, s), &none, leaves, AFFINE_MAX_BASES, &count));
     for (int32_t i = 0; i < count; i++)
       *is = *is || leaves[i] == expression;
   }

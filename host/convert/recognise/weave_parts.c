@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* hard_sigmoid(x) is exactly 0 from -3 on: an update gate of 0 lets the candidate through as it is. */
-static const float shut = -8.0F;
-
 /* ---- blocks and items ----------------------------------------------------------------------------- */
 
 cuseq_status weave_add_block(struct weave *weave, int32_t width, int32_t offset, int32_t *block) {
@@ -62,149 +59,6 @@ cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item,
   int32_t sum = *made;
   half.children = &sum;
   return expression_make(expressions, &half, made);
-}
-
-/* ---- maps of the stack ---------------------------------------------------------------------------- */
-
-static int32_t stack_width(const struct weave *weave) {
-  return expression_at(weave->expressions, weave->stack)->width;
-}
-
-/* Adds what `rows` of a map do to the rows of a block. */
-static void add_rows(const struct weave *weave, const struct affine *part, int32_t first, int32_t block,
-                     double factor, struct affine *map) {
-  const size_t columns = (size_t)map->columns;
-  for (size_t r = 0; r < (size_t)weave->blocks[block].width; r++)
-    for (size_t c = 0; c < columns; c++)
-      map->matrix[((size_t)weave->blocks[block].offset + r) * columns + c] +=
-          factor * part->matrix[((size_t)first + r) * columns + c];
-}
-
-/* Lays a map of items, side by side, on the rows of the stack. */
-static cuseq_status spread(const struct weave *weave, const struct bases *leaves, const struct affine *part,
-                           struct affine *map) {
-  int32_t row = 0;
-  for (int32_t i = 0; i < leaves->count; i++) {
-    const struct weave_item *item = NULL;
-    for (int32_t k = 0; k < weave->item_count; k++)
-      if (weave->items[k].expression == leaves->list[i])
-        item = &weave->items[k];
-    const struct expression *leaf = expression_at(weave->expressions, leaves->list[i]);
-    if (item == NULL || weave->blocks[item->blocks[0]].offset < 0)
-      return node_refuse(leaf->node, "a layer of the encoder reads it, which cuseq cannot express");
-    const double factor = item->blocks[1] >= 0 && item->merge == CUSEQ_MERGE_AVE ? 0.5 : 1;
-    const bool beside = item->merge == CUSEQ_MERGE_CONCAT;
-    add_rows(weave, part, row, item->blocks[0], factor, map);
-    if (item->blocks[1] >= 0)
-      add_rows(weave, part, row + (beside ? weave->blocks[item->blocks[0]].width : 0), item->blocks[1],
-               factor, map);
-    row += leaf->width;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-/* An expression at each position as a map of the stack.
- *   map  release with affine_free, after a failure too */
-static cuseq_status map_of(struct weave *weave, int32_t expression, struct affine *map) {
-  struct bases none = {.count = 0}, leaves;
-  struct affine part = {0};
-  *map = (struct affine){.rows = stack_width(weave),
-                         .columns = expression_at(weave->expressions, expression)->width};
-  TRY(affine_leaves(weave->expressions, expression, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
-  TRY(affine_make(weave->expressions, expression, &leaves, "what the encoder reads", &part));
-  map->matrix = calloc((size_t)map->rows * (size_t)map->columns, sizeof *map->matrix);
-  map->bias = part.bias;
-  part.bias = NULL;
-  cuseq_status status = map->matrix == NULL ? error_out_of_memory() : spread(weave, &leaves, &part, map);
-  affine_free(&part);
-  return status;
-}
-
-/* ---- cells ---------------------------------------------------------------------------------------- */
-
-/* to [rows, columns] = from [rows, kernel's rows] kernel, rounded once */
-static cuseq_status multiply(const double *from, int32_t rows, const struct matrix *kernel, const float *bias,
-                             float *to) {
-  const size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
-  double *line = calloc(columns, sizeof *line);
-  if (line == NULL)
-    return error_out_of_memory();
-  for (size_t r = 0; r < (size_t)rows; r++) {
-    memset(line, 0, columns * sizeof *line);
-    for (size_t k = 0; k < inner; k++)
-      for (size_t c = 0; from[r * inner + k] != 0 && c < columns; c++)
-        line[c] += from[r * inner + k] * (double)kernel->data[k * columns + c];
-    for (size_t c = 0; c < columns; c++)
-      to[r * columns + c] = (float)(line[c] + (bias != NULL ? (double)bias[c] : 0));
-  }
-  free(line);
-  return CUSEQ_STATUS_OK;
-}
-
-/* The cell of a layer that reads a map of the stack, over the stack itself. */
-static cuseq_status cell_over(struct weave *weave, const struct recurrent_cell *cell,
-                              const struct affine *map, struct recurrent_cell *made) {
-  struct expressions *expressions = weave->expressions;
-  const int32_t columns = expressions->matrices[cell->kernel].columns;
-  bool found;
-  *made = *cell;
-  TRY(matrix_make(expressions, NULL, 0, map->rows, columns, &made->kernel, &found));
-  TRY(multiply(map->matrix, map->rows, &expressions->matrices[cell->kernel], NULL,
-               expressions->matrices[made->kernel].data));
-  if (cell->bias < 0 && !affine_has_bias(map))
-    return CUSEQ_STATUS_OK;
-  TRY(matrix_make(expressions, NULL, 0, 1, columns, &made->bias, &found));
-  return multiply(map->bias, 1, &expressions->matrices[cell->kernel],
-                  cell->bias >= 0 ? expressions->matrices[cell->bias].data : NULL,
-                  expressions->matrices[made->bias].data);
-}
-
-/* A cell that gives activation(map of the stack): a GRU whose update gate is 0. */
-static cuseq_status dense_cell(struct weave *weave, const struct graph_node *node,
-                               cuseq_activation activation, const struct affine *map,
-                               struct recurrent_cell *cell) {
-  struct expressions *expressions = weave->expressions;
-  const size_t units = (size_t)map->columns;
-  bool found;
-  *cell = (struct recurrent_cell){.node = node,
-                                  .kind = CELL_GRU,
-                                  .reset_after = true,
-                                  .units = map->columns,
-                                  .activation = activation,
-                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                  .recurrent_bias = -1};
-  TRY(matrix_make(expressions, NULL, 0, map->rows, 3 * (int64_t)units, &cell->kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, map->columns, 3 * (int64_t)units, &cell->recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)units, &cell->bias, &found));
-  for (size_t u = 0; u < units; u++) {
-    expressions->matrices[cell->bias].data[u] = shut;
-    expressions->matrices[cell->bias].data[2 * units + u] = (float)map->bias[u];
-    for (size_t r = 0; r < (size_t)map->rows; r++)
-      expressions->matrices[cell->kernel].data[r * 3 * units + 2 * units + u] =
-          (float)map->matrix[r * units + u];
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-/* A cell that hands blocks on, one behind the other. */
-static cuseq_status passing_cell(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
-                                 int32_t count, struct recurrent_cell *cell) {
-  struct affine map = {.rows = stack_width(weave)};
-  int32_t at = 0;
-  for (int32_t i = 0; i < count; i++)
-    map.columns += weave->blocks[blocks[i]].width;
-  map.matrix = calloc((size_t)map.rows * (size_t)map.columns, sizeof *map.matrix);
-  map.bias = calloc((size_t)map.columns, sizeof *map.bias);
-  cuseq_status status = CUSEQ_STATUS_OK;
-  if (map.matrix == NULL || map.bias == NULL)
-    TRY_CLEANUP(error_out_of_memory());
-  for (int32_t i = 0; i < count; i++)
-    for (int32_t u = 0; u < weave->blocks[blocks[i]].width; u++, at++)
-      map.matrix[(size_t)(weave->blocks[blocks[i]].offset + u) * (size_t)map.columns + (size_t)at] = 1;
-  status = dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, &map, cell);
-cleanup:
-  affine_free(&map);
-  return status;
 }
 
 /* ---- layers --------------------------------------------------------------------------------------- */
@@ -361,35 +215,71 @@ static cuseq_status put_one(struct weave *weave, int32_t s, int direction, const
   layer->cells[direction] = *cell;
   layer->has[1 - direction] = count > 0;
   if (count > 0)
-    TRY(passing_cell(weave, layer->node, handed, count, &layer->cells[1 - direction]));
+    TRY(weave_passing_cell(weave, layer->node, handed, count, &layer->cells[1 - direction]));
   TRY(put(weave, layer));
   lay(weave, handed, count, direction == 0 ? cell->units : 0);
   const int32_t offset = direction == 1 && count > 0 ? layer->cells[0].units : 0;
   return weave_add_block(weave, cell->units, offset, block);
 }
 
-/* A dense layer with an activation. */
-static cuseq_status activation_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
+/* A dense layer, with an activation or without. */
+static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
   const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
+  const cuseq_activation activation =
+      e.op == EXPRESSION_ACTIVATION ? (cuseq_activation)e.part : CUSEQ_ACTIVATION_LINEAR;
   struct weave_layer layer;
   struct recurrent_cell cell;
   struct affine map;
   int32_t block;
-  cuseq_status status = map_of(weave, e.children[0], &map);
+  cuseq_status status = weave_map(weave, weave_reads(weave, s), &map);
   if (status == CUSEQ_STATUS_OK)
-    status = dense_cell(weave, e.node, (cuseq_activation)e.part, &map, &cell);
+    status = weave_dense_cell(weave, e.node, activation, &map, &cell);
   affine_free(&map);
   TRY(status);
   TRY(put_one(weave, s, 0, &cell, handed, count, &block, &layer));
   return weave_add_item(weave, (struct weave_item){weave->stages[s], {block, -1}, CUSEQ_MERGE_CONCAT});
 }
 
+/* ---- windows -------------------------------------------------------------------------------------- */
+
+/* The positions before and the position itself in the forward direction, those behind it in the backward one. */
+static cuseq_status window_cells(struct weave *weave, const struct expression *e, const int32_t *handed,
+                                 int32_t count, struct weave_layer *layer, int32_t *first) {
+  struct affine map, both;
+  cuseq_status status = weave_map(weave, e->children[0], &map);
+  if (status == CUSEQ_STATUS_OK)
+    status = weave_map_behind(weave, handed, count, &map, &both, first);
+  if (status == CUSEQ_STATUS_OK) {
+    status = weave_moving_cell(weave, e->node, &both, *first, e->index + 1, true, &layer->cells[0]);
+    affine_free(&both);
+  }
+  if (status == CUSEQ_STATUS_OK && e->part > 0)
+    status = weave_moving_cell(weave, e->node, &map, 0, e->part + 1, false, &layer->cells[1]);
+  affine_free(&map);
+  return status;
+}
+
+static cuseq_status window_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
+  const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
+  const int32_t width = e.width / (e.index + 1 + e.part);
+  struct weave_layer layer = {.node = e.node, .has = {true, e.part > 0}, .merge = CUSEQ_MERGE_CONCAT};
+  int32_t first, blocks[2] = {-1, -1};
+  TRY(window_cells(weave, &e, handed, count, &layer, &first));
+  TRY(put(weave, &layer));
+  lay(weave, handed, count, 0);
+  TRY(weave_add_block(weave, (e.index + 1) * width, first, &blocks[0]));
+  if (e.part > 0) /* behind the position itself, which the backward direction has first */
+    TRY(weave_add_block(weave, e.part * width, layer.cells[0].units + width, &blocks[1]));
+  return weave_add_item(weave,
+                        (struct weave_item){weave->stages[s], {blocks[0], blocks[1]}, CUSEQ_MERGE_CONCAT});
+}
+
 static cuseq_status direction_cell(struct weave *weave, const struct recurrent_layer *from, int32_t child,
                                    int direction, struct recurrent_cell *cell) {
   struct affine map;
-  cuseq_status status = map_of(weave, child, &map);
+  cuseq_status status = weave_map(weave, child, &map);
   if (status == CUSEQ_STATUS_OK)
-    status = cell_over(weave, &from->directions[direction], &map, cell);
+    status = weave_cell_over(weave, &from->directions[direction], &map, cell);
   affine_free(&map);
   return status;
 }
@@ -442,8 +332,10 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
   int32_t handed[3 * WEAVE_MOST], count;
   TRY(find_read(weave, s, handed, &count));
-  if (e.op == EXPRESSION_ACTIVATION)
-    return activation_make(weave, s, handed, count);
+  if (e.op == EXPRESSION_WINDOW)
+    return window_make(weave, s, handed, count);
+  if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)
+    return dense_make(weave, s, handed, count);
   const struct recurrent_layer from = weave->expressions->layers[e.index];
   if (from.direction == LAYER_BIDIRECTIONAL)
     return count == 0 ? both_make(weave, s, &from, e.children[0])

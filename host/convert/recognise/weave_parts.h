@@ -29,8 +29,8 @@ struct weave {
   int32_t clock;
   int32_t limit;                 /* of the graph's expressions; later ones are made here */
   const struct graph_node *mask; /* that all of the recurrent layers honour, or NULL */
-  int32_t
-      stages[WEAVE_MOST]; /* recurrent layers, by one of their expressions, and activations: in their order */
+  int32_t stages
+      [WEAVE_MOST]; /* recurrent layers, by one of their expressions, activations, windows: in their order */
   int32_t stage_count;
   int32_t *top; /* expressions that the outputs read at each position */
   int32_t top_count;
@@ -46,8 +46,44 @@ struct weave {
 /* Whether an expression, or one of the same recurrent layer, is what stage `s` makes. */
 bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression);
 
+/* The expression at each position that a stage reads: a map of what is below it. */
+int32_t weave_reads(const struct weave *weave, int32_t s);
+
 /* Puts a stage on the stack. */
 cuseq_status weave_stage_make(struct weave *weave, int32_t s);
+
+/* ---- weave_cells.c: cells that read the whole stack ---- */
+
+/* An expression at each position as a map of the stack.
+ *   map  release with affine_free, after a failure too */
+cuseq_status weave_map(struct weave *weave, int32_t expression, struct affine *map);
+
+/* A map of the stack in front of which blocks are handed on as they are.
+ *   both    release with affine_free; nothing after a failure
+ *   handed  receives the blocks' width */
+cuseq_status weave_map_behind(struct weave *weave, const int32_t *blocks, int32_t count,
+                              const struct affine *map, struct affine *both, int32_t *handed);
+
+/* The cell of a layer that reads a map of the stack, over the stack itself. */
+cuseq_status weave_cell_over(struct weave *weave, const struct recurrent_cell *cell, const struct affine *map,
+                             struct recurrent_cell *made);
+
+/* A cell that gives activation(map of the stack). */
+cuseq_status weave_dense_cell(struct weave *weave, const struct graph_node *node, cuseq_activation activation,
+                              const struct affine *map, struct recurrent_cell *cell);
+
+/* A cell that hands blocks on, one behind the other. */
+cuseq_status weave_passing_cell(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
+                                int32_t count, struct recurrent_cell *cell);
+
+/* A cell whose state is what it reads and, moved on by one place at each position, what it read before.
+ *   first        columns of the map that are handed on as they are; the others are moved
+ *   count        places, the newest vector's own among them
+ *   newest_last  whether that one lies last rather than first */
+cuseq_status weave_moving_cell(struct weave *weave, const struct graph_node *node, const struct affine *map,
+                               int32_t first, int32_t count, bool newest_last, struct recurrent_cell *cell);
+
+/* ---- weave_parts.c ---- */
 
 /* Adds a block at the end of the stack, and an item. */
 cuseq_status weave_add_block(struct weave *weave, int32_t width, int32_t offset, int32_t *block);

@@ -72,6 +72,8 @@ def wanted():
         ("Dense", dict(units=2, kernel_regularizer="l2", activity_regularizer="l2")),
         ("Dense", dict(units=2, lora_rank=1)),
         ("Dense", dict(units=2, lora_rank=1, lora_alpha=2)),
+        ("Conv1D", dict(filters=2, kernel_size=2)),
+        ("Conv1D", dict(filters=2, kernel_size=2, padding="causal", activation="relu", groups=1)),
         ("TimeDistributed", dict(layer=lambda: L.Dense(1))),
         ("Activation", dict(activation="tanh")),
         ("Softmax", dict(axis=1)),

@@ -1,4 +1,5 @@
-"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names) under
+"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names; woven_SEED is one
+by chance) under
 the Keras that is installed here, saves each as .keras and as .h5, and prints a line of JSON for each file:
 what became of it."""
 
@@ -24,6 +25,7 @@ import lists
 from kinds import Built, Words
 from match import Wrong, match
 from program import Fault, call, refusal
+from woven import woven
 
 logging.getLogger("absl").setLevel(logging.ERROR)
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -156,7 +158,8 @@ def one_kind(kind, program, folder):
 def main(words):
     program, folder, only = Path(words[0]), Path(words[1]), words[2:]
     print(json.dumps({"version": keras.__version__, "backend": keras.backend.backend()}), flush=True)
-    for kind in lists.all_kinds():
+    seeds = [word.partition("_")[2] for word in only if word.startswith("woven_")]
+    for kind in lists.all_kinds() + [woven(int(seed)) for seed in seeds]:
         if VERSION in kind.keras and (not only or kind.name in only):
             one_kind(kind, program, folder)
 

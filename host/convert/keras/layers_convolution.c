@@ -1,0 +1,92 @@
+/* Conv1D: a dense map of some neighbouring positions. */
+#include "convert/keras/layers.h"
+#include "error.h"
+
+#include <string.h>
+
+/* A setting of one number, which Keras also writes as a list of one. */
+static cuseq_status read_size(const struct keras_layer *layer, const char *key, int64_t fallback,
+                              int64_t *size) {
+  const json_t *setting = json_object_get(layer->config, key);
+  if (json_is_array(setting) && json_array_size(setting) == 1)
+    setting = json_array_get(setting, 0);
+  *size = json_is_integer(setting) ? json_integer_value(setting) : fallback;
+  if (setting != NULL && !json_is_null(setting) && !json_is_integer(setting))
+    return layer_refuse(layer, "its setting %s is not one number", key);
+  return CUSEQ_STATUS_OK;
+}
+
+/* What is refused: everything that gives other positions than it reads, or reads others than neighbours. */
+static cuseq_status check_settings(const struct keras_layer *layer, int64_t window) {
+  int64_t strides, dilation, groups;
+  TRY(settings_channels_last(layer));
+  TRY(read_size(layer, "strides", 1, &strides));
+  TRY(read_size(layer, "dilation_rate", 1, &dilation));
+  TRY(read_size(layer, "groups", 1, &groups));
+  const char *padding = json_string_value(json_object_get(layer->config, "padding"));
+  if (window < 1 || window > 4096)
+    return layer_refuse(layer, "its kernel_size is absurd (%lld)", (long long)window);
+  if (strides != 1)
+    return layer_refuse(layer,
+                        "its strides are %lld: it gives fewer positions than it reads, which cuseq "
+                        "cannot express",
+                        (long long)strides);
+  if (dilation != 1 || groups != 1)
+    return layer_refuse(layer,
+                        "cuseq can express convolutions of neighbouring positions and of all features "
+                        "alone (its dilation_rate is %lld, its groups %lld)",
+                        (long long)dilation, (long long)groups);
+  bool same = padding != NULL && (strcmp(padding, "same") == 0 || strcmp(padding, "causal") == 0);
+  if (window > 1 && !same)
+    return layer_refuse(layer,
+                        "its padding is %.20s: it gives fewer positions than it reads, which cuseq cannot "
+                        "express (needed same or causal)",
+                        padding != NULL ? padding : "not known");
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call) {
+  struct expressions *expressions = &evaluator->expressions;
+  const struct keras_layer *layer = call->layer;
+  const char *padding = json_string_value(json_object_get(layer->config, "padding"));
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  char text[128];
+  int64_t window, filters;
+  int32_t kernel, bias = -1;
+  bool use_bias;
+  struct named_activation activation;
+  struct layer_weights weights;
+  TRY(read_size(layer, "kernel_size", -1, &window));
+  TRY(check_settings(layer, window));
+  const struct expression e = *expression_at(expressions, value.expression);
+  if (!value_has_axes(expressions, &value, "BTF") || e.clocks == 0)
+    return layer_refuse(layer, "it reads %s, which is no sequence",
+                        value_describe(expressions, &value, text, sizeof text));
+  TRY(layer_integer(layer, layer->config, "filters", -1, &filters));
+  TRY(layer_bool(layer, layer->config, "use_bias", true, &use_bias));
+  TRY(activation_parse(evaluator, layer, json_object_get(layer->config, "activation"),
+                       CUSEQ_ACTIVATION_LINEAR, &activation));
+  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
+  TRY(weights_window(expressions, layer, &weights, 0, "kernel", window, e.width, filters, &kernel));
+  if (use_bias)
+    TRY(weights_matrix(expressions, layer, &weights, 1, "bias", 0, expressions->matrices[kernel].columns,
+                       &bias));
+  const int32_t child = value.expression;
+  struct expression made = {.op = EXPRESSION_WINDOW,
+                            .clock = value.axes[1].clock,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = 1,
+                            .children = &child};
+  made.index =
+      (int32_t)(strcmp(padding != NULL ? padding : "", "causal") == 0 ? window - 1 : (window - 1) / 2);
+  made.part = (int32_t)window - 1 - made.index;
+  if (window > 1)
+    TRY(expression_make(expressions, &made, &value.expression));
+  TRY(expression_dense(expressions, value.expression, kernel, bias, &layer->node, &value.expression));
+  value.axes[2] = axis_of_width(expressions->matrices[kernel].columns);
+  TRY(activation_apply(evaluator, layer, activation, &value));
+  return call_output(evaluator, call, &value);
+}

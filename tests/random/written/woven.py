@@ -1,0 +1,102 @@
+"""Encoders by chance, whose layers read what any of the layers below them give: of what people write the wilder kind.
+`./run test-written --random N` makes N of them."""
+
+import numpy as np
+from kinds import Built, Kind
+
+V, F, T = 9, 3, 6
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "elu", "linear")
+
+
+class Graph:
+    """Sequences, [B,T,width] each, of which further layers read one or several; final states."""
+
+    def __init__(self, k, seed):
+        self.k, self.rng = k, np.random.default_rng(seed)
+        self.ids = bool(self.rng.integers(2))
+        self.masked = self.ids and self.rng.random() < 0.2
+        self.x = k.Input((T,) if self.ids else (T, F))
+        self.sequences, self.finals = [self.x], []
+        if self.ids:
+            self.sequences = [k.Embedding(V, F, mask_zero=self.masked)(self.x)]
+            if self.rng.random() < 0.2:
+                self.sequences.append(k.Embedding(V, 2, mask_zero=self.masked)(self.x))
+
+    def pick(self, *choices):
+        return choices[self.rng.integers(len(choices))]
+
+    def read(self):
+        """What a layer reads: mostly the newest sequence, or several side by side."""
+        count = 1 if self.rng.random() < 0.6 else 2
+        chosen = [self.sequences[-1]]
+        for _ in range(count - 1):
+            other = self.sequences[self.rng.integers(len(self.sequences))]
+            if other is not chosen[0]:
+                chosen.append(other)
+        if len(chosen) == 1:
+            return chosen[0]
+        if chosen[0].shape[-1] == chosen[1].shape[-1] and self.rng.random() < 0.5:
+            return self.k.Add()(chosen)
+        return self.k.Concatenate()(chosen)
+
+    def recurrent(self):
+        k, cell = self.k, self.pick("LSTM", "GRU", "SimpleRNN")
+        layer = getattr(k, cell)(int(self.rng.integers(2, 5)), return_sequences=True, return_state=True)
+        if self.rng.random() < 0.5:
+            merge = self.pick("concat", "concat", "sum", "ave")
+            layer = k.Bidirectional(layer, merge_mode=merge)
+        y, *states = layer(self.read())
+        self.sequences.append(y)
+        self.finals.append(self.pick(*states))
+
+    def other(self):
+        k = self.k
+        kind = self.pick("dense", "dense", "convolution", "normalisation")
+        if kind == "dense":
+            y = k.Dense(int(self.rng.integers(2, 5)), activation=self.pick(*ACTIVATIONS))(self.read())
+        elif kind == "convolution" and not self.masked:
+            size, padding = int(self.rng.integers(1, 5)), self.pick("same", "causal")
+            y = k.Conv1D(3, size, padding=padding, activation=self.pick(*ACTIVATIONS))(self.read())
+        else:
+            y = k.BatchNormalization()(self.read())
+        self.sequences.append(y)
+
+    def summary(self):
+        """A vector made of the positions, or of states."""
+        k, y = self.k, self.sequences[-1 - int(self.rng.integers(min(2, len(self.sequences))))]
+        kind = self.pick("mean", "maximum", "last", "final", "final", "context")
+        if kind == "mean":
+            return k.GlobalAveragePooling1D()(y)
+        if kind == "maximum" and not self.masked:
+            return k.GlobalMaxPooling1D()(y)
+        if kind == "last" and not self.masked:
+            return y[:, -1, :]
+        if kind == "context" and not self.masked:
+            weights = k.Softmax(axis=1)(k.Dense(1, activation="tanh")(y))
+            return k.Flatten()(k.Dot(axes=1)([weights, y]))
+        return self.pick(*self.finals)
+
+    def outputs(self):
+        k = self.k
+        if self.rng.random() < 0.3:
+            return k.Dense(3, activation="softmax")(self.read())
+        found = [self.summary() for _ in range(int(self.rng.integers(1, 4)))]
+        y = found[0] if len(found) == 1 else k.Concatenate()(found)
+        return k.Dense(3, activation="softmax")(k.Dense(4, activation="relu")(y))
+
+
+def woven(seed):
+    """The kind of this seed."""
+
+    def make(k):
+        """an encoder by chance"""
+        graph = Graph(k, seed)
+        graph.recurrent()
+        for _ in range(int(graph.rng.integers(1, 4))):
+            graph.recurrent() if graph.rng.random() < 0.5 else graph.other()
+        model = k.Model(graph.x, graph.outputs())
+        return Built(model, ids=V if graph.ids else 0, time=T, masked=0 if graph.masked else None)
+
+    kind = Kind(make, (2, 3))
+    kind.name = f"woven_{seed}"
+    return kind
