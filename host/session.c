@@ -208,6 +208,12 @@ static cuseq_status input_check(const cuseq_session *session, const cuseq_input 
                      "%s: time is out of range (found %d, needed 1 to max_time %d)", call, (int)input->time,
                      (int)session->limits.time);
   const struct attention_structure *attention = &session->model->structure.attention;
+  const int32_t only = structure_time(&session->model->structure);
+  if (only > 0 && input->time != only)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "%s: time does not fit (found %d, needed %d: a head reads that many positions side by side)", call,
+        (int)input->time, (int)only);
   if (attention->positions > 0 && input->time > attention->positions)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s: time is out of range (found %d, needed 1 to attention.positions %d)", call,

@@ -241,6 +241,8 @@ static void print_over(const json_t *over) {
     fputs(json_is_string(item) ? json_string_value(item) : word(item, "over", ""), stdout);
     if (json_is_object(item) && strcmp(word(item, "state", "h"), "c") == 0)
       fputs(" c", stdout);
+    if (json_object_get(item, "count"))
+      printf(" (%lld)", (long long)json_integer_value(json_object_get(item, "count")));
     if (layer)
       printf(" of layer %lld", (long long)json_integer_value(layer));
   }

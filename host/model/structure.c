@@ -44,3 +44,11 @@ int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t 
     offset += structure_final_width(&encoder->layers[l], INITIAL_CONCAT);
   return offset + (direction == 1 ? structure_final_width(&encoder->layers[layer], INITIAL_FORWARD) : 0);
 }
+
+int32_t structure_time(const struct structure *structure) {
+  for (int32_t i = 0; i < structure->output.count; i++)
+    for (int32_t k = 0; k < structure->output.heads[i].read_count; k++)
+      if (structure->output.heads[i].reads[k].source == HEAD_POSITIONS)
+        return structure->output.heads[i].reads[k].positions;
+  return 0;
+}

@@ -221,8 +221,9 @@ enum head_source {
   HEAD_FINAL,   /* the encoder's final h, the last layer's directions side by side */
   HEAD_MEAN,    /* of the annotations over the row's positions */
   HEAD_MAXIMUM,
-  HEAD_LAST,  /* the annotation at the row's last position */
-  HEAD_EVERY, /* every position of the row */
+  HEAD_LAST,      /* the annotation at the row's last position */
+  HEAD_EVERY,     /* every position of the row */
+  HEAD_POSITIONS, /* all annotations one after the other, zeros behind a row's last: of one T */
 };
 
 /* One of the vectors that a head of a model without a decoder reads side by side. */
@@ -230,6 +231,7 @@ struct head_read {
   enum head_source source; /* HEAD_EVERY is alone; HEAD_STEP is none of these */
   int32_t layer;           /* HEAD_FINAL: of the encoder */
   bool takes_c;            /* HEAD_FINAL: its c rather than its h */
+  int32_t positions;       /* HEAD_POSITIONS: T */
   int32_t width;
 };
 
@@ -281,6 +283,9 @@ int32_t structure_parts_width(const struct structure *structure, const struct pa
 int32_t structure_final_width(const struct encoder_layer *layer, enum initial_directions directions);
 /* Where a direction's final states begin among those of all layers and directions side by side, in units. */
 int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t layer, int direction);
+
+/* The T that a model takes because a head reads all positions side by side; 0: any. */
+int32_t structure_time(const struct structure *structure);
 
 /* Whether rows of `outputs` are positions (a head over every position), steps, or one a row. */
 static inline bool structure_is_tagger(const struct structure *structure) {

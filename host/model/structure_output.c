@@ -18,6 +18,8 @@ static int32_t read_width(const struct structure *structure, const struct head_r
     return structure->attention.context_width;
   case HEAD_FINAL:
     return structure_final_width(&structure->encoder.layers[read->layer], INITIAL_CONCAT);
+  case HEAD_POSITIONS:
+    return read->positions * structure->encoder.width;
   case HEAD_MEAN:
   case HEAD_MAXIMUM:
   case HEAD_LAST:
@@ -42,13 +44,27 @@ static cuseq_status parse_source(const struct field_object *object, const struct
   return CUSEQ_STATUS_OK;
 }
 
+enum { MAX_FLAT = 1 << 24 }; /* numbers that lie side by side */
+
+/* All positions of a sequence of one length: {"over": "positions", "count": 30}. */
+static cuseq_status parse_positions(const struct field_object *object, const struct structure *structure,
+                                    struct head_read *read) {
+  if (read->source != HEAD_POSITIONS)
+    return field_has(object, "count")
+               ? field_refuse(object, "count", "belongs to \"positions\" (found \"%s\")",
+                              word_of(words_head_source, (int)read->source))
+               : CUSEQ_STATUS_OK;
+  return field_integer(object, "count", 1, MAX_FLAT / structure->encoder.width, &read->positions);
+}
+
 /* A final state of any layer: {"over": "final", "layer": 0, "state": "c"}. */
 static cuseq_status parse_final(const struct field_object *object, const struct structure *structure,
                                 struct head_read *read) {
-  static const char *const keys[] = {"over", "layer", "state", NULL};
+  static const char *const keys[] = {"over", "layer", "state", "count", NULL};
   const int32_t last = structure->encoder.count - 1;
   int state;
   TRY(field_known_keys(object, keys));
+  TRY(parse_positions(object, structure, read));
   if (read->source != HEAD_FINAL && (field_has(object, "layer") || field_has(object, "state")))
     return field_refuse(object, field_has(object, "layer") ? "layer" : "state",
                         "belongs to \"final\" (found \"%s\")", word_of(words_head_source, (int)read->source));
@@ -104,6 +120,10 @@ static cuseq_status parse_over(const struct field_object *object, const struct s
           : parse_source(object, structure, &head->reads[0]));
   head->source = head->reads[0].source;
   head->inputs = 0;
+  if (head->source == HEAD_POSITIONS && head->reads[0].positions == 0)
+    return field_refuse(object, "over",
+                        "is \"positions\" without their number (needed [{\"over\": \"positions\", "
+                        "\"count\": T}])");
   for (int32_t i = 0; i < head->read_count; i++) {
     head->reads[i].width = read_width(structure, &head->reads[i]);
     head->inputs += head->reads[i].width;

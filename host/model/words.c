@@ -56,8 +56,9 @@ const struct word words_feedback[] = {
 const struct word words_state[] = {{"h", 0}, {"c", 1}, {NULL, 0}};
 
 const struct word words_head_source[] = {
-    {"step", HEAD_STEP},       {"context", HEAD_CONTEXT}, {"final", HEAD_FINAL}, {"mean", HEAD_MEAN},
-    {"maximum", HEAD_MAXIMUM}, {"last", HEAD_LAST},       {"every", HEAD_EVERY}, {NULL, 0}};
+    {"step", HEAD_STEP},   {"context", HEAD_CONTEXT},     {"final", HEAD_FINAL},
+    {"mean", HEAD_MEAN},   {"maximum", HEAD_MAXIMUM},     {"last", HEAD_LAST},
+    {"every", HEAD_EVERY}, {"positions", HEAD_POSITIONS}, {NULL, 0}};
 const struct word words_reset[] = {{"after", 1}, {"before", 0}, {NULL, 0}};
 
 const char *word_of(const struct word *words, int value) {

@@ -351,6 +351,7 @@ TORCH_CASES = {
                     head(["mean", "maximum"], dense(4, "relu"), dense(3, "softmax"), name="pools"),
                     head(["final", {"over": "final", "layer": 0, "state": "c"}, "context", "last"], dense(2)),
                     head([{"over": "final", "layer": 0}, "maximum"], dense(4, "sigmoid")),
+                    head([{"over": "positions", "count": 7}], dense(3, "tanh"), dense(2)),
                 ]
             },
         ),

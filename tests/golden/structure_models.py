@@ -152,6 +152,8 @@ class Shapes(dict):
             return sum(self.widths()[name] for name in head.get("parts", ["state"]))
         if isinstance(source, list):
             return sum(self.source_width(dict(head, over=one)) for one in source)
+        if isinstance(source, dict) and source["over"] == "positions":
+            return source["count"] * self.annotation
         if isinstance(source, dict):
             return sum(c["units"] for _, c in sides_of(self.config["encoder"]["layers"][source.get("layer", -1)]))
         if source == "context":

@@ -247,6 +247,10 @@ def read_source(source, annotations, finals, context):
     """What a head over `source` reads: one vector, several side by side, or one for each position."""
     if isinstance(source, list):
         return np.concatenate([read_source(one, annotations, finals, context) for one in source])
+    if isinstance(source, dict) and source["over"] == "positions":
+        rows = np.zeros((source["count"], annotations.shape[1]))
+        rows[: len(annotations)] = annotations
+        return rows.ravel()
     if isinstance(source, dict):
         layer, state = source.get("layer", len(finals) - 1), "hc".index(source.get("state", "h"))
         return np.concatenate([states[state] for states in finals[layer].values()])

@@ -283,6 +283,8 @@ class Walk:
     def source(self, kind):
         if isinstance(kind, list):
             return np.concatenate([self.source(one) for one in kind], -1)
+        if isinstance(kind, dict) and kind["over"] == "positions":
+            return (self.annotations * self.mask[..., None]).reshape(len(self.lengths), -1)
         if isinstance(kind, dict):
             states = self.finals[kind.get("layer", len(self.finals) - 1)].values()
             return np.concatenate([pair["hc".index(kind.get("state", "h"))] for pair in states], -1)

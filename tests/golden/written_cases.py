@@ -10,7 +10,7 @@ forecast_elu forecast_normalised forecast_rescaled average_of_outputs maximum_of
 autoencoder_deep encoder_decoder_luong encoder_decoder_luong_normalised date_gru luong_steps joined_heads
 pooled_gru simple_rnn simple_rnn_bidirectional toxic_pooled_with_state attention_and_pools cell_state_read
 layers_of_lstm_with_skip captcha dense_between activation_on_vectors two_branches skip_by_concatenation
-convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
+flattened convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
 """
 _TOKENS = """
 keras_example keras_example_gru words words_stacked attention_layer attention_layer_scaled
@@ -31,7 +31,6 @@ REFUSED = {
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
     "layer_normalised": "refuse LayerNormalization divides",
     "convolution_first": "refuse Conv1D valid",
-    "flattened": "refuse flatten time",
     "attention_lambda": "refuse Lambda Python",
     "self_attention_pooled": "refuse Attention attends itself",
     "multi_head": "refuse MultiHeadAttention heads",

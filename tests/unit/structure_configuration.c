@@ -149,6 +149,10 @@ Test(structure_configuration, values_of_the_wrong_kind_are_refused) {
 Test(structure_configuration, vectors_that_a_head_cannot_read_beside_one_another_are_refused) {
 #define OVER "\"over\":\"every\",\"name\":\"case\""
   static const struct refusal rows[] = {
+      {TAGGER, OVER, "\"over\":\"positions\"", "is \"positions\" without their number"},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"positions\"}]", "over.0\" has no \"count\""},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"positions\",\"count\":99999999}]", "over.0.count"},
+      {TAGGER, OVER, "\"over\":[{\"over\":\"mean\",\"count\":3},\"last\"]", "count belongs to \"positions\""},
       {TAGGER, OVER, "\"over\":[\"every\"]", "has one word in a list"},
       {TAGGER, OVER, "\"over\":[]", "output.heads.1.over has too few items"},
       {TAGGER, OVER, "\"over\":[\"mean\",\"last\",\"final\",\"maximum\",\"mean\"]",

@@ -38,6 +38,15 @@ static void pool_positions(const struct cpu *cpu, enum head_source source, int32
   }
 }
 
+/* The annotations of a row side by side, zeros behind its last. */
+static void line_up(const struct cpu *cpu, const struct head_read *read, int32_t row, float *to) {
+  const size_t A = (size_t)cpu->structure->encoder.width;
+  const int32_t length = cpu->lengths[row];
+  for (int32_t t = 0; t < length; t++)
+    memcpy(to + (size_t)t * A, annotations_of(cpu, row) + (size_t)t * annotation_stride(cpu), A * sizeof *to);
+  memset(to + (size_t)length * A, 0, (size_t)(read->positions - length) * A * sizeof *to);
+}
+
 /* A vector that a head reads of a row: where it lies, or in `room`. */
 static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, const struct head_read *read,
                               int32_t i, int32_t t, float *room) {
@@ -52,6 +61,9 @@ static const float *source_of(struct cpu *cpu, const struct cpu_worker *worker, 
     return annotations_of(cpu, row) + (size_t)(cpu->lengths[row] - 1) * annotation_stride(cpu);
   case HEAD_EVERY:
     return annotations_of(cpu, row) + (size_t)t * annotation_stride(cpu);
+  case HEAD_POSITIONS:
+    line_up(cpu, read, row, room);
+    return room;
   case HEAD_MEAN:
   case HEAD_MAXIMUM:
   case HEAD_STEP:

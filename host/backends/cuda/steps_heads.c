@@ -63,6 +63,7 @@ static cuseq_status source_queue(struct cuda_session *session, const struct head
     part->d_rows = steps->d_context;
     return CUSEQ_STATUS_OK;
   case HEAD_EVERY:
+  case HEAD_POSITIONS: /* a row's lie side by side, and are 0 behind its last */
     part->d_rows = session->encoded.d_annotations;
     return CUSEQ_STATUS_OK;
   case HEAD_FINAL:

@@ -47,7 +47,7 @@ static const char *heads_reason(const struct structure *structure) {
     if (head->units > MOST_OUTPUTS)
       return "V is above 1024";
     const struct head_read *read = &head->reads[0];
-    if (head->read_count > 1 ||
+    if (head->read_count > 1 || read->source == HEAD_POSITIONS ||
         (read->source == HEAD_FINAL && (read->takes_c || read->layer + 1 < structure->encoder.count)))
       return "a head reads several vectors, or other states than the last layer's";
   }
@@ -102,7 +102,7 @@ static void head_make(const struct loop_maker *maker, const struct head *head, i
   static const enum whole_source sources[] = {
       [HEAD_STEP] = WHOLE_CONTEXT, [HEAD_CONTEXT] = WHOLE_CONTEXT, [HEAD_FINAL] = WHOLE_FINAL,
       [HEAD_MEAN] = WHOLE_MEAN,    [HEAD_MAXIMUM] = WHOLE_MAXIMUM, [HEAD_LAST] = WHOLE_LAST,
-      [HEAD_EVERY] = WHOLE_EVERY};
+      [HEAD_EVERY] = WHOLE_EVERY,  [HEAD_POSITIONS] = WHOLE_EVERY};
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
   const struct initial_structure final = {.from = INITIAL_ENCODER,
                                           .encoder_layer = maker->structure->encoder.count - 1,

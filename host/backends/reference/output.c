@@ -44,6 +44,11 @@ static void read_source(const struct reference *r, const struct head_read *read,
            (size_t)read->width * sizeof *x);
     return;
   }
+  if (read->source == HEAD_POSITIONS) {
+    memset(x, 0, (size_t)read->width * sizeof *x);
+    memcpy(x, annotations, (size_t)length * (size_t)A * sizeof *x);
+    return;
+  }
   if (read->source == HEAD_LAST || read->source == HEAD_EVERY) {
     memcpy(x, annotations + (size_t)(read->source == HEAD_LAST ? length - 1 : t) * A, (size_t)A * sizeof *x);
     return;

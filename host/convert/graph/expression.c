@@ -128,6 +128,7 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
   case EXPRESSION_FINAL:
   case EXPRESSION_POOL:
   case EXPRESSION_POSITION:
+  case EXPRESSION_FLAT:
     if ((made->clocks & own) == 0)
       return node_refuse(made->node, "it is taken over a sequence of another length");
     made->clocks &= ~own;
@@ -168,8 +169,9 @@ static cuseq_status set_width(const struct expressions *expressions, struct expr
   case EXPRESSION_ARGMAX:
     made->width = 1;
     break;
+  case EXPRESSION_FLAT:
   case EXPRESSION_WINDOW:
-    sum *= (int64_t)made->index + 1 + made->part;
+    sum *= made->op == EXPRESSION_FLAT ? made->index : (int64_t)made->index + 1 + made->part;
     if (sum > INT32_MAX)
       return node_refuse(made->node, "it is too wide");
     made->width = (int32_t)sum;

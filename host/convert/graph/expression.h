@@ -59,6 +59,7 @@ enum expression_op {
   EXPRESSION_CONTEXT, /* sum over a clock's positions of child 0 (a SOFTMAX) times child 1           */
   EXPRESSION_POOL, /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out  */
   EXPRESSION_POSITION, /* child 0 at position `index` of `clock`; negative from the end, -1 the last  */
+  EXPRESSION_FLAT,     /* child 0 at all `index` positions of `clock`, side by side */
   EXPRESSION_REVERSE,  /* child 0, the positions of `clock` from the last to the first                */
   EXPRESSION_WINDOW, /* child 0 at `index` positions before, at the position itself and at `part` positions behind, side by
                          side in that order; zeros where there is no position. A convolution's input */

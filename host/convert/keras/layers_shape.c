@@ -106,6 +106,37 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
 }
 
 /* channels_first moves the first axis behind the others before it flattens, which matters where there are several. */
+/* All positions of a sequence whose length the graph says, side by side. */
+static cuseq_status flatten_positions(struct evaluator *evaluator, struct layer_call *call) {
+  const struct value *given = &call->inputs[0];
+  struct expression made = {.op = EXPRESSION_FLAT,
+                            .clock = given->axes[1].clock,
+                            .index = (int32_t)given->axes[1].size,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &call->layer->node,
+                            .child_count = 1,
+                            .children = &given->expression};
+  struct value value = {.axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}}};
+  if (given->mask != NULL)
+    return layer_refuse(call->layer,
+                        "it takes in the positions that '%.100s' masks, which cuseq cannot express",
+                        given->mask->name);
+  TRY(expression_make(&evaluator->expressions, &made, &value.expression));
+  value.axes[1] = axis_of_width(expression_at(&evaluator->expressions, value.expression)->width);
+  return call_output(evaluator, call, &value);
+}
+
+/* Whether it is [batch, time, features] of a known time, over a sequence that the model is given. */
+static bool has_known_positions(const struct evaluator *evaluator, const struct value *value) {
+  const struct expressions *expressions = &evaluator->expressions;
+  const struct expression *e = expression_at(expressions, value->expression);
+  return value_has_axes(expressions, value, "BTF") && value->axes[2].kind == AXIS_FEATURE &&
+         value->axes[1].size > 1 && value->axes[1].size <= 1 << 20 &&
+         e->clocks == (uint32_t)1 << value->axes[1].clock &&
+         !expressions->clocks[value->axes[1].clock].repeats;
+}
+
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   int64_t all = -1;
@@ -114,6 +145,8 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
     long_axes += call->inputs[0].axes[i].kind != AXIS_REPEAT || call->inputs[0].axes[i].size != 1;
   if (long_axes > 1)
     TRY(settings_channels_last(call->layer));
+  if (has_known_positions(evaluator, &call->inputs[0]))
+    return flatten_positions(evaluator, call);
   struct value value;
   TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], &all, 1, &value));
   return call_output(evaluator, call, &value);

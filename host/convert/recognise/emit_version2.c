@@ -323,6 +323,14 @@ static cuseq_status set_over(const struct emitter *emitter, json_t *json, const 
   for (int32_t i = 0; i < head->read_count; i++) {
     const struct found_read *read = &head->list[i];
     const char *word = word_of(words_head_source, (int)read->source);
+    if (read->source == HEAD_POSITIONS) {
+      plain = false;
+      if (emit_item(list, &object) != CUSEQ_STATUS_OK ||
+          emit_set_word(object, "over", word) != CUSEQ_STATUS_OK ||
+          emit_set_number(object, "count", read->positions) != CUSEQ_STATUS_OK)
+        break;
+      continue;
+    }
     if (read->source != HEAD_FINAL || (read->layer == last && !read->takes_c)) {
       if (json_array_append_new(list, json_string(word)) != 0)
         break;

@@ -47,7 +47,7 @@ static cuseq_status refuse_source(const struct recogniser *recogniser, int32_t l
 /* The sequence that a head is over, where it is; -1: it is over something else. */
 static int32_t sequence_under(const struct expressions *expressions, int32_t leaf) {
   const struct expression *e = expression_at(expressions, leaf);
-  if (e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION)
+  if (e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT)
     return e->children[0];
   return e->clocks != 0 ? leaf : -1;
 }
@@ -134,6 +134,9 @@ static cuseq_status settle_source(const struct recogniser *recogniser, int32_t l
     read->source = e->part == POOL_MEAN ? HEAD_MEAN : HEAD_MAXIMUM;
   } else if (e->op == EXPRESSION_POSITION && e->index == -1 && e->children[0] == encoder->annotations) {
     read->source = HEAD_LAST;
+  } else if (e->op == EXPRESSION_FLAT && e->children[0] == encoder->annotations) {
+    read->source = HEAD_POSITIONS;
+    read->positions = e->index;
   } else {
     return node_refuse(e->node,
                        "the model's outputs come from it, which cuseq cannot express (needed the context of "
@@ -151,7 +154,7 @@ static cuseq_status check_mask(const struct recogniser *recogniser, int32_t leaf
   const struct expression *e = expression_at(recogniser->expressions, leaf);
   if (encoder->mask == NULL)
     return e->masked ? node_refuse(e->node, "it has a mask that the encoder has not") : CUSEQ_STATUS_OK;
-  if (e->op == EXPRESSION_POOL && !e->masked)
+  if ((e->op == EXPRESSION_POOL && !e->masked) || e->op == EXPRESSION_FLAT)
     return node_refuse(e->node, "it takes in masked positions, which cuseq cannot express");
   if (read->source == HEAD_LAST && last->direction != LAYER_FORWARD)
     return node_refuse(e->node, "it takes the last position, masked or not, of a layer that reads backwards");

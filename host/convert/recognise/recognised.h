@@ -119,6 +119,7 @@ struct found_read {
   enum head_source source;
   int32_t layer;
   bool takes_c;
+  int32_t positions;
 };
 
 struct found_head {

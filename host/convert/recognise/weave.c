@@ -19,7 +19,8 @@ static bool is_source(const struct expression *e) {
 /* Whether an expression takes positions together, so that what it reads has to be there at each of them. */
 static bool takes_positions(const struct expression *e) {
   return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
-         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW;
+         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW ||
+         e->op == EXPRESSION_FLAT;
 }
 
 /* Marks the activations and windows that an expression at each position is made of by affine maps. */
@@ -100,8 +101,8 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     if (!is_over(expression_at(expressions, child), weave))
       continue;
     marked[i] = marked[i] || e->op == EXPRESSION_WINDOW;
-    const bool taken =
-        e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT;
+    const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
+                       e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
     marked[child] = marked[child] || (taken && is_map(expression_at(expressions, child)));
     TRY(mark_parts(weave, child, marked));
   }

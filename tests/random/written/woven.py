@@ -64,13 +64,15 @@ class Graph:
     def summary(self):
         """A vector made of the positions, or of states."""
         k, y = self.k, self.sequences[-1 - int(self.rng.integers(min(2, len(self.sequences))))]
-        kind = self.pick("mean", "maximum", "last", "final", "final", "context")
+        kind = self.pick("mean", "maximum", "last", "final", "final", "context", "flat")
         if kind == "mean":
             return k.GlobalAveragePooling1D()(y)
         if kind == "maximum" and not self.masked:
             return k.GlobalMaxPooling1D()(y)
         if kind == "last" and not self.masked:
             return y[:, -1, :]
+        if kind == "flat" and not self.masked:
+            return k.Flatten()(y)
         if kind == "context" and not self.masked:
             weights = k.Softmax(axis=1)(k.Dense(1, activation="tanh")(y))
             return k.Flatten()(k.Dot(axes=1)([weights, y]))
