@@ -25,6 +25,9 @@ for _name in ("words_masked", "attention_layer_masked"):
     SAME[_name] = ("same+note lengths tokens", None)
 SAME["forecast_reshaped"] = ("same+note reshape order", None)
 SAME["series_of_numbers"] = ("same+note give it as", (6, 1))
+SAME["caption"] = ("same+note give it as tokens", (1, 4))
+SAME["picture_with_channel"] = ("same+note give it as", (9, 8))
+SAME["frames_of_a_video"] = ("same+note lengths", None)
 SAME["reshaped_input"] = ("same+note give it as", (6, 3))
 
 REFUSED = {
@@ -44,7 +47,6 @@ REFUSED = {
     "stateful_model": "refuse stateful",
     "decoder_features": "refuse input",
     "decoder_bidirectional": "refuse Bidirectional backwards",
-    "caption": "refuse lstm initial state",
     "feature_attention": "refuse Dense last axis",
 }
 

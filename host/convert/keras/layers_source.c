@@ -48,6 +48,23 @@ static cuseq_status input_shape(const struct keras_layer *layer, const json_t **
   return CUSEQ_STATUS_OK;
 }
 
+/* [batch, time, features, 1]: pictures of one channel, whose rows are positions once that axis is reshaped away. */
+static cuseq_status one_channel(struct evaluator *evaluator, const struct keras_layer *layer,
+                                const json_t *shape, struct value *value) {
+  const int64_t time = shape_size(shape, 1), width = shape_size(shape, 2);
+  int32_t clock;
+  TRY(clock_make(&evaluator->expressions, &layer->node, time, false, &clock));
+  TRY(make_input(evaluator, layer, width, clock, &value->expression));
+  value->axes[1] = (struct axis){AXIS_TIME, time, clock};
+  value->axes[2] = (struct axis){AXIS_FEATURE, width, 0};
+  value->axes[3] = (struct axis){AXIS_REPEAT, 1, 0};
+  value->axis_count = 4;
+  return notes_add(
+      &evaluator->notes,
+      "input '%.100s' [batch, %lld, %lld, 1] is read as a sequence: give it as [batch, %lld, %lld]",
+      layer->node.name, (long long)time, (long long)width, (long long)time, (long long)width);
+}
+
 cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   const json_t *shape = NULL;
@@ -68,6 +85,8 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
     value.axes[1] = (struct axis){AXIS_TIME, shape_size(shape, 1), clock};
     value.axes[2] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
     value.axis_count = 3;
+  } else if (rank == 4 && shape_size(shape, 3) == 1 && shape_size(shape, 2) > 1) {
+    TRY(one_channel(evaluator, layer, shape, &value));
   } else if (rank == 2) {
     int64_t width = shape_size(shape, 1);
     TRY(make_input(evaluator, layer, width < 0 ? 1 : width, -1, &value.expression));

@@ -81,7 +81,19 @@ static const struct graph_argument *mask_argument(const struct layer_call *call)
   return NULL;
 }
 
-/* One mask that is given with input `at`: none, or the one that the input has. */
+/* Whether a mask is an input of the model, of truth values, for each position one. */
+static bool is_input(const struct graph_argument *given) {
+  const struct keras_layer *layer = given->kind == ARGUMENT_TENSOR ? given->reference.layer : NULL;
+  if (layer == NULL || strcmp(layer->node.class_name, "InputLayer") != 0 || layer->outer != NULL)
+    return false;
+  const char *type = json_string_value(json_object_get(layer->config, "dtype"));
+  const json_t *shape = json_object_get(layer->config, "batch_shape");
+  shape = shape != NULL ? shape : json_object_get(layer->config, "batch_input_shape");
+  return type != NULL && strcmp(type, "bool") == 0 && json_array_size(shape) == 2;
+}
+
+/* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which lengths stand
+ * for. */
 static cuseq_status check_given(const struct layer_call *call, const struct graph_argument *given,
                                 size_t at) {
   struct value *input = at < call->input_count ? &call->inputs[at] : NULL;
@@ -96,6 +108,11 @@ static cuseq_status check_given(const struct layer_call *call, const struct grap
   if (given->kind == ARGUMENT_TENSOR && input != NULL && input->mask != NULL &&
       is_mask_of(layer_of(input->mask), &given->reference, 0))
     return CUSEQ_STATUS_OK;
+  if (is_input(given) && input != NULL &&
+      (input->mask == NULL || input->mask == &given->reference.layer->node)) {
+    input->mask = &given->reference.layer->node;
+    return CUSEQ_STATUS_OK;
+  }
   return layer_refuse(
       call->layer,
       "the mask that it is given for its input %zu comes from '%.100s' (needed none, or that of a "

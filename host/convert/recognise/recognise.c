@@ -166,7 +166,7 @@ static cuseq_status note_inputs(struct recogniser *recogniser) {
       used[e->index] = true;
   }
   for (size_t i = 0; i < request->input_count; i++)
-    if (!used[i])
+    if (!used[i] && request->inputs[i].node != recogniser->model->encoder.mask)
       TRY(notes_add(recogniser->notes, "input '%.100s' is left out: the model's outputs do not depend on it",
                     request->inputs[i].node->name));
   return CUSEQ_STATUS_OK;
@@ -177,6 +177,13 @@ static cuseq_status note_mask(struct recogniser *recogniser) {
   const struct graph_node *mask = recogniser->model->encoder.mask;
   if (mask == NULL)
     return CUSEQ_STATUS_OK;
+  for (size_t i = 0; i < recogniser->request->input_count; i++)
+    if (recogniser->request->inputs[i].node == mask)
+      return notes_add(
+          recogniser->notes,
+          "input '%.100s', a mask, is left out: give lengths instead (it is taken as true within a row's "
+          "length and false behind it)",
+          mask->name);
   return notes_add(recogniser->notes,
                    "layer '%.100s' masks padding: give lengths instead (padding must be at the end)",
                    mask->name);
@@ -301,8 +308,6 @@ static cuseq_status weave_outputs(struct recogniser *recogniser, struct graph_ou
     return error_out_of_memory();
   TRY(outputs_list(recogniser, &listed));
   TRY(encoder_clock(recogniser, &listed, &clock));
-  if (clock < 0)
-    return CUSEQ_STATUS_OK;
   for (size_t i = 0; i < request->output_count; i++)
     all[count++] = request->outputs[i].value.expression;
   for (size_t i = 0; i < request->state_count; i++) {
@@ -310,7 +315,9 @@ static cuseq_status weave_outputs(struct recogniser *recogniser, struct graph_ou
     if (request->states[i].initial >= 0)
       all[count++] = request->states[i].initial;
   }
-  TRY(weave(recogniser, clock, all, count, woven));
+  TRY(weave_vector(recogniser, all, count, woven));
+  if (!*woven && clock >= 0)
+    TRY(weave(recogniser, clock, all, count, woven));
   count = 0;
   for (size_t i = 0; i < request->output_count; i++) {
     outputs[i] = request->outputs[i];

@@ -14,4 +14,9 @@
  *   woven    receives whether there was something to do; outputs are as before if not */
 cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count, bool *woven);
 
+/* A decoder that begins with a vector which the model is given, through dense layers or not: the vector becomes a sequence
+ * of one position, and what hands it on its encoder, whose final state it is.
+ *   outputs, done  as above */
+cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_t count, bool *done);
+
 #endif
