@@ -306,16 +306,18 @@ static cuseq_status slice(struct expressions *expressions, struct expression *ma
   return enter(expressions, made, expression);
 }
 
-/* The last position of a layer that reads forwards is its final state, and so is the first of one that reads backwards,
- * masks or not. */
+/* The last position of a layer or a direction that reads forwards is its final state, and so is the first of one that
+ * reads backwards, masks or not. */
 static bool is_final(const struct expressions *expressions, const struct expression *made,
                      struct expression *final) {
   if (made->op != EXPRESSION_POSITION || (made->index != -1 && made->index != 0))
     return false;
   const struct expression *child = expression_at(expressions, made->children[0]);
   enum layer_direction direction = made->index == -1 ? LAYER_FORWARD : LAYER_BACKWARD;
-  if (child->op != EXPRESSION_SEQUENCE || expressions->layers[child->index].direction != direction ||
-      child->clock != made->clock)
+  if (child->op != EXPRESSION_SEQUENCE || child->clock != made->clock)
+    return false;
+  const int32_t alone = made->index == -1 ? SEQUENCE_FORWARD : SEQUENCE_BACKWARD; /* one of two directions */
+  if (expressions->layers[child->index].direction != direction && child->part != alone)
     return false;
   *final = *child;
   final->op = EXPRESSION_FINAL;

@@ -109,14 +109,20 @@ static cuseq_status find_inputs(struct evaluator *evaluator, struct node_call *c
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status refuse_operation(const struct node_call *call) {
+static bool is_loop(const char *operation) {
   static const char *const loops[] = {"Loop", "Scan", "SequenceMap"};
+  for (size_t i = 0; operation != NULL && i < sizeof loops / sizeof *loops; i++)
+    if (strcmp(operation, loops[i]) == 0)
+      return true;
+  return false;
+}
+
+static cuseq_status refuse_operation(const struct node_call *call) {
   if (call->node->op_type != NULL && strcmp(call->kept->class_name, call->node->op_type) != 0)
     return call_refuse(call, "it is no operation of ONNX's own (cuseq knows no other domain)");
-  for (size_t i = 0; i < sizeof loops / sizeof *loops; i++)
-    if (strcmp(call->kept->class_name, loops[i]) == 0)
-      return call_refuse(call, "loops inside a graph cannot be read (export the encoder and one "
-                               "step of the decoder as two files, or a loop of a fixed number of steps)");
+  if (is_loop(call->kept->class_name))
+    return call_refuse(call, "loops inside a graph cannot be read (export the encoder and one "
+                             "step of the decoder as two files, or a loop of a fixed number of steps)");
   return call_refuse(call, "cuseq cannot express this operation");
 }
 
@@ -182,6 +188,9 @@ cuseq_status evaluate_graph(struct evaluator *evaluator) {
     if (needed[i])
       demand_inputs(evaluator, graph->node[i], needed);
   cuseq_status status = CUSEQ_STATUS_OK;
+  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < graph->n_node; i++)
+    if (needed[i] && is_loop(graph->node[i]->op_type)) /* said before what is around it is looked at */
+      status = run_node(evaluator, graph->node[i]);
   for (size_t i = 0; status == CUSEQ_STATUS_OK && i < graph->n_node; i++)
     if (needed[i])
       status = run_node(evaluator, graph->node[i]);

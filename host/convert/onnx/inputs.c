@@ -31,6 +31,33 @@ cuseq_status declared_read(const OnnxFile__ValueInfo *info, struct declared *dec
   return CUSEQ_STATUS_OK;
 }
 
+/* Whether a node makes whole numbers of what it reads. */
+static bool makes_integers(const OnnxFile__Node *node) {
+  if (node->op_type == NULL || strcmp(node->op_type, "Cast") != 0)
+    return false;
+  for (size_t i = 0; i < node->n_attribute; i++)
+    if (node->attribute[i]->name != NULL && strcmp(node->attribute[i]->name, "to") == 0)
+      return node->attribute[i]->i == ONNX_INT32 || node->attribute[i]->i == ONNX_INT64;
+  return false;
+}
+
+/* Whether numbers [batch, time] that are declared as floats are ids: all that reads them makes whole numbers of them first,
+ * as in what Keras' models of token ids become. */
+static bool are_ids(const OnnxFile__Graph *graph, const struct declared *declared) {
+  bool read = false;
+  if (declared->rank != 2 || !onnx_type_is_float(declared->type))
+    return false;
+  for (size_t i = 0; i < graph->n_node; i++)
+    for (size_t k = 0; k < graph->node[i]->n_input; k++) {
+      if (strcmp(graph->node[i]->input[k], declared->name) != 0)
+        continue;
+      if (!makes_integers(graph->node[i]))
+        return false;
+      read = true;
+    }
+  return read;
+}
+
 cuseq_status declared_inputs(struct evaluator *evaluator, struct declared **list, size_t *count) {
   const OnnxFile__Graph *graph = evaluator->file->model->graph;
   *count = 0;
@@ -39,8 +66,12 @@ cuseq_status declared_inputs(struct evaluator *evaluator, struct declared **list
     return error_out_of_memory();
   for (size_t i = 0; i < graph->n_input; i++) {
     const struct name *name = name_find(evaluator->names, graph->input[i]->name);
-    if (name != NULL && name->initializer == NULL)
-      TRY(declared_read(graph->input[i], &(*list)[(*count)++]));
+    if (name == NULL || name->initializer != NULL)
+      continue;
+    struct declared *declared = &(*list)[(*count)++];
+    TRY(declared_read(graph->input[i], declared));
+    if (are_ids(graph, declared))
+      declared->type = ONNX_INT64;
   }
   return CUSEQ_STATUS_OK;
 }

@@ -196,6 +196,19 @@ static cuseq_status gather_order(const struct node_call *call, int32_t axis) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Sizes in another order: a shape of positions first as one of rows first. */
+static cuseq_status take_sizes(struct evaluator *evaluator, const struct tensor *tensor, const int64_t *list,
+                               int32_t count, struct tensor *result) {
+  struct dim *integers = arena_allocate(evaluator->arena, (size_t)count * sizeof *integers);
+  if (integers == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < count; i++)
+    integers[i] = tensor->integers[list[i]];
+  *result = (struct tensor){.kind = TENSOR_INTEGERS, .integer = true, .rank = 1, .integers = integers};
+  result->dims[0] = dim_of(count);
+  return CUSEQ_STATUS_OK;
+}
+
 /* Entries that are one after the other, or all the same distance apart. */
 static bool as_range(const int64_t *list, int32_t count, int32_t axis, struct range *range) {
   *range = (struct range){axis, list[0], count, count > 1 ? list[1] - list[0] : 1};
@@ -242,6 +255,8 @@ cuseq_status node_gather(struct evaluator *evaluator, struct node_call *call) {
     TRY(table_select(evaluator, call, tensor, axis, list, count, result));
   else if (as_range(list, count, axis, &range))
     TRY(take(evaluator, call, tensor, &range, result));
+  else if (tensor->kind == TENSOR_INTEGERS && tensor->rank == 1)
+    TRY(take_sizes(evaluator, tensor, list, count, result));
   else
     return call_refuse(call, "it takes entries that are not side by side");
   if (indices->rank == 0 && !tensor_remove_single(result, axis))
