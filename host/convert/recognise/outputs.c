@@ -184,8 +184,21 @@ cuseq_status outputs_check_order(const struct recogniser *recogniser, const stru
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status outputs_context(struct listed_outputs *listed, const struct expressions *expressions,
+/* The context that an attention would have whose weights alone are an output: over what its energies are made of. */
+static cuseq_status context_of_weights(const struct recogniser *recogniser, const struct expression *softmax,
+                                       int32_t weights, int32_t *context) {
+  struct bases none = {.count = 0}, leaves;
+  TRY(chain_leaves(recogniser, softmax->children[0], &none, &leaves));
+  if (leaves.count != 1 || !encoder_gives(recogniser->expressions, leaves.list[0]))
+    return node_refuse(softmax->node,
+                       "the model gives neither an output of a decoder nor a context of an attention");
+  return expression_binary(recogniser->expressions, EXPRESSION_CONTEXT, weights, leaves.list[0],
+                           softmax->node, context);
+}
+
+cuseq_status outputs_context(const struct recogniser *recogniser, struct listed_outputs *listed,
                              int32_t *context) {
+  const struct expressions *expressions = recogniser->expressions;
   const struct expression *first = expression_at(expressions, listed->list[0].value.expression);
   struct listed_output *found = NULL;
   for (size_t i = 0; i < listed->count; i++) {
@@ -198,6 +211,10 @@ cuseq_status outputs_context(struct listed_outputs *listed, const struct express
     if (found != NULL)
       return node_refuse(e->node, "the model gives several contexts and no output of a decoder");
     found = output;
+  }
+  if (found == NULL && first->op == EXPRESSION_SOFTMAX && listed->count == 1) {
+    const struct expression softmax = *first;
+    return context_of_weights(recogniser, &softmax, listed->list[0].value.expression, context);
   }
   if (found == NULL)
     return node_refuse(first->node,

@@ -132,7 +132,7 @@ static cuseq_status recognise_steps(struct recogniser *recogniser, const struct 
 static cuseq_status recognise_attention_only(struct recogniser *recogniser, struct listed_outputs *listed) {
   struct recognised *model = recogniser->model;
   int32_t context;
-  TRY(outputs_context(listed, recogniser->expressions, &context));
+  TRY(outputs_context(recogniser, listed, &context));
   TRY(attention_recognise(recogniser, context, -1));
   model->graph_steps = 1;
   TRY(set_single(recogniser, context, &model->step_contexts));

@@ -276,8 +276,9 @@ struct listed_outputs {
 /* Takes the outputs apart. */
 cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *listed);
 
-/* The context of an attention-only model, which must be its one output but for those beside it. */
-cuseq_status outputs_context(struct listed_outputs *listed, const struct expressions *expressions,
+/* The context of an attention-only model, which must be its one output but for those beside it; or that of an attention
+ * whose weights are the one output. */
+cuseq_status outputs_context(const struct recogniser *recogniser, struct listed_outputs *listed,
                              int32_t *context);
 
 /* Refuses written out steps that are not listed all, once and in their order. */
