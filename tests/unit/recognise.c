@@ -385,6 +385,34 @@ Test(recognise, final_state_and_a_context_are_read_side_by_side) {
   graph_end(graph);
 }
 
+Test(recognise, layers_beside_one_another_become_a_stack_whose_directions_hand_on) {
+  struct graph *graph = graph_begin();
+  int32_t x = input(graph, "source", 4, 0), left[2], right[2];
+  layer(graph, CELL_LSTM, LAYER_FORWARD, x, NULL, left);
+  layer(graph, CELL_GRU, LAYER_FORWARD, x, NULL, right);
+  const struct structure *s = structure_of(graph, dense(graph, join(graph, left[0], right[0]), 2));
+  cr_assert_eq(s->encoder.count, 2);
+  cr_expect_eq(s->encoder.layers[0].direction, LAYER_BIDIRECTIONAL);
+  cr_expect(s->encoder.layers[0].cells[0].kind == CELL_LSTM &&
+            s->encoder.layers[0].cells[1].kind == CELL_GRU);
+  cr_expect_eq(s->encoder.layers[0].cells[1].units, 4);
+  cr_expect(s->encoder.layers[1].cells[0].kind == CELL_GRU && s->output.heads[0].read_count == 2);
+  graph_end(graph);
+}
+
+Test(recognise, a_layer_that_is_read_beside_what_it_reads_is_handed_on_to_the_head) {
+  struct graph *graph = graph_begin();
+  int32_t a = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, NULL);
+  int32_t b = layer(graph, CELL_LSTM, LAYER_FORWARD, a, NULL, NULL);
+  const struct structure *s = structure_of(graph, dense(graph, join(graph, a, b), 2));
+  cr_assert_eq(s->encoder.count, 2);
+  cr_expect_eq(s->encoder.layers[0].direction, LAYER_FORWARD);
+  cr_expect_eq(s->encoder.layers[1].direction, LAYER_BIDIRECTIONAL);
+  cr_expect_eq(s->encoder.width, 2 * H);
+  cr_expect_eq(s->output.heads[0].source, HEAD_EVERY);
+  graph_end(graph);
+}
+
 Test(recognise, mean_and_last_position_of_one_sequence_are_two_heads) {
   struct graph *graph = graph_begin();
   int32_t x = input(graph, "source", 4, 0), mean, last;

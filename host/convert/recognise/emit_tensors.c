@@ -67,9 +67,9 @@ cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bo
     memcpy(bytes + i * sizeof narrow, &narrow, sizeof narrow);
   }
   affine->matrix = NULL;
-  char *shrunk = realloc(bytes, (elements > 0 ? elements : 1) * sizeof(float));
+  float *shrunk = realloc(bytes, (elements > 0 ? elements : 1) * sizeof *shrunk);
   snprintf(name, sizeof name, "%s.kernel", prefix);
-  TRY(add_tensor(emitter, name, affine->rows, affine->columns, (float *)(shrunk != NULL ? shrunk : bytes)));
+  TRY(add_tensor(emitter, name, affine->rows, affine->columns, shrunk != NULL ? shrunk : (float *)bytes));
   if (!has_bias)
     return CUSEQ_STATUS_OK;
   TRY(emit_tensor(emitter, affine->columns, 0, &bias, "%s.bias", prefix));

@@ -23,10 +23,19 @@ static bool takes_positions(const struct expression *e) {
          e->op == EXPRESSION_FLAT;
 }
 
+enum { MOST_VISITS = 20000, MOST_DEPTH = 200 };
+
+static cuseq_status visit(struct weave *weave, const struct graph_node *node, int depth) {
+  return ++weave->visits <= MOST_VISITS && depth < MOST_DEPTH
+             ? CUSEQ_STATUS_OK
+             : node_refuse(node, "the encoder is made of too many parts");
+}
+
 /* Marks the activations and windows that an expression at each position is made of by affine maps. */
-static cuseq_status mark_parts(struct weave *weave, int32_t expression, bool *marked) {
+static cuseq_status mark_parts(struct weave *weave, int32_t expression, int depth, bool *marked) {
   struct bases none = {.count = 0};
   int32_t leaves[AFFINE_MAX_BASES], count;
+  TRY(visit(weave, expression_at(weave->expressions, expression)->node, depth));
   TRY(affine_leaves(weave->expressions, expression, &none, leaves, AFFINE_MAX_BASES, &count));
   for (int32_t i = 0; i < count; i++) {
     const struct expression *e = expression_at(weave->expressions, leaves[i]);
@@ -34,7 +43,7 @@ static cuseq_status mark_parts(struct weave *weave, int32_t expression, bool *ma
         marked[leaves[i]])
       continue;
     marked[leaves[i]] = true;
-    TRY(mark_parts(weave, e->children[0], marked));
+    TRY(mark_parts(weave, e->children[0], depth + 1, marked));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -104,7 +113,7 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
                        e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
     marked[child] = marked[child] || (taken && is_map(expression_at(expressions, child)));
-    TRY(mark_parts(weave, child, marked));
+    TRY(mark_parts(weave, child, 0, marked));
   }
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
@@ -183,18 +192,22 @@ static cuseq_status find_source(struct weave *weave, const bool *reached, int32_
 
 /* ---- who reads what ------------------------------------------------------------------------------- */
 
-cuseq_status weave_is_read(struct weave *weave, int32_t expression, int32_t from, bool *is) {
+static cuseq_status find_reads(struct weave *weave) {
   struct bases none = {.count = 0};
-  *is = false;
-  for (int32_t s = from; s < weave->stage_count && !*is; s++) {
-    int32_t leaves[AFFINE_MAX_BASES], count;
-    TRY(affine_leaves(weave->expressions, weave_reads(weave, s), &none, leaves, AFFINE_MAX_BASES, &count));
-    for (int32_t i = 0; i < count; i++)
-      *is = *is || leaves[i] == expression;
-  }
-  for (int32_t i = 0; i < weave->top_count && !*is; i++)
-    *is = weave->top[i] == expression;
+  for (int32_t s = 0; s < weave->stage_count; s++)
+    TRY(affine_leaves(weave->expressions, weave_reads(weave, s), &none, weave->reads[s].list,
+                      AFFINE_MAX_BASES, &weave->reads[s].count));
   return CUSEQ_STATUS_OK;
+}
+
+bool weave_is_read(const struct weave *weave, int32_t expression, int32_t from) {
+  for (int32_t s = from; s < weave->stage_count; s++)
+    if (bases_have(&weave->reads[s], expression))
+      return true;
+  for (int32_t i = 0; i < weave->top_count; i++)
+    if (weave->top[i] == expression)
+      return true;
+  return false;
 }
 
 /* What the outputs read of the stack at each position, not through further layers of it. */
@@ -228,23 +241,25 @@ static cuseq_status find_top(struct weave *weave, const int32_t *outputs, size_t
 /* ---- the outputs over the stack ------------------------------------------------------------------- */
 
 /* Over the positions of a part of a vector is a part of the vector over the positions. */
-static cuseq_status over_parts(struct weave *weave, const struct expression *taker, int32_t child,
+static cuseq_status over_parts(struct weave *weave, const struct expression *taker, int32_t child, int depth,
                                int32_t *made) {
   struct expressions *expressions = weave->expressions;
   const struct expression e = *expression_at(expressions, child);
   const int at = taker->op == EXPRESSION_CONTEXT ? 1 : 0;
   int32_t children[2] = {taker->children[0], taker->children[taker->child_count - 1]};
+  TRY(visit(weave, e.node, depth));
   if (e.op == EXPRESSION_SLICE) {
-    TRY(over_parts(weave, taker, e.children[0], made));
-    return expression_slice(expressions, *made, e.index, e.width, e.node, made);
+    int32_t whole = -1;
+    TRY(over_parts(weave, taker, e.children[0], depth + 1, &whole));
+    return expression_slice(expressions, whole, e.index, e.width, e.node, made);
   }
   if (e.op == EXPRESSION_CONCAT && !e.atom) {
-    int32_t parts[AFFINE_MAX_BASES];
+    int32_t parts[AFFINE_MAX_BASES] = {0};
     struct expression joined = {.op = EXPRESSION_CONCAT, .matrix = -1, .bias = -1, .node = e.node};
     if (e.child_count > AFFINE_MAX_BASES)
       return node_refuse(e.node, "it joins too many tensors");
     for (int32_t i = 0; i < e.child_count; i++)
-      TRY(over_parts(weave, taker, e.children[i], &parts[i]));
+      TRY(over_parts(weave, taker, e.children[i], depth + 1, &parts[i]));
     joined.child_count = e.child_count;
     joined.children = parts;
     return expression_make(expressions, &joined, made);
@@ -271,14 +286,14 @@ static cuseq_status top_rule(struct rewrite *rewrite, int32_t expression, int32_
   if (!pools || e.clock != weave->clock)
     return CUSEQ_STATUS_OK;
   struct expression taker = e;
-  int32_t children[2], child;
+  int32_t children[2] = {-1, -1}, child;
   const int at = e.op == EXPRESSION_CONTEXT ? 1 : 0;
   memcpy(children, e.children, (size_t)e.child_count * sizeof *children);
   taker.children = children;
   if (at == 1)
     TRY(rewrite_run(rewrite, e.children[0], &children[0]));
   TRY(rewrite_run(rewrite, e.children[at], &child));
-  return over_parts(weave, &taker, child, made);
+  return over_parts(weave, &taker, child, 0, made);
 }
 
 static cuseq_status rewrite_top(struct weave *weave, int32_t *outputs, size_t count) {
@@ -310,6 +325,7 @@ cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *output
   TRY(find_source(&weave, reached, limit));
   if (weave.stage_count == 0 || weave.stack < 0)
     return CUSEQ_STATUS_OK;
+  TRY(find_reads(&weave));
   TRY(find_top(&weave, outputs, count, limit));
   for (int32_t s = 0; s < weave.stage_count; s++)
     TRY(weave_stage_make(&weave, s));

@@ -42,7 +42,7 @@ cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item,
   if (item->merge == CUSEQ_MERGE_CONCAT && first->offset >= 0 &&
       second->offset == first->offset + first->width)
     return slice_of(weave, first, second->width, made);
-  int32_t parts[2];
+  int32_t parts[2] = {-1, -1};
   TRY(slice_of(weave, first, 0, &parts[0]));
   TRY(slice_of(weave, second, 0, &parts[1]));
   TRY(expression_binary(expressions, item->merge == CUSEQ_MERGE_CONCAT ? EXPRESSION_CONCAT : EXPRESSION_ADD,
@@ -124,7 +124,7 @@ static cuseq_status find_read(struct weave *weave, int32_t s, int32_t *blocks, i
     bool read = false;
     for (int32_t i = 0; i < weave->item_count && !read; i++)
       if (weave->items[i].blocks[0] == b || weave->items[i].blocks[1] == b)
-        TRY(weave_is_read(weave, weave->items[i].expression, s + 1, &read));
+        read = weave_is_read(weave, weave->items[i].expression, s + 1);
     if (read && weave->blocks[b].offset >= 0)
       blocks[(*count)++] = b;
   }
@@ -308,7 +308,7 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
                                int32_t child, int32_t *handed, int32_t count) {
   struct weave_layer layer;
   struct recurrent_cell cell;
-  int32_t blocks[2], first[3 * WEAVE_MOST], first_count = count, at = 0;
+  int32_t blocks[2] = {-1, -1}, first[3 * WEAVE_MOST], first_count = count, at = 0;
   if (!from->apart && from->merge == CUSEQ_MERGE_MUL)
     return node_refuse(from->node,
                        "it multiplies its directions and is not the only one that is read at each "

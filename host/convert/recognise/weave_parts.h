@@ -31,8 +31,10 @@ struct weave {
   const struct graph_node *mask; /* that all of the recurrent layers honour, or NULL */
   int32_t stages
       [WEAVE_MOST]; /* recurrent layers, by one of their expressions, activations, windows: in their order */
+  struct bases reads[WEAVE_MOST]; /* what each stage reads through affine maps */
   int32_t stage_count;
-  int32_t *top; /* expressions that the outputs read at each position */
+  int32_t visits; /* of parts of the graph, against one that is made to take long */
+  int32_t *top;   /* expressions that the outputs read at each position */
   int32_t top_count;
   int32_t stack; /* the expression that the topmost layer gives, or the input */
   struct weave_block blocks[3 * WEAVE_MOST];
@@ -93,6 +95,6 @@ cuseq_status weave_add_item(struct weave *weave, struct weave_item item);
 cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item, int32_t *made);
 
 /* Whether a stage from `from` on, or an output, reads an expression. */
-cuseq_status weave_is_read(struct weave *weave, int32_t expression, int32_t from, bool *is);
+bool weave_is_read(const struct weave *weave, int32_t expression, int32_t from);
 
 #endif
