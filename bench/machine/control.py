@@ -2,7 +2,7 @@
 
 import sys
 
-import code
+import sass
 import flow
 import loops
 import registers
@@ -33,7 +33,7 @@ def needs(what, found, wanted):
 
 def reads_code():
     """Text to instructions, these to a loop, that to cycles and to a chain."""
-    body = code.loaded(code.kept(code.read(written(TEXTS, CONTROLS))))["_Z6kernelv"]
+    body = sass.loaded(sass.kept(sass.read(written(TEXTS, CONTROLS))))["_Z6kernelv"]
     way = flow.Flow(body)
     path = way.turn(0, loops.heavy)
     load, add, power, branch = body
@@ -53,7 +53,7 @@ def reads_code():
 
 
 def one(text):
-    return code.Instruction(0, text, 0, ())
+    return sass.Instruction(0, text, 0, ())
 
 
 def reads_registers():

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 
-import code
+import sass
 
 
 class Missing(Exception):
@@ -26,21 +26,21 @@ class Disassembler:
         self.version = said.strip().splitlines()[-1]
 
     def read(self, path, architecture, kept):
-        """The kernels of an object for one architecture, as code.read() gives them; `kept` is the folder."""
+        """The kernels of an object for one architecture, as sass.read() gives them; `kept` is the folder."""
         with open(path, "rb") as file:
             digest = hashlib.sha256(file.read() + self.version.encode() + str(architecture).encode()
-                                    + code.FORMAT.encode()).hexdigest()
+                                    + sass.FORMAT.encode()).hexdigest()
         name = f"{os.path.splitext(os.path.basename(path))[0]}.sm_{architecture}"
         keeps = os.path.join(kept, f"{name}.{digest[:24]}.json")
         if os.path.exists(keeps):
             with open(keeps, encoding="utf-8") as file:
-                return code.loaded(json.load(file))
+                return sass.loaded(json.load(file))
         kernels = self.disassemble(path, architecture)
         os.makedirs(kept, exist_ok=True)
         for old in glob.glob(os.path.join(glob.escape(kept), f"{name}.*.json")):
             os.remove(old)
         with open(keeps + ".part", "w", encoding="utf-8") as file:
-            json.dump(code.kept(kernels), file)
+            json.dump(sass.kept(kernels), file)
         os.replace(keeps + ".part", keeps)
         return kernels
 
@@ -55,7 +55,7 @@ class Disassembler:
                 raise Missing(f"{path}: one image for sm_{architecture} is needed (found {len(images)})")
             said = subprocess.Popen([self.nvdisasm, "-gi", "-c", "-hex", "-novliw", os.path.join(folder, images[0])],
                                     stdout=subprocess.PIPE, text=True)
-            kernels = code.read(said.stdout)
+            kernels = sass.read(said.stdout)
             if said.wait() != 0:
                 raise Missing(f"{path}: nvdisasm failed (exit status {said.returncode})")
             return kernels

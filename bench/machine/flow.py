@@ -80,8 +80,13 @@ class Flow:
         return [i for block in sorted(blocks) for i in self.body[slice(*self.blocks[block])]]
 
     def inner(self, head):
-        """First blocks of the loops inside of a loop."""
-        return [one for one, blocks in self.loops.items() if one != head and blocks < self.loops[head]]
+        """First blocks of the loops inside of a loop, but for those that wait."""
+        return [one for one, blocks in self.loops.items() if one != head and blocks < self.loops[head] and not self.waits(one)]
+
+    def waits(self, head):
+        """Whether a loop does nothing but wait: for parted lanes, or for a barrier's phase."""
+        body = self.instructions(self.loops[head])
+        return len(body) <= 12 and any(i.kind in ("YIELD", "SYNCS") for i in body)
 
     def turn(self, head, worth):
         """One turn of a loop as [(instruction, whether it jumps)]: at each branch the way whose instructions are worth most, and

@@ -18,12 +18,14 @@ CLASSES = (
     ("branch", r"BRA|JMP|EXIT|BRX|CALL|RET|KILL"), ("integer", r"."),
 )
 CLASS = [(name, re.compile(pattern)) for name, pattern in CLASSES]
-LOAD = re.compile(r"(LDG|LDS|LDL|LDC|LD)\b")
+LOAD = re.compile(r"(LDGSTS|LDG|LDS|LDL|LDC|LD)\b(?! RZ)")
 WIDTH = re.compile(r"\.(128|64|U16|S16|U8|S8)\b")
 GENERIC = re.compile(r"(LD|ST|ATOM)(\.|$)")
 DIVISION = re.compile(r"I2F\..*RP")  # what a division of integers begins with, of 32 bits as of 64
 FENCE = re.compile(r"MEMBAR|ERRBAR|CCTL|FENCE")
 BARRIER = re.compile(r"BAR|UCGABAR_ARV")
+
+TIME_STEP, DECODER_STEP, GRID_STEP = "time step", "decoder step", "eight rows of a time step"
 
 
 class Loop:
@@ -44,8 +46,9 @@ class Loop:
         return lines[0]
 
     def heads(self, flow, root):
-        """First blocks of the loops in a kernel: the innermost around the line; of several inside of one another that which has
-        most of it, or the outermost."""
+        """First blocks of the loops in a kernel: the innermost around the line. Time steps are those with no loop inside, where there
+        are any: the last steps of a row stand behind them. Of others that are inside of one another it is that which has most of
+        the line, or the outermost."""
         place = self.file, self.line(root)
         found = collections.Counter()
         for number, (first, last) in enumerate(flow.blocks):
@@ -53,6 +56,8 @@ class Loop:
             around = [head for head, blocks in flow.loops.items() if number in blocks]
             if there and around:
                 found[min(around, key=lambda head: len(flow.loops[head]))] += there
+        if self.title == TIME_STEP:
+            return sorted([head for head in found if not flow.inner(head)] or found)
         return sorted(head for head in found if not any(
             (found[other], len(flow.loops[other])) > (found[head], len(flow.loops[head])) and related(flow, head, other)
             for other in found))
@@ -77,9 +82,8 @@ def steps(path):
     return 1
 
 
-TIME_STEP, DECODER_STEP, GRID_STEP = "time step", "decoder step", "eight rows of a time step"
 LOOPS = (
-    Loop(TIME_STEP, "recurrence/chain.cuh", "h = core::cell::update(", r"MUFU"),
+    Loop(TIME_STEP, "recurrence/chain.cuh", "state.h = core::cell::update(", r"MUFU"),
     Loop(GRID_STEP, "recurrence/grid_block.cuh", "step(tile, s, sub, next);", r"BAR"),
     Loop(DECODER_STEP, "decoder/decode_row.cuh", "previous = block_decode_step(", r"BAR"),
     Loop(DECODER_STEP, "decoder/loop_row.cuh", "/* states, fed vectors and token are there", r"BAR"),

@@ -72,7 +72,7 @@ def measure(every):
         for title, loop, way, head in loops_of(body):
             rows.append({"kernel": name, "architecture": architecture, "loop": title,
                          "figures": loops.measure(loop, way, head),
-                         "reach": loops.reach(loop.title, name, architecture)})
+                         "reach": loops.reach(title, name, architecture)})
     rows.sort(key=lambda row: (row["kernel"], row["architecture"], row["loop"]))
     return rows, wholes
 

@@ -24,6 +24,7 @@ that is there, with the same latencies: no order of these instructions has fewer
 LOOPS = """## Loops
 
 A step of each recurrence and decoder: its way through sigmoid and tanh, every other branch straight on; per step, where a turn is several.
+Where a recurrence has two loops the first is that of sigmoid and tanh alone; the second, for any activations, branches on them.
 A loop with loops inside, which turn as often as the model says, has no cycles here, and its instructions are those of its whole body.
 Loads are by width in bits. Integer: all that is no other class, moves and predicates too. Generic: loads and stores whose space the
 compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach.
@@ -61,7 +62,7 @@ def cells(figures):
     """The columns of a loop, as texts."""
     made = {name: number(figures.get(name, 0)) for name in COLUMNS}
     made["shared loads"] = loads(figures, ("LDS",))
-    made["global loads"] = loads(figures, ("LDG", "LD"))
+    made["global loads"] = loads(figures, ("LDG", "LDGSTS", "LD"))
     made["stores"] = number(figures.get("shared store", 0) + figures.get("global store", 0))
     for name in ("cycles", "chain"):
         made[name] = f"{figures[name]:.0f}" if name in figures else "-"

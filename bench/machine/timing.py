@@ -83,7 +83,7 @@ def chain(path):
                 start = max(start, written, passed)
             elif i.kind in ("STS", "STAS", "ST"):
                 start = max(start, passed)
-                written = max(written, start + (LATENCY[i.kind] if i.kind != "STS" else 2))
+                written = max(written, start + 2)
                 last = max(last, written)
             there = start + latency(i)
             for one in writes:

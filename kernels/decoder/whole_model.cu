@@ -82,12 +82,6 @@ static __device__ __forceinline__ void whole_fetch(const struct whole_parameters
     decoder_block_make(&block, p.d, p.placement, shared, nullptr, copiers);
 }
 
-/* A number that the compiler knows nothing of: what is derived from it is not kept in registers from before. */
-static __device__ __forceinline__ int anew(int number) {
-  asm volatile("" : "+r"(number));
-  return number;
-}
-
 /* Where the encoder stands: a row, and the number of a pass over it in one of the layers. The rest follows from the two, and is
  * found again after a recurrence: registers are short while U is in them. */
 struct whole_place {
@@ -232,9 +226,9 @@ template <class core> static __device__ void whole_block(const struct whole_para
  *           other warps, or asynchronous copies, fetch the decoder's weights into shared memory; layers one after the other;
  *           keys: thread = (t, unit); the decoder loop as in decode.cu. All in shared memory between them
  * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement
- * budget    240 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
+ * budget    242 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
  * numerics  bit for bit those of sequence, layer_merge, attention_keys and decode (attend); deterministic, rows independent
- * cost      the dates, batch 1: 3.80 million thread instructions (4.60 with 64-bit indices in place of pointers that move);
+ * cost      the dates, batch 1: 3.81 million thread instructions (4.60 with 64-bit indices in place of pointers that move);
  *           a cell step and a step of the decoder as in sequence_warp.cu and decode.cu
  * why       one launch, nothing between the stages passes through global memory; weights are fetched once per block, U once
  *           per pass */
