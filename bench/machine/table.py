@@ -25,6 +25,7 @@ LOOPS = """## Loops
 
 A step of each recurrence and decoder: its way through sigmoid and tanh, every other branch straight on; per step, where a turn is several.
 Where a recurrence has two loops the first is that of sigmoid and tanh alone; the second, for any activations, branches on them.
+A whole model's first decoder step is that whose weights all lie in shared memory.
 A loop with loops inside, which turn as often as the model says, has no cycles here, and its instructions are those of its whole body.
 Loads are by width in bits. Integer: all that is no other class, moves and predicates too. Generic: loads and stores whose space the
 compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach.
