@@ -22,7 +22,8 @@ batch 32, T 100, F 128, H 128, W4 batch 64, T 8, F 512, H 512, the encoder and t
   read once where the keys are a launch of their own; xW read once where cuBLAS makes it (cuBLAS's own traffic is on neither
   side); in W4 h once per block and step.
 - Replays are further passes of shared-memory requests, of all requests of the call.
-- Barriers per time step are a warp's, on the recurrence's source lines, from the difference between T and 2 T; W4: flag barriers.
+- Barriers per time step are a warp's, on the recurrence's source lines, from the difference between T and 2 T; W4: flag barriers. What a cluster's blocks send
+  one another arrives at an mbarrier, whose phases are no barriers here: W3's are those that each step waits for.
 - Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence: cores, chain, sequence, grid_block, the cells; activation functions excluded),
   over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. Instructions
   of a cell step are those of all classes and threads on the same lines, over the steps of all rows and both directions.

@@ -78,7 +78,7 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
  *           several blocks: the last one to be done joins their maxima, sums and contexts, and finishes the alphas
  * launch    grid B ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96 KB, what is beyond
  *           lies in the workspace; 16 bytes more
- * budget    120 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
+ * budget    124 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
  * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the batch or T:
  *           deterministic. Which block is the last does not matter to what it computes
  * why       a row of up to 512 positions needs no barrier between blocks; beyond, blocks side by side, and one atomic each.
@@ -122,10 +122,11 @@ __global__ void __launch_bounds__(THREADS, 1)
       row.query[j] = arguments.d_queries[(int64_t)b * U + j];
   __syncthreads(); /* the state, and a query that is given, are complete */
   if (!arguments.d_queries)
-    block_query(score, row);
+    block_query(block_split_make(attention_keys_wide(score)), score, row);
   float *own = alphas ? alphas + first : nullptr;
   if (blocks == 1) {
-    block_attend_query<true>(score, row, A, arguments.check, b, arguments.check.step, own, context, nullptr);
+    block_attend_query<true>(block_split_make(A), score, row, A, arguments.check, b, arguments.check.step,
+                             own, context, nullptr);
     return;
   }
   float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;
@@ -135,7 +136,8 @@ __global__ void __launch_bounds__(THREADS, 1)
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
   part_finish(row, part, A);
-  block_context(row, A, arguments.check, b, 0, own, context ? part : nullptr, nullptr, true);
+  block_context(block_split_make(A), row, A, arguments.check, b, 0, own, context ? part : nullptr, nullptr,
+                true);
   if (row_is_complete(split.counters + b, blocks))
     parts_join(parts, split.part_floats, blocks, A, length, alphas, context, arguments.check, b);
 }

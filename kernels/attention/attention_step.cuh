@@ -60,9 +60,14 @@ __device__ __forceinline__ float attention_activate(cuseq_activation activation,
   return ALL ? device_activate_any(activation, x) : device_activate(activation, x);
 }
 
+/* A weight of attention's layers: in memory in models of version 1, else perhaps a copy in shared memory. */
+template <bool ALL> __device__ __forceinline__ float attention_weight(const float *weight) {
+  return ALL ? *weight : __ldg(weight);
+}
+
 /* A layer's bias of unit j; layers need not have one. */
-__device__ __forceinline__ float attention_bias(const float *bias, int j) {
-  return bias ? bias[j] : 0.0f;
+template <bool ALL> __device__ __forceinline__ float attention_bias(const float *bias, int j) {
+  return bias ? attention_weight<ALL>(bias + j) : 0.0f;
 }
 
 /* Terms that a lane adds up in one go; what is more is added in such blocks. */
@@ -77,13 +82,14 @@ __device__ __forceinline__ float energy_part(const struct attention_score &score
   lane += first;
   if (score.score == CUSEQ_SCORE_ADDITIVE) {
     for (int j = lane; j < width; j += lanes)
-      sum = fmaf(score.d_value[j], device_tanh(key[j] + query[j]), sum);
+      sum = fmaf(attention_weight<ALL>(score.d_value + j), device_tanh(key[j] + query[j]), sum);
   } else if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 1) {
     if (lane == 0)
       sum = attention_activate<ALL>(score.activation[0], key[0] + query[0]);
   } else if (score.score == CUSEQ_SCORE_CONCAT) {
     for (int j = lane; j < width; j += lanes)
-      sum = fmaf(score.d_kernel[1][j], attention_activate<ALL>(score.activation[0], key[j] + query[j]), sum);
+      sum = fmaf(attention_weight<ALL>(score.d_kernel[1] + j),
+                 attention_activate<ALL>(score.activation[0], key[j] + query[j]), sum);
   } else {
     for (int j = lane; j < width; j += lanes)
       sum = fmaf(key[j], query[j], sum);
@@ -107,10 +113,10 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
         float block = 0.0f;
 #pragma unroll 1
         for (int k = first; k < min(first + (int)BLOCK_TERMS, inputs); k++)
-          block = fmaf(u[k], score.d_kernel[l][(int64_t)k * width + j], block);
+          block = fmaf(u[k], attention_weight<ALL>(score.d_kernel[l] + (int64_t)k * width + j), block);
         sum += block;
       }
-      next[j] = attention_activate<ALL>(score.activation[l], sum + attention_bias(score.d_bias[l], j));
+      next[j] = attention_activate<ALL>(score.activation[l], sum + attention_bias<ALL>(score.d_bias[l], j));
     }
     __syncwarp(); /* next is read by all lanes, and u written again */
     float *swap = u;
@@ -120,9 +126,9 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
   float sum = 0.0f;
 #pragma unroll 1
   for (int k = lane; k < score.units[last - 1]; k += WARP)
-    sum = fmaf(u[k], score.d_kernel[last][k], sum);
+    sum = fmaf(u[k], attention_weight<ALL>(score.d_kernel[last] + k), sum);
   sum = warp_sum(sum); /* all lanes have read u */
-  return attention_activate<ALL>(score.activation[last], sum + attention_bias(score.d_bias[last], 0));
+  return attention_activate<ALL>(score.activation[last], sum + attention_bias<ALL>(score.d_bias[last], 0));
 }
 
 /* Positions that are summed in one go: all of those that a block has, where rows are split. */
@@ -168,23 +174,23 @@ __device__ inline void block_energies(const struct attention_score &score, const
         row.energies[t] = e;
     }
   } else {
-    int lanes = energy_lanes(width), positions = WARP / lanes;
+    int lanes = energy_lanes(width), log = 31 - __clz(lanes), positions = WARP >> log;
     for (int first = warp * positions; first < row.length; first += warps * positions) {
-      int t = first + lane / lanes; /* the loop is uniform in a warp: all lanes shuffle */
+      int t = first + (lane >> log); /* the loop is uniform in a warp: all lanes shuffle */
       float e = 0.0f;
       if (t < row.length)
-        e = energy_parts<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, width, lane % lanes,
+        e = energy_parts<ALL>(score, row.keys + (int64_t)t * row.key_stride, query, width, lane & (lanes - 1),
                               lanes);
       for (int distance = lanes / 2; distance > 0; distance /= 2)
         e += __shfl_xor_sync(0xffffffffu, e, distance);
       if (score.score == CUSEQ_SCORE_CONCAT && score.layers == 2)
-        e = attention_activate<ALL>(score.activation[1], e + attention_bias(score.d_bias[1], 0));
+        e = attention_activate<ALL>(score.activation[1], e + attention_bias<ALL>(score.d_bias[1], 0));
       e *= score.scale;
       if (row.position_bias && t < row.length)
         e += row.position_bias[t];
       if (t < row.length) {
         most = e > most ? e : most;
-        if (lane % lanes == 0)
+        if ((lane & (lanes - 1)) == 0)
           row.energies[t] = e;
       }
     }
@@ -225,11 +231,11 @@ __device__ __forceinline__ float context_part(const struct block_split &split,
 }
 
 /* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length; is_part: not
- * divided, and not checked. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's
+ * divided, and not checked. split: of A. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's
  * next barrier. What is not finite is told as of row b and a step. */
-__device__ inline void block_context(const struct attention_row &row, int A, const struct launch_check &check,
-                                     int b, int step, float *alphas, float *context, float *second,
-                                     bool is_part = false) {
+__device__ inline void block_context(const struct block_split &split, const struct attention_row &row, int A,
+                                     const struct launch_check &check, int b, int step, float *alphas,
+                                     float *context, float *second, bool is_part = false) {
   int lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
   float sum_all = row.reduce[32];
   if (row.length > WARP) /* otherwise the other warps' sums are 0 */
@@ -243,7 +249,6 @@ __device__ inline void block_context(const struct attention_row &row, int A, con
       alphas[t] = t < row.length ? row.energies[t] * normaliser : 0.0f;
   if (!context && !second)
     return;
-  struct block_split split = block_split_make(A);
   for (int first = 0; first < A; first += split.columns) {
     int i = first + split.column;
     if (split.part < split.parts && i < A) {
@@ -285,32 +290,47 @@ __device__ inline void block_context(const struct attention_row &row, int A, con
 /* The step after its query, which must be complete as state must; `partial` free. The context is `width` wide. What is written
  * is complete after the next barrier. ALL: of every activation. */
 template <bool ALL = false>
-__device__ inline void block_attend_query(const struct attention_score &score,
-                                          const struct attention_row &row, int width,
-                                          const struct launch_check &check, int b, int step, float *alphas,
-                                          float *context, float *second) {
+__device__ inline void
+block_attend_query(const struct block_split &split, const struct attention_score &score,
+                   const struct attention_row &row, int width, const struct launch_check &check, int b,
+                   int step, float *alphas, float *context, float *second) {
   block_energies<ALL>(score, row);
   __syncthreads(); /* energies and the warps' maxima are complete */
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
-  block_context(row, width, check, b, step, alphas, context, second);
+  block_context(split, row, width, check, b, step, alphas, context, second);
+}
+
+/* How a block shares a step's two products: the query's and the context's columns. Divisions: made once for all steps. */
+struct attention_splits {
+  struct block_split query, context;
+};
+
+__device__ __forceinline__ struct attention_splits
+attention_splits_make(const struct attention_score &score) {
+  const struct attention_splits splits = {block_split_make(attention_keys_wide(score)),
+                                          block_split_make(score.annotation_width)};
+  return splits;
 }
 
 /* The query, where the score has one; state must be ready and `partial` free. Complete at its end. */
-__device__ inline void block_query(const struct attention_score &score, const struct attention_row &row) {
+__device__ inline void block_query(const struct block_split &split, const struct attention_score &score,
+                                   const struct attention_row &row) {
   if (attention_has_query(score)) {
-    block_dense(row.state, score.state_units, row.query_kernel, nullptr, attention_keys_wide(score),
+    block_dense(split, row.state, score.state_units, row.query_kernel, nullptr, attention_keys_wide(score),
                 row.query, row.partial);
     __syncthreads(); /* the query is complete */
   }
 }
 
 /* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
-__device__ inline void block_attend(const struct attention_score &score, const struct attention_row &row,
+__device__ inline void block_attend(const struct attention_splits &splits,
+                                    const struct attention_score &score, const struct attention_row &row,
                                     const struct launch_check &check, int b, int step, float *alphas,
                                     float *context, float *second) {
-  block_query(score, row);
-  block_attend_query(score, row, score.annotation_width, check, b, step, alphas, context, second);
+  block_query(splits.query, score, row);
+  block_attend_query(splits.context, score, row, score.annotation_width, check, b, step, alphas, context,
+                     second);
 }
 
 /* Gives the arrays of a step their places. */

@@ -10,18 +10,19 @@
 
 #include "cuseq/cuseq.h"
 
-/* 2^x, within 2 units in the last place (the instruction's own bound). */
+/* 2^x, within 2 units in the last place (the instruction's own bound); 0 where it is below 2^-126, to which a sum with 1 is
+ * blind. Without .ftz it would scale its argument and its result, so that the small ones come too. */
 __device__ __forceinline__ float device_exp2_approximate(float x) {
   float y;
-  asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
 /* 1 / x for 2^-126 <= x <= 2^126: the approximate reciprocal and one Newton step, which takes its error below
- * 0.6 units in the last place at a quarter of a division's instructions. */
+ * 0.6 units in the last place at a quarter of a division's instructions. Neither is ever below 2^-126. */
 __device__ __forceinline__ float device_reciprocal(float x) {
   float r;
-  asm("rcp.approx.f32 %0, %1;" : "=f"(r) : "f"(x));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
   return fmaf(r, fmaf(-x, r, 1.0f), r);
 }
 
@@ -95,6 +96,13 @@ struct device_gates {
   float floor;
 };
 
+/* Sigmoid and tanh, of which most cells are: nothing to be chosen at run time. */
+struct device_usual_gates {};
+
+__host__ __device__ static inline bool device_gates_are_usual(const struct device_gates &gates) {
+  return gates.is_sigmoid && gates.is_tanh;
+}
+
 /* Whether device_gates knows the two. */
 __host__ __device__ static inline bool device_gates_take(cuseq_activation activation,
                                                          cuseq_activation recurrent) {
@@ -123,6 +131,17 @@ __device__ __forceinline__ float device_cell_activation(const struct device_gate
   if (gates.is_tanh)
     return device_tanh(x);
   return x < gates.floor ? gates.floor : x;
+}
+
+__device__ __forceinline__ float device_cell_activation(const struct device_usual_gates &, float x) {
+  return device_tanh(x);
+}
+
+template <int COUNT>
+__device__ __forceinline__ void device_recurrent(const struct device_usual_gates &, float (&x)[COUNT]) {
+#pragma unroll
+  for (int i = 0; i < COUNT; i++)
+    x[i] = device_sigmoid(x[i]);
 }
 
 /* A unit's gates, all at once: one branch. */

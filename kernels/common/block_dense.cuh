@@ -13,6 +13,8 @@ struct block_split {
   int parts;
   int part; /* this thread's; >= parts: it has nothing to do                                               */
   int column;
+  unsigned
+      reciprocal; /* of parts: 2^32 / parts, rounded up; a division of integers is thirty instructions        */
 };
 
 __device__ __forceinline__ struct block_split block_split_make(int width) {
@@ -22,7 +24,13 @@ __device__ __forceinline__ struct block_split block_split_make(int width) {
   split.parts = min(threads / split.columns, (int)MAX_PARTS);
   split.part = (int)threadIdx.x / split.columns;
   split.column = (int)threadIdx.x - split.part * split.columns;
+  split.reciprocal = 0xffffffffu / (unsigned)split.parts + 1;
   return split;
+}
+
+/* inputs / parts, rounded up: exact below 2^28, as parts are at most 16. */
+__device__ __forceinline__ int block_split_each(const struct block_split &split, int inputs) {
+  return split.parts == 1 ? inputs : (int)__umulhi((unsigned)(inputs + split.parts - 1), split.reciprocal);
 }
 
 __device__ __forceinline__ void multiply_add(float &sum, float x, float w) {
@@ -53,7 +61,7 @@ __device__ __forceinline__ void part_products(const struct block_split &split, c
       multiply_add(sum, *xk, *column);
     return;
   }
-  int each = ((inputs + split.parts - 1) / split.parts + 3) & ~3;
+  int each = (block_split_each(split, inputs) + 3) & ~3;
   int from = min(split.part * each, inputs), count = min(each, inputs - from);
   column += (int64_t)from * apart;
   x += from;
@@ -73,13 +81,13 @@ __device__ __forceinline__ void part_products(const struct block_split &split, c
     multiply_add(sum, *x, *column);
 }
 
-/* y[j] = bias[j] + sum_k x[k] kernel[k,j], j < units. x and `partial` must be ready for use (a barrier); y is complete, and
+/* y[j] = bias[j] + sum_k x[k] kernel[k,j], j < units; split: of units. x and `partial` must be ready for use (a barrier); y is complete, and
  * `partial` free, after the caller's next barrier. The order of the sum depends on units, inputs and the block alone.
  *   x [inputs] 16-byte aligned, kernel [inputs,units], bias [units] or NULL, y [units], partial [block]; y is none of the
  *   others */
-__device__ inline void block_dense(const float *x, int inputs, const float *kernel, const float *bias,
-                                   int units, float *y, float *partial) {
-  struct block_split split = block_split_make(units);
+__device__ inline void block_dense(const struct block_split &split, const float *x, int inputs,
+                                   const float *kernel, const float *bias, int units, float *y,
+                                   float *partial) {
   for (int first = 0; first < units; first += split.columns) {
     int j = first + split.column;
     if (split.part < split.parts && j < units) {

@@ -17,6 +17,8 @@ struct decoder_block {
   const float4
       *kernel; /* [A+E or A+V, S] in global memory: the rows of one-hot feedback                    */
   const float *output_kernel, *output_bias;
+  struct attention_splits splits;
+  struct block_split cell_split, output_split;
   struct device_gates gates;
   float *state, *next,
       *cell;     /* [S]                                                                         */
@@ -52,25 +54,38 @@ static inline void decode_place_weights(struct placement *placement, const struc
   placement_add(placement, PLACE_KERNEL, 4 * S * decode_inputs(*d), true);
 }
 
+/* Whether all of a decoder's weights have a place in shared memory. */
+static inline bool decoder_is_kept(const struct placement *placement, const struct decode *d) {
+  const enum place places[] = {PLACE_OUTPUT_KERNEL, PLACE_BIAS, PLACE_OUTPUT_BIAS, PLACE_RECURRENT,
+                               PLACE_KERNEL};
+  bool kept = !attention_has_query(d->score) || placement->at[PLACE_QUERY_KERNEL] >= 0;
+  for (enum place place : places)
+    kept = kept && placement->at[place] >= 0;
+  return kept;
+}
+
 /* The threads that copy, numbered from 0; a thread below 0 does not. */
 struct block_copiers {
   int thread, threads;
 };
 
-/* `source` copied to its place, or itself where it has none. Complete after block_copies_wait() and the next barrier. */
+/* `source` copied to its place, or itself where it has none; KEPT: it has one, and the compiler sees that it lies in shared memory.
+ * Complete after block_copies_wait() and the next barrier. */
+template <bool KEPT = false>
 __device__ inline const float *block_keep(const struct placement &placement, enum place place, float *shared,
                                           const float *source, int64_t count,
                                           const struct block_copiers &copiers) {
-  if (placement.at[place] < 0)
+  if (!KEPT && placement.at[place] < 0)
     return source;
-  float *target = shared + placement.at[place];
+  float *target = shared + (int)placement.at[place];
   if (copiers.thread >= 0)
     block_copy(target, source, (int)count, copiers.thread, copiers.threads);
   return target;
 }
 
-/* The block's arrays and weights, but for the row's. Complete after block_copies_wait() and the next barrier. */
-template <class Workspace>
+/* The block's arrays and weights, but for the row's. KEPT: all weights have a place (decoder_is_kept()). Complete after
+ * block_copies_wait() and the next barrier. */
+template <bool KEPT = false, class Workspace>
 __device__ inline void decoder_block_make(struct decoder_block *block, const struct decode &d,
                                           const struct placement &placement, float *shared,
                                           Workspace workspace, const struct block_copiers &copiers) {
@@ -82,21 +97,25 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
   block->input = placed(placement, PLACE_INPUT, shared, workspace);
   block->logits = placed(placement, PLACE_LOGITS, shared, workspace);
   block->gates = device_gates_make(d.activation, d.recurrent_activation);
+  block->splits = attention_splits_make(d.score);
+  block->cell_split = block_split_make(S);
+  block->output_split = block_split_make(d.outputs);
   block->kernel = (const float4 *)d.d_kernel;
   block->weights.bias =
-      (const float4 *)block_keep(placement, PLACE_BIAS, shared, d.d_bias, (int64_t)4 * S, copiers);
-  block->output_bias = block_keep(placement, PLACE_OUTPUT_BIAS, shared, d.d_output_bias, d.outputs, copiers);
+      (const float4 *)block_keep<KEPT>(placement, PLACE_BIAS, shared, d.d_bias, (int64_t)4 * S, copiers);
+  block->output_bias =
+      block_keep<KEPT>(placement, PLACE_OUTPUT_BIAS, shared, d.d_output_bias, d.outputs, copiers);
   block->weights.inputs = inputs;
   block->weights.units = S;
-  block->weights.kernel = (const float4 *)block_keep(placement, PLACE_KERNEL, shared, d.d_kernel,
-                                                     (int64_t)4 * S * inputs, copiers);
-  block->weights.recurrent = (const float4 *)block_keep(placement, PLACE_RECURRENT, shared, d.d_recurrent,
-                                                        (int64_t)4 * S * S, copiers);
-  block->output_kernel =
-      block_keep(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel, (int64_t)S * d.outputs, copiers);
+  block->weights.kernel = (const float4 *)block_keep<KEPT>(placement, PLACE_KERNEL, shared, d.d_kernel,
+                                                           (int64_t)4 * S * inputs, copiers);
+  block->weights.recurrent = (const float4 *)block_keep<KEPT>(placement, PLACE_RECURRENT, shared,
+                                                              d.d_recurrent, (int64_t)4 * S * S, copiers);
+  block->output_kernel = block_keep<KEPT>(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel,
+                                          (int64_t)S * d.outputs, copiers);
   if (attention_has_query(d.score))
-    block->row.query_kernel = block_keep(placement, PLACE_QUERY_KERNEL, shared, d.score.d_query,
-                                         (int64_t)S * attention_keys_wide(d.score), copiers);
+    block->row.query_kernel = block_keep<KEPT>(placement, PLACE_QUERY_KERNEL, shared, d.score.d_query,
+                                               (int64_t)S * attention_keys_wide(d.score), copiers);
 }
 
 /* One step of row b; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and
@@ -106,7 +125,7 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
   int A = d.score.annotation_width, S = d.score.state_units, V = d.outputs, E = d.embedding_units;
   int64_t y = (int64_t)b * d.steps + step;
   block.row.state = block.state;
-  block_attend(d.score, block.row, d.check, b, step + 1,
+  block_attend(block.splits, d.score, block.row, d.check, b, step + 1,
                d.d_alphas ? d.d_alphas + y * block.row.time : nullptr,
                d.d_contexts ? d.d_contexts + y * A : nullptr, block.input);
   const float4 *one_hot = nullptr;
@@ -116,8 +135,8 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
   else if (d.feedback == CUSEQ_FEEDBACK_OUTPUT)
     one_hot = block.kernel + ((int64_t)A + previous) * S;
   __syncthreads(); /* the cell's input is complete, partial sums of the context are read */
-  block_cell(block.weights, block.gates, block.input, block.state, one_hot, (float4 *)block.row.partial,
-             block.next, block.cell, d.check, b, step + 1);
+  block_cell(block.cell_split, block.weights, block.gates, block.input, block.state, one_hot,
+             (float4 *)block.row.partial, block.next, block.cell, d.check, b, step + 1);
   __syncthreads(); /* the new state is complete, partial sums of the gates are read */
   float *swap = block.state;
   block.state = block.next;
@@ -128,7 +147,8 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
   bool has_token = d.d_tokens || d.feedback == CUSEQ_FEEDBACK_OUTPUT || d.end_token >= 0;
   if (!d.d_outputs && !has_token)
     return -1;
-  block_dense(block.state, S, block.output_kernel, block.output_bias, V, block.logits, block.row.partial);
+  block_dense(block.output_split, block.state, S, block.output_kernel, block.output_bias, V, block.logits,
+              block.row.partial);
   __syncthreads(); /* the logits are complete, partial sums are read */
   int token =
       block_output(block.logits, V, d.output_activation == CUSEQ_ACTIVATION_SOFTMAX,

@@ -25,13 +25,12 @@ struct decoder_cell {
 /* next and cell of z = input kernel + state recurrent + bias + row; states that are not finite are told as of row b and a
  * step. input and state must be ready and `partial` free; next
  * and cell are complete, and `partial` free, after the caller's next barrier.
- *   input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads at every step */
-__device__ inline void block_cell(const struct decoder_cell &weights, const struct device_gates &gates,
-                                  const float *input, const float *state, const float4 *row, float4 *partial,
-                                  float *next, float *cell, const struct launch_check &check, int b,
-                                  int step) {
+ *   split of S; input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads at every step */
+__device__ inline void block_cell(const struct block_split &split, const struct decoder_cell &weights,
+                                  const struct device_gates &gates, const float *input, const float *state,
+                                  const float4 *row, float4 *partial, float *next, float *cell,
+                                  const struct launch_check &check, int b, int step) {
   int S = weights.units;
-  struct block_split split = block_split_make(S);
   for (int first = 0; first < S; first += split.columns) {
     int j = first + split.column;
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);

@@ -204,7 +204,7 @@ __device__ static void loop_attend(const loop_row &row, int64_t y) {
   r.widest = attention_widest(m.score);
   r.stride = row.encoded.value_stride;
   r.key_stride = row.encoded.key_stride;
-  block_attend_query<true>(m.score, r, C, a.check, row.b, row.step + 1,
+  block_attend_query<true>(block_split_make(C), m.score, r, C, a.check, row.b, row.step + 1,
                            a.d_alphas ? a.d_alphas + y * a.time : nullptr, row.s + m.context_at,
                            a.d_contexts ? a.d_contexts + y * C : nullptr);
   __syncthreads(); /* the context is complete */

@@ -147,7 +147,7 @@ __device__ static void row_decode(const any_row &row) {
  *           All in shared memory between them
  * launch    grid min(B, SMs), block 256, dynamic shared memory: the structure, the vectors, annotations, keys and values; copies of
  *           weights in what is left
- * budget    248 registers
+ * budget    252 registers
  * numerics  float32; those of sequence, keys and loop; deterministic, and a row's bits depend on no other
  * why       one launch, nothing between the stages passes through global memory, weights are fetched once per block; the structure
  *           is data, so that one kernel serves all cells, layers and wirings. Six cores in one kernel cost no registers: one of

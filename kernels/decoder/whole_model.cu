@@ -15,7 +15,8 @@ struct whole_parameters {
   struct sequence_parameters encoder; /* the first layer; leading: of annotations in shared memory */
   struct whole_layer above[WHOLE_MODEL_LAYERS_MOST - 1];
   int layers, steps,
-      slice; /* steps: of a pass, at most; slice: features of x and W that are staged at once */
+      slice;  /* steps: of a pass, at most; slice: features of x and W that are staged at once */
+  bool keeps; /* all of the decoder's weights in shared memory */
   cuseq_merge merge;
   struct decode d;
   struct placement placement;
@@ -80,12 +81,6 @@ static __device__ __forceinline__ void whole_fetch(const struct whole_parameters
                score.annotation_width * attention_keys_wide(score), copiers);
   if (p.d.outputs > 0)
     decoder_block_make(&block, p.d, p.placement, shared, nullptr, copiers);
-}
-
-/* A number that the compiler knows nothing of: what is derived from it is not kept in registers from before. */
-static __device__ __forceinline__ int anew(int number) {
-  asm volatile("" : "+r"(number));
-  return number;
 }
 
 /* Where the encoder stands: a row, and the number of a pass over it in one of the layers. The rest follows from the two, and is
@@ -174,14 +169,16 @@ static __device__ __forceinline__ void whole_encode(const struct whole_parameter
 }
 
 /* Places of the block's arrays, the row's keys and the initial state. Complete after the next barrier. */
+template <bool KEPT>
 static __device__ __forceinline__ void whole_begin(const struct whole_parameters &p,
                                                    struct decoder_block *block, int b, float *shared) {
   const struct sequence &a = p.encoder.a;
   const struct decode &d = p.d;
   const struct block_copiers none = {-1, 0};
   if (d.outputs > 0) {
-    decoder_block_make(block, d, p.placement, shared, nullptr, none);
+    decoder_block_make<KEPT>(block, d, p.placement, shared, nullptr, none);
   } else {
+    block->splits = attention_splits_make(d.score);
     attention_row_place(&block->row, d.score, p.placement, shared, nullptr);
     block->state = placed(p.placement, PLACE_STATE, shared, nullptr);
   }
@@ -207,20 +204,39 @@ static __device__ __forceinline__ void whole_begin(const struct whole_parameters
     block_start_state(d.start, true, b, states + a.directions * a.units, a.units, block->cell);
 }
 
+/* The decoder loop of a row; KEPT: its weights are all in shared memory. */
+template <bool KEPT>
+static __device__ __forceinline__ void whole_decode(const struct whole_parameters &p, int row,
+                                                    float *shared) {
+  struct decoder_block block;
+  whole_begin<KEPT>(p, &block, row, shared);
+  __syncthreads(); /* keys and the initial state are complete */
+  block_decode_row(p.d, block, row);
+}
+
+/* One attention step of a row. */
+static __device__ __forceinline__ void whole_attend(const struct whole_parameters &p, int row,
+                                                    float *shared) {
+  const struct decode &d = p.d;
+  struct decoder_block block;
+  whole_begin<false>(p, &block, row, shared);
+  __syncthreads(); /* keys and the initial state are complete */
+  block_attend(block.splits, d.score, block.row, d.check, row, 1,
+               d.d_alphas ? d.d_alphas + (int64_t)row * d.time : nullptr,
+               d.d_contexts ? d.d_contexts + (int64_t)row * d.score.annotation_width : nullptr, nullptr);
+}
+
 template <class core> static __device__ void whole_block(const struct whole_parameters &p, float *shared) {
   const struct decode &d = p.d;
   for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
     whole_encode<core>(p, b, shared, b == (int)blockIdx.x);
-    struct decoder_block block;
     int row = anew(b);
-    whole_begin(p, &block, row, shared);
-    __syncthreads(); /* keys and the initial state are complete */
-    if (d.outputs > 0)
-      block_decode_row(d, block, row);
+    if (d.outputs > 0 && p.keeps)
+      whole_decode<true>(p, row, shared);
+    else if (d.outputs > 0)
+      whole_decode<false>(p, row, shared);
     else
-      block_attend(d.score, block.row, d.check, row, 1,
-                   d.d_alphas ? d.d_alphas + (int64_t)row * d.time : nullptr,
-                   d.d_contexts ? d.d_contexts + (int64_t)row * d.score.annotation_width : nullptr, nullptr);
+      whole_attend(p, row, shared);
     __syncthreads(); /* this row's arrays are read before the next row's come */
   }
 }
@@ -232,9 +248,9 @@ template <class core> static __device__ void whole_block(const struct whole_para
  *           other warps, or asynchronous copies, fetch the decoder's weights into shared memory; layers one after the other;
  *           keys: thread = (t, unit); the decoder loop as in decode.cu. All in shared memory between them
  * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement
- * budget    240 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
+ * budget    242 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
  * numerics  bit for bit those of sequence, layer_merge, attention_keys and decode (attend); deterministic, rows independent
- * cost      the dates, batch 1: 3.80 million thread instructions (4.60 with 64-bit indices in place of pointers that move);
+ * cost      the dates, batch 1: 3.55 million thread instructions (4.60 with 64-bit indices in place of pointers that move);
  *           a cell step and a step of the decoder as in sequence_warp.cu and decode.cu
  * why       one launch, nothing between the stages passes through global memory; weights are fetched once per block, U once
  *           per pass */
@@ -374,6 +390,7 @@ extern "C" cuseq_status launch_whole_model(const struct whole_model *model,
     p.above[l] = model->above[l];
   p.layers = model->layers;
   p.steps = whole_steps(model, stream->device, &p.placement);
+  p.keeps = model->decode.outputs > 0 && decoder_is_kept(&p.placement, &model->decode);
   int64_t staged;
   p.slice = stage_features(model, p.steps, stream->device, &staged);
   p.merge = model->merge;

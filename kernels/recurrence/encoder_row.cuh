@@ -110,12 +110,12 @@ __device__ inline void block_products(const struct sequence &a, const struct enc
 
 /* Where a chain writes h of its unit in shared memory, step after step. */
 struct row_writer {
-  float *next;
+  shared_floats next;
   int apart;
-  __device__ __forceinline__ void write(bool writes, float h) {
-    if (writes)
-      *next = h;
-    next += apart;
+  bool writes;
+  __device__ __forceinline__ void write(float h) {
+    next.store(0, h, writes);
+    next = shared_floats(next, apart);
   }
 };
 
@@ -129,35 +129,38 @@ __device__ inline void chain_encode(const struct sequence_parameters &p, const s
   const struct sequence &a = p.a;
   int columns = a.directions * a.units;
   core u;
-  u.load(layer.recurrent, a.units, row.d);
+  u.template load<false>(layer.recurrent, a.units, row.d);
   bool there = u.unit < a.units;
   int column = row.d * a.units + (there ? u.unit : 0);
-  float h = 0.0f, c = 0.0f;
+  struct chain_state state;
+  float c = 0.0f;
+  state.h = 0.0f;
   if (there && pass.step > 0) {
-    h = states[column];
+    state.h = states[column];
     c = core::cell::HAS_C ? states[columns + column] : 0.0f;
   } else if (there) {
-    int64_t state = (int64_t)row.d * a.batch * a.units + u.unit;
-    h = layer.initial_h ? layer.initial_h[state] : 0.0f;
-    c = core::cell::HAS_C && layer.initial_c ? layer.initial_c[state] : 0.0f;
+    int64_t at = (int64_t)row.d * a.batch * a.units + u.unit;
+    state.h = layer.initial_h ? layer.initial_h[at] : 0.0f;
+    c = core::cell::HAS_C && layer.initial_c ? layer.initial_c[at] : 0.0f;
   }
-  float carried = core::cell::carried(h, c);
-  float4 bias = there ? layer.bias[column] : sums_zero();
-  u.begin();
-  u.publish(hidden, h);
-  u.sync(); /* h is there */
+  state.carried = core::cell::carried(state.h, c);
+  state.bias = there ? layer.bias[column] : sums_zero();
+  const shared_floats buffers(hidden);
+  u.begin(buffers, state.h); /* h is there */
   /* x W of step s lies where its position lies in the pass's window */
-  int at = row.is_backward ? pass.steps - 1 : 0, step = row.is_backward ? -columns : columns;
-  const float4 *x = products + at * columns + column;
+  int at = row.is_backward ? pass.steps - 1 : 0, apart = row.is_backward ? -columns : columns;
   int leading = (int)a.leading;
-  struct row_writer output = {annotations + column + row.t(pass.step) * leading,
-                              row.is_backward ? -leading : leading};
-  for (int s = 0; s < pass.steps; s++, x += step)
-    chain_step(p, u, s, core::start(there ? *x : sums_zero(), bias), bias, hidden, output, carried, h);
+  struct row_writer output = {shared_floats(annotations + column + row.t(pass.step) * leading),
+                              row.is_backward ? -leading : leading, u.writer};
+  const float4 *x = products + at * columns + column;
+  if (device_gates_are_usual(p.gates))
+    chain_steps_shared(device_usual_gates(), u, x, apart, pass.steps, buffers, output, state);
+  else
+    chain_steps_shared(p.gates, u, x, apart, pass.steps, buffers, output, state);
   if (u.writer) {
-    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, h, carried);
-    states[column] = h;
-    states[columns + column] = core::cell::HAS_C ? carried : 0.0f;
+    check_states(a.check, row.b, 0, LAUNCH_STAGE_ENCODER, state.h, state.carried);
+    states[column] = state.h;
+    states[columns + column] = core::cell::HAS_C ? state.carried : 0.0f;
   }
 }
 

@@ -76,9 +76,10 @@ static cuseq_status check(const struct sequence *a, const struct launch_stream *
       a->recurrent_activation > CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2)
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "sequence: recurrent activation %d is no sigmoid", (int)a->recurrent_activation);
-  if ((a->d_output[0] || a->d_output[1]) && a->leading < a->units)
+  if ((a->d_output[0] || a->d_output[1]) && (a->leading < a->units || a->leading > INT32_MAX))
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
-                         "sequence: leading dimension %lld is below H %d", (long long)a->leading, a->units);
+                         "sequence: leading dimension %lld is below H %d or above 2^31 - 1",
+                         (long long)a->leading, a->units);
   if (misaligned(a))
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "sequence: address %p is not a multiple of 16", misaligned(a));

@@ -9,13 +9,12 @@
  *           aliases.
  * mapping   a block is one direction of one row: a thread owns the four sums of a unit over half of k
  *           (core_block64). The x variant has eight producer warps that compute x W ahead of it.
- * launch    grid B D, block 128 (x: 384), shared 576 bytes (x: 40.7 KB more), static.
- * budget    208 registers (x: 168), no spills.
+ * launch    grid B D, block 128 (x: 384), shared 8768 bytes (x: 40.7 KB more), static.
+ * budget    214 registers (x: 168), no spills.
  * numerics  float32, k ascending in each half, the halves added; a row's bits depend on itself alone.
  * why       two columns of sums or more a thread keep the reading of h below the shared memory's rate. One
  *           barrier of four warps a step, for h is double-buffered.
- * cost      a step, by thread: an LSTM 299 instructions (195 float32, of them 128 fma of the product), a GRU 225 (140,
- *           96). Counted as for one warp. */
+ * cost      of a step by its machine code: bench/machine/table.md. */
 #define BLOCK_KERNEL(name, cell, source)                                                                     \
   static __global__ void __launch_bounds__(chain_threads<core_block64<cell>, source>(), 1)                   \
       name(const __grid_constant__ struct sequence_parameters p) {                                           \

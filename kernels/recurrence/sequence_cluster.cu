@@ -8,14 +8,14 @@
  * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte aligned; nothing
  *           aliases.
  * mapping   a cluster is one direction of one row; a block owns 64 units, a thread the four sums of a unit
- *           over a quarter of k (core_cluster128); each h is written into both blocks' shared memory.
- * launch    grid 2 B D, block 256, cluster 2, shared 1152 bytes, static.
+ *           over a quarter of k (core_cluster128); each h is sent into both blocks' shared memory.
+ * launch    grid 2 B D, block 256, cluster 2, shared 17552 bytes, static.
  * budget    208 registers, no spills.
  * numerics  float32, k ascending in each quarter, (0 + 1) + (2 + 3); a row's bits depend on itself alone.
  * why       256 KB of U fill the registers of one SM exactly and leave none to compute with; two SMs have
- *           room. One cluster barrier a step.
- * cost      a step, by thread: an LSTM 317 instructions (199 float32, of them 128 fma of the product), a GRU 239 (143,
- *           96). Counted as for one warp. */
+ *           room. A step waits for an mbarrier that what is sent arrives at: a cluster's barrier, which
+ *           it was before, fences the step's output too (950 cycles by the code, and 1,170 with the fence).
+ * cost      of a step by its machine code: bench/machine/table.md. */
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 #define CLUSTER_BODY(cell, source) chain_block<core_cluster128<cell>, source>(p)
 #else

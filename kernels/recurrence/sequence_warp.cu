@@ -9,16 +9,14 @@
  *           aliases.
  * mapping   a block is one direction of one row: one warp holds U (core_warp16: a lane owns two sums of a unit;
  *           core_warp32: all four) and walks the steps; h is broadcast through shared memory, 16 bytes a load. The x variants have four producer warps that compute x W ahead of it.
- * launch    grid B D, block 32 (x: 160), shared 128 or 256 bytes (x: 32.3 or 24.3 KB more), static.
- * budget    208 registers (warp16 112), no spills.
+ * launch    grid B D, block 32 (x: 160), shared 2176 or 2304 bytes (x: 32.3 or 24.3 KB more), static.
+ * budget    210 registers (warp16 112), no spills.
  * numerics  float32, k ascending (warp16: even and odd k apart, then added); a row's bits depend on itself
  *           alone.
  * why       a step is a chain: its time is the latency of product, cell and broadcast. One warp needs no
- *           barrier. Inputs are loaded 4 (warp32: 2) steps ahead, about a memory latency.
- * cost      a step of an LSTM, by thread: warp16 187 instructions (89 float32, of them 32 fma of the product), with
- *           ids 200; warp32 270 (187, 128), with ids 286; the rest is three sigmoids and two tanh. Of a GRU: warp16
- *           149 (67, 32), with ids 162; warp32 200 (133, 96), with ids 216; two sigmoids and a tanh. Counted on the
- *           emulated device at sm_90, PTX. */
+ *           barrier. Inputs are fetched 4 steps ahead, more than a memory latency. Sigmoid and tanh have a
+ *           loop of their own: a branch for each function would keep them from overlapping.
+ * cost      of a step by its machine code: bench/machine/table.md. */
 #define WARP_KERNEL(name, core, source)                                                                      \
   static __global__ void __launch_bounds__(chain_threads<core, source>(), 1)                                 \
       name(const __grid_constant__ struct sequence_parameters p) {                                           \

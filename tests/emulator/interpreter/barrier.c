@@ -105,20 +105,24 @@ static enum emu_decode_result decode_barrier(struct emu_decoder *d, struct emu_i
   return emu_bind_value(d, out, 0, 0, 4) ? EMU_DECODED : EMU_UNSUPPORTED;
 }
 
+/* option[1]: of shared memory alone, whose order is kept whatever the scope; what stands in global memory it leaves alone. */
 EMU_HANDLER(run_fence) {
-  emu_order_fence(w, mask, (enum emu_scope)in->option[0]);
+  emu_order_fence(w, mask, in->option[1] ? EMU_CTA : (enum emu_scope)in->option[0]);
 }
 
 static enum emu_decode_result decode_fence(struct emu_decoder *d, struct emu_instruction *out) {
   static const char *const orders[] = {"sc", "acq_rel", "acquire", "release", NULL};
   static const char *const scopes[] = {"cta", "cluster", "gpu", "sys", NULL};
   static const char *const levels[] = {"cta", "gl", "sys", NULL};
+  static const char *const restricted[] = {"sync_restrict::shared::cluster", "sync_restrict::shared::cta",
+                                           NULL};
   static const uint32_t level_scopes[] = {EMU_CTA, EMU_GPU, EMU_SYS};
   if (emu_has(d, "proxy") || emu_has(d, "mbarrier_init"))
     return EMU_NOT_MINE;
   bool membar = !strcmp(emu_opcode(d), "membar");
   if (!membar)
     emu_take_one(d, orders);
+  out->option[1] = emu_take_one(d, restricted) >= 0;
   int scope = emu_take_one(d, membar ? levels : scopes);
   if (scope < 0)
     return emu_refuse(d, "a scope is needed");

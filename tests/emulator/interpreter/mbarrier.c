@@ -82,7 +82,9 @@ static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     if (!done)
       continue;
     complete |= 1u << lane;
-    if (!(in->option[0] & RELAXED))
+    if (in->option[0] & RELAXED) /* a fence behind it orders */
+      emu_order_strong(w, lane, object, EMU_READ, (enum emu_scope)in->option[1]);
+    else
       emu_order_acquire(w, lane, object, (enum emu_scope)in->option[1]);
   }
   emu_set_predicate(w, &in->operand[0], complete, mask);

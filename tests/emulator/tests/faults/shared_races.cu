@@ -253,6 +253,31 @@ __global__ void tiles(int *to) { // each tile of 8 for itself
 
 static int *to;
 
+/* A look at an mbarrier's phase that orders nothing by itself. */
+template <bool FENCE> __global__ void phase_looked_at(int *to) {
+  __shared__ int cell;
+  __shared__ unsigned long long phase;
+  unsigned at = (unsigned)__cvta_generic_to_shared(&phase);
+  if (threadIdx.x == 0) {
+    cell = 0;
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(at) : "memory");
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    cell = 7; // other: phase_without_a_fence
+    asm volatile("mbarrier.arrive.release.cta.shared::cta.b64 _, [%0];" ::"r"(at) : "memory");
+  }
+  for (int seen = 0; !seen;)
+    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.relaxed.cluster.shared::cta.b64 p, [%1], 0;\n"
+                 "selp.b32 %0, 1, 0, p; }"
+                 : "=r"(seen)
+                 : "r"(at)
+                 : "memory");
+  if (FENCE)
+    asm volatile("fence.acquire.sync_restrict::shared::cluster.cluster;" ::: "memory");
+  to[threadIdx.x] = cell; // fault: phase_without_a_fence
+}
+
 #define SMALL(name, launch)                                                                                  \
   static void name() {                                                                                       \
     NEED(cudaMalloc(&to, 4096));                                                                             \
@@ -290,6 +315,8 @@ SMALL(copy_not_waited_for, (pipelined_copy<false><<<1, 64>>>(to + 512, to)))
 SMALL(copy_waited_for, (pipelined_copy<true><<<1, 64>>>(to + 512, to)))
 SMALL(copy_of_a_cooperative_group, (copy_of_a_group<<<1, 64>>>(to + 512, to)))
 SMALL(tiles_of_a_block, (tiles<<<1, 64>>>(to)))
+SMALL(phase_without_a_fence, (phase_looked_at<false><<<1, 64>>>(to)))
+SMALL(phase_with_a_fence_of_shared_memory, (phase_looked_at<true><<<1, 64>>>(to)))
 
 #define RACE(kernel, rest)                                                                                   \
   FINDING, cudaErrorLaunchFailure,                                                                           \
@@ -337,6 +364,9 @@ static const struct planted_case cases[] = {
     {"copy_waited_for", copy_waited_for, TWIN},
     {"copy_of_a_cooperative_group", copy_of_a_cooperative_group, TWIN},
     {"tiles_of_a_block", tiles_of_a_block, TWIN},
+    {"phase_without_a_fence", phase_without_a_fence,
+     RACE("phase_looked_at", "(read|write) of 4 bytes at 0x[0-9a-f]+, not ordered after a (read|write)")},
+    {"phase_with_a_fence_of_shared_memory", phase_with_a_fence_of_shared_memory, TWIN},
 };
 
 PLANTED_MAIN(cases)

@@ -160,6 +160,17 @@ static void check_async(void) {
                  "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r12], %r0, [%r16];\n" WAIT
                  "ld.shared.b32 %r1, [%r11]; st.global.b32 [%mine], %r1;\n" SYNC,
         stored);
+  check("st.async, seen by a relaxed look and a fence of shared memory",
+        "mad.lo.u32 %r11, %thread, 4, %r10;\n" BARRIER(
+            "1") "@%p1 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r15], 128;\n"
+                 "mapa.shared::cluster.u32 %r12, %r11, %r21; mapa.shared::cluster.u32 %r16, %r15, %r21; "
+                 "mad.lo.u32 %r0, %r20, 1000, %thread;\n"
+                 "st.async.shared::cluster.mbarrier::complete_tx::bytes.b32 [%r12], %r0, [%r16];\n"
+                 "wait: mbarrier.try_wait.parity.relaxed.cluster.shared::cta.b64 %p2, [%r15], 0; @!%p2 bra "
+                 "wait;\n"
+                 "fence.acquire.sync_restrict::shared::cluster.cluster;\n"
+                 "ld.shared.b32 %r1, [%r11]; st.global.b32 [%mine], %r1;\n" SYNC,
+        stored);
   check("st.async of a vector",
         "mad.lo.u32 %r11, %thread, 16, %r10;\n" BARRIER(
             "1") "@%p1 mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r15], 512;\n"
