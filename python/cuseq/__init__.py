@@ -29,7 +29,8 @@ from .errors import (
     SessionError,
     WrongType,
 )
-from .model import Model, create, load
+from .loading import create, load
+from .model import Model
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 
 __version__ = version()

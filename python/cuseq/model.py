@@ -6,14 +6,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from . import _cuseq
-from .arrays import Array, as_array, as_integers, device_of, floats, given_states, given_targets, input_array
-from .convert import convert, is_cuseq_file
+from .arrays import Array, as_array, as_integers, device_of, given_states, given_targets, input_array
 from .errors import ArgumentError
 from .results import Evaluation, Hypothesis, Result, Score, Translations
 from .sessions import Pool
@@ -424,90 +423,3 @@ def _encoder_units(handle: _cuseq.Model) -> list[int]:
 
 def _rebuild(config_json: str, tensors: list[tuple[str, tuple[int, ...], bytes]]) -> Model:
     return Model(_cuseq.Model.create(config_json, tensors))
-
-
-def load(
-    source: Any,
-    *,
-    vocabulary: str | os.PathLike[str] | None = None,
-    config: Mapping[str, Any] | str | os.PathLike[str] | None = None,
-    options: Sequence[str] = (),
-    verify: bool | Callable[[Any], Any] = True,
-    time: int = 7,
-) -> Model:
-    """A model from its file, from the bytes of a cuseq model, or from a live Keras model or PyTorch module.
-
-    cuseq's own .safetensors are loaded as they are; every other kind of file becomes a model by the program
-    `cuseq convert`, which knows kinds by what files hold. A live model is converted likewise - layers of a class of the
-    author's own by what their call() does - and then computes random input beside cuseq: a difference is an error.
-
-    source      a path; bytes; a built keras.Model of Keras 3; a torch.nn.Module, which needs `config`
-    vocabulary  a JSON file that becomes the model's vocabulary
-    config      what named arrays mean (docs/from-pytorch.md): a mapping, or a JSON file
-    options     further arguments of `cuseq convert`
-    verify      of a live model: False leaves the comparison out; a function of one tensor stands for a module's forward
-    time        how many positions the random input has, where the model does not say it
-    """
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return Model(_cuseq.Model.load_bytes(source))
-    arguments = [*(["--vocabulary", os.fspath(vocabulary)] if vocabulary is not None else []), *options]
-    if not isinstance(source, (str, os.PathLike)):
-        return _load_live(source, config, arguments, verify, time)
-    name = os.fspath(source)
-    if isinstance(config, Mapping):
-        import tempfile  # imported here: most programs load cuseq's own files
-
-        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-            json.dump(config, file)
-            file.flush()
-            return Model(convert(name, ["--config", file.name, *arguments]))
-    if config is not None:
-        arguments = ["--config", os.fspath(config), *arguments]
-    if not arguments and is_cuseq_file(name):
-        return Model(_cuseq.Model.load(name))
-    return Model(convert(name, arguments))
-
-
-def _load_live(
-    source: Any,
-    config: Mapping[str, Any] | str | os.PathLike[str] | None,
-    arguments: list[str],
-    verify: bool | Callable[[Any], Any],
-    time: int,
-) -> Model:
-    from . import live
-
-    if live.is_keras_model(source):
-        model = Model(live.from_keras(source, arguments))
-        if verify:
-            live.verify_keras(source, model, time)
-        return model
-    if live.is_torch_module(source):
-        if config is None:
-            raise ValueError(
-                "config: a PyTorch module needs one, which says what its arrays mean (docs/from-pytorch.md)"
-            )
-        if isinstance(config, Mapping):
-            described = config
-        else:
-            with open(config, encoding="utf-8-sig") as file:
-                described = json.load(file)
-        model = Model(live.from_torch(source, described, arguments))
-        if verify:
-            live.verify_torch(source, model, verify if callable(verify) else None, time)
-        return model
-    raise TypeError(
-        f"source: wrong type (found {type(source).__name__}, needed a path, bytes of a model, a keras.Model or a "
-        "torch.nn.Module)"
-    )
-
-
-def create(config: Mapping[str, Any] | str, tensors: Mapping[str, Any]) -> Model:
-    """A model from a configuration and its tensors, by the names of docs/model-format.md."""
-    text = config if isinstance(config, str) else json.dumps(config)
-    listed = []
-    for name, tensor in tensors.items():
-        array = floats(tensor, name)
-        assert array is not None
-        listed.append((name, array.shape, array))
-    return Model(_cuseq.Model.create(text, listed))

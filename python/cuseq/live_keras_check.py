@@ -1,0 +1,69 @@
+"""A live Keras model and cuseq beside each other, on random input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arrays import Array
+from .errors import ModelError
+from .live import ROWS, check
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+def _ids_below(tensor: Any) -> int | None:
+    """What an integer input's ids must be below: the rows of the Embedding that reads it."""
+    source = tensor._keras_history[0]
+    for node in source._outbound_nodes:
+        layer = node.operation if hasattr(node, "operation") else node.layer
+        if hasattr(layer, "input_dim") and hasattr(layer, "output_dim"):
+            return int(layer.input_dim)
+    return None
+
+
+def _random_inputs(model: Any, time: int) -> tuple[list[Array], int]:
+    """Numbers for every input of a Keras model, and which of them is the sequence; states are zeros, as in cuseq."""
+    random = np.random.default_rng(1)
+    inputs, sequence = [], -1
+    for i, tensor in enumerate(model.inputs):
+        shape = [ROWS, *(time if size is None else int(size) for size in tensor.shape[1:])]
+        ids = _ids_below(tensor)
+        is_sequence = sequence < 0 and (len(shape) == 3 or (len(shape) == 2 and ids is not None))
+        if is_sequence:
+            sequence = i
+        if ids is not None:
+            inputs.append(random.integers(1, ids, shape).astype(np.int32))
+        else:
+            inputs.append((random.standard_normal(shape) if is_sequence else np.zeros(shape)).astype(np.float32))
+    if sequence < 0:
+        raise ModelError(f"model '{model.name}': no input is a sequence, [B,T,F] or [B,T] of token ids")
+    return inputs, sequence
+
+
+def _called(model: Any, inputs: list[Array]) -> list[Array]:
+    import keras
+
+    structure = getattr(model, "_inputs_struct", getattr(model, "_nested_inputs", None))
+    if isinstance(structure, dict):  # its tensors stand in the order of its keys, sorted
+        given: Any = dict(zip(sorted(structure), inputs, strict=True))
+    else:
+        given = inputs if len(inputs) > 1 or isinstance(structure, (list, tuple)) else inputs[0]
+    found = model(given, training=False)
+    if isinstance(found, dict):
+        found = [found[key] for key in sorted(found)]
+    if not isinstance(found, (list, tuple)):
+        found = [found]
+    return [np.asarray(keras.ops.convert_to_numpy(x) if hasattr(keras, "ops") else x) for x in found]
+
+
+def verify_keras(model: Any, ours: Model, time: int) -> None:
+    """Twice where the model does not say how many positions there are: nothing may depend on their number unseen."""
+    open_time = any(size is None for tensor in model.inputs for size in tensor.shape[1:])
+    for positions in (time, time + 4) if open_time else (time,):
+        inputs, sequence = _random_inputs(model, positions)
+        others = [x for i, x in enumerate(inputs) if i != sequence and x.dtype == np.int32 and x.ndim == 2]
+        outputs = _called(model, inputs)
+        check(ours, inputs[sequence], outputs, f"model '{model.name}'", others[0] if others else None)
