@@ -111,8 +111,9 @@ def _export(module: Any, x: Any, path: str, turned: bool, dynamo: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if dynamo:
-            shapes = ({axis: torch.export.Dim.DYNAMIC for axis in axes},)
-            torch.onnx.export(module, (x,), path, input_names=["x"], dynamo=True, dynamic_shapes=shapes, verbose=False)
+            # By its names the converter tells which axis is which; batch first is what it takes others for.
+            dims = {axis: torch.export.Dim(word) if turned else torch.export.Dim.DYNAMIC for axis, word in axes.items()}
+            torch.onnx.export(module, (x,), path, input_names=["x"], dynamo=True, dynamic_shapes=(dims,), verbose=False)
         else:
             torch.onnx.export(module, (x,), path, input_names=["x"], dynamic_axes={"x": axes}, dynamo=False)
 
@@ -185,7 +186,7 @@ def verify_torch(
             ) from reason
         outputs = [_host(o) for o in _tensors(found)]
         if turned:
-            outputs = [o.swapaxes(0, 1) if o.ndim > 1 and o.shape[1] == rows else o for o in outputs]
+            outputs = [o.swapaxes(0, 1) if o.shape[:2] == (positions, rows) else o for o in outputs]
         check(ours, x, outputs, name)
 
 

@@ -101,8 +101,8 @@ def test_a_loop_over_positions_is_refused(modules):
         cuseq.load(modules["Loop"])
 
 
-@pytest.mark.parametrize("dynamo", [False, True])
-def test_either_exporter_will_do(torch, modules, monkeypatch, dynamo):
+@pytest.mark.parametrize(("name", "dynamo"), [("Tagger", False), ("Tagger", True), ("Attention", True)])
+def test_either_exporter_will_do(torch, modules, monkeypatch, name, dynamo):
     pytest.importorskip("onnx")
     if dynamo:
         pytest.importorskip("onnxscript")
@@ -115,7 +115,7 @@ def test_either_exporter_will_do(torch, modules, monkeypatch, dynamo):
         return export(*args, **options)
 
     monkeypatch.setattr(torch.onnx, "export", only)
-    assert cuseq.load(modules["Tagger"]).info()["outputs"] == 3
+    assert cuseq.load(modules[name]).info()["outputs"] == 3
     assert asked[-1] == dynamo
 
 
