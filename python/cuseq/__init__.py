@@ -31,16 +31,18 @@ from .errors import (
 )
 from .loading import create, load
 from .model import Model
-from .results import Evaluation, Hypothesis, Result, Score, Translations
+from .results import Classification, Evaluation, Hypothesis, Label, Result, Score, Tag, Translations
 
 __version__ = version()
 __all__ = [
     "ArgumentError",
+    "Classification",
     "DeviceFailed",
     "Error",
     "Evaluation",
     "FileError",
     "Hypothesis",
+    "Label",
     "MemoryFull",
     "Model",
     "ModelError",
@@ -52,6 +54,7 @@ __all__ = [
     "Score",
     "Session",
     "SessionError",
+    "Tag",
     "Tensor",
     "Translations",
     "WrongType",
@@ -60,3 +63,12 @@ __all__ = [
     "load",
     "version",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """cuseq.torch and cuseq.keras, imported where they are asked for."""
+    if name in ("keras", "torch"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

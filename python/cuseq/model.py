@@ -14,7 +14,8 @@ import numpy as np
 from . import _cuseq
 from .arrays import Array, as_array, as_integers, device_of, given_states, given_targets, input_array
 from .errors import ArgumentError
-from .results import Evaluation, Hypothesis, Result, Score, Translations
+from .labels import classify, tag
+from .results import Classification, Evaluation, Hypothesis, Result, Score, Tag, Translations
 from .sessions import Pool
 
 Place = Literal["host", "device"]
@@ -413,6 +414,33 @@ class Model:
             found = self.translate([text for text, _ in some], **options).outputs
             wrong += [(text, want, got) for (text, want), got in zip(some, found, strict=True) if want != got]
         return Evaluation(len(listed), len(listed) - len(wrong), wrong)
+
+    def classify(
+        self,
+        texts: str | Iterable[str],
+        *,
+        top: int = 1,
+        truncate: bool = False,
+        batch: int = 64,
+        device: str | None = None,
+        threads: int = 0,
+    ) -> list[Classification]:
+        """The most probable labels of each text, by a model whose vocabulary has "labels" for its outputs."""
+        sources = [texts] if isinstance(texts, str) else list(texts)
+        return classify(self, sources, top, truncate, batch, {"device": device, "threads": threads})
+
+    def tag(
+        self,
+        texts: str | Iterable[str],
+        *,
+        truncate: bool = False,
+        batch: int = 64,
+        device: str | None = None,
+        threads: int = 0,
+    ) -> list[list[Tag]]:
+        """A label for each token of each text - its characters or words, as the model's vocabulary cuts it."""
+        sources = [texts] if isinstance(texts, str) else list(texts)
+        return tag(self, sources, truncate, batch, {"device": device, "threads": threads})
 
 
 def _encoder_units(handle: _cuseq.Model) -> list[int]:

@@ -131,3 +131,45 @@ class Evaluation(NamedTuple):
     @property
     def accuracy(self) -> float:
         return self.right / self.pairs if self.pairs else 0.0
+
+
+class Label(NamedTuple):
+    """A label, and how probable it is."""
+
+    label: str
+    probability: float
+
+
+class Classification(NamedTuple):
+    """What a text was found to be."""
+
+    labels: dict[str, list[Label]]
+    """For each head that has labels, by its name, the most probable ones, the best first; nothing of an empty text."""
+
+    @property
+    def label(self) -> str | None:
+        """The most probable label of the first head."""
+        return next((found[0].label for found in self.labels.values()), None)
+
+    @property
+    def probability(self) -> float | None:
+        """That label's."""
+        return next((found[0].probability for found in self.labels.values()), None)
+
+
+class Tag(NamedTuple):
+    """A token of a text, as the text has it, and what it was found to be."""
+
+    token: str
+    labels: dict[str, Label]
+    """For each head that has labels, by its name, the most probable one."""
+
+    @property
+    def label(self) -> str:
+        """The first head's."""
+        return next(iter(self.labels.values())).label
+
+    @property
+    def probability(self) -> float:
+        """That label's."""
+        return next(iter(self.labels.values())).probability

@@ -71,6 +71,10 @@ typedef struct {
 
 extern PyType_Spec model_spec;
 
+/* labels.c: heads() -> list[(name, offset, units, activation, labels)]; text_spans(text) -> list[(begin, end)], bytes */
+PyObject *model_heads(PyObject *self, PyObject *unused);
+PyObject *model_text_spans(PyObject *self, PyObject *text);
+
 /* ---- session.c ---- */
 
 /* The shape of a result as Python has it, kept from call to call. */

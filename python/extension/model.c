@@ -326,6 +326,8 @@ static PyMethodDef methods[] = {
     {"text_tokens", text_tokens, METH_VARARGS, "text_tokens(text, capacity) -> list[int]"},
     {"input_symbol", input_symbol, METH_O, "input_symbol(id) -> str | None"},
     {"output_symbol", output_symbol, METH_O, "output_symbol(id) -> str | None"},
+    {"heads", model_heads, METH_NOARGS, "heads() -> list[(name, offset, units, activation, labels)]"},
+    {"text_spans", model_text_spans, METH_O, "text_spans(text) -> list[(begin, end)], in bytes"},
     {NULL, NULL, 0, NULL},
 };
 
