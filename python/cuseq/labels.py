@@ -22,20 +22,23 @@ class _Head(NamedTuple):
 
     def probabilities(self, outputs: Array) -> Array:
         """[N,labels] of outputs [N,V]."""
-        own = outputs[:, self.offset : self.offset + self.units].astype(np.float64)
+        own: Array = outputs[:, self.offset : self.offset + self.units].astype(np.float64)
         if len(self.labels) > self.units:  # one unit decides between two
             second = 1 / (1 + np.exp(-own)) if self.activation == "linear" else own
             return np.concatenate([1 - second, second], axis=1)
         if self.activation == "linear":
             raised: Array = np.exp(own - own.max(axis=1, keepdims=True))
-            return raised / raised.sum(axis=1, keepdims=True)
+            softmax: Array = raised / raised.sum(axis=1, keepdims=True)
+            return softmax
         return np.exp(own) if self.activation == "log_softmax" else own
 
     def best(self, outputs: Array, top: int) -> list[list[Label]]:
         """The most probable labels of each row; of equal ones the first comes first."""
         probabilities = self.probabilities(outputs)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
-        return [[Label(self.labels[k], float(row[k])) for k in ks] for row, ks in zip(probabilities, order, strict=True)]
+        return [
+            [Label(self.labels[k], float(row[k])) for k in ks] for row, ks in zip(probabilities, order, strict=True)
+        ]
 
 
 def _heads(model: Model, tagger: bool) -> list[_Head]:
@@ -83,9 +86,7 @@ def classify(
     return made
 
 
-def tag(
-    model: Model, texts: list[str], truncate: bool, batch: int, options: dict[str, Any]
-) -> list[list[Tag]]:
+def tag(model: Model, texts: list[str], truncate: bool, batch: int, options: dict[str, Any]) -> list[list[Tag]]:
     heads = _heads(model, tagger=True)
     found = iter(_outputs(model, [text for text in texts if text], truncate, batch, options))
     made: list[list[Tag]] = []

@@ -1,5 +1,5 @@
-"""Live models of Keras 3 and of Keras 2 (TensorFlow's): saved as files that the converter reads, where every layer of a class
-of the author's own is replaced by what its call() does."""
+"""Live models of Keras 3 and of Keras 2 (TensorFlow's): saved as files that the converter reads, where every layer of a
+class of the author's own is replaced by what its call() does."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _Same(list[Any]):
 
 
 class _Rebuilt:
-    """A model's graph, made again with the same layers, and with what their call() does in the place of the author's."""
+    """A model's graph, made again with the same layers, and with what call() does in the place of the author's."""
 
     def __init__(self) -> None:
         self.maker = Maker()
@@ -168,13 +168,13 @@ class _Rebuilt:
 
         found = layer.call(*keras.tree.map_structure(fresh, args), **keras.tree.map_structure(fresh, kwargs))
         function = keras.Function(list(inner.values()), [x for x in _flatten(found) if _is_tensor(x)])
-        outputs = self.run(function, list(dict((id(x), x) for x in given).values()))
+        outputs = self.run(function, list({id(x): x for x in given}.values()))
         return outputs[0] if _is_tensor(found) else outputs
 
     def _operation(self, operation: Any, args: Any, kwargs: Any) -> Any:
         """One of Keras 3's operations. A weight beside a tensor becomes a layer's."""
-        arrays = [x for x in _flatten([args, kwargs]) if not _is_tensor(x) and getattr(x, "ndim", 0)]
-        kind = _KINDS.get(type(operation).__name__)
+        arrays = [x for x in _flatten([args, kwargs]) if not _is_tensor(x) and len(getattr(x, "shape", ()))]
+        kind: str | None = _KINDS.get(type(operation).__name__)
         if kind == "einsum" and not arrays and len(_flatten(args)) == 2:
             return self.maker.einsum(operation.subscripts, *_flatten(args))
         if not arrays:
@@ -194,7 +194,7 @@ class _Rebuilt:
 
 
 def _contracts_last(operation: Any, rank: int) -> bool:
-    axes = getattr(operation, "axes", 1)
+    axes: Any = getattr(operation, "axes", 1)
     return axes == 1 or [list(np.atleast_1d(a)) for a in axes] in ([[rank - 1], [0]], [[-1], [0]])
 
 

@@ -1,5 +1,5 @@
-"""Parts of a Keras graph, made of what somebody's code does with tensors and arrays: in Keras 3 and Keras 2 alike, and of
-Keras' own layers and operations alone, so that a file of it can be read."""
+"""Parts of a Keras graph, made of what somebody's code does with tensors and arrays: in Keras 3 and Keras 2 alike, and
+of Keras' own layers and operations alone, so that a file of it can be read."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ class Maker:
     def _vector(self, x: Any, array: Array) -> float | Array:
         """An array beside x [...,F] as one number, or as [F]."""
         rank = len(_shape(x))
-        if array.ndim > rank:
+        beside = _shape(x)[rank - array.ndim :] if array.ndim <= rank else []
+        if not all(n in (1, m) for n, m in zip(array.shape, beside, strict=False)) or array.ndim > rank:
             raise Unfollowed(f"{_shape(x)} beside an array {list(array.shape)}")
-        if array.size and (array == array.flat[0]).all() and all(n in (1, _shape(x)[-1]) for n in array.shape[-1:]):
+        if array.size and (array == array.flat[0]).all():
             return float(array.flat[0])
         if array.size != array.shape[-1] or array.size != _shape(x)[-1]:
             raise Unfollowed(f"an array {list(array.shape)} that differs from position to position beside {_shape(x)}")

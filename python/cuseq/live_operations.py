@@ -163,15 +163,21 @@ def _split(tracer: Tracer, operation: Any, x: Given, axis: Given) -> list[Given]
     for i in range(len(operation.outputs)):
         last = first + _sizes(operation, i)[at]
         index = (*((slice(None),) * at), slice(first, last))
-        made.append(Value(_tensor(x) if len(operation.outputs) == 1 else tracer.maker.index(_tensor(x), index),
-                          _sizes(operation, i)))
+        made.append(
+            Value(
+                _tensor(x) if len(operation.outputs) == 1 else tracer.maker.index(_tensor(x), index),
+                _sizes(operation, i),
+            )
+        )
         first = last
     return list(made)
 
 
 def _slice(tracer: Tracer, operation: Any, x: Given, begin: Given, end: Given, strides: Given) -> Value:
     begins, ends, steps = _number(begin), _number(end), _number(strides)
-    masks = {name: operation.get_attr(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+    masks = {
+        name: operation.get_attr(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
     index: list[Any] = []
     new: list[int] = []
     for i in range(len(begins)):
@@ -251,8 +257,10 @@ def _repeat(tracer: Tracer, operation: Any, x: Given, longer: list[tuple[int, in
     if others or axis == 0 or _sizes_of_input(operation)[axis] != 1:
         raise Unfollowed("a repetition along anything but one axis of one entry")
     if count == tracer.positions:
-        raise Unfollowed("a repetition for every position where the model does not say how many there are (say it in "
-                         "Input, or leave the repetition to broadcasting)")
+        raise Unfollowed(
+            "a repetition for every position where the model does not say how many there are (say it in "
+            "Input, or leave the repetition to broadcasting)"
+        )
     return _plain(tracer, operation, tracer.maker.repeat(_tensor(x), axis, count))
 
 

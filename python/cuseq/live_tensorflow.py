@@ -1,9 +1,9 @@
-"""What a layer's call() does with TensorFlow's functions, as Keras' own layers and operations: the call is traced to a graph
-of TensorFlow's, and that graph's operations are made again on Keras' symbolic tensors.
+"""What a layer's call() does with TensorFlow's functions, as Keras' own layers and operations: the call is traced to a
+graph of TensorFlow's, and that graph's operations are made again on Keras' symbolic tensors.
 
-While it is traced the rows are a number of their own (see _sizes_apart), so that a shape tells which of its sizes they are,
-and a layer of Keras' own that is called inside stays a layer: its results are placeholders in the graph, and it is called
-again where they are read."""
+While it is traced the rows are a number of their own (see _sizes_apart), so that a shape tells which of its sizes they
+are, and a layer of Keras' own that is called inside stays a layer: its results are placeholders in the graph, and it is
+called again where they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Live modules of PyTorch: by torch.onnx where their forward has no loop of its own, or by a description of their arrays."""
+"""Live modules of PyTorch: by torch.onnx where their forward has no loop of its own, or by a description of their
+arrays."""
 
 from __future__ import annotations
 
@@ -159,9 +160,7 @@ def _first_line(reason: BaseException) -> str:
 # ---- held against the module ----
 
 
-def verify_torch(
-    module: Any, ours: Model, forward: Callable[..., Any] | None, time: int, turned: bool = False
-) -> None:
+def verify_torch(module: Any, ours: Model, forward: Callable[..., Any] | None, time: int, turned: bool = False) -> None:
     """Twice, with other numbers of rows and positions, as a loop over them may have been written out."""
     import torch
 

@@ -27,9 +27,9 @@ def load(
     """A model from its file, from the bytes of a cuseq model, or from a live Keras model or PyTorch module.
 
     cuseq's own .safetensors are loaded as they are; every other kind of file becomes a model by the program
-    `cuseq convert`, which knows kinds by what files hold. A live model is converted likewise - a Keras layer of a class of
-    the author's own by what its call() does, a PyTorch module by torch.onnx or by `config` - and then computes random
-    input beside cuseq: a difference is an error.
+    `cuseq convert`, which knows kinds by what files hold. A live model is converted likewise - a Keras layer of a class
+    of the author's own by what its call() does, a PyTorch module by torch.onnx or by `config` - and then computes
+    random input beside cuseq: a difference is an error.
 
     source      a path; bytes; a built keras.Model of Keras 3 or of tf.keras 2; a torch.nn.Module
     vocabulary  a JSON file that becomes the model's vocabulary

@@ -140,7 +140,7 @@ def model_of(keras, attention, positions=6):
     """Attention [B,T,8] by the final state of a bidirectional LSTM."""
     layers = keras.layers
     x = keras.Input((positions, 5))
-    sequence, forward, _, backward, _ = layers.Bidirectional(
-        layers.LSTM(4, return_sequences=True, return_state=True)
-    )(x)
+    sequence, forward, _, backward, _ = layers.Bidirectional(layers.LSTM(4, return_sequences=True, return_state=True))(
+        x
+    )
     return keras.Model(x, list(attention(sequence, layers.Concatenate()([forward, backward]))))
