@@ -44,7 +44,7 @@ def version() -> int:
     return int(keras.__version__.split(".")[0])
 
 
-def _is_own(layer: Any) -> bool:
+def is_own(layer: Any) -> bool:
     """Whether a layer, and all that it is made of, is of Keras' own classes."""
     parts = list(layer._flatten_layers()) if hasattr(layer, "_flatten_layers") else [layer]
     return all(type(part).__module__.split(".")[0] == "keras" for part in parts)
@@ -68,6 +68,15 @@ def _flatten(structure: Any) -> list[Any]:
     if isinstance(structure, (list, tuple)):
         return [x for part in structure for x in _flatten(part)]
     return [structure]
+
+
+def _replaced(structure: Any, waiting: Iterator[Any]) -> Any:
+    """A structure with other tensors in the places of its tensors, in the order of _flatten."""
+    if isinstance(structure, dict):
+        return {key: _replaced(structure[key], waiting) for key in sorted(structure)}
+    if isinstance(structure, (list, tuple)):
+        return type(structure)(_replaced(part, waiting) for part in structure)
+    return next(waiting) if _is_tensor(structure) else structure
 
 
 def _check(model: Any) -> None:
@@ -94,6 +103,7 @@ class _Rebuilt:
 
     def __init__(self) -> None:
         self.maker = Maker()
+        self.followed: dict[tuple[int, str], Any] = {}
 
     def run(self, graph: Any, inputs: Sequence[Any]) -> list[Any]:
         """The graph's outputs for other inputs."""
@@ -117,7 +127,7 @@ class _Rebuilt:
 
         if not isinstance(layer, keras.layers.Layer):
             return self._operation(layer, args, kwargs)
-        if _is_own(layer):
+        if is_own(layer):
             return layer(*args, **kwargs)
         if _is_graph(layer) and type(layer).__module__.split(".")[0] == "keras":
             graph = getattr(layer, "_functional", None) or layer
@@ -133,8 +143,22 @@ class _Rebuilt:
             ) from reason
 
     def _author(self, layer: Any, args: Any, kwargs: Any) -> Any:
-        """What a layer's call() does: with keras.ops it can be called with symbolic tensors; TensorFlow's functions are
-        traced."""
+        """What a layer's call() does, as a model that is a layer: it is followed once, however often it is called."""
+        import keras
+
+        flat = _flatten([args, kwargs])
+        tensors = [x for x in flat if _is_tensor(x)]
+        key = id(layer), repr([(x.shape, x.dtype) if _is_tensor(x) else x for x in flat])
+        if key not in self.followed:
+            inputs = [keras.Input(shape=tuple(x.shape[1:]), dtype=x.dtype) for x in tensors]
+            waiting = iter(inputs)
+            found = self._follow(layer, *_replaced((args, kwargs), waiting))
+            name = f"{layer.name}_{len(self.followed)}" if any(k[0] == key[0] for k in self.followed) else layer.name
+            self.followed[key] = keras.Model(inputs, found, name=name)
+        return self.followed[key](tensors if len(tensors) > 1 else tensors[0])
+
+    def _follow(self, layer: Any, args: Any, kwargs: Any) -> Any:
+        """With keras.ops a call() can be called with symbolic tensors; TensorFlow's functions are traced."""
         import keras
 
         if keras.backend.backend() != "tensorflow":
@@ -154,7 +178,7 @@ class _Rebuilt:
                 pass
         from .live_tensorflow import Tracer
 
-        return Tracer(_is_own).follow(layer.call, args, kwargs, _is_tensor)
+        return Tracer(is_own).follow(layer.call, args, kwargs, _is_tensor)
 
     def _symbolic(self, layer: Any, args: Any, kwargs: Any) -> Any:
         """By Keras 3's symbolic tensors; layers of the author's own that are called inside are followed likewise."""
@@ -168,7 +192,7 @@ class _Rebuilt:
 
         found = layer.call(*keras.tree.map_structure(fresh, args), **keras.tree.map_structure(fresh, kwargs))
         function = keras.Function(list(inner.values()), [x for x in _flatten(found) if _is_tensor(x)])
-        outputs = self.run(function, list({id(x): x for x in given}.values()))
+        outputs = self.run(function, given)
         return outputs[0] if _is_tensor(found) else outputs
 
     def _operation(self, operation: Any, args: Any, kwargs: Any) -> Any:
@@ -240,7 +264,7 @@ def from_keras(model: Any, options: Sequence[str]) -> _cuseq.Model:
     with tempfile.TemporaryDirectory(prefix="cuseq-") as folder:
         path = os.path.join(folder, "model.keras")
         try:
-            if _is_own(model):
+            if is_own(model):
                 model.save(path)
             else:
                 with _nodes_kept(model):
