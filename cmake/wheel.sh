@@ -20,7 +20,7 @@ jobs=$(nproc)
 # The libraries that a wheel has in it, without what cuseq does not use of them: encryption, networks, command-line tools.
 # All by -fPIC, as the library and the CUDA module are shared objects.
 LIBRARIES="jansson libzip hdf5"
-FLAGS="-Os -w -fPIC -ffunction-sections -fdata-sections"
+FLAGS="-Os -w -fPIC -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections"
 
 fetch_sources() {
   local apt="$work/apt" options file
@@ -65,9 +65,10 @@ libraries() {
   fetch_sources
   say "building $LIBRARIES; this takes some minutes, once"
   build_with_cmake jansson -DJANSSON_BUILD_DOCS=OFF -DJANSSON_EXAMPLES=OFF -DJANSSON_WITHOUT_TESTS=ON
+  # arc4random would ask for a C library of 2022.
   build_with_cmake libzip -DENABLE_COMMONCRYPTO=OFF -DENABLE_GNUTLS=OFF -DENABLE_MBEDTLS=OFF -DENABLE_OPENSSL=OFF \
-    -DENABLE_BZIP2=OFF -DENABLE_LZMA=OFF -DENABLE_ZSTD=OFF -DBUILD_TOOLS=OFF -DBUILD_REGRESS=OFF -DBUILD_EXAMPLES=OFF \
-    -DBUILD_DOC=OFF
+    -DENABLE_BZIP2=OFF -DENABLE_LZMA=OFF -DENABLE_ZSTD=OFF -DHAVE_ARC4RANDOM=OFF -DBUILD_TOOLS=OFF -DBUILD_REGRESS=OFF \
+    -DBUILD_EXAMPLES=OFF -DBUILD_DOC=OFF
   build_hdf5
   for name in jansson libzip hdf5; do
     cp "$(find "$work/sources/$name" -maxdepth 1 -iname 'COPYING' -o -maxdepth 1 -iname 'LICENSE' | head -1)" \
@@ -103,7 +104,7 @@ wheel_of() {
   "$work/tools/bin/python3" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$raw" \
     --config-settings="cmake.define.CUSEQ_WHEEL_LIBRARIES=$work/libraries" "$root/$project" >&2 ||
     die "$project: the wheel could not be built (the reason stands above)"
-  PATH="$work/tools/bin:$PATH" auditwheel repair --only-plat --wheel-dir "$raw/repaired" "$@" "$raw"/*.whl >&2 ||
+  PATH="$work/tools/bin:$PATH" auditwheel repair --only-plat --zip-compression-level 9 --wheel-dir "$raw/repaired" "$@" "$raw"/*.whl >&2 ||
     die "$project: auditwheel refuses it (the reason stands above)"
   "$python" -m zipfile -l "$(echo "$raw"/repaired/*.whl)" | grep -q '\.libs/' &&
     die "$project: a library of this machine came into the wheel (auditwheel names it above)"

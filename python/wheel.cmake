@@ -5,3 +5,4 @@ set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so) # NVIDIA's runtime is a wheel of its own
 set(ENV{PKG_CONFIG_PATH} ${CUSEQ_WHEEL_LIBRARIES}/lib/pkgconfig)
 set(HDF5_ROOT ${CUSEQ_WHEEL_LIBRARIES})
 add_link_options(LINKER:--exclude-libs,ALL LINKER:--gc-sections -s)
+add_compile_options(-fno-asynchronous-unwind-tables) # nothing unwinds C

@@ -61,7 +61,7 @@ def _called(model: Any, inputs: list[Array]) -> list[Array]:
 
 
 def verify_keras(model: Any, ours: Model, time: int) -> None:
-    """Twice where somebody's own code may depend unseen on how many positions there are: where the model does not say it."""
+    """Twice where somebody's own code depends unseen on how many positions there are, which the model leaves open."""
     open_time = not is_own(model) and any(size is None for tensor in model.inputs for size in tensor.shape[1:])
     for positions in (time, time + 4) if open_time else (time,):
         inputs, sequence = _random_inputs(model, positions)

@@ -177,6 +177,8 @@ class Tracer:
     def _operation(self, operation: Any) -> None:
         from .live_operations import TABLE, softmax_of
 
+        if operation.op_def.is_stateful or "Random" in operation.type:
+            raise Unfollowed(f"TensorFlow's operation {operation.type}, whose result is another one every time")
         inputs = [self.values[x.name] for x in operation.inputs]
         if not any(isinstance(x, Value) for x in inputs):
             made: Any = self._computed(operation, inputs)

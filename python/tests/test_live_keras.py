@@ -56,6 +56,16 @@ def test_a_layer_that_cannot_be_followed_is_named():
         cuseq.load(model)
 
 
+@pytest.mark.skipif(not TENSORFLOW, reason="TensorFlow's functions")
+def test_what_is_random_is_refused():
+    class Noisy(LAYERS["tf luong"] if TENSORFLOW else object):
+        def call(self, sequence, s):
+            return super().call(sequence, s + tensorflow.random.normal((8,)))
+
+    with pytest.raises(cuseq.ModelError, match="RandomStandardNormal, whose result is another one every time"):
+        cuseq.load(live_layers.model_of(keras, Noisy()))
+
+
 def test_models_without_a_graph_are_named():
     class Subclassed(keras.Model):
         def __init__(self):
