@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from .arrays import Array
+from .errors import WrongType
 from .loading import load
 from .model import Model
 
@@ -35,7 +36,7 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
         kwargs.setdefault("trainable", False)
         super().__init__(**kwargs)
         if not isinstance(model, Model):
-            raise TypeError(f"model: wrong type (found {type(model).__name__}, needed a cuseq.Model)")
+            raise WrongType(f"model: wrong type (found {type(model).__name__}, needed a cuseq.Model)")
         self.model, self.array, self.options = model, array, dict(options or {})
         self._shapes: dict[str, tuple[int | None, ...]] = {}
         self.built = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .arrays import Array
+from .errors import ArgumentError
 from .results import Classification, Label, Tag
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def _heads(model: Model, tagger: bool) -> list[_Head]:
         what = "a decoder" if sizes["has_decoder"] else "no outputs" if sizes["heads"] == 0 else "outputs for a text"
         needed = "a label for each token" if tagger else "a label for a text"
         what = "outputs for each token" if sizes["is_tagger"] and not sizes["has_decoder"] else what
-        raise ValueError(f"the model does not fit (found {what}, needed {needed})")
+        raise ArgumentError(f"the model does not fit (found {what}, needed {needed})")
     if sizes["text_length"] == 0:
-        raise ValueError("the model has no vocabulary (needed to read texts; a call of it takes arrays)")
+        raise ArgumentError("the model has no vocabulary (needed to read texts; a call of it takes arrays)")
     heads = [head for head in (_Head(*entry) for entry in model._handle.heads()) if head.labels]
     if not heads:
-        raise ValueError('the model\'s vocabulary has no "labels"')
+        raise ArgumentError('the model\'s vocabulary has no "labels"')
     return heads
 
 
@@ -61,7 +62,7 @@ def _outputs(
 ) -> list[tuple[Array, int]]:
     """The outputs for each text that is not empty, and how many tokens it has."""
     if batch < 1:
-        raise ValueError(f"batch: too small (found {batch}, needed at least 1)")
+        raise ArgumentError(f"batch: too small (found {batch}, needed at least 1)")
     ids, lengths, tokens = model._encode(texts, truncate)
     found: list[tuple[Array, int]] = []
     for first in range(0, len(texts), batch):
@@ -77,7 +78,7 @@ def classify(
     heads = _heads(model, tagger=False)
     most = max(len(head.labels) for head in heads)
     if not 1 <= top <= most:
-        raise ValueError(f"top: out of range (found {top}, needed 1 to {most}, the model's labels)")
+        raise ArgumentError(f"top: out of range (found {top}, needed 1 to {most}, the model's labels)")
     found = iter(_outputs(model, [text for text in texts if text], truncate, batch, options))
     made = []
     for text in texts:

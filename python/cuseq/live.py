@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _cuseq
 from .arrays import Array
-from .errors import ModelError
+from .errors import ModelError, WrongType
 
 if TYPE_CHECKING:
     from .model import Model
@@ -54,7 +54,7 @@ def load(
         if verify:
             live_torch.verify_torch(source, ours, forward, time)
         return ours
-    raise TypeError(
+    raise WrongType(
         f"source: wrong type (found {type(source).__name__}, needed a path, bytes of a model, a keras.Model or a "
         "torch.nn.Module)"
     )

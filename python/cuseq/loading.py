@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +47,8 @@ def load(
         return live.load(source, config, arguments, verify, time, example, Model)
     name = os.fspath(source)
     if isinstance(config, Mapping):
+        import tempfile  # imported here: most programs load cuseq's own files
+
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(config, file)
             file.flush()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from .errors import WrongType
 from .model import Model
 
 
@@ -27,7 +28,7 @@ class Module(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, model: Model, arrays: str | Sequence[str] = "outputs", **options: Any) -> None:
         super().__init__()
         if not isinstance(model, Model):
-            raise TypeError(f"model: wrong type (found {type(model).__name__}, needed a cuseq.Model)")
+            raise WrongType(f"model: wrong type (found {type(model).__name__}, needed a cuseq.Model)")
         self.model, self.options = model, options
         self.single = isinstance(arrays, str)
         self.arrays = [arrays] if isinstance(arrays, str) else list(arrays)
@@ -35,7 +36,7 @@ class Module(torch.nn.Module):  # type: ignore[misc]
     @torch.compiler.disable  # type: ignore[untyped-decorator,unused-ignore]
     def forward(self, x: Any, lengths: Any = None, **options: Any) -> Any:
         if x.requires_grad:
-            raise TypeError("input: it requires a gradient, and cuseq computes none (call it with x.detach())")
+            raise WrongType("input: it requires a gradient, and cuseq computes none (call it with x.detach())")
         if x.dtype == torch.bfloat16:
             x = x.float()
         found = self.model(x, lengths, arrays=self.arrays, **{**self.options, **options})

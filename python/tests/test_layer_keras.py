@@ -49,5 +49,5 @@ def test_a_layer_is_saved_with_its_model(ours, tmp_path, ending):
 
 
 def test_what_is_no_model_is_named():
-    with pytest.raises(TypeError, match="found int, needed a cuseq.Model"):
+    with pytest.raises(cuseq.Error, match="found int, needed a cuseq.Model"):
         cuseq.keras.Layer(5)

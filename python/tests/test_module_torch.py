@@ -48,7 +48,7 @@ def test_a_module_is_saved_and_loaded(ours, dates, tmp_path):
 
 
 def test_what_is_no_model_is_named():
-    with pytest.raises(TypeError, match="found int, needed a cuseq.Model"):
+    with pytest.raises(cuseq.Error, match="found int, needed a cuseq.Model"):
         cuseq.torch.Module(5)
     with pytest.raises(AttributeError, match="nothing"):
         _ = cuseq.nothing
