@@ -42,7 +42,8 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def _run(self, x: Any) -> Array:
-        return self.model(np.asarray(x), arrays=[self.array], **self.options)[self.array]
+        found: Array = self.model(np.asarray(x), arrays=[self.array], **self.options)[self.array]
+        return found
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """By two calls of other sizes: what differs is the rows or the positions."""
