@@ -41,6 +41,7 @@ for python in $pythons; do
   [ -n "$python" ] || continue
   if has "$python" keras; then
     for backend in tensorflow jax torch numpy; do
+      # Keras' numpy backend imports jax.
       case $backend in numpy) has "$python" jax || continue ;; *) has "$python" $backend || continue ;; esac
       KERAS_BACKEND=$backend run "$python" "Keras with $backend" test_live_keras.py test_layer_keras.py
     done
