@@ -88,6 +88,7 @@ static int bench_open(struct bench *bench) {
   const cuseq_config *config = bench->config = cuseq_model_config(bench->model);
   bench->batch = arguments->batch > 0 ? arguments->batch : 1;
   bench->time = arguments->time > 0       ? arguments->time
+                : config->only_time > 0   ? config->only_time
                 : config->text_length > 0 ? config->text_length
                                           : DEFAULT_TIME;
   bench->steps = config->has_decoder ? config->steps : 1;

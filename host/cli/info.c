@@ -153,6 +153,7 @@ static int plan_find(const cuseq_model *model, const struct arguments *arguments
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = arguments->device;
   options.max_time = arguments->time > 0                          ? arguments->time
+                     : cuseq_model_config(model)->only_time > 0   ? cuseq_model_config(model)->only_time
                      : cuseq_model_config(model)->text_length > 0 ? options.max_time
                                                                   : TIME_PLANNED;
   cuseq_status status = cuseq_session_open(model, &options, &session);

@@ -216,6 +216,7 @@ static void config_of_structure(const struct structure *structure, bool is_versi
     config->encoder_state_width += structure_final_width(&structure->encoder.layers[l], INITIAL_CONCAT);
   config->context_width = structure->attention.context_width;
   config->query_width = structure->attention.query_inputs;
+  config->only_time = structure_time(structure);
   config->decoder_state_width = decoder->state_width;
   config->fed_width = decoder->fed_width;
   config->heads = structure->output.count;

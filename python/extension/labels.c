@@ -30,9 +30,9 @@ PyObject *model_heads(PyObject *self, PyObject *unused) {
     const char *activation = head.activation == CUSEQ_ACTIVATION_LINEAR        ? "linear"
                              : head.activation == CUSEQ_ACTIVATION_LOG_SOFTMAX ? "log_softmax"
                                                                                : "probabilities";
-    PyObject *entry = labels ? Py_BuildValue("(siisN)", head.name, (int)head.offset, (int)head.units,
-                                             activation, labels)
-                             : NULL;
+    PyObject *entry =
+        labels ? Py_BuildValue("(siisN)", head.name, (int)head.offset, (int)head.units, activation, labels)
+               : NULL;
     if (!entry || PyList_SetItem(list, i, entry) != 0)
       Py_CLEAR(list);
   }

@@ -72,6 +72,9 @@ TRITONSERVER_Error *texts_encode(struct job *job, const struct served *served) {
   job->data = job->ids.data;
   job->lengths = job->text_lengths.data;
   job->own = job->own_lengths.data;
-  rows_tighten(job, longest);
+  if (served->config->only_time > 0)
+    job->time = longest;
+  else
+    rows_tighten(job, longest);
   return NULL;
 }

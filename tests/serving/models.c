@@ -62,7 +62,8 @@ static void ask_for_all(const struct served_case *served, TRITONBACKEND_Request 
 static void expect_alike(const char *path, const TRITONBACKEND_Request *got,
                          const TRITONBACKEND_Request *alone) {
   const struct stand_in_answer *wanted = stand_in_answer(alone);
-  cr_assert_str_eq(stand_in_answer(got)->error, wanted->error, "%s", path);
+  cr_assert_str_eq(stand_in_answer(got)->error, wanted->error, "%s: \"%s\" together, \"%s\" alone", path,
+                   stand_in_answer(got)->error, wanted->error);
   for (uint32_t i = 0; i < wanted->count && !*wanted->error; i++) {
     const struct stand_in_tensor *tensor = stand_in_tensor(got, wanted->outputs[i].name);
     cr_assert_eq(tensor->size, wanted->outputs[i].size);
