@@ -96,7 +96,7 @@ static cuseq_status apply_pieces(struct evaluator *evaluator, void *context, int
   struct expressions *expressions = &evaluator->expressions;
   const struct pieces *pieces = context;
   const struct graph_node *node = &pieces->layer->node;
-  int32_t into, bias, out;
+  int32_t into = -1, bias = -1, out = -1;
   TRY(piece_matrices(evaluator, pieces, expression_at(expressions, child)->width, &into, &bias, &out));
   TRY(expression_dense(expressions, child, into, pieces->shift != 0 ? bias : -1, node, expression));
   TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, *expression, node,

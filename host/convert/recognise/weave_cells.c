@@ -136,8 +136,9 @@ cuseq_status weave_passing_cell(struct weave *weave, const struct graph_node *no
   int32_t at = 0;
   for (int32_t i = 0; i < count; i++)
     map.columns += weave->blocks[blocks[i]].width;
-  map.matrix = calloc((size_t)map.rows * (size_t)map.columns, sizeof *map.matrix);
-  map.bias = calloc((size_t)map.columns, sizeof *map.bias);
+  /* One more of each, as nothing may be handed on. */
+  map.matrix = calloc((size_t)map.rows * (size_t)map.columns + 1, sizeof *map.matrix);
+  map.bias = calloc((size_t)map.columns + 1, sizeof *map.bias);
   cuseq_status status = CUSEQ_STATUS_OK;
   if (map.matrix == NULL || map.bias == NULL)
     TRY_CLEANUP(error_out_of_memory());
