@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/kinds.h"
 #include "cli/message.h"
+#include "cli/results.h"
 #include "cuseq/cuseq.h"
 
 #include <inttypes.h>
@@ -141,7 +142,7 @@ static void print_tensors(const cuseq_model *model, bool json) {
   }
 }
 
-enum { PLAN_ROOM = 16384, TIME_PLANNED = 30 };
+enum { PLAN_ROOM = 16384 };
 
 /* What a device would run the model by: `plan` [PLAN_ROOM], empty where no device is named. */
 static int plan_find(const cuseq_model *model, const struct arguments *arguments, char *plan) {
@@ -152,10 +153,7 @@ static int plan_find(const cuseq_model *model, const struct arguments *arguments
     return EXIT_DONE;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = arguments->device;
-  options.max_time = arguments->time > 0                          ? arguments->time
-                     : cuseq_model_config(model)->only_time > 0   ? cuseq_model_config(model)->only_time
-                     : cuseq_model_config(model)->text_length > 0 ? options.max_time
-                                                                  : TIME_PLANNED;
+  options.max_time = time_without_input(cuseq_model_config(model), arguments->time);
   cuseq_status status = cuseq_session_open(model, &options, &session);
   if (status != CUSEQ_STATUS_OK)
     return fail_library(status);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LARGEST_BATCH = 256, FLOATS_AT_A_TIME = 16 << 20, LARGEST_STEPS = 1 << 20 };
+enum { LARGEST_BATCH = 256, FLOATS_AT_A_TIME = 16 << 20, LARGEST_STEPS = 1 << 20, USUAL_TIME = 30 };
 
 static void shape_set(struct results *results, enum result_id id, const char *name, int64_t a, int64_t b,
                       int64_t c) {
@@ -150,6 +150,14 @@ int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps) {
     return fail("--steps: too many (found %d, needed at most %d)", (int)asked, LARGEST_STEPS);
   *steps = !config->has_decoder ? 1 : asked ? asked : config->steps;
   return EXIT_DONE;
+}
+
+int32_t time_without_input(const cuseq_config *config, int32_t asked) {
+  if (asked > 0)
+    return asked;
+  if (config->only_time > 0)
+    return config->only_time;
+  return config->text_length > 0 ? config->text_length : USUAL_TIME;
 }
 
 int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps,

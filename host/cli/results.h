@@ -73,6 +73,10 @@ int32_t results_steps(const struct results *results, int64_t b);
  * status. */
 int steps_choose(const cuseq_config *config, int32_t asked, int32_t *steps);
 
+/* The positions that a command plans with where there is no input: those that --time asks for (0: none
+ * asked), or what the model or its vocabulary has. */
+int32_t time_without_input(const cuseq_config *config, int32_t asked);
+
 /* How many rows to compute at a time, such that what a session needs stays within some 64 MB.
  *   beams  of a search; 0: none */
 int32_t rows_at_a_time(const cuseq_config *config, int64_t batch, int32_t time, int32_t steps, int32_t beams);

@@ -58,6 +58,25 @@ static bool rows_read(struct call *call, PyObject *rows, int64_t *batch) {
   return true;
 }
 
+/* What a decoding and a search begin with, of `width` units a row. */
+struct start {
+  const float *initial_h, *initial_c, *initial_fed;
+  const int32_t *previous;
+};
+
+static bool start_read(struct arrays *arrays, const struct given *given, int64_t batch, int64_t width,
+                       int64_t fed_width, struct start *start) {
+  const int64_t states[] = {batch, width}, fed[] = {batch, fed_width};
+  *start = (struct start){0};
+  return arrays_read(arrays, given->initial_h, "initial_h", 'f', 2, states,
+                     (const void **)&start->initial_h) &&
+         arrays_read(arrays, given->initial_c, "initial_c", 'f', 2, states,
+                     (const void **)&start->initial_c) &&
+         arrays_read(arrays, given->initial_fed, "initial_fed", 'f', 2, fed,
+                     (const void **)&start->initial_fed) &&
+         arrays_read(arrays, given->previous, "previous", 'i', 1, &batch, (const void **)&start->previous);
+}
+
 static bool decoding_read(SessionObject *self, struct call *call, const struct given *given, int64_t batch,
                           int64_t time, struct sizes *sizes) {
   const cuseq_config *config = cuseq_model_config(session_model(self));
@@ -71,19 +90,16 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
                         : config->is_tagger   ? time
                                               : 1;
   const int64_t width = config->has_decoder ? config->decoder_state_width : config->state_units;
-  const int64_t states[] = {batch, width}, fed[] = {batch, config->fed_width}, tokens[] = {batch, steps};
+  const int64_t tokens[] = {batch, steps};
+  struct start start;
   decoding->steps = asked;
   *sizes = (struct sizes){config, batch, time, steps, 0};
   estimate(self, call, batch, call->kind == CALL_RUN ? time : 0, steps);
-  return arrays_read(arrays, given->initial_h, "initial_h", 'f', 2, states,
-                     (const void **)&decoding->initial_h) &&
-         arrays_read(arrays, given->initial_c, "initial_c", 'f', 2, states,
-                     (const void **)&decoding->initial_c) &&
-         arrays_read(arrays, given->initial_fed, "initial_fed", 'f', 2, fed,
-                     (const void **)&decoding->initial_fed) &&
-         arrays_read(arrays, given->previous, "previous", 'i', 1, &batch,
-                     (const void **)&decoding->previous) &&
-         arrays_read(arrays, given->targets, "targets", 'i', 2, tokens, (const void **)&decoding->targets) &&
+  if (!start_read(arrays, given, batch, width, config->fed_width, &start))
+    return false;
+  decoding->initial_h = start.initial_h, decoding->initial_c = start.initial_c;
+  decoding->initial_fed = start.initial_fed, decoding->previous = start.previous;
+  return arrays_read(arrays, given->targets, "targets", 'i', 2, tokens, (const void **)&decoding->targets) &&
          arrays_read(arrays, given->target_lengths, "target_lengths", 'i', 1, &batch,
                      (const void **)&decoding->target_lengths);
 }
@@ -197,16 +213,13 @@ PyObject *session_attend(PyObject *object, PyObject *const *arguments, Py_ssize_
 static bool beam_read(SessionObject *self, struct call *call, const struct given *given) {
   const cuseq_config *config = cuseq_model_config(session_model(self));
   const int64_t batch = encoded_batch(self);
-  const int64_t states[] = {batch, config->decoder_state_width}, fed[] = {batch, config->fed_width};
-  struct arrays *arrays = &call->arrays;
   cuseq_beam *beam = &call->beam;
-  return arrays_read(arrays, given->initial_h, "initial_h", 'f', 2, states,
-                     (const void **)&beam->initial_h) &&
-         arrays_read(arrays, given->initial_c, "initial_c", 'f', 2, states,
-                     (const void **)&beam->initial_c) &&
-         arrays_read(arrays, given->initial_fed, "initial_fed", 'f', 2, fed,
-                     (const void **)&beam->initial_fed) &&
-         arrays_read(arrays, given->previous, "previous", 'i', 1, &batch, (const void **)&beam->previous);
+  struct start start;
+  if (!start_read(&call->arrays, given, batch, config->decoder_state_width, config->fed_width, &start))
+    return false;
+  beam->initial_h = start.initial_h, beam->initial_c = start.initial_c;
+  beam->initial_fed = start.initial_fed, beam->previous = start.previous;
+  return true;
 }
 
 /* search(beams, n_best, ...) -> dict, of what was encoded */

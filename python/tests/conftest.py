@@ -1,6 +1,7 @@
 import os
 import pathlib
 
+import numpy as np
 import pytest
 
 import cuseq
@@ -18,3 +19,13 @@ def dates():
 def searched():
     """A model with feedback and an end token."""
     return cuseq.load(GOLDEN / "search" / "luong.safetensors")
+
+
+@pytest.fixture(scope="session")
+def model():
+    return cuseq.load(GOLDEN / "models" / "keras_concat.safetensors")
+
+
+@pytest.fixture(scope="session")
+def x():
+    return np.load(GOLDEN / "models" / "keras_concat.npz")["input"]

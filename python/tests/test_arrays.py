@@ -2,19 +2,8 @@
 
 import numpy as np
 import pytest
-from conftest import GOLDEN
 
 import cuseq
-
-
-@pytest.fixture(scope="module")
-def model():
-    return cuseq.load(GOLDEN / "models" / "keras_concat.safetensors")
-
-
-@pytest.fixture(scope="module")
-def x():
-    return np.load(GOLDEN / "models" / "keras_concat.npz")["input"]
 
 
 def test_types_and_layouts_give_the_same_bits(model, x):

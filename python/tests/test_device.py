@@ -25,16 +25,6 @@ def runtime():
 
 
 @pytest.fixture(scope="module")
-def model():
-    return cuseq.load(GOLDEN / "models" / "keras_concat.safetensors")
-
-
-@pytest.fixture(scope="module")
-def x():
-    return np.load(GOLDEN / "models" / "keras_concat.npz")["input"]
-
-
-@pytest.fixture(scope="module")
 def want(model, x):
     return model(x, device="cpu")
 

@@ -11,16 +11,6 @@ from conftest import GOLDEN
 import cuseq
 
 
-@pytest.fixture(scope="module")
-def model():
-    return cuseq.load(GOLDEN / "models" / "keras_concat.safetensors")
-
-
-@pytest.fixture(scope="module")
-def x():
-    return np.load(GOLDEN / "models" / "keras_concat.npz")["input"]
-
-
 class Interface:
     """An array that has __array_interface__ and nothing else."""
 

@@ -30,9 +30,12 @@ void case_copy(const char *path) {
   cr_assert_eq(system(command), 0); // NOLINT(cert-env33-c): the test's own words
 }
 
-void case_save(const cuseq_model *model) {
+void case_save(const char *json, uint64_t seed) {
+  struct random random = {seed};
+  cuseq_model *model = random_model(json, NULL, &random);
   cr_assert_eq(cuseq_model_save(model, folder_path("1/model.safetensors")), CUSEQ_STATUS_OK, "%s",
                cuseq_last_error());
+  cuseq_model_destroy(model);
 }
 
 struct served_case case_open(const char *config) {

@@ -17,9 +17,9 @@ struct served_case {
 void case_folder(void);
 void case_folder_remove(void);
 
-/* Puts a model's file into it. */
+/* Puts a model's file into it, or one of random weights. */
 void case_copy(const char *path);
-void case_save(const cuseq_model *model);
+void case_save(const char *json, uint64_t seed);
 
 /* Loads what is in the folder.
  *   config  of it, as JSON; NULL: none */

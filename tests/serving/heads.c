@@ -17,10 +17,7 @@ TestSuite(serving_heads, .init = case_folder, .fini = case_folder_remove);
 #define LABELS "{\"pos\":[\"noun\",\"\",\"verb\"],\"number\":[\"one\",\"many\"]}"
 
 static struct served_case open_with(const char *json) {
-  struct random random = {11};
-  cuseq_model *model = random_model(json, NULL, &random);
-  case_save(model);
-  cuseq_model_destroy(model);
+  case_save(json, 11);
   return case_open(NULL);
 }
 
@@ -86,14 +83,10 @@ Test(serving_heads, a_tagger_answers_with_labels_for_each_token_and_none_behind_
 }
 
 Test(serving_heads, a_model_without_labels_has_no_texts) {
-  struct random random = {3};
-  cuseq_model *model =
-      random_model("{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{"
-                   "\"kind\":\"gru\",\"units\":2}}]},\"output\":{\"over\":\"mean\",\"layers\":[{"
-                   "\"units\":2}]},\"vocabulary\":{\"length\":6,\"input\":[\"a\",\"b\",\"c\"]}}",
-                   NULL, &random);
-  case_save(model);
-  cuseq_model_destroy(model);
+  case_save("{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{"
+            "\"kind\":\"gru\",\"units\":2}}]},\"output\":{\"over\":\"mean\",\"layers\":[{"
+            "\"units\":2}]},\"vocabulary\":{\"length\":6,\"input\":[\"a\",\"b\",\"c\"]}}",
+            3);
   struct served_case served = case_open(NULL);
   case_fails(&served, case_text("abc"), "output TEXT: the model has no such output");
   TRITONBACKEND_Request *request = case_ids((int32_t[]){1}, 1, 1, (const char *[]){"OUTPUTS", NULL});
@@ -106,14 +99,10 @@ Test(serving_heads, a_model_without_labels_has_no_texts) {
 }
 
 Test(serving_heads, features_that_are_not_numbers_are_refused_beside_those_that_are) {
-  struct random random = {3};
-  cuseq_model *model =
-      random_model("{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{"
-                   "\"kind\":\"gru\",\"units\":2}}]},\"output\":{\"over\":\"mean\",\"layers\":[{"
-                   "\"units\":2}]}}",
-                   NULL, &random);
-  case_save(model);
-  cuseq_model_destroy(model);
+  case_save("{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{"
+            "\"kind\":\"gru\",\"units\":2}}]},\"output\":{\"over\":\"mean\",\"layers\":[{"
+            "\"units\":2}]}}",
+            3);
   struct served_case served =
       case_open("{\"backend\":\"cuseq\",\"max_batch_size\":8,\"input\":[{\"name\":\"INPUT\",\"data_type\":"
                 "\"TYPE_FP64\",\"dims\":[-1,3]}]}");

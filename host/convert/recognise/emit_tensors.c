@@ -42,24 +42,27 @@ void emit_rows(const struct affine *affine, int32_t first, int32_t rows, float *
     to[i] = (float)from[i];
 }
 
-cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bool has_bias,
-                        const char *prefix) {
-  float *kernel, *bias;
-  TRY(emit_tensor(emitter, affine->rows, affine->columns, &kernel, "%s.kernel", prefix));
-  emit_rows(affine, 0, affine->rows, kernel);
-  if (!has_bias)
-    return CUSEQ_STATUS_OK;
+static cuseq_status emit_dense_bias(struct emitter *emitter, const struct affine *affine,
+                                    const char *prefix) {
+  float *bias;
   TRY(emit_tensor(emitter, affine->columns, 0, &bias, "%s.bias", prefix));
   for (int32_t c = 0; c < affine->columns; c++)
     bias[c] = (float)affine->bias[c];
   return CUSEQ_STATUS_OK;
 }
 
+cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bool has_bias,
+                        const char *prefix) {
+  float *kernel;
+  TRY(emit_tensor(emitter, affine->rows, affine->columns, &kernel, "%s.kernel", prefix));
+  emit_rows(affine, 0, affine->rows, kernel);
+  return has_bias ? emit_dense_bias(emitter, affine, prefix) : CUSEQ_STATUS_OK;
+}
+
 cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bool has_bias,
                               const char *prefix) {
   const size_t elements = (size_t)affine->rows * (size_t)affine->columns;
   char *bytes = (char *)affine->matrix, name[128];
-  float *bias;
   for (size_t i = 0; i < elements; i++) { /* the room of a number ends before the next one begins */
     double wide;
     memcpy(&wide, bytes + i * sizeof wide, sizeof wide);
@@ -70,12 +73,7 @@ cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bo
   float *shrunk = realloc(bytes, (elements > 0 ? elements : 1) * sizeof *shrunk);
   snprintf(name, sizeof name, "%s.kernel", prefix);
   TRY(add_tensor(emitter, name, affine->rows, affine->columns, shrunk != NULL ? shrunk : (float *)bytes));
-  if (!has_bias)
-    return CUSEQ_STATUS_OK;
-  TRY(emit_tensor(emitter, affine->columns, 0, &bias, "%s.bias", prefix));
-  for (int32_t c = 0; c < affine->columns; c++)
-    bias[c] = (float)affine->bias[c];
-  return CUSEQ_STATUS_OK;
+  return has_bias ? emit_dense_bias(emitter, affine, prefix) : CUSEQ_STATUS_OK;
 }
 
 /* ---- cells ---------------------------------------------------------------------------------------- */
