@@ -266,3 +266,13 @@ bool affine_is_identity(const struct affine *affine) {
         return false;
   return true;
 }
+
+void affine_add_product(const double *from, int32_t rows, const struct matrix *kernel, double *to) {
+  size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
+  for (size_t r = 0; r < (size_t)rows; r++)
+    for (size_t k = 0; k < inner; k++) {
+      double factor = from[r * inner + k];
+      for (size_t c = 0; factor != 0 && c < columns; c++)
+        to[r * columns + c] += factor * (double)kernel->data[k * columns + c];
+    }
+}

@@ -43,4 +43,7 @@ bool affine_is_identity(const struct affine *affine);
 double affine_largest(const struct affine *affine);
 bool affine_has_bias(const struct affine *affine);
 
+/* to [rows, columns] += from [rows, inner] * kernel [inner, columns], inner the kernel's rows */
+void affine_add_product(const double *from, int32_t rows, const struct matrix *kernel, double *to);
+
 #endif

@@ -181,6 +181,9 @@ cuseq_status expression_dense(struct expressions *expressions, int32_t child, in
 /* `width` elements of a child from `first` on. */
 cuseq_status expression_slice(struct expressions *expressions, int32_t child, int32_t first, int32_t width,
                               const struct graph_node *node, int32_t *expression);
+/* Times a number; by 1 it is the child itself. */
+cuseq_status expression_scale(struct expressions *expressions, int32_t child, double factor,
+                              const struct graph_node *node, int32_t *expression);
 
 /* A vector of zeros. */
 cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,

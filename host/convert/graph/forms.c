@@ -57,6 +57,19 @@ cuseq_status expression_slice(struct expressions *expressions, int32_t child, in
   return expression_make(expressions, &made, expression);
 }
 
+cuseq_status expression_scale(struct expressions *expressions, int32_t child, double factor,
+                              const struct graph_node *node, int32_t *expression) {
+  struct expression made = {.op = EXPRESSION_SCALE,
+                            .scalar = factor,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  *expression = child;
+  return factor == 1 ? CUSEQ_STATUS_OK : expression_make(expressions, &made, expression);
+}
+
 cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,
                               int32_t *expression) {
   struct expression made = {.op = EXPRESSION_ZEROS, .width = width, .matrix = -1, .bias = -1, .node = node};

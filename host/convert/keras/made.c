@@ -18,15 +18,7 @@ static cuseq_status new_vector(struct evaluator *evaluator, const struct keras_l
 
 cuseq_status scale_make(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,
                         int32_t child, int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_SCALE,
-                            .scalar = scalar,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = 1,
-                            .children = &child};
-  *expression = child;
-  return scalar == 1 ? CUSEQ_STATUS_OK : expression_make(&evaluator->expressions, &made, expression);
+  return expression_scale(&evaluator->expressions, child, scalar, &layer->node, expression);
 }
 
 struct affine_map {

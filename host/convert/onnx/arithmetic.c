@@ -151,14 +151,7 @@ cuseq_status expression_scaled(struct evaluator *evaluator, const struct node_ca
     TRY(matrix_filled(evaluator, call, 1, at(evaluator, a).width, data, factor, &matrix));
     return constant_of(evaluator, call, matrix, expression);
   }
-  struct expression made = {.op = EXPRESSION_SCALE,
-                            .scalar = factor,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = call->kept,
-                            .child_count = 1,
-                            .children = &a};
-  return expression_make(evaluator->expressions, &made, expression);
+  return expression_scale(evaluator->expressions, a, factor, call->kept, expression);
 }
 
 static cuseq_status multiply_constant(struct evaluator *evaluator, const struct node_call *call, int32_t a,

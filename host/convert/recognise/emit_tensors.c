@@ -78,17 +78,6 @@ cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bo
 
 /* ---- cells ---------------------------------------------------------------------------------------- */
 
-/* to [rows, columns] += from [rows, inner] * kernel [inner, columns] */
-static void add_product(const double *from, int32_t rows, const struct matrix *kernel, double *to) {
-  size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
-  for (size_t r = 0; r < (size_t)rows; r++)
-    for (size_t k = 0; k < inner; k++) {
-      double factor = from[r * inner + k];
-      for (size_t c = 0; factor != 0 && c < columns; c++)
-        to[r * columns + c] += factor * (double)kernel->data[k * columns + c];
-    }
-}
-
 bool emit_has_bias(const struct recurrent_cell *cell, const struct affine *front) {
   return cell->bias >= 0 || (front != NULL && affine_has_bias(front));
 }
@@ -132,7 +121,7 @@ static cuseq_status emit_bias(struct emitter *emitter, const struct recurrent_ce
   cuseq_status status = emit_tensor(emitter, kernel->columns, 0, &data, "%s.bias", prefix);
   if (status == CUSEQ_STATUS_OK) {
     if (front != NULL)
-      add_product(front->bias, 1, kernel, line);
+      affine_add_product(front->bias, 1, kernel, line);
     for (int32_t c = 0; c < kernel->columns; c++)
       data[c] = (float)(line[c] + (cell->bias >= 0 ? (double)matrices[cell->bias].data[c] : 0));
   }
@@ -164,7 +153,7 @@ cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cel
   for (size_t i = 0; plain && i < (size_t)inputs * (size_t)width; i++)
     product[i] = (double)kernel->data[i];
   if (!plain && !nothing)
-    add_product(front->matrix, inputs, kernel, product);
+    affine_add_product(front->matrix, inputs, kernel, product);
   cuseq_status status = emit_kernel(emitter, product, inputs, width, embedding, prefix);
   free(product);
   TRY(status);

@@ -64,20 +64,48 @@ cuseq_status weave_map(struct weave *weave, int32_t expression, struct affine *m
   return status;
 }
 
+int32_t weave_width(const struct weave *weave, const int32_t *blocks, int32_t count) {
+  int32_t width = 0;
+  for (int32_t i = 0; i < count; i++)
+    width += weave->blocks[blocks[i]].width;
+  return width;
+}
+
+cuseq_status weave_map_behind(struct weave *weave, const int32_t *blocks, int32_t count,
+                              const struct affine *map, struct affine *both, int32_t *handed) {
+  *handed = weave_width(weave, blocks, count);
+  *both = (struct affine){.rows = map->rows, .columns = *handed + map->columns};
+  /* One more of each, as there may be nothing. */
+  both->matrix = calloc((size_t)both->rows * (size_t)both->columns + 1, sizeof *both->matrix);
+  both->bias = calloc((size_t)both->columns + 1, sizeof *both->bias);
+  if (both->matrix == NULL || both->bias == NULL) {
+    affine_free(both);
+    return error_out_of_memory();
+  }
+  for (int32_t i = 0, at = 0; i < count; i++)
+    for (int32_t u = 0; u < weave->blocks[blocks[i]].width; u++, at++)
+      both->matrix[(size_t)(weave->blocks[blocks[i]].offset + u) * (size_t)both->columns + (size_t)at] = 1;
+  for (int32_t c = 0; c < map->columns; c++) {
+    both->bias[*handed + c] = map->bias[c];
+    for (int32_t r = 0; r < map->rows; r++)
+      both->matrix[(size_t)r * (size_t)both->columns + (size_t)(*handed + c)] =
+          map->matrix[(size_t)r * (size_t)map->columns + (size_t)c];
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 /* ---- cells ---------------------------------------------------------------------------------------- */
 
 /* to [rows, columns] = from [rows, kernel's rows] kernel, rounded once */
 static cuseq_status multiply(const double *from, int32_t rows, const struct matrix *kernel, const float *bias,
                              float *to) {
-  const size_t inner = (size_t)kernel->rows, columns = (size_t)kernel->columns;
+  const size_t columns = (size_t)kernel->columns;
   double *line = calloc(columns, sizeof *line);
   if (line == NULL)
     return error_out_of_memory();
   for (size_t r = 0; r < (size_t)rows; r++) {
     memset(line, 0, columns * sizeof *line);
-    for (size_t k = 0; k < inner; k++)
-      for (size_t c = 0; from[r * inner + k] != 0 && c < columns; c++)
-        line[c] += from[r * inner + k] * (double)kernel->data[k * columns + c];
+    affine_add_product(from + r * (size_t)kernel->rows, 1, kernel, line);
     for (size_t c = 0; c < columns; c++)
       to[r * columns + c] = (float)(line[c] + (bias != NULL ? (double)bias[c] : 0));
   }
@@ -132,21 +160,11 @@ cuseq_status weave_dense_cell(struct weave *weave, const struct graph_node *node
 /* A cell that hands blocks on, one behind the other. */
 cuseq_status weave_passing_cell(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
                                 int32_t count, struct recurrent_cell *cell) {
-  struct affine map = {.rows = stack_width(weave)};
-  int32_t at = 0;
-  for (int32_t i = 0; i < count; i++)
-    map.columns += weave->blocks[blocks[i]].width;
-  /* One more of each, as nothing may be handed on. */
-  map.matrix = calloc((size_t)map.rows * (size_t)map.columns + 1, sizeof *map.matrix);
-  map.bias = calloc((size_t)map.columns + 1, sizeof *map.bias);
-  cuseq_status status = CUSEQ_STATUS_OK;
-  if (map.matrix == NULL || map.bias == NULL)
-    TRY_CLEANUP(error_out_of_memory());
-  for (int32_t i = 0; i < count; i++)
-    for (int32_t u = 0; u < weave->blocks[blocks[i]].width; u++, at++)
-      map.matrix[(size_t)(weave->blocks[blocks[i]].offset + u) * (size_t)map.columns + (size_t)at] = 1;
-  status = weave_dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, &map, cell);
-cleanup:
+  const struct affine nothing = {.rows = stack_width(weave)};
+  struct affine map;
+  int32_t handed;
+  TRY(weave_map_behind(weave, blocks, count, &nothing, &map, &handed));
+  cuseq_status status = weave_dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, &map, cell);
   affine_free(&map);
   return status;
 }
@@ -183,28 +201,4 @@ cuseq_status weave_moving_cell(struct weave *weave, const struct graph_node *nod
 cleanup:
   affine_free(&wide);
   return status;
-}
-
-cuseq_status weave_map_behind(struct weave *weave, const int32_t *blocks, int32_t count,
-                              const struct affine *map, struct affine *both, int32_t *handed) {
-  *handed = 0;
-  for (int32_t i = 0; i < count; i++)
-    *handed += weave->blocks[blocks[i]].width;
-  *both = (struct affine){.rows = map->rows, .columns = *handed + map->columns};
-  both->matrix = calloc((size_t)both->rows * (size_t)both->columns, sizeof *both->matrix);
-  both->bias = calloc((size_t)both->columns, sizeof *both->bias);
-  if (both->matrix == NULL || both->bias == NULL) {
-    affine_free(both);
-    return error_out_of_memory();
-  }
-  for (int32_t i = 0, at = 0; i < count; i++)
-    for (int32_t u = 0; u < weave->blocks[blocks[i]].width; u++, at++)
-      both->matrix[(size_t)(weave->blocks[blocks[i]].offset + u) * (size_t)both->columns + (size_t)at] = 1;
-  for (int32_t c = 0; c < map->columns; c++) {
-    both->bias[*handed + c] = map->bias[c];
-    for (int32_t r = 0; r < map->rows; r++)
-      both->matrix[(size_t)r * (size_t)both->columns + (size_t)(*handed + c)] =
-          map->matrix[(size_t)r * (size_t)map->columns + (size_t)c];
-  }
-  return CUSEQ_STATUS_OK;
 }

@@ -49,16 +49,7 @@ cuseq_status weave_item_make(struct weave *weave, const struct weave_item *item,
                         parts[0], parts[1], node, made));
   if (item->merge != CUSEQ_MERGE_AVE)
     return CUSEQ_STATUS_OK;
-  struct expression half = {.op = EXPRESSION_SCALE,
-                            .scalar = 0.5,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = node,
-                            .child_count = 1,
-                            .children = made};
-  int32_t sum = *made;
-  half.children = &sum;
-  return expression_make(expressions, &half, made);
+  return expression_scale(expressions, *made, 0.5, node, made);
 }
 
 /* ---- layers --------------------------------------------------------------------------------------- */
@@ -118,7 +109,7 @@ static void lay(struct weave *weave, const int32_t *blocks, int32_t count, int32
 }
 
 /* The blocks on the stack that something behind stage `s` reads. */
-static cuseq_status find_read(struct weave *weave, int32_t s, int32_t *blocks, int32_t *count) {
+static void find_read(const struct weave *weave, int32_t s, int32_t *blocks, int32_t *count) {
   *count = 0;
   for (int32_t b = 0; b < weave->block_count; b++) {
     bool read = false;
@@ -128,7 +119,6 @@ static cuseq_status find_read(struct weave *weave, int32_t s, int32_t *blocks, i
     if (read && weave->blocks[b].offset >= 0)
       blocks[(*count)++] = b;
   }
-  return CUSEQ_STATUS_OK;
 }
 
 /* Adds the blocks that an expression is made of. */
@@ -308,7 +298,7 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
                                int32_t child, int32_t *handed, int32_t count) {
   struct weave_layer layer;
   struct recurrent_cell cell;
-  int32_t blocks[2] = {-1, -1}, first[3 * WEAVE_MOST], first_count = count, at = 0;
+  int32_t blocks[2] = {-1, -1}, first[3 * WEAVE_MOST], first_count = count;
   if (!from->apart && from->merge == CUSEQ_MERGE_MUL)
     return node_refuse(from->node,
                        "it multiplies its directions and is not the only one that is read at each "
@@ -320,8 +310,7 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
   TRY(add_finals(weave, s, &layer, 0));
   handed[count++] = blocks[0];
   TRY(direction_cell(weave, from, child, 1, &cell));
-  for (int32_t i = 0; i + 1 < count; i++)
-    at += weave->blocks[handed[i]].width;
+  const int32_t at = weave_width(weave, handed, count - 1);
   TRY(put_one(weave, s, 1, &cell, handed, count, &blocks[1], &layer));
   TRY(add_finals(weave, s, &layer, 1));
   TRY(move_final(weave, s, &layer, at));
@@ -331,7 +320,7 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
 cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
   int32_t handed[3 * WEAVE_MOST], count;
-  TRY(find_read(weave, s, handed, &count));
+  find_read(weave, s, handed, &count);
   if (e.op == EXPRESSION_WINDOW)
     return window_make(weave, s, handed, count);
   if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)

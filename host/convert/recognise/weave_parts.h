@@ -51,6 +51,9 @@ bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression)
 /* The expression at each position that a stage reads: a map of what is below it. */
 int32_t weave_reads(const struct weave *weave, int32_t s);
 
+/* What blocks side by side come to. */
+int32_t weave_width(const struct weave *weave, const int32_t *blocks, int32_t count);
+
 /* Puts a stage on the stack. */
 cuseq_status weave_stage_make(struct weave *weave, int32_t s);
 
