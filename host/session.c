@@ -18,6 +18,8 @@ static const struct sized sized_decoding = SIZED(cuseq_decoding, "CUSEQ_DECODING
 
 void cuseq_session_options_init(cuseq_session_options *options, size_t size, const cuseq_model *model) {
   int32_t length = model ? model->config.text_length : 0;
+  if (length == 0 && model)
+    length = model->config.only_time;
   const cuseq_session_options defaults = {
       .device = "auto", .max_batch = 1, .max_time = length > 0 ? length : 1, .max_beams = 1};
   sized_init(options, size, &defaults, &sized_options);

@@ -35,31 +35,10 @@ const char *labelled_name(const struct labelled *labelled, int32_t i, int32_t la
   return cuseq_model_label(labelled->model, labelled->heads[i].index, label);
 }
 
-static void softmax(const float *logits, int32_t count, double *probabilities) {
-  double largest = -INFINITY, sum = 0;
-  for (int32_t k = 0; k < count; k++)
-    largest = fmax(largest, (double)logits[k]);
-  for (int32_t k = 0; k < count; k++)
-    sum += probabilities[k] = exp((double)logits[k] - largest);
-  for (int32_t k = 0; k < count; k++)
-    probabilities[k] /= sum;
-}
-
 void labelled_judge(struct labelled *labelled, int32_t i, const float *outputs) {
-  const cuseq_head *head = &labelled->heads[i].head;
-  const float *own = outputs + head->offset;
-  double *probabilities = labelled->probabilities;
-  bool linear = head->activation == CUSEQ_ACTIVATION_LINEAR;
-  if (head->labels > head->units) { /* one unit decides between two */
-    probabilities[1] = linear ? 1 / (1 + exp(-(double)own[0])) : (double)own[0];
-    probabilities[0] = 1 - probabilities[1];
-  } else if (linear) {
-    softmax(own, head->units, probabilities);
-  } else {
-    for (int32_t k = 0; k < head->units; k++)
-      probabilities[k] =
-          head->activation == CUSEQ_ACTIVATION_LOG_SOFTMAX ? exp((double)own[k]) : (double)own[k];
-  }
+  /* Every head here has labels, which is all that the call could refuse. */
+  (void)cuseq_model_label_probabilities(labelled->model, labelled->heads[i].index, outputs,
+                                        labelled->probabilities);
 }
 
 /* What is not a number comes last. */

@@ -24,6 +24,7 @@ void model_release(cuseq_model *model) {
   free(model->names);
   free(model->storage);
   lowered_storage_free(&model->lowered_storage);
+  pthread_mutex_destroy(&model->parts_lock);
   free(model);
 }
 
@@ -37,6 +38,7 @@ static cuseq_status model_make(const char *json, size_t json_size, const struct 
   if (!made)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "model: out of memory");
   atomic_init(&made->references, 1);
+  pthread_mutex_init(&made->parts_lock, NULL);
   cuseq_status status = config_parse(json, json_size, made);
   if (status == CUSEQ_STATUS_OK)
     status = weights_load(made, sources, count);

@@ -1,4 +1,5 @@
-/* A model: configuration, weights, vocabulary; immutable once made, counted references. */
+/* A model: configuration, weights, vocabulary; immutable once made, counted references. What sessions share is kept beside
+ * it: see part.h. */
 #ifndef CUSEQ_MODEL_MODEL_H
 #define CUSEQ_MODEL_MODEL_H
 
@@ -7,6 +8,7 @@
 #include "model/structure.h"
 #include "model/vocabulary.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,6 +30,8 @@ struct dense_weights {
   int32_t inputs;
   int32_t units;
 };
+
+struct model_part;
 
 enum { MODEL_MAX_LAYERS = 64 };
 
@@ -64,6 +68,8 @@ struct cuseq_model {
   size_t tensor_count;
   float *storage;
   char *names;
+  pthread_mutex_t parts_lock;
+  struct model_part *parts; /* in use */
 };
 
 /* The number of directions, D. */

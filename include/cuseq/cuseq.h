@@ -265,6 +265,13 @@ CUSEQ_API cuseq_status cuseq_model_head(const cuseq_model *model, int32_t index,
  * probability is of, and label 0 the opposite. NULL when there is none. Lives as long as the model. */
 CUSEQ_API const char *cuseq_model_label(const cuseq_model *model, int32_t head, int32_t index);
 
+/* How probable each label of a head is, from its outputs: they themselves, exp() of log_softmax's, the softmax of linear ones;
+ * of one unit with two labels p and 1 - p, where p is the output, or the sigmoid of a linear one. Thread-safe.
+ *   outputs        [V] of all heads, of one text or one token: a row of cuseq_decoding.outputs
+ *   probabilities  [labels] receives them, in the labels' order */
+CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model, int32_t head, const float *outputs,
+                                                       double *probabilities);
+
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
 /* The arrays of results, by what they are, for cuseq_model_tolerance(). */
@@ -409,7 +416,7 @@ typedef struct cuseq_session_options {
 
 typedef struct cuseq_session cuseq_session;
 
-/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length or 1, max_steps 0,
+/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length, only_time or 1, max_steps 0,
  * max_beams 1, threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that
  * wait.
  *   size   sizeof(cuseq_session_options) of the caller
@@ -417,9 +424,10 @@ typedef struct cuseq_session cuseq_session;
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, size_t size,
                                           const cuseq_model *model);
 
-/* Opens a session: one device's copy of the weights and all the memory that later calls need. Nothing is
- * allocated and no weight is copied after that, but for CUDA graphs: on cuda, models whose layers run step by
- * step make one when a call first has its sizes and kind of input, up to a fixed number.
+/* Opens a session: one device's copy of the weights - on the cpu one for all sessions of the model that are open - and
+ * all the memory that later calls need. Nothing is allocated and no weight is copied after that, but for CUDA
+ * graphs: on cuda, models whose layers run step by step make one when a call first has its sizes and kind of
+ * input, up to a fixed number.
  *   options  NULL: the defaults
  *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,

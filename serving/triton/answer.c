@@ -8,6 +8,7 @@
 void answer_memory_free(struct answer_memory *memory) {
   room_free(&memory->text);
   room_free(&memory->packed);
+  room_free(&memory->probabilities);
 }
 
 /* ---- buffers ---- */

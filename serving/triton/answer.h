@@ -8,6 +8,7 @@
 struct answer_memory {
   struct room text;   /* of one output                                                                     */
   struct room packed; /* all of a response, as BYTES                                                       */
+  struct room probabilities; /* of one head's labels                                                       */
 };
 
 void answer_memory_free(struct answer_memory *memory);

@@ -99,7 +99,7 @@ static void scores_make(const struct answer_source *source) {
 
 /* The labels of one row or position, each at its place. */
 static TRITONSERVER_Error *labels_pack(const struct answer_source *source, const float *outputs,
-                                       struct packer *packer, float *scores) {
+                                       struct room *room, struct packer *packer, float *scores) {
   const cuseq_model *model = source->served->model;
   for (int32_t i = 0, n = 0; i < source->served->config->heads; i++) {
     cuseq_head head = CUSEQ_HEAD_INIT;
@@ -107,7 +107,9 @@ static TRITONSERVER_Error *labels_pack(const struct answer_source *source, const
     if (head.labels == 0)
       continue;
     float probability = 0;
-    const char *label = outputs ? label_best(model, i, &head, outputs, &probability) : "";
+    const char *label = "";
+    if (outputs)
+      TRY(label_best(model, i, outputs, room, &label, &probability));
     if (packer->room)
       pack(packer, label);
     if (scores)
@@ -154,7 +156,7 @@ static TRITONSERVER_Error *labels_make(const struct answer_source *source, struc
       const float *outputs = (const float *)source->call->arrays[OUTPUT_OUTPUTS] +
                              (((size_t)source->first + (size_t)b) * stride + (size_t)t) * V;
       bool behind = served->config->is_tagger && t >= positions_of(job, b);
-      TRY(labels_pack(source, behind ? NULL : outputs, &packer, scores));
+      TRY(labels_pack(source, behind ? NULL : outputs, &memory->probabilities, &packer, scores));
       scores = scores ? scores + served->all.labelled : NULL;
     }
   return texts ? packed_send(source, &packer) : NULL;

@@ -2,13 +2,14 @@
 #ifndef CUSEQ_SERVING_LABELS_H
 #define CUSEQ_SERVING_LABELS_H
 
-#include "fault.h"
+#include "room.h"
 
-/* The most probable label of a head, as `cuseq classify` and `cuseq tag` print it.
+/* The most probable label of a head that has labels, as `cuseq classify` and `cuseq tag` print it.
  *   outputs      [V] of all heads
- *   probability  receives its probability
- * Returns the label; it lives as long as the model. */
-const char *label_best(const cuseq_model *model, int32_t index, const cuseq_head *head, const float *outputs,
-                       float *probability);
+ *   room         for the probabilities of all labels
+ *   label        receives it; it lives as long as the model
+ *   probability  receives its probability */
+TRITONSERVER_Error *label_best(const cuseq_model *model, int32_t head, const float *outputs, struct room *room,
+                               const char **label, float *probability);
 
 #endif

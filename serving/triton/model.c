@@ -34,8 +34,23 @@ static TRITONSERVER_Error *file_find(TRITONBACKEND_Model *model, const json_t *r
 static void limits_choose(struct served *served) {
   const cuseq_config *config = served->config;
   int32_t time = served->parameters.max_time, steps = served->parameters.max_steps;
-  served->max_time = time > 0 ? time : config->text_length > 0 ? config->text_length : MAX_TIME;
+  int32_t known = config->text_length > 0 ? config->text_length : config->only_time;
+  served->max_time = time > 0 ? time : known > 0 ? known : MAX_TIME;
   served->max_steps = steps > 0 ? steps : config->steps;
+}
+
+static TRITONSERVER_Error *max_time_check(const struct served *served) {
+  const int32_t asked = served->parameters.max_time, length = served->config->text_length;
+  if (asked > 0 && asked < length && served->ports.inputs[INPUT_TEXT].rank >= 0)
+    return fault(TRITONSERVER_ERROR_INVALID_ARG,
+                 "parameters.max_time: shorter than the vocabulary's texts (found %d, needed at least %d)",
+                 (int)asked, (int)length);
+  if (asked > 0 && asked < served->config->only_time)
+    return fault(TRITONSERVER_ERROR_INVALID_ARG,
+                 "parameters.max_time: shorter than every request (found %d, needed at least %d: a head reads "
+                 "that many positions side by side)",
+                 (int)asked, (int)served->config->only_time);
+  return NULL;
 }
 
 static TRITONSERVER_Error *configure(TRITONBACKEND_Model *model, struct served *served, json_t **root) {
@@ -51,11 +66,7 @@ static TRITONSERVER_Error *configure(TRITONBACKEND_Model *model, struct served *
   TRY(config_check(*root, &served->ports, served->config, &served->max_batch));
   TRY(parameters_read(&served->parameters, *root, served->config));
   limits_choose(served);
-  if (served->parameters.max_time > 0 && served->parameters.max_time < served->config->text_length &&
-      served->ports.inputs[INPUT_TEXT].rank >= 0)
-    return fault(TRITONSERVER_ERROR_INVALID_ARG,
-                 "parameters.max_time: shorter than the vocabulary's texts (found %d, needed at least %d)",
-                 (int)served->parameters.max_time, (int)served->config->text_length);
+  TRY(max_time_check(served));
   return NULL;
 }
 

@@ -11,7 +11,7 @@ enum { DEVICE_NAME = 32, PLAN_LENGTH = 256, LARGEST_SIZE = 1 << 20 };
 struct parameters {
   char device[DEVICE_NAME]; /* "": as the kind of the instance says                                        */
   int32_t threads;          /* 0: as many as help                                                          */
-  int32_t max_time;         /* 0: the vocabulary's length, or as long as requests are, up to MAX_TIME      */
+  int32_t max_time;         /* 0: what the model needs, or as long as requests are, up to MAX_TIME          */
   int32_t max_steps;        /* 0: the model's steps                                                        */
   int32_t max_beam;         /* the largest beam that a request may ask for                                 */
   struct search search;     /* of requests that say nothing                                                */

@@ -67,7 +67,8 @@ TRITONSERVER_Error *served_session_open(struct served_session *session, const st
                                         TRITONSERVER_InstanceGroupKind kind, int32_t id) {
   *session = (struct served_session){.served = served};
   TRY(device_choose(session->device, served, kind, id));
-  bool open_ended = served->parameters.max_time == 0 && served->config->text_length == 0;
+  const cuseq_config *config = served->config;
+  bool open_ended = served->parameters.max_time == 0 && config->text_length == 0 && config->only_time == 0;
   int32_t time = open_ended ? smaller(FIRST_TIME, served->max_time) : served->max_time;
   int32_t beams = larger(1, served->parameters.search.beam);
   return reopen(session, time, served->max_steps, beams);

@@ -2,6 +2,7 @@
 #include "support/random_model.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -171,4 +172,40 @@ Test(labels, outputs_without_a_decoder_need_no_names_but_those_that_are_there_fi
   char json[1024];
   json_make(json, one, ",\"output\":[\"x\",\"y\"]");
   expect_no_model(json, "vocabulary.output does not fit (found 2 symbols, output.units needs 3)");
+}
+
+/* ---- how probable they are ---- */
+
+static void expect_probabilities(const char *output, const char *labels, const float *outputs, int32_t count,
+                                 const double *expected) {
+  cuseq_model *model = model_with(output, labels);
+  double found[4];
+  cr_assert_eq(cuseq_model_label_probabilities(model, 0, outputs, found), CUSEQ_STATUS_OK, "%s",
+               cuseq_last_error());
+  for (int32_t i = 0; i < count; i++)
+    cr_expect(fabs(found[i] - expected[i]) < 1e-12, "%d: %.15g, not %.15g", i, found[i], expected[i]);
+  cuseq_model_destroy(model);
+}
+
+Test(labels, probabilities_are_made_of_each_kind_of_outputs) {
+  const char *three = LABELS("[\"a\",\"b\",\"c\"]"), *pair = LABELS("[\"no\",\"yes\"]");
+  const double e = exp(1.0), ones[] = {1 / (1 + e + e * e), e / (1 + e + e * e), e * e / (1 + e + e * e)};
+  expect_probabilities(one, three, (float[]){0.25f, 0.5f, 0.25f}, 3, (double[]){0.25, 0.5, 0.25});
+  expect_probabilities(HEAD("pos", 3, "linear"), three, (float[]){1000, 1001, 1002}, 3, ones);
+  expect_probabilities(unnamed, pair, (float[]){-1, -2}, 2, (double[]){exp(-1.0), exp(-2.0)});
+  expect_probabilities(HEAD("pos", 1, "sigmoid"), pair, (float[]){0.75f}, 2, (double[]){0.25, 0.75});
+  expect_probabilities(HEAD("pos", 1, "linear"), pair, (float[]){1}, 2, (double[]){1 / (1 + e), e / (1 + e)});
+}
+
+Test(labels, probabilities_of_what_has_none_are_refused) {
+  cuseq_model *model = model_with(two, LABELS("{\"number\":[\"many\"]}"));
+  const float outputs[4] = {0, 0, 0, 0.5f};
+  double found[4];
+  cr_expect_eq(cuseq_model_label_probabilities(model, 0, outputs, found), CUSEQ_STATUS_INVALID_ARGUMENT);
+  cr_expect_str_eq(cuseq_last_error(), "cuseq_model_label_probabilities: head \"pos\" has no labels");
+  cr_expect_eq(cuseq_model_label_probabilities(model, 2, outputs, found), CUSEQ_STATUS_INVALID_ARGUMENT);
+  cr_expect_eq(cuseq_model_label_probabilities(model, 1, NULL, found), CUSEQ_STATUS_INVALID_ARGUMENT);
+  cr_expect_eq(cuseq_model_label_probabilities(model, 1, outputs, found), CUSEQ_STATUS_OK);
+  cr_expect_eq(found[0], 0.5);
+  cuseq_model_destroy(model);
 }

@@ -9,36 +9,26 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-static void cpu_close(void *state) {
-  struct cpu *cpu = state;
-  if (!cpu)
-    return;
-  pool_close(cpu->pool);
-  if (cpu->model)
-    model_release(cpu->model);
-  free(cpu->memory);
-  free(cpu);
-}
-
 /* From this size on weights are walked through faster where they lie in large pages, and a page that is not full costs
  * little beside them. */
 enum { LARGE_PAGE = 2 << 20, LARGE_FROM = 768 << 10 };
 
 /* Zeroed memory whose pages are not touched before they are used, with its beginning on a line, or on a large page where
- * it is that large: what it begins with, the weights, is walked through for every step. That the pages are large is a
- * hint; without them all is the same. */
-static char *memory_take(struct cpu *cpu, size_t size) {
+ * it is that large. That the pages are large is a hint; without them all is the same. *memory is what is to be freed. */
+static char *memory_take(size_t size, void **memory) {
   const size_t line = 64;
 #ifdef MADV_HUGEPAGE
   const size_t start = size >= LARGE_FROM ? LARGE_PAGE : line;
 #else
   const size_t start = line;
 #endif
-  const size_t whole = (size + start - 1) / start * start;
-  cpu->memory = calloc(1, whole + start);
-  if (!cpu->memory)
+  if (size > SIZE_MAX / 2)
     return NULL;
-  char *base = (char *)cpu->memory + (start - (uintptr_t)cpu->memory % start) % start;
+  const size_t whole = (size + start - 1) / start * start;
+  *memory = calloc(1, whole + start);
+  if (!*memory)
+    return NULL;
+  char *base = (char *)*memory + (start - (uintptr_t)*memory % start) % start;
 #ifdef MADV_HUGEPAGE
   if (start == LARGE_PAGE)
     madvise(base, whole, MADV_HUGEPAGE);
@@ -46,20 +36,60 @@ static char *memory_take(struct cpu *cpu, size_t size) {
   return base;
 }
 
-/* Adds up, allocates, cuts it up and packs. */
-static cuseq_status cpu_fill(struct cpu *cpu) {
+/* Adds up what `cut` takes, allocates it, and cuts it up. */
+static cuseq_status arena_fill(struct cpu *cpu, void (*cut)(struct cpu *, struct cpu_arena *), void **memory) {
   struct cpu_arena arena = {0};
-  weights_pack(cpu, &arena);
-  workspace_take(cpu, &arena);
-  char *base = !arena.overflow && arena.used <= SIZE_MAX / 2 ? memory_take(cpu, arena.used) : NULL;
+  cut(cpu, &arena);
+  char *base = arena.overflow ? NULL : memory_take(arena.used, memory);
   if (!base)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (%zu MB for max_batch %d, max_time %d)",
                      arena.used >> 20, (int)cpu->limits.batch, (int)cpu->limits.time);
   arena = (struct cpu_arena){.base = base};
-  weights_pack(cpu, &arena);
-  workspace_take(cpu, &arena);
+  cut(cpu, &arena);
   return CUSEQ_STATUS_OK;
+}
+
+static void packed_free(struct cpu_packed *packed) {
+  free(packed->memory);
+  free(packed);
+}
+
+/* The weights as one of the instruction sets has them. */
+static cuseq_status packed_make(void *argument, struct model_part **part) {
+  struct cpu *cpu = argument;
+  struct cpu_packed *packed = calloc(1, sizeof *packed);
+  if (!packed)
+    return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  const cuseq_status status = arena_fill(cpu, weights_pack, &packed->memory);
+  if (status != CUSEQ_STATUS_OK) {
+    packed_free(packed);
+    return status;
+  }
+  packed->weights = cpu->weights;
+  *part = &packed->part;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status weights_share(struct cpu *cpu) {
+  struct model_part *part;
+  TRY(model_part_take(cpu->model, cpu->kernels, packed_make, cpu, &part));
+  cpu->packed = (struct cpu_packed *)part;
+  cpu->weights = cpu->packed->weights;
+  return CUSEQ_STATUS_OK;
+}
+
+static void cpu_close(void *state) {
+  struct cpu *cpu = state;
+  if (!cpu)
+    return;
+  pool_close(cpu->pool);
+  if (cpu->packed && model_part_leave(cpu->model, &cpu->packed->part))
+    packed_free(cpu->packed);
+  if (cpu->model)
+    model_release(cpu->model);
+  free(cpu->memory);
+  free(cpu);
 }
 
 static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limits *limits,
@@ -76,7 +106,8 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   workspace_sizes(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);
   TRY_CLEANUP(pool_open(limits->threads > 0 ? limits->threads : plan_threads(cpu), &cpu->pool));
-  TRY_CLEANUP(cpu_fill(cpu));
+  TRY_CLEANUP(weights_share(cpu));
+  TRY_CLEANUP(arena_fill(cpu, workspace_take, &cpu->memory));
   *state = cpu;
   return CUSEQ_STATUS_OK;
 cleanup:

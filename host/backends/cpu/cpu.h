@@ -1,5 +1,5 @@
-/* The cpu backend's state: packed weights, what is encoded, and a workspace per thread. All of it lies in one
- * block that is made at open. It walks the model's lowered structure. */
+/* The cpu backend's state: packed weights, what is encoded, and a workspace per thread. It lies in two blocks that are made
+ * at open, the weights' shared by all sessions of the model. It walks the model's lowered structure. */
 #ifndef CUSEQ_CPU_CPU_H
 #define CUSEQ_CPU_CPU_H
 
@@ -7,6 +7,7 @@
 #include "backends/cpu/arena.h"
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/pool.h"
+#include "model/part.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -42,6 +43,13 @@ struct cpu_weights {
   struct cpu_chain asking;  /* the state that asks without a decoder */
   struct cpu_chain attentional;
   struct cpu_chain *heads; /* [heads] */
+};
+
+/* What sessions of one model share. */
+struct cpu_packed {
+  struct model_part part; /* its key is the instruction set's kernels */
+  struct cpu_weights weights;
+  void *memory;
 };
 
 /* ---- one thread's room for one tile of rows ---- */
@@ -80,11 +88,12 @@ struct cpu_worker {
 struct cpu {
   const struct cpu_kernels *kernels;
   struct cpu_pool *pool;
-  void *memory; /* what the arena cuts up */
+  void *memory; /* of the workspace */
   cuseq_model *model;
   const struct structure *structure; /* as lowered */
   struct backend_limits limits;
-  struct cpu_weights weights;
+  struct cpu_packed *packed;
+  struct cpu_weights weights; /* as in `packed` */
 
   /* padded widths */
   size_t units_stride;  /* the widest direction of a layer */
