@@ -7,8 +7,8 @@ static double rank(double probability) {
   return isnan(probability) ? -1 : probability;
 }
 
-TRITONSERVER_Error *label_best(const cuseq_model *model, int32_t head, const float *outputs, struct room *room,
-                               const char **label, float *probability) {
+TRITONSERVER_Error *label_best(const cuseq_model *model, int32_t head, const float *outputs,
+                               struct room *room, const char **label, float *probability) {
   cuseq_head read = CUSEQ_HEAD_INIT;
   TRY(fault_library(cuseq_model_head(model, head, &read), NULL));
   TRY(room_reserve(room, (size_t)read.labels, sizeof(double)));

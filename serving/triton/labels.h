@@ -9,7 +9,7 @@
  *   room         for the probabilities of all labels
  *   label        receives it; it lives as long as the model
  *   probability  receives its probability */
-TRITONSERVER_Error *label_best(const cuseq_model *model, int32_t head, const float *outputs, struct room *room,
-                               const char **label, float *probability);
+TRITONSERVER_Error *label_best(const cuseq_model *model, int32_t head, const float *outputs,
+                               struct room *room, const char **label, float *probability);
 
 #endif

@@ -46,10 +46,11 @@ static TRITONSERVER_Error *max_time_check(const struct served *served) {
                  "parameters.max_time: shorter than the vocabulary's texts (found %d, needed at least %d)",
                  (int)asked, (int)length);
   if (asked > 0 && asked < served->config->only_time)
-    return fault(TRITONSERVER_ERROR_INVALID_ARG,
-                 "parameters.max_time: shorter than every request (found %d, needed at least %d: a head reads "
-                 "that many positions side by side)",
-                 (int)asked, (int)served->config->only_time);
+    return fault(
+        TRITONSERVER_ERROR_INVALID_ARG,
+        "parameters.max_time: shorter than every request (found %d, needed at least %d: a head reads "
+        "that many positions side by side)",
+        (int)asked, (int)served->config->only_time);
   return NULL;
 }
 

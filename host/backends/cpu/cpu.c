@@ -37,7 +37,8 @@ static char *memory_take(size_t size, void **memory) {
 }
 
 /* Adds up what `cut` takes, allocates it, and cuts it up. */
-static cuseq_status arena_fill(struct cpu *cpu, void (*cut)(struct cpu *, struct cpu_arena *), void **memory) {
+static cuseq_status arena_fill(struct cpu *cpu, void (*cut)(struct cpu *, struct cpu_arena *),
+                               void **memory) {
   struct cpu_arena arena = {0};
   cut(cpu, &arena);
   char *base = arena.overflow ? NULL : memory_take(arena.used, memory);
