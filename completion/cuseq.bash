@@ -2,19 +2,19 @@
 
 _cuseq_options() {
   case $1 in
-    run) echo "--output --device --lengths --steps --threads --plot --allow-nonfinite --targets --start-token --beam --n-best" \
+    run) echo "--output --device --precision --lengths --steps --threads --plot --allow-nonfinite --targets --start-token --beam --n-best" \
       "--length-penalty --alpha --min-length --retire --prune-by-score --json --help" ;;
-    translate) echo "--device --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
+    translate) echo "--device --precision --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
       "--min-length --max-length --retire --prune-by-score --json --help" ;;
-    classify) echo "--device --threads --plot --truncate --top --json --help" ;;
-    tag) echo "--device --threads --truncate --json --help" ;;
-    compare) echo "--with --device --tolerance --lengths --steps --targets --start-token --threads --json --help" ;;
-    evaluate) echo "--device --batch --threads --show-wrong --truncate --json --help" ;;
-    score) echo "--device --batch --threads --truncate --json --help" ;;
+    classify) echo "--device --precision --threads --plot --truncate --top --json --help" ;;
+    tag) echo "--device --precision --threads --truncate --json --help" ;;
+    compare) echo "--with --device --precision --tolerance --lengths --steps --targets --start-token --threads --json --help" ;;
+    evaluate) echo "--device --precision --batch --threads --show-wrong --truncate --json --help" ;;
+    score) echo "--device --precision --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --link --help" ;;
     inspect) echo "--output --json --help" ;;
-    info) echo "--device --time --json --help" ;;
-    bench) echo "--batch --time --device --threads --json --help" ;;
+    info) echo "--device --precision --time --json --help" ;;
+    bench) echo "--batch --time --device --precision --threads --json --help" ;;
     devices) echo "--json --help" ;;
   esac
 }
@@ -30,6 +30,7 @@ _cuseq_files() {
 _cuseq_value() {
   case $1 in
     --device) COMPREPLY=($(compgen -W "auto reference cpu cuda $(cuseq devices 2>/dev/null | cut -d' ' -f1)" -- "$2")) ;;
+    --precision) COMPREPLY=($(compgen -W "float32 tf32 bf16" -- "$2")) ;;
     --with) _cuseq_files "$2" '*.npz' ;;
     -o | --output) if [ "$3" = inspect ]; then _cuseq_files "$2" '*.json'; else _cuseq_files "$2" '*.npz'; fi ;;
     --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
@@ -73,7 +74,7 @@ _cuseq() {
     local i count=0
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
-        -o | --output | --device | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
+        -o | --output | --device | --precision | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
           --show-wrong | --top | --with | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
           --length-penalty | --alpha | --min-length | --max-length | --own-activation | --start-token | \
           --end-token | --link) i=$((i + 1)) ;;

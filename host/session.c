@@ -44,9 +44,11 @@ static cuseq_status options_check(const cuseq_session_options *options) {
         "cuseq_session_open: max_beams is out of range (found %d for max_batch %d, needed 1 to %d, "
         "and at most %d rows in all)",
         (int)options->max_beams, (int)options->max_batch, CUSEQ_MAX_BEAMS, INT32_MAX);
-  if (options->precision != CUSEQ_PRECISION_FLOAT32)
-    return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                     "cuseq_session_open: precision %d is not supported (needed CUSEQ_PRECISION_FLOAT32)",
+  if (options->precision != CUSEQ_PRECISION_FLOAT32 && options->precision != CUSEQ_PRECISION_TF32 &&
+      options->precision != CUSEQ_PRECISION_BF16)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "cuseq_session_open: there is no such precision (found %d, needed "
+                     "CUSEQ_PRECISION_FLOAT32, _TF32 or _BF16)",
                      (int)options->precision);
   if (options->memory != CUSEQ_MEMORY_ANY && options->memory != CUSEQ_MEMORY_HOST &&
       options->memory != CUSEQ_MEMORY_DEVICE)
@@ -101,6 +103,7 @@ static cuseq_status session_open(const cuseq_model *model, const cuseq_session_o
                                            .steps = steps > 0 ? steps : 1,
                                            .beams = beams_of(options),
                                            .threads = options->threads,
+                                           .precision = options->precision,
                                            .memory = options->memory,
                                            .stream = options->stream,
                                            .asynchronous = options->asynchronous != 0,
@@ -157,6 +160,10 @@ const char *cuseq_session_device(const cuseq_session *session) {
 
 int32_t cuseq_session_threads(const cuseq_session *session) {
   return session ? session->backend->threads(session->state) : 0;
+}
+
+cuseq_precision cuseq_session_precision(const cuseq_session *session) {
+  return session ? session->limits.precision : CUSEQ_PRECISION_FLOAT32;
 }
 
 size_t cuseq_session_plan(const cuseq_session *session, char *text, size_t capacity) {

@@ -115,8 +115,8 @@ static bool same_token(int32_t got, int32_t want, const float *outputs, int32_t 
 }
 
 static double allowed(const struct instance *instance, cuseq_result result) {
-  return cuseq_model_tolerance(instance->model, instance->workload.T, workload_steps(&instance->workload),
-                               result);
+  return cuseq_model_tolerance(instance->model, CUSEQ_PRECISION_FLOAT32, instance->workload.T,
+                               workload_steps(&instance->workload), result);
 }
 
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst) {

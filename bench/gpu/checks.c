@@ -33,7 +33,7 @@ static bool found(struct instance *instance, const struct answers *got, float *e
 }
 
 static float allowed(const struct instance *instance, cuseq_result result) {
-  return (float)cuseq_model_tolerance(instance->model, instance->workload.T,
+  return (float)cuseq_model_tolerance(instance->model, CUSEQ_PRECISION_FLOAT32, instance->workload.T,
                                       workload_steps(&instance->workload), result);
 }
 

@@ -17,8 +17,9 @@ struct backend_limits {
   int32_t batch;
   int32_t time;
   int32_t steps;
-  int32_t beams;   /* a decoding may have batch x beams rows */
-  int32_t threads; /* as asked for; 0: what helps */
+  int32_t beams;             /* a decoding may have batch x beams rows */
+  int32_t threads;           /* as asked for; 0: what helps */
+  cuseq_precision precision; /* open() refuses what the device cannot do: backend_precision_refused() */
   /* for cuda, as in cuseq_session_options */
   cuseq_memory memory;
   void *stream;
@@ -47,6 +48,9 @@ static inline uint64_t backend_fault(int64_t row, int32_t step, enum backend_sta
 
 /* CUSEQ_STATUS_NON_FINITE and its line for a fault; BACKEND_NO_FAULT is CUSEQ_STATUS_OK. `earlier` begins the line. */
 cuseq_status backend_fault_report(uint64_t fault, const char *earlier);
+
+/* CUSEQ_STATUS_NOT_SUPPORTED and its line: the device has not the precision that was asked for, and why. */
+cuseq_status backend_precision_refused(const char *device, cuseq_precision precision, const char *reason);
 
 /* The encoder's input. Exactly one of ids, f32, f64, device is not NULL. Dense rows that are all one-hot come
  * as ids. Where the lengths are on the device, so that a host cannot tell which positions count, ids, f32 and

@@ -1,6 +1,7 @@
 #include "cli/arguments.h"
 
 #include "cli/message.h"
+#include "cli/precision.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COUNT_OR_ZERO, VALUE_POSITIVE };
+enum value_kind { VALUE_NONE, VALUE_TEXT, VALUE_COUNT, VALUE_COUNT_OR_ZERO, VALUE_POSITIVE, VALUE_PRECISION };
 
 struct option_description {
   const char *name;
@@ -29,6 +30,9 @@ static const struct option_description descriptions[OPTION_COUNT] = {
                            offsetof(struct arguments, output), VALUE_TEXT, 'o'},
     [OPTION_DEVICE] = {"device", "DEVICE", "auto, reference, cpu, cuda or cuda:N (default: auto)",
                        offsetof(struct arguments, device), VALUE_TEXT, 0},
+    [OPTION_PRECISION] = {"precision", "P",
+                          "of products with weights: float32, tf32 or bf16 (default: float32)",
+                          offsetof(struct arguments, precision), VALUE_PRECISION, 0},
     [OPTION_LENGTHS] = {"lengths", "L.npy", "integers [B], the rows' lengths (default: all T)",
                         offsetof(struct arguments, lengths), VALUE_TEXT, 0},
     [OPTION_STEPS] = {"steps", "Y", "decoder steps (default: the model's)", offsetof(struct arguments, steps),
@@ -156,6 +160,8 @@ static int store(const struct option_description *description, const char *text,
     *(double *)member = value;
     return EXIT_DONE;
   }
+  case VALUE_PRECISION:
+    return precision_parse(text, member);
   case VALUE_COUNT:
   case VALUE_COUNT_OR_ZERO: {
     long smallest = description->kind == VALUE_COUNT, value = strtol(text, &end, 10);

@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/kinds.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 #include "cli/verdict.h"
 
 #include <stdio.h>
@@ -69,11 +70,12 @@ static int make_input(struct bench *bench) {
   return EXIT_DONE;
 }
 
-static cuseq_status open_session(const struct bench *bench, const char *device, int32_t batch,
-                                 cuseq_session **session) {
+static cuseq_status open_session(const struct bench *bench, const char *device, cuseq_precision precision,
+                                 int32_t batch, cuseq_session **session) {
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, bench->model);
   options.device = device;
+  options.precision = precision;
   options.threads = bench->arguments->threads;
   options.max_batch = batch;
   options.max_time = bench->time;
@@ -95,7 +97,8 @@ static int bench_open(struct bench *bench) {
   if (floats > LARGEST_FLOATS)
     return fail("--batch: too large with this --time (found %.3g floats, needed at most %d)", floats,
                 LARGEST_FLOATS);
-  cuseq_status status = open_session(bench, arguments->device, bench->batch, &bench->session);
+  cuseq_status status =
+      open_session(bench, arguments->device, arguments->precision, bench->batch, &bench->session);
   if (status != CUSEQ_STATUS_OK)
     return fail_library(status);
   return make_input(bench);
@@ -132,7 +135,7 @@ static int verify(struct bench *bench) {
   if (result == EXIT_DONE)
     result = results_make(&want, bench->config, rows, bench->time, bench->steps, RESULT_SET_ALL);
   if (result == EXIT_DONE) {
-    cuseq_status status = open_session(bench, "reference", rows, &reference);
+    cuseq_status status = open_session(bench, "reference", CUSEQ_PRECISION_FLOAT32, rows, &reference);
     if (status == CUSEQ_STATUS_OK)
       status = run_all(bench->session, bench->input, bench->batch, &got);
     if (status == CUSEQ_STATUS_OK)
@@ -201,50 +204,53 @@ static void print_result(struct bench *bench) {
   qsort(bench->samples, (size_t)bench->count, sizeof *bench->samples, compare_doubles);
   double median = percentile(bench, 50), low = percentile(bench, 10), high = percentile(bench, 90);
   double worst = verdicts_worst(&bench->verdicts), rate = bench->batch / (median * 1e-6);
-  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0];
+  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0],
+             *precision = precision_name(bench->arguments->precision);
   int threads = (int)cuseq_session_threads(bench->session);
   if (bench->arguments->json) {
     fputs("{\n  \"model\": ", stdout);
     json_put_string(stdout, path);
-    printf(
-        ",\n  \"device\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n"
-        "  \"median_us\": %.9g,\n  \"p10_us\": %.9g,\n  \"p90_us\": %.9g,\n  \"sequences_per_second\": "
-        "%.9g,\n"
-        "  \"samples\": %d,\n  \"max_error\": %.9g,\n  \"verified\": true\n}\n",
-        device, threads, (int)bench->batch, (int)bench->time, (int)bench->steps, median, low, high, rate,
-        bench->count, worst);
+    printf(",\n  \"device\": \"%s\",\n  \"precision\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n"
+           "  \"time\": %d,\n  \"steps\": %d,\n"
+           "  \"median_us\": %.9g,\n  \"p10_us\": %.9g,\n  \"p90_us\": %.9g,\n  \"sequences_per_second\": "
+           "%.9g,\n"
+           "  \"samples\": %d,\n  \"max_error\": %.9g,\n  \"verified\": true\n}\n",
+           device, precision, threads, (int)bench->batch, (int)bench->time, (int)bench->steps, median, low,
+           high, rate, bench->count, worst);
     return;
   }
   printf("# cuseq %s, %s, %d samples\n", cuseq_version(), path, bench->count);
-  printf("%-10s %7s %6s %6s %6s %12s %12s %12s %14s %10s  %s\n", "device", "threads", "B", "T", "Y",
-         "median us", "p10 us", "p90 us", "sequences/s", "max error", "verdict");
-  printf("%-10s %7d %6d %6d %6d %12.1f %12.1f %12.1f %14.0f %10.2g  ok\n", device, threads, (int)bench->batch,
-         (int)bench->time, (int)bench->steps, median, low, high, rate, worst);
+  printf("%-10s %-9s %7s %6s %6s %6s %12s %12s %12s %14s %10s  %s\n", "device", "precision", "threads", "B",
+         "T", "Y", "median us", "p10 us", "p90 us", "sequences/s", "max error", "verdict");
+  printf("%-10s %-9s %7d %6d %6d %6d %12.1f %12.1f %12.1f %14.0f %10.2g  ok\n", device, precision, threads,
+         (int)bench->batch, (int)bench->time, (int)bench->steps, median, low, high, rate, worst);
 }
 
 /* One run on the emulated device: what it did is in the device's own counters. */
 static void print_emulated(const struct bench *bench) {
-  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0];
+  const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0],
+             *precision = precision_name(bench->arguments->precision);
   double worst = verdicts_worst(&bench->verdicts);
   if (bench->arguments->json) {
     fputs("{\n  \"model\": ", stdout);
     json_put_string(stdout, path);
-    printf(",\n  \"device\": \"%s\",\n  \"emulated\": true,\n  \"batch\": %d,\n  \"time\": %d,\n"
+    printf(",\n  \"device\": \"%s\",\n  \"precision\": \"%s\",\n  \"emulated\": true,\n  \"batch\": %d,\n  "
+           "\"time\": %d,\n"
            "  \"steps\": %d,\n  \"max_error\": %.9g,\n  \"verified\": true\n}\n",
-           device, (int)bench->batch, (int)bench->time, (int)bench->steps, worst);
+           device, precision, (int)bench->batch, (int)bench->time, (int)bench->steps, worst);
     return;
   }
   printf("# cuseq %s, %s: one run on an emulated device, which has counters and no times\n", cuseq_version(),
          path);
-  printf("%-10s %6s %6s %6s %10s  %s\n", "device", "B", "T", "Y", "max error", "verdict");
-  printf("%-10s %6d %6d %6d %10.2g  ok\n", device, (int)bench->batch, (int)bench->time, (int)bench->steps,
-         worst);
+  printf("%-10s %-9s %6s %6s %6s %10s  %s\n", "device", "precision", "B", "T", "Y", "max error", "verdict");
+  printf("%-10s %-9s %6d %6d %6d %10.2g  ok\n", device, precision, (int)bench->batch, (int)bench->time,
+         (int)bench->steps, worst);
 }
 
 static int run_bench(const struct arguments *arguments) {
   struct bench bench = {.arguments = arguments};
   int status = bench_open(&bench);
-  verdicts_allow(&bench.verdicts, bench.model, bench.time, bench.steps, ROOM);
+  verdicts_allow(&bench.verdicts, bench.model, arguments->precision, bench.time, bench.steps, ROOM);
   if (status == EXIT_DONE)
     status = verify(&bench);
   bench.emulated = status == EXIT_DONE && emulated(&bench);
@@ -273,6 +279,7 @@ const struct command command_bench = {
         "when the verification misses ten times the tolerance of cuseq compare. On an emulated device it\n"
         "runs once and prints no times.",
     .example = "  cuseq bench models/dates.safetensors --batch 32 --device cpu",
-    .options = {OPTION_BATCH_MEASURED, OPTION_TIME, OPTION_DEVICE, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_BATCH_MEASURED, OPTION_TIME, OPTION_DEVICE, OPTION_PRECISION, OPTION_THREADS,
+                OPTION_JSON, OPTION_HELP},
     .run = run_bench,
 };

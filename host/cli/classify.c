@@ -190,7 +190,7 @@ const struct command command_classify = {
         "probable labels of each head, a line each. An empty text gives empty lines. A text that is refused\n"
         "ends the work, after the texts before it are printed.",
     .example = "  cuseq classify model.safetensors \"what a lovely film\" --top 3",
-    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_TOP, OPTION_JSON,
-                OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_TOP,
+                OPTION_JSON, OPTION_HELP},
     .run = run_classify,
 };

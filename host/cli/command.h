@@ -2,6 +2,8 @@
 #ifndef CUSEQ_CLI_COMMAND_H
 #define CUSEQ_CLI_COMMAND_H
 
+#include "cuseq/cuseq.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +21,7 @@ struct arguments {
   const char *first_token;
   const char *with;
   const char *length_penalty;
+  cuseq_precision precision;
   int32_t steps;   /* 0: the model's                                                                      */
   int32_t threads; /* 0: as many as help                                                                  */
   int32_t batch;   /* 0: the command's default                                                            */
@@ -46,6 +49,7 @@ enum option_id {
   OPTION_OUTPUT,
   OPTION_CONFIG_OUT,
   OPTION_DEVICE,
+  OPTION_PRECISION,
   OPTION_LENGTHS,
   OPTION_STEPS,
   OPTION_THREADS,

@@ -3,6 +3,7 @@
 
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +20,10 @@ static int sides_open(struct reference_comparison *comparison, const struct argu
     return result;
   comparison_allow(common, 1.0);
   unsigned set = RESULT_SET_ALL | comparison_logs(common);
-  result = side_open(&comparison->device, common, arguments->device, set);
-  return result == EXIT_DONE ? side_open(&comparison->reference, common, "reference", set) : result;
+  result = side_open(&comparison->device, common, arguments->device, arguments->precision, set);
+  return result == EXIT_DONE
+             ? side_open(&comparison->reference, common, "reference", CUSEQ_PRECISION_FLOAT32, set)
+             : result;
 }
 
 static int compare_part(void *owner, int32_t first, int32_t count) {
@@ -57,7 +60,9 @@ static void print_json(const struct reference_comparison *comparison) {
   json_put_string(stdout, comparison->common.arguments->operands[0]);
   fputs(",\n  \"device\": ", stdout);
   json_put_string(stdout, cuseq_session_device(comparison->device.session));
-  printf(",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64 ",\n  \"arrays\": {",
+  printf(",\n  \"precision\": \"%s\",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64
+         ",\n  \"arrays\": {",
+         precision_name(comparison->common.arguments->precision),
          verdicts_missed(verdicts) ? "false" : "true", verdicts->ties, verdicts->parted);
   const char *separator = "";
   for (int id = 0; id < RESULT_COUNT; id++) {
@@ -98,8 +103,9 @@ const struct command command_compare = {
     .summary = "compare a device with the float64 reference, or with what a framework saved",
     .description =
         "Runs a model on a device and on the float64 reference and prints, for every array, the largest\n"
-        "error |got - want| / max(1, |want|) and where it is. Exit status 1 when one is beyond what float32\n"
-        "errs on trained models of this structure (docs/exactness.md); NaN always is. Tokens must be equal,\n"
+        "error |got - want| / max(1, |want|) and where it is. Exit status 1 when one is beyond what\n"
+        "arithmetic of the precision errs on trained models of this structure (docs/exactness.md); NaN "
+        "always is. Tokens must be equal,\n"
         "but where the reference's two best outputs are within twice their tolerance of each other.\n"
         "With --with, compares with the arrays in FRAMEWORK.npz, as numpy.savez wrote them of what a "
         "framework\n"
@@ -114,7 +120,7 @@ const struct command command_compare = {
         "are not compared.",
     .example = "  cuseq compare models/dates.safetensors dates_onehot.npy --device cpu\n"
                "  cuseq compare model.safetensors input.npy --with keras.npz --tolerance 1e-6",
-    .options = {OPTION_WITH, OPTION_DEVICE, OPTION_TOLERANCE, OPTION_LENGTHS, OPTION_STEPS, OPTION_TARGETS,
-                OPTION_FIRST_TOKEN, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_WITH, OPTION_DEVICE, OPTION_PRECISION, OPTION_TOLERANCE, OPTION_LENGTHS, OPTION_STEPS,
+                OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
     .run = run_compare,
 };

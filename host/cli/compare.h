@@ -37,7 +37,8 @@ unsigned comparison_logs(const struct comparison *comparison);
 void comparison_allow(struct comparison *comparison, double room);
 
 /* Opens a session, with room for the results in the set. Returns an exit status. */
-int side_open(struct side *side, const struct comparison *comparison, const char *device, unsigned set);
+int side_open(struct side *side, const struct comparison *comparison, const char *device,
+              cuseq_precision precision, unsigned set);
 void side_close(struct side *side);
 
 /* Runs rows first .. first + count - 1. Returns an exit status. */

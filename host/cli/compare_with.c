@@ -2,6 +2,7 @@
 #include "cli/compare.h"
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 #include "cli/saved.h"
 
 #include <inttypes.h>
@@ -191,7 +192,7 @@ static int saved_open(struct saved_comparison *comparison, const struct argument
   for (int id = 0; id < RESULT_COUNT; id++)
     if (has_array(comparison, id))
       set |= RESULT_SET(id);
-  return side_open(&comparison->device, common, arguments->device, set);
+  return side_open(&comparison->device, common, arguments->device, arguments->precision, set);
 }
 
 static bool has_missed(const struct saved_comparison *comparison) {
@@ -249,8 +250,10 @@ static void print_json(const struct saved_comparison *comparison) {
   json_put_string(stdout, arguments->with);
   fputs(",\n  \"device\": ", stdout);
   json_put_string(stdout, cuseq_session_device(comparison->device.session));
-  printf(",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64 ",\n  \"arrays\": {",
-         has_missed(comparison) ? "false" : "true", verdicts->ties, verdicts->parted);
+  printf(",\n  \"precision\": \"%s\",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64
+         ",\n  \"arrays\": {",
+         precision_name(arguments->precision), has_missed(comparison) ? "false" : "true", verdicts->ties,
+         verdicts->parted);
   for (int32_t i = 0; i < comparison->saved.count; i++) {
     const struct saved_array *array = &comparison->saved.arrays[i];
     fputs(i ? ",\n    " : "\n    ", stdout);

@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/kinds.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,15 +51,18 @@ unsigned comparison_logs(const struct comparison *comparison) {
 
 void comparison_allow(struct comparison *comparison, double room) {
   double tolerance = comparison->arguments->tolerance;
-  verdicts_allow(&comparison->verdicts, comparison->model, comparison->input.time, comparison->steps, room);
+  verdicts_allow(&comparison->verdicts, comparison->model, comparison->arguments->precision,
+                 comparison->input.time, comparison->steps, room);
   for (int id = 0; id < RESULT_COUNT && tolerance > 0; id++)
     comparison->verdicts.tolerance[id] = tolerance;
 }
 
-int side_open(struct side *side, const struct comparison *comparison, const char *device, unsigned set) {
+int side_open(struct side *side, const struct comparison *comparison, const char *device,
+              cuseq_precision precision, unsigned set) {
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, comparison->model);
   options.device = device;
+  options.precision = precision;
   options.threads = comparison->arguments->threads;
   options.max_batch = comparison->at_a_time;
   options.max_time = comparison->input.time;
@@ -124,7 +128,7 @@ static void index_text(const struct verdict *verdict, int32_t rank, const int64_
 void comparison_print_head(const struct comparison *comparison, const struct side *device,
                            const char *against) {
   printf("%s on %s against %s: %d rows of %d positions\n", comparison->arguments->operands[0],
-         cuseq_session_device(device->session), against, (int)comparison->input.batch,
+         precision_device(device->session), against, (int)comparison->input.batch,
          (int)comparison->input.time);
   printf("%-15s %10s %10s  %-14s %14s %14s  %s\n", "array", "max error", "allowed", "at", "got", "want",
          "verdict");

@@ -5,6 +5,7 @@
 #include "cli/kinds.h"
 #include "cli/message.h"
 #include "cli/pairs.h"
+#include "cli/precision.h"
 #include "cli/texts.h"
 
 #include <stdlib.h>
@@ -107,14 +108,15 @@ static int run_evaluate(const struct arguments *arguments) {
   }
   if (status == EXIT_DONE) {
     double accuracy = (double)evaluation.right / evaluation.pairs.count;
-    const char *device = cuseq_session_device(evaluation.texts.session);
+    const cuseq_session *session = evaluation.texts.session;
     if (arguments->json)
-      printf("%s],\n  \"pairs\": %d,\n  \"right\": %d,\n  \"accuracy\": %.9g,\n  \"device\": \"%s\"\n}\n",
+      printf("%s],\n  \"pairs\": %d,\n  \"right\": %d,\n  \"accuracy\": %.9g,\n  \"device\": \"%s\",\n"
+             "  \"precision\": \"%s\"\n}\n",
              evaluation.wrong_shown ? "\n  " : "", (int)evaluation.pairs.count, (int)evaluation.right,
-             accuracy, device);
+             accuracy, cuseq_session_device(session), precision_name(arguments->precision));
     else
       printf("%.2f%% exactly right: %d of %d, on %s\n", 100 * accuracy, (int)evaluation.right,
-             (int)evaluation.pairs.count, device);
+             (int)evaluation.pairs.count, precision_device(session));
   }
   pairs_free(&evaluation.pairs);
   texts_close(&evaluation.texts);
@@ -132,7 +134,7 @@ const struct command command_evaluate = {
         "a tab, comes out. Empty lines are skipped. Every text is checked before the first is translated.\n"
         "Shows a progress bar where stderr is a terminal; Ctrl-C stops and says how far it came.",
     .example = "  cuseq evaluate models/dates.safetensors dates.tsv --show-wrong 10",
-    .options = {OPTION_DEVICE, OPTION_BATCH_LARGEST, OPTION_THREADS, OPTION_SHOW_WRONG, OPTION_TRUNCATE,
-                OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_BATCH_LARGEST, OPTION_THREADS, OPTION_SHOW_WRONG,
+                OPTION_TRUNCATE, OPTION_JSON, OPTION_HELP},
     .run = run_evaluate,
 };

@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/kinds.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 #include "cli/results.h"
 #include "cuseq/cuseq.h"
 
@@ -144,20 +145,21 @@ static void print_tensors(const cuseq_model *model, bool json) {
 
 enum { PLAN_ROOM = 16384 };
 
-/* What a device would run the model by: `plan` [PLAN_ROOM], empty where no device is named. */
+/* What a device would run the model by: `plan` [PLAN_ROOM], empty where neither a device is named nor a precision. */
 static int plan_find(const cuseq_model *model, const struct arguments *arguments, char *plan) {
   cuseq_session_options options;
   cuseq_session *session;
   plan[0] = '\0';
-  if (!arguments->device)
+  if (!arguments->device && arguments->precision == CUSEQ_PRECISION_FLOAT32)
     return EXIT_DONE;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = arguments->device;
+  options.precision = arguments->precision;
   options.max_time = time_without_input(cuseq_model_config(model), arguments->time);
   cuseq_status status = cuseq_session_open(model, &options, &session);
   if (status != CUSEQ_STATUS_OK)
     return fail_library(status);
-  int length = snprintf(plan, PLAN_ROOM, "device: %s, up to %d positions\n", cuseq_session_device(session),
+  int length = snprintf(plan, PLAN_ROOM, "device: %s, up to %d positions\n", precision_device(session),
                         (int)options.max_time);
   cuseq_session_plan(session, plan + length, PLAN_ROOM - (size_t)length);
   cuseq_session_close(session);
@@ -242,9 +244,9 @@ const struct command command_info = {
     .most = 1,
     .summary = "describe a model",
     .description =
-        "Prints a model's configuration, vocabulary, tensors and parameter count; with --device also\n"
-        "which kernels that device runs it by.",
+        "Prints a model's configuration, vocabulary, tensors and parameter count; with --device or\n"
+        "--precision also which kernels that device runs it by in that precision.",
     .example = "  cuseq info models/dates.safetensors",
-    .options = {OPTION_DEVICE, OPTION_TIME, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_TIME, OPTION_JSON, OPTION_HELP},
     .run = run_info,
 };

@@ -16,6 +16,7 @@ static int open_session(struct job *job) {
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, job->model);
   options.device = job->arguments->device;
+  options.precision = job->arguments->precision;
   options.threads = job->arguments->threads;
   options.max_batch = job->at_a_time;
   options.max_time = job->input.time;
@@ -235,9 +236,9 @@ const struct command command_run = {
         "[B,N,Y,T]. With --targets the model follows the given tokens, up to the end token or the first\n"
         "negative one, and the logarithms of their probabilities are log_probabilities [B,Y].",
     .example = "  cuseq run models/dates.safetensors dates_onehot.npy -o out.npz --plot attention.svg",
-    .options = {OPTION_OUTPUT, OPTION_DEVICE, OPTION_LENGTHS, OPTION_STEPS, OPTION_THREADS, OPTION_PLOT,
-                OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_BEAM, OPTION_N_BEST,
-                OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE, OPTION_PRUNE_BY_SCORE,
-                OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_OUTPUT, OPTION_DEVICE, OPTION_PRECISION, OPTION_LENGTHS, OPTION_STEPS, OPTION_THREADS,
+                OPTION_PLOT, OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_BEAM,
+                OPTION_N_BEST, OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE,
+                OPTION_PRUNE_BY_SCORE, OPTION_JSON, OPTION_HELP},
     .run = run_run,
 };

@@ -1,6 +1,7 @@
 /* What `cuseq run` prints, as text and as JSON. */
 #include "cli/json.h"
 #include "cli/message.h"
+#include "cli/precision.h"
 #include "cli/run.h"
 
 #include <math.h>
@@ -182,7 +183,7 @@ int run_rows(struct job *job, int32_t first, int32_t count) {
 void run_print_begin(const struct job *job) {
   const struct arguments *arguments = job->arguments;
   if (!arguments->json) {
-    printf("%s on %s: %d rows of %d positions", arguments->operands[0], cuseq_session_device(job->session),
+    printf("%s on %s: %d rows of %d positions", arguments->operands[0], precision_device(job->session),
            (int)job->input.batch, (int)job->input.time);
     if (job->config->has_decoder)
       printf(", %d steps", (int)job->steps);
@@ -195,9 +196,11 @@ void run_print_begin(const struct job *job) {
   json_put_string(stdout, arguments->operands[1]);
   fputs(",\n  \"device\": ", stdout);
   json_put_string(stdout, cuseq_session_device(job->session));
-  printf(",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n  \"rows\": [",
-         (int)cuseq_session_threads(job->session), (int)job->input.batch, (int)job->input.time,
-         (int)job->steps);
+  printf(
+      ",\n  \"precision\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n"
+      "  \"rows\": [",
+      precision_name(job->arguments->precision), (int)cuseq_session_threads(job->session),
+      (int)job->input.batch, (int)job->input.time, (int)job->steps);
 }
 
 void run_print_end(const struct job *job) {

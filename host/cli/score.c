@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/message.h"
 #include "cli/pairs.h"
+#include "cli/precision.h"
 #include "cli/texts.h"
 
 #include <math.h>
@@ -130,10 +131,10 @@ static int score_all(struct scoring *scoring) {
 
 static void print_end(const struct scoring *scoring) {
   double all = scoring->log_probability, each = perplexity(all, scoring->tokens);
-  const char *device = cuseq_session_device(scoring->texts.session);
+  const cuseq_session *session = scoring->texts.session;
   if (!scoring->arguments->json) {
     printf("perplexity %.6g: %d pairs, %lld tokens, log-probability %.6g, on %s\n", each,
-           (int)scoring->pairs.count, (long long)scoring->tokens, all, device);
+           (int)scoring->pairs.count, (long long)scoring->tokens, all, precision_device(session));
     return;
   }
   printf("\n  ],\n  \"count\": %d,\n  \"tokens\": %lld,\n  \"log_probability\": ", (int)scoring->pairs.count,
@@ -141,7 +142,8 @@ static void print_end(const struct scoring *scoring) {
   json_put_number(stdout, all);
   fputs(",\n  \"perplexity\": ", stdout);
   json_put_number(stdout, each);
-  printf(",\n  \"device\": \"%s\"\n}\n", device);
+  printf(",\n  \"device\": \"%s\",\n  \"precision\": \"%s\"\n}\n", cuseq_session_device(session),
+         precision_name(scoring->arguments->precision));
 }
 
 static int run_score(const struct arguments *arguments) {
@@ -175,7 +177,7 @@ const struct command command_score = {
         "every\n"
         "line is checked before the first is scored.",
     .example = "  cuseq score models/dates.safetensors dates.tsv",
-    .options = {OPTION_DEVICE, OPTION_BATCH_LARGEST, OPTION_THREADS, OPTION_TRUNCATE, OPTION_JSON,
-                OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_BATCH_LARGEST, OPTION_THREADS, OPTION_TRUNCATE,
+                OPTION_JSON, OPTION_HELP},
     .run = run_score,
 };

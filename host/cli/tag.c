@@ -164,6 +164,6 @@ const struct command command_tag = {
         "labels; behind each text an empty line. --json has the probabilities. A text that is refused ends\n"
         "the work, after the texts before it are printed.",
     .example = "  cuseq tag model.safetensors \"the cat sat\"",
-    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_TRUNCATE, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_THREADS, OPTION_TRUNCATE, OPTION_JSON, OPTION_HELP},
     .run = run_tag,
 };

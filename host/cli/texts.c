@@ -75,6 +75,7 @@ static int open_session(struct texts *texts, const struct arguments *arguments) 
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, texts->model);
   options.device = arguments->device;
+  options.precision = arguments->precision;
   options.max_batch = texts->most;
   options.max_steps = texts->steps;
   options.max_beams = texts->beam.beams;

@@ -196,8 +196,8 @@ const struct command command_translate = {
         "the first 20. An empty text gives an empty line. A text that is refused ends the work, after\n"
         "the texts before it are printed. With --n-best N each text gives N lines, the best first.",
     .example = "  cuseq translate models/dates.safetensors \"3 May 1979\" \"sat 21 Jan, 2012\" --plot a.svg",
-    .options = {OPTION_DEVICE, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_SCORES, OPTION_BEAM,
-                OPTION_N_BEST, OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_MAX_LENGTH,
-                OPTION_RETIRE, OPTION_PRUNE_BY_SCORE, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_DEVICE, OPTION_PRECISION, OPTION_THREADS, OPTION_PLOT, OPTION_TRUNCATE, OPTION_SCORES,
+                OPTION_BEAM, OPTION_N_BEST, OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH,
+                OPTION_MAX_LENGTH, OPTION_RETIRE, OPTION_PRUNE_BY_SCORE, OPTION_JSON, OPTION_HELP},
     .run = run_translate,
 };

@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, int32_t time, int32_t steps,
-                    double room) {
+void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, cuseq_precision precision,
+                    int32_t time, int32_t steps, double room) {
   static const cuseq_result results[] = {[RESULT_ANNOTATIONS] = CUSEQ_RESULT_ANNOTATIONS,
                                          [RESULT_H_FW] = CUSEQ_RESULT_ENCODER_H,
                                          [RESULT_C_FW] = CUSEQ_RESULT_ENCODER_C,
@@ -16,7 +16,7 @@ void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, int32_t
                                          [RESULT_LOG_PROBABILITIES] = CUSEQ_RESULT_LOG_PROBABILITIES};
   for (int id = 0; id < RESULT_COUNT; id++)
     if (!result_is_integer((enum result_id)id))
-      verdicts->tolerance[id] = room * cuseq_model_tolerance(model, time, steps, results[id]);
+      verdicts->tolerance[id] = room * cuseq_model_tolerance(model, precision, time, steps, results[id]);
 }
 
 static double error_of(double got, double want) {

@@ -32,9 +32,10 @@ void verdict_judge(struct verdict *verdict, double tolerance, double got, double
 /* Whether each of two tokens might be the one of a step's largest output, where outputs may err by the tolerance. */
 bool verdict_is_tie(const float *outputs, int32_t count, int32_t a, int32_t b, double tolerance);
 
-/* Sets the tolerance of every array: what the model's structure allows (cuseq_model_tolerance), times `room`. */
-void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, int32_t time, int32_t steps,
-                    double room);
+/* Sets the tolerance of every array: what the model's structure and the precision allow
+ * (cuseq_model_tolerance), times `room`. */
+void verdicts_allow(struct verdicts *verdicts, const cuseq_model *model, cuseq_precision precision,
+                    int32_t time, int32_t steps, double room);
 
 /* Takes up `count` rows, the first of which is row `first` of the whole. All arrays of the model must be
  * there. */

@@ -32,9 +32,10 @@ static const double NARROW = 2.0;
 
 /* A partial sum of k products has k/n of the sum's mean square when it is rounded, so that n of them make n/2 roundings of
  * the sum; the products' own make one, and the bias's one. */
-struct moments moments_sums(struct moments x, double n, double gain) {
+struct moments moments_sums(struct moments x, double n, double gain, double factors) {
   const double square = gain * gain * n / (n + NARROW), size = square * x.size + BIAS;
-  return (struct moments){size, square * x.error + MOMENTS_ROUNDING * size * (n / 2.0 + 2.0)};
+  return (struct moments){size,
+                          square * (x.error + factors * x.size) + MOMENTS_ROUNDING * size * (n / 2.0 + 2.0)};
 }
 
 static double sigmoid(double x) {

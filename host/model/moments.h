@@ -24,8 +24,9 @@ struct moments moments_times(struct moments x, double factor);
 /* Elements of a vector, `a` of them of one kind and `b` of another. */
 struct moments moments_beside(struct moments x, double a, struct moments y, double b);
 
-/* A sum of n products with weights whose mean square is gain^2 / n, and a bias. */
-struct moments moments_sums(struct moments x, double n, double gain);
+/* A sum of n products with weights whose mean square is gain^2 / n, and a bias. `factors`: the mean square of the error that
+ * rounding the two factors beforehand makes of a product whose mean square is 1; 0: they are not rounded. */
+struct moments moments_sums(struct moments x, double n, double gain, double factors);
 
 /* The activation of a number that is spread like a bell around 0. */
 struct moments moments_activated(cuseq_activation activation, struct moments x);

@@ -1,4 +1,4 @@
-/* The error that float32 makes in a model of this structure, followed from the input to the outputs as mean squares of
+/* The error that arithmetic makes in a model of this structure, followed from the input to the outputs as mean squares of
  * numbers and of their errors (moments.h), for weights as large as trained models have them; and how far the largest of many
  * errors lies beyond that. docs/exactness.md derives it and has the measurements that the constants come from. */
 #include "model/tolerance.h"
@@ -23,6 +23,7 @@ enum { MOST_STEPS = 64 }; /* of a recurrence, whose errors have settled by then 
 /* What is known of a structure's numbers; each is what a row has at its last position or step. */
 struct profile {
   double time, steps;
+  double factors; /* of products with weights, as moments_sums() takes it */
   struct moments h[STRUCTURE_MAX_ENCODER_LAYERS][2], c[STRUCTURE_MAX_ENCODER_LAYERS][2];
   struct moments annotations;
   struct moments values; /* of the annotations, as attention averages them */
@@ -46,49 +47,53 @@ static double cell_gain(const struct cell *cell) {
 }
 
 /* A pre-activation of what is read, n products of it, and the state. */
-static struct moments cell_sums(const struct cell *cell, struct moments x, double n, struct moments h) {
+static struct moments cell_sums(const struct cell *cell, struct moments x, double n, struct moments h,
+                                double factors) {
   const struct moments both = {x.size + h.size, x.error + h.error};
-  return moments_sums(both, n + cell->units, cell_gain(cell));
+  return moments_sums(both, n + cell->units, cell_gain(cell), factors);
 }
 
-static void lstm_step(const struct cell *cell, struct moments x, double n, struct moments *h,
+static void lstm_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h,
                       struct moments *c) {
-  const struct moments sums = cell_sums(cell, x, n, *h),
+  const struct moments sums = cell_sums(cell, x, n, *h, factors),
                        gate = moments_activated(cell->recurrent_activation, sums),
                        candidate = moments_activated(cell->activation, sums);
   *c = moments_sum(moments_product(gate, *c), moments_product(gate, candidate));
   *h = moments_product(gate, moments_activated(cell->activation, *c));
 }
 
-static void gru_step(const struct cell *cell, struct moments x, double n, struct moments *h) {
-  const struct moments gate = moments_activated(cell->recurrent_activation, cell_sums(cell, x, n, *h)),
-                       sums = cell_sums(cell, x, n, moments_product(gate, *h)),
+static void gru_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h) {
+  const struct moments gate =
+                           moments_activated(cell->recurrent_activation, cell_sums(cell, x, n, *h, factors)),
+                       sums = cell_sums(cell, x, n, moments_product(gate, *h), factors),
                        candidate = moments_activated(cell->activation, sums);
   /* Gates between 0 and 1 leave as much as they let through; others, spread around 0, add up to more. */
   const struct moments left = {is_gate(cell->recurrent_activation) ? gate.size : 1.0 + gate.size, gate.error};
   *h = moments_sum(moments_product(gate, *h), moments_product(left, candidate));
 }
 
-static void cell_step(const struct cell *cell, struct moments x, double n, struct moments *h,
+static void cell_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h,
                       struct moments *c) {
   if (cell->kind == CELL_GRU)
-    gru_step(cell, x, n, h);
+    gru_step(cell, x, n, factors, h);
   else
-    lstm_step(cell, x, n, h, c);
+    lstm_step(cell, x, n, factors, h, c);
 }
 
 /* ---- the encoder ---- */
 
-static struct moments dense(const struct dense *layer, struct moments x, double gain) {
-  return layer->units > 0 ? moments_activated(layer->activation, moments_sums(x, layer->inputs, gain)) : x;
+static struct moments dense(const struct dense *layer, struct moments x, double gain, double factors) {
+  return layer->units > 0
+             ? moments_activated(layer->activation, moments_sums(x, layer->inputs, gain, factors))
+             : x;
 }
 
-static void layer_run(const struct cell *cell, struct moments x, double n, double time, struct moments *h,
-                      struct moments *c) {
+static void layer_run(const struct cell *cell, struct moments x, double n, const struct profile *p,
+                      struct moments *h, struct moments *c) {
   *h = *c = (struct moments){0.0, 0.0};
-  for (int t = 0; t < time && t < MOST_STEPS; t++) {
+  for (int t = 0; t < p->time && t < MOST_STEPS; t++) {
     const double before = h->error;
-    cell_step(cell, x, n, h, c);
+    cell_step(cell, x, n, p->factors, h, c);
     if (t > 3 && fabs(h->error - before) < 1e-3 * before)
       break;
   }
@@ -118,13 +123,13 @@ static void follow_encoder(const struct structure *s, struct profile *p) {
     const struct encoder_layer *layer = &s->encoder.layers[l];
     for (int d = 0; d < 2; d++)
       if (encoder_layer_has(layer, d))
-        layer_run(&layer->cells[d], x, layer->inputs, p->time, &p->h[l][d], &p->c[l][d]);
+        layer_run(&layer->cells[d], x, layer->inputs, p, &p->h[l][d], &p->c[l][d]);
     struct moments given = merged(layer, p->h[l]);
     given = layer->residual ? moments_sum(given, x) : given;
-    x = dense(&layer->dense, given, GAIN_DENSE);
+    x = dense(&layer->dense, given, GAIN_DENSE, p->factors);
   }
   p->annotations = x;
-  p->values = dense(&s->attention.value_map, x, GAIN_SCORE);
+  p->values = dense(&s->attention.value_map, x, GAIN_SCORE, p->factors);
 }
 
 /* ---- attention ---- */
@@ -136,29 +141,31 @@ static struct moments inner(struct moments a, struct moments b, double n) {
                                     MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
 }
 
-static struct moments chain(const struct dense_chain *layers, struct moments x, double gain) {
+static struct moments chain(const struct dense_chain *layers, struct moments x, double gain, double factors) {
   for (int32_t l = 0; l < layers->count; l++)
-    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain);
+    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain, factors);
   return x;
 }
 
-static struct moments energies(const struct structure *s, struct moments annotations, struct moments asks) {
+static struct moments energies(const struct structure *s, struct moments annotations, struct moments asks,
+                               double factors) {
   const struct attention_structure *a = &s->attention;
-  const struct moments key = dense(&a->key_map, annotations, GAIN_SCORE),
-                       query = dense(&a->query_map, asks, GAIN_SCORE);
+  const struct moments key = dense(&a->key_map, annotations, GAIN_SCORE, factors),
+                       query = dense(&a->query_map, asks, GAIN_SCORE, factors);
   const double key_width = a->key_map.units > 0 ? a->key_map.units : s->encoder.width,
                query_width = a->query_map.units > 0 ? a->query_map.units : a->query_inputs;
   struct moments e;
   switch (a->score) {
   case CUSEQ_SCORE_GENERAL:
-    e = inner(moments_sums(key, key_width, GAIN_SCORE), query, query_width);
+    e = inner(moments_sums(key, key_width, GAIN_SCORE, factors), query, query_width);
     break;
   case CUSEQ_SCORE_ADDITIVE:
-    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE), moments_sums(query, query_width, GAIN_SCORE));
-    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY);
+    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE, factors),
+                    moments_sums(query, query_width, GAIN_SCORE, factors));
+    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY, 0.0);
     break;
   case CUSEQ_SCORE_CONCAT:
-    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT);
+    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT, factors);
     break;
   default:
     e = inner(key, query, key_width);
@@ -168,7 +175,7 @@ static struct moments energies(const struct structure *s, struct moments annotat
 
 /* Of energies that differ much, two positions share the weight; of equal ones, all. */
 static void attend(const struct structure *s, struct profile *p, struct moments asks) {
-  const struct moments e = energies(s, p->annotations, asks);
+  const struct moments e = energies(s, p->annotations, asks, p->factors);
   const double T = p->time, top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T),
                weight = T > 1.0 ? top * (1.0 - top) : 0.0,
                kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
@@ -199,7 +206,7 @@ static struct moments initial(const struct structure *s, const struct profile *p
     x = from->directions == INITIAL_SUM
             ? moments_sum(states[0], states[1])
             : moments_beside(states[0], layer->cells[0].units, states[1], layer->cells[1].units);
-  return dense(&from->dense, x, GAIN_DENSE);
+  return dense(&from->dense, x, GAIN_DENSE, p->factors);
 }
 
 /* Parts side by side; *products: how many of them a sum has. */
@@ -236,7 +243,7 @@ static void decoder_layers(const struct structure *s, struct profile *p) {
       x = moments_beside(x, n, p->context, s->attention.context_width);
       n = layer->inputs;
     }
-    cell_step(&layer->cell, x, n, &p->decoder_h[l], &p->decoder_c[l]);
+    cell_step(&layer->cell, x, n, p->factors, &p->decoder_h[l], &p->decoder_c[l]);
     below = layer->residual ? moments_sum(p->decoder_h[l], below) : p->decoder_h[l];
     n = layer->cell.units;
     if (attention->present && attention->asks == ASKS_CURRENT && attention->asked_layer == l)
@@ -262,8 +269,8 @@ static void follow_decoder(const struct structure *s, struct profile *p) {
     double n;
     if (decoder->attentional.present) {
       const struct moments x = parts_of(s, p, &decoder->attentional.parts, &n);
-      p->attentional =
-          moments_activated(decoder->attentional.dense.activation, moments_sums(x, n, GAIN_DENSE));
+      p->attentional = moments_activated(decoder->attentional.dense.activation,
+                                         moments_sums(x, n, GAIN_DENSE, p->factors));
     }
   }
 }
@@ -309,11 +316,12 @@ static double head_error(const struct structure *s, const struct profile *p, con
   double n = head->inputs;
   struct moments x = head->source == HEAD_STEP ? parts_of(s, p, &head->parts, &n) : reads_of(s, p, head);
   for (int32_t l = 0; l < head->layers.count - 1; l++) {
-    x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE));
+    x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE, p->factors));
     n = head->layers.layers[l].units;
   }
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
-  x = moments_sums(x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : GAIN_OUTPUT);
+  x = moments_sums(x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : GAIN_OUTPUT,
+                   p->factors);
   if (last->activation == CUSEQ_ACTIVATION_LOG_SOFTMAX || logarithms)
     return sqrt(2.0 * x.error / (1.0 + 0.5 * x.size));
   if (last->activation == CUSEQ_ACTIVATION_SOFTMAX) {
@@ -390,18 +398,35 @@ static bool has(const struct structure *s, cuseq_result result) {
   }
 }
 
-double tolerance_of(const struct structure *structure, int32_t time, int32_t steps, cuseq_result result) {
+/* What rounding both factors of a product beforehand makes of one whose mean square is 1. Of a number of 8 significant bits
+ * a unit of the last place is 2^16 times float32's, of one of 11 it is 2^13 times. */
+static double factors_of(cuseq_precision precision) {
+  switch (precision) {
+  case CUSEQ_PRECISION_TF32:
+    return 2.0 * MOMENTS_ROUNDING * 0x1p26;
+  case CUSEQ_PRECISION_BF16:
+    return 2.0 * MOMENTS_ROUNDING * 0x1p32;
+  case CUSEQ_PRECISION_FLOAT32:
+    break;
+  }
+  return 0.0;
+}
+
+double tolerance_of(const struct structure *structure, cuseq_precision precision, int32_t time, int32_t steps,
+                    cuseq_result result) {
   struct profile p = {.time = time > 1 ? time : 1,
-                      .steps = structure->decoder.present && steps > 1 ? steps : 1};
+                      .steps = structure->decoder.present && steps > 1 ? steps : 1,
+                      .factors = factors_of(precision)};
   if (!has(structure, result))
     return 0.0;
   follow(structure, &p);
   return 0x1p-24 * fmax(LEAST, usual_error(structure, &p, result));
 }
 
-double cuseq_model_tolerance(const cuseq_model *model, int32_t time, int32_t steps, cuseq_result result) {
-  if (!model)
+double cuseq_model_tolerance(const cuseq_model *model, cuseq_precision precision, int32_t time, int32_t steps,
+                             cuseq_result result) {
+  if (!model || precision < CUSEQ_PRECISION_FLOAT32 || precision > CUSEQ_PRECISION_BF16)
     return 0.0;
   const struct structure *structure = &model->structure;
-  return tolerance_of(structure, time, steps > 0 ? steps : structure->decoder.steps, result);
+  return tolerance_of(structure, precision, time, steps > 0 ? steps : structure->decoder.steps, result);
 }

@@ -1,4 +1,5 @@
-/* How far float32 may be from the reference: one function of a model's structure, for everything that judges a device. */
+/* How far a device may be from the reference: one function of a model's structure and of the precision, for everything that judges
+ * a device. */
 #ifndef CUSEQ_MODEL_TOLERANCE_H
 #define CUSEQ_MODEL_TOLERANCE_H
 
@@ -6,6 +7,7 @@
 #include "model/structure.h"
 
 /* What cuseq_model_tolerance() answers, of a configuration whose widths are all known. */
-double tolerance_of(const struct structure *structure, int32_t time, int32_t steps, cuseq_result result);
+double tolerance_of(const struct structure *structure, cuseq_precision precision, int32_t time, int32_t steps,
+                    cuseq_result result);
 
 #endif

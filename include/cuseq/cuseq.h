@@ -274,6 +274,23 @@ CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model,
 
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
+/* How products with weights are computed: what their two factors, a weight and what it is multiplied by, are rounded to
+ * before they are multiplied, to the nearest. These are the products of recurrent cells and of dense
+ * layers: those between encoder layers, the attention's keys, values, queries and layers, the attentional vector,
+ * initial states, outputs. All else is float32 whatever the precision: sums, biases, states and cells, activations,
+ * products of a key and a query, the softmax, contexts, every array of a call. A device may leave a product more precise where nothing is gained.
+ *   CUSEQ_PRECISION_FLOAT32  not rounded
+ *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. For cuda
+ *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. For cpu, on
+ *                            processors with AVX-512 BF16, and cuda
+ * What a device cannot do is refused when a session opens, with CUSEQ_STATUS_NOT_SUPPORTED: nothing is computed in
+ * another precision than the one that was asked for. The reference computes in float64 and takes float32 alone. */
+typedef enum cuseq_precision {
+  CUSEQ_PRECISION_FLOAT32 = 0,
+  CUSEQ_PRECISION_TF32 = 1,
+  CUSEQ_PRECISION_BF16 = 2,
+} cuseq_precision;
+
 /* The arrays of results, by what they are, for cuseq_model_tolerance(). */
 typedef enum cuseq_result {
   CUSEQ_RESULT_ANNOTATIONS = 0,
@@ -287,19 +304,20 @@ typedef enum cuseq_result {
   CUSEQ_RESULT_LOG_PROBABILITIES = 8, /* of a softmax or log_softmax */
 } cuseq_result;
 
-/* How far a float32 device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
- * value of the array. A function of the model's structure alone - layers, widths, score, activations - and of
- * the sizes of a call; it bounds what float32 errs on models with weights like trained ones, and docs/exactness.md
- * derives it. What `cuseq compare`, the benchmarks and this library's tests judge by. Cells that do not saturate (relu,
- * linear) and run away have no tolerance: this one is for stable ones.
- *   model   NULL: 0 is returned
- *   time    T
- *   steps   Y; 0: the model's. Not looked at without a decoder
- *   result  which array. Tokens have none: they are equal where the two best outputs differ by more than twice the
- *           tolerance of the outputs
+/* How far a device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
+ * value of the array. A function of the model's structure alone - layers, widths, score, activations -, of the
+ * precision and of the sizes of a call; it bounds what such arithmetic errs on models with weights like trained ones,
+ * and docs/exactness.md derives it. What `cuseq compare`, the benchmarks and this library's tests judge by. Cells that do
+ * not saturate (relu, linear) and run away have no tolerance: this one is for stable ones.
+ *   model      NULL: 0 is returned
+ *   precision  of the session that is judged; one that does not exist: 0 is returned
+ *   time       T
+ *   steps      Y; 0: the model's. Not looked at without a decoder
+ *   result     which array. Tokens have none: they are equal where the two best outputs differ by more than twice the
+ *              tolerance of the outputs
  * Thread-safe. */
-CUSEQ_API double cuseq_model_tolerance(const cuseq_model *model, int32_t time, int32_t steps,
-                                       cuseq_result result);
+CUSEQ_API double cuseq_model_tolerance(const cuseq_model *model, cuseq_precision precision, int32_t time,
+                                       int32_t steps, cuseq_result result);
 
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
@@ -365,12 +383,6 @@ CUSEQ_API cuseq_status cuseq_device_get(int32_t index, cuseq_device *device);
 
 /* ---- sessions ------------------------------------------------------------------------------------- */
 
-typedef enum cuseq_precision {
-  CUSEQ_PRECISION_FLOAT32 = 0,
-  CUSEQ_PRECISION_TF32 = 1, /* refused with CUSEQ_STATUS_NOT_SUPPORTED                                     */
-  CUSEQ_PRECISION_BF16 = 2, /* refused with CUSEQ_STATUS_NOT_SUPPORTED                                     */
-} cuseq_precision;
-
 /* Where a call's arrays lie. On reference and cpu that is host memory always. A cuda session takes each array
  * of each call where it lies: in host memory - from malloc, or page-locked by cudaMallocHost or
  * cudaHostRegister, which copies faster - or in memory of the session's device, from cudaMalloc and its like.
@@ -395,7 +407,7 @@ typedef struct cuseq_session_options {
   int32_t max_beams; /* the largest K of a beam search, 1 .. CUSEQ_MAX_BEAMS; 0 is 1. max_batch counts encoded
                          rows: a decoding with `rows` may have max_batch x max_beams                       */
   int32_t threads;   /* CPU threads; 0: as many as help at these sizes                                    */
-  cuseq_precision precision;
+  cuseq_precision precision; /* what the device cannot do is refused                                      */
   int32_t allow_nonfinite; /* not 0: NaN and infinity in the input are let through instead of refused      */
   /* What follows is for cuda. On reference and cpu a stream and CUSEQ_MEMORY_DEVICE are refused, and the rest
    * is not looked at: their calls are complete when they return. */
@@ -439,6 +451,9 @@ CUSEQ_API void cuseq_session_close(cuseq_session *session);
 /* The device that the session runs on ("cpu", ...), and its threads (1 where that has no meaning). */
 CUSEQ_API const char *cuseq_session_device(const cuseq_session *session);
 CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
+
+/* The precision that it was opened with. */
+CUSEQ_API cuseq_precision cuseq_session_precision(const cuseq_session *session);
 
 /* Which kernels run the session's calls, for as many rows, positions and steps as it was opened for: one line for each layer
  * of the encoder and one for the decoder, each ended by a newline, with the reason where one launch does not do. Empty on

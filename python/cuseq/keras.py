@@ -29,7 +29,7 @@ class Layer(keras.layers.Layer):  # type: ignore[misc]
     is given. Files of the Keras model have its model in them; they are loaded where cuseq.keras was imported.
 
     array    the name of what it gives (see Result)
-    options  of every call, as Model has them: steps, device, threads
+    options  of every call, as Model has them: steps, device, threads, precision
     """
 
     def __init__(self, model: Model, array: str = "outputs", options: Any = None, **kwargs: Any) -> None:

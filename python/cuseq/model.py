@@ -19,6 +19,7 @@ from .results import Classification, Evaluation, Hypothesis, Result, Score, Tag,
 from .sessions import Pool
 
 Place = Literal["host", "device"]
+Precision = Literal["float32", "tf32", "bf16"]
 LengthPenalty = Literal["none", "length", "gnmt"]
 _PENALTIES: dict[str, int] = {"none": 0, "length": 1, "gnmt": 2}
 # The types that the library takes, in native byte order: numpy has one object for each.
@@ -46,12 +47,14 @@ class Model:
 
     m(x) computes everything; m.translate(texts), m.score(pairs) and m.evaluate(pairs) take texts where the model has a
     vocabulary; m.session(...) gives a session of fixed limits for loops of one's own. A device is "cpu", "cuda",
-    "cuda:1", "reference" (float64) or "auto", the fastest there is.
+    "cuda:1", "reference" (float64) or "auto", the fastest there is. A precision is what products with weights are computed
+    in: "float32", "bf16" (on processors with AVX-512 BF16: weights take half the memory) or "tf32"; what a device has not,
+    it refuses.
     """
 
     def __init__(self, handle: _cuseq.Model) -> None:
         self._handle = handle
-        self._pools: dict[tuple[str | None, int], Pool] = {}
+        self._pools: dict[tuple[str | None, int, Precision], Pool] = {}
         self._sizes = handle.sizes
         self._steps = self._sizes["steps"] or 1
         self._units = _encoder_units(handle)
@@ -98,11 +101,11 @@ class Model:
         """Writes the model as .safetensors. The file appears whole or not at all."""
         self._handle.save(path)
 
-    def tolerance(self, array: str, time: int, steps: int = 0) -> float:
-        """How far a float32 device may be from the reference in an array: |got - want| <= tolerance max(1, |want|)."""
+    def tolerance(self, array: str, time: int, steps: int = 0, precision: Precision = "float32") -> float:
+        """How far a device may be from the reference in an array: |got - want| <= tolerance max(1, |want|)."""
         if array not in _TOLERATED:
             raise ArgumentError(f"{array}: no array that has a tolerance (needed one of {', '.join(_TOLERATED)})")
-        return self._handle.tolerance(time, steps, _TOLERATED[array])
+        return self._handle.tolerance(precision, time, steps, _TOLERATED[array])
 
     def __repr__(self) -> str:
         encoder = self.config["encoder"]
@@ -127,6 +130,7 @@ class Model:
         results: Place | None = None,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
     ) -> Result:
         """Encodes and decodes.
 
@@ -165,7 +169,7 @@ class Model:
             options["results"] = results
         if lengths is not None:
             lengths = as_integers(lengths, "lengths")
-        pool = self._pools.get((device, threads)) or self._pool(device, threads)
+        pool = self._pools.get((device, threads, precision)) or self._pool(device, threads, precision)
         session = pool.take(shape[0], shape[1], steps or self._steps)
         try:
             # Without the detour by a dictionary where it is empty, as it mostly is.
@@ -206,6 +210,7 @@ class Model:
         max_beams: int = 1,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
         allow_nonfinite: bool = False,
         cuda_plan: str | None = None,
         stream: Any = None,
@@ -216,7 +221,17 @@ class Model:
         stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must
                 be there until the session is closed. None: one of its own"""
         return _cuseq.Session(
-            self._handle, device, max_batch, max_time, max_steps, max_beams, threads, allow_nonfinite, cuda_plan, stream
+            self._handle,
+            device,
+            max_batch,
+            max_time,
+            max_steps,
+            max_beams,
+            threads,
+            allow_nonfinite,
+            cuda_plan,
+            stream,
+            precision,
         )
 
     def compare(self, x: Any, reference: Mapping[str, Any], lengths: Any = None, **options: Any) -> dict[str, float]:
@@ -231,11 +246,11 @@ class Model:
             errors[name] = float((np.abs(got - want) / np.maximum(1.0, np.abs(want))).max(initial=0.0))
         return errors
 
-    def _pool(self, device: str | None, threads: int) -> Pool:
-        key = (device, threads)
+    def _pool(self, device: str | None, threads: int, precision: Precision = "float32") -> Pool:
+        key = (device, threads, precision)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools.setdefault(key, Pool(self._handle, device, threads))
+            pool = self._pools.setdefault(key, Pool(self._handle, device, threads, precision))
         return pool
 
     # ---- texts ----
@@ -270,6 +285,7 @@ class Model:
         batch: int = 64,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
     ) -> Translations:
         """Texts for texts; with n_best above 1 a list of Hypothesis for each, the best first.
 
@@ -298,7 +314,7 @@ class Model:
             "prune_by_score": prune_by_score,
         }
         searches = beam > 1 or n_best > 1 or min_length > 1
-        pool = self._pool(device, threads)
+        pool = self._pool(device, threads, precision)
         for first in range(0, len(sources), batch):
             rows = slice(first, first + batch)
             session = pool.take(len(ids[rows]), ids.shape[1], max_length or self._steps, max(beam, 1))
@@ -366,6 +382,7 @@ class Model:
         batch: int = 64,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
     ) -> list[Score]:
         """How probable each target is as the output for the text beside it."""
         if len(texts) != len(targets):
@@ -388,6 +405,7 @@ class Model:
                 arrays=["log_probabilities"],
                 device=device,
                 threads=threads,
+                precision=precision,
             )
             for row, count in zip(found["log_probabilities"].astype(np.float64), counts, strict=True):
                 total = float(row[:count].sum())
@@ -424,10 +442,11 @@ class Model:
         batch: int = 64,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
     ) -> list[Classification]:
         """The most probable labels of each text, by a model whose vocabulary has "labels" for its outputs."""
         sources = [texts] if isinstance(texts, str) else list(texts)
-        return classify(self, sources, top, truncate, batch, {"device": device, "threads": threads})
+        return classify(self, sources, top, truncate, batch, {"device": device, "threads": threads, "precision": precision})
 
     def tag(
         self,
@@ -437,10 +456,11 @@ class Model:
         batch: int = 64,
         device: str | None = None,
         threads: int = 0,
+        precision: Precision = "float32",
     ) -> list[list[Tag]]:
         """A label for each token of each text - its characters or words, as the model's vocabulary cuts it."""
         sources = [texts] if isinstance(texts, str) else list(texts)
-        return tag(self, sources, truncate, batch, {"device": device, "threads": threads})
+        return tag(self, sources, truncate, batch, {"device": device, "threads": threads, "precision": precision})
 
 
 def _encoder_units(handle: _cuseq.Model) -> list[int]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import weakref
+from typing import TYPE_CHECKING
 
 from . import _cuseq
 
+if TYPE_CHECKING:
+    from ._cuseq import Precision
+
 
 class Pool:
-    """Idle sessions of a model on one device. Lists are appended to and popped from by one thread at a time, as
+    """Idle sessions of a model on one device, in one precision. Lists are appended to and popped from by one thread at a time, as
     CPython's are; what two threads open at once is one session too many, no more."""
 
-    def __init__(self, model: _cuseq.Model, device: str | None, threads: int) -> None:
-        self.model, self.device, self.threads = model, device, threads
+    def __init__(self, model: _cuseq.Model, device: str | None, threads: int, precision: Precision) -> None:
+        self.model, self.device, self.threads, self.precision = model, device, threads, precision
         self.idle: list[_cuseq.Session] = []
         self.largest = [1, 1, 1, 1]
         _pools.add(self)
@@ -31,7 +35,9 @@ class Pool:
             session.close()  # too small: the next one is made for what came since
         self.largest = [max(pair) for pair in zip(self.largest, (batch, time, steps, beams), strict=True)]
         batch, time, steps, beams = self.largest
-        return _cuseq.Session(self.model, self.device, batch, time, steps, beams, self.threads)
+        return _cuseq.Session(
+            self.model, self.device, batch, time, steps, beams, self.threads, precision=self.precision
+        )
 
     def give_back(self, session: _cuseq.Session) -> None:
         if not session.busy:  # a call that was interrupted runs on: the session closes itself after it

@@ -22,7 +22,7 @@ class Module(torch.nn.Module):  # type: ignore[misc]
     weights.
 
     arrays  the names of what is given back (see Result): one, which comes as a tensor, or several, as a tuple
-    options of every call, as Model has them: steps, device, threads
+    options of every call, as Model has them: steps, device, threads, precision
     """
 
     def __init__(self, model: Model, arrays: str | Sequence[str] = "outputs", **options: Any) -> None:

@@ -214,10 +214,14 @@ static PyObject *sizes(PyObject *self, void *unused) {
 }
 
 static PyObject *tolerance(PyObject *self, PyObject *arguments) {
+  const char *name;
   int time, steps, result;
-  if (!PyArg_ParseTuple(arguments, "iii", &time, &steps, &result))
+  cuseq_precision precision;
+  if (!PyArg_ParseTuple(arguments, "siii", &name, &time, &steps, &result) ||
+      !precision_read(extension_of(self), name, &precision))
     return NULL;
-  return PyFloat_FromDouble(cuseq_model_tolerance(model_of(self), time, steps, (cuseq_result)result));
+  return PyFloat_FromDouble(
+      cuseq_model_tolerance(model_of(self), precision, time, steps, (cuseq_result)result));
 }
 
 /* ---- texts ---- */

@@ -52,14 +52,14 @@ static void opened(SessionObject *self, const cuseq_session_options *options, cu
 
 static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
   static char *names[] = {"model",   "device",          "max_batch", "max_time", "max_steps", "max_beams",
-                          "threads", "allow_nonfinite", "cuda_plan", "stream",   NULL};
+                          "threads", "allow_nonfinite", "cuda_plan", "stream",   "precision", NULL};
   struct extension *extension = PyType_GetModuleState(type);
   PyObject *model, *stream = NULL;
-  const char *device = NULL, *plan = NULL;
+  const char *device = NULL, *plan = NULL, *precision = "float32";
   int batch = 1, time = 0, steps = 0, beams = 1, threads = 0, nonfinite = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|ziiiiipzO", names, extension->model_type, &model,
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|ziiiiipzOs", names, extension->model_type, &model,
                                    &device, &batch, &time, &steps, &beams, &threads, &nonfinite, &plan,
-                                   &stream))
+                                   &stream, &precision))
     return NULL;
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, ((ModelObject *)model)->model);
@@ -71,7 +71,8 @@ static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *
   options.threads = threads;
   options.allow_nonfinite = nonfinite;
   options.cuda_plan = plan;
-  if (!stream_read(extension, stream, &options.stream))
+  if (!stream_read(extension, stream, &options.stream) ||
+      !precision_read(extension, precision, &options.precision))
     return NULL;
   allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
   SessionObject *self = (SessionObject *)allocate(type, 0);
@@ -150,6 +151,14 @@ static PyObject *session_stream(PyObject *object, void *unused) {
   return PyLong_FromVoidPtr(stream);
 }
 
+static PyObject *session_precision(PyObject *object, void *unused) {
+  (void)unused;
+  const SessionObject *self = (SessionObject *)object;
+  if (!self->session)
+    Py_RETURN_NONE;
+  return precision_name(cuseq_session_precision(self->session));
+}
+
 static PyObject *session_closed(PyObject *object, void *unused) {
   (void)unused;
   return PyBool_FromLong(!((SessionObject *)object)->session);
@@ -190,6 +199,7 @@ static PyMethodDef methods[] = {
 
 static PyGetSetDef members[] = {
     {"device", session_device, NULL, "The device's name; None once closed.", NULL},
+    {"precision", session_precision, NULL, "\"float32\", \"tf32\" or \"bf16\"; None once closed.", NULL},
     {"closed", session_closed, NULL, "Whether it was closed.", NULL},
     {"busy", session_busy, NULL, "Whether a call runs, of another thread or one that was interrupted.", NULL},
     {"stream", session_stream, NULL,

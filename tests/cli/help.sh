@@ -68,6 +68,8 @@ expect 2 "$CUSEQ" run model input --device ''
 err_has '--device: empty value'
 expect 2 "$CUSEQ" evaluate model pairs --t
 err_has '--t: could be more than one option'
+expect 2 "$CUSEQ" run model input --precision half
+err_has '--precision: there is no such precision \(found "half", needed float32, tf32 or bf16\)'
 expect 2 "$CUSEQ" run model
 err_has 'run: too few arguments \(found 1, needed MODEL INPUT.npy\)'
 expect 2 "$CUSEQ" run model input third
@@ -108,6 +110,8 @@ run complete_words cuseq run c.safetensors a
 out_is a.npy
 run complete_words cuseq run --device ref
 out_has '^reference$'
+run complete_words cuseq run --precision b
+out_is bf16
 run complete_words cuseq translate c.safetensors text --pl
 out_is --plot
 run complete_words cuseq translate c.safetensors text --plot b

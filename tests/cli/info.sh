@@ -65,8 +65,8 @@ is_json 0 name
 json_is cpu 1 name
 
 expect 0 "$CUSEQ" bench small.safetensors --time 7 --batch 3 --device cpu
-out_has '^device +threads +B +T +Y +median us'
-out_has '^cpu +[0-9]+ +3 +7 +3 +[0-9.]+ .* ok$'
+out_has '^device +precision +threads +B +T +Y +median us'
+out_has '^cpu +float32 +[0-9]+ +3 +7 +3 +[0-9.]+ .* ok$'
 expect 0 "$CUSEQ" bench text.safetensors --json --device reference --threads 1
 json_is 6 time
 json_is 8 steps

@@ -163,13 +163,13 @@ Test(verdict, what_is_allowed_is_the_tolerance_of_the_model) {
                          "\"attention\":{\"score\":\"dot\"}}",
                          tensors, 3, &model),
       CUSEQ_STATUS_OK);
-  verdicts_allow(&verdicts, model, 7, 1, 2.0);
+  verdicts_allow(&verdicts, model, CUSEQ_PRECISION_FLOAT32, 7, 1, 2.0);
   cr_expect_eq(verdicts.tolerance[RESULT_ANNOTATIONS],
-               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ANNOTATIONS));
+               2.0 * cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, 7, 1, CUSEQ_RESULT_ANNOTATIONS));
   cr_expect_eq(verdicts.tolerance[RESULT_C_FW],
-               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ENCODER_C));
+               2.0 * cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, 7, 1, CUSEQ_RESULT_ENCODER_C));
   cr_expect_eq(verdicts.tolerance[RESULT_ALPHAS],
-               2.0 * cuseq_model_tolerance(model, 7, 1, CUSEQ_RESULT_ALPHAS));
+               2.0 * cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, 7, 1, CUSEQ_RESULT_ALPHAS));
   cr_expect_gt(verdicts.tolerance[RESULT_ANNOTATIONS], 0.0);
   cuseq_model_destroy(model);
 }

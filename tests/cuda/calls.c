@@ -246,15 +246,16 @@ Test(cuda_calls, very_long_rows_agree_with_the_reference) {
   }
   unsetenv("CUSEQ_CUDA_PLAN");
   cr_expect(compare_f32(outputs[1], outputs[0], ROWS * 2 * 3,
-                        cuseq_model_tolerance(model, LONG, 0, CUSEQ_RESULT_OUTPUTS)),
+                        cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, LONG, 0, CUSEQ_RESULT_OUTPUTS)),
             "%s", compare_report());
   for (int i = 0; i < ROWS * LONG; i++)
     for (int device = 0; device < 2; device++)
       alphas[device][i] *= LONG; /* about 1 */
   /* An energy is one number of the annotations times one of the state, both at most 1, and errs as these two together; an alpha
    * errs as its energy, and by what the power, the sum of all and the quotient round. */
-  const double energies = cuseq_model_tolerance(model, LONG, 0, CUSEQ_RESULT_ANNOTATIONS) +
-                          cuseq_model_tolerance(model, LONG, 0, CUSEQ_RESULT_STATES);
+  const double energies =
+      cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, LONG, 0, CUSEQ_RESULT_ANNOTATIONS) +
+      cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, LONG, 0, CUSEQ_RESULT_STATES);
   cr_expect(compare_f32(alphas[1], alphas[0], ROWS * LONG, energies + 16.0 * 0x1p-24), "%s",
             compare_report());
   cuseq_model_destroy(model);
@@ -290,8 +291,10 @@ Test(cuda_calls, very_many_rows_of_mixed_lengths_agree_with_the_reference) {
         CUSEQ_STATUS_OK, "%s", cuseq_last_error());
     cuseq_session_close(session);
   }
-  cr_expect(compare_f32(got, want, ROWS * 2, cuseq_model_tolerance(model, 2, 0, CUSEQ_RESULT_ANNOTATIONS)),
-            "%s", compare_report());
+  cr_expect(
+      compare_f32(got, want, ROWS * 2,
+                  cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, 2, 0, CUSEQ_RESULT_ANNOTATIONS)),
+      "%s", compare_report());
   cuseq_model_destroy(model);
 }
 

@@ -43,10 +43,11 @@ static void check_model(const cuseq_model *model) {
   require(config->state_units >= 0 && config->fed_width >= 0 && config->heads >= 0 && config->outputs >= 0);
   require(!config->has_decoder ||
           (config->steps > 0 && config->outputs > 0 && config->decoder_state_width > 0));
-  for (int result = CUSEQ_RESULT_ANNOTATIONS; result <= CUSEQ_RESULT_OUTPUTS; result++) {
-    double tolerance = cuseq_model_tolerance(model, 7, 0, (cuseq_result)result);
-    require(tolerance >= 0 && tolerance - tolerance == 0);
-  }
+  for (int result = CUSEQ_RESULT_ANNOTATIONS; result <= CUSEQ_RESULT_OUTPUTS; result++)
+    for (int precision = CUSEQ_PRECISION_FLOAT32; precision <= CUSEQ_PRECISION_BF16; precision++) {
+      double tolerance = cuseq_model_tolerance(model, (cuseq_precision)precision, 7, 0, (cuseq_result)result);
+      require(tolerance >= 0 && tolerance - tolerance == 0);
+    }
 }
 
 /* Runs a row through the model on the reference, which computes from the structure as configured. */

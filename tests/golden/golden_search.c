@@ -148,7 +148,8 @@ static void expect_model(const char *name) {
                              .lengths = data_of(&expected.file, "input_lengths", NPY_I32)};
   /* Sums are judged by their own size, as each of their terms is. */
   const double tolerance = device && strcmp(device, "reference") != 0
-                               ? cuseq_model_tolerance(model, input.time, 0, CUSEQ_RESULT_LOG_PROBABILITIES)
+                               ? cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, input.time, 0,
+                                                       CUSEQ_RESULT_LOG_PROBABILITIES)
                                : 1e-6;
   cuseq_session *session = beam_case_session(model, 8, input.time);
   cr_assert_eq(cuseq_encode(session, &input, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());

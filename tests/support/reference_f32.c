@@ -1,5 +1,6 @@
-/* host/backends/reference once more, with float in place of double. Every header that declares a double comes first. Math
- * functions and constants stay double, so that activations are rounded once; sums and products are float32's. */
+/* host/backends/reference once more, with float in place of double, and the factors of its products with weights rounded as a
+ * precision says. Every header that declares a double comes first. Math functions and constants stay double, so that
+ * activations are rounded once; sums and products are float32's. */
 #include "support/reference_f32.h"
 
 #include "backends/backend.h"
@@ -37,6 +38,33 @@
 #define reference_store f32_store
 #define backend_reference backend_f32
 #define double float
+#define reference_product f32_unrounded_product
+#include "backends/reference/reference.h"
+#undef reference_product
+#define reference_product f32_product
+
+static cuseq_precision precision; /* of the session that was opened last */
+
+/* To the nearest number of `bits` significant bits, ties to even. */
+static float to_bits(float x, int bits) {
+  const uint32_t dropped = 24 - (uint32_t)bits, half = (1u << (dropped - 1)) - 1u;
+  uint32_t word;
+  if (!isfinite(x))
+    return x;
+  memcpy(&word, &x, sizeof word);
+  word += half + (word >> dropped & 1u);
+  word &= ~0u << dropped;
+  memcpy(&x, &word, sizeof x);
+  return x;
+}
+
+static float f32_product(float x, float weight) {
+  if (precision == CUSEQ_PRECISION_FLOAT32)
+    return x * weight;
+  const int bits = precision == CUSEQ_PRECISION_BF16 ? 8 : 11;
+  return to_bits(x, bits) * to_bits(weight, bits);
+}
+
 #include "backends/reference/attention.c"
 #include "backends/reference/cell_gru.c"
 #include "backends/reference/cell_lstm.c"
@@ -52,6 +80,7 @@ cuseq_status reference_f32_open(const cuseq_model *model, const cuseq_session_op
                                 cuseq_session **session) {
   cuseq_session_options opened = *options;
   opened.device = "reference";
+  opened.precision = CUSEQ_PRECISION_FLOAT32; /* all that the reference's session takes */
   TRY(cuseq_session_open(model, &opened, session));
   cuseq_session *made = *session;
   made->backend->close(made->state);
@@ -60,6 +89,7 @@ cuseq_status reference_f32_open(const cuseq_model *model, const cuseq_session_op
   made->arrays.backend = &backend_f32;
   const cuseq_status status = backend_f32.open(made->model, &made->limits, made->device, &made->state);
   made->arrays.state = made->state;
+  precision = options->precision;
   if (status != CUSEQ_STATUS_OK) {
     cuseq_session_close(made);
     *session = NULL;

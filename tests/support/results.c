@@ -127,12 +127,23 @@ static cuseq_result kind_of(enum backend_array array) {
   }
 }
 
+void results_precise(struct results *results, cuseq_precision precision) {
+  results->precision = precision;
+  for (int i = 0; i < RESULTS_FLOATS; i++) {
+    struct results_floats *floats = &results->floats[i];
+    floats->tolerance =
+        floats->data ? cuseq_model_tolerance(results->model, precision, results->T, results->Y, floats->kind)
+                     : 0.0;
+  }
+}
+
 void results_make_rows(struct results *results, const cuseq_model *model, int32_t encoded, int32_t batch,
                        int32_t time, int32_t steps) {
   const cuseq_config *config = cuseq_model_config(model);
   memset(results, 0, sizeof *results);
   results->encoded = encoded;
   results->B = batch;
+  results->T = time;
   results->Y = steps;
   results->V = config->outputs;
   results->N = config->heads > 1 ? config->heads : 1;
@@ -146,15 +157,14 @@ void results_make_rows(struct results *results, const cuseq_model *model, int32_
     size_t columns = call_row_elements(config, array, time, steps);
     float *data = has(model, array) ? guarded(rows * columns) : NULL;
     cuseq_result kind = kind_of(array);
-    const double tolerance = data ? cuseq_model_tolerance(model, time, steps, kind) : 0.0;
-    results->floats[i] =
-        (struct results_floats){backend_array_name(array), data, rows, columns, kind, tolerance};
+    results->floats[i] = (struct results_floats){backend_array_name(array), data, rows, columns, kind, 0.0};
     *member(results, array) = data;
   }
   if (has(model, BACKEND_TOKENS)) {
     results->decoding.tokens = results->tokens = (int32_t *)guarded((size_t)(batch * steps * results->N));
     results->decoding.output_lengths = results->output_lengths = (int32_t *)guarded((size_t)batch);
   }
+  results_precise(results, CUSEQ_PRECISION_FLOAT32);
 }
 
 void results_make(struct results *results, const cuseq_model *model, int32_t batch, int32_t time,
@@ -357,6 +367,8 @@ void results_run(struct results *results, const cuseq_model *model, const char *
   options.max_time = input->time;
   options.max_steps = results->Y;
   options.threads = threads;
+  if (strcmp(device, "reference") != 0)
+    options.precision = results->precision;
   if (results->decoding.rows)
     results->decoding.batch = results->B;
   cuseq_session *session;

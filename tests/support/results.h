@@ -14,7 +14,7 @@ struct results_floats {
   size_t rows; /* of the batch */
   size_t columns;
   cuseq_result kind; /* of what its tolerance is */
-  double tolerance;  /* cuseq_model_tolerance() of the model and the sizes */
+  double tolerance;  /* cuseq_model_tolerance() of the model, the precision and the sizes */
 };
 
 struct results {
@@ -26,6 +26,8 @@ struct results {
   cuseq_encoding encoding;                      /* as a call takes them */
   cuseq_decoding decoding;
   const cuseq_model *model; /* must outlive the results */
+  int32_t T;
+  cuseq_precision precision; /* of sessions that results_run() opens, but for the reference's */
 };
 
 /* Makes them for a model; the decoding's steps are Y: 1, or T, where the model has no decoder. */
@@ -34,6 +36,9 @@ void results_make(struct results *results, const cuseq_model *model, int32_t B, 
 void results_make_rows(struct results *results, const cuseq_model *model, int32_t encoded, int32_t B,
                        int32_t T, int32_t Y);
 void results_free(struct results *results);
+
+/* Makes them results of another precision than float32: the tolerance is its own. */
+void results_precise(struct results *results, cuseq_precision precision);
 
 /* 1 if every guard band is whole; otherwise 0 and `name` receives the array's. */
 int results_guards_whole(const struct results *results, const char **name);

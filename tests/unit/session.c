@@ -128,13 +128,35 @@ Test(session, options_out_of_range_are_refused) {
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_INVALID_ARGUMENT, "max_batch 0");
   cr_expect_null(session);
   cuseq_session_options_init(&options, sizeof options, model);
-  options.precision = CUSEQ_PRECISION_TF32;
-  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED, "precision");
+  options.precision = (cuseq_precision)3;
+  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_INVALID_ARGUMENT,
+               "there is no such precision (found 3, needed CUSEQ_PRECISION_FLOAT32, _TF32 or _BF16)");
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "abacus";
   expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NO_DEVICE,
                "there are reference, cpu");
   expect_error(cuseq_session_open(NULL, &options, &session), CUSEQ_STATUS_INVALID_ARGUMENT, "NULL");
+  cuseq_model_destroy(model);
+}
+
+Test(session, a_precision_that_a_device_has_not_is_refused_in_a_line) {
+  cuseq_model *model = smallest_model();
+  cuseq_session_options options;
+  cuseq_session *session;
+  cuseq_session_options_init(&options, sizeof options, model);
+  cr_expect_eq(options.precision, CUSEQ_PRECISION_FLOAT32);
+  options.precision = CUSEQ_PRECISION_TF32;
+  options.device = "reference";
+  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED,
+               "device reference has no precision tf32: the reference computes in float64");
+  cr_expect_null(session);
+  options.device = "cpu";
+  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED,
+               "device cpu has no precision tf32: ");
+  options.device = "reference";
+  options.precision = CUSEQ_PRECISION_BF16;
+  expect_error(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_NOT_SUPPORTED,
+               "device reference has no precision bf16: the reference computes in float64");
   cuseq_model_destroy(model);
 }
 

@@ -95,8 +95,8 @@ static void cpu_close(void *state) {
 
 static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limits *limits,
                              const char *device, void **state) {
-  (void)device; /* there is only one */
   cuseq_status status;
+  TRY(isa_precision(device, limits->precision));
   struct cpu *cpu = calloc(1, sizeof *cpu);
   if (!cpu)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");

@@ -73,6 +73,12 @@ cuseq_status isa_pick(const struct cpu_kernels **kernels) {
   return CUSEQ_STATUS_OK;
 }
 
+cuseq_status isa_precision(const char *device, cuseq_precision precision) {
+  if (precision == CUSEQ_PRECISION_FLOAT32)
+    return CUSEQ_STATUS_OK;
+  return backend_precision_refused(device, precision, "its kernels compute in float32 (needed float32)");
+}
+
 int32_t isa_cores(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0)

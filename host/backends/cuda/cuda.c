@@ -176,6 +176,8 @@ static cuseq_status cuda_open(const cuseq_model *model, const struct backend_lim
   cuseq_status status = error == cudaSuccess ? cuda_device_read(session->index, &session->device)
                                              : cuda_failure(error, "cudaSetDevice");
   if (status == CUSEQ_STATUS_OK)
+    status = cuda_precision_check(session, device);
+  if (status == CUSEQ_STATUS_OK)
     status = stream_take(session);
   session->call.stream_in = session->call.stream_out = session->stream;
   session->launch =

@@ -162,6 +162,9 @@ int32_t cuda_device_count(void);
 void cuda_device_describe(int32_t index, char *text, size_t capacity);
 cuseq_status cuda_device_read(int32_t index, struct launch_device *device);
 
+/* precision.c: refuses a session's precision where the device's kernels do not have it; session->device has been read. */
+cuseq_status cuda_precision_check(const struct cuda_session *session, const char *device);
+
 /* memory.c: lists device arrays, then takes one allocation for all. */
 enum { CUDA_PLAN_ENTRIES = 2048 };
 struct cuda_plan {

@@ -31,7 +31,7 @@ static double energy_general(const struct reference *r, int32_t key, int32_t que
   double e = 0.0;
   for (int32_t i = 0; i < key; i++)
     for (int32_t j = 0; j < query; j++)
-      e += r->key[i] * (double)general[(size_t)i * query + j] * r->query[j];
+      e += reference_product(r->key[i], general[(size_t)i * query + j]) * r->query[j];
   return e;
 }
 

@@ -8,7 +8,8 @@ static void multiply_candidate(const struct cell *cell, const double *x, double 
   int32_t H = cell->units;
   for (int32_t k = 0; k < H; k++)
     for (int32_t j = 0; j < H; j++)
-      y[j] += x[k] * (double)cell->recurrent_kernel[(size_t)k * 3 * (size_t)H + (size_t)(2 * H + j)];
+      y[j] +=
+          reference_product(x[k], cell->recurrent_kernel[(size_t)k * 3 * (size_t)H + (size_t)(2 * H + j)]);
 }
 
 /* z, r = rec(x W + b + h U + b') in blocks z, r, n; reset after: n = act(x W_n + b_n + r (h U_n + b'_n)); before: n =

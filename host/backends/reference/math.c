@@ -99,7 +99,7 @@ void reference_log_softmax(double *x, int32_t n) {
 void reference_multiply(const double *x, const float *kernel, int32_t inputs, int32_t units, double *y) {
   for (int32_t k = 0; k < inputs; k++)
     for (int32_t j = 0; j < units; j++)
-      y[j] += x[k] * (double)kernel[(size_t)k * units + j];
+      y[j] += reference_product(x[k], kernel[(size_t)k * units + j]);
 }
 
 /* A number that lies far beyond float32's range is made smaller, beyond it still: several layers of such numbers would
@@ -115,7 +115,7 @@ void reference_dense(const struct dense *dense, double *x, double *scratch) {
   for (int32_t j = 0; j < dense->units; j++) {
     scratch[j] = dense->bias ? (double)dense->bias[j] : 0.0;
     for (int32_t k = 0; dense->transposed && k < dense->inputs; k++)
-      scratch[j] += x[k] * (double)dense_weight(dense, k, j);
+      scratch[j] += reference_product(x[k], dense_weight(dense, k, j));
   }
   if (!dense->transposed)
     reference_multiply(x, dense->kernel, dense->inputs, dense->units, scratch);
@@ -156,7 +156,7 @@ void reference_cell_inputs(const struct cell *cell, const double *x, int32_t id,
   for (int32_t j = 0; j < width; j++) {
     z[j] = cell->bias ? (double)cell->bias[j] : 0.0;
     if (id >= 0)
-      z[j] += (double)cell->kernel[(size_t)id * (size_t)width + (size_t)j];
+      z[j] += reference_product(1.0, cell->kernel[(size_t)id * (size_t)width + (size_t)j]);
   }
   if (id < 0)
     reference_multiply(x, cell->kernel, cell->inputs, width, z);

@@ -72,7 +72,10 @@ static int32_t widest_of(const struct structure *s) {
 
 static cuseq_status reference_open(const cuseq_model *model, const struct backend_limits *limits,
                                    const char *device, void **state) {
-  (void)device; /* there is only one */
+  if (limits->precision != CUSEQ_PRECISION_FLOAT32)
+    return backend_precision_refused(
+        device, limits->precision,
+        "the reference computes in float64, and nothing of it is rounded (needed float32)");
   struct reference *r = calloc(1, sizeof *r);
   if (!r)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");

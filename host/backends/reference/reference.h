@@ -10,6 +10,11 @@
 /* The least number that rounds to infinity in float32. */
 static const double REFERENCE_BEYOND = 0x1.ffffffp127;
 
+/* A product of a number and a weight: what a device's precision rounds, and the reference does not. */
+static inline double reference_product(double x, float weight) {
+  return x * (double)weight;
+}
+
 /* act(x) for every activation that works element by element. */
 double reference_activate(cuseq_activation activation, double x);
 
