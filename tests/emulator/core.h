@@ -60,6 +60,7 @@ struct emu_settings {
   const char *counters;   /* CUSEQ_EMULATOR_COUNTERS: path of the JSON file, NULL if none */
   int threads;  /* CUSEQ_EMULATOR_THREADS: host threads that run blocks, default: online processors, at most 8
                  */
+  bool notes;   /* CUSEQ_EMULATOR_NOTES: what is no fault but worth a line is said, default 1 */
   bool perturb; /* CUSEQ_EMULATOR_PERTURB: approximate instructions err within what the PTX manual allows */
   int multiprocessors; /* CUSEQ_EMULATOR_MULTIPROCESSORS or by capability: 40, 108, 132, 170 */
   uint32_t

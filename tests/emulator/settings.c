@@ -53,6 +53,7 @@ static void read_settings(void) {
                                  online < 1   ? 1
                                  : online > 8 ? 8
                                               : (uint64_t)online);
+  settings.notes = number("CUSEQ_EMULATOR_NOTES", 0, 1, 1) != 0;
   settings.perturb = number("CUSEQ_EMULATOR_PERTURB", 0, 1, 0) != 0;
   int c = settings.capability;
   uint64_t multiprocessors = c < 80 ? 40 : c < 90 ? 108 : c < 120 ? 132 : 170;

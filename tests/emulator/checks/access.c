@@ -1,6 +1,6 @@
 /* One lane's access, with every check. */
+#include "cluster_order.h"
 #include "order.h"
-#include "races.h"
 #include "report.h"
 
 #include <string.h>
@@ -118,7 +118,7 @@ static void *access_global(struct emu_warp *w, const struct emu_instruction *in,
   return a->host + offset;
 }
 
-static struct emu_block *block_of_shared(struct emu_warp *w, uint32_t address) {
+struct emu_block *emu_block_of_shared(struct emu_warp *w, uint32_t address) {
   uint32_t rank = address >> 24;
   struct emu_block *own = w->block;
   if (!rank || rank - 1 == own->rank)
@@ -130,7 +130,7 @@ static struct emu_block *block_of_shared(struct emu_warp *w, uint32_t address) {
 
 static void *access_shared(struct emu_warp *w, const struct emu_instruction *in, uint64_t address,
                            unsigned bytes, unsigned kind, unsigned lane) {
-  struct emu_block *b = address > UINT32_MAX ? NULL : block_of_shared(w, (uint32_t)address);
+  struct emu_block *b = address > UINT32_MAX ? NULL : emu_block_of_shared(w, (uint32_t)address);
   uint32_t offset = (uint32_t)address & 0xffffff;
   if (!b) {
     emu_fault(w, in, lane, EMU_FAULT_ILLEGAL_ADDRESS,
@@ -156,7 +156,14 @@ static void *access_shared(struct emu_warp *w, const struct emu_instruction *in,
       emu_finding(w, in, lane, "uninitialised: shared %s %u bytes at 0x%x (never written)", access_name(kind),
                   bytes, offset))
     return NULL;
-  if (b == w->block && !emu_race_shared(w, in, lane, offset, bytes, kind))
+  if (emu_watched(b->races, offset / 4, (offset + bytes - 1) / 4 - offset / 4 + 1)) {
+    if (!emu_copy_in_the_way(w, in, lane, b, offset, bytes, kind))
+      return NULL;
+    if (b == w->block && b->races->foreign && !emu_race_with_foreign(w, in, lane, offset, bytes, kind))
+      return NULL;
+  }
+  if (!(b == w->block ? emu_race_shared(w, in, lane, offset, bytes, kind)
+                      : emu_race_foreign(w, in, lane, b, offset, bytes, kind)))
     return NULL;
   if (kind & EMU_WRITE)
     memset(b->shared_initialised + offset, 1, bytes);

@@ -28,8 +28,11 @@ struct emu_global_order {
   struct emu_publications published;
 };
 
+/* Vectors by block. */
 struct emu_knowledge {
-  uint32_t *known, *fenced, *pending; /* vectors by block */
+  uint32_t *known, *fenced, *pending;
+  uint32_t *arrived,
+      *met; /* at barrier.cluster: what the block gives, what all have given in the phase that is over */
   bool has_fenced, has_pending;
 };
 
@@ -91,12 +94,14 @@ bool emu_global_block_start(struct emu_block *b) {
   if (!l->order)
     return true;
   uint32_t n = l->order->blocks;
-  struct emu_knowledge *k = calloc(1, sizeof *k + 3 * (size_t)n * sizeof(uint32_t));
+  struct emu_knowledge *k = calloc(1, sizeof *k + 5 * (size_t)n * sizeof(uint32_t));
   if (!k)
     return false;
   k->known = (uint32_t *)(k + 1);
   k->fenced = k->known + n;
   k->pending = k->fenced + n;
+  k->arrived = k->pending + n;
+  k->met = k->arrived + n;
   b->knowledge = k;
   return true;
 }
@@ -251,21 +256,41 @@ void emu_global_strong(struct emu_block *b, const void *object, unsigned kind) {
     emu_vector_join(vector, k->fenced, n);
 }
 
-void emu_global_meet(struct emu_cluster *c) {
-  struct emu_block *first = &c->blocks[0];
-  if (!first->knowledge)
+void emu_global_complete(struct emu_launch *l, const void *from, const void *to) {
+  if (l->order)
+    emu_publications_move(&l->order->published, from, to, l->order->blocks);
+}
+
+/* ---- barrier.cluster, block by block: the last of its threads to arrive arrives for the block ---- */
+
+void emu_global_arrive(struct emu_block *b, bool releases) {
+  struct emu_knowledge *k = b->knowledge;
+  if (!k)
     return;
-  uint32_t n = first->launch->order->blocks;
+  uint32_t n = b->launch->order->blocks;
+  if (releases)
+    snapshot(b, k->arrived);
+  else if (k->has_fenced)
+    memcpy(k->arrived, k->fenced, n * sizeof *k->arrived);
+  else
+    memset(k->arrived, 0, n * sizeof *k->arrived);
+  if (releases)
+    next_context(b);
+}
+
+void emu_global_meet(struct emu_cluster *c) {
+  if (!c->blocks[0].knowledge)
+    return;
+  uint32_t n = c->blocks[0].launch->order->blocks;
+  uint32_t *all = c->blocks[0].knowledge->met;
+  memset(all, 0, n * sizeof *all);
   for (uint32_t i = 0; i < c->count; i++)
-    if (c->blocks[i].knowledge)
-      c->blocks[i].knowledge->known[c->blocks[i].index] = c->blocks[i].context;
+    emu_vector_join(all, c->blocks[i].knowledge->arrived, n);
   for (uint32_t i = 1; i < c->count; i++)
-    if (c->blocks[i].knowledge)
-      emu_vector_join(first->knowledge->known, c->blocks[i].knowledge->known, n);
-  for (uint32_t i = 0; i < c->count; i++) {
-    if (!c->blocks[i].knowledge)
-      continue;
-    memcpy(c->blocks[i].knowledge->known, first->knowledge->known, n * sizeof(uint32_t));
-    next_context(&c->blocks[i]);
-  }
+    memcpy(c->blocks[i].knowledge->met, all, n * sizeof *all);
+}
+
+void emu_global_waited(struct emu_block *b) {
+  if (b->knowledge)
+    emu_vector_join(b->knowledge->known, b->knowledge->met, b->launch->order->blocks);
 }

@@ -2,8 +2,6 @@
 #include "races.h"
 #include "report.h"
 
-#include <string.h>
-
 static bool unordered(const struct emu_block *b, uint32_t context) {
   const struct emu_launch *l = b->launch;
   if (context < l->settled_context || context == b->context)
@@ -69,8 +67,9 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
-    bool same = w->storing && !memcmp(a->host + offset, w->storing, bytes);
-    if (!same && in_the_way(b, writer, mask, strong) &&
+    if (in_the_way(b, writer, mask, strong) &&
+        !(writer >> EMU_CONTEXT_SHIFT >= w->launch->first_context &&
+          emu_same_value(w, in, lane, a->host + offset, bytes)) &&
         !report(w, in, lane, a, offset, bytes, kind, writer, true))
       return false;
     if (kind & EMU_NONCOHERENT && writer & mask && writer >> EMU_CONTEXT_SHIFT != b->context &&

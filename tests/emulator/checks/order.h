@@ -15,8 +15,21 @@ void emu_order_block_free(struct emu_block *block);
 
 /* The lanes of each warp meet at a barrier of the block. */
 void emu_order_barrier(struct emu_block *block, const uint32_t lanes[EMU_MAX_WARPS]);
-/* All blocks of a cluster meet. */
-void emu_order_cluster(struct emu_cluster *cluster);
+/* barrier.cluster: lanes arrive; all threads of the cluster have arrived; lanes have waited for the phase that is over. */
+void emu_order_cluster_arrive(struct emu_warp *warp, uint32_t mask, bool releases);
+void emu_order_cluster_over(struct emu_cluster *cluster);
+void emu_order_cluster_waited(struct emu_warp *warp, uint32_t mask);
+/* An asynchronous copy to shared memory of `owner` has been asked for; has been waited for. */
+void emu_order_copy_begins(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
+                           unsigned bytes);
+void emu_order_copy_ends(struct emu_block *owner, uint32_t offset, unsigned bytes);
+/* One that is waited for at an mbarrier, in its phase `phase`; somebody has waited for an earlier one than `phase`. */
+void emu_order_copy_until(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
+                          unsigned bytes, const void *object, uint32_t phase);
+void emu_order_copies_arrived(struct emu_warp *warp, const void *object, uint32_t phase);
+/* A block's threads have all ended. */
+void emu_order_block_ended(struct emu_block *block);
+void emu_order_cluster_end(struct emu_cluster *cluster);
 /* bar.warp.sync: each lane in mask with the lanes of its member mask. */
 void emu_order_warp(struct emu_warp *warp, const uint32_t members[EMU_LANES], uint32_t mask);
 void emu_order_fence(struct emu_warp *warp, uint32_t mask, enum emu_scope scope);

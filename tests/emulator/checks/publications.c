@@ -2,6 +2,7 @@
 #include "races.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static size_t slot_of(const struct emu_publications *p, const void *object) {
   uint64_t h = (uint64_t)(uintptr_t)object * UINT64_C(0x9e3779b97f4a7c15);
@@ -38,6 +39,15 @@ uint32_t *emu_publication(struct emu_publications *p, const void *object, uint32
   slot->object = object;
   p->count++;
   return slot->vector;
+}
+
+void emu_publications_move(struct emu_publications *p, const void *from, const void *to, uint32_t length) {
+  uint32_t *old = emu_publication(p, from, length, false);
+  uint32_t *new = old ? emu_publication(p, to, length, true) : NULL;
+  if (!new)
+    return;
+  emu_vector_join(new, old, length);
+  memset(old, 0, length * sizeof *old);
 }
 
 void emu_publications_free(struct emu_publications *p) {

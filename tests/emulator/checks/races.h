@@ -2,7 +2,7 @@
  *   global memory   context (27 bits) | strong (1) | bytes (4)   a context is a block of a launch, or a
  * copy, up to its next release
  *   shared memory   time (17 bits) | thread (10) | strong or many (1) | bytes (4)   time counts the
- * synchronisations of the block
+ * synchronisations of the block; of many readers a row says which lanes of each warp they are
  * A conflict is two accesses of which one writes and one is weak, neither ordered before the other. */
 #ifndef EMU_RACES_H
 #define EMU_RACES_H
@@ -32,16 +32,36 @@ struct emu_publications {
 /* The vector of an object, `length` long; NULL if there is none and `make` is false, or without host
  * memory. */
 uint32_t *emu_publication(struct emu_publications *p, const void *object, uint32_t length, bool make);
+/* What was published at one object is from now on published at another. */
+void emu_publications_move(struct emu_publications *p, const void *from, const void *to, uint32_t length);
 void emu_publications_free(struct emu_publications *p);
 static inline void emu_vector_join(uint32_t *to, const uint32_t *from, uint32_t length) {
   for (uint32_t i = 0; i < length; i++)
     to[i] = to[i] > from[i] ? to[i] : from[i];
 }
 
+/* Lanes of a warp that have read a word, at `time` or later. */
+struct emu_lane_readers {
+  uint32_t time, lanes;
+};
+
+/* Words that want a closer look than the plain shadows give. */
+enum emu_watch {
+  EMU_WATCH_COPY = 1,    /* a copy to them has been asked for and not been waited for */
+  EMU_WATCH_FOREIGN = 2, /* another block of the cluster has accessed them */
+};
+
 struct emu_shared_races {
   uint32_t *writers, *readers;
-  uint32_t *reader_warps; /* of words with "many": which warps have read */
+  uint32_t *rows; /* of words with "many": 1 + the row of `many` that says who has read */
   uint32_t words, capacity;
+  struct emu_lane_readers *many; /* rows of one entry a warp */
+  uint32_t many_count, many_capacity, warp_count;
+  uint8_t *watched;                 /* by word, enum emu_watch; NULL if there are none */
+  uint16_t *copying;                /* by word: the thread that asked for the copy; there with `watched` */
+  struct emu_awaited_copy *awaited; /* copies that mbarriers tell of */
+  struct emu_foreign *foreign;      /* accesses by other blocks of the cluster; NULL if there were none */
+  uint32_t epoch;                   /* how often the times have started again */
   uint32_t time;
   uint32_t floor; /* everything up to this time is ordered, by a barrier of the whole block */
   uint32_t known[EMU_MAX_WARPS]
@@ -51,6 +71,8 @@ struct emu_shared_races {
   uint32_t *threads; /* the same between threads: [of * count + about]; NULL if nobody released alone */
   uint32_t thread_count;
   uint32_t fenced[EMU_MAX_WARPS * EMU_LANES]; /* time of each thread's last fence */
+  /* When each thread last exchanged values within its warp, and with which lanes: what they had read by then, they had. */
+  uint32_t exchanged[EMU_MAX_WARPS * EMU_LANES], exchangers[EMU_MAX_WARPS * EMU_LANES];
   uint32_t **pending;                /* by thread: what it has seen published, until its next fence */
   struct emu_publications published; /* vectors of thread_count */
 };
@@ -85,13 +107,48 @@ void emu_global_fence(struct emu_block *block);
 void emu_global_release(struct emu_block *block, const void *object);
 void emu_global_acquire(struct emu_block *block, const void *object);
 void emu_global_strong(struct emu_block *block, const void *object, unsigned kind);
+void emu_global_complete(struct emu_launch *launch, const void *from, const void *to);
+/* barrier.cluster: all threads of a block have arrived; all blocks have; a block waits no longer. */
+void emu_global_arrive(struct emu_block *block, bool releases);
 void emu_global_meet(struct emu_cluster *cluster);
+void emu_global_waited(struct emu_block *block);
 
 /* shared_order.c: order between the threads of a block. */
 bool emu_shared_block_start(struct emu_block *block);
 void emu_shared_block_free(struct emu_block *block);
 bool emu_shared_knows(const struct emu_shared_races *s, uint32_t thread, uint32_t about, uint32_t time);
 uint32_t *emu_shared_row(struct emu_shared_races *s, uint32_t thread);
+/* The time up to which accesses are covered by what synchronises now. */
+uint32_t emu_shared_tick(struct emu_shared_races *s);
+/* All that a thread knows of each thread of its block, into a vector. */
+void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
+
+/* shared_readers.c: who has read a word since it was last written. */
+/* Adds a lane, or all active lanes of its warp. Of several readers only the bytes that all of them have read are kept. */
+void emu_shared_add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane, uint32_t word,
+                           uint32_t bytes, bool all);
+/* Calls `visit` for each reader of a word, until it returns true; whether it did. */
+bool emu_shared_each_reader(const struct emu_shared_races *s, uint32_t word,
+                            bool (*visit)(void *context, uint32_t thread, uint32_t time), void *context);
+
+/* pending_copies.c: asynchronous copies to shared memory from their issue until they are waited for. Whoever touches such a word
+ * meanwhile, the thread that asked for the copy included, races with it: false after a report that ends the launch. */
+bool emu_copy_in_the_way(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                         const struct emu_block *owner, uint32_t offset, unsigned bytes, unsigned kind);
+
+static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, unsigned count) {
+  uint32_t any = 0;
+  for (unsigned i = 0; s->watched && i < count; i++)
+    any |= s->watched[word + i];
+  return any != 0;
+}
+/* Makes the tables of what is watched; false without host memory. */
+bool emu_shared_watch(struct emu_shared_races *s);
+void emu_foreign_free(struct emu_shared_races *s);
+void emu_awaited_copies_free(struct emu_shared_races *s);
+/* Whether a store that nothing orders after the last write of its place leaves there what is there: noted as what it is. */
+bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const void *at,
+                    unsigned bytes);
 
 /* Both check and record. False after a report that ends the launch. */
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
@@ -143,9 +200,10 @@ static inline bool emu_race_shared_words(const struct emu_shared_races *s, uint3
     uint32_t w = writers[i], r = readers[i];
     uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[wt >> 5]) & (uint32_t)(wt != mine);
-    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[rt >> 5]) & ((uint32_t)(rt != mine) | (r >> 4 & 1));
+    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[rt >> 5]) & (uint32_t)(rt != mine);
+    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & (r >> 4 & 1);
   }
-  if (bad)
+  if (bad || emu_watched(s, at, count))
     return false;
   uint32_t *to = (write ? s->writers : s->readers) + at;
   for (unsigned i = 0; i < count; i++)

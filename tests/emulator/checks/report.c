@@ -62,7 +62,7 @@ static void add(struct emu_warp *w, const struct emu_instruction *in, unsigned l
   pthread_mutex_lock(&r->lock);
   for (uint32_t i = 0; i < r->count && !ends; i++)
     if (r->findings[i].index == in->index && r->findings[i].status == status) {
-      r->left_out++;
+      r->left_out += status != EMU_OK;
       pthread_mutex_unlock(&r->lock);
       return;
     }
@@ -111,6 +111,29 @@ bool emu_finding(struct emu_warp *w, const struct emu_instruction *in, unsigned 
   if (w->launch->stops)
     stop_launch(w);
   return w->launch->stops;
+}
+
+void emu_note(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const char *format, ...) {
+  char message[900] = "note: ";
+  va_list arguments;
+  if (!w->launch->checks || !emu_settings()->notes)
+    return;
+  va_start(arguments, format);
+  vsnprintf(message + strlen(message), sizeof message - strlen(message), format, arguments);
+  va_end(arguments);
+  add(w, in, lane, EMU_OK, false, message);
+}
+
+bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const void *at,
+                    unsigned bytes) {
+  if (!w->storing || memcmp(at, w->storing, bytes))
+    return false;
+  emu_note(w, in, lane,
+           "several threads store the same value in one place, and nothing orders them (%u bytes; no race as "
+           "long as the "
+           "values are the same)",
+           bytes);
+  return true;
 }
 
 void emu_reports_finish(struct emu_reports *r, struct emu_launch_result *result) {

@@ -1,6 +1,7 @@
 /* Order between the threads of a block: what each warp knows of each, and, where lanes synchronise on
  * their own, each lane or thread. */
-#include "races.h"
+#include "cluster_order.h"
+#include "order.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ bool emu_shared_block_start(struct emu_block *b) {
       return false;
   }
   s->readers = s->writers + s->words;
-  s->reader_warps = s->readers + s->words;
+  s->rows = s->readers + s->words;
   if (s->words)
     memset(s->writers, 0, 3 * (size_t)s->words * sizeof *s->writers);
   for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
@@ -37,11 +38,25 @@ bool emu_shared_block_start(struct emu_block *b) {
   free(s->threads);
   s->threads = NULL;
   emu_publications_free(&s->published);
+  free(s->watched);
+  free(s->copying);
+  s->watched = NULL;
+  s->copying = NULL;
+  emu_foreign_free(s);
+  emu_awaited_copies_free(s);
+  if (s->warp_count != b->warp_count) {
+    free(s->many);
+    s->many = NULL;
+    s->many_capacity = 0;
+  }
+  s->warp_count = b->warp_count;
+  s->many_count = 0;
   s->thread_count = b->thread_count;
   s->time = 1;
-  s->floor = 0;
+  s->floor = s->epoch = 0;
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
+  memset(s->exchanged, 0, sizeof s->exchanged);
   return true;
 }
 
@@ -56,6 +71,11 @@ void emu_shared_block_free(struct emu_block *b) {
   free(s->pending);
   free(s->threads);
   free(s->writers);
+  free(s->many);
+  free(s->watched);
+  free(s->copying);
+  emu_foreign_free(s);
+  emu_awaited_copies_free(s);
   emu_publications_free(&s->published);
   free(s);
   b->races = NULL;
@@ -66,6 +86,7 @@ static void start_again(struct emu_shared_races *s) {
   memset(s->writers, 0, 3 * (size_t)s->words * sizeof *s->writers);
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
+  memset(s->exchanged, 0, sizeof s->exchanged);
   for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
     free(s->lanes[i]);
     s->lanes[i] = NULL;
@@ -77,12 +98,21 @@ static void start_again(struct emu_shared_races *s) {
     free(s->pending[i]);
     s->pending[i] = NULL;
   }
+  s->many_count = 0;
   s->time = 1;
   s->floor = 0;
+  s->epoch++;
 }
 
-/* The time up to which accesses are covered by what synchronises now. */
-static uint32_t tick(struct emu_shared_races *s) {
+bool emu_shared_watch(struct emu_shared_races *s) {
+  if (!s->watched)
+    s->watched = calloc(s->words + (size_t)1, sizeof *s->watched);
+  if (!s->copying)
+    s->copying = calloc(s->words + (size_t)1, sizeof *s->copying);
+  return s->watched && s->copying;
+}
+
+uint32_t emu_shared_tick(struct emu_shared_races *s) {
   if (s->time + 2 >= EMU_TIMES)
     start_again(s);
   return s->time++;
@@ -106,8 +136,7 @@ uint32_t *emu_shared_row(struct emu_shared_races *s, uint32_t thread) {
   return s->threads ? s->threads + (size_t)thread * s->thread_count : NULL;
 }
 
-/* All that a thread knows of each thread, into a vector. */
-static void effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to) {
+void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to) {
   uint32_t warp = thread / EMU_LANES;
   for (uint32_t v = 0; v < s->thread_count; v++)
     to[v] = s->known[warp][v / EMU_LANES];
@@ -125,7 +154,7 @@ static void join_threads(struct emu_shared_races *s, const uint32_t *lanes, uint
   uint32_t all[EMU_MAX_WARPS * EMU_LANES] = {0}, one[EMU_MAX_WARPS * EMU_LANES];
   for (uint32_t w = 0; w < warps; w++)
     EMU_FOR_LANES (lane, lanes[w]) {
-      effective(s, w * EMU_LANES + lane, one);
+      emu_shared_effective(s, w * EMU_LANES + lane, one);
       emu_vector_join(all, one, s->thread_count);
       all[w * EMU_LANES + lane] = now;
     }
@@ -139,7 +168,7 @@ static void join_threads(struct emu_shared_races *s, const uint32_t *lanes, uint
 
 static void barrier(struct emu_block *b, const uint32_t lanes[EMU_MAX_WARPS]) {
   struct emu_shared_races *s = b->races;
-  uint32_t now = tick(s), whole = 0, all[EMU_MAX_WARPS] = {0};
+  uint32_t now = emu_shared_tick(s), whole = 0, all[EMU_MAX_WARPS] = {0};
   bool partial = false;
   for (uint32_t i = 0; i < b->warp_count; i++) {
     bool complete = lanes[i] == b->warps[i].warp.existing;
@@ -168,8 +197,10 @@ static void barrier(struct emu_block *b, const uint32_t lanes[EMU_MAX_WARPS]) {
 }
 
 void emu_order_barrier(struct emu_block *b, const uint32_t lanes[EMU_MAX_WARPS]) {
-  if (b->races && b->launch->checks)
-    barrier(b, lanes);
+  if (!b->races || !b->launch->checks)
+    return;
+  barrier(b, lanes);
+  emu_cluster_join(b, lanes);
 }
 
 /* Lanes of one warp, all naming each other. */
@@ -191,7 +222,7 @@ void emu_order_warp(struct emu_warp *w, const uint32_t members[EMU_LANES], uint3
   struct emu_shared_races *s = w->block->races;
   if (!s || !w->launch->checks)
     return;
-  uint32_t now = tick(s);
+  uint32_t now = emu_shared_tick(s);
   for (uint32_t left = mask; left;) {
     uint32_t group = members[__builtin_ctz(left)] & mask;
     left &= ~group;
@@ -203,17 +234,43 @@ void emu_order_warp(struct emu_warp *w, const uint32_t members[EMU_LANES], uint3
       s->known[w->index][w->index] = now;
     else
       join_lanes(s, w->index, group, now);
+    emu_cluster_join(w->block, lanes);
   }
 }
 
-static void publish(struct emu_shared_races *s, uint32_t thread, const void *object, uint32_t own) {
+void emu_order_exchange(struct emu_warp *w, const uint32_t members[EMU_LANES], uint32_t mask) {
+  struct emu_shared_races *s = w->block->races;
+  if (!s || !w->launch->checks)
+    return;
+  EMU_FOR_LANES (lane, mask) {
+    uint32_t thread = w->index * EMU_LANES + lane;
+    s->exchanged[thread] = s->time;
+    s->exchangers[thread] = members[lane] & mask;
+  }
+}
+
+/* What a thread releases: all that it knows of its block, itself up to `own`, and the lanes that it has exchanged values with. */
+static void released(const struct emu_shared_races *s, uint32_t thread, uint32_t own, uint32_t *to) {
+  uint32_t first = thread - thread % EMU_LANES,
+           exchanged = s->exchanged[thread] < own ? s->exchanged[thread] : own;
+  emu_shared_effective(s, thread, to);
+  EMU_FOR_LANES (lane, exchanged ? s->exchangers[thread] : 0)
+    to[first + lane] = to[first + lane] > exchanged ? to[first + lane] : exchanged;
+  to[thread] = own;
+}
+
+static void publish(struct emu_block *b, uint32_t thread, const void *object, uint32_t own, bool wide) {
+  struct emu_shared_races *s = b->races;
   uint32_t vector[EMU_MAX_WARPS * EMU_LANES];
   uint32_t *to = emu_publication(&s->published, object, s->thread_count, true);
-  if (!to)
-    return;
-  effective(s, thread, vector);
-  vector[thread] = own;
-  emu_vector_join(to, vector, s->thread_count);
+  released(s, thread, own, vector);
+  if (to)
+    emu_vector_join(to, vector, s->thread_count);
+  emu_cluster_release(b, thread, object, vector, wide);
+}
+
+static bool within_block(enum emu_scope scope) {
+  return scope == EMU_CTA || scope == EMU_SHARED;
 }
 
 void emu_order_release(struct emu_warp *w, unsigned lane, const void *object, enum emu_scope scope) {
@@ -221,28 +278,56 @@ void emu_order_release(struct emu_warp *w, unsigned lane, const void *object, en
   if (!w->launch->checks)
     return;
   if (s)
-    publish(s, w->index * EMU_LANES + lane, object, tick(s));
-  if (scope != EMU_CTA)
+    publish(w->block, w->index * EMU_LANES + lane, object, emu_shared_tick(s), scope != EMU_CTA);
+  if (!within_block(scope))
     emu_global_release(w->block, object);
 }
 
 void emu_order_acquire(struct emu_warp *w, unsigned lane, const void *object, enum emu_scope scope) {
   struct emu_shared_races *s = w->block->races;
+  uint32_t thread = w->index * EMU_LANES + lane;
   if (!w->launch->checks)
     return;
   const uint32_t *vector = s ? emu_publication(&s->published, object, s->thread_count, false) : NULL;
-  uint32_t *row = vector ? emu_shared_row(s, w->index * EMU_LANES + lane) : NULL;
+  uint32_t *row = vector ? emu_shared_row(s, thread) : NULL;
   if (row)
     emu_vector_join(row, vector, s->thread_count);
-  if (scope != EMU_CTA)
+  if (s)
+    emu_cluster_acquire(w->block, thread, object, scope != EMU_CTA);
+  if (!within_block(scope))
     emu_global_acquire(w->block, object);
+}
+
+/* Arrivals of a phase that is not over are kept under an address that is no object's. */
+static const void *unfinished(const void *object) {
+  return (const char *)object + 1;
+}
+
+void emu_order_arrive(struct emu_warp *w, unsigned lane, const void *object, enum emu_scope scope,
+                      bool releases) {
+  if (releases)
+    emu_order_release(w, lane, unfinished(object), scope);
+  else
+    emu_order_strong(w, lane, unfinished(object), EMU_WRITE, scope);
+}
+
+void emu_order_phase_over(struct emu_warp *w, const void *object) {
+  struct emu_cluster *c = w->block->cluster;
+  if (!w->launch->checks)
+    return;
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->blocks[i].races)
+      emu_publications_move(&c->blocks[i].races->published, unfinished(object), object,
+                            c->blocks[i].thread_count);
+  emu_cluster_complete(c, unfinished(object), object);
+  emu_global_complete(w->launch, unfinished(object), object);
 }
 
 void emu_order_fence(struct emu_warp *w, uint32_t mask, enum emu_scope scope) {
   struct emu_shared_races *s = w->block->races;
   if (!s || !w->launch->checks)
     return;
-  uint32_t now = tick(s);
+  uint32_t now = emu_shared_tick(s);
   EMU_FOR_LANES (lane, mask) {
     uint32_t thread = w->index * EMU_LANES + lane;
     s->fenced[thread] = now;
@@ -253,8 +338,9 @@ void emu_order_fence(struct emu_warp *w, uint32_t mask, enum emu_scope scope) {
     free(pending);
     if (s->pending)
       s->pending[thread] = NULL;
+    emu_cluster_fence(w->block, thread, now, scope != EMU_CTA);
   }
-  if (scope != EMU_CTA)
+  if (!within_block(scope))
     emu_global_fence(w->block);
 }
 
@@ -277,18 +363,11 @@ void emu_order_strong(struct emu_warp *w, unsigned lane, const void *object, uns
       kind & EMU_READ ? emu_publication(&s->published, object, s->thread_count, false) : NULL;
   if (seen)
     remember_pending(s, thread, seen);
+  if (kind & EMU_READ)
+    emu_cluster_look(w->block, thread, object, scope != EMU_CTA);
   if (kind & EMU_WRITE && s->fenced[thread])
-    publish(s, thread, object, s->fenced[thread]);
-  if (scope != EMU_CTA)
+    publish(w->block, thread, object, s->fenced[thread],
+            scope != EMU_CTA && emu_cluster_fenced(w->block, thread));
+  if (!within_block(scope))
     emu_global_strong(w->block, object, kind);
-}
-
-void emu_order_cluster(struct emu_cluster *c) {
-  for (uint32_t i = 0; i < c->count; i++) {
-    uint32_t lanes[EMU_MAX_WARPS];
-    for (uint32_t k = 0; k < c->blocks[i].warp_count; k++)
-      lanes[k] = c->blocks[i].warps[k].warp.existing;
-    emu_order_barrier(&c->blocks[i], lanes);
-  }
-  emu_global_meet(c);
 }

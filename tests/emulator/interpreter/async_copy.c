@@ -1,9 +1,12 @@
 /* cp.async: copies of 4, 8 or 16 bytes from global to shared memory that take place later.
  *
  * A copy is kept until its lane waits for it, so that a kernel that reads too early sees what was there
- * before (and the checks see a read that nothing orders). Groups belong to a lane: group numbers count its
- * commits. */
+ * before, and its target is watched meanwhile. What it writes and reads counts as accessed both when it is asked for and when it
+ * takes place, as it may happen at any time in between; the source must be the same at both. Groups belong to a lane: group
+ * numbers count its commits. */
 #include "barrier_object.h"
+
+#include "../checks/report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +16,7 @@ struct copy {
   uint64_t to, from;
   uint32_t group;
   uint8_t lane, bytes, source_bytes; /* what the source does not give is set to zero */
+  unsigned char source[16];          /* as it was when the copy was asked for */
 };
 
 /* What warp->async points to. */
@@ -21,6 +25,8 @@ struct pending {
   uint32_t commits[EMU_LANES];
   struct copy copies[];
 };
+
+enum { OFFSET_MASK = 0xffffff };
 
 /* option[0]: bytes; option[1]: form of operand 2: none, the number of source bytes, or a predicate that
  * ignores the source */
@@ -44,6 +50,30 @@ static struct pending *reserve(struct emu_warp *w, const struct emu_instruction 
   return grown;
 }
 
+/* The source's bytes, a power of two at a time since it may give fewer than the copy takes. */
+static bool read_source(struct emu_warp *w, const struct copy *c, unsigned char *value) {
+  for (unsigned done = 0; done < c->source_bytes;) {
+    unsigned step = c->bytes;
+    while (done % step || done + step > c->source_bytes)
+      step /= 2;
+    const void *from = emu_access(w, c->in, EMU_SPACE_GLOBAL, c->from + done, step, EMU_READ, c->lane);
+    if (!from)
+      return false;
+    memcpy(value + done, from, step);
+    done += step;
+  }
+  return true;
+}
+
+static bool begin(struct emu_warp *w, struct copy *c) {
+  if (!read_source(w, c, c->source) ||
+      !emu_access(w, c->in, EMU_SPACE_SHARED, c->to, c->bytes, EMU_WRITE, c->lane))
+    return false;
+  emu_order_copy_begins(w, c->lane, emu_block_of_shared(w, (uint32_t)c->to), (uint32_t)c->to & OFFSET_MASK,
+                        c->bytes);
+  return true;
+}
+
 static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   struct pending *p = reserve(w, in, EMU_LANES);
   uint64_t from[EMU_LANES], to[EMU_LANES];
@@ -65,38 +95,34 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     to[lane] = emu_lane_address(w, &in->operand[0], lane);
     from[lane] = emu_lane_address(w, &in->operand[1], lane);
     reads |= (uint32_t)(source_bytes > 0) << lane;
-    p->copies[p->count++] = (struct copy){.in = in,
-                                          .to = to[lane],
-                                          .from = from[lane],
-                                          .group = p->commits[lane],
-                                          .lane = (uint8_t)lane,
-                                          .bytes = (uint8_t)bytes,
-                                          .source_bytes = (uint8_t)source_bytes};
+    struct copy *c = &p->copies[p->count];
+    *c = (struct copy){.in = in,
+                       .to = to[lane],
+                       .from = from[lane],
+                       .group = p->commits[lane],
+                       .lane = (uint8_t)lane,
+                       .bytes = (uint8_t)bytes,
+                       .source_bytes = (uint8_t)source_bytes};
+    if (!begin(w, c))
+      return;
+    p->count++;
   }
   if (reads)
     emu_count_access(w, in, EMU_SPACE_GLOBAL, from, bytes, EMU_READ, reads);
   emu_count_access(w, in, EMU_SPACE_SHARED, to, bytes, EMU_WRITE, mask);
 }
 
-/* The source's bytes, a power of two at a time since it may give fewer than the copy takes. */
-static bool read_source(struct emu_warp *w, const struct copy *c, unsigned char *value) {
-  for (unsigned done = 0; done < c->source_bytes;) {
-    unsigned step = c->bytes;
-    while (done % step || done + step > c->source_bytes)
-      step /= 2;
-    const void *from = emu_access(w, c->in, EMU_SPACE_GLOBAL, c->from + done, step, EMU_READ, c->lane);
-    if (!from)
-      return false;
-    memcpy(value + done, from, step);
-    done += step;
-  }
-  return true;
-}
-
 static bool perform(struct emu_warp *w, const struct copy *c) {
   unsigned char value[16] = {0};
   if (!read_source(w, c, value))
     return false;
+  if (w->launch->checks && memcmp(value, c->source, c->source_bytes) &&
+      emu_finding(
+          w, c->in, c->lane,
+          "race: the source of cp.async at 0x%llx (%u bytes) has been written before the copy was waited for",
+          (unsigned long long)c->from, c->source_bytes))
+    return false;
+  emu_order_copy_ends(emu_block_of_shared(w, (uint32_t)c->to), (uint32_t)c->to & OFFSET_MASK, c->bytes);
   void *to = emu_access(w, c->in, EMU_SPACE_SHARED, c->to, c->bytes, EMU_WRITE, c->lane);
   if (to)
     memcpy(to, value, c->bytes);
@@ -149,7 +175,7 @@ static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_
     uint64_t *object = emu_barrier_at(w, in, (enum emu_space)in->space, address, lane);
     if (!object)
       return;
-    emu_order_release(w, lane, object, EMU_CTA);
+    emu_order_arrive(w, lane, object, EMU_SHARED, true);
     if (in->option[0] && !emu_barrier_arrive(w, in, object, 1, false, lane))
       return;
   }

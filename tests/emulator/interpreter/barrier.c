@@ -71,8 +71,10 @@ EMU_HANDLER(run_warp_barrier) {
     emu_order_warp(w, members, mask);
 }
 
+enum { OPTION_RELAXED = 0 };
+
 EMU_HANDLER(run_cluster_arrive) {
-  emu_cluster_arrive(w, in, mask);
+  emu_cluster_arrive(w, in, mask, !in->option[OPTION_RELAXED]);
 }
 
 EMU_HANDLER(run_cluster_wait) {
@@ -85,7 +87,7 @@ static enum emu_decode_result decode_cluster(struct emu_decoder *d, struct emu_i
   bool waits = emu_take(d, "wait");
   if (!waits && !emu_take(d, "arrive"))
     return emu_refuse(d, ".arrive or .wait is needed");
-  emu_take_one(d, orders);
+  out->option[OPTION_RELAXED] = emu_take_one(d, orders) == 1;
   emu_take(d, "aligned");
   out->run = waits ? run_cluster_wait : run_cluster_arrive;
   out->class = EMU_CLASS_SYNCHRONISATION;
@@ -105,9 +107,9 @@ static enum emu_decode_result decode_barrier(struct emu_decoder *d, struct emu_i
   return emu_bind_value(d, out, 0, 0, 4) ? EMU_DECODED : EMU_UNSUPPORTED;
 }
 
-/* option[1]: of shared memory alone, whose order is kept whatever the scope; what stands in global memory it leaves alone. */
+/* option[0]: enum emu_scope */
 EMU_HANDLER(run_fence) {
-  emu_order_fence(w, mask, in->option[1] ? EMU_CTA : (enum emu_scope)in->option[0]);
+  emu_order_fence(w, mask, (enum emu_scope)in->option[0]);
 }
 
 static enum emu_decode_result decode_fence(struct emu_decoder *d, struct emu_instruction *out) {
@@ -122,11 +124,11 @@ static enum emu_decode_result decode_fence(struct emu_decoder *d, struct emu_ins
   bool membar = !strcmp(emu_opcode(d), "membar");
   if (!membar)
     emu_take_one(d, orders);
-  out->option[1] = emu_take_one(d, restricted) >= 0;
+  bool shared_alone = emu_take_one(d, restricted) >= 0;
   int scope = emu_take_one(d, membar ? levels : scopes);
   if (scope < 0)
     return emu_refuse(d, "a scope is needed");
-  out->option[0] = membar ? level_scopes[scope] : (uint32_t)scope;
+  out->option[0] = shared_alone ? EMU_SHARED : membar ? level_scopes[scope] : (uint32_t)scope;
   out->run = run_fence;
   out->class = EMU_CLASS_SYNCHRONISATION;
   return EMU_DECODED;

@@ -19,7 +19,7 @@ static bool complete(struct emu_warp *w, const struct emu_instruction *in, uint6
   uint64_t *object = emu_barrier_at(w, in, EMU_SPACE_SHARED, barrier, lane);
   if (!object)
     return false;
-  emu_order_release(w, lane, object, EMU_CLUSTER);
+  emu_order_arrive(w, lane, object, EMU_CLUSTER, true);
   return emu_barrier_add_bytes(w, in, object, -bytes, lane);
 }
 
@@ -39,6 +39,22 @@ static bool move(struct emu_warp *w, const struct emu_instruction *in, enum emu_
     }
   }
   return true;
+}
+
+/* A copy to shared memory, and its bytes at the mbarrier. Nobody may touch what it writes before that has been waited for. */
+static bool copy_and_tell(struct emu_warp *w, const struct emu_instruction *in, uint64_t to, uint64_t from,
+                          uint32_t bytes, uint64_t barrier, unsigned lane) {
+  const enum emu_space to_space = (enum emu_space)in->option[0], from_space = (enum emu_space)in->option[1];
+  if (!move(w, in, to_space, to, from_space, from, bytes, lane))
+    return false;
+  const uint64_t *object = emu_barrier_at(w, in, EMU_SPACE_SHARED, barrier, lane);
+  if (!object)
+    return false;
+  struct emu_block *owner = emu_block_of_shared(w, (uint32_t)to);
+  if (owner && bytes)
+    emu_order_copy_until(w, lane, owner, (uint32_t)to & OFFSET_MASK, bytes, object,
+                         emu_barrier_unpack(*object).phase);
+  return complete(w, in, barrier, bytes, lane);
 }
 
 /* option[0]: space of the target, option[1]: of the source; operands: target, source, bytes, mbarrier, mask
@@ -62,14 +78,14 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     }
     const uint64_t barrier = emu_lane_address(w, &in->operand[3], lane);
     if (in->operand[4].kind == EMU_OPERAND_NONE) {
-      if (!move(w, in, to_space, to, from_space, from, bytes, lane) || !complete(w, in, barrier, bytes, lane))
+      if (!copy_and_tell(w, in, to, from, bytes, barrier, lane))
         return;
       continue;
     }
     const uint32_t blocks = (uint32_t)emu_lane_value(w, &in->operand[4], lane);
     for (unsigned rank = 0; rank < 16; rank++)
-      if (blocks >> rank & 1 && (!move(w, in, to_space, in_block(to, rank), from_space, from, bytes, lane) ||
-                                 !complete(w, in, in_block(barrier, rank), bytes, lane)))
+      if (blocks >> rank & 1 &&
+          !copy_and_tell(w, in, in_block(to, rank), from, bytes, in_block(barrier, rank), lane))
         return;
   }
 }
@@ -90,8 +106,7 @@ static void store(struct emu_warp *w, const struct emu_instruction *in, uint32_t
   const uint32_t bytes = in->option[0], count = in->operand[1].count;
   EMU_FOR_LANES (lane, mask) {
     const uint64_t address = emu_lane_address(w, &in->operand[0], lane);
-    unsigned char *to = emu_access(w, in, EMU_SPACE_SHARED, address, bytes * count,
-                                   EMU_WRITE | EMU_STRONG | EMU_SCOPE_CLUSTER, lane);
+    unsigned char *to = emu_access(w, in, EMU_SPACE_SHARED, address, bytes * count, EMU_WRITE, lane);
     if (!to)
       return;
     for (uint32_t i = 0; i < count; i++) {

@@ -3,6 +3,8 @@
  * createpolicy, setmaxnreg. */
 #include "interpreter.h"
 
+#include "../checks/order.h"
+
 enum { RANK_SHIFT = 24, OFFSET_MASK = 0xffffff };
 
 /* option[0]: the address is a generic one */
@@ -56,6 +58,12 @@ static void nothing(struct emu_warp *w, const struct emu_instruction *in, uint32
   (void)w;
   (void)in;
   (void)mask;
+}
+
+/* What mbarrier.init wrote is there for who synchronises with the thread; taken for all that it wrote in shared memory. */
+static void fence_of_init(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  (void)in;
+  emu_order_fence(w, mask, EMU_SHARED);
 }
 
 static void sleep_a_while(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
@@ -120,9 +128,11 @@ static enum emu_decode_result decode_sleep(struct emu_decoder *decoder, struct e
 static enum emu_decode_result decode_fence(struct emu_decoder *decoder, struct emu_instruction *out) {
   static const char *const kinds[] = {"alias", "async", NULL};
   static const char *const spaces[] = {"global", "shared::cta", "shared::cluster", NULL};
+  out->run = nothing;
   if (emu_take(decoder, "mbarrier_init")) {
     emu_take(decoder, "release");
     emu_take(decoder, "cluster");
+    out->run = fence_of_init;
   } else if (emu_take(decoder, "proxy")) {
     if (emu_take_one(decoder, kinds) < 0)
       return EMU_UNSUPPORTED;
@@ -130,7 +140,6 @@ static enum emu_decode_result decode_fence(struct emu_decoder *decoder, struct e
   } else
     return EMU_NOT_MINE;
   out->class = EMU_CLASS_SYNCHRONISATION;
-  out->run = nothing;
   return EMU_DECODED;
 }
 

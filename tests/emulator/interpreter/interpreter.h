@@ -166,11 +166,19 @@ void emu_warp_retry(struct emu_warp *warp);
 
 /* ---- Order: release and acquire by one lane, for mbarrier, atomics, fences ---- */
 
-enum emu_scope { EMU_CTA = 0, EMU_CLUSTER, EMU_GPU, EMU_SYS };
+/* EMU_SHARED: the cluster, for what stands in shared memory alone: restricted fences, and mbarriers whose scope is not named. */
+enum emu_scope { EMU_CTA = 0, EMU_CLUSTER, EMU_GPU, EMU_SYS, EMU_SHARED };
 /* What the lane did so far is published at `object` (any address key; resolved host pointer is best) / what
  * was published there is ordered before what the lane does next. */
 void emu_order_release(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope);
 void emu_order_acquire(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope);
+/* An arrival at an mbarrier: what it publishes is to be had when the phase is over, which emu_order_phase_over says. One that
+ * does not release publishes what fences before it do. */
+void emu_order_arrive(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope,
+                      bool releases);
+void emu_order_phase_over(struct emu_warp *warp, const void *object);
+/* Lanes exchange values, each with those of its member mask: what they have read before, they have read. */
+void emu_order_exchange(struct emu_warp *warp, const uint32_t members[EMU_LANES], uint32_t mask);
 
 /* ---- Faults ---- */
 

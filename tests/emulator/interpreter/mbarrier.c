@@ -22,7 +22,7 @@ static void init(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
                 EMU_BARRIER_MOST);
       return;
     }
-    const struct emu_barrier b = {.expected = count, .pending = count};
+    const struct emu_mbarrier b = {.expected = count, .pending = count};
     *object = emu_barrier_pack(&b);
   }
 }
@@ -46,8 +46,7 @@ static void arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_
     const uint64_t before = *object;
     if (kind & EXPECTS && !emu_barrier_add_bytes(w, in, object, operand, lane))
       return;
-    if (!(kind & RELAXED))
-      emu_order_release(w, lane, object, (enum emu_scope)in->option[1]);
+    emu_order_arrive(w, lane, object, (enum emu_scope)in->option[1], !(kind & RELAXED));
     const uint32_t phase = emu_barrier_unpack(*object).phase;
     if (!emu_barrier_arrive(w, in, object, kind & EXPECTS ? 1 : operand, kind & DROPS, lane))
       return;
@@ -82,6 +81,7 @@ static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     if (!done)
       continue;
     complete |= 1u << lane;
+    emu_order_copies_arrived(w, object, phase);
     if (in->option[0] & RELAXED) /* a fence behind it orders */
       emu_order_strong(w, lane, object, EMU_READ, (enum emu_scope)in->option[1]);
     else
@@ -101,9 +101,11 @@ static void pending_count(struct emu_warp *w, const struct emu_instruction *in, 
 
 static void take_order(struct emu_decoder *decoder, struct emu_instruction *out) {
   static const char *const scopes[] = {"cta", "cluster", NULL};
+  static const uint32_t named[] = {EMU_CTA, EMU_CLUSTER};
   if (!emu_take(decoder, "acquire") && !emu_take(decoder, "release") && emu_take(decoder, "relaxed"))
     out->option[0] |= RELAXED;
-  out->option[1] = emu_take_one(decoder, scopes) == 1 ? EMU_CLUSTER : EMU_CTA;
+  const int scope = emu_take_one(decoder, scopes);
+  out->option[1] = scope < 0 ? EMU_SHARED : named[scope];
   emu_take_space(decoder, out);
 }
 

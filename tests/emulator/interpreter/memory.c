@@ -37,13 +37,17 @@ static void store_lanes(struct emu_warp *w, const struct emu_instruction *in, ui
   EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[0], lane);
     for (unsigned part = 0; part < t->bytes; part += t->piece) {
+      unsigned char value[16];
+      emu_transfer_from_registers(w, in, t, lane, part, value);
+      w->storing = t->kind & EMU_STRONG ? NULL : value;
       unsigned char *to =
           emu_access(w, in, (enum emu_space)in->space, address[lane] + part, t->piece, t->kind, lane);
+      w->storing = NULL;
       if (!to)
         return;
       if (t->kind & EMU_STRONG)
         emu_transfer_order(w, t, lane, to);
-      emu_transfer_from_registers(w, in, t, lane, part, to);
+      memcpy(to, value, t->piece);
     }
   }
   while ((done = emu_same_space(in, address, left, &space))) {

@@ -17,14 +17,15 @@ static inline bool emu_word_set(const unsigned char *shadow, unsigned bytes) {
 }
 
 /* One word of shared memory, wholly read or written; false: look closer. */
-static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, uint32_t warp, uint32_t me,
-                                   bool write) {
-  const uint32_t *row = s->known[warp];
+static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, const struct emu_warp *warp,
+                                   unsigned lane, bool write) {
+  const uint32_t *row = s->known[warp->index];
+  uint32_t me = warp->index * EMU_LANES + lane;
   uint32_t w = s->writers[i], r = s->readers[i];
   uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
   bool many = r & EMU_SHADOW_STRONG;
   uint32_t mine = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  if (wt != me && w >> EMU_TIME_SHIFT > row[wt >> 5])
+  if ((wt != me && w >> EMU_TIME_SHIFT > row[wt >> 5]) || emu_watched(s, i, 1))
     return false;
   if (write) {
     if (r >> EMU_TIME_SHIFT > s->floor && (many || (rt != me && r >> EMU_TIME_SHIFT > row[rt >> 5])))
@@ -36,10 +37,7 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, uint3
     s->readers[i] = mine;
     return true;
   }
-  uint32_t warps = (many ? s->reader_warps[i] : 1u << (rt >> 5)) | 1u << warp;
-  s->reader_warps[i] = warps;
-  s->readers[i] =
-      (mine & (r | ~(uint32_t)EMU_SHADOW_BYTES)) | EMU_SHADOW_STRONG; /* the bytes that all have read */
+  emu_shared_add_reader(s, warp, lane, i, EMU_SHADOW_BYTES, false);
   return true;
 }
 
@@ -81,7 +79,7 @@ static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct em
   if (!write && !emu_word_set(b->shared_initialised + offset, bytes))
     return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
   for (unsigned k = 0; k < bytes; k += 4)
-    if (!emu_shared_word(b->races, (offset + k) / 4, w->index, w->index * EMU_LANES + lane, write))
+    if (!emu_shared_word(b->races, (offset + k) / 4, w, lane, write))
       return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
   if (write)
     memset(b->shared_initialised + offset, 1, bytes);

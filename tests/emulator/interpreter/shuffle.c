@@ -49,6 +49,7 @@ static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32
   } else
     EMU_FOR_LANES (lane, mask)
       members[lane] = mask;
+  emu_order_exchange(w, members, mask);
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
   memcpy(values, a, sizeof values);

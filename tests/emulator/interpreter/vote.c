@@ -11,7 +11,10 @@ static bool gather(struct emu_warp *w, const struct emu_instruction *in, unsigne
   }
   EMU_FOR_LANES (lane, mask)
     members[lane] = emu_u32(w, &in->operand[slot])[lane];
-  return emu_warp_converge(w, in, members, mask);
+  if (!emu_warp_converge(w, in, members, mask))
+    return false;
+  emu_order_exchange(w, members, mask);
+  return true;
 }
 
 /* ---- vote: option[0] ---- */

@@ -37,6 +37,8 @@ bool emu_block_start(struct emu_block *b, struct emu_launch *launch, struct emu_
   b->index = index;
   memcpy(b->position, position, sizeof b->position);
   b->rank = rank;
+  b->arrived = 0;
+  b->releases = false;
   b->thread_count = launch->threads_per_block;
   b->warp_count = b->running = launch->warps_per_block;
   memset(b->barriers, 0, sizeof b->barriers);
@@ -81,8 +83,9 @@ bool emu_block_turn(struct emu_block *b) {
     if (s->path_count)
       continue;
     emu_warp_end(s);
-    b->running--;
     moved = true;
+    if (--b->running == 0)
+      emu_order_block_ended(b);
   }
   return moved;
 }

@@ -102,7 +102,9 @@ struct emu_block {
   uint32_t context;                /* who this block is in the race shadows of global memory */
   uint32_t several; /* the reader "blocks of this launch, this one among them"; 0 if there is none */
   struct emu_barrier barriers[EMU_BARRIERS];
-  bool live; /* started and not at its end */
+  uint32_t arrived; /* threads that have come to barrier.cluster in this phase */
+  bool releases;    /* one of them at least with .release */
+  bool live;        /* started and not at its end */
 };
 
 enum { EMU_MAX_CLUSTER = 16 };
@@ -113,7 +115,7 @@ struct emu_cluster {
   uint32_t count, live;
   uint32_t arrived; /* threads that have come to barrier.cluster */
   uint32_t phase;
-  bool running;
+  struct emu_cluster_order *order; /* between its threads; NULL if nothing has to be known of it */
   struct emu_cluster *next;
 };
 
@@ -216,8 +218,10 @@ enum emu_barrier_result { EMU_BARRIER_PLAIN = 0, EMU_BARRIER_COUNT, EMU_BARRIER_
  * to come together. */
 enum { EMU_OPTION_BARRIER = 0, EMU_OPTION_ALIGNED = 1 };
 /* cluster.c: barrier.cluster */
-void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
+void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, bool releases);
 void emu_cluster_wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
+/* The block of the cluster that a shared address belongs to; NULL if there is none or it has ended. */
+struct emu_block *emu_block_of_shared(struct emu_warp *w, uint32_t address);
 /* stuck.c: nothing in the block (or cluster) can move: reports who waits for whom. */
 void emu_block_stuck(struct emu_block *block);
 /* block.c */

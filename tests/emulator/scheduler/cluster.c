@@ -14,7 +14,7 @@ static uint32_t threads_of(const struct emu_cluster *c) {
 static void next_phase(struct emu_cluster *c) {
   c->arrived = 0;
   c->phase++;
-  emu_order_cluster(c);
+  emu_order_cluster_over(c);
   for (uint32_t i = 0; i < c->count; i++) {
     struct emu_block *b = &c->blocks[i];
     for (uint32_t k = 0; k < b->warp_count; k++) {
@@ -23,13 +23,14 @@ static void next_phase(struct emu_cluster *c) {
         if (s->paths[p].state == EMU_PATH_CLUSTER) {
           s->paths[p].state = EMU_PATH_READY;
           s->blocked = false;
+          emu_order_cluster_waited(&s->warp, s->paths[p].lanes);
         }
       emu_path_merge(s);
     }
   }
 }
 
-void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, bool releases) {
   struct emu_warp_state *s = emu_state(w);
   struct emu_cluster *c = w->block->cluster;
   EMU_FOR_LANES (lane, mask) {
@@ -41,6 +42,7 @@ void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, ui
     }
     s->cluster_phase[lane] = c->phase + 1;
   }
+  emu_order_cluster_arrive(w, mask, releases);
   c->arrived += (uint32_t)__builtin_popcount(mask);
   if (c->arrived == threads_of(c))
     next_phase(c);
@@ -58,8 +60,10 @@ void emu_cluster_wait(struct emu_warp *w, const struct emu_instruction *in, uint
     }
     waits |= (uint32_t)(s->cluster_phase[lane] == c->phase + 1) << lane;
   }
-  if (!waits)
+  if (!waits) {
+    emu_order_cluster_waited(w, mask);
     return;
+  }
   if (mask != w->active || waits != mask) {
     emu_tally_undo(w, in, mask);
     emu_path_isolate(s, in, waits);

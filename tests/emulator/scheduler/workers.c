@@ -3,6 +3,8 @@
  * further ones and lets all take turns. */
 #include "block.h"
 
+#include "../checks/order.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -57,6 +59,7 @@ static void end_cluster(struct emu_worker *w, uint32_t at) {
   struct emu_cluster *c = w->resident[at];
   for (uint32_t i = 0; i < c->count; i++)
     emu_block_end(&c->blocks[i]);
+  emu_order_cluster_end(c);
   for (uint32_t i = at; i + 1 < w->resident_count; i++)
     w->resident[i] = w->resident[i + 1];
   w->resident_count--;

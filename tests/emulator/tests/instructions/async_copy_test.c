@@ -9,7 +9,7 @@
 enum { LANES = 32, WORDS = 4 };
 
 /* Each lane fills its 16 bytes of shared memory with ones, runs `lines`, and stores the 16 bytes it finds
- * there. %r10 is the lane's shared address, %mine its global one; the buffer holds 100 * lane + word. */
+ * there; without `want_words` it must be told that they are still on their way. %r10 is the lane's shared address, %mine its global one; the buffer holds 100 * lane + word. */
 static void check(const char *lines, const uint32_t *want_words, const char *what) {
   struct text body = {0};
   uint32_t buffer[2 * LANES * WORDS] = {0};
@@ -28,7 +28,8 @@ static void check(const char *lines, const uint32_t *want_words, const char *wha
   char *kernel = probe_kernel(body.at, LANES * 16),
        *report = probe_launch(kernel, 1, LANES, 0, buffer, 2 * LANES * WORDS);
   unsigned wrong = 0;
-  for (unsigned i = 0; i < LANES * WORDS && !report; i++) {
+  bool early = report && strstr(report, "which an asynchronous copy by thread (0,0,0) still writes");
+  for (unsigned i = 0; i < LANES * WORDS && !report && want_words; i++) {
     /* 2: the source's word, 1: as before, 0: zero, 3: the source's first word's low half; +10: lanes below 16
      * only zero */
     const uint32_t kind = want_words[i % WORDS], source = 100 * (i / WORDS + 1) + i % WORDS;
@@ -37,8 +38,8 @@ static void check(const char *lines, const uint32_t *want_words, const char *wha
       want = 0;
     wrong += buffer[LANES * WORDS + i] != want;
   }
-  probe_check(!report && !wrong, "cp.async %s: %u wrong (%u %u %u %u) %s", what, wrong, buffer[128],
-              buffer[129], buffer[130], buffer[131], report ? report : "");
+  probe_check(want_words ? !report && !wrong : early, "cp.async %s: %u wrong (%u %u %u %u) %s", what, wrong,
+              buffer[128], buffer[129], buffer[130], buffer[131], report ? report : "");
   free(report);
   free(kernel);
   text_free(&body);
@@ -98,14 +99,13 @@ void test_async_copy(void) {
     check(lines.at, cases[i].want, cases[i].what);
   }
   text_free(&lines);
-  check("cp.async.ca.shared.global [%r10], [%mine], 16; cp.async.commit_group;", WANT(1, 1, 1, 1),
-        "before any wait");
+  check("cp.async.ca.shared.global [%r10], [%mine], 16; cp.async.commit_group;", NULL, "before any wait");
   check("cp.async.ca.shared.global [%r10], [%mine], 8; cp.async.commit_group;\n"
         "cp.async.ca.shared.global [%r10+8], [%mine+8], 8; cp.async.commit_group; cp.async.wait_group 1;",
-        WANT(2, 2, 1, 1), "with one group left");
+        NULL, "with one group left");
   check("cp.async.ca.shared.global [%r10], [%mine], 8; cp.async.commit_group; cp.async.commit_group;\n"
         "cp.async.ca.shared.global [%r10+8], [%mine+8], 8; cp.async.wait_group 1;",
-        WANT(2, 2, 1, 1), "with an empty group and none committed");
+        NULL, "with an empty group and none committed");
   check("cp.async.ca.shared.global [%r10], [%mine], 8; cp.async.wait_all;", WANT(2, 2, 1, 1),
         "wait_all without commit");
   check_barrier();
