@@ -27,6 +27,12 @@ void emu_order_copy_ends(struct emu_block *owner, uint32_t offset, unsigned byte
 void emu_order_copy_until(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
                           unsigned bytes, const void *object, uint32_t phase);
 void emu_order_copies_arrived(struct emu_warp *warp, const void *object, uint32_t phase);
+/* undefined.c: what shuffles of lanes that take no part give. `sources`: the lane that each lane reads; to, from: the registers. */
+void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, const void *to,
+                            const void *from, const uint8_t sources[EMU_LANES], const uint32_t members[EMU_LANES]);
+/* Before an instruction, where a register of the warp holds such a value; false after a report that ends the launch. */
+bool emu_undefined_before(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
+void emu_undefined_forget(struct emu_warp *w);
 /* A block's threads have all ended. */
 void emu_order_block_ended(struct emu_block *block);
 void emu_order_cluster_end(struct emu_cluster *cluster);

@@ -205,6 +205,7 @@ static enum emu_decode_result decode_selp(struct emu_decoder *d, struct emu_inst
   unsigned bytes = emu_type_bytes(emu_take_type(d));
   out->run = bytes == 2 ? select_16 : bytes == 4 ? select_32 : bytes == 8 ? select_64 : NULL;
   out->class = EMU_CLASS_INTEGER;
+  out->flags |= EMU_FLAG_SELECTS;
   if (!out->run)
     return emu_refuse(d, "not for this type");
   for (unsigned i = 0; i < 3; i++)

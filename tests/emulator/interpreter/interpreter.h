@@ -44,6 +44,7 @@ struct emu_warp {
   struct emu_worker *worker;
   /* Value that the access in progress writes, if it is known: writing what is there already is no race. */
   const void *storing;
+  struct emu_undefined *undefined; /* registers with undefined values; NULL: none */
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
 

@@ -175,6 +175,8 @@ static enum emu_decode_result decode(struct emu_decoder *d, struct emu_instructi
       return emu_refuse(d, "values are needed, no predicates");
   set_class(out);
   out->run = is_store ? store : load;
+  if (!is_store)
+    out->flags |= EMU_FLAG_LOADS;
   t->plain = emu_transfer_is_plain(out, t, data);
   if (!is_store && out->space == EMU_SPACE_PARAM && out->operand[1].immediate)
     out->run = load_parameter;

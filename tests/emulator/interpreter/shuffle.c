@@ -1,6 +1,8 @@
 /* shfl and shfl.sync: a lane reads another lane's register. */
 #include "interpreter.h"
 
+#include "../checks/order.h"
+
 #include <string.h>
 
 enum mode { UP, DOWN, BUTTERFLY, INDEX };
@@ -9,7 +11,7 @@ enum mode { UP, DOWN, BUTTERFLY, INDEX };
  * members are those who are here. */
 
 /* What a lane that takes no part gives: undefined by the manual, and often read in vain by reductions over part of a warp. No
- * result should depend on it, so it is a NaN and a large number. */
+ * result should depend on it, so it is a NaN and a large number, and followed by the checks (undefined.c). */
 #define UNDEFINED 0x7fbadbadu
 
 /* The lane that `lane` reads; *inside says whether it lies in its segment (else it is the lane itself). */
@@ -52,14 +54,20 @@ static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32
   emu_order_exchange(w, members, mask);
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
+  uint8_t sources[EMU_LANES];
+  uint32_t outside = 0;
   memcpy(values, a, sizeof values);
   EMU_FOR_LANES (lane, mask) {
     bool inside = false;
     const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
     taken |= (uint32_t)inside << lane;
+    sources[lane] = (uint8_t)source;
     const bool takes_part = members[lane] >> source & mask >> source & 1;
     emu_u32(w, &d[0])[lane] = takes_part ? values[source] : UNDEFINED;
+    outside |= (uint32_t)!takes_part << lane;
   }
+  if (outside || w->undefined)
+    emu_undefined_shuffled(w, in, mask, emu_u32(w, &d[0]), a, sources, members);
   if (in->operand[0].count > 1)
     emu_set_predicate(w, &d[1], taken, mask);
 }
@@ -77,6 +85,7 @@ static enum emu_decode_result decode(struct emu_decoder *decoder, struct emu_ins
   out->option[0] = (uint32_t)mode;
   out->class = EMU_CLASS_SYNCHRONISATION;
   out->run = shuffle;
+  out->flags |= EMU_FLAG_SHUFFLES;
   return EMU_DECODED;
 }
 

@@ -59,6 +59,9 @@ enum emu_instruction_flag {
   EMU_FLAG_SERIAL = 2, /* the launch has to stay on one host thread: atomics, volatile, acquire, printf ... */
   EMU_FLAG_SYNCHRONISES =
       4, /* may order threads of different blocks: fences, acquire, release, atomics, volatile */
+  EMU_FLAG_SELECTS = 32,  /* selp: takes one of two sources */
+  EMU_FLAG_SHUFFLES = 64, /* says itself what becomes of undefined values */
+  EMU_FLAG_LOADS = 128,   /* operand 0 is a result, though the class is one of memory */
   EMU_FLAG_ANY_SPACE = 8, /* generic access: its class is counted by the handler, by the space that was hit */
 };
 

@@ -62,6 +62,7 @@ void emu_warp_end(struct emu_warp_state *s) {
   }
   free(s->warp.async);
   s->warp.async = NULL;
+  emu_undefined_forget(&s->warp);
 }
 
 void emu_warp_free(struct emu_warp_state *s) {
@@ -114,6 +115,8 @@ static uint64_t run_path(struct emu_warp_state *s, uint64_t budget) {
     tally->threads += (uint64_t)__builtin_popcount(mask);
     w->next = at + 1;
     n++;
+    if (w->undefined && !emu_undefined_before(w, in, mask))
+      break;
     if (mask)
       in->run(w, in, mask);
     if (w->stop) {

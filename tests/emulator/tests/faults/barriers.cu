@@ -46,6 +46,36 @@ __global__ void shuffle_of_two_halves(int *to) { // each half names itself, in a
   to[threadIdx.x] = value;
 }
 
+// Lane 3 takes what lane 20 has, which is not among those that are named.
+__global__ void shuffle_from(int *to, int source) {
+  int value = threadIdx.x;
+  if (threadIdx.x < 16)
+    value = __shfl_sync(0x0000ffff, value, threadIdx.x == 3 ? source : 5); // fault: shuffle_from_a_lane_that_is_not_named
+  to[threadIdx.x] = value;
+}
+
+// A sum over 16 lanes: the upper ones of them read beyond, in vain, as only lane 0's sum is used; or the sum of lane 9 is.
+__global__ void sum_of_half_a_warp(int *to, int used) {
+  if (threadIdx.x < 16) {
+    int sum = threadIdx.x, best = threadIdx.x;
+    for (int d = 8; d; d /= 2) {
+      sum += __shfl_down_sync(0x0000ffff, sum, d); // fault: sum_with_lanes_that_are_not_named
+      int other = __shfl_down_sync(0x0000ffff, best, d);
+      best = other > best ? other : best;
+    }
+    if (threadIdx.x == used)
+      to[0] = sum + best;
+  }
+}
+
+__global__ void branch_on_a_shuffle(int *to, int source) {
+  int value = threadIdx.x < 16 ? __shfl_sync(0x0000ffff, threadIdx.x, source) : 0; // fault: branch_on_a_lane_that_is_not_named
+  if (threadIdx.x < 16 && value == 7)
+    to[threadIdx.x] = clock();
+  else
+    atomicAdd(to + threadIdx.x, 1);
+}
+
 __global__ void ballot_after_exit(int *to, int gone) {
   if (threadIdx.x < gone)
     return;
@@ -119,6 +149,12 @@ SMALL(warps_wait_at_the_same_barriers, (two_barriers<<<1, 64>>>(to, 0)))
 SMALL(shuffle_without_all_lanes, (shuffle_for_some<<<1, 32>>>(to, 20)))
 SMALL(shuffle_with_all_lanes, (shuffle_for_some<<<1, 32>>>(to, 32)))
 SMALL(shuffle_in_two_halves, (shuffle_of_two_halves<<<1, 32>>>(to)))
+SMALL(shuffle_from_a_lane_that_is_not_named, (shuffle_from<<<1, 32>>>(to, 20)))
+SMALL(shuffle_from_a_lane_that_is_named, (shuffle_from<<<1, 32>>>(to, 12)))
+SMALL(sum_with_lanes_that_are_not_named, (sum_of_half_a_warp<<<1, 32>>>(to, 9)))
+SMALL(sum_that_reads_other_lanes_in_vain, (sum_of_half_a_warp<<<1, 32>>>(to, 0)))
+SMALL(branch_on_a_lane_that_is_not_named, (branch_on_a_shuffle<<<1, 32>>>(to, 16)))
+SMALL(branch_on_a_lane_that_is_named, (branch_on_a_shuffle<<<1, 32>>>(to, 7)))
 SMALL(ballot_without_all_lanes, (ballot_after_exit<<<1, 32>>>(to, 3)))
 SMALL(ballot_with_all_lanes, (ballot_after_exit<<<1, 32>>>(to, 0)))
 SMALL(lane_outside_of_its_mask, (synchronise_lanes<<<1, 32>>>(to, 0xff)))
@@ -134,6 +170,10 @@ SMALL(ending_kernel, (raise_flag(), wait_for<<<1, 1>>>(to)))
 #define STUCK(check, kernel, rest)                                                                           \
   FATAL, cudaErrorLaunchFailure,                                                                             \
       check ": kernel " kernel ", [^ ]*%S:%L, block \\([0-9],0,0\\), thread \\([0-9]+,0,0\\): .*" rest
+
+#define USED(kernel, rest)                                                                                   \
+  FINDING, cudaErrorLaunchFailure,                                                                           \
+      "warp synchronisation: kernel " kernel ", [^ ]*:[0-9]+, block \\(0,0,0\\), thread \\([0-9]+,0,0\\): " rest
 
 static const struct planted_case cases[] = {
     {"threads_gone_before_the_barrier", threads_gone_before_the_barrier,
@@ -151,6 +191,15 @@ static const struct planted_case cases[] = {
      STUCK("warp synchronisation", "shuffle_for_some", "0x000fffff are there, 0xffffffff")},
     {"shuffle_with_all_lanes", shuffle_with_all_lanes, TWIN},
     {"shuffle_in_two_halves", shuffle_in_two_halves, TWIN},
+    {"shuffle_from_a_lane_that_is_not_named", shuffle_from_a_lane_that_is_not_named,
+     USED("shuffle_from", "shfl reads lane 20, which takes no part in it .member mask 0x0000ffff., and the value is used at")},
+    {"shuffle_from_a_lane_that_is_named", shuffle_from_a_lane_that_is_named, TWIN},
+    {"sum_with_lanes_that_are_not_named", sum_with_lanes_that_are_not_named,
+     USED("sum_of_half_a_warp", "shfl reads lane [12][0-9], which takes no part in it")},
+    {"sum_that_reads_other_lanes_in_vain", sum_that_reads_other_lanes_in_vain, TWIN},
+    {"branch_on_a_lane_that_is_not_named", branch_on_a_lane_that_is_not_named,
+     USED("branch_on_a_shuffle", "shfl reads lane 16, which takes no part in it")},
+    {"branch_on_a_lane_that_is_named", branch_on_a_lane_that_is_named, TWIN},
     {"ballot_without_all_lanes", ballot_without_all_lanes,
      STUCK("warp synchronisation", "ballot_after_exit",
            "0xfffffff8 are there, 0xffffffff are named; thread \\(0,0,0\\) has exited")},
