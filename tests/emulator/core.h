@@ -136,6 +136,13 @@ enum emu_status emu_memory_set(uint64_t to, uint32_t value, unsigned width, uint
  * range as `operation`, and marks it initialised (writes). EMU_FAULT_* on a finding. */
 enum emu_status emu_access_record(uint64_t address, uint64_t bytes, bool write,
                                   const struct emu_operation *operation, struct emu_error *error);
+/* The allocation may not be used any more / from now on, as if it were new; its place stays taken. */
+enum emu_status emu_memory_retire(uint64_t address, struct emu_error *error);
+void emu_memory_revive(uint64_t address);
+/* An operation in a stream allocates or frees the allocation at `address`: checks that no access to it is unordered with that. The
+ * freeing itself is emu_memory_free's. EMU_FAULT_CHECK on a finding. */
+enum emu_status emu_memory_claim(uint64_t address, bool frees, const struct emu_operation *operation,
+                                 struct emu_error *error);
 /* Bytes in use and in total of a device. */
 void emu_memory_usage(int device, uint64_t *used, uint64_t *total);
 /* Writes a line per live allocation (variables excepted) and returns how many there are; `to` may be NULL.

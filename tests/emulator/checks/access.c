@@ -35,7 +35,8 @@ static void *no_allocation(struct emu_warp *w, const struct emu_instruction *in,
                            uint64_t address, unsigned bytes, unsigned kind) {
   char what[300];
   unsigned long long at = address;
-  const struct emu_allocation *freed = emu_allocation_find_freed(address);
+  const struct emu_allocation *live = emu_allocation_find(address);
+  const struct emu_allocation *freed = live ? live : emu_allocation_find_freed(address);
   const struct emu_allocation *near = emu_allocation_nearest(address);
   const char *name = access_name(kind);
   uint64_t apart = !near                  ? 0
@@ -76,13 +77,26 @@ static bool is_initialised(const unsigned char *shadow, unsigned bytes) {
   return true;
 }
 
+/* Whether the operation that allocated the memory in its stream is ordered before the launch; looked at when an instruction first
+ * meets the allocation. */
+static bool allocated_before(struct emu_warp *w, const struct emu_instruction *in,
+                             const struct emu_allocation *a, unsigned lane) {
+  char what[300];
+  if (!w->launch->checks || !a->origin || emu_context_before(a->origin, &w->launch->parameters.operation))
+    return true;
+  emu_allocation_describe(a, what, sizeof what);
+  return !emu_finding(w, in, lane, "race: the launch uses %s, not ordered after its allocation", what);
+}
+
 static void *access_global(struct emu_warp *w, const struct emu_instruction *in, uint64_t address,
                            unsigned bytes, unsigned kind, unsigned lane) {
   struct emu_allocation **cache = &w->worker->cache[in->index], *a = *cache;
   if (!a || address - a->base >= a->size) {
     a = emu_allocation_find(address);
-    if (!a)
+    if (!a || a->retired)
       return no_allocation(w, in, lane, address, bytes, kind);
+    if (!allocated_before(w, in, a, lane))
+      return NULL;
     *cache = a;
   }
   uint64_t offset = address - a->base;

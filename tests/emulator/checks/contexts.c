@@ -21,6 +21,7 @@ uint32_t emu_contexts_open(const struct emu_operation *operation, const char *na
     count = 1;
   if (next_context + count >= EMU_CONTEXTS) {
     emu_regions_forget_races();
+    emu_allocations_forget_origins();
     next_context = 1;
     range_count = 0;
   }
@@ -98,8 +99,10 @@ static bool conflicts(uint32_t word, uint32_t bytes, uint32_t context, uint32_t 
   return other >= settled && other != context && word & bytes && !emu_context_before(other, operation);
 }
 
-bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, bool write,
+bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
                     const struct emu_operation *operation, uint32_t context, char *text, size_t size) {
+  static const char *const names[] = {"reads", "writes", "allocates", "frees"};
+  bool write = doing != EMU_READS;
   if (!a->writers || !bytes)
     return true;
   uint32_t settled = emu_contexts_settled(operation);
@@ -119,12 +122,13 @@ bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t by
                            sizeof who);
       emu_allocation_describe(a, what, sizeof what);
       snprintf(text, size, "race: %s %s 0x%llx (%llu bytes into %s), not ordered after a %s by %s",
-               operation ? operation->name : "the host", write ? "writes" : "reads",
-               (unsigned long long)(a->base + i * 4), (unsigned long long)(i * 4), what,
-               by_write ? "write" : "read", who);
+               operation ? operation->name : "the host", names[doing], (unsigned long long)(a->base + i * 4),
+               (unsigned long long)(i * 4), what, by_write ? "write" : "read", who);
       return false;
     }
     uint32_t word = context << EMU_CONTEXT_SHIFT | mask;
+    if (doing > EMU_WRITES)
+      continue;
     if (write)
       a->writers[i] = word;
     else if (a->readers[i] >> EMU_CONTEXT_SHIFT < settled)

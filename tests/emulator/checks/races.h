@@ -90,8 +90,10 @@ bool emu_context_before(uint32_t context, const struct emu_operation *operation)
 /* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it,
  * else UINT64_MAX. */
 void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes);
+/* What an operation does to a range. The last two, to a whole allocation, are compared with every access and leave no mark. */
+enum emu_doing { EMU_READS = 0, EMU_WRITES, EMU_ALLOCATES, EMU_FREES };
 /* A copy or library call: checks and records a range. False and a text if it races. */
-bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, bool write,
+bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
                     const struct emu_operation *operation, uint32_t context, char *text, size_t size);
 
 /* global_order.c: order between the blocks of a launch. */

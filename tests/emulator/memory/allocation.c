@@ -15,6 +15,8 @@ static size_t freed_next;
 static uint64_t used_bytes[16];
 uint64_t emu_allocation_generation = 1;
 
+static void clear(unsigned char *p, uint64_t bytes);
+
 static enum emu_status fail(struct emu_error *error, enum emu_status status, const char *text) {
   error->status = status;
   snprintf(error->text, sizeof error->text, "%s", text);
@@ -186,6 +188,11 @@ void emu_allocation_destroy(struct emu_allocation *a) {
   free(a);
 }
 
+void emu_allocations_forget_origins(void) {
+  for (size_t i = 0; i < live_count; i++)
+    live[i]->origin = 0;
+}
+
 void emu_allocation_describe(const struct emu_allocation *a, char *text, size_t bytes) {
   if (a->name)
     snprintf(text, bytes, "%svariable %s of %llu bytes at 0x%llx", a->constant ? "constant " : "", a->name,
@@ -247,6 +254,31 @@ enum emu_status emu_memory_free(uint64_t address, struct emu_error *error) {
   return error->status;
 }
 
+enum emu_status emu_memory_retire(uint64_t address, struct emu_error *error) {
+  struct emu_allocation *a = emu_allocation_find(address);
+  char what[256];
+  if (!a || a->base != address)
+    return emu_memory_free(address, error);
+  if (a->retired) {
+    emu_allocation_describe(a, what, sizeof what);
+    error->status = EMU_ERROR_INVALID_VALUE;
+    snprintf(error->text, sizeof error->text, "free: 0x%llx is freed twice (it was %s)",
+             (unsigned long long)address, what);
+    return error->status;
+  }
+  a->retired = true;
+  return EMU_OK;
+}
+
+void emu_memory_revive(uint64_t address) {
+  struct emu_allocation *a = emu_allocation_find(address);
+  if (!a)
+    return;
+  a->retired = false;
+  if (a->initialised)
+    clear(a->initialised, a->size);
+}
+
 bool emu_memory_find(uint64_t address, struct emu_allocation_info *info) {
   const struct emu_allocation *a = emu_allocation_find(address);
   if (!a)
@@ -264,7 +296,7 @@ void emu_memory_usage(int device, uint64_t *used, uint64_t *total) {
 size_t emu_memory_leaks(FILE *to) {
   size_t count = 0;
   for (size_t i = 0; i < live_count; i++) {
-    if (live[i]->name || live[i]->device_heap || live[i]->kind == EMU_MEMORY_REGISTERED)
+    if (live[i]->name || live[i]->device_heap || live[i]->kind == EMU_MEMORY_REGISTERED || live[i]->retired)
       continue;
     count++;
     char what[256];

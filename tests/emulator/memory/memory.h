@@ -33,6 +33,9 @@ struct emu_allocation {
   enum emu_memory_kind kind;
   bool constant;
   bool device_heap; /* malloc in device code */
+  bool retired;     /* freed, but its place is kept: of a graph's allocation node between launches */
+  uint32_t
+      origin; /* context of the operation in a stream that allocated it, 0 if none did: see ../checks/races.h */
 };
 
 enum { EMU_REGION_DEVICE = 0, EMU_REGION_HOST, EMU_REGIONS };
@@ -57,6 +60,7 @@ void emu_allocation_destroy(struct emu_allocation *allocation);
 void emu_allocation_describe(const struct emu_allocation *allocation, char *text, size_t bytes);
 /* Counts allocations and frees; a cached pointer is stale when it has changed. */
 extern uint64_t emu_allocation_generation;
+void emu_allocations_forget_origins(void);
 /* Forgets all that the race shadows hold. */
 void emu_regions_forget_races(void);
 

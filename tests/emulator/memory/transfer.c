@@ -13,8 +13,8 @@ static bool locate(uint64_t address, uint64_t bytes, struct side *side, const ch
                    struct emu_error *error) {
   char text[256];
   side->a = emu_allocation_find(address);
-  if (!side->a) {
-    const struct emu_allocation *old = emu_allocation_find_freed(address);
+  if (!side->a || side->a->retired) {
+    const struct emu_allocation *old = side->a ? side->a : emu_allocation_find_freed(address);
     error->status = EMU_ERROR_INVALID_VALUE;
     if (old) {
       emu_allocation_describe(old, text, sizeof text);
@@ -43,13 +43,27 @@ static uint32_t context_of(const struct emu_operation *operation, const char *wh
   return emu_contexts_open(operation, operation && operation->name ? operation->name : what, 1, NULL);
 }
 
-static bool races(const struct side *side, uint64_t bytes, bool write, const struct emu_operation *operation,
-                  uint32_t context, const char *what, struct emu_error *error) {
+/* Whether the operation that allocated the memory in its stream is ordered before; the text if not. */
+static bool allocated_before(const struct emu_allocation *a, const struct emu_operation *operation,
+                             struct emu_error *error) {
+  char what[256];
+  if (!a->origin || emu_context_before(a->origin, operation))
+    return true;
+  emu_allocation_describe(a, what, sizeof what);
+  snprintf(error->text, sizeof error->text, "race: %s uses %s, not ordered after its allocation",
+           operation->name, what);
+  return false;
+}
+
+static bool races(const struct side *side, uint64_t bytes, enum emu_doing doing,
+                  const struct emu_operation *operation, uint32_t context, const char *what,
+                  struct emu_error *error) {
   if (!context)
     return false;
   struct emu_operation named = operation ? *operation : (struct emu_operation){0};
   named.name = named.name ? named.name : what;
-  if (emu_race_range(side->a, side->offset, bytes, write, &named, context, error->text, sizeof error->text))
+  if (allocated_before(side->a, &named, error) &&
+      emu_race_range(side->a, side->offset, bytes, doing, &named, context, error->text, sizeof error->text))
     return false;
   if (emu_settings()->checks == EMU_CHECKS_REPORT) {
     fprintf(stderr, "%s\n", error->text);
@@ -75,7 +89,7 @@ enum emu_status emu_memory_copy_in(uint64_t to, const void *from, uint64_t bytes
   if (!bytes)
     return EMU_OK;
   if (!locate(to, bytes, &d, "copy to the device", error) ||
-      races(&d, bytes, true, operation, context_of(operation, "a copy"), "a copy", error))
+      races(&d, bytes, EMU_WRITES, operation, context_of(operation, "a copy"), "a copy", error))
     return error->status;
   memmove(d.a->host + d.offset, from, bytes);
   mark(&d, bytes);
@@ -88,7 +102,7 @@ enum emu_status emu_memory_copy_out(void *to, uint64_t from, uint64_t bytes,
   if (!bytes)
     return EMU_OK;
   if (!locate(from, bytes, &s, "copy from the device", error) ||
-      races(&s, bytes, false, operation, context_of(operation, "a copy"), "a copy", error))
+      races(&s, bytes, EMU_READS, operation, context_of(operation, "a copy"), "a copy", error))
     return error->status;
   memmove(to, s.a->host + s.offset, bytes);
   return EMU_OK;
@@ -103,8 +117,8 @@ enum emu_status emu_memory_copy(uint64_t to, uint64_t from, uint64_t bytes,
       !locate(from, bytes, &s, "copy from the device", error))
     return error->status;
   uint32_t context = context_of(operation, "a copy");
-  if (races(&s, bytes, false, operation, context, "a copy", error) ||
-      races(&d, bytes, true, operation, context, "a copy", error))
+  if (races(&s, bytes, EMU_READS, operation, context, "a copy", error) ||
+      races(&d, bytes, EMU_WRITES, operation, context, "a copy", error))
     return error->status;
   memmove(d.a->host + d.offset, s.a->host + s.offset, bytes);
   if (s.a->initialised && d.a->initialised && emu_settings()->checks != EMU_CHECKS_OFF &&
@@ -129,7 +143,7 @@ enum emu_status emu_memory_set(uint64_t to, uint32_t value, unsigned width, uint
   }
   uint64_t bytes = width * count;
   if (!locate(to, bytes, &d, "set", error) ||
-      races(&d, bytes, true, operation, context_of(operation, "a set"), "a set", error))
+      races(&d, bytes, EMU_WRITES, operation, context_of(operation, "a set"), "a set", error))
     return error->status;
   unsigned char *at = d.a->host + d.offset;
   if (width == 1)
@@ -151,7 +165,7 @@ enum emu_status emu_access_record(uint64_t address, uint64_t bytes, bool write,
     error->status = EMU_FAULT_ILLEGAL_ADDRESS;
     return error->status;
   }
-  if (races(&d, bytes, write, operation, context_of(operation, what), what, error))
+  if (races(&d, bytes, write ? EMU_WRITES : EMU_READS, operation, context_of(operation, what), what, error))
     return error->status;
   if (write) {
     mark(&d, bytes);
@@ -175,4 +189,17 @@ enum emu_status emu_access_record(uint64_t address, uint64_t bytes, bool write,
   }
   error->status = EMU_FAULT_CHECK;
   return error->status;
+}
+
+enum emu_status emu_memory_claim(uint64_t address, bool frees, const struct emu_operation *operation,
+                                 struct emu_error *error) {
+  struct side all = {.a = emu_allocation_find(address)};
+  if (!all.a)
+    return EMU_OK; /* the freeing itself says so */
+  uint32_t context = context_of(operation, operation->name);
+  if (!frees)
+    all.a->origin = context;
+  if (races(&all, all.a->size, frees ? EMU_FREES : EMU_ALLOCATES, operation, context, operation->name, error))
+    return error->status;
+  return EMU_OK;
 }

@@ -3,12 +3,13 @@
 
 #include "queue.h"
 
-/* Memory that a graph's allocation node stands for: there from the node's making until nothing refers to it.
- */
+/* Memory that a graph's allocation node stands for: its place is there from the node's making until nothing refers to it. */
 struct emu_graph_allocation {
   uint64_t address;
   size_t bytes;
   int device, users;
+  bool
+      outstanding; /* a launch that the program has asked for allocates it, and nothing that was asked for since frees it */
   struct emu_graph_allocation *next;
 };
 
@@ -72,10 +73,14 @@ cudaError_t emu_node_free(void *address, struct emu_work *work);
 cudaError_t emu_node_any(struct cudaGraphNodeParams *p, struct emu_work *work);
 
 void emu_graph_allocation_release(struct emu_graph_allocation *allocation);
-/* Whether an address is that of a graph's allocation node; then a free node leaves it for the next launch. */
+/* Whether an address is that of a graph's allocation node: then it is retired where it is freed, for the next launch. */
 bool emu_graph_owns(uint64_t address);
-/* The program frees such memory itself: nothing is left to free later. */
-void emu_graph_disown(uint64_t address);
+/* The graphs' allocation at an address, held for a free of it; NULL if there is none. */
+struct emu_graph_allocation *emu_graph_hold(uint64_t address);
+/* The program frees such memory itself, by the call `name`. */
+cudaError_t emu_graph_free(uint64_t address, const char *name);
+/* A launch is asked for: refused where memory of the one before has not been freed. */
+cudaError_t emu_graph_launch_memory(cudaGraphExec_t exec);
 void emu_user_objects_share(cudaGraph_t to, cudaGraph_t from);
 void emu_user_objects_drop(cudaGraph_t graph);
 

@@ -118,6 +118,7 @@ static cudaError_t launch(cudaGraphExec_t exec, cudaStream_t handle) {
     return emu_issue(handle, &work);
   }
   EMU_TRY(emu_capture_forbids_legacy(stream));
+  EMU_TRY(emu_graph_launch_memory(exec));
   struct emu_clock start = {0};
   size_t used = 0;
   emu_stream_order(stream, &start);

@@ -91,66 +91,15 @@ cudaError_t emu_node_child(cudaGraph_t child, struct emu_work *work) {
   return cudaSuccess;
 }
 
-static struct emu_graph_allocation *allocations;
-
-void emu_graph_allocation_release(struct emu_graph_allocation *allocation) {
-  struct emu_error error = {0};
-  if (--allocation->users)
-    return;
-  if (allocation->address) {
-    emu_memory_untrack(allocation->address);
-    emu_memory_free(allocation->address, &error);
-  }
-  struct emu_graph_allocation **at = &allocations;
-  while (*at != allocation)
-    at = &(*at)->next;
-  *at = allocation->next;
-  free(allocation);
-}
-
-bool emu_graph_owns(uint64_t address) {
-  for (struct emu_graph_allocation *a = allocations; a; a = a->next)
-    if (a->address == address)
-      return true;
-  return false;
-}
-
-void emu_graph_disown(uint64_t address) {
-  for (struct emu_graph_allocation *a = allocations; a; a = a->next)
-    if (a->address == address)
-      a->address = 0;
-}
-
-/* The address is what later nodes name, so the memory is there from now on: longer than on hardware, where it
- * comes and goes with each launch. */
-cudaError_t emu_node_allocate(size_t bytes, int device, void **address, struct emu_work *work) {
-  EMU_TRY(emu_device_check(device));
-  if (!bytes)
-    return cudaErrorInvalidValue;
-  EMU_TRY(emu_allocate(device, bytes, EMU_MEMORY_DEVICE, "memory allocation node", address));
-  struct emu_graph_allocation *allocation = emu_need(sizeof *allocation);
-  *allocation = (struct emu_graph_allocation){.address = (uint64_t)(uintptr_t)*address,
-                                              .bytes = bytes,
-                                              .device = device,
-                                              .users = 1,
-                                              .next = allocations};
-  allocations = allocation;
-  *work =
-      (struct emu_work){.kind = EMU_WORK_ALLOCATE,
-                        .device = device,
-                        .name = "memory allocation node",
-                        .memory = {.address = allocation->address, .bytes = bytes, .of_graph = allocation}};
-  return cudaSuccess;
-}
-
 cudaError_t emu_node_free(void *address, struct emu_work *work) {
   struct emu_allocation_info info;
   if (!emu_memory_find((uint64_t)(uintptr_t)address, &info) || info.base != (uint64_t)(uintptr_t)address)
     return emu_fail(cudaErrorInvalidValue, "graph: no allocation to free (found %p)", address);
-  *work = (struct emu_work){.kind = EMU_WORK_FREE,
-                            .device = info.device,
-                            .name = "memory free node",
-                            .memory = {.address = info.base, .bytes = info.size, .of_graph = NULL}};
+  *work = (struct emu_work){
+      .kind = EMU_WORK_FREE,
+      .device = info.device,
+      .name = "memory free node",
+      .memory = {.address = info.base, .bytes = info.size, .of_graph = emu_graph_hold(info.base)}};
   return cudaSuccess;
 }
 
@@ -199,37 +148,4 @@ cudaError_t emu_node_any(struct cudaGraphNodeParams *p, struct emu_work *work) {
     return emu_fail(cudaErrorNotSupported, "graph: nodes of type %d are not supported by the emulated device",
                     (int)p->type);
   }
-}
-
-static cudaError_t memory_attribute(int device, enum cudaGraphMemAttributeType attribute, void *value,
-                                    bool set) {
-  static uint64_t high[EMU_MAX_DEVICES];
-  uint64_t used = 0;
-  EMU_TRY(emu_device_check(device));
-  for (struct emu_graph_allocation *a = allocations; a; a = a->next)
-    used += a->address && a->device == device ? a->bytes : 0;
-  high[device] = used > high[device] ? used : high[device];
-  if (!value || (unsigned)attribute > cudaGraphMemAttrReservedMemHigh)
-    return cudaErrorInvalidValue;
-  bool peak = attribute == cudaGraphMemAttrUsedMemHigh || attribute == cudaGraphMemAttrReservedMemHigh;
-  if (set && (!peak || *(uint64_t *)value))
-    return cudaErrorInvalidValue;
-  if (set)
-    high[device] = used;
-  else
-    *(uint64_t *)value = peak ? high[device] : used;
-  return cudaSuccess;
-}
-
-cudaError_t cudaDeviceGetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value) {
-  EMU_API(memory_attribute(device, attr, value, false));
-}
-
-cudaError_t cudaDeviceSetGraphMemAttribute(int device, enum cudaGraphMemAttributeType attr, void *value) {
-  EMU_API(memory_attribute(device, attr, value, true));
-}
-
-/* Nothing is held beyond what graphs still refer to. */
-cudaError_t cudaDeviceGraphMemTrim(int device) {
-  EMU_API(emu_device_check(device));
 }

@@ -78,16 +78,20 @@ cudaError_t emu_release(void *pointer, const char *name, unsigned kinds) {
     return emu_fail(cudaErrorInvalidValue, "%s: not what it frees (found %p, %s %llu bytes of %s)", name,
                     pointer, info.base == address ? "the start of" : "inside", (unsigned long long)info.size,
                     info.site ? info.site : "a variable");
+  bool of_graph = found && emu_graph_owns(address);
+  if (of_graph)
+    EMU_TRY(emu_graph_free(address, name));
   if (found) {
     for (int device = 0; device < emu_settings()->devices; device++)
       emu_device_drain(device);
     emu_deliver_forget(info.base, info.size);
     emu_pool_forget(address);
-    emu_graph_disown(address);
-    emu_memory_untrack(address);
+    if (!of_graph)
+      emu_memory_untrack(address);
   }
   struct emu_error error = {0};
-  cudaError_t status = emu_from_core(emu_memory_free(address, &error), &error);
+  cudaError_t status =
+      emu_from_core(of_graph ? emu_memory_retire(address, &error) : emu_memory_free(address, &error), &error);
   emu_run.frees += status == cudaSuccess;
   return status;
 }

@@ -103,7 +103,11 @@ static cudaError_t allocate(void **out, size_t bytes, pool *from, cudaStream_t h
   from->used += bytes;
   if (from->used > from->used_high)
     from->used_high = from->used;
-  return cudaSuccess;
+  struct emu_work work = {.kind = EMU_WORK_ALLOCATE,
+                          .device = stream->device,
+                          .name = name,
+                          .memory = {.address = block->address, .bytes = bytes}};
+  return emu_issue(handle, &work);
 }
 
 static cudaError_t allocate_from(void **out, size_t bytes, cudaMemPool_t handle, cudaStream_t stream) {
@@ -124,20 +128,34 @@ static cudaError_t free_later(void *pointer, cudaStream_t handle) {
   if (!found || info.is_variable || (block && block->freed))
     return emu_fail(cudaErrorInvalidValue, "cudaFreeAsync: %s (found %p)",
                     block && block->freed ? "freed already" : "no allocation to free", pointer);
-  struct emu_work work = {.kind = EMU_WORK_FREE,
-                          .device = stream->device,
-                          .name = "cudaFreeAsync",
-                          .memory = {.address = address, .bytes = info.size}};
+  if (emu_graph_owns(address) && !stream->capture)
+    EMU_TRY(emu_graph_free(address, "cudaFreeAsync"));
+  struct emu_work work = {
+      .kind = EMU_WORK_FREE,
+      .device = stream->device,
+      .name = "cudaFreeAsync",
+      .memory = {.address = address, .bytes = info.size, .of_graph = emu_graph_hold(address)}};
   if (block && !stream->capture)
     block->freed = true;
   return emu_issue(handle, &work);
 }
 
+cudaError_t emu_run_allocate(struct emu_stream_operation *operation) {
+  struct emu_operation core = emu_core_operation(operation);
+  struct emu_error error = {0};
+  uint64_t address = operation->work.memory.address;
+  if (operation->work.memory.of_graph)
+    emu_memory_revive(address);
+  return emu_from_core(emu_memory_claim(address, false, &core, &error), &error);
+}
+
 cudaError_t emu_run_free(struct emu_stream_operation *operation) {
   uint64_t address = operation->work.memory.address;
+  struct emu_operation core = emu_core_operation(operation);
   struct emu_error error = {0};
-  if (emu_graph_owns(address))
-    return cudaSuccess;
+  EMU_TRY(emu_from_core(emu_memory_claim(address, true, &core, &error), &error));
+  if (operation->work.memory.of_graph)
+    return emu_from_core(emu_memory_retire(address, &error), &error);
   emu_pool_forget(address);
   emu_memory_untrack(address);
   emu_run.frees++;

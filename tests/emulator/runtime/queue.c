@@ -123,12 +123,13 @@ static cudaError_t run(struct emu_stream_operation *operation) {
     return run_library(operation);
   case EMU_WORK_FREE:
     return emu_run_free(operation);
+  case EMU_WORK_ALLOCATE:
+    return emu_run_allocate(operation);
   case EMU_WORK_EVENT_RECORD:
     record_event(operation);
     break;
   case EMU_WORK_EMPTY:
   case EMU_WORK_EVENT_WAIT:
-  case EMU_WORK_ALLOCATE:
   case EMU_WORK_CHILD:
     break;
   }
@@ -213,7 +214,7 @@ size_t emu_queue_drop(int device) {
     for (struct emu_stream_operation *o = q->first, *next; o; o = next) {
       next = o->next;
       dropped += o->work.kind != EMU_WORK_EMPTY && o->work.kind != EMU_WORK_EVENT_RECORD &&
-                 o->work.kind != EMU_WORK_FREE;
+                 o->work.kind != EMU_WORK_FREE && o->work.kind != EMU_WORK_ALLOCATE;
       release(o);
     }
     q->first = q->last = NULL;

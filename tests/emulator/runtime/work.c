@@ -19,7 +19,9 @@ struct emu_work emu_work_copy(const struct emu_work *work) {
     copy.library->users++;
     break;
   case EMU_WORK_ALLOCATE:
-    copy.memory.of_graph->users++;
+  case EMU_WORK_FREE:
+    if (copy.memory.of_graph)
+      copy.memory.of_graph->users++;
     break;
   case EMU_WORK_CHILD:
     copy.child = emu_graph_copy(work->child, false);
@@ -46,7 +48,9 @@ void emu_work_release(struct emu_work *work) {
     }
     break;
   case EMU_WORK_ALLOCATE:
-    emu_graph_allocation_release(work->memory.of_graph);
+  case EMU_WORK_FREE:
+    if (work->memory.of_graph)
+      emu_graph_allocation_release(work->memory.of_graph);
     break;
   case EMU_WORK_CHILD:
     emu_graph_delete(work->child);

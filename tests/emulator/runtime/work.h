@@ -16,7 +16,7 @@ enum emu_work_kind {
   EMU_WORK_HOST,
   EMU_WORK_EVENT_RECORD,
   EMU_WORK_EVENT_WAIT, /* in graphs only; a stream takes the event's order at once */
-  EMU_WORK_ALLOCATE,   /* in graphs only */
+  EMU_WORK_ALLOCATE,   /* the memory is there already; from here on it may be used */
   EMU_WORK_FREE,
   EMU_WORK_LIBRARY, /* a cuBLAS call */
   EMU_WORK_CHILD,   /* in graphs only: a graph of its own */
@@ -103,6 +103,7 @@ cudaError_t emu_run_kernel(struct emu_stream_operation *operation);
 cudaError_t emu_run_copy(struct emu_stream_operation *operation);
 cudaError_t emu_run_set(struct emu_stream_operation *operation);
 cudaError_t emu_run_host(struct emu_stream_operation *operation);
+cudaError_t emu_run_allocate(struct emu_stream_operation *operation);
 cudaError_t emu_run_free(struct emu_stream_operation *operation);
 
 #endif
