@@ -67,8 +67,8 @@ void emu_undefined_forget(struct emu_warp *w) {
 
 typedef void visit(struct emu_warp *w, const void *place, void *context);
 
-static void each_register(struct emu_warp *w, const struct emu_instruction *in, const struct emu_operand *o, visit *visit,
-                          void *context) {
+static void each_register(struct emu_warp *w, const struct emu_instruction *in, const struct emu_operand *o,
+                          visit *visit, void *context) {
   if (o->kind == EMU_OPERAND_VECTOR)
     for (uint32_t i = 0; i < o->count; i++)
       each_register(w, in, &in->elements[o->first + i], visit, context);
@@ -112,10 +112,16 @@ static bool report_use(struct emu_warp *w, const struct emu_instruction *in, con
   const struct emu_place *place = &w->launch->program->places[in->place];
   const struct undefined_value *v = &s->example;
   unsigned lane = (unsigned)__builtin_ctz(s->lanes);
-  bool goes_on = !emu_finding(w, v->shuffle, lane,
-                              "warp synchronisation: shfl reads lane %u, which takes no part in it (member mask 0x%08x), and "
-                              "the value is used at %s:%u",
-                              v->source[lane], v->members, place->file, place->line ? place->line : in->line);
+  char used[300];
+  if (place->file[0])
+    snprintf(used, sizeof used, "%s:%u", place->file, place->line);
+  else
+    snprintf(used, sizeof used, "PTX line %u", in->line);
+  bool goes_on = !emu_finding(
+      w, v->shuffle, lane,
+      "warp synchronisation: shfl reads lane %u, which takes no part in it (member mask 0x%08x), and "
+      "the value is used at %s",
+      v->source[lane], v->members, used);
   if (goes_on) {
     const void *where = v->place;
     overwrite(w, where, EMU_ALL_LANES);
@@ -171,8 +177,9 @@ bool emu_undefined_before(struct emu_warp *w, const struct emu_instruction *in, 
   return true;
 }
 
-void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, const void *to,
-                            const void *from, const uint8_t sources[EMU_LANES], const uint32_t members[EMU_LANES]) {
+void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask,
+                            const void *to, const void *from, const uint8_t sources[EMU_LANES],
+                            const uint32_t members[EMU_LANES]) {
   const struct undefined_value *there = find(w, from);
   struct undefined_value old = there ? *there : (struct undefined_value){0};
   if (!w->launch->checks)
@@ -181,7 +188,8 @@ void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in
   EMU_FOR_LANES (lane, mask) {
     uint32_t source = sources[lane];
     bool takes_part = members[lane] >> source & mask >> source & 1;
-    struct undefined_value value = {.place = to, .lanes = 1u << lane, .shuffle = in, .members = members[lane]};
+    struct undefined_value value = {
+        .place = to, .lanes = 1u << lane, .shuffle = in, .members = members[lane]};
     value.source[lane] = (uint8_t)source;
     if (takes_part && !(old.lanes >> source & 1))
       continue;
