@@ -61,7 +61,7 @@ cuseq_status cell_refuse_setting(const struct keras_layer *layer, const json_t *
  *   simple  whether it is a simple recurrent cell, which becomes a GRU */
 static cuseq_status find_cell(const struct cell_source *source, enum cell_kind *kind, bool *simple,
                               const json_t **settings) {
-  const json_t *inner = json_object_get(source->config, "cell");
+  const json_t *inner = source->cell != NULL ? source->cell : json_object_get(source->config, "cell");
   const char *name = source->class_name;
   *settings = source->config;
   if (name != NULL && strcmp(name, "RNN") == 0) {

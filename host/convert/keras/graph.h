@@ -52,10 +52,13 @@ enum layer_origin { ORIGIN_UNKNOWN, ORIGIN_KERAS, ORIGIN_AUTHOR };
 #define PAGE_FOR_AUTHORS                                                                                     \
   "docs/from-keras.md, \"From a hand-written attention layer\", shows how to bring its weights over"
 
+enum { LAYER_MAX_CELLS = 16, LAYER_WEIGHTS_PARTS = 3 + LAYER_MAX_CELLS };
+
 struct layer_marks {
-  bool used;                      /* it was evaluated */
-  const char *half;               /* the dtype policy of half precision that it has, or NULL */
-  struct layer_weights *found[3]; /* what weights_find found, by weights_part */
+  bool used;                                        /* it was evaluated */
+  const char *half;                                 /* the dtype policy of half precision that it has, or NULL */
+  struct layer_weights *found[LAYER_WEIGHTS_PARTS]; /* what weights_find found, by weights_part */
+  struct keras_layer *cells; /* of an RNN over a list of cells: a copy of it for each, or NULL */
 };
 
 /* A layer, or one of Keras 3's operations (keras.ops) in a graph. */

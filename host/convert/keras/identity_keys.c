@@ -45,6 +45,7 @@ static const struct identity_keys layers[] = {
     {"LSTMCell", BASE CELL "unit_forget_bias"},
     {"GRUCell", BASE CELL RESET},
     {"SimpleRNNCell", BASE SIMPLE "seed@n"},
+    {"StackedRNNCells", BASE "cells"},
     {"Bidirectional", BASE "layer merge_mode backward_layer?@t1- backward_layer@n"},
     {"Dense", BASE "units activation use_bias kernel_initializer bias_initializer kernel_regularizer "
                    "bias_regularizer kernel_constraint bias_constraint activity_regularizer@s,t "

@@ -12,6 +12,7 @@ struct run {
   struct recurrent_layer layer;
   int32_t index;        /* among the expressions' layers */
   const json_t *config; /* that has return_sequences and return_state */
+  bool sequences, states; /* what they say */
   int32_t children[5];  /* the sequence; its initial states */
   int32_t child_count;
   int32_t final[4]; /* by FINAL_*; -1: it has no such state */
@@ -158,10 +159,7 @@ static const struct graph_node *zeroed_by(const struct expressions *expressions,
 
 static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *call, struct run *run) {
   const struct keras_layer *layer = call->layer;
-  bool sequences, states;
-  TRY(layer_bool(layer, run->config, "return_sequences", false, &sequences));
-  TRY(layer_bool(layer, run->config, "return_state", false, &states));
-  if (run->layer.mask != NULL && !sequences)
+  if (run->layer.mask != NULL && !run->sequences)
     TRY(cell_refuse_setting(layer, run->config, "zero_output_for_mask",
                             "gives a shorter row's last output, not zeros"));
   const struct graph_node *zeroed =
@@ -183,8 +181,8 @@ static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *cal
   TRY(take_states(evaluator, call, run));
   TRY(recurrent_layer_make(&evaluator->expressions, &run->layer, &run->index));
   TRY(make_finals(evaluator, run));
-  TRY(main_outputs(evaluator, call, run, sequences));
-  for (int32_t part = 0; states && part < 4; part++)
+  TRY(main_outputs(evaluator, call, run, run->sequences));
+  for (int32_t part = 0; run->states && part < 4; part++)
     if (run->final[part] >= 0)
       TRY(vector_output(evaluator, call, run->final[part]));
   return CUSEQ_STATUS_OK;
@@ -194,7 +192,7 @@ static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *cal
 
 /* One step: h, and c of an LSTM, from the input and the states before, which are zeros where none are given. */
 static cuseq_status one_step(struct evaluator *evaluator, struct layer_call *call,
-                             const struct recurrent_cell *cell) {
+                             const struct recurrent_cell *cell, bool sequences, bool states) {
   const struct keras_layer *layer = call->layer;
   struct expressions *expressions = &evaluator->expressions;
   int32_t children[3] = {call->inputs[0].expression, -1, -1}, index, given[2], count = cell_states(cell);
@@ -222,9 +220,6 @@ static cuseq_status one_step(struct evaluator *evaluator, struct layer_call *cal
                               .children = children};
     TRY(expression_make(expressions, &made, &given[part]));
   }
-  bool sequences, states;
-  TRY(layer_bool(layer, layer->config, "return_sequences", false, &sequences));
-  TRY(layer_bool(layer, layer->config, "return_state", false, &states));
   TRY(vector_output(evaluator, call, given[0]));
   if (sequences)
     value_insert_axis(&call->outputs[0], 1, (struct axis){AXIS_REPEAT, 1, 0});
@@ -281,29 +276,47 @@ static bool is_sequence(const struct evaluator *evaluator, const struct value *x
          expression_at(&evaluator->expressions, x->expression)->clocks != 0;
 }
 
+cuseq_status cell_run(struct evaluator *evaluator, struct layer_call *call, const struct cell_source *source,
+                      bool sequences, bool states) {
+  const struct keras_layer *layer = call->layer;
+  const struct value *x = &call->inputs[0];
+  const struct expression *e = expression_at(&evaluator->expressions, x->expression);
+  const bool sequence = is_sequence(evaluator, x);
+  struct recurrent_cell cell;
+  bool backwards;
+  TRY(layer_bool(layer, layer->config, "go_backwards", false, &backwards));
+  TRY(cell_read(evaluator, source, e->width, &cell));
+  cell.node = &layer->node;
+  if (!sequence)
+    return one_step(evaluator, call, &cell, sequences, states);
+  struct run run = {.layer = {.node = &layer->node,
+                              .direction = backwards ? LAYER_BACKWARD : LAYER_FORWARD,
+                              .mask = call->without_mask ? NULL : x->mask},
+                    .config = layer->config,
+                    .sequences = sequences,
+                    .states = states};
+  run.layer.directions[backwards ? 1 : 0] = cell;
+  return run_over(evaluator, call, &run);
+}
+
 cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
+  bool sequences, states;
   split_states(call);
   TRY(call_arity(call, 1, 1));
   TRY(read_repeated(evaluator, call));
   TRY(read_numbers(evaluator, call));
   const struct value *x = &call->inputs[0];
-  const struct expression *e = expression_at(&evaluator->expressions, x->expression);
-  bool sequence = is_sequence(evaluator, x), backwards;
-  if (!sequence && !(value_has_axes(&evaluator->expressions, x, "B1F") && e->clocks == 0))
+  if (!is_sequence(evaluator, x) && !(value_has_axes(&evaluator->expressions, x, "B1F") &&
+                                      expression_at(&evaluator->expressions, x->expression)->clocks == 0))
     return refuse_input(evaluator, call);
-  TRY(layer_bool(layer, layer->config, "go_backwards", false, &backwards));
-  struct cell_source source = {layer, layer->node.class_name, layer->config, WEIGHTS_WHOLE};
-  struct recurrent_cell cell;
-  TRY(cell_read(evaluator, &source, e->width, &cell));
-  if (!sequence)
-    return one_step(evaluator, call, &cell);
-  struct run run = {.layer = {.node = &layer->node,
-                              .direction = backwards ? LAYER_BACKWARD : LAYER_FORWARD,
-                              .mask = call->without_mask ? NULL : x->mask},
-                    .config = layer->config};
-  run.layer.directions[backwards ? 1 : 0] = cell;
-  return run_over(evaluator, call, &run);
+  TRY(layer_bool(layer, layer->config, "return_sequences", false, &sequences));
+  TRY(layer_bool(layer, layer->config, "return_state", false, &states));
+  const json_t *cells = weights_cells(layer);
+  if (cells != NULL)
+    return cells_run(evaluator, call, cells, sequences, states);
+  struct cell_source source = {layer, layer->node.class_name, layer->config, WEIGHTS_WHOLE, NULL};
+  return cell_run(evaluator, call, &source, sequences, states);
 }
 
 /* apart: merge_mode None. The directions may be put together later, which is then "concat". */
@@ -334,7 +347,7 @@ static cuseq_status read_directions(struct evaluator *evaluator, const struct ke
     const json_t *json = d == 1 && own ? backward : forward;
     const json_t *config = json_object_get(json, "config");
     struct cell_source source = {layer, json_string_value(json_object_get(json, "class_name")), config,
-                                 d == 0 ? WEIGHTS_FORWARD : WEIGHTS_BACKWARD};
+                                 d == 0 ? WEIGHTS_FORWARD : WEIGHTS_BACKWARD, NULL};
     bool backwards;
     TRY(layer_bool(layer, config, "go_backwards", d == 1, &backwards));
     if (json == forward && d == 0 && backwards)
@@ -359,6 +372,8 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
                               .direction = LAYER_BIDIRECTIONAL,
                               .mask = call->without_mask ? NULL : x->mask},
                     .config = json_object_get(json_object_get(layer->config, "layer"), "config")};
+  TRY(layer_bool(layer, run.config, "return_sequences", false, &run.sequences));
+  TRY(layer_bool(layer, run.config, "return_state", false, &run.states));
   TRY(read_merge(layer, &run.layer.merge, &run.layer.apart));
   TRY(read_directions(evaluator, layer, expression_at(&evaluator->expressions, x->expression)->width,
                       run.layer.directions));

@@ -57,6 +57,32 @@ static const char *usual_cell(const char *class_name, const char *ending) {
   return NULL;
 }
 
+const json_t *weights_cells(const struct keras_layer *layer) {
+  const json_t *cell = json_object_get(layer->config, "cell");
+  if (!is_class(layer->node.class_name, "RNN") ||
+      !is_class(json_string_value(json_object_get(cell, "class_name")), "StackedRNNCells"))
+    return NULL;
+  return json_object_get(json_object_get(cell, "config"), "cells");
+}
+
+/* Cell `n` of a list, whose folder is its class, numbered in the list. */
+static void expect_listed(const json_t *cells, size_t n, struct expected_weights *expected) {
+  const json_t *cell = json_array_get(cells, n), *config = json_object_get(cell, "config");
+  const char *class_name = json_string_value(json_object_get(cell, "class_name"));
+  const char *name = json_string_value(json_object_get(config, "name"));
+  const char *usual = usual_cell(class_name, "Cell");
+  char snake[32];
+  size_t before = 0;
+  if (usual == NULL)
+    return;
+  for (size_t i = 0; i < n; i++)
+    before += is_class(json_string_value(json_object_get(json_array_get(cells, i), "class_name")), class_name);
+  expect_cell(config, usual, name != NULL ? name : "", expected);
+  weights_snake_case(class_name, snake, sizeof snake);
+  snprintf(expected->folder, sizeof expected->folder, before > 0 ? "cell/cells/%s_%zu" : "cell/cells/%s", snake,
+           before);
+}
+
 /* A layer that is no wrapper. */
 static void expect_plain(const char *class_name, const json_t *config, struct expected_weights *expected) {
   const json_t *cell = json_object_get(json_object_get(config, "cell"), "config");
@@ -92,19 +118,23 @@ void weights_expect(const struct keras_layer *layer, enum weights_part part,
   *expected = (struct expected_weights){.folder = ""};
   if (layer->inner != NULL || layer->is_operation)
     return;
+  if (part >= WEIGHTS_CELL) {
+    expect_listed(weights_cells(layer), (size_t)(part - WEIGHTS_CELL), expected);
+    return;
+  }
   if (!bidirectional && !is_class(layer->node.class_name, "TimeDistributed")) {
     expect_plain(layer->node.class_name, layer->config, expected);
-    expected->folder = expected->cell != NULL ? "cell" : "";
+    snprintf(expected->folder, sizeof expected->folder, "%s", expected->cell != NULL ? "cell" : "");
     return;
   }
   if (part == WEIGHTS_BACKWARD && json_is_object(backward))
     wrapped = backward;
   expected->wrapper = json_object_get(wrapped, "config");
   expect_plain(json_string_value(json_object_get(wrapped, "class_name")), expected->wrapper, expected);
-  if (bidirectional)
-    expected->folder = part == WEIGHTS_BACKWARD ? "backward_layer/cell" : "forward_layer/cell";
-  else
-    expected->folder = "layer";
+  snprintf(expected->folder, sizeof expected->folder, "%s",
+           !bidirectional             ? "layer"
+           : part == WEIGHTS_BACKWARD ? "backward_layer/cell"
+                                      : "forward_layer/cell");
 }
 
 const struct hdf5_node *weights_child(const struct hdf5_node *group, const char *path) {

@@ -26,8 +26,12 @@ struct weights_source {
   size_t looked_at;             /* names, against a file that has more of them than a model */
 };
 
-/* What part of a layer is meant: of a Bidirectional layer one direction, of others the whole. */
-enum weights_part { WEIGHTS_WHOLE, WEIGHTS_FORWARD, WEIGHTS_BACKWARD };
+/* What part of a layer is meant: of a Bidirectional layer one direction, of an RNN over a list of cells one of them
+ * (WEIGHTS_CELL + n), of others the whole. */
+enum weights_part { WEIGHTS_WHOLE, WEIGHTS_FORWARD, WEIGHTS_BACKWARD, WEIGHTS_CELL };
+
+/* The cells of an RNN over a list of them: an array of {class_name, config}; NULL: it is none such. */
+const json_t *weights_cells(const struct keras_layer *layer);
 
 enum { WEIGHTS_MAX_ARRAYS = 4, WEIGHTS_MAX_NAME = 256, WEIGHTS_MAX_PATH = 1024 };
 

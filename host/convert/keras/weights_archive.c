@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keras' to_snake_case: LSTM -> lstm, TimeDistributed -> time_distributed, TFOpLambda -> tf_op_lambda. */
-static void snake_case(const char *name, char *snake, size_t capacity) {
+/* Keras' to_snake_case; TFOpLambda -> tf_op_lambda. */
+void weights_snake_case(const char *name, char *snake, size_t capacity) {
   size_t used = 0;
   for (size_t i = 0; name[i] != '\0' && used + 2 < capacity; i++) {
     unsigned char c = (unsigned char)name[i];
@@ -117,7 +117,7 @@ static bool counts_shared(const struct keras_version *version) {
 static cuseq_status name_folder(struct weights_source *source, json_t *counts, bool old,
                                 struct keras_layer *layer) {
   char name[WEIGHTS_MAX_NAME];
-  snake_case(layer->node.class_name, name, sizeof name - 32);
+  weights_snake_case(layer->node.class_name, name, sizeof name - 32);
   json_int_t before = json_integer_value(json_object_get(counts, name));
   bool counted =
       json_object_set_new(counts, name, json_integer(before + (old && has_weights(layer) ? 2 : 1))) == 0;
@@ -187,8 +187,10 @@ cuseq_status archive_find(struct weights_source *source, const struct keras_laye
   if (owner == NULL)
     return layer_refuse(layer, "it is in several models, and the file does not tell where its weights are");
   struct expected_weights expected;
-  char path[64];
+  char path[80];
   weights_expect(owner, part, &expected);
+  if (part >= WEIGHTS_CELL && !name_agrees(weights_child(owner->folder, expected.folder), expected.cell))
+    return refuse_name(layer, expected.folder);
   snprintf(path, sizeof path, "%.*s", (int)strcspn(expected.folder, "/"), expected.folder);
   if (expected.wrapper != NULL && !name_agrees(weights_child(owner->folder, path),
                                                json_string_value(json_object_get(expected.wrapper, "name"))))

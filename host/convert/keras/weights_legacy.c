@@ -149,7 +149,7 @@ static bool is_frozen(const json_t *json, int depth) {
 static void rank_weights(const struct weights_source *source, const struct keras_layer *layer, size_t *rank) {
   for (size_t i = 0; layer->inner != NULL && i < layer->inner->layer_count; i++)
     rank_weights(source, &layer->inner->layers[i], rank);
-  for (int part = WEIGHTS_WHOLE; part <= WEIGHTS_BACKWARD; part++) {
+  for (int part = 0; part < LAYER_WEIGHTS_PARTS; part++) {
     const struct layer_weights *found = layer->marks->found[part];
     for (size_t i = 0; found != NULL && i < found->count; i++)
       source->claims[found->arrays[i]->number].rank = ++*rank;

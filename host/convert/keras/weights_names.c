@@ -146,6 +146,12 @@ static int fit_of_layer(const struct weight_name *name, size_t end, const struct
   return end == 1 || is_outer_name(name, end - 2, layer) ? 2 : 1;
 }
 
+/* The name of the list of cells that an RNN has. */
+static const char *name_of_list(const struct keras_layer *layer) {
+  const json_t *list = json_object_get(json_object_get(layer->config, "cell"), "config");
+  return json_string_value(json_object_get(list, "name"));
+}
+
 int weights_name_fits(const struct hdf5_string *path, const struct wanted_weight *wanted, int *others) {
   struct weight_name name;
   split_name(path, &name);
@@ -153,10 +159,15 @@ int weights_name_fits(const struct hdf5_string *path, const struct wanted_weight
     return 0;
   ++*others;
   size_t end = name.count - 1;
-  if (end > 1 && wanted->expected.cell != NULL &&
-      is_cell(&name, end - 1, wanted->expected.cell, wanted->expected.usual_cell))
+  const bool listed = wanted->part >= WEIGHTS_CELL;
+  const bool of_cell = end > 1 && wanted->expected.cell != NULL &&
+                       is_cell(&name, end - 1, wanted->expected.cell, wanted->expected.usual_cell);
+  end -= of_cell;
+  if (listed && end > 1 && part_is(&name, end - 1, name_of_list(wanted->layer)))
     end--;
-  if (wanted->part == WEIGHTS_WHOLE)
+  if (listed && !of_cell)
+    return 0;
+  if (listed || wanted->part == WEIGHTS_WHOLE)
     return fit_of_layer(&name, end, wanted);
   bool exact;
   if (end == 0 || direction_of(&name, end - 1, wanted->layer, &exact) != wanted->part)
@@ -177,6 +188,13 @@ int weights_count_with(const struct keras_layer *layer, const char *what, int co
   struct expected_weights expected;
   for (size_t i = 0; layer->inner != NULL && i < layer->inner->layer_count && count < 2; i++)
     count = weights_count_with(&layer->inner->layers[i], what, count);
+  for (size_t n = 0; n < json_array_size(weights_cells(layer)) && n < LAYER_MAX_CELLS && count < 2; n++) {
+    weights_expect(layer, WEIGHTS_CELL + (int)n, &expected);
+    for (size_t i = 0; i < expected.count; i++)
+      count += strcmp(expected.names[i], what) == 0;
+  }
+  if (weights_cells(layer) != NULL)
+    return count;
   weights_expect(layer, WEIGHTS_WHOLE, &expected);
   for (size_t i = 0; i < expected.count; i++)
     if (strcmp(expected.names[i], what) == 0)

@@ -13,8 +13,11 @@ struct expected_weights {
       *cell; /* the name of a recurrent layer's cell; "" for whatever Keras calls it, NULL: it has none */
   const char *usual_cell; /* what Keras calls it, but for a number behind it */
   size_t statistics;      /* so many of the last ones are never trained */
-  const char *folder;     /* in the layer's folder of a .keras file */
+  char folder[64];        /* in the layer's folder of a .keras file */
 };
+
+/* A class as the folders of a .keras file have it: LSTM -> lstm, TimeDistributed -> time_distributed. */
+void weights_snake_case(const char *name, char *snake, size_t capacity);
 
 /* count 0: it has none, or its class is not one that cuseq knows. */
 void weights_expect(const struct keras_layer *layer, enum weights_part part,

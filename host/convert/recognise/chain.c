@@ -44,6 +44,11 @@ static cuseq_activation take_activation(const struct recogniser *recogniser, con
   return (cuseq_activation)e->part;
 }
 
+cuseq_activation chain_activation(const struct recogniser *recogniser, const struct bases *stops,
+                                  int32_t *expression) {
+  return take_activation(recogniser, stops, true, expression);
+}
+
 /* What is below a level: its leaves, or, where that is one activation which is no stop, *next.
  *   next  receives it, or -1 */
 static cuseq_status below(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,

@@ -16,7 +16,7 @@ cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const c
   struct bases stops = {.list = {model->decoder.layers[model->decoder.count - 1].gives}, .count = 1}, leaves;
   *head = (struct found_head){.name = name, .source = HEAD_STEP};
   model->head_count = 1;
-  TRY(chain_leaves(recogniser, output, &stops, &leaves));
+  TRY(network_leaves(recogniser, output, &stops, &leaves));
   for (int32_t i = 0; i < leaves.count; i++) {
     const struct graph_node *node = expression_at(recogniser->expressions, leaves.list[i])->node;
     enum part part;
@@ -31,7 +31,7 @@ cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const c
   if (leaves.count == 0)
     return node_refuse(expression_at(recogniser->expressions, output)->node,
                        "the model's output is constant");
-  return chain_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, true, &head->layers);
+  return network_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, &head->layers);
 }
 
 /* ---- without a decoder ---------------------------------------------------------------------------- */
@@ -81,7 +81,7 @@ static cuseq_status find_sources(struct recogniser *recogniser, const struct lis
   struct bases none = {.count = 0}, leaves;
   *context = *sequence = *final = -1;
   for (int32_t i = 0; i < listed->main_count; i++) {
-    TRY(chain_leaves(recogniser, listed->main[i], &none, &leaves));
+    TRY(network_leaves(recogniser, listed->main[i], &none, &leaves));
     for (int32_t k = 0; k < leaves.count; k++) {
       const struct expression *e = expression_at(expressions, leaves.list[k]);
       if (e->op == EXPRESSION_FINAL) {
@@ -194,13 +194,13 @@ static cuseq_status read_head(struct recogniser *recogniser, int32_t output, con
   if (model->head_count >= STRUCTURE_MAX_HEADS)
     return node_refuse(node, "the model has more than %d outputs", STRUCTURE_MAX_HEADS);
   *head = (struct found_head){.name = name};
-  TRY(chain_leaves(recogniser, output, &stops, &leaves));
+  TRY(network_leaves(recogniser, output, &stops, &leaves));
   if (leaves.count == 0)
     return node_refuse(node, "the model's output is constant");
   for (int32_t i = 0; i < leaves.count; i++)
     TRY(add_source(recogniser, node, leaves.list[i], head));
   head->source = head->list[0].source;
-  TRY(chain_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, true, &head->layers));
+  TRY(network_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, &head->layers));
   model->head_count++;
   if ((head->source == HEAD_EVERY) != (model->heads[0].source == HEAD_EVERY))
     return node_refuse(

@@ -180,6 +180,20 @@ cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expressio
 cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
                         const char *subject, int32_t most, bool last, struct chain *chain);
 
+/* Takes the last activation of a head off an expression, classes among them; CUSEQ_ACTIVATION_LINEAR where it has none. */
+cuseq_activation chain_activation(const struct recogniser *recogniser, const struct bases *stops,
+                                  int32_t *expression);
+
+/* ---- network.c ---- */
+
+/* As chain_leaves, through any number of activations beside one another. */
+cuseq_status network_leaves(const struct recogniser *recogniser, int32_t expression,
+                            const struct bases *stops, struct bases *leaves);
+
+/* As chain_read with `last`; dense layers that are no chain become one where that is exact. */
+cuseq_status network_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
+                          const char *subject, int32_t most, struct chain *chain);
+
 /* Marks what expressions are made of, themselves among them, as far as `limit` expressions go.
  *   reached  [limit] */
 cuseq_status reach(const struct expressions *expressions, int32_t expression, bool *reached, int32_t limit);

@@ -1,10 +1,12 @@
 """All written models, in the order of their files."""
 
-import books  # noqa: F401  (each enters its models into the register)
+import blogs  # noqa: F401  (each enters its models into the register)
+import books  # noqa: F401
 import classifiers  # noqa: F401
 import competitions  # noqa: F401
 import graphs  # noqa: F401
 import positions  # noqa: F401
+import posts  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401
