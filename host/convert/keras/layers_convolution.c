@@ -16,32 +16,56 @@ static cuseq_status read_size(const struct keras_layer *layer, const char *key, 
   return CUSEQ_STATUS_OK;
 }
 
-/* What is refused: everything that gives other positions than it reads, or reads others than neighbours. */
-static cuseq_status check_settings(const struct keras_layer *layer, int64_t window) {
-  int64_t strides, dilation, groups;
+enum { MOST_POSITIONS = 4096, MOST_SPREAD = 4 << 20 }; /* that a window has; numbers of a spread kernel */
+
+/* What is refused: everything that gives other positions than it reads.
+ *   window  places of the kernel; between two of them lie dilation - 1 positions that are not read */
+static cuseq_status check_settings(const struct keras_layer *layer, int64_t window, int64_t dilation) {
+  int64_t strides, groups;
   TRY(settings_channels_last(layer));
   TRY(read_size(layer, "strides", 1, &strides));
-  TRY(read_size(layer, "dilation_rate", 1, &dilation));
   TRY(read_size(layer, "groups", 1, &groups));
   const char *padding = json_string_value(json_object_get(layer->config, "padding"));
-  if (window < 1 || window > 4096)
+  if (window < 1 || window > MOST_POSITIONS)
     return layer_refuse(layer, "its kernel_size is absurd (%lld)", (long long)window);
+  if (dilation < 1 || dilation > MOST_POSITIONS || (window - 1) * dilation >= MOST_POSITIONS)
+    return layer_refuse(layer, "it reaches over more than %d positions (kernel_size %lld, dilation_rate %lld)",
+                        MOST_POSITIONS, (long long)window, (long long)dilation);
   if (strides != 1)
     return layer_refuse(layer,
                         "its strides are %lld: it gives fewer positions than it reads, which cuseq "
                         "cannot express",
                         (long long)strides);
-  if (dilation != 1 || groups != 1)
-    return layer_refuse(layer,
-                        "cuseq can express convolutions of neighbouring positions and of all features "
-                        "alone (its dilation_rate is %lld, its groups %lld)",
-                        (long long)dilation, (long long)groups);
+  if (groups != 1)
+    return layer_refuse(layer, "cuseq can express convolutions of all features alone (its groups are %lld)",
+                        (long long)groups);
   bool same = padding != NULL && (strcmp(padding, "same") == 0 || strcmp(padding, "causal") == 0);
   if (window > 1 && !same)
     return layer_refuse(layer,
                         "its padding is %.20s: it gives fewer positions than it reads, which cuseq cannot "
                         "express (needed same or causal)",
                         padding != NULL ? padding : "not known");
+  return CUSEQ_STATUS_OK;
+}
+
+/* The kernel with rows of zeros between its places, for the positions that it leaves out. */
+static cuseq_status spread(struct expressions *expressions, const struct keras_layer *layer,
+                           const struct hdf5_node *owner, int64_t window, int64_t dilation, int32_t inputs,
+                           int32_t *kernel) {
+  const int32_t columns = expressions->matrices[*kernel].columns;
+  const size_t place = (size_t)inputs * (size_t)columns;
+  const int32_t from = *kernel;
+  const size_t positions = (size_t)((window - 1) * dilation + 1);
+  bool found;
+  if (dilation == 1 || window == 1)
+    return CUSEQ_STATUS_OK;
+  if (positions * place > MOST_SPREAD + 4 * expressions->matrix_elements)
+    return layer_refuse(layer, "its kernel of %zu x %zu numbers is too large to be spread over %zu positions",
+                        (size_t)window, place, positions);
+  TRY(matrix_make(expressions, owner, (int32_t)dilation, (int64_t)positions * inputs, columns, kernel, &found));
+  for (size_t i = 0; !found && i < (size_t)window; i++)
+    memcpy(expressions->matrices[*kernel].data + i * (size_t)dilation * place,
+           expressions->matrices[from].data + i * place, place * sizeof(float));
   return CUSEQ_STATUS_OK;
 }
 
@@ -52,13 +76,14 @@ cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *c
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   char text[128];
-  int64_t window, filters;
+  int64_t window, dilation, filters;
   int32_t kernel, bias = -1;
   bool use_bias;
   struct named_activation activation;
   struct layer_weights weights;
   TRY(read_size(layer, "kernel_size", -1, &window));
-  TRY(check_settings(layer, window));
+  TRY(read_size(layer, "dilation_rate", 1, &dilation));
+  TRY(check_settings(layer, window, dilation));
   const struct expression e = *expression_at(expressions, value.expression);
   if (!value_has_axes(expressions, &value, "BTF") || e.clocks == 0)
     return layer_refuse(layer, "it reads %s, which is no sequence",
@@ -72,6 +97,8 @@ cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *c
   if (use_bias)
     TRY(weights_matrix(expressions, layer, &weights, 1, "bias", 0, expressions->matrices[kernel].columns,
                        &bias));
+  TRY(spread(expressions, layer, weights.arrays[0], window, dilation, e.width, &kernel));
+  window = (window - 1) * dilation + 1;
   const int32_t child = value.expression;
   struct expression made = {.op = EXPRESSION_WINDOW,
                             .clock = value.axes[1].clock,

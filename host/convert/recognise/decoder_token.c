@@ -11,8 +11,7 @@ static bool is_unit(const struct matrix *matrix) {
   return matrix->rows == matrix->columns;
 }
 
-/* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
-static bool follows_output(const struct expressions *expressions, const struct slot *slot) {
+bool token_follows(const struct expressions *expressions, const struct slot *slot) {
   const struct expression *next = slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
   if (next != NULL && next->op == EXPRESSION_EMBEDDING)
     next = expression_at(expressions, next->children[0]);
@@ -30,7 +29,7 @@ cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int3
     if (!reached[i] || slot == NULL)
       continue;
     bool ids = e->op == EXPRESSION_EMBEDDING;
-    bool given = slot->next < 0, follows = follows_output(expressions, slot);
+    bool given = slot->next < 0, follows = token_follows(expressions, slot);
     if ((!given && !follows) || (!ids && e->width == 1 && !follows) ||
         (!ids && expression_at(expressions, at)->width == 1))
       continue;

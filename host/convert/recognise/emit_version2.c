@@ -144,6 +144,17 @@ static cuseq_status set_encoder(struct emitter *emitter) {
 
 /* ---- states --------------------------------------------------------------------------------------- */
 
+/* A cell state of a layer one of whose directions is a GRU is that of the other one. */
+static cuseq_status set_directions(const struct emitter *emitter, json_t *json,
+                                   const struct found_initial *initial) {
+  const struct found_layer *layer = &emitter->model->encoder.layers[initial->layer];
+  if (!initial->takes_c || layer->direction != LAYER_BIDIRECTIONAL || layer->final_c.count != 1)
+    return CUSEQ_STATUS_OK;
+  const bool forward = cell_has_c(encoder_cell(emitter->expressions, layer, 0)->kind);
+  return emit_set_word(json, "directions",
+                       word_of(words_initial_directions, forward ? INITIAL_FORWARD : INITIAL_BACKWARD));
+}
+
 static cuseq_status set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
                                 const char *prefix) {
   if (initial->from == INITIAL_ZEROS)
@@ -151,6 +162,7 @@ static cuseq_status set_initial(struct emitter *emitter, json_t *json, const str
   TRY(emit_set_word(json, "from", "encoder"));
   TRY(emit_set_number(json, "layer", initial->layer));
   TRY(emit_set_word(json, "state", initial->takes_c ? "c" : "h"));
+  TRY(set_directions(emitter, json, initial));
   return initial->plain ? CUSEQ_STATUS_OK : set_dense(emitter, json, "dense", &initial->dense, prefix);
 }
 

@@ -255,6 +255,9 @@ bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum 
 
 /* ---- decoder_token.c ---- */
 
+/* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
+bool token_follows(const struct expressions *expressions, const struct slot *slot);
+
 /* Finds the expression that is the token as a vector, and its slot.
  *   reached  [limit] what the step is made of */
 cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int32_t limit);

@@ -1,4 +1,5 @@
 #include "convert/recognise/weave.h"
+#include "convert/graph/lift.h"
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/weave_parts.h"
 #include "error.h"
@@ -264,6 +265,8 @@ static cuseq_status over_parts(struct weave *weave, const struct expression *tak
     joined.children = parts;
     return expression_make(expressions, &joined, made);
   }
+  if (taker->op == EXPRESSION_POSITION)
+    return expression_position(expressions, taker->clock, taker->index, child, taker->node, made);
   struct expression over = *taker;
   children[at] = child;
   over.children = children;
@@ -306,6 +309,21 @@ static cuseq_status rewrite_top(struct weave *weave, int32_t *outputs, size_t co
   return status;
 }
 
+/* ---- the last position ---------------------------------------------------------------------------- */
+
+/* Whether a decoder is made of what the encoder, or the input, has at its last position. It begins with final states. */
+static bool begins_with_last(const struct weave *weave, const bool *reached) {
+  bool steps = false, last = false;
+  for (int32_t i = 0; i < weave->limit; i++) {
+    const struct expression *e = expression_at(weave->expressions, i);
+    if (!reached[i])
+      continue;
+    steps = steps || e->op == EXPRESSION_CELL || (e->op == EXPRESSION_SEQUENCE && e->child_count > 1);
+    last = last || (e->op == EXPRESSION_POSITION && e->clock == weave->clock && e->index == -1);
+  }
+  return steps && last;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
 cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count,
@@ -329,6 +347,8 @@ cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *output
   TRY(find_top(&weave, outputs, count, limit));
   for (int32_t s = 0; s < weave.stage_count; s++)
     TRY(weave_stage_make(&weave, s));
+  if (begins_with_last(&weave, reached))
+    TRY(weave_last_make(&weave));
   *woven = true;
   return rewrite_top(&weave, outputs, count);
 }

@@ -338,3 +338,18 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   TRY(add_finals(weave, s, &layer, direction));
   return add_sequences(weave, s, blocks, CUSEQ_MERGE_CONCAT);
 }
+
+cuseq_status weave_last_make(struct weave *weave) {
+  const struct expression e = *expression_at(weave->expressions, weave->stack);
+  struct weave_layer layer = {.node = e.node, .has = {true, false}, .merge = CUSEQ_MERGE_CONCAT};
+  int32_t handed[3 * WEAVE_MOST], count;
+  if (weave->mask != NULL)
+    return node_refuse(e.node, "a decoder begins with its last position, masked or not");
+  find_read(weave, weave->stage_count, handed, &count);
+  if (count == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(weave_passing_cell(weave, layer.node, handed, count, &layer.cells[0]));
+  TRY(put(weave, &layer));
+  lay(weave, handed, count, 0);
+  return CUSEQ_STATUS_OK;
+}
