@@ -63,6 +63,8 @@ enum expression_op {
   EXPRESSION_REVERSE,  /* child 0, the positions of `clock` from the last to the first                */
   EXPRESSION_WINDOW, /* child 0 at `index` positions before, at the position itself and at `part` positions behind, side by
                          side in that order; zeros where there is no position. A convolution's input */
+  EXPRESSION_CUT, /* child 0, over a clock that `clock` was cut from, without its first positions: over `clock`.
+                       A convolution without padding is this over a WINDOW of positions before     */
   EXPRESSION_REPEAT, /* child 0 at every position of `clock`                                        */
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
@@ -133,6 +135,8 @@ struct clock {
   const struct graph_node *node; /* the input, or what repeats */
   int64_t length;                /* its number of positions, -1: not known */
   bool repeats;                  /* it counts repetitions, not given positions */
+  int32_t of;                    /* the clock that it was cut from, or -1 */
+  int32_t cut;                   /* how many positions of the first of these it has not */
 };
 
 struct expressions {
@@ -200,6 +204,17 @@ void matrices_release(struct expressions *expressions);
 /* The clock of a node, made when it is first asked for. Refused where there are too many. */
 cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,
                         bool repeats, int32_t *clock);
+
+/* The clock of what is left of another one behind its first `cut` positions. */
+cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of, int32_t cut,
+                       int32_t *clock);
+
+/* The clock that one was cut from, itself where it was not. */
+static inline int32_t clock_whole(const struct expressions *expressions, int32_t clock) {
+  while (expressions->clocks[clock].of >= 0)
+    clock = expressions->clocks[clock].of;
+  return clock;
+}
 
 /* Enters a recurrent layer or a cell, or finds the one of the same node. A layer that is applied with a mask and without
  * it is refused. */

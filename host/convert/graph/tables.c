@@ -70,11 +70,25 @@ void matrices_release(struct expressions *expressions) {
 cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,
                         bool repeats, int32_t *clock) {
   for (*clock = 0; *clock < expressions->clock_count; ++*clock)
-    if (expressions->clocks[*clock].node == node)
+    if (expressions->clocks[*clock].node == node && expressions->clocks[*clock].of < 0)
       return CUSEQ_STATUS_OK;
   if (expressions->clock_count >= MAX_CLOCKS)
     return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
-  expressions->clocks[expressions->clock_count++] = (struct clock){node, length, repeats};
+  expressions->clocks[expressions->clock_count++] = (struct clock){node, length, repeats, -1, 0};
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of, int32_t cut,
+                       int32_t *clock) {
+  const struct clock from = expressions->clocks[of];
+  for (*clock = 0; *clock < expressions->clock_count; ++*clock)
+    if (expressions->clocks[*clock].of == of && expressions->clocks[*clock].cut == from.cut + cut)
+      return CUSEQ_STATUS_OK;
+  if (expressions->clock_count >= MAX_CLOCKS)
+    return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
+  const int64_t length = from.length < 0 ? -1 : from.length - cut;
+  expressions->clocks[expressions->clock_count++] =
+      (struct clock){node, length, from.repeats, of, from.cut + cut};
   return CUSEQ_STATUS_OK;
 }
 

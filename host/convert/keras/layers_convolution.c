@@ -39,11 +39,10 @@ static cuseq_status check_settings(const struct keras_layer *layer, int64_t wind
   if (groups != 1)
     return layer_refuse(layer, "cuseq can express convolutions of all features alone (its groups are %lld)",
                         (long long)groups);
-  bool same = padding != NULL && (strcmp(padding, "same") == 0 || strcmp(padding, "causal") == 0);
-  if (window > 1 && !same)
-    return layer_refuse(layer,
-                        "its padding is %.20s: it gives fewer positions than it reads, which cuseq cannot "
-                        "express (needed same or causal)",
+  bool known = padding != NULL && (strcmp(padding, "same") == 0 || strcmp(padding, "causal") == 0 ||
+                                   strcmp(padding, "valid") == 0);
+  if (window > 1 && !known)
+    return layer_refuse(layer, "its padding is %.20s (needed same, causal or valid)",
                         padding != NULL ? padding : "not known");
   return CUSEQ_STATUS_OK;
 }
@@ -67,6 +66,25 @@ static cuseq_status spread(struct expressions *expressions, const struct keras_l
     memcpy(expressions->matrices[*kernel].data + i * (size_t)dilation * place,
            expressions->matrices[from].data + i * place, place * sizeof(float));
   return CUSEQ_STATUS_OK;
+}
+
+/* A convolution without padding gives nothing for the first positions, before which it would reach. */
+static cuseq_status cut(struct evaluator *evaluator, const struct keras_layer *layer, int32_t count,
+                        struct value *value) {
+  struct axis *time = &value->axes[1];
+  const int32_t child = value->expression;
+  struct expression made = {.op = EXPRESSION_CUT,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = 1,
+                            .children = &child};
+  if (time->size >= 0 && time->size <= count)
+    return layer_refuse(layer, "it needs more positions than the %lld that there are", (long long)time->size);
+  TRY(clock_cut(&evaluator->expressions, &layer->node, time->clock, count, &made.clock));
+  time->clock = made.clock;
+  time->size = time->size < 0 ? -1 : time->size - count;
+  return expression_make(&evaluator->expressions, &made, &value->expression);
 }
 
 cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call) {
@@ -107,11 +125,13 @@ cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *c
                             .node = &layer->node,
                             .child_count = 1,
                             .children = &child};
-  made.index =
-      (int32_t)(strcmp(padding != NULL ? padding : "", "causal") == 0 ? window - 1 : (window - 1) / 2);
+  const bool same = padding != NULL && strcmp(padding, "same") == 0;
+  made.index = (int32_t)(same ? (window - 1) / 2 : window - 1);
   made.part = (int32_t)window - 1 - made.index;
   if (window > 1)
     TRY(expression_make(expressions, &made, &value.expression));
+  if (window > 1 && padding != NULL && strcmp(padding, "valid") == 0)
+    TRY(cut(evaluator, layer, (int32_t)window - 1, &value));
   TRY(expression_dense(expressions, value.expression, kernel, bias, &layer->node, &value.expression));
   value.axes[2] = axis_of_width(expressions->matrices[kernel].columns);
   TRY(activation_apply(evaluator, layer, activation, &value));

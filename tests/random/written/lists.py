@@ -4,6 +4,7 @@ import blogs  # noqa: F401  (each enters its models into the register)
 import books  # noqa: F401
 import classifiers  # noqa: F401
 import competitions  # noqa: F401
+import convolved  # noqa: F401
 import graphs  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
