@@ -147,7 +147,17 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
     TRY(settings_channels_last(call->layer));
   if (has_known_positions(evaluator, &call->inputs[0]))
     return flatten_positions(evaluator, call);
-  struct value value;
+  struct value value = call->inputs[0];
+  const struct expression steps = *expression_at(&evaluator->expressions, value.expression);
+  if (value_has_axes(&evaluator->expressions, &value, "BSF") && steps.op == EXPRESSION_STEPS) {
+    struct expression joined = steps;
+    joined.op = EXPRESSION_CONCAT;
+    joined.node = &call->layer->node;
+    TRY(expression_make(&evaluator->expressions, &joined, &value.expression));
+    value.axes[1] = axis_of_width(expression_at(&evaluator->expressions, value.expression)->width);
+    value.axis_count = 2;
+    return call_output(evaluator, call, &value);
+  }
   TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], &all, 1, &value));
   return call_output(evaluator, call, &value);
 }

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
-static const char a_part[] = "cuseq cannot express a part of the positions other than one of them, or all";
+enum { MOST_POSITIONS = 16 };
+
+static const char a_part[] = "cuseq cannot express a part of the positions other than a few of them, or all";
 
 /* ---- one axis ------------------------------------------------------------------------------------- */
 
@@ -116,6 +118,31 @@ static bool read_bound(const json_t *slice, const char *key, int64_t *bound, boo
   return !*there || json_is_integer(json);
 }
 
+/* Positions first .. first + count - 1, from the end where they are negative: steps, or one of them an axis of one entry. */
+static cuseq_status take_positions(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
+                                   int64_t first, int64_t count, struct value *value) {
+  int32_t children[MOST_POSITIONS];
+  struct expression made = {.op = EXPRESSION_STEPS,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = (int32_t)count,
+                            .children = children};
+  const struct value whole = *value;
+  if (count > MOST_POSITIONS)
+    return layer_refuse(layer, a_part);
+  for (int64_t i = 0; i < count; i++) {
+    *value = whole;
+    TRY(position_apply(evaluator, layer, axis, first + i, value));
+    children[i] = value->expression;
+  }
+  if (count > 1)
+    TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+  value_insert_axis(value, axis,
+                    count > 1 ? (struct axis){AXIS_STEP, count, 0} : (struct axis){AXIS_REPEAT, 1, 0});
+  return CUSEQ_STATUS_OK;
+}
+
 /* A position of an axis of `size` as Python takes slices' bounds. */
 static int64_t bounded(int64_t at, int64_t size) {
   at = at < 0 ? at + size : at;
@@ -140,11 +167,8 @@ static cuseq_status take_range(struct evaluator *evaluator, const struct keras_l
     return CUSEQ_STATUS_OK;
   if (step != 1)
     return layer_refuse(layer, "it takes every %lldth entry, which cuseq cannot express", (long long)step);
-  if (size < 0 && along.kind == AXIS_TIME && starts && start == -1 && !stops) {
-    TRY(position_apply(evaluator, layer, axis, -1, value));
-    value_insert_axis(value, axis, (struct axis){AXIS_REPEAT, 1, 0});
-    return CUSEQ_STATUS_OK;
-  }
+  if (size < 0 && along.kind == AXIS_TIME && starts && start < 0 && start >= -MOST_POSITIONS && !stops)
+    return take_positions(evaluator, layer, axis, start, -start, value);
   if (along.kind == AXIS_BATCH || size < 0)
     return layer_refuse(layer, along.kind == AXIS_TIME ? a_part : "it takes a part of the batch");
   int64_t first = starts ? bounded(start, size) : 0, end = stops ? bounded(stop, size) : size;
@@ -152,11 +176,9 @@ static cuseq_status take_range(struct evaluator *evaluator, const struct keras_l
     return layer_refuse(layer, "it takes a part that has no entries");
   if (first == 0 && end == size)
     return CUSEQ_STATUS_OK;
-  if (along.kind == AXIS_TIME && end - first != 1)
-    return layer_refuse(layer, a_part);
   if (along.kind == AXIS_TIME) {
-    TRY(position_apply(evaluator, layer, axis, first, value));
-    value_insert_axis(value, axis, (struct axis){AXIS_REPEAT, 1, 0});
+    const bool late = first >= size - first; /* the nearer end, from which fewer are counted */
+    return take_positions(evaluator, layer, axis, late ? first - size : first, end - first, value);
   }
   value->mask = NULL;
   if (along.kind == AXIS_FEATURE)

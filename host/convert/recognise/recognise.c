@@ -1,7 +1,5 @@
 /* The whole: which kind of graph it is, and its parts one after the other. */
-#include "convert/recognise/cut.h"
 #include "convert/recognise/recognised.h"
-#include "convert/recognise/weave.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -192,9 +190,7 @@ static cuseq_status note_mask(struct recogniser *recogniser) {
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
-/* The clock of the encoder where the outputs and all that they are made of have no other than it and the decoder's; -1:
- * it is not certain. */
-static cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
+cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
                                   int32_t *clock) {
   const struct expressions *expressions = recogniser->expressions;
   int32_t decoder = -1;
@@ -262,7 +258,7 @@ static void recognised_free(struct recognised *model) {
     chain_free(&model->heads[i].layers);
 }
 
-static cuseq_status begin(const struct recognise_request *request, struct recogniser *recogniser) {
+cuseq_status recogniser_begin(const struct recognise_request *request, struct recogniser *recogniser) {
   *recogniser = (struct recogniser){.request = request,
                                     .expressions = request->expressions,
                                     .arena = request->expressions->arena,
@@ -274,128 +270,20 @@ static cuseq_status begin(const struct recognise_request *request, struct recogn
   return CUSEQ_STATUS_OK;
 }
 
-static void end(struct recogniser *recogniser) {
+void recogniser_end(struct recogniser *recogniser) {
   recognised_free(recogniser->model);
   free(recogniser->model);
 }
 
-/*   recognised  receives whether it was; it may still be refused when it is written down */
-static cuseq_status attempt(const struct recognise_request *request, bool *recognised, cuseq_model **model) {
+cuseq_status recognise_as_it_is(const struct recognise_request *request, bool *recognised,
+                                cuseq_model **model) {
   struct recogniser recogniser;
   *recognised = false;
-  TRY(begin(request, &recogniser));
+  TRY(recogniser_begin(request, &recogniser));
   cuseq_status status = recognise(&recogniser);
   *recognised = status == CUSEQ_STATUS_OK;
   if (status == CUSEQ_STATUS_OK)
     status = emit_model(&recogniser, model);
-  end(&recogniser);
-  return status;
-}
-
-/* ---- the same outputs and states of other expressions --------------------------------------------- */
-
-/* The expressions of a request's outputs, and of its states where there are any.
- *   count  receives how many they are; they are the arena's */
-static cuseq_status list_ends(const struct recognise_request *request, int32_t **ends, size_t *count) {
-  *count = 0;
-  *ends = arena_allocate(request->expressions->arena,
-                         (request->output_count + 2 * request->state_count) * sizeof **ends);
-  if (*ends == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < request->output_count; i++)
-    (*ends)[(*count)++] = request->outputs[i].value.expression;
-  for (size_t i = 0; i < request->state_count; i++) {
-    (*ends)[(*count)++] = request->states[i].after;
-    if (request->states[i].initial >= 0)
-      (*ends)[(*count)++] = request->states[i].initial;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-/* A request of other expressions in the places of those that list_ends lists. */
-static cuseq_status replace_ends(const struct recognise_request *request, const int32_t *ends,
-                                 struct recognise_request *made) {
-  struct arena *arena = request->expressions->arena;
-  struct graph_output *outputs = arena_allocate(arena, request->output_count * sizeof *outputs);
-  struct graph_state *states = arena_allocate(arena, (request->state_count + 1) * sizeof *states);
-  if (outputs == NULL || states == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < request->output_count; i++) {
-    outputs[i] = request->outputs[i];
-    outputs[i].value.expression = *ends++;
-  }
-  for (size_t i = 0; i < request->state_count; i++) {
-    states[i] = request->states[i];
-    states[i].after = *ends++;
-    if (states[i].initial >= 0)
-      states[i].initial = *ends++;
-  }
-  *made = *request;
-  made->outputs = outputs;
-  made->states = states;
-  return CUSEQ_STATUS_OK;
-}
-
-/* ---- encoders that are no stack ------------------------------------------------------------------- */
-
-/* Makes the ends of a request the same over a stack of layers. */
-static cuseq_status weave_ends(struct recogniser *recogniser, int32_t *ends, size_t count, bool *woven) {
-  struct listed_outputs listed;
-  int32_t clock;
-  TRY(outputs_list(recogniser, &listed));
-  TRY(encoder_clock(recogniser, &listed, &clock));
-  TRY(weave_vector(recogniser, ends, count, woven));
-  return !*woven && clock >= 0 ? weave(recogniser, clock, ends, count, woven) : CUSEQ_STATUS_OK;
-}
-
-static cuseq_status attempt_woven(const struct recognise_request *request, bool *woven, cuseq_model **model) {
-  struct recognise_request over;
-  struct recogniser recogniser;
-  int32_t *ends;
-  size_t count;
-  bool recognised;
-  *woven = false;
-  TRY(list_ends(request, &ends, &count));
-  TRY(begin(request, &recogniser));
-  cuseq_status status = weave_ends(&recogniser, ends, count, woven);
-  end(&recogniser);
-  if (status != CUSEQ_STATUS_OK || !*woven)
-    return status;
-  TRY(replace_ends(request, ends, &over));
-  return attempt(&over, &recognised, model);
-}
-
-static cuseq_status recognise_whole(const struct recognise_request *request, cuseq_model **model) {
-  char reason[1024];
-  bool recognised, woven;
-  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
-  cuseq_status status = attempt(request, &recognised, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL || recognised) {
-    free(said);
-    return status;
-  }
-  snprintf(reason, sizeof reason, "%s", error_text());
-  free(request->notes->text);
-  request->notes->text = said;
-  cuseq_status again = attempt_woven(request, &woven, model);
-  if (again == CUSEQ_STATUS_OK && woven)
-    return CUSEQ_STATUS_OK;
-  return again == CUSEQ_STATUS_OUT_OF_MEMORY ? again : error_set(status, "%s", reason);
-}
-
-cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
-  struct recognise_request whole;
-  int32_t *ends;
-  size_t count;
-  *model = NULL;
-  TRY(list_ends(request, &ends, &count));
-  TRY(cut_make_whole(request->expressions, ends, count));
-  TRY(replace_ends(request, ends, &whole));
-  const cuseq_status status = recognise_whole(&whole, model);
-  for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)
-    if (request->expressions->clocks[c].of >= 0)
-      return node_refuse(request->expressions->clocks[c].node,
-                         "it gives fewer positions than it reads, which cuseq cannot express with what is "
-                         "behind it (padding same or causal keeps them)");
+  recogniser_end(&recogniser);
   return status;
 }

@@ -155,6 +155,23 @@ struct recogniser {
   const int32_t *steps; /* of the graph's expressions: how many written out steps of a decoder are in them */
 };
 
+/* ---- recognise.c ---- */
+
+/* Begins; recogniser_end releases, but not after a failure. */
+cuseq_status recogniser_begin(const struct recognise_request *request, struct recogniser *recogniser);
+void recogniser_end(struct recogniser *recogniser);
+
+/* Recognises a request and writes the model down.
+ *   recognised  receives whether it was; it may still be refused when it is written down */
+cuseq_status recognise_as_it_is(const struct recognise_request *request, bool *recognised,
+                                cuseq_model **model);
+
+/* The clock of the encoder where the outputs and all that they are made of have no other than it and the decoder's; -1:
+ * it is not certain. */
+struct listed_outputs;
+cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
+                           int32_t *clock);
+
 /* ---- chain.c ---- */
 
 void chain_free(struct chain *chain);

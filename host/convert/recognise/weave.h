@@ -14,6 +14,10 @@
  *   woven    receives whether there was something to do; outputs are as before if not */
 cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count, bool *woven);
 
+/* Makes final states of single positions other than the last one.
+ *   outputs  as above */
+cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count);
+
 /* A decoder that begins with a vector which the model is given, through dense layers or not: the vector becomes a sequence
  * of one position, and what hands it on its encoder, whose final state it is.
  *   outputs, done  as above */

@@ -215,3 +215,57 @@ def float64_model(k):
     x = k.Input((T, F), dtype="float64")
     y = k.LSTM(H, dtype="float64")(x)
     return k.Model(x, k.Dense(2, activation="softmax", dtype="float64")(y))
+
+
+@kind
+def last_three_outputs(k):
+    """the last three outputs of a GRU side by side, as of a forecast that looks back"""
+    x = k.Input((None, F))
+    y = k.GRU(H, return_sequences=True)(x)
+    return Built(k.Model(x, k.Dense(2)(k.Concatenate()([y[:, -1], y[:, -2], y[:, -3]]))), time=T)
+
+
+@kind
+def first_and_last_output(k):
+    """the first and the last output of a BiLSTM"""
+    x = k.Input((T, F))
+    y = k.Bidirectional(k.LSTM(H, return_sequences=True))(x)
+    return k.Model(x, k.Dense(2)(k.Concatenate()([y[:, 0, :], y[:, -1, :]])))
+
+
+@kind
+def third_output(k):
+    """the third output of a GRU that reads twice"""
+    x = k.Input((T, F))
+    y = k.GRU(H, return_sequences=True)(k.GRU(H, return_sequences=True)(x))
+    return k.Model(x, k.Dense(2)(y[:, 2]))
+
+
+@kind
+def last_numbers_beside(k):
+    """the last two numbers of the series beside what the LSTM makes of it"""
+    x = k.Input((T, 1))
+    return k.Model(x, k.Dense(1)(k.Concatenate()([k.LSTM(H)(x), x[:, -1], x[:, -2]])))
+
+
+@kind
+def words_without_recurrence(k):
+    """embeddings, their mean, Dense layers: a bag of words"""
+    x = k.Input((None,))
+    y = k.GlobalAveragePooling1D()(k.Embedding(V, E)(x))
+    return Built(k.Model(x, k.Dense(2, activation="softmax")(k.Dense(6, activation="relu")(y))), ids=V)
+
+
+@kind
+def last_two_flattened(k):
+    """the last two positions as one tensor, flattened"""
+    x = k.Input((T, F))
+    y = k.Bidirectional(k.GRU(H, return_sequences=True))(x)
+    return k.Model(x, k.Dense(2)(k.Flatten()(y[:, -2:, :])))
+
+
+@kind
+def last_three_positions_each(k):
+    """a number for each of the last three positions"""
+    x = k.Input((T, F))
+    return k.Model(x, k.Dense(1)(k.LSTM(H, return_sequences=True)(x)[:, -3:, :]))

@@ -1,0 +1,146 @@
+/* A graph is recognised as it is, or as what computes the same: over whole sequences, with layers in the place of cells that
+ * are written out, over a stack of layers. */
+#include "convert/recognise/cut.h"
+#include "convert/recognise/recognised.h"
+#include "convert/recognise/weave.h"
+#include "convert/recognise/written_out.h"
+#include "error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the same outputs and states of other expressions --------------------------------------------- */
+
+/* The expressions of a request's outputs, and of its states where there are any.
+ *   count  receives how many they are; they are the arena's */
+static cuseq_status list_ends(const struct recognise_request *request, int32_t **ends, size_t *count) {
+  *count = 0;
+  *ends = arena_allocate(request->expressions->arena,
+                         (request->output_count + 2 * request->state_count) * sizeof **ends);
+  if (*ends == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < request->output_count; i++)
+    (*ends)[(*count)++] = request->outputs[i].value.expression;
+  for (size_t i = 0; i < request->state_count; i++) {
+    (*ends)[(*count)++] = request->states[i].after;
+    if (request->states[i].initial >= 0)
+      (*ends)[(*count)++] = request->states[i].initial;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* A request of other expressions in the places of those that list_ends lists. */
+static cuseq_status replace_ends(const struct recognise_request *request, const int32_t *ends,
+                                 struct recognise_request *made) {
+  struct arena *arena = request->expressions->arena;
+  struct graph_output *outputs = arena_allocate(arena, request->output_count * sizeof *outputs);
+  struct graph_state *states = arena_allocate(arena, (request->state_count + 1) * sizeof *states);
+  if (outputs == NULL || states == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < request->output_count; i++) {
+    outputs[i] = request->outputs[i];
+    outputs[i].value.expression = *ends++;
+  }
+  for (size_t i = 0; i < request->state_count; i++) {
+    states[i] = request->states[i];
+    states[i].after = *ends++;
+    if (states[i].initial >= 0)
+      states[i].initial = *ends++;
+  }
+  *made = *request;
+  made->outputs = outputs;
+  made->states = states;
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- encoders that are no stack ------------------------------------------------------------------- */
+
+/* Makes the ends of a request the same over a stack of layers. */
+static cuseq_status weave_ends(struct recogniser *recogniser, int32_t *ends, size_t count, bool *woven) {
+  struct listed_outputs listed;
+  int32_t clock;
+  TRY(outputs_list(recogniser, &listed));
+  TRY(encoder_clock(recogniser, &listed, &clock));
+  TRY(weave_vector(recogniser, ends, count, woven));
+  if (*woven || clock < 0)
+    return CUSEQ_STATUS_OK;
+  TRY(weave_edges(recogniser, clock, ends, count));
+  return weave(recogniser, clock, ends, count, woven);
+}
+
+static cuseq_status attempt_woven(const struct recognise_request *request, bool *woven, cuseq_model **model) {
+  struct recognise_request over;
+  struct recogniser recogniser;
+  int32_t *ends;
+  size_t count;
+  bool recognised;
+  *woven = false;
+  TRY(list_ends(request, &ends, &count));
+  TRY(recogniser_begin(request, &recogniser));
+  cuseq_status status = weave_ends(&recogniser, ends, count, woven);
+  recogniser_end(&recogniser);
+  if (status != CUSEQ_STATUS_OK || !*woven)
+    return status;
+  TRY(replace_ends(request, ends, &over));
+  return recognise_as_it_is(&over, &recognised, model);
+}
+
+static cuseq_status recognise_whole(const struct recognise_request *request, cuseq_model **model) {
+  char reason[1024];
+  bool recognised, woven;
+  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
+  cuseq_status status = recognise_as_it_is(request, &recognised, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL || recognised) {
+    free(said);
+    return status;
+  }
+  snprintf(reason, sizeof reason, "%s", error_text());
+  free(request->notes->text);
+  request->notes->text = said;
+  cuseq_status again = attempt_woven(request, &woven, model);
+  if (again == CUSEQ_STATUS_OK && woven)
+    return CUSEQ_STATUS_OK;
+  return again == CUSEQ_STATUS_OUT_OF_MEMORY ? again : error_set(status, "%s", reason);
+}
+
+/* With recurrent layers in the place of cells that are written out, where it is not recognised as it is. */
+static cuseq_status recognise_lifted(const struct recognise_request *request, cuseq_model **model) {
+  struct recognise_request lifted = *request;
+  char reason[1024];
+  bool found;
+  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
+  const cuseq_status status = recognise_whole(request, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+    free(said);
+    return status;
+  }
+  snprintf(reason, sizeof reason, "%s", error_text());
+  free(request->notes->text);
+  request->notes->text = said;
+  cuseq_status again = written_out_lift(&lifted, &found);
+  if (again == CUSEQ_STATUS_OK && found)
+    again = recognise_whole(&lifted, model);
+  else if (again == CUSEQ_STATUS_OK)
+    again = status;
+  if (again == CUSEQ_STATUS_OK || again == CUSEQ_STATUS_OUT_OF_MEMORY)
+    return again;
+  return error_set(status, "%s", reason);
+}
+
+cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
+  struct recognise_request whole;
+  int32_t *ends;
+  size_t count;
+  *model = NULL;
+  TRY(list_ends(request, &ends, &count));
+  TRY(cut_make_whole(request->expressions, ends, count));
+  TRY(replace_ends(request, ends, &whole));
+  const cuseq_status status = recognise_lifted(&whole, model);
+  for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)
+    if (request->expressions->clocks[c].of >= 0)
+      return node_refuse(request->expressions->clocks[c].node,
+                         "it gives fewer positions than it reads, which cuseq cannot express with what is "
+                         "behind it (padding same or causal keeps them)");
+  return status;
+}

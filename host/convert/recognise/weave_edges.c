@@ -1,0 +1,84 @@
+/* Single positions other than the last one, counted from either end: of a layer that hands on, beside what it reads, the
+ * vectors that it read before, the final state has all of the last positions. Read backwards it has the first ones. */
+#include "convert/graph/rewrite.h"
+#include "convert/recognise/weave.h"
+#include "error.h"
+
+#include <string.h>
+
+enum { MOST_PLACES = 64 };
+
+/* hard_sigmoid(x) is exactly 0 from -3 on, and exactly 1 from 3 on. */
+static const float shut = -8.0F;
+
+/* A cell of `places` vectors of `width`: the newest first, the others moved on by one place. */
+static cuseq_status moving_cell(struct expressions *expressions, const struct graph_node *node, int32_t width,
+                                int32_t places, struct recurrent_cell *cell) {
+  const size_t units = (size_t)width * (size_t)places, gates = 3 * units, candidate = 2 * units;
+  bool found;
+  *cell = (struct recurrent_cell){.node = node,
+                                  .kind = CELL_GRU,
+                                  .reset_after = true,
+                                  .units = (int32_t)units,
+                                  .activation = CUSEQ_ACTIVATION_LINEAR,
+                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
+                                  .recurrent_bias = -1};
+  TRY(matrix_make(expressions, NULL, 0, width, (int64_t)gates, &cell->kernel, &found));
+  TRY(matrix_make(expressions, NULL, 0, (int64_t)units, (int64_t)gates, &cell->recurrent_kernel, &found));
+  TRY(matrix_make(expressions, NULL, 0, 1, (int64_t)gates, &cell->bias, &found));
+  for (size_t u = 0; u < units; u++) {
+    expressions->matrices[cell->bias].data[u] = shut;
+    expressions->matrices[cell->bias].data[units + u] = -shut; /* the reset gate */
+  }
+  for (size_t u = 0; u < (size_t)width; u++)
+    expressions->matrices[cell->kernel].data[u * gates + candidate + u] = 1;
+  for (size_t u = (size_t)width; u < units; u++)
+    expressions->matrices[cell->recurrent_kernel].data[(u - (size_t)width) * gates + candidate + u] = 1;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status final_of_moving(struct expressions *expressions, const struct expression *position,
+                                    int32_t child, int32_t places, int32_t *made) {
+  const int32_t width = expression_at(expressions, child)->width;
+  const bool backward = position->index >= 0;
+  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
+  if (node == NULL)
+    return error_out_of_memory();
+  *node = *position->node; /* another one by its address */
+  struct recurrent_layer layer = {.node = node, .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
+  struct expression final = {.op = EXPRESSION_FINAL,
+                             .part = backward ? FINAL_BACKWARD_H : FINAL_FORWARD_H,
+                             .width = width * places,
+                             .matrix = -1,
+                             .bias = -1,
+                             .node = position->node,
+                             .child_count = 1,
+                             .children = &child};
+  TRY(moving_cell(expressions, node, width, places, &layer.directions[backward ? 1 : 0]));
+  TRY(recurrent_layer_make(expressions, &layer, &final.index));
+  TRY(expression_make(expressions, &final, made));
+  return expression_slice(expressions, *made, (places - 1) * width, width, position->node, made);
+}
+
+static cuseq_status edge_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const int32_t *clock = rewrite->context;
+  const struct expression e = *expression_at(rewrite->expressions, expression);
+  int32_t child;
+  if (e.op != EXPRESSION_POSITION || e.clock != *clock || e.index == -1)
+    return CUSEQ_STATUS_OK;
+  const int32_t places = e.index >= 0 ? e.index + 1 : -e.index;
+  if (places > MOST_PLACES)
+    return node_refuse(e.node, "it takes position %d (cuseq can express %d from either end)", e.index, MOST_PLACES);
+  TRY(rewrite_run(rewrite, e.children[0], &child));
+  return final_of_moving(rewrite->expressions, &e, child, places, made);
+}
+
+cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count) {
+  struct rewrite rewrite;
+  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, edge_rule, &clock));
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
+    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
+  rewrite_end(&rewrite);
+  return status;
+}
