@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { INDEX_COLUMNS = 5, INDEX_MOST = 500 };
+enum { INDEX_COLUMNS = 5, INDEX_MOST = 700 };
 
 struct index_line {
   char columns[INDEX_COLUMNS][120]; /* "" behind the last */

@@ -10,11 +10,15 @@ forecast_elu forecast_normalised forecast_rescaled average_of_outputs maximum_of
 autoencoder_deep encoder_decoder_luong encoder_decoder_luong_normalised date_gru luong_steps joined_heads
 pooled_gru simple_rnn simple_rnn_bidirectional toxic_pooled_with_state attention_and_pools cell_state_read
 layers_of_lstm_with_skip captcha dense_between activation_on_vectors two_branches skip_by_concatenation
-flattened convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
+flattened stacked_cells unintended_bias toxic_convolution blog_residual_head blog_cells_stacked blog_dilated_causal
+blog_text_convolution convolved_bidirectional convolved_pools_of_both_directions convolved_flattened convolved_last
+convolved_attention convolved_texts_of_any_length last_three_outputs first_and_last_output third_output
+last_two_flattened post_forecast_fed_back autoregressive_from_last convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
 """
 _TOKENS = """
 keras_example keras_example_gru words words_stacked attention_layer attention_layer_scaled
 additive_attention_layer luong_by_hand luong_general values_projected thought_vector states_through_dense
+post_cells_translation
 """
 
 SAME = {name: ("same", None) for name in _PLAIN.split()}
@@ -28,16 +32,19 @@ SAME["series_of_numbers"] = ("same+note give it as", (6, 1))
 SAME["caption"] = ("same+note give it as tokens", (1, 4))
 SAME["picture_with_channel"] = ("same+note give it as", (9, 8))
 SAME["frames_of_a_video"] = ("same+note lengths", None)
+SAME["jazz"] = ("same+note zeros", None)
 SAME["reshaped_input"] = ("same+note give it as", (6, 3))
 
 REFUSED = {
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
     "layer_normalised": "refuse LayerNormalization divides",
-    "convolution_first": "refuse Conv1D valid",
+    "convolution_first": "refuse MaxPooling1D",
+    "convolved_tagger": "refuse fewer positions",
+    "convolved_sigmoid": "refuse lstm fewer positions",
+    "convolved_attention_tanh": "refuse Conv1D fewer positions",
     "attention_lambda": "refuse Lambda Python",
     "self_attention_pooled": "refuse Attention attends itself",
     "multi_head": "refuse MultiHeadAttention heads",
-    "stacked_cells": "refuse StackedRNNCells",
     "hierarchical": "refuse TimeDistributed",
     "siamese": "refuse",
     "two_embeddings": "refuse concatenate",
@@ -54,7 +61,8 @@ REFUSED = {
 KERAS2 = """
 gru_reset_before toxic_max_pool masked_average_pool batch_normalised_between own_backward_layer reads_backwards
 last_of_bidirectional features_tagger forecast_normalised autoencoder keras_example words_masked attention_layer
-date_gru arithmetic simple_rnn masked_max_pool backward_tagger
+date_gru arithmetic simple_rnn masked_max_pool backward_tagger stacked_cells blog_text_convolution
+post_forecast_fed_back blog_residual_head
 """.split()
 
 for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):
