@@ -67,40 +67,62 @@ static double worst_value(const float *got, const float *want, size_t count, dou
   return worst;
 }
 
-/* The row `at` of what was got beside the first of what is wanted; a token that differs counts as infinite. */
-static double worst_share(const struct judged *got, size_t at, const struct judged *want) {
+/* The row at `got_at` beside the one at `want_at`; a token that differs counts as infinite. */
+static double worst_share(const struct judged *got, size_t got_at, const struct judged *want,
+                          size_t want_at) {
   if (!got->tokens)
-    return worst_value(got->values + at, want->values, got->row, got->tolerance);
-  return memcmp(got->tokens + at, want->tokens, got->row * sizeof *got->tokens) == 0 ? 0.0 : INFINITY;
+    return worst_value(got->values + got_at, want->values + want_at, got->row, got->tolerance);
+  return memcmp(got->tokens + got_at, want->tokens + want_at, got->row * sizeof *got->tokens) == 0 ? 0.0
+                                                                                                   : INFINITY;
+}
+
+bool reference_make(const struct instance *instance, struct instance *reference) {
+  const struct workload *w = instance->workload;
+  int32_t rows[VERIFIED_ROWS];
+  *reference = (struct instance){.workload = w,
+                                 .model = instance->model,
+                                 .x = instance->x,
+                                 .ids = instance->ids,
+                                 .lengths = instance->lengths};
+  instance_make_results(reference);
+  cuseq_session *session = instance_open(reference, "reference", 1, 1);
+  const int count = workload_verified(w, rows);
+  bool made = session != NULL;
+  for (int n = 0; n < count && made; n++) {
+    const struct instance row = instance_at(reference, n);
+    made = instance_call(&row, session, rows[n], 1) == CUSEQ_STATUS_OK;
+  }
+  cuseq_session_close(session);
+  return made;
+}
+
+void reference_free(struct instance *reference) {
+  reference->model = NULL; /* these are the instance's */
+  reference->x = NULL;
+  reference->ids = reference->lengths = NULL;
+  instance_free(reference);
+}
+
+double reference_worst(const struct instance *got, const struct instance *reference) {
+  struct judged ours[MOST_JUDGED], wanted[MOST_JUDGED];
+  int32_t rows[VERIFIED_ROWS];
+  const int count = workload_verified(got->workload, rows), arrays = instance_judged(got, true, ours);
+  instance_judged(reference, true, wanted);
+  double worst = 0.0;
+  for (int n = 0; n < count; n++)
+    for (int i = 0; i < arrays; i++)
+      worst = fmax(
+          worst, worst_share(&ours[i], (size_t)rows[n] * ours[i].row, &wanted[i], (size_t)n * wanted[i].row));
+  return worst;
 }
 
 bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst) {
-  const struct workload *w = instance->workload;
-  struct instance reference = {.workload = w,
-                               .model = instance->model,
-                               .x = instance->x,
-                               .ids = instance->ids,
-                               .lengths = instance->lengths};
-  struct judged got[MOST_JUDGED], want[MOST_JUDGED];
-  int32_t rows[VERIFIED_ROWS];
+  struct instance reference;
   *worst = INFINITY;
-  if (instance_call(instance, session, 0, w->B) != CUSEQ_STATUS_OK)
+  if (instance_call(instance, session, 0, instance->workload->B) != CUSEQ_STATUS_OK)
     return false;
-  instance_make_results(&reference);
-  cuseq_session *slow = instance_open(&reference, "reference", 1, 1);
-  const int count = workload_verified(w, rows), arrays = instance_judged(instance, true, got);
-  instance_judged(&reference, true, want);
-  bool called = slow != NULL;
-  *worst = called ? 0.0 : INFINITY;
-  for (int n = 0; n < count && called; n++) {
-    called = instance_call(&reference, slow, rows[n], 1) == CUSEQ_STATUS_OK;
-    for (int i = 0; i < arrays; i++)
-      *worst = fmax(*worst, worst_share(&got[i], (size_t)rows[n] * got[i].row, &want[i]));
-  }
-  cuseq_session_close(slow);
-  reference.model = NULL; /* these are the instance's */
-  reference.x = NULL;
-  reference.ids = reference.lengths = NULL;
-  instance_free(&reference);
-  return called && *worst <= 1.0;
+  if (reference_make(instance, &reference))
+    *worst = reference_worst(instance, &reference);
+  reference_free(&reference);
+  return *worst <= 1.0;
 }

@@ -102,6 +102,14 @@ struct instance instance_at(const struct instance *instance, int32_t row);
 enum { VERIFIED_ROWS = 4 };
 int workload_verified(const struct workload *workload, int32_t rows[VERIFIED_ROWS]);
 
+/* What the float64 reference makes of those rows, one after the other from the beginning of the arrays of `reference`, which
+ * shares the instance's model and input. false where a call fails; it is to be freed in any case. */
+bool reference_make(const struct instance *instance, struct instance *reference);
+void reference_free(struct instance *reference);
+
+/* The largest error of the instance's results in those rows, as a share of what is allowed. */
+double reference_worst(const struct instance *got, const struct instance *reference);
+
 /* Whether those rows of the cpu's outputs agree with the reference; *worst receives the largest error, as a
  * share of what is allowed. */
 bool instance_verify(const struct instance *instance, cuseq_session *session, double *worst);

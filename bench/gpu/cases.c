@@ -12,6 +12,29 @@ static struct bench_case *add(struct bench_case *cases, int *count, const struct
   return made;
 }
 
+/* A row of one short and one long sequence for each mapping that keeps a direction in a warp, block or cluster, and decoders
+ * of few and many steps: what the longer call takes more, over the steps that it has more, is a step. */
+static int add_chains(struct bench_case *cases, int count) {
+  static const int32_t units[] = {16, 32, 64, 128}, times[] = {200, 1200}, steps[] = {10, 110};
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+    for (size_t n = 0; n < 2; n++) {
+      struct bench_case *made = add(cases, &count, workload_find("forward H128"), 0, 0);
+      struct workload *w = &made->workload;
+      made->alone = true;
+      w->B = 1;
+      w->H = w->F = units[i];
+      w->T = times[n];
+      snprintf(w->name, sizeof w->name, "chain H%d T%d", (int)w->H, (int)w->T);
+    }
+  for (size_t n = 0; n < 2; n++) {
+    struct bench_case *made = add(cases, &count, workload_find("W2 B1"), 0, 0);
+    made->alone = true;
+    made->workload.Y = steps[n];
+    snprintf(made->workload.name, sizeof made->workload.name, "chain dates Y%d", (int)steps[n]);
+  }
+  return count;
+}
+
 int cases_make(struct bench_case cases[MOST_CASES]) {
   static const char *const mixed[] = {"W2 B32", "W2 B1024", "W3", "W4"};
   static const int32_t batches[] = {1, 4, 16, 64, 256, 1024, 4096};
@@ -35,7 +58,7 @@ int cases_make(struct bench_case cases[MOST_CASES]) {
   }
   for (size_t i = 0; i < sizeof times / sizeof *times; i++)
     add(cases, &count, workload_find("W3"), 'T', times[i])->workload.T = times[i];
-  return count;
+  return add_chains(cases, count);
 }
 
 bool case_is_wanted(const struct bench_case *bench_case, const char *filter) {

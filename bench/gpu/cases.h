@@ -1,4 +1,5 @@
-/* What is measured: the workloads, the same with mixed lengths, and sweeps over B, H and T. */
+/* What is measured: the workloads, the same with mixed lengths, sweeps over B, H and T, and pairs of calls whose difference
+ * is so many steps of a chain. */
 #ifndef BENCH_GPU_CASES_H
 #define BENCH_GPU_CASES_H
 
@@ -7,6 +8,7 @@
 struct bench_case {
   struct workload workload;
   char sweep; /* 'B', 'H', 'T'; 0: none */
+  bool alone; /* cuseq alone is measured */
 };
 
 enum { MOST_CASES = 64 };

@@ -22,7 +22,8 @@ static cudnnStatus_t describe(struct cudnn_net *net, const struct workload *w,
   const struct cudnn_library *l = net->library;
   const cudnnRNNDataLayout_t order =
       layout->is_packed ? CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_PACKED : CUDNN_RNN_DATA_LAYOUT_SEQ_MAJOR_UNPACKED;
-  const int dimensions[] = {2, w->B, w->H}, strides[] = {w->B * w->H, w->H, 1};
+  const int states = workload_layers(w) * workload_directions(w), A = workload_annotations(w);
+  const int dimensions[] = {states, w->B, w->H}, strides[] = {w->B * w->H, w->H, 1};
   float padding = 0.0f;
   int32_t *lengths = malloc((size_t)w->B * sizeof *lengths);
   if (!lengths)
@@ -30,15 +31,16 @@ static cudnnStatus_t describe(struct cudnn_net *net, const struct workload *w,
   for (int32_t place = 0; place < w->B; place++)
     lengths[place] = layout->lengths[layout->order[place]];
   cudnnStatus_t status = l->cudnnSetRNNDescriptor_v8(
-      net->rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS, CUDNN_BIDIRECTIONAL, CUDNN_LINEAR_INPUT,
-      CUDNN_DATA_FLOAT, CUDNN_DATA_FLOAT, CUDNN_FMA_MATH, w->F, w->H, w->H, 1, NULL,
+      net->rnn, algorithm, CUDNN_LSTM, CUDNN_RNN_DOUBLE_BIAS,
+      w->forward ? CUDNN_UNIDIRECTIONAL : CUDNN_BIDIRECTIONAL, CUDNN_LINEAR_INPUT, CUDNN_DATA_FLOAT,
+      CUDNN_DATA_FLOAT, CUDNN_FMA_MATH, w->F, w->H, w->H, workload_layers(w), NULL,
       layout->is_packed ? CUDNN_RNN_PADDED_IO_DISABLED : CUDNN_RNN_PADDED_IO_ENABLED);
   if (status == CUDNN_STATUS_SUCCESS)
     status = l->cudnnSetRNNDataDescriptor(net->x_descriptor, CUDNN_DATA_FLOAT, order, w->T, w->B, w->F,
                                           lengths, &padding);
   if (status == CUDNN_STATUS_SUCCESS)
-    status = l->cudnnSetRNNDataDescriptor(net->y_descriptor, CUDNN_DATA_FLOAT, order, w->T, w->B, 2 * w->H,
-                                          lengths, &padding);
+    status = l->cudnnSetRNNDataDescriptor(net->y_descriptor, CUDNN_DATA_FLOAT, order, w->T, w->B, A, lengths,
+                                          &padding);
   if (status == CUDNN_STATUS_SUCCESS)
     status = l->cudnnSetTensorNdDescriptor(net->state_descriptor, CUDNN_DATA_FLOAT, 3, dimensions, strides);
   if (status == CUDNN_STATUS_SUCCESS &&
@@ -50,17 +52,9 @@ static cudnnStatus_t describe(struct cudnn_net *net, const struct workload *w,
   return status;
 }
 
-static const float *tensor_of(const cuseq_model *model, const char *name) {
-  cuseq_tensor tensor;
-  for (size_t i = 0; cuseq_model_tensor(model, i, &tensor) == CUSEQ_STATUS_OK; i++)
-    if (strcmp(tensor.name, name) == 0)
-      return tensor.data;
-  return NULL;
-}
-
 /* One gate's matrix [H,inputs] from kernel [inputs,4H], and its bias, into the host's copy of the weight space. cuDNN
- * counts the gates i, f, c, o as 0 to 3 for x and as 4 to 7 for h. */
-static cudnnStatus_t pack_gate(const struct cudnn_net *net, char *weights, int32_t direction, int32_t gate,
+ * counts the gates i, f, c, o as 0 to 3 for x and as 4 to 7 for h, and the directions of all layers one after the other. */
+static cudnnStatus_t pack_gate(const struct cudnn_net *net, char *weights, int32_t layer, int32_t gate,
                                const float *kernel, const float *bias, int32_t inputs, int32_t H) {
   const struct cudnn_library *l = net->library;
   cudnnTensorDescriptor_t matrix_descriptor, bias_descriptor = NULL;
@@ -68,8 +62,8 @@ static cudnnStatus_t pack_gate(const struct cudnn_net *net, char *weights, int32
   TRY(l->cudnnCreateTensorDescriptor(&matrix_descriptor));
   cudnnStatus_t status = l->cudnnCreateTensorDescriptor(&bias_descriptor);
   if (status == CUDNN_STATUS_SUCCESS)
-    status = l->cudnnGetRNNWeightParams(net->handle, net->rnn, direction, net->weight_bytes, net->d_weights,
-                                        gate, matrix_descriptor, &d_matrix, bias_descriptor, &d_bias);
+    status = l->cudnnGetRNNWeightParams(net->handle, net->rnn, layer, net->weight_bytes, net->d_weights, gate,
+                                        matrix_descriptor, &d_matrix, bias_descriptor, &d_bias);
   cudnnDataType_t type;
   int count, dimensions[3] = {0}, strides[3];
   if (status == CUDNN_STATUS_SUCCESS)
@@ -90,13 +84,29 @@ static cudnnStatus_t pack_gate(const struct cudnn_net *net, char *weights, int32
   return status;
 }
 
+static const float *tensor_of(const cuseq_model *model, int32_t layer, int32_t direction, const char *part) {
+  char name[MOST_TENSOR_NAME];
+  workload_tensor(name, layer, direction, part);
+  return model_tensor(model, name);
+}
+
+/* The eight gates of a direction of a layer. */
+static cudnnStatus_t pack_direction(const struct cudnn_net *net, char *weights,
+                                    const struct instance *instance, int32_t layer, int32_t direction) {
+  const struct workload *w = &instance->workload;
+  const float *kernel = tensor_of(instance->model, layer, direction, "kernel");
+  const float *recurrent = tensor_of(instance->model, layer, direction, "recurrent_kernel");
+  const float *bias = tensor_of(instance->model, layer, direction, "bias");
+  const int32_t place = layer * workload_directions(w) + direction,
+                inputs = layer == 0 ? w->F : workload_annotations(w);
+  for (int32_t gate = 0; gate < 4; gate++) {
+    TRY(pack_gate(net, weights, place, gate, kernel, bias, inputs, w->H));
+    TRY(pack_gate(net, weights, place, gate + 4, recurrent, NULL, w->H, w->H));
+  }
+  return CUDNN_STATUS_SUCCESS;
+}
+
 static cudnnStatus_t upload(struct cudnn_net *net, const struct instance *instance) {
-  static const char *const names[2][3] = {
-      {"encoder.layers.0.forward.kernel", "encoder.layers.0.forward.recurrent_kernel",
-       "encoder.layers.0.forward.bias"},
-      {"encoder.layers.0.backward.kernel", "encoder.layers.0.backward.recurrent_kernel",
-       "encoder.layers.0.backward.bias"},
-  };
   const struct workload *w = &instance->workload;
   TRY(net->library->cudnnGetRNNWeightSpaceSize(net->handle, net->rnn, &net->weight_bytes));
   TRY_CUDA(cudaMalloc(&net->d_weights, net->weight_bytes));
@@ -104,16 +114,9 @@ static cudnnStatus_t upload(struct cudnn_net *net, const struct instance *instan
   if (!weights)
     return CUDNN_STATUS_ALLOC_FAILED;
   cudnnStatus_t status = CUDNN_STATUS_SUCCESS;
-  for (int32_t d = 0; d < 2; d++) {
-    const float *kernel = tensor_of(instance->model, names[d][0]);
-    const float *recurrent = tensor_of(instance->model, names[d][1]);
-    const float *bias = tensor_of(instance->model, names[d][2]);
-    for (int32_t gate = 0; gate < 4 && status == CUDNN_STATUS_SUCCESS; gate++) {
-      status = pack_gate(net, weights, d, gate, kernel, bias, w->F, w->H);
-      if (status == CUDNN_STATUS_SUCCESS)
-        status = pack_gate(net, weights, d, gate + 4, recurrent, NULL, w->H, w->H);
-    }
-  }
+  for (int32_t l = 0; l < workload_layers(w); l++)
+    for (int32_t d = 0; d < workload_directions(w) && status == CUDNN_STATUS_SUCCESS; d++)
+      status = pack_direction(net, weights, instance, l, d);
   if (status == CUDNN_STATUS_SUCCESS &&
       cudaMemcpy(net->d_weights, weights, net->weight_bytes, cudaMemcpyHostToDevice) != cudaSuccess)
     status = CUDNN_STATUS_ALLOC_FAILED;

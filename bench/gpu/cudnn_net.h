@@ -1,4 +1,4 @@
-/* A bidirectional LSTM layer of cuDNN 9 with a workload's weights and input, in one layout and by one algorithm. */
+/* The LSTM layers of cuDNN 9 with a workload's weights and input, in one layout and by one algorithm. */
 #ifndef BENCH_GPU_CUDNN_NET_H
 #define BENCH_GPU_CUDNN_NET_H
 
@@ -42,7 +42,7 @@ cudnnStatus_t cudnn_net_open(struct cudnn_net *net, const struct cudnn_library *
                              cudnnRNNAlgo_t algorithm);
 void cudnn_net_close(struct cudnn_net *net);
 
-/* Queues a forward pass: d_x [vectors,F] to d_y [vectors,2H]. */
+/* Queues a forward pass: d_x [vectors,F] to d_y [vectors,A]. */
 cudnnStatus_t cudnn_net_run(const struct cudnn_net *net, const float *d_x, float *d_y);
 
 #endif

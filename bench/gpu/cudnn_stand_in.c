@@ -1,4 +1,4 @@
-/* Stands in for libcudnn.so.9 in tests, where there is no GPU: the calls that the benchmark makes, a bidirectional LSTM
+/* Stands in for libcudnn.so.9 in tests, where there is no GPU: the calls that the benchmark makes, layers of LSTMs
  * computed on the host, in an arrangement of weights of its own. Like cuDNN 9.19 it refuses packed rows that are not sorted and
  * persistent algorithms with a single bias; beyond that, PERSIST_STATIC above H 16 and PERSIST_DYNAMIC on packed rows, so
  * that refusals at different calls are met. */
@@ -13,7 +13,7 @@ struct cudnnContext {
 };
 struct cudnnRNNStruct {
   cudnnRNNAlgo_t algorithm;
-  int32_t F, H;
+  int32_t F, H, layers, directions;
   int is_built;
 };
 struct cudnnRNNDataStruct {
@@ -76,15 +76,15 @@ cudnnStatus_t cudnnSetRNNDescriptor_v8(cudnnRNNDescriptor_t rnn, cudnnRNNAlgo_t 
                                        int32_t inputs, int32_t units, int32_t projected, int32_t layers,
                                        cudnnDropoutDescriptor_t dropout, uint32_t flags) {
   (void)flags;
-  if (mode != CUDNN_LSTM || direction != CUDNN_BIDIRECTIONAL || input != CUDNN_LINEAR_INPUT || dropout ||
-      type != CUDNN_DATA_FLOAT || precision != CUDNN_DATA_FLOAT || math != CUDNN_FMA_MATH ||
-      projected != units || layers != 1)
+  if (mode != CUDNN_LSTM || input != CUDNN_LINEAR_INPUT || dropout || type != CUDNN_DATA_FLOAT ||
+      precision != CUDNN_DATA_FLOAT || math != CUDNN_FMA_MATH || projected != units || layers < 1)
     return CUDNN_STATUS_BAD_PARAM;
   if (algorithm != CUDNN_RNN_ALGO_STANDARD && bias != CUDNN_RNN_DOUBLE_BIAS)
     return CUDNN_STATUS_NOT_SUPPORTED;
   if (algorithm == CUDNN_RNN_ALGO_PERSIST_STATIC && units > 16)
     return CUDNN_STATUS_NOT_SUPPORTED;
-  *rnn = (struct cudnnRNNStruct){.algorithm = algorithm, .F = inputs, .H = units};
+  *rnn = (struct cudnnRNNStruct){.algorithm = algorithm, .F = inputs, .H = units, .layers = layers};
+  rnn->directions = direction == CUDNN_BIDIRECTIONAL ? 2 : 1;
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -124,24 +124,32 @@ cudnnStatus_t cudnnGetTensorNdDescriptor(const cudnnTensorDescriptor_t tensor, i
   return CUDNN_STATUS_SUCCESS;
 }
 
-/* Floats of a direction: eight biases, then the gates' matrices of x, then those of h. */
-static size_t direction_floats(const struct cudnnRNNStruct *rnn) {
-  return (size_t)4 * (size_t)rnn->H * (size_t)(2 + rnn->F + rnn->H);
+/* What a direction reads; those of all layers are numbered one after the other. */
+static int inputs_of(const struct cudnnRNNStruct *rnn, int direction) {
+  return direction < rnn->directions ? rnn->F : rnn->directions * rnn->H;
+}
+
+/* Floats before a direction. Each has eight biases, then the gates' matrices of x, then those of h. */
+static size_t floats_before(const struct cudnnRNNStruct *rnn, int direction) {
+  size_t floats = 0;
+  for (int d = 0; d < direction; d++)
+    floats += (size_t)4 * (size_t)rnn->H * (size_t)(2 + inputs_of(rnn, d) + rnn->H);
+  return floats;
 }
 
 static size_t matrix_at(const struct cudnnRNNStruct *rnn, int direction, int gate) {
-  const size_t H = (size_t)rnn->H, F = (size_t)rnn->F;
-  return (size_t)direction * direction_floats(rnn) + 8 * H +
+  const size_t H = (size_t)rnn->H, F = (size_t)inputs_of(rnn, direction);
+  return floats_before(rnn, direction) + 8 * H +
          (gate < 4 ? (size_t)gate * H * F : 4 * H * F + (size_t)(gate - 4) * H * H);
 }
 
 static size_t bias_at(const struct cudnnRNNStruct *rnn, int direction, int gate) {
-  return (size_t)direction * direction_floats(rnn) + (size_t)gate * (size_t)rnn->H;
+  return floats_before(rnn, direction) + (size_t)gate * (size_t)rnn->H;
 }
 
 cudnnStatus_t cudnnGetRNNWeightSpaceSize(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, size_t *bytes) {
   (void)handle;
-  *bytes = 2 * direction_floats(rnn) * sizeof(float);
+  *bytes = floats_before(rnn, rnn->layers * rnn->directions) * sizeof(float);
   return CUDNN_STATUS_SUCCESS;
 }
 
@@ -153,7 +161,7 @@ cudnnStatus_t cudnnGetRNNWeightParams(cudnnHandle_t handle, cudnnRNNDescriptor_t
   float *floats = (float *)(uintptr_t)weights;
   *matrix = floats + matrix_at(rnn, direction, gate);
   *bias = floats + bias_at(rnn, direction, gate);
-  *matrix_descriptor = (struct cudnnTensorStruct){{1, rnn->H, gate < 4 ? rnn->F : rnn->H}};
+  *matrix_descriptor = (struct cudnnTensorStruct){{1, rnn->H, gate < 4 ? inputs_of(rnn, direction) : rnn->H}};
   *bias_descriptor = (struct cudnnTensorStruct){{1, rnn->H, 1}};
   return CUDNN_STATUS_SUCCESS;
 }
@@ -191,13 +199,14 @@ static double sigmoid(double x) {
 
 static void row_forward(const struct cudnnRNNStruct *rnn, const float *weights, int direction, const float *x,
                         double *h, double *c, double *z) {
+  const int inputs = inputs_of(rnn, direction);
   for (int gate = 0; gate < 4; gate++)
     for (int unit = 0; unit < rnn->H; unit++) {
-      const float *wx = weights + matrix_at(rnn, direction, gate) + (size_t)unit * (size_t)rnn->F;
+      const float *wx = weights + matrix_at(rnn, direction, gate) + (size_t)unit * (size_t)inputs;
       const float *wh = weights + matrix_at(rnn, direction, gate + 4) + (size_t)unit * (size_t)rnn->H;
       double sum = (double)weights[bias_at(rnn, direction, gate) + (size_t)unit] +
                    (double)weights[bias_at(rnn, direction, gate + 4) + (size_t)unit];
-      for (int k = 0; k < rnn->F; k++)
+      for (int k = 0; k < inputs; k++)
         sum += (double)x[k] * (double)wx[k];
       for (int k = 0; k < rnn->H; k++)
         sum += h[k] * (double)wh[k];
@@ -209,18 +218,19 @@ static void row_forward(const struct cudnnRNNStruct *rnn, const float *weights, 
   }
 }
 
-static void forward(const struct cudnnRNNStruct *rnn, const struct cudnnRNNDataStruct *data,
+static void forward(const struct cudnnRNNStruct *rnn, const struct cudnnRNNDataStruct *data, int layer,
                     const float *weights, const float *x, float *y, double *h) {
-  const int H = rnn->H;
+  const int H = rnn->H, width = rnn->directions * H, inputs = layer == 0 ? rnn->F : width;
   for (int b = 0; b < data->B; b++)
-    for (int direction = 0; direction < 2; direction++) {
+    for (int direction = 0; direction < rnn->directions; direction++) {
       memset(h, 0, (size_t)(2 * H) * sizeof *h);
       for (int step = 0; step < data->lengths[b]; step++) {
         const int t = direction == 0 ? step : data->lengths[b] - 1 - step;
         const size_t vector = start_of(data, t) + (size_t)b;
-        row_forward(rnn, weights, direction, x + vector * (size_t)rnn->F, h, h + H, h + 2 * H);
+        row_forward(rnn, weights, layer * rnn->directions + direction, x + vector * (size_t)inputs, h, h + H,
+                    h + 2 * H);
         for (int unit = 0; unit < H; unit++)
-          y[vector * (size_t)(2 * H) + (size_t)(direction * H + unit)] = (float)h[unit];
+          y[vector * (size_t)width + (size_t)(direction * H + unit)] = (float)h[unit];
       }
     }
 }
@@ -234,19 +244,24 @@ cudnnStatus_t cudnnRNNForward(cudnnHandle_t handle, cudnnRNNDescriptor_t rnn, cu
                               void *workspace, size_t reserve_bytes, void *reserve) {
   (void)mode, (void)h_descriptor, (void)c_descriptor, (void)reserve;
   if (!lengths || hx || hy || cx || cy || reserve_bytes || workspace_bytes < 256 || !workspace ||
-      y_descriptor->width != 2 * rnn->H || x_descriptor->width != rnn->F ||
+      y_descriptor->width != rnn->directions * rnn->H || x_descriptor->width != rnn->F ||
       (rnn->algorithm == CUDNN_RNN_ALGO_PERSIST_DYNAMIC && !rnn->is_built))
     return CUDNN_STATUS_BAD_PARAM;
   const size_t vectors = start_of(x_descriptor, x_descriptor->T);
   const size_t x_bytes = vectors * (size_t)rnn->F * sizeof(float),
-               y_bytes = vectors * 2 * (size_t)rnn->H * sizeof(float);
-  float *x = malloc(x_bytes), *y = calloc(1, y_bytes), *weights = malloc(weight_bytes);
+               y_bytes = vectors * (size_t)(rnn->directions * rnn->H) * sizeof(float);
+  float *x = malloc(x_bytes > y_bytes ? x_bytes : y_bytes), *y = calloc(1, y_bytes),
+        *weights = malloc(weight_bytes);
   double *h = malloc((size_t)(6 * rnn->H) * sizeof *h);
   int failed = !x || !y || !weights || !h || cudaStreamSynchronize(handle->stream) != cudaSuccess ||
                cudaMemcpy(x, d_x, x_bytes, cudaMemcpyDeviceToHost) != cudaSuccess ||
                cudaMemcpy(weights, d_weights, weight_bytes, cudaMemcpyDeviceToHost) != cudaSuccess;
   if (!failed) {
-    forward(rnn, x_descriptor, weights, x, y, h);
+    for (int layer = 0; layer < rnn->layers; layer++) {
+      if (layer > 0)
+        memcpy(x, y, y_bytes);
+      forward(rnn, x_descriptor, layer, weights, x, y, h);
+    }
     failed = cudaMemcpyAsync(d_y, y, y_bytes, cudaMemcpyHostToDevice, handle->stream) != cudaSuccess;
   }
   free(x);

@@ -1,4 +1,4 @@
-#include "floor.h"
+#include "device.h"
 
 #include "empty_kernel.h"
 
@@ -29,29 +29,99 @@ static void read_clocks(struct device *device) {
     pclose(pipe);
 }
 
+enum { ROUNDS = 10, LAUNCHES = 500 };
+
 /* The time of an empty kernel among many, the best of some rounds. */
 static cudaError_t measure_launch(struct device *device) {
-  enum { ROUNDS = 10, LAUNCHES = 500 };
+  const int rounds = device->is_emulated ? 1 : ROUNDS, launches = device->is_emulated ? 1 : LAUNCHES;
   cudaEvent_t before = NULL, after = NULL;
   cudaError_t error = cudaEventCreate(&before);
   if (error == cudaSuccess)
     error = cudaEventCreate(&after);
   double best = 0;
-  for (int round = 0; round < ROUNDS && error == cudaSuccess; round++) {
+  for (int round = 0; round < rounds && error == cudaSuccess; round++) {
     float milliseconds = 0;
     cudaEventRecord(before, 0);
-    for (int i = 0; i < LAUNCHES; i++)
+    for (int i = 0; i < launches; i++)
       empty_kernel_launch(0);
     cudaEventRecord(after, 0);
     error = cudaEventSynchronize(after);
     if (error == cudaSuccess)
       error = cudaEventElapsedTime(&milliseconds, before, after);
-    const double us = 1e3 * milliseconds / LAUNCHES;
+    const double us = 1e3 * milliseconds / launches;
     best = round == 0 || us < best ? us : best;
   }
   cudaEventDestroy(before);
   cudaEventDestroy(after);
   device->launch_us = best;
+  return error;
+}
+
+/* The same in graphs of so many nodes. */
+static cudaError_t measure_node(struct device *device) {
+  const int rounds = device->is_emulated ? 1 : ROUNDS, nodes = device->is_emulated ? 1 : LAUNCHES;
+  cudaStream_t stream = NULL;
+  cudaGraph_t graph = NULL;
+  cudaGraphExec_t exec = NULL;
+  cudaEvent_t before = NULL, after = NULL;
+  cudaError_t error = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  if (error == cudaSuccess)
+    error = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  for (int i = 0; i < nodes && error == cudaSuccess; i++)
+    empty_kernel_launch(stream);
+  if (error == cudaSuccess)
+    error = cudaStreamEndCapture(stream, &graph);
+  if (error == cudaSuccess)
+    error = cudaGraphInstantiate(&exec, graph, 0);
+  if (error == cudaSuccess)
+    error = cudaEventCreate(&before);
+  if (error == cudaSuccess)
+    error = cudaEventCreate(&after);
+  for (int round = 0; round < rounds && error == cudaSuccess; round++) {
+    float milliseconds = 0;
+    cudaEventRecord(before, stream);
+    cudaGraphLaunch(exec, stream);
+    cudaEventRecord(after, stream);
+    error = cudaEventSynchronize(after);
+    if (error == cudaSuccess)
+      error = cudaEventElapsedTime(&milliseconds, before, after);
+    const double us = 1e3 * milliseconds / nodes;
+    device->node_us = round == 0 || us < device->node_us ? us : device->node_us;
+  }
+  cudaEventDestroy(before);
+  cudaEventDestroy(after);
+  if (exec)
+    cudaGraphExecDestroy(exec);
+  if (graph)
+    cudaGraphDestroy(graph);
+  cudaStreamDestroy(stream);
+  return error;
+}
+
+/* How many cycles a multiprocessor that counts them makes in a second: what the highest clock promises may be more. */
+static cudaError_t measure_clock(struct device *device, long long cycles) {
+  struct clock_count *d_count = NULL, count = {0};
+  cudaError_t error = cudaMalloc((void **)&d_count, sizeof *d_count);
+  for (int round = 0; round < 2 && error == cudaSuccess; round++) { /* the first wakes it up */
+    clock_kernel_launch(cycles, d_count, 0);
+    error = cudaMemcpy(&count, d_count, sizeof count, cudaMemcpyDeviceToHost);
+  }
+  cudaFree(d_count);
+  if (error == cudaSuccess && count.nanoseconds > 0)
+    device->busy_clock = 1e9 * (double)count.cycles / (double)count.nanoseconds;
+  return error;
+}
+
+/* Everything that is measured of the device itself. */
+static cudaError_t measure_device(struct device *device) {
+  enum { CYCLES = 20000000, FEW_CYCLES = 100 };
+  cudaError_t error = measure_launch(device);
+  if (error == cudaSuccess)
+    error = measure_node(device);
+  if (error == cudaSuccess)
+    error = measure_clock(device, device->is_emulated ? FEW_CYCLES : CYCLES);
+  if (device->is_emulated) /* it has run, and that is no time */
+    device->launch_us = device->node_us = device->busy_clock = 0;
   return error;
 }
 
@@ -100,10 +170,9 @@ bool device_find(struct device *device, char *reason, size_t capacity) {
   cudaRuntimeGetVersion(&runtime);
   snprintf(device->versions, sizeof device->versions, "driver for CUDA %d.%d, runtime %d.%d", driver / 1000,
            driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-  if (device->is_emulated)
-    return true;
-  read_clocks(device);
-  error = measure_launch(device);
+  if (!device->is_emulated)
+    read_clocks(device);
+  error = measure_device(device);
   if (error != cudaSuccess)
     snprintf(reason, capacity, "the GPU does not run a kernel (%s)", cudaGetErrorString(error));
   return error == cudaSuccess;

@@ -24,9 +24,11 @@ static double positions(const struct workload *w, const int32_t *lengths, double
 
 double floor_multiply_adds(const struct workload *w, const int32_t *lengths, bool encodes_only) {
   double longest;
-  const double all = positions(w, lengths, &longest), B = w->B, H = w->H, A = 2 * H, u = w->keys;
+  const double all = positions(w, lengths, &longest), B = w->B, H = w->H, A = workload_annotations(w),
+               u = w->keys;
   const double S = w->S > 0 ? w->S : A, Y = workload_steps(w), F = w->ids ? 0 : w->F;
-  double count = 2 * (all * F + (all - B) * H) * 4 * H;
+  const double layers = workload_layers(w);
+  double count = workload_directions(w) * (all * (F + (layers - 1) * A) + layers * (all - B) * H) * 4 * H;
   if (encodes_only)
     return count;
   count += all * A * u + Y * (B * S * u + (u > 1 ? all * u : 0) + all * A);
@@ -37,8 +39,10 @@ double floor_multiply_adds(const struct workload *w, const int32_t *lengths, boo
 
 /* Weights, input and answers, each once. */
 static double bytes(const struct workload *w, double all, bool encodes_only) {
-  const double B = w->B, H = w->H, A = 2 * H, S = w->S > 0 ? w->S : A, Y = workload_steps(w), T = w->T;
-  double floats = 2 * 4 * H * (w->F + H + 1) + (w->ids ? all : all * w->F);
+  const double B = w->B, H = w->H, A = workload_annotations(w), S = w->S > 0 ? w->S : A,
+               Y = workload_steps(w), T = w->T, layers = workload_layers(w);
+  double floats = workload_directions(w) * 4 * H * (w->F + (layers - 1) * A + layers * (H + 1)) +
+                  (w->ids ? all : all * w->F);
   if (encodes_only)
     return 4 * (floats + B * T * A);
   floats += (A + S + 1) * w->keys + B * Y * (A + T);
@@ -51,7 +55,7 @@ struct floor floor_of(const struct workload *w, const int32_t *lengths, bool enc
                       const struct device *device) {
   double longest;
   const double all = positions(w, lengths, &longest), Y = workload_steps(w);
-  double cycles = longest * step_cycles(w->H);
+  double cycles = workload_layers(w) * longest * step_cycles(w->H);
   if (!encodes_only)
     cycles += Y * (ATTENTION_CYCLES + (w->S > 0 ? step_cycles(w->S) : 0));
   struct floor floor = {device->launch_us, "launch"};

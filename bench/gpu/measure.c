@@ -4,16 +4,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
-static const double SAMPLE_US = 2000;
-enum { MOST_CALLS = 1000, WARM_UPS = 3 };
-
-static double now_us(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return 1e6 * (double)time.tv_sec + 1e-3 * (double)time.tv_nsec;
-}
+enum { WARM_UPS = 3 };
 
 static void judge(struct contestant *c, struct instance *instance) {
   double worst;
@@ -52,44 +44,18 @@ bool contestant_verify(struct contestant *c, struct instance *instance, cudaStre
   return true;
 }
 
-/* Microseconds of a call among `calls` that are queued one behind the other. */
-static bool time_queue(struct contestant *c, int calls, cudaStream_t stream, double *us) {
-  cudaEvent_t before, after;
-  float milliseconds;
-  DEVICE_CALL(cudaEventCreate(&before));
-  DEVICE_CALL(cudaEventCreate(&after));
-  DEVICE_CALL(cudaEventRecord(before, stream));
-  for (int i = 0; i < calls; i++)
-    if (!c->peer.queue(c->peer.state))
-      return false;
-  DEVICE_CALL(cudaEventRecord(after, stream));
-  DEVICE_CALL(cudaEventSynchronize(after));
-  DEVICE_CALL(cudaEventElapsedTime(&milliseconds, before, after));
-  DEVICE_CALL(cudaEventDestroy(before));
-  DEVICE_CALL(cudaEventDestroy(after));
-  *us = 1e3 * milliseconds / calls;
-  return true;
-}
-
-static bool time_whole(struct contestant *c, int calls, double *us) {
-  const double start = now_us();
-  for (int i = 0; i < calls; i++)
-    if (!c->peer.whole(c->peer.state, &c->answers))
-      return false;
-  *us = (now_us() - start) / calls;
-  return true;
-}
-
-static int calls_for(double us) {
-  return us <= SAMPLE_US / MOST_CALLS ? MOST_CALLS : us >= SAMPLE_US ? 1 : (int)(SAMPLE_US / us);
+static bool call_whole(void *state) {
+  struct contestant *c = state;
+  return c->peer.whole(c->peer.state, &c->answers);
 }
 
 static bool take(struct contestant *c, cudaStream_t stream, struct sample *sample) {
   *sample = (struct sample){NAN, NAN};
   if (c->peer.measure)
     return c->peer.measure(c->peer.state, sample);
-  return (!c->peer.queue || time_queue(c, c->queue_calls, stream, &sample->kernel_us)) &&
-         (!c->peer.whole || time_whole(c, c->whole_calls, &sample->host_us));
+  return (!c->peer.queue ||
+          timing_queue(c->peer.queue, c->peer.state, c->queue_calls, stream, &sample->kernel_us)) &&
+         (!c->peer.whole || timing_clock(call_whole, c, c->whole_calls, &sample->host_us));
 }
 
 bool contestant_warm_up(struct contestant *c, cudaStream_t stream) {
@@ -98,8 +64,8 @@ bool contestant_warm_up(struct contestant *c, cudaStream_t stream) {
   for (int i = 0; i < WARM_UPS; i++) {
     if (!take(c, stream, &sample))
       return false;
-    c->queue_calls = calls_for(sample.kernel_us);
-    c->whole_calls = calls_for(sample.host_us);
+    c->queue_calls = timing_calls(sample.kernel_us);
+    c->whole_calls = timing_calls(sample.host_us);
   }
   return true;
 }
@@ -108,26 +74,8 @@ bool contestant_measure(struct contestant *c, cudaStream_t stream) {
   return take(c, stream, &c->samples[c->count++]);
 }
 
-static int ascending(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 struct spread contestant_spread(const struct contestant *c, bool of_host) {
-  struct spread spread = {NAN, NAN, NAN};
-  double *values = malloc((size_t)(c->count + 1) * sizeof *values);
-  int count = 0;
-  for (int i = 0; i < c->count && values; i++) {
-    const double us = of_host ? c->samples[i].host_us : c->samples[i].kernel_us;
-    if (isfinite(us))
-      values[count++] = us;
-  }
-  if (count > 0) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    spread = (struct spread){values[0], (values[(count - 1) / 2] + values[count / 2]) / 2, values[count - 1]};
-  }
-  free(values);
-  return spread;
+  return timing_spread(c->samples, c->count, of_host);
 }
 
 void contestant_free(struct contestant *c) {

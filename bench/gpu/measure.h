@@ -4,10 +4,6 @@
 
 #include "peer.h"
 
-struct spread {
-  double low, median, high; /* NaN: not measured */
-};
-
 /* A peer of one case, with what was found. */
 struct contestant {
   struct peer peer;

@@ -2,14 +2,8 @@
 #ifndef BENCH_GPU_PEER_H
 #define BENCH_GPU_PEER_H
 
+#include "timing.h"
 #include "workload.h"
-
-#include <cuda_runtime_api.h>
-
-struct sample {
-  double kernel_us; /* a call with all arrays on the device, of many queued one behind the other; NaN: none */
-  double host_us;   /* from input in page-locked host memory to answers there; NaN: none */
-};
 
 struct peer {
   char name[24];  /* the label of its rows */
@@ -33,20 +27,17 @@ struct peer {
 
 /* The peers, in the order of their rows. Each makes *peer for an instance on the current device, whose arrays in
  * host memory are page-locked; false with a message on stderr only where the benchmark cannot go on. */
-enum { PEERS = 7 };
+enum { PEERS = 8 };
 bool peer_cuseq(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_per_step(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_per_step_graph(struct peer *peer, struct instance *instance, cudaStream_t stream);
-bool peer_cudnn_padded(struct peer *peer, struct instance *instance, cudaStream_t stream);
+bool peer_cudnn_standard(struct peer *peer, struct instance *instance, cudaStream_t stream);
+bool peer_cudnn_persistent(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_cudnn_packed(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_torch(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_torch_graph(struct peer *peer, struct instance *instance, cudaStream_t stream);
 
-/* One line each: "9.19.0", or why it is not there. */
+/* "9.19.0", or why it is not there. */
 void cudnn_version(char *text, size_t capacity);
-void torch_version(char *text, size_t capacity);
-
-/* Ends what peers keep from one workload to the next. */
-void torch_end(void);
 
 #endif

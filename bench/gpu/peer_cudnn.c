@@ -1,4 +1,5 @@
-/* cuDNN's RNN as a peer: the encoder by whichever of its algorithms is fastest for the shape. It has no attention
+/* cuDNN's RNN as peers: the encoder by its standard algorithm, by the fastest of its persistent ones, and of packed rows by
+ * whichever is fastest. It has no attention
  * and no decoder, and takes ids as one-hot rows; packing and sorting are done before anything is timed. */
 #include "cudnn_net.h"
 #include "device_call.h"
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The standard one first; the others are the persistent ones. */
 static const struct {
   cudnnRNNAlgo_t algorithm;
   const char *name;
@@ -45,7 +47,7 @@ static bool copy_back(struct encoder *e) {
 
 static bool unpack(void *state, const struct answers *answers) {
   struct encoder *e = state;
-  cudnn_layout_output(&e->layout, e->h_y, 2 * e->instance->workload.H, answers->annotations);
+  cudnn_layout_output(&e->layout, e->h_y, workload_annotations(&e->instance->workload), answers->annotations);
   return true;
 }
 
@@ -77,7 +79,7 @@ static void close_encoder(void *state) {
 static bool arrays(struct encoder *e) {
   const struct workload *w = &e->instance->workload;
   e->x_bytes = (size_t)e->layout.vectors * (size_t)w->F * sizeof(float);
-  e->y_bytes = (size_t)e->layout.vectors * 2 * (size_t)w->H * sizeof(float);
+  e->y_bytes = (size_t)e->layout.vectors * (size_t)workload_annotations(w) * sizeof(float);
   DEVICE_CALL(cudaMallocHost((void **)&e->h_x, e->x_bytes));
   DEVICE_CALL(cudaMallocHost((void **)&e->h_y, e->y_bytes));
   DEVICE_CALL(cudaMalloc((void **)&e->d_x, e->x_bytes));
@@ -87,15 +89,15 @@ static bool arrays(struct encoder *e) {
   return true;
 }
 
-/* Microseconds of a call of a net, after some to warm up; false where it fails. */
+/* Microseconds of a call of a net, after some to warm up, which on an emulated device is no time; false where it fails. */
 static bool time_net(struct encoder *e, const struct cudnn_net *net, double *us) {
-  enum { WARM = 3, TIMED = 10 };
+  const int warm = device_is_emulated() ? 0 : 3, timed = device_is_emulated() ? 1 : 10;
   cudaEvent_t before, after;
   DEVICE_CALL(cudaEventCreate(&before));
   DEVICE_CALL(cudaEventCreate(&after));
   bool ran = true;
-  for (int i = 0; i < WARM + TIMED && ran; i++) {
-    if (i == WARM)
+  for (int i = 0; i < warm + timed && ran; i++) {
+    if (i == warm)
       cudaEventRecord(before, e->stream);
     ran = cudnn_net_run(net, e->d_x, e->d_y) == CUDNN_STATUS_SUCCESS;
   }
@@ -105,7 +107,7 @@ static bool time_net(struct encoder *e, const struct cudnn_net *net, double *us)
   ran = ran && cudaEventElapsedTime(&milliseconds, before, after) == cudaSuccess;
   cudaEventDestroy(before);
   cudaEventDestroy(after);
-  *us = 1e3 * milliseconds / TIMED;
+  *us = 1e3 * milliseconds / timed;
   return ran;
 }
 
@@ -114,11 +116,11 @@ static void note(struct peer *peer, const char *name, const char *what) {
   snprintf(peer->note + used, sizeof peer->note - used, "%s%s %s", used ? ", " : "", name, what);
 }
 
-/* Tries every algorithm and keeps the fastest in e->net. */
-static bool choose(struct peer *peer, struct encoder *e) {
+/* Tries the algorithms from `first` to before `end` and keeps the fastest in e->net. */
+static bool choose(struct peer *peer, struct encoder *e, int first, int end) {
   double best = 0;
   const char *chosen = NULL;
-  for (int i = 0; i < ALGORITHMS; i++) {
+  for (int i = first; i < end; i++) {
     struct cudnn_net net;
     double us = 0;
     char text[64];
@@ -152,7 +154,8 @@ static bool choose(struct peer *peer, struct encoder *e) {
   return chosen != NULL;
 }
 
-static bool open_encoder(struct peer *peer, struct instance *instance, cudaStream_t stream, bool is_packed) {
+static bool open_encoder(struct peer *peer, struct instance *instance, cudaStream_t stream, bool is_packed,
+                         int first, int end) {
   struct encoder *e = calloc(1, sizeof *e);
   const char *reason;
   if (!e) {
@@ -183,22 +186,28 @@ static bool open_encoder(struct peer *peer, struct instance *instance, cudaStrea
   }
   if (!arrays(e))
     return false;
-  peer->is_there = choose(peer, e);
+  peer->is_there = choose(peer, e, first, end);
   return true;
 }
 
 static const struct peer functions = {.queue = queue, .fetch = fetch, .whole = whole, .unpack = unpack};
 
-bool peer_cudnn_padded(struct peer *peer, struct instance *instance, cudaStream_t stream) {
+bool peer_cudnn_standard(struct peer *peer, struct instance *instance, cudaStream_t stream) {
   *peer = functions;
-  strcpy(peer->name, "cuDNN, padded");
-  return open_encoder(peer, instance, stream, false);
+  strcpy(peer->name, "cuDNN, standard");
+  return open_encoder(peer, instance, stream, false, 0, 1);
+}
+
+bool peer_cudnn_persistent(struct peer *peer, struct instance *instance, cudaStream_t stream) {
+  *peer = functions;
+  strcpy(peer->name, "cuDNN, persistent");
+  return open_encoder(peer, instance, stream, false, 1, ALGORITHMS);
 }
 
 bool peer_cudnn_packed(struct peer *peer, struct instance *instance, cudaStream_t stream) {
   *peer = functions;
   strcpy(peer->name, "cuDNN, packed");
-  return open_encoder(peer, instance, stream, true);
+  return open_encoder(peer, instance, stream, true, 0, ALGORITHMS);
 }
 
 void cudnn_version(char *text, size_t capacity) {

@@ -12,9 +12,14 @@ static bool absent(struct peer *peer, const char *name) {
   return true;
 }
 
-bool peer_cudnn_padded(struct peer *peer, struct instance *instance, cudaStream_t stream) {
+bool peer_cudnn_standard(struct peer *peer, struct instance *instance, cudaStream_t stream) {
   (void)instance, (void)stream;
-  return absent(peer, "cuDNN, padded");
+  return absent(peer, "cuDNN, standard");
+}
+
+bool peer_cudnn_persistent(struct peer *peer, struct instance *instance, cudaStream_t stream) {
+  (void)instance, (void)stream;
+  return absent(peer, "cuDNN, persistent");
 }
 
 bool peer_cudnn_packed(struct peer *peer, struct instance *instance, cudaStream_t stream) {

@@ -45,7 +45,8 @@ static bool room(void *pointer, size_t count) {
 static bool device_arrays(struct ours *ours) {
   const struct instance *instance = ours->instance;
   const struct workload *w = &instance->workload;
-  const size_t B = (size_t)w->B, T = (size_t)w->T, A = 2 * (size_t)w->H, Y = (size_t)workload_steps(w);
+  const size_t B = (size_t)w->B, T = (size_t)w->T, A = (size_t)workload_annotations(w),
+               Y = (size_t)workload_steps(w);
   ours->input = instance_input(instance);
   const void *data = ours->input.data;
   ours->input.data = NULL;
@@ -79,7 +80,8 @@ static bool copy_out(const struct ours *ours, void *host, const void *device, si
 static bool fetch(void *state, const struct answers *answers) {
   struct ours *ours = state;
   const struct workload *w = &ours->instance->workload;
-  const size_t B = (size_t)w->B, T = (size_t)w->T, A = 2 * (size_t)w->H, Y = (size_t)workload_steps(w);
+  const size_t B = (size_t)w->B, T = (size_t)w->T, A = (size_t)workload_annotations(w),
+               Y = (size_t)workload_steps(w);
   const struct answers *d = &ours->d_answers;
   const bool copied = copy_out(ours, answers->annotations, d->annotations, B * T * A) &&
                       copy_out(ours, answers->contexts, d->contexts, B * Y * A) &&

@@ -1,99 +1,19 @@
-/* PyTorch as a peer: torch_peer.py in a child process, one for the whole benchmark. Files in a folder of its own carry
- * model, input and answers; lines over pipes the rest. */
+/* PyTorch as a peer: torch_peer.py in a child process (torch_child.h). Files in a folder of its own carry model, input and
+ * answers. */
 #include "peer.h"
+#include "torch_child.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static struct {
-  bool tried;
-  pid_t pid;
-  FILE *to, *from;
-  char version[160]; /* or why it is not there */
-  bool is_there;
-} child;
 
 struct slot {
   struct instance *instance;
   char folder[64];
   int number;
 };
-
-/* A line there, and the answer: true for "ok"; `text` receives what follows "ok" or "no". */
-static bool ask(char *text, size_t capacity, const char *format, ...) {
-  char line[400];
-  va_list arguments;
-  va_start(arguments, format);
-  vfprintf(child.to, format, arguments);
-  va_end(arguments);
-  fputc('\n', child.to);
-  if (fflush(child.to) != 0 || !fgets(line, sizeof line, child.from)) {
-    snprintf(text, capacity, "PyTorch's process ended");
-    child.is_there = false;
-    return false;
-  }
-  line[strcspn(line, "\n")] = 0;
-  snprintf(text, capacity, "%.*s", (int)capacity - 1, strlen(line) > 3 ? line + 3 : "");
-  return strncmp(line, "ok", 2) == 0;
-}
-
-static void child_run(int input, int output) {
-  dup2(input, 0);
-  dup2(output, 1);
-  const char *device = getenv("CUSEQ_BENCH_TORCH_DEVICE");
-  execlp("python3", "python3", "-B", "bench/gpu/torch_peer.py", "--device", device ? device : "cuda",
-         (char *)NULL);
-  _exit(127);
-}
-
-static void child_start(void) {
-  int there[2], back[2];
-  child.tried = true;
-  snprintf(child.version, sizeof child.version, "absent: python3 does not start");
-  if (pipe2(there, O_CLOEXEC) != 0)
-    return;
-  if (pipe2(back, O_CLOEXEC) != 0) {
-    close(there[0]);
-    close(there[1]);
-    return;
-  }
-  signal(SIGPIPE, SIG_IGN);
-  child.pid = fork();
-  if (child.pid == 0)
-    child_run(there[0], back[1]);
-  close(there[0]);
-  close(back[1]);
-  child.to = fdopen(there[1], "w");
-  child.from = fdopen(back[0], "r");
-  if (child.pid < 0 || !child.to || !child.from)
-    return;
-  char text[120];
-  child.is_there = ask(text, sizeof text, "version");
-  snprintf(child.version, sizeof child.version, "%s%s", child.is_there ? "" : "absent: ", text);
-}
-
-void torch_version(char *text, size_t capacity) {
-  if (!child.tried)
-    child_start();
-  snprintf(text, capacity, "%s", child.version);
-}
-
-void torch_end(void) {
-  if (child.to)
-    fclose(child.to);
-  if (child.from)
-    fclose(child.from);
-  if (child.pid > 0)
-    waitpid(child.pid, NULL, 0);
-  memset(&child, 0, sizeof child);
-}
 
 static void path_in(const struct slot *slot, const char *name, char path[128]) {
   snprintf(path, 128, "%s/%s", slot->folder, name);
@@ -128,11 +48,12 @@ static bool read_array(const struct slot *slot, const char *name, void *data, si
 static bool verify(void *state, double *worst) {
   struct slot *slot = state;
   const struct workload *w = &slot->instance->workload;
-  const size_t B = (size_t)w->B, T = (size_t)w->T, A = 2 * (size_t)w->H, Y = (size_t)workload_steps(w);
+  const size_t B = (size_t)w->B, T = (size_t)w->T, A = (size_t)workload_annotations(w),
+               Y = (size_t)workload_steps(w);
   char text[400];
   struct answers got;
   *worst = 0;
-  if (!ask(text, sizeof text, "answers %d", slot->number)) {
+  if (!torch_ask(text, sizeof text, "answers %d", slot->number)) {
     fprintf(stderr, "bench: PyTorch: %s\n", text);
     return false;
   }
@@ -151,7 +72,7 @@ static bool verify(void *state, double *worst) {
 static bool measure(void *state, struct sample *sample) {
   struct slot *slot = state;
   char text[400];
-  if (ask(text, sizeof text, "measure %d", slot->number) &&
+  if (torch_ask(text, sizeof text, "measure %d", slot->number) &&
       sscanf(text, "%lf %lf", &sample->kernel_us, &sample->host_us) == 2)
     return true;
   fprintf(stderr, "bench: PyTorch: %s\n", text);
@@ -164,8 +85,8 @@ static void close_slot(void *state) {
                                       "alphas.bin",        "outputs.bin",     "tokens.bin"};
   struct slot *slot = state;
   char text[400], path[128];
-  if (child.is_there)
-    ask(text, sizeof text, "close %d", slot->number);
+  if (torch_is_there())
+    torch_ask(text, sizeof text, "close %d", slot->number);
   for (size_t i = 0; i < sizeof files / sizeof *files && slot->folder[0]; i++) {
     path_in(slot, files[i], path);
     unlink(path);
@@ -201,10 +122,8 @@ static bool open_slot(struct peer *peer, struct instance *instance, const char *
   const struct workload *w = &instance->workload;
   *peer = (struct peer){.verify = verify, .measure = measure, .close = close_slot};
   snprintf(peer->name, sizeof peer->name, "%s", name);
-  if (!child.tried)
-    child_start();
-  if (!child.is_there) {
-    snprintf(peer->note, sizeof peer->note, "%s", child.version);
+  if (!torch_is_there()) {
+    torch_version(peer->note, sizeof peer->note);
     peer->close = NULL;
     return true;
   }
@@ -219,11 +138,12 @@ static bool open_slot(struct peer *peer, struct instance *instance, const char *
   if (!write_files(slot))
     return false;
   peer->is_there =
-      ask(peer->note, sizeof peer->note,
-          "open %d %s %d {\"B\":%d,\"T\":%d,\"F\":%d,\"H\":%d,\"keys\":%d,\"S\":%d,\"Y\":%d,\"V\":%d,"
-          "\"ids\":%d,\"mixed\":%d,\"encodes_only\":%d}",
-          slot->number, slot->folder, graph, (int)w->B, (int)w->T, (int)w->F, (int)w->H, (int)w->keys,
-          (int)w->S, (int)w->Y, (int)w->V, w->ids, w->mixed_lengths, w->encodes_only);
+      torch_ask(peer->note, sizeof peer->note,
+                "open %d %s %d {\"B\":%d,\"T\":%d,\"F\":%d,\"H\":%d,\"keys\":%d,\"S\":%d,\"Y\":%d,\"V\":%d,"
+                "\"ids\":%d,\"mixed\":%d,\"encodes_only\":%d,\"layers\":%d,\"directions\":%d}",
+                slot->number, slot->folder, graph, (int)w->B, (int)w->T, (int)w->F, (int)w->H, (int)w->keys,
+                (int)w->S, (int)w->Y, (int)w->V, w->ids, workload_has_lengths(w), w->encodes_only,
+                (int)workload_layers(w), (int)workload_directions(w));
   return true;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ALLOCATIONS = 48 };
+enum { MOST_ALLOCATIONS = 48, MOST_LAYERS = 2 };
 
 struct per_step {
   struct workload workload;
@@ -18,15 +18,16 @@ struct per_step {
   void *allocations[MOST_ALLOCATIONS];
   int allocated;
   /* weights */
-  struct {
+  struct cell_weights {
     float *kernel, *recurrent, *bias;
-  } encoder[2], decoder;
+  } encoder[MOST_LAYERS][2], decoder;
   float *attention_kernel[2], *attention_bias[2];
   float *output_kernel, *output_bias;
   /* input */
   float *x;
   int32_t *ids, *lengths;
   /* between */
+  float *first;        /* [B,T,A] of the first of two layers */
   float *projected[2]; /* [B,T,4H] */
   float *z;            /* [B,4H] or [B,4S] */
   float *h[2], *c[2];  /* [B,H] */
@@ -67,16 +68,24 @@ static bool upload(struct per_step *p, const cuseq_model *model, const char *nam
   return false;
 }
 
+static bool upload_cell(struct per_step *p, const cuseq_model *model, int32_t layer, int32_t direction) {
+  struct cell_weights *weights = &p->encoder[layer][direction];
+  char kernel[MOST_TENSOR_NAME], recurrent[MOST_TENSOR_NAME], bias[MOST_TENSOR_NAME];
+  workload_tensor(kernel, layer, direction, "kernel");
+  workload_tensor(recurrent, layer, direction, "recurrent_kernel");
+  workload_tensor(bias, layer, direction, "bias");
+  return upload(p, model, kernel, &weights->kernel) && upload(p, model, recurrent, &weights->recurrent) &&
+         upload(p, model, bias, &weights->bias);
+}
+
 static bool upload_weights(struct per_step *p, const cuseq_model *m) {
   const struct workload *w = &p->workload;
-  bool done = upload(p, m, "encoder.layers.0.forward.kernel", &p->encoder[0].kernel) &&
-              upload(p, m, "encoder.layers.0.forward.recurrent_kernel", &p->encoder[0].recurrent) &&
-              upload(p, m, "encoder.layers.0.forward.bias", &p->encoder[0].bias) &&
-              upload(p, m, "encoder.layers.0.backward.kernel", &p->encoder[1].kernel) &&
-              upload(p, m, "encoder.layers.0.backward.recurrent_kernel", &p->encoder[1].recurrent) &&
-              upload(p, m, "encoder.layers.0.backward.bias", &p->encoder[1].bias) &&
-              upload(p, m, "attention.layers.0.kernel", &p->attention_kernel[0]) &&
-              upload(p, m, "attention.layers.0.bias", &p->attention_bias[0]);
+  bool done = true;
+  for (int32_t l = 0; l < workload_layers(w) && done; l++)
+    for (int32_t d = 0; d < workload_directions(w) && done; d++)
+      done = upload_cell(p, m, l, d);
+  done = done && upload(p, m, "attention.layers.0.kernel", &p->attention_kernel[0]) &&
+         upload(p, m, "attention.layers.0.bias", &p->attention_bias[0]);
   if (done && w->keys > 1)
     done = upload(p, m, "attention.layers.1.kernel", &p->attention_kernel[1]) &&
            upload(p, m, "attention.layers.1.bias", &p->attention_bias[1]);
@@ -96,9 +105,11 @@ static bool allocate_arrays(struct per_step *p) {
   if (done)
     done = w->ids ? allocate(p, &p->ids, B * T * sizeof *p->ids)
                   : allocate_floats(p, &p->x, B * T * (size_t)w->F);
-  if (done && w->mixed_lengths)
+  if (done && workload_layers(w) > 1)
+    done = allocate_floats(p, &p->first, B * T * A);
+  if (done && workload_has_lengths(w))
     done = allocate(p, &p->lengths, B * sizeof *p->lengths);
-  for (int d = 0; d < 2 && done; d++)
+  for (int d = 0; d < workload_directions(w) && done; d++)
     done = allocate_floats(p, &p->h[d], B * H) && allocate_floats(p, &p->c[d], B * H) &&
            (w->ids || allocate_floats(p, &p->projected[d], B * T * 4 * H));
   if (done && !w->encodes_only)
@@ -127,7 +138,7 @@ struct per_step *per_step_open(const struct instance *instance, cudaStream_t str
   }
   const struct workload *w = &instance->workload;
   p->workload = *w;
-  p->A = 2 * w->H;
+  p->A = workload_annotations(w);
   p->S = w->S > 0 ? w->S : p->A;
   p->Y = workload_steps(w);
   p->stream = stream;
@@ -156,7 +167,7 @@ bool per_step_input(struct per_step *p, const struct instance *instance) {
   DEVICE_CALL(cudaMemcpyAsync(w->ids ? (void *)p->ids : (void *)p->x, data,
                               positions * (w->ids ? sizeof *p->ids : sizeof *p->x * (size_t)w->F),
                               cudaMemcpyHostToDevice, p->stream));
-  if (w->mixed_lengths)
+  if (workload_has_lengths(w))
     DEVICE_CALL(cudaMemcpyAsync(p->lengths, instance->lengths, (size_t)w->B * sizeof *p->lengths,
                                 cudaMemcpyHostToDevice, p->stream));
   return true;
@@ -190,26 +201,29 @@ static bool zero(struct per_step *p, float *d_x, int32_t units) {
   return true;
 }
 
-static bool encode_step(struct per_step *p, int d, int32_t t) {
+/* A layer's, from `ids` of the first layer or from the projected input to `output`. */
+static bool encode_step(struct per_step *p, int32_t layer, int d, int32_t t, float *output) {
   const struct workload *w = &p->workload;
+  const struct cell_weights *weights = &p->encoder[layer][d];
+  const bool ids = w->ids && layer == 0;
   const int32_t B = w->B, T = w->T, H = w->H;
-  if (!multiply(p, p->h[d], H, p->encoder[d].recurrent, p->z, B, 4 * H, H, 0.0f))
+  if (!multiply(p, p->h[d], H, weights->recurrent, p->z, B, 4 * H, H, 0.0f))
     return false;
   const struct per_step_cell cell = {
       .batch = B,
       .units = H,
       .d_z = p->z,
-      .d_projected = w->ids ? NULL : p->projected[d] + (int64_t)t * 4 * H,
+      .d_projected = ids ? NULL : p->projected[d] + (int64_t)t * 4 * H,
       .projected_stride = (int64_t)T * 4 * H,
-      .d_ids = w->ids ? p->ids + t : NULL,
+      .d_ids = ids ? p->ids + t : NULL,
       .ids_stride = T,
-      .d_kernel = p->encoder[d].kernel,
-      .d_bias = p->encoder[d].bias,
+      .d_kernel = weights->kernel,
+      .d_bias = weights->bias,
       .d_lengths = p->lengths,
       .position = t,
       .d_h = p->h[d],
       .d_c = p->c[d],
-      .d_output = p->d.annotations + (int64_t)t * p->A + (int64_t)d * H,
+      .d_output = output + (int64_t)t * p->A + (int64_t)d * H,
       .output_stride = (int64_t)T * p->A,
   };
   per_step_cell(&cell, p->stream);
@@ -217,18 +231,28 @@ static bool encode_step(struct per_step *p, int d, int32_t t) {
   return true;
 }
 
-static bool encode(struct per_step *p) {
+static bool encode_layer(struct per_step *p, int32_t layer) {
   const struct workload *w = &p->workload;
-  for (int d = 0; d < 2; d++) {
+  const float *input = layer == 0 ? p->x : p->first;
+  const int32_t width = layer == 0 ? w->F : p->A;
+  float *output = layer + 1 < workload_layers(w) ? p->first : p->d.annotations;
+  for (int d = 0; d < workload_directions(w); d++) {
     if (!zero(p, p->h[d], w->H) || !zero(p, p->c[d], w->H))
       return false;
-    if (!w->ids &&
-        !multiply(p, p->x, w->F, p->encoder[d].kernel, p->projected[d], w->B * w->T, 4 * w->H, w->F, 0.0f))
+    if ((!w->ids || layer > 0) && !multiply(p, input, width, p->encoder[layer][d].kernel, p->projected[d],
+                                            w->B * w->T, 4 * w->H, width, 0.0f))
       return false;
     for (int32_t step = 0; step < w->T; step++)
-      if (!encode_step(p, d, d == 0 ? step : w->T - 1 - step))
+      if (!encode_step(p, layer, d, d == 0 ? step : w->T - 1 - step, output))
         return false;
   }
+  return true;
+}
+
+static bool encode(struct per_step *p) {
+  for (int32_t layer = 0; layer < workload_layers(&p->workload); layer++)
+    if (!encode_layer(p, layer))
+      return false;
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "../results/results.h"
+#include "torch_child.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,9 +21,9 @@ static const struct {
     {"per step", "cuBLAS and pointwise kernels, bench/gpu/per_step.c",
      "a launch for each step of everything"},
     {"per step, graph", "the same, captured once as a CUDA graph", "fixed sizes; the same kernels"},
-    {"cuDNN, padded", "cudnnRNNForward, the fastest of its algorithms",
-     "the encoder only; ids as one-hot rows"},
-    {"cuDNN, packed", "the same on packed rows", "the encoder only; sorting and packing not timed"},
+    {"cuDNN, standard", "cudnnRNNForward, its standard algorithm", "the encoder only; ids as one-hot rows"},
+    {"cuDNN, persistent", "the fastest of its persistent algorithms", "the same"},
+    {"cuDNN, packed", "the fastest of all of them on packed rows", "the same; sorting and packing not timed"},
     {"PyTorch", "nn.LSTM, attention and nn.LSTMCell", "ids as one-hot rows"},
     {"PyTorch, graph", "the same, captured once as a CUDA graph", "fixed sizes"},
 };
@@ -56,10 +57,11 @@ static void print_heading(const struct report *report, int rounds) {
          "queued, by\n"
          "#           events; host: from page-locked host memory and back, by clock\n",
          rounds);
-  printf(
-      "# floor     the largest of launch (%.2f us, measured), chain (cycles per step on paper at %.0f MHz),\n"
-      "#           bandwidth (%.0f GB/s) and arithmetic (%.1f T multiply-adds/s)\n",
-      d->launch_us, d->clock * 1e-6, d->bandwidth * 1e-9, d->fma * 1e-12);
+  printf("# device    a launch %.2f us, a node of a graph %.2f us, a busy SM %.0f MHz, measured\n"
+         "# floor     the largest of launch, chain (cycles per step on paper at %.0f MHz),\n"
+         "#           bandwidth (%.0f GB/s) and arithmetic (%.1f T multiply-adds/s)\n",
+         d->launch_us, d->node_us, d->busy_clock * 1e-6, d->clock * 1e-6, d->bandwidth * 1e-9,
+         d->fma * 1e-12);
 }
 
 static void system_rows(const struct report *report) {
@@ -71,6 +73,24 @@ static void system_rows(const struct report *report) {
     results_text(report->results, "version", version);
     results_text(report->results, "what", systems[i].what);
     results_text(report->results, "did", systems[i].did);
+  }
+}
+
+/* What was measured of the device itself. */
+static void device_rows(const struct report *report) {
+  const struct device *d = report->device;
+  const struct {
+    const char *what, *unit;
+    double value;
+  } rows[] = {{"a launch among many", "us", d->launch_us},
+              {"a node of a graph", "us", d->node_us},
+              {"clock of a busy SM", "MHz", d->busy_clock * 1e-6},
+              {"highest clock of the SMs", "MHz", d->clock * 1e-6}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    results_row(report->results, "machine");
+    results_text(report->results, "what", rows[i].what);
+    results_number(report->results, "value", rows[i].value);
+    results_text(report->results, "unit", rows[i].unit);
   }
 }
 
@@ -88,8 +108,10 @@ struct report *report_begin(int argc, char **argv, const struct device *device, 
     return NULL;
   }
   print_heading(report, rounds);
-  if (report->results && !device->is_emulated)
+  if (report->results && !device->is_emulated) {
     system_rows(report);
+    device_rows(report);
+  }
   if (device->is_emulated)
     printf("#\n# %-14s %5s %5s %5s %5s  %-15s  %s\n", "case", "B", "T", "F", "H", "version",
            "error, % of allowed");
@@ -115,7 +137,9 @@ static void json_case(const struct report *report, const struct bench_case *benc
   results_number(r, "T", w->T);
   results_number(r, "F", w->F);
   results_number(r, "H", w->H);
-  results_bool(r, "mixed_lengths", w->mixed_lengths);
+  results_number(r, "layers", workload_layers(w));
+  results_bool(r, "forward", w->forward);
+  results_bool(r, "mixed_lengths", workload_has_lengths(w));
   results_number(r, "threads", 1);
   results_text(r, "system", c->peer.name);
   results_number(r, "rounds", c->count);
@@ -170,7 +194,7 @@ static void print_emulated(const struct workload *w, const struct contestant *c)
          c->peer.note[0] ? "; " : "", c->peer.note);
 }
 
-void report_case(struct report *report, const struct bench_case *bench_case, const struct instance *instance,
+bool report_case(struct report *report, const struct bench_case *bench_case, const struct instance *instance,
                  const struct contestant *contestants, int count) {
   const struct workload *w = &bench_case->workload;
   for (int i = 0; i < count; i++) {
@@ -186,6 +210,7 @@ void report_case(struct report *report, const struct bench_case *bench_case, con
       json_case(report, bench_case, c, &floor);
   }
   fflush(stdout);
+  return !report->results || results_save(report->results);
 }
 
 bool report_end(struct report *report) {

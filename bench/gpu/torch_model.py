@@ -46,10 +46,14 @@ class Model(torch.nn.Module):
         super().__init__()
         w = tensors(os.path.join(folder, "model.safetensors"))
         self.sizes = sizes
-        self.lstm = torch.nn.LSTM(sizes["F"], sizes["H"], bidirectional=True, batch_first=True)
-        names = ["encoder.layers.0.%s.%s" % (d, part) for d in ("forward", "backward")
-                 for part in ("kernel", "recurrent_kernel", "bias")]
-        set_lstm(self.lstm, ("_l0", "_l0_reverse"), ([w[n] for n in names[:3]], [w[n] for n in names[3:]]))
+        directions = ("forward", "backward")[:sizes["directions"]]
+        self.lstm = torch.nn.LSTM(sizes["F"], sizes["H"], num_layers=sizes["layers"], batch_first=True,
+                                  bidirectional=len(directions) == 2)
+        for layer in range(sizes["layers"]):
+            for direction, suffix in zip(directions, ("", "_reverse")):
+                prefix = "encoder.layers.%d.%s." % (layer, direction)
+                kernels = [w[prefix + part] for part in ("kernel", "recurrent_kernel", "bias")]
+                set_lstm(self.lstm, ("_l%d%s" % (layer, suffix),), [kernels])
         self.layers = torch.nn.ModuleList(
             linear(w["attention.layers.%d.kernel" % n], w["attention.layers.%d.bias" % n])
             for n in range(1 + (sizes["keys"] > 1)))

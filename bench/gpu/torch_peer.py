@@ -2,7 +2,9 @@
 
   version                                      ok VERSION
   open SLOT FOLDER GRAPH SIZES(JSON)            ok; FOLDER has model.safetensors, x.bin or ids.bin, lengths.bin
-  answers SLOT                                  ok; FOLDER has annotations.bin or contexts.bin, alphas.bin, ...
+  published SLOT FOLDER                         ok; FOLDER is what ../frameworks/data_files.c writes
+  answers SLOT                                  ok; FOLDER has annotations.bin or contexts.bin, alphas.bin, ...; of a published
+                                                model answers.bin, what is judged of the verified rows as float32
   measure SLOT                                  ok KERNEL_US HOST_US
   close SLOT                                    ok
 
@@ -94,6 +96,41 @@ class Slot:
         return self.timed(self.calls)
 
 
+class Published(Slot):
+    """A published model, open: the module that the CPU's comparison has, on this device."""
+
+    def __init__(self, folder, device):
+        from pathlib import Path
+
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "frameworks"))
+        from torch_published import open_published
+        from workload import read_workload
+        self.folder, self.device, self.graph, self.calls = folder, device, None, None
+        self.workload = read_workload(Path(folder).parent, Path(folder).name)
+        model, ids, self.results = open_published(self.workload, False)
+        self.model, self.host_x = model.to(device).eval(), ids
+        if device.type == "cuda":
+            self.host_x = self.host_x.pin_memory()
+        self.x = self.host_x.to(device)
+
+    def run(self):
+        with self.device:  # what a step makes of nothing lies there, too
+            return self.model(self.x)
+
+    def whole(self):
+        self.x.copy_(self.host_x, non_blocking=True)
+        made = self.run()
+        return made.cpu() if isinstance(made, torch.Tensor) else tuple(part.cpu() for part in made)
+
+    def answers(self):
+        import numpy
+
+        with open(os.path.join(self.folder, "answers.bin"), "wb") as file:
+            for array in self.results(self.whole()):
+                rows = numpy.asarray(array)[self.workload.rows()]
+                file.write(numpy.ascontiguousarray(rows, numpy.float32).tobytes())
+
+
 def device_of(name):
     if name == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("PyTorch %s has no CUDA here" % torch.__version__)
@@ -110,6 +147,8 @@ def obey(line, slots, device_name):
     slot = words[1]
     if words[0] == "open":
         slots[slot] = Slot(words[2], words[3] == "1", json.loads(words[4]), device_of(device_name))
+    elif words[0] == "published":
+        slots[slot] = Published(words[2], device_of(device_name))
     elif words[0] == "answers":
         slots[slot].answers()
     elif words[0] == "measure":

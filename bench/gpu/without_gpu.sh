@@ -19,13 +19,13 @@ expect() {
 expect 2 '^bench_gpu: there is no NVIDIA GPU to measure'
 expect 0 '^bench_gpu: there is no NVIDIA GPU to measure' --skip-without-gpu
 expect 0 '^bench_gpu: there is no NVIDIA GPU to measure' --skip-without-gpu W1 "W4 mixed"
-expect 2 '^bench_gpu: W9: there is no such case' --skip-without-gpu W9
+expect 2 '^bench_gpu: W10: there is no such case' --skip-without-gpu W10
 expect 2 '^usage: ' --rounds 0
 expect 2 '^usage: ' --rounds 15x
 expect 2 'unrecognized option' --round-trips
 
 names=$("$program" --list)
-for name in W1 "W2 B1" "W2 B32" "W2 B1024" W3 W4 "W4 mixed" "B 1" "B 4096" "H 16" "H 1024" "T 1000"; do
+for name in W1 "W2 B1" "W2 B32" "W2 B1024" W3 W4 W8 "W7 encoder B32" "forward H768" "two layers" "W4 mixed" "B 1" "B 4096" "H 16" "H 1024" "T 1000" "chain H128 T1200"; do
   grep -qx "$name" <<<"$names" || { echo "--list lacks $name" >&2; failed=1; }
 done
 exit $failed

@@ -17,9 +17,14 @@ struct workload {
   bool ids;           /* token ids instead of dense input */
   bool encodes_only;  /* annotations are the result, nothing attends */
   bool mixed_lengths; /* rows of 1 .. T positions, the first of T */
+  /* of encoders alone: */
+  int32_t layers; /* 0: one */
+  bool forward;   /* reads in one direction only */
+  bool ragged;    /* rows of 5 .. T positions, spread evenly over the logarithms */
 };
 
-/* W1, W2 (B 1, 32, 1024), W3, W4, in this order; the count in *count. */
+/* W1, W2 (B 1, 32, 1024), W3, W4, W8, the encoders of W6, W7 and W9, and encoders whose times others have published; the
+ * count in *count. */
 const struct workload *workloads(int *count);
 
 /* One of them by name ("W1", "W2 B32", ...); NULL where there is none. */
@@ -34,6 +39,7 @@ struct answers {
   int32_t *tokens;    /* [B,Y]   */
 };
 
+/* Fewer where a row is long work for the reference. */
 enum { VERIFIED_ROWS = 4 };
 
 /* A workload with its model and input, all of it in host memory. */
@@ -45,12 +51,24 @@ struct instance {
   int32_t *lengths; /* [B] or NULL: all T */
   /* the reference's answers for some rows, from instance_verify()'s first call on */
   bool has_reference;
-  int32_t rows[VERIFIED_ROWS];
+  int32_t verified, rows[VERIFIED_ROWS];
   struct answers reference[VERIFIED_ROWS];
 };
 
-/* Steps of attention and decoder of one call. */
+/* Steps of attention and decoder of one call; layers and directions of the encoder, and the width of its annotations;
+ * whether rows have lengths of their own. */
 int32_t workload_steps(const struct workload *workload);
+int32_t workload_layers(const struct workload *workload);
+int32_t workload_directions(const struct workload *workload);
+int32_t workload_annotations(const struct workload *workload);
+bool workload_has_lengths(const struct workload *workload);
+
+/* "encoder.layers.LAYER.forward.PART", or backward's; PART is kernel, recurrent_kernel or bias. */
+enum { MOST_TENSOR_NAME = 64 };
+void workload_tensor(char name[MOST_TENSOR_NAME], int32_t layer, int32_t direction, const char *part);
+
+/* The data of one of a model's tensors; NULL where it has none of that name. */
+const float *model_tensor(const cuseq_model *model, const char *name);
 
 /* Where input and answers lie from now on: memory of `take`, given back to `release`. malloc and free otherwise. To
  * be called before anything is made. */
@@ -75,7 +93,7 @@ cuseq_status workload_call(const struct workload *workload, cuseq_session *sessi
 cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
                            const struct answers *answers);
 
-/* Whether what `got` has of the first, the last and two rows between agrees with the float64 reference; *worst receives the
+/* Whether what `got` has of the first, the last and two rows between, or of the last alone, agrees with the float64 reference; *worst receives the
  * largest error as a share of what cuseq_model_tolerance() allows. Tokens are
  * compared where the reference's two best outputs are farther apart than that. */
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst);

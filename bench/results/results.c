@@ -52,9 +52,11 @@ void heading_print(const struct heading *heading) {
 
 struct results {
   FILE *file;
-  char *path, *beside;
+  char *path, *beside; /* beside: NULL once the file has its name */
   bool rows;
 };
+
+enum { BUFFER = 1 << 20 }; /* rows between two savings reach the file in one piece */
 
 static void results_free(struct results *results) {
   free(results->path);
@@ -100,8 +102,10 @@ static struct results *results_open(const char *path) {
   }
   if (results && results->path && results->beside)
     results->file = fopen(results->beside, "w");
-  if (results && results->file)
+  if (results && results->file) {
+    setvbuf(results->file, NULL, _IOFBF, BUFFER);
     return results;
+  }
   fprintf(stderr, "bench: %s: cannot be written\n", path);
   if (results)
     results_free(results);
@@ -155,15 +159,41 @@ void results_number(struct results *results, const char *key, double value) {
     fputs("null", results->file);
 }
 
-bool results_end(struct results *results) {
+/* Writes what the rows so far lack of a file. */
+static bool results_close_rows(struct results *results) {
   fputs(results->rows ? "}\n  ]\n}\n" : "]\n}\n", results->file);
-  bool whole = !ferror(results->file);
-  whole = fclose(results->file) == 0 && whole;
-  whole = whole && rename(results->beside, results->path) == 0;
-  if (!whole) {
+  return fflush(results->file) == 0 && !ferror(results->file);
+}
+
+/* Gives the file its name. */
+static bool results_name(struct results *results) {
+  if (!results->beside)
+    return true;
+  if (rename(results->beside, results->path) != 0)
+    return false;
+  free(results->beside);
+  results->beside = NULL;
+  return true;
+}
+
+static bool results_told(const struct results *results, bool whole) {
+  if (!whole)
     fprintf(stderr, "bench: %s: cannot be written\n", results->path);
+  return whole;
+}
+
+bool results_save(struct results *results) {
+  const long end = ftell(results->file);
+  return results_told(results, end >= 0 && results_close_rows(results) && results_name(results) &&
+                                   fseek(results->file, end, SEEK_SET) == 0);
+}
+
+bool results_end(struct results *results) {
+  bool whole = results_close_rows(results);
+  whole = fclose(results->file) == 0 && whole;
+  whole = results_told(results, whole && results_name(results));
+  if (results->beside)
     unlink(results->beside);
-  }
   results_free(results);
   return whole;
 }

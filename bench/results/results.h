@@ -32,6 +32,10 @@ void results_bool(struct results *results, const char *key, bool value);
 /* Six significant digits; what is not finite is null. */
 void results_number(struct results *results, const char *key, double value);
 
+/* Makes the file what it is with the rows so far, for a benchmark that may be ended before it is done; further rows may
+ * follow. false with a message on stderr where it could not be written. */
+bool results_save(struct results *results);
+
 /* Ends the file; false with a message on stderr where it could not be written. */
 bool results_end(struct results *results);
 
