@@ -12,7 +12,7 @@ enum { B = 2, T = 5, MAX_B = 3, MAX_T = 8, RECORDED = 1 << 14 };
 /* NVTX looks for a tool once, when the first range begins. */
 static void listen(void) {
   folder_make();
-  setenv("NVTX_INJECTION64_PATH", NVTX_LISTENER, 1);
+  setenv("NVTX_INJECTION64_PATH", getenv("CUSEQ_TEST_LISTENER"), 1);
   setenv("NVTX_LISTENER_FILE", folder_path("ranges"), 1);
 }
 
