@@ -1,7 +1,7 @@
 """Tables in Markdown of CUDA devices: counts of the emulated one, times of real ones."""
 
 from axis import duration, percent, ratio
-from comparison import systems
+from comparison import systems, targets
 from results import rows
 from tables import not_measured, table
 
@@ -58,9 +58,10 @@ def structures(data):
 
 
 GPU_MISSING = (
-    "Not measured: no machine that builds this has a GPU. On a machine that has one, `./run bench gpu --json "
-    "bench/results/gpu.json` measures cuseq beside cuDNN, a per-step cuBLAS version and PyTorch, with each "
-    "time's share of its floor, and `./run bench charts` brings the figures here.\n"
+    "Not measured: no machine that builds this has a GPU. On a machine that has one, `gpu-kit/run` "
+    "([gpu-kit.md](gpu-kit.md)) tests and measures everything in eight minutes: cuseq beside cuDNN, a per-step cuBLAS "
+    "version and PyTorch, with each time's share of its floor, and what was to be reached. Its gpu.json belongs into "
+    "bench/results, and `./run bench charts` brings the figures here.\n"
 )
 
 
@@ -94,6 +95,29 @@ def gpu_row(row, ours):
     ]
 
 
+def cycles(data):
+    """A step by the machine code beside what it was measured to take."""
+    lines = []
+    for row in rows(data, "cycles"):
+        both = row["estimated"] is not None and row["measured"] is not None
+        lines.append(
+            [row["what"], row["kernel"]]
+            + [row.get("reason", "") if row[name] is None else f"{row[name]:.0f}" for name in ("estimated", "measured")]
+            + [ratio(row["measured"] / row["estimated"]) if both else ""]
+        )
+    heads = ["a step of", "kernel", "cycles by its machine code, an estimate", "cycles measured", "measured over estimated"]
+    return table(heads, lines) + "\n" if lines else ""
+
+
+def device(data):
+    """What was measured of the device itself."""
+    lines = [
+        [row["what"], f"not measured: {row['reason']}" if row["value"] is None else f"{row['value']:.4g} {row['unit']}"]
+        for row in rows(data, "machine")
+    ]
+    return table(["the device", ""], lines) + "\n" if lines else ""
+
+
 def gpu(data):
     if not data:
         return GPU_MISSING
@@ -101,4 +125,5 @@ def gpu(data):
     lines = [gpu_row(row, ours.get(row["workload"])) for row in rows(data, "time")]
     heads = ["workload", "system", "median, arrays on the device, by events", "over cuseq's"]
     heads += ["from and to the host, by the clock", "floor", "floor over median", ""]
-    return table(heads, lines) + "\n" + systems(data)
+    reached = targets(data) + "\n" if rows(data, "target") else ""
+    return reached + cycles(data) + device(data) + table(heads, lines) + "\n" + systems(data)

@@ -75,6 +75,7 @@ ROWS = {
         "sectors": int,
         "barriers": int,
     },
+    "cycles": {"what": str, "kernel": str, "estimated": float, "measured": float},
     "counter of a structure": {
         "title": str,
         "launches": int,

@@ -235,6 +235,13 @@ class Figures(unittest.TestCase):
         self.assertIn("| W1 | cuDNN | 30.0 µs | 3.00x | 60.0 µs | 5.00 µs (chain) | 17% |  |", lines)
         self.assertIn("| H 96 | cuDNN | not measured: not there |  |  |  |  |  |", lines)
 
+    def test_gpu_goals_cycles_and_the_device_stand_in_tables(self):
+        lines = devices.gpu(sample.gpu()).splitlines()
+        self.assertIn("| W4, at most 1 ms | 0.9 ms | reached |", lines)
+        self.assertIn("| LSTM, H 16 | warp16 | 300 | 450 | 1.50x |", lines)
+        self.assertIn("| LSTM, H 32 | warp32 | 350 | not measured |  |", lines)
+        self.assertIn("| a node of a graph | 2.5 us |", lines)
+
     def test_cells_do_not_break_their_table(self):
         text = comparison.systems(sample.frameworks())
         self.assertIn("nothing \\| at all", text)

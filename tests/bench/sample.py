@@ -232,6 +232,19 @@ def gpu():
             "reason": "not there",
         }
     )
+    rows += [
+        {"kind": "target", "target": "W4, at most 1 ms", "found": "0.9 ms", "reached": True},
+        {"kind": "machine", "what": "a node of a graph", "value": 2.5, "unit": "us"},
+        {"kind": "cycles", "what": "LSTM, H 16", "kernel": "warp16", "estimated": 300.0, "measured": 450.0},
+        {
+            "kind": "cycles",
+            "what": "LSTM, H 32",
+            "kernel": "warp32",
+            "estimated": 350.0,
+            "measured": None,
+            "reason": "not measured",
+        },
+    ]
     return head("gpu", rows)
 
 
