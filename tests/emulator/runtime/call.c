@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,17 @@ static cudaError_t sticky[EMU_MAX_DEVICES];
 static uint64_t random_state;
 struct emu_run emu_run;
 
+static atomic_uint waiting;
+static uint64_t calls;
+static bool ending;
+
 cudaError_t emu_enter(enum emu_call kind) {
-  if (depth++ == 0)
+  if (depth++ == 0) {
+    atomic_fetch_add(&waiting, 1);
     pthread_mutex_lock(&lock);
+    atomic_fetch_sub(&waiting, 1);
+    calls++;
+  }
   static bool begun;
   if (!begun) {
     begun = true;
@@ -41,6 +50,49 @@ cudaError_t emu_leave(cudaError_t status) {
   if (--depth == 0)
     pthread_mutex_unlock(&lock);
   return status;
+}
+
+uint64_t emu_calls(void) {
+  return calls;
+}
+
+bool emu_is_called(void) {
+  return atomic_load(&waiting) != 0;
+}
+
+bool emu_idle_enter(void) {
+  pthread_mutex_lock(&lock);
+  if (!ending)
+    return true;
+  pthread_mutex_unlock(&lock);
+  return false;
+}
+
+void emu_idle_leave(void) {
+  pthread_mutex_unlock(&lock);
+}
+
+void emu_idle_end(void) {
+  ending = true;
+}
+
+static void before_fork(void) {
+  if (!depth)
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void) {
+  if (!depth)
+    pthread_mutex_unlock(&lock);
+}
+
+static void in_child(void) {
+  atomic_store(&waiting, 0);
+  after_fork();
+}
+
+void emu_idle_survive_fork(void) {
+  pthread_atfork(before_fork, after_fork, in_child);
 }
 
 void emu_unlock_for_callback(void) {

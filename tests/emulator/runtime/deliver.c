@@ -48,7 +48,7 @@ void emu_deliver(const struct emu_clock *clock, bool pinned_only) {
   struct delivery **at = &first;
   while (*at) {
     struct delivery *d = *at;
-    if (!emu_clock_covers(clock, d->queue, d->tick) || (pinned_only && !d->pinned)) {
+    if ((clock && !emu_clock_covers(clock, d->queue, d->tick)) || (pinned_only && !d->pinned)) {
       at = &d->next;
       continue;
     }

@@ -56,6 +56,7 @@ const struct emu_clock *emu_queue_append(uint32_t queue, const struct emu_clock 
   else
     q->first = operation;
   q->last = operation;
+  emu_idle_start();
   return &operation->after;
 }
 
@@ -205,6 +206,55 @@ void emu_queue_run_one(void) {
     execute((uint32_t)(chosen - queues));
 }
 
+/* What has run while the program made no call. */
+static struct {
+  uint32_t queue;
+  uint64_t tick;
+} * unawaited;
+static size_t unawaited_count, unawaited_room;
+
+static void forget_covered(const struct emu_clock *clock) {
+  size_t kept = 0;
+  for (size_t i = 0; i < unawaited_count; i++)
+    if (!emu_clock_covers(clock, unawaited[i].queue, unawaited[i].tick))
+      unawaited[kept++] = unawaited[i];
+  unawaited_count = kept;
+}
+
+static bool counts(enum emu_work_kind kind) {
+  return kind != EMU_WORK_EMPTY && kind != EMU_WORK_EVENT_RECORD && kind != EMU_WORK_FREE &&
+         kind != EMU_WORK_ALLOCATE;
+}
+
+bool emu_queue_run_idle(void) {
+  bool running;
+  struct queue *chosen = choose(&running);
+  if (!chosen)
+    return false;
+  const struct emu_stream_operation *o = chosen->first;
+  if (unawaited_count == unawaited_room) {
+    unawaited_room = unawaited_room ? unawaited_room * 2 : 64;
+    unawaited = emu_need_again(unawaited, unawaited_room * sizeof *unawaited);
+  }
+  if (o->work.kind == EMU_WORK_HOST) {
+    forget_covered(&o->after); /* a host function can tell that all before it has run */
+  } else if (counts(o->work.kind)) {
+    unawaited[unawaited_count].queue = o->queue;
+    unawaited[unawaited_count++].tick = o->tick;
+  }
+  execute((uint32_t)(chosen - queues));
+  return true;
+}
+
+size_t emu_queue_unawaited(void) {
+  forget_covered(&emu_host_clock);
+  return unawaited_count;
+}
+
+void emu_queue_forget_unawaited(void) {
+  unawaited_count = 0;
+}
+
 size_t emu_queue_drop(int device) {
   size_t dropped = 0;
   for (uint32_t i = 0; i < queue_count; i++) {
@@ -213,8 +263,7 @@ size_t emu_queue_drop(int device) {
       continue;
     for (struct emu_stream_operation *o = q->first, *next; o; o = next) {
       next = o->next;
-      dropped += o->work.kind != EMU_WORK_EMPTY && o->work.kind != EMU_WORK_EVENT_RECORD &&
-                 o->work.kind != EMU_WORK_FREE && o->work.kind != EMU_WORK_ALLOCATE;
+      dropped += counts(o->work.kind);
       release(o);
     }
     q->first = q->last = NULL;

@@ -44,6 +44,14 @@ void emu_queue_visit(void (*visit)(struct emu_stream_operation *operation, void 
 void emu_queue_run_until(const struct emu_clock *clock);
 /* Runs one, if any can. */
 void emu_queue_run_one(void);
+/* idle.c: lets work go on by itself while the program makes no call. */
+void emu_idle_start(void);
+/* Runs one for it, if any can; true if one has run. */
+bool emu_queue_run_idle(void);
+/* Those that have run only so, and that nothing waits for or can tell of. */
+size_t emu_queue_unawaited(void);
+/* The program has waited for all work of a device, in a way. */
+void emu_queue_forget_unawaited(void);
 bool emu_queue_reached(const struct emu_clock *clock);
 /* Forgets what is queued and not begun on a device, or everywhere (-1); returns how many. */
 size_t emu_queue_drop(int device);
@@ -60,7 +68,7 @@ struct emu_operation emu_core_operation(struct emu_stream_operation *operation);
 
 /* Results on their way to host memory: rows without gaps, kept until the host has waited for the copy. */
 void emu_deliver_later(const struct emu_stream_operation *operation, unsigned char *rows);
-/* Hands over what comes before `clock`; pinned_only leaves pageable memory as it is. */
+/* Hands over what comes before `clock` (NULL: everything); pinned_only leaves pageable memory as it is. */
 void emu_deliver(const struct emu_clock *clock, bool pinned_only);
 /* Whether something on its way goes there. */
 bool emu_deliver_awaited(uint64_t address, size_t bytes);

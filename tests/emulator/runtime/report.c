@@ -147,17 +147,21 @@ __attribute__((destructor)) static void end_of_process(void) {
   if (!begun)
     return;
   emu_enter(EMU_CALL_PLAIN);
-  size_t dropped = emu_queue_drop(-1);
+  emu_idle_end();
+  size_t dropped = emu_queue_drop(-1), unawaited = emu_queue_unawaited();
   if (dropped && emu_settings()->checks != EMU_CHECKS_OFF)
     emu_say("exit: %zu queued operation%s never waited for and did not run", dropped,
             dropped > 1 ? "s were" : " was");
+  if (unawaited && emu_settings()->checks != EMU_CHECKS_OFF)
+    emu_say("exit: %zu queued operation%s never waited for and ran only as no call was made for a while",
+            unawaited, unawaited > 1 ? "s were" : " was");
   emu_report_leaks();
   if (wanted) {
     const struct emu_summary summary = {.records = records,
                                         .record_count = record_count,
                                         .totals = totals,
                                         .total_count = total_count,
-                                        .dropped = dropped};
+                                        .dropped = dropped + unawaited};
     const char *table = getenv("CUSEQ_EMULATOR_TABLE");
     if (emu_settings()->counters)
       emu_write_json(emu_settings()->counters, &summary);

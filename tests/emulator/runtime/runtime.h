@@ -49,6 +49,16 @@ void emu_lock_after_callback(void);
 void emu_wait_for_callback(void);
 void emu_callback_ended(void);
 
+/* The thread that lets work go on when no call is made: takes the lock, unless the process is at its end; gives it back. */
+bool emu_idle_enter(void);
+void emu_idle_leave(void);
+void emu_idle_survive_fork(void);
+/* No more of it. */
+void emu_idle_end(void);
+/* How many calls there have been; whether one waits to begin. */
+uint64_t emu_calls(void);
+bool emu_is_called(void);
+
 /* One line on stderr: `cuseq-emulator: text`. */
 void emu_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Says what is wrong and returns status. */

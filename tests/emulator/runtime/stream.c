@@ -100,6 +100,7 @@ void emu_device_drain(int device) {
   emu_device_clock(device, &clock);
   emu_queue_run_until(&clock);
   emu_clock_free(&clock);
+  emu_queue_forget_unawaited();
 }
 
 cudaError_t emu_issue(cudaStream_t handle, struct emu_work *work) {

@@ -131,6 +131,72 @@ static void nothing_leaks() {
   NEED(cudaStreamDestroy(stream));
 }
 
+static void raise(void *flag) {
+  *(volatile int *)flag = 1;
+}
+
+// The host looks at what a host function writes, and asks CUDA nothing meanwhile.
+static void host_waits_for_a_host_function() {
+  static volatile int flag;
+  int seen[32] = {};
+  cudaStream_t stream;
+  NEED(cudaStreamCreate(&stream));
+  NEED(cudaMalloc(&device, sizeof seen));
+  fill<<<1, 32, 0, stream>>>(device);
+  NEED(cudaMemcpyAsync(seen, device, sizeof seen, cudaMemcpyDeviceToHost, stream));
+  NEED(cudaLaunchHostFunc(stream, raise, (void *)&flag));
+  while (!flag) {
+  }
+  planted_ends(seen[0] == 42 && seen[31] == 42 ? cudaSuccess : cudaErrorUnknown);
+  NEED(cudaFree(device));
+  NEED(cudaStreamDestroy(stream));
+}
+
+// ... or at page-locked memory that a kernel writes, in one stream after another.
+static void host_polls_mapped_memory() {
+  volatile int *mapped;
+  cudaStream_t one, two;
+  cudaEvent_t event;
+  NEED(cudaStreamCreateWithFlags(&one, cudaStreamNonBlocking));
+  NEED(cudaStreamCreateWithFlags(&two, cudaStreamNonBlocking));
+  NEED(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  NEED(cudaHostAlloc((void **)&mapped, 256, cudaHostAllocMapped));
+  memset((void *)mapped, 0, 256);
+  NEED(cudaMalloc(&device, 256));
+  fill<<<1, 32, 0, one>>>(device);
+  NEED(cudaEventRecord(event, one));
+  NEED(cudaStreamWaitEvent(two, event, 0));
+  fill<<<1, 32, 0, two>>>((int *)mapped);
+  while (mapped[31] != 42) {
+  }
+  planted_ends(cudaSuccess);
+  NEED(cudaFree(device));
+  NEED(cudaFreeHost((void *)mapped));
+  NEED(cudaStreamDestroy(one));
+  NEED(cudaStreamDestroy(two));
+  NEED(cudaEventDestroy(event));
+}
+
+// ... or at page-locked memory that a copy fills, in a child that a fork has made.
+static void child_polls_the_destination_of_a_copy() {
+  pid_t child = fork();
+  if (child == 0) {
+    volatile int *pinned;
+    NEED(cudaMallocHost((void **)&pinned, 128));
+    NEED(cudaMalloc(&device, 128));
+    fill<<<1, 32>>>(device);
+    NEED(cudaMemcpyAsync((void *)pinned, device, 128, cudaMemcpyDeviceToHost, 0));
+    while (pinned[31] != 42) {
+    }
+    NEED(cudaFree(device));
+    NEED(cudaFreeHost((void *)pinned));
+    _exit(0);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  planted_ends(status ? cudaErrorUnknown : cudaSuccess);
+}
+
 static void never_waited_for() {
   NEED(cudaMalloc(&device, 4096));
   fill<<<1, 32>>>(device);
@@ -151,6 +217,9 @@ static const struct planted_case cases[] = {
     {"leak", leak, SAID, cudaSuccess, "leak: 12345 bytes by cudaMalloc at %A was not freed .device 0"},
     {"leaked_stream", leaked_stream, SAID, cudaSuccess, "leak: 1 stream without cudaStreamDestroy"},
     {"nothing_leaks", nothing_leaks, TWIN},
+    {"host_waits_for_a_host_function", host_waits_for_a_host_function, TWIN},
+    {"host_polls_mapped_memory", host_polls_mapped_memory, TWIN},
+    {"child_polls_the_destination_of_a_copy", child_polls_the_destination_of_a_copy, TWIN},
     {"never_waited_for", never_waited_for, SAID, cudaSuccess, "1 queued operation was never waited for"},
 };
 

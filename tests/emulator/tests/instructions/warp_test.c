@@ -213,7 +213,7 @@ void test_warp(void) {
   others();
   /* lanes 4 to 7 read lanes that take no part: what they get may be dropped, but not used */
   char *report = run("setp.lt.u32 %p1, %thread, 8; @!%p1 bra out; shfl.sync.down.b32 %r1, %r0, 4, 31, 0xff;\n"
-                     "add.u32 %r2, %r1, 1; setp.lt.u32 %p2, %thread, 4; selp.b32 %r1, %r2, 77, %p2; out:",
+                     "add.u32 %r7, %r1, 1; setp.lt.u32 %p2, %thread, 4; selp.b32 %r1, %r7, 77, %p2; out:",
                      LANES, buffer);
   probe_check(!report, "a shuffle may read lanes that take no part, in vain: %s", report ? report : "");
   for (unsigned i = 4; i < 8; i++)
