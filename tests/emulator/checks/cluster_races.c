@@ -241,7 +241,7 @@ static struct access access_of(struct emu_warp *w, const struct emu_instruction 
                          .offset = offset,
                          .bytes = bytes,
                          .kind = kind,
-                         .strong = kind & EMU_STRONG && !(kind & EMU_SCOPE_BLOCK)};
+                         .strong = emu_is_strong(in, kind) && !(kind & EMU_SCOPE_BLOCK)};
 }
 
 bool emu_race_foreign(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,

@@ -59,7 +59,7 @@ static bool stale(struct emu_warp *w, const struct emu_instruction *in, unsigned
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                      const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
   struct emu_block *b = w->block;
-  bool strong = kind & EMU_STRONG && !(kind & EMU_SCOPE_BLOCK) &&
+  bool strong = emu_is_strong(in, kind) && !(kind & EMU_SCOPE_BLOCK) &&
                 !(kind & EMU_SCOPE_CLUSTER && w->launch->cluster_size == 1);
   uint64_t last = (offset + bytes - 1) / 4;
   for (uint64_t i = offset / 4; i <= last; i++) {
@@ -67,6 +67,8 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
+    if (strong && !(kind & EMU_STRONG) && in_the_way(b, writer, mask, false) && writer & EMU_SHADOW_STRONG)
+      emu_note_first_look(w, in, lane, kind);
     if (in_the_way(b, writer, mask, strong) &&
         !(writer >> EMU_CONTEXT_SHIFT >= w->launch->first_context &&
           emu_same_value(w, in, lane, a->host + offset, bytes)) &&

@@ -148,6 +148,12 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
 bool emu_shared_watch(struct emu_shared_races *s);
 void emu_foreign_free(struct emu_shared_races *s);
 void emu_awaited_copies_free(struct emu_shared_races *s);
+/* Whether an access is strong: races with weak ones only. The first look of a compare-and-swap loop is taken for one, and noted
+ * where it meets a strong write that nothing orders. */
+static inline bool emu_is_strong(const struct emu_instruction *in, unsigned kind) {
+  return kind & EMU_STRONG || (kind & EMU_READ && in->flags & EMU_FLAG_FIRST_LOOK);
+}
+void emu_note_first_look(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, unsigned kind);
 /* Whether a store that nothing orders after the last write of its place leaves there what is there: noted as what it is. */
 bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const void *at,
                     unsigned bytes);

@@ -124,6 +124,14 @@ void emu_note(struct emu_warp *w, const struct emu_instruction *in, unsigned lan
   add(w, in, lane, EMU_OK, false, message);
 }
 
+void emu_note_first_look(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, unsigned kind) {
+  if (!(kind & EMU_STRONG) && in->flags & EMU_FLAG_FIRST_LOOK)
+    emu_note(w, in, lane,
+             "a plain read in front of a compare-and-swap loop, not ordered after atomic operations of "
+             "others (no race as "
+             "long as what it reads is only compared)");
+}
+
 bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const void *at,
                     unsigned bytes) {
   if (!w->storing || memcmp(at, w->storing, bytes))

@@ -49,13 +49,16 @@ static void forget_readers(struct emu_shared_races *s, uint32_t word, uint32_t b
 static bool check_word(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                        unsigned bytes, unsigned kind, uint32_t word, uint32_t mask) {
   struct emu_shared_races *s = w->block->races;
-  bool strong = kind & EMU_STRONG, all = kind & EMU_ALL_OF_WARP;
+  bool strong = emu_is_strong(in, kind), all = kind & EMU_ALL_OF_WARP;
   uint32_t writer = s->writers[word];
-  if (writer & mask && !(strong && writer & EMU_SHADOW_STRONG)) {
+  bool both = strong && writer & EMU_SHADOW_STRONG;
+  if (writer & mask && (!both || in->flags & EMU_FLAG_FIRST_LOOK)) {
     unsigned apart = unordered_lane(s, w, lane, writer, all);
     uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    if (apart < EMU_LANES && !emu_same_value(w, in, apart, w->block->shared + offset, bytes) &&
-        !report(w, in, apart, offset, bytes, kind, thread, true))
+    if (apart < EMU_LANES && both)
+      emu_note_first_look(w, in, apart, kind);
+    else if (apart < EMU_LANES && !emu_same_value(w, in, apart, w->block->shared + offset, bytes) &&
+             !report(w, in, apart, offset, bytes, kind, thread, true))
       return false;
   }
   if (!(kind & EMU_WRITE)) {

@@ -244,6 +244,8 @@ static enum emu_decode_result decode_atomic(struct emu_decoder *d, struct emu_in
   out->class = out->space == EMU_SPACE_SHARED ? EMU_CLASS_SHARED : EMU_CLASS_GLOBAL;
   if (out->space == EMU_SPACE_GENERIC)
     out->flags |= EMU_FLAG_ANY_SPACE;
+  if (a->returns && !strcmp(names[name], "cas") && type != EMU_B128)
+    out->flags |= EMU_FLAG_COMPARES;
   out->run = type == EMU_B128 ? run_atomic_128 : run_atomic;
   out->extra = a;
   if (!a->apply)

@@ -71,9 +71,12 @@ EMU_HANDLER(load_parameter) {
 }
 
 EMU_HANDLER(load) {
-  if ((mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask))
+  if (in->flags & EMU_FLAG_FIRST_LOOK)
+    load_lanes(w, in, mask);
+  else if ((mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask))
     return;
-  load_lanes(w, in, mask);
+  else
+    load_lanes(w, in, mask);
 }
 
 EMU_HANDLER(store) {

@@ -130,6 +130,9 @@ uint32_t emu_pool_constant(struct emu_decoder *decoder, const void *lanes, uint3
 /* flow.c: sets `reconverge` of the branches of a function. */
 bool emu_flow_reconvergence(struct emu_program *program, const struct emu_code_function *function);
 
+/* first_looks.c: finds the plain reads in front of compare-and-swap loops. False without host memory. */
+bool emu_mark_first_looks(struct emu_program *program, const struct emu_code_function *function);
+
 /* brx.idx: extra points at this. */
 struct emu_branch_targets {
   uint32_t count;
