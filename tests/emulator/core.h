@@ -233,6 +233,9 @@ struct emu_counters {
   uint64_t local_load_requests, local_store_requests, local_bytes;
   uint64_t barriers;           /* block barrier instructions executed by warps */
   uint64_t divergent_branches; /* branches that split the active lanes */
+  uint64_t
+      polls; /* looks at what others have to change that saw nothing new: how many there are is chance, so they are in no
+                     other count */
   uint64_t blocks, threads;
 };
 

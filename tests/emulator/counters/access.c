@@ -50,6 +50,21 @@ static unsigned replays(const uint64_t address[EMU_LANES], unsigned bytes, uint3
   return extra;
 }
 
+bool emu_count_look(struct emu_warp *w, const struct emu_instruction *in, uint64_t address, bool changed,
+                    uint32_t mask) {
+  bool polls = !changed && w->look == in && w->look_address == address;
+  w->look = in;
+  w->look_address = address;
+  if (polls)
+    emu_count_poll(w, in, mask);
+  return polls;
+}
+
+void emu_count_poll(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  w->worker->tallies[in->index].polls++;
+  emu_tally_undo(w, in, mask);
+}
+
 void emu_count_access(struct emu_warp *w, const struct emu_instruction *in, enum emu_space space,
                       const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind, uint32_t mask) {
   struct emu_tally *t = &w->worker->tallies[in->index];

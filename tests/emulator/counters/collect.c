@@ -40,6 +40,7 @@ static void add(struct emu_counters *to, const struct emu_instruction *in, const
   to->local_bytes += t->local_bytes;
   to->barriers += in->flags & EMU_FLAG_BARRIER ? t->warps : 0;
   to->divergent_branches += t->divergent;
+  to->polls += t->polls;
 }
 
 static int compare_lines(const void *left, const void *right) {

@@ -12,7 +12,7 @@ struct emu_tally {
   uint64_t global_requests[EMU_TALLY_KINDS], global_sectors[EMU_TALLY_KINDS], global_ideal;
   uint64_t shared_requests[EMU_TALLY_KINDS], shared_replays;
   uint64_t local_requests[EMU_TALLY_KINDS], local_bytes;
-  uint64_t divergent;
+  uint64_t divergent, polls;
 };
 
 struct emu_program;

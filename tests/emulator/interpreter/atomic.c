@@ -85,8 +85,9 @@ static void put(struct emu_warp *w, const struct emu_operand *o, unsigned lane, 
     emu_u16(w, o)[lane] = (uint16_t)value;
 }
 
+/* *changed: set if the lane gets or leaves another value than it has or finds. */
 static bool run_lane(struct emu_warp *w, const struct emu_instruction *in, const struct atomic *a,
-                     unsigned lane, uint64_t address) {
+                     unsigned lane, uint64_t address, bool *changed) {
   const struct emu_operand *b = &in->operand[a->operand], *c = &in->operand[a->operand + 1];
   for (unsigned k = 0; k < a->count; k++) {
     unsigned char *at =
@@ -103,6 +104,8 @@ static bool run_lane(struct emu_warp *w, const struct emu_instruction *in, const
     memcpy(&old, at, a->bytes);
     uint64_t value = a->apply(old, emu_lane_value(w, element(in, b, k), lane), third);
     memcpy(at, &value, a->bytes);
+    *changed = *changed || value != old || !a->returns ||
+               emu_lane_value(w, element(in, &in->operand[0], k), lane) != old;
     if (a->returns)
       put(w, element(in, &in->operand[0], k), lane, old);
   }
@@ -112,17 +115,21 @@ static bool run_lane(struct emu_warp *w, const struct emu_instruction *in, const
 EMU_HANDLER(run_atomic) {
   const struct atomic *a = in->extra;
   uint64_t address[EMU_LANES];
+  bool changed = false;
   EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[a->operand - 1], lane);
-    if (!run_lane(w, in, a, lane, address[lane]))
+    if (!run_lane(w, in, a, lane, address[lane], &changed))
+      return;
+  }
+  if (a->returns) {
+    emu_warp_polls(w);
+    if (emu_count_look(w, in, address[__builtin_ctz(mask)], changed, mask))
       return;
   }
   enum emu_space space = (enum emu_space)in->space;
   if (space == EMU_SPACE_GENERIC)
     space = emu_space_of(address[__builtin_ctz(mask)]);
   emu_count_access(w, in, space, address, (unsigned)a->bytes * a->count, EMU_READ_WRITE, mask);
-  if (a->returns)
-    emu_warp_polls(w);
 }
 
 /* 128-bit exch and cas. */

@@ -44,6 +44,8 @@ struct emu_warp {
   struct emu_worker *worker;
   /* Value that the access in progress writes, if it is known: writing what is there already is no race. */
   const void *storing;
+  const struct emu_instruction *look; /* the last look at what others may change, and where */
+  uint64_t look_address;
   struct emu_undefined *undefined; /* registers with undefined values; NULL: none */
   void *async; /* pending cp.async copies; malloc'ed by async_copy.c, freed by the core when the warp ends */
 };
@@ -128,6 +130,11 @@ void *emu_access(struct emu_warp *warp, const struct emu_instruction *in, enum e
  * hit. */
 void emu_count_access(struct emu_warp *warp, const struct emu_instruction *in, enum emu_space space,
                       const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind, uint32_t mask);
+/* Counts a look at what others may change: `changed` says whether it gave or left anything new. True if it is the same look as the
+ * one before, in vain: then it is a poll and not to be counted as anything else. emu_count_poll: what is one for certain. */
+bool emu_count_look(struct emu_warp *warp, const struct emu_instruction *in, uint64_t address, bool changed,
+                    uint32_t mask);
+void emu_count_poll(struct emu_warp *warp, const struct emu_instruction *in, uint32_t mask);
 /* State space that a generic address lies in (GLOBAL for all that is in no window). */
 enum emu_space emu_space_of(uint64_t generic);
 /* Whether an address is that of a constant variable. */

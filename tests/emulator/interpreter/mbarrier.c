@@ -88,8 +88,10 @@ static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
       emu_order_acquire(w, lane, object, (enum emu_scope)in->option[1]);
   }
   emu_set_predicate(w, &in->operand[0], complete, mask);
-  if (complete != mask)
-    emu_warp_polls(w);
+  if (complete == mask)
+    return;
+  emu_warp_polls(w);
+  emu_count_poll(w, in, mask);
 }
 
 static void pending_count(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {

@@ -3,12 +3,26 @@
 
 #include <string.h>
 
+/* Whether a lane's registers hold something else than what it loads. */
+static bool emu_transfer_differs(struct emu_warp *w, const struct emu_instruction *in,
+                                 const struct emu_transfer *t, unsigned lane, unsigned part,
+                                 const unsigned char *from) {
+  for (unsigned at = 0; at < t->piece; at += t->element) {
+    const struct emu_operand *o = &in->elements[in->operand[0].first + (part + at) / t->element];
+    uint64_t value = emu_lane_value(w, o, lane);
+    if (o->bytes > 8 || memcmp(&value, from + at, t->element < o->bytes ? t->element : o->bytes))
+      return true;
+  }
+  return false;
+}
+
 /* Lanes one by one: any space, any pattern. */
 static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_transfer *t = in->extra;
   uint64_t address[EMU_LANES];
   enum emu_space space = EMU_SPACE_GLOBAL;
   uint32_t done = 0, left = mask;
+  bool changed = false;
   EMU_FOR_LANES (lane, mask) {
     address[lane] = emu_lane_address(w, &in->operand[1], lane);
     for (unsigned part = 0; part < t->bytes; part += t->piece) {
@@ -16,17 +30,22 @@ static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uin
           emu_access(w, in, (enum emu_space)in->space, address[lane] + part, t->piece, t->kind, lane);
       if (!from)
         return;
+      changed =
+          (t->kind & EMU_STRONG && !changed && emu_transfer_differs(w, in, t, lane, part, from)) || changed;
       emu_transfer_to_registers(w, in, t, lane, part, from);
       if (t->kind & EMU_STRONG)
         emu_transfer_order(w, t, lane, from);
     }
   }
+  if (t->kind & EMU_STRONG) {
+    emu_warp_polls(w);
+    if (emu_count_look(w, in, address[__builtin_ctz(mask)], changed, mask))
+      return;
+  }
   while ((done = emu_same_space(in, address, left, &space))) {
     emu_count_access(w, in, space, address, t->bytes, EMU_READ, done);
     left &= ~done;
   }
-  if (t->kind & EMU_STRONG)
-    emu_warp_polls(w);
 }
 
 static void store_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {

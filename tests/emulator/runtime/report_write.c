@@ -56,6 +56,7 @@ static void counters(FILE *to, const struct emu_counters *c) {
   COUNT(local_bytes);
   COUNT(barriers);
   COUNT(divergent_branches);
+  COUNT(polls);
   COUNT(blocks);
 #undef COUNT
   fprintf(to, "\"threads\":%" PRIu64 "}", c->threads);
@@ -183,11 +184,11 @@ static void table_row(FILE *to, const struct emu_total *t) {
   }
   fprintf(to,
           " %12" PRIu64 " %14" PRIu64 " %10" PRIu64 " %10" PRIu64 " %6.2f %10" PRIu64 " %9" PRIu64
-          " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n",
+          " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 " %9" PRIu64 "\n",
           sum(c->warp_instructions), sum(c->thread_instructions),
           c->global_load_requests + c->global_store_requests + c->global_atomic_requests, sectors(c),
           sector_ratio(c), c->shared_load_requests + c->shared_store_requests + c->shared_atomic_requests,
-          c->shared_replays, c->local_bytes, c->barriers, c->divergent_branches);
+          c->shared_replays, c->local_bytes, c->barriers, c->divergent_branches, c->polls);
 }
 
 static void class_row(FILE *to, const struct emu_total *t) {
@@ -203,9 +204,9 @@ void emu_write_table(FILE *to, const struct emu_summary *s) {
   const struct emu_run *r = &emu_run;
   fflush(stdout);
   fprintf(to, "\ncuseq-emulator: counts on an emulated sm_%d (never times)\n", emu_settings()->capability);
-  fprintf(to, "%-36s %8s %12s %14s %10s %10s %6s %10s %9s %9s %9s %9s\n", "kernel", "launches", "warp instr",
-          "thread instr", "global req", "sectors", "/least", "shared req", "replays", "local B", "barriers",
-          "divergent");
+  fprintf(to, "%-36s %8s %12s %14s %10s %10s %6s %10s %9s %9s %9s %9s %9s\n", "kernel", "launches",
+          "warp instr", "thread instr", "global req", "sectors", "/least", "shared req", "replays", "local B",
+          "barriers", "divergent", "polls");
   for (size_t i = 0; i < s->total_count; i++)
     table_row(to, &s->totals[i]);
   fprintf(to, "\nwarp instructions by class\n");

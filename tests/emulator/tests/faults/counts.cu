@@ -57,6 +57,18 @@ __global__ void sums(float *f, double *d) {
                "add.f16 h, h, h; ex2.approx.f32 x, x; sqrt.approx.f32 x, x; add.u32 i, i, i;}");
 }
 
+// Block 0 raises a flag, late; block 1 looks until it is raised. How often is chance, and counted apart.
+__global__ void polls(volatile int *flag, int work) {
+  if (blockIdx.x == 1) {
+    for (int i = 0; i < work; i++)
+      flag[32 + i % 32] = i;
+    *flag = 1;
+  } else {
+    while (!*flag) {
+    }
+  }
+}
+
 int main() {
   void *from, *to;
   NEED(cudaMalloc(&from, 1 << 16));
@@ -78,6 +90,11 @@ int main() {
   wide_banks<double, 2><<<1, 32, 16384>>>((double *)to);
   branches<<<3, 64>>>((int *)to);
   sums<<<2, 48>>>((float *)to, (double *)to);
+  NEED(cudaMemset(to, 0, 1 << 16));
+  for (int work : {1, 1000}) {
+    polls<<<2, 1>>>((int *)to, work);
+    NEED(cudaMemset(to, 0, 4));
+  }
   NEED(cudaDeviceSynchronize());
   NEED(cudaFree(from));
   NEED(cudaFree(to));
