@@ -12,6 +12,14 @@ bool expression_reads_forward(const struct expressions *expressions, const struc
   return direction == LAYER_BIDIRECTIONAL ? e->part == SEQUENCE_FORWARD : direction == LAYER_FORWARD;
 }
 
+/* Likewise of one that reads backwards. */
+static bool reads_backward(const struct expressions *expressions, const struct expression *e) {
+  if (e->op != EXPRESSION_SEQUENCE)
+    return false;
+  const enum layer_direction direction = expressions->layers[e->index].direction;
+  return direction == LAYER_BIDIRECTIONAL ? e->part == SEQUENCE_BACKWARD : direction == LAYER_BACKWARD;
+}
+
 cuseq_status expression_position(struct expressions *expressions, int32_t clock, int64_t position,
                                  int32_t child, const struct graph_node *node, int32_t *expression) {
   const int64_t length = expressions->clocks[clock].length;
@@ -20,21 +28,23 @@ cuseq_status expression_position(struct expressions *expressions, int32_t clock,
   else if (length > 0 && position == -length)
     position = 0;
   const struct expression *e = expression_at(expressions, child);
-  if (position != -1 || !expression_reads_forward(expressions, e))
+  const bool forward = position == -1 && expression_reads_forward(expressions, e);
+  if (!forward && !(position == 0 && reads_backward(expressions, e)))
     return expression_over(expressions, EXPRESSION_POSITION, clock, (int32_t)position, false, child, node,
                            expression);
   struct expression final = *e;
   final.op = EXPRESSION_FINAL;
-  final.part = FINAL_FORWARD_H;
+  final.part = forward ? FINAL_FORWARD_H : FINAL_BACKWARD_H;
   return expression_make(expressions, &final, expression);
 }
 
-/* What the children read at their positions, found in the first of them. */
+/* What the children read at their positions, found in one of them. */
 struct reading {
   int32_t list[MOST_READ];
   int32_t count;
   int32_t clock; /* -1 so far */
   int32_t length;
+  int32_t pattern; /* the position of the child that they are found in: not one of the ends, which may be final states */
   bool wrong;
   int64_t position; /* where it is to be read, when it is placed */
 };
@@ -42,7 +52,7 @@ struct reading {
 static cuseq_status lift_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
   struct reading *reading = rewrite->context;
   const struct expression *e = expression_at(rewrite->expressions, expression);
-  if (e->op != EXPRESSION_POSITION || e->index != 0 ||
+  if (e->op != EXPRESSION_POSITION || e->index != reading->pattern ||
       rewrite->expressions->clocks[e->clock].length != reading->length)
     return CUSEQ_STATUS_OK;
   int32_t at = 0;
@@ -80,12 +90,12 @@ static cuseq_status rewritten(struct expressions *expressions, int32_t first, re
 
 cuseq_status expression_lift(struct expressions *expressions, const int32_t *children, int32_t count,
                              int32_t *lifted, int32_t *clock) {
-  struct reading reading = {.clock = -1, .length = count};
+  struct reading reading = {.clock = -1, .length = count, .pattern = count > 2 ? 1 : 0};
   int32_t made;
   *lifted = -1;
   if (count < 2)
     return CUSEQ_STATUS_OK;
-  TRY(rewritten(expressions, 0, lift_rule, &reading, children[0], &made));
+  TRY(rewritten(expressions, 0, lift_rule, &reading, children[reading.pattern], &made));
   if (reading.count == 0 || reading.wrong)
     return CUSEQ_STATUS_OK;
   int32_t first = reading.list[0];

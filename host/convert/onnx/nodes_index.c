@@ -1,6 +1,7 @@
 /* Gather, Slice and Split: parts of tensors, and rows of embeddings. */
 #include "convert/onnx/arithmetic.h"
 #include "convert/onnx/nodes.h"
+#include "convert/onnx/positions.h"
 #include "convert/onnx/table.h"
 #include "error.h"
 
@@ -113,31 +114,11 @@ static cuseq_status take(struct evaluator *evaluator, const struct node_call *ca
     *result = *tensor;
     return CUSEQ_STATUS_OK;
   }
+  if (tensor->axes[range->axis].kind == TENSOR_TIME && tensor->kind == TENSOR_TABLE)
+    return positions_take(evaluator, call, tensor, range->axis, range->first, range->count, range->step,
+                          result);
   return call_refuse(call, "it takes a part of the rows or positions of %s, which cuseq cannot express",
                      tensor_describe(tensor, text, sizeof text));
-}
-
-/* The vectors at one position, without the axis. */
-static cuseq_status take_position(struct evaluator *evaluator, const struct node_call *call,
-                                  const struct tensor *tensor, int32_t axis, int64_t position,
-                                  struct tensor *result) {
-  struct tensor made = *tensor;
-  int32_t *cells;
-  char text[128];
-  if (tensor->kind != TENSOR_TABLE || position < INT32_MIN || position > INT32_MAX)
-    return call_refuse(call, "it takes one position of %s", tensor_describe(tensor, text, sizeof text));
-  if (evaluator->lengths != NULL)
-    return call_refuse(call,
-                       "it takes one position for all rows, but the rows have lengths of their own, so that "
-                       "for shorter ones it is padding");
-  made.axes[axis] = tensor_single();
-  tensor_remove_single(&made, axis);
-  TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
-  for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--)
-    TRY(expression_over(evaluator->expressions, EXPRESSION_POSITION, evaluator->clock, (int32_t)position,
-                        false, tensor->cells[i], call->kept, &cells[i]));
-  *result = made;
-  return CUSEQ_STATUS_OK;
 }
 
 /* ---- Gather --------------------------------------------------------------------------------------- */
@@ -238,7 +219,7 @@ cuseq_status node_gather(struct evaluator *evaluator, struct node_call *call) {
   struct dim dim = tensor_dim(tensor, axis);
   bool time = tensor_has_axes(tensor) && tensor->axes[axis].kind == TENSOR_TIME;
   if (time && count == 1 && indices->rank == 0)
-    return take_position(evaluator, call, tensor, axis, values[0], result);
+    return positions_one(evaluator, call, tensor, axis, values[0], result);
   if (!dim_constant(&dim, &size) || count < 1 || indices->rank > 1)
     return call_refuse(call, "it takes rows or positions by their number");
   int64_t *list = arena_allocate(evaluator->arena, (size_t)count * sizeof *list);
@@ -279,7 +260,7 @@ static cuseq_status slice_axis(struct evaluator *evaluator, const struct node_ca
   if (time && constant && step == 1 &&
       ((from >= 0 && to == from + 1) || (from < 0 && (to == from + 1 || (from == -1 && to >= INT32_MAX))))) {
     if (to == 0 || to >= INT32_MAX || from < 0 || to == from + 1)
-      TRY(take_position(evaluator, call, &part, axis, from, tensor));
+      TRY(positions_one(evaluator, call, &part, axis, from, tensor));
     return tensor_insert_single(tensor, axis) ? CUSEQ_STATUS_OK
                                               : call_refuse(call, "its result has too many axes");
   }

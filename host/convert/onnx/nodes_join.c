@@ -1,6 +1,8 @@
 /* Concat: along features, vectors side by side; along stacked axes, one after the other. */
 #include "convert/onnx/arithmetic.h"
+#include "convert/onnx/cells.h"
 #include "convert/onnx/nodes.h"
+#include "convert/onnx/positions.h"
 #include "convert/onnx/table.h"
 #include "error.h"
 
@@ -136,7 +138,7 @@ static cuseq_status join_features(struct evaluator *evaluator, struct node_call 
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
     for (size_t k = 0; k < call->input_count; k++)
-      children[k] = parts[k].cells[i];
+      children[k] = cells_state(evaluator, parts[k].cells[i]);
     TRY(expression_concat(evaluator, call, children, (int32_t)call->input_count, &cells[i]));
   }
   call->outputs[0] = made;
@@ -185,8 +187,10 @@ static cuseq_status join_tables(struct evaluator *evaluator, struct node_call *c
     stacked = stacked && parts[i].axes[axis].kind == TENSOR_STACK;
     total += parts[i].axes[axis].size.factor;
   }
-  if (stacked)
-    return join_stacked(evaluator, call, parts, axis, total);
+  if (stacked) {
+    TRY(join_stacked(evaluator, call, parts, axis, total));
+    return positions_join(evaluator, call, axis, &call->outputs[0]);
+  }
   for (size_t i = 0; features && i < call->input_count; i++) {
     struct tensor part = parts[i];
     if (part.axes[axis].kind == TENSOR_STACK && !tensor_is_single(&part.axes[axis]))

@@ -1,5 +1,6 @@
 /* MatMul and Gemm: dense maps where one side is constant, inner products and contexts where none is. */
 #include "convert/onnx/arithmetic.h"
+#include "convert/onnx/cells.h"
 #include "convert/onnx/nodes.h"
 #include "convert/onnx/table.h"
 #include "error.h"
@@ -37,7 +38,8 @@ static cuseq_status dense(struct evaluator *evaluator, const struct node_call *c
   made.axes[made.axis_count - 1] = table_feature_axis(evaluator->expressions->matrices[matrix].columns);
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--)
-    TRY(expression_dense(evaluator->expressions, tensor->cells[i], matrix, bias, call->kept, &cells[i]));
+    TRY(expression_dense(evaluator->expressions, cells_state(evaluator, tensor->cells[i]), matrix, bias,
+                         call->kept, &cells[i]));
   *result = made;
   return CUSEQ_STATUS_OK;
 }

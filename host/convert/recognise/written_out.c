@@ -76,27 +76,40 @@ static cuseq_status lift_inputs(struct expressions *expressions, struct cells *c
   return status;
 }
 
-static cuseq_status note_states(const struct recognise_request *request, const struct cells *cells) {
-  const struct expression *first = expression_at(request->expressions, cells->list[0]);
+static cuseq_status note_states(const struct expressions *expressions, struct notes *notes,
+                                const struct cells *cells) {
+  const struct expression *first = expression_at(expressions, cells->list[0]);
   for (int32_t i = 1; i < first->child_count; i++) {
-    const struct expression *e = expression_at(request->expressions, first->children[i]);
+    const struct expression *e = expression_at(expressions, first->children[i]);
     if (e->op == EXPRESSION_INPUT)
-      TRY(notes_add(request->notes, "input '%.100s', an initial state of the encoder, is taken as zeros",
+      TRY(notes_add(notes, "input '%.100s', an initial state of the encoder, is taken as zeros",
                     e->node->name));
   }
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status make_layer(struct expressions *expressions, struct cells *cells) {
-  const struct recurrent_cell cell = expressions->cells[cells->index];
-  const int direction = cells->backward ? 1 : 0;
+/* The layer of a cell's node, which is found again where the cells are met again; one that there is already and that is
+ * another one stays what it is. */
+static cuseq_status enter_layer(struct expressions *expressions, const struct recurrent_cell *cell,
+                                bool backward, int32_t *index) {
+  const int direction = backward ? 1 : 0;
+  struct recurrent_layer layer = {.node = cell->node,
+                                  .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
+  layer.directions[direction] = *cell;
+  TRY(recurrent_layer_make(expressions, &layer, index));
+  const struct recurrent_layer *found = &expressions->layers[*index];
+  if (found->direction == layer.direction && found->directions[direction].kernel == cell->kernel)
+    return CUSEQ_STATUS_OK;
   struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
   if (node == NULL)
     return error_out_of_memory();
-  *node = *cell.node; /* another one by its address */
-  struct recurrent_layer layer = {.node = node,
-                                  .direction = cells->backward ? LAYER_BACKWARD : LAYER_FORWARD};
-  layer.directions[direction] = cell;
+  *node = *cell->node; /* another one by its address */
+  layer.node = node;
+  return recurrent_layer_make(expressions, &layer, index);
+}
+
+static cuseq_status make_layer(struct expressions *expressions, struct cells *cells) {
+  const struct recurrent_cell cell = expressions->cells[cells->index];
   struct expression made = {.op = EXPRESSION_SEQUENCE,
                             .part = SEQUENCE_MERGED,
                             .width = cell.units,
@@ -105,7 +118,7 @@ static cuseq_status make_layer(struct expressions *expressions, struct cells *ce
                             .node = cell.node,
                             .child_count = 1,
                             .children = &cells->lifted};
-  TRY(recurrent_layer_make(expressions, &layer, &made.index));
+  TRY(enter_layer(expressions, &cell, cells->backward, &made.index));
   TRY(expression_make(expressions, &made, &cells->sequence));
   made.op = EXPRESSION_FINAL;
   made.part = cells->backward ? FINAL_BACKWARD_H : FINAL_FORWARD_H;
@@ -148,15 +161,14 @@ static cuseq_status replace(struct expressions *expressions, struct cells *cells
 }
 
 /* One chain that is left in the outputs; *found false: there is none. */
-static cuseq_status lift_one(const struct recognise_request *request, struct cells *cells, int32_t *outputs,
-                             bool *found) {
-  struct expressions *expressions = request->expressions;
+static cuseq_status lift_one(struct expressions *expressions, struct notes *notes, struct cells *cells,
+                             int32_t *outputs, size_t count, bool *found) {
   const int32_t limit = expressions->count;
   bool *reached = arena_allocate(expressions->arena, (size_t)limit);
   *found = false;
   if (reached == NULL)
     return error_out_of_memory();
-  for (size_t i = 0; i < request->output_count; i++)
+  for (size_t i = 0; i < count; i++)
     TRY(reach(expressions, outputs[i], reached, limit));
   for (cells->index = 0; cells->index < expressions->cell_count && !*found; cells->index++) {
     if (!find_chain(expressions, reached, limit, cells))
@@ -165,11 +177,27 @@ static cuseq_status lift_one(const struct recognise_request *request, struct cel
     if (cells->lifted < 0)
       continue;
     *found = true;
-    TRY(note_states(request, cells));
+    TRY(note_states(expressions, notes, cells));
     TRY(make_layer(expressions, cells));
-    return replace(expressions, cells, outputs, request->output_count);
+    return replace(expressions, cells, outputs, count);
   }
   return CUSEQ_STATUS_OK;
+}
+
+cuseq_status written_out_lift_list(struct expressions *expressions, struct notes *notes, int32_t *list,
+                                   size_t count, bool *found) {
+  struct cells *cells = malloc(sizeof *cells);
+  bool more = true;
+  *found = false;
+  if (cells == NULL)
+    return error_out_of_memory();
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (int chain = 0; status == CUSEQ_STATUS_OK && more && chain < MOST_CHAINS; chain++) {
+    status = lift_one(expressions, notes, cells, list, count, &more);
+    *found = *found || more;
+  }
+  free(cells);
+  return status;
 }
 
 /* ---- outputs -------------------------------------------------------------------------------------- */
@@ -202,17 +230,13 @@ cuseq_status written_out_lift(struct recognise_request *request, bool *found) {
   struct arena *arena = request->expressions->arena;
   struct graph_output *outputs = arena_allocate(arena, request->output_count * sizeof *outputs);
   int32_t *ends = arena_allocate(arena, request->output_count * sizeof *ends);
-  struct cells *cells = arena_allocate(arena, sizeof *cells);
-  bool more = request->state_count == 0;
   *found = false;
-  if (outputs == NULL || ends == NULL || cells == NULL)
+  if (outputs == NULL || ends == NULL)
     return error_out_of_memory();
   for (size_t i = 0; i < request->output_count; i++)
     ends[i] = request->outputs[i].value.expression;
-  for (int chain = 0; more && chain < MOST_CHAINS; chain++) {
-    TRY(lift_one(request, cells, ends, &more));
-    *found = *found || more;
-  }
+  if (request->state_count == 0)
+    TRY(written_out_lift_list(request->expressions, request->notes, ends, request->output_count, found));
   for (size_t i = 0; i < request->output_count; i++) {
     outputs[i] = request->outputs[i];
     outputs[i].value.expression = ends[i];

@@ -9,4 +9,8 @@
  *   found    receives whether there were such chains */
 cuseq_status written_out_lift(struct recognise_request *request, bool *found);
 
+/* The same of a list of expressions [count], which receive what they become. */
+cuseq_status written_out_lift_list(struct expressions *expressions, struct notes *notes, int32_t *list,
+                                   size_t count, bool *found);
+
 #endif

@@ -64,13 +64,15 @@ class Graph:
     def summary(self):
         """A vector made of the positions, or of states."""
         k, y = self.k, self.sequences[-1 - int(self.rng.integers(min(2, len(self.sequences))))]
-        kind = self.pick("mean", "maximum", "last", "final", "final", "context", "flat")
+        kind = self.pick("mean", "maximum", "last", "final", "final", "context", "flat", "edge")
         if kind == "mean":
             return k.GlobalAveragePooling1D()(y)
         if kind == "maximum" and not self.masked:
             return k.GlobalMaxPooling1D()(y)
         if kind == "last" and not self.masked:
             return y[:, -1, :]
+        if kind == "edge" and not self.masked:
+            return y[:, int(self.pick(0, 1, -2, -3)), :]
         if kind == "flat" and not self.masked:
             return k.Flatten()(y)
         if kind == "context" and not self.masked:
@@ -78,13 +80,23 @@ class Graph:
             return k.Flatten()(k.Dot(axes=1)([weights, y]))
         return self.pick(*self.finals)
 
+    def head(self, y):
+        """Dense layers one after the other, beside one another, or added to what they read."""
+        k, kind = self.k, self.pick("chain", "chain", "beside", "added", "deep")
+        y = k.Dense(4, activation=self.pick("relu", "tanh", "elu"))(y)
+        if kind == "beside":
+            y = k.Concatenate()([k.Dense(3, activation=self.pick("relu", "elu"))(y) for _ in range(2)])
+        for _ in range({"added": 1, "deep": 2}.get(kind, 0)):
+            y = k.Add()([y, k.Dense(4, activation=self.pick("relu", "relu", "tanh"))(y)])
+        return k.Dense(3, activation="softmax")(y)
+
     def outputs(self):
         k = self.k
         if self.rng.random() < 0.3:
             return k.Dense(3, activation="softmax")(self.read())
         found = [self.summary() for _ in range(int(self.rng.integers(1, 4)))]
         y = found[0] if len(found) == 1 else k.Concatenate()(found)
-        return k.Dense(3, activation="softmax")(k.Dense(4, activation="relu")(y))
+        return self.head(y)
 
 
 def woven(seed):
