@@ -1,4 +1,5 @@
 /* Activations as layers and as operations. */
+#include "convert/graph/pieces.h"
 #include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
 #include "error.h"
@@ -59,49 +60,11 @@ static cuseq_status read_number(const struct layer_call *call, const char *key, 
 
 /* ---- in pieces ------------------------------------------------------------------------------------ */
 
-/* A function that is linear in two pieces, as relu of two linear functions: relu(x B + b) C. Matrices of width n that become
- * [n, 2n] and [2n, n]: of each element two numbers, and their sum.
- *   inner, shift  of the second piece: relu(inner x + shift); the first is relu(x)
- *   outer         [n] what the second piece is multiplied by */
-struct pieces {
-  const struct keras_layer *layer;
-  float inner, shift;
-  const float *outer; /* [n], or NULL: `slope` of all */
-  float slope;
-};
-
-static cuseq_status piece_matrices(struct evaluator *evaluator, const struct pieces *pieces, int32_t width,
-                                   int32_t *into, int32_t *bias, int32_t *out) {
-  struct expressions *expressions = &evaluator->expressions;
-  const size_t n = (size_t)width;
-  bool found;
-  TRY(matrix_make(expressions, pieces->layer, 1, width, 2 * (int64_t)width, into, &found));
-  if (found && (expressions->matrices[*into].rows != width))
-    return layer_refuse(pieces->layer, "it is applied to vectors of two widths");
-  TRY(matrix_make(expressions, pieces->layer, 2, 1, 2 * (int64_t)width, bias, &found));
-  TRY(matrix_make(expressions, pieces->layer, 3, 2 * (int64_t)width, width, out, &found));
-  for (size_t u = 0; !found && u < n; u++) {
-    expressions->matrices[*into].data[u * 2 * n + u] = 1;
-    expressions->matrices[*into].data[u * 2 * n + n + u] = pieces->inner;
-    expressions->matrices[*bias].data[n + u] = pieces->shift;
-    expressions->matrices[*out].data[u * n + u] = 1;
-    expressions->matrices[*out].data[(n + u) * n + u] =
-        pieces->outer != NULL ? pieces->outer[u] : pieces->slope;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
 static cuseq_status apply_pieces(struct evaluator *evaluator, void *context, int32_t child,
                                  int32_t *expression) {
-  struct expressions *expressions = &evaluator->expressions;
   const struct pieces *pieces = context;
-  const struct graph_node *node = &pieces->layer->node;
-  int32_t into = -1, bias = -1, out = -1;
-  TRY(piece_matrices(evaluator, pieces, expression_at(expressions, child)->width, &into, &bias, &out));
-  TRY(expression_dense(expressions, child, into, pieces->shift != 0 ? bias : -1, node, expression));
-  TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, *expression, node,
-                       expression));
-  return expression_dense(expressions, *expression, out, -1, node, expression);
+  const struct keras_layer *layer = pieces->owner;
+  return expression_pieces(&evaluator->expressions, pieces, child, &layer->node, expression);
 }
 
 static cuseq_status in_pieces(struct evaluator *evaluator, struct layer_call *call, struct pieces *pieces) {
@@ -124,7 +87,7 @@ static cuseq_status leaky(struct evaluator *evaluator, struct layer_call *call, 
   for (size_t i = 0; i < sizeof known / sizeof *known; i++)
     if ((float)slope == (float)known[i].slope)
       return plain(evaluator, call, known[i].activation);
-  struct pieces pieces = {.layer = call->layer, .inner = -1, .slope = -(float)slope};
+  struct pieces pieces = {.owner = call->layer, .inner = -1, .slope = -(float)slope};
   return in_pieces(evaluator, call, &pieces);
 }
 
@@ -143,7 +106,7 @@ cuseq_status layer_relu(struct evaluator *evaluator, struct layer_call *call) {
                         threshold, slope, most);
   if (most == INFINITY)
     return leaky(evaluator, call, slope);
-  struct pieces pieces = {.layer = call->layer, .inner = 1, .shift = -(float)most, .slope = -1};
+  struct pieces pieces = {.owner = call->layer, .inner = 1, .shift = -(float)most, .slope = -1};
   return in_pieces(evaluator, call, &pieces);
 }
 
@@ -165,7 +128,7 @@ cuseq_status layer_prelu(struct evaluator *evaluator, struct layer_call *call) {
     return error_out_of_memory();
   for (int32_t u = 0; u < width; u++)
     outer[u] = -expressions->matrices[slopes].data[u];
-  struct pieces pieces = {.layer = call->layer, .inner = -1, .outer = outer};
+  struct pieces pieces = {.owner = call->layer, .inner = -1, .slopes = outer};
   return in_pieces(evaluator, call, &pieces);
 }
 

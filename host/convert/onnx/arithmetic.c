@@ -194,6 +194,13 @@ cuseq_status expression_product(struct evaluator *evaluator, const struct node_c
   if (first || second)
     return multiply_constant(evaluator, call, first ? b : a, first ? a : b, expression);
   bool found;
+  for (int i = 0; i < 2; i++) { /* x sigmoid(x) */
+    const struct expression gate = at(evaluator, i == 0 ? a : b);
+    if (gate.op == EXPRESSION_ACTIVATION && gate.part == CUSEQ_ACTIVATION_SIGMOID &&
+        gate.children[0] == (i == 0 ? b : a))
+      return expression_unary(evaluator->expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_SWISH,
+                              gate.children[0], call->kept, expression);
+  }
   TRY(cells_of_product(evaluator, call, a, b, expression, &found));
   return found ? CUSEQ_STATUS_OK
                : expression_binary(evaluator->expressions, EXPRESSION_PRODUCT, a, b, call->kept, expression);

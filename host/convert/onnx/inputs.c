@@ -41,21 +41,34 @@ static bool makes_integers(const OnnxFile__Node *node) {
   return false;
 }
 
-/* Whether numbers [batch, time] that are declared as floats are ids: all that reads them makes whole numbers of them first,
- * as in what Keras' models of token ids become. */
-static bool are_ids(const OnnxFile__Graph *graph, const struct declared *declared) {
+enum { MAX_CASTS = 8 };
+
+static bool become_integers(const OnnxFile__Graph *graph, const char *name, int depth, int *visits) {
   bool read = false;
-  if (declared->rank != 2 || !onnx_type_is_float(declared->type))
-    return false;
-  for (size_t i = 0; i < graph->n_node; i++)
+  for (size_t i = 0; i < graph->n_node && ++*visits < MAX_STATE_VISITS; i++)
     for (size_t k = 0; k < graph->node[i]->n_input; k++) {
-      if (strcmp(graph->node[i]->input[k], declared->name) != 0)
+      const OnnxFile__Node *node = graph->node[i];
+      if (strcmp(node->input[k], name) != 0)
         continue;
-      if (!makes_integers(graph->node[i]))
+      const bool cast = node->op_type != NULL && strcmp(node->op_type, "Cast") == 0 && node->n_output == 1;
+      if (!makes_integers(node) &&
+          !(cast && depth < MAX_CASTS && become_integers(graph, node->output[0], depth + 1, visits)))
         return false;
       read = true;
     }
-  return read;
+  return read && *visits < MAX_STATE_VISITS;
+}
+
+bool inputs_become_integers(const OnnxFile__Graph *graph, const char *name) {
+  int visits = 0;
+  return become_integers(graph, name, 0, &visits);
+}
+
+/* Whether numbers [batch, time] that are declared as floats are ids: all that reads them makes whole numbers of them first,
+ * as in what Keras' models of token ids become. */
+static bool are_ids(const OnnxFile__Graph *graph, const struct declared *declared) {
+  return declared->rank == 2 && onnx_type_is_float(declared->type) &&
+         inputs_become_integers(graph, declared->name);
 }
 
 cuseq_status declared_inputs(struct evaluator *evaluator, struct declared **list, size_t *count) {

@@ -43,4 +43,7 @@ bool input_is_called_mask(const char *name);
  * padding, 1 beyond them. Where the graph uses it the other way round it is refused. */
 cuseq_status input_bind_mask(struct evaluator *evaluator, const char *name, const struct tensor_axis *axes);
 
+/* Whether all that reads a tensor makes whole numbers of it, through further casts or not. */
+bool inputs_become_integers(const OnnxFile__Graph *graph, const char *name);
+
 #endif

@@ -40,6 +40,8 @@ cuseq_status node_negate(struct evaluator *evaluator, struct node_call *call);
 
 /* nodes_activation.c */
 cuseq_status node_activation(struct evaluator *evaluator, struct node_call *call);
+cuseq_status node_leaky_relu(struct evaluator *evaluator, struct node_call *call);
+cuseq_status node_clip(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_softmax(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_argmax(struct evaluator *evaluator, struct node_call *call);
 

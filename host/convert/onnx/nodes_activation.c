@@ -1,4 +1,5 @@
 /* Activations, softmax over features and positions, and the best class. */
+#include "convert/graph/pieces.h"
 #include "convert/onnx/nodes.h"
 #include "convert/onnx/numbers.h"
 #include "convert/onnx/table.h"
@@ -35,6 +36,49 @@ static const struct {
     {"HardSigmoid", 0.2, 0.5, 1.0 / 6, 0.5, CUSEQ_ACTIVATION_HARD_SIGMOID},
     {"Swish", 1, NAN, 1, NAN, CUSEQ_ACTIVATION_SWISH},
 };
+
+/* A leaky relu of any slope, or a relu with a largest value. */
+static cuseq_status map_pieces(struct evaluator *evaluator, struct node_call *call,
+                               const struct pieces *pieces) {
+  const struct tensor *tensor = call->inputs[0];
+  struct tensor *result = &call->outputs[0];
+  char text[128];
+  int32_t *cells;
+  if (tensor->kind != TENSOR_TABLE || tensor->integer)
+    return call_refuse(call, "it is applied to %s, which is no vector of the model's",
+                       tensor_describe(tensor, text, sizeof text));
+  TRY(table_unmasked(call, tensor));
+  *result = *tensor;
+  TRY(table_make(evaluator, call, tensor->axes, tensor->axis_count, result, &cells));
+  for (int32_t i = tensor_cell_count(result) - 1; i >= 0; i--)
+    TRY(expression_pieces(evaluator->expressions, pieces, tensor->cells[i], call->kept, &cells[i]));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status node_leaky_relu(struct evaluator *evaluator, struct node_call *call) {
+  double slope;
+  TRY(node_arity(call, 1, 1));
+  TRY(attributes_check(call, "alpha"));
+  TRY(attribute_float(call, "alpha", 0.01, &slope));
+  if (near(slope, 0.01) || near(slope, 0.2) || near(slope, 0.3))
+    return node_activation(evaluator, call);
+  return map_pieces(evaluator, call, &(struct pieces){.inner = -1, .slope = -(float)slope});
+}
+
+/* Bounds are inputs from opset 11 on. */
+cuseq_status node_clip(struct evaluator *evaluator, struct node_call *call) {
+  double least = -INFINITY, most = INFINITY;
+  TRY(node_arity(call, 1, 3));
+  TRY(attributes_check(call, ""));
+  if (node_input(call, 1)->kind != TENSOR_NONE)
+    TRY(tensor_scalar(evaluator, call, call->inputs[1], &least));
+  if (node_input(call, 2)->kind != TENSOR_NONE)
+    TRY(tensor_scalar(evaluator, call, call->inputs[2], &most));
+  if (least != 0 || !(most > 0) || most > 1e30)
+    return call_refuse(call, "it clips to %g and %g (needed 0 and a positive number)", least, most);
+  return map_pieces(evaluator, call,
+                    &(struct pieces){.inner = 1, .shift = -(float)most, .slope = -1});
+}
 
 static cuseq_status find_activation(struct evaluator *evaluator, const struct node_call *call,
                                     cuseq_activation *activation) {

@@ -1,5 +1,6 @@
 /* Add, Sub, Mul, Div of whatever two tensors may be, and casts. */
 #include "convert/onnx/arithmetic.h"
+#include "convert/onnx/inputs.h"
 #include "convert/onnx/nodes.h"
 #include "convert/onnx/table.h"
 #include "error.h"
@@ -362,6 +363,10 @@ cuseq_status node_cast(struct evaluator *evaluator, struct node_call *call) {
   *result = *tensor;
   if (!integer && !floats)
     return call_refuse(call, "it casts to a type that is not known (ONNX's number %lld)", (long long)to);
+  /* Ids on the way to be made integers again. */
+  if (tensor->kind == TENSOR_TABLE && tensor->integer && (to == ONNX_FLOAT || to == ONNX_DOUBLE) &&
+      inputs_become_integers(evaluator->file->model->graph, call->node->output[0]))
+    return CUSEQ_STATUS_OK;
   if (tensor->kind == TENSOR_TABLE &&
       (integer != tensor->integer || to == ONNX_FLOAT16 || to == ONNX_BFLOAT16 || to == ONNX_BOOL))
     return call_refuse(call, "it rounds what depends on the model's input, or makes integers numbers");

@@ -124,6 +124,12 @@ static cuseq_status mask_of_ids(struct evaluator *evaluator, struct node_call *c
   double value;
   TRY(tensor_scalar(evaluator, call, constant, &value));
   const struct expression *e = expression_at(evaluator->expressions, ids->cells[0]);
+  if (e->op == EXPRESSION_INPUT && value <= 0 && comparison == 1 && !swapped) { /* ids < 0: there are none */
+    *result = (struct tensor){.kind = TENSOR_FILL, .integer = true, .rank = ids->axis_count};
+    for (int32_t i = 0; i < ids->axis_count; i++)
+      result->dims[i] = ids->axes[i].size;
+    return CUSEQ_STATUS_OK;
+  }
   bool beyond_greater = comparison == 1 && swapped && value == 0;               /* 0 < ids */
   bool greater = (comparison == 3 && !swapped && value == 0) || beyond_greater; /* ids > 0 */
   if (e->op != EXPRESSION_INPUT || tensor_find_axis(ids, TENSOR_TIME) < 0 || (comparison != 0 && !greater))
@@ -280,6 +286,10 @@ cuseq_status node_where(struct evaluator *evaluator, struct node_call *call) {
     return number_mask(evaluator, call, condition);
   if (condition->kind == TENSOR_MASK)
     return mask_energies(evaluator, call, condition);
+  if (condition->kind == TENSOR_FILL && call->inputs[condition->fill != 0 ? 1 : 2]->kind == TENSOR_TABLE) {
+    call->outputs[0] = *call->inputs[condition->fill != 0 ? 1 : 2];
+    return CUSEQ_STATUS_OK;
+  }
   if (condition->kind == TENSOR_INTEGERS && integer_list(condition, &counts[0]) && counts[0] == 1 &&
       dim_constant(&condition->integers[0], &holds)) {
     call->outputs[0] = *call->inputs[holds != 0 ? 1 : 2];
