@@ -51,6 +51,47 @@ cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call) {
   return dense_with(evaluator, call, call->layer->config);
 }
 
+/* Layers without weights, as they are by themselves. */
+static const struct {
+  const char *name;
+  cuseq_status (*evaluate)(struct evaluator *evaluator, struct layer_call *call);
+} weightless[] = {{"LeakyReLU", layer_leaky_relu},
+                  {"ReLU", layer_relu},
+                  {"ELU", layer_elu},
+                  {"Dropout", layer_identity},
+                  {"GaussianNoise", layer_identity}};
+
+static cuseq_status inner_layer(struct evaluator *evaluator, struct layer_call *call, const char *class_name,
+                                const json_t *config, bool *known) {
+  size_t at = 0;
+  while (at < sizeof weightless / sizeof *weightless && strcmp(weightless[at].name, class_name) != 0)
+    at++;
+  *known = at < sizeof weightless / sizeof *weightless;
+  if (!*known)
+    return CUSEQ_STATUS_OK;
+  struct keras_layer *inner = arena_allocate(evaluator->arena, sizeof *inner);
+  if (inner == NULL)
+    return error_out_of_memory();
+  *inner = *call->layer;
+  inner->node.class_name = class_name;
+  inner->config = config;
+  call->layer = inner;
+  return weightless[at].evaluate(evaluator, call);
+}
+
+/* Over the features, which are the second axis of what the wrapper hands to it. */
+static cuseq_status inner_normalisation(struct evaluator *evaluator, struct layer_call *call,
+                                        const json_t *config) {
+  const json_t *axis = json_object_get(config, "axis");
+  struct value value = call->inputs[0];
+  axis = json_array_size(axis) == 1 ? json_array_get(axis, 0) : axis;
+  if ((json_integer_value(axis) != -1 && json_integer_value(axis) != 1) ||
+      !value_has_axes(&evaluator->expressions, &value, "BTF"))
+    return layer_refuse(call->layer, "it normalises along an axis that is not that of the features");
+  TRY(batch_normalise(evaluator, call, config, &value));
+  return call_output(evaluator, call, &value);
+}
+
 /* Dense layers and activations do the same at every position anyway. */
 cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call) {
   const json_t *inner = json_object_get(call->layer->config, "layer");
@@ -58,8 +99,14 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
   const json_t *config = json_object_get(inner, "config");
   if (class_name != NULL && strcmp(class_name, "Dense") == 0)
     return dense_with(evaluator, call, config);
-  if (class_name != NULL && strcmp(class_name, "Dropout") == 0)
-    return layer_identity(evaluator, call);
+  bool known = false;
+  TRY(call_arity(call, 1, 1));
+  if (class_name != NULL)
+    TRY(inner_layer(evaluator, call, class_name, config, &known));
+  if (known)
+    return CUSEQ_STATUS_OK;
+  if (class_name != NULL && strcmp(class_name, "BatchNormalization") == 0)
+    return inner_normalisation(evaluator, call, config);
   struct value value = call->inputs[0];
   struct named_activation activation;
   if (class_name != NULL && strcmp(class_name, "Activation") == 0) {
@@ -68,6 +115,6 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
     TRY(activation_apply(evaluator, call->layer, activation, &value));
     return call_output(evaluator, call, &value);
   }
-  return layer_refuse(call->layer, "cuseq can express Dense, Activation and Dropout in it, not %.60s",
+  return layer_refuse(call->layer, "cuseq can express Dense, BatchNormalization, activations and Dropout in it, not %.60s",
                       class_name != NULL ? class_name : "?");
 }

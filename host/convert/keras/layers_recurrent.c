@@ -285,6 +285,10 @@ cuseq_status cell_run(struct evaluator *evaluator, struct layer_call *call, cons
   struct recurrent_cell cell;
   bool backwards;
   TRY(layer_bool(layer, layer->config, "go_backwards", false, &backwards));
+  if (sequence && e->op == EXPRESSION_REVERSE) { /* it reads what is turned around: the other way */
+    call->inputs[0].expression = e->children[0];
+    backwards = !backwards;
+  }
   TRY(cell_read(evaluator, source, e->width, &cell));
   cell.node = &layer->node;
   if (!sequence)

@@ -8,6 +8,7 @@ import convolved  # noqa: F401
 import graphs  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
+import questions  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401
