@@ -68,11 +68,12 @@ static const struct option_description descriptions[OPTION_COUNT] = {
     [OPTION_OWN_ACTIVATION] = {"own-activation", "NAME=MEANING",
                                "the author's function NAME computes MEANING (default: refuse it)",
                                offsetof(struct arguments, own_activation), VALUE_TEXT, 0},
-    [OPTION_START_TOKEN] = {"start-token", "N",
-                            "the token before a decoder's first step (default: not known)",
-                            offsetof(struct arguments, start_token), VALUE_COUNT_OR_ZERO, 0},
-    [OPTION_END_TOKEN] = {"end-token", "N", "the token that ends what a decoder gives (default: none)",
-                          offsetof(struct arguments, end_token), VALUE_COUNT_OR_ZERO, 0},
+    [OPTION_START_TOKEN] = {"start-token", "TOKEN",
+                            "before a decoder's first step, a number or a symbol (default: not known)",
+                            offsetof(struct arguments, start_token), VALUE_TEXT, 0},
+    [OPTION_END_TOKEN] = {"end-token", "TOKEN",
+                          "ends what a decoder gives, a number or a symbol (default: none)",
+                          offsetof(struct arguments, end_token), VALUE_TEXT, 0},
     [OPTION_LINK] = {"link", "INPUT=OUTPUT,...",
                      "what inputs of the decoder begin with, or are next (default: by names and shapes)",
                      offsetof(struct arguments, link), VALUE_TEXT, 0},
@@ -208,7 +209,7 @@ static const struct option_description *find_description(int code) {
 int arguments_parse(const struct command *command, int argc, char **argv, struct arguments *arguments) {
   struct parser parser;
   parser_make(command, &parser);
-  *arguments = (struct arguments){.start_token = -1, .end_token = -1};
+  *arguments = (struct arguments){0};
   opterr = 0;
   for (int code; (code = getopt_long(argc, argv, parser.letters, parser.options, NULL)) != -1;) {
     if (code == '?')

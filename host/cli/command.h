@@ -19,6 +19,7 @@ struct arguments {
   const char *link;
   const char *targets;
   const char *first_token;
+  const char *start_token, *end_token; /* of convert */
   const char *with;
   const char *length_penalty;
   cuseq_precision precision;
@@ -27,7 +28,6 @@ struct arguments {
   int32_t batch;   /* 0: the command's default                                                            */
   int32_t time;    /* 0: the command's default                                                            */
   int32_t show_wrong;
-  int32_t start_token, end_token; /* -1: not said                                                         */
   int32_t top;    /* 0: 1                                                                                 */
   int32_t beam;   /* 0: none, greedy decoding                                                             */
   int32_t n_best; /* 0: 1                                                                                 */

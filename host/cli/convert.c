@@ -9,6 +9,7 @@
 #include "error.h"
 #include "formats/file_kind.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -35,6 +36,40 @@ static void print_notes(const char *path, char *notes) {
       note("%s: %s", path, line);
 }
 
+/* A token that an option says: a number or, where it is none, a symbol of the vocabulary. */
+static int read_token(const char *option, const char *said, const struct arguments *arguments,
+                      struct convert_json *vocabulary, int32_t *token) {
+  char *end;
+  *token = -1;
+  if (!said)
+    return EXIT_DONE;
+  errno = 0;
+  const long number = strtol(said, &end, 10);
+  if (!*end && !errno && number >= 0 && number <= INT32_MAX) {
+    *token = (int32_t)number;
+    return EXIT_DONE;
+  }
+  if (!vocabulary->text)
+    return fail("--%s: not a whole number that fits (found \"%s\", needed 0 to %d, or a symbol of --vocabulary)",
+                option, said, INT32_MAX);
+  const cuseq_status status = convert_symbol(vocabulary, said, token);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_conversion(status, arguments->vocabulary, vocabulary);
+  return *token >= 0 ? EXIT_DONE
+                     : fail("--%s: no number, and no symbol of the vocabulary's output (found \"%s\")", option,
+                            said);
+}
+
+static int read_decoder(const struct arguments *arguments, struct convert_json *vocabulary,
+                        struct convert_decoder *decoder) {
+  decoder->steps = arguments->steps;
+  const int status =
+      read_token("start-token", arguments->start_token, arguments, vocabulary, &decoder->start_token);
+  return status != EXIT_DONE
+             ? status
+             : read_token("end-token", arguments->end_token, arguments, vocabulary, &decoder->end_token);
+}
+
 static int convert_keras(const struct arguments *arguments, cuseq_model **model, char **notes) {
   char *text = NULL;
   size_t size;
@@ -43,7 +78,12 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
   if (result != EXIT_DONE)
     return result;
   struct convert_json vocabulary = {.text = text};
-  struct convert_decoder decoder = {arguments->start_token, arguments->end_token, arguments->steps};
+  struct convert_decoder decoder;
+  result = read_decoder(arguments, &vocabulary, &decoder);
+  if (result != EXIT_DONE) {
+    free(text);
+    return result;
+  }
   cuseq_status status = keras_convert(arguments->operands[0], text ? &vocabulary : NULL,
                                       arguments->own_activation, &decoder, model, notes);
   free(text);
@@ -71,7 +111,12 @@ static int convert_onnx(const struct arguments *arguments, cuseq_model **model, 
   if (result != EXIT_DONE)
     return result;
   struct convert_json vocabulary = {.text = text};
-  struct convert_decoder decoder = {arguments->start_token, arguments->end_token, arguments->steps};
+  struct convert_decoder decoder;
+  result = read_decoder(arguments, &vocabulary, &decoder);
+  if (result != EXIT_DONE) {
+    free(text);
+    return result;
+  }
   const char *paths[2] = {arguments->operands[0], arguments->operands[1]};
   cuseq_status status = onnx_convert(paths, (size_t)arguments->operand_count - 1, text ? &vocabulary : NULL,
                                      &decoder, arguments->link, model, notes);
@@ -127,7 +172,7 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   if (arguments->own_activation && (arguments->config || !keras))
     return fail(
         "--own-activation: goes with a Keras model, without --config (CONFIG.json names activations)");
-  bool said = arguments->start_token >= 0 || arguments->end_token >= 0 || arguments->steps > 0;
+  bool said = arguments->start_token || arguments->end_token || arguments->steps > 0;
   if (said && arguments->config)
     return fail("--start-token, --end-token and --steps: go without --config (CONFIG.json has them in it)");
   return EXIT_DONE;

@@ -18,6 +18,9 @@ struct convert_decoder {
   int32_t steps;                  /* that a call makes when it says nothing; 0: nothing */
 };
 
+/* The token of a symbol of a vocabulary's output, as keras_convert is given it; -1: it has no such symbol. */
+cuseq_status convert_symbol(struct convert_json *vocabulary, const char *symbol, int32_t *token);
+
 /* Reads a whole Keras model: a legacy .h5 (HDF5) or a .keras archive, told apart by their first bytes.
  *   path        the file
  *   vocabulary  the JSON object that becomes the configuration's "vocabulary"; NULL: none

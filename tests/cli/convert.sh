@@ -112,7 +112,7 @@ expect 0 "$CUSEQ" convert "$given" out.safetensors
 err_has 'give them as targets .--start-token N at conversion says'
 rm -f out.safetensors
 for said in '--start-token 99:the start token is out of range .found 99, needed 0 to 7' \
-  '--start-token x:--start-token: not a whole number that fits'; do
+  '--start-token x:--start-token: not a whole number that fits .found "x", needed 0 to 2147483647, or a symbol of --vocabulary.'; do
   expect 2 "$CUSEQ" convert "$given" out.safetensors ${said%%:*}
   err_has "${said#*:}"
   absent out.safetensors
@@ -140,6 +140,15 @@ same dates.safetensors "$DATES"
 expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates_feedback.keras" feedback.safetensors \
   --vocabulary "$ROOT/examples/dates/vocabulary.json" --start-token 0
 same feedback.safetensors "$ROOT/models/dates_feedback.safetensors"
+# A token by its symbol: number 0 of the dates' output is "-".
+rm -f feedback.safetensors
+expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates_feedback.keras" feedback.safetensors \
+  --vocabulary "$ROOT/examples/dates/vocabulary.json" --start-token -
+same feedback.safetensors "$ROOT/models/dates_feedback.safetensors"
+expect 2 "$CUSEQ" convert "$ROOT/examples/dates/dates_feedback.keras" symbol.safetensors \
+  --vocabulary "$ROOT/examples/dates/vocabulary.json" --start-token qq
+err_has "^cuseq: --start-token: no number, and no symbol of the vocabulary's output .found \"qq\"."
+absent symbol.safetensors
 { printf '\xef\xbb\xbf'; cat "$ROOT/examples/dates/vocabulary.json"; } >marked.json
 expect 0 "$CUSEQ" convert "$ROOT/examples/dates/dates.keras" dates.safetensors --vocabulary marked.json
 same dates.safetensors "$DATES"

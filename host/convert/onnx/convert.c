@@ -2,16 +2,12 @@
 #include "convert/convert.h"
 #include "convert/onnx/convert.h"
 #include "convert/onnx/pair.h"
+#include "convert/vocabulary_json.h"
 #include "error.h"
-#include "formats/json_bound.h"
-#include "model/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What jansson may allocate beyond the size of the text. */
-static const size_t json_allowance = (size_t)40 << 20;
 
 static cuseq_status list_outputs(struct evaluator *evaluator, const struct tensor *tensors,
                                  const bool *left_out, struct graph_output **outputs, size_t *count) {
@@ -178,35 +174,19 @@ cuseq_status onnx_convert_files(struct onnx_file *files, size_t count, const cha
 
 /* ---- files ---------------------------------------------------------------------------------------- */
 
-/* The vocabulary is at fault where the same code that loads models refuses it by itself. */
-static cuseq_status read_vocabulary(struct convert_json *text, json_t **json) {
-  struct vocabulary vocabulary = {0};
-  json_error_t error;
-  size_t size = strlen(text->text);
-  *json = NULL;
-  text->at_fault = true;
-  if (json_bound(text->text, size).memory > size + json_allowance)
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "vocabulary: JSON that takes too much memory for its size");
-  *json = json_loadb(text->text, size, JSON_REJECT_DUPLICATES, &error);
-  if (!json_is_object(*json))
-    return error_set(CUSEQ_STATUS_INVALID_FILE, "vocabulary: not a JSON object");
-  cuseq_status status = vocabulary_parse(*json, &vocabulary);
-  vocabulary_free(&vocabulary);
-  text->at_fault = status != CUSEQ_STATUS_OK && status != CUSEQ_STATUS_OUT_OF_MEMORY;
-  return status;
-}
-
 cuseq_status onnx_convert(const char *const *paths, size_t count, struct convert_json *vocabulary,
                           const struct convert_decoder *decoder, const char *links, cuseq_model **model,
                           char **notes) {
   struct onnx_file files[2] = {{0}, {0}};
+  struct vocabulary tried = {0};
   json_t *json = NULL;
   cuseq_status status = CUSEQ_STATUS_OK;
   *model = NULL;
   if (notes != NULL)
     *notes = NULL;
   if (vocabulary != NULL)
-    status = read_vocabulary(vocabulary, &json);
+    status = vocabulary_json_read(vocabulary, &json, &tried);
+  vocabulary_free(&tried);
   for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count && i < 2; i++)
     status = onnx_read(paths[i], &files[i]);
   if (status == CUSEQ_STATUS_OK)
