@@ -270,11 +270,54 @@ static cuseq_status replace_cell(struct recogniser *recogniser, struct carry *ca
   return status;
 }
 
+/* ---- behind the last layer ------------------------------------------------------------------------ */
+
+/* What an output reads that is the same at every step, and the one cell whose state it reads.
+ *   carry  both counts stay 0 where it reads no such thing, or of several cells */
+static cuseq_status sort_output(struct recogniser *recogniser, int32_t output, struct carry *carry) {
+  const struct expressions *expressions = recogniser->expressions;
+  struct bases none = {.count = 0}, leaves;
+  int32_t cells = 0;
+  if (network_leaves(recogniser, output, &none, &leaves) != CUSEQ_STATUS_OK)
+    return CUSEQ_STATUS_OK; /* who reads the output says why */
+  for (int32_t i = 0; i < leaves.count; i++) {
+    const struct expression *e = expression_at(expressions, leaves.list[i]);
+    bool of_step;
+    TRY(is_of_step(recogniser, leaves.list[i], &of_step));
+    if (!of_step && e->op != EXPRESSION_CONTEXT)
+      carry->held_width += bases_add(&carry->held, leaves.list[i]) ? e->width : 0;
+    if (e->op != EXPRESSION_CELL || e->part != CELL_H)
+      continue;
+    cells++;
+    carry->passed_width += bases_add(&carry->passed, leaves.list[i]) ? e->width : 0;
+  }
+  if (cells != 1)
+    carry->held.count = 0;
+  return CUSEQ_STATUS_OK;
+}
+
+/* An output that reads such vectors beside the last layer's state reads a layer behind it, which has both. */
+static cuseq_status carry_output(struct recogniser *recogniser, struct step *step, int32_t *output) {
+  struct carry carry = {.step = step};
+  struct rewrite rewrite;
+  TRY(sort_output(recogniser, *output, &carry));
+  if (carry.held.count == 0)
+    return CUSEQ_STATUS_OK;
+  carry.cell = carry.passed.list[0];
+  TRY(make_carrier(recogniser, &carry));
+  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, input_rule, &carry));
+  cuseq_status status = rewrite_run(&rewrite, *output, output);
+  rewrite_end(&rewrite);
+  return status;
+}
+
 cuseq_status step_carry(struct recogniser *recogniser) {
   struct carry carry = {.step = &recogniser->model->decoder.step};
   bool *reached;
   int32_t limit = recogniser->expressions->count;
   TRY(reach_step(recogniser, carry.step, &reached));
+  if (carry.step->output_count == 1)
+    TRY(carry_output(recogniser, carry.step, &carry.step->outputs[0]));
   carry.cell = first_cell(recogniser, reached, limit);
   if (carry.cell < 0)
     return CUSEQ_STATUS_OK;
