@@ -184,9 +184,22 @@ static cuseq_status multiply_constant(struct evaluator *evaluator, const struct 
   return expression_make(evaluator->expressions, &made, expression);
 }
 
+/* The one number that a vector has in all places, as a weight has that was repeated; otherwise the vector. */
+static int32_t repeated(const struct evaluator *evaluator, int32_t a) {
+  const struct expression e = at(evaluator, a);
+  bool same = e.op == EXPRESSION_CONCAT && at(evaluator, e.children[0]).width == 1;
+  for (int32_t i = 1; same && i < e.child_count; i++)
+    same = e.children[i] == e.children[0];
+  return same ? e.children[0] : a;
+}
+
 cuseq_status expression_product(struct evaluator *evaluator, const struct node_call *call, int32_t a,
                                 int32_t b, int32_t *expression) {
   const float *left, *right;
+  if (repeated(evaluator, a) != a && at(evaluator, b).width == at(evaluator, a).width)
+    a = repeated(evaluator, a);
+  else if (repeated(evaluator, b) != b && at(evaluator, a).width == at(evaluator, b).width)
+    b = repeated(evaluator, b);
   int32_t first_width = at(evaluator, a).width, second_width = at(evaluator, b).width;
   if (first_width != second_width && first_width != 1 && second_width != 1)
     return call_refuse(call, "it joins vectors of %d and of %d numbers", first_width, second_width);

@@ -23,8 +23,14 @@ static cuseq_status sum_over_time(struct evaluator *evaluator, const struct node
 
 static cuseq_status over_time(struct evaluator *evaluator, const struct node_call *call,
                               enum reduction reduction, int32_t cell, int32_t *expression) {
+  const struct expression *e = expression_at(evaluator->expressions, cell);
+  const int64_t length = evaluator->expressions->clocks[evaluator->clock].length;
   if (reduction == REDUCE_SUM)
     return sum_over_time(evaluator, call, cell, expression);
+  if (reduction == REDUCE_MEAN && e->op == EXPRESSION_PRODUCT && length > 0 && evaluator->lengths == NULL) {
+    TRY(sum_over_time(evaluator, call, cell, expression));
+    return expression_scaled(evaluator, call, 1.0 / (double)length, *expression, expression);
+  }
   if (reduction == REDUCE_PRODUCT)
     return call_refuse(call, "cuseq cannot express a product over the positions");
   if (evaluator->lengths != NULL)

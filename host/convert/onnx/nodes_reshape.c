@@ -2,6 +2,7 @@
  * size. */
 #include "convert/onnx/arithmetic.h"
 #include "convert/onnx/nodes.h"
+#include "convert/onnx/positions.h"
 #include "convert/onnx/table.h"
 #include "error.h"
 
@@ -219,7 +220,11 @@ static cuseq_status reshape_table(struct evaluator *evaluator, const struct node
   struct rewriting rewriting = {.table = *tensor};
   struct tensor *table = &rewriting.table;
   char text[128];
-  bool fits = true;
+  bool fits;
+  TRY(positions_flatten(evaluator, call, tensor, shape, count, result, &fits));
+  if (fits)
+    return CUSEQ_STATUS_OK;
+  fits = true;
   for (int32_t i = table->axis_count - 1; i >= 0; i--) /* axes of one entry come and go as they like */
     if (tensor_is_single(&table->axes[i]))
       tensor_remove_single(table, i);

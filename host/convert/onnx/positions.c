@@ -96,6 +96,39 @@ cuseq_status positions_take(struct evaluator *evaluator, const struct node_call 
   return CUSEQ_STATUS_OK;
 }
 
+cuseq_status positions_flatten(struct evaluator *evaluator, const struct node_call *call,
+                               const struct tensor *tensor, const struct dim *shape, int32_t count,
+                               struct tensor *result, bool *flat) {
+  const int64_t length =
+      evaluator->clock >= 0 ? evaluator->expressions->clocks[evaluator->clock].length : -1;
+  struct tensor made = *tensor;
+  int32_t *cells;
+  *flat = tensor->kind == TENSOR_TABLE && !tensor->masked && !tensor->integer && tensor->axis_count == 3 &&
+          tensor->axes[0].kind == TENSOR_BATCH && tensor->axes[1].kind == TENSOR_TIME && length > 1 &&
+          tensor->axes[2].kind == TENSOR_FEATURE && count == 2 && evaluator->lengths == NULL &&
+          dim_equal(&shape[0], &tensor->axes[0].size);
+  if (!*flat)
+    return CUSEQ_STATUS_OK;
+  struct dim all = dim_multiply(dim_of(length), tensor->axes[2].size);
+  *flat = dim_equal(&shape[1], &all);
+  if (!*flat)
+    return CUSEQ_STATUS_OK;
+  struct expression whole = {.op = EXPRESSION_FLAT,
+                             .clock = evaluator->clock,
+                             .index = (int32_t)length,
+                             .matrix = -1,
+                             .bias = -1,
+                             .node = call->kept,
+                             .child_count = 1,
+                             .children = tensor->cells};
+  made.axis_count = 2;
+  made.axes[1] = (struct tensor_axis){TENSOR_FEATURE, all};
+  TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
+  TRY(expression_make(evaluator->expressions, &whole, &cells[0]));
+  *result = made;
+  return CUSEQ_STATUS_OK;
+}
+
 /* ---- written out ---------------------------------------------------------------------------------- */
 
 static void turn(int32_t *list, int32_t count) {

@@ -19,4 +19,10 @@ cuseq_status positions_take(struct evaluator *evaluator, const struct node_call 
 cuseq_status positions_join(struct evaluator *evaluator, const struct node_call *call, int32_t axis,
                             struct tensor *tensor);
 
+/* [batch, time, features] as [batch, all of them]: the positions' vectors side by side, where how many there are is said.
+ *   flat  receives whether it was that */
+cuseq_status positions_flatten(struct evaluator *evaluator, const struct node_call *call,
+                               const struct tensor *tensor, const struct dim *shape, int32_t count,
+                               struct tensor *result, bool *flat);
+
 #endif
