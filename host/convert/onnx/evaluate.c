@@ -109,7 +109,7 @@ static cuseq_status find_inputs(struct evaluator *evaluator, struct node_call *c
   return CUSEQ_STATUS_OK;
 }
 
-static bool is_loop(const char *operation) {
+bool operation_is_loop(const char *operation) {
   static const char *const loops[] = {"Loop", "Scan", "SequenceMap"};
   for (size_t i = 0; operation != NULL && i < sizeof loops / sizeof *loops; i++)
     if (strcmp(operation, loops[i]) == 0)
@@ -120,7 +120,7 @@ static bool is_loop(const char *operation) {
 static cuseq_status refuse_operation(const struct node_call *call) {
   if (call->node->op_type != NULL && strcmp(call->kept->class_name, call->node->op_type) != 0)
     return call_refuse(call, "it is no operation of ONNX's own (cuseq knows no other domain)");
-  if (is_loop(call->kept->class_name))
+  if (operation_is_loop(call->kept->class_name))
     return call_refuse(call, "loops inside a graph cannot be read (export the encoder and one "
                              "step of the decoder as two files, or a loop of a fixed number of steps)");
   return call_refuse(call, "cuseq cannot express this operation");
@@ -177,20 +177,36 @@ cuseq_status evaluate_nodes(struct evaluator *evaluator, const OnnxFile__Graph *
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status evaluate_graph(struct evaluator *evaluator) {
-  const OnnxFile__Graph *graph = evaluator->file->model->graph;
+/* Which nodes the graph's outputs need; free() releases them. NULL: there is no memory. */
+static bool *find_needed(const struct evaluator *evaluator, const OnnxFile__Graph *graph) {
   bool *needed = calloc(graph->n_node + 1, sizeof *needed);
   if (needed == NULL)
-    return error_out_of_memory();
+    return NULL;
   for (size_t i = 0; i < graph->n_output; i++)
     demand(evaluator, graph->output[i]->name != NULL ? graph->output[i]->name : "", needed);
   for (size_t i = graph->n_node; i-- > 0;)
     if (needed[i])
       demand_inputs(evaluator, graph->node[i], needed);
+  return needed;
+}
+
+cuseq_status evaluate_refuse_loops(struct evaluator *evaluator) {
+  const OnnxFile__Graph *graph = evaluator->file->model->graph;
+  bool *needed = find_needed(evaluator, graph);
+  if (needed == NULL)
+    return error_out_of_memory();
   cuseq_status status = CUSEQ_STATUS_OK;
   for (size_t i = 0; status == CUSEQ_STATUS_OK && i < graph->n_node; i++)
-    if (needed[i] && is_loop(graph->node[i]->op_type)) /* said before what is around it is looked at */
+    if (needed[i] && operation_is_loop(graph->node[i]->op_type))
       status = run_node(evaluator, graph->node[i]);
+  free(needed);
+  return status;
+}
+
+cuseq_status evaluate_graph(struct evaluator *evaluator) {
+  const OnnxFile__Graph *graph = evaluator->file->model->graph;
+  bool *needed = find_needed(evaluator, graph);
+  cuseq_status status = needed != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
   for (size_t i = 0; status == CUSEQ_STATUS_OK && i < graph->n_node; i++)
     if (needed[i])
       status = run_node(evaluator, graph->node[i]);

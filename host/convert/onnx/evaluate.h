@@ -59,6 +59,12 @@ typedef cuseq_status (*node_function)(struct evaluator *evaluator, struct node_c
 /* Evaluates all nodes that the graph's outputs need. The inputs must have been given meanings before. */
 cuseq_status evaluate_graph(struct evaluator *evaluator);
 
+/* Whether an operation is a loop, whose steps the graph does not show. */
+bool operation_is_loop(const char *operation);
+
+/* Refuses a graph whose outputs need a loop, before what is around it is looked at. */
+cuseq_status evaluate_refuse_loops(struct evaluator *evaluator);
+
 /* Evaluates a list of nodes, one after the other: a branch. */
 cuseq_status evaluate_nodes(struct evaluator *evaluator, const OnnxFile__Graph *graph);
 

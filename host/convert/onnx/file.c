@@ -49,7 +49,8 @@ cuseq_status graph_begin(struct evaluator *evaluator, struct names *names) {
   if (graph->n_output == 0)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "its graph has no outputs");
   TRY(count_numbers(evaluator->file, &evaluator->file_numbers));
-  return name_table_make(evaluator, names);
+  TRY(name_table_make(evaluator, names));
+  return evaluate_refuse_loops(evaluator);
 }
 
 void graph_end(struct evaluator *evaluator) {

@@ -88,13 +88,13 @@ static cuseq_status add_nodes(struct names *names, const OnnxFile__Graph *graph,
   return CUSEQ_STATUS_OK;
 }
 
-/* Those of the branches, whose names are no others' either. */
+/* Those of the branches, whose names are no others' either. Bodies of loops, which are refused, have names of their own. */
 static cuseq_status add_branches(struct names *names, const OnnxFile__Graph *graph, int32_t at) {
   for (size_t i = 0; i < graph->n_node; i++)
     for (size_t a = 0; a < graph->node[i]->n_attribute; a++) {
       const OnnxFile__Graph *branch = graph->node[i]->attribute[a]->g;
       int32_t owner = at >= 0 ? at : (int32_t)i;
-      if (branch == NULL)
+      if (branch == NULL || operation_is_loop(graph->node[i]->op_type))
         continue;
       TRY(add_initializers(names, branch));
       TRY(add_nodes(names, branch, owner));
