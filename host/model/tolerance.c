@@ -4,290 +4,18 @@
 #include "model/tolerance.h"
 
 #include "model/model.h"
-#include "model/moments.h"
+#include "model/tolerance_follow.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-/* Gains of trained models: the root mean square of a kernel's weights times the root of its inputs. Cells that do not
- * saturate are stable with small weights only; an exponential is taken of small numbers. */
-static const double GAIN_LSTM = 3.0, GAIN_GRU = 1.8, GAIN_STABLE = 0.9, GAIN_SCORE = 2.0, GAIN_CONCAT = 4.0,
-                    GAIN_ENERGY = 5.0, GAIN_DENSE = 1.5, GAIN_OUTPUT = 5.0, GAIN_EXPONENT = 1.0;
-static const double EMBEDDING = 0.81; /* the mean square of embeddings */
+/* Gains of outputs' last layers; an exponential is taken of small numbers. */
+static const double GAIN_OUTPUT = 5.0, GAIN_EXPONENT = 1.0;
 
-/* Nine roundings of a number near 1: never is less than this allowed. */
-static const double LEAST = 9.0;
-
-enum { MOST_STEPS = 64 }; /* of a recurrence, whose errors have settled by then */
-
-/* What is known of a structure's numbers; each is what a row has at its last position or step. */
-struct profile {
-  double time, steps;
-  double factors; /* of products with weights, as moments_sums() takes it */
-  struct moments h[STRUCTURE_MAX_ENCODER_LAYERS][2], c[STRUCTURE_MAX_ENCODER_LAYERS][2];
-  struct moments annotations;
-  struct moments values; /* of the annotations, as attention averages them */
-  struct moments context;
-  double alphas;
-  struct moments decoder_h[STRUCTURE_MAX_DECODER_LAYERS], decoder_c[STRUCTURE_MAX_DECODER_LAYERS];
-  struct moments state, attentional; /* what the last layer gives */
-};
-
-/* ---- cells ---- */
-
-static bool is_gate(cuseq_activation activation) {
-  return activation == CUSEQ_ACTIVATION_SIGMOID || activation == CUSEQ_ACTIVATION_HARD_SIGMOID ||
-         activation == CUSEQ_ACTIVATION_HARD_SIGMOID_KERAS2;
-}
-
-static double cell_gain(const struct cell *cell) {
-  if (cell->activation != CUSEQ_ACTIVATION_TANH || !is_gate(cell->recurrent_activation))
-    return GAIN_STABLE;
-  return cell->kind == CELL_GRU ? GAIN_GRU : GAIN_LSTM;
-}
-
-/* A pre-activation of what is read, n products of it, and the state. */
-static struct moments cell_sums(const struct cell *cell, struct moments x, double n, struct moments h,
-                                double factors) {
-  const struct moments both = {x.size + h.size, x.error + h.error};
-  return moments_sums(both, n + cell->units, cell_gain(cell), factors);
-}
-
-static void lstm_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h,
-                      struct moments *c) {
-  const struct moments sums = cell_sums(cell, x, n, *h, factors),
-                       gate = moments_activated(cell->recurrent_activation, sums),
-                       candidate = moments_activated(cell->activation, sums);
-  *c = moments_sum(moments_product(gate, *c), moments_product(gate, candidate));
-  *h = moments_product(gate, moments_activated(cell->activation, *c));
-}
-
-static void gru_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h) {
-  const struct moments gate =
-                           moments_activated(cell->recurrent_activation, cell_sums(cell, x, n, *h, factors)),
-                       sums = cell_sums(cell, x, n, moments_product(gate, *h), factors),
-                       candidate = moments_activated(cell->activation, sums);
-  /* Gates between 0 and 1 leave as much as they let through; others, spread around 0, add up to more. */
-  const struct moments left = {is_gate(cell->recurrent_activation) ? gate.size : 1.0 + gate.size, gate.error};
-  *h = moments_sum(moments_product(gate, *h), moments_product(left, candidate));
-}
-
-static void cell_step(const struct cell *cell, struct moments x, double n, double factors, struct moments *h,
-                      struct moments *c) {
-  if (cell->kind == CELL_GRU)
-    gru_step(cell, x, n, factors, h);
-  else
-    lstm_step(cell, x, n, factors, h, c);
-}
-
-/* ---- the encoder ---- */
-
-static struct moments dense(const struct dense *layer, struct moments x, double gain, double factors) {
-  return layer->units > 0
-             ? moments_activated(layer->activation, moments_sums(x, layer->inputs, gain, factors))
-             : x;
-}
-
-static void layer_run(const struct cell *cell, struct moments x, double n, const struct profile *p,
-                      struct moments *h, struct moments *c) {
-  *h = *c = (struct moments){0.0, 0.0};
-  for (int t = 0; t < p->time && t < MOST_STEPS; t++) {
-    const double before = h->error;
-    cell_step(cell, x, n, p->factors, h, c);
-    if (t > 3 && fabs(h->error - before) < 1e-3 * before)
-      break;
-  }
-}
-
-static struct moments merged(const struct encoder_layer *layer, const struct moments h[2]) {
-  if (layer->direction != LAYER_BIDIRECTIONAL)
-    return h[layer->direction == LAYER_BACKWARD];
-  switch (layer->merge) {
-  case CUSEQ_MERGE_SUM:
-    return moments_sum(h[0], h[1]);
-  case CUSEQ_MERGE_AVE:
-    return moments_times(moments_sum(h[0], h[1]), 0.5);
-  case CUSEQ_MERGE_MUL:
-    return moments_product(h[0], h[1]);
-  case CUSEQ_MERGE_CONCAT:
-    break;
-  }
-  return moments_beside(h[0], layer->cells[0].units, h[1], layer->cells[1].units);
-}
-
-static void follow_encoder(const struct structure *s, struct profile *p) {
-  struct moments x = {s->input.embedding_units > 0 ? EMBEDDING : 1.0, 0.0};
-  if (s->input.has_affine)
-    x = moments_sum(moments_times(x, 0.4), (struct moments){0.16, 0.0});
-  for (int32_t l = 0; l < s->encoder.count; l++) {
-    const struct encoder_layer *layer = &s->encoder.layers[l];
-    for (int d = 0; d < 2; d++)
-      if (encoder_layer_has(layer, d))
-        layer_run(&layer->cells[d], x, layer->inputs, p, &p->h[l][d], &p->c[l][d]);
-    struct moments given = merged(layer, p->h[l]);
-    given = layer->residual ? moments_sum(given, x) : given;
-    x = dense(&layer->dense, given, GAIN_DENSE, p->factors);
-  }
-  p->annotations = x;
-  p->values = dense(&s->attention.value_map, x, GAIN_SCORE, p->factors);
-}
-
-/* ---- attention ---- */
-
-/* n products of the elements of two vectors. */
-static struct moments inner(struct moments a, struct moments b, double n) {
-  const double size = n * a.size * b.size;
-  return (struct moments){size, n * (a.size * b.error + b.size * a.error) +
-                                    MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
-}
-
-static struct moments chain(const struct dense_chain *layers, struct moments x, double gain, double factors) {
-  for (int32_t l = 0; l < layers->count; l++)
-    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain, factors);
-  return x;
-}
-
-static struct moments energies(const struct structure *s, struct moments annotations, struct moments asks,
-                               double factors) {
-  const struct attention_structure *a = &s->attention;
-  const struct moments key = dense(&a->key_map, annotations, GAIN_SCORE, factors),
-                       query = dense(&a->query_map, asks, GAIN_SCORE, factors);
-  const double key_width = a->key_map.units > 0 ? a->key_map.units : s->encoder.width,
-               query_width = a->query_map.units > 0 ? a->query_map.units : a->query_inputs;
-  struct moments e;
-  switch (a->score) {
-  case CUSEQ_SCORE_GENERAL:
-    e = inner(moments_sums(key, key_width, GAIN_SCORE, factors), query, query_width);
-    break;
-  case CUSEQ_SCORE_ADDITIVE:
-    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE, factors),
-                    moments_sums(query, query_width, GAIN_SCORE, factors));
-    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY, 0.0);
-    break;
-  case CUSEQ_SCORE_CONCAT:
-    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT, factors);
-    break;
-  default:
-    e = inner(key, query, key_width);
-  }
-  return moments_times(e, a->scale);
-}
-
-/* Of energies that differ much, two positions share the weight; of equal ones, all. */
-static void attend(const struct structure *s, struct profile *p, struct moments asks) {
-  const struct moments e = energies(s, p->annotations, asks, p->factors);
-  const double T = p->time, top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T),
-               weight = T > 1.0 ? top * (1.0 - top) : 0.0,
-               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
-  const struct moments v = p->values;
-  const double passed = T > 1.0 ? 4.0 * top * top / (16.0 + 6.0 * sqrt(12.6 * e.size)) : 0.0;
-  p->alphas = fmax(p->alphas, sqrt(2.0 * weight * weight * e.error + MOMENTS_ROUNDING * top * 4.0));
-  p->context =
-      (struct moments){kept * v.size, kept * v.error + 4.0 * passed * e.error * v.size +
-                                          MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)};
-}
-
-/* ---- the decoder ---- */
-
-static struct moments initial(const struct structure *s, const struct profile *p,
-                              const struct initial_structure *from, struct moments other) {
-  if (from->from == INITIAL_ZEROS)
-    return (struct moments){0.0, 0.0};
-  if (from->from == INITIAL_OTHER)
-    return other;
-  const struct encoder_layer *layer = &s->encoder.layers[from->encoder_layer];
-  const struct moments *states = from->takes_c ? p->c[from->encoder_layer] : p->h[from->encoder_layer];
-  struct moments x;
-  if (layer->direction != LAYER_BIDIRECTIONAL || from->directions == INITIAL_FORWARD ||
-      from->directions == INITIAL_BACKWARD)
-    x = states[layer->direction == LAYER_BACKWARD ||
-               (layer->direction == LAYER_BIDIRECTIONAL && from->directions == INITIAL_BACKWARD)];
-  else
-    x = from->directions == INITIAL_SUM
-            ? moments_sum(states[0], states[1])
-            : moments_beside(states[0], layer->cells[0].units, states[1], layer->cells[1].units);
-  return dense(&from->dense, x, GAIN_DENSE, p->factors);
-}
-
-/* Parts side by side; *products: how many of them a sum has. */
-static struct moments parts_of(const struct structure *s, const struct profile *p, const struct parts *parts,
-                               double *products) {
-  const struct decoder_structure *decoder = &s->decoder;
-  struct moments x = {0.0, 0.0};
-  double width = 0.0;
-  *products = 0.0;
-  for (int32_t i = 0; i < parts->count; i++) {
-    const double one = structure_part_width(s, parts->list[i]);
-    const bool one_hot = parts->list[i] == PART_TOKEN && decoder->embedding_units == 0;
-    const struct moments part = parts->list[i] == PART_CONTEXT ? p->context
-                                : parts->list[i] == PART_STATE ? p->state
-                                : parts->list[i] == PART_ATTENTIONAL
-                                    ? p->attentional
-                                    : (struct moments){one_hot ? 1.0 / one : EMBEDDING, 0.0};
-    x = moments_beside(x, width, part, one);
-    width += one;
-    *products += one_hot ? 1.0 : one;
-  }
-  return x;
-}
-
-static void decoder_layers(const struct structure *s, struct profile *p) {
-  const struct decoder_structure *decoder = &s->decoder;
-  const struct attention_structure *attention = &s->attention;
-  double n;
-  struct moments below = parts_of(s, p, &decoder->reads, &n);
-  for (int32_t l = 0; l < decoder->count; l++) {
-    const struct decoder_layer *layer = &decoder->layers[l];
-    struct moments x = below;
-    if (layer->reads_context) {
-      x = moments_beside(x, n, p->context, s->attention.context_width);
-      n = layer->inputs;
-    }
-    cell_step(&layer->cell, x, n, p->factors, &p->decoder_h[l], &p->decoder_c[l]);
-    below = layer->residual ? moments_sum(p->decoder_h[l], below) : p->decoder_h[l];
-    n = layer->cell.units;
-    if (attention->present && attention->asks == ASKS_CURRENT && attention->asked_layer == l)
-      attend(s, p, p->decoder_h[l]);
-  }
-  p->state = below;
-}
-
-static void follow_decoder(const struct structure *s, struct profile *p) {
-  const struct decoder_structure *decoder = &s->decoder;
-  const struct attention_structure *attention = &s->attention;
-  const struct moments none = {0.0, 0.0}, token = {EMBEDDING, 0.0};
-  for (int32_t l = 0; l < decoder->count; l++) {
-    p->decoder_h[l] = initial(s, p, &decoder->layers[l].initial_h, none);
-    p->decoder_c[l] = initial(s, p, &decoder->layers[l].initial_c, p->decoder_h[l]);
-    if (decoder->layers[l].initial_h.from == INITIAL_OTHER)
-      p->decoder_h[l] = p->decoder_c[l];
-  }
-  for (int y = 0; y < p->steps && y < MOST_STEPS; y++) {
-    if (attention->present && attention->asks != ASKS_CURRENT)
-      attend(s, p, attention->asks == ASKS_TOKEN ? token : p->decoder_h[attention->asked_layer]);
-    decoder_layers(s, p);
-    double n;
-    if (decoder->attentional.present) {
-      const struct moments x = parts_of(s, p, &decoder->attentional.parts, &n);
-      p->attentional = moments_activated(decoder->attentional.dense.activation,
-                                         moments_sums(x, n, GAIN_DENSE, p->factors));
-    }
-  }
-}
-
-static void follow(const struct structure *s, struct profile *p) {
-  follow_encoder(s, p);
-  if (s->decoder.present) {
-    follow_decoder(s, p);
-  } else if (s->attention.present) {
-    const int32_t last = s->encoder.count - 1;
-    const struct encoder_layer *layer = &s->encoder.layers[last];
-    const struct moments none = {0.0, 0.0},
-                         final = moments_beside(p->h[last][0], encoder_layer_has(layer, 0), p->h[last][1],
-                                                encoder_layer_has(layer, 1));
-    attend(s, p, s->asking.present ? initial(s, p, &s->asking.initial, none) : final);
-  }
-}
+/* Never is less than this allowed, in units of 2^-24: nine roundings of a number near 1; where factors are rounded, half a
+ * rounding of one. */
+static const double LEAST[] = {
+    [CUSEQ_PRECISION_FLOAT32] = 9.0, [CUSEQ_PRECISION_TF32] = 0x1p12, [CUSEQ_PRECISION_BF16] = 0x1p15};
 
 /* ---- outputs ---- */
 
@@ -314,9 +42,11 @@ static struct moments reads_of(const struct structure *s, const struct profile *
 static double head_error(const struct structure *s, const struct profile *p, const struct head *head,
                          bool logarithms) {
   double n = head->inputs;
-  struct moments x = head->source == HEAD_STEP ? parts_of(s, p, &head->parts, &n) : reads_of(s, p, head);
+  struct moments x =
+      head->source == HEAD_STEP ? tolerance_parts(s, p, &head->parts, &n) : reads_of(s, p, head);
   for (int32_t l = 0; l < head->layers.count - 1; l++) {
-    x = moments_activated(head->layers.layers[l].activation, moments_sums(x, n, GAIN_DENSE, p->factors));
+    x = moments_activated(head->layers.layers[l].activation,
+                          moments_sums(x, n, TOLERANCE_GAIN_DENSE, p->factors));
     n = head->layers.layers[l].units;
   }
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
@@ -353,33 +83,53 @@ static double outputs_error(const struct structure *s, const struct profile *p, 
   return most * tail(s->output.width * p->steps);
 }
 
-/* Each array by its kind: what trained models err beyond the moments, which take weights to be independent. A decoder's steps
- * hang together, final states are looked at in every layer, and few rows have two positions that share all weight. */
-static double usual_error(const struct structure *s, const struct profile *p, cuseq_result result) {
+/* What trained models err beyond the moments, which take weights and errors to be independent, by the kind of array. A
+ * decoder's steps hang together, final states are looked at in every layer, and few rows have two positions that share all weight.
+ * Where factors are rounded a weight errs alike at every step, and a cell that remembers adds that up. */
+struct beyond {
+  double float32, rounded;
+};
+static const struct beyond BEYOND[] = {
+    [CUSEQ_RESULT_ANNOTATIONS] = {3.3, 5.3},      [CUSEQ_RESULT_ENCODER_H] = {5.8, 7.0},
+    [CUSEQ_RESULT_ENCODER_C] = {3.5, 4.4},        [CUSEQ_RESULT_CONTEXTS] = {2.7, 2.7},
+    [CUSEQ_RESULT_ALPHAS] = {1.8, 1.8},           [CUSEQ_RESULT_STATES] = {5.1, 5.1},
+    [CUSEQ_RESULT_DECODER_C] = {4.4, 4.4},        [CUSEQ_RESULT_OUTPUTS] = {3.9, 3.9},
+    [CUSEQ_RESULT_LOG_PROBABILITIES] = {3.0, 2.8}};
+static const struct beyond WITHOUT_DECODER = {3.3, 3.9};
+
+/* The largest error by the moments. */
+static double largest_error(const struct structure *s, const struct profile *p, cuseq_result result) {
   const double width = s->encoder.width;
   switch (result) {
   case CUSEQ_RESULT_ANNOTATIONS:
-    return 3.3 * tail(width * p->time) * moments_counted(p->annotations);
+    return tail(width * p->time) * moments_counted(p->annotations);
   case CUSEQ_RESULT_ENCODER_H:
-    return 5.8 * tail(width) * largest_of(&p->h[0][0], 2 * s->encoder.count);
+    return tail(width) * largest_of(&p->h[0][0], 2 * s->encoder.count);
   case CUSEQ_RESULT_ENCODER_C:
-    return 3.5 * tail(width) * largest_of(&p->c[0][0], 2 * s->encoder.count);
+    return tail(width) * largest_of(&p->c[0][0], 2 * s->encoder.count);
   case CUSEQ_RESULT_CONTEXTS:
-    return 2.7 * tail(width * p->steps) * moments_counted(p->context);
+    return tail(width * p->steps) * moments_counted(p->context);
   case CUSEQ_RESULT_ALPHAS:
-    return 1.8 * tail(p->steps) * p->alphas;
+    return tail(p->steps) * p->alphas;
   case CUSEQ_RESULT_STATES:
-    return 5.1 * tail(s->decoder.state_width * p->steps) *
+    return tail(s->decoder.state_width * p->steps) *
            fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
                 largest_of(p->decoder_h, s->decoder.count));
   case CUSEQ_RESULT_DECODER_C:
-    return 4.4 * tail(s->decoder.state_width) * largest_of(p->decoder_c, s->decoder.count);
+    return tail(s->decoder.state_width) * largest_of(p->decoder_c, s->decoder.count);
   case CUSEQ_RESULT_OUTPUTS:
-    return (s->decoder.present ? 3.9 : 3.3) * outputs_error(s, p, false);
+    return outputs_error(s, p, false);
   case CUSEQ_RESULT_LOG_PROBABILITIES:
-    return 3.0 * outputs_error(s, p, true);
+    return outputs_error(s, p, true);
   }
   return 0.0;
+}
+
+static double usual_error(const struct structure *s, const struct profile *p, cuseq_result result) {
+  const struct beyond *beyond =
+      result == CUSEQ_RESULT_OUTPUTS && !s->decoder.present ? &WITHOUT_DECODER : &BEYOND[result];
+  const double alike = p->factors > 0.0 ? 1.0 - 1.0 / p->time : 0.0; /* of one step there is no second */
+  return (beyond->float32 + alike * (beyond->rounded - beyond->float32)) * largest_error(s, p, result);
 }
 
 static bool has(const struct structure *s, cuseq_result result) {
@@ -419,8 +169,9 @@ double tolerance_of(const struct structure *structure, cuseq_precision precision
                       .factors = factors_of(precision)};
   if (!has(structure, result))
     return 0.0;
-  follow(structure, &p);
-  return 0x1p-24 * fmax(LEAST, usual_error(structure, &p, result));
+  tolerance_follow(structure, &p);
+  const double usual = usual_error(structure, &p, result); /* 0: nothing is computed, as of a GRU's c */
+  return 0x1p-24 * fmax(LEAST[usual > 0.0 ? precision : CUSEQ_PRECISION_FLOAT32], usual);
 }
 
 double cuseq_model_tolerance(const cuseq_model *model, cuseq_precision precision, int32_t time, int32_t steps,

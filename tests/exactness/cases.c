@@ -174,11 +174,12 @@ void exactness_cases(exactness_measure *measure, const char *name, int32_t calls
   }
 }
 
-bool exactness_runs_here(const char *instruction_set, const cuseq_model *model) {
+bool exactness_runs_here(const char *instruction_set, cuseq_precision precision, const cuseq_model *model) {
   cuseq_session *session;
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
+  options.precision = precision;
   setenv("CUSEQ_CPU_ISA", instruction_set, 1);
   const bool runs = cuseq_session_open(model, &options, &session) == CUSEQ_STATUS_OK;
   cuseq_session_close(runs ? session : NULL);

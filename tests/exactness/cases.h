@@ -31,6 +31,6 @@ void exactness_input_make(struct exactness_input *made, const struct exactness_c
 void exactness_input_free(struct exactness_input *made);
 
 /* Has cpu sessions of this process use an instruction set from now on; false where the processor lacks it. */
-bool exactness_runs_here(const char *instruction_set, const cuseq_model *model);
+bool exactness_runs_here(const char *instruction_set, cuseq_precision precision, const cuseq_model *model);
 
 #endif

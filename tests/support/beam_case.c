@@ -1,6 +1,7 @@
 #include "support/beam_case.h"
 
 #include "support/random_model.h"
+#include "support/results.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,7 @@ cuseq_session *beam_case_session_on(const char *device, const cuseq_model *model
   cuseq_session *session;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
+  options.precision = results_precision(device);
   options.max_batch = ROWS;
   options.max_time = time;
   options.max_beams = beams;

@@ -1,7 +1,5 @@
 #include "support/largest_errors.h"
 
-#include "model/model.h"
-
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -19,8 +17,8 @@ static double largest_error(const struct results_floats *got, const struct resul
 void largest_errors_add(struct largest_errors *largest, const struct results *got,
                         const struct results *want) {
   const size_t tokens = (size_t)want->B * (size_t)want->Y * (size_t)want->N * sizeof(int32_t);
-  const bool same = !want->tokens || !want->model->structure.decoder.present ||
-                    memcmp(got->tokens, want->tokens, tokens) == 0;
+  const bool same =
+      !want->tokens || !results_follow_tokens(want) || memcmp(got->tokens, want->tokens, tokens) == 0;
   for (int i = 0; i < (same ? RESULTS_FLOATS : RESULTS_FIRST_DECODED); i++)
     if (want->floats[i].data)
       largest->of[i] = fmax(largest->of[i], largest_error(&got->floats[i], &want->floats[i]));

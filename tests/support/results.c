@@ -127,6 +127,17 @@ static cuseq_result kind_of(enum backend_array array) {
   }
 }
 
+cuseq_precision results_precision(const char *device) {
+  const char *wanted = getenv("CUSEQ_TEST_PRECISION");
+  if (!wanted || strcmp(device, "reference") == 0)
+    return CUSEQ_PRECISION_FLOAT32;
+  if (strcmp(wanted, "bf16") != 0 && strcmp(wanted, "tf32") != 0) {
+    fprintf(stderr, "CUSEQ_TEST_PRECISION: found \"%s\", needed bf16 or tf32\n", wanted);
+    abort();
+  }
+  return strcmp(wanted, "bf16") == 0 ? CUSEQ_PRECISION_BF16 : CUSEQ_PRECISION_TF32;
+}
+
 void results_precise(struct results *results, cuseq_precision precision) {
   results->precision = precision;
   for (int i = 0; i < RESULTS_FLOATS; i++) {
@@ -164,7 +175,7 @@ void results_make_rows(struct results *results, const cuseq_model *model, int32_
     results->decoding.tokens = results->tokens = (int32_t *)guarded((size_t)(batch * steps * results->N));
     results->decoding.output_lengths = results->output_lengths = (int32_t *)guarded((size_t)batch);
   }
-  results_precise(results, CUSEQ_PRECISION_FLOAT32);
+  results_precise(results, results_precision("any"));
 }
 
 void results_make(struct results *results, const cuseq_model *model, int32_t batch, int32_t time,
@@ -245,8 +256,7 @@ static double lead(const float *outputs, int32_t V) {
   return best - second;
 }
 
-/* Whether a step's token decides what comes after it. */
-static int steps_follow_tokens(const struct results *results) {
+int results_follow_tokens(const struct results *results) {
   const struct decoder_structure *decoder = &results->model->structure.decoder;
   return decoder->present && !results->decoding.targets &&
          (decoder->feedback == FEEDBACK_OUTPUT || decoder->end_token >= 0);
@@ -269,7 +279,7 @@ static int32_t steps_alike(const struct results *got, const struct results *want
                  (int)got->tokens[at], (int)want->tokens[at]);
         return -1;
       }
-      if (steps_follow_tokens(want))
+      if (results_follow_tokens(want))
         return y;
     }
   return want->Y;
@@ -367,7 +377,7 @@ void results_run(struct results *results, const cuseq_model *model, const char *
   options.max_time = input->time;
   options.max_steps = results->Y;
   options.threads = threads;
-  if (strcmp(device, "reference") != 0)
+  if (strcmp(device, "reference") != 0) /* which has one only */
     options.precision = results->precision;
   if (results->decoding.rows)
     results->decoding.batch = results->B;

@@ -37,7 +37,11 @@ void results_make_rows(struct results *results, const cuseq_model *model, int32_
                        int32_t T, int32_t Y);
 void results_free(struct results *results);
 
-/* Makes them results of another precision than float32: the tolerance is its own. */
+/* What tests open sessions of a device in: float32, or what CUSEQ_TEST_PRECISION in the environment says, "bf16" or "tf32"; the
+ * reference's always float32. Results are made in it. */
+cuseq_precision results_precision(const char *device);
+
+/* Makes them results of a precision: the tolerance is its own, and what results_run() opens. */
 void results_precise(struct results *results, cuseq_precision precision);
 
 /* 1 if every guard band is whole; otherwise 0 and `name` receives the array's. */
@@ -47,6 +51,9 @@ int results_guards_whole(const struct results *results, const char **name);
  * want's outputs differ by more than twice that, and rows are compared up to the first token that differs
  * rightly. Otherwise 0, and results_report() tells. */
 int results_close(const struct results *got, const struct results *want, double room);
+
+/* Whether a step's token decides what comes after it. */
+int results_follow_tokens(const struct results *results);
 
 /* 1 if row `got_row` of `got` has the bits of row `want_row` of `want`. Both have the same sizes but for the
  * batch; arrays of fewer rows are left out. */

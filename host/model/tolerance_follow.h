@@ -1,0 +1,31 @@
+/* What a structure's numbers are and how far they err, followed from the input to the last layers: for tolerance.c. */
+#ifndef CUSEQ_MODEL_TOLERANCE_FOLLOW_H
+#define CUSEQ_MODEL_TOLERANCE_FOLLOW_H
+
+#include "model/moments.h"
+#include "model/structure.h"
+
+/* The gain of trained models' dense layers that are neither energies nor outputs. */
+#define TOLERANCE_GAIN_DENSE 1.5
+
+/* What is known of a structure's numbers; each is what a row has at its last position or step. */
+struct profile {
+  double time, steps;
+  double factors; /* of products with weights, as moments_sums() takes it */
+  struct moments h[STRUCTURE_MAX_ENCODER_LAYERS][2], c[STRUCTURE_MAX_ENCODER_LAYERS][2];
+  struct moments annotations;
+  struct moments values; /* of the annotations, as attention averages them */
+  struct moments context;
+  double alphas;
+  struct moments decoder_h[STRUCTURE_MAX_DECODER_LAYERS], decoder_c[STRUCTURE_MAX_DECODER_LAYERS];
+  struct moments state, attentional; /* what the last layer gives */
+};
+
+/* Fills in what is known but for time, steps and factors, which are given. */
+void tolerance_follow(const struct structure *s, struct profile *p);
+
+/* Parts side by side; *products: how many of them a sum has. */
+struct moments tolerance_parts(const struct structure *s, const struct profile *p, const struct parts *parts,
+                               double *products);
+
+#endif
