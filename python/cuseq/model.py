@@ -47,9 +47,9 @@ class Model:
 
     m(x) computes everything; m.translate(texts), m.score(pairs) and m.evaluate(pairs) take texts where the model has a
     vocabulary; m.session(...) gives a session of fixed limits for loops of one's own. A device is "cpu", "cuda",
-    "cuda:1", "reference" (float64) or "auto", the fastest there is. A precision is what products with weights are computed
-    in: "float32", "bf16" (on processors with AVX-512 BF16: weights take half the memory) or "tf32"; what a device has not,
-    it refuses.
+    "cuda:1", "reference" (float64) or "auto", the fastest there is. A precision is what products with weights are
+    computed in: "float32", "bf16" (on processors with AVX-512 BF16: weights take half the memory) or "tf32"; a device
+    refuses what it has not.
     """
 
     def __init__(self, handle: _cuseq.Model) -> None:
@@ -446,7 +446,9 @@ class Model:
     ) -> list[Classification]:
         """The most probable labels of each text, by a model whose vocabulary has "labels" for its outputs."""
         sources = [texts] if isinstance(texts, str) else list(texts)
-        return classify(self, sources, top, truncate, batch, {"device": device, "threads": threads, "precision": precision})
+        return classify(
+            self, sources, top, truncate, batch, {"device": device, "threads": threads, "precision": precision}
+        )
 
     def tag(
         self,

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Idle sessions of a model on one device, in one precision. Lists are appended to and popped from by one thread at a time, as
-    CPython's are; what two threads open at once is one session too many, no more."""
+    """Idle sessions of a model on one device, in one precision. Lists are appended to and popped from by one thread at
+    a time, as CPython's are; what two threads open at once is one session too many, no more."""
 
     def __init__(self, model: _cuseq.Model, device: str | None, threads: int, precision: Precision) -> None:
         self.model, self.device, self.threads, self.precision = model, device, threads, precision

@@ -1,6 +1,7 @@
 """Models: what they are, where they go, who uses them at once."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import pickle
 import threading
@@ -13,6 +14,14 @@ import cuseq
 X = np.arange(60, dtype=np.int32).reshape(2, 30) % 37
 
 
+@contextlib.contextmanager
+def dates_session(dates, precision):
+    """A session that is closed in the end."""
+    session = dates.session(device="cpu", precision=precision)
+    yield session
+    session.close()
+
+
 def test_what_a_model_is(dates):
     info = dates.info()
     assert info["parameters"] == sum(tensor.size for tensor in dates.tensors().values()) == 52960
@@ -22,6 +31,30 @@ def test_what_a_model_is(dates):
     assert 0 < dates.tolerance("outputs", 30) < 1e-4
     with pytest.raises(ValueError, match="tokens"):
         dates.tolerance("tokens", 30)
+
+
+def test_a_precision_is_computed_in_or_refused(dates):
+    with pytest.raises(ValueError, match='found "half", needed float32, tf32 or bf16'):
+        dates(X, device="cpu", precision="half")
+    with pytest.raises(cuseq.NotSupported, match="device reference has no precision bf16"):
+        dates(X, device="reference", precision="bf16")
+    with dates_session(dates, "float32") as session:
+        assert session.precision == "float32"
+    assert session.precision is None
+    allowed = {array: dates.tolerance(array, 30, precision="bf16") for array in ("annotations", "outputs")}
+    assert all(dates.tolerance(array, 30) < allowed[array] < 1 for array in allowed)
+    if "with BF16" not in dict(cuseq.devices())["cpu"]:
+        with pytest.raises(cuseq.NotSupported, match="this processor lacks AVX-512 BF16"):
+            dates(X, device="cpu", precision="bf16")
+        pytest.skip("this processor lacks AVX-512 BF16")
+    with dates_session(dates, "bf16") as session:
+        assert session.precision == "bf16"
+    want, got = dates(X, device="reference"), dates(X, device="cpu", precision="bf16")
+    for array, most in allowed.items():
+        difference = np.abs(got[array] - want[array]).max()
+        assert difference <= most and (difference > dates.tolerance(array, 30) or array == "outputs"), array
+    texts = ["3 May 1979", "21 Aug 2008"]
+    assert dates.translate(texts, device="cpu", precision="bf16") == dates.translate(texts, device="cpu")
 
 
 def test_saved_made_and_pickled_models_are_the_same(dates, tmp_path):

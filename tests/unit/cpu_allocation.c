@@ -75,6 +75,7 @@ Test(cpu_allocation, no_call_after_open_allocates) {
     cuseq_session_options options;
     cuseq_session_options_init(&options, sizeof options, made.model);
     options.device = "cpu";
+    options.precision = results_precision("cpu");
     options.max_batch = made.B;
     options.max_time = made.T;
     options.max_steps = made.Y;

@@ -15,7 +15,7 @@ static const struct cpu_kernels *kernels_of(int i) {
   setenv("CUSEQ_CPU_ISA", isas[i], 1);
   if (isa_pick(&kernels) == CUSEQ_STATUS_OK)
     return kernels;
-  cr_log_warn("skipped: this processor has no %s", isas[i]);
+  cr_log_info("skipped: this processor has no %s", isas[i]);
   return NULL;
 }
 

@@ -47,7 +47,7 @@ static struct cpu example(int32_t units, int32_t batch, int32_t threads) {
           .present = true, .query_inputs = 2 * units, .key_width = 2 * units, .context_width = 2 * units}};
   structure.encoder.layers[0] =
       (struct encoder_layer){.direction = LAYER_BIDIRECTIONAL, .inputs = units, .cells = {cell, cell}};
-  struct cpu cpu = {.structure = &structure};
+  struct cpu cpu = {.structure = &structure, .products = &cpu_kernels_portable.products};
   cpu.limits.batch = batch;
   cpu.limits.time = 30;
   cpu.limits.steps = 1;

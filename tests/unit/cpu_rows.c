@@ -1,6 +1,7 @@
 /* A row alone, and two and three, go other ways through the cpu backend than a batch: several blocks of units
  * at a time, and input products of the steps ahead. The bits are the same, on every instruction set. */
 #include "support/random_model.h"
+#include "support/results.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ static void check_parts(const cuseq_model *model, const char *isa, int32_t featu
   const size_t row = (size_t)TIME * 2 * (size_t)units;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
+  options.precision = results_precision("cpu");
   options.max_batch = BATCH;
   options.max_time = TIME;
   options.threads = 1;
@@ -73,8 +75,9 @@ Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
       cuseq_session_options options;
       cuseq_session_options_init(&options, sizeof options, model);
       options.device = "cpu";
+      options.precision = results_precision("cpu");
       if (cuseq_session_open(model, &options, &session) != CUSEQ_STATUS_OK) {
-        cr_log_warn("skipped: %s", cuseq_last_error());
+        cr_log_info("skipped: %s", cuseq_last_error());
         continue;
       }
       cuseq_session_close(session);

@@ -117,7 +117,7 @@ static void check_dense(const struct cpu_kernels *kernels) {
     float *bias = equal_numbers(64, 0.0f), *out = equal_numbers(64, 0.0f);
     const struct cpu_dense dense = {.weights = weights, .bias = bias, .inputs = MANY, .units = units};
     const float *const in[] = {x};
-    kernels->dense(&dense, in, 1, out, 64, false);
+    kernels->products.dense(&dense, in, 1, out, 64, false, NULL);
     expect_sum(kernels, "dense", (double)out[units - 1], (double)TERM * MANY);
     free(weights);
     free(x);
@@ -188,13 +188,13 @@ static void check_cell(const struct cpu_kernels *kernels) {
                           .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
   struct cpu_cell_step step = {.cell = &cell, .segments = 1, .has_hidden = true, .hot_first = -1};
   struct cpu_cell_row rows[6];
-  cell.code = kernels->cell_code(&cell);
+  cell.code = kernels->products.cell_code(&cell);
   step.count[0] = step.first[1] = MANY;
   step.count[1] = 1;
   for (int r = 0; r < 6; r++)
     rows[r] = (struct cpu_cell_row){.in = {x, zero}, .state = c, .out = h[r]};
   const double gate = 1.0 / (1.0 + exp(-2.0)), want = gate * tanh(gate * tanh(2.0));
-  kernels->cell_step(&step, rows, 1);
+  kernels->products.cell_step(&step, rows, 1);
   cr_expect(fabs((double)h[0][0] - want) <= 64.0 * UNIT, "%s: got %.9g, want %.9g", kernels->name,
             (double)h[0][0], want);
   free(weights);

@@ -52,6 +52,7 @@ static cuseq_session *open(const cuseq_model *model, const char *device, int32_t
   cuseq_session *session;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
+  options.precision = results_precision(device);
   options.max_batch = B;
   options.max_time = T;
   options.allow_nonfinite = allow_nonfinite;

@@ -316,6 +316,7 @@ static cuseq_session *open_session(const cuseq_model *model, const char *device,
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = device;
+  options.precision = results_precision(device);
   options.max_batch = B;
   options.max_time = T;
   options.max_steps = Y;

@@ -1,5 +1,6 @@
 /* What the calls check of a version 2 model's arrays, and what the reference makes of the unusual ones. */
 #include "support/random_model.h"
+#include "support/results.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -33,6 +34,7 @@ static void open_session(const char *json) {
   model = random_model(json, NULL, &random);
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
+  options.precision = results_precision("reference");
   options.max_batch = B;
   options.max_time = T + 1;
   cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
@@ -171,6 +173,7 @@ Test(structure_calls, the_logarithm_of_a_tiny_probability_is_a_number) {
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "reference";
+  options.precision = results_precision("reference");
   options.max_batch = B;
   options.max_time = T;
   cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());

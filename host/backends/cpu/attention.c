@@ -17,11 +17,12 @@ static void positions_run(const struct cpu *cpu, struct cpu_worker *worker, cons
   for (int32_t i = 0; i < here; i++)
     worker->pointers[i] = annotations_of(cpu, row) + (size_t)(t + i) * annotation_stride(cpu);
   if (chain->count == 1) {
-    chain_run(cpu, chain, worker->pointers, cpu->structure->encoder.width, here, out, NULL, stride, false);
+    chain_run(cpu, worker, chain, worker->pointers, cpu->structure->encoder.width, here, out, NULL, stride,
+              false);
     return;
   }
-  chain_run(cpu, chain, worker->pointers, cpu->structure->encoder.width, here, worker->read, worker->chained,
-            cpu->read_stride, false);
+  chain_run(cpu, worker, chain, worker->pointers, cpu->structure->encoder.width, here, worker->read,
+            worker->chained, cpu->read_stride, false);
   for (int32_t i = 0; i < here; i++)
     memcpy(out + (size_t)i * stride, worker->read + (size_t)i * cpu->read_stride, stride * sizeof *out);
 }
@@ -112,8 +113,8 @@ void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, c
   const size_t stride = cpu->query_stride > cpu->read_stride ? cpu->query_stride : cpu->read_stride;
   /* inner products read whole vectors of what asks, and only a padded state has them */
   if (cpu->weights.query.count > 0 || attention->asks == ASKS_TOKEN)
-    chain_run(cpu, &cpu->weights.query, asks, attention->query_inputs, count, worker->query, worker->read,
-              stride, false);
+    chain_run(cpu, worker, &cpu->weights.query, asks, attention->query_inputs, count, worker->query,
+              worker->read, stride, false);
   const bool direct = cpu->weights.query.count == 0 && attention->asks != ASKS_TOKEN;
   const size_t key = (size_t)attention->key_width;
   for (int32_t n = 0; n < count && !direct && attention->kind == ENERGY_PRODUCT; n++)

@@ -1,4 +1,4 @@
-/* The cpu backend: float32, fast, and a row's bits independent of everything but the row. */
+/* The cpu backend: fast, and a row's bits independent of everything but the row. */
 #include "backends/cpu/cpu.h"
 
 #include "backends/cpu/isa.h"
@@ -56,7 +56,7 @@ static void packed_free(struct cpu_packed *packed) {
   free(packed);
 }
 
-/* The weights as one of the instruction sets has them. */
+/* The weights as the products of an instruction set and a precision have them. */
 static cuseq_status packed_make(void *argument, struct model_part **part) {
   struct cpu *cpu = argument;
   struct cpu_packed *packed = calloc(1, sizeof *packed);
@@ -74,7 +74,7 @@ static cuseq_status packed_make(void *argument, struct model_part **part) {
 
 static cuseq_status weights_share(struct cpu *cpu) {
   struct model_part *part;
-  TRY(model_part_take(cpu->model, cpu->kernels, packed_make, cpu, &part));
+  TRY(model_part_take(cpu->model, cpu->products, packed_make, cpu, &part));
   cpu->packed = (struct cpu_packed *)part;
   cpu->weights = cpu->packed->weights;
   return CUSEQ_STATUS_OK;
@@ -96,7 +96,6 @@ static void cpu_close(void *state) {
 static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limits *limits,
                              const char *device, void **state) {
   cuseq_status status;
-  TRY(isa_precision(device, limits->precision));
   struct cpu *cpu = calloc(1, sizeof *cpu);
   if (!cpu)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
@@ -104,6 +103,7 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   cpu->structure = &cpu->model->lowered;
   cpu->limits = *limits;
   TRY_CLEANUP(isa_pick(&cpu->kernels));
+  TRY_CLEANUP(isa_products(cpu->kernels, device, limits->precision, &cpu->products));
   workspace_sizes(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);
   TRY_CLEANUP(pool_open(limits->threads > 0 ? limits->threads : plan_threads(cpu), &cpu->pool));

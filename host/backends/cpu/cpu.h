@@ -47,7 +47,7 @@ struct cpu_weights {
 
 /* What sessions of one model share. */
 struct cpu_packed {
-  struct model_part part; /* its key is the instruction set's kernels */
+  struct model_part part; /* its key is the products, of an instruction set and a precision */
   struct cpu_weights weights;
   void *memory;
 };
@@ -83,10 +83,12 @@ struct cpu_worker {
   int32_t *token;     /* [tile_rows] */
   int32_t *encoded;   /* [tile_rows] the encoded row that each one attends to */
   int32_t *number;    /* [tile_rows] its number in the caller's arrays */
+  void *room;         /* [room_size] what the products need beside; NULL in float32 */
 };
 
 struct cpu {
   const struct cpu_kernels *kernels;
+  const struct cpu_products *products; /* the kernels' own, or those of the session's precision */
   struct cpu_pool *pool;
   void *memory; /* of the workspace */
   cuseq_model *model;
@@ -110,6 +112,7 @@ struct cpu {
   size_t query_stride;
   size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 */
   size_t value_stride; /* of values that are not the annotations themselves; 0 */
+  size_t room_size;    /* bytes */
 
   /* for whole batches */
   float *layers
@@ -200,8 +203,9 @@ void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 
 /* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written, end in `out`,
  * with `spare` of the same size for what lies between. A chain of no layers copies. `turned`: see cpu_cell_step. */
-void chain_run(const struct cpu *cpu, const struct cpu_chain *chain, const float **in, int32_t width,
-               int32_t count, float *out, float *spare, size_t stride, bool turned);
+void chain_run(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_chain *chain,
+               const float **in, int32_t width, int32_t count, float *out, float *spare, size_t stride,
+               bool turned);
 
 /* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and one step:
  * context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at asks[n], into

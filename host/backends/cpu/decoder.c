@@ -264,6 +264,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   struct cpu_cell_row *rows = worker->rows[0];
   step->has_hidden = y > 0 || !run->zero_state[l];
   step->turned = run->turned;
+  step->room = worker->room;
   for (int32_t n = 0; n < count; n++) {
     run_row(run, l, y, worker->active[n], &rows[n]);
     if (worker->gates[0])
@@ -271,7 +272,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
     if (copies)
       rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
-  cpu->kernels->cell_step(step, rows, count);
+  cpu->products->cell_step(step, rows, count);
 }
 
 /* A residual layer gives its state and what it read of the layer below. */
@@ -312,7 +313,7 @@ static void run_attentional(struct run *run, int32_t y, int32_t count) {
   if (!attentional->present)
     return;
   parts_read(run, &attentional->parts, y, count);
-  chain_run(cpu, &cpu->weights.attentional, worker->pointers, attentional->dense.inputs, count,
+  chain_run(cpu, worker, &cpu->weights.attentional, worker->pointers, attentional->dense.inputs, count,
             worker->chained, NULL, cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++)
     memcpy(worker->attentional + (size_t)worker->active[n] * cpu->attentional_stride,
@@ -346,8 +347,8 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
   parts_read(run, &head->parts, y, count);
   /* what is read side by side lies in worker->read: the first layer must not write there */
   const int32_t layers = head->layers.count;
-  chain_run(cpu, &cpu->weights.heads[0], worker->pointers, head->inputs, count, ends[(layers - 1) & 1],
-            ends[layers & 1], cpu->read_stride, run->turned);
+  chain_run(cpu, worker, &cpu->weights.heads[0], worker->pointers, head->inputs, count,
+            ends[(layers - 1) & 1], ends[layers & 1], cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];
     const size_t at = (size_t)worker->number[i] * Y + (size_t)y;

@@ -56,13 +56,19 @@ static const float *input_row(const struct sweep *sweep, int32_t i, int32_t step
   return narrowed;
 }
 
+/* The weights of a cell, in bytes. */
+static size_t cell_bytes(const struct cpu *cpu, const struct cpu_cell *cell) {
+  return (size_t)(cell->inputs + cell->units) * (size_t)cell->units * 4 * sizeof(float) /
+         (size_t)cpu->products->word_inputs;
+}
+
 /* One row waits for the weights and not for the arithmetic, and so do a few rows where the weights come from beyond
  * the second-level cache: the input's part of the sums of some steps is made together, so that these weights
  * are read once for all of them. (Where they are near, two rows lose 3% by it and three 8%; where they are
  * far, four gain or lose.) */
-static int32_t steps_ahead(const struct cpu_cell *cell, int32_t count) {
+static int32_t steps_ahead(const struct cpu *cpu, const struct cpu_cell *cell, int32_t count) {
   enum { LEAST_INPUTS = 8, FAR_WEIGHTS = 768 * 1024 };
-  const size_t weights = (size_t)(cell->inputs + cell->units) * (size_t)cell->units * 4 * sizeof(float);
+  const size_t weights = cell_bytes(cpu, cell);
   const bool few = count == 1 || (count <= 3 && weights >= (size_t)FAR_WEIGHTS);
   return few && cell->inputs >= LEAST_INPUTS ? PROJECTED_ROWS / count : 0;
 }
@@ -83,7 +89,7 @@ static void sweep_project(struct sweep *sweep) {
                                           .out = sweep->projected + (size_t)(first + s) * stride};
   }
   if (count > 0)
-    cpu->kernels->cell_project(sweep->step.cell, rows, count);
+    cpu->products->cell_project(sweep->step.cell, rows, count, sweep->step.room);
 }
 
 /* Where row i starts to write, and its states before the first step. */
@@ -128,7 +134,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   const bool ids = call->layer == 0 && input->ids;
   const bool embedded = ids && in->embedding_units > 0 && !in->embedding_folded;
   const bool gathered = ids && !embedded;
-  const int32_t ahead = gathered ? 0 : steps_ahead(cell, tile.count);
+  const int32_t ahead = gathered ? 0 : steps_ahead(cpu, cell, tile.count);
   const ptrdiff_t sign = direction == 0 ? 1 : -1;
   *sweep = (struct sweep){
       .call = call,
@@ -151,7 +157,8 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
                                        .segments = segments,
                                        .has_hidden = true,
                                        .hot_first = gathered ? 0 : -1,
-                                       .started = ahead > 0};
+                                       .started = ahead > 0,
+                                       .room = worker->room};
   sweep->step.count[0] = cell->inputs;
   sweep->step.first[segments] = cell->inputs;
   sweep->step.count[segments] = cell->units;
@@ -225,7 +232,7 @@ static bool sweep_step(struct sweep *sweep) {
   sweep_load(sweep);
   sweep->step.has_hidden = sweep->done > 0 || !sweep->skip_hidden;
   sweep->step.turned = sweep->done & 1;
-  cpu->kernels->cell_step(&sweep->step, sweep->rows, sweep->active);
+  cpu->products->cell_step(&sweep->step, sweep->rows, sweep->active);
   sweep->done++;
   return true;
 }
@@ -264,8 +271,7 @@ static void sweep_end(const struct sweep *sweep) {
  * update. It pays while both directions' weights stay in the nearest caches. */
 static bool sweeps_alternate(const struct cpu_call *call, struct cpu_tile tile) {
   const struct cpu_cell *cell = &call->cpu->weights.encoder[call->layer].cells[0];
-  const size_t weights = (size_t)(cell->inputs + cell->units) * (size_t)cell->units * 4 * sizeof(float);
-  return tile.count <= 6 && weights <= (size_t)256 * 1024;
+  return tile.count <= 6 && cell_bytes(call->cpu, cell) <= (size_t)256 * 1024;
 }
 
 void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t worker, int32_t direction) {

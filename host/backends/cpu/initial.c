@@ -33,7 +33,7 @@ void initial_state(struct cpu *cpu, struct cpu_worker *worker, int32_t count,
   }
   if (dense->count == 0)
     return;
-  chain_run(cpu, dense, worker->pointers, initial->inputs, count, state, NULL, stride, false);
+  chain_run(cpu, worker, dense, worker->pointers, initial->inputs, count, state, NULL, stride, false);
   for (int32_t i = 0; i < count; i++)
     memset(state + (size_t)i * stride + units, 0, (arena_padded(units) - (size_t)units) * sizeof *state);
 }

@@ -73,10 +73,36 @@ cuseq_status isa_pick(const struct cpu_kernels **kernels) {
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status isa_precision(const char *device, cuseq_precision precision) {
+/* Whether this processor multiplies bf16. */
+static bool isa_bf16(void) {
+#if defined(__x86_64__)
+  return isa_available(&cpu_kernels_avx512) && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+cuseq_status isa_products(const struct cpu_kernels *kernels, const char *device, cuseq_precision precision,
+                          const struct cpu_products **products) {
+  char reason[160];
+  *products = &kernels->products;
   if (precision == CUSEQ_PRECISION_FLOAT32)
     return CUSEQ_STATUS_OK;
-  return backend_precision_refused(device, precision, "its kernels compute in float32 (needed float32)");
+  if (precision != CUSEQ_PRECISION_BF16)
+    return backend_precision_refused(device, precision,
+                                     "processors have no such products (needed float32 or bf16)");
+  if (!isa_bf16()) {
+    snprintf(reason, sizeof reason, "this processor lacks AVX-512 BF16 (found %s)", isa_best()->name);
+    return backend_precision_refused(device, precision, reason);
+  }
+#if defined(__x86_64__)
+  if (kernels == &cpu_kernels_avx512) {
+    *products = &cpu_products_avx512_bf16;
+    return CUSEQ_STATUS_OK;
+  }
+#endif
+  snprintf(reason, sizeof reason, "CUSEQ_CPU_ISA chooses %s, which has none (needed avx512)", kernels->name);
+  return backend_precision_refused(device, precision, reason);
 }
 
 int32_t isa_cores(void) {
@@ -94,5 +120,6 @@ void backend_cpu_describe(char *text, size_t capacity) {
   const struct cpu_kernels *kernels = wanted && isa_available(wanted->kernels) ? wanted->kernels : isa_best();
   int32_t cores = isa_cores();
   if (capacity > 0)
-    snprintf(text, capacity, "%s, %d core%s", kernels->name, (int)cores, cores == 1 ? "" : "s");
+    snprintf(text, capacity, "%s%s, %d core%s", kernels->name,
+             isa_bf16() && kernels == isa_best() ? " with BF16" : "", (int)cores, cores == 1 ? "" : "s");
 }

@@ -8,8 +8,9 @@
  * "portable"). CUSEQ_STATUS_NO_DEVICE for a name that is unknown or that this processor does not have. */
 cuseq_status isa_pick(const struct cpu_kernels **kernels);
 
-/* Refuses a precision that the kernels do not have. */
-cuseq_status isa_precision(const char *device, cuseq_precision precision);
+/* The products of a precision for these kernels, on this processor; refuses one that there is not. */
+cuseq_status isa_products(const struct cpu_kernels *kernels, const char *device, cuseq_precision precision,
+                          const struct cpu_products **products);
 
 /* The cores that this process may run on. */
 int32_t isa_cores(void);

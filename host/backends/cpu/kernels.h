@@ -22,10 +22,15 @@ enum { CPU_LANES = 16 };
  * size, which doubled the error. */
 double cpu_scale_of(cuseq_activation activation);
 
+/* Products of weights are made in float32 or, where a session asks for it, in bf16. Packed weights are words of 32 bits: a
+ * weight in float32, scaled; or the weights of two inputs in bf16, the first in the low half and an odd last one beside a
+ * zero, as they are in the model: the sums are scaled, so that a model whose weights are bf16 loses nothing of them. */
+
 /* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
 struct cpu_dense {
-  const float *weights; /* per group [inputs][vectors][width] */
+  const float *weights; /* per group [words of the inputs][vectors][width] */
   const float *bias; /* [units rounded up to width]; zeros where the layer has none                       */
+  float scale;       /* of the sums; looked at in bf16 */
   int32_t inputs;
   int32_t units;
 };
@@ -36,10 +41,11 @@ struct cpu_cell {
   enum cell_kind kind;
   bool reset_after; /* GRU */
   const float *
-      weights; /* [blocks] of [inputs][gates][width], then [units][gates][width], scaled; a GRU with its reset
-                           before the product has no n in the second */
-  const float *bias;          /* [blocks][four sums][width], scaled */
-  struct cpu_dense candidate; /* GRU with its reset before the product: U_n, scaled */
+      weights; /* [blocks] of [words of the inputs][gates][width], then [words of the units][gates][width]; a GRU
+                           with its reset before the product has no n in the second */
+  const float *bias;          /* [blocks][four sums][width], scaled as the weights are */
+  float scale[4];             /* of the four sums; looked at in bf16 */
+  struct cpu_dense candidate; /* GRU with its reset before the product: U_n */
   int32_t inputs;
   int32_t units;
   int32_t blocks;
@@ -65,6 +71,7 @@ struct cpu_cell_step {
   /* The units' blocks are taken from the last to the first. Where every other step is so, it begins with the weights that
    * are still in the caches from the one before; else weights a little larger than a cache are never found in it. */
   bool turned;
+  void *room; /* bf16: cell_room() bytes for as many rows */
 };
 
 struct cpu_cell_row {
@@ -92,9 +99,9 @@ struct cpu_energy {
 /* Which part of an attention step is not finite. */
 enum cpu_attended { CPU_ATTENDED, CPU_ATTENDED_ENERGIES, CPU_ATTENDED_CONTEXT };
 
-struct cpu_kernels {
-  const char *name; /* "AVX-512", "AVX2", "portable" */
-  int32_t width; /* floats in a vector                                                                    */
+/* Products with weights, in one precision. */
+struct cpu_products {
+  int32_t word_inputs; /* weights in a word: 1, in bf16 2 */
 
   /* `code` of a cell that has everything else but its weights. */
   int32_t (*cell_code)(const struct cpu_cell *cell);
@@ -105,12 +112,23 @@ struct cpu_kernels {
   /* The first part of a step's sums for `count` rows of any steps, out = bias + in[0] . the weights of the
    * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum.
    */
-  void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count);
+  void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
+                       void *room);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. `turned`: the
-   * columns are taken from the last to the first, as in cpu_cell_step. */
+   * columns are taken from the last to the first, as in cpu_cell_step. room: bf16: dense_room() bytes for as many rows */
   void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
-                size_t out_stride, bool turned);
+                size_t out_stride, bool turned, void *room);
+
+  /* Bytes of room for `count` rows of such a cell or dense layer; NULL in float32, which needs none. */
+  size_t (*cell_room)(int32_t inputs, int32_t units, int32_t count);
+  size_t (*dense_room)(int32_t inputs, int32_t count);
+};
+
+struct cpu_kernels {
+  const char *name; /* "AVX-512", "AVX2", "portable" */
+  int32_t width; /* floats in a vector                                                                    */
+  struct cpu_products products; /* in float32 */
 
   /* x = activation(x), x unscaled, in whole vectors: [count rounded up to width]. */
   void (*activate)(cuseq_activation activation, float *x, int32_t count);
@@ -172,6 +190,7 @@ extern const struct cpu_kernels cpu_kernels_portable;
 #if defined(__x86_64__)
 extern const struct cpu_kernels cpu_kernels_avx2;
 extern const struct cpu_kernels cpu_kernels_avx512;
+extern const struct cpu_products cpu_products_avx512_bf16; /* for sessions whose kernels are AVX-512's */
 #endif
 
 #endif

@@ -33,12 +33,14 @@ static double chain_work(const struct dense_chain *chain) {
 }
 
 /* Weights of one direction of the heaviest layer, in bytes. */
-static double layer_bytes(const struct structure *structure) {
+static double layer_bytes(const struct cpu *cpu) {
+  const struct structure *structure = cpu->structure;
+  const double bytes_of = (double)sizeof(float) / cpu->products->word_inputs;
   double heaviest = 0.0;
   for (int32_t l = 0; l < structure->encoder.count; l++)
     for (int d = 0; d < 2; d++) {
       const struct encoder_layer *layer = &structure->encoder.layers[l];
-      double bytes = encoder_layer_has(layer, d) ? 4.0 * cell_weights(&layer->cells[d]) : 0.0;
+      double bytes = encoder_layer_has(layer, d) ? bytes_of * cell_weights(&layer->cells[d]) : 0.0;
       heaviest = bytes > heaviest ? bytes : heaviest;
     }
   return heaviest;
@@ -86,7 +88,7 @@ static int32_t rows_of(const struct cpu *cpu) {
 }
 
 int32_t plan_tile_rows(const struct cpu *cpu) {
-  int32_t rows = layer_bytes(cpu->structure) > (double)LARGE_WEIGHTS ? LARGE_TILE : SMALL_TILE;
+  int32_t rows = layer_bytes(cpu) > (double)LARGE_WEIGHTS ? LARGE_TILE : SMALL_TILE;
   return rows_of(cpu) < rows ? rows_of(cpu) : rows;
 }
 
@@ -129,7 +131,7 @@ struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int
   struct cpu_plan plan = {threads, true, shared, shared};
   if (!encode || directions_of(cpu->structure) == 1 || threads == 1)
     return plan;
-  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(cpu->structure) <= (double)SMALL_WEIGHTS;
+  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(cpu) <= (double)SMALL_WEIGHTS;
   if (!plan.whole)
     plan.encode_tiles = smallest(batch, largest(tiles, share(threads, 2)));
   return plan;

@@ -1,5 +1,5 @@
-/* From the model's row-major weights to the kernels' layouts. Scales are applied in float64 and rounded once.
- */
+/* From the model's row-major weights to the kernels' layouts. In float32 scales are applied in float64 and rounded once; in
+ * bf16 weights are rounded as they are, and the kernels scale the sums. */
 #include "backends/cpu/cpu.h"
 
 #include <string.h>
@@ -26,6 +26,38 @@ static float scaled(float weight, double scale) {
   return (float)((double)weight * scale) + 0.0f;
 }
 
+static size_t words_of(const struct cpu *cpu, size_t inputs) {
+  const size_t of = (size_t)cpu->products->word_inputs;
+  return (inputs + of - 1) / of;
+}
+
+/* To the nearest bf16, ties to even. What is beyond its range is its largest number; what it has as a denormal is 0, as the
+ * processor takes it. */
+static uint16_t to_bf16(float weight) {
+  const uint32_t infinite = 0x7f80, largest = 0x7f7f, sign = 0x8000;
+  uint32_t word;
+  memcpy(&word, &weight, sizeof word);
+  word = (word + 0x7fff + (word >> 16 & 1)) >> 16;
+  if ((word & infinite) == infinite)
+    return (uint16_t)((word & sign) | largest);
+  return (uint16_t)((word & infinite) == 0 ? 0 : word);
+}
+
+/* The weight of input k in the word `at`. */
+static void weight_put(const struct cpu *cpu, float *at, size_t k, float weight, double scale) {
+  if (cpu->products->word_inputs == 1) {
+    *at = scaled(weight, scale);
+    return;
+  }
+  const uint16_t half = to_bf16(weight);
+  memcpy((char *)at + k % 2 * sizeof half, &half, sizeof half);
+}
+
+/* The scale of a bias: that of the weights. */
+static double bias_scale(const struct cpu *cpu, double scale) {
+  return cpu->products->word_inputs == 1 ? scale : 1.0;
+}
+
 /* A matrix of which element (k, j) is at from[k*row + j*column]. */
 struct matrix {
   const float *from;
@@ -36,33 +68,39 @@ struct matrix {
 static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float *bias, int32_t inputs,
                        int32_t units, double scale, struct cpu_arena *arena, struct cpu_dense *packed) {
   const int32_t width = cpu->kernels->width, vectors = (units + width - 1) / width;
-  float *to = arena_floats(arena, (size_t)vectors * (size_t)width, (size_t)inputs);
+  float *to = arena_floats(arena, (size_t)vectors * (size_t)width, words_of(cpu, (size_t)inputs));
   float *to_bias = arena_floats(arena, arena_padded(units), 1);
-  *packed = (struct cpu_dense){.weights = to, .bias = to_bias, .inputs = inputs, .units = units};
+  *packed = (struct cpu_dense){
+      .weights = to, .bias = to_bias, .scale = (float)scale, .inputs = inputs, .units = units};
   if (!arena_real(arena))
     return;
   for (int32_t done = 0; done < vectors;) {
     const int32_t left = vectors - done, here = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    for (int32_t k = 0; k < inputs; k++)
-      for (int32_t l = 0; l < here * width; l++, to++) {
-        const int32_t j = done * width + l;
-        *to =
-            j < units ? scaled(matrix.from[(size_t)k * matrix.row + (size_t)j * matrix.column], scale) : 0.0f;
+    const size_t line = (size_t)here * (size_t)width;
+    for (size_t k = 0; k < (size_t)inputs; k++)
+      for (size_t l = 0; l < line; l++) {
+        const size_t j = (size_t)done * (size_t)width + l;
+        if (j < (size_t)units)
+          weight_put(cpu, to + k / (size_t)cpu->products->word_inputs * line + l, k,
+                     matrix.from[k * matrix.row + j * matrix.column], scale);
       }
+    to += line * words_of(cpu, (size_t)inputs);
     done += here;
   }
   for (int32_t j = 0; j < units; j++)
-    to_bias[j] = scaled(bias ? bias[j] : 0.0f, scale);
+    to_bias[j] = scaled(bias ? bias[j] : 0.0f, bias_scale(cpu, scale));
 }
 
-/* One row of a kernel, `gates` blocks of H, to its places in the blocks of units: at + block*stride. */
-static void cell_pack_row(const float *row, int32_t H, int32_t gates, int32_t width, size_t stride,
-                          const double *scales, float *at) {
+/* Row k of a kernel, `gates` blocks of H, to its places in the blocks of units: at + block*stride. */
+static void cell_pack_row(const struct cpu *cpu, const float *row, size_t k, int32_t H, int32_t gates,
+                          size_t stride, const double *scales, float *at) {
+  const int32_t width = cpu->kernels->width;
+  at += k / (size_t)cpu->products->word_inputs * (size_t)(gates * width);
   for (int32_t gate = 0; gate < gates; gate++)
     for (int32_t j = 0; j < H; j++) {
       float weight = row[(size_t)gate * (size_t)H + (size_t)j];
       float *to = at + (size_t)(j / width) * stride + (size_t)(gate * width + j % width);
-      *to = scaled(weight, scales[gate]);
+      weight_put(cpu, to, k, weight, scales[gate]);
     }
 }
 
@@ -76,14 +114,17 @@ static void cell_scales(const struct cell *cell, double scales[4]) {
 }
 
 /* The bias of the four sums; absent ones are zeros. */
-static void cell_pack_bias(const struct cell *cell, int32_t width, const double scales[4], float *bias) {
+static void cell_pack_bias(const struct cpu *cpu, const struct cell *cell, const double scales[4],
+                           float *bias) {
+  const int32_t width = cpu->kernels->width;
   const size_t line = 4 * (size_t)width;
   for (int32_t j = 0; j < cell->units; j++)
     for (int32_t gate = 0; gate < 4; gate++) {
       const bool recurrent = cell->kind == CELL_GRU && gate == 3;
       const float *from = recurrent ? cell->candidate_bias : cell->bias;
       const float weight = !from ? 0.0f : from[recurrent ? j : gate * cell->units + j];
-      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] = scaled(weight, scales[gate]);
+      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] =
+          scaled(weight, bias_scale(cpu, scales[gate]));
     }
 }
 
@@ -100,8 +141,9 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
   const int32_t width = cpu->kernels->width, H = cell->units, gates = cell_gates(cell->kind);
   const bool before = cell->kind == CELL_GRU && !cell->reset_after;
   const int32_t hidden_gates = before ? 2 : gates;
-  const size_t inputs = (size_t)cell->inputs, row = (size_t)gates * (size_t)H;
-  const size_t block = (inputs * (size_t)gates + (size_t)H * (size_t)hidden_gates) * (size_t)width;
+  const size_t inputs = words_of(cpu, (size_t)cell->inputs), row = (size_t)gates * (size_t)H;
+  const size_t block =
+      (inputs * (size_t)gates + words_of(cpu, (size_t)H) * (size_t)hidden_gates) * (size_t)width;
   double scales[4];
   *packed = (struct cpu_cell){.kind = cell->kind,
                               .reset_after = cell->reset_after,
@@ -111,23 +153,24 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
                               .block_size = block,
                               .activation = cell->activation,
                               .recurrent_activation = cell->recurrent_activation};
-  packed->code = cpu->kernels->cell_code(packed);
+  packed->code = cpu->products->cell_code(packed);
   float *to = arena_floats(arena, (size_t)packed->blocks, block);
   float *bias = arena_floats(arena, (size_t)packed->blocks, 4 * (size_t)width);
   packed->weights = to;
   packed->bias = bias;
   cell_scales(cell, scales);
+  for (int i = 0; i < 4; i++)
+    packed->scale[i] = (float)scales[i];
   if (before)
     cell_pack_candidate(cpu, cell, scales[2], arena, packed);
   if (!arena_real(arena))
     return;
-  for (size_t k = 0; k < inputs; k++)
-    cell_pack_row(cell->kernel + k * row, H, gates, width, block, scales, to + k * (size_t)(gates * width));
+  for (size_t k = 0; k < (size_t)cell->inputs; k++)
+    cell_pack_row(cpu, cell->kernel + k * row, k, H, gates, block, scales, to);
   float *hidden = to + inputs * (size_t)(gates * width);
   for (size_t k = 0; k < (size_t)H; k++)
-    cell_pack_row(cell->recurrent_kernel + k * row, H, hidden_gates, width, block, scales,
-                  hidden + k * (size_t)(hidden_gates * width));
-  cell_pack_bias(cell, width, scales, bias);
+    cell_pack_row(cpu, cell->recurrent_kernel + k * row, k, H, hidden_gates, block, scales, hidden);
+  cell_pack_bias(cpu, cell, scales, bias);
 }
 
 /* ---- chains ---- */

@@ -151,6 +151,55 @@ static size_t gates_size(const struct cpu *cpu) {
   return 4 * widest;
 }
 
+static size_t room_of_dense(const struct cpu *cpu, const struct dense *dense) {
+  const size_t rows = larger((size_t)cpu->tile_rows, larger(CPU_LANES, PROJECTED_ROWS));
+  return dense->kernel ? cpu->products->dense_room(dense->inputs, (int32_t)rows) : 0;
+}
+
+static size_t room_of_chain(const struct cpu *cpu, const struct dense_chain *chain) {
+  size_t most = 0;
+  for (int32_t l = 0; l < chain->count; l++)
+    most = larger(most, room_of_dense(cpu, &chain->layers[l]));
+  return most;
+}
+
+/* A GRU's candidate may be a dense layer of its own. */
+static size_t room_of_cell(const struct cpu *cpu, const struct cell *cell) {
+  const int32_t rows = (int32_t)larger((size_t)cpu->tile_rows, PROJECTED_ROWS);
+  return larger(cpu->products->cell_room(cell->inputs, cell->units, rows),
+                cpu->products->dense_room(cell->units, rows));
+}
+
+/* The most room that any product of a tile needs. */
+static size_t room_size(const struct cpu *cpu) {
+  const struct structure *s = cpu->structure;
+  size_t most = 0;
+  if (!cpu->products->cell_room)
+    return 0;
+  for (int32_t l = 0; l < s->encoder.count; l++) {
+    const struct encoder_layer *layer = &s->encoder.layers[l];
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(layer, d))
+        most = larger(most, room_of_cell(cpu, &layer->cells[d]));
+    most = larger(most, room_of_dense(cpu, &layer->dense));
+  }
+  const struct attention_structure *attention = &s->attention;
+  most = larger(
+      most, larger(room_of_chain(cpu, &attention->keys),
+                   larger(room_of_chain(cpu, &attention->query), room_of_chain(cpu, &attention->values))));
+  for (int32_t l = 0; l < s->decoder.count; l++) {
+    const struct decoder_layer *layer = &s->decoder.layers[l];
+    most = larger(most, room_of_cell(cpu, &layer->cell));
+    most = larger(most, larger(room_of_dense(cpu, &layer->initial_h.dense),
+                               room_of_dense(cpu, &layer->initial_c.dense)));
+  }
+  most = larger(most, larger(room_of_dense(cpu, &s->decoder.attentional.dense),
+                             room_of_dense(cpu, &s->asking.initial.dense)));
+  for (int32_t i = 0; i < s->output.count; i++)
+    most = larger(most, room_of_chain(cpu, &s->output.heads[i].layers));
+  return most;
+}
+
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
   const size_t rows = (size_t)cpu->tile_rows, most = larger(rows, CPU_LANES);
   struct cpu_worker w = {0};
@@ -180,6 +229,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.token = arena_take(arena, rows, 1, sizeof *w.token);
   w.encoded = arena_take(arena, rows, 1, sizeof *w.encoded);
   w.number = arena_take(arena, rows, 1, sizeof *w.number);
+  w.room = cpu->room_size > 0 ? arena_take(arena, cpu->room_size, 1, 1) : NULL;
   if (worker && arena_real(arena))
     *worker = w;
 }
@@ -191,6 +241,7 @@ void workspace_take(struct cpu *cpu, struct cpu_arena *arena) {
   bool finishes = false;
   for (int32_t l = 0; l < encoder->count; l++)
     finishes = finishes || layer_finishes(&encoder->layers[l]);
+  cpu->room_size = room_size(cpu);
   cpu->layers[0] = arena_floats(arena, batch, cpu->layer_stride);
   if (encoder->count > 1)
     cpu->layers[1] = arena_floats(arena, batch, cpu->layer_stride);

@@ -10,11 +10,12 @@
 #define CUSEQ_CPU_CELL_H
 
 #include "backends/cpu/kernels.h"
+#include "backends/cpu/kernels/activations.h"
 #include "backends/cpu/kernels/cell_gru.h"
 #include "backends/cpu/kernels/cell_lstm.h"
 #include "backends/cpu/kernels/dense.h"
-#include "backends/cpu/kernels/functions.h"
 #include "backends/cpu/kernels/sums.h"
+#include "backends/cpu/kernels/word.h"
 
 #include <stdbool.h>
 
@@ -92,7 +93,7 @@ INLINE vf update_second(const enum update update, const struct cpu_cell *cell, c
 /* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
 enum { FETCH_ROWS = 32 };
 
-/* acc += in . weights for one segment, of R rows and P blocks of units `size` apart; acc[r*P + p] are
+/* acc += in . weights for one segment of `count` words, of R rows and P blocks of units `size` apart; acc[r*P + p] are
  * row r's sums of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the weights soon
  * used. */
 INLINE void cell_accumulate(const int R, const int P, const bool fetch, const enum update update,
@@ -121,7 +122,7 @@ INLINE void cell_accumulate(const int R, const int P, const bool fetch, const en
         vf x = v_set(in[r][k]), *z = acc[r * P + p];
         UNROLL
         for (int g = 0; g < gates; g++)
-          z[sum_of(update, g, hidden)] = v_fma(x, rows[g], z[sum_of(update, g, hidden)]);
+          z[sum_of(update, g, hidden)] = v_product(x, rows[g], z[sum_of(update, g, hidden)]);
       }
     }
   }
@@ -211,11 +212,12 @@ INLINE void cell_begin(const int R, const int P, const enum update update, vf ac
     return;
   UNROLL
   for (int n = 0; n < R * P; n++) {
-    const size_t row = (size_t)step->hot_first + (size_t)rows[n / P].hot;
-    const float *hot = weights + (size_t)(n % P) * size + row * (size_t)gates * LANES;
+    const int32_t input = step->hot_first + rows[n / P].hot;
+    const float *hot =
+        weights + (size_t)(n % P) * size + (size_t)(input / WORD_INPUTS) * (size_t)gates * LANES;
     UNROLL
     for (int g = 0; g < gates; g++)
-      acc[n][sum_of(update, g, false)] += v_load(hot + g * LANES);
+      acc[n][sum_of(update, g, false)] = v_gathered(hot + g * LANES, input, acc[n][sum_of(update, g, false)]);
   }
 }
 
@@ -228,7 +230,7 @@ INLINE void cell_segment(const int R, const int P, const bool wide, const enum u
   UNROLL
   for (int r = 0; r < R; r++)
     in[r] = rows[r].in[s];
-  if (wide && *ahead) { /* cells of one block of sums are too small for it */
+  if (wide && *ahead) {
     cell_accumulate_blocks(R, P, wide, true, update, hidden, acc, weights, size, step->count[s], in, *ahead);
     *ahead += (size_t)step->count[s] * CPU_LANES;
   } else {
@@ -253,7 +255,7 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
   const struct cpu_cell *cell = step->cell;
   const size_t size = cell->block_size;
   const float *weights = cell->weights + (size_t)block * size;
-  const float *hidden = weights + (size_t)cell->inputs * (size_t)input_gates(update) * LANES;
+  const float *hidden = weights + (size_t)words_of(cell->inputs) * (size_t)input_gates(update) * LANES;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
   cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
   /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel it. */
@@ -267,6 +269,9 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
   for (int n = 0; n < R * P; n++) {
     float *kept = rows[n / P].state + (size_t)(block + n % P) * LANES;
     state[n] = v_load(kept);
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[n][g] = v_scaled_sum(acc[n][g], cell->scale[g]);
     first[n] = update_first(update, cell, acc[n], state[n]);
     if (is_lstm(update))
       v_store(kept, first[n]);
@@ -361,8 +366,9 @@ enum { CODE_WIDE = 1, CODE_FETCHES = 2, CODE_TURNS = 4, CODE_UPDATE = 8 };
 static int32_t kernel_cell_code(const struct cpu_cell *cell) {
   const size_t bytes = (size_t)cell->blocks * cell->block_size * sizeof(float);
   int32_t code = (int32_t)cell_update(cell) * CODE_UPDATE;
-  code |= cell->inputs > SUM_TERMS || cell->units > SUM_TERMS ? CODE_WIDE : 0;
-  code |= bytes >= FETCH_WEIGHTS ? CODE_FETCHES : 0;
+  const bool fetches = bytes >= FETCH_WEIGHTS;
+  code |= cell->inputs > SUM_TERMS || cell->units > SUM_TERMS || fetches ? CODE_WIDE : 0;
+  code |= fetches ? CODE_FETCHES : 0;
   return code | (bytes <= TURNED_MOST ? CODE_TURNS : 0);
 }
 

@@ -5,7 +5,7 @@
 #define CUSEQ_CPU_CELL_GRU_H
 
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/kernels/functions.h"
+#include "backends/cpu/kernels/activations.h"
 
 enum { GRU_GATES = 3 };
 

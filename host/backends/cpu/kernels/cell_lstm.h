@@ -4,7 +4,7 @@
 #define CUSEQ_CPU_CELL_LSTM_H
 
 #include "backends/cpu/kernels.h"
-#include "backends/cpu/kernels/functions.h"
+#include "backends/cpu/kernels/activations.h"
 
 enum { LSTM_GATES = 4 };
 

@@ -16,7 +16,8 @@ static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_ce
     const float *reset[MOST];
     for (int32_t r = 0; r < here; r++)
       reset[r] = rows[first + r].gates + 2 * stride;
-    kernel_dense(&cell->candidate, reset, here, rows[first].gates + 3 * stride, apart, step->turned);
+    kernel_dense(&cell->candidate, reset, here, rows[first].gates + 3 * stride, apart, step->turned,
+                 step->room);
   }
   for (int32_t r = 0; r < count; r++) {
     const struct cpu_cell_row *row = &rows[r];
@@ -56,7 +57,7 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
   cell_blocks *const blocks = cell_code_of(cell);
   const size_t size = cell->block_size;
   const bool turned = step_turned(step);
-  const size_t depth = (size_t)cell->inputs + (size_t)cell->units;
+  const size_t depth = (size_t)words_of(cell->inputs) + (size_t)words_of(cell->units);
   const bool fetch = cell->code & CODE_FETCHES;
   const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   /* even shares: 32 rows are 6 6 5 5 5 5 */
@@ -84,14 +85,24 @@ static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_
     blocks(step, rows, count, step->turned ? cell->blocks - 1 - n : n, NULL);
 }
 
-static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
-                             int32_t count) {
+INLINE void step_of_any(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   if (count == 1)
     step_of_one(step, rows);
   else if (count <= BLOCK_ROWS && !(step->cell->code & CODE_FETCHES))
     step_of_few(step, rows, count);
   else
     step_of_rows(step, rows, count);
+}
+
+static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                             int32_t count) {
+#if defined(CPU_BF16)
+  struct cpu_cell_step words;
+  const struct cpu_cell_row *made = cell_rows_in_words(step, rows, count, &words);
+  step_of_any(&words, made, count);
+#else
+  step_of_any(step, rows, count);
+#endif
   if (step->cell->kind == CELL_GRU && !step->cell->reset_after)
     gru_before_end(step, rows, count);
 }
@@ -110,7 +121,8 @@ INLINE void project_block(const int R, const enum update update, const struct cp
     for (int g = 0; g < SUMS; g++)
       acc[r][g] = v_load(cell->bias + at + g * LANES);
   }
-  cell_accumulate_blocks(R, 1, true, false, update, false, acc, weights, size, cell->inputs, in, NULL);
+  cell_accumulate_blocks(R, 1, true, false, update, false, acc, weights, size, words_of(cell->inputs), in,
+                         NULL);
   UNROLL
   for (int r = 0; r < R; r++) {
     UNROLL
@@ -140,7 +152,15 @@ PROJECT_ROWS(project_rows_lstm, UPDATE_LSTM_ANY)
 PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
 PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
 
-static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count) {
+static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
+                                void *room) {
+#if defined(CPU_BF16)
+  struct cpu_cell_step words;
+  const struct cpu_cell_step step = {.cell = cell, .segments = 1, .count = {cell->inputs}, .room = room};
+  rows = cell_rows_in_words(&step, rows, count, &words);
+#else
+  (void)room;
+#endif
   void (*project)(const struct cpu_cell *, const struct cpu_cell_row *, int32_t, int32_t) =
       cell->kind == CELL_LSTM ? project_rows_lstm
       : cell->reset_after     ? project_rows_gru

@@ -7,10 +7,11 @@
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels/simd.h"
 #include "backends/cpu/kernels/sums.h"
+#include "backends/cpu/kernels/word.h"
 
 enum { DENSE_ROWS = 6, DENSE_VECTORS = 4, DENSE_SUMS = 4 };
 
-/* Input k of R rows, into sum q of the Q of each vector: acc[r][v*Q + q]. */
+/* Word k of the inputs of R rows, into sum q of the Q of each vector: acc[r][v*Q + q]. */
 INLINE void dense_input(const int R, const int V, const int Q, const int q, vf acc[][DENSE_SUMS],
                         const float *weights, const float *const x[DENSE_ROWS], int32_t k) {
   vf w[DENSE_VECTORS];
@@ -22,11 +23,11 @@ INLINE void dense_input(const int R, const int V, const int Q, const int q, vf a
     vf xk = v_set(x[r][k]);
     UNROLL
     for (int v = 0; v < V; v++)
-      acc[r][v * Q + q] = v_fma(xk, w[v], acc[r][v * Q + q]);
+      acc[r][v * Q + q] = v_product(xk, w[v], acc[r][v * Q + q]);
   }
 }
 
-/* The inputs first .. end - 1, from a multiple of Q on; sum q of a vector takes the inputs q, q + Q, q + 2Q, .. */
+/* The words first .. end - 1, from a multiple of Q on; sum q of a vector takes the words q, q + Q, q + 2Q, .. */
 INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
                          const float *const x[DENSE_ROWS], int32_t first, int32_t end) {
   int32_t k = first;
@@ -41,17 +42,17 @@ INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_S
       dense_input(R, V, Q, q, acc, weights, x, k + q);
 }
 
-/* The sums of further blocks of inputs, added to those of the first. */
+/* The sums of further blocks of words, added to those of the first. */
 INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
-                       const float *const x[DENSE_ROWS], int32_t first, int32_t inputs) {
+                       const float *const x[DENSE_ROWS], int32_t first, int32_t count) {
   struct block_sum blocks[DENSE_ROWS][DENSE_SUMS];
   UNROLL
   for (int r = 0; r < R; r++)
     UNROLL
   for (int n = 0; n < V * Q; n++)
     blocks[r][n] = block_sum_begin(&acc[r][n]);
-  for (; first < inputs; first += Q * SUM_TERMS) {
-    const int32_t end = inputs - first < Q * SUM_TERMS ? inputs : first + Q * SUM_TERMS;
+  for (; first < count; first += Q * SUM_TERMS) {
+    const int32_t end = count - first < Q * SUM_TERMS ? count : first + Q * SUM_TERMS;
     dense_inputs(R, V, Q, acc, weights, x, first, end);
     UNROLL
     for (int r = 0; r < R; r++)
@@ -66,9 +67,9 @@ INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUM
     acc[r][n] = block_sum_total(&blocks[r][n]);
 }
 
-/* V vectors of columns of R rows; `wide`: there may be more inputs than one block has. */
+/* V vectors of columns of R rows; `wide`: there may be more words than one block has. */
 INLINE void dense_block(const int R, const int V, const int Q, const bool wide, const float *weights,
-                        const float *bias, int32_t inputs, const float *const *in, float *out,
+                        const float *bias, float scale, int32_t words, const float *const *in, float *out,
                         size_t out_stride) {
   vf acc[DENSE_ROWS][DENSE_SUMS];
   const float *x[DENSE_ROWS];
@@ -83,10 +84,10 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
       acc[r][n] = v_load(bias + n / Q * LANES);
     else
       acc[r][n] = v_set(0.0f);
-  const int32_t first = !wide || inputs < Q * SUM_TERMS ? inputs : Q * SUM_TERMS;
+  const int32_t first = !wide || words < Q * SUM_TERMS ? words : Q * SUM_TERMS;
   dense_inputs(R, V, Q, acc, weights, x, 0, first);
-  if (wide && first < inputs)
-    dense_more(R, V, Q, acc, weights, x, first, inputs);
+  if (wide && first < words)
+    dense_more(R, V, Q, acc, weights, x, first, words);
   UNROLL
   for (int r = 0; r < R; r++)
     UNROLL
@@ -96,14 +97,14 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
       sum += acc[r][v * Q + 1];
     if (Q == 4)
       sum = (sum + acc[r][v * Q + 1 % Q]) + (acc[r][v * Q + 2 % Q] + acc[r][v * Q + 3 % Q]);
-    v_store(out + (size_t)r * out_stride + v * LANES, sum);
+    v_store(out + (size_t)r * out_stride + v * LANES, v_scaled_sum(sum, scale));
   }
 }
 
 /* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. */
 #define DENSE_GROUP(name, V, Q, most, wide)                                                                  \
-  static void name(const float *weights, const float *bias, int32_t inputs, const float *const *in,          \
-                   int32_t count, float *out, size_t out_stride) {                                           \
+  static void name(const float *weights, const float *bias, float scale, int32_t words,                      \
+                   const float *const *in, int32_t count, float *out, size_t out_stride) {                   \
     const int32_t groups = count <= (most) ? 1 : (count + (most)-1) / (most);                                \
     for (int32_t group = 0, first = 0; group < groups; group++) {                                            \
       const int32_t rows = groups == 1 ? count : (count - first + groups - group - 1) / (groups - group);    \
@@ -122,7 +123,7 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
   }
 #define DENSE_CASE(R, V, Q, most, wide)                                                                      \
   case (R) <= (most) ? (R):                                                                                  \
-    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, wide, weights, bias, inputs, x, y, out_stride);        \
+    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, wide, weights, bias, scale, words, x, y, out_stride);  \
     break;
 
 /* Sums of one block have code of their own, so that small layers pay nothing for large ones. */
@@ -133,8 +134,8 @@ DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true)
 DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true)
 DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
 
-typedef void dense_group(const float *weights, const float *bias, int32_t inputs, const float *const *in,
-                         int32_t count, float *out, size_t out_stride);
+typedef void dense_group(const float *weights, const float *bias, float scale, int32_t words,
+                         const float *const *in, int32_t count, float *out, size_t out_stride);
 
 /* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of 1. */
 static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const float *const *in,
@@ -142,9 +143,10 @@ static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const f
   static dense_group *const groups[][2] = {
       {narrow_of_1, wide_of_1}, {narrow_of_2, wide_of_2}, {narrow_of_4, wide_of_4}};
   const int32_t left = (dense->units + LANES - 1) / LANES - at, kind = left >= 4 ? 2 : left >= 2 ? 1 : 0;
-  const float *weights = dense->weights + (size_t)dense->inputs * (size_t)at * LANES;
-  groups[kind][dense->inputs > SUM_TERMS](weights, dense->bias + at * LANES, dense->inputs, in, count,
-                                          out + at * LANES, out_stride);
+  const int32_t words = words_of(dense->inputs);
+  const float *weights = dense->weights + (size_t)words * (size_t)at * LANES;
+  groups[kind][words > SUM_TERMS](weights, dense->bias + at * LANES, dense->scale, words, in, count,
+                                  out + at * LANES, out_stride);
   return 1 << kind;
 }
 
@@ -153,9 +155,14 @@ static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const f
 enum { TURNED_MOST = 4 << 20 };
 
 static void kernel_dense(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
-                         size_t out_stride, bool turned) {
+                         size_t out_stride, bool turned, void *room) {
   const int32_t vectors = (dense->units + LANES - 1) / LANES, whole = vectors & ~3;
-  if (!turned || (size_t)dense->inputs * (size_t)vectors * LANES * sizeof(float) > TURNED_MOST) {
+#if defined(CPU_BF16)
+  in = rows_in_words(in, count, dense->inputs, room);
+#else
+  (void)room;
+#endif
+  if (!turned || (size_t)words_of(dense->inputs) * (size_t)vectors * LANES * sizeof(float) > TURNED_MOST) {
     for (int32_t at = 0; at < vectors;)
       at += dense_group_at(dense, at, in, count, out, out_stride);
     return;
