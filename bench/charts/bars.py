@@ -1,7 +1,7 @@
 """Bars: times beside those of other systems, how many times slower they are, start-up and memory."""
 
 from axis import Axis, around, digits, duration, ratio, threads_text, tick_duration
-from results import distinct, rows
+from results import distinct, is_bf16, rows
 from svg import TEXT, Drawing, width_of
 
 WIDTH = 860
@@ -74,11 +74,11 @@ def time_bar(row):
 
 
 def workload_rows(data, threads):
-    """The rows of the named workloads, not those of sweeps."""
+    """The rows of the named workloads in float32, not those of sweeps."""
     return [
         row
         for row in rows(data, "time", threads=threads)
-        if row["workload"].startswith("W") and not row.get("sweep")
+        if row["workload"].startswith("W") and not row.get("sweep") and not is_bf16(row)
     ]
 
 

@@ -74,6 +74,7 @@ def parts(found, made):
         + comparison.times(frameworks)
         + "\n"
         + (comparison.spreads(frameworks) if frameworks else ""),
+        "bf16": comparison.bf16(frameworks),
         "ratios": images(made, "ratios-") or tables.not_measured("frameworks"),
         "systems": comparison.systems(frameworks) or tables.not_measured("frameworks"),
         "start": images(made, "start") + comparison.start(frameworks),

@@ -1,13 +1,13 @@
 """cuseq beside other systems: tables and sentences in Markdown, from results alone."""
 
 from axis import digits, duration, ratio, threads_text
-from results import distinct, rows
+from results import distinct, is_bf16, rows
 from tables import folded, not_measured, table
 
 
 def cell_groups(data):
-    """[(workload, threads, rows)] of all times that are not swept; workloads as they come, few threads first."""
-    found = [row for row in rows(data, "time") if not row.get("sweep")]
+    """[(workload, threads, rows)] of all times in float32 that are not swept; workloads as they come, few threads first."""
+    found = [row for row in rows(data, "time") if not row.get("sweep") and not is_bf16(row)]
     groups = []
     for workload in distinct(row["workload"] for row in found):
         those = [row for row in found if row["workload"] == workload]
@@ -101,6 +101,7 @@ def rivals(data, workload, threads):
             or row["threads"] > threads
             or row["median_us"] is None
             or row["system"].startswith("cuseq")
+            or is_bf16(row)
         ):
             continue
         best = found.get(row["system"])
@@ -130,6 +131,26 @@ def summary(data):
     if losses:
         return text + "\nIt is slower than another system here:\n\n" + "\n".join(losses) + "\n"
     return text + "\nNo system was faster than it anywhere in this run.\n"
+
+
+def bf16(data):
+    """A line for each workload that was measured in bf16: our own beside our float32, the others' beside our own."""
+    found = [row for row in rows(data, "time") if is_bf16(row)]
+    if not found:
+        return "Not measured in this run.\n"
+    others = [name for name in distinct(row["system"] for row in found) if name != "cuseq bf16"]
+    lines = []
+    for workload, threads in distinct((row["workload"], row["threads"]) for row in found):
+        of = {row["system"]: row for row in rows(data, "time", workload=workload, threads=threads)}
+        float32, own_time = (of.get(name, {}).get("median_us") for name in ("cuseq", "cuseq bf16"))
+        line = [workload, threads, duration(float32) if float32 else "", duration(own_time) if own_time else ""]
+        line.append(ratio(float32 / own_time) if float32 and own_time else "")
+        for name in others:
+            time = of.get(name, {}).get("median_us")
+            line += [duration(time) if time else "", ratio(time / own_time) if time and own_time else ""]
+        lines.append(line)
+    heads = ["workload", "threads", "cuseq", "cuseq bf16", "float32 over bf16"]
+    return table(heads + [head for name in others for head in (name, "over cuseq bf16")], lines)
 
 
 def targets(data):

@@ -156,6 +156,11 @@ def rows(data, kind, **members):
     ]
 
 
+def is_bf16(row):
+    """Whether a time is of a system that computes in bf16; it stands beside its like alone."""
+    return row["system"].endswith(" bf16")
+
+
 def distinct(values):
     """In the order of their first appearance."""
     return list(dict.fromkeys(values))

@@ -1,7 +1,7 @@
 """What all tables in Markdown share, the table of the benches, and that of ./run bench cpu."""
 
 from axis import digits, duration, percent
-from results import distinct, rows
+from results import distinct, is_bf16, rows
 
 COMMAND = {
     "cpu": "./run bench cpu --json bench/results/cpu.json",
@@ -65,10 +65,11 @@ def cpu(data):
         return not_measured("cpu")
     peaks = ", ".join(f"{row['what']} {digits(row['value'])} {row['unit']}" for row in rows(data, "machine"))
     lines = []
-    for row in rows(data, "time", system="cuseq"):
+    for row in rows(data, "time"):
+        name = f"{row['workload']} in bf16" if is_bf16(row) else row["workload"]
         if row["median_us"] is None:
             lines.append(
-                [row["workload"], row["threads"], f"not measured: {row['reason']}", "", "", "", "", ""]
+                [name, row["threads"], f"not measured: {row['reason']}", "", "", "", "", ""]
             )
             continue
         gain = (
@@ -82,7 +83,7 @@ def cpu(data):
         )
         lines.append(
             [
-                row["workload"],
+                name,
                 row["threads"],
                 duration(row["median_us"]),
                 f"{duration(row['low_us'])} to {duration(row['high_us'])}",

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t at_least_one(int32_t count) {
   return count > 0 ? (size_t)count : 1;
@@ -90,6 +91,8 @@ cuseq_session *instance_open(const struct instance *instance, const char *device
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, instance->model);
   options.device = device;
+  if (strcmp(device, "reference") != 0)
+    options.precision = instance->precision;
   options.threads = threads;
   options.max_batch = batch;
   options.max_time = instance->workload->T;
@@ -99,6 +102,17 @@ cuseq_session *instance_open(const struct instance *instance, const char *device
   if (cuseq_session_open(instance->model, &options, &session) != CUSEQ_STATUS_OK)
     fprintf(stderr, "bench: %s\n", cuseq_last_error());
   return session;
+}
+
+bool instance_has_bf16(const struct instance *instance) {
+  cuseq_session_options options;
+  cuseq_session_options_init(&options, sizeof options, instance->model);
+  options.device = "cpu";
+  options.precision = CUSEQ_PRECISION_BF16;
+  cuseq_session *session;
+  const bool has = cuseq_session_open(instance->model, &options, &session) == CUSEQ_STATUS_OK;
+  cuseq_session_close(session);
+  return has;
 }
 
 /* Encodes and searches; all hypotheses come out. */

@@ -21,10 +21,13 @@ static double larger(double a, double b) {
 static void measure_round(const struct instance *instance, cuseq_session *const sessions[2], int most,
                           struct sample *sample) {
   const double flops = workload_flops(instance->workload);
+  const bool bf16 = instance->precision == CUSEQ_PRECISION_BF16;
   for (int threads = 1; threads <= most; threads++) {
-    double peak = peak_measure(threads, BURSTS);
+    double peak = peak_measure(threads, BURSTS), own = bf16 ? peak_measure_bf16(threads, BURSTS) : peak;
     double seconds = time_call(instance, sessions[threads - 1], 0.01);
     peak = larger(peak, peak_measure(threads, BURSTS));
+    own = bf16 ? larger(own, peak_measure_bf16(threads, BURSTS)) : peak;
+    sample->own[threads - 1] = own;
     sample->seconds[threads - 1] = seconds;
     sample->rate[threads - 1] = flops / seconds * 1e-9;
     sample->peak[threads - 1] = peak;
@@ -38,28 +41,41 @@ struct bench {
   int count;
 };
 
+/* One case: a workload in a precision, verified. */
+static bool bench_add(struct bench *bench, const struct workload *w, cuseq_precision precision, int most) {
+  const int n = bench->count++;
+  struct instance *instance = &bench->instances[n];
+  struct result *result = &bench->results[n];
+  if (!instance_make(instance, w))
+    return false;
+  instance->precision = precision;
+  for (int threads = 1; threads <= most; threads++)
+    if (!(bench->sessions[n][threads - 1] = instance_open(instance, "cpu", threads, w->B)))
+      return false;
+  result->workload = w;
+  result->precision = precision;
+  result->threads = most;
+  for (int threads = 1; threads <= most; threads++)
+    if (!instance_verify(instance, bench->sessions[n][threads - 1], &result->error[threads - 1])) {
+      fprintf(stderr, "bench_cpu: %s: wrong results on %d thread%s (error %.3g of what is allowed)\n",
+              w->name, threads, threads == 1 ? "" : "s", result->error[threads - 1]);
+      return false;
+    }
+  return true;
+}
+
+/* Each workload in float32, and beside it in bf16 where it is to be measured so. */
 static bool bench_open(struct bench *bench, const char *only, int most) {
   int count;
   const struct workload *all = workloads(&count);
   for (int i = 0; i < count; i++) {
     if (only && strncmp(all[i].name, only, strlen(only)) != 0)
       continue;
-    const int n = bench->count++;
-    struct instance *instance = &bench->instances[n];
-    if (!instance_make(instance, &all[i]))
+    if (!bench_add(bench, &all[i], CUSEQ_PRECISION_FLOAT32, most))
       return false;
-    for (int threads = 1; threads <= most; threads++)
-      if (!(bench->sessions[n][threads - 1] = instance_open(instance, "cpu", threads, all[i].B)))
-        return false;
-    bench->results[n].workload = &all[i];
-    bench->results[n].threads = most;
-    for (int threads = 1; threads <= most; threads++)
-      if (!instance_verify(instance, bench->sessions[n][threads - 1],
-                           &bench->results[n].error[threads - 1])) {
-        fprintf(stderr, "bench_cpu: %s: wrong results on %d thread%s (error %.3g of what is allowed)\n",
-                all[i].name, threads, threads == 1 ? "" : "s", bench->results[n].error[threads - 1]);
-        return false;
-      }
+    if (all[i].bf16 && instance_has_bf16(&bench->instances[bench->count - 1]) &&
+        !bench_add(bench, &all[i], CUSEQ_PRECISION_BF16, most))
+      return false;
   }
   return bench->count > 0;
 }

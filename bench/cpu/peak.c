@@ -54,6 +54,24 @@ __attribute__((target("avx2,fma"))) static float run_avx2(long rounds) {
 }
 #endif
 
+#if defined(__x86_64__)
+__attribute__((target("avx512f,avx512bf16"))) static float run_bf16(long rounds) {
+  __m512 sum[CHAINS];
+  const __m512bh x = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.5f)), y = x;
+#pragma GCC unroll 12
+  for (int i = 0; i < CHAINS; i++)
+    sum[i] = _mm512_set1_ps((float)i);
+  for (long r = 0; r < rounds; r++) {
+#pragma GCC unroll 12
+    for (int i = 0; i < CHAINS; i++)
+      sum[i] = _mm512_dpbf16_ps(sum[i], x, y);
+  }
+  for (int i = 1; i < CHAINS; i++)
+    sum[0] = _mm512_add_ps(sum[0], sum[i]);
+  return _mm512_reduce_add_ps(sum[0]);
+}
+#endif
+
 static float run_portable(long rounds) {
   typedef float vector __attribute__((vector_size(16)));
   vector sum[CHAINS], x = {0.999f, 0.999f, 0.999f, 0.999f}, y = {0.001f, 0.001f, 0.001f, 0.001f};
@@ -78,7 +96,12 @@ static const struct kernel kernels[] = {
     {"", run_portable, 4},
 };
 
+#if defined(__x86_64__)
+static const struct kernel bf16 = {"", run_bf16, 32};
+#endif
+
 static const struct kernel *chosen = &kernels[sizeof kernels / sizeof *kernels - 1];
+static const struct kernel *running; /* in the bursts under way */
 static volatile float sink;
 
 void peak_choose(const char *description) {
@@ -114,7 +137,7 @@ static void helper_bursts(void) {
       ;
     if (wanted < 0)
       return;
-    sink = chosen->run(BURST);
+    sink = running->run(BURST);
     atomic_fetch_add(&helpers.done, 1);
   }
 }
@@ -153,14 +176,14 @@ static int helpers_wake(int wanted) {
 }
 
 static double burst_flops(int threads) {
-  return 2.0 * CHAINS * BURST * chosen->lanes * threads;
+  return 2.0 * CHAINS * BURST * running->lanes * threads;
 }
 
 static double measure_one(int bursts) {
   double best = 1e9;
   for (int burst = 0; burst < bursts; burst++) {
     double start = peak_clock();
-    sink = chosen->run(BURST);
+    sink = running->run(BURST);
     double seconds = peak_clock() - start;
     best = seconds < best ? seconds : best;
   }
@@ -183,7 +206,7 @@ static double measure_many(int threads, int bursts) {
     wait_for(&helpers.ready, burst * active);
     double start = peak_clock();
     atomic_store(&helpers.bursts_wanted, burst);
-    sink = chosen->run(BURST);
+    sink = running->run(BURST);
     wait_for(&helpers.done, burst * active);
     double seconds = peak_clock() - start;
     best = seconds < best ? seconds : best;
@@ -193,9 +216,22 @@ static double measure_many(int threads, int bursts) {
   return burst_flops(active + 1) / best * 1e-9;
 }
 
-double peak_measure(int threads, int bursts) {
+static double measure(const struct kernel *kernel, int threads, int bursts) {
   threads = threads < PEAK_MOST_THREADS ? threads : PEAK_MOST_THREADS;
+  running = kernel;
   return threads == 1 ? measure_one(bursts) : measure_many(threads, bursts);
+}
+
+double peak_measure(int threads, int bursts) {
+  return measure(chosen, threads, bursts);
+}
+
+double peak_measure_bf16(int threads, int bursts) {
+#if defined(__x86_64__)
+  return measure(&bf16, threads, bursts);
+#else
+  return measure(chosen, threads, bursts);
+#endif
 }
 
 int peak_lanes(void) {

@@ -9,11 +9,13 @@
 struct sample {
   double seconds[2];
   double rate[2]; /* GFLOP/s */
-  double peak[2]; /* GFLOP/s, of the round */
+  double peak[2]; /* GFLOP/s, of the round, in float32 */
+  double own[2];  /* the same in the case's precision */
 };
 
 struct result {
   const struct workload *workload;
+  cuseq_precision precision;
   struct sample *samples;
   int count;
   int threads;         /* 1, or 2: on one thread and on two */

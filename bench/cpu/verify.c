@@ -5,7 +5,7 @@
 #include <string.h>
 
 static double allowed(const struct instance *instance, cuseq_result result) {
-  return cuseq_model_tolerance(instance->model, CUSEQ_PRECISION_FLOAT32, instance->workload->T, 0, result);
+  return cuseq_model_tolerance(instance->model, instance->precision, instance->workload->T, 0, result);
 }
 
 /* Tokens and their log-probabilities, a row's numbers of each. */

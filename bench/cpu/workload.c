@@ -25,7 +25,7 @@ static const struct published lemmatiser = {
   .T = 10, .F = 3000, .H = 128, .S = 128, .Y = 10, .V = 3000, .ids = true, .published = &tutorial
 #define TRANSLATOR                                                                                           \
   .T = 25, .F = 10000, .H = 250, .S = 500, .Y = 25, .V = 10000, .ids = true, .published = &translator
-#define TAGGER .T = 40, .F = 10000, .H = 256, .V = 50, .ids = true, .published = &labeller
+#define TAGGER .T = 40, .F = 10000, .H = 256, .V = 50, .ids = true, .bf16 = true, .published = &labeller
 #define LEMMATISER                                                                                           \
   .T = 10, .F = 80, .H = 100, .S = 200, .Y = 12, .V = 80, .ids = true, .published = &lemmatiser
 
@@ -81,6 +81,7 @@ static const struct workload all[] = {
      .H = 128,
      .keys = 1,
      .encode_only = true,
+     .bf16 = true,
      .bar = 0.88,
      .bar_gain = 0.93},
     {.name = "W4",
@@ -91,6 +92,7 @@ static const struct workload all[] = {
      .H = 512,
      .keys = 1,
      .encode_only = true,
+     .bf16 = true,
      .bar = 0.90,
      .bar_gain = 0.93},
     {.name = "W5 B1",
@@ -115,6 +117,7 @@ static const struct workload all[] = {
      .H = 256,
      .encode_only = true,
      .ragged = true,
+     .bf16 = true,
      .published = &encoder,
      .bar = 0.80},
     {.name = "W9 B1",
@@ -122,6 +125,15 @@ static const struct workload all[] = {
      .B = 1,
      LEMMATISER},
     {.name = "W9 B128", .what = "the same", .B = 128, LEMMATISER},
+    {.name = "W10",
+     .what = "Bi-LSTM over one row",
+     .B = 1,
+     .T = 64,
+     .F = 1024,
+     .H = 1024,
+     .keys = 1,
+     .encode_only = true,
+     .bf16 = true},
 };
 
 const struct workload *workloads(int *count) {

@@ -33,6 +33,7 @@ struct workload {
   bool encode_only;
   bool ragged;                       /* rows of 5 to T positions, spread evenly over the logarithms */
   int32_t beams;                     /* 0: the best token at each step */
+  bool bf16;                         /* measured in bf16, too, where the processor has that */
   const struct published *published; /* NULL: a model of version 1, said by the members above */
   double bar;                        /* share of peak to reach on one thread; 0: none */
   double bar_gain;                   /* share of the peak's gain to reach on two threads; 0: none */
@@ -57,6 +58,7 @@ double published_flops(const struct workload *workload);
 /* A workload with its model, input and outputs. What it does not give has no array. */
 struct instance {
   const struct workload *workload;
+  cuseq_precision precision; /* of sessions, and of what is allowed; the reference's are float64 */
   cuseq_model *model;
   float *x;         /* [B,T,F] or NULL */
   int32_t *ids;     /* [B,T] or NULL */
@@ -73,6 +75,9 @@ void instance_free(struct instance *instance);
 
 /* Zeroed arrays for the results of `instance->workload`, of whose model and input there is nothing yet. */
 void instance_make_results(struct instance *instance);
+
+/* Whether the cpu has bf16 here. */
+bool instance_has_bf16(const struct instance *instance);
 
 /* A session of the workload's size. */
 cuseq_session *instance_open(const struct instance *instance, const char *device, int32_t threads,

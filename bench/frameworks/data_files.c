@@ -17,10 +17,13 @@ static bool write_file(const char *folder, const char *name, const void *bytes, 
 /* The workload in numbers. */
 static bool write_shape(const struct instance *instance, const char *folder) {
   const struct workload *w = instance->workload;
-  struct judged judged[MOST_JUDGED];
+  struct judged judged[MOST_JUDGED], rounded[MOST_JUDGED];
+  struct instance bf16 = *instance;
   int32_t rows[VERIFIED_ROWS];
+  bf16.precision = CUSEQ_PRECISION_BF16;
   const int count = workload_verified(w, rows), arrays = instance_judged(instance, false, judged);
   char path[MOST_PATH];
+  instance_judged(&bf16, false, rounded);
   snprintf(path, sizeof path, "%s/shape", folder);
   FILE *file = fopen(path, "w");
   if (!file)
@@ -35,8 +38,8 @@ static bool write_shape(const struct instance *instance, const char *folder) {
     fprintf(file, "%s%d", b > 0 ? ", " : "", (int)instance->lengths[b]);
   fputs(instance->lengths ? "],\n \"judged\": [" : ",\n \"judged\": [", file);
   for (int i = 0; i < arrays; i++)
-    fprintf(file, "%s[\"%s\", %zu, %.9g]", i > 0 ? ", " : "", judged[i].name, (size_t)count * judged[i].row,
-            judged[i].tolerance);
+    fprintf(file, "%s[\"%s\", %zu, %.9g, %.9g]", i > 0 ? ", " : "", judged[i].name,
+            (size_t)count * judged[i].row, judged[i].tolerance, rounded[i].tolerance);
   fputs("]}\n", file);
   return fclose(file) == 0;
 }

@@ -12,7 +12,9 @@ GREEDY = ("W5 B1", "W5 B32", "W6 B1", "W6 B32", "W9 B1", "W9 B128")
 TAGGERS = ("W7 B1", "W7 B32")
 RAGGED = ("W8",)
 # The first ones on 1 and 2 threads, the others on 1.
-WORKLOADS = (*FIRST, "W5 B1", "W5 B32", "W6 B1", "W6 B32", *BEAMS, *TAGGERS, *RAGGED, "W9 B1", "W9 B128")
+WORKLOADS = (*FIRST, *GREEDY[:4], *BEAMS, *TAGGERS, *RAGGED, *GREEDY[4:], "W10")
+BF16 = ("W3", "W4", "W10")
+OURS_BF16 = "cuseq bf16"
 DATES = ("W2 B1", "W2 B32", "W2 B1024")
 
 
@@ -27,6 +29,11 @@ class Peer:
     arguments: tuple[str, ...] = ()
     workloads: tuple[str, ...] = FIRST
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bf16(self) -> bool:
+        """Whether it computes in bf16: it is judged by what that may err, and compared with its like."""
+        return is_bf16(self.system)
 
     def worker(self, data: Path, threads: int) -> list[str]:
         """The worker's command."""
@@ -53,6 +60,11 @@ class Peer:
         )
 
 
+def is_bf16(system: str) -> bool:
+    """Whether a system computes in bf16, by its name."""
+    return system.endswith(" bf16")
+
+
 def all_peers(programs: Path, packages: Path) -> list[Peer]:
     """Every system, ours first; programs is where CMake left its own, packages where packages.py left the others."""
     python = str(packages / "venv/bin/python")
@@ -66,6 +78,14 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
             "the CPU backend, from C",
             "ids are gathered; W2 also gives contexts, alphas and tokens, W1 alphas",
             workloads=WORKLOADS,
+        ),
+        Peer(
+            OURS_BF16,
+            (str(programs / "bench_frameworks_cuseq"),),
+            "the same in sessions of precision bf16, where the processor has AVX-512 BF16",
+            "products with weights in bf16, states and all results in float32",
+            arguments=("bf16",),
+            workloads=BF16,
         ),
         Peer(
             "oneDNN 3.2 OpenMP",
@@ -126,6 +146,14 @@ def all_peers(programs: Path, packages: Path) -> list[Peer]:
             arguments=("compiled",),
             workloads=compiled,
             environment={"TORCHINDUCTOR_CACHE_DIR": str(packages / "inductor")},
+        ),
+        Peer(
+            "PyTorch bf16",
+            (python, str(HERE / "worker_torch.py")),
+            "PyTorch eager, module and input as bfloat16",
+            "its input is bf16 ready-made, and its result is left in bf16",
+            arguments=("bf16",),
+            workloads=BF16,
         ),
         Peer(
             "PyTorch padded",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from measure import CELL_SECONDS, LEAST_ROUNDS, Cell
-from peers import OURS, WORKLOADS, Peer
+from peers import OURS, OURS_BF16, WORKLOADS, Peer, is_bf16
 from start import Start
 from verdict import Verdict, median_of
 
@@ -26,6 +26,7 @@ SHAPES = {
     "W8": "B 64 T 5 to 200 F 256 H 256: Bi-LSTM over rows of many lengths",
     "W9 B1": "B 1 T 10 E 50 H 100 S 200 V 80: lemmatiser, Bi-LSTM, LSTM, general attention, 12 steps",
     "W9 B128": "the same, B 128",
+    "W10": "B 1 T 64 F 1024 H 1024: Bi-LSTM over one row",
 }
 
 
@@ -39,6 +40,7 @@ def header(facts: dict[str, object], rounds: int) -> list[str]:
         "# verified  every system's results against the float64 reference before anything was timed",
         f"# rounds    {rounds}; in each, all systems one after the other, each the best of its calls of 20 ms; median",
         f"#           of the rounds. After {CELL_SECONDS:.0f} s a case has had enough of them, but at least {LEAST_ROUNDS}",
+        "# bf16      beside its like: cuseq in bf16 against PyTorch in bf16, judged by what bf16 may err",
         "# threads   1: bound to one processor. 2: two processors; peers may leave one idle; W1 to W4 only",
         "# given     peers get dense one-hot rows and the layouts that they want ready-made: neither is timed",
         "# idle      workers wait for orders asleep; 10 ms of nothing before each is timed",
@@ -62,7 +64,9 @@ def time_lines(cells: list[Cell]) -> list[str]:
     ]
     for name in WORKLOADS:
         for threads in (1, 2):
-            ours = median_of(cells, name, OURS, threads)
+            of_precision = {
+                bf16: median_of(cells, name, OURS_BF16 if bf16 else OURS, threads) for bf16 in (False, True)
+            }
             for cell in cells:
                 if (cell.workload, cell.threads) != (name, threads):
                     continue
@@ -70,7 +74,9 @@ def time_lines(cells: list[Cell]) -> list[str]:
                 if cell.median is None:
                     lines.append(f"{start} not timed: {cell.reason or 'no round'}")
                     continue
-                ratio = f"{cell.median / ours:10.2f}x" if ours and cell.system != OURS else f"{'-':>11}"
+                ours = of_precision[is_bf16(cell.system)]
+                other = ours and cell.system not in (OURS, OURS_BF16)
+                ratio = f"{cell.median / ours:10.2f}x" if other else f"{'-':>11}"
                 lines.append(
                     f"{start} {cell.median:12.1f} {min(cell.times):12.1f} {spread(cell):6.1f}% {ratio}  {cell.error:.1e}"
                 )

@@ -10,7 +10,7 @@ from array import array
 from pathlib import Path
 
 from measure import Cell, measure, open_all, wanted, worst_error
-from peers import OURS, Peer, all_peers
+from peers import OURS, OURS_BF16, Peer, all_peers
 from report import start_lines, time_lines, write_json
 from start import Program, Start, measure_starts
 from verdict import best_peer, verdicts
@@ -19,6 +19,7 @@ BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAMS = BUILD / "bench"
 SMALL = ("W1", "W2 B1", "W2 B32")
 PUBLISHED = ("W5 B1", "W7 B1", "W9 B1")
+BF16 = ("W3",)
 
 
 def cell(workload: str, system: str, threads: int, *times: float, reason: str | None = None) -> Cell:
@@ -33,7 +34,7 @@ class Workers(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.folder = tempfile.TemporaryDirectory()
         cls.data = Path(cls.folder.name)
-        subprocess.run([str(PROGRAMS / "bench_frameworks_data"), str(cls.data), *SMALL, *PUBLISHED], check=True)
+        subprocess.run([str(PROGRAMS / "bench_frameworks_data"), str(cls.data), *SMALL, *PUBLISHED, *BF16], check=True)
         cls.peers = {peer.system: peer for peer in all_peers(PROGRAMS, cls.data / "nothing")}
 
     @classmethod
@@ -63,6 +64,14 @@ class Workers(unittest.TestCase):
         self.assertEqual([one.workload for one in cells], list(PUBLISHED))
         for one in cells:
             self.assertIsNone(one.reason, f"{one.workload}: {one.reason}")
+
+    def test_cuseq_in_bf16_is_judged_by_what_bf16_may_err(self) -> None:
+        cells, _ = self.open(OURS_BF16, workloads=BF16)
+        if "no precision bf16" in (self.data / "log").read_text():
+            self.skipTest("this processor lacks AVX-512 BF16")
+        self.assertIsNone(cells[0].reason)
+        self.assertLess(cells[0].error, cells[0].allowed)
+        self.assertGreater(cells[0].error, 1e-4)
 
     def test_a_token_that_differs_is_a_wrong_result(self) -> None:
         reference = self.data / "W9 B1" / "reference"
@@ -158,6 +167,23 @@ class Judging(unittest.TestCase):
         self.assertEqual(words["W8 >= 1.6x PyTorch eager"], "reached")
         self.assertEqual(words["W8 >= 3x PyTorch padded"], "MISSED")
         self.assertEqual(words["W9 B1 >= 4x the best peer"], "not measured")
+
+    def test_bf16_is_compared_with_its_like_and_with_our_float32(self) -> None:
+        cells = [
+            cell("W4", OURS, 1, 18.0),
+            cell("W4", "PyTorch eager", 1, 20.0),
+            cell("W4", OURS_BF16, 1, 9.5),
+            cell("W4", "PyTorch bf16", 1, 10.0),
+        ]
+        found = {verdict.target: verdict for verdict in verdicts(cells, [])}
+        self.assertEqual(best_peer(cells, "W4", 1), (20.0, "PyTorch eager"))
+        self.assertEqual(best_peer(cells, "W4", 1, bf16=True), (10.0, "PyTorch bf16"))
+        self.assertEqual(found["W4 in bf16 >= 1.8x our float32"].found, "1.89x")
+        self.assertEqual(found["W4 in bf16 >= 1.8x our float32"].word, "reached")
+        self.assertEqual(found["W4 in bf16 >= 1.05x PyTorch bf16"].word, "reached")
+        self.assertEqual(found["W10 in bf16 >= 1.7x our float32"].word, "not measured")
+        peer = next(line for line in time_lines(cells) if "PyTorch bf16" in line)
+        self.assertIn(" 1.05x", peer)
 
     def test_a_slow_case_is_timed_in_fewer_rounds(self) -> None:
         self.assertTrue(wanted(cell("W4", "a", 1, 9e6, 9e6), 11))

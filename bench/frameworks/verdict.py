@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from measure import Cell
-from peers import DATES, FIRST, OURS, WORKLOADS
+from peers import DATES, FIRST, OURS, OURS_BF16, WORKLOADS, is_bf16
 from start import Start
 
 START_MS = 15.0
@@ -32,13 +32,16 @@ def median_of(cells: list[Cell], workload: str, system: str, threads: int) -> fl
     return None
 
 
-def best_peer(cells: list[Cell], workload: str, threads: int, systems: str = "") -> tuple[float, str] | None:
-    """The fastest other system whose name starts so. What is given two threads may use one of them."""
+def best_peer(
+    cells: list[Cell], workload: str, threads: int, systems: str = "", bf16: bool = False
+) -> tuple[float, str] | None:
+    """The fastest other system of the precision whose name starts so. What is given two threads may use one of them."""
     found = [
         (cell.median, cell.system)
         for cell in cells
         if cell.workload == workload
-        and cell.system != OURS
+        and cell.system not in (OURS, OURS_BF16)
+        and is_bf16(cell.system) == bf16
         and cell.system.startswith(systems)
         and cell.threads <= threads
         and cell.median is not None
@@ -100,12 +103,32 @@ PUBLISHED = (
 
 
 def published(cells: list[Cell]) -> list[Verdict]:
-    """The targets of W5 to W9, on one thread."""
+    """The targets of W5 to W10, on one thread."""
     rest = tuple(name for name in WORKLOADS if name not in FIRST)
-    found = [against(cells, "W5 to W9: at least as fast as the best peer", rest, 1.0, threads=(1,))]
+    found = [against(cells, "W5 to W10: at least as fast as the best peer", rest, 1.0, threads=(1,))]
     for workload, least, system in PUBLISHED:
         target = f"{workload} >= {least:g}x {system or 'the best peer'}"
         found.append(against(cells, target, (workload,), least, system, (1,)))
+    return found
+
+
+IN_BF16 = (("W3", 1.7, 1.1), ("W4", 1.8, 1.05), ("W10", 1.7, 1.0))
+
+
+def in_bf16(cells: list[Cell]) -> list[Verdict]:
+    """The targets of bf16 on one thread: over our own float32, and over PyTorch's bf16."""
+    found = []
+    for workload, own, theirs in IN_BF16:
+        ours, float32 = (median_of(cells, workload, system, 1) for system in (OURS_BF16, OURS))
+        peer = best_peer(cells, workload, 1, bf16=True)
+        for target, least, other in (
+            (f"{workload} in bf16 >= {own:g}x our float32", own, float32),
+            (f"{workload} in bf16 >= {theirs:g}x PyTorch bf16", theirs, peer[0] if peer else None),
+        ):
+            if ours is None or other is None:
+                found.append(Verdict(target, "-", None))
+            else:
+                found.append(Verdict(target, f"{other / ours:.2f}x", other / ours >= least))
     return found
 
 
@@ -123,6 +146,7 @@ def verdicts(cells: list[Cell], starts: list[Start], cuda: bool = False) -> list
             for name in ("Keras compiled", "Keras XLA", "Keras predict")
         ),
         *published(cells),
+        *in_bf16(cells),
         started(starts, "cuseq, command line", cuda),
         started(starts, "cuseq, C", cuda),
     ]

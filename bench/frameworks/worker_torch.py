@@ -1,8 +1,8 @@
-"""PyTorch as a peer: worker_torch.py DATA THREADS eager|compiled|padded.
+"""PyTorch as a peer: worker_torch.py DATA THREADS eager|compiled|padded|bf16.
 
 nn.LSTM over time-major input, nn.LSTMCell as decoder, the attention from torch's own operations, a K_a computed once per
 call, which users' code seldom does. Without gradients. `compiled` is torch.compile for fixed sizes with frozen weights, of the
-whole model or, where there is a loop of many steps, of the step. `padded` is W8 without packed sequences."""
+whole model or, where there is a loop of many steps, of the step. `padded` is W8 without packed sequences, `bf16` has module and input as bfloat16."""
 
 import shutil
 import subprocess
@@ -123,7 +123,7 @@ def state_dict(w: Workload) -> dict[str, Tensor]:
 def results(w: Workload, outputs: object) -> list[np.ndarray]:
     """What is verified, batch first."""
     if w.encode_only:
-        return [outputs.transpose(0, 1).numpy()]
+        return [outputs.transpose(0, 1).float().numpy()]
     return [outputs.numpy()] if w.Y else [output.numpy() for output in outputs]
 
 
@@ -167,6 +167,8 @@ def main(data: str, threads: str, variant: str) -> None:
     def open_model(w: Workload) -> Opened:
         model, x, made = open_published(w, variant == "padded") if w.published else open_first(w)
         model.eval()
+        if variant == "bf16":
+            model, x = model.bfloat16(), x.bfloat16()
         if variant == "compiled":
             model = compile_model(model)
 
