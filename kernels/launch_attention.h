@@ -152,6 +152,12 @@ struct decode {
   void *d_workspace;                  /* decode_workspace_bytes(), 256-byte aligned; NULL where 0           */
   struct launch_check check;          /* of energies, contexts, states, outputs                             */
 };
+/* Why a decoder's step does not run with its weights in registers, as those of small models do: what it would need, static text that
+ * goes on after "needs"; NULL: it does. Looks at sizes, activations and the score: never at T or B, as the sums of the two ways are in
+ * other orders. Pure. */
+enum { DECODE_SMALL_STATE = 64, DECODE_SMALL_INPUTS = 64, DECODE_SMALL_KEYS = 16, DECODE_SMALL_CLASSES = 32 };
+const char *decode_small_fault(const struct decode *arguments);
+
 /* Looks at sizes only, as attend_workspace_bytes(). */
 size_t decode_workspace_bytes(const struct decode *arguments, const struct launch_device *device);
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);

@@ -13,7 +13,7 @@ import tempfile
 from workloads import STRUCTURES, WORKLOADS, product_multiply_adds, product_sectors
 
 RECURRENCE = re.compile(r"/recurrence/(cores|chain|sequence|grid_block|cell_[a-z]+)\.cuh$")
-DECODER = re.compile(r"(decod[a-z_0-9]*|attention_step|block_dense)\.cuh?$")
+DECODER = re.compile(r"(decod[a-z_0-9]*|small_[a-z]+|attention_step|block_dense)\.cuh?$")
 
 
 def run(emulate, build, program, *arguments):

@@ -26,23 +26,26 @@ FENCE = re.compile(r"MEMBAR|ERRBAR|CCTL|FENCE")
 BARRIER = re.compile(r"BAR|UCGABAR_ARV")
 
 TIME_STEP, DECODER_STEP, GRID_STEP = "time step", "decoder step", "eight rows of a time step"
+SMALL_STEP = "small decoder step"
 
 
 class Loop:
     """What loops of some kernels are: a title, and a line that is in each turn of them."""
 
-    def __init__(self, title, file, text, kind):
+    def __init__(self, title, file, text, kind, roles=()):
         self.title = title
         self.file = file  # below kernels/
         self.text = text
         self.kind = re.compile(kind)  # what is made of the line that cannot be moved out of the loop
+        self.roles = roles  # warps that go different ways through a loop: (what they do, a line that only they come by)
 
-    def line(self, root):
+    def line(self, root, text=None):
         """The number of the line with the text."""
+        text = text or self.text
         with open(os.path.join(root, "kernels", self.file), encoding="utf-8") as file:
-            lines = [number for number, line in enumerate(file, 1) if self.text in line]
+            lines = [number for number, line in enumerate(file, 1) if text in line]
         if len(lines) != 1:
-            raise ValueError(f"kernels/{self.file}: one line with {self.text!r} is needed (found {len(lines)})")
+            raise ValueError(f"kernels/{self.file}: one line with {text!r} is needed (found {len(lines)})")
         return lines[0]
 
     def heads(self, flow, root):
@@ -82,18 +85,28 @@ def steps(path):
     return 1
 
 
+SMALL = "decoder/decode_small.cuh"
 LOOPS = (
     Loop(TIME_STEP, "recurrence/chain.cuh", "state.h = core::cell::update(", r"MUFU"),
     Loop(GRID_STEP, "recurrence/grid_block.cuh", "step(tile, s, sub, next);", r"BAR"),
     Loop(DECODER_STEP, "decoder/decode_row.cuh", "previous = block_decode_step(", r"BAR"),
     Loop(DECODER_STEP, "decoder/loop_row.cuh", "/* states, fed vectors and token are there", r"BAR"),
+    Loop(SMALL_STEP, SMALL, "small_attend(row, score, attention->key, attention->mask, query, 0);", r"MUFU",
+         (("attends", "small_attend(row, score, attention->key, attention->mask, query, 0);"),)),
+    Loop(SMALL_STEP, SMALL, "z = small_carry(row, *writer, step - 1);", r"FFMA", (
+        ("chooses", "small_choose(row, *writer, fault, step);"),
+        ("raises outputs", "small_raise_outputs(d, *writer, y - 2);"), ("sums outputs", "small_sum_outputs(*writer);"),
+        ("writes outputs", "small_write_outputs(d, *writer, y - 4);"))),
 )
+
+# Lines of the small decoder's step that a call of the dates does not come by: tokens that are fed back, and their end.
+RARE = ("int token = __float_as_int(", "fed = __ldg(")
 
 # Cycles of a step to reach, by the words of a kernel's name; on sm_80 and sm_120 within 15%.
 REACH = (
     (TIME_STEP, ("warp16", "projected"), 350), (TIME_STEP, ("warp32", "projected"), 440), (TIME_STEP, ("block64", "projected"), 490),
     (TIME_STEP, ("cluster128", "projected"), 620), (TIME_STEP, ("whole", "model", "16"), 330),
-    (TIME_STEP, ("whole", "model", "32"), 400), (TIME_STEP, ("whole", "model", "64"), 450), (DECODER_STEP, ("dates",), 1200),
+    (TIME_STEP, ("whole", "model", "32"), 400), (TIME_STEP, ("whole", "model", "64"), 450), (SMALL_STEP, ("whole", "model", "32"), 1200),
 )
 
 
@@ -126,6 +139,34 @@ def counts(instructions):
 def heavy(i):
     """The way through a branch on an activation is the one that computes it."""
     return i.kind == "MUFU"
+
+
+def role_path(loop, flow, head, text, root):
+    """A turn of the warps that come by a line, and not by those of other roles: up to 32 positions, none of the rare lines."""
+    wanted = (loop.file, loop.line(root, text))
+    rare = {(loop.file, loop.line(root, one)) for one in (*RARE, *(other for _, other in loop.roles if other != text))}
+    inside = {id(i) for one in flow.inner(head) for i in flow.instructions(flow.loops[one])}
+
+    def worth(i):
+        return heavy(i) + 100 * (wanted in i.places) - 1000 * (id(i) in inside or not rare.isdisjoint(i.places))
+    return flow.turn(head, worth)
+
+
+def measure_roles(found, root):
+    """(title, figures) of a step whose warps have different roles, of its loops (title, loop, flow, first block): by each role, and
+    of the step as a whole, which has the longest role between two barriers of the block, and the instructions of the first."""
+    rows = []
+    for _, loop, flow, head in found:
+        for name, text in loop.roles:
+            path = role_path(loop, flow, head, text, root)
+            rows.append((name, counts(i for i, _ in path), timing.phases(path)))
+    if not rows:
+        return []
+    if len({len(phases) for _, _, phases in rows}) != 1:
+        raise ValueError("the roles of a step have different numbers of barriers")
+    made = [(f"{SMALL_STEP}, {name}", dict(figures, cycles=sum(phases))) for name, figures, phases in rows]
+    longest = [max(one) for one in zip(*(phases for _, _, phases in rows))]
+    return [(SMALL_STEP, dict(rows[0][1], cycles=sum(longest))), *made]
 
 
 def measure(loop, flow, head):

@@ -69,10 +69,11 @@ def measure(every):
     rows, wholes = [], {}
     for name, architecture, body in every:
         wholes.setdefault(name, {})[architecture] = loops.counts(body)
-        for title, loop, way, head in loops_of(body):
-            rows.append({"kernel": name, "architecture": architecture, "loop": title,
-                         "figures": loops.measure(loop, way, head),
-                         "reach": loops.reach(title, name, architecture)})
+        found = loops_of(body)
+        figures = [(title, loops.measure(loop, way, head)) for title, loop, way, head in found if not loop.roles]
+        figures += loops.measure_roles([one for one in found if one[1].roles], ROOT)
+        rows += [{"kernel": name, "architecture": architecture, "loop": title, "figures": made,
+                  "reach": loops.reach(title, name, architecture)} for title, made in figures]
     rows.sort(key=lambda row: (row["kernel"], row["architecture"], row["loop"]))
     return rows, wholes
 
@@ -82,12 +83,14 @@ def show(every, part):
         if part not in name:
             continue
         for title, loop, way, head in loops_of(body):
-            print(f"{name}, sm_{architecture}, {title}")
-            if way.inner(head):
-                print("  (it has loops inside)")
-                continue
-            for at, waited, i in timing.timeline(way.turn(head, loops.heavy)):
-                print(f"{at:6d} {'+' + str(waited) if waited else '':6s} {i.address:05x}  {i.text}")
+            for role, text in loop.roles or ((None, None),):
+                print(f"{name}, sm_{architecture}, {title}{', ' + role if role else ''}")
+                if way.inner(head) and not role:
+                    print("  (it has loops inside)")
+                    continue
+                path = loops.role_path(loop, way, head, text, ROOT) if role else way.turn(head, loops.heavy)
+                for at, waited, i in timing.timeline(path):
+                    print(f"{at:6d} {'+' + str(waited) if waited else '':6s} {i.address:05x}  {i.text}")
 
 
 def run(options):

@@ -27,6 +27,11 @@ for kind in ("LDS", "STS", "SHFL", "LDG", "STG", "LD", "ST", "ATOMS", "STAS", "L
 WAITS = ("BAR", "UCGABAR_WAIT")  # nothing is issued before they are over
 
 
+def arrives(i):
+    """A barrier that is told and not awaited."""
+    return ".ARV" in i.opcode
+
+
 def timeline(path):
     """The last of some turns: [(cycle of the turn in which it is issued, cycles it waited beyond its turn, instruction)]."""
     return turns(path)[1]
@@ -54,10 +59,19 @@ def turns(path):
             if i.frees != 7:
                 boards[i.frees] = max(boards[i.frees], issue + READS)
             now = issue + max(i.stall, 1)
-            if i.kind in WAITS:
+            if i.kind in WAITS and not arrives(i):
                 now = max(now, issue + LATENCY[i.kind])
             now += JUMP if jumps else 0
     return now - begin, issued
+
+
+def phases(path):
+    """Cycles of a turn between two barriers of the whole block, from the last of them on."""
+    total, issued = turns(path)
+    at = [cycle for cycle, _, i in issued if i.kind == "BAR" and i.operands[:1] == ["0x0"] and not arrives(i)]
+    if not at:
+        return [total]
+    return [at[0] + total - at[-1]] + [there - before for before, there in zip(at, at[1:])]
 
 
 def latency(i):
@@ -76,7 +90,7 @@ def chain(path):
         for i, _ in path:
             reads, writes, is_predicate = registers.used(i)
             start = max([ready.get(one, 0) for one in reads], default=0)
-            if i.kind in WAITS or i.kind == "SYNCS":
+            if (i.kind in WAITS and not arrives(i)) or i.kind == "SYNCS":
                 start = max(start, written, passed)
                 passed = start + LATENCY[i.kind]
             elif i.kind in ("LDS", "LDSM"):

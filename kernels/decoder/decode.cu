@@ -1,29 +1,68 @@
 /* The whole decoder loop in one launch. */
 #include "kernels/common/launch_error.cuh"
-#include "kernels/decoder/decode_row.cuh"
+#include "kernels/decoder/decode_small.cuh"
 
-/* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
- *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
- * shapes    as in launch_attention.h: any S, A, U, T, V, E, Y
- * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. A step: query
- *           (thread = part of S, unit), energies (1..32 lanes a position), softmax, context (part of T, column), gates
- *           (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement: partial
- *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
- * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
- *           device's limit; the dates: 148.7 KB with everything kept
- * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
- * cost      a step of the dates (S 64, A 64, T 30, U 10, V 11), by thread: 1090 instructions without activation functions, of
- *           them 141 fma of cell, output, query and context; 1.2 floating-point instructions for each fma. Counted on the
- *           emulated device at sm_90, PTX.
- * why       one launch at any size. What is kept is read from memory once per block, not once per step. */
-__global__ void __launch_bounds__(DECODE_THREADS, 1)
-    decode_kernel(const __grid_constant__ struct decode d,
-                  const __grid_constant__ struct placement placement) {
-  extern __shared__ float4 shared4[];
-  float *shared = (float *)shared4;
-  int64_t T = d.time;
+/* A row's annotations and keys, in shared memory where they have a place. Complete after block_copies_wait() and the next barrier. */
+static __device__ __forceinline__ void decode_stage(const struct decode &d, const struct placement &placement,
+                                                    int b, int length, float *shared,
+                                                    const float **annotations, const float **keys) {
+  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x};
   int A = d.score.annotation_width, U = attention_keys_wide(d.score);
+  int64_t T = d.time;
+  *annotations =
+      block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A, (int64_t)length * A, all);
+  *keys = d.score.score == CUSEQ_SCORE_DOT
+              ? *annotations
+              : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U, (int64_t)length * U, all);
+}
+
+/* Row b of a small model. ATTENDS: by the warps that do; all threads are here at the same time. */
+template <bool ATTENDS>
+static __device__ __forceinline__ void
+decode_small_row(const struct decode &d, const struct placement &placement, int b, float *shared,
+                 const struct small_score &score, const struct small_cell &cell,
+                 struct small_attention *attention, struct small_writer *writer) {
+  int H = d.start.units;
+  int64_t offset = (int64_t)b * H;
+  float *partial = placed(placement, PLACE_PARTIAL, shared, nullptr);
+  float *first_c = placed(placement, PLACE_CELL, shared, nullptr);
+  struct small_row row = small_row_make(d, b, partial, placed(placement, PLACE_ENERGIES, shared, nullptr));
+  decode_stage(d, placement, b, row.length, shared, &row.annotations, &row.keys);
+  row.stride = d.score.annotation_width;
+  row.key_stride = score.units;
+  small_begin(d, b, d.start.d_final_h + offset, d.start.d_final_c + offset, (int64_t)d.batch * H, partial,
+              first_c);
+  block_copies_wait();
+  small_barrier(); /* annotations, keys and the state are complete */
+  small_decode_row<ATTENDS>(d, row, score, cell, attention, writer, first_c);
+  small_barrier(); /* this row's arrays are read before the next row's come */
+}
+
+/* All rows of a block of a small model. */
+static __device__ __forceinline__ void decode_small(const struct decode &d, const struct placement &placement,
+                                                    const struct small_score &score, float *shared) {
+  struct small_cell cell;
+  small_load_cell<false>(cell, d, d.d_kernel);
+  small_load_gate(cell, device_gates_make(d.activation, d.recurrent_activation));
+  if (small_warp() < SMALL_ATTENDING) {
+    struct small_attention attention;
+    small_load_recurrent<false>(attention, d, d.d_recurrent);
+    small_load_query(attention, d.score.state_units, score.units, d.score.d_query);
+    for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x)
+      decode_small_row<true>(d, placement, b, shared, score, cell, &attention, nullptr);
+  } else {
+    struct small_writer writer;
+    small_load_recurrent<false>(writer, d, d.d_recurrent);
+    small_load_biases(writer, d, d.d_bias);
+    small_load_output(writer, d, d.d_output_kernel, d.d_output_bias);
+    for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x)
+      decode_small_row<false>(d, placement, b, shared, score, cell, nullptr, &writer);
+  }
+}
+
+/* All rows of a block of any model. */
+static __device__ __forceinline__ void decode_any(const struct decode &d, const struct placement &placement,
+                                                  float *shared) {
   struct decoder_block block;
   const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x};
   decoder_block_make(&block, d, placement, shared,
@@ -31,12 +70,7 @@ __global__ void __launch_bounds__(DECODE_THREADS, 1)
   block.row.time = d.time;
   for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
     block.row.length = d.d_lengths ? d.d_lengths[b] : d.time;
-    block.row.annotations = block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A,
-                                       (int64_t)block.row.length * A, all);
-    block.row.keys = d.score.score == CUSEQ_SCORE_DOT
-                         ? block.row.annotations
-                         : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U,
-                                      (int64_t)block.row.length * U, all);
+    decode_stage(d, placement, b, block.row.length, shared, &block.row.annotations, &block.row.keys);
     const struct initial_state &start = d.start;
     int64_t offset = (int64_t)b * start.units, stride = (int64_t)d.batch * start.units;
     block_start_state(start, false, b, start.d_final_h + offset, stride, block.state);
@@ -46,6 +80,55 @@ __global__ void __launch_bounds__(DECODE_THREADS, 1)
     block_decode_row(d, block, b);
     __syncthreads(); /* this row's arrays are read before the next row's come */
   }
+}
+
+/* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
+ *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
+ * shapes    as in launch_attention.h: any S, A, U, T, V, E, Y
+ * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. Small models: as
+ *           decode_small.cuh says. Others, a step: query (thread = part of S, unit), energies (1..32 lanes a position), softmax,
+ *           context (part of T, column), gates (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
+ * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement: partial
+ *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
+ * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
+ *           device's limit; the dates: 148.7 KB with everything kept
+ * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
+ * cost      a step of the dates (S 64, A 64, T 30, U 10, V 11): bench/machine/table.md
+ * why       one launch at any size. What is kept is read from memory once per block, not once per step; a small model's weights
+ *           once per block, into registers */
+__global__ void __launch_bounds__(DECODE_THREADS, 1)
+    decode_kernel(const __grid_constant__ struct decode d, const __grid_constant__ struct placement placement,
+                  bool is_small) {
+  extern __shared__ float4 shared4[];
+  float *shared = (float *)shared4;
+  struct small_score score;
+  score.is_bounded = false;
+  if (is_small)
+    score = small_load_score(d.score);
+  if (score.is_bounded)
+    decode_small(d, placement, score, shared);
+  else
+    decode_any(d, placement, shared);
+}
+
+extern "C" const char *decode_small_fault(const struct decode *d) {
+  const struct attention_score *s = &d->score;
+  if (s->state_units > DECODE_SMALL_STATE || s->annotation_width > DECODE_SMALL_INPUTS)
+    return "S and A of at most 64";
+  if (d->outputs < 1 || d->outputs > DECODE_SMALL_CLASSES)
+    return "at most 32 classes";
+  if (d->embedding_units > 0)
+    return "tokens without an embedding";
+  if (!attention_has_query(*s) || (s->score == CUSEQ_SCORE_CONCAT && s->layers > 2))
+    return "score additive, or concat with one layer or two";
+  if (attention_keys_wide(*s) > DECODE_SMALL_KEYS)
+    return "keys of at most 16 units";
+  if (s->score == CUSEQ_SCORE_CONCAT && s->activation[0] != CUSEQ_ACTIVATION_TANH)
+    return "tanh over the keys";
+  if (s->score == CUSEQ_SCORE_CONCAT && s->layers == 2 && s->activation[1] != CUSEQ_ACTIVATION_LINEAR &&
+      s->activation[1] != CUSEQ_ACTIVATION_RELU)
+    return "energies that are linear or relu";
+  return nullptr;
 }
 
 static struct placement decode_placement(const struct decode *d, const struct launch_device *device) {
@@ -89,7 +172,11 @@ extern "C" cuseq_status launch_decode(const struct decode *d, const struct launc
   cuseq_status status = launch_allow_shared(stream, name, decode_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
+  /* The two ways have their sums in other orders, so that T must not choose: only what has no room, beyond some 10,000 positions,
+   * cannot go the first one. */
+  bool is_small = !decode_small_fault(d) && placement.workspace_floats == 0;
   int32_t blocks = decode_blocks(d, stream->device);
-  decode_kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(*d, placement);
+  decode_kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(*d, placement,
+                                                                                           is_small);
   return launch_result(stream, name, cudaGetLastError());
 }

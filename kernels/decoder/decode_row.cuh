@@ -35,7 +35,7 @@ __host__ __device__ static inline int decode_inputs(const struct decode &d) {
 static inline void decode_place_vectors(struct placement *placement, const struct decode *d, int threads,
                                         int64_t time) {
   int64_t S = d->score.state_units;
-  attention_place(placement, &d->score, threads, time);
+  attention_place(placement, &d->score, threads, (time + WARP - 1) / WARP * WARP);
   placement_add(placement, PLACE_NEXT_STATE, S, false);
   placement_add(placement, PLACE_CELL, S, false);
   placement_add(placement, PLACE_INPUT, decode_inputs(*d), false);
@@ -69,13 +69,11 @@ struct block_copiers {
   int thread, threads;
 };
 
-/* `source` copied to its place, or itself where it has none; KEPT: it has one, and the compiler sees that it lies in shared memory.
- * Complete after block_copies_wait() and the next barrier. */
-template <bool KEPT = false>
+/* `source` copied to its place, or itself where it has none. Complete after block_copies_wait() and the next barrier. */
 __device__ inline const float *block_keep(const struct placement &placement, enum place place, float *shared,
                                           const float *source, int64_t count,
                                           const struct block_copiers &copiers) {
-  if (!KEPT && placement.at[place] < 0)
+  if (placement.at[place] < 0)
     return source;
   float *target = shared + (int)placement.at[place];
   if (copiers.thread >= 0)
@@ -83,9 +81,8 @@ __device__ inline const float *block_keep(const struct placement &placement, enu
   return target;
 }
 
-/* The block's arrays and weights, but for the row's. KEPT: all weights have a place (decoder_is_kept()). Complete after
- * block_copies_wait() and the next barrier. */
-template <bool KEPT = false, class Workspace>
+/* The block's arrays and weights, but for the row's. Complete after block_copies_wait() and the next barrier. */
+template <class Workspace>
 __device__ inline void decoder_block_make(struct decoder_block *block, const struct decode &d,
                                           const struct placement &placement, float *shared,
                                           Workspace workspace, const struct block_copiers &copiers) {
@@ -102,20 +99,19 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
   block->output_split = block_split_make(d.outputs);
   block->kernel = (const float4 *)d.d_kernel;
   block->weights.bias =
-      (const float4 *)block_keep<KEPT>(placement, PLACE_BIAS, shared, d.d_bias, (int64_t)4 * S, copiers);
-  block->output_bias =
-      block_keep<KEPT>(placement, PLACE_OUTPUT_BIAS, shared, d.d_output_bias, d.outputs, copiers);
+      (const float4 *)block_keep(placement, PLACE_BIAS, shared, d.d_bias, (int64_t)4 * S, copiers);
+  block->output_bias = block_keep(placement, PLACE_OUTPUT_BIAS, shared, d.d_output_bias, d.outputs, copiers);
   block->weights.inputs = inputs;
   block->weights.units = S;
-  block->weights.kernel = (const float4 *)block_keep<KEPT>(placement, PLACE_KERNEL, shared, d.d_kernel,
-                                                           (int64_t)4 * S * inputs, copiers);
-  block->weights.recurrent = (const float4 *)block_keep<KEPT>(placement, PLACE_RECURRENT, shared,
-                                                              d.d_recurrent, (int64_t)4 * S * S, copiers);
-  block->output_kernel = block_keep<KEPT>(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel,
-                                          (int64_t)S * d.outputs, copiers);
+  block->weights.kernel = (const float4 *)block_keep(placement, PLACE_KERNEL, shared, d.d_kernel,
+                                                     (int64_t)4 * S * inputs, copiers);
+  block->weights.recurrent = (const float4 *)block_keep(placement, PLACE_RECURRENT, shared, d.d_recurrent,
+                                                        (int64_t)4 * S * S, copiers);
+  block->output_kernel =
+      block_keep(placement, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel, (int64_t)S * d.outputs, copiers);
   if (attention_has_query(d.score))
-    block->row.query_kernel = block_keep<KEPT>(placement, PLACE_QUERY_KERNEL, shared, d.score.d_query,
-                                               (int64_t)S * attention_keys_wide(d.score), copiers);
+    block->row.query_kernel = block_keep(placement, PLACE_QUERY_KERNEL, shared, d.score.d_query,
+                                         (int64_t)S * attention_keys_wide(d.score), copiers);
 }
 
 /* One step of row b; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and
@@ -158,31 +154,35 @@ __device__ inline int block_decode_step(const struct decode &d, struct decoder_b
   return token;
 }
 
+/* What stands behind the last step of row b, and how many there were. */
+__device__ inline void block_decode_fill(const struct decode &d, int b, int steps, int time) {
+  int64_t Y = d.steps, first = b * Y + steps;
+  int left = d.steps - steps;
+  if (d.d_contexts)
+    block_fill(d.d_contexts + first * d.score.annotation_width, 0.0f, left * d.score.annotation_width);
+  if (d.d_alphas)
+    block_fill(d.d_alphas + first * time, 0.0f, left * time);
+  if (d.d_states)
+    block_fill(d.d_states + first * d.score.state_units, 0.0f, left * d.score.state_units);
+  if (d.d_outputs)
+    block_fill(d.d_outputs + first * d.outputs, 0.0f, left * d.outputs);
+  for (int y = (int)threadIdx.x; d.d_tokens && y < left; y += (int)blockDim.x)
+    d.d_tokens[first + y] = d.end_token;
+  if (d.d_output_lengths && threadIdx.x == 0)
+    d.d_output_lengths[b] = steps;
+}
+
 /* All steps of row b, from block.state and block.cell, which must be complete; `partial` must be free. Ends without a
  * barrier: the block's arrays may still be read by some threads. */
 __device__ inline void block_decode_row(const struct decode &d, struct decoder_block &block, int b) {
   int S = d.score.state_units;
-  int64_t Y = d.steps;
   int previous = d.d_previous ? d.d_previous[b] : d.start_token;
   int step = 0;
   for (bool ended = false; step < d.steps && !ended; step++) {
     previous = block_decode_step(d, block, b, step, previous);
     ended = d.end_token >= 0 && previous == d.end_token;
   }
-  int64_t first = b * Y + step;
-  int left = d.steps - step;
-  if (d.d_contexts)
-    block_fill(d.d_contexts + first * d.score.annotation_width, 0.0f, left * d.score.annotation_width);
-  if (d.d_alphas)
-    block_fill(d.d_alphas + first * block.row.time, 0.0f, left * block.row.time);
-  if (d.d_states)
-    block_fill(d.d_states + first * S, 0.0f, left * S);
-  if (d.d_outputs)
-    block_fill(d.d_outputs + first * d.outputs, 0.0f, left * d.outputs);
-  for (int y = (int)threadIdx.x; d.d_tokens && y < left; y += (int)blockDim.x)
-    d.d_tokens[first + y] = d.end_token;
-  if (d.d_output_lengths && threadIdx.x == 0)
-    d.d_output_lengths[b] = step;
+  block_decode_fill(d, b, step, block.row.time);
   for (int j = (int)threadIdx.x; j < S; j += (int)blockDim.x) {
     if (d.d_final_h)
       d.d_final_h[(int64_t)b * S + j] = block.state[j];

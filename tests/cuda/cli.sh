@@ -42,6 +42,7 @@ silent
 on_device 0 info "$DATES" --device cuda
 out_has '^run        whole, one launch for encoder and decoder$'
 out_has '^           encoder layer 0: warp32, one launch$'
+out_has '^decoder    loop, one launch, weights in registers$'
 on_device 0 info layers.safetensors --device cuda
 out_has '^run        stages \(not one launch: a GRU of the encoder resets before the product\)$'
 out_has '^           encoder layer 1: cell, a graph of steps \(one launch needs the reset after the product\)$'

@@ -25,6 +25,7 @@ static cuseq_config model_of(int32_t H, int32_t S) {
                         .scale = 1,
                         .attention_layers = 2,
                         .attention_units = {10, 1},
+                        .attention_activation = {CUSEQ_ACTIVATION_TANH, CUSEQ_ACTIVATION_RELU},
                         .state_units = S,
                         .has_decoder = 1,
                         .steps = 10,
@@ -294,4 +295,29 @@ Test(plan, a_text_that_says_nothing_clear_is_refused) {
     cr_expect_eq(cuda_forced_parse(texts[i], &forced), CUSEQ_STATUS_INVALID_ARGUMENT, "\"%s\"", texts[i]);
     cr_expect(strncmp(cuseq_last_error(), "cuda plan: ", 11) == 0, "%s", cuseq_last_error());
   }
+}
+
+Test(cuda_plan, weights_stay_in_registers_where_the_decoder_is_small_whatever_the_device) {
+  cuseq_config config = model_of(32, 64);
+  cr_expect_null(cuda_registers_reason(&config));
+  config.outputs = 33;
+  cr_expect_str_eq(cuda_registers_reason(&config), "at most 32 classes");
+  config = model_of(32, 65);
+  cr_expect_str_eq(cuda_registers_reason(&config), "S and A of at most 64");
+  config = model_of(33, 64);
+  cr_expect_str_eq(cuda_registers_reason(&config), "S and A of at most 64");
+  config = model_of(32, 64);
+  config.attention_units[0] = 17;
+  cr_expect_str_eq(cuda_registers_reason(&config), "keys of at most 16 units");
+  config = model_of(32, 64);
+  config.attention_activation[0] = CUSEQ_ACTIVATION_SIGMOID;
+  cr_expect_str_eq(cuda_registers_reason(&config), "tanh over the keys");
+  config = model_of(32, 64);
+  config.score = CUSEQ_SCORE_GENERAL;
+  cr_expect_str_eq(cuda_registers_reason(&config), "score additive, or concat with one layer or two");
+  config = model_of(32, 64);
+  config.feedback = CUSEQ_FEEDBACK_OUTPUT;
+  cr_expect_null(cuda_registers_reason(&config));
+  config.embedding_units = 4;
+  cr_expect_str_eq(cuda_registers_reason(&config), "tokens without an embedding");
 }

@@ -51,15 +51,17 @@ static void decoder_explain(const struct cuda_session *session, struct lines *li
     add(lines, structure->output.count > 0 ? "heads: a launch or a product for each layer\n" : "");
     return;
   }
-  const char *why = session->decoder && !forced && session->choice.decoder == CUDA_DECODER_LOOP
-                        ? NULL
-                        : cuda_loop_reason(structure, session->limits.time, &session->device);
+  bool has_own = session->decoder && !forced && session->choice.decoder == CUDA_DECODER_LOOP;
+  const char *why = has_own ? NULL : cuda_loop_reason(structure, session->limits.time, &session->device);
+  const char *reason = has_own ? cuda_registers_reason(&session->model->config) : NULL;
   if (forced)
     add(lines, "decoder: steps, a graph of products and kernels (forced)\n");
   else if (why)
     add(lines, "decoder: steps, a graph of products and kernels (not one launch: %s)\n", why);
+  else if (reason)
+    add(lines, "decoder: loop, one launch (weights in registers need %s)\n", reason);
   else
-    add(lines, "decoder: loop, one launch\n");
+    add(lines, "decoder: loop, one launch%s\n", has_own ? ", weights in registers" : "");
 }
 
 static void run_explain(const struct cuda_session *session, struct lines *lines) {

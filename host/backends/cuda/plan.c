@@ -75,6 +75,12 @@ struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_sha
   };
 }
 
+const char *cuda_registers_reason(const cuseq_config *config) {
+  struct decode decode = {0};
+  cuda_decode_sizes(config, &decode);
+  return decode_small_fault(&decode);
+}
+
 /* ---- forcing ---- */
 
 cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,

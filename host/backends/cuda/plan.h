@@ -100,6 +100,10 @@ enum cuda_decoder_kind cuda_choose_decoder(const cuseq_config *config, int32_t t
 cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,
                                const struct launch_device *device, const struct cuda_forced *forced);
 
+/* Why the loop of a decoder of version 1 does not keep its weights in registers, static text that goes on after "need"; NULL: it does
+ * (kernels/decoder/decode_small.cuh). Pure: the same in all calls of a session, and on every device. */
+const char *cuda_registers_reason(const cuseq_config *config);
+
 /* A decoder's sizes without weights and buffers, and so those of an attention-only model. */
 void cuda_decode_sizes(const cuseq_config *config, struct decode *decode);
 

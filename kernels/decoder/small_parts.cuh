@@ -1,0 +1,283 @@
+/* What the threads of a small decoder's loop (decode_small.cuh) have of it: where they stand, their weights, their places in shared
+ * memory. */
+#ifndef CUSEQ_KERNELS_SMALL_PARTS_CUH
+#define CUSEQ_KERNELS_SMALL_PARTS_CUH
+
+#include "kernels/decoder/decode_row.cuh"
+#include "kernels/recurrence/cores.cuh"
+
+enum {
+  SMALL_ATTENDING = 4,                    /* warps, and as many others */
+  SMALL_THREADS = SMALL_ATTENDING * WARP, /* of those that attend, and of the others */
+  SMALL_SET = 32,                         /* positions at once */
+  SMALL_EACH = SMALL_SET / 2,             /* positions of a lane in the context */
+  SMALL_K = DECODE_SMALL_STATE,           /* what is multiplied: h or the context, with zeros behind it */
+  SMALL_CARRIED = 24,                     /* of k, for the gates of those that attend, by the others */
+  /* Where things lie in PLACE_PARTIAL. */
+  SMALL_STATE_AT = 0,                          /* [64] h, 0 beyond S */
+  SMALL_CONTEXT_AT = SMALL_STATE_AT + SMALL_K, /* [64] sum p[t] a[t], 0 beyond A */
+  SMALL_GATES_AT = SMALL_CONTEXT_AT + SMALL_K, /* [128] h U + b of the gates of those threads that attend */
+  SMALL_LOGITS_AT = SMALL_GATES_AT + SMALL_THREADS, /* [4,32] quarters of the logits */
+  SMALL_TOKEN_AT = SMALL_LOGITS_AT + SMALL_THREADS, /* [1] the token before */
+};
+
+/* What energies may be at most for their exponentials to be taken as they are: neither these nor their sum are near float32's
+ * ends then, and no maximum has to be found. tanh is at most 1, so that it is known of the weights. */
+static const float SMALL_ENERGY_MOST = 60.0f;
+
+/* e^x for |x| <= 87, NaN of NaN: device_exp() without what is for results below 2^-126 and beyond 2^127, and the
+ * nearest integer by an addition. 0 where `mask` is 0 and not ~0. */
+__device__ __forceinline__ float small_exp(float x, int mask) {
+  const float magic = 12582912.0f; /* 1.5 2^23: the sum's last bits are the integer */
+  float n = fmaf(x, 1.44269504f, magic);
+  float power = __int_as_float(((__float_as_int(n) << 23) + 0x3f800000) & mask);
+  n -= magic;
+  float r = fmaf(n, -0.693145751953125f, x);
+  r = fmaf(n, -1.42860682e-6f, r);
+  float p = 1.392618359e-3f;
+  p = fmaf(p, r, 8.363179053e-3f);
+  p = fmaf(p, r, 4.166655462e-2f);
+  p = fmaf(p, r, 1.666657699e-1f);
+  p = fmaf(p, r, 0.5f);
+  p = fmaf(p, r, 1.0f);
+  p = fmaf(p, r, 1.0f);
+  return p * power;
+}
+
+/* All threads of the block, whichever of the two loops they are in. */
+__device__ __forceinline__ void small_barrier(void) {
+  asm volatile("bar.sync 0, %0;" ::"n"((int)DECODE_THREADS) : "memory");
+}
+
+/* The first result of a row that is not finite, as step << 8 | stage; it is told behind the last step: a call inside would cost all
+ * registers. */
+struct small_fault {
+  int first;
+  __device__ __forceinline__ void look(bool good, int step, enum launch_stage stage) {
+    first = good ? first : min(first, step << 8 | (int)stage);
+  }
+  __device__ __forceinline__ void look(float x, int step, enum launch_stage stage) {
+    look(check_is_finite(x), step, stage);
+  }
+  __device__ __forceinline__ void tell(const struct launch_check &check, int row) const {
+    if (first != INT32_MAX)
+      check_tell(check, row, first >> 8, (enum launch_stage)(first & 255));
+  }
+};
+
+__device__ __forceinline__ float small_read(const shared_floats &x, int k) {
+  float v;
+  asm volatile("ld.shared.f32 %0, [%1];" : "=f"(v) : "r"(x.at + 4 * k));
+  return v;
+}
+
+/* A value that the compiler keeps in a register, and does not make anew in every step: it comes from a lane, as far as it can see. */
+template <class V> __device__ __forceinline__ V small_kept(V x) {
+  return __shfl_sync(0xffffffffu, x, (int)threadIdx.x % WARP);
+}
+
+/* A row and the block's arrays. */
+struct small_row {
+  const float *annotations, *keys; /* rows `stride` and `key_stride` floats apart */
+  int stride, key_stride;
+  int b, length, time;
+  shared_floats state, context, gates, logits, token, powers;
+  /* What the thread reads of h for the query, and of the powers; where its power, column of the context, gate, unit's h, logit,
+   * and what it writes of context and h lie. */
+  shared_floats state_quarter, power_half, power_own, context_own, gate_own, state_own, logit_own, vector_own;
+};
+
+/* A thread's own place. */
+__device__ __forceinline__ shared_floats small_place(const float *place) {
+  shared_floats own(place);
+  own.at = small_kept(own.at);
+  return own;
+}
+
+/* The score as one formula: max(floor, sum_j bias[j] + value[j] tanh(key[j] + query[j])). */
+struct small_score {
+  int units; /* U */
+  float floor;
+  float value[2], bias; /* of units j and j + 8, which are the lane's; the bias is the first lane's */
+  bool is_bounded;      /* energies are SMALL_ENERGY_MOST at most */
+};
+
+/* One lane's part of the cell. */
+struct small_cell {
+  float kernel[SMALL_K]; /* of its gate */
+  /* The gate's function: add + scale tanh(scale x), which tanh and sigmoid are; or max(low, min(high, slope x + add)). */
+  float scale, add, slope, low, high;
+  bool is_smooth;
+  float floor; /* act(c) where it is not tanh */
+  bool is_tanh;
+};
+
+/* One lane's part of the attention, in those warps that attend. */
+struct small_attention {
+  float query[2][SMALL_K / 4];   /* of units j and j + 8, of its quarter: k = 16 m + 4 quarter + n */
+  float key[2][2];               /* of its first two positions, units j and j + 8 */
+  int mask[2];                   /* of these positions: ~0 in the row */
+  float annotations[SMALL_EACH]; /* of its column and its half of the first 32 positions */
+  float recurrent[SMALL_K - SMALL_CARRIED]; /* of its gate, what the others do not carry */
+};
+
+/* One lane's part of what the others do. */
+struct small_writer {
+  float other[SMALL_CARRIED],
+      recurrent[SMALL_K]; /* of the gate of the thread that stands where it does among those that attend; */
+  float other_bias, bias; /* and of its own */
+  float output[SMALL_K / 4]; /* the output layer: of its class, and of its warp's quarter of k */
+  float output_bias;
+  float value,
+      part; /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be multiplied by */
+  int is_chosen;  /* not 0: the class is the token */
+  int wants;      /* SMALL_TOKENS, .. */
+  unsigned below; /* the lanes below this one */
+  /* The column of the context, or the unit of h, that the thread looks at and writes. */
+  float *vector; /* that of the row's first step, or NULL */
+  int apart;     /* from step to step */
+  int is_state;
+};
+enum { SMALL_TOKENS = 1, SMALL_OUTPUTS = 2, SMALL_SOFTMAX = 4, SMALL_ALPHAS = 8, SMALL_CLASS = 16 };
+
+/* How a thread stands in the cell, in query and energies, and in the context. */
+__device__ __forceinline__ int small_warp(void) {
+  return (int)threadIdx.x / WARP;
+}
+__device__ __forceinline__ int small_lane(void) {
+  return (int)threadIdx.x % WARP;
+}
+__device__ __forceinline__ int small_unit(void) {
+  return (int)threadIdx.x / 4;
+}
+__device__ __forceinline__ int small_gate(void) {
+  return (int)threadIdx.x & 3;
+}
+__device__ __forceinline__ int small_quarter(void) {
+  return (int)threadIdx.x >> 3 & 3;
+}
+__device__ __forceinline__ int small_eighth(void) {
+  return (int)threadIdx.x & 7;
+}
+__device__ __forceinline__ int small_position(void) {
+  return (int)threadIdx.x / 8;
+}
+__device__ __forceinline__ int small_column(void) {
+  return 16 * small_warp() + ((int)threadIdx.x & 15);
+}
+__device__ __forceinline__ int small_half(void) {
+  return (int)threadIdx.x >> 4 & 1;
+}
+
+/* ---- what does not change from step to step ---- */
+
+/* column[k apart], k < rows, 0 beyond. */
+template <int COUNT>
+__device__ __forceinline__ void small_load(float (&w)[COUNT], const float *column, int rows, int apart) {
+#pragma unroll
+  for (int k = 0; k < COUNT; k++)
+    w[k] = k < rows ? column[k * apart] : 0.0f;
+}
+
+/* The cell's weights. FULL: S and A are 64, and the addresses of a column follow from its first one. */
+template <bool FULL>
+__device__ __forceinline__ void small_load_cell(struct small_cell &cell, const struct decode &d,
+                                                const float *kernel) {
+  int S = FULL ? (int)SMALL_K : d.score.state_units;
+  int inputs = FULL ? (int)SMALL_K : small_unit() < S ? d.score.annotation_width : 0;
+  small_load(cell.kernel, kernel + threadIdx.x, inputs, 4 * S);
+}
+
+/* The same of h. */
+template <bool FULL>
+__device__ __forceinline__ void small_load_recurrent(struct small_attention &attention,
+                                                     const struct decode &d, const float *recurrent) {
+  int S = FULL ? (int)SMALL_K : d.score.state_units, gate = (int)threadIdx.x;
+  small_load(attention.recurrent, recurrent + SMALL_CARRIED * 4 * S + gate,
+             FULL || gate < 4 * S ? S - SMALL_CARRIED : 0, 4 * S);
+}
+
+template <bool FULL>
+__device__ __forceinline__ void small_load_recurrent(struct small_writer &writer, const struct decode &d,
+                                                     const float *recurrent) {
+  int S = FULL ? (int)SMALL_K : d.score.state_units, gate = (int)threadIdx.x, other = gate - SMALL_THREADS;
+  small_load(writer.recurrent, recurrent + gate, FULL || gate < 4 * S ? S : 0, 4 * S);
+  small_load(writer.other, recurrent + other, FULL || other < 4 * S ? S : 0, 4 * S);
+}
+
+__device__ __forceinline__ void small_load_biases(struct small_writer &writer, const struct decode &d,
+                                                  const float *bias) {
+  int gates = 4 * d.score.state_units, gate = (int)threadIdx.x, other = gate - SMALL_THREADS;
+  writer.bias = gate < gates ? bias[gate] : 0.0f;
+  writer.other_bias = other < gates ? bias[other] : 0.0f;
+}
+
+__device__ __forceinline__ void small_load_gate(struct small_cell &cell, const struct device_gates &gates) {
+  bool is_candidate = small_gate() == 2;
+  cell.is_smooth = is_candidate ? gates.is_tanh : gates.is_sigmoid;
+  cell.scale = small_kept(is_candidate ? 1.0f : 0.5f);
+  cell.add = is_candidate ? 0.0f : 0.5f;
+  cell.slope = small_kept(is_candidate ? 1.0f : gates.slope);
+  cell.low = small_kept(is_candidate ? gates.floor : 0.0f);
+  cell.high = is_candidate ? __builtin_inff() : 1.0f;
+  cell.floor = gates.floor;
+  cell.is_tanh = gates.is_tanh;
+}
+
+__device__ __forceinline__ struct small_score small_load_score(const struct attention_score &s) {
+  bool is_one = s.score == CUSEQ_SCORE_CONCAT && s.layers == 1;
+  bool has_last = s.score == CUSEQ_SCORE_CONCAT && !is_one;
+  const float *values = has_last ? s.d_kernel[1] : s.d_value;
+  struct small_score score;
+  score.units = attention_keys_wide(s);
+  for (int i = 0; i < 2; i++) {
+    int j = small_eighth() + 8 * i;
+    score.value[i] = j >= score.units ? 0.0f : (is_one ? 1.0f : values[j]) * s.scale;
+  }
+  score.bias = has_last && s.d_bias[1] && small_eighth() == 0 ? *s.d_bias[1] * s.scale : 0.0f;
+  score.floor = has_last && s.activation[1] == CUSEQ_ACTIVATION_RELU ? 0.0f : -__builtin_inff();
+  float most = fabsf(score.value[0]) + fabsf(score.value[1]) + fabsf(score.bias);
+  most = sums_xor(sums_xor(sums_xor(most, 1), 2), 4);
+  score.is_bounded = s.scale > 0.0f && most <= SMALL_ENERGY_MOST;
+  return score;
+}
+
+/* Units j and j + 8 of the query's kernel [S,U]. */
+__device__ __forceinline__ void small_load_query(struct small_attention &attention, int S, int U,
+                                                 const float *kernel) {
+#pragma unroll
+  for (int i = 0; i < 2; i++)
+#pragma unroll
+    for (int n = 0; n < SMALL_K / 4; n++) {
+      int j = small_eighth() + 8 * i, k = 16 * (n / 4) + 4 * small_quarter() + n % 4;
+      attention.query[i][n] = j < U && k < S ? kernel[k * U + j] : 0.0f;
+    }
+}
+
+/* Key units j and j + 8 of the lane's two positions of a set; anything behind the row's end or the last unit. */
+__device__ __forceinline__ void small_keys(float (&key)[2][2], int (&mask)[2], const struct small_row &row,
+                                           const struct small_score &score, int set) {
+#pragma unroll
+  for (int n = 0; n < 2; n++) {
+    mask[n] = set + small_position() + 16 * n < row.length ? ~0 : 0;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      int t = min(set + small_position() + 16 * n, row.length - 1),
+          j = min(small_eighth() + 8 * i, score.units - 1);
+      key[n][i] = row.length > 0 ? row.keys[t * row.key_stride + j] : 0.0f;
+    }
+  }
+}
+
+/* The lane's column at its positions of a set; anything behind the row's end, 0 beyond A. */
+__device__ __forceinline__ void small_annotations(float (&a)[SMALL_EACH], const struct small_row &row, int A,
+                                                  int set) {
+  bool there = small_column() < A && row.length > 0;
+#pragma unroll
+  for (int i = 0; i < SMALL_EACH; i++) {
+    int t = min(set + SMALL_EACH * small_half() + i, row.length - 1);
+    a[i] = there ? row.annotations[t * row.stride + small_column()] : 0.0f;
+  }
+}
+
+#endif

@@ -1,0 +1,171 @@
+/* What the warps of a small decoder's loop (decode_small.cuh) that do not attend do besides: products of h, outputs, tokens, and
+ * what is written. */
+#ifndef CUSEQ_KERNELS_SMALL_WRITER_CUH
+#define CUSEQ_KERNELS_SMALL_WRITER_CUH
+
+#include "kernels/decoder/small_parts.cuh"
+
+/* The output layer's kernel [S,V] and bias. */
+__device__ __forceinline__ void small_load_output(struct small_writer &writer, const struct decode &d,
+                                                  const float *kernel, const float *bias) {
+  int v = small_lane(), first = (small_warp() - SMALL_ATTENDING) * (SMALL_K / 4);
+  bool there = v < d.outputs;
+  small_load(writer.output, kernel + first * d.outputs + v, there ? d.score.state_units - first : 0,
+             d.outputs);
+  writer.output_bias = there ? bias[v] : 0.0f;
+  writer.value = 0.0f;
+  writer.part = 1.0f;
+  writer.is_chosen = 0;
+}
+
+/* What is wanted of row b. */
+__device__ __forceinline__ void small_want(struct small_writer &writer, const struct decode &d, int b) {
+  writer.wants = small_kept((d.d_tokens ? SMALL_TOKENS : 0) | (d.d_outputs ? SMALL_OUTPUTS : 0) |
+                            (d.d_alphas ? SMALL_ALPHAS : 0) |
+                            (d.output_activation == CUSEQ_ACTIVATION_SOFTMAX ? SMALL_SOFTMAX : 0) |
+                            (small_lane() < d.outputs ? SMALL_CLASS : 0));
+  writer.below = small_kept((1u << small_lane()) - 1);
+  writer.is_state = small_half();
+  writer.apart = small_kept(writer.is_state ? d.score.state_units : d.score.annotation_width);
+  float *vectors = writer.is_state ? d.d_states : d.d_contexts;
+  int i = small_column() - 16 * SMALL_ATTENDING;
+  writer.vector = vectors && i < writer.apart ? vectors + (int64_t)b * d.steps * writer.apart + i : nullptr;
+}
+
+/* Whose turn a step is, of the warps that do not attend. */
+__device__ __forceinline__ bool small_is_turn(int step) {
+  return small_warp() == SMALL_ATTENDING + (step & 3);
+}
+
+/* Of h: U + b of two gates, of which that of a thread that attends goes to shared memory and the other is returned; and a quarter of
+ * the logits of step `step`, into its place, which the warp whose turn it is awaits at a barrier of their own. */
+__device__ __forceinline__ float small_carry(const struct small_row &row, const struct small_writer &writer,
+                                             int step) {
+  float own[4] = {writer.bias, 0.0f, 0.0f, 0.0f}, other[4] = {writer.other_bias, 0.0f, 0.0f, 0.0f};
+  float logit[2] = {0.0f, 0.0f};
+#pragma unroll
+  for (int k = 0; k < SMALL_K / 4; k += 4) {
+    float4 v = row.state_quarter.load4(k);
+    logit[0] = fmaf(v.x, writer.output[k], logit[0]);
+    logit[1] = fmaf(v.y, writer.output[k + 1], logit[1]);
+    logit[0] = fmaf(v.z, writer.output[k + 2], logit[0]);
+    logit[1] = fmaf(v.w, writer.output[k + 3], logit[1]);
+  }
+  row.logit_own.store(0, logit[0] + logit[1], true);
+#pragma unroll
+  for (int k = 0; k < SMALL_K; k += 4) {
+    float4 v = row.state.load4(k);
+    own[0] = fmaf(v.x, writer.recurrent[k], own[0]);
+    own[1] = fmaf(v.y, writer.recurrent[k + 1], own[1]);
+    own[2] = fmaf(v.z, writer.recurrent[k + 2], own[2]);
+    own[3] = fmaf(v.w, writer.recurrent[k + 3], own[3]);
+    if (k < SMALL_CARRIED) {
+      other[0] = fmaf(v.x, writer.other[k], other[0]);
+      other[1] = fmaf(v.y, writer.other[k + 1], other[1]);
+      other[2] = fmaf(v.z, writer.other[k + 2], other[2]);
+      other[3] = fmaf(v.w, writer.other[k + 3], other[3]);
+    }
+  }
+  row.gate_own.store(0, (other[0] + other[1]) + (other[2] + other[3]), true);
+  if (step >= 0 && !small_is_turn(step))
+    asm volatile("bar.arrive 1, %0;" ::"n"((int)SMALL_THREADS) : "memory");
+  return (own[0] + own[1]) + (own[2] + own[3]);
+}
+
+/* A number's place in their order, -0 beside 0. */
+__device__ __forceinline__ int small_ordered(float x) {
+  int bits = __float_as_int(x + 0.0f);
+  return bits ^ (bits >> 31 & INT32_MAX);
+}
+
+/* The largest of a warp's. */
+__device__ __forceinline__ int small_best(int x) {
+#if __CUDA_ARCH__ >= 800
+  return __reduce_max_sync(0xffffffffu, x);
+#else
+  for (int distance = WARP / 2; distance > 0; distance /= 2)
+    x = max(x, __shfl_xor_sync(0xffffffffu, x, distance));
+  return x;
+#endif
+}
+
+/* The token of step `step` - 1, and the numbers whose softmax it has. As block_output(): lowest index first,
+ * NaN is never chosen but at 0, minus infinity is 0 to a softmax unless all are. */
+__device__ __forceinline__ void small_choose(const struct small_row &row, struct small_writer &writer,
+                                             struct small_fault &fault, int step) {
+  bool is_softmax = writer.wants & SMALL_SOFTMAX, there = writer.wants & SMALL_CLASS;
+  asm volatile("bar.sync 1, %0;" ::"n"((int)SMALL_THREADS) : "memory"); /* the quarters are there */
+  float x = (small_read(row.logits, 0) + small_read(row.logits, WARP)) +
+            (small_read(row.logits, 2 * WARP) + small_read(row.logits, 3 * WARP));
+  x += writer.output_bias;
+  int place = there && x == x ? small_ordered(x) : INT32_MIN, most = small_best(place);
+  unsigned chosen = __ballot_sync(0xffffffffu, place == most), numbers = __ballot_sync(0xffffffffu, x == x);
+  bool is_zero = most == INT32_MIN || (numbers & 1) == 0; /* no number, or none at 0 */
+  bool is_chosen = is_zero ? small_lane() == 0 : place == most && (chosen & writer.below) == 0;
+  row.token.store(0, __int_as_float(small_lane()), is_chosen);
+  writer.is_chosen = is_chosen;
+  float best = most == INT32_MIN ? -INFINITY : __int_as_float(most ^ (most >> 31 & INT32_MAX));
+  int good = !there | ((x <= FLT_MAX) & (best != -INFINITY) & (is_softmax | (x >= -FLT_MAX))); /* no branch */
+  fault.look(good != 0, step, LAUNCH_STAGE_OUTPUTS);
+  writer.value = !is_softmax ? x : there ? x - best : -INFINITY;
+}
+
+/* What is behind the token, a part a step: the warp that did it all at once would keep the others waiting.
+ * The token, the y-th of all rows, to where it is wanted; the powers of the softmax, and sums of eight lanes' each. */
+__device__ __forceinline__ void small_raise_outputs(const struct decode &d, struct small_writer &writer,
+                                                    int64_t y) {
+  if (writer.wants & SMALL_TOKENS && writer.is_chosen)
+    d.d_tokens[y] = small_lane();
+  float x = writer.value, power = small_exp(x < -87.0f ? -87.0f : x, x < -87.0f ? 0 : ~0); /* below: 0 */
+  writer.part = sums_xor(sums_xor(sums_xor(power, 1), 2), 4);
+  writer.value = writer.wants & SMALL_SOFTMAX ? power : x;
+}
+
+/* 1 / the sum of all. */
+__device__ __forceinline__ void small_sum_outputs(struct small_writer &writer) {
+  float part = device_reciprocal(sums_xor(sums_xor(writer.part, 8), 16)); /* the sum is at least 1 */
+  writer.part = writer.wants & SMALL_SOFTMAX ? part : 1.0f;
+}
+
+__device__ __forceinline__ void small_write_outputs(const struct decode &d, const struct small_writer &writer,
+                                                    int64_t y) {
+  if (writer.wants & SMALL_OUTPUTS && writer.wants & SMALL_CLASS)
+    d.d_outputs[y * d.outputs + small_lane()] = writer.value * writer.part;
+}
+
+/* The warps that do not attend take 32 positions each. */
+__device__ __forceinline__ void small_write_alphas(const struct decode &d, const struct small_row &row,
+                                                   float part, int64_t y) {
+#pragma unroll 1
+  for (int t = (int)threadIdx.x - SMALL_THREADS; t < row.time; t += SMALL_THREADS)
+    d.d_alphas[y * row.time + t] = t < row.length ? small_read(row.powers, t) * part : 0.0f;
+}
+
+/* Context and h of step `step` - 1: looked at, and written where they are wanted. Each of those warps takes sixteen columns and
+ * sixteen units. part: 1 / sum p of that step. */
+__device__ __forceinline__ void small_write_vectors(const struct small_row &row,
+                                                    const struct small_writer &writer, int step, float part,
+                                                    struct small_fault &fault) {
+  float value = small_read(row.vector_own, 0) * (writer.is_state ? 1.0f : part);
+  int stage = !check_is_finite(part) ? (int)LAUNCH_STAGE_ENERGIES
+              : writer.is_state      ? (int)LAUNCH_STAGE_DECODER
+                                     : (int)LAUNCH_STAGE_CONTEXT;
+  fault.look(check_is_finite(value) || step == 0, step, (enum launch_stage)stage);
+  if (writer.vector && step > 0)
+    writer.vector[(step - 1) * writer.apart] = value;
+}
+
+/* Behind `step` steps, the y-th of all rows: what of the last ones is not yet written. */
+__device__ __forceinline__ void small_end_outputs(const struct decode &d, struct small_writer &writer,
+                                                  int64_t y, int step) {
+  for (int past = 1; past <= 3 && past <= step; past++)
+    if (small_is_turn(step - past)) {
+      if (past == 1)
+        small_raise_outputs(d, writer, y - past);
+      if (past <= 2)
+        small_sum_outputs(writer);
+      small_write_outputs(d, writer, y - past);
+    }
+}
+
+#endif
