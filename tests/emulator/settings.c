@@ -2,12 +2,14 @@
 #include "core.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static struct emu_settings settings;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static atomic_bool done;
 
 const char *const emu_class_names[EMU_CLASSES] = {
     "half",   "float",  "double", "integer",  "special", "conversion",      "control",
@@ -64,9 +66,11 @@ static void read_settings(void) {
   settings.threads_per_multiprocessor = c < 80 ? 1024 : c == 80 || (c >= 90 && c < 120) ? 2048 : 1536;
   settings.blocks_per_multiprocessor = c < 80 ? 16 : c == 80 || (c >= 90 && c < 120) ? 32 : 24;
   settings.device_memory = number("CUSEQ_EMULATOR_MEMORY", 1 << 20, UINT64_C(1) << 36, UINT64_C(16) << 30);
+  atomic_store_explicit(&done, true, memory_order_release);
 }
 
 const struct emu_settings *emu_settings(void) {
-  pthread_once(&once, read_settings);
+  if (!atomic_load_explicit(&done, memory_order_acquire))
+    pthread_once(&once, read_settings);
   return &settings;
 }

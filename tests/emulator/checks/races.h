@@ -53,10 +53,10 @@ enum emu_watch {
 
 struct emu_shared_races {
   uint32_t *writers, *readers;
-  uint32_t *rows; /* of words with "many": 1 + the row of `many` that says who has read */
+  uint32_t *since; /* of words with "many": the time from which on their entries of `many` count */
   uint32_t words, capacity;
-  struct emu_lane_readers *many; /* rows of one entry a warp */
-  uint32_t many_count, many_capacity, warp_count;
+  struct emu_lane_readers *many; /* by warp, then by word: who has read; NULL until a word has many readers */
+  uint32_t warp_count, many_words;
   uint8_t *watched;                 /* by word, enum emu_watch; NULL if there are none */
   uint16_t *copying;                /* by word: the thread that asked for the copy; there with `watched` */
   struct emu_awaited_copy *awaited; /* copies that mbarriers tell of */
@@ -129,6 +129,9 @@ void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uin
 /* Adds a lane, or all active lanes of its warp. Of several readers only the bytes that all of them have read are kept. */
 void emu_shared_add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane, uint32_t word,
                            uint32_t bytes, bool all);
+/* All lanes of a warp read `count` words side by side, `per` words each, whose writers are ordered before: records them. */
+void emu_shared_add_row(struct emu_shared_races *s, const struct emu_warp *w, uint32_t word, unsigned count,
+                        unsigned per);
 /* Calls `visit` for each reader of a word, until it returns true; whether it did. */
 bool emu_shared_each_reader(const struct emu_shared_races *s, uint32_t word,
                             bool (*visit)(void *context, uint32_t thread, uint32_t time), void *context);
@@ -199,24 +202,41 @@ static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *reade
 }
 
 /* The same for shared memory: word i belongs to thread first + i / per. `row` is what the warp knows. */
-static inline bool emu_race_shared_words(const struct emu_shared_races *s, uint32_t at, unsigned count,
-                                         unsigned per, uint32_t first, const uint32_t *row, bool write) {
+enum emu_row {
+  EMU_ROW_IS_DONE,
+  EMU_ROW_HAS_READERS /* others, that nothing orders: emu_shared_add_row */,
+  EMU_ROW_IS_SPECIAL
+};
+static inline enum emu_row emu_race_shared_words(const struct emu_shared_races *s, uint32_t at,
+                                                 unsigned count, unsigned per, uint32_t first,
+                                                 const uint32_t *row, bool write) {
   const uint32_t *writers = s->writers + at, *readers = s->readers + at;
-  uint32_t bad = 0;
+  uint32_t bad = 0, several = 0, last_write = 0, last_read = 0;
+  if (emu_watched(s, at, count))
+    return EMU_ROW_IS_SPECIAL;
   for (unsigned i = 0; i < count; i++) {
-    uint32_t mine = first + i / per;
-    uint32_t w = writers[i], r = readers[i];
-    uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[wt >> 5]) & (uint32_t)(wt != mine);
-    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[rt >> 5]) & (uint32_t)(rt != mine);
-    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & (r >> 4 & 1);
+    last_write = last_write > writers[i] ? last_write : writers[i];
+    last_read = last_read > readers[i] ? last_read : readers[i];
   }
-  if (bad || emu_watched(s, at, count))
-    return false;
+  for (unsigned i = 0; i < count && last_write >> EMU_TIME_SHIFT > s->floor; i++) {
+    uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
+  }
+  bool recent = last_read >> EMU_TIME_SHIFT > s->floor;
+  for (unsigned i = 0; i < count && recent; i++)
+    several |= (uint32_t)(readers[i] >> EMU_TIME_SHIFT > s->floor) & (readers[i] >> 4 & 1);
+  for (unsigned i = 0; i < count && recent && !several; i++) {
+    uint32_t r = readers[i], thread = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+    several |= (uint32_t)(r >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
+  }
+  if (bad || (several && write))
+    return EMU_ROW_IS_SPECIAL;
+  if (several)
+    return EMU_ROW_HAS_READERS;
   uint32_t *to = (write ? s->writers : s->readers) + at;
   for (unsigned i = 0; i < count; i++)
     to[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  return true;
+  return EMU_ROW_IS_DONE;
 }
 
 #endif

@@ -24,7 +24,7 @@ bool emu_shared_block_start(struct emu_block *b) {
       return false;
   }
   s->readers = s->writers + s->words;
-  s->rows = s->readers + s->words;
+  s->since = s->readers + s->words;
   if (s->words)
     memset(s->writers, 0, 3 * (size_t)s->words * sizeof *s->writers);
   for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
@@ -44,16 +44,18 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->copying = NULL;
   emu_foreign_free(s);
   emu_awaited_copies_free(s);
-  if (s->warp_count != b->warp_count) {
+  /* Times go on from the block before, so that what its readers' table holds is too old to count. */
+  if (s->warp_count != b->warp_count || s->many_words != s->words || s->time > EMU_TIMES / 2) {
     free(s->many);
     s->many = NULL;
-    s->many_capacity = 0;
+    s->time = 0;
   }
   s->warp_count = b->warp_count;
-  s->many_count = 0;
+  s->many_words = s->words;
   s->thread_count = b->thread_count;
-  s->time = 1;
-  s->floor = s->epoch = 0;
+  s->floor = s->time;
+  s->time++;
+  s->epoch = 0;
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
   memset(s->exchanged, 0, sizeof s->exchanged);
@@ -98,7 +100,8 @@ static void start_again(struct emu_shared_races *s) {
     free(s->pending[i]);
     s->pending[i] = NULL;
   }
-  s->many_count = 0;
+  free(s->many);
+  s->many = NULL;
   s->time = 1;
   s->floor = 0;
   s->epoch++;

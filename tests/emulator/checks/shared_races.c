@@ -25,6 +25,8 @@ static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigne
 static unsigned unordered_lane(const struct emu_shared_races *s, const struct emu_warp *w, unsigned lane,
                                uint32_t writer, bool all) {
   uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, time = writer >> EMU_TIME_SHIFT;
+  if (time <= s->known[w->index][thread / EMU_LANES])
+    return EMU_LANES;
   EMU_FOR_LANES (k, all ? w->active : 1u << lane) {
     uint32_t one = w->index * EMU_LANES + k;
     if (thread != one && !emu_shared_knows(s, one, thread, time))

@@ -84,9 +84,27 @@ EMU_HANDLER(load_parameter) {
     load_lanes(w, in, mask);
     return;
   }
-  EMU_FOR_LANES (lane, mask)
-    for (unsigned part = 0; part < t->bytes; part += t->piece)
-      emu_transfer_to_registers(w, in, t, lane, part, w->launch->arguments + at + part);
+  if (!t->plain || mask != EMU_ALL_LANES) {
+    EMU_FOR_LANES (lane, mask)
+      for (unsigned part = 0; part < t->bytes; part += t->piece)
+        emu_transfer_to_registers(w, in, t, lane, part, w->launch->arguments + at + part);
+    return;
+  }
+  for (unsigned k = 0; k < t->count; k++) {
+    const struct emu_operand *o = &in->elements[in->operand[0].first + k];
+    const unsigned char *from = w->launch->arguments + at + k * t->element;
+    if (o->bytes == 4) {
+      uint32_t *r = emu_u32(w, o), value;
+      memcpy(&value, from, sizeof value);
+      for (int i = 0; i < EMU_LANES; i++)
+        r[i] = value;
+    } else {
+      uint64_t *r = emu_u64(w, o), value;
+      memcpy(&value, from, sizeof value);
+      for (int i = 0; i < EMU_LANES; i++)
+        r[i] = value;
+    }
+  }
 }
 
 EMU_HANDLER(load) {

@@ -168,9 +168,12 @@ static inline unsigned char *emu_words_of_shared(struct emu_warp *w, const struc
   if (w->launch->checks) {
     if (!write && !emu_all_set(b->shared_initialised + first, all))
       return NULL;
-    if (!emu_race_shared_words(b->races, (uint32_t)first / 4, all / 4, bytes / 4, w->index * EMU_LANES,
-                               b->races->known[w->index], write))
+    enum emu_row row = emu_race_shared_words(b->races, (uint32_t)first / 4, all / 4, bytes / 4,
+                                             w->index * EMU_LANES, b->races->known[w->index], write);
+    if (row == EMU_ROW_IS_SPECIAL)
       return NULL;
+    if (row == EMU_ROW_HAS_READERS)
+      emu_shared_add_row(b->races, w, (uint32_t)first / 4, all / 4, bytes / 4);
     if (write)
       memset(b->shared_initialised + first, 1, all);
   }

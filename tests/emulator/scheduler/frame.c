@@ -52,7 +52,6 @@ static uint64_t lane_mask(uint32_t which, unsigned lane) {
 uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsigned lane) {
   const struct emu_block *b = s->block;
   const struct emu_launch *l = b->launch;
-  const struct emu_settings *settings = emu_settings();
   if (which <= EMU_SPECIAL_TID_Z)
     return s->warp.thread[lane][which - EMU_SPECIAL_TID_X];
   if (which <= EMU_SPECIAL_NTID_Z)
@@ -77,11 +76,11 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
   case EMU_SPECIAL_WARPID:
     return s->warp.index;
   case EMU_SPECIAL_NWARPID:
-    return settings->threads_per_multiprocessor / 32;
+    return emu_settings()->threads_per_multiprocessor / 32;
   case EMU_SPECIAL_SMID:
-    return b->index % (uint64_t)settings->multiprocessors;
+    return b->index % (uint64_t)emu_settings()->multiprocessors;
   case EMU_SPECIAL_NSMID:
-    return (uint64_t)settings->multiprocessors;
+    return (uint64_t)emu_settings()->multiprocessors;
   case EMU_SPECIAL_GRIDID:
     return l->parameters.operation.id;
   case EMU_SPECIAL_DYNAMIC_SMEM:
@@ -105,14 +104,26 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
   }
 }
 
+static bool differs_by_lane(const struct emu_frame_constant *c) {
+  return c->kind == EMU_CONSTANT_SPECIAL &&
+         (c->which <= EMU_SPECIAL_TID_Z || c->which == EMU_SPECIAL_LANEID ||
+          (c->which >= EMU_SPECIAL_LANEMASK_EQ && c->which <= EMU_SPECIAL_LANEMASK_GT));
+}
+
 static void fill_constants(struct emu_warp_state *s, struct emu_frame *f) {
   for (uint32_t i = 0; i < f->function->constant_count; i++) {
     const struct emu_frame_constant *c = &f->function->constants[i];
     unsigned char *at = f->registers + c->offset;
+    bool differs = differs_by_lane(c);
+    uint64_t value =
+        c->kind == EMU_CONSTANT_LOCAL ? f->local_base + c->value : emu_special_value(s, c->which, 0);
     for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-      uint64_t value =
-          c->kind == EMU_CONSTANT_LOCAL ? f->local_base + c->value : emu_special_value(s, c->which, lane);
-      memcpy(at + lane * c->bytes, &value, c->bytes);
+      if (differs && lane)
+        value = emu_special_value(s, c->which, lane);
+      if (c->bytes == 4)
+        memcpy(at + lane * 4, &value, 4);
+      else
+        memcpy(at + lane * c->bytes, &value, c->bytes);
     }
   }
 }

@@ -23,13 +23,20 @@ bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block, uint32_t 
   memset(s->cluster_phase, 0, sizeof s->cluster_phase);
   *w = (struct emu_warp){.index = index, .block = block, .launch = l, .worker = block->worker};
   w->base[EMU_BASE_POOL] = l->program->pool;
-  uint32_t first = index * EMU_LANES;
+  uint32_t first = index * EMU_LANES, left = block->thread_count - first;
+  uint32_t x = first % dim.x, y = first / dim.x % dim.y, z = first / dim.x / dim.y;
+  w->existing = left < EMU_LANES ? (1u << left) - 1 : EMU_ALL_LANES;
   for (uint32_t lane = 0; lane < EMU_LANES; lane++) {
-    uint32_t t = first + lane;
-    w->existing |= t < block->thread_count ? 1u << lane : 0;
-    w->thread[lane][0] = t % dim.x;
-    w->thread[lane][1] = t / dim.x % dim.y;
-    w->thread[lane][2] = t / dim.x / dim.y;
+    w->thread[lane][0] = x;
+    w->thread[lane][1] = y;
+    w->thread[lane][2] = z;
+    if (++x < dim.x)
+      continue;
+    x = 0;
+    if (++y < dim.y)
+      continue;
+    y = 0;
+    z++;
   }
   w->alive = w->existing;
   uint64_t local = l->local_bytes * EMU_LANES;
@@ -112,7 +119,7 @@ static uint64_t run_path(struct emu_warp_state *s, uint64_t budget) {
       mask &= *(const uint32_t *)(w->base[EMU_BASE_FRAME] + in->guard) ^ in->guard_invert;
     struct emu_tally *tally = &tallies[at];
     tally->warps++;
-    tally->threads += (uint64_t)__builtin_popcount(mask);
+    tally->threads += mask == EMU_ALL_LANES ? EMU_LANES : (uint64_t)__builtin_popcount(mask);
     w->next = at + 1;
     n++;
     if (w->undefined && !emu_undefined_before(w, in, mask))
