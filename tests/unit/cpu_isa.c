@@ -1,5 +1,6 @@
 /* Each of the cpu backend's instruction sets, forced, does the whole work. */
 #include "backends/backend.h"
+#include "support/compare.h"
 #include "support/random_case.h"
 #include "support/results.h"
 
@@ -98,6 +99,97 @@ Test(cpu_isa, sessions_of_two_precisions_of_one_model_do_not_disturb_each_other)
   for (int i = 0; i < 3; i++)
     cuseq_session_close(sessions[i]);
   cuseq_model_destroy(model);
+}
+
+/* ---- bf16 of numbers that are bf16 ---- */
+
+static float to_bf16(float x) {
+  uint32_t word;
+  memcpy(&word, &x, sizeof word);
+  word &= 0xffff0000u;
+  memcpy(&x, &word, sizeof x);
+  return x;
+}
+
+/* A random model, of weights that bf16 has exactly. */
+static cuseq_model *exact_model(const char *json, struct random *random) {
+  cuseq_model *drawn = random_model(json, NULL, random), *exact;
+  const size_t count = cuseq_model_tensor_count(drawn);
+  cuseq_tensor *tensors = calloc(count, sizeof *tensors);
+  for (size_t i = 0; i < count; i++) {
+    size_t size = 1;
+    cr_assert_eq(cuseq_model_tensor(drawn, i, &tensors[i]), CUSEQ_STATUS_OK);
+    for (int32_t k = 0; k < tensors[i].rank; k++)
+      size *= (size_t)tensors[i].shape[k];
+    float *data = malloc(size * sizeof *data);
+    for (size_t k = 0; k < size; k++)
+      data[k] = to_bf16(((const float *)tensors[i].data)[k]);
+    tensors[i].data = data;
+  }
+  cr_assert_eq(cuseq_model_create(json, tensors, count, &exact), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (size_t i = 0; i < count; i++)
+    free((void *)tensors[i].data);
+  free(tensors);
+  cuseq_model_destroy(drawn);
+  return exact;
+}
+
+/* One position of a layer, from states that bf16 has exactly: all factors are exact, and nothing errs more than float32. */
+static void check_exact(const char *cell, int32_t F, int32_t H, int32_t B, bool ids, struct random *random) {
+  char json[400];
+  snprintf(json, sizeof json,
+           "{\"version\":2,\"input\":{\"features\":%d},\"encoder\":{\"layers\":[{\"cell\":{%s,\"units\":%d},"
+           "\"direction\":\"bidirectional\"}]},\"output\":{\"over\":\"final\",\"layers\":[{\"units\":1}]}}",
+           (int)F, cell, (int)H);
+  cuseq_model *model = exact_model(json, random);
+  const size_t states = 2 * (size_t)B * (size_t)H, inputs = (size_t)B * (size_t)F;
+  float *x = malloc(inputs * sizeof *x), *h = malloc(states * sizeof *h), *c = malloc(states * sizeof *c);
+  int32_t *symbols = malloc((size_t)B * sizeof *symbols);
+  for (size_t i = 0; i < inputs; i++)
+    x[i] = to_bf16(random_between(random, -1.0f, 1.0f));
+  for (size_t i = 0; i < states; i++) {
+    h[i] = to_bf16(random_between(random, -1.0f, 1.0f));
+    c[i] = random_between(random, -1.0f, 1.0f);
+  }
+  for (int32_t b = 0; b < B; b++)
+    symbols[b] = random_below(random, F);
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = ids ? (const void *)symbols : x,
+                             .dtype = ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
+                             .batch = B,
+                             .time = 1,
+                             .initial_h = h,
+                             .initial_c = c};
+  struct results want, got;
+  results_make(&want, model, B, 1, 1);
+  results_make(&got, model, B, 1, 1);
+  results_precise(&got, CUSEQ_PRECISION_BF16);
+  results_run(&want, model, "reference", 1, &input);
+  results_run(&got, model, "cpu", 1, &input);
+  const double allowed =
+      cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, 1, 0, CUSEQ_RESULT_ANNOTATIONS);
+  cr_expect(compare_f32(got.encoding.annotations, want.encoding.annotations, states, allowed),
+            "%s, F %d, H %d, B %d%s: %s", cell, (int)F, (int)H, (int)B, ids ? ", ids" : "", compare_report());
+  results_free(&want);
+  results_free(&got);
+  free(x);
+  free(h);
+  free(c);
+  free(symbols);
+  cuseq_model_destroy(model);
+}
+
+Test(cpu_isa, bf16_of_numbers_that_are_bf16_errs_as_float32_does) {
+  static const char *const cells[] = {"\"kind\":\"lstm\"", "\"kind\":\"gru\",\"reset\":\"after\""};
+  static const int32_t sizes[][2] = {{1, 1}, {2, 3}, {3, 16}, {7, 17}, {33, 40}, {96, 63}, {129, 130}};
+  struct random random = {71};
+  if (open_bf16("") != CUSEQ_STATUS_OK)
+    cr_skip_test("%s", cuseq_last_error());
+  for (int cell = 0; cell < 2; cell++) /* of a GRU that resets before, r h is not bf16's */
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+      for (int32_t B = 1; B <= 14; B += i < 5 ? 1 : 6)
+        for (int ids = 0; ids < 2; ids++)
+          check_exact(cells[cell], sizes[i][0], sizes[i][1], B, ids, &random);
 }
 
 Test(cpu_isa, the_description_names_instruction_set_and_cores) {
