@@ -279,10 +279,10 @@ CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model,
  * layers: those between encoder layers, the attention's keys, values, queries and layers, the attentional vector,
  * initial states, outputs. All else is float32 whatever the precision: sums, biases, states and cells, activations,
  * products of a key and a query, the softmax, contexts, every array of a call. A device may leave a product more precise where nothing is gained.
- *   CUSEQ_PRECISION_FLOAT32  not rounded
- *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. For cuda
- *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. For cpu, on
- *                            processors with AVX-512 BF16, and cuda
+ *   CUSEQ_PRECISION_FLOAT32  not rounded. All devices
+ *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. No device yet
+ *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. cpu, on
+ *                            processors with AVX-512 BF16
  * What a device cannot do is refused when a session opens, with CUSEQ_STATUS_NOT_SUPPORTED: nothing is computed in
  * another precision than the one that was asked for. The reference computes in float64 and takes float32 alone. */
 typedef enum cuseq_precision {

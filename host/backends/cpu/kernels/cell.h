@@ -176,9 +176,9 @@ INLINE void cell_accumulate_blocks(const int R, const int P, const bool wide, co
                                    const enum update update, const bool hidden, vf acc[BLOCK_ROWS][SUMS],
                                    const float *weights, size_t size, int32_t count,
                                    const float *const in[BLOCK_ROWS], const float *ahead) {
-  const int32_t first = wide && count > SUM_TERMS ? SUM_TERMS : count;
+  const int32_t first = SUMS_IN_BLOCKS && wide && count > SUM_TERMS ? SUM_TERMS : count;
   cell_accumulate(R, P, fetch, update, hidden, acc, weights, size, first, in, ahead);
-  if (wide && count > first)
+  if (SUMS_IN_BLOCKS && wide && count > first)
     cell_accumulate_more(R, P, fetch, update, hidden, acc, weights, size, count, in, ahead);
 }
 
@@ -323,9 +323,14 @@ typedef void cell_blocks(const struct cpu_cell_step *step, const struct cpu_cell
 
 /* The usual cells have code of their own where every segment is one block of sums, so that small ones pay nothing for
  * large ones. */
+#if SUMS_IN_BLOCKS
 CELL_BLOCKS(narrow_lstm_sigmoid_tanh, false, UPDATE_LSTM_SIGMOID_TANH)
 CELL_BLOCKS(narrow_lstm_clip_tanh, false, UPDATE_LSTM_CLIP_TANH)
 CELL_BLOCKS(narrow_gru_sigmoid_tanh, false, UPDATE_GRU_SIGMOID_TANH)
+#define CELL_NARROW(name) narrow_##name
+#else
+#define CELL_NARROW(name) wide_##name
+#endif
 CELL_BLOCKS(wide_lstm_sigmoid_tanh, true, UPDATE_LSTM_SIGMOID_TANH)
 CELL_BLOCKS(wide_lstm_clip_tanh, true, UPDATE_LSTM_CLIP_TANH)
 CELL_BLOCKS(wide_lstm_any, true, UPDATE_LSTM_ANY)
@@ -348,10 +353,10 @@ static enum update cell_update(const struct cpu_cell *cell) {
 
 /* The code for a cell, by its update and by whether a segment may have more terms than one block of sums. */
 static cell_blocks *const cell_codes[][2] = {
-    [UPDATE_LSTM_SIGMOID_TANH] = {narrow_lstm_sigmoid_tanh, wide_lstm_sigmoid_tanh},
-    [UPDATE_LSTM_CLIP_TANH] = {narrow_lstm_clip_tanh, wide_lstm_clip_tanh},
+    [UPDATE_LSTM_SIGMOID_TANH] = {CELL_NARROW(lstm_sigmoid_tanh), wide_lstm_sigmoid_tanh},
+    [UPDATE_LSTM_CLIP_TANH] = {CELL_NARROW(lstm_clip_tanh), wide_lstm_clip_tanh},
     [UPDATE_LSTM_ANY] = {wide_lstm_any, wide_lstm_any},
-    [UPDATE_GRU_SIGMOID_TANH] = {narrow_gru_sigmoid_tanh, wide_gru_sigmoid_tanh},
+    [UPDATE_GRU_SIGMOID_TANH] = {CELL_NARROW(gru_sigmoid_tanh), wide_gru_sigmoid_tanh},
     [UPDATE_GRU_ANY] = {wide_gru_any, wide_gru_any},
     [UPDATE_GRU_BEFORE] = {wide_gru_before, wide_gru_before}};
 

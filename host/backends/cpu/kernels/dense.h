@@ -84,9 +84,9 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
       acc[r][n] = v_load(bias + n / Q * LANES);
     else
       acc[r][n] = v_set(0.0f);
-  const int32_t first = !wide || words < Q * SUM_TERMS ? words : Q * SUM_TERMS;
+  const int32_t first = !SUMS_IN_BLOCKS || !wide || words < Q * SUM_TERMS ? words : Q * SUM_TERMS;
   dense_inputs(R, V, Q, acc, weights, x, 0, first);
-  if (wide && first < words)
+  if (SUMS_IN_BLOCKS && wide && first < words)
     dense_more(R, V, Q, acc, weights, x, first, words);
   UNROLL
   for (int r = 0; r < R; r++)
@@ -130,9 +130,14 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
 DENSE_GROUP(narrow_of_4, 4, 1, ROWS_OF_4, false)
 DENSE_GROUP(narrow_of_2, 2, PARTS_OF_2, ROWS_OF_2, false)
 DENSE_GROUP(narrow_of_1, 1, PARTS_OF_1, ROWS_OF_1, false)
+#if SUMS_IN_BLOCKS
 DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true)
 DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true)
 DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
+#define DENSE_WIDE(vectors) wide_of_##vectors
+#else
+#define DENSE_WIDE(vectors) narrow_of_##vectors
+#endif
 
 typedef void dense_group(const float *weights, const float *bias, float scale, int32_t words,
                          const float *const *in, int32_t count, float *out, size_t out_stride);
@@ -141,7 +146,7 @@ typedef void dense_group(const float *weights, const float *bias, float scale, i
 static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const float *const *in,
                               int32_t count, float *out, size_t out_stride) {
   static dense_group *const groups[][2] = {
-      {narrow_of_1, wide_of_1}, {narrow_of_2, wide_of_2}, {narrow_of_4, wide_of_4}};
+      {narrow_of_1, DENSE_WIDE(1)}, {narrow_of_2, DENSE_WIDE(2)}, {narrow_of_4, DENSE_WIDE(4)}};
   const int32_t left = (dense->units + LANES - 1) / LANES - at, kind = left >= 4 ? 2 : left >= 2 ? 1 : 0;
   const int32_t words = words_of(dense->inputs);
   const float *weights = dense->weights + (size_t)words * (size_t)at * LANES;

@@ -7,14 +7,15 @@
 #include "backends/cpu/kernels/simd.h"
 
 /* Terms of a block. Products with weights have both signs and err at random, those with alphas are alike where positions are
- * and err in one direction: these blocks are shorter. Neither costs anything to speak of. Products of bf16 err so much more
- * than their sum in float32 that it needs no blocks. */
+ * and err in one direction: these blocks are shorter. Neither costs anything to speak of. */
+enum { SUM_TERMS = 128, SUM_POSITIONS = 32 };
+
+/* Products of bf16 err so much more than their sum in float32 that it needs no blocks. */
 #if defined(CPU_BF16)
-enum { SUM_TERMS = 1 << 28 };
+#define SUMS_IN_BLOCKS 0
 #else
-enum { SUM_TERMS = 128 };
+#define SUMS_IN_BLOCKS 1
 #endif
-enum { SUM_POSITIONS = 32 };
 
 /* A sum of blocks. */
 struct block_sum {
