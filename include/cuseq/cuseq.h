@@ -275,10 +275,11 @@ CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model,
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
 /* How products with weights are computed: what their two factors, a weight and what it is multiplied by, are rounded to
- * before they are multiplied, to the nearest. These are the products of recurrent cells and of dense
- * layers: those between encoder layers, the attention's keys, values, queries and layers, the attentional vector,
- * initial states, outputs. All else is float32 whatever the precision: sums, biases, states and cells, activations,
- * products of a key and a query, the softmax, contexts, every array of a call. A device may leave a product more precise where nothing is gained.
+ * before they are multiplied, to the nearest. These are the products of recurrent cells and of dense layers: those
+ * between encoder layers, the attention's keys, values, queries and layers, the attentional vector, initial states,
+ * outputs. All else is float32 whatever the precision: sums, biases, states and cells, activations, products of a key
+ * and a query, the softmax, contexts, every array of a call. A device may leave a product more precise where nothing
+ * is gained.
  *   CUSEQ_PRECISION_FLOAT32  not rounded. All devices
  *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. No device yet
  *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. cpu, on
