@@ -269,8 +269,8 @@ CUSEQ_API const char *cuseq_model_label(const cuseq_model *model, int32_t head, 
  * of one unit with two labels p and 1 - p, where p is the output, or the sigmoid of a linear one. Thread-safe.
  *   outputs        [V] of all heads, of one text or one token: a row of cuseq_decoding.outputs
  *   probabilities  [labels] receives them, in the labels' order */
-CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model, int32_t head, const float *outputs,
-                                                       double *probabilities);
+CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model, int32_t head,
+                                                       const float *outputs, double *probabilities);
 
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
