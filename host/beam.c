@@ -32,6 +32,9 @@ const char *beam_unsearchable(const cuseq_model *model) {
 
 static cuseq_status beams_check(const cuseq_session *session, const cuseq_beam *beam) {
   int32_t V = session->model->structure.decoder.tokens;
+  if (session->limits.capture)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: it waits for the device (the session was opened to be captured)", call);
   if (beam->beams < 1 || beam->beams > CUSEQ_MAX_BEAMS)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: beams are out of range (found %d, needed 1 to %d)",
                      call, (int)beam->beams, CUSEQ_MAX_BEAMS);

@@ -56,6 +56,16 @@ static cuseq_status options_check(const cuseq_session_options *options) {
         CUSEQ_STATUS_INVALID_ARGUMENT,
         "cuseq_session_open: there is no such memory (found %d, needed CUSEQ_MEMORY_ANY, _HOST or _DEVICE)",
         (int)options->memory);
+  if (options->capture && options->memory == CUSEQ_MEMORY_HOST)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: capture: arrays in host memory pass through memory of the session's (found "
+        "CUSEQ_MEMORY_HOST, needed CUSEQ_MEMORY_DEVICE)");
+  if (options->capture && beams_of(options) > 1)
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_open: capture: a beam search waits for the device (found max_beams %d, needed 1)",
+        (int)options->max_beams);
   return CUSEQ_STATUS_OK;
 }
 
@@ -65,6 +75,9 @@ static cuseq_status device_options_check(const cuseq_session_options *options, c
   if (!backend->stream && options->stream)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "cuseq_session_open: device %s takes no stream (needed NULL, or a cuda device)", device);
+  if (!backend->stream && options->capture)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "cuseq_session_open: capture: device %s has no graphs (needed a cuda device)", device);
   if (!backend->stream && options->memory == CUSEQ_MEMORY_DEVICE)
     return error_set(
         CUSEQ_STATUS_INVALID_ARGUMENT,
@@ -104,9 +117,10 @@ static cuseq_status session_open(const cuseq_model *model, const cuseq_session_o
                                            .beams = beams_of(options),
                                            .threads = options->threads,
                                            .precision = options->precision,
-                                           .memory = options->memory,
+                                           .memory = options->capture ? CUSEQ_MEMORY_DEVICE : options->memory,
                                            .stream = options->stream,
-                                           .asynchronous = options->asynchronous != 0,
+                                           .asynchronous = options->asynchronous || options->capture,
+                                           .capture = options->capture != 0,
                                            .allow_nonfinite = opened->allow_nonfinite,
                                            .cuda_plan = options->cuda_plan};
   cuseq_status status;

@@ -24,6 +24,7 @@ struct backend_limits {
   cuseq_memory memory;
   void *stream;
   bool asynchronous;
+  bool capture; /* then memory is the device's and calls are asynchronous */
   bool allow_nonfinite;
   const char *cuda_plan; /* NULL: chosen, or as the environment says; valid until open() returns */
 };

@@ -414,7 +414,7 @@ typedef struct cuseq_session_options {
    * is not looked at: their calls are complete when they return. */
   cuseq_memory memory;
   /* The cudaStream_t that all work of the session is queued on: one of the session's device, not being
-   * captured. It stays the caller's and must be there until the session is closed. The legacy default stream
+   * captured when the session opens. It stays the caller's and must be there until the session is closed. The legacy default stream
    * is passed as cudaStreamLegacy. NULL: a non-blocking stream of the session's own. */
   void *stream;
   int32_t asynchronous; /* not 0: calls return when their work is queued; see "Arrays in flight"           */
@@ -425,6 +425,10 @@ typedef struct cuseq_session_options {
    * opening. Results agree within the tolerance, not in their bits. Copied: it may go when
    * cuseq_session_open returns. */
   const char *cuda_plan;
+  /* not 0: calls can be captured in a CUDA graph of the caller's; see "Calls in a graph". Implies CUSEQ_MEMORY_DEVICE
+   * and asynchronous. What cannot be captured is refused at opening: CUSEQ_MEMORY_HOST, max_beams above 1, the legacy
+   * default stream, devices other than cuda. */
+  int32_t capture;
 } cuseq_session_options;
 
 typedef struct cuseq_session cuseq_session;
@@ -497,6 +501,26 @@ CUSEQ_API size_t cuseq_session_plan(const cuseq_session *session, char *text, si
  *
  * A device array given to a reference or cpu session is refused where the process has opened a cuda session
  * before; elsewhere reading it is the fault that it is in any host code. */
+
+/* ---- calls in a graph: sessions opened with capture -------------------------------------------------
+ *
+ * While the session's stream is being captured, cuseq_encode, cuseq_attend, cuseq_decode and cuseq_run add their
+ * kernels, products and copies to that graph and run nothing: all arrays lie on the device, nothing passes through
+ * memory of the session's on the host, nothing waits and nothing is allocated. Captured or not, the results have the
+ * same bits. What other sessions launch as a graph of their own stands in the caller's graph node by node. A call that
+ * fails may have left some of its work in the graph, which is then to be thrown away. A stream of the session's own can be
+ * captured, too, by an event that makes it wait for a captured stream.
+ *
+ * The graph holds the call's sizes and the addresses of its arrays and of the session's memory: arrays and session must be
+ * there as long as it is launched. Inputs are read and outputs written anew at every launch. Graphs of one session, and
+ * its other calls, work in the same memory: they run one after the other, in any streams that the caller orders so. Graphs
+ * that are to run side by side need a session each, which on the device costs the weights again. A graph of cuseq_decode
+ * or cuseq_attend decodes what the session encoded last, which must be of the sizes that it was captured with: the call,
+ * or the graph of the call, that encoded when it was captured is launched before it.
+ *
+ * Device inputs are checked at every launch; what is found is reported by the next cuseq_session_synchronize() after the
+ * caller has waited for the graph, as a fault of an earlier call. That call, cuseq_beam_search and all calls of sessions
+ * that were opened without capture are refused while the stream is being captured. */
 
 /* Waits until all work of the session is done, and reports what of it failed since the last report:
  * CUSEQ_STATUS_INVALID_ARGUMENT or _NON_FINITE for a value in a device array, _DEVICE_FAILED. Not needed

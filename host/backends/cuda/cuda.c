@@ -55,8 +55,13 @@ bool cuda_needs_graphs(const struct cuda_session *session) {
 static bool needs_blas(const struct cuda_session *session) {
   const struct structure *structure = &session->model->lowered;
   bool heads = !structure->decoder.present && structure->output.count > 0;
-  return cuda_needs_graphs(session) || cuda_layers_need_blas(session) || heads ||
+  return cuda_needs_graphs(session) || cuda_layers_need_blas(session, false) || heads ||
          (!session->decoder && cuda_steps_keys_need_blas(structure));
+}
+
+bool cuda_captures_products(const struct cuda_session *session) {
+  return cuda_needs_graphs(session) ||
+         (session->limits.capture && (needs_blas(session) || cuda_layers_need_blas(session, true)));
 }
 
 static cuseq_status session_upload(struct cuda_session *session) {
@@ -125,7 +130,9 @@ static cuseq_status session_fill(struct cuda_session *session) {
   TRY(session_upload(session));
   if (needs_blas(session))
     TRY(cuda_blas_open(session));
-  if (cuda_needs_graphs(session))
+  else if (cuda_captures_products(session) && cuda_blas_open(session) != CUSEQ_STATUS_OK)
+    cuda_blas_close(session); /* dense rows, which need it, are refused by the call that has some */
+  if (cuda_needs_graphs(session) && !session->limits.capture)
     TRY(cuda_graphs_open(session));
   CUDA_TRY(cudaDeviceSynchronize());
   return CUSEQ_STATUS_OK;
@@ -134,6 +141,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
 /* The caller's stream, once it is known to be one of this device; or one of the session's own. */
 static cuseq_status stream_take(struct cuda_session *session) {
   cudaStream_t given = session->limits.stream;
+  TRY(cuda_capture_check(session));
   if (!given) {
     CUDA_TRY(cudaStreamCreateWithFlags(&session->stream, cudaStreamNonBlocking));
     return CUSEQ_STATUS_OK;
@@ -209,7 +217,9 @@ static int32_t cuda_threads(const void *state) {
 /* ---- calls ---- */
 
 /* Begins a call on the session's device; *before is for call_end. */
-static cuseq_status call_begin(struct cuda_session *session, bool host_outputs, int *before) {
+static cuseq_status call_begin(struct cuda_session *session, const char *call, bool host_outputs,
+                               int *before) {
+  TRY(cuda_capture_begin(session, call));
   session->call.waits = host_outputs && !session->limits.asynchronous;
   session->checks.call++;
   session->checks.next.count = 0;
@@ -230,19 +240,22 @@ static cuseq_status wait(struct cuda_session *session, cuseq_status status) {
   return error == cudaSuccess ? cuda_check_report(session) : cuda_failure(error, "cudaStreamSynchronize");
 }
 
-/* Ends a call: waits once where it has results in host memory, and after a failure, since copies may be
- * under way. */
+/* Waits once where a call has results in host memory, and after a failure, since copies may be under way. */
+static cuseq_status call_finish(struct cuda_session *session, cuseq_status status) {
+  if (status == CUSEQ_STATUS_OK)
+    return session->call.waits ? wait(session, status) : cuda_staging_leave(session);
+  char text[sizeof session->error + 64];
+  snprintf(text, sizeof text, "%s", error_text());
+  wait(session, status);
+  error_store("%s", text);
+  return status;
+}
+
+/* Ends a call; a captured one runs nothing that could be waited for. */
 static cuseq_status call_end(struct cuda_session *session, cuseq_status status, int before) {
-  if (status != CUSEQ_STATUS_OK) {
-    char text[sizeof session->error + 64];
-    snprintf(text, sizeof text, "%s", error_text());
-    wait(session, status);
-    error_store("%s", text);
-  } else if (session->call.waits) {
-    status = wait(session, status);
-  } else {
-    status = cuda_staging_leave(session);
-  }
+  if (!session->call.captured)
+    status = call_finish(session, status);
+  cuda_capture_end(session);
   if (before != session->index)
     cudaSetDevice(before);
   return status;
@@ -294,8 +307,10 @@ static cuseq_status cuda_encode(void *state, const struct backend_input *input,
   struct cuda_session *session = state;
   CUDA_RANGE("encode", input->batch, input->time, session->model->config.units);
   int before;
-  TRY(call_begin(session, on_host(session, CALL_ENCODING, encoding), &before));
-  return call_end(session, rows_queue(session, input, encoding, NULL), before);
+  TRY(call_begin(session, "cuseq_encode", on_host(session, CALL_ENCODING, encoding), &before));
+  cuseq_status status = rows_queue(session, input, encoding, NULL);
+  cuda_capture_encoded(session);
+  return call_end(session, status, before);
 }
 
 static cuseq_status cuda_attend(void *state, const float *hidden, float *context, float *alphas) {
@@ -303,7 +318,8 @@ static cuseq_status cuda_attend(void *state, const float *hidden, float *context
   CUDA_RANGE("attend", session->encoded.batch, session->encoded.time, session->model->config.units);
   bool waits = is_on_host(session, BACKEND_CONTEXTS, context) || is_on_host(session, BACKEND_ALPHAS, alphas);
   int before;
-  TRY(call_begin(session, waits, &before));
+  TRY(call_begin(session, "cuseq_attend", waits, &before));
+  cuda_capture_decodes(session);
   return call_end(session, cuda_attend_queue(session, hidden, context, alphas), before);
 }
 
@@ -311,7 +327,8 @@ static cuseq_status cuda_decode(void *state, const cuseq_decoding *decoding) {
   struct cuda_session *session = state;
   CUDA_RANGE("decode", session->encoded.batch, session->encoded.time, session->model->config.units);
   int before;
-  TRY(call_begin(session, on_host(session, CALL_DECODING, decoding), &before));
+  TRY(call_begin(session, "cuseq_decode", on_host(session, CALL_DECODING, decoding), &before));
+  cuda_capture_decodes(session);
   return call_end(session, cuda_decode_queue(session, decoding), before);
 }
 
@@ -321,7 +338,7 @@ static cuseq_status cuda_search(void *state, struct search *search, const cuseq_
   struct cuda_session *session = state;
   CUDA_RANGE("search", session->encoded.batch, session->encoded.time, session->model->config.units);
   int before;
-  TRY(call_begin(session, true, &before));
+  TRY(call_begin(session, "cuseq_beam_search", true, &before));
   session->call.waits = true;
   TRY(call_end(session, cuda_search_queue(session, search, begin, alphas), before));
   cuda_search_deliver(session, search);
@@ -334,12 +351,21 @@ static cuseq_status cuda_run(void *state, const struct backend_input *input, con
   CUDA_RANGE("run", input->batch, input->time, session->model->config.units);
   bool host = on_host(session, CALL_ENCODING, encoding) || on_host(session, CALL_DECODING, decoding);
   int before;
-  TRY(call_begin(session, host, &before));
-  return call_end(session, rows_queue(session, input, encoding, decoding), before);
+  TRY(call_begin(session, "cuseq_run", host, &before));
+  cuseq_status status = rows_queue(session, input, encoding, decoding);
+  cuda_capture_encoded(session);
+  return call_end(session, status, before);
 }
 
 static cuseq_status cuda_synchronize(void *state) {
   struct cuda_session *session = state;
+  TRY(cuda_capture_begin(session, "cuseq_session_synchronize"));
+  if (session->call.captured) {
+    cuda_capture_end(session);
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "cuseq_session_synchronize: the stream is being captured, and captured work cannot be waited for");
+  }
   session->checks.call++; /* what is found is of earlier calls */
   return wait(session, CUSEQ_STATUS_OK);
 }

@@ -116,6 +116,7 @@ struct cuda_encoded {
   const int32_t *d_lengths; /* as in the call's arrays, or NULL: all rows have T positions */
   int32_t batch, time;
   bool keys_made, general_keys_made; /* of the annotations: one launch from input to output leaves none */
+  bool came_with_keys, came_with_general_keys; /* by the call that encoded them */
 };
 
 /* The call under way. */
@@ -126,6 +127,9 @@ struct cuda_call {
   cudaStream_t stream_in, stream_out; /* of copies from and to the host */
   struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
   const float *d_given_x;             /* the dense input: d_x, or where the caller left it */
+  /* capture.c: whether the stream is being captured, and the thread's own mode of what may be called meanwhile */
+  bool captured;
+  enum cudaStreamCaptureMode mode;
 };
 
 struct cuda_session {
@@ -181,16 +185,17 @@ void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
  * much was needed, what is free and which limits would fit where it does not. */
 cuseq_status cuda_memory_take(struct cuda_session *session);
 
-/* Whether a call of the limits needs graphs. */
+/* Whether a call of the limits needs graphs; whether products by cuBLAS may stand in graphs, which need a workspace that stays. */
 bool cuda_needs_graphs(const struct cuda_session *session);
+bool cuda_captures_products(const struct cuda_session *session);
 
 /* layers.c: the encoder's arrays and the upload of its weights. */
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
-/* Whether layers run as graphs, and whether a call needs products by cuBLAS beside those of the first layer's dense input,
- * which come with the first call that has some. */
+/* Whether layers run as graphs, and whether a call needs products by cuBLAS: of ids, or of dense input, whose products of the
+ * first layer come with the first call that has some. */
 bool cuda_layers_need_graphs(const struct cuda_session *session);
-bool cuda_layers_need_blas(const struct cuda_session *session);
+bool cuda_layers_need_blas(const struct cuda_session *session, bool dense);
 /* Whether kernels alone encode such a call, row by row, so that it may be cut into windows of rows. */
 bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input);
 /* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of `batch` rows: a
@@ -279,6 +284,17 @@ cuseq_status cuda_failure(cudaError_t error, const char *call);
   } while (0)
 /* A launcher's result: its text becomes the thread's error. */
 cuseq_status cuda_launched(const struct cuda_session *session, cuseq_status status);
+
+/* capture.c: calls in a graph of the caller's. Begin refuses a session that was not opened for it while its stream is being
+ * captured; end is called after every call that begin let through. */
+cuseq_status cuda_capture_begin(struct cuda_session *session, const char *call);
+void cuda_capture_end(struct cuda_session *session);
+/* A stream that cannot be captured is refused when a session opens for it. */
+cuseq_status cuda_capture_check(const struct cuda_session *session);
+/* After a call that encodes, and before one that decodes what was encoded: in a session opened for graphs a decoding makes
+ * again what an earlier decoding made of the annotations, as its graph may be launched without the other's. */
+void cuda_capture_encoded(struct cuda_session *session);
+void cuda_capture_decodes(struct cuda_session *session);
 
 /* locate.c */
 cuseq_status cuda_locate(void *state, enum backend_array array, const void *pointer, bool *on_device);

@@ -101,6 +101,8 @@ cuseq_status cuda_graph_launch(struct cuda_session *session, const struct cuda_g
                                cuda_graph_steps *steps, const void *arguments) {
   struct cuda_graphs *graphs = session->graphs;
   int32_t i = 0;
+  if (!graphs) /* opened to be captured: a graph of its own, which may go when it makes room, has no place in the caller's */
+    return steps(session, arguments);
   while (i < graphs->count && memcmp(&graphs->kept[i].key, key, sizeof *key) != 0)
     i++;
   if (i == graphs->count) {

@@ -49,14 +49,14 @@ bool cuda_layers_need_graphs(const struct cuda_session *session) {
   return false;
 }
 
-bool cuda_layers_need_blas(const struct cuda_session *session) {
+bool cuda_layers_need_blas(const struct cuda_session *session, bool dense) {
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     const struct cuda_layer *layer = &session->layers[l];
     if (layer->layer->dense.kernel)
       return true;
     for (int32_t r = 0; r < layer->count; r++)
       if (layer->runs[r].encoder == CUDA_ENCODER_CELL ||
-          ((l > 0 || !gathers_ids(session)) && !takes_x(&layer->runs[r])))
+          ((l > 0 || dense || !gathers_ids(session)) && !takes_x(&layer->runs[r])))
         return true;
   }
   return false;

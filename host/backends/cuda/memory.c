@@ -35,7 +35,7 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
   cuda_search_plan(session, plan);
   size_t cleared = plan->bytes;
   cuda_plan_add(plan, &session->d_blas_workspace,
-                cuda_needs_graphs(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
+                cuda_captures_products(session) ? cuda_blas_workspace_bytes(&session->device) : 0);
   return cleared;
 }
 

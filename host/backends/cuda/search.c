@@ -33,7 +33,7 @@ static size_t steps_room(const struct cuda_session *session) {
 cuseq_status cuda_search_open(struct cuda_session *session) {
   const struct decoder_structure *decoder = &session->model->structure.decoder;
   size_t B = (size_t)session->limits.batch, lanes = B * (size_t)session->limits.beams;
-  if (!decoder->present || decoder->feedback == FEEDBACK_NONE)
+  if (!decoder->present || decoder->feedback == FEEDBACK_NONE || session->limits.capture)
     return CUSEQ_STATUS_OK;
   struct cuda_search *search = session->search = calloc(1, sizeof *search);
   if (search) {
