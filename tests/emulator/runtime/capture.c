@@ -107,6 +107,12 @@ cudaError_t emu_capture_forbids_legacy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
+cudaError_t emu_capture_forbids_graphs(cudaStream_t stream) {
+  return stream->capture ? break_capture(stream->capture, cudaErrorStreamCaptureUnsupported,
+                                         "an instantiated graph is launched in it (a child node would do)")
+                         : cudaSuccess;
+}
+
 cudaError_t emu_capture_forbids_waiting(cudaStream_t stream) {
   if (stream->capture)
     return break_capture(stream->capture, cudaErrorStreamCaptureUnsupported,

@@ -112,11 +112,7 @@ static cudaError_t launch(cudaGraphExec_t exec, cudaStream_t handle) {
   cudaStream_t stream;
   EMU_TRY(find(exec));
   EMU_TRY(emu_stream_find(handle, &stream));
-  if (stream->capture) {
-    struct emu_work work;
-    EMU_TRY(emu_node_child(exec->graph, &work));
-    return emu_issue(handle, &work);
-  }
+  EMU_TRY(emu_capture_forbids_graphs(stream));
   EMU_TRY(emu_capture_forbids_legacy(stream));
   EMU_TRY(emu_graph_launch_memory(exec));
   struct emu_clock start = {0};
