@@ -50,14 +50,15 @@ static int read_token(const char *option, const char *said, const struct argumen
     return EXIT_DONE;
   }
   if (!vocabulary->text)
-    return fail("--%s: not a whole number that fits (found \"%s\", needed 0 to %d, or a symbol of --vocabulary)",
-                option, said, INT32_MAX);
+    return fail(
+        "--%s: not a whole number that fits (found \"%s\", needed 0 to %d, or a symbol of --vocabulary)",
+        option, said, INT32_MAX);
   const cuseq_status status = convert_symbol(vocabulary, said, token);
   if (status != CUSEQ_STATUS_OK)
     return fail_conversion(status, arguments->vocabulary, vocabulary);
-  return *token >= 0 ? EXIT_DONE
-                     : fail("--%s: no number, and no symbol of the vocabulary's output (found \"%s\")", option,
-                            said);
+  return *token >= 0
+             ? EXIT_DONE
+             : fail("--%s: no number, and no symbol of the vocabulary's output (found \"%s\")", option, said);
 }
 
 static int read_decoder(const struct arguments *arguments, struct convert_json *vocabulary,

@@ -206,8 +206,8 @@ cuseq_status clock_make(struct expressions *expressions, const struct graph_node
                         bool repeats, int32_t *clock);
 
 /* The clock of what is left of another one behind its first `cut` positions. */
-cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of, int32_t cut,
-                       int32_t *clock);
+cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of,
+                       int32_t cut, int32_t *clock);
 
 /* The clock that one was cut from, itself where it was not. */
 static inline int32_t clock_whole(const struct expressions *expressions, int32_t clock) {

@@ -2,8 +2,9 @@
 #include "error.h"
 
 /* relu(x B + b) C: matrices of width n that become [n, 2n] and [2n, n], of each element two numbers, and their sum. */
-static cuseq_status piece_matrices(struct expressions *expressions, const struct pieces *pieces, int32_t width,
-                                   const struct graph_node *node, int32_t *into, int32_t *bias, int32_t *out) {
+static cuseq_status piece_matrices(struct expressions *expressions, const struct pieces *pieces,
+                                   int32_t width, const struct graph_node *node, int32_t *into, int32_t *bias,
+                                   int32_t *out) {
   const size_t n = (size_t)width;
   bool found;
   TRY(matrix_make(expressions, pieces->owner, 1, width, 2 * (int64_t)width, into, &found));
@@ -25,7 +26,8 @@ static cuseq_status piece_matrices(struct expressions *expressions, const struct
 cuseq_status expression_pieces(struct expressions *expressions, const struct pieces *pieces, int32_t child,
                                const struct graph_node *node, int32_t *expression) {
   int32_t into = -1, bias = -1, out = -1;
-  TRY(piece_matrices(expressions, pieces, expression_at(expressions, child)->width, node, &into, &bias, &out));
+  TRY(piece_matrices(expressions, pieces, expression_at(expressions, child)->width, node, &into, &bias,
+                     &out));
   TRY(expression_dense(expressions, child, into, pieces->shift != 0 ? bias : -1, node, expression));
   TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, *expression, node,
                        expression));

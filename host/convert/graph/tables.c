@@ -78,8 +78,8 @@ cuseq_status clock_make(struct expressions *expressions, const struct graph_node
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of, int32_t cut,
-                       int32_t *clock) {
+cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of,
+                       int32_t cut, int32_t *clock) {
   const struct clock from = expressions->clocks[of];
   for (*clock = 0; *clock < expressions->clock_count; ++*clock)
     if (expressions->clocks[*clock].of == of && expressions->clocks[*clock].cut == from.cut + cut)

@@ -55,8 +55,8 @@ enum layer_origin { ORIGIN_UNKNOWN, ORIGIN_KERAS, ORIGIN_AUTHOR };
 enum { LAYER_MAX_CELLS = 16, LAYER_WEIGHTS_PARTS = 3 + LAYER_MAX_CELLS };
 
 struct layer_marks {
-  bool used;                                        /* it was evaluated */
-  const char *half;                                 /* the dtype policy of half precision that it has, or NULL */
+  bool used;        /* it was evaluated */
+  const char *half; /* the dtype policy of half precision that it has, or NULL */
   struct layer_weights *found[LAYER_WEIGHTS_PARTS]; /* what weights_find found, by weights_part */
   struct keras_layer *cells; /* of an RNN over a list of cells: a copy of it for each, or NULL */
 };

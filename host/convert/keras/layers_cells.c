@@ -51,7 +51,8 @@ cuseq_status cells_run(struct evaluator *evaluator, struct layer_call *call, con
     x = part.outputs[0];
   }
   if (call->state_count != 0 && call->state_count != given_count)
-    return layer_refuse(layer, "its initial state has %zu parts (needed %zu)", call->state_count, given_count);
+    return layer_refuse(layer, "its initial state has %zu parts (needed %zu)", call->state_count,
+                        given_count);
   TRY(call_output(evaluator, call, &x));
   for (size_t i = 0; states && i < given_count; i++)
     TRY(call_output(evaluator, call, &given[i]));

@@ -29,7 +29,8 @@ static cuseq_status check_settings(const struct keras_layer *layer, int64_t wind
   if (window < 1 || window > MOST_POSITIONS)
     return layer_refuse(layer, "its kernel_size is absurd (%lld)", (long long)window);
   if (dilation < 1 || dilation > MOST_POSITIONS || (window - 1) * dilation >= MOST_POSITIONS)
-    return layer_refuse(layer, "it reaches over more than %d positions (kernel_size %lld, dilation_rate %lld)",
+    return layer_refuse(layer,
+                        "it reaches over more than %d positions (kernel_size %lld, dilation_rate %lld)",
                         MOST_POSITIONS, (long long)window, (long long)dilation);
   if (strides != 1)
     return layer_refuse(layer,
@@ -61,7 +62,8 @@ static cuseq_status spread(struct expressions *expressions, const struct keras_l
   if (positions * place > MOST_SPREAD + 4 * expressions->matrix_elements)
     return layer_refuse(layer, "its kernel of %zu x %zu numbers is too large to be spread over %zu positions",
                         (size_t)window, place, positions);
-  TRY(matrix_make(expressions, owner, (int32_t)dilation, (int64_t)positions * inputs, columns, kernel, &found));
+  TRY(matrix_make(expressions, owner, (int32_t)dilation, (int64_t)positions * inputs, columns, kernel,
+                  &found));
   for (size_t i = 0; !found && i < (size_t)window; i++)
     memcpy(expressions->matrices[*kernel].data + i * (size_t)dilation * place,
            expressions->matrices[from].data + i * place, place * sizeof(float));

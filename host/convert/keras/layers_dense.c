@@ -115,6 +115,7 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
     TRY(activation_apply(evaluator, call->layer, activation, &value));
     return call_output(evaluator, call, &value);
   }
-  return layer_refuse(call->layer, "cuseq can express Dense, BatchNormalization, activations and Dropout in it, not %.60s",
+  return layer_refuse(call->layer,
+                      "cuseq can express Dense, BatchNormalization, activations and Dropout in it, not %.60s",
                       class_name != NULL ? class_name : "?");
 }

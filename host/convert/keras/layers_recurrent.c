@@ -10,10 +10,10 @@ enum { MAX_FRONT = 12 }; /* layers in front, as far as one is looked for among t
 /* A layer that is applied to a sequence. */
 struct run {
   struct recurrent_layer layer;
-  int32_t index;        /* among the expressions' layers */
-  const json_t *config; /* that has return_sequences and return_state */
+  int32_t index;          /* among the expressions' layers */
+  const json_t *config;   /* that has return_sequences and return_state */
   bool sequences, states; /* what they say */
-  int32_t children[5];  /* the sequence; its initial states */
+  int32_t children[5];    /* the sequence; its initial states */
   int32_t child_count;
   int32_t final[4]; /* by FINAL_*; -1: it has no such state */
 };

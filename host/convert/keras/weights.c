@@ -76,11 +76,12 @@ static void expect_listed(const json_t *cells, size_t n, struct expected_weights
   if (usual == NULL)
     return;
   for (size_t i = 0; i < n; i++)
-    before += is_class(json_string_value(json_object_get(json_array_get(cells, i), "class_name")), class_name);
+    before +=
+        is_class(json_string_value(json_object_get(json_array_get(cells, i), "class_name")), class_name);
   expect_cell(config, usual, name != NULL ? name : "", expected);
   weights_snake_case(class_name, snake, sizeof snake);
-  snprintf(expected->folder, sizeof expected->folder, before > 0 ? "cell/cells/%s_%zu" : "cell/cells/%s", snake,
-           before);
+  snprintf(expected->folder, sizeof expected->folder, before > 0 ? "cell/cells/%s_%zu" : "cell/cells/%s",
+           snake, before);
 }
 
 /* A layer that is no wrapper. */

@@ -76,8 +76,7 @@ cuseq_status node_clip(struct evaluator *evaluator, struct node_call *call) {
     TRY(tensor_scalar(evaluator, call, call->inputs[2], &most));
   if (least != 0 || !(most > 0) || most > 1e30)
     return call_refuse(call, "it clips to %g and %g (needed 0 and a positive number)", least, most);
-  return map_pieces(evaluator, call,
-                    &(struct pieces){.inner = 1, .shift = -(float)most, .slope = -1});
+  return map_pieces(evaluator, call, &(struct pieces){.inner = 1, .shift = -(float)most, .slope = -1});
 }
 
 static cuseq_status find_activation(struct evaluator *evaluator, const struct node_call *call,

@@ -99,8 +99,7 @@ cuseq_status positions_take(struct evaluator *evaluator, const struct node_call 
 cuseq_status positions_flatten(struct evaluator *evaluator, const struct node_call *call,
                                const struct tensor *tensor, const struct dim *shape, int32_t count,
                                struct tensor *result, bool *flat) {
-  const int64_t length =
-      evaluator->clock >= 0 ? evaluator->expressions->clocks[evaluator->clock].length : -1;
+  const int64_t length = evaluator->clock >= 0 ? evaluator->expressions->clocks[evaluator->clock].length : -1;
   struct tensor made = *tensor;
   int32_t *cells;
   *flat = tensor->kind == TENSOR_TABLE && !tensor->masked && !tensor->integer && tensor->axis_count == 3 &&
@@ -149,8 +148,7 @@ static cuseq_status lift(struct evaluator *evaluator, const struct node_call *ca
     return error_out_of_memory();
   for (int32_t i = 0; i < count; i++)
     list[i] = cells[(size_t)i * (size_t)stride];
-  cuseq_status status =
-      written_out_lift_list(expressions, evaluator->notes, list, (size_t)count, &found);
+  cuseq_status status = written_out_lift_list(expressions, evaluator->notes, list, (size_t)count, &found);
   if (status == CUSEQ_STATUS_OK)
     status = expression_lift(expressions, list, count, lifted, &clock);
   if (status == CUSEQ_STATUS_OK && *lifted < 0) {
@@ -167,8 +165,7 @@ static cuseq_status lift(struct evaluator *evaluator, const struct node_call *ca
 
 cuseq_status positions_join(struct evaluator *evaluator, const struct node_call *call, int32_t axis,
                             struct tensor *tensor) {
-  const int64_t length =
-      evaluator->clock >= 0 ? evaluator->expressions->clocks[evaluator->clock].length : -1;
+  const int64_t length = evaluator->clock >= 0 ? evaluator->expressions->clocks[evaluator->clock].length : -1;
   struct tensor made = *tensor;
   int32_t *cells;
   if (tensor->axes[axis].kind != TENSOR_STACK || length < 2 || !dim_is(&tensor->axes[axis].size, length) ||

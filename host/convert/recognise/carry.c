@@ -22,7 +22,7 @@ struct carry {
   struct bases held;    /* what is the same at every step */
   struct bases begun;   /* slots that do not begin with zeros, and what they begin with */
   struct bases initial; /* of each of them */
-  struct bases passed;  /* what else is read; behind it the slots, as they would be if they began with zeros */
+  struct bases passed; /* what else is read; behind it the slots, as they would be if they began with zeros */
   int32_t held_width, begun_width, passed_width;
   int32_t carrier;  /* the new layer's CELL_H: of what is held, begun, begun and moved on, passed */
   int32_t new_cell; /* the first layer's, over that */
@@ -55,7 +55,8 @@ static cuseq_status is_of_step(struct recogniser *recogniser, int32_t expression
 
 /* Whether a slot is a vector that begins with what the encoder gives, and is neither a state nor a token. */
 static bool is_begun(const struct expressions *expressions, const struct slot *slot) {
-  const struct expression *next = slot != NULL && slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
+  const struct expression *next =
+      slot != NULL && slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
   if (next == NULL || initial_is_zero(expressions, slot->initial) || next->op == EXPRESSION_CELL ||
       next->op == EXPRESSION_CONTEXT || next->op == EXPRESSION_EMBEDDING || next->op == EXPRESSION_ARGMAX)
     return false;
@@ -144,7 +145,8 @@ static cuseq_status make_cell(struct recogniser *recogniser, const struct carry 
   for (int32_t u = 0; u < carry->passed_width; u++)
     expressions->matrices[cell.kernel].data[(size_t)u * gates + candidate + (size_t)(passed + u)] = 1;
   for (int32_t u = 0; u < carry->begun_width; u++) {
-    expressions->matrices[cell.bias].data[units + moved + u] = shut; /* the reset gate lets the state through */
+    expressions->matrices[cell.bias].data[units + moved + u] =
+        shut; /* the reset gate lets the state through */
     expressions->matrices[cell.recurrent_kernel]
         .data[(size_t)(carry->held_width + u) * gates + candidate + (size_t)(moved + u)] = 1;
   }

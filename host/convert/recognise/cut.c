@@ -59,11 +59,13 @@ static bool has_cut_clock(const struct expressions *expressions, const struct ex
   return false;
 }
 
-static cuseq_status refuse(const struct expressions *expressions, int32_t clock, const struct graph_node *node) {
-  return node_refuse(node,
-                     "it reads what '%.100s' gives, which has fewer positions than it reads: cuseq can express "
-                     "that in front of final states, maxima and last positions alone",
-                     expressions->clocks[clock].node->name);
+static cuseq_status refuse(const struct expressions *expressions, int32_t clock,
+                           const struct graph_node *node) {
+  return node_refuse(
+      node,
+      "it reads what '%.100s' gives, which has fewer positions than it reads: cuseq can express "
+      "that in front of final states, maxima and last positions alone",
+      expressions->clocks[clock].node->name);
 }
 
 /* ---- the units ------------------------------------------------------------------------------------ */
@@ -227,13 +229,15 @@ static cuseq_status recurrent(struct side *side, const struct expression *e, int
 /* ---- what takes positions together ---------------------------------------------------------------- */
 
 /* relu(x) - relu(-x), which is x, and zeros where there should be no position. */
-static cuseq_status make_zero(struct side *side, int32_t clock, const struct graph_node *node, int32_t *child) {
+static cuseq_status make_zero(struct side *side, int32_t clock, const struct graph_node *node,
+                              int32_t *child) {
   struct expressions *expressions = side->cutting->expressions;
   int32_t parts[2];
   for (int i = 0; i < 2; i++) {
     TRY(expression_scale(expressions, *child, i == 0 ? 1 : -1, node, &parts[i]));
     TRY(put_aside(side, clock, low, parts[i], node, &parts[i]));
-    TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, parts[i], node, &parts[i]));
+    TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, parts[i], node,
+                         &parts[i]));
   }
   TRY(expression_scale(expressions, parts[1], -1, node, &parts[1]));
   return expression_binary(expressions, EXPRESSION_ADD, parts[0], parts[1], node, child);

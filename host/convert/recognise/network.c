@@ -26,8 +26,9 @@ cuseq_status network_leaves(const struct recogniser *recogniser, int32_t express
   leaves->count = 0;
   for (int32_t next = -1; next < count; next++) {
     if (next >= 0)
-      TRY(affine_leaves(recogniser->expressions, expression_at(recogniser->expressions, open[next])->children[0],
-                        stops, some.list, AFFINE_MAX_BASES, &some.count));
+      TRY(affine_leaves(recogniser->expressions,
+                        expression_at(recogniser->expressions, open[next])->children[0], stops, some.list,
+                        AFFINE_MAX_BASES, &some.count));
     for (int32_t i = 0; i < some.count; i++) {
       const struct graph_node *node = expression_at(recogniser->expressions, some.list[i])->node;
       bool seen = false;
@@ -84,7 +85,8 @@ static cuseq_status give_up(const struct network *network, int32_t expression) {
                      "cuseq cannot express what it does to %s", network->subject);
 }
 
-static cuseq_status find_nodes(struct network *network, const struct bases *reads, const struct bases *bases) {
+static cuseq_status find_nodes(struct network *network, const struct bases *reads,
+                               const struct bases *bases) {
   const struct expressions *expressions = network->recogniser->expressions;
   for (int32_t i = 0; i < reads->count; i++) {
     bool known = !is_open(network->recogniser, bases, reads->list[i]);
@@ -131,8 +133,8 @@ static bool is_needed(const struct network *network, int32_t expression, cuseq_a
   bool needed = bases_have(&network->root_reads, expression);
   for (int32_t k = 0; k < network->node_count; k++) {
     const struct node *node = &network->nodes[k];
-    needed = needed || (!node->made && !is_of_level(network, node, activation) &&
-                        bases_have(&node->reads, expression));
+    needed = needed ||
+             (!node->made && !is_of_level(network, node, activation) && bases_have(&node->reads, expression));
   }
   return needed;
 }
@@ -188,8 +190,7 @@ static cuseq_status begin_level(struct network *network, int32_t columns, cuseq_
   **level = (struct level){.map = {.rows = network->width, .columns = columns}, .activation = activation};
   (*level)->map.matrix = calloc((size_t)network->width * (size_t)columns, sizeof *(*level)->map.matrix);
   (*level)->map.bias = calloc((size_t)columns, sizeof *(*level)->map.bias);
-  return (*level)->map.matrix != NULL && (*level)->map.bias != NULL ? CUSEQ_STATUS_OK
-                                                                     : error_out_of_memory();
+  return (*level)->map.matrix != NULL && (*level)->map.bias != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
 }
 
 /* An expression's own columns. */
@@ -229,8 +230,8 @@ static cuseq_status list_level(const struct network *network, cuseq_activation a
     if (*count >= AFFINE_MAX_BASES)
       return give_up(network, node->expression);
     struct item item = {.expression = node->expression,
-                        .positive = activation == CUSEQ_ACTIVATION_RELU ||
-                                    activation == CUSEQ_ACTIVATION_SIGMOID,
+                        .positive =
+                            activation == CUSEQ_ACTIVATION_RELU || activation == CUSEQ_ACTIVATION_SIGMOID,
                         .at = *width,
                         .width = expression_at(expressions, node->expression)->width};
     next[(*count)++] = item;

@@ -191,7 +191,7 @@ static cuseq_status note_mask(struct recogniser *recogniser) {
 /* ---- the whole ------------------------------------------------------------------------------------ */
 
 cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
-                                  int32_t *clock) {
+                           int32_t *clock) {
   const struct expressions *expressions = recogniser->expressions;
   int32_t decoder = -1;
   *clock = -1;

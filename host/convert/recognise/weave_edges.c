@@ -68,7 +68,8 @@ static cuseq_status edge_rule(struct rewrite *rewrite, int32_t expression, int32
     return CUSEQ_STATUS_OK;
   const int32_t places = e.index >= 0 ? e.index + 1 : -e.index;
   if (places > MOST_PLACES)
-    return node_refuse(e.node, "it takes position %d (cuseq can express %d from either end)", e.index, MOST_PLACES);
+    return node_refuse(e.node, "it takes position %d (cuseq can express %d from either end)", e.index,
+                       MOST_PLACES);
   TRY(rewrite_run(rewrite, e.children[0], &child));
   return final_of_moving(rewrite->expressions, &e, child, places, made);
 }

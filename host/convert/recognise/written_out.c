@@ -50,8 +50,8 @@ static bool find_chain(const struct expressions *expressions, const bool *reache
     const struct expression *e = expression_at(expressions, i);
     if (!reached[i] || e->op != EXPRESSION_CELL || e->part != CELL_H || e->index != cells->index)
       continue;
-    const bool next = cells->count == 0 ? is_start(expressions, e)
-                                        : follows(expressions, e, cells->list[cells->count - 1]);
+    const bool next =
+        cells->count == 0 ? is_start(expressions, e) : follows(expressions, e, cells->list[cells->count - 1]);
     if (!next || cells->count >= MOST_CELLS)
       return false;
     cells->list[cells->count++] = i;
@@ -93,8 +93,7 @@ static cuseq_status note_states(const struct expressions *expressions, struct no
 static cuseq_status enter_layer(struct expressions *expressions, const struct recurrent_cell *cell,
                                 bool backward, int32_t *index) {
   const int direction = backward ? 1 : 0;
-  struct recurrent_layer layer = {.node = cell->node,
-                                  .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
+  struct recurrent_layer layer = {.node = cell->node, .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
   layer.directions[direction] = *cell;
   TRY(recurrent_layer_make(expressions, &layer, index));
   const struct recurrent_layer *found = &expressions->layers[*index];
@@ -142,8 +141,8 @@ static cuseq_status cells_rule(struct rewrite *rewrite, int32_t expression, int3
     if (last)
       *made = e.part == CELL_H ? cells->final_h : cells->final_c;
     else if (e.part == CELL_H)
-      return expression_position(rewrite->expressions, cells->clock, cells->backward ? cells->count - 1 - k : k,
-                                 cells->sequence, e.node, made);
+      return expression_position(rewrite->expressions, cells->clock,
+                                 cells->backward ? cells->count - 1 - k : k, cells->sequence, e.node, made);
     return CUSEQ_STATUS_OK;
   }
   return CUSEQ_STATUS_OK;
