@@ -5,7 +5,7 @@ they compute.
     python make_onnx.py --count CUSEQ [NAME...]   exports all of them elsewhere, converts and runs each by the program CUSEQ, and
                                               counts what is equal, refused and wrong; --keep FOLDER leaves them there
 
-It needs torch, onnx, onnxscript and onnxruntime."""
+It needs torch, onnx, onnxscript and onnxruntime, and keras for what is kept of Keras' exports."""
 
 import argparse
 import collections
@@ -26,6 +26,7 @@ import onnx
 import onnxruntime
 import torch
 
+import onnx_keras
 from onnx_cases import B, cases
 from onnx_handmade import graphs
 
@@ -190,6 +191,11 @@ def keep(only):
                 vector["lengths"] = vector["output_lengths"] = np.array(graph.lengths, np.int32)
             np.savez(FOLDER / f"{graph.name}.npz", **vector)
         lines.append("\t".join([f"{graph.name}.onnx", "", f"{graph.name}.npz", "", graph.expectation]))
+    for name, vector in onnx_keras.files(FOLDER, only):
+        if vector is not None:
+            without_remarks(FOLDER / f"{name}.onnx")
+            np.savez(FOLDER / f"{name}.npz", **vector)
+        lines.append("\t".join([f"{name}.onnx", "", f"{name}.npz", "", "same"]))
     (FOLDER / "index.tsv").write_text("".join(line + "\n" for line in lines))
 
 
