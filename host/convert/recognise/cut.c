@@ -106,7 +106,7 @@ static cuseq_status make_outside(struct cutting *cutting, int direction, int32_t
                                  const struct graph_node *node, int32_t *unit) {
   struct expressions *expressions = cutting->expressions;
   const int32_t whole = clock_whole(expressions, clock), count = expressions->clocks[clock].cut;
-  int32_t one;
+  int32_t one = -1;
   for (int32_t i = 0; i < cutting->unit_count; i++)
     if (cutting->units[i].clock == clock && cutting->units[i].direction == direction) {
       *unit = cutting->units[i].unit;
@@ -125,7 +125,7 @@ static cuseq_status make_outside(struct cutting *cutting, int direction, int32_t
                               .node = node,
                               .child_count = 1,
                               .children = &one};
-  int32_t made;
+  int32_t made = -1;
   TRY(expression_make(expressions, &window, &made));
   TRY(expression_slice(expressions, made, direction == 0 ? 0 : count, 1, node, &made));
   TRY(scaled(expressions, made, 1, -1, 1, node, &made));
@@ -138,7 +138,7 @@ static cuseq_status make_outside(struct cutting *cutting, int direction, int32_t
 static cuseq_status put_aside(struct side *side, int32_t clock, float value, int32_t child,
                               const struct graph_node *node, int32_t *made) {
   struct expressions *expressions = side->cutting->expressions;
-  int32_t unit, term;
+  int32_t unit = -1, term = -1;
   TRY(make_outside(side->cutting, side->direction, clock, node, &unit));
   TRY(scaled(expressions, unit, expression_at(expressions, child)->width, value, 0, node, &term));
   return expression_binary(expressions, EXPRESSION_ADD, child, term, node, made);

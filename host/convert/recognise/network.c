@@ -77,6 +77,7 @@ struct network {
   int32_t width;
   int32_t most;
   struct chain *chain;
+  cuseq_status failed;
 };
 
 /* Any refusal will do: the chain's is what is told. */
@@ -182,15 +183,23 @@ static cuseq_status map_of(const struct network *network, int32_t expression, st
   return affine_make(network->recogniser->expressions, expression, &bases, network->subject, map);
 }
 
-static cuseq_status begin_level(struct network *network, int32_t columns, cuseq_activation activation,
-                                struct level **level, int32_t expression) {
-  if (network->chain->count >= network->most)
-    return give_up(network, expression);
-  *level = &network->chain->levels[network->chain->count++];
-  **level = (struct level){.map = {.rows = network->width, .columns = columns}, .activation = activation};
-  (*level)->map.matrix = calloc((size_t)network->width * (size_t)columns, sizeof *(*level)->map.matrix);
-  (*level)->map.bias = calloc((size_t)columns, sizeof *(*level)->map.bias);
-  return (*level)->map.matrix != NULL && (*level)->map.bias != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
+/* A new level; NULL where there is none, for the reason that is kept. */
+static struct level *begin_level(struct network *network, int32_t columns, cuseq_activation activation,
+                                 int32_t expression) {
+  struct level *level = &network->chain->levels[network->chain->count];
+  const size_t elements = (size_t)network->width * (size_t)columns;
+  if (network->chain->count >= network->most) {
+    network->failed = give_up(network, expression);
+    return NULL;
+  }
+  network->chain->count++;
+  *level = (struct level){.map = {.rows = network->width, .columns = columns}, .activation = activation};
+  level->map.matrix = calloc(elements + 1, sizeof *level->map.matrix);
+  level->map.bias = calloc((size_t)columns + 1, sizeof *level->map.bias);
+  if (level->map.matrix != NULL && level->map.bias != NULL)
+    return level;
+  network->failed = error_out_of_memory();
+  return NULL;
 }
 
 /* An expression's own columns. */
@@ -253,11 +262,12 @@ static cuseq_status list_level(const struct network *network, cuseq_activation a
 
 static cuseq_status make_level(struct network *network, cuseq_activation activation) {
   const struct expressions *expressions = network->recogniser->expressions;
-  struct item next[AFFINE_MAX_BASES];
-  struct level *level;
-  int32_t count, width;
+  struct item next[AFFINE_MAX_BASES] = {{0}};
+  int32_t count = 0, width = 0;
   TRY(list_level(network, activation, next, &count, &width));
-  TRY(begin_level(network, width, activation, &level, next[0].expression));
+  struct level *level = begin_level(network, width, activation, next[0].expression);
+  if (level == NULL)
+    return network->failed;
   for (int32_t i = 0; i < count; i++) {
     const struct item *from = item_of(network, next[i].expression);
     TRY(from != NULL ? pass(network, from, &next[i], level)
@@ -292,7 +302,6 @@ static cuseq_status make_next(struct network *network, bool *more) {
 static cuseq_status make_levels(struct network *network, int32_t root, cuseq_activation activation,
                                 const struct bases *bases) {
   const struct expressions *expressions = network->recogniser->expressions;
-  struct level *level;
   TRY(affine_leaves(expressions, root, bases, network->root_reads.list, AFFINE_MAX_BASES,
                     &network->root_reads.count));
   TRY(find_nodes(network, &network->root_reads, bases));
@@ -305,7 +314,9 @@ static cuseq_status make_levels(struct network *network, int32_t root, cuseq_act
   }
   for (bool more = true; more;)
     TRY(make_next(network, &more));
-  TRY(begin_level(network, expression_at(expressions, root)->width, activation, &level, root));
+  struct level *level = begin_level(network, expression_at(expressions, root)->width, activation, root);
+  if (level == NULL)
+    return network->failed;
   return put_expression(network, root, 0, 1, level);
 }
 
