@@ -63,54 +63,55 @@ static inline bool emu_global_word(const struct emu_launch *l, const struct emu_
 /* Reads are looked at lane by lane; a write whose value matters is left to the slow way. */
 static inline unsigned char *emu_look_closer(struct emu_warp *w, const struct emu_instruction *in,
                                              enum emu_space space, uint64_t address, unsigned bytes,
-                                             bool write, unsigned lane) {
-  const struct emu_transfer *t = in->extra;
-  return write ? NULL : emu_access(w, in, space, address, bytes, t->kind, lane);
+                                             unsigned kind, unsigned lane) {
+  return kind & EMU_WRITE ? NULL : emu_access(w, in, space, address, bytes, kind, lane);
 }
 
 static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct emu_instruction *in,
-                                             uint64_t address, unsigned bytes, bool write, unsigned lane) {
+                                             uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
+  const bool write = kind & EMU_WRITE;
   struct emu_block *b = w->block;
   uint32_t offset = (uint32_t)address;
   if (address > b->shared_bytes || offset + bytes > b->shared_bytes || offset % bytes)
-    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, kind, lane);
   if (!w->launch->checks)
     return b->shared + offset;
   if (!write && !emu_word_set(b->shared_initialised + offset, bytes))
-    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+    return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, kind, lane);
   for (unsigned k = 0; k < bytes; k += 4)
     if (!emu_shared_word(b->races, (offset + k) / 4, w, lane, write))
-      return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, write, lane);
+      return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, kind, lane);
   if (write)
     memset(b->shared_initialised + offset, 1, bytes);
   return b->shared + offset;
 }
 
 static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct emu_instruction *in,
-                                             uint64_t address, unsigned bytes, bool write, unsigned lane) {
+                                             uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
+  const bool write = kind & EMU_WRITE;
   const struct emu_allocation *a = w->worker->cache[in->index];
   if (!a || address - a->base >= a->size || a->size - (address - a->base) < bytes || address % bytes ||
       (write && a->constant))
-    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   uint64_t offset = address - a->base;
   if (!w->launch->checks || !a->initialised)
     return a->host + offset;
   if (!write && !emu_word_set(a->initialised + offset, bytes))
-    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   for (unsigned k = 0; k < bytes; k += 4)
     if (!emu_global_word(w->launch, w->block, &a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4],
                          write))
-      return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, write, lane);
+      return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   if (write)
     memset(a->initialised + offset, 1, bytes);
   return a->host + offset;
 }
 
 static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu_instruction *in,
-                                            uint64_t address, unsigned bytes, bool write, unsigned lane) {
+                                            uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
   uint64_t end = w->frame->local_base + w->frame->function->local_bytes;
   if (address > end || address + bytes > end || address % bytes)
-    return emu_look_closer(w, in, EMU_SPACE_LOCAL, address, bytes, write, lane);
+    return emu_look_closer(w, in, EMU_SPACE_LOCAL, address, bytes, kind, lane);
   return emu_state(w)->local + w->launch->local_bytes * lane + address;
 }
 
@@ -167,6 +168,8 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
   uint64_t address[EMU_LANES];
   enum emu_space space = (enum emu_space)in->space;
   bool generic = space == EMU_SPACE_GENERIC;
+  const struct emu_transfer *t = in->extra;
+  const unsigned kind = t->kind;
   if (generic)
     space = emu_space_of(emu_lane_address(w, o, (unsigned)__builtin_ctz(mask)));
   if (space != EMU_SPACE_SHARED && space != EMU_SPACE_GLOBAL && space != EMU_SPACE_LOCAL)
@@ -179,9 +182,9 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
       address[lane] = (uint32_t)address[lane];
   }
   EMU_FOR_LANES (lane, mask) {
-    at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, write, lane)
-               : space == EMU_SPACE_GLOBAL ? emu_global_lane(w, in, address[lane], bytes, write, lane)
-                                           : emu_local_lane(w, in, address[lane], bytes, write, lane);
+    at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, kind, lane)
+               : space == EMU_SPACE_GLOBAL ? emu_global_lane(w, in, address[lane], bytes, kind, lane)
+                                           : emu_local_lane(w, in, address[lane], bytes, kind, lane);
     if (!at[lane])
       return false;
   }

@@ -1,5 +1,8 @@
 /* wmma.load, wmma.store and wmma.mma for f16, bf16, tf32, f64 and 8-bit integers. */
 #include "fragment.h"
+#include "memory_lanes.h"
+
+#include <math.h>
 
 enum role { MATRIX_A, MATRIX_B, MATRIX_C };
 
@@ -15,9 +18,10 @@ struct transfer {
   struct emu_matrix_shape shape;
   enum role role;
   enum emu_type type;
-  bool columns;       /* stored column by column */
-  unsigned registers; /* that hold the matrix once */
-  unsigned leading;   /* rows or columns are this far apart where no stride is given */
+  bool columns;           /* stored column by column */
+  unsigned registers;     /* that hold the matrix once */
+  unsigned leading;       /* rows or columns are this far apart where no stride is given */
+  const uint16_t *places; /* of the elements, as in struct product */
 };
 
 static unsigned register_bytes(enum emu_type type) {
@@ -42,19 +46,40 @@ static struct emu_place_in_matrix place(const struct emu_matrix_shape *s, enum r
 
 /* ---- Between memory and registers ---- */
 
-static uint64_t element_address(struct emu_warp *w, const struct emu_instruction *in,
-                                const struct transfer *t, unsigned lane, struct emu_place_in_matrix p) {
-  const uint32_t stride = in->operand[2].kind == EMU_OPERAND_VALUE
-                              ? (uint32_t)emu_lane_value(w, &in->operand[2], lane)
-                              : t->leading;
-  const uint64_t index =
-      t->columns ? (uint64_t)p.column * stride + p.row : (uint64_t)p.row * stride + p.column;
-  return emu_lane_address(w, &in->operand[1], lane) + index * emu_type_bytes(t->type);
+/* Where the elements `unit` of a register lie, lane by lane. */
+static void element_addresses(struct emu_warp *w, const struct emu_instruction *in, const struct transfer *t,
+                              unsigned index, unsigned unit, uint64_t addresses[EMU_LANES]) {
+  const unsigned per = emu_fragment_per(t->type), bytes = emu_type_bytes(t->type);
+  const uint16_t *places = t->places + (index % t->registers * per + unit) * EMU_LANES;
+  for (unsigned lane = 0; lane < EMU_LANES; lane++) {
+    const uint64_t stride =
+        in->operand[2].kind == EMU_OPERAND_VALUE ? emu_lane_value(w, &in->operand[2], lane) : t->leading;
+    const uint64_t row = places[lane] / EMU_MATRIX_MOST, column = places[lane] % EMU_MATRIX_MOST;
+    const uint64_t element = t->columns ? column * stride + row : row * stride + column;
+    addresses[lane] = emu_lane_address(w, &in->operand[1], lane) + element * bytes;
+  }
 }
 
 /* Whether the elements of one register are neighbours in memory. */
 static bool whole_registers(const struct transfer *t, unsigned per) {
   return per == 1 || t->columns == (t->role == MATRIX_B);
+}
+
+/* emu_access, by the shorter way where there is one. */
+static unsigned char *access_element(struct emu_warp *w, const struct emu_instruction *in, uint64_t address,
+                                     unsigned bytes, unsigned kind, unsigned lane) {
+  enum emu_space space = (enum emu_space)in->space;
+  unsigned char *memory = NULL;
+  if (bytes >= 4) {
+    if (space == EMU_SPACE_GENERIC)
+      space = emu_space_of(address);
+    if (space == EMU_SPACE_SHARED)
+      memory = emu_shared_lane(w, in, (uint32_t)address, bytes, kind, lane);
+    else if (space == EMU_SPACE_GLOBAL)
+      memory = emu_global_lane(w, in, address, bytes, kind, lane);
+  }
+  return memory || w->stop ? memory
+                           : emu_access(w, in, (enum emu_space)in->space, address, bytes, kind, lane);
 }
 
 /* Moves one register of every lane, in units of `bytes`. */
@@ -63,13 +88,13 @@ static bool move_register(struct emu_warp *w, const struct emu_instruction *in, 
   const unsigned per = emu_fragment_per(t->type), whole = register_bytes(t->type);
   const unsigned bytes = whole_registers(t, per) ? whole : emu_type_bytes(t->type), units = whole / bytes;
   const struct emu_operand *r = in->elements + in->operand[0].first + index;
+  const unsigned kind = load ? EMU_READ : EMU_WRITE;
+  const bool again = load && index >= t->registers; /* held more than once: the same memory as before */
   uint64_t addresses[EMU_LANES];
   for (unsigned unit = 0; unit < units; unit++) {
-    for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-      const struct emu_place_in_matrix p = place(&t->shape, t->role, per, lane, index % t->registers, unit);
-      addresses[lane] = element_address(w, in, t, lane, p);
-      unsigned char *memory = emu_access(w, in, (enum emu_space)in->space, addresses[lane], bytes,
-                                         load ? EMU_READ : EMU_WRITE, lane);
+    element_addresses(w, in, t, index, unit, addresses);
+    for (unsigned lane = 0; lane < EMU_LANES && !again; lane++) {
+      unsigned char *memory = access_element(w, in, addresses[lane], bytes, kind, lane);
       if (!memory)
         return false;
       unsigned char *value = (unsigned char *)EMU_OPERAND_AT(w, r) + lane * whole + unit * bytes;
@@ -78,10 +103,12 @@ static bool move_register(struct emu_warp *w, const struct emu_instruction *in, 
       else
         memcpy(memory, value, bytes);
     }
-    emu_count_access(w, in,
-                     in->space == EMU_SPACE_GENERIC ? emu_space_of(addresses[0]) : (enum emu_space)in->space,
-                     addresses, bytes, load ? EMU_READ : EMU_WRITE, EMU_ALL_LANES);
+    emu_count_lanes(w, in,
+                    in->space == EMU_SPACE_GENERIC ? emu_space_of(addresses[0]) : (enum emu_space)in->space,
+                    addresses, bytes, !load, EMU_ALL_LANES);
   }
+  if (again)
+    memcpy(EMU_OPERAND_AT(w, r), EMU_OPERAND_AT(w, r - t->registers), EMU_LANES * whole);
   return true;
 }
 
@@ -109,42 +136,34 @@ struct product {
   struct emu_matrix_shape shape;
   enum emu_type a, b, c, d;
   bool saturates;
+  const uint16_t *places[4]; /* of the elements of A, B, C and D in their matrices */
 };
 
 static void multiply(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct product *x = in->extra;
   const struct emu_matrix_shape *s = &x->shape;
-  double matrix[3][EMU_MATRIX_MOST][EMU_MATRIX_MOST];
+  double matrix[3][EMU_MATRIX_MOST * EMU_MATRIX_MOST];
   const enum emu_type types[] = {x->a, x->b, x->c};
   if (!emu_whole_warp(w, in, mask))
     return;
-  for (unsigned role = MATRIX_A; role <= MATRIX_C; role++) {
-    const unsigned per = emu_fragment_per(types[role]),
-                   registers = registers_of(s, (enum role)role, types[role]);
-    const struct emu_operand *r = in->elements + in->operand[1 + role].first;
-    for (unsigned lane = 0; lane < EMU_LANES; lane++)
-      for (unsigned i = 0; i < registers * per; i++) {
-        const struct emu_place_in_matrix p = place(s, (enum role)role, per, lane, i / per, i % per);
-        matrix[role][p.row][p.column] = emu_fragment_value(w, &r[i / per], types[role], lane, i % per);
-      }
-  }
-  for (unsigned i = 0; i < s->m; i++)
-    for (unsigned k = 0; k < s->k; k++) {
-      const double a = matrix[MATRIX_A][i][k];
-      if (x->d == EMU_F64)
-        for (unsigned j = 0; j < s->n; j++)
-          matrix[MATRIX_C][i][j] = fma(a, matrix[MATRIX_B][k][j], matrix[MATRIX_C][i][j]);
-      else
-        for (unsigned j = 0; j < s->n; j++)
-          matrix[MATRIX_C][i][j] += a * matrix[MATRIX_B][k][j];
-    }
+  for (unsigned role = MATRIX_A; role <= MATRIX_C; role++)
+    emu_fragment_gather(w, in->elements + in->operand[1 + role].first, types[role],
+                        registers_of(s, (enum role)role, types[role]), x->places[role], matrix[role]);
+  double *c = matrix[MATRIX_C];
+  if (x->d != EMU_F64)
+    emu_matrix_multiply(s, matrix[MATRIX_A], matrix[MATRIX_B], c);
+  for (unsigned i = 0; x->d == EMU_F64 && i < s->m; i++)
+    for (unsigned k = 0; k < s->k; k++)
+      for (unsigned j = 0; j < s->n; j++)
+        c[i * EMU_MATRIX_MOST + j] =
+            fma(matrix[MATRIX_A][i * EMU_MATRIX_MOST + k], matrix[MATRIX_B][k * EMU_MATRIX_MOST + j],
+                c[i * EMU_MATRIX_MOST + j]);
   const unsigned per = emu_fragment_per(x->d), registers = registers_of(s, MATRIX_C, x->d);
   const struct emu_operand *d = in->elements + in->operand[0].first;
-  for (unsigned lane = 0; lane < EMU_LANES; lane++)
-    for (unsigned i = 0; i < registers * per; i++) {
-      const struct emu_place_in_matrix p = emu_fragment_c(s, lane, i);
-      emu_fragment_set(w, &d[i / per], x->d, lane, i % per, matrix[MATRIX_C][p.row][p.column], x->saturates);
-    }
+  const uint16_t *places = x->places[3];
+  for (unsigned i = 0; i < registers * per; i++, places += EMU_LANES)
+    for (unsigned lane = 0; lane < EMU_LANES; lane++)
+      emu_fragment_set(w, &d[i / per], x->d, lane, i % per, c[places[lane]], x->saturates);
 }
 
 /* ---- Decoding ---- */
@@ -172,6 +191,18 @@ static bool fits(const struct emu_matrix_shape *s, enum emu_type type, bool accu
   }
 }
 
+static const uint16_t *places_of(struct emu_decoder *decoder, const struct emu_matrix_shape *s,
+                                 enum role role, enum emu_type type) {
+  const unsigned per = emu_fragment_per(type), count = registers_of(s, role, type) * per;
+  uint16_t *places = emu_arena_allocate(emu_decoder_arena(decoder), count * EMU_LANES * sizeof *places);
+  for (unsigned i = 0; places && i < count; i++)
+    for (unsigned lane = 0; lane < EMU_LANES; lane++) {
+      const struct emu_place_in_matrix p = place(s, role, per, lane, i / per, i % per);
+      places[i * EMU_LANES + lane] = (uint16_t)(p.row * EMU_MATRIX_MOST + p.column);
+    }
+  return places;
+}
+
 static const char *const layouts[] = {"row", "col", NULL};
 
 static enum emu_decode_result decode_transfer(struct emu_decoder *decoder, struct emu_instruction *out,
@@ -194,6 +225,9 @@ static enum emu_decode_result decode_transfer(struct emu_decoder *decoder, struc
                  columns = role == MATRIX_A ? t->shape.k : t->shape.n;
   t->leading = t->columns ? rows : columns;
   t->registers = registers_of(&t->shape, t->role, t->type);
+  t->places = places_of(decoder, &t->shape, t->role, t->type);
+  if (!t->places)
+    return emu_refuse(decoder, "out of memory");
   const unsigned vector = loads ? 0 : 1;
   if (!emu_bind_vector(decoder, out, 0, vector, register_bytes(t->type)) ||
       !emu_bind_address(decoder, out, 1, 1 - vector))
@@ -236,6 +270,11 @@ static enum emu_decode_result decode_product(struct emu_decoder *decoder, struct
     if (!emu_bind_vector(decoder, out, i, i, register_bytes(types[i])) ||
         out->operand[i].count < registers_of(&x->shape, roles[i], types[i]))
       return emu_refuse(decoder, "a matrix has the wrong number of registers");
+  for (unsigned i = 0; i < 4; i++) {
+    x->places[i] = places_of(decoder, &x->shape, roles[(i + 1) % 4], types[(i + 1) % 4]);
+    if (!x->places[i])
+      return emu_refuse(decoder, "out of memory");
+  }
   out->extra = x;
   out->class = EMU_CLASS_TENSOR;
   out->run = multiply;
