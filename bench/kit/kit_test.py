@@ -115,7 +115,7 @@ class Processes(Case):
         return process.run([path], limit, os.path.join(self.folder, "log", "text"), self.folder, dict(os.environ))
 
     def test_a_command_that_takes_too_long_is_ended_with_all_that_it_began(self):
-        outcome = self.go(f"sleep 100 & echo $! > {self.folder}/child; echo begun; wait", 0.5)
+        outcome = self.go(f"sleep 100 & echo $! > {self.folder}/child; echo begun; wait", 2.0)
         self.assertIn("out of time", outcome.reason)
         self.assertEqual(outcome.text, "begun\n")
         with open(os.path.join(self.folder, "child"), encoding="utf-8") as file:
@@ -208,7 +208,7 @@ class Runs(Case):
     def test_a_test_that_fails_hangs_or_dies_leaves_the_others_and_is_named(self):
         kit = self.kit()
         kit.tests("passes", "fails", "hangs", "dies")
-        kit.commands["tests"][2]["limit"] = 3
+        kit.commands["tests"][2]["limit"] = 1
         status, said = kit.run("--step", "tests")
         self.assertEqual(status, 1, said)
         line = kit.step("tests")["line"]
