@@ -1,5 +1,6 @@
 /* What a session that is captured in graphs of the caller's refuses, and what it reports of a graph's launch. */
 #include "cuda/capture_case.h"
+#include "cuda/runtime_calls.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -101,5 +102,33 @@ Test(capture_refusals, what_a_captured_stream_does_not_allow_is_refused_by_the_c
   cuseq_session_close(plain);
   call_free(&call);
   cuseq_model_destroy(model);
+  cuda_done(cudaStreamDestroy(stream));
+}
+
+/* Dense rows are refused when they are queued, where the model has an embedding; the ids after them are captured. */
+Test(capture_refusals, a_call_that_fails_waits_for_nothing_and_the_capture_goes_on) {
+  static const struct way way = {.name = "an embedding"};
+  cudaStream_t stream = stream_make();
+  cuseq_model *model;
+  void *d_x;
+  done(cuseq_model_load("tests/golden/models/structure_embedding.safetensors", &model));
+  const size_t features = (size_t)cuseq_model_config(model)->features;
+  cuda_done(cudaMalloc(&d_x, B * T * features * sizeof(float)));
+  cuda_done(cudaMemset(d_x, 0, B * T * features * sizeof(float)));
+  cuseq_session *session = session_open(model, &way, stream);
+  cuseq_input input = {.size = sizeof input, .data = d_x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T};
+  begin(stream);
+  runtime_calls_take();
+  expect_invalid(cuseq_encode(session, &input, NULL), "input: dense rows that only the device can look at");
+  cr_expect_eq(runtime_calls_take().waits, 0);
+  input.dtype = CUSEQ_DTYPE_I32;
+  done(cuseq_encode(session, &input, NULL));
+  cudaGraphExec_t graph = end(stream);
+  cuda_done(cudaGraphLaunch(graph, stream));
+  done(cuseq_session_synchronize(session));
+  cuda_done(cudaGraphExecDestroy(graph));
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+  cuda_done(cudaFree(d_x));
   cuda_done(cudaStreamDestroy(stream));
 }
