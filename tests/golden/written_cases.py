@@ -10,8 +10,8 @@ forecast_elu forecast_normalised forecast_rescaled average_of_outputs maximum_of
 autoencoder_deep encoder_decoder_luong encoder_decoder_luong_normalised date_gru luong_steps joined_heads
 pooled_gru simple_rnn simple_rnn_bidirectional toxic_pooled_with_state attention_and_pools cell_state_read
 layers_of_lstm_with_skip captcha dense_between activation_on_vectors two_branches skip_by_concatenation
-flattened stacked_cells unintended_bias toxic_convolution blog_residual_head blog_cells_stacked blog_dilated_causal
-blog_text_convolution convolved_bidirectional convolved_pools_of_both_directions convolved_flattened convolved_last
+flattened stacked_cells unintended_bias blog_residual_head blog_cells_stacked blog_dilated_causal
+blog_text_convolution convolved_bidirectional convolved_flattened convolved_last
 convolved_attention convolved_texts_of_any_length last_three_outputs first_and_last_output third_output
 last_two_flattened post_forecast_fed_back autoregressive_from_last convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
 """
@@ -32,6 +32,8 @@ SAME["series_of_numbers"] = ("same+note give it as", (6, 1))
 SAME["caption"] = ("same+note give it as tokens", (1, 4))
 SAME["picture_with_channel"] = ("same+note give it as", (9, 8))
 SAME["frames_of_a_video"] = ("same+note lengths", None)
+for _name in ("toxic_convolution", "convolved_pools_of_both_directions"):
+    SAME[_name] = ("same+note mean sequences", None)
 SAME["jazz"] = ("same+note zeros", None)
 SAME["reshaped_input"] = ("same+note give it as", (6, 3))
 

@@ -134,7 +134,7 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
   size_t count;
   *model = NULL;
   TRY(list_ends(request, &ends, &count));
-  TRY(cut_make_whole(request->expressions, ends, count));
+  TRY(cut_make_whole(request->expressions, request->notes, ends, count));
   TRY(replace_ends(request, ends, &whole));
   const cuseq_status status = recognise_lifted(&whole, model);
   for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)

@@ -40,6 +40,7 @@ struct side {
 
 struct cutting {
   struct expressions *expressions;
+  struct notes *notes;
   struct side sides[2];
   struct held_layer layers[MOST_LAYERS];
   int32_t layer_count;
@@ -252,8 +253,12 @@ static cuseq_status pool_over(struct side *side, const struct expression *e, int
   if (e->part == POOL_MAXIMUM)
     TRY(put_aside(side, e->clock, low, child, e->node, &child));
   TRY(expression_over(expressions, EXPRESSION_POOL, whole, e->part, false, child, e->node, made));
-  return e->part == POOL_MEAN ? expression_scale(expressions, *made, (double)length / left, e->node, made)
-                              : CUSEQ_STATUS_OK;
+  if (e->part != POOL_MEAN)
+    return CUSEQ_STATUS_OK;
+  TRY(notes_add(side->cutting->notes,
+                "layer '%.100s' takes the mean of what is left of %lld positions: give sequences of %lld",
+                e->node->name, (long long)length, (long long)length));
+  return expression_scale(expressions, *made, (double)length / left, e->node, made);
 }
 
 /* Of a layer whose directions lie side by side each one by itself. */
@@ -389,8 +394,9 @@ static cuseq_status rewrite_outputs(struct cutting *cutting, int32_t *outputs, s
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status cut_make_whole(struct expressions *expressions, int32_t *outputs, size_t count) {
-  struct cutting cutting = {.expressions = expressions, .limit = expressions->count};
+cuseq_status cut_make_whole(struct expressions *expressions, struct notes *notes, int32_t *outputs,
+                            size_t count) {
+  struct cutting cutting = {.expressions = expressions, .notes = notes, .limit = expressions->count};
   bool any = false;
   for (int32_t c = 0; c < expressions->clock_count; c++)
     any = any || is_cut(expressions, c);

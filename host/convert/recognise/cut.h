@@ -3,9 +3,11 @@
 #define CUSEQ_RECOGNISE_CUT_H
 
 #include "convert/graph/expression.h"
+#include "convert/graph/notes.h"
 
 /* Makes of outputs what computes the same over whole clocks alone, or refuses them.
  *   outputs  [count] expressions; unchanged where nothing is cut */
-cuseq_status cut_make_whole(struct expressions *expressions, int32_t *outputs, size_t count);
+cuseq_status cut_make_whole(struct expressions *expressions, struct notes *notes, int32_t *outputs,
+                            size_t count);
 
 #endif
