@@ -6,6 +6,7 @@
 #include "error.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a position beyond a row's length is given so that a softmax leaves it out; smaller numbers may not. */
@@ -256,7 +257,22 @@ static cuseq_status apply_expressions(struct evaluator *evaluator, const struct 
   double value;
   if (numbers_uniform(&numbers, &value))
     return expression_scaled(evaluator, call, 1 / value, a, expression);
-  return call_refuse(call, "it divides vectors by different numbers");
+  int32_t factors, constant_factors;
+  float *inverse = malloc((size_t)e.width * sizeof *inverse);
+  bool finite = inverse != NULL;
+  for (int32_t i = 0; inverse != NULL && i < e.width; i++) {
+    inverse[i] = 1 / data[i];
+    finite = finite && isfinite(inverse[i]);
+  }
+  if (!finite) {
+    free(inverse);
+    return inverse == NULL ? error_out_of_memory() : call_refuse(call, "it divides by zero");
+  }
+  TRY(matrix_enter(evaluator, call, 1, e.width, inverse, &factors));
+  struct expression made = {
+      .op = EXPRESSION_CONSTANT, .matrix = factors, .bias = -1, .width = e.width, .node = call->kept};
+  TRY(expression_make(evaluator->expressions, &made, &constant_factors));
+  return expression_product(evaluator, call, a, constant_factors, expression);
 }
 
 /* A stacked axis of numbers where the other tensor has features, as features. */
