@@ -19,6 +19,7 @@ import lists
 
 TYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(bool)": bool}
 FAILURES = ("WRONG", "FAULT")
+LEFT_OUT = ("half_precision",)  # the process ends where PyTorch exports it
 
 
 def computed(path, fed):
@@ -52,7 +53,7 @@ def main(words):
     torch.set_grad_enabled(False)
     with tempfile.TemporaryDirectory() as folder:
         for kind in lists.all_kinds():
-            if 3 in kind.keras and (not only or kind.name in only):
+            if 3 in kind.keras and kind.name not in LEFT_OUT and (not only or kind.name in only):
                 found, reason = verdict(kind, program, Path(folder))
                 counts[found] += 1
                 print(f"{kind.name:44} {found:8} {reason}", flush=True)
