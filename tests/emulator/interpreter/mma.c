@@ -1,9 +1,11 @@
 /* mma.sync: D = A * B + C by a whole warp, for f16, bf16, tf32, f64, 8-bit integers and 8-bit floats.
  *
  * Products are exact and sums are kept in double precision, rounded once at the end: at least as precise as
- * the manual asks for, which leaves order and rounding of the sum open. f64 is a chain of fused multiply-adds
- * along k. */
+ * the manual asks for, which leaves order and rounding of the sum open. Where approximate instructions are to err, a sum
+ * in f32 is rounded towards zero, as it was seen to be on GPUs. f64 is a chain of fused multiply-adds along k. */
 #include "fragment.h"
+
+#include <math.h>
 
 struct mma {
   struct emu_matrix_shape shape;
@@ -58,10 +60,17 @@ static void gather(struct emu_warp *w, const struct emu_instruction *in, const s
   }
 }
 
+/* The float32 next to a finite number on zero's side. */
+static double towards_zero(double value) {
+  const float nearest = (float)value;
+  return isfinite(value) && fabs((double)nearest) > fabs(value) ? (double)nextafterf(nearest, 0.0f) : value;
+}
+
 static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct mma *m = in->extra;
   const struct emu_operand *d = in->elements + in->operand[0].first;
   const unsigned per = emu_fragment_per(m->d), count = m->shape.m * m->shape.n / EMU_LANES;
+  const bool truncates = m->d == EMU_F32 && emu_perturbs(w);
   struct matrices x;
   if (!emu_whole_warp(w, in, mask))
     return;
@@ -70,7 +79,9 @@ static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t m
   for (unsigned lane = 0; lane < EMU_LANES; lane++)
     for (unsigned i = 0; i < count; i++) {
       const struct emu_place_in_matrix p = emu_fragment_c(&m->shape, lane, i);
-      emu_fragment_set(w, &d[i / per], m->d, lane, i % per, x.c[p.row][p.column], m->saturates);
+      const double sum = x.c[p.row][p.column];
+      emu_fragment_set(w, &d[i / per], m->d, lane, i % per, truncates ? towards_zero(sum) : sum,
+                       m->saturates);
     }
 }
 

@@ -322,6 +322,30 @@ static void check_overflow(void) {
   }
 }
 
+/* 1 and 1.5 halves of its last place: the number next to 1, or 1 where sums are rounded towards zero; the same below zero. */
+static void check_rounding(void) {
+  const char *perturbs = getenv("CUSEQ_EMULATOR_PERTURB");
+  const bool truncates = perturbs && !strcmp(perturbs, "1");
+  for (unsigned negative = 0; negative < 2; negative++) {
+    struct text body = {0};
+    uint32_t buffer[LANES] = {0};
+    text_add(
+        &body, /* of A there is 2^-12 in row 0, of B 1.5 * 2^-12 everywhere, C is 1 */
+        "setp.eq.u32 %%p0, %%thread, 0; selp.b32 %%r0, 0x39800000, 0, %%p0;\n"
+        "mov.b32 %%r1, %s; mov.b32 %%r2, %s;\n"
+        "mma.sync.aligned.m16n8k4.row.col.f32.tf32.tf32.f32 {%%r3, %%r4, %%r5, %%r6}, {%%r0, %%r0}, {%%r1}, "
+        "{%%r2, %%r2, %%r2, %%r2};\nst.global.b32 [%%mine], %%r3;\n",
+        negative ? "0xb9c00000" : "0x39c00000", negative ? "0xbf800000" : "0x3f800000");
+    char *kernel = probe_kernel(body.at, 0), *report = probe_launch(kernel, 1, LANES, 0, buffer, LANES);
+    const uint32_t want = (negative ? 0xbf800000u : 0x3f800000u) + !truncates;
+    probe_check(!report && buffer[0] == want, "mma tf32 rounds a sum: %x, not %x %s", buffer[0], want,
+                report ? report : "");
+    free(report);
+    free(kernel);
+    text_free(&body);
+  }
+}
+
 void test_mma(void) {
   static const struct shape shapes[] = {
       {16, 8, 8, E_F16, E_F16, E_F16, E_F16, "", 0, 0},
@@ -357,6 +381,7 @@ void test_mma(void) {
     check_sums(s, slack);
   }
   check_overflow();
+  check_rounding();
   probe_check(probe_is_refused(
                   "mma.sync.aligned.m16n8k16.col.col.f32.f16.f16.f32 {%r0,%r1,%r2,%r3}, {%r4,%r5,%r6,%r7}, "
                   "{%r8,%r9}, {%r10,%r11,%r12,%r13}; mov.b32 %rd, 0;"),
