@@ -26,11 +26,15 @@ struct launch_device {
   int32_t shared_bytes;    /* of a block, with the opt-in (cudaDevAttrMaxSharedMemoryPerBlockOptin) */
   int32_t cooperative;     /* not 0: cooperative launches (cudaDevAttrCooperativeLaunch) */
   int32_t clusters;        /* not 0: cudaDevAttrClusterLaunch, and launch_clusters_built() */
+  int32_t tensor_cores;    /* not 0: launch_tensor_cores_built() */
 };
 
 /* Whether what the current device runs of this build has the kernels that need clusters: 0 where the device
  * took code for an architecture before 90. launch_device.clusters is then to be 0. */
 int32_t launch_clusters_built(void);
+
+/* Whether it has the products by tensor cores of tf32 and bfloat16: 0 where the device took code for an architecture before 80. */
+int32_t launch_tensor_cores_built(void);
 
 /* Where a launcher queues its kernel and puts its error. */
 struct launch_stream {

@@ -110,8 +110,8 @@ int32_t sequence_mapping_takes_x(enum sequence_mapping mapping, int32_t features
 size_t sequence_workspace_bytes(enum sequence_mapping mapping, int32_t batch, int32_t units,
                                 int32_t directions, const struct launch_device *device);
 
-/* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every eight
- * rows of a step. */
+/* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every sixteen (without
+ * tensor cores eight) rows of a step. */
 int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
 
 /* One layer over whole sequences, both directions or one: exactly one launch whatever T is. Forward reads t =
@@ -124,7 +124,8 @@ struct sequence {
   bool is_backward;                       /* of D 1: the direction is the backward one */
   cuseq_activation activation;            /* tanh, relu, linear */
   cuseq_activation recurrent_activation;  /* sigmoid, hard_sigmoid, hard_sigmoid_keras2 */
-  const int32_t *d_lengths;               /* [B] each 1..T; NULL: all T */
+  cuseq_precision precision; /* of h U; looked at by GRID; but float32: launch_device.tensor_cores */
+  const int32_t *d_lengths;  /* [B] each 1..T; NULL: all T */
   /* [B] a permutation of the rows, the longest first, so that the longest chains start first and tiles have
    * rows of like length; NULL: 0..B-1. Results do not depend on it. */
   const int32_t *d_order;

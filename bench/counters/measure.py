@@ -12,8 +12,11 @@ import tempfile
 
 from workloads import STRUCTURES, WORKLOADS, product_multiply_adds, product_sectors
 
-RECURRENCE = re.compile(r"/recurrence/(cores|chain|sequence|grid_block|cell_[a-z]+)\.cuh$")
+RECURRENCE = re.compile(r"/recurrence/(cores|chain|sequence|grid_[a-z]+|tensor|cell_[a-z]+)\.cuh$")
 DECODER = re.compile(r"(decod[a-z_0-9]*|small_[a-z]+|attention_step|block_dense)\.cuh?$")
+TENSOR = 32  # multiply-adds of a thread in an instruction of tensor cores, of 16 x 8 x 8 a warp
+PRODUCTS = 3  # of tf32 for one of float32
+TEAM = 4  # warps that meet the others' by flags
 
 
 def run(emulate, build, program, *arguments):
@@ -47,9 +50,16 @@ def float_instructions(counts, files):
     return sum(line["thread_instructions"]["float"] for kernel in counts["kernels"] for line in lines_of(kernel, files))
 
 
+def multiply_add_instructions(counts):
+    """Floating-point instructions of the recurrence; where tensor cores multiply, the multiply-adds of theirs, of which float32 needs
+    three for one."""
+    tensor = sum(line["thread_instructions"]["tensor"] for kernel in counts["kernels"] for line in lines_of(kernel, RECURRENCE))
+    return tensor * TENSOR / PRODUCTS if tensor else float_instructions(counts, RECURRENCE)
+
+
 def arrivals(counts):
     """Barriers of the recurrences' source lines, a warp's; a cluster's barrier is an arrival and a wait. Flag barriers are
-    the atomics of a block."""
+    the atomics of a team of warps."""
     found = 0.0
     for kernel in counts["kernels"]:
         launches = [one for one in counts["launches"] if one["kernel"] == kernel["kernel"] and "grid" in one]
@@ -57,8 +67,8 @@ def arrivals(counts):
             continue
         shape = launches[0]
         blocks, warps = kernel["counters"]["blocks"], (shape["block"][0] * shape["block"][1] + 31) // 32
-        if "grid" in kernel["kernel"]:
-            found += kernel["counters"]["global_atomic_requests"] / blocks
+        if shape["cooperative"]:
+            found += kernel["counters"]["global_atomic_requests"] / (blocks * warps / TEAM)
             continue
         count = sum(line["barriers"] for line in lines_of(kernel, RECURRENCE)) / (blocks * warps)
         found += count / 2 if shape["cluster"][0] > 1 else count
@@ -91,7 +101,7 @@ def measure_fused(emulate, build, name):
         "ratio": sums["sectors"] / least,
         "replays": 100.0 * total(launches, "shared_replays") / shared if shared else 0.0,
         "steps": (arrivals(twice) - arrivals(once)) / w.T,
-        "floats": float_instructions(once, RECURRENCE) / w.multiply_adds(),
+        "floats": multiply_add_instructions(once) / w.multiply_adds(),
         "decoder_floats": float_instructions(once, DECODER) / w.decoder_multiply_adds() if w.S else None,
         "cell": sum(instructions(line) for line in lines) / w.cell_steps(),
         "products": w.fused_products(),

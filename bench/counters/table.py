@@ -8,6 +8,7 @@ from measure import with_products
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.md")
 FLOATS = 1.25  # to reach: floating-point instructions per multiply-add
+TENSOR = 1.1  # the same of instructions of tensor cores, over the fewest
 
 HEAD = """# What a call costs, as the emulated device counts it
 
@@ -17,15 +18,16 @@ batch 32, T 100, F 128, H 128, W4 batch 64, T 8, F 512, H 512, the encoder and t
 
 - A launch is a launch call of the host: a graph or a cuBLAS call is one. Kernel nodes are what ran.
 - Sectors are 32 bytes of global memory, read, written or changed. Least possible: weights once per block (or cluster, or group of
-  blocks) that holds them - a block for each row in W1 and W2, a cluster for each row and direction in W3, a group for each
-  direction in W4 -, of ids at most the rows of W that T positions can name; inputs and outputs once; the annotations written once, and
+  blocks) that holds them - a block for each row in W1 and W2, a cluster for each row and direction in W3, a group for half of
+  the rows of each direction in W4 -, of ids at most the rows of W that T positions can name; inputs and outputs once; the annotations written once, and
   read once where the keys are a launch of their own; xW read once where cuBLAS makes it (cuBLAS's own traffic is on neither
-  side); in W4 h once per block and step.
+  side); in W4 h of a group's rows once per block and step.
 - Replays are further passes of shared-memory requests, of all requests of the call.
 - Barriers per time step are a warp's, on the recurrence's source lines, from the difference between T and 2 T; W4: flag barriers. What a cluster's blocks send
   one another arrives at an mbarrier, whose phases are no barriers here: W3's are those that each step waits for.
-- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence: cores, chain, sequence, grid_block, the cells; activation functions excluded),
-  over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. Instructions
+- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence: cores, chain, sequence, grid, the cells; activation functions excluded),
+  over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. W4: the multiply-adds of
+  tensor cores' instructions, of which float32 needs three for one, over three times those of the mapping (to reach: 1.1). Instructions
   of a cell step are those of all classes and threads on the same lines, over the steps of all rows and both directions.
 - In the decoder's loop: the same figure on the lines of the decoder and of the attention's step, over the multiply-adds of cell, output layer
   and attention (without K_a a); sums over parts and the softmax's reductions are in it.
@@ -62,7 +64,7 @@ def verdict(row):
         ("sectors", row["ratio"] <= reach["sectors"]),
         ("replays", row["replays"] <= reach["replays"] + 0.005),
         ("barriers", row["steps"] <= reach["barriers"] + 0.05),
-        ("floating point", row["floats"] <= FLOATS),
+        ("floating point", row["floats"] <= (TENSOR if row["title"].startswith("W4") else FLOATS)),
         ("floating point is not counted", row["floats"] >= 0.5), # fewer than multiply-adds: source lines are not found
         ("grows with T", row["doubled"] == row["launches"]),
     ) if not is_reached]

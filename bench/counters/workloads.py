@@ -5,6 +5,7 @@ them, inputs and outputs once, and the declared intermediates.
 """
 
 SECTOR = 32
+GRID_UNITS = 16  # of a block of the mapping across SMs
 
 
 class Workload:
@@ -49,9 +50,10 @@ class Workload:
             return self.whole(T) * 4 / SECTOR
         if self.H <= 128:  # a cluster of two blocks for each direction of a row
             return self.stages(T, 2 * self.B, 0) * 4 / SECTOR
-        blocks = max((launch["counters"]["blocks"] for launch in launches if "grid" in launch["kernel"]), default=0)
-        # h of all rows once per block and step, and written once
-        return self.stages(T, 2, blocks * self.B * self.H + 2 * self.B * self.H) * 4 / SECTOR
+        blocks = max((launch["counters"]["blocks"] for launch in launches if launch.get("cooperative")), default=0)
+        each = self.H / GRID_UNITS  # blocks of a group, which has some of a direction's rows
+        # h of a group's rows once per block and step, and written once
+        return self.stages(T, blocks / each, (each + 1) * 2 * self.B * self.H) * 4 / SECTOR
 
     def cell_steps(self):
         """Steps of LSTM cells of the encoder, each of one row and direction."""

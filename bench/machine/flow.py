@@ -3,6 +3,7 @@
 import re
 
 CONDITION = re.compile(r"!?U?P\d")  # an operand of a branch on a warp's predicate
+NEVER = 10 ** 6  # of worth, which no way has
 ENDS = re.compile(r"EXIT|RET|BRX|JMX|KILL")
 
 
@@ -88,14 +89,16 @@ class Flow:
         body = self.instructions(self.loops[head])
         return len(body) <= 12 and any(i.kind in ("YIELD", "SYNCS") for i in body)
 
-    def turn(self, head, worth):
+    def turn(self, head, worth, often=lambda head: 1):
         """One turn of a loop as [(instruction, whether it jumps)]: at each branch the way whose instructions are worth most, and
-        of equal ones straight on. Loops inside are gone through once."""
+        of equal ones straight on. Loops inside are gone through as often as `often` says of their first block; 0: where
+        there is another way."""
         blocks = self.loops[head]
         place = {block: at for at, block in enumerate(one for one in self.order() if one in blocks)}
         best = {}
         for block in sorted(blocks, key=place.get, reverse=True):
             own = sum(worth(i) for i in self.body[slice(*self.blocks[block])])
+            own -= NEVER * any(one != head and block in self.loops[one] and often(one) == 0 for one in self.loops)
             ways = []
             for number, one in enumerate(self.after[block]):
                 if one == head:
@@ -111,6 +114,8 @@ class Flow:
                 raise ValueError("no way through the loop comes back to its start")
             first, last = self.blocks[block]
             following = best[block][1]
+            if block != head and block in self.loops:
+                path += self.turn(block, worth) * (often(block) - 1)
             path += [(i, False) for i in self.body[first:last - 1]]
             jumps = is_jump(self.body[last - 1]) and not parts(self.body[last - 1]) and (
                 last == len(self.body) or following != self.block_of[last])

@@ -27,6 +27,8 @@ BARRIER = re.compile(r"BAR|UCGABAR_ARV")
 
 TIME_STEP, DECODER_STEP, GRID_STEP = "time step", "decoder step", "eight rows of a time step"
 SMALL_STEP = "small decoder step"
+TENSOR_STEP = "time step of H 512"  # of as many rows as the kernel takes at once
+TENSOR_TURNS = 2  # of its loop over k: 512 in four quarters, 64 a turn
 
 
 class Loop:
@@ -89,6 +91,7 @@ SMALL = "decoder/decode_small.cuh"
 LOOPS = (
     Loop(TIME_STEP, "recurrence/chain.cuh", "state.h = core::cell::update(", r"MUFU"),
     Loop(GRID_STEP, "recurrence/grid_block.cuh", "step(tile, s, sub, next);", r"BAR"),
+    Loop(TENSOR_STEP, "recurrence/grid_tensor.cuh", "step(cells, s, count, counter, ++round);", r"BAR"),
     Loop(DECODER_STEP, "decoder/decode_row.cuh", "previous = block_decode_step(", r"BAR"),
     Loop(DECODER_STEP, "decoder/loop_row.cuh", "/* states, fed vectors and token are there", r"BAR"),
     Loop(SMALL_STEP, SMALL, "small_attend(row, score, attention->key, attention->mask, query, 0);", r"MUFU",
@@ -110,8 +113,15 @@ REACH = (
 )
 
 
+# The same of the LSTM's kernel across SMs for many rows, by what h and U are to its products; on sm_90.
+REACH_TENSOR = {"(tensor_kind)0, 2, 2": 4500, "(tensor_kind)2, 2, 2": 2000}
+
+
 def reach(title, kernel, architecture):
     """Cycles to reach, or None."""
+    for words, cycles in REACH_TENSOR.items():
+        if title == TENSOR_STEP and "cell_lstm" in kernel and words in kernel:
+            return cycles if architecture == 90 else None
     words = re.split(r"[^a-z0-9]+", kernel)
     for of, needed, cycles in REACH:
         if of == title and all(word in words for word in needed):
@@ -167,6 +177,38 @@ def measure_roles(found, root):
     made = [(f"{SMALL_STEP}, {name}", dict(figures, cycles=sum(phases))) for name, figures, phases in rows]
     longest = [max(one) for one in zip(*(phases for _, _, phases in rows))]
     return [(SMALL_STEP, dict(rows[0][1], cycles=sum(longest))), *made]
+
+
+def tensor_heavy(i):
+    """The way of most rows, none of which ends, of x W that is there and flags that stand at the first look, and through the
+    functions."""
+    ends = any(file == "common/check.cuh" for file, _ in i.places)
+    return 100 * (i.kind in ("MUFU", "HMMA")) - (i.opcode.startswith("LDG") and ".128" not in i.opcode) - (i.kind == "LDS") - 9 * ends
+
+
+def tensor_turns(flow):
+    """How often the loops inside of a step of H 512 turn, by their first block: the products' whose U lies in shared memory, those of what
+    is left over never, and all others once."""
+    def often(head):
+        body = flow.instructions(flow.loops[head])
+        if flow.inner(head) or not any(i.kind == "HMMA" for i in body):
+            return 1
+        return 0 if any(i.opcode.startswith("LDG") and "CONSTANT" in i.opcode for i in body) else TENSOR_TURNS
+    return often
+
+
+def warps_together(kernel):
+    """Warps of a scheduler: of two teams, or of one."""
+    return 2 if re.search(r", 2, 2>", kernel) else 1
+
+
+def measure_tensor(flow, head, kernel, architecture):
+    """The figures of a step of the tensor kernel: the whole of it, with the warps of a scheduler."""
+    path = flow.turn(head, tensor_heavy, tensor_turns(flow))
+    figures = {"body": len(path), "inner": 0, "steps": 1, **counts(i for i, _ in path)}
+    figures["cycles"] = timing.cycles_together(path, warps_together(kernel), architecture)
+    figures["chain"] = timing.chain(path)
+    return figures
 
 
 def measure(loop, flow, head):

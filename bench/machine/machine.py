@@ -70,7 +70,8 @@ def measure(every):
     for name, architecture, body in every:
         wholes.setdefault(name, {})[architecture] = loops.counts(body)
         found = loops_of(body)
-        figures = [(title, loops.measure(loop, way, head)) for title, loop, way, head in found if not loop.roles]
+        figures = [(title, loops.measure_tensor(way, head, name, architecture) if loop.title == loops.TENSOR_STEP
+                    else loops.measure(loop, way, head)) for title, loop, way, head in found if not loop.roles]
         figures += loops.measure_roles([one for one in found if one[1].roles], ROOT)
         rows += [{"kernel": name, "architecture": architecture, "loop": title, "figures": made,
                   "reach": loops.reach(title, name, architecture)} for title, made in figures]

@@ -28,7 +28,12 @@ Where a recurrence has two loops the first is that of sigmoid and tanh alone; th
 A whole model's first decoder step is that whose weights all lie in shared memory.
 A loop with loops inside, which turn as often as the model says, has no cycles here, and its instructions are those of its whole body.
 Loads are by width in bits. Integer: all that is no other class, moves and predicates too. Generic: loads and stores whose space the
-compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach.
+compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach. Tensor: instructions of tensor cores.
+
+sequence_tensor_kernel<cell, kind, unit tiles of eight, rows / 8 of a team> (kinds: 0 float32, 1 tf32, 2 bf16) has a step of H 512, all of U in shared memory: with
+2, 2 a step of W4's, for which two warps share each scheduler, one of each team, and take turns in these cycles: the step of both. An instruction of tensor cores takes a core
+for 4 cycles on sm_90, 8 on sm_80, which is what NVIDIA says of their peak; others measured some 6.4 on an H100. What SMs wait for one another, and what L2 and DRAM take
+beyond the latencies, is not in it.
 
 """
 
@@ -39,7 +44,7 @@ Instructions of each kernel as a whole, and of these: local (spills and what is 
 
 """
 
-COLUMNS = ("cycles", "chain", "instructions", "fma", "other float", "function", "integer", "branch", "shared loads", "global loads",
+COLUMNS = ("cycles", "chain", "instructions", "fma", "tensor", "other float", "function", "integer", "branch", "shared loads", "global loads",
            "stores", "shuffle", "barriers", "fences", "generic", "divisions", "spills")
 COMPARED = ("cycles", "instructions", "barriers", "fences", "generic", "divisions", "spills")
 

@@ -22,6 +22,7 @@ FIXED = 4  # of arithmetic whose latency the compiler knows
 PREDICATE = 12  # until a predicate can be used
 READS = 10  # until operands have been read
 SHARES = {"MUFU": ("function units", 8)}  # what instructions of a warp take from one another, and for how many cycles
+TENSOR = {75: 16, 80: 8, 90: 4, 100: 4, 120: 8}  # cycles that a tensor core needs for an instruction of 8 (tf32) or 16 k (bfloat16)
 for kind in ("LDS", "STS", "SHFL", "LDG", "STG", "LD", "ST", "ATOMS", "STAS", "LDL", "STL", "RED", "ATOMG", "LDGSTS", "LDSM"):
     SHARES[kind] = "memory pipe", 2
 WAITS = ("BAR", "UCGABAR_WAIT")  # nothing is issued before they are over
@@ -40,6 +41,51 @@ def timeline(path):
 def cycles(path):
     """Of a turn of a warp that issues in order."""
     return turns(path)[0]
+
+
+class Warp:
+    """One of several that share a scheduler and what is behind it, at an instruction of its path."""
+
+    def __init__(self, path, begins):
+        self.path, self.at, self.now, self.boards, self.begun = path, 0, begins, [0] * 6, [begins]
+
+    def issue(self, free, architecture):
+        """When its next instruction can be issued, and which unit that takes for how long."""
+        i = self.path[self.at][0]
+        unit, cycles = ("tensor cores", TENSOR[architecture]) if i.kind == "HMMA" else SHARES.get(i.kind, (None, 0))
+        ready = max([self.now, free.get("scheduler", 0)] + [self.boards[k] for k in range(6) if i.waits >> k & 1])
+        return max(ready, free.get(unit, 0)), unit, cycles
+
+    def go_on(self, issue):
+        i, jumps = self.path[self.at]
+        if i.sets != 7:
+            self.boards[i.sets] = max(self.boards[i.sets], issue + LATENCY.get(i.kind, OTHER))
+        if i.frees != 7:
+            self.boards[i.frees] = max(self.boards[i.frees], issue + READS)
+        self.now = issue + max(i.stall, 1)
+        if i.kind in WAITS:
+            self.now = max(self.now, issue + LATENCY[i.kind])
+        self.now += JUMP if jumps else 0
+        self.at += 1
+        if self.at == len(self.path):
+            self.at = 0
+            self.begun.append(self.now)
+
+
+def cycles_together(path, count, architecture):
+    """Of a turn of `count` warps of one scheduler that do not wait for one another, once they have found their rhythm: the one that can
+    go on first does. They begin apart."""
+    alone = len(path)
+    warps, free = [Warp(path, n * alone // count) for n in range(count)], {}
+    while min(len(warp.begun) for warp in warps) <= ROUNDS:
+        (issue, unit, cycles), warp = min(((one.issue(free, architecture), one) for one in warps), key=lambda each: each[0][0])
+        warps.sort(key=lambda one: one is warp)  # of those that are as early the other is next
+        free["scheduler"] = issue + 1
+        if unit:
+            free[unit] = issue + cycles
+        warp.go_on(issue)
+    half = ROUNDS // 2
+    return sum((warp.begun[ROUNDS] - warp.begun[half]) / (ROUNDS - half) for warp in warps) / count
 
 
 def turns(path):

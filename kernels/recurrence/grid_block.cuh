@@ -1,9 +1,9 @@
-/* What a block of the mapping GRID does: its part of a state that many blocks share. */
+/* What a block of the mapping GRID does without tensor cores: its part of a state that many blocks share. */
 #ifndef CUSEQ_KERNELS_GRID_BLOCK_CUH
 #define CUSEQ_KERNELS_GRID_BLOCK_CUH
 
 #include "kernels/common/check.cuh"
-#include "kernels/recurrence/sequence.cuh"
+#include "kernels/recurrence/grid_group.cuh"
 
 /* A group of `blocks` blocks owns one direction and takes tiles of up to 64 rows one after the other; each
  * block owns every blocks-th tile of UNITS units. A step: every block reads the whole h of the tile from the
@@ -14,17 +14,6 @@ static const int GRID_ROWS = 64;   /* of a tile, at most */
 static const int GRID_CHUNK = 512; /* rows of U, and values of h of a row, at a time */
 static const int GRID_PAUSES =
     8; /* short pauses between two looks at a flag: about the time that a look takes */
-static const int GRID_COUNTERS = 64; /* words between the counters of two groups: a pair of 128-byte lines */
-
-struct sequence_grid {
-  int blocks;      /* of a group                                                                    */
-  int groups;      /* D | groups: group g owns direction g % D, tiles g / D, g / D + groups / D ... */
-  int rows, tiles; /* rows of a tile, a multiple of 8; ceil(B / rows) */
-  int resident;    /* rows of U of each of a block's unit tiles that stay in shared memory          */
-  unsigned *counters;
-  float *cells;  /* [B,D,H]: what the cells carry, each value touched by one block alone          */
-  float *hidden; /* [D][tile][2][rows / 4][H][4]: h, double-buffered, 4 rows innermost                */
-};
 
 __device__ __forceinline__ unsigned grid_look(const unsigned *counter) {
   unsigned seen;
@@ -39,20 +28,12 @@ __device__ __forceinline__ void grid_barrier(unsigned *counter, unsigned blocks,
   __syncthreads(); /* all of this block's reads and writes are done */
   if (blocks > 1) {
     if (threadIdx.x == 0) {
-      asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter) : "memory");
+      grid_tell(counter);
       while (grid_look(counter) < blocks * round)
         for (int pause = 0; pause < GRID_PAUSES; pause++)
           __nanosleep(8);
     }
     __syncthreads(); /* all threads come after what thread 0 has seen */
-  }
-}
-
-/* Leaves the counters at 0 for the next launch: the last block to have left all barriers clears them. */
-__device__ __forceinline__ void grid_leave(unsigned *counter, unsigned blocks) {
-  if (blocks > 1 && threadIdx.x == 0 && atomicAdd(counter + GRID_COUNTERS / 2, 1u) == blocks - 1) {
-    atomicExch(counter, 0u);
-    atomicExch(counter + GRID_COUNTERS / 2, 0u);
   }
 }
 
@@ -63,11 +44,6 @@ template <int UNITS, int SUB> struct grid_memory {
   float4 sums[GRID_WARPS][SUB][UNITS];   /* what each warp's part of k gives                           */
   int longest[GRID_ROWS / SUB];          /* length of every SUB rows                                      */
   int row[GRID_ROWS], length[GRID_ROWS]; /* of the tile; length 0 where there is no row                */
-};
-
-struct grid_tile {
-  int d, first, rows, steps; /* places [first, first + rows) of the order; the longest row's length */
-  float *hidden;             /* of this direction and tile                                          */
 };
 
 template <class Cell, int UNITS, int SUB> struct grid_block {
@@ -174,15 +150,6 @@ template <class Cell, int UNITS, int SUB> struct grid_block {
       m.sums[threadIdx.x >> 5][row + i][lane % UNITS] = z[i];
   }
 
-  __device__ __forceinline__ float4 input(int b, int t, int unit) const {
-    const struct sequence &a = p.a;
-    size_t position = (size_t)b * a.time + t;
-    if (a.d_ids)
-      return __ldg((const float4 *)a.d_kernel + ((size_t)a.d_ids[position] * a.directions + d) * a.units +
-                   unit);
-    return __ldg((const float4 *)a.d_projected + (position * a.directions + d) * a.units + unit);
-  }
-
   /* The cells of SUB rows by UNITS units, one a thread: parts of k from all warps, input, bias, cell. */
   __device__ __forceinline__ void cells(const struct grid_tile &tile, int s, int sub, int first) {
     const struct sequence &a = p.a;
@@ -190,7 +157,7 @@ template <class Cell, int UNITS, int SUB> struct grid_block {
     if (i >= SUB || unit >= a.units || s >= m.length[row])
       return;
     int b = m.row[row], t = d == 1 || a.is_backward ? m.length[row] - 1 - s : s;
-    float4 z = sums_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), input(b, t, unit));
+    float4 z = sums_add(__ldg((const float4 *)a.d_bias + d * a.units + unit), grid_input(a, d, b, t, unit));
     for (int warp = 0; warp < GRID_WARPS; warp++)
       z = sums_add(z, m.sums[warp][i][threadIdx.x % UNITS]);
     float *cell = g.cells + ((size_t)b * a.directions + d) * a.units + unit;

@@ -54,9 +54,19 @@ static cuseq_status check(const struct sequence *a, const struct launch_stream *
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "sequence: mapping %d does not run H %d on compute capability %d", (int)a->mapping,
                          a->units, stream->device->architecture);
+  if (a->mapping == SEQUENCE_MAPPING_GRID && a->precision != CUSEQ_PRECISION_FLOAT32 &&
+      (a->precision < CUSEQ_PRECISION_FLOAT32 || a->precision > CUSEQ_PRECISION_BF16 ||
+       !stream->device->tensor_cores))
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "sequence: precision %d is not there on compute capability %d", (int)a->precision,
+                         stream->device->architecture);
   if ((int64_t)a->batch * a->directions * 2 > INT32_MAX)
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT, "sequence: too many rows (B %d, at most %d)",
                          a->batch, INT32_MAX / 4);
+  if (a->mapping == SEQUENCE_MAPPING_GRID && (int64_t)a->batch * a->time > INT32_MAX)
+    return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
+                         "sequence: too many positions (B %d, T %d, at most 2^31 - 1 together)", a->batch,
+                         a->time);
   if (!!a->d_projected + !!a->d_ids + !!a->d_x != 1)
     return launch_refuse(stream, CUSEQ_STATUS_INVALID_ARGUMENT,
                          "sequence: exactly one input is needed (projected %d, ids %d, x %d)",

@@ -1,40 +1,29 @@
-/* Whole sequences of any H across SMs, with flag barriers between the blocks that share a state. */
+/* Whole sequences of any H across SMs, with flag barriers between the blocks that share a state: what the
+ * mapping is given, and its kernel without tensor cores (sequence_tensor.cu has the other). */
 #include "kernels/recurrence/cell_gru.cuh"
 #include "kernels/recurrence/cell_lstm.cuh"
 #include "kernels/recurrence/grid_block.cuh"
+#include "kernels/recurrence/grid_launch.cuh"
 
 /* Units of a tile: what 64 blocks cover. It depends on H alone, as the order of summation does. */
 static int grid_units(int32_t units) {
   return units <= 512 ? 8 : 16;
 }
 
-static size_t round_up(size_t bytes) {
-  return (bytes + 255) / 256 * 256;
-}
-
-/* Counters of as many groups of two blocks or more as a device has room for. They come first and have a size
- * of their own, so that launches of other batches leave them alone. */
-static size_t counter_bytes(const struct launch_device *device) {
-  return round_up((size_t)device->multiprocessors * GRID_COUNTERS * sizeof(unsigned));
-}
-
-static size_t cell_bytes(int32_t batch, int32_t units, int32_t directions) {
-  return round_up((size_t)batch * directions * units * sizeof(float));
-}
-
 size_t sequence_grid_workspace(int32_t batch, int32_t units, int32_t directions,
                                const struct launch_device *device) {
-  size_t hidden = (size_t)directions * 2 * ((size_t)batch + GRID_ROWS) * units * sizeof(float);
-  return counter_bytes(device) + cell_bytes(batch, units, directions) + round_up(hidden);
+  size_t padded = ((size_t)units + 15) / 16 * 16; /* as the tensor kernel has it */
+  size_t hidden = (size_t)directions * 2 * ((size_t)batch + GRID_ROWS) * padded * sizeof(float);
+  return grid_counter_bytes(device) + grid_cell_bytes(batch, units, directions) + grid_round_up(hidden);
 }
 
-/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all steps of all
- *           rows.
- * shapes    struct sequence in launch_recurrence.h, struct sequence_grid above.
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all
+ *           steps of all rows.
+ * shapes    struct sequence in launch_recurrence.h, struct sequence_grid in grid_group.cuh.
  * mapping   a group of blocks is a direction and its tiles of 8 to 64 rows; a block owns every blocks-th tile
  *           of UNITS units, with as many rows of their columns of U in shared memory as fit; a thread the
- *           four sums of a unit for SUB rows over every PARTS-th k; parts are summed by shuffles, then
- *           across warps through shared memory.
+ *           four sums of a unit for SUB rows over every PARTS-th k; parts are summed by shuffles, then across
+ *           warps through shared memory.
  * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 256, shared
  *           sizeof(grid_memory) + 16 UNITS resident (unit tiles of a block).
  * budget    176 registers, no spills; shared memory: all that a block may have.
@@ -42,13 +31,13 @@ size_t sequence_grid_workspace(int32_t batch, int32_t units, int32_t directions,
  *           grid.
  * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a
  *           group does.
- * cost      a step of 8 rows at H 256, by row: an LSTM 799 thousand thread instructions (310 float32, of them 262 fma
- *           of the product), a GRU 695 (239, 197). W4 at T = 8: 1.25 times the sectors of weights, inputs, outputs and h once per
- *           block and step. */
+ * cost      a step of 8 rows at H 256, by row: an LSTM 799 thousand thread instructions (310 float32, of them
+ *           262 fma of the product), a GRU 695 (239, 197). For code before sm_80 alone: 2.9 times the
+ *           instructions of the other at W4. */
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ < 800
+#define GRID_BODY(cell, units, sub) grid_run<cell, units, sub>(p, g)
 template <class Cell, int UNITS, int SUB>
-static __global__ void __launch_bounds__(GRID_THREADS, 1)
-    sequence_grid_kernel(const __grid_constant__ struct sequence_parameters p,
-                         const __grid_constant__ struct sequence_grid g) {
+__device__ __forceinline__ void grid_run(const struct sequence_parameters &p, const struct sequence_grid &g) {
   extern __shared__ __align__(16) char memory[];
   struct grid_memory<UNITS, SUB> &m = *(struct grid_memory<UNITS, SUB> *)memory;
   int group = (int)blockIdx.x / g.blocks, D = p.a.directions;
@@ -64,31 +53,35 @@ static __global__ void __launch_bounds__(GRID_THREADS, 1)
     tile.hidden = g.hidden + ((size_t)tile.d * g.tiles + i) * 2 * g.rows * p.a.units;
     block.run(tile, counter, round);
   }
-  grid_leave(counter, (unsigned)g.blocks);
+  if (threadIdx.x == 0)
+    grid_leave(counter, (unsigned)g.blocks);
+}
+#else
+#define GRID_BODY(cell, units, sub) (void)p, (void)g, __trap() /* never reached: there are tensor cores */
+#endif
+template <class Cell, int UNITS, int SUB>
+static __global__ void __launch_bounds__(GRID_THREADS, 1)
+    sequence_grid_kernel(const __grid_constant__ struct sequence_parameters p,
+                         const __grid_constant__ struct sequence_grid g) {
+  GRID_BODY(Cell, UNITS, SUB);
 }
 
 /* Rows of U that stay in a block's shared memory, of H; -1 where not even the rest has room there. */
 template <int UNITS, int SUB>
 static int grid_resident(int32_t units, int blocks, const struct launch_device *device) {
-  int owned = ((units + UNITS - 1) / UNITS + blocks - 1) / blocks;
-  size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
+  size_t fixed = sizeof(struct grid_memory<UNITS, SUB>),
+         row = (size_t)grid_owned(units, UNITS, blocks) * UNITS * sizeof(float4);
   if (device->shared_bytes < 0 || (size_t)device->shared_bytes < fixed)
     return -1;
   size_t room = ((size_t)device->shared_bytes - fixed) / row;
   return room < (size_t)units ? (int)room : units;
 }
 
-/* Blocks of a group: one for each tile of units as far as a direction's share of the SMs goes. */
-static int grid_blocks(int32_t units, int32_t directions, const struct launch_device *device) {
-  int UNITS = grid_units(units), unit_tiles = (units + UNITS - 1) / UNITS;
-  int each = device->cooperative ? device->multiprocessors / directions : 1;
-  return unit_tiles < each ? unit_tiles : each < 1 ? 1 : each;
-}
-
 int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device) {
-  int blocks = grid_blocks(units, directions, device);
-  int resident = grid_units(units) == 8 ? grid_resident<8, 8>(units, blocks, device)
-                                        : grid_resident<16, 8>(units, blocks, device);
+  int blocks = grid_blocks(units, grid_units(units), directions, device);
+  int resident = device->tensor_cores     ? tensor_resident(units, directions, device)
+                 : grid_units(units) == 8 ? grid_resident<8, 8>(units, blocks, device)
+                                          : grid_resident<16, 8>(units, blocks, device);
   return resident < 0 ? 0 : resident;
 }
 
@@ -98,23 +91,9 @@ static cudaError_t launch_grid(const struct sequence_parameters *p, struct seque
   g->resident = grid_resident<UNITS, SUB>(p->a.units, g->blocks, device);
   if (g->resident < 0)
     return cudaErrorInvalidConfiguration;
-  int owned = ((p->a.units + UNITS - 1) / UNITS + g->blocks - 1) / g->blocks;
-  size_t fixed = sizeof(struct grid_memory<UNITS, SUB>), row = (size_t)owned * UNITS * sizeof(float4);
-  size_t bytes = fixed + row * (size_t)g->resident;
-  cudaError_t status = cudaFuncSetAttribute(sequence_grid_kernel<Cell, UNITS, SUB>,
-                                            cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes);
-  if (status != cudaSuccess)
-    return cudaGetLastError();
-  void *arguments[] = {(void *)p, g};
-  dim3 grid((unsigned)(g->groups * g->blocks));
-  if (g->blocks > 1)
-    status = cudaLaunchCooperativeKernel((const void *)sequence_grid_kernel<Cell, UNITS, SUB>, grid,
-                                         dim3(GRID_THREADS), arguments, bytes, stream);
-  else
-    status = cudaLaunchKernel((const void *)sequence_grid_kernel<Cell, UNITS, SUB>, grid, dim3(GRID_THREADS),
-                              arguments, bytes, stream);
-  cudaError_t last = cudaGetLastError();
-  return status != cudaSuccess ? status : last;
+  size_t row = (size_t)grid_owned(p->a.units, UNITS, g->blocks) * UNITS * sizeof(float4);
+  return grid_launch((const void *)sequence_grid_kernel<Cell, UNITS, SUB>, p, g, GRID_THREADS,
+                     sizeof(struct grid_memory<UNITS, SUB>) + row * (size_t)g->resident, stream);
 }
 
 template <class Cell>
@@ -132,17 +111,17 @@ cudaError_t sequence_launch_grid(const struct sequence_parameters *parameters,
                                  const struct launch_device *device, cudaStream_t stream) {
   const struct sequence *a = &parameters->a;
   struct sequence_grid g;
-  int each = device->cooperative ? device->multiprocessors / a->directions : 1;
-  g.blocks = grid_blocks(a->units, a->directions, device);
+  if (device->tensor_cores)
+    return tensor_launch(parameters, device, stream);
+  g.teams = 1;
+  g.blocks = grid_blocks(a->units, grid_units(a->units), a->directions, device);
   /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
-  int room = g.blocks == 1 ? a->batch : each / g.blocks, rows = (a->batch + room - 1) / room;
+  int room = g.blocks == 1 ? a->batch : grid_room(a->directions, device) / g.blocks;
+  int rows = (a->batch + room - 1) / room;
   g.rows = rows < GRID_ROWS ? (rows + 7) / 8 * 8 : GRID_ROWS;
   g.tiles = (a->batch + g.rows - 1) / g.rows;
   g.groups = a->directions * (g.tiles < room ? g.tiles : room);
-  char *workspace = (char *)a->d_workspace;
-  g.counters = (unsigned *)workspace;
-  g.cells = (float *)(workspace + counter_bytes(device));
-  g.hidden = (float *)(workspace + counter_bytes(device) + cell_bytes(a->batch, a->units, a->directions));
+  grid_place(a, device, &g);
   return a->form == CELL_FORM_LSTM ? launch_cell<cell_lstm>(parameters, &g, device, stream)
                                    : launch_cell<cell_gru>(parameters, &g, device, stream);
 }

@@ -14,6 +14,9 @@
 /* Random weights, through cells of gain 1.7 that need not saturate, err more than trained ones, of which the tolerance is. */
 static const double room = 8.0;
 
+/* Of sessions of cuda. */
+static cuseq_precision precision = CUSEQ_PRECISION_FLOAT32;
+
 static struct backend_input input_of(const struct random_structure *made) {
   return (struct backend_input){.ids = made->ids,
                                 .f32 = made->x,
@@ -25,8 +28,14 @@ static struct backend_input input_of(const struct random_structure *made) {
 }
 
 static void *opened(const struct backend *backend, const struct random_structure *made, const char *plan) {
-  const struct backend_limits limits = {
-      .batch = made->encoded, .time = made->T, .steps = made->Y, .beams = 1, .threads = 1, .cuda_plan = plan};
+  const struct backend_limits limits = {.batch = made->encoded,
+                                        .time = made->T,
+                                        .steps = made->Y,
+                                        .beams = 1,
+                                        .threads = 1,
+                                        .precision = backend == &backend_reference ? CUSEQ_PRECISION_FLOAT32
+                                                                                   : precision,
+                                        .cuda_plan = plan};
   void *state = NULL;
   cr_assert_eq(backend->open(made->model, &limits, "cuda:0", &state), CUSEQ_STATUS_OK, "%s: %s",
                cuseq_last_error(), made->json);
@@ -37,6 +46,7 @@ static cuseq_status encode(const struct backend *backend, const struct random_st
                            const char *plan, int times, struct results *results) {
   const struct backend_input input = input_of(made);
   results_make_rows(results, made->model, made->encoded, made->B, made->T, made->Y);
+  results_precise(results, precision);
   void *state = opened(backend, made, plan);
   cuseq_status status = CUSEQ_STATUS_OK;
   for (int i = 0; i < times && status == CUSEQ_STATUS_OK; i++)
@@ -157,6 +167,17 @@ Test(encoders, wide_layers_of_unlike_cells_agree_with_the_reference) {
              "{\"cell\":{\"kind\":\"lstm\",\"units\":200},\"direction\":\"backward\",\"dense\":{\"units\":33,"
              "\"activation\":\"tanh\"}}",
              9, 11, NULL);
+}
+
+Test(encoders, wide_layers_agree_with_the_reference_in_tf32_and_in_bf16) {
+  for (precision = CUSEQ_PRECISION_TF32; precision <= CUSEQ_PRECISION_BF16; precision++) {
+    judge_text("\"features\":30",
+               "{\"cell\":{\"kind\":\"lstm\",\"units\":150},\"direction\":\"bidirectional\"},"
+               "{\"cell\":{\"kind\":\"gru\",\"units\":220},\"dense\":{\"units\":33,\"activation\":\"tanh\"}},"
+               "{\"cell\":{\"kind\":\"gru\",\"units\":130,\"reset\":\"before\"},\"direction\":\"backward\"}",
+               9, 11, NULL);
+    judge_many(205, 10, 40, "encoder=cell");
+  }
 }
 
 /* What leaves float32's range is told of the row and the stage that the reference tells of. */

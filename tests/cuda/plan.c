@@ -7,9 +7,23 @@
 
 static const struct launch_device devices[] = {
     {.architecture = 75, .multiprocessors = 40, .shared_bytes = 64 << 10, .cooperative = 1},
-    {.architecture = 80, .multiprocessors = 108, .shared_bytes = 163 << 10, .cooperative = 1},
-    {.architecture = 90, .multiprocessors = 132, .shared_bytes = 227 << 10, .cooperative = 1, .clusters = 1},
-    {.architecture = 120, .multiprocessors = 170, .shared_bytes = 99 << 10, .cooperative = 1, .clusters = 1},
+    {.architecture = 80,
+     .multiprocessors = 108,
+     .shared_bytes = 163 << 10,
+     .cooperative = 1,
+     .tensor_cores = 1},
+    {.architecture = 90,
+     .multiprocessors = 132,
+     .shared_bytes = 227 << 10,
+     .cooperative = 1,
+     .clusters = 1,
+     .tensor_cores = 1},
+    {.architecture = 120,
+     .multiprocessors = 170,
+     .shared_bytes = 99 << 10,
+     .cooperative = 1,
+     .clusters = 1,
+     .tensor_cores = 1},
 };
 enum { SM75, SM80, SM90, SM120, DEVICES };
 
@@ -154,7 +168,11 @@ Test(plan, what_stays_of_the_weights_follows_from_the_room) {
   cr_expect_eq(sequence_grid_resident(256, 1, &devices[SM80]), 256);
   struct launch_device device = devices[SM80];
   int32_t before = sequence_grid_resident(1024, 2, &device);
-  device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of two tiles of 16 units */
+  device.shared_bytes += 2 * 2 * 16 * 16 * 16; /* two times sixteen rows of two tiles of 16 units */
+  cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 32);
+  device.tensor_cores = 0;
+  before = sequence_grid_resident(1024, 2, &device);
+  device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of the same */
   cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 10);
   device.shared_bytes = 1000;
   cr_expect_eq(sequence_grid_resident(1024, 2, &device), 0);

@@ -1,5 +1,5 @@
-/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL, 0 to 4 as in launch_recurrence.h, and 0 LSTM, 1
- * GRU. Each runs at the sizes it is chosen for and, where it can, at those it is not. */
+/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long], 0 to 4 as in launch_recurrence.h, and 0 LSTM, 1
+ * GRU; long: a thousand steps of H 512 alone. Each runs at the sizes it is chosen for and, where it can, at those it is not. */
 #include "sequence_case.h"
 
 static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};
@@ -57,13 +57,15 @@ static void check_long(enum sequence_mapping mapping, int H, const struct launch
     }
 }
 
-/* A row alone has the bits that it has in a batch. */
-static void check_bits(enum sequence_mapping mapping, int H, const struct launch_device &device) {
+/* A row alone has the bits that it has in a batch, of B rows. */
+static void check_bits(enum sequence_mapping mapping, int H, int B, const struct launch_device &device,
+                       cuseq_precision precision = CUSEQ_PRECISION_FLOAT32) {
   struct sequence_case c = plain(mapping, H);
-  c.B = 11, c.source = SOURCE_IDS, c.initial = false;
+  c.precision = precision;
+  c.B = B, c.source = SOURCE_IDS, c.initial = false;
   struct sequence_data data = case_data(c);
   struct sequence_results batch = case_run(c, data, device);
-  for (int b = 0; b < c.B; b += 5) {
+  for (int b = 0; b < c.B; b += B / 2) {
     struct sequence_case alone = c;
     struct sequence_data one = data;
     alone.B = 1;
@@ -99,6 +101,39 @@ static void check_devices(const struct launch_device &device) {
   case_check(c, few);
   case_check(c, alone);
   c.H = 1040, c.B = 2, c.T = 2, c.D = 1;
+  case_check(c, device);
+}
+
+/* Sums of 512 and of 1,024 products, of which a tensor core adds up but 64 by itself. */
+static void check_wide(const struct launch_device &device) {
+  for (int H : {512, 1024}) {
+    struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
+    c.B = 2, c.T = H == 512 ? 6 : 2, c.D = 1, c.source = SOURCE_IDS, c.ragged = false;
+    case_check(c, device);
+  }
+}
+
+/* Factors that are rounded: results err by so much, and not by less than a hundredth of it; a row has the same bits alone. */
+static void check_precisions(const struct launch_device &device) {
+  for (cuseq_precision precision : {CUSEQ_PRECISION_TF32, CUSEQ_PRECISION_BF16})
+    for (int H : {140, 530}) {
+      struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
+      c.precision = precision, c.source = SOURCE_IDS, c.B = H == 140 ? 30 : 3, c.T = 4;
+      struct sequence_data data = case_data(c);
+      struct sequence_wanted want = case_reference(c, data);
+      struct sequence_results got = case_run(c, data, device);
+      check_close((case_name(c) + ": output").c_str(), got.output, want.output, case_bound(c));
+      double largest = 0.0;
+      for (size_t i = 0; i < got.output.size(); i++)
+        largest = std::fmax(largest, std::fabs(got.output[i] - want.output[i]));
+      check_that(largest >= 0.01 * case_bound(c), (case_name(c) + ": factors are rounded").c_str());
+    }
+}
+
+/* Errors do not grow with T. */
+static void check_thousand_steps(const struct launch_device &device) {
+  struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, 512);
+  c.B = 3, c.T = 1000, c.D = 1, c.source = SOURCE_IDS;
   case_check(c, device);
 }
 
@@ -143,6 +178,13 @@ static void check_refusals(const struct launch_device &device) {
   a.form = CELL_FORM_LSTM, a.directions = 2, a.is_backward = true, error[0] = 0;
   check_that(launch_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
              "two directions that are one are refused");
+  struct launch_device without = device;
+  without.tensor_cores = 0;
+  stream.device = &without, error[0] = 0;
+  a.directions = 1, a.is_backward = false, a.mapping = SEQUENCE_MAPPING_GRID,
+  a.precision = CUSEQ_PRECISION_BF16;
+  check_that(launch_sequence(&a, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT && error[0],
+             "bf16 without tensor cores is refused");
   check_that(!std::strchr(error, '\n'), "an error is one line");
 }
 
@@ -156,11 +198,25 @@ int main(int argc, char **argv) {
                 device.architecture);
     return 77;
   }
+  if (argc > 3) {
+    check_thousand_steps(device);
+    return check_end();
+  }
   check_sizes(mapping, device);
   check_configurations(mapping, typical[mapping], device);
   check_long(mapping, typical[mapping], device);
-  check_bits(mapping, typical[mapping], device);
+  check_bits(mapping, typical[mapping], 11, device);
   if (mapping == SEQUENCE_MAPPING_GRID) {
+    struct launch_device small = device;
+    small.shared_bytes =
+        60 << 10; /* a part of U through the caches, of which a batch's blocks hold less than a row's */
+    check_bits(mapping, 330, 20, device);
+    check_bits(mapping, 330, 20, small);
+    check_wide(device);
+    if (device.tensor_cores) {
+      check_precisions(device);
+      check_bits(mapping, 330, 20, device, CUSEQ_PRECISION_BF16);
+    }
     check_devices(device);
     check_workspace(device);
   }

@@ -18,6 +18,7 @@ struct sequence_case {
   cuseq_activation activation, recurrent;
   bool ragged, initial, ordered, concat;
   bool backward; /* of D 1 */
+  cuseq_precision precision;
 };
 
 /* The arrays of a case, in the model's layout. */
@@ -146,6 +147,7 @@ static inline struct launch_device case_device(void) {
   CHECK_CUDA(cudaDeviceGetAttribute(&device.cooperative, cudaDevAttrCooperativeLaunch, 0));
   CHECK_CUDA(cudaDeviceGetAttribute(&value, cudaDevAttrClusterLaunch, 0));
   device.clusters = value && launch_clusters_built();
+  device.tensor_cores = launch_tensor_cores_built();
   return device;
 }
 
@@ -193,6 +195,7 @@ static inline struct sequence_results case_run(const struct sequence_case &c,
   a.d_recurrent = d_recurrent.data(), a.d_bias = d_bias.data();
   a.d_initial_h = c.initial ? d_h.data() : NULL, a.d_initial_c = c.initial ? d_c.data() : NULL;
   a.leading = (int64_t)leading;
+  a.precision = c.precision;
   for (int d = 0; d < c.D; d++)
     a.d_output[d] = d_output.data() + (c.concat ? (size_t)d * c.H : each * d);
   a.d_final_h = d_final_h.data(), a.d_final_c = d_final_c.data();
@@ -229,15 +232,21 @@ static inline struct sequence_results case_run(const struct sequence_case &c,
 static inline std::string case_name(const struct sequence_case &c) {
   char name[200];
   std::snprintf(name, sizeof name,
-                "cell %d mapping %d H %d B %d T %d F %d D %d source %d activations %d %d%s%s%s%s%s",
+                "cell %d mapping %d H %d B %d T %d F %d D %d source %d activations %d %d%s%s%s%s%s%s",
                 (int)c.form, (int)c.mapping, c.H, c.B, c.T, c.F, c.D, (int)c.source, (int)c.activation,
                 (int)c.recurrent, c.ragged ? " ragged" : "", c.initial ? " initial" : "",
-                c.ordered ? " ordered" : "", c.concat ? " concat" : "", c.backward ? " backward" : "");
+                c.ordered ? " ordered" : "", c.concat ? " concat" : "", c.backward ? " backward" : "",
+                c.precision == CUSEQ_PRECISION_BF16   ? " bf16"
+                : c.precision == CUSEQ_PRECISION_TF32 ? " tf32"
+                                                      : "");
   return name;
 }
 
-/* What a case may err: in a step a unit adds up its inputs' and its state's products. */
+/* What a case may err: in a step a unit adds up its inputs' and its state's products. Factors that are rounded to 8 or 11 bits err by 2^-9
+ * or 2^-12 of themselves; weights and states of these cases make sums of less than 1 of them. */
 static inline double case_bound(const struct sequence_case &c) {
+  if (c.precision != CUSEQ_PRECISION_FLOAT32)
+    return c.precision == CUSEQ_PRECISION_BF16 ? 0x1p-7 : 0x1p-10;
   return bound_of_sums(c.F + c.H);
 }
 

@@ -24,6 +24,14 @@ static struct {
   cublasStatus_t (*sgemm_batched)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int,
                                   const float *, const float *, int, long long, const float *, int, long long,
                                   const float *, float *, int, long long, int);
+  /* with factors rounded: for tf32 and bf16 */
+  cublasStatus_t (*gemm)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int, const void *,
+                         const void *, cudaDataType, int, const void *, cudaDataType, int, const void *,
+                         void *, cudaDataType, int, cublasComputeType_t, cublasGemmAlgo_t);
+  cublasStatus_t (*gemm_batched)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int,
+                                 const void *, const void *, cudaDataType, int, long long, const void *,
+                                 cudaDataType, int, long long, const void *, void *, cudaDataType, int,
+                                 long long, int, cublasComputeType_t, cublasGemmAlgo_t);
 } blas;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -38,8 +46,10 @@ static void blas_load(void) {
   *(void **)&blas.set_workspace = dlsym(library, "cublasSetWorkspace_v2");
   *(void **)&blas.sgemm = dlsym(library, "cublasSgemm_v2");
   *(void **)&blas.sgemm_batched = dlsym(library, "cublasSgemmStridedBatched");
+  *(void **)&blas.gemm = dlsym(library, "cublasGemmEx");
+  *(void **)&blas.gemm_batched = dlsym(library, "cublasGemmStridedBatchedEx");
   if (blas.create && blas.destroy && blas.set_stream && blas.set_workspace && blas.sgemm &&
-      blas.sgemm_batched)
+      blas.sgemm_batched && blas.gemm && blas.gemm_batched)
     blas.library = library;
 }
 
@@ -83,11 +93,31 @@ void cuda_blas_close(struct cuda_session *session) {
   session->blas = NULL;
 }
 
-/* Row-major C = A B is column-major C' = B' A'. Plain float32: TF32 would miss the tolerance. */
+/* Row-major C = A B is column-major C' = B' A'. */
 cuseq_status cuda_blas_multiply(struct cuda_session *session, const float *a, const float *b, float *c,
                                 int32_t m, int32_t n, int32_t k) {
   const struct cuda_product product = {.a = a, .b = b, .c = c, .m = m, .n = n, .k = k, .lda = k};
   return cuda_blas_product(session, &product);
+}
+
+/* The same with factors that tensor cores round. */
+static cuseq_status rounded_product(struct cuda_session *session, const struct cuda_product *p,
+                                    cublasOperation_t of_b, int ldb, const float *beta) {
+  static const float one = 1.0f;
+  const cublasComputeType_t compute = session->limits.precision == CUSEQ_PRECISION_BF16
+                                          ? CUBLAS_COMPUTE_32F_FAST_16BF
+                                          : CUBLAS_COMPUTE_32F_FAST_TF32;
+  const cudaDataType type = CUDA_R_32F;
+  long long m = p->m, n = p->n, k = p->k;
+  if (p->count <= 1)
+    return blas_result(blas.gemm(session->blas->handle, of_b, CUBLAS_OP_N, p->n, p->m, p->k, &one, p->b, type,
+                                 ldb, p->a, type, (int)p->lda, beta, p->c, type, p->n, compute,
+                                 CUBLAS_GEMM_DEFAULT),
+                       "cublasGemmEx");
+  return blas_result(blas.gemm_batched(session->blas->handle, of_b, CUBLAS_OP_N, p->n, p->m, p->k, &one, p->b,
+                                       type, ldb, k * n, p->a, type, (int)p->lda, m * p->lda, beta, p->c,
+                                       type, p->n, m * n, p->count, compute, CUBLAS_GEMM_DEFAULT),
+                     "cublasGemmStridedBatchedEx");
 }
 
 cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_product *p) {
@@ -99,6 +129,8 @@ cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_p
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
                      "cuda: rows of a product lie too far apart (found %lld, at most %d)",
                      (long long)(p->lda > ldb ? p->lda : ldb), INT32_MAX);
+  if (session->limits.precision != CUSEQ_PRECISION_FLOAT32)
+    return rounded_product(session, p, of_b, (int)ldb, beta);
   if (p->count <= 1)
     return blas_result(blas.sgemm(session->blas->handle, of_b, CUBLAS_OP_N, p->n, p->m, p->k, &one, p->b,
                                   (int)ldb, p->a, (int)p->lda, beta, p->c, p->n),

@@ -59,6 +59,7 @@ cuseq_status cuda_device_read(int32_t index, struct launch_device *device) {
                                    .multiprocessors = multiprocessors,
                                    .shared_bytes = shared,
                                    .cooperative = cooperative,
-                                   .clusters = clusters && launch_clusters_built()};
+                                   .clusters = clusters && launch_clusters_built(),
+                                   .tensor_cores = launch_tensor_cores_built()};
   return CUSEQ_STATUS_OK;
 }

@@ -121,6 +121,7 @@ static cuseq_status run_queue(struct cuda_session *session, const struct backend
                               .is_backward = run->cells.directions == 1 && run->cells.first == 1,
                               .activation = run->cells.activation,
                               .recurrent_activation = run->cells.recurrent_activation,
+                              .precision = session->limits.precision,
                               .d_lengths = session->encoded.d_lengths,
                               .d_order = is_ordered(session, input) ? session->work.d_order : NULL,
                               .d_recurrent = run->d_recurrent,

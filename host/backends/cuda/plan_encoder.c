@@ -4,9 +4,10 @@
 #include "error.h"
 #include "model/words.h"
 
-/* The sequence kernel across SMs is taken up to here, and where at least half of U stays in shared memory: what does not is
- * read again for every eight rows of a step, and beyond half of it a product over all rows is less work. */
-enum { GRID_MOST_UNITS = 1024 };
+/* The sequence kernel across SMs is taken up to here, and where at least half of U (tensor cores: of its
+ * sixteens of rows) stays in shared memory: what does not is read again for every eight or sixteen rows of a
+ * step, and beyond half of it a product over all rows is less work. */
+enum { GRID_MOST_UNITS = 1024, GRID_SIXTEEN = 16 };
 
 const char *const cuda_encoder_names[] = {"warp16", "warp32", "block64", "cluster128", "grid", "cell"};
 
@@ -67,7 +68,8 @@ static const char *not_worth_it(const struct cuda_cells *cells, enum sequence_ma
     return NULL;
   if (cells->units > GRID_MOST_UNITS)
     return "H up to 1024";
-  if (2 * sequence_grid_resident(cells->units, cells->directions, device) < cells->units)
+  int32_t whole = device->tensor_cores ? GRID_SIXTEEN - 1 : 0; /* that tensor cores' sixteens leave over */
+  if (2 * sequence_grid_resident(cells->units, cells->directions, device) + whole < cells->units)
     return "at least half of the recurrent weights in shared memory";
   return NULL;
 }

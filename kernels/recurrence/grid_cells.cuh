@@ -1,0 +1,207 @@
+/* The cells of the mapping GRID with tensor cores (grid_tensor.cuh): what a team has in shared memory, where
+ * h lies, how a tile of rows begins, and what is made of the sums. */
+#ifndef CUSEQ_KERNELS_GRID_CELLS_CUH
+#define CUSEQ_KERNELS_GRID_CELLS_CUH
+
+#include "kernels/common/check.cuh"
+#include "kernels/recurrence/grid_group.cuh"
+#include "kernels/recurrence/tensor.cuh"
+
+static const int TENSOR_TEAM = 128; /* threads */
+
+/* What h and U are to the products. */
+enum tensor_kind {
+  TENSOR_FLOAT32, /* two tf32 numbers each, of which three products are made */
+  TENSOR_TF32,
+  TENSOR_BF16, /* h of the next step is stored as such too */
+};
+
+/* Shared memory of a team of up to EIGHTS times eight rows; the teams' lie one behind the other, and U behind
+ * them. */
+template <int SLOTS, int EIGHTS> struct tensor_memory {
+  float4 sums[TENSOR_TEAM / 32][SLOTS][EIGHTS][2]
+             [32];                         /* of each quarter of k: [unit tile][eight rows][2 t + ..][lane] */
+  int row[EIGHTS * 8], length[EIGHTS * 8]; /* of the tile; length 0 where there is no row */
+};
+
+/* H in units of 16, which h is padded to: zeros. */
+__host__ __device__ static inline int tensor_sixteens(int units) {
+  return (units + 15) >> 4;
+}
+
+/* Where h of a row of the tile and a unit stands, for the products: [buffer][eight rows][16
+ * units][row][unit]. The unit 8 further on is 8 further on where `unit` is below 8 of its 16. */
+__device__ __forceinline__ int tensor_place(const struct sequence_grid &g, int groups, int buffer, int row,
+                                            int unit) {
+  return ((buffer * (g.rows >> 3) + row / 8) * groups + (unit >> 4)) * 128 + row % 8 * 16 + (unit & 15);
+}
+template <tensor_kind KIND>
+__device__ __forceinline__ void tensor_store(const struct grid_tile &tile, int place, float h) {
+  if (KIND == TENSOR_BF16)
+    ((unsigned short *)tile.hidden)[place] = (unsigned short)tensor_pack(h, 0.0f);
+  else
+    tile.hidden[place] = KIND == TENSOR_TF32 ? tensor_round(h) : tensor_round_to_two(h);
+}
+
+__device__ __forceinline__ unsigned grid_glance(const unsigned *counter) {
+  unsigned seen;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(counter) : "memory");
+  return seen;
+}
+
+/* Waits until a group's counter has come to `wanted`: looks that order nothing, and one fence behind them. */
+__device__ __forceinline__ void grid_await(const unsigned *counter, unsigned wanted) {
+  while (grid_glance(counter) < wanted)
+    __nanosleep(20);
+  __threadfence();
+}
+
+/* The tile's rows and their lengths. A barrier must follow. */
+template <int SLOTS, int EIGHTS>
+__device__ __forceinline__ void tensor_rows(const struct sequence &a, struct tensor_memory<SLOTS, EIGHTS> &m,
+                                            const struct grid_tile &tile, int thread) {
+  if (thread < EIGHTS * 8) {
+    bool there = thread < tile.rows;
+    int b = there ? (a.d_order ? a.d_order[tile.first + thread] : tile.first + thread) : 0;
+    m.row[thread] = b;
+    m.length[thread] = there ? (a.d_lengths ? a.d_lengths[b] : a.time) : 0;
+  }
+}
+
+/* Initial states of the tile of units that begins at `first`, and zeros at positions beyond the rows'
+ * lengths. The last tile of units makes the padding of h too. */
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
+__device__ __forceinline__ void tensor_begin(const struct sequence &a, const struct sequence_grid &g,
+                                             const struct tensor_memory<SLOTS, EIGHTS> &m,
+                                             const struct grid_tile &tile, int first, int thread) {
+  int groups = tensor_sixteens(a.units), unit = first + thread % 16;
+  int end = first + 8 * SLOTS < a.units ? first + 8 * SLOTS : groups * 16;
+  for (int row = thread / 16; row < g.rows && unit < end; row += TENSOR_TEAM / 16) {
+    bool there = row < tile.rows && unit < a.units;
+    size_t state = there ? ((size_t)tile.d * a.batch + m.row[row]) * a.units + unit : 0;
+    float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
+    tensor_store<KIND>(tile, tensor_place(g, groups, 0, row, unit), h);
+    tensor_store<KIND>(tile, tensor_place(g, groups, 1, row, unit), 0.0f);
+    if (!there)
+      continue;
+    g.cells[((size_t)m.row[row] * a.directions + tile.d) * a.units + unit] =
+        Cell::carried(h, Cell::HAS_C && a.d_initial_c ? a.d_initial_c[state] : 0.0f);
+    float *output = a.d_output[tile.d];
+    for (int t = m.length[row]; output && t < a.time; t++)
+      output[((ptrdiff_t)m.row[row] * a.time + t) * a.leading + unit] = 0.0f;
+  }
+}
+
+/* A thread's cells of a tile of rows: of one row, a unit of every unit tile. Nothing is loaded or computed
+ * behind a branch: rows that have ended, and such as there are not, take what stands at a position that there
+ * is, and store nothing. */
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cells {
+  static_assert(EIGHTS * 64 <= TENSOR_TEAM, "a thread has one row");
+  const struct sequence_parameters &p;
+  const struct sequence_grid &g;
+  const struct tensor_memory<SLOTS, EIGHTS> &m;
+  const struct grid_tile &tile;
+  int n, odd, lane; /* where its sums lie */
+  int row, b, length;
+  int from; /* of the step whose x is fetched next: the row of x W */
+  float4 x[SLOTS];
+  float carried[SLOTS], h[SLOTS];
+
+  __device__ __forceinline__ tensor_cells(const struct sequence_parameters &parameters,
+                                          const struct sequence_grid &grid,
+                                          const struct tensor_memory<SLOTS, EIGHTS> &memory,
+                                          const struct grid_tile &of, int thread)
+      : p(parameters), g(grid), m(memory), tile(of) {
+    n = thread / 64 % EIGHTS, odd = thread / 32 % 2, lane = thread % 32;
+    row = n * 8 + lane % 4 * 2 + odd;
+    b = m.row[row];
+    length = thread < EIGHTS * 64 ? m.length[row] : 0;
+  }
+
+  __device__ __forceinline__ int position(int s) const {
+    return tile.d == 1 || p.a.is_backward ? length - 1 - s : s;
+  }
+  /* Where x W of step s stands. Ids are looked up a step before it is needed. */
+  __device__ __forceinline__ void find(int s) {
+    int t = min(max(position(s), 0), max(length - 1, 0));
+    int of = b * p.a.time + t; /* x W of more positions has no room on any device */
+    from = p.a.d_ids ? __ldg(p.a.d_ids + of) : of;
+  }
+
+  /* The thread's unit of the first unit tile; of the others it is 8 and more further on. `first`: of the tile
+   * of units. */
+  __device__ __forceinline__ int unit(int first) const {
+    return first + lane / 4;
+  }
+  __device__ __forceinline__ bool runs(int s, int first, int slot) const {
+    return s < length && unit(first) + slot * 8 < p.a.units;
+  }
+  __device__ __forceinline__ float *cell(int first) const {
+    return g.cells + (size_t)(unsigned)(b * p.a.directions + tile.d) * (unsigned)p.a.units + unit(first);
+  }
+
+  /* What does not depend on the step before but for c, which no other thread touches. */
+  __device__ __forceinline__ void fetch(int s, int first) {
+    const float4 *input = (const float4 *)(p.a.d_ids ? p.a.d_kernel : p.a.d_projected) +
+                          (size_t)((unsigned)from * p.a.directions + tile.d) * (unsigned)p.a.units;
+    const float *c = cell(first);
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++) {
+      x[slot] = __ldg(input + min(unit(first) + slot * 8, p.a.units - 1));
+      carried[slot] = 0.0f;
+      if (runs(s, first, slot))
+        carried[slot] = c[slot * 8];
+    }
+  }
+
+  /* h of the next step, of the sums of the tile of units that begins at `first`, for the other blocks.
+   * `bias`: the tile's; `count`: the eights of rows that have sums. */
+  template <class Gates>
+  __device__ __forceinline__ void update(const Gates &gates, const float4 *bias, int s, int first,
+                                         int count) {
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++) {
+      float4 z = sums_add(x[slot], bias[slot * 8 + lane / 4]);
+#pragma unroll
+      for (int quarter = 0; quarter < TENSOR_TEAM / 32; quarter++)
+        z = sums_add(z, m.sums[quarter][slot][min(n, count - 1)][odd][lane]);
+      h[slot] = Cell::update(gates, z, carried[slot]);
+    }
+    int place = tensor_place(g, tensor_sixteens(p.a.units), ~s & 1, row, unit(first));
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++)
+      if (runs(s, first, slot))
+        tensor_store<KIND>(tile, place + slot * 8, h[slot]);
+  }
+
+  /* Results of the step, and c for the next one. */
+  __device__ __forceinline__ void settle(int s, int first) const {
+    const struct sequence &a = p.a;
+    float *c = cell(first);
+    float *output = a.d_output[tile.d];
+    if (output)
+      output += (size_t)(unsigned)(b * a.time + position(s)) * (unsigned)a.leading + unit(first);
+    bool ends = s == length - 1;
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++) {
+      if (!runs(s, first, slot))
+        continue;
+      c[slot * 8] = carried[slot];
+      if (output)
+        output[slot * 8] = h[slot];
+      if (ends)
+        finish(first, slot);
+    }
+  }
+  __device__ __forceinline__ void finish(int first, int slot) const {
+    const struct sequence &a = p.a;
+    check_states(a.check, b, 0, LAUNCH_STAGE_ENCODER, h[slot], carried[slot]);
+    size_t state = ((size_t)tile.d * a.batch + b) * a.units + unit(first) + slot * 8;
+    if (a.d_final_h)
+      a.d_final_h[state] = h[slot];
+    if (Cell::HAS_C && a.d_final_c)
+      a.d_final_c[state] = carried[slot];
+  }
+};
+
+#endif

@@ -1,0 +1,164 @@
+/* The mapping GRID with tensor cores: whole sequences of any H across SMs. sm_80 and later. */
+#include "kernels/recurrence/cell_gru.cuh"
+#include "kernels/recurrence/cell_lstm.cuh"
+#include "kernels/recurrence/grid_launch.cuh"
+#include "kernels/recurrence/grid_tensor.cuh"
+
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all
+ *           steps of all rows.
+ * shapes    struct sequence in launch_recurrence.h, struct sequence_grid in grid_group.cuh.
+ * mapping   a group of blocks is a direction and its tiles of rows; a block owns every blocks-th tile of 8
+ *           SLOTS units, with as many rows of their columns of U in shared memory as fit, and one or two
+ *           teams of four warps, each with every teams-th of the group's tiles of rows; a warp a quarter of
+ *           k.
+ * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 128 teams,
+ *           shared teams sizeof(tensor_memory) + unit tiles of a block x (128 SLOTS + 512 tiles of A x
+ *           tensor_steps x resident / 16).
+ * budget    float32 214 registers (one team of 8 rows: 122), tf32 220 (118), bf16 178 (104), no spills.
+ * numerics  TENSOR_FLOAT32: h and U rounded to 22 bits, as two tf32 numbers each, three products of them; the
+ *           others: rounded to the nearest. What tensor cores add up by themselves, rounding towards zero,
+ *           are 128 k. The order of summation follows from H alone, so a row's bits do not depend on batch or
+ *           grid.
+ * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a
+ *           group does. h goes from the L2 cache into registers, as the products take it: each warp needs a
+ *           quarter, and no two the same. Two teams, because a step waits for flags and h for as long as it
+ *           multiplies. Tried and lost, by cycles of a step of W4: U as [k][unit] (moves in front of every
+ *           product, 7,900), sums folded in registers every 64 k (6,300; 250 registers), U loaded a turn
+ *           ahead (moves again, 6,600).
+ * cost      W4: tensor cores' instructions are the fewest; of a step by its machine code:
+ *           bench/machine/table.md. */
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
+__device__ __forceinline__ void tensor_block(const struct sequence_parameters &p,
+                                             const struct sequence_grid &g) {
+  extern __shared__ __align__(16) char memory[];
+  typedef struct tensor_memory<SLOTS, EIGHTS> team_memory;
+  int group = (int)blockIdx.x / g.blocks, D = p.a.directions, team = (int)threadIdx.x / TENSOR_TEAM;
+  int thread = (int)threadIdx.x % TENSOR_TEAM;
+  float4 *bias = (float4 *)(memory + g.teams * sizeof(team_memory));
+  uint4 *u =
+      (uint4 *)(bias + ((p.a.units + 8 * SLOTS - 1) / (8 * SLOTS) + g.blocks - 1) / g.blocks * 8 * SLOTS);
+  tensor_team<Cell, KIND, SLOTS, EIGHTS> here = {p,           g,          ((team_memory *)memory)[team],
+                                                 u,           bias,       (int)blockIdx.x % g.blocks,
+                                                 group % D,   team + 1,   thread,
+                                                 thread / 32, thread % 32};
+  unsigned *counter = g.counters + ((size_t)group * g.teams + team) * GRID_COUNTERS, round = 0;
+  here.load_weights(u, bias);
+  __syncthreads(); /* U and the bias are there */
+  for (int i = group / D * g.teams + team; i < g.tiles; i += g.groups / D * g.teams) {
+    struct grid_tile tile;
+    tile.d = group % D;
+    tile.first = i * g.rows;
+    tile.rows = min(g.rows, p.a.batch - tile.first);
+    tile.hidden = g.hidden + ((size_t)tile.d * g.tiles + i) * 2 * g.rows * (16 * tensor_sixteens(p.a.units));
+    here.run(tile, counter, round);
+  }
+  if (thread == 0)
+    grid_leave(counter, (unsigned)g.blocks);
+}
+#define TENSOR_BODY(cell, kind, slots, eights) tensor_block<cell, kind, slots, eights>(p, g)
+#else
+#define TENSOR_BODY(cell, kind, slots, eights)                                                               \
+  (void)p, (void)g, __trap() /* never reached: launch_tensor_cores_built() says so */
+#endif
+
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
+static __global__ void __launch_bounds__(2 * TENSOR_TEAM, 1)
+    sequence_tensor_kernel(const __grid_constant__ struct sequence_parameters p,
+                           const __grid_constant__ struct sequence_grid g) {
+  TENSOR_BODY(Cell, KIND, SLOTS, EIGHTS);
+}
+
+/* The shapes of a block: a row or eight take all SMs that there are, many share loads of h between more
+ * units. A row has the same bits in both. */
+enum { FEW_SLOTS = 1, FEW_EIGHTS = 1, FEW_TEAMS = 1, MANY_SLOTS = 2, MANY_EIGHTS = 2, MANY_TEAMS = 2 };
+
+/* What a block has in shared memory: of its teams, of the bias, and of each 16 rows of U, of H. */
+struct room {
+  size_t fixed, sixteen;
+};
+
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
+static struct room room_of(int32_t units, int blocks, int teams) {
+  size_t owned = (size_t)grid_owned(units, 8 * SLOTS, blocks);
+  return {teams * sizeof(struct tensor_memory<SLOTS, EIGHTS>) + owned * 8 * SLOTS * sizeof(float4),
+          owned * tensor_tiles<Cell, SLOTS>::COUNT * tensor_steps(KIND) * 32 * sizeof(uint4)};
+}
+
+/* Rows of U that stay there; -1 where not even the rest has room. */
+static int resident(int32_t units, const struct room &room, const struct launch_device *device) {
+  if (device->shared_bytes < 0 || (size_t)device->shared_bytes < room.fixed)
+    return -1;
+  size_t fits = ((size_t)device->shared_bytes - room.fixed) / room.sixteen,
+         all = (size_t)tensor_sixteens(units);
+  return (int)(fits < all ? fits : all) * 16;
+}
+
+int tensor_resident(int32_t units, int32_t directions, const struct launch_device *device) {
+  int blocks = grid_blocks(units, 8 * MANY_SLOTS, directions, device);
+  int rows = resident(
+      units, room_of<cell_lstm, TENSOR_FLOAT32, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS), device);
+  return rows < units ? rows : units;
+}
+
+template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
+static cudaError_t launch_shape(const struct sequence_parameters *p, struct sequence_grid *g,
+                                const struct launch_device *device, cudaStream_t stream) {
+  struct room room = room_of<Cell, KIND, SLOTS, EIGHTS>(p->a.units, g->blocks, g->teams);
+  g->resident = resident(p->a.units, room, device);
+  if (g->resident < 0)
+    return cudaErrorInvalidConfiguration;
+  return grid_launch((const void *)sequence_tensor_kernel<Cell, KIND, SLOTS, EIGHTS>, p, g,
+                     g->teams * TENSOR_TEAM, room.fixed + room.sixteen * (size_t)(g->resident / 16), stream);
+}
+
+template <class Cell, tensor_kind KIND>
+static cudaError_t launch_kind(const struct sequence_parameters *p, struct sequence_grid *g,
+                               const struct launch_device *device, cudaStream_t stream) {
+  return g->teams == FEW_TEAMS ? launch_shape<Cell, KIND, FEW_SLOTS, FEW_EIGHTS>(p, g, device, stream)
+                               : launch_shape<Cell, KIND, MANY_SLOTS, MANY_EIGHTS>(p, g, device, stream);
+}
+
+template <class Cell>
+static cudaError_t launch_cell(const struct sequence_parameters *p, struct sequence_grid *g,
+                               const struct launch_device *device, cudaStream_t stream) {
+  switch (p->a.precision) {
+  case CUSEQ_PRECISION_TF32:
+    return launch_kind<Cell, TENSOR_TF32>(p, g, device, stream);
+  case CUSEQ_PRECISION_BF16:
+    return launch_kind<Cell, TENSOR_BF16>(p, g, device, stream);
+  default:
+    return launch_kind<Cell, TENSOR_FLOAT32>(p, g, device, stream);
+  }
+}
+
+cudaError_t tensor_launch(const struct sequence_parameters *parameters, const struct launch_device *device,
+                          cudaStream_t stream) {
+  const struct sequence *a = &parameters->a;
+  struct sequence_grid g;
+  int most = grid_room(a->directions, device);
+  g.blocks = grid_blocks(a->units, 8 * FEW_SLOTS, a->directions, device);
+  bool few = a->batch <= most / g.blocks * 8 * FEW_EIGHTS;
+  if (!few)
+    g.blocks = grid_blocks(a->units, 8 * MANY_SLOTS, a->directions, device);
+  g.teams = few ? FEW_TEAMS : MANY_TEAMS;
+  /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
+  int room = (g.blocks == 1 ? a->batch : most / g.blocks) * g.teams, rows = (a->batch + room - 1) / room;
+  int largest = 8 * (few ? FEW_EIGHTS : MANY_EIGHTS);
+  g.rows = rows < largest ? (rows + 7) / 8 * 8 : largest;
+  g.tiles = (a->batch + g.rows - 1) / g.rows;
+  int wanted = (g.tiles + g.teams - 1) / g.teams;
+  g.groups = a->directions * (wanted < room / g.teams ? wanted : room / g.teams);
+  grid_place(a, device, &g);
+  return a->form == CELL_FORM_LSTM ? launch_cell<cell_lstm>(parameters, &g, device, stream)
+                                   : launch_cell<cell_gru>(parameters, &g, device, stream);
+}
+
+int32_t launch_tensor_cores_built(void) {
+  struct cudaFuncAttributes attributes;
+  cudaError_t status = cudaFuncGetAttributes(
+      &attributes, (const void *)sequence_tensor_kernel<cell_lstm, TENSOR_FLOAT32, MANY_SLOTS, MANY_EIGHTS>);
+  if (status != cudaSuccess)
+    (void)cudaGetLastError();
+  return status == cudaSuccess && attributes.ptxVersion >= 80;
+}
