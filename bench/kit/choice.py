@@ -16,9 +16,12 @@ class Bad(Exception):
 
 def listed(build):
     """CTest's own list of the CUDA tests."""
-    said = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", "-L", "cuda"], capture_output=True, text=True,
-                          check=True).stdout
-    return json.loads(said)["tests"]
+    done = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", "-L", "cuda"], capture_output=True, text=True,
+                          check=False)
+    found = json.loads(done.stdout)["tests"] if done.returncode == 0 else []
+    if not found:
+        raise Bad(f"{build}: it is no build with CUDA tests")
+    return found
 
 
 def properties(test):

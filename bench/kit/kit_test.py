@@ -322,6 +322,22 @@ class Packing(unittest.TestCase):
         self.assertLess(sum(limit for _, _, limit in main.STEPS), main.LIMIT)
         self.assertLess(main.LIMIT, 480)
 
+    def test_what_cannot_be_packed_is_one_line_and_what_is_there_stays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("theirs", "kit/results", "build"):
+                os.makedirs(os.path.join(folder, name))
+            for name in ("theirs/file", "kit/kit.json", "kit/results/gpu.json"):
+                written(os.path.join(folder, name), "{}", runs=False)
+            for target, why in (("theirs", "it is there already and no kit"), ("kit", "it has results of a run"),
+                                ("new", "it is no build with CUDA tests")):
+                done = subprocess.run([sys.executable, "-B", os.path.join(HERE, "pack.py"), os.path.join(folder, "build"),
+                                       os.path.join(folder, target)], capture_output=True, text=True, check=False)
+                said = done.stderr.splitlines()
+                self.assertEqual((done.returncode, len(said)), (2, 1), said)
+                self.assertIn(why, said[0])
+            self.assertTrue(os.path.exists(os.path.join(folder, "kit", "results", "gpu.json")))
+            self.assertFalse(os.path.exists(os.path.join(folder, "new")))
+
     def test_a_search_path_is_set_in_its_place(self):
         sys.path.insert(0, HERE)
         import elf
