@@ -81,6 +81,48 @@ def counts_classes():
     return all([needs(name, found[name], count) for name, count in wanted.items()])
 
 
+def reads_tables():
+    """A branch by a table goes to all of its places, and nowhere else; a call of a label of the kernel's own is a branch."""
+    lines = written(('BRX R4 -0x10   (*"BRANCH_TARGETS .L_x_1,.L_x_7"*)', "FADD R3, R2, 1", "EXIT"), CONTROLS[:3])
+    at = next(number for number, line in enumerate(lines) if "FADD" in line) - 1
+    body = sass.loaded(sass.kept(sass.read([*lines[:at], *lines[at + 3:], ".L_x_7:\n", *lines[at:at + 3]])))["_Z6kernelv"]
+    way = flow.Flow(body)
+    left = flow.Flow(sass.read(written(("FADD R3, R2, 1", "@!P0 CALL.REL.NOINC `(.L_x_1)", "EXIT"), CONTROLS[:3]))["_Z6kernelv"])
+    return all([needs("a table's places", body[0].targets, (0, 2)), needs("what follows it", way.after[0], [0, 2]),
+                needs("what follows a call of a label", left.after[0], [1, 0])])
+
+
+class Roles(loops.Loop):
+    """A loop whose lines are told by number."""
+
+    def line(self, root, text=None):
+        return {"first": 1, "second": 2}.get(text, 9)
+
+
+def reads_roles():
+    """A loop whose warps go two ways: a turn of each, and the step, which has the longer one between two of the block's barriers.
+    A barrier of some warps, and one that is told and not awaited, end nothing."""
+    def at(number, text, stall=1, line=0, target=None):
+        return sass.Instruction(number, text, stall | 7 << 5 | 7 << 8, (("a.cuh", line),), target)
+    body = [at(0, "ISETP.NE.AND P0, PT, R0, R1, PT"), at(1, "@P0 BRA `(.L_x_2)", 5, target=5),
+            at(2, "FADD R2, R2, 1", 9, 1), at(3, "BAR.SYNC.DEFER_BLOCKING 0x1, 0x80", 1, 1), at(4, "BRA `(.L_x_3)", 5, target=7),
+            at(5, "BAR.ARV 0x1, 0x80", 2, 2), at(6, "FADD R3, R3, 1", 8, 2),
+            at(7, "BAR.SYNC.DEFER_BLOCKING 0x0, 0x100"), at(8, "FADD R2, R2, 1", 4), at(9, "BAR.SYNC.DEFER_BLOCKING 0x0, 0x100"),
+            at(10, "@P1 BRA `(.L_x_1)", 5, target=0), at(11, "EXIT")]
+    way = flow.Flow(body)
+    loop = Roles(loops.SMALL_STEP, "a.cuh", "", "", (("one", "first"), ("other", "second")))
+    bar, jump = timing.LATENCY["BAR"], timing.JUMP
+    ends = bar + 5 + jump + 1 + 5  # from the last barrier to the end of the first branch
+    one, other = [ends + 9 + bar + 5 + jump, bar + 4], [ends + jump + 2 + 8, bar + 4]
+    made = {title: figures["cycles"] for title, figures in loops.measure_roles([(None, loop, way, 0)], None)}
+    return all([
+        needs("a role's phases", timing.phases(loops.role_path(loop, way, 0, "first", None)), one),
+        needs("another's", timing.phases(loops.role_path(loop, way, 0, "second", None)), other),
+        needs("the step of all", made, {loops.SMALL_STEP: sum(one), f"{loops.SMALL_STEP}, one": sum(one),
+                                        f"{loops.SMALL_STEP}, other": sum(other)}),
+    ])
+
+
 def rows(before):
     """Rows as machine.py measures them, of the table's own figures."""
     made = []
@@ -112,4 +154,4 @@ def fails_on_worse():
     return good
 
 
-sys.exit(0 if all([reads_code(), reads_registers(), counts_classes(), fails_on_worse()]) else 1)
+sys.exit(0 if all([reads_code(), reads_registers(), counts_classes(), reads_tables(), reads_roles(), fails_on_worse()]) else 1)

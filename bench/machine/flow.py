@@ -13,7 +13,7 @@ class Flow:
     def __init__(self, body):
         self.body = body
         jumps = [at for at, i in enumerate(body) if is_jump(i) or ends(i)]
-        starts = {0} | {body[at].target for at in jumps if is_jump(body[at])} | {at + 1 for at in jumps}
+        starts = {0} | {target for at in jumps for target in targets(body[at])} | {at + 1 for at in jumps}
         starts = sorted(at for at in starts if at < len(body))
         self.blocks = list(zip(starts, starts[1:] + [len(body)]))
         self.block_of = {first: number for number, (first, _) in enumerate(self.blocks)}
@@ -30,8 +30,8 @@ class Flow:
         always = not instruction.predicate and not any(CONDITION.match(one) for one in instruction.operands)
         falls = last < len(self.body) and not (always and (ends(instruction) or (is_jump(instruction) and not parts(instruction))))
         found = [self.block_of[last]] if falls else []
-        if is_jump(instruction) and not parts(instruction):
-            found.append(self.block_of[instruction.target])
+        if not parts(instruction):
+            found += [self.block_of[target] for target in targets(instruction)]
         return found
 
     def order(self):
@@ -117,7 +117,7 @@ class Flow:
             if block != head and block in self.loops:
                 path += self.turn(block, worth) * (often(block) - 1)
             path += [(i, False) for i in self.body[first:last - 1]]
-            jumps = is_jump(self.body[last - 1]) and not parts(self.body[last - 1]) and (
+            jumps = bool(targets(self.body[last - 1])) and not parts(self.body[last - 1]) and (
                 last == len(self.body) or following != self.block_of[last])
             path.append((self.body[last - 1], jumps))
             if following == head:
@@ -126,7 +126,13 @@ class Flow:
 
 
 def is_jump(instruction):
-    return instruction.kind in ("BRA", "JMP") and instruction.target is not None
+    """A call of a label of the kernel's own never returns: the compiler leaves some loops so."""
+    return instruction.kind in ("BRA", "JMP", "CALL") and instruction.target is not None
+
+
+def targets(instruction):
+    """Where a branch goes to when it is taken: to one place, or to one of a table."""
+    return (instruction.target,) if is_jump(instruction) else instruction.targets
 
 
 def parts(instruction):

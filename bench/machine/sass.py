@@ -7,7 +7,7 @@ none), that which its operands free when they have been read (3 bits), and the s
 
 import re
 
-FORMAT = "3"  # of what is kept: another number and nothing kept before is read
+FORMAT = "4"  # of what is kept: another number and nothing kept before is read
 
 SECTION = re.compile(r"^\.text\.(\S+):")
 LABEL = re.compile(r"^(\.L_\w+):")
@@ -15,12 +15,13 @@ FIRST = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?)\s*;\s*/\* 0x([0-9a-f]{16})
 SECOND = re.compile(r"^\s+/\* 0x([0-9a-f]{16}) \*/")
 PLACE = re.compile(r'^\s*//## File "([^"]*)", line (\d+)')
 TARGET = re.compile(r"`\((\.L_\w+)\)")
+TARGETS = re.compile(r'BRANCH_TARGETS ([^"]*)"')  # of a branch by a table
 
 
 class Instruction:
-    __slots__ = ("address", "text", "stall", "sets", "frees", "waits", "places", "target")
+    __slots__ = ("address", "text", "stall", "sets", "frees", "waits", "places", "target", "targets")
 
-    def __init__(self, address, text, control, places, target=None):
+    def __init__(self, address, text, control, places, target=None, targets=()):
         self.address = address
         self.text = text
         self.stall = control & 15
@@ -29,6 +30,7 @@ class Instruction:
         self.waits = control >> 11 & 63
         self.places = places  # [(file, line)], what it is made of, and where that was inlined
         self.target = target  # the index of the instruction that a branch goes to
+        self.targets = tuple(targets)  # those that a branch by a table goes to
 
     @property
     def predicate(self):
@@ -72,6 +74,8 @@ def read(lines):
         for instruction in body:
             if match := TARGET.search(instruction.text):
                 instruction.target = labels.get(match[1])
+            if match := TARGETS.search(instruction.text):
+                instruction.targets = tuple(labels[label] for label in match[1].split(",") if label in labels)
     return kernels
 
 
@@ -86,11 +90,12 @@ def kept(kernels):
                 found[i.places] = len(places)
                 places.append(i.places)
             control = i.stall | i.sets << 5 | i.frees << 8 | i.waits << 11
-            rows[name].append((i.address, i.text, control, found[i.places], i.target))
+            rows[name].append((i.address, i.text, control, found[i.places], i.target, i.targets))
     return {"places": places, "kernels": rows}
 
 
 def loaded(said):
     places = [tuple((file, line) for file, line in one) for one in said["places"]]
-    return {name: [Instruction(address, text, control, places[place], target) for address, text, control, place, target in rows]
+    return {name: [Instruction(address, text, control, places[place], target, targets)
+                   for address, text, control, place, target, targets in rows]
             for name, rows in said["kernels"].items()}

@@ -25,7 +25,9 @@ LOOPS = """## Loops
 
 A step of each recurrence and decoder: its way through sigmoid and tanh, every other branch straight on; per step, where a turn is several.
 Where a recurrence has two loops the first is that of sigmoid and tanh alone; the second, for any activations, branches on them.
-A whole model's first decoder step is that whose weights all lie in shared memory.
+A small decoder's step (kernels/decoder/decode_small.cuh) is one of warps with different roles, each with its way through the loop: up to 32
+positions, no token fed back. Its cycles are the longest role's between any two barriers of the block, its instructions those of the
+warps that attend; barriers that only some warps await are counted where they are. A line for each role follows.
 A loop with loops inside, which turn as often as the model says, has no cycles here, and its instructions are those of its whole body.
 Loads are by width in bits. Integer: all that is no other class, moves and predicates too. Generic: loads and stores whose space the
 compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach. Tensor: instructions of tensor cores.
@@ -93,6 +95,26 @@ def loops_table(rows):
     return text
 
 
+# The loops of a call of the dates, batch 1 (W2): turns by the loop's title; and the clock by which cycles are told as a time.
+CALL = "whole_model_32", (("time step", 30), ("small decoder step", 10))
+CLOCK = 1755  # cycles in a microsecond
+
+
+def call_lines(rows):
+    """What the loops of a call cost, for every architecture that has their cycles."""
+    kernel, turns = CALL
+    cycles = {(row["architecture"], row["loop"]): row["figures"].get("cycles") for row in rows if row["kernel"] == kernel}
+    made = []
+    for architecture in sorted({one for one, _ in cycles}):
+        each = [cycles.get((architecture, loop)) for loop, _ in turns]
+        if all(each):
+            total = sum(one * count for one, (_, count) in zip(each, turns))
+            made.append(f"sm_{architecture} {total:.0f} ({total / CLOCK:.1f})")
+    text = " and ".join(f"{count} {loop}s" for loop, count in turns)
+    return (f"\nThe loops of a call of the dates, batch 1 - {text} of {kernel} -, in cycles (microseconds at {CLOCK} MHz), without\n"
+            f"what stands before, between and behind them: {', '.join(made)}.\n")
+
+
 def kernels_table(kernels):
     """{name: {architecture: counts}} as a table of a column for each architecture."""
     architectures = sorted({one for found in kernels.values() for one in found})
@@ -107,7 +129,7 @@ def kernels_table(kernels):
 
 def write(compiler, rows, kernels):
     with open(TABLE, "w", encoding="utf-8") as file:
-        file.write(HEAD.format(compiler=compiler) + LOOPS + loops_table(rows) + KERNELS + kernels_table(kernels))
+        file.write(HEAD.format(compiler=compiler) + LOOPS + loops_table(rows) + call_lines(rows) + KERNELS + kernels_table(kernels))
 
 
 def kept_text():

@@ -2,18 +2,19 @@
 #include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/decode_small.cuh"
 
-/* A row's annotations and keys, in shared memory where they have a place. Complete after block_copies_wait() and the next barrier. */
+/* Where a row's annotations and keys are: in shared memory where they have a place; copied there by the copiers. Complete after
+ * block_copies_wait() and the next barrier. */
 static __device__ __forceinline__ void decode_stage(const struct decode &d, const struct placement &placement,
-                                                    int b, int length, float *shared,
-                                                    const float **annotations, const float **keys) {
-  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x};
+                                                    int b, int length, const struct block_copiers &copiers,
+                                                    float *shared, const float **annotations,
+                                                    const float **keys) {
   int A = d.score.annotation_width, U = attention_keys_wide(d.score);
   int64_t T = d.time;
-  *annotations =
-      block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A, (int64_t)length * A, all);
+  *annotations = block_keep(placement, PLACE_ANNOTATIONS, shared, d.d_annotations + b * T * A,
+                            (int64_t)length * A, copiers);
   *keys = d.score.score == CUSEQ_SCORE_DOT
               ? *annotations
-              : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U, (int64_t)length * U, all);
+              : block_keep(placement, PLACE_KEYS, shared, d.d_keys + b * T * U, (int64_t)length * U, copiers);
 }
 
 /* Row b of a small model. ATTENDS: by the warps that do; all threads are here at the same time. */
@@ -22,18 +23,25 @@ static __device__ __forceinline__ void
 decode_small_row(const struct decode &d, const struct placement &placement, int b, float *shared,
                  const struct small_score &score, const struct small_cell &cell,
                  struct small_attention *attention, struct small_writer *writer) {
+  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x}, none = {-1, 0};
   int H = d.start.units;
   int64_t offset = (int64_t)b * H;
   float *partial = placed(placement, PLACE_PARTIAL, shared, nullptr);
   float *first_c = placed(placement, PLACE_CELL, shared, nullptr);
-  struct small_row row = small_row_make(d, b, partial, placed(placement, PLACE_ENERGIES, shared, nullptr));
-  decode_stage(d, placement, b, row.length, shared, &row.annotations, &row.keys);
-  row.stride = d.score.annotation_width;
-  row.key_stride = score.units;
+  const float *annotations, *keys;
+  decode_stage(d, placement, b, d.d_lengths ? d.d_lengths[b] : d.time, all, shared, &annotations, &keys);
   small_begin(d, b, d.start.d_final_h + offset, d.start.d_final_c + offset, (int64_t)d.batch * H, partial,
               first_c);
   block_copies_wait();
   small_barrier(); /* annotations, keys and the state are complete */
+  /* Places are found again: registers are short with all weights in them. */
+  int number = b;
+  asm volatile("" : "+r"(number));
+  struct small_row row =
+      small_row_make(d, number, partial, placed(placement, PLACE_ENERGIES, shared, nullptr));
+  decode_stage(d, placement, number, 0, none, shared, &row.annotations, &row.keys);
+  row.stride = d.score.annotation_width;
+  row.key_stride = score.units;
   small_decode_row<ATTENDS>(d, row, score, cell, attention, writer, first_c);
   small_barrier(); /* this row's arrays are read before the next row's come */
 }
@@ -70,7 +78,7 @@ static __device__ __forceinline__ void decode_any(const struct decode &d, const 
   block.row.time = d.time;
   for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
     block.row.length = d.d_lengths ? d.d_lengths[b] : d.time;
-    decode_stage(d, placement, b, block.row.length, shared, &block.row.annotations, &block.row.keys);
+    decode_stage(d, placement, b, block.row.length, all, shared, &block.row.annotations, &block.row.keys);
     const struct initial_state &start = d.start;
     int64_t offset = (int64_t)b * start.units, stride = (int64_t)d.batch * start.units;
     block_start_state(start, false, b, start.d_final_h + offset, stride, block.state);

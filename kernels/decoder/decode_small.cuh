@@ -27,7 +27,6 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
   int A = d.score.annotation_width, S = d.score.state_units;
   bool is_fed = d.feedback == CUSEQ_FEEDBACK_OUTPUT, ends = d.end_token >= 0;
   int awaits_token = small_kept(is_fed || ends ? small_lane() + 1 : 0);
-  const float *one_hot = d.d_kernel + (int64_t)A * 4 * S + threadIdx.x;
   int64_t y = (int64_t)row.b * d.steps;
   struct small_fault fault = {INT32_MAX};
   float part = 0.0f;
@@ -51,11 +50,12 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
         }
     } else {
       z = small_carry(row, *writer, step - 1);
+      small_write_alpha(row, *writer, step, part);
       small_write_vectors(row, *writer, step, part, fault);
       if (step > 0 && small_is_turn(step - 1))
-        small_choose(row, *writer, fault, step);
+        small_choose(row, *writer);
       else if (step > 1 && small_is_turn(step - 2))
-        small_raise_outputs(d, *writer, y - 2);
+        small_raise_outputs(d, *writer, fault, step - 1, y - 2);
       else if (step > 2 && small_is_turn(step - 3))
         small_sum_outputs(*writer);
       else if (step > 3 && small_is_turn(step - 4))
@@ -65,17 +65,20 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
     }
     small_barrier(); /* powers and the token before are there; the context before has been read */
     small_powers(p, row, 0);
+    if (!ATTENDS)
+      writer->power = small_own_power(row);
     if (__builtin_expect(awaits_token, 0)) {
       int token = __float_as_int(small_read(row.token, 0));
       if (ends && step > 0 && token == d.end_token)
         break;
       if (is_fed && small_unit() < S)
-        fed = __ldg(one_hot + (int64_t)token * 4 * S);
+        fed = __ldg(d.d_kernel + ((int64_t)A + token) * 4 * S + threadIdx.x);
     }
-    part = small_sums<ATTENDS>(row, p, attention, A);
-    if (!ATTENDS && writer->wants & SMALL_ALPHAS)
-      small_write_alphas(d, row, part, y);
-    small_barrier(); /* the context and h U are there; h and the powers have been read */
+    float half = small_sums<ATTENDS>(row, p, attention, A);
+    if (!ATTENDS && __builtin_expect(writer->wants & SMALL_MORE, 0))
+      small_write_more(d, row, small_part(row, half), y);
+    small_barrier();              /* the context and h U are there; h and the powers have been read */
+    part = small_part(row, half); /* behind the barrier, for which nobody waits then */
     if (ATTENDS)
       z += small_read(row.gate_own, 0);
     z = fmaf(small_product(row.context, cell.kernel, 0.0f), part, z) + fed;
@@ -84,7 +87,7 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
     fault.look(c, step + 1, LAUNCH_STAGE_DECODER);
   }
   if (!ATTENDS)
-    small_end_outputs(d, *writer, y, step);
+    small_end_outputs(d, *writer, fault, step, y);
   fault.tell(d.check, row.b);
   return step;
 }
@@ -108,31 +111,27 @@ __device__ __forceinline__ struct small_row small_row_make(const struct decode &
                                                            const float *partial, const float *powers) {
   const shared_floats all = small_place(partial);
   bool attends = small_warp() < SMALL_ATTENDING;
-  struct small_row row = {
-      nullptr,
-      nullptr,
-      0,
-      0,
-      b,
-      d.d_lengths ? d.d_lengths[b] : d.time,
-      d.time,
-      shared_floats(all, SMALL_STATE_AT),
-      shared_floats(all, SMALL_CONTEXT_AT),
-      shared_floats(all, SMALL_GATES_AT),
-      small_place(partial + SMALL_LOGITS_AT + small_lane()),
-      shared_floats(all, SMALL_TOKEN_AT),
-      shared_floats(powers),
-      small_place(partial + SMALL_STATE_AT +
-                  (attends ? 4 * small_quarter() : 16 * (small_warp() - SMALL_ATTENDING))),
-      small_place(powers + SMALL_EACH * small_half()),
-      small_place(powers + small_position()),
-      small_place(partial + SMALL_CONTEXT_AT + small_column()),
-      small_place(partial + SMALL_GATES_AT + threadIdx.x % SMALL_THREADS),
-      small_place(partial + SMALL_STATE_AT + small_unit()),
-      small_place(partial + SMALL_LOGITS_AT + threadIdx.x % SMALL_THREADS),
-      small_place(partial + (small_half() == 1 ? SMALL_STATE_AT : SMALL_CONTEXT_AT) +
-                  small_column() % SMALL_K)};
-  return row;
+  int quarter = attends ? 4 * small_quarter() : 16 * (small_warp() - SMALL_ATTENDING);
+  int vector = small_half() == 1 ? SMALL_STATE_AT : SMALL_CONTEXT_AT;
+  return {nullptr,
+          nullptr,
+          0,
+          0,
+          b,
+          d.d_lengths ? d.d_lengths[b] : d.time,
+          d.time,
+          shared_floats(all, SMALL_STATE_AT),
+          shared_floats(all, SMALL_CONTEXT_AT),
+          shared_floats(all, SMALL_LOGITS_AT),
+          shared_floats(all, SMALL_TOKEN_AT),
+          shared_floats(powers),
+          small_place(partial + SMALL_STATE_AT + quarter),
+          small_place(powers + SMALL_EACH * small_half()),
+          small_place(powers + small_position()),
+          small_place(partial + SMALL_CONTEXT_AT + small_column()),
+          small_place(partial + SMALL_GATES_AT + threadIdx.x % SMALL_THREADS),
+          small_place(partial + SMALL_STATE_AT + small_unit()),
+          small_place(partial + vector + small_column() % SMALL_K)};
 }
 
 /* All steps of a row. h, c [S], annotations and keys must be there. Ends without a barrier. */

@@ -12,7 +12,7 @@ enum {
   SMALL_SET = 32,                         /* positions at once */
   SMALL_EACH = SMALL_SET / 2,             /* positions of a lane in the context */
   SMALL_K = DECODE_SMALL_STATE,           /* what is multiplied: h or the context, with zeros behind it */
-  SMALL_CARRIED = 24,                     /* of k, for the gates of those that attend, by the others */
+  SMALL_CARRIED = 28,                     /* of k, for the gates of those that attend, by the others */
   /* Where things lie in PLACE_PARTIAL. */
   SMALL_STATE_AT = 0,                          /* [64] h, 0 beyond S */
   SMALL_CONTEXT_AT = SMALL_STATE_AT + SMALL_K, /* [64] sum p[t] a[t], 0 beyond A */
@@ -81,10 +81,10 @@ struct small_row {
   const float *annotations, *keys; /* rows `stride` and `key_stride` floats apart */
   int stride, key_stride;
   int b, length, time;
-  shared_floats state, context, gates, logits, token, powers;
-  /* What the thread reads of h for the query, and of the powers; where its power, column of the context, gate, unit's h, logit,
+  shared_floats state, context, logits, token, powers;
+  /* What the thread reads of h for the query, and of the powers; where its power, column of the context, gate, unit's h,
    * and what it writes of context and h lie. */
-  shared_floats state_quarter, power_half, power_own, context_own, gate_own, state_own, logit_own, vector_own;
+  shared_floats state_quarter, power_half, power_own, context_own, gate_own, state_own, vector_own;
 };
 
 /* A thread's own place. */
@@ -130,6 +130,7 @@ struct small_writer {
   float output_bias;
   float value,
       part; /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be multiplied by */
+  int most; /* the best logit's place in their order */
   int is_chosen;  /* not 0: the class is the token */
   int wants;      /* SMALL_TOKENS, .. */
   unsigned below; /* the lanes below this one */
@@ -137,8 +138,10 @@ struct small_writer {
   float *vector; /* that of the row's first step, or NULL */
   int apart;     /* from step to step */
   int is_state;
+  float *alpha; /* of the row's first step and the thread's position, or NULL */
+  float power;  /* of that position */
 };
-enum { SMALL_TOKENS = 1, SMALL_OUTPUTS = 2, SMALL_SOFTMAX = 4, SMALL_ALPHAS = 8, SMALL_CLASS = 16 };
+enum { SMALL_TOKENS = 1, SMALL_OUTPUTS = 2, SMALL_SOFTMAX = 4, SMALL_MORE = 8, SMALL_CLASS = 16 };
 
 /* How a thread stands in the cell, in query and energies, and in the context. */
 __device__ __forceinline__ int small_warp(void) {

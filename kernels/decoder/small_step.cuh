@@ -96,7 +96,8 @@ __device__ __forceinline__ float small_context(const float (&p)[SMALL_EACH], con
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* 1 / sum p, the same in all warps, of the powers p of the first set, which are there; ATTENDS: and the context into its place. */
+/* The half of the powers' sum that the lane has, of the powers of the first set, which are there; ATTENDS: and the context into its
+ * place. */
 template <bool ATTENDS>
 __device__ __forceinline__ float small_sums(const struct small_row &row, const float (&first)[SMALL_EACH],
                                             const struct small_attention *attention, int A) {
@@ -114,7 +115,12 @@ __device__ __forceinline__ float small_sums(const struct small_row &row, const f
     }
   if (ATTENDS)
     row.context_own.store(0, sums_xor(context, 16), small_half() == 0);
-  sum = sums_xor(sum + small_sum(first), 16);
+  return sum + small_sum(first);
+}
+
+/* 1 / sum p, the same in all warps. */
+__device__ __forceinline__ float small_part(const struct small_row &row, float half) {
+  float sum = sums_xor(half, 16);
   return row.length > 0 ? device_reciprocal(sum) : 0.0f; /* a row of no positions gives zeros */
 }
 

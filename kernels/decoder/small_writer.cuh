@@ -16,12 +16,14 @@ __device__ __forceinline__ void small_load_output(struct small_writer &writer, c
   writer.value = 0.0f;
   writer.part = 1.0f;
   writer.is_chosen = 0;
+  writer.power = 0.0f;
+  writer.most = INT32_MIN;
 }
 
 /* What is wanted of row b. */
 __device__ __forceinline__ void small_want(struct small_writer &writer, const struct decode &d, int b) {
   writer.wants = small_kept((d.d_tokens ? SMALL_TOKENS : 0) | (d.d_outputs ? SMALL_OUTPUTS : 0) |
-                            (d.d_alphas ? SMALL_ALPHAS : 0) |
+                            (d.d_alphas && d.time > SMALL_THREADS ? SMALL_MORE : 0) |
                             (d.output_activation == CUSEQ_ACTIVATION_SOFTMAX ? SMALL_SOFTMAX : 0) |
                             (small_lane() < d.outputs ? SMALL_CLASS : 0));
   writer.below = small_kept((1u << small_lane()) - 1);
@@ -29,6 +31,8 @@ __device__ __forceinline__ void small_want(struct small_writer &writer, const st
   writer.apart = small_kept(writer.is_state ? d.score.state_units : d.score.annotation_width);
   float *vectors = writer.is_state ? d.d_states : d.d_contexts;
   int i = small_column() - 16 * SMALL_ATTENDING;
+  int t = (int)threadIdx.x - SMALL_THREADS;
+  writer.alpha = d.d_alphas && t < d.time ? d.d_alphas + (int64_t)b * d.steps * d.time + t : nullptr;
   writer.vector = vectors && i < writer.apart ? vectors + (int64_t)b * d.steps * writer.apart + i : nullptr;
 }
 
@@ -51,7 +55,7 @@ __device__ __forceinline__ float small_carry(const struct small_row &row, const 
     logit[0] = fmaf(v.z, writer.output[k + 2], logit[0]);
     logit[1] = fmaf(v.w, writer.output[k + 3], logit[1]);
   }
-  row.logit_own.store(0, logit[0] + logit[1], true);
+  row.gate_own.store(SMALL_LOGITS_AT - SMALL_GATES_AT, logit[0] + logit[1], true);
 #pragma unroll
   for (int k = 0; k < SMALL_K; k += 4) {
     float4 v = row.state.load4(k);
@@ -89,55 +93,73 @@ __device__ __forceinline__ int small_best(int x) {
 #endif
 }
 
-/* The token of step `step` - 1, and the numbers whose softmax it has. As block_output(): lowest index first,
- * NaN is never chosen but at 0, minus infinity is 0 to a softmax unless all are. */
-__device__ __forceinline__ void small_choose(const struct small_row &row, struct small_writer &writer,
-                                             struct small_fault &fault, int step) {
-  bool is_softmax = writer.wants & SMALL_SOFTMAX, there = writer.wants & SMALL_CLASS;
+/* The token of a step. As block_output(): lowest index first, NaN is never chosen but at 0. */
+__device__ __forceinline__ void small_choose(const struct small_row &row, struct small_writer &writer) {
   asm volatile("bar.sync 1, %0;" ::"n"((int)SMALL_THREADS) : "memory"); /* the quarters are there */
-  float x = (small_read(row.logits, 0) + small_read(row.logits, WARP)) +
-            (small_read(row.logits, 2 * WARP) + small_read(row.logits, 3 * WARP));
+  int v = small_lane();
+  float x = (small_read(row.logits, v) + small_read(row.logits, v + WARP)) +
+            (small_read(row.logits, v + 2 * WARP) + small_read(row.logits, v + 3 * WARP));
   x += writer.output_bias;
-  int place = there && x == x ? small_ordered(x) : INT32_MIN, most = small_best(place);
+  int place = writer.wants & SMALL_CLASS && x == x ? small_ordered(x) : INT32_MIN, most = small_best(place);
   unsigned chosen = __ballot_sync(0xffffffffu, place == most), numbers = __ballot_sync(0xffffffffu, x == x);
   bool is_zero = most == INT32_MIN || (numbers & 1) == 0; /* no number, or none at 0 */
-  bool is_chosen = is_zero ? small_lane() == 0 : place == most && (chosen & writer.below) == 0;
-  row.token.store(0, __int_as_float(small_lane()), is_chosen);
+  bool is_chosen = is_zero ? v == 0 : place == most && (chosen & writer.below) == 0;
+  row.token.store(0, __int_as_float(v), is_chosen);
   writer.is_chosen = is_chosen;
-  float best = most == INT32_MIN ? -INFINITY : __int_as_float(most ^ (most >> 31 & INT32_MAX));
-  int good = !there | ((x <= FLT_MAX) & (best != -INFINITY) & (is_softmax | (x >= -FLT_MAX))); /* no branch */
-  fault.look(good != 0, step, LAUNCH_STAGE_OUTPUTS);
-  writer.value = !is_softmax ? x : there ? x - best : -INFINITY;
+  writer.value = x;
+  writer.most = most;
 }
 
 /* What is behind the token, a part a step: the warp that did it all at once would keep the others waiting.
- * The token, the y-th of all rows, to where it is wanted; the powers of the softmax, and sums of eight lanes' each. */
+ * The token of step `step` - 1, the y-th of all rows, to where it is wanted, and e^(logit - the best): minus infinity is 0 to a softmax
+ * unless all are. */
 __device__ __forceinline__ void small_raise_outputs(const struct decode &d, struct small_writer &writer,
-                                                    int64_t y) {
+                                                    struct small_fault &fault, int step, int64_t y) {
   if (writer.wants & SMALL_TOKENS && writer.is_chosen)
     d.d_tokens[y] = small_lane();
-  float x = writer.value, power = small_exp(x < -87.0f ? -87.0f : x, x < -87.0f ? 0 : ~0); /* below: 0 */
-  writer.part = sums_xor(sums_xor(sums_xor(power, 1), 2), 4);
-  writer.value = writer.wants & SMALL_SOFTMAX ? power : x;
+  bool is_softmax = writer.wants & SMALL_SOFTMAX, there = writer.wants & SMALL_CLASS;
+  float best =
+      writer.most == INT32_MIN ? -INFINITY : __int_as_float(writer.most ^ (writer.most >> 31 & INT32_MAX));
+  float x = writer.value, less = there ? x - best : -INFINITY;
+  int good = !there | ((x <= FLT_MAX) & (best != -INFINITY) & (is_softmax | (x >= -FLT_MAX))); /* no branch */
+  fault.look(good != 0, step, LAUNCH_STAGE_OUTPUTS);
+  float power = small_exp(less < -87.0f ? -87.0f : less, less < -87.0f ? 0 : ~0); /* below: 0 */
+  writer.part = sums_xor(power, 1);
+  writer.value = is_softmax ? power : x;
 }
 
-/* 1 / the sum of all. */
+/* The powers' sums of sixteen lanes. */
 __device__ __forceinline__ void small_sum_outputs(struct small_writer &writer) {
-  float part = device_reciprocal(sums_xor(sums_xor(writer.part, 8), 16)); /* the sum is at least 1 */
-  writer.part = writer.wants & SMALL_SOFTMAX ? part : 1.0f;
+  writer.part = sums_xor(sums_xor(sums_xor(writer.part, 2), 4), 8);
 }
 
+/* The softmax, or the logits themselves. */
 __device__ __forceinline__ void small_write_outputs(const struct decode &d, const struct small_writer &writer,
                                                     int64_t y) {
+  float share = writer.value * device_reciprocal(sums_xor(writer.part, 16)); /* the sum is at least 1 */
   if (writer.wants & SMALL_OUTPUTS && writer.wants & SMALL_CLASS)
-    d.d_outputs[y * d.outputs + small_lane()] = writer.value * writer.part;
+    d.d_outputs[y * d.outputs + small_lane()] = writer.wants & SMALL_SOFTMAX ? share : writer.value;
 }
 
-/* The warps that do not attend take 32 positions each. */
-__device__ __forceinline__ void small_write_alphas(const struct decode &d, const struct small_row &row,
-                                                   float part, int64_t y) {
+/* The power of the thread's position: the warps that do not attend take 32 positions each. */
+__device__ __forceinline__ float small_own_power(const struct small_row &row) {
+  int t = (int)threadIdx.x - SMALL_THREADS;
+  return small_read(row.powers, t < row.length ? t : 0);
+}
+
+/* The alpha of the thread's position in step `step` - 1. part: 1 / sum p of that step. */
+__device__ __forceinline__ void small_write_alpha(const struct small_row &row, struct small_writer &writer,
+                                                  int step, float part) {
+  int t = (int)threadIdx.x - SMALL_THREADS;
+  if (writer.alpha && step > 0)
+    writer.alpha[(step - 1) * row.time] = t < row.length ? writer.power * part : 0.0f;
+}
+
+/* Alphas of the positions behind the threads' in the step, the y-th of all rows. */
+__device__ __forceinline__ void small_write_more(const struct decode &d, const struct small_row &row,
+                                                 float part, int64_t y) {
 #pragma unroll 1
-  for (int t = (int)threadIdx.x - SMALL_THREADS; t < row.time; t += SMALL_THREADS)
+  for (int t = (int)threadIdx.x; t < row.time; t += SMALL_THREADS)
     d.d_alphas[y * row.time + t] = t < row.length ? small_read(row.powers, t) * part : 0.0f;
 }
 
@@ -157,11 +179,11 @@ __device__ __forceinline__ void small_write_vectors(const struct small_row &row,
 
 /* Behind `step` steps, the y-th of all rows: what of the last ones is not yet written. */
 __device__ __forceinline__ void small_end_outputs(const struct decode &d, struct small_writer &writer,
-                                                  int64_t y, int step) {
+                                                  struct small_fault &fault, int step, int64_t y) {
   for (int past = 1; past <= 3 && past <= step; past++)
     if (small_is_turn(step - past)) {
       if (past == 1)
-        small_raise_outputs(d, writer, y - past);
+        small_raise_outputs(d, writer, fault, step, y - past);
       if (past <= 2)
         small_sum_outputs(writer);
       small_write_outputs(d, writer, y - past);

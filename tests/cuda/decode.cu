@@ -5,14 +5,22 @@ static std::vector<double> doubles(const std::vector<float> &x) {
   return std::vector<double>(x.begin(), x.end());
 }
 
-/* Two launches with all outputs, the same bits; then one for each output alone. `limit` > 0: shared bytes of the device. */
+/* Two launches with all outputs, the same bits; then one for each output alone. `limit` > 0: shared bytes of the device; `larger`: times
+ * the last layer of score concat. */
 static void decode_case_check(const decoder_case &c, uint64_t seed, bool previous_given = false,
-                              int limit = 0, bool each_alone = false) {
+                              int limit = 0, bool each_alone = false, float larger = 1.0f) {
   random_source random(seed);
   test_device device;
   if (limit && limit < device.device.shared_bytes)
     device.device.shared_bytes = limit;
   random_decoder decoder(c, random);
+  if (larger != 1.0f) {
+    std::vector<float> last = decoder.scored.kernels[1].host;
+    for (float &w : last)
+      w *= larger;
+    decoder.scored.kernels[1].set(last);
+    decoder.d.score.d_kernel[1] = decoder.scored.score.d_kernel[1] = decoder.scored.kernels[1].d();
+  }
   std::string what = decoder.c.name() + " limit " + std::to_string(limit);
   std::vector<int32_t> lengths = random_lengths(c.B, c.T, c.ragged, random), previous;
   both annotations;
@@ -90,6 +98,92 @@ static void rows_alone_check(void) {
     check_that(std::memcmp(one.outputs.read().data(), together.data() + b * row, row * 4) == 0,
                "a row's bits do not depend on the others");
   }
+}
+
+/* A row's bits do not depend on how far it is padded. */
+static void padding_check(void) {
+  decoder_case c = {CONCAT, {10, 1}, {TANH, LINEAR}, 1,       20,   64,   64,      11,     6, 0,
+                    OUTPUT, -1,      false,          ENCODER, true, TANH, SIGMOID, SOFTMAX};
+  random_source random(78);
+  test_device device;
+  random_decoder decoder(c, random);
+  std::vector<float> annotations = random.values((size_t)c.T * c.A, 1.0f),
+                     keys = random.values((size_t)c.T * 10, 1.0f);
+  device_array<int32_t> d_length(std::vector<int32_t>(1, c.T));
+  std::vector<float> first;
+  for (int T : {20, 70, 600}) {
+    both padded, padded_keys;
+    annotations.resize((size_t)T * c.A, NAN);
+    keys.resize((size_t)T * 10, NAN);
+    padded.set(annotations);
+    padded_keys.set(keys);
+    decoder_case longer = c;
+    longer.T = T;
+    decoder_outputs outputs(longer);
+    struct decode d = decoder.d;
+    d.time = T;
+    d.d_lengths = d_length.data();
+    d.d_annotations = padded.d();
+    d.d_keys = padded_keys.d();
+    outputs.put(&d, ALL);
+    device.launched(launch_decode(&d, &device.stream), "a padded row");
+    std::vector<float> bits = outputs.outputs.read();
+    check_that(T == 20 || std::memcmp(bits.data(), first.data(), bits.size() * 4) == 0,
+               "a row's bits do not depend on how far it is padded");
+    first = bits;
+  }
+}
+
+/* The loop whose weights stay in registers: positions beyond a set of 32, classes and units at its ends,
+ * and energies that may be too large for it. */
+static void small_check(void) {
+  uint64_t seed = 3000;
+  std::vector<cuseq_activation> tanh_linear = {TANH, LINEAR};
+  for (int T : {1, 31, 32, 33, 64, 65, 129})
+    for (int end : {-1, 3})
+      decode_case_check({CONCAT,
+                         {16, 1},
+                         tanh_linear,
+                         3,
+                         T,
+                         64,
+                         64,
+                         32,
+                         7,
+                         0,
+                         OUTPUT,
+                         end,
+                         true,
+                         ZEROS,
+                         true,
+                         TANH,
+                         SIGMOID,
+                         SOFTMAX},
+                        seed++, true);
+  for (int Y : {1, 2, 3, 4, 5})
+    decode_case_check(
+        {ADDITIVE, {16}, {}, 2, 9, 23, 37, 9, Y, 0, NONE, -1, true, ZEROS, true, TANH, SIGMOID, LINEAR},
+        seed++, false, 0, Y == 4);
+  for (float larger : {10.0f, 25.0f, 60.0f})
+    decode_case_check({CONCAT,
+                       {10, 1},
+                       {TANH, RELU},
+                       2,
+                       30,
+                       64,
+                       64,
+                       11,
+                       2,
+                       0,
+                       NONE,
+                       -1,
+                       true,
+                       ZEROS,
+                       false,
+                       TANH,
+                       SIGMOID,
+                       SOFTMAX},
+                      seed++, false, 0, false, larger);
 }
 
 /* Of equal logits the first wins, in a warp and across warps; also where all are equal. */
@@ -392,6 +486,8 @@ int main() {
   sizes_check();
   configurations_check();
   rows_alone_check();
+  padding_check();
+  small_check();
   ties_check();
   extremes_check();
   refusals_check();
