@@ -32,7 +32,8 @@ static cuseq_status locate(struct arrays *arrays, enum backend_array array, cons
   return CUSEQ_STATUS_OK;
 }
 
-/* All arrays that are members of that structure, but for the input's data, whose elements are of several sizes. */
+/* All arrays that are members of that structure, but for the input's data, whose elements are of several
+ * sizes. */
 static cuseq_status locate_members(struct arrays *arrays, enum call_structure structure,
                                    const void *members) {
   CALL_EACH (array, structure)

@@ -29,8 +29,9 @@ struct beams {
   size_t alphas_room;
 };
 
-/* Takes the memory that searches of a session with such limits need, but for alphas. is_stepped: with what the model's steps
- * give, which a device that searches by itself holds itself. Refuses what does not fit and says what would. */
+/* Takes the memory that searches of a session with such limits need, but for alphas. is_stepped: with what
+ * the model's steps give, which a device that searches by itself holds itself. Refuses what does not fit and
+ * says what would. */
 cuseq_status beams_open(struct beams *beams, const cuseq_model *model, bool is_stepped,
                         const struct backend_limits *limits);
 void beams_close(struct beams *beams);

@@ -14,14 +14,14 @@ struct decoding_limits {
   bool is_search;    /* the tokens are a search's: none need be given */
 };
 
-/* Refuses arrays that the model does not have and sizes out of range; what is left to the model is filled in: steps,
- * batch. `previous` stays NULL where the start token is meant, and becomes NULL without feedback.
+/* Refuses arrays that the model does not have and sizes out of range; what is left to the model is filled in:
+ * steps, batch. `previous` stays NULL where the start token is meant, and becomes NULL without feedback.
  *   call  the public call, for messages */
 cuseq_status decoding_resolve(const struct decoding_limits *limits, const cuseq_decoding *decoding,
                               const char *call, cuseq_decoding *resolved);
 
-/* Looks into the arrays that a resolved decoding starts from, those in host memory: tokens, rows and lengths in range,
- * and numbers finite unless they may be anything.
+/* Looks into the arrays that a resolved decoding starts from, those in host memory: tokens, rows and lengths
+ * in range, and numbers finite unless they may be anything.
  *   on_device  [BACKEND_ARRAYS] */
 cuseq_status decoding_check(const struct decoding_limits *limits, const cuseq_decoding *decoding,
                             const bool *on_device, bool allow_nonfinite);

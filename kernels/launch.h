@@ -33,7 +33,8 @@ struct launch_device {
  * took code for an architecture before 90. launch_device.clusters is then to be 0. */
 int32_t launch_clusters_built(void);
 
-/* Whether it has the products by tensor cores of tf32 and bfloat16: 0 where the device took code for an architecture before 80. */
+/* Whether it has the products by tensor cores of tf32 and bfloat16: 0 where the device took code for an
+ * architecture before 80. */
 int32_t launch_tensor_cores_built(void);
 
 /* Where a launcher queues its kernel and puts its error. */
@@ -54,8 +55,8 @@ enum launch_stage {
   LAUNCH_STAGE_OUTPUTS = 5,
 };
 
-/* Where kernels tell of results that are not finite: the least of row << 32 | step << 8 | stage, steps counted from 1, 0
- * for what is before them. */
+/* Where kernels tell of results that are not finite: the least of row << 32 | step << 8 | stage, steps
+ * counted from 1, 0 for what is before them. */
 struct launch_check {
   uint64_t *d_fault; /* page-locked, mapped; UINT64_MAX: nothing was told. NULL: nothing is looked for */
   int32_t first_row; /* the number that the launch's first row has */

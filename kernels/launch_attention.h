@@ -1,6 +1,7 @@
-/* The attention and decoder part of launch.h, which includes this file: scores, initial states, one attention step,
- * the whole decoder loop, whole models. What launch.h says of pointers, launchers and errors holds here as well. Weights
- * are in Keras's layout as the model holds them, but for the decoder's cell, which is packed by cell_pack_*(D = 1). */
+/* The attention and decoder part of launch.h, which includes this file: scores, initial states, one attention
+ * step, the whole decoder loop, whole models. What launch.h says of pointers, launchers and errors holds here
+ * as well. Weights are in Keras's layout as the model holds them, but for the decoder's cell, which is packed
+ * by cell_pack_*(D = 1). */
 #ifndef CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 #define CUSEQ_KERNELS_LAUNCH_ATTENTION_H
 
@@ -34,8 +35,9 @@ struct attention_score {
 /* U; A for score dot, whose keys are the annotations themselves. */
 int32_t attention_key_width(const struct attention_score *score);
 
-/* What does not change from step to step, once per sequence: keys = annotations K_a + bias (general: annotations G).
- * Not for score dot. Any B, T, A, U; positions at t >= a row's length may hold anything finite.
+/* What does not change from step to step, once per sequence: keys = annotations K_a + bias (general:
+ * annotations G). Not for score dot. Any B, T, A, U; positions at t >= a row's length may hold anything
+ * finite.
  *   d_annotations [B,T,A]; d_keys [B,T,U]; 4-byte aligned */
 struct attention_keys {
   struct attention_score score;
@@ -72,8 +74,9 @@ struct initial_state {
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
  *   d_alphas      row b at d_alphas + b * alphas_stride, T of them, 0 at t >= length; may be NULL
  *   d_context     row b at d_context + b * context_stride, A (of values: values_width) of them; may be NULL
- *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream and of attend alone. Zeroed once, when it is made;
- *                 every launch leaves it ready for the next one on the same stream, whatever its sizes. NULL where 0
+ *   d_workspace   attend_workspace_bytes(), 256-byte aligned, of this stream and of attend alone. Zeroed
+ *                 once, when it is made; every launch leaves it ready for the next one on the same stream,
+ *                 whatever its sizes. NULL where 0
  * T up to 512 is a block a row; beyond, a block for every 512 positions of a row, and B at most 65536. */
 struct attend {
   struct attention_score score;
@@ -95,13 +98,14 @@ struct attend {
   void *d_workspace;
   struct launch_check check; /* of energies and context */
 };
-/* Looks at the score's sizes, values' width, batch and time only; the most for all batches and times up to those given is what it gives
- * for the largest. */
+/* Looks at the score's sizes, values' width, batch and time only; the most for all batches and times up to
+ * those given is what it gives for the largest. */
 size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device);
 cuseq_status launch_attend(const struct attend *arguments, const struct launch_stream *stream);
 
-/* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers whose weights are there
- * (launch_attend with d_context NULL is the first half: energies and softmax). Any B, T, A; a row of length 0 has context 0.
+/* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers
+ * whose weights are there (launch_attend with d_context NULL is the first half: energies and softmax). Any B,
+ * T, A; a row of length 0 has context 0.
  *   d_lengths  [B] each 0..T, or NULL: all T
  *   d_alphas   row b at d_alphas + b * alphas_stride; not looked at where t >= length
  *   d_context  row b at d_context + b * context_stride, A of them */
@@ -152,9 +156,9 @@ struct decode {
   void *d_workspace;                  /* decode_workspace_bytes(), 256-byte aligned; NULL where 0           */
   struct launch_check check;          /* of energies, contexts, states, outputs                             */
 };
-/* Why a decoder's step does not run with its weights in registers, as those of small models do: what it would need, static text that
- * goes on after "needs"; NULL: it does. Looks at sizes, activations and the score: never at T or B, as the sums of the two ways are in
- * other orders. Pure. */
+/* Why a decoder's step does not run with its weights in registers, as those of small models do: what it would
+ * need, static text that goes on after "needs"; NULL: it does. Looks at sizes, activations and the score:
+ * never at T or B, as the sums of the two ways are in other orders. Pure. */
 enum { DECODE_SMALL_STATE = 64, DECODE_SMALL_INPUTS = 64, DECODE_SMALL_KEYS = 16, DECODE_SMALL_CLASSES = 32 };
 const char *decode_small_fault(const struct decode *arguments);
 
@@ -163,13 +167,16 @@ size_t decode_workspace_bytes(const struct decode *arguments, const struct launc
 cuseq_status launch_decode(const struct decode *arguments, const struct launch_stream *stream);
 
 /* Encoder, keys, and attention or the whole decoder loop of a small model: one launch, a block per row.
- *   encoder      as in launch_sequence with d_ids or d_x, of the first layer; d_output[0] receives the annotations
- *                [B,T,A] and may be NULL, as may d_final_h and d_final_c; d_initial_* and d_final_* are [layers,D,B,H];
- *                mapping, d_order, d_output[1], leading, d_projected and d_workspace are not looked at
- *   layers       1..WHOLE_MODEL_LAYERS_MOST; above[l - 1]: layer l's weights, packed as launch.h says, kernel [A,D,H,4]
+ *   encoder      as in launch_sequence with d_ids or d_x, of the first layer; d_output[0] receives the
+ *                annotations [B,T,A] and may be NULL, as may d_final_h and d_final_c; d_initial_* and
+ *                d_final_* are [layers,D,B,H]; mapping, d_order, d_output[1], leading, d_projected and
+ *                d_workspace are not looked at
+ *   layers       1..WHOLE_MODEL_LAYERS_MOST; above[l - 1]: layer l's weights, packed as launch.h says, kernel
+ *                [A,D,H,4]
  *   merge        looked at where D = 2
- *   decode       as in launch_decode; d_annotations, d_keys, start.d_final_*, batch, time, d_lengths are not looked at: they
- *                are the encoder's. Attention-only models: outputs (V) is 0 and only score, start, d_contexts, d_alphas matter */
+ *   decode       as in launch_decode; d_annotations, d_keys, start.d_final_*, batch, time, d_lengths are not
+ *                looked at: they are the encoder's. Attention-only models: outputs (V) is 0 and only score,
+ *                start, d_contexts, d_alphas matter */
 enum { WHOLE_MODEL_LAYERS_MOST = 4 };
 struct whole_layer {
   const float *d_kernel, *d_recurrent, *d_bias;
@@ -182,8 +189,8 @@ struct whole_model {
   struct decode decode;
 };
 /* Whether a model of these sizes runs in one launch on the device: H <= 64, S <= 128, T <= 512, at most
- * WHOLE_MODEL_LAYERS_MOST layers, and annotations, keys and a few steps' x W have room in a block's shared memory. Looks
- * at sizes and at which of d_ids and d_x is given. */
+ * WHOLE_MODEL_LAYERS_MOST layers, and annotations, keys and a few steps' x W have room in a block's shared
+ * memory. Looks at sizes and at which of d_ids and d_x is given. */
 int32_t whole_model_possible(const struct whole_model *arguments, const struct launch_device *device);
 cuseq_status launch_whole_model(const struct whole_model *arguments, const struct launch_stream *stream);
 

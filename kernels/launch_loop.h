@@ -1,8 +1,9 @@
-/* The part of launch.h, which includes this file, for the decoder loop of any structure in one launch: a block a row, which
- * walks the structure at every step. What launch.h says of pointers, launchers and errors holds here as well.
+/* The part of launch.h, which includes this file, for the decoder loop of any structure in one launch: a
+ * block a row, which walks the structure at every step. What launch.h says of pointers, launchers and errors
+ * holds here as well.
  *
- * Vectors lie in the block's shared memory; `at` is where, in floats, a multiple of 4. Weights are read from memory at every
- * step: this is for models whose weights stay in the L2 cache. */
+ * Vectors lie in the block's shared memory; `at` is where, in floats, a multiple of 4. Weights are read from
+ * memory at every step: this is for models whose weights stay in the L2 cache. */
 #ifndef CUSEQ_KERNELS_LAUNCH_LOOP_H
 #define CUSEQ_KERNELS_LAUNCH_LOOP_H
 

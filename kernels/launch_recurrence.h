@@ -1,5 +1,5 @@
-/* The recurrent part of launch.h, which includes this file: cells, layers over whole sequences, merges. What launch.h says
- * of pointers, launchers and errors holds here as well. */
+/* The recurrent part of launch.h, which includes this file: cells, layers over whole sequences, merges. What
+ * launch.h says of pointers, launchers and errors holds here as well. */
 #ifndef CUSEQ_KERNELS_LAUNCH_RECURRENCE_H
 #define CUSEQ_KERNELS_LAUNCH_RECURRENCE_H
 
@@ -13,24 +13,27 @@ extern "C" {
 
 /* ---- cells ---- */
 
-/* What a cell makes of four sums a unit: every cell has four, so that one layout of weights and one core serve all.
+/* What a cell makes of four sums a unit: every cell has four, so that one layout of weights and one core
+ * serve all.
  *
  *   LSTM              sums i, f, c, o     c' = f c + i act(sum c), h' = o act(c')
- *   GRU_RESET_AFTER   sums z, r, n, m     h' = z h + (1 - z) act(n + r m): n is x W_n + b_n, m is h U_n + b'_n
- *   GRU_RESET_BEFORE  sums z, r, n, 0     h' = z h + (1 - z) act(n + (r h) U_n): a second product, of another matrix
+ *   GRU_RESET_AFTER   sums z, r, n, m h' = z h + (1 - z) act(n + r m): n is x W_n + b_n, m is h U_n + b'_n
+ *   GRU_RESET_BEFORE  sums z, r, n, 0 h' = z h + (1 - z) act(n + (r h) U_n): a second product, of another
+ *                     matrix
  *
  * i, f, o, z and r go through the recurrent activation. A GRU has no c. */
 enum cell_form { CELL_FORM_LSTM, CELL_FORM_GRU_RESET_AFTER, CELL_FORM_GRU_RESET_BEFORE };
 
-/* Weights, packed once at opening. The four sums of a unit lie side by side, so that a thread takes them with one 16-byte
- * load: [.., H, 4] in place of the model's blocks [.., gates, H]. One layout serves all kernels and, as the right-hand
- * matrix of a product, cuBLAS:
+/* Weights, packed once at opening. The four sums of a unit lie side by side, so that a thread takes them with
+ * one 16-byte load: [.., H, 4] in place of the model's blocks [.., gates, H]. One layout serves all kernels
+ * and, as the right-hand matrix of a product, cuBLAS:
  *   kernel     [inputs, D, H, 4]   both directions side by side: one product gives x[BT,F] W = [B,T,D,H,4]
  *   recurrent  [D, H, H, 4]        k, unit, sum
  *   bias       [D, H, 4]
  *   candidate  [D, H, H]           U_n of GRU_RESET_BEFORE, which has zeros in its place in `recurrent`
- * Where a sum has no part of x or of h there are zeros. Each function writes direction d of a layer with D directions, of
- * one cell's weights as the lowered model has them (host/model/structure.h); host memory, no CUDA.
+ * Where a sum has no part of x or of h there are zeros. Each function writes direction d of a layer with D
+ * directions, of one cell's weights as the lowered model has them (host/model/structure.h); host memory, no
+ * CUDA.
  *   bias            [gates x H], or NULL: zeros
  *   candidate_bias  [H] b'_n of GRU_RESET_AFTER, or NULL: zeros; other cells have none */
 void cell_pack_kernel(enum cell_form form, const float *kernel, int32_t inputs, int32_t units,
@@ -41,14 +44,14 @@ void cell_pack_bias(enum cell_form form, const float *bias, const float *candida
                     int32_t d, float *packed);
 void cell_pack_candidate(const float *recurrent, int32_t units, int32_t d, float *packed);
 
-/* One step of cells after the product h U: of a layer's two directions or of one, of a decoder's layer (T = its steps, D =
- * 1). For weights that do not fit on the chip. Rows whose length is not above `step` are left as they are, so that the
- * states end as the final ones; their output at t = step becomes 0. The others' position is t = step forward, length - 1 -
- * step backward.
+/* One step of cells after the product h U: of a layer's two directions or of one, of a decoder's layer (T =
+ * its steps, D = 1). For weights that do not fit on the chip. Rows whose length is not above `step` are left
+ * as they are, so that the states end as the final ones; their output at t = step becomes 0. The others'
+ * position is t = step forward, length - 1 - step backward.
  *
- * GRU_RESET_BEFORE takes two launches a step, with the product (r h) U_n between them: the first has d_reset, and only
- * writes r h there, 0 for rows that have ended; the second has d_candidate and no d_reset. Where h is 0, and so r h, the
- * second alone does, with neither. */
+ * GRU_RESET_BEFORE takes two launches a step, with the product (r h) U_n between them: the first has d_reset,
+ * and only writes r h there, 0 for rows that have ended; the second has d_candidate and no d_reset. Where h
+ * is 0, and so r h, the second alone does, with neither. */
 struct cell_step {
   enum cell_form form;
   int32_t batch, time, units, directions; /* B, T, H, D (1 or 2) */
@@ -64,8 +67,8 @@ struct cell_step {
   const int32_t *d_row_ids; /* [B] the same, one for the row: a decoder's last token */
   const float *d_kernel;    /* [ids,D,H,4]; with d_ids and d_row_ids */
   const float *d_bias;      /* [D,H,4] */
-  /* States: rows lie state_leading (0: H) floats apart, directions B state_leading; 4-byte aligned. The previous ones may
-   * be the new ones. */
+  /* States: rows lie state_leading (0: H) floats apart, directions B state_leading; 4-byte aligned. The
+   * previous ones may be the new ones. */
   const float *d_previous_h; /* [D,B,..] GRU: h; LSTM: not looked at; NULL: 0 */
   const float *d_previous_c; /* [D,B,..] LSTM: c; NULL: 0 */
   float *d_h, *d_c;          /* [D,B,..] receive h', c'; GRU: d_c may be NULL and is not written */
@@ -73,7 +76,8 @@ struct cell_step {
   /* GRU_RESET_BEFORE, see above; 4-byte aligned */
   float *d_reset;           /* [D,B,H] */
   const float *d_candidate; /* [D,B,H] */
-  /* h' of direction d is also written to d_output[d] + (b * T + t) * leading; NULL: not wanted; 4-byte aligned */
+  /* h' of direction d is also written to d_output[d] + (b * T + t) * leading; NULL: not wanted; 4-byte
+   * aligned */
   float *d_output[2];
   int64_t leading;
   struct launch_check check; /* of the states; step 0: they are an encoder's */
@@ -110,8 +114,8 @@ int32_t sequence_mapping_takes_x(enum sequence_mapping mapping, int32_t features
 size_t sequence_workspace_bytes(enum sequence_mapping mapping, int32_t batch, int32_t units,
                                 int32_t directions, const struct launch_device *device);
 
-/* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again for every sixteen (without
- * tensor cores eight) rows of a step. */
+/* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again
+ * for every sixteen (without tensor cores eight) rows of a step. */
 int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
 
 /* One layer over whole sequences, both directions or one: exactly one launch whatever T is. Forward reads t =

@@ -1,8 +1,9 @@
-/* The part of launch.h, which includes this file, for beam search on the device: what host/search does between two steps of
- * a model, for all rows at once. What launch.h says of pointers, launchers and errors holds here as well.
+/* The part of launch.h, which includes this file, for beam search on the device: what host/search does
+ * between two steps of a model, for all rows at once. What launch.h says of pointers, launchers and errors
+ * holds here as well.
  *
- * A row has K lanes, lane b K + i for the hypothesis in place i of its beam; lanes of hypotheses that have ended, or that are
- * not there, idle. After a step of the model for all lanes come
+ * A row has K lanes, lane b K + i for the hypothesis in place i of its beam; lanes of hypotheses that have
+ * ended, or that are not there, idle. After a step of the model for all lanes come
  *   launch_search_candidates   the best K tokens of each lane
  *   launch_search_step         the best K of all that a row's hypotheses may become, and what becomes of them
  *   launch_search_gather       states go to the lanes that go on from them
@@ -69,7 +70,8 @@ cuseq_status launch_search_candidates(const struct search_arrays *arguments,
                                       const struct launch_stream *stream);
 cuseq_status launch_search_step(const struct search_arrays *arguments, const struct launch_stream *stream);
 
-/* States of the lanes, one after the other [B K,width]: each lane takes its parent's, in place. Counts the step. */
+/* States of the lanes, one after the other [B K,width]: each lane takes its parent's, in place. Counts the
+ * step. */
 enum { SEARCH_STATES = 4 };
 struct search_gather {
   int32_t rows, beams;

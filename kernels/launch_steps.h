@@ -1,16 +1,17 @@
-/* The part of launch.h, which includes this file, that any structure is run with, step by step: what lies between the
- * products (cuBLAS), the cells and attention. What launch.h says of pointers, launchers and errors holds here as well;
- * arrays are 4-byte aligned.
+/* The part of launch.h, which includes this file, that any structure is run with, step by step: what lies
+ * between the products (cuBLAS), the cells and attention. What launch.h says of pointers, launchers and
+ * errors holds here as well; arrays are 4-byte aligned.
  *
  * One step of a decoder is
  *   a query          products of its layers, each finished by launch_dense_finish
  *   launch_attend    from the query, over d_attended positions, to the alphas and the context
  *   products         gates [R,S,4] of each layer, then launch_cell_step
- *   products         of the attentional vector and of the head's layers but the last, each finished by launch_dense_finish
+ *   products         of the attentional vector and of the head's layers but the last, each finished by
+ *                    launch_dense_finish
  *   a product        the sums of the head's last layer
  *   launch_decode_output
- * after launch_initial_gather and launch_decode_begin. A row runs at the steps below its d_output_lengths; after its end all
- * of these leave its states alone and give zeros and end tokens. */
+ * after launch_initial_gather and launch_decode_begin. A row runs at the steps below its d_output_lengths;
+ * after its end all of these leave its states alone and give zeros and end tokens. */
 #ifndef CUSEQ_KERNELS_LAUNCH_STEPS_H
 #define CUSEQ_KERNELS_LAUNCH_STEPS_H
 
@@ -25,8 +26,10 @@ extern "C" {
  *   d_bias    [width] or NULL
  *   d_added   row r at d_added + r * added_stride: what a residual layer read; NULL: none
  *   d_output  row r at d_output + r * output_stride
- *   d_running [rows / positions] a row counts where step < d_running[row]; the others are left as they are. NULL: all count
- *   d_lengths [rows / positions] positions of the row that count, the rest of its rows become 0. NULL: all count
+ *   d_running [rows / positions] a row counts where step < d_running[row]; the others are left as they are.
+ *   NULL: all count
+ *   d_lengths [rows / positions] positions of the row that count, the rest of its rows become 0. NULL: all
+ *   count
  *   positions rows of `d_sums` that each row of the batch has: 1, or T */
 struct dense_finish {
   int64_t rows;
@@ -51,7 +54,8 @@ cuseq_status launch_dense_finish(const struct dense_finish *arguments, const str
  *   d_ids    [rows], each 0 .. the table's rows - 1 where it counts, elsewhere not looked at
  *   d_table  row k at d_table + k * row_stride, its elements column_stride apart; NULL: the unit matrix
  *   d_output row r at d_output + r * output_stride, `width` elements: the table's, or added to what is there
- *   d_lengths [rows / positions] positions of each row of the batch that count; of the rest the output becomes 0, or stays
+ *   d_lengths [rows / positions] positions of each row of the batch that count; of the rest the output
+ *   becomes 0, or stays
  *             what is there. NULL: all count
  *   positions rows of `d_ids` that each row of the batch has; looked at with d_lengths */
 struct table_lookup {
@@ -84,7 +88,8 @@ struct initial_gather {
 cuseq_status launch_initial_gather(const struct initial_gather *arguments,
                                    const struct launch_stream *stream);
 
-/* One vector of a row's annotations: their mean, their maximum, or the last. [batch,time,width] -> [batch,width] */
+/* One vector of a row's annotations: their mean, their maximum, or the last. [batch,time,width] ->
+ * [batch,width] */
 enum pool_kind { POOL_MEAN, POOL_MAXIMUM, POOL_LAST };
 struct pool {
   enum pool_kind kind;
@@ -95,7 +100,8 @@ struct pool {
 };
 cuseq_status launch_pool(const struct pool *arguments, const struct launch_stream *stream);
 
-/* The end of a head of a model without a decoder: output = activation(logits + bias), token = argmax, lowest index first.
+/* The end of a head of a model without a decoder: output = activation(logits + bias), token = argmax, lowest
+ * index first.
  *   d_logits  [rows,units] the sums of the last layer; may be overwritten
  *   d_outputs row r at d_outputs + r * output_stride; may be NULL
  *   d_tokens  row r at d_tokens[r * token_stride]; may be NULL
@@ -115,8 +121,9 @@ struct head_output {
 };
 cuseq_status launch_head_output(const struct head_output *arguments, const struct launch_stream *stream);
 
-/* A vector of each step that is a result: row b, step y of d_to is d_to + (b * steps + y) * to_stride; zeros after a row's
- * end. of_last_step: of the last step that a row runs alone, at d_to + b * to_stride. d_from NULL: none. */
+/* A vector of each step that is a result: row b, step y of d_to is d_to + (b * steps + y) * to_stride; zeros
+ * after a row's end. of_last_step: of the last step that a row runs alone, at d_to + b * to_stride. d_from
+ * NULL: none. */
 struct decode_kept {
   const float *d_from; /* row b at d_from + b * stride */
   int64_t stride;

@@ -1,8 +1,10 @@
-/* The part of launch.h, which includes this file, for whole models of any structure in one launch: a block makes a row from its
- * input to its last token. What launch.h says of pointers, launchers and errors holds here as well.
+/* The part of launch.h, which includes this file, for whole models of any structure in one launch: a block
+ * makes a row from its input to its last token. What launch.h says of pointers, launchers and errors holds
+ * here as well.
  *
- * The structure is data in device memory, which every block copies into its shared memory; what the decoder's loop takes of it is
- * in launch_loop.h. Models of version 1 have a kernel of their own (launch_whole_model). */
+ * The structure is data in device memory, which every block copies into its shared memory; what the decoder's
+ * loop takes of it is in launch_loop.h. Models of version 1 have a kernel of their own
+ * (launch_whole_model). */
 #ifndef CUSEQ_KERNELS_LAUNCH_WHOLE_H
 #define CUSEQ_KERNELS_LAUNCH_WHOLE_H
 
@@ -51,7 +53,8 @@ struct whole_head {
   int32_t inputs, read_at, units, offset; /* offset: in a row of the outputs */
 };
 
-/* A model; device memory. Of models without a decoder `loop` has no layers, but what attends and what heads use. */
+/* A model; device memory. Of models without a decoder `loop` has no layers, but what attends and what heads
+ * use. */
 struct whole_any_model {
   struct loop_model loop;
   int32_t layers;
@@ -64,8 +67,8 @@ struct whole_any_model {
   int32_t asking_units, asking_at;
   int32_t heads, outputs; /* outputs: of all heads */
   struct whole_head head[WHOLE_ANY_HEADS_MOST];
-  /* Weights that are read again and again, and where in this structure their pointers lie (bytes): those that there is room for
-   * are copied into shared memory. */
+  /* Weights that are read again and again, and where in this structure their pointers lie (bytes): those that
+   * there is room for are copied into shared memory. */
   int32_t kept_count;
   struct {
     const float *d_weights;
@@ -86,7 +89,8 @@ struct whole_any_sizes {
   int64_t kept;            /* all weights that are kept */
 };
 
-/* A call. Of `loop` d_model, shared_floats, encoded, d_rows, d_keys, d_values, d_final_h and d_final_c are not looked at. */
+/* A call. Of `loop` d_model, shared_floats, encoded, d_rows, d_keys, d_values, d_final_h and d_final_c are
+ * not looked at. */
 struct whole_any {
   const struct whole_any_model *d_model;
   struct whole_any_sizes sizes;

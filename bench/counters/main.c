@@ -1,6 +1,6 @@
-/* Calls of a workload of the speed targets on a CUDA device: what a counting tool (the emulated device, Nsight
- * Compute) then reports is the calls' own, once the counts of "0 calls" are taken away. The last call's answers
- * are checked against the float64 reference.
+/* Calls of a workload of the speed targets on a CUDA device: what a counting tool (the emulated device,
+ * Nsight Compute) then reports is the calls' own, once the counts of "0 calls" are taken away. The last
+ * call's answers are checked against the float64 reference.
  *
  *   bench_counters fused|per-step WORKLOAD [CALLS [T]]    W1, "W2 B1", "W2 B32", W3, W4; CALLS 0, 1, ...
  *

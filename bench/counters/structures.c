@@ -1,7 +1,8 @@
-/* Calls of models of other structures than version 1's on a CUDA device, for counters.py to count; or a comparison of their
- * answers with the float64 reference's.
+/* Calls of models of other structures than version 1's on a CUDA device, for counters.py to count; or a
+ * comparison of their answers with the float64 reference's.
  *
- *   bench_structures WORKLOAD CALLS|verify [T]    "dates GRU B1", "dates GRU B32", or one of bench_cpu's: "W5 B1", "W9 B1", ...
+ *   bench_structures WORKLOAD CALLS|verify [T]    "dates GRU B1", "dates GRU B32", or one of bench_cpu's: "W5
+ *                                                 B1", "W9 B1", ...
  *
  * Exit status 1: wrong answers; 2: usage; 3: the device failed. */
 #include "cpu/random.h"

@@ -17,7 +17,8 @@ double peak_clock(void);
  * One caller at a time. */
 double peak_measure(int threads, int bursts);
 
-/* The same of products of bf16 pairs (AVX-512 BF16), each two multiply-adds. Only where the processor has them. */
+/* The same of products of bf16 pairs (AVX-512 BF16), each two multiply-adds. Only where the processor has
+ * them. */
 double peak_measure_bf16(int threads, int bursts);
 
 /* Ends the other threads. */

@@ -1,4 +1,5 @@
-/* Models of version 2 with the structures of published ones: their configurations, tensors and multiply-adds. */
+/* Models of version 2 with the structures of published ones: their configurations, tensors and
+ * multiply-adds. */
 #include "random.h"
 #include "workload.h"
 

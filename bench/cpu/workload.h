@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Who asks the attention of a published model: the state before the decoder's cells, or the one after them. */
+/* Who asks the attention of a published model: the state before the decoder's cells, or the one after
+ * them. */
 enum decoder { DECODER_NONE, DECODER_BAHDANAU, DECODER_LUONG };
 
 /* A model of version 2 with the structure and the shape of a published one (published.c). */
@@ -107,8 +108,9 @@ struct instance instance_at(const struct instance *instance, int32_t row);
 enum { VERIFIED_ROWS = 4 };
 int workload_verified(const struct workload *workload, int32_t rows[VERIFIED_ROWS]);
 
-/* What the float64 reference makes of those rows, one after the other from the beginning of the arrays of `reference`, which
- * shares the instance's model and input. false where a call fails; it is to be freed in any case. */
+/* What the float64 reference makes of those rows, one after the other from the beginning of the arrays of
+ * `reference`, which shares the instance's model and input. false where a call fails; it is to be freed in
+ * any case. */
 bool reference_make(const struct instance *instance, struct instance *reference);
 void reference_free(struct instance *reference);
 

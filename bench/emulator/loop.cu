@@ -1,6 +1,7 @@
-/* How many thread instructions per second the emulated CUDA device executes: a loop of float32 arithmetic with a global
- * load and a global store, every lane active. Prints the best of the rounds in seconds; the
- * instructions come from the device's own counters. On a real GPU the time means nothing and is not printed. */
+/* How many thread instructions per second the emulated CUDA device executes: a loop of float32 arithmetic
+ * with a global load and a global store, every lane active. Prints the best of the rounds in seconds; the
+ * instructions come from the device's own counters. On a real GPU the time means nothing and is not
+ * printed. */
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

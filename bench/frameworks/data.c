@@ -1,8 +1,8 @@
-/* bench_frameworks_data FOLDER [WORKLOAD...]: writes every workload, or those, for the peers: its model, its input and what
- * the float64 reference makes of the rows that are verified, one folder a workload:
+/* bench_frameworks_data FOLDER [WORKLOAD...]: writes every workload, or those, for the peers: its model, its
+ * input and what the float64 reference makes of the rows that are verified, one folder a workload:
  *
- *   shape               JSON: B T F H keys S Y V, beams, ids and encode_only, lengths or null; of what is judged the
- *                       numbers and what may differ in float32, and in bf16
+ *   shape               JSON: B T F H keys S Y V, beams, ids and encode_only, lengths or null; of what is
+ *                       judged the numbers and what may differ in float32, and in bf16
  *   model.safetensors   the weights
  *   input               [B,T,F] float32, or [B,T] int32 ids, raw
  *   reference           what worker_write_results writes */

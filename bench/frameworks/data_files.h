@@ -1,4 +1,5 @@
-/* A workload as files, for those who read no C: shape, model.safetensors and input, as data.c describes them. */
+/* A workload as files, for those who read no C: shape, model.safetensors and input, as data.c describes
+ * them. */
 #ifndef BENCH_FRAMEWORKS_DATA_FILES_H
 #define BENCH_FRAMEWORKS_DATA_FILES_H
 

@@ -1,4 +1,5 @@
-/* bench_frameworks_first MODEL TEXT: what a C program with libcuseq takes from its start to its first answer. */
+/* bench_frameworks_first MODEL TEXT: what a C program with libcuseq takes from its start to its first
+ * answer. */
 #include <cuseq/cuseq.h>
 
 #include <stdbool.h>

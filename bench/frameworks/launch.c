@@ -1,6 +1,7 @@
-/* bench_frameworks_launch COMMAND [ARGUMENT...]: runs a command and prints "MS PEAK_KB STATUS", then what the command
- * printed: milliseconds from before the process is made to the arrival of its last output, the most memory that was resident,
- * its exit status. A small program does so because a process begins with its parent's peak. */
+/* bench_frameworks_launch COMMAND [ARGUMENT...]: runs a command and prints "MS PEAK_KB STATUS", then what the
+ * command printed: milliseconds from before the process is made to the arrival of its last output, the most
+ * memory that was resident, its exit status. A small program does so because a process begins with its
+ * parent's peak. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>

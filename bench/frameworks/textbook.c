@@ -76,7 +76,8 @@ static void add_product(float *y, const float *x, const float *K, int rows, int 
       y[j] += x[k] * K[k * columns + j];
 }
 
-/* One step: h and c [units] become the next ones. x [inputs], or NULL and a one-hot `id`. z [4 units] is scratch. */
+/* One step: h and c [units] become the next ones. x [inputs], or NULL and a one-hot `id`. z [4 units] is
+ * scratch. */
 static void lstm_step(const struct lstm *cell, const float *x, int id, float *z, float *h, float *c) {
   const int H = cell->units;
   memcpy(z, cell->bias, (size_t)(4 * H) * sizeof *z);

@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/* What a peer makes of a workload is its own; the arrays of `instance` are where it leaves its results, those that
- * instance_judged() names. */
+/* What a peer makes of a workload is its own; the arrays of `instance` are where it leaves its results, those
+ * that instance_judged() names. */
 struct worker {
   const char *name; /* and version: the line that tells that it is there                                */
   void *(*open)(const struct instance *instance, int threads); /* NULL with a message on stderr            */
@@ -26,8 +26,8 @@ struct worker {
 /* Serves until stdin ends; the exit status. Arguments: DATA THREADS. */
 int worker_main(int argc, char **argv, const struct worker *worker);
 
-/* Writes what is verified of the workload's verified rows as float32, array after array, tokens as numbers. The
- * instance has either all rows of the batch or (`gathered`) only those. */
+/* Writes what is verified of the workload's verified rows as float32, array after array, tokens as numbers.
+ * The instance has either all rows of the batch or (`gathered`) only those. */
 bool worker_write_results(const struct instance *instance, bool gathered, const char *path);
 
 #ifdef __cplusplus

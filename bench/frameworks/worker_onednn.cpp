@@ -1,6 +1,7 @@
-// oneDNN as a peer: its LSTM primitive for encoder and decoder, its matmul, binary and eltwise primitives for the attention;
-// in plain C++: the softmaxes and the weighted sum of the annotations. Weights are reordered once into the layouts that the
-// primitives ask for; a K_a is computed once per call. Time first, as the primitive wants it: results stay [T,B,A].
+// oneDNN as a peer: its LSTM primitive for encoder and decoder, its matmul, binary and eltwise primitives for
+// the attention; in plain C++: the softmaxes and the weighted sum of the annotations. Weights are reordered
+// once into the layouts that the primitives ask for; a K_a is computed once per call. Time first, as the
+// primitive wants it: results stay [T,B,A].
 #include "worker.h"
 
 #include <oneapi/dnnl/dnnl.hpp>

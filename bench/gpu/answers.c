@@ -68,7 +68,8 @@ cuseq_status instance_call(const struct instance *instance, cuseq_session *sessi
   return workload_call(&instance->workload, session, &input, answers);
 }
 
-/* Multiply-adds of the encoder's row beyond which the reference, which takes about a second for so many, is asked for one row. */
+/* Multiply-adds of the encoder's row beyond which the reference, which takes about a second for so many, is
+ * asked for one row. */
 static const double LONG_ROW = 1e9;
 
 static double row_work(const struct workload *w) {
@@ -109,7 +110,8 @@ static bool make_reference(struct instance *instance) {
   return instance->has_reference;
 }
 
-/* The larger of `worst` and the largest |got - want| / (tolerance x max(1, |want|)); NaN counts as infinite. */
+/* The larger of `worst` and the largest |got - want| / (tolerance x max(1, |want|)); NaN counts as
+ * infinite. */
 static double worst_share(double worst, const float *got, const float *want, size_t count, double tolerance) {
   for (size_t i = 0; i < count; i++) {
     const double size = fabs((double)want[i]) > 1.0 ? fabs((double)want[i]) : 1.0;

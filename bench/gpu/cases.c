@@ -12,8 +12,9 @@ static struct bench_case *add(struct bench_case *cases, int *count, const struct
   return made;
 }
 
-/* A row of one short and one long sequence for each mapping that keeps a direction in a warp, block or cluster, and decoders
- * of few and many steps: what the longer call takes more, over the steps that it has more, is a step. */
+/* A row of one short and one long sequence for each mapping that keeps a direction in a warp, block or
+ * cluster, and decoders of few and many steps: what the longer call takes more, over the steps that it has
+ * more, is a step. */
 static int add_chains(struct bench_case *cases, int count) {
   static const int32_t units[] = {16, 32, 64, 128}, times[] = {200, 1200}, steps[] = {10, 110};
   for (size_t i = 0; i < sizeof units / sizeof *units; i++)

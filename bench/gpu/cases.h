@@ -1,5 +1,5 @@
-/* What is measured: the workloads, the same with mixed lengths, sweeps over B, H and T, and pairs of calls whose difference
- * is so many steps of a chain. */
+/* What is measured: the workloads, the same with mixed lengths, sweeps over B, H and T, and pairs of calls
+ * whose difference is so many steps of a chain. */
 #ifndef BENCH_GPU_CASES_H
 #define BENCH_GPU_CASES_H
 

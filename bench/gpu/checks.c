@@ -1,4 +1,5 @@
-/* That what judges the benchmark's answers finds what is wrong, and that the floors are those of the shapes. */
+/* That what judges the benchmark's answers finds what is wrong, and that the floors are those of the
+ * shapes. */
 #include "cases.h"
 #include "floor.h"
 

@@ -20,8 +20,8 @@ struct cudnn_library {
 };
 #undef CUDNN_MEMBER
 
-/* The library, loaded on the first call; NULL where libcudnn.so.9 is not there or lacks a call: *reason then has
- * one line. */
+/* The library, loaded on the first call; NULL where libcudnn.so.9 is not there or lacks a call: *reason then
+ * has one line. */
 const struct cudnn_library *cudnn_library(const char **reason);
 
 #endif

@@ -16,7 +16,8 @@
       return CUDNN_STATUS_ALLOC_FAILED;                                                                      \
   } while (0)
 
-/* The persistent algorithms want both biases of a gate (with one, cuDNN 9.19 refuses them): the second is 0. */
+/* The persistent algorithms want both biases of a gate (with one, cuDNN 9.19 refuses them): the second is
+ * 0. */
 static cudnnStatus_t describe(struct cudnn_net *net, const struct workload *w,
                               const struct cudnn_layout *layout, cudnnRNNAlgo_t algorithm) {
   const struct cudnn_library *l = net->library;
@@ -52,8 +53,9 @@ static cudnnStatus_t describe(struct cudnn_net *net, const struct workload *w,
   return status;
 }
 
-/* One gate's matrix [H,inputs] from kernel [inputs,4H], and its bias, into the host's copy of the weight space. cuDNN
- * counts the gates i, f, c, o as 0 to 3 for x and as 4 to 7 for h, and the directions of all layers one after the other. */
+/* One gate's matrix [H,inputs] from kernel [inputs,4H], and its bias, into the host's copy of the weight
+ * space. cuDNN counts the gates i, f, c, o as 0 to 3 for x and as 4 to 7 for h, and the directions of all
+ * layers one after the other. */
 static cudnnStatus_t pack_gate(const struct cudnn_net *net, char *weights, int32_t layer, int32_t gate,
                                const float *kernel, const float *bias, int32_t inputs, int32_t H) {
   const struct cudnn_library *l = net->library;

@@ -1,7 +1,7 @@
-/* Stands in for libcudnn.so.9 in tests, where there is no GPU: the calls that the benchmark makes, layers of LSTMs
- * computed on the host, in an arrangement of weights of its own. Like cuDNN 9.19 it refuses packed rows that are not sorted and
- * persistent algorithms with a single bias; beyond that, PERSIST_STATIC above H 16 and PERSIST_DYNAMIC on packed rows, so
- * that refusals at different calls are met. */
+/* Stands in for libcudnn.so.9 in tests, where there is no GPU: the calls that the benchmark makes, layers of
+ * LSTMs computed on the host, in an arrangement of weights of its own. Like cuDNN 9.19 it refuses packed rows
+ * that are not sorted and persistent algorithms with a single bias; beyond that, PERSIST_STATIC above H 16
+ * and PERSIST_DYNAMIC on packed rows, so that refusals at different calls are met. */
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 #include <math.h>

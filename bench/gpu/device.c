@@ -98,7 +98,8 @@ static cudaError_t measure_node(struct device *device) {
   return error;
 }
 
-/* How many cycles a multiprocessor that counts them makes in a second: what the highest clock promises may be more. */
+/* How many cycles a multiprocessor that counts them makes in a second: what the highest clock promises may be
+ * more. */
 static cudaError_t measure_clock(struct device *device, long long cycles) {
   struct clock_count *d_count = NULL, count = {0};
   cudaError_t error = cudaMalloc((void **)&d_count, sizeof *d_count);

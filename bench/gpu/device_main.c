@@ -1,5 +1,5 @@
-/* bench_device: what device 0 is, as JSON on stdout, once a kernel has run on it. Exit status 2, and a line on stderr, where
- * there is none. */
+/* bench_device: what device 0 is, as JSON on stdout, once a kernel has run on it. Exit status 2, and a line
+ * on stderr, where there is none. */
 #include "device.h"
 
 #include <stdio.h>

@@ -1,8 +1,9 @@
 #include "floor.h"
 
-/* Cycles of one step of a chain, from the latencies of its instructions on an H100 (shared load 30, shuffle 24, MUFU
- * 20, barrier 25, distributed shared memory 220), good to about 30%: the dependent multiply-adds, the exchange of
- * h, the activations. Above 128 units weights lie on several SMs: 1 us for a flag barrier at 1.755 GHz. */
+/* Cycles of one step of a chain, from the latencies of its instructions on an H100 (shared load 30, shuffle
+ * 24, MUFU 20, barrier 25, distributed shared memory 220), good to about 30%: the dependent multiply-adds,
+ * the exchange of h, the activations. Above 128 units weights lie on several SMs: 1 us for a flag barrier at
+ * 1.755 GHz. */
 static double step_cycles(int32_t units) {
   return units <= 16 ? 230 : units <= 32 ? 300 : units <= 64 ? 360 : units <= 128 ? 720 : 1755;
 }

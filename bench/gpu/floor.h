@@ -1,5 +1,5 @@
-/* How fast a device could be at most: what one launch costs, the chain of dependent steps, the bytes that must move
- * and the multiply-adds that must be made. */
+/* How fast a device could be at most: what one launch costs, the chain of dependent steps, the bytes that
+ * must move and the multiply-adds that must be made. */
 #ifndef BENCH_GPU_FLOOR_H
 #define BENCH_GPU_FLOOR_H
 

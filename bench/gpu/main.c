@@ -1,8 +1,9 @@
-/* bench_gpu: cuseq on an NVIDIA GPU beside cuDNN, a launch for each step, and PyTorch. Every version is verified against
- * the float64 reference, warmed up, then measured in interleaved rounds. On an emulated device each runs once:
- * that has counters, and no times. Run from the repository's root.
+/* bench_gpu: cuseq on an NVIDIA GPU beside cuDNN, a launch for each step, and PyTorch. Every version is
+ * verified against the float64 reference, warmed up, then measured in interleaved rounds. On an emulated
+ * device each runs once: that has counters, and no times. Run from the repository's root.
  *
- * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device failed. */
+ * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device
+ * failed. */
 #include "cases.h"
 #include "floor.h"
 #include "measure.h"
@@ -33,8 +34,8 @@ static bool (*const openers[PEERS])(struct peer *, struct instance *, cudaStream
     peer_cuseq,        peer_per_step, peer_per_step_graph, peer_cudnn_standard, peer_cudnn_persistent,
     peer_cudnn_packed, peer_torch,    peer_torch_graph,
 };
-/* On an emulated device the first of them, since the others need a driver; all where stand-ins for them are there
- * to be tested (CUSEQ_BENCH_STAND_INS in the environment). */
+/* On an emulated device the first of them, since the others need a driver; all where stand-ins for them are
+ * there to be tested (CUSEQ_BENCH_STAND_INS in the environment). */
 enum { PEERS_EMULATED = 3 };
 
 static void *locked(size_t bytes) {
@@ -46,7 +47,8 @@ static void unlock(void *memory) {
   cudaFreeHost(memory);
 }
 
-/* A peer of others' that fails is told in its row; after ours, and the per-step version, there is nothing to compare with. */
+/* A peer of others' that fails is told in its row; after ours, and the per-step version, there is nothing to
+ * compare with. */
 static bool goes_on_without(struct contestant *contestant, int number) {
   if (number < PEERS_EMULATED)
     return false;
@@ -72,7 +74,8 @@ static bool measure_rounds(struct contestant *contestants, int count, int rounds
   return true;
 }
 
-/* 0, or the exit status. A peer with wrong answers is told in its row; ours, and the per-step version, are an error. */
+/* 0, or the exit status. A peer with wrong answers is told in its row; ours, and the per-step version, are an
+ * error. */
 static int run_case(const struct bench_case *bench_case, const struct options *options,
                     const struct device *device, struct report *report, cudaStream_t stream) {
   struct contestant contestants[PEERS] = {0};

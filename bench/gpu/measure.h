@@ -15,8 +15,8 @@ struct contestant {
   int count;
 };
 
-/* Runs each way that the peer has once and compares with the reference. A peer that is not there is not run. false
- * where a call failed; one that is wrong is told by is_right. */
+/* Runs each way that the peer has once and compares with the reference. A peer that is not there is not run.
+ * false where a call failed; one that is wrong is told by is_right. */
 bool contestant_verify(struct contestant *contestant, struct instance *instance, cudaStream_t stream);
 
 /* Finds how many calls make a sample of about 2 ms, and warms up. */

@@ -14,8 +14,9 @@ struct peer {
   bool (*queue)(void *state);
   /* Copies the answers of the last queued call to host memory, and waits for them. */
   bool (*fetch)(void *state, const struct answers *answers);
-  /* A whole call from host arrays to host arrays, complete when it returns. NULL: it has none. Where its answers
-   * lie in arrays of its own in another order, `unpack` brings them into `answers`, which is not timed. */
+  /* A whole call from host arrays to host arrays, complete when it returns. NULL: it has none. Where its
+   * answers lie in arrays of its own in another order, `unpack` brings them into `answers`, which is not
+   * timed. */
   bool (*whole)(void *state, const struct answers *answers);
   bool (*unpack)(void *state, const struct answers *answers);
   /* In place of the three: verifies and times itself. NULL for all that run in this process. */
@@ -25,8 +26,8 @@ struct peer {
   bool gives_annotations; /* they are its answers: the encoder is all that it does */
 };
 
-/* The peers, in the order of their rows. Each makes *peer for an instance on the current device, whose arrays in
- * host memory are page-locked; false with a message on stderr only where the benchmark cannot go on. */
+/* The peers, in the order of their rows. Each makes *peer for an instance on the current device, whose arrays
+ * in host memory are page-locked; false with a message on stderr only where the benchmark cannot go on. */
 enum { PEERS = 8 };
 bool peer_cuseq(struct peer *peer, struct instance *instance, cudaStream_t stream);
 bool peer_per_step(struct peer *peer, struct instance *instance, cudaStream_t stream);

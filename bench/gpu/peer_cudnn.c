@@ -1,6 +1,6 @@
-/* cuDNN's RNN as peers: the encoder by its standard algorithm, by the fastest of its persistent ones, and of packed rows by
- * whichever is fastest. It has no attention
- * and no decoder, and takes ids as one-hot rows; packing and sorting are done before anything is timed. */
+/* cuDNN's RNN as peers: the encoder by its standard algorithm, by the fastest of its persistent ones, and of
+ * packed rows by whichever is fastest. It has no attention and no decoder, and takes ids as one-hot rows;
+ * packing and sorting are done before anything is timed. */
 #include "cudnn_net.h"
 #include "device_call.h"
 #include "floor.h"
@@ -89,7 +89,8 @@ static bool arrays(struct encoder *e) {
   return true;
 }
 
-/* Microseconds of a call of a net, after some to warm up, which on an emulated device is no time; false where it fails. */
+/* Microseconds of a call of a net, after some to warm up, which on an emulated device is no time; false where
+ * it fails. */
 static bool time_net(struct encoder *e, const struct cudnn_net *net, double *us) {
   const int warm = device_is_emulated() ? 0 : 3, timed = device_is_emulated() ? 1 : 10;
   cudaEvent_t before, after;

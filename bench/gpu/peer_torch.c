@@ -1,5 +1,5 @@
-/* PyTorch as a peer: torch_peer.py in a child process (torch_child.h). Files in a folder of its own carry model, input and
- * answers. */
+/* PyTorch as a peer: torch_peer.py in a child process (torch_child.h). Files in a folder of its own carry
+ * model, input and answers. */
 #include "peer.h"
 #include "torch_child.h"
 

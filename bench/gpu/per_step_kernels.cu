@@ -1,5 +1,5 @@
-/* The kernels of the per-step version, as plainly as they are usually written: an element a thread, CUDA's own expf
- * and tanhf. What they cost is their number. */
+/* The kernels of the per-step version, as plainly as they are usually written: an element a thread, CUDA's
+ * own expf and tanhf. What they cost is their number. */
 #include "per_step_kernels.h"
 
 enum { THREADS = 256, SOFTMAX_THREADS = 128 };

@@ -37,9 +37,9 @@ void per_step_concat(const float *d_left, const float *d_right, float *d_output,
 void per_step_bias(float *d_x, const float *d_bias, int64_t rows, int32_t units, int is_relu,
                    cudaStream_t stream);
 
-/* Row b at d_output + b * output_stride: the softmax of d_x [B,width] + bias over its first lengths[b] elements,
- * 0 behind them. d_bias [width], d_lengths [B], d_tokens (argmax, lowest first; row b at d_tokens + b *
- * tokens_stride) may be NULL. */
+/* Row b at d_output + b * output_stride: the softmax of d_x [B,width] + bias over its first lengths[b]
+ * elements, 0 behind them. d_bias [width], d_lengths [B], d_tokens (argmax, lowest first; row b at d_tokens +
+ * b * tokens_stride) may be NULL. */
 struct per_step_softmax {
   int32_t batch, width;
   const float *d_x;

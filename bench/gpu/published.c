@@ -1,8 +1,10 @@
-/* bench_gpu_published: W5, W6, W7 and W9, the models that others have published, on an NVIDIA GPU: cuseq beside itself with a launch
- * for each step and beside PyTorch. Every side is verified against the float64 reference, warmed up, then measured in
- * interleaved rounds. On an emulated device cuseq's run once: that has no times. Run from the repository's root.
+/* bench_gpu_published: W5, W6, W7 and W9, the models that others have published, on an NVIDIA GPU: cuseq
+ * beside itself with a launch for each step and beside PyTorch. Every side is verified against the float64
+ * reference, warmed up, then measured in interleaved rounds. On an emulated device cuseq's run once: that has
+ * no times. Run from the repository's root.
  *
- * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device failed. */
+ * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device
+ * failed. */
 #include "../results/results.h"
 #include "device.h"
 #include "published_side.h"

@@ -1,5 +1,5 @@
-/* cuseq over its public interface: a session whose arrays are on the device, on the benchmark's stream, and one whose arrays are
- * in host memory. */
+/* cuseq over its public interface: a session whose arrays are on the device, on the benchmark's stream, and
+ * one whose arrays are in host memory. */
 #include "device_call.h"
 #include "published_side.h"
 

@@ -1,5 +1,5 @@
-/* Who runs a published model on the GPU: cuseq, cuseq with a launch for each step, and PyTorch. The models, their input and the
- * reference's answers are those of the CPU's benchmark (../cpu). */
+/* Who runs a published model on the GPU: cuseq, cuseq with a launch for each step, and PyTorch. The models,
+ * their input and the reference's answers are those of the CPU's benchmark (../cpu). */
 #ifndef BENCH_GPU_PUBLISHED_SIDE_H
 #define BENCH_GPU_PUBLISHED_SIDE_H
 

@@ -1,4 +1,5 @@
-/* PyTorch as a side: torch_peer.py, which takes the models' structures from ../frameworks/torch_published.py. */
+/* PyTorch as a side: torch_peer.py, which takes the models' structures from
+ * ../frameworks/torch_published.py. */
 #include "../frameworks/data_files.h"
 #include "published_side.h"
 #include "torch_child.h"

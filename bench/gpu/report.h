@@ -11,8 +11,8 @@ struct report;
 /* json NULL: no file. NULL with a message on stderr. */
 struct report *report_begin(int argc, char **argv, const struct device *device, int rounds, const char *json);
 
-/* The rows of a case; the first contestant is cuseq, whom the others are compared with. The JSON file is whole after each.
- * false with a message on stderr where it cannot be written. */
+/* The rows of a case; the first contestant is cuseq, whom the others are compared with. The JSON file is
+ * whole after each. false with a message on stderr where it cannot be written. */
 bool report_case(struct report *report, const struct bench_case *bench_case, const struct instance *instance,
                  const struct contestant *contestants, int count);
 

@@ -16,7 +16,8 @@ struct spread {
 
 typedef bool timed_call(void *state);
 
-/* Microseconds of one of `calls` calls, by events on the stream or by the clock. false with a message on stderr. */
+/* Microseconds of one of `calls` calls, by events on the stream or by the clock. false with a message on
+ * stderr. */
 bool timing_queue(timed_call *call, void *state, int calls, cudaStream_t stream, double *us);
 bool timing_clock(timed_call *call, void *state, int calls, double *us);
 

@@ -1,6 +1,7 @@
-/* The process in which PyTorch runs, bench/gpu/torch_peer.py by the path's python3: one for the whole benchmark, begun when it is
- * first asked for. CUSEQ_BENCH_TORCH_DEVICE in the environment is its device ("cuda" where there is none), and
- * CUSEQ_BENCH_TORCH_LIBRARY_PATH its LD_LIBRARY_PATH, where it is to have another than the benchmark. */
+/* The process in which PyTorch runs, bench/gpu/torch_peer.py by the path's python3: one for the whole
+ * benchmark, begun when it is first asked for. CUSEQ_BENCH_TORCH_DEVICE in the environment is its device
+ * ("cuda" where there is none), and CUSEQ_BENCH_TORCH_LIBRARY_PATH its LD_LIBRARY_PATH, where it is to have
+ * another than the benchmark. */
 #ifndef BENCH_GPU_TORCH_CHILD_H
 #define BENCH_GPU_TORCH_CHILD_H
 

@@ -23,8 +23,8 @@ struct workload {
   bool ragged;    /* rows of 5 .. T positions, spread evenly over the logarithms */
 };
 
-/* W1, W2 (B 1, 32, 1024), W3, W4, W8, the encoders of W6, W7 and W9, and encoders whose times others have published; the
- * count in *count. */
+/* W1, W2 (B 1, 32, 1024), W3, W4, W8, the encoders of W6, W7 and W9, and encoders whose times others have
+ * published; the count in *count. */
 const struct workload *workloads(int *count);
 
 /* One of them by name ("W1", "W2 B32", ...); NULL where there is none. */
@@ -55,8 +55,8 @@ struct instance {
   struct answers reference[VERIFIED_ROWS];
 };
 
-/* Steps of attention and decoder of one call; layers and directions of the encoder, and the width of its annotations;
- * whether rows have lengths of their own. */
+/* Steps of attention and decoder of one call; layers and directions of the encoder, and the width of its
+ * annotations; whether rows have lengths of their own. */
 int32_t workload_steps(const struct workload *workload);
 int32_t workload_layers(const struct workload *workload);
 int32_t workload_directions(const struct workload *workload);
@@ -70,15 +70,16 @@ void workload_tensor(char name[MOST_TENSOR_NAME], int32_t layer, int32_t directi
 /* The data of one of a model's tensors; NULL where it has none of that name. */
 const float *model_tensor(const cuseq_model *model, const char *name);
 
-/* Where input and answers lie from now on: memory of `take`, given back to `release`. malloc and free otherwise. To
- * be called before anything is made. */
+/* Where input and answers lie from now on: memory of `take`, given back to `release`. malloc and free
+ * otherwise. To be called before anything is made. */
 void workload_arrays(void *(*take)(size_t bytes), void (*release)(void *memory));
 
 /* false with a message on stderr. The same numbers on every machine, whatever was made before. */
 bool instance_make(struct instance *instance, const struct workload *workload);
 void instance_free(struct instance *instance);
 
-/* Room for the answers of a workload: its results, its annotations, or both. false with a message on stderr. */
+/* Room for the answers of a workload: its results, its annotations, or both. false with a message on
+ * stderr. */
 enum { ANSWERS_RESULTS = 1, ANSWERS_ANNOTATIONS = 2 };
 bool answers_make(struct answers *answers, const struct workload *workload, int wanted);
 void answers_free(struct answers *answers);
@@ -93,9 +94,9 @@ cuseq_status workload_call(const struct workload *workload, cuseq_session *sessi
 cuseq_status instance_call(const struct instance *instance, cuseq_session *session,
                            const struct answers *answers);
 
-/* Whether what `got` has of the first, the last and two rows between, or of the last alone, agrees with the float64 reference; *worst receives the
- * largest error as a share of what cuseq_model_tolerance() allows. Tokens are
- * compared where the reference's two best outputs are farther apart than that. */
+/* Whether what `got` has of the first, the last and two rows between, or of the last alone, agrees with the
+ * float64 reference; *worst receives the largest error as a share of what cuseq_model_tolerance() allows.
+ * Tokens are compared where the reference's two best outputs are farther apart than that. */
 bool instance_verify(struct instance *instance, const struct answers *got, double *worst);
 
 #endif

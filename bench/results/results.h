@@ -11,7 +11,8 @@ struct heading {
   char commit[64], date[32], command[512];
 };
 
-/* processor: what the library says of its device, "AVX-512, 2 cores"; `--json FILE` is left out of the command. */
+/* processor: what the library says of its device, "AVX-512, 2 cores"; `--json FILE` is left out of the
+ * command. */
 void heading_make(struct heading *heading, const char *bench, const char *processor, int argc, char **argv);
 
 /* The same as `#` lines on stdout. */
@@ -32,8 +33,8 @@ void results_bool(struct results *results, const char *key, bool value);
 /* Six significant digits; what is not finite is null. */
 void results_number(struct results *results, const char *key, double value);
 
-/* Makes the file what it is with the rows so far, for a benchmark that may be ended before it is done; further rows may
- * follow. false with a message on stderr where it could not be written. */
+/* Makes the file what it is with the rows so far, for a benchmark that may be ended before it is done;
+ * further rows may follow. false with a message on stderr where it could not be written. */
 bool results_save(struct results *results);
 
 /* Ends the file; false with a message on stderr where it could not be written. */

@@ -12,8 +12,8 @@ struct evidence {
   double floor;    /* its multiply-adds at the peak */
   double smallest; /* the smallest call there is */
   double on_one;   /* the same work on one thread; 0: this is one thread */
-  /* the encoder's weights once a step, the annotations once a decoder step, at the bandwidth measured for their
-   * size; and where memory of that size lies: "first-level cache" .. "memory" */
+  /* the encoder's weights once a step, the annotations once a decoder step, at the bandwidth measured for
+   * their size; and where memory of that size lies: "first-level cache" .. "memory" */
   double weights, annotations;
   const char *weights_level, *annotations_level;
   /* share of the peak; and that of the same model with more rows (0: not measured) */

@@ -95,7 +95,8 @@ static double time_of(const struct sweep *sweep, int size, int32_t threads) {
   return 0.0;
 }
 
-/* The point with the best share of the peak among those with more rows of the same model; itself without any. */
+/* The point with the best share of the peak among those with more rows of the same model; itself without
+ * any. */
 static const struct item *more_rows(const struct sweep *sweep, const struct item *item) {
   const struct workload *w = &sweep->sizes[item->size].workload;
   const struct item *best = item;

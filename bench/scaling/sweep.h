@@ -51,7 +51,8 @@ struct sweep {
  * false with a message where memory runs out. */
 bool sweep_make(struct sweep *sweep, int cores, bool quick);
 
-/* Instances, sessions, bandwidths, and space for that many rounds; verifies what is small enough against the reference. false with a message. */
+/* Instances, sessions, bandwidths, and space for that many rounds; verifies what is small enough against the
+ * reference. false with a message. */
 bool sweep_open(struct sweep *sweep, int rounds);
 
 /* Frees what there is of it. */

@@ -29,8 +29,9 @@ struct backend_limits {
   const char *cuda_plan; /* NULL: chosen, or as the environment says; valid until open() returns */
 };
 
-/* Where a call's numbers can leave float32's range though its input and the weights are finite, in the order in which
- * they are made. A row that does so is reported unless non-finite numbers are allowed: of several the first. */
+/* Where a call's numbers can leave float32's range though its input and the weights are finite, in the order
+ * in which they are made. A row that does so is reported unless non-finite numbers are allowed: of several
+ * the first. */
 enum backend_stage {
   BACKEND_STAGE_ENCODER, /* the encoder's states */
   BACKEND_STAGE_MERGE,   /* what a layer makes of them */
@@ -40,14 +41,15 @@ enum backend_stage {
   BACKEND_STAGE_OUTPUTS,
 };
 
-/* A row, the decoder's step (0: before its first) and a stage as one number that is smaller for an earlier row, and in one
- * row for what comes first. */
+/* A row, the decoder's step (0: before its first) and a stage as one number that is smaller for an earlier
+ * row, and in one row for what comes first. */
 #define BACKEND_NO_FAULT UINT64_MAX
 static inline uint64_t backend_fault(int64_t row, int32_t step, enum backend_stage stage) {
   return (uint64_t)row << 32 | (uint64_t)step << 8 | (uint64_t)stage;
 }
 
-/* CUSEQ_STATUS_NON_FINITE and its line for a fault; BACKEND_NO_FAULT is CUSEQ_STATUS_OK. `earlier` begins the line. */
+/* CUSEQ_STATUS_NON_FINITE and its line for a fault; BACKEND_NO_FAULT is CUSEQ_STATUS_OK. `earlier` begins the
+ * line. */
 cuseq_status backend_fault_report(uint64_t fault, const char *earlier);
 
 /* CUSEQ_STATUS_NOT_SUPPORTED and its line: the device has not the precision that was asked for, and why. */
@@ -79,20 +81,23 @@ struct backend {
   void (*close)(void *state);
   /* Threads in use, 1 where that has no meaning. */
   int32_t (*threads)(const void *state);
-  /* What calls of the limits are run by, lines of text; returns the length of all of it. NULL: there is one way only. */
+  /* What calls of the limits are run by, lines of text; returns the length of all of it. NULL: there is one
+   * way only. */
   size_t (*plan)(const void *state, char *text, size_t capacity);
   /* `encoding` is never NULL; its members may be. Leaves the annotations in the state. */
   cuseq_status (*encode)(void *state, const struct backend_input *input, const cuseq_encoding *encoding);
   cuseq_status (*attend)(void *state, const float *hidden, float *context, float *alphas);
   cuseq_status (*decode)(void *state, const cuseq_decoding *decoding);
-  /* One step of each row, for searches: decode of a decoding with `rows` and steps 1, all arrays in host memory;
-   * and log_outputs [batch, V] receives the logarithms of the output's probabilities. They are made of the logits,
-   * as log_softmax makes them: a probability that vanishes in float32 has a logarithm all the same. For models with
-   * feedback whose output is softmax or log_softmax. NULL: the backend does not search. */
+  /* One step of each row, for searches: decode of a decoding with `rows` and steps 1, all arrays in host
+   * memory; and log_outputs [batch, V] receives the logarithms of the output's probabilities. They are made
+   * of the logits, as log_softmax makes them: a probability that vanishes in float32 has a logarithm all the
+   * same. For models with feedback whose output is softmax or log_softmax. NULL: the backend does not
+   * search. */
   cuseq_status (*step)(void *state, const cuseq_decoding *decoding, float *log_outputs);
-  /* All steps of a search that has been begun, on the device: fills in the hypotheses of its rows and all choices, as
-   * search_step() does until no lanes are left. `begin` is the decoding that it begins with; alphas [steps, rows x K, T]
-   * receives those of lane row x K + place of each step, or is NULL. NULL: the session calls `step` for each. */
+  /* All steps of a search that has been begun, on the device: fills in the hypotheses of its rows and all
+   * choices, as search_step() does until no lanes are left. `begin` is the decoding that it begins with;
+   * alphas [steps, rows x K, T] receives those of lane row x K + place of each step, or is NULL. NULL: the
+   * session calls `step` for each. */
   cuseq_status (*search)(void *state, struct search *search, const cuseq_decoding *begin, float *alphas);
   /* encode and decode in one; NULL: the session calls the two. `encoding` and `decoding` are never NULL.
    * After it the annotations are in the state as after encode. */

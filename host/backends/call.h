@@ -1,5 +1,5 @@
-/* The arrays of a call, listed once: what is checked, located, staged, cut into windows of rows, cleared and printed is made
- * from this table. */
+/* The arrays of a call, listed once: what is checked, located, staged, cut into windows of rows, cleared and
+ * printed is made from this table. */
 #ifndef CUSEQ_BACKENDS_CALL_H
 #define CUSEQ_BACKENDS_CALL_H
 
@@ -50,8 +50,9 @@ enum backend_array {
 /* The structure of cuseq.h that an array is a member of. */
 enum call_structure { CALL_INPUT, CALL_ENCODING, CALL_DECODING, CALL_BEAM };
 
-/* What a row of the batch has in an array. The encoder's states of all layers are no rows of a batch: a block for each
- * direction of each layer. The results of a beam search have as much for each of a row's hypotheses. */
+/* What a row of the batch has in an array. The encoder's states of all layers are no rows of a batch: a block
+ * for each direction of each layer. The results of a beam search have as much for each of a row's
+ * hypotheses. */
 enum call_rows { CALL_PER_ROW, CALL_PER_POSITION, CALL_PER_STEP, CALL_BLOCKS };
 
 /* How wide one of these is. */
@@ -113,8 +114,8 @@ static inline void *call_member(enum backend_array array, void *structure) {
   return (char *)structure + call_arrays[array].offset;
 }
 
-/* How many elements one row of the batch has in an array, for T positions and Y steps; of CALL_BLOCKS the same in all
- * blocks together. BACKEND_DATA counts as dense. */
+/* How many elements one row of the batch has in an array, for T positions and Y steps; of CALL_BLOCKS the
+ * same in all blocks together. BACKEND_DATA counts as dense. */
 size_t call_row_elements(const cuseq_config *config, enum backend_array array, int32_t time, int32_t steps);
 
 #endif

@@ -17,8 +17,8 @@ static int32_t devices;
 static char absent[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* The folder of the library that this code is in; the program's own where it is linked statically. A program is known
- * by the name it was called by, which has no folder when PATH found it: then the kernel knows. */
+/* The folder of the library that this code is in; the program's own where it is linked statically. A program
+ * is known by the name it was called by, which has no folder when PATH found it: then the kernel knows. */
 static bool own_folder(char *folder, size_t capacity) {
   Dl_info info;
   if (!dladdr(&once, &info) || !info.dli_fname)

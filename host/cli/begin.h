@@ -14,8 +14,8 @@ struct begin {
   int32_t state_width; /* S                                                                               */
 };
 
-/* Begins all rows with a token, by its number or, where the model has a vocabulary, by its symbol; text NULL: none is said.
- * Returns an exit status; release with begin_free in any case. */
+/* Begins all rows with a token, by its number or, where the model has a vocabulary, by its symbol; text NULL:
+ * none is said. Returns an exit status; release with begin_free in any case. */
 int begin_token(struct begin *begin, const cuseq_model *model, const char *text, int32_t rows);
 
 /* Takes the arrays initial_h and initial_c of an archive, where it has them. Returns an exit status.

@@ -14,8 +14,8 @@
 
 enum { VERIFIED_ROWS = 32, SAMPLES = 50, FEWEST_SAMPLES = 5, LARGEST_FLOATS = 1 << 30 };
 
-/* Made-up input drives a trained model to where plain float32 arithmetic itself errs beyond the tolerance for real
- * input (5e-6 was seen): what is looked for here is a wrong result, not the last bits. */
+/* Made-up input drives a trained model to where plain float32 arithmetic itself errs beyond the tolerance for
+ * real input (5e-6 was seen): what is looked for here is a wrong result, not the last bits. */
 static const double ROOM = 10;
 static const double WARM_UP = 0.2, MEASURED = 2, SAMPLE = 2e-3; /* seconds */
 
@@ -164,7 +164,8 @@ static int timed_runs(struct bench *bench, int runs, double *seconds) {
   return interrupt_requested() ? interrupt_leave() : EXIT_DONE;
 }
 
-/* Whether the session's device is the emulated one: its time says nothing, so none is taken or printed there. */
+/* Whether the session's device is the emulated one: its time says nothing, so none is taken or printed
+ * there. */
 static int emulated(const struct bench *bench) {
   cuseq_device device = CUSEQ_DEVICE_INIT;
   for (int32_t i = 0; cuseq_device_get(i, &device) == CUSEQ_STATUS_OK; i++)

@@ -27,7 +27,8 @@ static int32_t wanted(const struct classification *work, int32_t i) {
   return labels < work->top ? labels : work->top;
 }
 
-/* A head's most probable labels, a line each; of an empty text as many empty lines, so that lines stay in step. */
+/* A head's most probable labels, a line each; of an empty text as many empty lines, so that lines stay in
+ * step. */
 static void print_head(struct classification *work, int32_t i, const float *outputs) {
   struct labelled *labelled = &work->labelled;
   if (outputs)

@@ -35,7 +35,8 @@ static int32_t token_of(double value) {
   return value >= 0 && value < (double)INT32_MAX ? (int32_t)value : -1;
 }
 
-/* The token of the framework at a step of a row: of its tokens, else of its outputs. -1: it saved neither, or none. */
+/* The token of the framework at a step of a row: of its tokens, else of its outputs. -1: it saved neither, or
+ * none. */
 static int32_t saved_token(const struct saved_comparison *comparison, const struct row *row, int32_t y) {
   const struct saved_array *tokens = saved_find(&comparison->saved, RESULT_TOKENS);
   const struct saved_array *outputs = saved_find(&comparison->saved, RESULT_OUTPUTS);
@@ -49,8 +50,8 @@ static int32_t saved_token(const struct saved_comparison *comparison, const stru
   return outputs ? (int32_t)best : -1;
 }
 
-/* Whether the framework's token may be another than ours: element i of a row of the tokens, which has one for each head
- * and step or position. */
+/* Whether the framework's token may be another than ours: element i of a row of the tokens, which has one for
+ * each head and step or position. */
 static bool may_differ(const struct saved_comparison *comparison, const struct row *row, size_t i,
                        int32_t theirs) {
   const struct results *results = &comparison->device.results;
@@ -66,8 +67,8 @@ static bool may_differ(const struct saved_comparison *comparison, const struct r
                         comparison->common.verdicts.tolerance[RESULT_OUTPUTS]);
 }
 
-/* Up to where a row of a decoder is compared: its end, or the first token that may be another, where what follows depends
- * on it. */
+/* Up to where a row of a decoder is compared: its end, or the first token that may be another, where what
+ * follows depends on it. */
 static void row_limit(struct saved_comparison *comparison, struct row *row) {
   struct verdicts *verdicts = &comparison->common.verdicts;
   const struct targets *targets = &comparison->common.targets;
@@ -217,7 +218,8 @@ static void print_absent(const struct saved_comparison *comparison, bool json) {
     putchar('\n');
 }
 
-/* The name in the file, where it is found by its shape with what it is; control characters do not reach the terminal. */
+/* The name in the file, where it is found by its shape with what it is; control characters do not reach the
+ * terminal. */
 static void array_name(const struct saved_array *array, char *text, size_t capacity) {
   if (array->by_shape)
     snprintf(text, capacity, "%s (%s)", array->name, array->given->name);

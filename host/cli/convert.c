@@ -151,7 +151,8 @@ static int choose_onnx(const struct arguments *arguments) {
                                 : fail_other_kind(arguments->operands[1], WANTED_OTHER_MODEL, kind);
 }
 
-/* What the file is, whatever its name; refuses all that has no converter, and options that do not go together. */
+/* What the file is, whatever its name; refuses all that has no converter, and options that do not go
+ * together. */
 static int choose_converter(const struct arguments *arguments, enum file_kind *kind) {
   const char *in = arguments->operands[0];
   cuseq_status status = file_kind_find(in, kind);

@@ -1,5 +1,5 @@
-/* The texts that a command was given, as operands or as lines of standard input, a batch at a time: what `translate`,
- * `classify` and `tag` share. */
+/* The texts that a command was given, as operands or as lines of standard input, a batch at a time: what
+ * `translate`, `classify` and `tag` share. */
 #ifndef CUSEQ_CLI_FEED_H
 #define CUSEQ_CLI_FEED_H
 
@@ -26,7 +26,8 @@ int32_t feed_most(const struct arguments *arguments);
 int feed_open(struct feed *feed, const struct arguments *arguments, struct texts *texts);
 void feed_close(struct feed *feed);
 
-/* Gathers batch after batch, and has each worked on, until there is no more, `work` fails, or the user interrupts.
+/* Gathers batch after batch, and has each worked on, until there is no more, `work` fails, or the user
+ * interrupts.
  *   work     runs the texts, prints them, and returns an exit status; after it the batch goes
  *   done     counts the texts that were printed, for the message of an interruption
  *   verb     what was done with them, "translated"

@@ -145,7 +145,8 @@ static void print_tensors(const cuseq_model *model, bool json) {
 
 enum { PLAN_ROOM = 16384 };
 
-/* What a device would run the model by: `plan` [PLAN_ROOM], empty where neither a device is named nor a precision. */
+/* What a device would run the model by: `plan` [PLAN_ROOM], empty where neither a device is named nor a
+ * precision. */
 static int plan_find(const cuseq_model *model, const struct arguments *arguments, char *plan) {
   cuseq_session_options options;
   cuseq_session *session;

@@ -27,8 +27,8 @@ const char *labelled_name(const struct labelled *labelled, int32_t i, int32_t la
  *   outputs  [V] of all heads, of a text or a token */
 void labelled_judge(struct labelled *labelled, int32_t i, const float *outputs);
 
-/* The most probable label of those probabilities, of equal ones the first; among those that come after `last` in this
- * order, where last is a label and not -1. */
+/* The most probable label of those probabilities, of equal ones the first; among those that come after `last`
+ * in this order, where last is a label and not -1. */
 int32_t labelled_next(const struct labelled *labelled, int32_t i, int32_t last);
 
 #endif

@@ -12,7 +12,8 @@ enum {
   EXIT_INTERRUPTED = 130,
 };
 
-/* Says a line of the library's or a file's, and the limit of memory where that did not suffice. Returns the exit status. */
+/* Says a line of the library's or a file's, and the limit of memory where that did not suffice. Returns the
+ * exit status. */
 int fail_status(cuseq_status status, const char *text);
 
 /* Each prints one line, "cuseq: ...", with control characters as '?', and returns the exit status that fits.

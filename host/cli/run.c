@@ -180,7 +180,8 @@ static int write_results(const struct job *job) {
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_file(status);
 }
 
-/* The work stopped early: what is printed stays one JSON value, without the keys that only a whole run has. */
+/* The work stopped early: what is printed stays one JSON value, without the keys that only a whole run
+ * has. */
 static void print_broken(const struct job *job) {
   if (job->arguments->json)
     fputs("\n  ]\n}\n", stdout);

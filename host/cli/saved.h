@@ -34,9 +34,10 @@ struct saved {
   int32_t count;
 };
 
-/* Reads the archive and finds which array each is: by its name, else by its shape, axes of 1 left out, where that is one
- * array's alone. What a decoder begins with (begin.h) is none of them. Refuses those that are none, could be several, or are one that is there already. Returns an exit
- * status; release it with saved_free in any case.
+/* Reads the archive and finds which array each is: by its name, else by its shape, axes of 1 left out, where
+ * that is one array's alone. What a decoder begins with (begin.h) is none of them. Refuses those that are
+ * none, could be several, or are one that is there already. Returns an exit status; release it with
+ * saved_free in any case.
  *   input    what the model reads, which the file may have, too
  *   results  shapes for all rows; those of rank 0 are not compared */
 int saved_load(struct saved *saved, const char *path, const cuseq_model *model,

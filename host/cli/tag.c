@@ -40,7 +40,8 @@ static int32_t best_label(struct tagging *work, int32_t i, const float *outputs)
   return labelled_next(&work->labelled, i, -1);
 }
 
-/* The token, and the label of each head, between tabs. Control characters of the token would look like others. */
+/* The token, and the label of each head, between tabs. Control characters of the token would look like
+ * others. */
 static void print_token(struct tagging *work, const char *token, const float *outputs) {
   for (; *token; token++)
     putchar((unsigned char)*token < 0x20 || *token == 0x7F ? '?' : *token);

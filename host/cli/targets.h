@@ -20,7 +20,8 @@ struct targets {
  *   asked  steps that are asked for, of which n may be fewer; 0: n are made */
 int targets_load(struct targets *targets, const char *path, const cuseq_config *config, int32_t batch,
                  int32_t asked);
-/* Refuses a model that needs --targets where there are none, and one that cannot follow them. Returns an exit status.
+/* Refuses a model that needs --targets where there are none, and one that cannot follow them. Returns an exit
+ * status.
  *   searches  --beam is there, which needs none
  *   started   the token before the first step is said */
 int targets_check(const char *model, const cuseq_config *config, const char *path, bool searches,

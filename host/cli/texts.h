@@ -36,8 +36,8 @@ struct texts {
 };
 
 /* Loads the model of the first operand, which must have a vocabulary and what the use needs, and takes the
- * arguments' search. After it texts can be added, one at a time, to see whether they can be read. Returns an exit
- * status; release it with texts_close in any case. */
+ * arguments' search. After it texts can be added, one at a time, to see whether they can be read. Returns an
+ * exit status; release it with texts_close in any case. */
 int texts_load(struct texts *texts, enum texts_use use, const struct arguments *arguments);
 
 /* Opens a session for up to `most` texts (0: as many as fit a bounded memory).
@@ -64,7 +64,8 @@ const int32_t *texts_tokens(const struct texts *texts, int32_t i, int32_t n, int
 /* That output as a text; valid until the next call. */
 const char *texts_output(struct texts *texts, int32_t i, int32_t n);
 
-/* What its steps attended to, [steps, time]; of a model without a decoder [1, time]. NULL: it was not asked for. */
+/* What its steps attended to, [steps, time]; of a model without a decoder [1, time]. NULL: it was not asked
+ * for. */
 const float *texts_alphas(const struct texts *texts, int32_t i, int32_t n);
 
 /* The outputs of a model without a decoder for text `i`: of a tagger those for its token `t`. */

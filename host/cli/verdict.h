@@ -14,9 +14,9 @@ struct verdict {
   int64_t missed; /* values beyond the tolerance                                                          */
 };
 
-/* Tokens may differ where the reference's outputs for both lie within twice the outputs' tolerance of its best one:
- * both sides may err by it. What a model that reads its own output, or that ends its rows, does after such a
- * step is not compared: those rows have parted. */
+/* Tokens may differ where the reference's outputs for both lie within twice the outputs' tolerance of its
+ * best one: both sides may err by it. What a model that reads its own output, or that ends its rows, does
+ * after such a step is not compared: those rows have parted. */
 struct verdicts {
   double tolerance[RESULT_COUNT]; /* of each array; integers have none                                     */
   struct verdict arrays[RESULT_COUNT];
@@ -29,7 +29,8 @@ struct verdicts {
 void verdict_judge(struct verdict *verdict, double tolerance, double got, double want, int64_t row,
                    size_t element);
 
-/* Whether each of two tokens might be the one of a step's largest output, where outputs may err by the tolerance. */
+/* Whether each of two tokens might be the one of a step's largest output, where outputs may err by the
+ * tolerance. */
 bool verdict_is_tie(const float *outputs, int32_t count, int32_t a, int32_t b, double tolerance);
 
 /* Sets the tolerance of every array: what the model's structure and the precision allow

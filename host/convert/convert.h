@@ -35,8 +35,8 @@ cuseq_status convert_symbol(struct convert_json *vocabulary, const char *symbol,
 cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
                            const struct convert_decoder *decoder, cuseq_model **model, char **notes);
 
-/* Makes a model of a file of named arrays: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), or a PyTorch zip
- * checkpoint.
+/* Makes a model of a file of named arrays: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), or a
+ * PyTorch zip checkpoint.
  *   path         the file
  *   description  the configuration of docs/model-format.md with one more key, "names", from our prefixes to
  *                the file's: docs/from-pytorch.md. What is wrong with it is told before the file is read
@@ -46,13 +46,13 @@ cuseq_status arrays_convert(const char *path, struct convert_json *description, 
 /* Reads an ONNX model: one file, or an encoder and one step of its decoder.
  *   paths       [count] the files: one, or the encoder and the decoder
  *   decoder     NULL: nothing is said
- *   links       of two files: "INPUT=OUTPUT,...", which output an input of the decoder begins with, or is at the next
- *               step, where neither names nor shapes tell, or INPUT=zeros; NULL: nothing
+ *   links       of two files: "INPUT=OUTPUT,...", which output an input of the decoder begins with, or is at
+ *               the next step, where neither names nor shapes tell, or INPUT=zeros; NULL: nothing
  *   vocabulary  as of keras_convert
  *   model       receives the model, NULL on failure
  *   notes       as of keras_convert
- * Weights may lie in other files in the model's folder. Errors name the file and, for a graph that cuseq cannot
- * express, the node. */
+ * Weights may lie in other files in the model's folder. Errors name the file and, for a graph that cuseq
+ * cannot express, the node. */
 cuseq_status onnx_convert(const char *const *paths, size_t count, struct convert_json *vocabulary,
                           const struct convert_decoder *decoder, const char *links, cuseq_model **model,
                           char **notes);

@@ -12,15 +12,15 @@
  */
 cuseq_status file_read(const char *path, void **bytes, size_t *size);
 
-/* The same, of a file that is looked at before it is read whole, which may take long: check is given its first
- * `count` bytes, FILE_BEGINNING or all that there are, and its size; what it returns but CUSEQ_STATUS_OK is the
- * result, with the file's name in front. */
+/* The same, of a file that is looked at before it is read whole, which may take long: check is given its
+ * first `count` bytes, FILE_BEGINNING or all that there are, and its size; what it returns but
+ * CUSEQ_STATUS_OK is the result, with the file's name in front. */
 enum { FILE_BEGINNING = 16 };
 typedef cuseq_status (*file_check)(const void *bytes, size_t count, size_t size);
 cuseq_status file_read_checked(const char *path, file_check check, void **bytes, size_t *size);
 
-/* Opens a regular file for reading, under the same conditions. `descriptor` is the caller's to close, and -1 on
- * failure. */
+/* Opens a regular file for reading, under the same conditions. `descriptor` is the caller's to close, and -1
+ * on failure. */
 cuseq_status file_open(const char *path, int *descriptor, size_t *size);
 
 /* A file that appears whole or not at all: written beside its destination, flushed to the disk, then renamed.

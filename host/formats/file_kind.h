@@ -43,12 +43,13 @@ cuseq_status file_kind_find(const char *path, enum file_kind *kind);
 /* The same of a file that is open. */
 enum file_kind file_kind_of(int descriptor, size_t size);
 
-/* The container alone, by the file's first bytes: FILE_KIND_HDF5 or FILE_KIND_ZIP, either of which a Keras model may
- * be, or another kind that those bytes tell. FILE_KIND_UNKNOWN of all others, with errno where it cannot be read. */
+/* The container alone, by the file's first bytes: FILE_KIND_HDF5 or FILE_KIND_ZIP, either of which a Keras
+ * model may be, or another kind that those bytes tell. FILE_KIND_UNKNOWN of all others, with errno where it
+ * cannot be read. */
 enum file_kind file_kind_container(int descriptor);
 
-/* Whether a zip archive may have more than `most` entries, all of which libzip would hold: every one has a signature in
- * the file, and how many there are is not left to a header. */
+/* Whether a zip archive may have more than `most` entries, all of which libzip would hold: every one has a
+ * signature in the file, and how many there are is not left to a header. */
 bool file_kind_zip_has_more(int descriptor, size_t most);
 
 /* "a Keras model"; NULL of FILE_KIND_UNKNOWN. */

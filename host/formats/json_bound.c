@@ -2,12 +2,13 @@
 
 #include <stdint.h>
 
-/* An object with its first table of keys; a key with its share of the table while that grows; an array with its first
- * entries; a number with its share of the array while that grows; half a string (it has two quotes) without its
- * characters. */
+/* An object with its first table of keys; a key with its share of the table while that grows; an array with
+ * its first entries; a number with its share of the array while that grows; half a string (it has two quotes)
+ * without its characters. */
 enum { OBJECT_BYTES = 224, KEY_BYTES = 112, ARRAY_BYTES = 128, NUMBER_BYTES = 56, QUOTE_BYTES = 48 };
 
-/* The longest text is at a time twice in the token buffer, once more while that grows, and once in its value. */
+/* The longest text is at a time twice in the token buffer, once more while that grows, and once in its
+ * value. */
 enum { COPIES_OF_TEXT = 4 };
 
 struct json_bound json_bound(const void *text, size_t size) {

@@ -7,16 +7,16 @@
 #include <stddef.h>
 
 struct json_bound {
-  size_t
-      memory; /* the most bytes that jansson allocates at a time to load the text, whether or not it is JSON */
+  /* the most bytes that jansson allocates at a time to load the text, whether or not it is JSON */
+  size_t memory;
   size_t depth;   /* the deepest nesting of objects and arrays, braces within texts left out */
   size_t objects; /* how many objects begin */
   size_t keys;    /* how many keys end */
 };
 
-/* Measures a text in one pass without allocating. Memory is reckoned with the sizes of jansson's structures and of
- * malloc's rounding on 64-bit machines, and saturates. A text of a few bytes may take more than a hundred times its
- * own size, so whoever loads JSON of strangers compares this with what it can spare. */
+/* Measures a text in one pass without allocating. Memory is reckoned with the sizes of jansson's structures
+ * and of malloc's rounding on 64-bit machines, and saturates. A text of a few bytes may take more than a
+ * hundred times its own size, so whoever loads JSON of strangers compares this with what it can spare. */
 struct json_bound json_bound(const void *text, size_t size);
 
 /* Whether a text was not loaded for want of memory, of which jansson may say nothing at all. */

@@ -29,7 +29,8 @@ static uint64_t little_endian_64(const unsigned char *bytes) {
   return value;
 }
 
-/* Refuses a header that would take too much memory, here or in jansson, or that nests too deeply to be one. */
+/* Refuses a header that would take too much memory, here or in jansson, or that nests too deeply to be
+ * one. */
 static cuseq_status bound_memory(const unsigned char *header, size_t length, size_t file_size) {
   struct json_bound bound = json_bound(header, length);
   if (bound.depth > HEADER_DEPTH)

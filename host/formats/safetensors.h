@@ -41,7 +41,8 @@ struct safetensors {
  * result points into `bytes`, which must outlive it. Errors do not name the file (error_prefix does). */
 cuseq_status safetensors_parse(const void *bytes, size_t size, struct safetensors *file);
 
-/* Whether a file of this size that begins with these `count` bytes may be one; the first 9 tell all that it looks at. */
+/* Whether a file of this size that begins with these `count` bytes may be one; the first 9 tell all that it
+ * looks at. */
 cuseq_status safetensors_check(const void *bytes, size_t count, size_t size);
 
 /* Releases what safetensors_parse made; does nothing on a zeroed structure. */

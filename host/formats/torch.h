@@ -16,8 +16,8 @@
 #include <stddef.h>
 
 struct torch_file {
-  /* In the order of the pickle; the keys of dictionaries in each other with dots between, "model.out.bias", but
-   * without those that lead to the only dictionary with tensors in it. */
+  /* In the order of the pickle; the keys of dictionaries in each other with dots between, "model.out.bias",
+   * but without those that lead to the only dictionary with tensors in it. */
   struct named_array *arrays;
   size_t count;
   struct arena arena;       /* what arrays and names lie in */

@@ -8,9 +8,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Reads the configuration: fills in the model's version, config, structure (of version 2), vocabulary and json, the same
- * JSON without white space. Of version 1, widths that only the tensors tell (S of an attention-only model with a dense
- * state, u of the score "additive", E) are 0 until weights_load. What it made is the model's, after a failure too.
+/* Reads the configuration: fills in the model's version, config, structure (of version 2), vocabulary and
+ * json, the same JSON without white space. Of version 1, widths that only the tensors tell (S of an
+ * attention-only model with a dense state, u of the score "additive", E) are 0 until weights_load. What it
+ * made is the model's, after a failure too.
  *   text  [size] JSON */
 cuseq_status config_parse(const char *text, size_t size, cuseq_model *model);
 
@@ -23,7 +24,8 @@ cuseq_status vocabulary_parse(const json_t *object, struct vocabulary *vocabular
 /* The labels in it; `field` is the value of "labels". */
 cuseq_status labels_parse(const json_t *field, struct vocabulary *vocabulary);
 
-/* Finds the head that each list of labels is of, and refuses labels that do not fit. A model with a decoder has none. */
+/* Finds the head that each list of labels is of, and refuses labels that do not fit. A model with a decoder
+ * has none. */
 struct output_structure;
 cuseq_status labels_fit(struct vocabulary *vocabulary, bool decodes, const struct output_structure *output);
 

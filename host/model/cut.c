@@ -37,8 +37,8 @@ static uint32_t lowered(const struct cutting *cutting, uint32_t character) {
   return cutting->lowercase && character >= 'A' && character <= 'Z' ? character + ('a' - 'A') : character;
 }
 
-/* The code point at *text as the cutting reads it; *kept receives whether it counts. Returns false for what is not
- * UTF-8. */
+/* The code point at *text as the cutting reads it; *kept receives whether it counts. Returns false for what
+ * is not UTF-8. */
 static bool read_character(const struct cutting *cutting, const char **text, uint32_t *character,
                            bool *kept) {
   if (!utf8_next(text, character))

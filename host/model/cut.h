@@ -19,7 +19,8 @@ struct token {
 
 enum cut_result { CUT_TOKEN, CUT_END, CUT_NOT_UTF8 };
 
-/* The next token of what is left of a text, and *rest behind it. Where the text is not UTF-8, *rest is there. */
+/* The next token of what is left of a text, and *rest behind it. Where the text is not UTF-8, *rest is
+ * there. */
 enum cut_result cut_next(const struct cutting *cutting, const char **rest, struct token *token);
 
 /* Orders a token, as the cutting reads it, and a symbol by their bytes: below, at or above 0 as strcmp. */

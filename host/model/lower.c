@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Embeddings whose rows, taken through the first layer's kernels, come to at most this many floats are folded; larger
- * ones are looked up in their own size. */
+/* Embeddings whose rows, taken through the first layer's kernels, come to at most this many floats are
+ * folded; larger ones are looked up in their own size. */
 enum { FOLDED_EMBEDDING_MOST = 256 * 1024 };
 
 void lowered_storage_free(struct lowered_storage *storage) {
@@ -94,7 +94,8 @@ static cuseq_status chain_add(struct dense_chain *chain, const struct dense *den
 
 /* ---- attention ---- */
 
-/* The layer over key and query side by side is a sum of two: one of the key, with the bias, and one of the query. */
+/* The layer over key and query side by side is a sum of two: one of the key, with the bias, and one of the
+ * query. */
 static cuseq_status energies_of_layers(struct attention_structure *attention,
                                        struct lowered_storage *storage) {
   const struct dense *first = &attention->layers.layers[0];
@@ -160,7 +161,8 @@ static cuseq_status attention_lower(struct structure *lowered, struct lowered_st
 
 /* ---- cells ---- */
 
-/* A GRU's update and reset gates take their two biases as a sum; n's recurrent one is multiplied by the reset gate. */
+/* A GRU's update and reset gates take their two biases as a sum; n's recurrent one is multiplied by the reset
+ * gate. */
 static cuseq_status cell_lower(struct cell *cell, struct lowered_storage *storage) {
   if (!cell->recurrent_bias)
     return CUSEQ_STATUS_OK;
@@ -179,7 +181,8 @@ static cuseq_status cell_lower(struct cell *cell, struct lowered_storage *storag
   return CUSEQ_STATUS_OK;
 }
 
-/* A cell that reads x K' + k' of what it read before: K' [inputs, cell->inputs] (NULL: a diagonal of `scale`). */
+/* A cell that reads x K' + k' of what it read before: K' [inputs, cell->inputs] (NULL: a diagonal of
+ * `scale`). */
 struct front {
   int32_t inputs;
   const float *matrix; /* [inputs, cell->inputs], or NULL */

@@ -1,5 +1,6 @@
-/* From the structure as its author configured it to the one that backends run: special cases become general ones, what can
- * be added up beforehand is. Done once, here, for all backends; the reference computes from the structure as configured.
+/* From the structure as its author configured it to the one that backends run: special cases become general
+ * ones, what can be added up beforehand is. Done once, here, for all backends; the reference computes from
+ * the structure as configured.
  *
  *   scores        two kinds of energies: an inner product of key and query, or layers over (key + query)
  *   dense layers  a linear one in front of another becomes one with it where that is no more work

@@ -1,5 +1,5 @@
-/* A model: configuration, weights, vocabulary; immutable once made, counted references. What sessions share is kept beside
- * it: see part.h. */
+/* A model: configuration, weights, vocabulary; immutable once made, counted references. What sessions share
+ * is kept beside it: see part.h. */
 #ifndef CUSEQ_MODEL_MODEL_H
 #define CUSEQ_MODEL_MODEL_H
 

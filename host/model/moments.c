@@ -30,8 +30,8 @@ static const double BIAS = 0.16;
 /* Weights of narrow layers are few: what they usually multiply by is less than the mean square says. */
 static const double NARROW = 2.0;
 
-/* A partial sum of k products has k/n of the sum's mean square when it is rounded, so that n of them make n/2 roundings of
- * the sum; the products' own make one, and the bias's one. */
+/* A partial sum of k products has k/n of the sum's mean square when it is rounded, so that n of them make n/2
+ * roundings of the sum; the products' own make one, and the bias's one. */
 struct moments moments_sums(struct moments x, double n, double gain, double factors) {
   const double square = gain * gain * n / (n + NARROW), size = square * x.size + BIAS;
   return (struct moments){size,

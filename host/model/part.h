@@ -1,5 +1,5 @@
-/* What sessions of one model have in common beside the model itself: its weights in the order that a device wants. It is
- * made by the first session that asks for it, and freed by the last one that used it. */
+/* What sessions of one model have in common beside the model itself: its weights in the order that a device
+ * wants. It is made by the first session that asks for it, and freed by the last one that used it. */
 #ifndef CUSEQ_MODEL_PART_H
 #define CUSEQ_MODEL_PART_H
 
@@ -14,8 +14,8 @@ struct model_part {
 
 typedef cuseq_status model_part_make(void *argument, struct model_part **part);
 
-/* The model's part of this key: the one that is there, or else what make(argument, part) makes. Any thread; another one that
- * asks meanwhile waits until it is made. */
+/* The model's part of this key: the one that is there, or else what make(argument, part) makes. Any thread;
+ * another one that asks meanwhile waits until it is made. */
 cuseq_status model_part_take(cuseq_model *model, const void *key, model_part_make *make, void *argument,
                              struct model_part **part);
 

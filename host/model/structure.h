@@ -1,9 +1,10 @@
-/* What a model is, as data: input -> encoder -> attention -> what becomes of it. Every backend walks this structure; none
- * asks which kind of model it is. docs/model-format.md says what each part computes and where it comes from.
+/* What a model is, as data: input -> encoder -> attention -> what becomes of it. Every backend walks this
+ * structure; none asks which kind of model it is. docs/model-format.md says what each part computes and where
+ * it comes from.
  *
- * A structure is made from the configuration (structure_parse.c, or structure_version1.c for files of version 1), then gets
- * its weights (tensors.c), then is lowered once (lower.c): after that the backends see no special cases. Widths are in
- * elements; pointers to weights are views of the model's storage, row-major. */
+ * A structure is made from the configuration (structure_parse.c, or structure_version1.c for files of version
+ * 1), then gets its weights (tensors.c), then is lowered once (lower.c): after that the backends see no
+ * special cases. Widths are in elements; pointers to weights are views of the model's storage, row-major. */
 #ifndef CUSEQ_MODEL_STRUCTURE_H
 #define CUSEQ_MODEL_STRUCTURE_H
 
@@ -47,11 +48,12 @@ struct dense_chain {
 
 enum cell_kind { CELL_LSTM, CELL_GRU };
 
-/* A recurrent cell. Gates lie side by side along the last axis of the kernels: LSTM i, f, c, o; GRU z, r, n. */
+/* A recurrent cell. Gates lie side by side along the last axis of the kernels: LSTM i, f, c, o; GRU z, r,
+ * n. */
 struct cell {
   enum cell_kind kind;
-  bool
-      reset_after; /* GRU: n = act(x W + b + r (h U + b')), PyTorch's and cuDNN's; else n = act(x W + b + (r h) U) */
+  /* GRU: n = act(x W + b + r (h U + b')), PyTorch's and cuDNN's; else n = act(x W + b + (r h) U) */
+  bool reset_after;
   bool has_bias;
   bool has_recurrent_bias; /* GRU with the reset after the product */
   int32_t inputs, units;
@@ -87,8 +89,8 @@ struct input_structure {
 
 enum layer_direction { LAYER_FORWARD, LAYER_BACKWARD, LAYER_BIDIRECTIONAL };
 
-/* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual; through a dense
- * layer where it has one. */
+/* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual;
+ * through a dense layer where it has one. */
 struct encoder_layer {
   enum layer_direction direction;
   cuseq_merge merge; /* of two directions */
@@ -113,8 +115,9 @@ struct encoder_structure {
 
 /* ---- attention ---- */
 
-/* When attention looks, and who asks: the asked layer's state before the step (Bahdanau), the one that it has just made
- * (Luong: the layers above it, and everything behind, read this step's context), or the embedded token. */
+/* When attention looks, and who asks: the asked layer's state before the step (Bahdanau), the one that it has
+ * just made (Luong: the layers above it, and everything behind, read this step's context), or the embedded
+ * token. */
 enum attention_asks { ASKS_PREVIOUS, ASKS_CURRENT, ASKS_TOKEN };
 
 /* The two kinds of energies that every score becomes. */
@@ -163,7 +166,8 @@ struct parts {
 /* Where a state h or c of a decoder layer begins. */
 enum initial_from {
   INITIAL_ZEROS,
-  INITIAL_ENCODER, /* the final state of an encoder layer, one direction's or both together, through a dense layer or not */
+  /* the final state of an encoder layer, one direction's or both together, through a dense layer or not */
+  INITIAL_ENCODER,
   INITIAL_OTHER, /* this layer's other state: c begins as h does, or h as c does */
 };
 enum initial_directions { INITIAL_CONCAT, INITIAL_SUM, INITIAL_FORWARD, INITIAL_BACKWARD };
@@ -207,10 +211,10 @@ struct decoder_structure {
   int32_t start_token, end_token; /* -1: none */
   int32_t steps;                  /* Y that a call makes where the caller says nothing */
   int32_t state_width;            /* of all layers' h side by side; the c of LSTM layers lie likewise */
-  bool
-      carries_context; /* a layer up to the asked one reads the context, with ASKS_CURRENT that of the step before */
-  int32_t
-      fed_width; /* of the vectors that a step hands to the next beside states and token: attentional, context */
+  /* a layer up to the asked one reads the context, with ASKS_CURRENT that of the step before */
+  bool carries_context;
+  /* of the vectors that a step hands to the next beside states and token: attentional, context */
+  int32_t fed_width;
 };
 
 /* ---- output ---- */
@@ -235,8 +239,8 @@ struct head_read {
   int32_t width;
 };
 
-/* Dense layers over a vector, the last one with softmax, log_softmax or any other activation. Heads lie side by side in
- * the array `outputs`. */
+/* Dense layers over a vector, the last one with softmax, log_softmax or any other activation. Heads lie side
+ * by side in the array `outputs`. */
 struct head {
   char name[32];
   enum head_source source; /* HEAD_STEP, or that of the first of `reads` */

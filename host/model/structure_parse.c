@@ -1,4 +1,5 @@
-/* From a version 2 configuration to a structure: input, encoder, and the pieces that all parts are made of. */
+/* From a version 2 configuration to a structure: input, encoder, and the pieces that all parts are made
+ * of. */
 #include "model/structure_parse.h"
 
 #include "error.h"

@@ -5,8 +5,8 @@
 #include "model/fields.h"
 #include "model/structure.h"
 
-/* Reads a version 2 configuration (its JSON object; "version" and "vocabulary" are the caller's) and works out every
- * width. Weights are NULL until tensors_load. */
+/* Reads a version 2 configuration (its JSON object; "version" and "vocabulary" are the caller's) and works
+ * out every width. Weights are NULL until tensors_load. */
 cuseq_status structure_parse(const json_t *root, struct structure *structure);
 
 /* A dense layer, `inputs` wide, with one of `words` as its activation. */
@@ -15,7 +15,8 @@ cuseq_status parse_dense(const struct field_object *object, int32_t inputs, cons
 /* The same where `key` is there; nothing else. */
 cuseq_status parse_optional_dense(const struct field_object *object, const char *key, int32_t inputs,
                                   struct dense *dense);
-/* A list of low to high dense layers, each reading the one before; the last one's activation is one of `last`. */
+/* A list of low to high dense layers, each reading the one before; the last one's activation is one of
+ * `last`. */
 cuseq_status parse_dense_chain(const struct field_object *object, const char *key, int32_t high,
                                int32_t inputs, const struct word *last, struct dense_chain *chain);
 /* A cell without its inputs' width. */

@@ -1,5 +1,5 @@
-/* What reads what in a structure, and how wide that is. What contradicts itself is refused here: keys say one thing at a
- * time, and this is where all of them are known. */
+/* What reads what in a structure, and how wide that is. What contradicts itself is refused here: keys say one
+ * thing at a time, and this is where all of them are known. */
 #include "model/structure_parse.h"
 
 #include "error.h"

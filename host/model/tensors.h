@@ -1,5 +1,5 @@
-/* The tensors of a model, by name and shape, in the order of the model format: one walk over the structure for loading,
- * saving, checking and random models. */
+/* The tensors of a model, by name and shape, in the order of the model format: one walk over the structure
+ * for loading, saving, checking and random models. */
 #ifndef CUSEQ_MODEL_TENSORS_H
 #define CUSEQ_MODEL_TENSORS_H
 

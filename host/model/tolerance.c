@@ -1,6 +1,7 @@
-/* The error that arithmetic makes in a model of this structure, followed from the input to the outputs as mean squares of
- * numbers and of their errors (moments.h), for weights as large as trained models have them; and how far the largest of many
- * errors lies beyond that. docs/exactness.md derives it and has the measurements that the constants come from. */
+/* The error that arithmetic makes in a model of this structure, followed from the input to the outputs as
+ * mean squares of numbers and of their errors (moments.h), for weights as large as trained models have them;
+ * and how far the largest of many errors lies beyond that. docs/exactness.md derives it and has the
+ * measurements that the constants come from. */
 #include "model/tolerance.h"
 
 #include "model/model.h"
@@ -12,8 +13,8 @@
 /* Gains of outputs' last layers; an exponential is taken of small numbers. */
 static const double GAIN_OUTPUT = 5.0, GAIN_EXPONENT = 1.0;
 
-/* Never is less than this allowed, in units of 2^-24: nine roundings of a number near 1; where factors are rounded, half a
- * rounding of one. */
+/* Never is less than this allowed, in units of 2^-24: nine roundings of a number near 1; where factors are
+ * rounded, half a rounding of one. */
 static const double LEAST[] = {
     [CUSEQ_PRECISION_FLOAT32] = 9.0, [CUSEQ_PRECISION_TF32] = 0x1p12, [CUSEQ_PRECISION_BF16] = 0x1p15};
 
@@ -63,8 +64,8 @@ static double head_error(const struct structure *s, const struct profile *p, con
 
 /* ---- the largest of many ---- */
 
-/* How far the largest of `many` errors lies beyond their root mean square: errors are products of many factors, and have
- * longer tails than a bell has. */
+/* How far the largest of `many` errors lies beyond their root mean square: errors are products of many
+ * factors, and have longer tails than a bell has. */
 static double tail(double many) {
   return 1.5 + 0.8 * log1p(many);
 }
@@ -83,9 +84,10 @@ static double outputs_error(const struct structure *s, const struct profile *p, 
   return most * tail(s->output.width * p->steps);
 }
 
-/* What trained models err beyond the moments, which take weights and errors to be independent, by the kind of array. A
- * decoder's steps hang together, final states are looked at in every layer, and few rows have two positions that share all weight.
- * Where factors are rounded a weight errs alike at every step, and a cell that remembers adds that up. */
+/* What trained models err beyond the moments, which take weights and errors to be independent, by the kind of
+ * array. A decoder's steps hang together, final states are looked at in every layer, and few rows have two
+ * positions that share all weight. Where factors are rounded a weight errs alike at every step, and a cell
+ * that remembers adds that up. */
 struct beyond {
   double float32, rounded;
 };
@@ -148,8 +150,8 @@ static bool has(const struct structure *s, cuseq_result result) {
   }
 }
 
-/* What rounding both factors of a product beforehand makes of one whose mean square is 1. Of a number of 8 significant bits
- * a unit of the last place is 2^16 times float32's, of one of 11 it is 2^13 times. */
+/* What rounding both factors of a product beforehand makes of one whose mean square is 1. Of a number of 8
+ * significant bits a unit of the last place is 2^16 times float32's, of one of 11 it is 2^13 times. */
 static double factors_of(cuseq_precision precision) {
   switch (precision) {
   case CUSEQ_PRECISION_TF32:

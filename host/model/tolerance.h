@@ -1,5 +1,5 @@
-/* How far a device may be from the reference: one function of a model's structure and of the precision, for everything that judges
- * a device. */
+/* How far a device may be from the reference: one function of a model's structure and of the precision, for
+ * everything that judges a device. */
 #ifndef CUSEQ_MODEL_TOLERANCE_H
 #define CUSEQ_MODEL_TOLERANCE_H
 

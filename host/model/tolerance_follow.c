@@ -1,11 +1,12 @@
-/* Mean squares of numbers and of their errors, layer by layer in the order in which the reference computes. */
+/* Mean squares of numbers and of their errors, layer by layer in the order in which the reference
+ * computes. */
 #include "model/tolerance_follow.h"
 
 #include <math.h>
 #include <stdbool.h>
 
-/* Gains of trained models: the root mean square of a kernel's weights times the root of its inputs. Cells that do not
- * saturate are stable with small weights only. */
+/* Gains of trained models: the root mean square of a kernel's weights times the root of its inputs. Cells
+ * that do not saturate are stable with small weights only. */
 static const double GAIN_LSTM = 3.0, GAIN_GRU = 1.8, GAIN_STABLE = 0.9, GAIN_SCORE = 2.0, GAIN_CONCAT = 4.0,
                     GAIN_ENERGY = 5.0;
 static const double EMBEDDING = 0.81; /* the mean square of embeddings */

@@ -1,4 +1,5 @@
-/* What a structure's numbers are and how far they err, followed from the input to the last layers: for tolerance.c. */
+/* What a structure's numbers are and how far they err, followed from the input to the last layers: for
+ * tolerance.c. */
 #ifndef CUSEQ_MODEL_TOLERANCE_FOLLOW_H
 #define CUSEQ_MODEL_TOLERANCE_FOLLOW_H
 

@@ -1,11 +1,12 @@
-/* The words of configurations, each spelt once: readers and writers of JSON, the program and the converters take them from
- * here. */
+/* The words of configurations, each spelt once: readers and writers of JSON, the program and the converters
+ * take them from here. */
 #ifndef CUSEQ_MODEL_WORDS_H
 #define CUSEQ_MODEL_WORDS_H
 
 #include <stddef.h>
 
-/* A word and its value. Lists of them end with a NULL text; the first is the default where a key may be absent. */
+/* A word and its value. Lists of them end with a NULL text; the first is the default where a key may be
+ * absent. */
 struct word {
   const char *text;
   int value;

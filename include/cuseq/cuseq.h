@@ -1,31 +1,33 @@
-/* cuseq: recurrent models with attention - encoders of LSTM or GRU layers, attention over their hidden states,
- * recurrent decoders, beam search, classifiers and taggers - with the same answers on a CPU and on NVIDIA GPUs.
+/* cuseq: recurrent models with attention - encoders of LSTM or GRU layers, attention over their hidden
+ * states, recurrent decoders, beam search, classifiers and taggers - with the same answers on a CPU and on
+ * NVIDIA GPUs.
  *
  * Letters used throughout: B batch, T encoder positions, F features, H encoder units per direction,
  * A annotation width (2H, or H for a forward-only encoder and the merges other than concat), S decoder
  * units, Y decoder steps, V output classes, D directions (2, or 1 for a forward-only encoder).
  *
- * Arrays are row-major, batch first, float32 unless said otherwise. An LSTM's gate blocks lie in the order i, f,
- * c, o along the last axis of every kernel and bias, as Keras stores them; PyTorch's order i, f, g, o is the
- * same one (its g is c here), only its matrices are transposed and its bias is the sum of bias_ih and bias_hh. A
- * GRU's lie z, r, n (PyTorch: r, z, n).
+ * Arrays are row-major, batch first, float32 unless said otherwise. An LSTM's gate blocks lie in the order i,
+ * f, c, o along the last axis of every kernel and bias, as Keras stores them; PyTorch's order i, f, g, o is
+ * the same one (its g is c here), only its matrices are transposed and its bias is the sum of bias_ih and
+ * bias_hh. A GRU's lie z, r, n (PyTorch: r, z, n).
  *
  * Every call that can fail returns a cuseq_status; cuseq_last_error() then has one line that names the file,
  * tensor, shape or argument at fault. No call prints, exits or aborts. A model is immutable and may be shared
  * by any number of threads. A session belongs to one thread at a time; different sessions are independent,
  * also on one device. No call changes the calling thread's current CUDA device.
  *
- * Structures that callers make - of options, input, encoding, decoding, beams, devices, heads - begin with their
- * size, so that later versions can have more members. These come last, and zero in them is what was before.
+ * Structures that callers make - of options, input, encoding, decoding, beams, devices, heads - begin with
+ * their size, so that later versions can have more members. These come last, and zero in them is what was
+ * before.
  *
  *     cuseq_decoding decoding = CUSEQ_DECODING_INIT;
  *     decoding.tokens = tokens;
  *     cuseq_input input = {.size = sizeof input, .data = ids, ...};      the same, in C and in C++20
  *
  * Members that are not set are zero, which is their default. Every call checks the size. 0 is refused: nobody
- * has set it. Of a smaller structure, compiled with an older header, what is missing has its default. A larger
- * one, compiled with a newer header, is taken where all is zero that this library does not know of it, else
- * refused with CUSEQ_STATUS_NOT_SUPPORTED. cuseq_config may grow, too, at its end; callers only read it.
+ * has set it. Of a smaller structure, compiled with an older header, what is missing has its default. A
+ * larger one, compiled with a newer header, is taken where all is zero that this library does not know of it,
+ * else refused with CUSEQ_STATUS_NOT_SUPPORTED. cuseq_config may grow, too, at its end; callers only read it.
  * cuseq_tensor never grows.
  */
 #ifndef CUSEQ_CUSEQ_H
@@ -245,7 +247,8 @@ CUSEQ_API const char *cuseq_model_config_json(const cuseq_model *model);
 CUSEQ_API size_t cuseq_model_tensor_count(const cuseq_model *model);
 CUSEQ_API cuseq_status cuseq_model_tensor(const cuseq_model *model, size_t index, cuseq_tensor *tensor);
 
-/* One of the heads that lie side by side in `outputs`: a decoder's only one, or those of a classifier or tagger. */
+/* One of the heads that lie side by side in `outputs`: a decoder's only one, or those of a classifier or
+ * tagger. */
 typedef struct cuseq_head {
   size_t size;                 /* sizeof(cuseq_head), as CUSEQ_HEAD_INIT puts it                           */
   const char *name;            /* lives as long as the model                                               */
@@ -261,12 +264,14 @@ typedef struct cuseq_head {
  *   head  its size is set; the rest is filled in */
 CUSEQ_API cuseq_status cuseq_model_head(const cuseq_model *model, int32_t index, cuseq_head *head);
 
-/* What an output of a head means (UTF-8): output i has label i; of one unit with two labels, label 1 is what the unit's
- * probability is of, and label 0 the opposite. NULL when there is none. Lives as long as the model. */
+/* What an output of a head means (UTF-8): output i has label i; of one unit with two labels, label 1 is what
+ * the unit's probability is of, and label 0 the opposite. NULL when there is none. Lives as long as the
+ * model. */
 CUSEQ_API const char *cuseq_model_label(const cuseq_model *model, int32_t head, int32_t index);
 
-/* How probable each label of a head is, from its outputs: they themselves, exp() of log_softmax's, the softmax of linear ones;
- * of one unit with two labels p and 1 - p, where p is the output, or the sigmoid of a linear one. Thread-safe.
+/* How probable each label of a head is, from its outputs: they themselves, exp() of log_softmax's, the
+ * softmax of linear ones; of one unit with two labels p and 1 - p, where p is the output, or the sigmoid of a
+ * linear one. Thread-safe.
  *   outputs        [V] of all heads, of one text or one token: a row of cuseq_decoding.outputs
  *   probabilities  [labels] receives them, in the labels' order */
 CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model, int32_t head,
@@ -274,18 +279,19 @@ CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model,
 
 /* ---- exactness ------------------------------------------------------------------------------------ */
 
-/* How products with weights are computed: what their two factors, a weight and what it is multiplied by, are rounded to
- * before they are multiplied, to the nearest. These are the products of recurrent cells and of dense layers: those
- * between encoder layers, the attention's keys, values, queries and layers, the attentional vector, initial states,
- * outputs. All else is float32 whatever the precision: sums, biases, states and cells, activations, products of a key
- * and a query, the softmax, contexts, every array of a call. A device may leave a product more precise where nothing
- * is gained.
+/* How products with weights are computed: what their two factors, a weight and what it is multiplied by, are
+ * rounded to before they are multiplied, to the nearest. These are the products of recurrent cells and of
+ * dense layers: those between encoder layers, the attention's keys, values, queries and layers, the
+ * attentional vector, initial states, outputs. All else is float32 whatever the precision: sums, biases,
+ * states and cells, activations, products of a key and a query, the softmax, contexts, every array of a call.
+ * A device may leave a product more precise where nothing is gained.
  *   CUSEQ_PRECISION_FLOAT32  not rounded. All devices
  *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. No device yet
- *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. cpu, on
- *                            processors with AVX-512 BF16
- * What a device cannot do is refused when a session opens, with CUSEQ_STATUS_NOT_SUPPORTED: nothing is computed in
- * another precision than the one that was asked for. The reference computes in float64 and takes float32 alone. */
+ *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. cpu,
+ *                            on processors with AVX-512 BF16
+ * What a device cannot do is refused when a session opens, with CUSEQ_STATUS_NOT_SUPPORTED: nothing is
+ * computed in another precision than the one that was asked for. The reference computes in float64 and takes
+ * float32 alone. */
 typedef enum cuseq_precision {
   CUSEQ_PRECISION_FLOAT32 = 0,
   CUSEQ_PRECISION_TF32 = 1,
@@ -306,16 +312,17 @@ typedef enum cuseq_result {
 } cuseq_result;
 
 /* How far a device may be from the reference: |got - want| / max(1, |want|) is to be at most this, for every
- * value of the array. A function of the model's structure alone - layers, widths, score, activations -, of the
- * precision and of the sizes of a call; it bounds what such arithmetic errs on models with weights like trained ones,
- * and docs/exactness.md derives it. What `cuseq compare`, the benchmarks and this library's tests judge by. Cells that do
- * not saturate (relu, linear) and run away have no tolerance: this one is for stable ones.
+ * value of the array. A function of the model's structure alone - layers, widths, score, activations -, of
+ * the precision and of the sizes of a call; it bounds what such arithmetic errs on models with weights like
+ * trained ones, and docs/exactness.md derives it. What `cuseq compare`, the benchmarks and this library's
+ * tests judge by. Cells that do not saturate (relu, linear) and run away have no tolerance: this one is for
+ * stable ones.
  *   model      NULL: 0 is returned
  *   precision  of the session that is judged; one that does not exist: 0 is returned
  *   time       T
  *   steps      Y; 0: the model's. Not looked at without a decoder
- *   result     which array. Tokens have none: they are equal where the two best outputs differ by more than twice the
- *              tolerance of the outputs
+ *   result     which array. Tokens have none: they are equal where the two best outputs differ by more than
+ *              twice the tolerance of the outputs
  * Thread-safe. */
 CUSEQ_API double cuseq_model_tolerance(const cuseq_model *model, cuseq_precision precision, int32_t time,
                                        int32_t steps, cuseq_result result);
@@ -336,15 +343,16 @@ CUSEQ_API cuseq_status cuseq_text_encode(const cuseq_model *model, const char *t
                                          int32_t *ids, int32_t *length, int32_t *tokens);
 
 /* Where in a text the tokens lie that cuseq_text_encode makes ids of.
- *   spans  [text_length,2] receives of each token the byte that it begins at, and the one behind its end. What a
- *          vocabulary drops within a word lies between them
+ *   spans  [text_length,2] receives of each token the byte that it begins at, and the one behind its end.
+ *          What a vocabulary drops within a word lies between them
  *   count  receives how many tokens there are; those beyond text_length are not looked for
- * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, and for a text that is not UTF-8 or 2 GB long. Thread-safe. */
+ * CUSEQ_STATUS_INVALID_ARGUMENT without a vocabulary, and for a text that is not UTF-8 or 2 GB long.
+ * Thread-safe. */
 CUSEQ_API cuseq_status cuseq_text_spans(const cuseq_model *model, const char *text, int32_t *spans,
                                         int32_t *count);
 
-/* Turns tokens into a text: the output symbols one after the other, words with a space between them, up to the end
- * token if the model has one; named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
+/* Turns tokens into a text: the output symbols one after the other, words with a space between them, up to
+ * the end token if the model has one; named symbols (<pad>, <start>, ...) print nothing, <unk> prints U+FFFD.
  *   tokens    [count]
  *   text      receives the zero-terminated UTF-8
  *   capacity  bytes at text; cuseq_config.output_bytes * count + 1 always suffice, and where symbols are
@@ -352,14 +360,14 @@ CUSEQ_API cuseq_status cuseq_text_spans(const cuseq_model *model, const char *te
 CUSEQ_API cuseq_status cuseq_text_decode(const cuseq_model *model, const int32_t *tokens, int32_t count,
                                          char *text, size_t capacity);
 
-/* Turns a text that the model might have written into its tokens, the reverse of cuseq_text_decode: one for each
- * character or word, unknown ones as <unk> where the output vocabulary has it, and the end token behind them if
- * the model has one.
+/* Turns a text that the model might have written into its tokens, the reverse of cuseq_text_decode: one for
+ * each character or word, unknown ones as <unk> where the output vocabulary has it, and the end token behind
+ * them if the model has one.
  *   text    UTF-8, zero-terminated
  *   tokens  [capacity] receives them
  *   count   receives how many they are
- * CUSEQ_STATUS_INVALID_ARGUMENT without an output vocabulary, for a text of more than `capacity` tokens, of none,
- * not UTF-8, or with an unknown character or word where there is no <unk>. Thread-safe. */
+ * CUSEQ_STATUS_INVALID_ARGUMENT without an output vocabulary, for a text of more than `capacity` tokens, of
+ * none, not UTF-8, or with an unknown character or word where there is no <unk>. Thread-safe. */
 CUSEQ_API cuseq_status cuseq_text_tokens(const cuseq_model *model, const char *text, int32_t *tokens,
                                          int32_t capacity, int32_t *count);
 
@@ -414,8 +422,8 @@ typedef struct cuseq_session_options {
    * is not looked at: their calls are complete when they return. */
   cuseq_memory memory;
   /* The cudaStream_t that all work of the session is queued on: one of the session's device, not being
-   * captured when the session opens. It stays the caller's and must be there until the session is closed. The legacy default stream
-   * is passed as cudaStreamLegacy. NULL: a non-blocking stream of the session's own. */
+   * captured when the session opens. It stays the caller's and must be there until the session is closed. The
+   * legacy default stream is passed as cudaStreamLegacy. NULL: a non-blocking stream of the session's own. */
   void *stream;
   int32_t asynchronous; /* not 0: calls return when their work is queued; see "Arrays in flight"           */
   /* How work is mapped to kernels; NULL: chosen from the model's sizes and the device, or what
@@ -425,26 +433,26 @@ typedef struct cuseq_session_options {
    * opening. Results agree within the tolerance, not in their bits. Copied: it may go when
    * cuseq_session_open returns. */
   const char *cuda_plan;
-  /* not 0: calls can be captured in a CUDA graph of the caller's; see "Calls in a graph". Implies CUSEQ_MEMORY_DEVICE
-   * and asynchronous. What cannot be captured is refused at opening: CUSEQ_MEMORY_HOST, max_beams above 1, the legacy
-   * default stream, devices other than cuda. */
+  /* not 0: calls can be captured in a CUDA graph of the caller's; see "Calls in a graph". Implies
+   * CUSEQ_MEMORY_DEVICE and asynchronous. What cannot be captured is refused at opening: CUSEQ_MEMORY_HOST,
+   * max_beams above 1, the legacy default stream, devices other than cuda. */
   int32_t capture;
 } cuseq_session_options;
 
 typedef struct cuseq_session cuseq_session;
 
-/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length, only_time or 1, max_steps 0,
- * max_beams 1, threads 0, float32, non-finite input refused, arrays anywhere, a stream of its own, calls that
- * wait.
+/* Fills in the defaults: device "auto", max_batch 1, max_time the vocabulary's length, only_time or 1,
+ * max_steps 0, max_beams 1, threads 0, float32, non-finite input refused, arrays anywhere, a stream of its
+ * own, calls that wait.
  *   size   sizeof(cuseq_session_options) of the caller
  *   model  may be NULL */
 CUSEQ_API void cuseq_session_options_init(cuseq_session_options *options, size_t size,
                                           const cuseq_model *model);
 
-/* Opens a session: one device's copy of the weights - on the cpu one for all sessions of the model that are open - and
- * all the memory that later calls need. Nothing is allocated and no weight is copied after that, but for CUDA
- * graphs: on cuda, models whose layers run step by step make one when a call first has its sizes and kind of
- * input, up to a fixed number.
+/* Opens a session: one device's copy of the weights - on the cpu one for all sessions of the model that are
+ * open - and all the memory that later calls need. Nothing is allocated and no weight is copied after that,
+ * but for CUDA graphs: on cuda, models whose layers run step by step make one when a call first has its sizes
+ * and kind of input, up to a fixed number.
  *   options  NULL: the defaults
  *   session  receives the session; NULL is stored on failure. Close it with cuseq_session_close. */
 CUSEQ_API cuseq_status cuseq_session_open(const cuseq_model *model, const cuseq_session_options *options,
@@ -460,9 +468,9 @@ CUSEQ_API int32_t cuseq_session_threads(const cuseq_session *session);
 /* The precision that it was opened with. */
 CUSEQ_API cuseq_precision cuseq_session_precision(const cuseq_session *session);
 
-/* Which kernels run the session's calls, for as many rows, positions and steps as it was opened for: one line for each layer
- * of the encoder and one for the decoder, each ended by a newline, with the reason where one launch does not do. Empty on
- * devices that have one way only (reference, cpu).
+/* Which kernels run the session's calls, for as many rows, positions and steps as it was opened for: one line
+ * for each layer of the encoder and one for the decoder, each ended by a newline, with the reason where one
+ * launch does not do. Empty on devices that have one way only (reference, cpu).
  *   text      receives as much as fits, ended by '\0'; may be NULL
  *   capacity  bytes of it
  * Returns the length of the whole text, without the '\0'. */
@@ -504,23 +512,26 @@ CUSEQ_API size_t cuseq_session_plan(const cuseq_session *session, char *text, si
 
 /* ---- calls in a graph: sessions opened with capture -------------------------------------------------
  *
- * While the session's stream is being captured, cuseq_encode, cuseq_attend, cuseq_decode and cuseq_run add their
- * kernels, products and copies to that graph and run nothing: all arrays lie on the device, nothing passes through
- * memory of the session's on the host, nothing waits and nothing is allocated. Captured or not, the results have the
- * same bits. What other sessions launch as a graph of their own stands in the caller's graph node by node. A call that
- * fails may have left some of its work in the graph, which is then to be thrown away. A stream of the session's own can be
- * captured, too, by an event that makes it wait for a captured stream.
+ * While the session's stream is being captured, cuseq_encode, cuseq_attend, cuseq_decode and cuseq_run add
+ * their kernels, products and copies to that graph and run nothing: all arrays lie on the device, nothing
+ * passes through memory of the session's on the host, nothing waits and nothing is allocated. Captured or
+ * not, the results have the same bits. What other sessions launch as a graph of their own stands in the
+ * caller's graph node by node. A call that fails may have left some of its work in the graph, which is then
+ * to be thrown away. A stream of the session's own can be captured, too, by an event that makes it wait for a
+ * captured stream.
  *
- * The graph holds the call's sizes and the addresses of its arrays and of the session's memory: arrays and session must be
- * there as long as it is launched. Inputs are read and outputs written anew at every launch. Graphs of one session, and
- * its other calls, work in the same memory: they run one after the other, in any streams that the caller orders so. Graphs
- * that are to run side by side need a session each, which on the device costs the weights again. A graph of cuseq_decode
- * or cuseq_attend decodes what the session encoded last, which must be of the sizes that it was captured with: the call,
- * or the graph of the call, that encoded when it was captured is launched before it.
+ * The graph holds the call's sizes and the addresses of its arrays and of the session's memory: arrays and
+ * session must be there as long as it is launched. Inputs are read and outputs written anew at every launch.
+ * Graphs of one session, and its other calls, work in the same memory: they run one after the other, in any
+ * streams that the caller orders so. Graphs that are to run side by side need a session each, which on the
+ * device costs the weights again. A graph of cuseq_decode or cuseq_attend decodes what the session encoded
+ * last, which must be of the sizes that it was captured with: the call, or the graph of the call, that
+ * encoded when it was captured is launched before it.
  *
- * Device inputs are checked at every launch; what is found is reported by the next cuseq_session_synchronize() after the
- * caller has waited for the graph, as a fault of an earlier call. That call, cuseq_beam_search and all calls of sessions
- * that were opened without capture are refused while the stream is being captured. */
+ * Device inputs are checked at every launch; what is found is reported by the next
+ * cuseq_session_synchronize() after the caller has waited for the graph, as a fault of an earlier call. That
+ * call, cuseq_beam_search and all calls of sessions that were opened without capture are refused while the
+ * stream is being captured. */
 
 /* Waits until all work of the session is done, and reports what of it failed since the last report:
  * CUSEQ_STATUS_INVALID_ARGUMENT or _NON_FINITE for a value in a device array, _DEVICE_FAILED. Not needed
@@ -564,15 +575,15 @@ typedef struct cuseq_encoding {
 
 /* One decoding: what it starts from and what it gives. Every array is the caller's and may be NULL.
  *
- * B here is the number of rows that are decoded. A row attends to the encoded row of the same number, or to the one
- * that `rows` names: a beam of hypotheses needs no second encoding. S is the width of all decoder layers' states
- * side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and not looked at. X is
- * the width of what a step hands to the next one beside states and token (cuseq_config.fed_width): the attentional
- * vector of input feeding, the context where attention looks after the cells; 0 in most models. S', C and V are
- * those of cuseq_config: state_units, context_width, outputs.
+ * B here is the number of rows that are decoded. A row attends to the encoded row of the same number, or to
+ * the one that `rows` names: a beam of hypotheses needs no second encoding. S is the width of all decoder
+ * layers' states side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and
+ * not looked at. X is the width of what a step hands to the next one beside states and token
+ * (cuseq_config.fed_width): the attentional vector of input feeding, the context where attention looks after
+ * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
  *
- * A model without a decoder makes one step, or, with a head over every position, as many as there are positions:
- * Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
+ * A model without a decoder makes one step, or, with a head over every position, as many as there are
+ * positions: Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
 typedef struct cuseq_decoding {
   size_t size; /* sizeof(cuseq_decoding), as CUSEQ_DECODING_INIT puts it                                 */
   /* in */
@@ -616,8 +627,8 @@ CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *i
 
 /* One attention step over what was encoded, for callers who run a decoder of their own. Complete as
  * cuseq_encode is.
- *   state    [B,Q] what asks (cuseq_config.query_width): the hidden state of the decoder layer that asks, or the
- *            embedded token; NULL: the model's initial state, or its start token
+ *   state    [B,Q] what asks (cuseq_config.query_width): the hidden state of the decoder layer that asks, or
+ *            the embedded token; NULL: the model's initial state, or its start token
  *   context  [B,C], may be NULL
  *   alphas   [B,T], may be NULL */
 CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context,
@@ -683,8 +694,8 @@ typedef struct cuseq_beam {
   float *alphas;            /* [B,N,Y,T] what each of its tokens attended to; 0 behind its length         */
 } cuseq_beam;
 
-/* Fills in the defaults: one beam, one result, any length up to the model's steps, no length penalty (and alpha
- * 1), finished hypotheses keep their places, no arrays.
+/* Fills in the defaults: one beam, one result, any length up to the model's steps, no length penalty (and
+ * alpha 1), finished hypotheses keep their places, no arrays.
  *   size  sizeof(cuseq_beam) of the caller */
 CUSEQ_API void cuseq_beam_init(cuseq_beam *beam, size_t size);
 

@@ -6,7 +6,8 @@
 enum { THREADS = 256, SHARED_MOST = 96 * 1024, SEGMENT = 512, ROWS_MOST = 65536 };
 static const size_t COUNTER_BYTES = ROWS_MOST * sizeof(unsigned);
 
-/* How rows are shared by blocks: block b segments + i attends to positions SEGMENT i .. SEGMENT i + SEGMENT - 1 of row b. */
+/* How rows are shared by blocks: block b segments + i attends to positions SEGMENT i .. SEGMENT i + SEGMENT -
+ * 1 of row b. */
 struct attend_split {
   int segments;    /* of a row, T's                                                                      */
   int part_floats; /* of what a block tells the others: context [A], maximum, sum; not divided by the sum */
@@ -28,7 +29,8 @@ static __device__ __forceinline__ void part_finish(const struct attention_row &r
   }
 }
 
-/* Whether all blocks of the row have written their parts, and this one, the last, sees them; the same in all threads. */
+/* Whether all blocks of the row have written their parts, and this one, the last, sees them; the same in all
+ * threads. */
 static __device__ __forceinline__ bool row_is_complete(unsigned *counter, int blocks) {
   __shared__ bool is_last;
   __syncthreads(); /* this block's part is written */
@@ -70,19 +72,21 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
     alphas[t] *= device_exp(parts[(int64_t)(t / SEGMENT) * part_floats + A] - most) * normaliser;
 }
 
-/* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every row
+/* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every
+ *           row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
- * mapping   block = 512 positions of a row. Query, unless it is given: thread = (part of S, unit). Energies: 1..32 lanes a
- *           position; three dense layers and more: a warp a position. Softmax: thread = t, the maximum and the sum through
- *           warps, two barriers. Context: thread = (part of T, column); the normaliser is folded in after the sum. A row of
- *           several blocks: the last one to be done joins their maxima, sums and contexts, and finishes the alphas
- * launch    grid B ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96 KB, what is beyond
- *           lies in the workspace; 16 bytes more
+ * mapping   block = 512 positions of a row. Query, unless it is given: thread = (part of S, unit). Energies:
+ *           1..32 lanes a position; three dense layers and more: a warp a position. Softmax: thread = t, the
+ *           maximum and the sum through warps, two barriers. Context: thread = (part of T, column); the
+ *           normaliser is folded in after the sum. A row of several blocks: the last one to be done joins
+ *           their maxima, sums and contexts, and finishes the alphas
+ * launch    grid B ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96
+ *           KB, what is beyond lies in the workspace; 16 bytes more
  * budget    124 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
- * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the batch or T:
- *           deterministic. Which block is the last does not matter to what it computes
- * why       a row of up to 512 positions needs no barrier between blocks; beyond, blocks side by side, and one atomic each.
- *           The keys are read once and the annotations once */
+ * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the
+ *           batch or T: deterministic. Which block is the last does not matter to what it computes
+ * why       a row of up to 512 positions needs no barrier between blocks; beyond, blocks side by side, and
+ *           one atomic each. The keys are read once and the annotations once */
 __global__ void __launch_bounds__(THREADS, 1)
     attend_kernel(const __grid_constant__ struct attend arguments,
                   const __grid_constant__ struct placement placement,

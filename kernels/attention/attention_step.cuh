@@ -1,4 +1,5 @@
-/* One attention step of one row by one block: query, energies, softmax, context. Used by attend, decode, whole_model. */
+/* One attention step of one row by one block: query, energies, softmax, context. Used by attend, decode,
+ * whole_model. */
 #ifndef CUSEQ_KERNELS_ATTENTION_STEP_CUH
 #define CUSEQ_KERNELS_ATTENTION_STEP_CUH
 
@@ -54,7 +55,8 @@ __host__ __device__ static inline int attention_widest(const struct attention_sc
   return widest;
 }
 
-/* An activation of attention's layers: of kernels that take every activation (ALL), or those of version 1 alone. */
+/* An activation of attention's layers: of kernels that take every activation (ALL), or those of version 1
+ * alone. */
 template <bool ALL>
 __device__ __forceinline__ float attention_activate(cuseq_activation activation, float x) {
   return ALL ? device_activate_any(activation, x) : device_activate(activation, x);
@@ -73,8 +75,8 @@ template <bool ALL> __device__ __forceinline__ float attention_bias(const float 
 /* Terms that a lane adds up in one go; what is more is added in such blocks. */
 enum { BLOCK_TERMS = 128 };
 
-/* The part of a position's energy that lane `lane` of `lanes` sums: key units first + lane, first + lane + lanes, ..
- * below width. */
+/* The part of a position's energy that lane `lane` of `lanes` sums: key units first + lane, first + lane +
+ * lanes, .. below width. */
 template <bool ALL>
 __device__ __forceinline__ float energy_part(const struct attention_score &score, const float *key,
                                              const float *query, int first, int width, int lane, int lanes) {
@@ -134,8 +136,8 @@ __device__ inline float energy_deep(const struct attention_score &score, const f
 /* Positions that are summed in one go: all of those that a block has, where rows are split. */
 enum { CONTEXT_BLOCK = 512 };
 
-/* How many lanes share a position: few for narrow keys, so that few idle. Of the width alone: what a row gives must not
- * depend on how far it is padded. */
+/* How many lanes share a position: few for narrow keys, so that few idle. Of the width alone: what a row
+ * gives must not depend on how far it is padded. */
 __device__ __forceinline__ int energy_lanes(int width) {
   int lanes = width >= 128 ? (int)WARP : 8;
   while (lanes > width)
@@ -154,7 +156,8 @@ __device__ __forceinline__ float energy_parts(const struct attention_score &scor
   return sum;
 }
 
-/* energies[t], t < length, and each warp's maximum in reduce[warp]; complete after the caller's next barrier. */
+/* energies[t], t < length, and each warp's maximum in reduce[warp]; complete after the caller's next
+ * barrier. */
 template <bool ALL = false>
 __device__ inline void block_energies(const struct attention_score &score, const struct attention_row &row) {
   int width = attention_keys_wide(score);
@@ -200,7 +203,8 @@ __device__ inline void block_energies(const struct attention_score &score, const
     row.reduce[warp] = most;
 }
 
-/* energies become exp(e - max), and each warp's sum goes to reduce[32 + warp]; complete after the next barrier. */
+/* energies become exp(e - max), and each warp's sum goes to reduce[32 + warp]; complete after the next
+ * barrier. */
 __device__ inline void block_exponents(const struct attention_row &row) {
   int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, warps = (int)blockDim.x / WARP;
   float sum = 0.0f;
@@ -230,9 +234,9 @@ __device__ __forceinline__ float context_part(const struct block_split &split,
   return sum;
 }
 
-/* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length; is_part: not
- * divided, and not checked. split: of A. Any of the targets may be NULL. Complete, and `partial` and energies free, after the caller's
- * next barrier. What is not finite is told as of row b and a step. */
+/* context[i] = (sum_t p[t] a[t,i]) / sum p to one or two places; alphas[t] = p[t] / sum p, 0 at t >= length;
+ * is_part: not divided, and not checked. split: of A. Any of the targets may be NULL. Complete, and `partial`
+ * and energies free, after the caller's next barrier. What is not finite is told as of row b and a step. */
 __device__ inline void block_context(const struct block_split &split, const struct attention_row &row, int A,
                                      const struct launch_check &check, int b, int step, float *alphas,
                                      float *context, float *second, bool is_part = false) {
@@ -287,8 +291,8 @@ __device__ inline void block_context(const struct block_split &split, const stru
   }
 }
 
-/* The step after its query, which must be complete as state must; `partial` free. The context is `width` wide. What is written
- * is complete after the next barrier. ALL: of every activation. */
+/* The step after its query, which must be complete as state must; `partial` free. The context is `width`
+ * wide. What is written is complete after the next barrier. ALL: of every activation. */
 template <bool ALL = false>
 __device__ inline void
 block_attend_query(const struct block_split &split, const struct attention_score &score,
@@ -301,7 +305,8 @@ block_attend_query(const struct block_split &split, const struct attention_score
   block_context(split, row, width, check, b, step, alphas, context, second);
 }
 
-/* How a block shares a step's two products: the query's and the context's columns. Divisions: made once for all steps. */
+/* How a block shares a step's two products: the query's and the context's columns. Divisions: made once for
+ * all steps. */
 struct attention_splits {
   struct block_split query, context;
 };
@@ -323,7 +328,8 @@ __device__ inline void block_query(const struct block_split &split, const struct
   }
 }
 
-/* The whole step. state must be ready and `partial` free; what is written is complete after the next barrier. */
+/* The whole step. state must be ready and `partial` free; what is written is complete after the next
+ * barrier. */
 __device__ inline void block_attend(const struct attention_splits &splits,
                                     const struct attention_score &score, const struct attention_row &row,
                                     const struct launch_check &check, int b, int step, float *alphas,

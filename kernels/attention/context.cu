@@ -7,13 +7,16 @@ enum { COLUMNS = 32, PARTS = 16, THREADS = COLUMNS * PARTS, BLOCK = 64 * PARTS }
 
 /* computes  context = sum_t alphas[t] a[t] over t < length, of every row
  * shapes    as in launch_attention.h; 4-byte aligned; the output aliases nothing
- * mapping   block = (row, 32 columns of A); warp = every 16th position, lane = column: a warp reads 128 bytes of a position at a
- *           time, four positions under way. The 16 sums of a column are added up through shared memory, after one barrier
+ * mapping   block = (row, 32 columns of A); warp = every 16th position, lane = column: a warp reads 128 bytes
+ *           of a position at a time, four positions under way. The 16 sums of a column are added up through
+ *           shared memory, after one barrier
  * launch    grid B ceil(A / 32), block 512, static shared memory 2 KB
  * budget    56 registers; 2 KB of shared memory
- * numerics  float32; each warp adds its positions in their order, 64 at a time and then these sums, so that the error does not
- *           grow with T; the first warp the 16 sums in theirs: deterministic, and the order depends on the row's length alone
- * why       where A is wide, more blocks read the annotations side by side than the one of a row that makes the energies */
+ * numerics  float32; each warp adds its positions in their order, 64 at a time and then these sums, so that
+ *           the error does not grow with T; the first warp the 16 sums in theirs: deterministic, and the
+ *           order depends on the row's length alone
+ * why       where A is wide, more blocks read the annotations side by side than the one of a row that makes
+ *           the energies */
 __global__ void __launch_bounds__(THREADS)
     attention_context_kernel(const __grid_constant__ struct attention_context c, int tiles) {
   __shared__ float sums[PARTS][COLUMNS];

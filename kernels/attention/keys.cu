@@ -5,14 +5,17 @@
 enum { TILE_ROWS = 64, TILE_K = 16, BLOCK_SLICES = 8, THREADS = 256 };
 
 /* computes  keys[m,j] = bias[j] + sum_i annotations[m,i] key[i,j], m = (b,t), of all rows and positions
- * shapes    annotations [M,A], key [A,U], bias [U] or NULL, keys [M,U]; row-major, 4-byte aligned; no aliasing
- * mapping   block = 64 rows x COLUMNS columns (16 or 64); thread = 4 rows x COLUMNS / 16 columns, 16 rows apart, so that
- *           neighbours write neighbouring columns; slices of 16 of A pass through shared memory
+ * shapes    annotations [M,A], key [A,U], bias [U] or NULL, keys [M,U]; row-major, 4-byte aligned; no
+ *           aliasing
+ * mapping   block = 64 rows x COLUMNS columns (16 or 64); thread = 4 rows x COLUMNS / 16 columns, 16 rows
+ *           apart, so that neighbours write neighbouring columns; slices of 16 of A pass through shared
+ *           memory
  * launch    grid (ceil(M / 64), ceil(U / COLUMNS)), 256 threads, static shared memory
  * budget    64 registers; 4 (16 66 + 16 COLUMNS) bytes of shared memory: 8.3 KB
- * numerics  float32, summed in the order of i, 128 at a time and then these sums, the bias last; deterministic, independent of M
- * why       narrow keys (U = 1 or 10) are the rule: with 64 columns most products would be of padding. Two columns more in
- *           the slice keep its stores, 16 along A by 2 rows, in different banks */
+ * numerics  float32, summed in the order of i, 128 at a time and then these sums, the bias last;
+ *           deterministic, independent of M
+ * why       narrow keys (U = 1 or 10) are the rule: with 64 columns most products would be of padding. Two
+ *           columns more in the slice keep its stores, 16 along A by 2 rows, in different banks */
 template <int COLUMNS>
 __global__ void __launch_bounds__(THREADS, 4)
     keys_kernel(const float *annotations, const float *key, const float *bias, float *keys, int64_t M, int A,

@@ -3,15 +3,16 @@
  *
  * Bounds, held by tests/cuda/activation.cu over all of float32's range, with ex2.approx and rcp.approx off by
  * all that the PTX manual allows (2 and 1 units in the last place): sigmoid and tanh within 2.4e-7 absolute,
- * exp within 2 units in the last place where the result is normal, device_activate_any() as it says. NaN stays NaN;
- * infinities give limits. */
+ * exp within 2 units in the last place where the result is normal, device_activate_any() as it says. NaN
+ * stays NaN; infinities give limits. */
 #ifndef CUSEQ_KERNELS_ACTIVATION_CUH
 #define CUSEQ_KERNELS_ACTIVATION_CUH
 
 #include "cuseq/cuseq.h"
 
-/* 2^x, within 2 units in the last place (the instruction's own bound); 0 where it is below 2^-126, to which a sum with 1 is
- * blind. Without .ftz it would scale its argument and its result, so that the small ones come too. */
+/* 2^x, within 2 units in the last place (the instruction's own bound); 0 where it is below 2^-126, to which a
+ * sum with 1 is blind. Without .ftz it would scale its argument and its result, so that the small ones come
+ * too. */
 __device__ __forceinline__ float device_exp2_approximate(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -45,8 +46,8 @@ __device__ __forceinline__ float device_exp(float x) {
   return p * __int_as_float((half + 127) << 23) * __int_as_float((whole - half + 127) << 23);
 }
 
-/* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1) with the same reduction and polynomial, so that nothing cancels near 0.
- * (expm1f takes 2^n from ex2.approx, which need not be exact.) */
+/* e^x - 1 for x <= 0: 2^n (e^r - 1) + (2^n - 1) with the same reduction and polynomial, so that nothing
+ * cancels near 0. (expm1f takes 2^n from ex2.approx, which need not be exact.) */
 __device__ __forceinline__ float device_expm1_negative(float x) {
   float y = x < -80.0f ? -80.0f : x;
   float n = rintf(y * 1.44269504f);
@@ -182,9 +183,10 @@ static inline bool device_activation_is_any(cuseq_activation activation) {
          activation != CUSEQ_ACTIVATION_SOFTMAX && activation != CUSEQ_ACTIVATION_LOG_SOFTMAX;
 }
 
-/* Every activation but softmax and log_softmax, which are a vector's affair. Uniform `activation`. Within 2.4e-7 times the
- * result or, where that is below 1 in size, 2.4e-7; elu, selu, softplus, exponential and all that bend in corners within 5
- * units in the last place of the result. A function of its own: inlined it would be all of a small kernel. */
+/* Every activation but softmax and log_softmax, which are a vector's affair. Uniform `activation`. Within
+ * 2.4e-7 times the result or, where that is below 1 in size, 2.4e-7; elu, selu, softplus, exponential and all
+ * that bend in corners within 5 units in the last place of the result. A function of its own: inlined it
+ * would be all of a small kernel. */
 static __device__ __noinline__ float device_activate_any(cuseq_activation activation, float x) {
   const float leaks = activation == CUSEQ_ACTIVATION_LEAKY_RELU      ? 0.01f
                       : activation == CUSEQ_ACTIVATION_LEAKY_RELU_02 ? 0.2f

@@ -1,4 +1,5 @@
-/* What a block does together: a product of a vector with a matrix, reductions, a copy. Any block of whole warps. */
+/* What a block does together: a product of a vector with a matrix, reductions, a copy. Any block of whole
+ * warps. */
 #ifndef CUSEQ_KERNELS_BLOCK_DENSE_CUH
 #define CUSEQ_KERNELS_BLOCK_DENSE_CUH
 
@@ -6,15 +7,15 @@
 
 enum { WARP = 32, MAX_PARTS = 16 };
 
-/* How the threads of a block share `width` columns: thread = (part, column), columns innermost, so that neighbours read
- * neighbouring columns; the parts split what is summed. */
+/* How the threads of a block share `width` columns: thread = (part, column), columns innermost, so that
+ * neighbours read neighbouring columns; the parts split what is summed. */
 struct block_split {
   int columns; /* at once: the smaller of width and the block                                               */
   int parts;
   int part; /* this thread's; >= parts: it has nothing to do                                               */
   int column;
-  unsigned
-      reciprocal; /* of parts: 2^32 / parts, rounded up; a division of integers is thirty instructions        */
+  /* of parts: 2^32 / parts, rounded up; a division of integers is thirty instructions */
+  unsigned reciprocal;
 };
 
 __device__ __forceinline__ struct block_split block_split_make(int width) {
@@ -45,9 +46,9 @@ __device__ __forceinline__ void multiply_add(float4 &sum, float x, float4 w) {
   sum.w = fmaf(x, w.w, sum.w);
 }
 
-/* sum += x[k] column[k apart] over this thread's part of k < inputs. Parts are contiguous, a multiple of four long, where a
- * warp lies in one part: x is then read as uniform 16-byte loads. With narrow columns they are interleaved, so that the parts
- * of a warp read neighbouring weights.
+/* sum += x[k] column[k apart] over this thread's part of k < inputs. Parts are contiguous, a multiple of four
+ * long, where a warp lies in one part: x is then read as uniform 16-byte loads. With narrow columns they are
+ * interleaved, so that the parts of a warp read neighbouring weights.
  *   x  [inputs], 16-byte aligned */
 template <class V>
 __device__ __forceinline__ void part_products(const struct block_split &split, const float *x, int inputs,
@@ -81,9 +82,11 @@ __device__ __forceinline__ void part_products(const struct block_split &split, c
     multiply_add(sum, *x, *column);
 }
 
-/* y[j] = bias[j] + sum_k x[k] kernel[k,j], j < units; split: of units. x and `partial` must be ready for use (a barrier); y is complete, and
- * `partial` free, after the caller's next barrier. The order of the sum depends on units, inputs and the block alone.
- *   x [inputs] 16-byte aligned, kernel [inputs,units], bias [units] or NULL, y [units], partial [block]; y is none of the
+/* y[j] = bias[j] + sum_k x[k] kernel[k,j], j < units; split: of units. x and `partial` must be ready for use
+ * (a barrier); y is complete, and `partial` free, after the caller's next barrier. The order of the sum
+ * depends on units, inputs and the block alone.
+ *   x [inputs] 16-byte aligned, kernel [inputs,units], bias [units] or NULL, y [units], partial [block]; y is
+ *   none of the
  *   others */
 __device__ inline void block_dense(const struct block_split &split, const float *x, int inputs,
                                    const float *kernel, const float *bias, int units, float *y,
@@ -127,7 +130,8 @@ __device__ __forceinline__ float warp_max(float x) {
   return x;
 }
 
-/* One copy of 16 or 4 bytes from global to shared memory, under way until block_copies_wait(); at once before sm_80. */
+/* One copy of 16 or 4 bytes from global to shared memory, under way until block_copies_wait(); at once before
+ * sm_80. */
 template <class V> __device__ __forceinline__ void copy_ahead(V *target, const V *source) {
 #if __CUDA_ARCH__ >= 800
   unsigned to = (unsigned)__cvta_generic_to_shared(target);
@@ -148,8 +152,8 @@ __device__ __forceinline__ void block_copies_wait(void) {
 #endif
 }
 
-/* target[i] = source[i], i < count, by threads numbered 0 .. threads - 1; target is shared memory, source global. Complete
- * after block_copies_wait() and the next barrier. */
+/* target[i] = source[i], i < count, by threads numbered 0 .. threads - 1; target is shared memory, source
+ * global. Complete after block_copies_wait() and the next barrier. */
 __device__ inline void block_copy(float *target, const float *source, int count, int thread, int threads) {
   int whole = (((uintptr_t)target | (uintptr_t)source) & 15) == 0 ? count / 4 : 0;
   for (int i = thread; i < whole; i += threads)

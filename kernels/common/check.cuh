@@ -1,5 +1,5 @@
-/* What kernels do with results that are not finite: the first of them is told to the host, in memory that both see, without a
- * launch or a wait for it. */
+/* What kernels do with results that are not finite: the first of them is told to the host, in memory that
+ * both see, without a launch or a wait for it. */
 #ifndef CUSEQ_KERNELS_CHECK_CUH
 #define CUSEQ_KERNELS_CHECK_CUH
 

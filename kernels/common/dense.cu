@@ -27,13 +27,15 @@ static __device__ __forceinline__ struct element element_of(int64_t rows, int wi
   return at;
 }
 
-/* computes  output = activation(sums + bias) + added, of rows that count; 0 at positions beyond a row's length
+/* computes  output = activation(sums + bias) + added, of rows that count; 0 at positions beyond a row's
+ *           length
  * shapes    struct dense_finish in launch_steps.h
  * mapping   thread = element, columns innermost
  * launch    grid ceil(rows width / 128), block 128, no shared memory
  * budget    64 registers
  * numerics  float32, elementwise
- * why       the product writes sums of all rows; this keeps those of rows that run, so that ended rows stay as they are */
+ * why       the product writes sums of all rows; this keeps those of rows that run, so that ended rows stay
+ *           as they are */
 __global__ void __launch_bounds__(THREADS)
     dense_finish_kernel(const __grid_constant__ struct dense_finish a) {
   const struct element at = element_of(a.rows, a.width, a.positions);

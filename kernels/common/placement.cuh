@@ -1,4 +1,5 @@
-/* Where a block's arrays lie: in dynamic shared memory as long as there is room, then in its part of the workspace. */
+/* Where a block's arrays lie: in dynamic shared memory as long as there is room, then in its part of the
+ * workspace. */
 #ifndef CUSEQ_KERNELS_PLACEMENT_CUH
 #define CUSEQ_KERNELS_PLACEMENT_CUH
 
@@ -82,8 +83,8 @@ __device__ __forceinline__ float *placed(const struct placement &placement, enum
   return at == PLACE_NOWHERE ? nullptr : workspace + (-1 - at);
 }
 
-/* The same where there is no workspace: all but copies lie in shared memory, and the compiler sees that they do. Not for
- * copies. */
+/* The same where there is no workspace: all but copies lie in shared memory, and the compiler sees that they
+ * do. Not for copies. */
 __device__ __forceinline__ float *placed(const struct placement &placement, enum place place, float *shared,
                                          decltype(nullptr)) {
   return shared + (int)placement.at[place];

@@ -2,8 +2,8 @@
 #include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/decode_small.cuh"
 
-/* Where a row's annotations and keys are: in shared memory where they have a place; copied there by the copiers. Complete after
- * block_copies_wait() and the next barrier. */
+/* Where a row's annotations and keys are: in shared memory where they have a place; copied there by the
+ * copiers. Complete after block_copies_wait() and the next barrier. */
 static __device__ __forceinline__ void decode_stage(const struct decode &d, const struct placement &placement,
                                                     int b, int length, const struct block_copiers &copiers,
                                                     float *shared, const float **annotations,
@@ -90,20 +90,23 @@ static __device__ __forceinline__ void decode_any(const struct decode &d, const 
   }
 }
 
-/* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell over concat(context,
- *           fed back), output = softmax or linear(s O + o), token = argmax; a row ends at its end token
+/* computes  for every row and step: attention over the annotations with the previous state, the LSTM cell
+ *           over concat(context, fed back), output = softmax or linear(s O + o), token = argmax; a row ends
+ *           at its end token
  * shapes    as in launch_attention.h: any S, A, U, T, V, E, Y
- * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block. Small models: as
- *           decode_small.cuh says. Others, a step: query (thread = part of S, unit), energies (1..32 lanes a position), softmax,
- *           context (part of T, column), gates (thread = part of A+E+S, unit: its four gates), output (part of S, class), argmax
- * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement: partial
- *           sums, vectors, then copies of keys, annotations, query, output, recurrent and input weights while there is room
- * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at most the
- *           device's limit; the dates: 148.7 KB with everything kept
- * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T: deterministic
+ * mapping   block = row, then the row gridDim.x further on; all steps of a row without leaving the block.
+ *           Small models: as decode_small.cuh says. Others, a step: query (thread = part of S, unit),
+ *           energies (1..32 lanes a position), softmax, context (part of T, column), gates (thread = part of
+ *           A+E+S, unit: its four gates), output (part of S, class), argmax
+ * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement: partial sums, vectors, then
+ *           copies of keys, annotations, query, output, recurrent and input weights while there is room
+ * budget    256 registers; 4.5 KB + 4 (3 S + A + E + U + T + V) bytes of shared memory and what is kept, at
+ *           most the device's limit; the dates: 148.7 KB with everything kept
+ * numerics  float32; every sum in a fixed order that depends on S, A, U, V and not on the batch or T:
+ *           deterministic
  * cost      a step of the dates (S 64, A 64, T 30, U 10, V 11): bench/machine/table.md
- * why       one launch at any size. What is kept is read from memory once per block, not once per step; a small model's weights
- *           once per block, into registers */
+ * why       one launch at any size. What is kept is read from memory once per block, not once per step; a
+ *           small model's weights once per block, into registers */
 __global__ void __launch_bounds__(DECODE_THREADS, 1)
     decode_kernel(const __grid_constant__ struct decode d, const __grid_constant__ struct placement placement,
                   bool is_small) {
@@ -180,8 +183,8 @@ extern "C" cuseq_status launch_decode(const struct decode *d, const struct launc
   cuseq_status status = launch_allow_shared(stream, name, decode_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
-  /* The two ways have their sums in other orders, so that T must not choose: only what has no room, beyond some 10,000 positions,
-   * cannot go the first one. */
+  /* The two ways have their sums in other orders, so that T must not choose: only what has no room, beyond
+   * some 10,000 positions, cannot go the first one. */
   bool is_small = !decode_small_fault(d) && placement.workspace_floats == 0;
   int32_t blocks = decode_blocks(d, stream->device);
   decode_kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(*d, placement,

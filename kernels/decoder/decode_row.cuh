@@ -1,5 +1,5 @@
-/* The decoder loop of one row by one block. Used by decode, which reads annotations and keys from memory, and by
- * whole_model, which has just made them. */
+/* The decoder loop of one row by one block. Used by decode, which reads annotations and keys from memory, and
+ * by whole_model, which has just made them. */
 #ifndef CUSEQ_KERNELS_DECODE_ROW_CUH
 #define CUSEQ_KERNELS_DECODE_ROW_CUH
 
@@ -26,7 +26,8 @@ struct decoder_block {
   float *logits; /* [V]                                                                         */
 };
 
-/* The width of the cell's dense input: the context and an embedding; one-hot feedback is a row of the kernel. */
+/* The width of the cell's dense input: the context and an embedding; one-hot feedback is a row of the
+ * kernel. */
 __host__ __device__ static inline int decode_inputs(const struct decode &d) {
   return d.score.annotation_width + (d.feedback == CUSEQ_FEEDBACK_OUTPUT ? d.embedding_units : 0);
 }
@@ -69,7 +70,8 @@ struct block_copiers {
   int thread, threads;
 };
 
-/* `source` copied to its place, or itself where it has none. Complete after block_copies_wait() and the next barrier. */
+/* `source` copied to its place, or itself where it has none. Complete after block_copies_wait() and the next
+ * barrier. */
 __device__ inline const float *block_keep(const struct placement &placement, enum place place, float *shared,
                                           const float *source, int64_t count,
                                           const struct block_copiers &copiers) {
@@ -81,7 +83,8 @@ __device__ inline const float *block_keep(const struct placement &placement, enu
   return target;
 }
 
-/* The block's arrays and weights, but for the row's. Complete after block_copies_wait() and the next barrier. */
+/* The block's arrays and weights, but for the row's. Complete after block_copies_wait() and the next
+ * barrier. */
 template <class Workspace>
 __device__ inline void decoder_block_make(struct decoder_block *block, const struct decode &d,
                                           const struct placement &placement, float *shared,
@@ -114,8 +117,8 @@ __device__ inline void decoder_block_make(struct decoder_block *block, const str
                                          (int64_t)S * attention_keys_wide(d.score), copiers);
 }
 
-/* One step of row b; returns the token, the same to all threads. The state must be complete and `partial` free; the new state, and
- * nothing else that later steps read, is complete at its end. */
+/* One step of row b; returns the token, the same to all threads. The state must be complete and `partial`
+ * free; the new state, and nothing else that later steps read, is complete at its end. */
 __device__ inline int block_decode_step(const struct decode &d, struct decoder_block &block, int b, int step,
                                         int previous) {
   int A = d.score.annotation_width, S = d.score.state_units, V = d.outputs, E = d.embedding_units;
@@ -172,8 +175,8 @@ __device__ inline void block_decode_fill(const struct decode &d, int b, int step
     d.d_output_lengths[b] = steps;
 }
 
-/* All steps of row b, from block.state and block.cell, which must be complete; `partial` must be free. Ends without a
- * barrier: the block's arrays may still be read by some threads. */
+/* All steps of row b, from block.state and block.cell, which must be complete; `partial` must be free. Ends
+ * without a barrier: the block's arrays may still be read by some threads. */
 __device__ inline void block_decode_row(const struct decode &d, struct decoder_block &block, int b) {
   int S = d.score.state_units;
   int previous = d.d_previous ? d.d_previous[b] : d.start_token;

@@ -1,4 +1,5 @@
-/* The steps of a decoder around attention, products and cells: what a loop begins from, and what a step gives. */
+/* The steps of a decoder around attention, products and cells: what a loop begins from, and what a step
+ * gives. */
 #include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/head.cuh"
 #include "kernels/launch.h"
@@ -52,8 +53,9 @@ static __device__ __forceinline__ void rows_keep(const struct decode_rows &r, in
   }
 }
 
-/* computes  output = activation(logits + bias); token = argmax, lowest index first; log-probabilities; the row's end; what is
- *           fed back; copies of the step's vectors into the results. Rows that have ended: zeros, tokens end_token
+/* computes  output = activation(logits + bias); token = argmax, lowest index first; log-probabilities; the
+ *           row's end; what is fed back; copies of the step's vectors into the results. Rows that have ended:
+ *           zeros, tokens end_token
  * shapes    struct decode_rows in launch_attention.h
  * mapping   block = row, thread = class, then the class 256 further on
  * launch    grid B, block 256, static shared memory 512 bytes; dynamic: V floats, up to 40 KB

@@ -1,24 +1,28 @@
-/* The decoder loop of one row of a small model by one block: weights in registers, three barriers a step. Used by decode and
- * whole_model, for the models that decode_small_fault() lets pass and whose energies are bounded; decode_row.cuh takes all others.
+/* The decoder loop of one row of a small model by one block: weights in registers, three barriers a step.
+ * Used by decode and whole_model, for the models that decode_small_fault() lets pass and whose energies are
+ * bounded; decode_row.cuh takes all others.
  *
- * Four of the eight warps attend, the other four carry on: the state's part of the cell, the output layer, and what is written. Of a
- * step, between its barriers,
- *   powers   those that attend make the whole query each (lane = units j and j + 8, a quarter of k), then the energies (eight lanes for
- *            two positions, 32 positions at once), whose exponentials go to shared memory; the others make the products of h with the
- *            cell's recurrent weights (thread = two gates) and with the output layer's (lane = class, a quarter of k), and write; they
- *            take turns at the token and the softmax of a step, which is written a step later
- *   context  those that attend make sixteen columns each (lane = column, half of 32 positions), not yet divided by the powers' sum;
- *            the others write
- *   cell     all warps: the context's part of the cell (thread = gate, all of k), and the cell of eight units each; h goes to shared
- *            memory
- * Each array of shared memory is written between two barriers and read behind the second of them: none needs another buffer. */
+ * Four of the eight warps attend, the other four carry on: the state's part of the cell, the output layer,
+ * and what is written. Of a step, between its barriers,
+ *   powers   those that attend make the whole query each (lane = units j and j + 8, a quarter of k), then the
+ *            energies (eight lanes for two positions, 32 positions at once), whose exponentials go to shared
+ *            memory; the others make the products of h with the cell's recurrent weights (thread = two gates)
+ *            and with the output layer's (lane = class, a quarter of k), and write; they take turns at the
+ *            token and the softmax of a step, which is written a step later
+ *   context  those that attend make sixteen columns each (lane = column, half of 32 positions), not yet
+ *            divided by the powers' sum; the others write
+ *   cell     all warps: the context's part of the cell (thread = gate, all of k), and the cell of eight units
+ *            each; h goes to shared memory
+ * Each array of shared memory is written between two barriers and read behind the second of them: none needs
+ * another buffer. */
 #ifndef CUSEQ_KERNELS_DECODE_SMALL_CUH
 #define CUSEQ_KERNELS_DECODE_SMALL_CUH
 
 #include "kernels/decoder/small_step.cuh"
 #include "kernels/decoder/small_writer.cuh"
 
-/* The steps of a row in the warps that attend, or in the others; returns how many. c is the lane's unit's, as is h at the end. */
+/* The steps of a row in the warps that attend, or in the others; returns how many. c is the lane's unit's, as
+ * is h at the end. */
 template <bool ATTENDS>
 __device__ __forceinline__ int small_steps(const struct decode &d, const struct small_row &row,
                                            const struct small_score &score, const struct small_cell &cell,
@@ -92,7 +96,8 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
   return step;
 }
 
-/* What a row begins with, by all threads: h in its place. PLACE_PARTIAL is at `partial`. Complete after the next barrier. */
+/* What a row begins with, by all threads: h in its place. PLACE_PARTIAL is at `partial`. Complete after the
+ * next barrier. */
 __device__ __forceinline__ void small_begin(const struct decode &d, int b, const float *final_h,
                                             const float *final_c, int64_t stride, float *partial,
                                             float *cell) {

@@ -12,8 +12,8 @@ __device__ __forceinline__ float4 add4(float4 a, float4 b) {
   return make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }
 
-/* What the cell reads; gates of a unit side by side. `row` [S] is added to the sums where it is not NULL: the row of the kernel
- * that a one-hot input chooses. */
+/* What the cell reads; gates of a unit side by side. `row` [S] is added to the sums where it is not NULL: the
+ * row of the kernel that a one-hot input chooses. */
 struct decoder_cell {
   const float4 *kernel; /* [inputs,S]                                                                     */
   const float4
@@ -22,10 +22,11 @@ struct decoder_cell {
   int inputs, units;
 };
 
-/* next and cell of z = input kernel + state recurrent + bias + row; states that are not finite are told as of row b and a
- * step. input and state must be ready and `partial` free; next
- * and cell are complete, and `partial` free, after the caller's next barrier.
- *   split of S; input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads at every step */
+/* next and cell of z = input kernel + state recurrent + bias + row; states that are not finite are told as of
+ * row b and a step. input and state must be ready and `partial` free; next and cell are complete, and
+ * `partial` free, after the caller's next barrier.
+ *   split of S; input, state 16-byte aligned; partial [4 block]; cell is read and written by the same threads
+ *   at every step */
 __device__ inline void block_cell(const struct block_split &split, const struct decoder_cell &weights,
                                   const struct device_gates &gates, const float *input, const float *state,
                                   const float4 *row, float4 *partial, float *next, float *cell,
@@ -91,9 +92,10 @@ __device__ __forceinline__ void block_best(float &value, int &index, float *redu
   warp_best(value, index);
 }
 
-/* The argmax of logits [V], lowest index first, to all threads, and output[v] = softmax (or the logits themselves); output
- * may be NULL. logits must be complete. Up to 32 classes each warp does it all, without a barrier.
- * What is not finite is told as of row b and a step; minus infinity is 0 to a softmax, unless all are.
+/* The argmax of logits [V], lowest index first, to all threads, and output[v] = softmax (or the logits
+ * themselves); output may be NULL. logits must be complete. Up to 32 classes each warp does it all, without a
+ * barrier. What is not finite is told as of row b and a step; minus infinity is 0 to a softmax, unless all
+ * are.
  *   reduce  [PLACE_REDUCE_FLOATS] 32..63 warps' sums, 64..95 warps' best, 96..127 their indices */
 __device__ inline int block_output(const float *logits, int V, bool is_softmax, float *output, float *reduce,
                                    const struct launch_check &check, int b, int step_number) {

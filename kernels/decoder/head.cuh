@@ -1,5 +1,5 @@
-/* The last step of a head by one block: bias and activation over the sums of its last layer, the best class, logarithms.
- * Used by decode_rows and heads. */
+/* The last step of a head by one block: bias and activation over the sums of its last layer, the best class,
+ * logarithms. Used by decode_rows and heads. */
 #ifndef CUSEQ_KERNELS_HEAD_CUH
 #define CUSEQ_KERNELS_HEAD_CUH
 
@@ -14,7 +14,8 @@ struct head_result {
 /* Classes that a thread adds up in one go. */
 enum { HEAD_BLOCK = 64 };
 
-/* The sum of exp(logits[v] - best) over this thread's classes, in blocks, so that its error does not grow with V. */
+/* The sum of exp(logits[v] - best) over this thread's classes, in blocks, so that its error does not grow
+ * with V. */
 __device__ __forceinline__ float head_exponents(const float *logits, int V, float best) {
   float sum = 0.0f;
   for (int first = (int)threadIdx.x; first < V; first += HEAD_BLOCK * (int)blockDim.x) {
@@ -27,24 +28,26 @@ __device__ __forceinline__ float head_exponents(const float *logits, int V, floa
   return sum;
 }
 
-/* Bytes of shared memory for a copy of V sums, so that the passes of block_head go over it there; 0: they stay where they are. */
+/* Bytes of shared memory for a copy of V sums, so that the passes of block_head go over it there; 0: they
+ * stay where they are. */
 enum { HEAD_ROOM_MOST = 40 * 1024 };
 static inline size_t head_room(int V) {
   size_t bytes = (size_t)V * sizeof(float);
   return bytes <= HEAD_ROOM_MOST ? bytes : 0;
 }
 
-/* The sums that block_head takes: in `room`, where there is some. Each thread copies what it is the first to read. */
+/* The sums that block_head takes: in `room`, where there is some. Each thread copies what it is the first to
+ * read. */
 __device__ __forceinline__ float *head_sums(float *sums, int V, bool has_room, float *room) {
   for (int v = (int)threadIdx.x; has_room && v < V; v += (int)blockDim.x)
     room[v] = sums[v];
   return has_room ? room : sums;
 }
 
-/* logits [V] hold the sums, without the bias (NULL: none); they are overwritten with what softmax takes, or with the outputs
- * of other activations. output [V] and log_output [V] may be NULL. What is not finite is told as of row b and a step; minus
- * infinity is 0 to a softmax, unless all are. Begins with what the caller's last barrier has ended; reduce and logits are
- * free after the caller's next one.
+/* logits [V] hold the sums, without the bias (NULL: none); they are overwritten with what softmax takes, or
+ * with the outputs of other activations. output [V] and log_output [V] may be NULL. What is not finite is
+ * told as of row b and a step; minus infinity is 0 to a softmax, unless all are. Begins with what the
+ * caller's last barrier has ended; reduce and logits are free after the caller's next one.
  *   reduce  [PLACE_REDUCE_FLOATS] 32..63 warps' sums, 64..95 warps' best, 96..127 their indices */
 __device__ inline struct head_result block_head(float *logits, const float *bias, int V,
                                                 cuseq_activation activation, float *output, float *log_output,

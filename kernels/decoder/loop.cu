@@ -2,16 +2,16 @@
 #include "kernels/common/launch_error.cuh"
 #include "kernels/decoder/loop_row.cuh"
 
-/* computes  all steps of a row: attention, cells, attentional vector, head, token; as host/backends/cuda/steps_decode.c does them
- *           in launches of their own
+/* computes  all steps of a row: attention, cells, attentional vector, head, token; as
+ *           host/backends/cuda/steps_decode.c does them in launches of their own
  * shapes    struct loop in launch_loop.h; 4-byte aligned, packed cells 16-byte aligned; outputs alias nothing
  * mapping   block = row. Products: thread = (part of the inputs, unit). Attention as in attend
  * launch    grid R, block 256, dynamic shared memory: the model's vectors and T energies
  * budget    128 registers; 4 (shared floats + T) bytes of shared memory
- * numerics  float32; sums by parts in a fixed order that depends on widths and the row's length alone: deterministic, and a row's
- *           bits depend on no other
- * why       one launch in place of ten and more a step; the structure is data in memory that all blocks share, so that one
- *           kernel serves all */
+ * numerics  float32; sums by parts in a fixed order that depends on widths and the row's length alone:
+ *           deterministic, and a row's bits depend on no other
+ * why       one launch in place of ten and more a step; the structure is data in memory that all blocks
+ *           share, so that one kernel serves all */
 __global__ void __launch_bounds__(THREADS, 2) loop_kernel(const __grid_constant__ struct loop a) {
   extern __shared__ float4 shared[];
   int b = (int)blockIdx.x, encoded = a.d_rows ? a.d_rows[b] : b;

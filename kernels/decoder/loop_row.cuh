@@ -1,4 +1,5 @@
-/* The decoder loop of any structure over one row by one block, in shared memory. Used by loop and whole_any. */
+/* The decoder loop of any structure over one row by one block, in shared memory. Used by loop and
+ * whole_any. */
 #ifndef CUSEQ_KERNELS_LOOP_ROW_CUH
 #define CUSEQ_KERNELS_LOOP_ROW_CUH
 
@@ -8,8 +9,8 @@
 
 enum { THREADS = LOOP_THREADS };
 
-/* What is encoded of a row: keys and values, rows of them so far apart; and the encoder's final states, for each direction of each
- * layer a block of `rows` rows, of which the row is number `row`. */
+/* What is encoded of a row: keys and values, rows of them so far apart; and the encoder's final states, for
+ * each direction of each layer a block of `rows` rows, of which the row is number `row`. */
 struct loop_encoded {
   const float *keys, *values;
   int key_stride, value_stride;
@@ -132,7 +133,8 @@ __device__ static float candidate_sum(const loop_row &row, const struct loop_lay
   return sum;
 }
 
-/* The sums of a cell's unit, complete in the threads of part 0. Units are at most half of the block: a single pass. */
+/* The sums of a cell's unit, complete in the threads of part 0. Units are at most half of the block: a single
+ * pass. */
 __device__ static float4 cell_sums(const loop_row &row, const struct loop_layer &layer,
                                    const struct block_split &split) {
   float4 *partial = (float4 *)(row.s + row.m.partial_at);
@@ -149,7 +151,8 @@ __device__ static float4 cell_sums(const loop_row &row, const struct loop_layer 
   return split.part == 0 ? add4(sum, ((const float4 *)layer.d_bias)[j]) : sum;
 }
 
-/* One step of a layer's cell, h and c in place. What it reads is ready; what it gives is complete at its end. */
+/* One step of a layer's cell, h and c in place. What it reads is ready; what it gives is complete at its
+ * end. */
 __device__ static void loop_cell(const loop_row &row, const struct loop_layer &layer) {
   struct block_split split = block_split_make(layer.units);
   float4 z = cell_sums(row, layer, split);
@@ -183,7 +186,8 @@ __device__ static void loop_cell(const loop_row &row, const struct loop_layer &l
 
 /* ---- attention ---- */
 
-/* Attends for the query that its chain makes, for row y of the results; the context is complete at its end. */
+/* Attends for the query that its chain makes, for row y of the results; the context is complete at its
+ * end. */
 __device__ static void loop_attend(const loop_row &row, int64_t y) {
   const struct loop_model &m = row.m;
   const struct loop &a = row.a;

@@ -37,15 +37,16 @@ __global__ void __launch_bounds__(THREADS)
   a.d_live[b] = 1;
 }
 
-/* Tokens in the order of results: the larger logarithm, then the lower token. What is not a number is minus infinity. */
+/* Tokens in the order of results: the larger logarithm, then the lower token. What is not a number is minus
+ * infinity. */
 __device__ __forceinline__ bool comes_before(float log, int token, float other, int other_token) {
   return log > other || (log == other && token < other_token);
 }
 
 /* computes  the best K tokens of a lane, in order; keeps the step's alphas of the lane
  * shapes    struct search_arrays in launch_search.h
- * mapping   block = lane, thread = token, then the token 256 further on; a pass over the tokens for each candidate, which
- *           looks for the first that comes after the one before
+ * mapping   block = lane, thread = token, then the token 256 further on; a pass over the tokens for each
+ *           candidate, which looks for the first that comes after the one before
  * launch    grid B K, block 256, static shared memory 512 bytes
  * budget    40 registers; 512 bytes of shared memory
  * numerics  comparisons of float32
@@ -90,7 +91,8 @@ struct offer {
   int parent, token;
 };
 
-/* The order of results: the larger key, then the lower parent; a parent's own candidates come in their order. */
+/* The order of results: the larger key, then the lower parent; a parent's own candidates come in their
+ * order. */
 __device__ __forceinline__ bool is_better(const offer &a, const offer &b) {
   return a.key > b.key || (a.key == b.key && a.parent < b.parent);
 }
@@ -173,8 +175,8 @@ __device__ static void row_advance(const struct search_arrays &a, int b, const o
 
 /* computes  the best K of a row's candidates, and the beam that they make
  * shapes    struct search_arrays in launch_search.h
- * mapping   block = row, one warp: thread = two places of the beam, each a list of candidates in order; the lists are merged
- *           by K comparisons of their heads. One thread does the rest
+ * mapping   block = row, one warp: thread = two places of the beam, each a list of candidates in order; the
+ *           lists are merged by K comparisons of their heads. One thread does the rest
  * launch    grid B, block 32, static shared memory 1.5 KB
  * budget    128 registers, 2.3 KB of local memory for the next beam; 1.5 KB of shared memory
  * numerics  float64 sums and keys, as host/search has them; divisors from the host */

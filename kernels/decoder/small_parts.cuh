@@ -1,5 +1,5 @@
-/* What the threads of a small decoder's loop (decode_small.cuh) have of it: where they stand, their weights, their places in shared
- * memory. */
+/* What the threads of a small decoder's loop (decode_small.cuh) have of it: where they stand, their weights,
+ * their places in shared memory. */
 #ifndef CUSEQ_KERNELS_SMALL_PARTS_CUH
 #define CUSEQ_KERNELS_SMALL_PARTS_CUH
 
@@ -21,12 +21,13 @@ enum {
   SMALL_TOKEN_AT = SMALL_LOGITS_AT + SMALL_THREADS, /* [1] the token before */
 };
 
-/* What energies may be at most for their exponentials to be taken as they are: neither these nor their sum are near float32's
- * ends then, and no maximum has to be found. tanh is at most 1, so that it is known of the weights. */
+/* What energies may be at most for their exponentials to be taken as they are: neither these nor their sum
+ * are near float32's ends then, and no maximum has to be found. tanh is at most 1, so that it is known of the
+ * weights. */
 static const float SMALL_ENERGY_MOST = 60.0f;
 
-/* e^x for |x| <= 87, NaN of NaN: device_exp() without what is for results below 2^-126 and beyond 2^127, and the
- * nearest integer by an addition. 0 where `mask` is 0 and not ~0. */
+/* e^x for |x| <= 87, NaN of NaN: device_exp() without what is for results below 2^-126 and beyond 2^127, and
+ * the nearest integer by an addition. 0 where `mask` is 0 and not ~0. */
 __device__ __forceinline__ float small_exp(float x, int mask) {
   const float magic = 12582912.0f; /* 1.5 2^23: the sum's last bits are the integer */
   float n = fmaf(x, 1.44269504f, magic);
@@ -49,8 +50,8 @@ __device__ __forceinline__ void small_barrier(void) {
   asm volatile("bar.sync 0, %0;" ::"n"((int)DECODE_THREADS) : "memory");
 }
 
-/* The first result of a row that is not finite, as step << 8 | stage; it is told behind the last step: a call inside would cost all
- * registers. */
+/* The first result of a row that is not finite, as step << 8 | stage; it is told behind the last step: a call
+ * inside would cost all registers. */
 struct small_fault {
   int first;
   __device__ __forceinline__ void look(bool good, int step, enum launch_stage stage) {
@@ -71,7 +72,8 @@ __device__ __forceinline__ float small_read(const shared_floats &x, int k) {
   return v;
 }
 
-/* A value that the compiler keeps in a register, and does not make anew in every step: it comes from a lane, as far as it can see. */
+/* A value that the compiler keeps in a register, and does not make anew in every step: it comes from a lane,
+ * as far as it can see. */
 template <class V> __device__ __forceinline__ V small_kept(V x) {
   return __shfl_sync(0xffffffffu, x, (int)threadIdx.x % WARP);
 }
@@ -82,8 +84,8 @@ struct small_row {
   int stride, key_stride;
   int b, length, time;
   shared_floats state, context, logits, token, powers;
-  /* What the thread reads of h for the query, and of the powers; where its power, column of the context, gate, unit's h,
-   * and what it writes of context and h lie. */
+  /* What the thread reads of h for the query, and of the powers; where its power, column of the context,
+   * gate, unit's h, and what it writes of context and h lie. */
   shared_floats state_quarter, power_half, power_own, context_own, gate_own, state_own, vector_own;
 };
 
@@ -105,7 +107,8 @@ struct small_score {
 /* One lane's part of the cell. */
 struct small_cell {
   float kernel[SMALL_K]; /* of its gate */
-  /* The gate's function: add + scale tanh(scale x), which tanh and sigmoid are; or max(low, min(high, slope x + add)). */
+  /* The gate's function: add + scale tanh(scale x), which tanh and sigmoid are; or max(low, min(high, slope x
+   * + add)). */
   float scale, add, slope, low, high;
   bool is_smooth;
   float floor; /* act(c) where it is not tanh */
@@ -129,8 +132,10 @@ struct small_writer {
   float output[SMALL_K / 4]; /* the output layer: of its class, and of its warp's quarter of k */
   float output_bias;
   float value,
-      part; /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be multiplied by */
-  int most; /* the best logit's place in their order */
+      /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be
+       * multiplied by */
+      part;
+  int most;       /* the best logit's place in their order */
   int is_chosen;  /* not 0: the class is the token */
   int wants;      /* SMALL_TOKENS, .. */
   unsigned below; /* the lanes below this one */
@@ -257,7 +262,8 @@ __device__ __forceinline__ void small_load_query(struct small_attention &attenti
     }
 }
 
-/* Key units j and j + 8 of the lane's two positions of a set; anything behind the row's end or the last unit. */
+/* Key units j and j + 8 of the lane's two positions of a set; anything behind the row's end or the last
+ * unit. */
 __device__ __forceinline__ void small_keys(float (&key)[2][2], int (&mask)[2], const struct small_row &row,
                                            const struct small_score &score, int set) {
 #pragma unroll

@@ -96,8 +96,8 @@ __device__ __forceinline__ float small_context(const float (&p)[SMALL_EACH], con
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* The half of the powers' sum that the lane has, of the powers of the first set, which are there; ATTENDS: and the context into its
- * place. */
+/* The half of the powers' sum that the lane has, of the powers of the first set, which are there; ATTENDS:
+ * and the context into its place. */
 template <bool ATTENDS>
 __device__ __forceinline__ float small_sums(const struct small_row &row, const float (&first)[SMALL_EACH],
                                             const struct small_attention *attention, int A) {

@@ -1,5 +1,5 @@
-/* What the warps of a small decoder's loop (decode_small.cuh) that do not attend do besides: products of h, outputs, tokens, and
- * what is written. */
+/* What the warps of a small decoder's loop (decode_small.cuh) that do not attend do besides: products of h,
+ * outputs, tokens, and what is written. */
 #ifndef CUSEQ_KERNELS_SMALL_WRITER_CUH
 #define CUSEQ_KERNELS_SMALL_WRITER_CUH
 
@@ -41,8 +41,9 @@ __device__ __forceinline__ bool small_is_turn(int step) {
   return small_warp() == SMALL_ATTENDING + (step & 3);
 }
 
-/* Of h: U + b of two gates, of which that of a thread that attends goes to shared memory and the other is returned; and a quarter of
- * the logits of step `step`, into its place, which the warp whose turn it is awaits at a barrier of their own. */
+/* Of h: U + b of two gates, of which that of a thread that attends goes to shared memory and the other is
+ * returned; and a quarter of the logits of step `step`, into its place, which the warp whose turn it is
+ * awaits at a barrier of their own. */
 __device__ __forceinline__ float small_carry(const struct small_row &row, const struct small_writer &writer,
                                              int step) {
   float own[4] = {writer.bias, 0.0f, 0.0f, 0.0f}, other[4] = {writer.other_bias, 0.0f, 0.0f, 0.0f};
@@ -111,8 +112,8 @@ __device__ __forceinline__ void small_choose(const struct small_row &row, struct
 }
 
 /* What is behind the token, a part a step: the warp that did it all at once would keep the others waiting.
- * The token of step `step` - 1, the y-th of all rows, to where it is wanted, and e^(logit - the best): minus infinity is 0 to a softmax
- * unless all are. */
+ * The token of step `step` - 1, the y-th of all rows, to where it is wanted, and e^(logit - the best): minus
+ * infinity is 0 to a softmax unless all are. */
 __device__ __forceinline__ void small_raise_outputs(const struct decode &d, struct small_writer &writer,
                                                     struct small_fault &fault, int step, int64_t y) {
   if (writer.wants & SMALL_TOKENS && writer.is_chosen)
@@ -163,8 +164,8 @@ __device__ __forceinline__ void small_write_more(const struct decode &d, const s
     d.d_alphas[y * row.time + t] = t < row.length ? small_read(row.powers, t) * part : 0.0f;
 }
 
-/* Context and h of step `step` - 1: looked at, and written where they are wanted. Each of those warps takes sixteen columns and
- * sixteen units. part: 1 / sum p of that step. */
+/* Context and h of step `step` - 1: looked at, and written where they are wanted. Each of those warps takes
+ * sixteen columns and sixteen units. part: 1 / sum p of that step. */
 __device__ __forceinline__ void small_write_vectors(const struct small_row &row,
                                                     const struct small_writer &writer, int step, float part,
                                                     struct small_fault &fault) {

@@ -9,7 +9,8 @@
 enum { START_BLOCK = 128 };
 
 /* state[j], j < S, of row b: h, or c where is_cell. Complete after the caller's next barrier.
- *   final_row  [D] H floats each at a distance of final_stride: the row's final states; not looked at for kind zeros */
+ *   final_row  [D] H floats each at a distance of final_stride: the row's final states; not looked at for
+ *              kind zeros */
 __device__ inline void block_start_state(const struct initial_state &start, bool is_cell, int b,
                                          const float *final_row, int64_t final_stride, float *state) {
   int S = start.state_units, H = start.units;

@@ -11,8 +11,8 @@ enum {
 
 /* ---- the block's copies ---- */
 
-/* The structure into shared memory, and the weights that there is room for; complete after block_copies_wait() and the next
- * barrier, but for the structure, which is complete at its end. */
+/* The structure into shared memory, and the weights that there is room for; complete after
+ * block_copies_wait() and the next barrier, but for the structure, which is complete at its end. */
 __device__ static void model_load(const struct any_parameters &p, float *s) {
   struct whole_any_model *m = (struct whole_any_model *)s;
   block_copy(s, (const float *)p.a.d_model, (int)(sizeof(struct whole_any_model) / sizeof(float)),
@@ -33,7 +33,8 @@ __device__ static void model_load(const struct any_parameters &p, float *s) {
 
 /* ---- models without a decoder ---- */
 
-/* One vector of the row's annotations: the mean, the maximum or the last; or position t's. Complete after the next barrier. */
+/* One vector of the row's annotations: the mean, the maximum or the last; or position t's. Complete after the
+ * next barrier. */
 __device__ static void head_read(const any_row &row, const struct whole_head &head, int t, float *to) {
   const float *annotations = row.annotations();
   int stride = row.p.at.stride;
@@ -140,18 +141,19 @@ __device__ static void row_decode(const any_row &row) {
     heads_run(row, loop);
 }
 
-/* computes  encoder, keys and values, and the decoder loop, or attention and heads, of every row, of any structure
+/* computes  encoder, keys and values, and the decoder loop, or attention and heads, of every row, of any
+ *           structure
  * shapes    struct whole_any in launch_whole.h; one block makes a row, then the row gridDim.x further on
- * mapping   x W of a pass - all positions, where they have room - by the whole block; then one warp (H > 32: four) per direction
- *           walks the recurrence; dense layers over positions: thread = (t, unit); the decoder as in loop.cu, or head after head.
- *           All in shared memory between them
- * launch    grid min(B, SMs), block 256, dynamic shared memory: the structure, the vectors, annotations, keys and values; copies of
- *           weights in what is left
+ * mapping   x W of a pass - all positions, where they have room - by the whole block; then one warp (H > 32:
+ *           four) per direction walks the recurrence; dense layers over positions: thread = (t, unit); the
+ *           decoder as in loop.cu, or head after head. All in shared memory between them
+ * launch    grid min(B, SMs), block 256, dynamic shared memory: the structure, the vectors, annotations, keys
+ *           and values; copies of weights in what is left
  * budget    252 registers
  * numerics  float32; those of sequence, keys and loop; deterministic, and a row's bits depend on no other
- * why       one launch, nothing between the stages passes through global memory, weights are fetched once per block; the structure
- *           is data, so that one kernel serves all cells, layers and wirings. Six cores in one kernel cost no registers: one of
- *           them runs at a time */
+ * why       one launch, nothing between the stages passes through global memory, weights are fetched once per
+ *           block; the structure is data, so that one kernel serves all cells, layers and wirings. Six cores
+ *           in one kernel cost no registers: one of them runs at a time */
 static __global__ void __launch_bounds__(THREADS, 1)
     whole_any_kernel(const __grid_constant__ struct any_parameters p) {
   extern __shared__ float4 shared[];
@@ -217,7 +219,8 @@ static int64_t places_make(const struct whole_any_sizes *sizes, int steps, int t
   return floats;
 }
 
-/* The longest pass with which all weights are kept; where that is none, the longest that is possible. 0: there is none. */
+/* The longest pass with which all weights are kept; where that is none, the longest that is possible. 0:
+ * there is none. */
 static int64_t places_choose(const struct whole_any_sizes *sizes, int time, bool ids,
                              const struct launch_device *device, struct any_places *at) {
   int64_t room = device->shared_bytes / (int64_t)sizeof(float), found = 0;

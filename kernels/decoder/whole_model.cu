@@ -12,17 +12,19 @@ enum {
 
 /* computes  encoder of one or few layers, keys, and the decoder loop (or one attention step), of every row
  * shapes    as in launch_attention.h; one block makes a row, then the row gridDim.x further on
- * mapping   x W of a pass - all positions, where they have room - by the whole block (ids: gathered; dense x: thread = column
- *           of four positions); then one warp (H > 32: four) per direction walks the recurrence (cores.cuh) while the
- *           other warps, or asynchronous copies, fetch the decoder's weights into shared memory; layers one after the other;
- *           keys: thread = (t, unit); the decoder loop as in decode.cu, that of a small model with its weights in registers. All
- *           in shared memory between them
+ * mapping   x W of a pass - all positions, where they have room - by the whole block (ids: gathered; dense x:
+ *           thread = column of four positions); then one warp (H > 32: four) per direction walks the
+ *           recurrence (cores.cuh) while the other warps, or asynchronous copies, fetch the decoder's weights
+ *           into shared memory; layers one after the other; keys: thread = (t, unit); the decoder loop as in
+ *           decode.cu, that of a small model with its weights in registers. All in shared memory between them
  * launch    grid min(B, SMs), block 256, dynamic shared memory: the placement
  * budget    255 registers; shared memory: W1 47.6 KB, the dates 182.4 KB (ids) at T = 30, all weights kept
- * numerics  bit for bit those of sequence, layer_merge, attention_keys and decode (attend); deterministic, rows independent
- * cost      the dates, batch 1: bench/counters/table.md; a cell step and a step of the decoder: bench/machine/table.md
- * why       one launch, nothing between the stages passes through global memory; weights are fetched once per block, U once
- *           per pass */
+ * numerics  bit for bit those of sequence, layer_merge, attention_keys and decode (attend); deterministic,
+ *           rows independent
+ * cost      the dates, batch 1: bench/counters/table.md; a cell step and a step of the decoder:
+ *           bench/machine/table.md
+ * why       one launch, nothing between the stages passes through global memory; weights are fetched once per
+ *           block, U once per pass */
 #define WHOLE_MODEL_KERNEL(name, core)                                                                       \
   static __global__ void __launch_bounds__(DECODE_THREADS, 1)                                                \
       name(const __grid_constant__ struct whole_parameters p) {                                              \
@@ -45,8 +47,8 @@ static int stage_most(const struct launch_device *device) {
   return quarter < STAGE_FLOATS ? quarter : STAGE_FLOATS;
 }
 
-/* How many features of x and W are staged at once in passes of `steps`: all, or what there is room for; 0: there are none.
- * Layers above the first have dense input. *floats is what they take. */
+/* How many features of x and W are staged at once in passes of `steps`: all, or what there is room for; 0:
+ * there are none. Layers above the first have dense input. *floats is what they take. */
 static int stage_features(const struct whole_model *model, int steps, const struct launch_device *device,
                           int64_t *floats) {
   const struct sequence *a = &model->encoder;
@@ -91,7 +93,8 @@ static struct placement whole_place(const struct whole_model *model, int steps,
   return placement;
 }
 
-/* The longest pass with which everything is kept; where that is none, the longest that is possible. 0: there is none. */
+/* The longest pass with which everything is kept; where that is none, the longest that is possible. 0: there
+ * is none. */
 static int whole_steps(const struct whole_model *model, const struct launch_device *device,
                        struct placement *placement) {
   int T = model->encoder.time, possible = 0;

@@ -1,4 +1,5 @@
-/* A whole model over one row by one block: the encoder's layers, keys, and the decoder's loop or one attention step. */
+/* A whole model over one row by one block: the encoder's layers, keys, and the decoder's loop or one
+ * attention step. */
 #ifndef CUSEQ_KERNELS_WHOLE_ROW_CUH
 #define CUSEQ_KERNELS_WHOLE_ROW_CUH
 
@@ -41,7 +42,8 @@ static __device__ __forceinline__ struct encoder_layer whole_layer_make(const st
   return layer;
 }
 
-/* A layer's final states, and the last one's annotations [T,A], 0 behind the row's length, to where they are wanted. */
+/* A layer's final states, and the last one's annotations [T,A], 0 behind the row's length, to where they are
+ * wanted. */
 static __device__ __forceinline__ void whole_store(const struct whole_parameters &p, int l, int b, int length,
                                                    const float *annotations, const float *states) {
   const struct sequence &a = p.encoder.a;
@@ -65,7 +67,8 @@ static __device__ __forceinline__ void whole_store(const struct whole_parameters
   }
 }
 
-/* The weights of keys and decoder into shared memory, by some of the threads; the rest of the block goes on meanwhile. */
+/* The weights of keys and decoder into shared memory, by some of the threads; the rest of the block goes on
+ * meanwhile. */
 static __device__ __forceinline__ void whole_fetch(const struct whole_parameters &p, float *shared,
                                                    const struct block_copiers &copiers) {
   const struct attention_score &score = p.d.score;
@@ -78,8 +81,8 @@ static __device__ __forceinline__ void whole_fetch(const struct whole_parameters
     decoder_block_make(&block, p.d, p.placement, shared, nullptr, copiers);
 }
 
-/* Where the encoder stands: a row, and the number of a pass over it in one of the layers. The rest follows from the two, and is
- * found again after a recurrence: registers are short while U is in them. */
+/* Where the encoder stands: a row, and the number of a pass over it in one of the layers. The rest follows
+ * from the two, and is found again after a recurrence: registers are short while U is in them. */
 struct whole_place {
   int length, layer, passes;
   struct encoder_pass pass;

@@ -28,8 +28,8 @@ static __device__ __forceinline__ float device_cell_activation(const struct cell
   return f.is_usual ? device_cell_activation(f.gates, x) : device_activate_any(f.activation, x);
 }
 
-/* h' of one unit; z holds its sums, h its state before the step, c an LSTM's, which becomes c'. candidate: (r h) U_n of a GRU
- * that resets before that product. */
+/* h' of one unit; z holds its sums, h its state before the step, c an LSTM's, which becomes c'. candidate: (r
+ * h) U_n of a GRU that resets before that product. */
 static __device__ __forceinline__ float cell_any_update(enum cell_form form, const struct cell_functions &f,
                                                         float4 z, float candidate, float h, float &c) {
   if (form == CELL_FORM_LSTM)

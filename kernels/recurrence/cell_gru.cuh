@@ -1,4 +1,5 @@
-/* The GRU with its reset after the product as the cores take a cell (cores.cuh): four sums a unit, z, r, n of x, n of h. */
+/* The GRU with its reset after the product as the cores take a cell (cores.cuh): four sums a unit, z, r, n of
+ * x, n of h. */
 #ifndef CUSEQ_KERNELS_CELL_GRU_CUH
 #define CUSEQ_KERNELS_CELL_GRU_CUH
 
@@ -7,8 +8,8 @@
 struct cell_gru {
   static const bool HAS_C = false, THIRD_OF_HIDDEN = false;
 
-  /* z += h u, z += x w: a unit's row of the two products. The third sum has no part of h, whose weights need no registers
-   * then, the fourth none of x. */
+  /* z += h u, z += x w: a unit's row of the two products. The third sum has no part of h, whose weights need
+   * no registers then, the fourth none of x. */
   __device__ __forceinline__ static void multiply(float4 &z, float h, float4 u) {
     z.x = fmaf(h, u.x, z.x);
     z.y = fmaf(h, u.y, z.y);
@@ -19,7 +20,8 @@ struct cell_gru {
     z.y = fmaf(x, w.y, z.y);
     z.z = fmaf(x, w.z, z.z);
   }
-  /* What a unit keeps from step to step beside the h that all see: its own h again, which it would have to look for. */
+  /* What a unit keeps from step to step beside the h that all see: its own h again, which it would have to
+   * look for. */
   __device__ __forceinline__ static float carried(float h, float) {
     return h;
   }

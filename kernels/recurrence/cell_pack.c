@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* Which of the four sums of a unit a gate's block of the kernels and biases goes to, or NOT for none: the candidate's block
- * of a GRU's recurrent kernel has a sum of its own, or a matrix. */
+/* Which of the four sums of a unit a gate's block of the kernels and biases goes to, or NOT for none: the
+ * candidate's block of a GRU's recurrent kernel has a sum of its own, or a matrix. */
 enum { SUMS = 4, NOT = -1 };
 static const int lstm_sums[] = {0, 1, 2, 3};
 static const int gru_sums[] = {0, 1, 2}, after_recurrent[] = {0, 1, 3}, before_recurrent[] = {0, 1, NOT};

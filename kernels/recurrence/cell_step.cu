@@ -50,17 +50,18 @@ static __device__ __forceinline__ float cell_reset(const struct cell_step &a, co
   return a.d_previous_h ? cell_any_reset(f, sum) * a.d_previous_h[at.state] : 0.0f;
 }
 
-/* computes  s = h U + x W + b, and of it what enum cell_form says, of one step, where the row still runs; output 0 where it
- *           has ended. GRU_RESET_BEFORE with d_reset: r h alone
+/* computes  s = h U + x W + b, and of it what enum cell_form says, of one step, where the row still runs;
+ *           output 0 where it has ended. GRU_RESET_BEFORE with d_reset: r h alone
  * shapes    struct cell_step in launch_recurrence.h
- * mapping   thread = (direction, row, unit), units innermost: all four sums in one 16-byte load of each summand
+ * mapping   thread = (direction, row, unit), units innermost: all four sums in one 16-byte load of each
+ *           summand
  * launch    grid ceil(D B H / 128), block 128, no shared memory
  * budget    40 registers
  * numerics  float32: (bias + x W) + h U; deterministic, of the product's order of summation
- * why       what is around the product in one kernel, so that a step is two nodes of a graph; the product reads U once for all
- *           rows, which a block per row would not
- * cost      a cell of an LSTM: 52 bytes read and 8 written, 12 with the output; 210 thread instructions with tanh and a hard
- *           sigmoid (63 float32, 94 integer), as counted on the dates at batch 64 */
+ * why       what is around the product in one kernel, so that a step is two nodes of a graph; the product
+ *           reads U once for all rows, which a block per row would not
+ * cost      a cell of an LSTM: 52 bytes read and 8 written, 12 with the output; 210 thread instructions with
+ *           tanh and a hard sigmoid (63 float32, 94 integer), as counted on the dates at batch 64 */
 template <int FORM>
 __global__ void __launch_bounds__(THREADS)
     cell_step_kernel(const __grid_constant__ struct cell_step a,

@@ -5,14 +5,15 @@
 #include "kernels/common/check.cuh"
 #include "kernels/recurrence/cores.cuh"
 
-/* A number that the compiler knows nothing of: what is derived from it is not kept in registers from before. */
+/* A number that the compiler knows nothing of: what is derived from it is not kept in registers from
+ * before. */
 __device__ __forceinline__ int anew(int number) {
   asm volatile("" : "+r"(number));
   return number;
 }
 
-/* Where x W of a row's steps lies for one unit: at() takes steps in rising order, one by one. Lanes of one unit read the same
- * address. */
+/* Where x W of a row's steps lies for one unit: at() takes steps in rising order, one by one. Lanes of one
+ * unit read the same address. */
 template <int SOURCE> struct chain_source;
 
 template <> struct chain_source<SEQUENCE_OF_PROJECTED> {
@@ -61,10 +62,12 @@ template <> struct chain_source<SEQUENCE_OF_IDS> {
   }
 };
 
-/* x W of CHAIN_AHEAD steps, from memory, before they are walked. From sm_80 on they are copied into shared memory, each step's
- * under a number of its own, so that a step waits for its own alone: registers would all be waited for at once, as there are few
- * scoreboards. Each thread reads what it has copied itself. Step s is CHAIN_AHEAD n + SLOT.
- *   fetch  begins to load step s, unless it is the limit or beyond: the row's length; 0 in threads beyond H, which take zeros
+/* x W of CHAIN_AHEAD steps, from memory, before they are walked. From sm_80 on they are copied into shared
+ * memory, each step's under a number of its own, so that a step waits for its own alone: registers would all
+ * be waited for at once, as there are few scoreboards. Each thread reads what it has copied itself. Step s is
+ * CHAIN_AHEAD n + SLOT.
+ *   fetch  begins to load step s, unless it is the limit or beyond: the row's length; 0 in threads beyond H,
+ *          which take zeros
  *   take   gives it; steps in the same order */
 enum { CHAIN_AHEAD = 4 };
 
@@ -162,8 +165,8 @@ template <class core> struct chain_producer {
   }
 };
 
-/* Where a chain writes h of its unit, step after step; nowhere if `output` is NULL. Without a branch, which would be more than
- * the store. */
+/* Where a chain writes h of its unit, step after step; nowhere if `output` is NULL. Without a branch, which
+ * would be more than the store. */
 struct chain_writer {
   float *next;
   int apart; /* floats; the launcher refuses more */
@@ -188,7 +191,8 @@ struct chain_state {
   float carried, h;
 };
 
-/* One cell step of a chain, of the core's unit: the number of the step is even or odd as ODD says; x is x W, `output` has write(). */
+/* One cell step of a chain, of the core's unit: the number of the step is even or odd as ODD says; x is x W,
+ * `output` has write(). */
 template <int ODD, class core, class Functions, class Writer>
 __device__ __forceinline__ void chain_step(const Functions &functions, core &u, float4 x,
                                            const shared_floats &hidden, Writer &output,
@@ -287,8 +291,8 @@ __device__ __forceinline__ void chain_all(const Functions &functions, const stru
   }
 }
 
-/* The row and direction of a block of a chain kernel: blocks BLOCKS x (place D + d) ... own direction d of the row at `place` of
- * the order. */
+/* The row and direction of a block of a chain kernel: blocks BLOCKS x (place D + d) ... own direction d of
+ * the row at `place` of the order. */
 template <class core> __device__ __forceinline__ chain_row chain_row_of(const struct sequence &a, int block) {
   unsigned chain = (unsigned)block / core::BLOCKS;
   return chain_row(a, (int)(chain / a.directions), (int)(chain % a.directions));

@@ -1,5 +1,5 @@
-/* The sums z = x W + b + h U with U in registers, one class per mapping, of any cell. A cell is one small class (cell_lstm.cuh,
- * cell_gru.cuh) that says
+/* The sums z = x W + b + h U with U in registers, one class per mapping, of any cell. A cell is one small
+ * class (cell_lstm.cuh, cell_gru.cuh) that says
  *   HAS_C            whether it has a state beside h
  *   THIRD_OF_HIDDEN  whether the third sum has a part of h, as all others have
  *   multiply         the sums' parts of h: z += h u
@@ -16,21 +16,23 @@
  *   place    where h[k] lies in a buffer
  *   unit     the unit whose cell the thread updates; several threads may do so, with the same bits
  *   writer   exactly one thread of each unit: the one that writes h
- *   load     takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0. NARROW: recurrent_at()'s
+ *   load     takes direction d of U [D,H,H,4] into registers; rows and columns beyond H are 0. NARROW:
+ *            recurrent_at()'s
  *   start    what of x + b can be added ahead of the step; x is x W
  *   product  x + b + h U for `unit`, complete in every thread, of start and b
  *   begin    publishes the first h in the first buffer, for all; 0 stands in the rest, at units beyond H too
- *   publish  writes h of `unit`, where that is below H, into a buffer, for every thread that will read it: what stands at units
- *            beyond H stays 0, whatever their threads compute
- *   sync     of a step that is even or odd: after it every published value is there, and the other buffer, read before it, may be
- *            written
+ *   publish  writes h of `unit`, where that is below H, into a buffer, for every thread that will read it:
+ *            what stands at units beyond H stays 0, whatever their threads compute
+ *   sync     of a step that is even or odd: after it every published value is there, and the other buffer,
+ *            read before it, may be written
  * h is double-buffered so that one sync per step ends both hazards. */
 #ifndef CUSEQ_KERNELS_CORES_CUH
 #define CUSEQ_KERNELS_CORES_CUH
 
 #include "kernels/recurrence/sequence.cuh"
 
-/* Floats in shared memory by the 32-bit address that instructions take. Of a pointer the compiler makes it anew in every step. */
+/* Floats in shared memory by the 32-bit address that instructions take. Of a pointer the compiler makes it
+ * anew in every step. */
 struct shared_floats {
   unsigned at;
   __device__ __forceinline__ explicit shared_floats(const float *pointer)
@@ -55,8 +57,9 @@ struct shared_floats {
   }
 };
 
-/* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. NARROW: what is no part of h is not loaded, in two loads in
- * place of one, where registers are so few that the compiler would spill others meanwhile. */
+/* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. NARROW: what is no part of h is not
+ * loaded, in two loads in place of one, where registers are so few that the compiler would spill others
+ * meanwhile. */
 template <class Cell, bool NARROW>
 __device__ __forceinline__ float4 recurrent_at(const float *recurrent, int units, int d, int k, int unit) {
   if (k >= units || unit >= units)
@@ -92,10 +95,11 @@ __device__ __forceinline__ void sums_multiply32(float4 &z, const shared_floats &
   }
 }
 
-/* H <= 16, one warp: lanes 0-15 own the first and the third sum of a unit, 16-31 the second and the fourth; each in two
- * parts, of even k on top of x and of odd k on top of b, so that four chains hide the latency of fma. 32 fma, 2 adds,
- * 2 shuffles a step, where a cell's third sum has no part of h too. After the exchange both halves have all four sums and
- * go through the same cell: parting them costs more than computing twice. */
+/* H <= 16, one warp: lanes 0-15 own the first and the third sum of a unit, 16-31 the second and the fourth;
+ * each in two parts, of even k on top of x and of odd k on top of b, so that four chains hide the latency of
+ * fma. 32 fma, 2 adds, 2 shuffles a step, where a cell's third sum has no part of h too. After the exchange
+ * both halves have all four sums and go through the same cell: parting them costs more than computing
+ * twice. */
 template <class Cell> struct core_warp16 {
   typedef Cell cell;
   static const int THREADS = 32, UNITS = 16, BLOCKS = 1, HIDDEN = 16, BEHIND = 0;
@@ -199,8 +203,8 @@ template <class Cell> struct core_warp32 {
 };
 
 /* H <= 64, four warps, the first or the second four of a block: a thread owns all four sums of a unit over
- * half of k; the halves lie in the halves of a warp and are summed by four shuffles. The second half of h starts 4 floats late, so that the two
- * addresses of a load lie in different banks. */
+ * half of k; the halves lie in the halves of a warp and are summed by four shuffles. The second half of h
+ * starts 4 floats late, so that the two addresses of a load lie in different banks. */
 template <class Cell> struct core_block64 {
   typedef Cell cell;
   static const int THREADS = 128, UNITS = 64, BLOCKS = 1, HIDDEN = 72, BEHIND = 0;
@@ -243,13 +247,14 @@ template <class Cell> struct core_block64 {
   }
 };
 
-/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four sums of a unit over a quarter of k;
- * the quarters lie in the quarters of a warp. h goes into both blocks' shared memory: quarter 0 sends it to its own block and
- * quarter 1, which has the same value, to the other, by st.async, which tells an mbarrier of the receiver. There is one for each
- * buffer; a phase is over when all units' h has come. Every warp sends in every step, 0 at units beyond H: so no thread is a phase
- * late, and whoever has seen a step's end knows that all warps of both blocks have read what the next step overwrites. A cluster's
- * barrier in their place costs a fence of everything that the block has stored in memory. These instructions are there from sm_90
- * on: kernels use the core under that condition. */
+/* H <= 128, a cluster of two blocks of eight warps: a block owns 64 units, a thread all four sums of a unit
+ * over a quarter of k; the quarters lie in the quarters of a warp. h goes into both blocks' shared memory:
+ * quarter 0 sends it to its own block and quarter 1, which has the same value, to the other, by st.async,
+ * which tells an mbarrier of the receiver. There is one for each buffer; a phase is over when all units' h
+ * has come. Every warp sends in every step, 0 at units beyond H: so no thread is a phase late, and whoever
+ * has seen a step's end knows that all warps of both blocks have read what the next step overwrites. A
+ * cluster's barrier in their place costs a fence of everything that the block has stored in memory. These
+ * instructions are there from sm_90 on: kernels use the core under that condition. */
 template <class Cell> struct core_cluster128 {
   typedef Cell cell;
   static const int THREADS = 256, UNITS = 128, BLOCKS = 2, HIDDEN = 144, BEHIND = 4;

@@ -1,5 +1,5 @@
-/* The encoder of any structure over one row by one block, in shared memory: layer after layer, what lies behind each of them, and
- * the layers that make keys and values. Used by whole_any. */
+/* The encoder of any structure over one row by one block, in shared memory: layer after layer, what lies
+ * behind each of them, and the layers that make keys and values. Used by whole_any. */
 #ifndef CUSEQ_KERNELS_ENCODER_ANY_CUH
 #define CUSEQ_KERNELS_ENCODER_ANY_CUH
 

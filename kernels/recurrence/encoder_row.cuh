@@ -6,8 +6,9 @@
 #include "kernels/recurrence/chain.cuh"
 #include "kernels/recurrence/merged.cuh"
 
-/* Steps that one pass of a row's encoder walks: `steps` positions from first(d) on in direction d. A row is one pass where
- * x W of all its positions has room, otherwise several, each with its x W and its load of U. */
+/* Steps that one pass of a row's encoder walks: `steps` positions from first(d) on in direction d. A row is
+ * one pass where x W of all its positions has room, otherwise several, each with its x W and its load of
+ * U. */
 struct encoder_pass {
   int step, steps;
   int forward, backward;
@@ -63,12 +64,13 @@ __device__ inline void block_stage(const struct encoder_layer &layer, const stru
   }
 }
 
-/* Features from which on a product is summed in blocks; up to here in their order, as the kernels of sequences do. */
+/* Features from which on a product is summed in blocks; up to here in their order, as the kernels of
+ * sequences do. */
 enum { BLOCK_FEATURES = 128 };
 
 /* products[s, column] = x[t] W[:, column] for step s of the pass; complete after the next barrier. Slices of
- * x and W are staged, `slice` features at most, so that each is fetched once; a thread makes one column of four positions at a
- * time. */
+ * x and W are staged, `slice` features at most, so that each is fetched once; a thread makes one column of
+ * four positions at a time. */
 __device__ inline void block_products(const struct sequence &a, const struct encoder_layer &layer,
                                       const struct encoder_pass &pass, int slice, float *stage,
                                       float4 *products) {
@@ -119,8 +121,8 @@ struct row_writer {
   }
 };
 
-/* One direction of a row over a pass by core::THREADS threads: annotations[t, d H + unit], and the state [2, D, H] from
- * which the next pass goes on. */
+/* One direction of a row over a pass by core::THREADS threads: annotations[t, d H + unit], and the state [2,
+ * D, H] from which the next pass goes on. */
 template <class core>
 __device__ inline void chain_encode(const struct sequence_parameters &p, const struct encoder_layer &layer,
                                     const chain_row &row, const struct encoder_pass &pass,
@@ -164,7 +166,8 @@ __device__ inline void chain_encode(const struct sequence_parameters &p, const s
   }
 }
 
-/* annotations [length, W] of two directions of row b side by side become their merge [length, H], in place. */
+/* annotations [length, W] of two directions of row b side by side become their merge [length, H], in
+ * place. */
 __device__ inline void block_merge(cuseq_merge merge, float *annotations, int apart, int length, int H,
                                    const struct launch_check &check, int b) {
   for (int n = (int)threadIdx.x; n < length * H; n += (int)blockDim.x) {
@@ -176,8 +179,9 @@ __device__ inline void block_merge(cuseq_merge merge, float *annotations, int ap
   }
 }
 
-/* keys[t,j] = bias[j] + sum_i annotations[t,i] key[i,j], t < length; complete after the next barrier. Summed as keys.cu
- * does, for the same bits. An odd stride of annotations lets neighbours of different t read different banks. */
+/* keys[t,j] = bias[j] + sum_i annotations[t,i] key[i,j], t < length; complete after the next barrier. Summed
+ * as keys.cu does, for the same bits. An odd stride of annotations lets neighbours of different t read
+ * different banks. */
 __device__ inline void block_keys(const float *annotations, int stride, const float *key, const float *bias,
                                   int length, int A, int U, float *keys) {
   for (int n = (int)threadIdx.x; n < length * U; n += (int)blockDim.x) {

@@ -3,10 +3,10 @@
 #include "kernels/recurrence/cell_lstm.cuh"
 #include "kernels/recurrence/chain.cuh"
 
-/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all steps of a
- *           chain.
- * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte aligned; nothing
- *           aliases.
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all
+ *           steps of a chain.
+ * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte
+ *           aligned; nothing aliases.
  * mapping   a block is one direction of one row: a thread owns the four sums of a unit over half of k
  *           (core_block64). The x variant has eight producer warps that compute x W ahead of it.
  * launch    grid B D, block 128 (x: 384), shared 8768 bytes (x: 40.7 KB more), static.

@@ -3,10 +3,10 @@
 #include "kernels/recurrence/cell_lstm.cuh"
 #include "kernels/recurrence/chain.cuh"
 
-/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all steps of a
- *           chain.
- * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte aligned; nothing
- *           aliases.
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all
+ *           steps of a chain.
+ * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte
+ *           aligned; nothing aliases.
  * mapping   a cluster is one direction of one row; a block owns 64 units, a thread the four sums of a unit
  *           over a quarter of k (core_cluster128); each h is sent into both blocks' shared memory.
  * launch    grid 2 B D, block 256, cluster 2, shared 17552 bytes, static.

@@ -3,12 +3,13 @@
 #include "kernels/recurrence/cell_lstm.cuh"
 #include "kernels/recurrence/chain.cuh"
 
-/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all steps of a
- *           chain.
- * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte aligned; nothing
- *           aliases.
- * mapping   a block is one direction of one row: one warp holds U (core_warp16: a lane owns two sums of a unit;
- *           core_warp32: all four) and walks the steps; h is broadcast through shared memory, 16 bytes a load. The x variants have four producer warps that compute x W ahead of it.
+/* computes  s = x W + h U + b, four sums a unit, and of them what the cell makes (enum cell_form), for all
+ *           steps of a chain.
+ * shapes    struct sequence in launch_recurrence.h: U, W, b with a unit's four sums innermost, 16-byte
+ *           aligned; nothing aliases.
+ * mapping   a block is one direction of one row: one warp holds U (core_warp16: a lane owns two sums of a
+ *           unit; core_warp32: all four) and walks the steps; h is broadcast through shared memory, 16 bytes
+ *           a load. The x variants have four producer warps that compute x W ahead of it.
  * launch    grid B D, block 32 (x: 160), shared 2176 or 2304 bytes (x: 32.3 or 24.3 KB more), static.
  * budget    210 registers (warp16 112), no spills.
  * numerics  float32, k ascending (warp16: even and odd k apart, then added); a row's bits depend on itself

@@ -27,8 +27,8 @@ int arguments_intern(struct extension *extension) {
   return 0;
 }
 
-/* The place of a keyword in the call's list; -1: it has none such. Names in a program are the very texts that were interned
- * here; those that were put together at run time are compared. */
+/* The place of a keyword in the call's list; -1: it has none such. Names in a program are the very texts that
+ * were interned here; those that were put together at run time are compared. */
 static int find(const struct extension *extension, const struct parameters *parameters, PyObject *keyword) {
   for (int i = 0; i < parameters->count; i++)
     if (keyword == extension->parameters[parameters->members[i]])

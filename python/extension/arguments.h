@@ -1,4 +1,5 @@
-/* The arguments of a session's calls, without the tuple and the dictionary that Python would make for them. */
+/* The arguments of a session's calls, without the tuple and the dictionary that Python would make for
+ * them. */
 #ifndef CUSEQ_PYTHON_ARGUMENTS_H
 #define CUSEQ_PYTHON_ARGUMENTS_H
 
@@ -15,7 +16,8 @@ struct given {
   PyObject *steps, *wanted, *out, *results;
 };
 
-/* The names of parameters by the place of their members in struct given, so that a call lists its own in their order. */
+/* The names of parameters by the place of their members in struct given, so that a call lists its own in
+ * their order. */
 #define PARAMETER(name) (offsetof(struct given, name) / sizeof(PyObject *))
 #define PARAMETERS ((int)(sizeof(struct given) / sizeof(PyObject *)))
 
@@ -25,8 +27,8 @@ struct parameters {
   unsigned char members[PARAMETERS];
 };
 
-/* Of METH_FASTCALL | METH_KEYWORDS: `positional` arguments, then those whose names are in the tuple `keywords`, or NULL.
- * Returns false with an exception that names the call and the argument. */
+/* Of METH_FASTCALL | METH_KEYWORDS: `positional` arguments, then those whose names are in the tuple
+ * `keywords`, or NULL. Returns false with an exception that names the call and the argument. */
 bool arguments_read(const struct extension *extension, const struct parameters *parameters,
                     PyObject *const *arguments, Py_ssize_t positional, PyObject *keywords,
                     struct given *given);

@@ -56,7 +56,8 @@ static bool span_add(struct arrays *arrays, const char *name, const void *data, 
   return true;
 }
 
-/* A numpy array; one that is not contiguous, or not to be written, is another matter: false without an exception. */
+/* A numpy array; one that is not contiguous, or not to be written, is another matter: false without an
+ * exception. */
 static bool take_buffer(struct arrays *arrays, PyObject *object, const char *name, bool writes,
                         struct view *view) {
   if (arrays->buffers_count == ARRAYS_MOST) {

@@ -39,8 +39,8 @@ struct view {
   int64_t shape[TENSOR_AXES];
 };
 
-/* An array that is read: numpy's, a tensor, or what another library has by DLPack, __cuda_array_interface__ or the buffer
- * protocol. One that is not contiguous is copied. Returns false with an exception. */
+/* An array that is read: numpy's, a tensor, or what another library has by DLPack, __cuda_array_interface__
+ * or the buffer protocol. One that is not contiguous is copied. Returns false with an exception. */
 bool arrays_take(struct arrays *arrays, PyObject *object, const char *name, struct view *view);
 
 /* The same of that type and shape; None gives a NULL pointer.
@@ -49,7 +49,8 @@ bool arrays_take(struct arrays *arrays, PyObject *object, const char *name, stru
 bool arrays_read(struct arrays *arrays, PyObject *object, const char *name, char type, int rank,
                  const int64_t *shape, const void **pointer);
 
-/* Encoder states: [layers x directions, batch, units], or one after the other in one axis of width x batch. */
+/* Encoder states: [layers x directions, batch, units], or one after the other in one axis of width x
+ * batch. */
 bool arrays_read_states(struct arrays *arrays, PyObject *object, const char *name, int64_t batch,
                         int64_t width, const void **pointer);
 
@@ -58,8 +59,8 @@ bool arrays_read_states(struct arrays *arrays, PyObject *object, const char *nam
 bool arrays_read_input(struct arrays *arrays, PyObject *object, int32_t features, cuseq_input *input,
                        bool *on_device);
 
-/* What results are made as: their name, type and shape; batch and width as of arrays_read_states where they are encoder
- * states, else 0. */
+/* What results are made as: their name, type and shape; batch and width as of arrays_read_states where they
+ * are encoder states, else 0. */
 struct form {
   const char *name;
   char type;
@@ -73,7 +74,8 @@ int64_t form_bytes(const struct form *form);
 /* The caller's array for results. It must be writable, contiguous and of that form. */
 bool arrays_write(struct arrays *arrays, PyObject *object, const struct form *form, void **pointer);
 
-/* New ones: numpy's, or on the device, for which arrays_room has made room of the sum of form_bytes of all. */
+/* New ones: numpy's, or on the device, for which arrays_room has made room of the sum of form_bytes of
+ * all. */
 PyObject *arrays_make(struct arrays *arrays, const struct form *form, struct kept_shape *kept,
                       void **pointer);
 bool arrays_room(struct arrays *arrays, int64_t bytes);

@@ -8,14 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-/* Python's handlers of signals - that of Ctrl-C raises KeyboardInterrupt - run in Python alone, not while the library
- * computes. So a call that may take long runs on a thread of its own, and the caller's thread waits and lets Python look
- * for signals in between. Nothing of the library can be stopped half way: a call that was interrupted runs to its end,
- * with its arrays kept, and the session is in use until then. */
+/* Python's handlers of signals - that of Ctrl-C raises KeyboardInterrupt - run in Python alone, not while the
+ * library computes. So a call that may take long runs on a thread of its own, and the caller's thread waits
+ * and lets Python look for signals in between. Nothing of the library can be stopped half way: a call that
+ * was interrupted runs to its end, with its arrays kept, and the session is in use until then. */
 
-/* From how many multiplications on: a few milliseconds for a processor of today, less than a second for any. Below
- * it a thread would cost more than a hundredth of the call. A CUDA device does a hundred times as many in that time, but
- * in a long sequence it waits for one launch after the other. */
+/* From how many multiplications on: a few milliseconds for a processor of today, less than a second for any.
+ * Below it a thread would cost more than a hundredth of the call. A CUDA device does a hundred times as many
+ * in that time, but in a long sequence it waits for one launch after the other. */
 #define LONG_CALL 2e8
 #define LONG_CALL_OF_DEVICE 2e10
 #define LONG_SEQUENCE_OF_DEVICE 10000
@@ -71,8 +71,8 @@ static cuseq_status call_library(struct call *call) {
   return CUSEQ_STATUS_INVALID_ARGUMENT;
 }
 
-/* Arrays on the device are complete, and what was found in them is reported, when the session's work is done. The library
- * keeps the line of a failure for each thread, and the last one only. */
+/* Arrays on the device are complete, and what was found in them is reported, when the session's work is done.
+ * The library keeps the line of a failure for each thread, and the last one only. */
 static void perform(struct call *call) {
   call->status = call_library(call);
   if (call->status == CUSEQ_STATUS_OK && call->arrays.on_device)
@@ -161,8 +161,8 @@ static void release(struct call *call) {
   Py_CLEAR(call->made);
 }
 
-/* What the session has encoded after the call. Results of later calls are made for so many rows: the library may have
- * fewer, and then refuses, but never more. */
+/* What the session has encoded after the call. Results of later calls are made for so many rows: the library
+ * may have fewer, and then refuses, but never more. */
 static void note_encoded(SessionObject *self, const struct call *call) {
   if (call->kind != CALL_RUN && call->kind != CALL_ENCODE)
     return;

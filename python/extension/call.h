@@ -39,8 +39,8 @@ struct call {
 /* Begins a call of a session: one at a time, in the process that opened it. NULL with an exception. */
 struct call *call_begin(SessionObject *self, enum call_kind kind);
 
-/* Calls the library, without the GIL, and looks for signals meanwhile where it takes long. False with an exception where a
- * handler raised one: the call then runs on, and the session is in use until it is done. */
+/* Calls the library, without the GIL, and looks for signals meanwhile where it takes long. False with an
+ * exception where a handler raised one: the call then runs on, and the session is in use until it is done. */
 bool call_perform(SessionObject *self, struct call *call);
 
 /* Ends it: the results, or the exception of the status or of what went before. */
@@ -74,7 +74,8 @@ struct wanted {
   uint32_t bits;   /* of results by name */
 };
 
-/* Reads what is wanted; names that no call of these groups gives are an error. results: None, "host" or "device". */
+/* Reads what is wanted; names that no call of these groups gives are an error. results: None, "host" or
+ * "device". */
 bool wanted_read(const struct extension *extension, struct wanted *wanted, PyObject *results);
 
 /* Makes the arrays, or takes those in `out`, and puts their addresses into the call's structures. */

@@ -13,7 +13,8 @@ static int64_t encoded_time(const SessionObject *self) {
   return self->encoded_batch > 0 ? self->encoded_time : 1;
 }
 
-/* How many multiplications a call is, about: each weight once for each position or each step, and the attention. */
+/* How many multiplications a call is, about: each weight once for each position or each step, and the
+ * attention. */
 static void estimate(const SessionObject *self, struct call *call, int64_t rows, int64_t time,
                      int64_t steps) {
   const cuseq_config *config = cuseq_model_config(session_model(self));

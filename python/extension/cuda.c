@@ -8,7 +8,8 @@
 /* The library and its CUDA module are of CUDA 13. */
 #define RUNTIME "libcudart.so.13"
 
-/* What the runtime's headers call cudaEventDisableTiming, cudaMemcpyDefault, cudaMemoryTypeDevice and -Managed. */
+/* What the runtime's headers call cudaEventDisableTiming, cudaMemcpyDefault, cudaMemoryTypeDevice and
+ * -Managed. */
 enum { EVENT_WITHOUT_TIMING = 2, COPY_BY_ADDRESSES = 4, MEMORY_DEVICE = 2, MEMORY_MANAGED = 3 };
 
 static struct {

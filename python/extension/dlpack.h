@@ -1,6 +1,7 @@
-/* The structures of DLPack, version 1.1 of its specification: how libraries hand arrays to one another. A capsule named
- * "dltensor" holds a `struct dlpack_managed`, one named "dltensor_versioned" a `struct dlpack_versioned`. Who takes the
- * array renames the capsule to "used_..." and calls `deleter` when done with it. */
+/* The structures of DLPack, version 1.1 of its specification: how libraries hand arrays to one another. A
+ * capsule named "dltensor" holds a `struct dlpack_managed`, one named "dltensor_versioned" a `struct
+ * dlpack_versioned`. Who takes the array renames the capsule to "used_..." and calls `deleter` when done with
+ * it. */
 #ifndef CUSEQ_PYTHON_DLPACK_H
 #define CUSEQ_PYTHON_DLPACK_H
 

@@ -11,8 +11,8 @@
 
 /* ---- taking ---- */
 
-/* A tensor of another library's description, in `memory`, whose reference it takes over. An event is made behind what
- * `stream` has; 0: there is none to wait for. */
+/* A tensor of another library's description, in `memory`, whose reference it takes over. An event is made
+ * behind what `stream` has; 0: there is none to wait for. */
 static PyObject *take(const struct extension *extension, struct memory *memory,
                       const struct dlpack_tensor *given, bool read_only, void *stream) {
   const struct element *element = element_of_dlpack(given->code, given->lanes == 1 ? given->bits : 0);
@@ -45,8 +45,8 @@ static PyObject *take(const struct extension *extension, struct memory *memory,
   return (PyObject *)made;
 }
 
-/* from_dlpack(capsule, stream) -> Tensor. `stream` is what the capsule was made for; 0: the stream that will read it, or
- * host memory. */
+/* from_dlpack(capsule, stream) -> Tensor. `stream` is what the capsule was made for; 0: the stream that will
+ * read it, or host memory. */
 PyObject *tensor_from_dlpack(PyObject *type, PyObject *arguments) {
   const struct extension *extension = PyType_GetModuleState((PyTypeObject *)type);
   PyObject *capsule;
@@ -95,9 +95,9 @@ static int integers_of(PyObject *tuple, int64_t values[TENSOR_AXES]) {
   return PyErr_Occurred() ? -1 : (int)count;
 }
 
-/* from_interface(owner, pointer, read_only, type, bytes, shape, strides, stream) -> Tensor, of an object that has
- * __cuda_array_interface__. `type` is the letter and `bytes` the size that its typestr has; strides are in bytes or None;
- * stream: what the data is ready in, 0 where it is. */
+/* from_interface(owner, pointer, read_only, type, bytes, shape, strides, stream) -> Tensor, of an object that
+ * has __cuda_array_interface__. `type` is the letter and `bytes` the size that its typestr has; strides are
+ * in bytes or None; stream: what the data is ready in, 0 where it is. */
 PyObject *tensor_from_interface(PyObject *type, PyObject *arguments) {
   const struct extension *extension = PyType_GetModuleState((PyTypeObject *)type);
   PyObject *owner, *shape, *strides;

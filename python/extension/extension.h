@@ -1,8 +1,8 @@
-/* The C half of the Python package: models, sessions and tensors of include/cuseq/cuseq.h as Python types. numpy's arrays come
- * in and go out by the buffer protocol, so that no version of numpy is built against.
+/* The C half of the Python package: models, sessions and tensors of include/cuseq/cuseq.h as Python types.
+ * numpy's arrays come in and go out by the buffer protocol, so that no version of numpy is built against.
  *
- * The stable ABI of Python 3.11 is used, where the buffer protocol became part of it; what is called of it is in
- * Python 3.10 too. */
+ * The stable ABI of Python 3.11 is used, where the buffer protocol became part of it; what is called of it is
+ * in Python 3.10 too. */
 #ifndef CUSEQ_PYTHON_EXTENSION_H
 #define CUSEQ_PYTHON_EXTENSION_H
 
@@ -44,8 +44,8 @@ struct extension {
 /* Of an object whose type is of this module. */
 struct extension *extension_of(PyObject *object);
 
-/* errors.c: raises the exception of a status, with the library's line of this thread; returns NULL. raise_text has the
- * line of another thread. */
+/* errors.c: raises the exception of a status, with the library's line of this thread; returns NULL.
+ * raise_text has the line of another thread. */
 PyObject *raise_status(const struct extension *extension, cuseq_status status);
 PyObject *raise_text(const struct extension *extension, cuseq_status status, const char *text);
 
@@ -61,8 +61,9 @@ void forks_count(void);
 PyObject *empty_array(const struct extension *extension, PyObject *dtype, int rank, const int64_t *shape);
 PyObject *shape_tuple(int rank, const int64_t *shape);
 
-/* Whether the address of an array's elements is where numpy has had it in every version, behind the object's head: it is
- * looked at once, in arrays of its making. The buffer protocol tells it elsewhere, for ten times as long. */
+/* Whether the address of an array's elements is where numpy has had it in every version, behind the object's
+ * head: it is looked at once, in arrays of its making. The buffer protocol tells it elsewhere, for ten times
+ * as long. */
 bool arrays_address_is_known(const struct extension *extension);
 
 /* ---- model.c ---- */
@@ -75,7 +76,8 @@ typedef struct {
 
 extern PyType_Spec model_spec;
 
-/* labels.c: heads() -> list[(name, offset, units, activation, labels)]; text_spans(text) -> list[(begin, end)], bytes */
+/* labels.c: heads() -> list[(name, offset, units, activation, labels)]; text_spans(text) -> list[(begin,
+ * end)], bytes */
 PyObject *model_heads(PyObject *self, PyObject *unused);
 PyObject *model_text_spans(PyObject *self, PyObject *text);
 

@@ -7,7 +7,8 @@ static cuseq_model *model_of(PyObject *self) {
   return ((ModelObject *)self)->model;
 }
 
-/* How many weights there are that each position, or each step, is multiplied with: an embedding's are looked up. */
+/* How many weights there are that each position, or each step, is multiplied with: an embedding's are looked
+ * up. */
 static void parameters_count(ModelObject *made) {
   cuseq_tensor tensor;
   for (size_t i = 0; i < cuseq_model_tensor_count(made->model); i++) {
@@ -127,7 +128,8 @@ static PyObject *tensors(PyObject *self, PyObject *unused) {
   return list;
 }
 
-/* One entry (name, shape, buffer of float32) of create()'s list. The name and the buffer are borrowed from it. */
+/* One entry (name, shape, buffer of float32) of create()'s list. The name and the buffer are borrowed from
+ * it. */
 static bool tensor_read(const struct extension *extension, PyObject *entry, cuseq_tensor *tensor,
                         Py_buffer *buffer) {
   const char *name;

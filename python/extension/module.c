@@ -78,8 +78,8 @@ static int make_type(PyObject *module, PyType_Spec *spec, const char *name, PyOb
   return *type ? PyModule_AddObjectRef(module, name, *type) : -1;
 }
 
-/* numpy works in the main interpreter alone, and another library's array may come back from any thread, which finds the
- * main interpreter's lock only. */
+/* numpy works in the main interpreter alone, and another library's array may come back from any thread, which
+ * finds the main interpreter's lock only. */
 static int refuse_others(void) {
   if (PyInterpreterState_GetID(PyInterpreterState_Get()) == 0)
     return 0;
@@ -144,7 +144,8 @@ static void release(void *module) {
   clear(module);
 }
 
-/* Slots that came after the version whose stable ABI this is: their numbers, what they say, and since when. */
+/* Slots that came after the version whose stable ABI this is: their numbers, what they say, and since
+ * when. */
 enum { MULTIPLE_INTERPRETERS = 3, FROM_3_12 = 0x030C0000, GIL = 4, FROM_3_13 = 0x030D0000 };
 
 static PyModuleDef_Slot slots[4] = {{Py_mod_exec, execute}};

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/* axes: B batch, T positions, Y steps, N results of a search, and widths of cuseq_config: A annotation, H forward and G
- * backward units, E all encoder states of all rows, C context, S state, D decoder states, X fed, V outputs, K heads where
- * there are several. An array one of whose widths is 0 is not there. */
+/* axes: B batch, T positions, Y steps, N results of a search, and widths of cuseq_config: A annotation, H
+ * forward and G backward units, E all encoder states of all rows, C context, S state, D decoder states, X
+ * fed, V outputs, K heads where there are several. An array one of whose widths is 0 is not there. */
 struct result {
   const char *name;
   enum result_group group;
@@ -125,8 +125,8 @@ int results_intern(struct extension *extension) {
   return 0;
 }
 
-/* The results of that name in the groups, as bits; 0: there are none such. Names in a program are the very texts that were
- * interned here; those that were put together at run time are compared. */
+/* The results of that name in the groups, as bits; 0: there are none such. Names in a program are the very
+ * texts that were interned here; those that were put together at run time are compared. */
 static uint32_t bits_of(const struct extension *extension, PyObject *name, unsigned groups) {
   uint32_t bits = 0;
   for (int r = 0; r < RESULTS; r++)
@@ -209,7 +209,8 @@ static void *structure_of(struct call *call, enum result_group group) {
   return NULL;
 }
 
-/* Whether a result is to be made, and as what. False with an exception where it was asked for and is not there. */
+/* Whether a result is to be made, and as what. False with an exception where it was asked for and is not
+ * there. */
 static bool is_made(const struct extension *extension, const struct result *result, bool asked,
                     const struct wanted *wanted, const struct sizes *sizes, struct form *form) {
   if (!(wanted->groups >> result->group & 1) || !(asked || (!wanted->names && gives(result, sizes->config))))

@@ -7,8 +7,8 @@
 
 /* ---- opening ---- */
 
-/* The address of a CUDA stream: a number; or of an object that has __cuda_stream__(), or a number as cuda_stream
- * (PyTorch), ptr (CuPy) or handle. */
+/* The address of a CUDA stream: a number; or of an object that has __cuda_stream__(), or a number as
+ * cuda_stream (PyTorch), ptr (CuPy) or handle. */
 static bool stream_read(const struct extension *extension, PyObject *given, void **stream) {
   static const char *const names[] = {"cuda_stream", "ptr", "handle"};
   *stream = NULL;

@@ -1,4 +1,5 @@
-/* A session's methods that call the library: calls.c. Each takes a session and gives a dictionary of results. */
+/* A session's methods that call the library: calls.c. Each takes a session and gives a dictionary of
+ * results. */
 #ifndef CUSEQ_PYTHON_SESSION_H
 #define CUSEQ_PYTHON_SESSION_H
 

@@ -91,8 +91,9 @@ bool tensor_wait(const TensorObject *tensor, void *stream) {
   return !reason || refuse(reason);
 }
 
-/* Copies the elements of the axes from `axis` on, row-major, and counts `to` on. `last` is the axis whose entries are
- * runs of `width` bytes without gaps: one copy takes them all where they lie one behind the other. */
+/* Copies the elements of the axes from `axis` on, row-major, and counts `to` on. `last` is the axis whose
+ * entries are runs of `width` bytes without gaps: one copy takes them all where they lie one behind the
+ * other. */
 static const char *copy_axes(const TensorObject *tensor, void *stream, int axis, int last, size_t width,
                              const char *from, char **to) {
   const int64_t bytes = tensor->element->bytes;

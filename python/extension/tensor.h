@@ -1,4 +1,5 @@
-/* Arrays that are not numpy's: on a device, or another library's in host memory. The Python type is cuseq.Tensor. */
+/* Arrays that are not numpy's: on a device, or another library's in host memory. The Python type is
+ * cuseq.Tensor. */
 #ifndef CUSEQ_PYTHON_TENSOR_H
 #define CUSEQ_PYTHON_TENSOR_H
 
@@ -8,14 +9,16 @@
 
 enum { TENSOR_AXES = 8 };
 
-/* Memory that tensors share, and that outlives them where another library has taken one: whose last reference goes frees it.
- * References may be dropped by any thread, without the GIL. One of the members says whose it is. */
+/* Memory that tensors share, and that outlives them where another library has taken one: whose last reference
+ * goes frees it. References may be dropped by any thread, without the GIL. One of the members says whose it
+ * is. */
 struct memory;
 
 struct memory *memory_new(void);
 void memory_keep(struct memory *memory);
 void memory_drop(struct memory *memory);
-/* The same with the GIL, where an exception may be on its way: what frees another library's memory does not see it. */
+/* The same with the GIL, where an exception may be on its way: what frees another library's memory does not
+ * see it. */
 void memory_drop_between(struct memory *memory);
 
 /* Whose it is. Each may be called once, on a new one. */
@@ -29,8 +32,8 @@ const char *memory_ready_on(struct memory *memory, int device, void *stream);
 /* NULL: the data is complete. */
 void *memory_event(const struct memory *memory);
 
-/* The types of elements by the letters that the buffer protocol has for them, 'i' for four bytes and 'q' for eight; 'E' is
- * bfloat16, for which it has none. */
+/* The types of elements by the letters that the buffer protocol has for them, 'i' for four bytes and 'q' for
+ * eight; 'E' is bfloat16, for which it has none. */
 struct element {
   char type;
   uint8_t bytes;
@@ -53,8 +56,8 @@ typedef struct {
 
 extern PyType_Spec tensor_spec;
 
-/* A tensor of that memory, of which it takes over the caller's reference, also where it fails. Row-major where strides is
- * NULL. */
+/* A tensor of that memory, of which it takes over the caller's reference, also where it fails. Row-major
+ * where strides is NULL. */
 TensorObject *tensor_new(const struct extension *extension, struct memory *memory, void *data,
                          const struct element *element, int rank, const int64_t *shape,
                          const int64_t *strides);

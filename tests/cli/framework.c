@@ -1,5 +1,5 @@
-/* Writes archives as a framework would have saved them, of what the reference gives for small.safetensors on dense.npy,
- * and tagger.safetensors on it: FOLDER, where cli_files wrote these. */
+/* Writes archives as a framework would have saved them, of what the reference gives for small.safetensors on
+ * dense.npy, and tagger.safetensors on it: FOLDER, where cli_files wrote these. */
 #include "cuseq/cuseq.h"
 #include "formats/npz.h"
 

@@ -1,5 +1,5 @@
-/* All activations against float64, over every 32749th of float32's bit patterns and closely around the places where their
- * formulas change; NaN and infinities. */
+/* All activations against float64, over every 32749th of float32's bit patterns and closely around the places
+ * where their formulas change; NaN and infinities. */
 #include "cell_host.h"
 #include "kernels/common/activation.cuh"
 
@@ -59,7 +59,8 @@ __global__ void evaluate_any(cuseq_activation activation, const float *x, float 
     y[i] = device_activate_any(activation, x[i]);
 }
 
-/* Those that device_activate_any() gives in units in the last place; the others are held by 2.4e-7 of their size, or of 1. */
+/* Those that device_activate_any() gives in units in the last place; the others are held by 2.4e-7 of their
+ * size, or of 1. */
 static bool is_close_in_units(cuseq_activation activation) {
   switch (activation) {
   case CUSEQ_ACTIVATION_LINEAR:

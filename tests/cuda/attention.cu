@@ -171,8 +171,8 @@ static void extremes_check(void) {
     }
 }
 
-/* Rows of several blocks: a row has the bits that it has alone and without padding, whatever was on the workspace before;
- * and either result may be left out. */
+/* Rows of several blocks: a row has the bits that it has alone and without padding, whatever was on the
+ * workspace before; and either result may be left out. */
 static void long_rows_check(void) {
   const int B = 5, T = 1700, A = 40, S = 12, lengths[] = {1700, 512, 513, 1, 1100};
   random_source random(11);

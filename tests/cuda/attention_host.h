@@ -1,4 +1,5 @@
-/* Scores, attention and decoders of random weights, on the device and in float64 on the host from design formulas. */
+/* Scores, attention and decoders of random weights, on the device and in float64 on the host from design
+ * formulas. */
 #ifndef CUSEQ_TESTS_CUDA_ATTENTION_HOST_H
 #define CUSEQ_TESTS_CUDA_ATTENTION_HOST_H
 

@@ -1,5 +1,5 @@
-/* The CUDA backend's public calls: several sessions and threads at once, devices that are not there, and a session
- * whose limits are larger than a call. */
+/* The CUDA backend's public calls: several sessions and threads at once, devices that are not there, and a
+ * session whose limits are larger than a call. */
 #include "support/compare.h"
 #include "support/random_case.h"
 #include "support/results.h"
@@ -157,7 +157,8 @@ static void attend(cuseq_session *session, struct attended *result) {
                cuseq_last_error());
 }
 
-/* A whole model in one launch leaves no keys behind, and rows lie as close as in the call, not as in the limits. */
+/* A whole model in one launch leaves no keys behind, and rows lie as close as in the call, not as in the
+ * limits. */
 Test(cuda_calls, attending_sees_what_the_last_call_encoded) {
   static const char small[] = "{\"version\":1,\"encoder\":{\"features\":6,\"units\":7},"
                               "\"attention\":{\"score\":\"additive\"},"
@@ -220,7 +221,8 @@ Test(cuda_calls, cells_without_c_have_zeros_in_its_place) {
   cuseq_model_destroy(model);
 }
 
-/* Energies of more positions than a block has shared memory for, in the attention step and in the decoder's loop. */
+/* Energies of more positions than a block has shared memory for, in the attention step and in the decoder's
+ * loop. */
 Test(cuda_calls, very_long_rows_agree_with_the_reference) {
   enum { LONG = 60000, ROWS = 2 };
   static const char smallest[] =
@@ -251,8 +253,8 @@ Test(cuda_calls, very_long_rows_agree_with_the_reference) {
   for (int i = 0; i < ROWS * LONG; i++)
     for (int device = 0; device < 2; device++)
       alphas[device][i] *= LONG; /* about 1 */
-  /* An energy is one number of the annotations times one of the state, both at most 1, and errs as these two together; an alpha
-   * errs as its energy, and by what the power, the sum of all and the quotient round. */
+  /* An energy is one number of the annotations times one of the state, both at most 1, and errs as these two
+   * together; an alpha errs as its energy, and by what the power, the sum of all and the quotient round. */
   const double energies =
       cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, LONG, 0, CUSEQ_RESULT_ANNOTATIONS) +
       cuseq_model_tolerance(model, CUSEQ_PRECISION_FLOAT32, LONG, 0, CUSEQ_RESULT_STATES);

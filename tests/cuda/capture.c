@@ -1,5 +1,5 @@
-/* Calls of a session in CUDA graphs of the caller's: launched again with other inputs, in other streams, several in one graph. The
- * results have the bits of calls that are not captured. */
+/* Calls of a session in CUDA graphs of the caller's: launched again with other inputs, in other streams,
+ * several in one graph. The results have the bits of calls that are not captured. */
 #include "cuda/capture_case.h"
 #include "cuda/runtime_calls.h"
 
@@ -105,8 +105,8 @@ static cudaGraphExec_t capture_encoding(cuseq_session *session, cudaStream_t str
   return end(stream);
 }
 
-/* What a decoding makes of the annotations, another's graph does not count on: the second of two that are alike is launched
- * without the first. */
+/* What a decoding makes of the annotations, another's graph does not count on: the second of two that are
+ * alike is launched without the first. */
 static void check_decoding(const struct way *way, bool encoding_decodes, cudaStream_t stream,
                            cudaStream_t other) {
   cudaEvent_t encoded;

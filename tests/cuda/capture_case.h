@@ -1,4 +1,5 @@
-/* What the tests of captured calls share: models and ways to run them, a call's arrays on the device, graphs. */
+/* What the tests of captured calls share: models and ways to run them, a call's arrays on the device,
+ * graphs. */
 #ifndef TESTS_CUDA_CAPTURE_CASE_H
 #define TESTS_CUDA_CAPTURE_CASE_H
 

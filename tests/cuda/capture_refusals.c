@@ -1,4 +1,5 @@
-/* What a session that is captured in graphs of the caller's refuses, and what it reports of a graph's launch. */
+/* What a session that is captured in graphs of the caller's refuses, and what it reports of a graph's
+ * launch. */
 #include "cuda/capture_case.h"
 #include "cuda/runtime_calls.h"
 
@@ -105,7 +106,8 @@ Test(capture_refusals, what_a_captured_stream_does_not_allow_is_refused_by_the_c
   cuda_done(cudaStreamDestroy(stream));
 }
 
-/* Dense rows are refused when they are queued, where the model has an embedding; the ids after them are captured. */
+/* Dense rows are refused when they are queued, where the model has an embedding; the ids after them are
+ * captured. */
 Test(capture_refusals, a_call_that_fails_waits_for_nothing_and_the_capture_goes_on) {
   static const struct way way = {.name = "an embedding"};
   cudaStream_t stream = stream_make();

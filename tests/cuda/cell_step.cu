@@ -1,5 +1,5 @@
-/* The step kernel alone, every cell: whole sequences, step by step, with the products made on the host of the packed
- * weights, against the float64 loop over the weights as the model has them. */
+/* The step kernel alone, every cell: whole sequences, step by step, with the products made on the host of the
+ * packed weights, against the float64 loop over the weights as the model has them. */
 #include "bounds.h"
 #include "cell_host.h"
 
@@ -105,7 +105,8 @@ static struct cell_wanted wanted_of(const struct cell_case &c, const struct cell
   return want;
 }
 
-/* Rows of H floats that lie apart become rows without anything between, and the other way round (poison between). */
+/* Rows of H floats that lie apart become rows without anything between, and the other way round (poison
+ * between). */
 static std::vector<float> spread(const struct cell_case &c, const std::vector<float> &rows) {
   std::vector<float> states((size_t)c.D * c.B * (c.H + c.apart), NAN);
   for (size_t row = 0; row < (size_t)c.D * c.B; row++)
@@ -160,7 +161,8 @@ static void launch(const struct cell_step &a) {
   CHECK_CUDA(cudaDeviceSynchronize());
 }
 
-/* One step as a backend makes it: the product, the launch, and where the cell has two of them the second pair. */
+/* One step as a backend makes it: the product, the launch, and where the cell has two of them the second
+ * pair. */
 static void step(const struct cell_case &c, const struct cell_data &data, struct cell_step a,
                  const device_array<float> &d_h) {
   bool none = a.step == 0 && !c.initial, intact = true;
@@ -322,7 +324,8 @@ static void sizes(enum cell_form form) {
     }
 }
 
-/* Every activation in both places; exponentials of exponentials leave float32, so that these make one step. */
+/* Every activation in both places; exponentials of exponentials leave float32, so that these make one
+ * step. */
 static void activations(enum cell_form form) {
   for (int i = 0; i < 2 * HOST_ACTIVATIONS; i++) {
     cuseq_activation activation = host_activations[i % HOST_ACTIVATIONS];

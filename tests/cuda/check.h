@@ -23,8 +23,9 @@ static int check_failures;
     }                                                                                                        \
   } while (0)
 
-/* A device array between two guard bands. Without contents it holds NaN (0xff), as poison. The emulated device itself
- * tells what is read or written outside of an allocation: there are no bands there, which would hide a read. */
+/* A device array between two guard bands. Without contents it holds NaN (0xff), as poison. The emulated
+ * device itself tells what is read or written outside of an allocation: there are no bands there, which would
+ * hide a read. */
 template <class T> class device_array {
 public:
   explicit device_array(size_t count) : count_(count) {

@@ -1,4 +1,5 @@
-/* The context vector alone: against sums in float64, over ragged rows, and a row's bits whatever its batch. */
+/* The context vector alone: against sums in float64, over ragged rows, and a row's bits whatever its
+ * batch. */
 #include "attention_host.h"
 
 static void context_check(int B, int T, int A, bool ragged, uint64_t seed) {

@@ -1,12 +1,13 @@
-/* The decoder loop alone against float64: every score, initial state, feedback, activation; sizes, lengths, end tokens. */
+/* The decoder loop alone against float64: every score, initial state, feedback, activation; sizes, lengths,
+ * end tokens. */
 #include "decoder_host.h"
 
 static std::vector<double> doubles(const std::vector<float> &x) {
   return std::vector<double>(x.begin(), x.end());
 }
 
-/* Two launches with all outputs, the same bits; then one for each output alone. `limit` > 0: shared bytes of the device; `larger`: times
- * the last layer of score concat. */
+/* Two launches with all outputs, the same bits; then one for each output alone. `limit` > 0: shared bytes of
+ * the device; `larger`: times the last layer of score concat. */
 static void decode_case_check(const decoder_case &c, uint64_t seed, bool previous_given = false,
                               int limit = 0, bool each_alone = false, float larger = 1.0f) {
   random_source random(seed);
@@ -247,7 +248,8 @@ static void logits_check(const std::vector<float> &biases, int token, const char
   check_close(what, outputs.outputs.read(), want, BOUND_OF_A_SOFTMAX);
 }
 
-/* Logits whose exponentials alone overflow, or are all 0; NaN is never chosen, but at 0 it is never beaten. */
+/* Logits whose exponentials alone overflow, or are all 0; NaN is never chosen, but at 0 it is never
+ * beaten. */
 static void extremes_check(void) {
   for (int V : {1, 9, 40, 700}) {
     std::vector<float> high(V), low(V), first(V), all(V, NAN), middle(V);

@@ -1,4 +1,5 @@
-/* What a step of a large decoder does around its products: begin, output, end tokens, feedback; attention of ended rows. */
+/* What a step of a large decoder does around its products: begin, output, end tokens, feedback; attention of
+ * ended rows. */
 #include "attention_host.h"
 
 struct rows_case {

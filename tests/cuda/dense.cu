@@ -18,8 +18,8 @@ struct finish_case {
   bool has_bias, has_added, has_lengths, has_running;
 };
 
-/* output = activation(sums + bias) + added; 0 beyond the lengths, untouched where a row does not run, and nothing read
- * in either place. */
+/* output = activation(sums + bias) + added; 0 beyond the lengths, untouched where a row does not run, and
+ * nothing read in either place. */
 static void check_finish(const struct finish_case &c, const struct launch_stream *stream) {
   const int step = 3, W = c.width, wide = W + c.apart;
   std::vector<int32_t> lengths = lengths_of(), running;

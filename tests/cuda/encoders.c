@@ -1,5 +1,5 @@
-/* Encoders of every structure on the device, against the float64 reference: the backend's own calls, so that models run
- * whatever follows their encoder. */
+/* Encoders of every structure on the device, against the float64 reference: the backend's own calls, so that
+ * models run whatever follows their encoder. */
 #include "backends/backend.h"
 #include "backends/cuda_loader.h"
 #include "support/compare.h"
@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Random weights, through cells of gain 1.7 that need not saturate, err more than trained ones, of which the tolerance is. */
+/* Random weights, through cells of gain 1.7 that need not saturate, err more than trained ones, of which the
+ * tolerance is. */
 static const double room = 8.0;
 
 /* Of sessions of cuda. */

@@ -1,5 +1,5 @@
-/* Encoders and decoders that run step by step, as graphs: against the float64 reference and against the single kernels, over
- * shapes that choose them and shapes that do not. */
+/* Encoders and decoders that run step by step, as graphs: against the float64 reference and against the
+ * single kernels, over shapes that choose them and shapes that do not. */
 #include "support/compare.h"
 #include "support/random_case.h"
 #include "support/results.h"
@@ -228,7 +228,8 @@ Test(graphs, a_session_that_meets_many_shapes_gives_each_the_same_bits) {
   random_case_free(&made);
 }
 
-/* What a caller leaves out, gives - states, tokens - or asks for again does not depend on which graph was made before. */
+/* What a caller leaves out, gives - states, tokens - or asks for again does not depend on which graph was
+ * made before. */
 Test(graphs, steps_of_ones_own_continue_a_decoding) {
   enum { B = 3, Y = 4, S = 7, V = 5, A = 12 };
   const struct shape shape = {.B = B,
@@ -284,7 +285,8 @@ Test(graphs, steps_of_ones_own_continue_a_decoding) {
 
 #define cuda_done(call) cr_assert_eq(call, cudaSuccess)
 
-/* Device arrays, calls that do not wait, and a stream that cannot be captured: the bits of the same calls with host arrays. */
+/* Device arrays, calls that do not wait, and a stream that cannot be captured: the bits of the same calls
+ * with host arrays. */
 Test(graphs, results_are_delivered_to_the_device_in_stream_order) {
   enum { B = 3, T = 6, Y = 4, S = 7, V = 5, A = 10, CALLS = 3 };
   const struct shape shape = {.B = B, .T = T, .Y = Y, .F = 4, .H = A / 2, .S = S, .V = V, .ragged = true};

@@ -1,4 +1,5 @@
-/* What heads read where there is no decoder, what decoders begin from, and the end of a head; against host formulas. */
+/* What heads read where there is no decoder, what decoders begin from, and the end of a head; against host
+ * formulas. */
 #include "cell_host.h"
 
 #include "bounds.h"

@@ -1,4 +1,5 @@
-/* The state before the first step, which attend and the decoder's loops make inside, as a launch of its own for tests. */
+/* The state before the first step, which attend and the decoder's loops make inside, as a launch of its own
+ * for tests. */
 #ifndef CUSEQ_TESTS_CUDA_INITIAL_STATES_CUH
 #define CUSEQ_TESTS_CUDA_INITIAL_STATES_CUH
 

@@ -7,8 +7,8 @@
 
 enum { B = 2, F = 3, LONGEST = 256, V = 4 };
 
-/* What is run: a decoder of version 1; GRUs with attention after the cell, an attentional vector and input feeding; a
- * tagger over GRUs of unequal widths. */
+/* What is run: a decoder of version 1; GRUs with attention after the cell, an attentional vector and input
+ * feeding; a tagger over GRUs of unequal widths. */
 static const char *const models[] = {
     "{\"version\":1,\"encoder\":{\"features\":3,\"units\":6,\"layers\":2},"
     "\"attention\":{\"score\":\"additive\"},"

@@ -170,7 +170,8 @@ int main(void) {
   const enum loop_attends NEVER = LOOP_ATTENDS_NEVER, BEFORE = LOOP_ATTENDS_BEFORE,
                           BEHIND = LOOP_ATTENDS_BEHIND;
   const cuseq_activation SOFTMAX = CUSEQ_ACTIVATION_SOFTMAX, LOGS = CUSEQ_ACTIVATION_LOG_SOFTMAX;
-  /* B encoded T Y V; units; attends, energies; C U E attentional; residual feeds ends targets given named transposed */
+  /* B encoded T Y V; units; attends, energies; C U E attentional; residual feeds ends targets given named
+   * transposed */
   const loop_case cases[] = {
       {1, 1, 1,     1,     1,     {1},   BEFORE, false, 0,     1,      1,
        0, 0, false, false, false, false, false,  false, false, SOFTMAX},

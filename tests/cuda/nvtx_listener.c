@@ -1,8 +1,9 @@
-/* A tool that listens to NVTX, as profilers do: NVTX_INJECTION64_PATH names this library, and NVTX_LISTENER_FILE the
- * file that it writes. Every range is a line when it begins, indented by its depth on its thread,
+/* A tool that listens to NVTX, as profilers do: NVTX_INJECTION64_PATH names this library, and
+ * NVTX_LISTENER_FILE the file that it writes. Every range is a line when it begins, indented by its depth on
+ * its thread,
  *   DOMAIN: NAME B=2 T=8 H=6        (the payload's entries, as the registered schema names and places them)
- * and a line "." follows when a thread is out of all ranges. What breaks NVTX's rules is a line that begins with
- * "wrong". */
+ * and a line "." follows when a thread is out of all ranges. What breaks NVTX's rules is a line that begins
+ * with "wrong". */
 #include <nvtx3/nvToolsExtPayload.h>
 #include <stddef.h>
 #include <stdint.h>

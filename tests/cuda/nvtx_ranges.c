@@ -1,5 +1,5 @@
-/* What a profiler sees of the CUDA backend: names, nesting and payloads of its NVTX ranges, as nvtx_listener.c writes
- * them down. */
+/* What a profiler sees of the CUDA backend: names, nesting and payloads of its NVTX ranges, as
+ * nvtx_listener.c writes them down. */
 #include "cuseq/cuseq.h"
 #include "support/folder.h"
 

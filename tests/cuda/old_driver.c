@@ -1,4 +1,5 @@
-/* What the CUDA runtime answers where the driver is older than it: preloaded, these come before the runtime's own. */
+/* What the CUDA runtime answers where the driver is older than it: preloaded, these come before the runtime's
+ * own. */
 enum { INSUFFICIENT_DRIVER = 35 };
 
 __attribute__((visibility("default"))) int cudaGetDeviceCount(int *count) {

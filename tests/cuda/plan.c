@@ -1,4 +1,5 @@
-/* The choice among the mappings of the CUDA backend, on paper: shapes and properties of devices, no device. */
+/* The choice among the mappings of the CUDA backend, on paper: shapes and properties of devices, no
+ * device. */
 #include "backends/cuda/plan.h"
 #include "error.h"
 

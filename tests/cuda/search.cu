@@ -1,5 +1,5 @@
-/* Beam search between two steps of a model: candidates of a lane, the best of a row, the lanes that go on, their states; against
- * host formulas, with ties on purpose. */
+/* Beam search between two steps of a model: candidates of a lane, the best of a row, the lanes that go on,
+ * their states; against host formulas, with ties on purpose. */
 #include "attention_host.h"
 
 #include <algorithm>
@@ -54,7 +54,8 @@ static double host_divisor(int length) {
   return std::pow((5.0 + length) / 6.0, 0.7);
 }
 
-/* What the row's hypotheses may become, best first: the larger key, the lower parent, then a parent's own order. */
+/* What the row's hypotheses may become, best first: the larger key, the lower parent, then a parent's own
+ * order. */
 static std::vector<host_offer> host_offers(const search_case &c, const host_row &row, const float *logs,
                                            int step) {
   std::vector<host_offer> offers;

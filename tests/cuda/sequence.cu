@@ -1,5 +1,6 @@
-/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long], 0 to 4 as in launch_recurrence.h, and 0 LSTM, 1
- * GRU; long: a thousand steps of H 512 alone. Each runs at the sizes it is chosen for and, where it can, at those it is not. */
+/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long], 0 to 4 as in
+ * launch_recurrence.h, and 0 LSTM, 1 GRU; long: a thousand steps of H 512 alone. Each runs at the sizes it is
+ * chosen for and, where it can, at those it is not. */
 #include "sequence_case.h"
 
 static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};
@@ -113,7 +114,8 @@ static void check_wide(const struct launch_device &device) {
   }
 }
 
-/* Factors that are rounded: results err by so much, and not by less than a hundredth of it; a row has the same bits alone. */
+/* Factors that are rounded: results err by so much, and not by less than a hundredth of it; a row has the
+ * same bits alone. */
 static void check_precisions(const struct launch_device &device) {
   for (cuseq_precision precision : {CUSEQ_PRECISION_TF32, CUSEQ_PRECISION_BF16})
     for (int H : {140, 530}) {

@@ -242,8 +242,9 @@ static inline std::string case_name(const struct sequence_case &c) {
   return name;
 }
 
-/* What a case may err: in a step a unit adds up its inputs' and its state's products. Factors that are rounded to 8 or 11 bits err by 2^-9
- * or 2^-12 of themselves; weights and states of these cases make sums of less than 1 of them. */
+/* What a case may err: in a step a unit adds up its inputs' and its state's products. Factors that are
+ * rounded to 8 or 11 bits err by 2^-9 or 2^-12 of themselves; weights and states of these cases make sums of
+ * less than 1 of them. */
 static inline double case_bound(const struct sequence_case &c) {
   if (c.precision != CUSEQ_PRECISION_FLOAT32)
     return c.precision == CUSEQ_PRECISION_BF16 ? 0x1p-7 : 0x1p-10;

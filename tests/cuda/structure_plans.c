@@ -1,8 +1,8 @@
-/* Structures by chance under every way of running them: on the CPU, as the device would by itself, and with each mapping forced
- * that can run them; all against the float64 reference.
+/* Structures by chance under every way of running them: on the CPU, as the device would by itself, and with
+ * each mapping forced that can run them; all against the float64 reference.
  *   structure_plans SEED COUNT [LARGEST]
- * Every structure is run as it comes and under two of the plans in turn; one that is refused is passed over, but each has to have
- * run some. */
+ * Every structure is run as it comes and under two of the plans in turn; one that is refused is passed over,
+ * but each has to have run some. */
 #include "support/random_structure.h"
 
 #include <stdio.h>
@@ -28,7 +28,8 @@ struct counts {
   int ran[PLANS], declined[PLANS], failures;
 };
 
-/* Whether a session of the structure opens under the plan that the environment names; any other refusal ends the program. */
+/* Whether a session of the structure opens under the plan that the environment names; any other refusal ends
+ * the program. */
 static bool opens(const struct random_structure *made) {
   cuseq_session_options options;
   cuseq_session *session;

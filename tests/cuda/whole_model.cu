@@ -1,5 +1,6 @@
-/* Whole models in one launch against float64, and against a launch per stage bit by bit: encoder, attention, decoder; ids and
- * dense x; both directions and one; every merge; one layer and more; one pass over the steps and several. */
+/* Whole models in one launch against float64, and against a launch per stage bit by bit: encoder, attention,
+ * decoder; ids and dense x; both directions and one; every merge; one layer and more; one pass over the steps
+ * and several. */
 #include "decoder_host.h"
 
 /* The encoder's weights in Keras's layout by direction, and packed on the device. */

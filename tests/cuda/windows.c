@@ -1,4 +1,5 @@
-/* Large batches go through in windows of rows, copies beside kernels: every bit is that of the whole batch at once. */
+/* Large batches go through in windows of rows, copies beside kernels: every bit is that of the whole batch at
+ * once. */
 #include "cuda/call_memory.h"
 #include "cuda/runtime_calls.h"
 #include "support/compare.h"
@@ -153,7 +154,8 @@ Test(windows, a_large_input_of_a_small_model_gives_them_too, .init = few_multipr
   "\"state\":\"c\"}}]},"                                                                                     \
   "\"output\":{\"parts\":[\"attentional\"],\"layers\":[{\"units\":6,\"activation\":\"softmax\"}]}}"
 
-/* Other structures, by stages and in one launch: layers of unlike cells, widths and directions, whose final states are taken. */
+/* Other structures, by stages and in one launch: layers of unlike cells, widths and directions, whose final
+ * states are taken. */
 Test(windows, a_large_input_of_any_structure_gives_them_by_stages, .init = few_multiprocessors) {
   check_dense(&(struct large){GRUS, "stages", 701, 12, 2}, 128);
 }

@@ -139,8 +139,8 @@ enum emu_status emu_access_record(uint64_t address, uint64_t bytes, bool write,
 /* The allocation may not be used any more / from now on, as if it were new; its place stays taken. */
 enum emu_status emu_memory_retire(uint64_t address, struct emu_error *error);
 void emu_memory_revive(uint64_t address);
-/* An operation in a stream allocates or frees the allocation at `address`: checks that no access to it is unordered with that. The
- * freeing itself is emu_memory_free's. EMU_FAULT_CHECK on a finding. */
+/* An operation in a stream allocates or frees the allocation at `address`: checks that no access to it is
+ * unordered with that. The freeing itself is emu_memory_free's. EMU_FAULT_CHECK on a finding. */
 enum emu_status emu_memory_claim(uint64_t address, bool frees, const struct emu_operation *operation,
                                  struct emu_error *error);
 /* Bytes in use and in total of a device. */
@@ -233,9 +233,9 @@ struct emu_counters {
   uint64_t local_load_requests, local_store_requests, local_bytes;
   uint64_t barriers;           /* block barrier instructions executed by warps */
   uint64_t divergent_branches; /* branches that split the active lanes */
-  uint64_t
-      polls; /* looks at what others have to change that saw nothing new: how many there are is chance, so they are in no
-                     other count */
+  /* looks at what others have to change that saw nothing new: how many there are is chance, so they are in no
+   * other count */
+  uint64_t polls;
   uint64_t blocks, threads;
 };
 

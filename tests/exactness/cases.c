@@ -62,7 +62,8 @@ static int32_t *ids_of(const struct exactness_case *one, struct random *random) 
   return ids;
 }
 
-/* What the sorter was trained on: one of eight digits a position, a little noise, and four positions marked. */
+/* What the sorter was trained on: one of eight digits a position, a little noise, and four positions
+ * marked. */
 static void sorter_row(float *x, int32_t time, int32_t features, struct random *random) {
   for (int32_t t = 0; t < time; t++) {
     float *position = x + (size_t)t * (size_t)features;

@@ -20,12 +20,13 @@ struct exactness_input {
 
 typedef void exactness_measure(const struct exactness_case *one);
 
-/* Calls `measure` for every case, or for those whose name begins with `name`: trained models, each with `calls` calls of 32
- * inputs, and structures with weights like trained ones. A model that is not there is skipped with a line. Run from the
- * repository's root. */
+/* Calls `measure` for every case, or for those whose name begins with `name`: trained models, each with
+ * `calls` calls of 32 inputs, and structures with weights like trained ones. A model that is not there is
+ * skipped with a line. Run from the repository's root. */
 void exactness_cases(exactness_measure *measure, const char *name, int32_t calls);
 
-/* The inputs of one call: texts for the dates, what the trained models were trained on, else symbols or numbers by chance. */
+/* The inputs of one call: texts for the dates, what the trained models were trained on, else symbols or
+ * numbers by chance. */
 void exactness_input_make(struct exactness_input *made, const struct exactness_case *one,
                           struct random *random);
 void exactness_input_free(struct exactness_input *made);

@@ -1,5 +1,6 @@
-/* Trained models, and the case of three bidirectional layers of 256, on the cpu with each instruction set and precision: within
- * the tolerance over 1024 inputs of each trained model, and an error of two tolerances is not. */
+/* Trained models, and the case of three bidirectional layers of 256, on the cpu with each instruction set and
+ * precision: within the tolerance over 1024 inputs of each trained model, and an error of two tolerances is
+ * not. */
 #include "exactness/cases.h"
 #include "support/largest_errors.h"
 

@@ -1,6 +1,6 @@
-/* exactness [CALLS [NAME]]: what each precision errs - the reference's own source in float32, with products as the precision
- * rounds them, and the cpu backend on each instruction set that has it - against float64, and what is allowed. Makes the
- * tables of docs/exactness.md; CALLS of 32 inputs a trained model. */
+/* exactness [CALLS [NAME]]: what each precision errs - the reference's own source in float32, with products
+ * as the precision rounds them, and the cpu backend on each instruction set that has it - against float64,
+ * and what is allowed. Makes the tables of docs/exactness.md; CALLS of 32 inputs a trained model. */
 #include "exactness/cases.h"
 #include "support/largest_errors.h"
 

@@ -1,7 +1,8 @@
 /* Whatever the bytes, a stream of cuseq-hdf5 gives a tree or an error, and a tree gives a model or an error.
  *
- * An input is a stream (host/formats/hdf5/stream.h) of a whole-model .h5; one that begins with a text of JSON and a zero
- * byte stands for a .keras archive: that is its config.json, and the stream of its weights follows. */
+ * An input is a stream (host/formats/hdf5/stream.h) of a whole-model .h5; one that begins with a text of JSON
+ * and a zero byte stands for a .keras archive: that is its config.json, and the stream of its weights
+ * follows. */
 #include "convert/keras/model_text.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The date model: what lies in models/ is what examples/dates/dates.keras converts to, it reads what people write, and
- * the public model of the same exercise, saved by Keras 2, gives its dates. Run from the repository's root. */
+/* The date model: what lies in models/ is what examples/dates/dates.keras converts to, it reads what people
+ * write, and the public model of the same exercise, saved by Keras 2, gives its dates. Run from the
+ * repository's root. */
 #include "convert/convert.h"
 #include "formats/hdf5/process.h"
 #include "formats/npy.h"

@@ -1,6 +1,6 @@
-/* Descriptions and state_dicts of pytorch/ and descriptions of arrays/ that somebody mistyped at a random place: each is refused, or
- * gives the very model that the sound one gives. The same mistakes are made in every run. Run from the
- * repository's root. */
+/* Descriptions and state_dicts of pytorch/ and descriptions of arrays/ that somebody mistyped at a random
+ * place: each is refused, or gives the very model that the sound one gives. The same mistakes are made in
+ * every run. Run from the repository's root. */
 #include "index.h"
 
 #include "convert/convert.h"
@@ -196,8 +196,8 @@ static cuseq_status convert(const char *path, const json_t *description, struct 
   return status;
 }
 
-/* Every line whose checkpoint converts, but for the random ones, which are mistyped where they are made; returns how
- * many. */
+/* Every line whose checkpoint converts, but for the random ones, which are mistyped where they are made;
+ * returns how many. */
 static size_t sound_lines(struct index_line *lines) {
   size_t count = index_read(FOLDER "index.tsv", lines), kept = 0;
   for (size_t i = 0; i < count; i++)

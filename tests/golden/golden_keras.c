@@ -1,5 +1,5 @@
-/* Whole models that Keras 2 and Keras 3 saved: each line of keras/index.tsv names a file and what must become of
- * it, as make_keras_files.py tells. Run from the repository's root. */
+/* Whole models that Keras 2 and Keras 3 saved: each line of keras/index.tsv names a file and what must become
+ * of it, as make_keras_files.py tells. Run from the repository's root. */
 #include "index.h"
 #include "vector.h"
 

@@ -1,5 +1,6 @@
 /* PyTorch checkpoints with the configurations that name their modules: each line of pytorch/index.tsv, as
- * make_pytorch.py tells; and random ones, random_*, that tests/random/descriptions/golden.py wrote. Run from the repository's root. */
+ * make_pytorch.py tells; and random ones, random_*, that tests/random/descriptions/golden.py wrote. Run from
+ * the repository's root. */
 #include "index.h"
 #include "vector.h"
 

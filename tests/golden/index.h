@@ -13,8 +13,8 @@ struct index_line {
 /* Reads at most INDEX_MOST lines; returns how many there are, 0 where the file cannot be read. */
 size_t index_read(const char *path, struct index_line *lines);
 
-/* Of an expectation, "same", "same+note WORD...", "refuse WORD..." or "same-or-refuse WORD...": whether the file may
- * convert, whether it may be refused, and whether a message, or the notes, have every word. */
+/* Of an expectation, "same", "same+note WORD...", "refuse WORD..." or "same-or-refuse WORD...": whether the
+ * file may convert, whether it may be refused, and whether a message, or the notes, have every word. */
 int index_may_convert(const char *expectation);
 int index_may_refuse(const char *expectation);
 int index_has_words(const char *expectation, const char *message);

@@ -3,8 +3,8 @@
  *   structure_export FOLDER SEED COUNT LARGEST [changed]
  *
  * changed: structures of which something was changed after they were drawn, so far as they are configurations
- * still: what is accepted must be what the document says. Structure N is FOLDER/N.safetensors, and FOLDER/N.npz
- * with arrays as golden_models.py names them. */
+ * still: what is accepted must be what the document says. Structure N is FOLDER/N.safetensors, and
+ * FOLDER/N.npz with arrays as golden_models.py names them. */
 #include "vector.h"
 
 #include "formats/npz.h"

@@ -1,4 +1,5 @@
-/* Requests by chance, right and wrong ones: together they are answered as each is alone, to the bit or to the word. */
+/* Requests by chance, right and wrong ones: together they are answered as each is alone, to the bit or to the
+ * word. */
 #include "case.h"
 
 #include <stdio.h>

@@ -56,8 +56,8 @@ static bool cell_saturates(const struct cell *cell) {
   return cell->activation == CUSEQ_ACTIVATION_TANH && is_gate(cell->recurrent_activation);
 }
 
-/* Whether no cell lets its state grow: cells that do not saturate multiply a rounding error from step to step unless
- * their weights are small. */
+/* Whether no cell lets its state grow: cells that do not saturate multiply a rounding error from step to step
+ * unless their weights are small. */
 static bool saturates(const struct structure *structure) {
   bool all = true;
   for (int32_t l = 0; l < structure->encoder.count; l++)
@@ -104,8 +104,8 @@ static const struct dense *last_of_head(const struct structure *structure, const
   return NULL;
 }
 
-/* The root mean square of a kernel's weights times the root of its inputs: about 1 makes of inputs of about 1 sums of
- * about 1. docs/exactness.md has those of trained models. */
+/* The root mean square of a kernel's weights times the root of its inputs: about 1 makes of inputs of about 1
+ * sums of about 1. docs/exactness.md has those of trained models. */
 static float trained_gain(const struct structure *structure, const struct tensor_entry *entry) {
   const struct cell *cell = cell_of(structure, entry->name);
   if (cell)

@@ -28,8 +28,8 @@ struct random_widths {
  * wrong. */
 cuseq_model *random_model(const char *json, const struct random_widths *widths, struct random *random);
 
-/* The same with weights as large as trained models have them: gates that saturate, sharp attention, sure outputs.
- * docs/exactness.md has the measurements. */
+/* The same with weights as large as trained models have them: gates that saturate, sharp attention, sure
+ * outputs. docs/exactness.md has the measurements. */
 cuseq_model *trained_like_model(const char *json, const struct random_widths *widths, struct random *random);
 /* The same with the kernels of cells times `cells`. */
 cuseq_model *calmer_model(const char *json, const struct random_widths *widths, struct random *random,

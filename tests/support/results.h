@@ -37,8 +37,8 @@ void results_make_rows(struct results *results, const cuseq_model *model, int32_
                        int32_t T, int32_t Y);
 void results_free(struct results *results);
 
-/* What tests open sessions of a device in: float32, or what CUSEQ_TEST_PRECISION in the environment says, "bf16" or "tf32"; the
- * reference's always float32. Results are made in it. */
+/* What tests open sessions of a device in: float32, or what CUSEQ_TEST_PRECISION in the environment says,
+ * "bf16" or "tf32"; the reference's always float32. Results are made in it. */
 cuseq_precision results_precision(const char *device);
 
 /* Makes them results of a precision: the tolerance is its own, and what results_run() opens. */
@@ -47,9 +47,9 @@ void results_precise(struct results *results, cuseq_precision precision);
 /* 1 if every guard band is whole; otherwise 0 and `name` receives the array's. */
 int results_guards_whole(const struct results *results, const char **name);
 
-/* 1 if `got` is within `room` times the tolerance of `want`, array by array; tokens must be equal where the two best of
- * want's outputs differ by more than twice that, and rows are compared up to the first token that differs
- * rightly. Otherwise 0, and results_report() tells. */
+/* 1 if `got` is within `room` times the tolerance of `want`, array by array; tokens must be equal where the
+ * two best of want's outputs differ by more than twice that, and rows are compared up to the first token that
+ * differs rightly. Otherwise 0, and results_report() tells. */
 int results_close(const struct results *got, const struct results *want, double room);
 
 /* Whether a step's token decides what comes after it. */

@@ -1,4 +1,5 @@
-/* A device's searches against the reference's: the same hypotheses where no two scores are as close as float32 errs. */
+/* A device's searches against the reference's: the same hypotheses where no two scores are as close as
+ * float32 errs. */
 #include "support/beam_case.h"
 #include "support/random_model.h"
 

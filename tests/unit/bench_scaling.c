@@ -24,8 +24,8 @@ Test(bench_scaling, exponents_of_power_laws_are_found) {
   }
 }
 
-/* By hand: logarithms 0, 1, 2 (base e) and 0, 1, 3: slope 1.5, residuals 1/6, -1/3, 1/6, square sum 1/6 over one
- * degree of freedom and Sxx 2. */
+/* By hand: logarithms 0, 1, 2 (base e) and 0, 1, 3: slope 1.5, residuals 1/6, -1/3, 1/6, square sum 1/6 over
+ * one degree of freedom and Sxx 2. */
 Test(bench_scaling, standard_error_is_that_of_least_squares) {
   const double x[] = {1.0, exp(1.0), exp(2.0)}, y[] = {1.0, exp(1.0), exp(3.0)};
   struct fit fit = fit_power(x, y, 3);

@@ -167,7 +167,8 @@ static void models_make(const char *json, struct random *random, cuseq_model *mo
   cuseq_model_destroy(drawn);
 }
 
-/* One position of a layer in bf16 against the reference of factors that were rounded before: as near as float32 is. */
+/* One position of a layer in bf16 against the reference of factors that were rounded before: as near as
+ * float32 is. */
 static void check_rounded(const char *cell, int32_t F, int32_t H, int32_t B, bool ids,
                           struct random *random) {
   char json[400];

@@ -1,5 +1,5 @@
-/* Files are told by what they hold: those of other programs in golden/kinds, our own, damaged and strange ones. Run
- * from the repository's root. */
+/* Files are told by what they hold: those of other programs in golden/kinds, our own, damaged and strange
+ * ones. Run from the repository's root. */
 #include "formats/file_kind.h"
 
 #include "error.h"

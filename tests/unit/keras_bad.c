@@ -1,5 +1,6 @@
-/* Keras files that are damaged, cut short, not what they say, or hostile: each gets an error that names the file, and
- * neither a crash nor a hang, a descriptor, a child or a file is left behind. Run from the repository's root. */
+/* Keras files that are damaged, cut short, not what they say, or hostile: each gets an error that names the
+ * file, and neither a crash nor a hang, a descriptor, a child or a file is left behind. Run from the
+ * repository's root. */
 #include "convert/convert.h"
 #include "formats/hdf5/process.h"
 #include "support/bytes.h"

@@ -1,5 +1,5 @@
-/* The public model of the "translate dates" exercise, saved whole by Keras 2.1.3. Its recurrent activation is Keras 2's
- * hard sigmoid; with another one the last date comes out wrong. Run from the repository's root. */
+/* The public model of the "translate dates" exercise, saved whole by Keras 2.1.3. Its recurrent activation is
+ * Keras 2's hard sigmoid; with another one the last date comes out wrong. Run from the repository's root. */
 #include "convert/convert.h"
 #include "cuseq/cuseq.h"
 #include "formats/hdf5/process.h"

@@ -1,5 +1,5 @@
-/* Folders and arrays in .keras archives that are not where they should be, or are more than there should be: each file
- * is refused. Run from the repository's root. */
+/* Folders and arrays in .keras archives that are not where they should be, or are more than there should be:
+ * each file is refused. Run from the repository's root. */
 #include "convert/keras/archive.h"
 #include "convert/keras/model_text.h"
 #include "formats/hdf5/process.h"

@@ -1,5 +1,5 @@
-/* Names of weights that were changed in otherwise sound .h5 files: each file is refused, or gives the numbers that it
- * gave before. Run from the repository's root. */
+/* Names of weights that were changed in otherwise sound .h5 files: each file is refused, or gives the numbers
+ * that it gave before. Run from the repository's root. */
 #include "convert/keras/model_text.h"
 #include "formats/hdf5/process.h"
 

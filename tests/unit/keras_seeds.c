@@ -1,5 +1,5 @@
-/* The fuzzer's seeds (tests/fuzz/corpus/keras, as fuzz_keras.c reads them) are models that convert: one that is refused
- * early would leave what lies behind unsearched. Run from the repository's root. */
+/* The fuzzer's seeds (tests/fuzz/corpus/keras, as fuzz_keras.c reads them) are models that convert: one that
+ * is refused early would leave what lies behind unsearched. Run from the repository's root. */
 #include "convert/keras/model_text.h"
 #include "support/bytes.h"
 

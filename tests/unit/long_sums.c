@@ -1,5 +1,6 @@
-/* Sums over many terms err as those over few do: positions, and every width that may be large. Terms are equal, so that every
- * addition errs in the same direction and a plain sum of N of them is off by a multiple of N. */
+/* Sums over many terms err as those over few do: positions, and every width that may be large. Terms are
+ * equal, so that every addition errs in the same direction and a plain sum of N of them is off by a multiple
+ * of N. */
 #include "backends/cpu/kernels.h"
 #include "support/random_model.h"
 #include "support/results.h"
@@ -8,7 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The device tests build this file again, for their device and fewer positions; the kernels are the cpu's alone. */
+/* The device tests build this file again, for their device and fewer positions; the kernels are the cpu's
+ * alone. */
 #ifndef LONG_SUMS_DEVICES
 #define LONG_SUMS_DEVICES "cpu"
 #define LONG_SUMS_POSITIONS 20000, 100000
@@ -21,8 +23,9 @@ enum { DEVICES = sizeof devices / sizeof *devices, LENGTHS = sizeof positions / 
 
 static const double UNIT = 0x1p-24; /* the rounding error of a number near 1 */
 
-/* A forward encoder whose states do not depend on the ones before - no recurrence, and a cell that forgets - so that equal
- * input makes equal annotations, and attention without weights, so that all alphas are equal. */
+/* A forward encoder whose states do not depend on the ones before - no recurrence, and a cell that forgets -
+ * so that equal input makes equal annotations, and attention without weights, so that all alphas are
+ * equal. */
 static cuseq_model *forgetful_model(void) {
   enum { H = 6, F = 2 };
   static const char json[] =
@@ -104,7 +107,8 @@ static float *equal_numbers(size_t count, float number) {
   return numbers;
 }
 
-/* A block of equal terms errs by some tens of units, whatever their number; a plain sum of so many would by thousands. */
+/* A block of equal terms errs by some tens of units, whatever their number; a plain sum of so many would by
+ * thousands. */
 static void expect_sum(const struct cpu_kernels *kernels, const char *what, double got, double want) {
   cr_expect(fabs(got - want) <= 64.0 * UNIT * want, "%s, %s: got %.9g, want %.9g", kernels->name, what, got,
             want);

@@ -1,4 +1,5 @@
-/* Finite input and weights whose numbers leave float32's range: the first row that does so is reported, on every device. */
+/* Finite input and weights whose numbers leave float32's range: the first row that does so is reported, on
+ * every device. */
 #include "support/random_model.h"
 #include "support/results.h"
 

@@ -1,5 +1,5 @@
-/* Finite input and weights whose numbers leave float32's range, in structures of version 2: the first row that does so is
- * reported; and sums over many positions and many outputs, which err as those over few do. */
+/* Finite input and weights whose numbers leave float32's range, in structures of version 2: the first row
+ * that does so is reported; and sums over many positions and many outputs, which err as those over few do. */
 #include "support/random_model.h"
 #include "support/results.h"
 
@@ -74,9 +74,10 @@ static int row_of(const char *message) {
   return row ? atoi(row + strlen(": row ")) : B;
 }
 
-/* Over weights and inputs of many sizes, the large inputs from row 2 on: what is not reported is finite, what the reference
- * reports the cpu does - and may an earlier row, of which a partial sum leaves float32's range though the sum does not -,
- * and both let it through where told; some calls do leave the range, at `stage`. */
+/* Over weights and inputs of many sizes, the large inputs from row 2 on: what is not reported is finite, what
+ * the reference reports the cpu does - and may an earlier row, of which a partial sum leaves float32's range
+ * though the sum does not -, and both let it through where told; some calls do leave the range, at
+ * `stage`. */
 static void expect_overflow(const char *json, const char *tensor, const char *stage) {
   static const float sizes[] = {1.0f, 1e10f, 1e20f, 1e37f}, factors[] = {1.0f, 1e15f, 1e30f, 3e38f};
   int seen = 0;

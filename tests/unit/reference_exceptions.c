@@ -1,5 +1,5 @@
-/* The reference raises no overflow, invalid operation or division by zero for finite input, so that callers may trap them:
- * a trap would end the test. */
+/* The reference raises no overflow, invalid operation or division by zero for finite input, so that callers
+ * may trap them: a trap would end the test. */
 #include "support/random_case.h"
 #include "support/results.h"
 

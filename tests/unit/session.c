@@ -260,7 +260,8 @@ Test(session, a_refusal_names_the_call_that_was_made) {
   cuseq_model_destroy(model);
 }
 
-/* F 2, H 1, S 3, V 4, fed back, for at most three rows and steps; what it starts from is given by the tests. */
+/* F 2, H 1, S 3, V 4, fed back, for at most three rows and steps; what it starts from is given by the
+ * tests. */
 static cuseq_model *fed_back_model(void) {
   static const char json[] =
       "{\"version\":1,\"encoder\":{\"features\":2,\"units\":1},\"attention\":{\"score\":\"general\"},"

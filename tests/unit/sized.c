@@ -1,5 +1,5 @@
-/* Structures that begin with their size: of callers compiled with an older header, with a newer one, and of callers who
- * never set it. */
+/* Structures that begin with their size: of callers compiled with an older header, with a newer one, and of
+ * callers who never set it. */
 #include "cuseq/cuseq.h"
 
 #include <criterion/criterion.h>

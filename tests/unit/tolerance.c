@@ -1,5 +1,5 @@
-/* The tolerance: wide enough for plain arithmetic of a precision, and narrow enough to find an error, in every structure that the
- * tests have. */
+/* The tolerance: wide enough for plain arithmetic of a precision, and narrow enough to find an error, in
+ * every structure that the tests have. */
 #include "model/model.h"
 #include "support/largest_errors.h"
 #include "support/random_case.h"
@@ -10,17 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is usual is the largest error over at least FEWEST models like trained ones, each with ROWS inputs. Errors have long
- * tails: where the largest of these is not a fifth of what is allowed, it is looked for in up to MOST. */
+/* What is usual is the largest error over at least FEWEST models like trained ones, each with ROWS inputs.
+ * Errors have long tails: where the largest of these is not a fifth of what is allowed, it is looked for in
+ * up to MOST. */
 enum { FEWEST = 12, MOST = 800, ROWS = 32, KINDS = CUSEQ_RESULT_LOG_PROBABILITIES + 1 };
 
-/* Less than nine roundings of a number near 1, or where factors are rounded half a one, is nothing that is usual. */
+/* Less than nine roundings of a number near 1, or where factors are rounded half a one, is nothing that is
+ * usual. */
 static const double LEAST[] = {[CUSEQ_PRECISION_FLOAT32] = 9 * 0x1p-24,
                                [CUSEQ_PRECISION_TF32] = 0x1p-12,
                                [CUSEQ_PRECISION_BF16] = 0x1p-9};
 
-/* Where float32 itself has lost the fourth digit there is no usual error: states ran away. Where rounded factors have lost the first
- * one, an error is no longer small beside what it is of. */
+/* Where float32 itself has lost the fourth digit there is no usual error: states ran away. Where rounded
+ * factors have lost the first one, an error is no longer small beside what it is of. */
 static const double LOST[] = {
     [CUSEQ_PRECISION_FLOAT32] = 1e-4, [CUSEQ_PRECISION_TF32] = 0.1, [CUSEQ_PRECISION_BF16] = 0.1};
 

@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* From this size on weights are walked through faster where they lie in large pages, and a page that is not full costs
- * little beside them. */
+/* From this size on weights are walked through faster where they lie in large pages, and a page that is not
+ * full costs little beside them. */
 enum { LARGE_PAGE = 2 << 20, LARGE_FROM = 768 << 10 };
 
-/* Zeroed memory whose pages are not touched before they are used, with its beginning on a line, or on a large page where
- * it is that large. That the pages are large is a hint; without them all is the same. *memory is what is to be freed. */
+/* Zeroed memory whose pages are not touched before they are used, with its beginning on a line, or on a large
+ * page where it is that large. That the pages are large is a hint; without them all is the same. *memory is
+ * what is to be freed. */
 static char *memory_take(size_t size, void **memory) {
   const size_t line = 64;
 #ifdef MADV_HUGEPAGE

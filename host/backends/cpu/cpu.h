@@ -1,5 +1,6 @@
-/* The cpu backend's state: packed weights, what is encoded, and a workspace per thread. It lies in two blocks that are made
- * at open, the weights' shared by all sessions of the model. It walks the model's lowered structure. */
+/* The cpu backend's state: packed weights, what is encoded, and a workspace per thread. It lies in two blocks
+ * that are made at open, the weights' shared by all sessions of the model. It walks the model's lowered
+ * structure. */
 #ifndef CUSEQ_CPU_CPU_H
 #define CUSEQ_CPU_CPU_H
 
@@ -175,7 +176,8 @@ void weights_pack(struct cpu *cpu, struct cpu_arena *arena);
 void workspace_sizes(struct cpu *cpu);
 void workspace_take(struct cpu *cpu, struct cpu_arena *arena);
 
-/* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual, a dense layer. */
+/* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual, a
+ * dense layer. */
 bool layer_finishes(const struct encoder_layer *layer);
 
 /* The stride of a layer's positions. */
@@ -201,15 +203,16 @@ void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t wo
 void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 
-/* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written, end in `out`,
- * with `spare` of the same size for what lies between. A chain of no layers copies. `turned`: see cpu_cell_step. */
+/* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written,
+ * end in `out`, with `spare` of the same size for what lies between. A chain of no layers copies. `turned`:
+ * see cpu_cell_step. */
 void chain_run(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_chain *chain,
                const float **in, int32_t width, int32_t count, float *out, float *spare, size_t stride,
                bool turned);
 
-/* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and one step:
- * context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at asks[n], into
- * worker->context and the caller's arrays. */
+/* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and
+ * one step: context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at
+ * asks[n], into worker->context and the caller's arrays. */
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile);
 struct attention_out {
   float *contexts; /* the caller's row b at b*context_stride; NULL: not wanted */
@@ -233,10 +236,11 @@ void initial_attend(struct cpu *cpu, struct cpu_tile tile, int32_t worker, const
 void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 /* output.c: the heads of models without a decoder. */
 void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
-/* The number of the largest logit of a head, in whole vectors; *finite receives whether they give finite outputs. */
+/* The number of the largest logit of a head, in whole vectors; *finite receives whether they give finite
+ * outputs. */
 int32_t output_best(const struct cpu *cpu, const struct head *head, const float *logits, bool *finite);
-/* The last activation of a head: `out` [units] from logits in whole vectors, which are overwritten, and whose largest is
- * number `best`. */
+/* The last activation of a head: `out` [units] from logits in whole vectors, which are overwritten, and whose
+ * largest is number `best`. */
 void output_activate(const struct cpu *cpu, const struct head *head, float *logits, int32_t best, float *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* The decoder over one tile: every step attends, feeds the cells, layer by layer, and makes the output for the rows that
- * have not ended. */
+/* The decoder over one tile: every step attends, feeds the cells, layer by layer, and makes the output for
+ * the rows that have not ended. */
 #include "backends/cpu/cpu.h"
 
 #include <math.h>
@@ -51,7 +51,8 @@ static const float *part_of(const struct run *run, enum part part, int32_t y, in
   return given_of(run, run->decoder->count - 1, y, i);
 }
 
-/* The active rows' vectors side by side: pointers to where they lie, which is worker->read for more than one. */
+/* The active rows' vectors side by side: pointers to where they lie, which is worker->read for more than
+ * one. */
 static void parts_read(struct run *run, const struct parts *parts, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
   for (int32_t n = 0; n < count; n++) {
@@ -230,8 +231,8 @@ static void run_attend_before(struct run *run, int32_t y, int32_t count) {
   run_attend(run, y, count, worker->pointers);
 }
 
-/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order. Every member that the
- * step looks at is set: to zero a row first costs as much as to fill it. */
+/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order. Every
+ * member that the step looks at is set: to zero a row first costs as much as to fill it. */
 static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, struct cpu_cell_row *row) {
   const struct cpu *cpu = run->cpu;
   const struct cpu_worker *worker = run->worker;
@@ -425,8 +426,8 @@ static void run_end_row(struct run *run, int32_t i, int32_t y) {
     clear_past_end(run, b, y);
 }
 
-/* Takes the rows that are done off the active ones: those that emitted the end token, or whose targets end; returns how
- * many are left. */
+/* Takes the rows that are done off the active ones: those that emitted the end token, or whose targets end;
+ * returns how many are left. */
 static int32_t run_drop_ended(struct run *run, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
   const cuseq_decoding *d = run->decoding;

@@ -62,10 +62,10 @@ static size_t cell_bytes(const struct cpu *cpu, const struct cpu_cell *cell) {
          (size_t)cpu->products->word_inputs;
 }
 
-/* One row waits for the weights and not for the arithmetic, and so do a few rows where the weights come from beyond
- * the second-level cache: the input's part of the sums of some steps is made together, so that these weights
- * are read once for all of them. (Where they are near, two rows lose 3% by it and three 8%; where they are
- * far, four gain or lose.) */
+/* One row waits for the weights and not for the arithmetic, and so do a few rows where the weights come from
+ * beyond the second-level cache: the input's part of the sums of some steps is made together, so that these
+ * weights are read once for all of them. (Where they are near, two rows lose 3% by it and three 8%; where
+ * they are far, four gain or lose.) */
 static int32_t steps_ahead(const struct cpu *cpu, const struct cpu_cell *cell, int32_t count) {
   enum { LEAST_INPUTS = 8, FAR_WEIGHTS = 768 * 1024 };
   const size_t weights = cell_bytes(cpu, cell);
@@ -176,8 +176,8 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   }
 }
 
-/* On to the next position; the hidden state is where the last step put it. What does not change is in variables: the
- * compiler cannot know that the rows are not among it. */
+/* On to the next position; the hidden state is where the last step put it. What does not change is in
+ * variables: the compiler cannot know that the rows are not among it. */
 static void sweep_advance(struct sweep *sweep) {
   const int32_t active = sweep->active, segments = sweep->step.segments;
   const ptrdiff_t in = sweep->advance_in, out = sweep->advance_out, copy = sweep->advance_copy;
@@ -242,8 +242,9 @@ static void copy_state(float *to, size_t at, const float *state, size_t count) {
     memcpy(to + at, state, count * sizeof *to);
 }
 
-/* The final states: every row's pointers stand where its last step left them. The c of a GRU is zeros. They are checked: a
- * cell whose state is not finite, or that reads one that is not, never becomes finite again. */
+/* The final states: every row's pointers stand where its last step left them. The c of a GRU is zeros. They
+ * are checked: a cell whose state is not finite, or that reads one that is not, never becomes finite
+ * again. */
 static void sweep_end(const struct sweep *sweep) {
   const struct cpu_call *call = sweep->call;
   struct cpu *cpu = call->cpu;

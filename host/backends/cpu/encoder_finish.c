@@ -1,5 +1,5 @@
-/* What follows an encoder layer's cells: merges other than concat, residuals, dense layers; and the caller's annotations
- * past the rows' lengths. */
+/* What follows an encoder layer's cells: merges other than concat, residuals, dense layers; and the caller's
+ * annotations past the rows' lengths. */
 #include "backends/cpu/cpu.h"
 
 #include <string.h>

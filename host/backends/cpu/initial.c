@@ -38,7 +38,8 @@ void initial_state(struct cpu *cpu, struct cpu_worker *worker, int32_t count,
     memset(state + (size_t)i * stride + units, 0, (arena_padded(units) - (size_t)units) * sizeof *state);
 }
 
-/* What asks before the first step, where the caller does not say it: [count][read_stride] in worker->chained. */
+/* What asks before the first step, where the caller does not say it: [count][read_stride] in
+ * worker->chained. */
 static void asks_first(struct cpu *cpu, struct cpu_worker *worker, int32_t count) {
   const struct structure *s = cpu->structure;
   const int32_t Q = s->attention.query_inputs;

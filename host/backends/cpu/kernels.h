@@ -16,15 +16,16 @@
  * floats. */
 enum { CPU_LANES = 16 };
 
-/* Pre-activations are packed scaled so that activations start with a power of two or a clip:
- * sigmoid(x) = 1/(1+2^z) with z = -log2(e) x, tanh(x) = (1-2^z)/(1+2^z) with z = -2 log2(e) x, and a hard
- * sigmoid is clip(z + 0.5, 0, 1) with z = slope x: the 0.5 in the bias would have every partial sum rounded at its
- * size, which doubled the error. */
+/* Pre-activations are packed scaled so that activations start with a power of two or a clip: sigmoid(x) =
+ * 1/(1+2^z) with z = -log2(e) x, tanh(x) = (1-2^z)/(1+2^z) with z = -2 log2(e) x, and a hard sigmoid is
+ * clip(z + 0.5, 0, 1) with z = slope x: the 0.5 in the bias would have every partial sum rounded at its size,
+ * which doubled the error. */
 double cpu_scale_of(cuseq_activation activation);
 
-/* Products of weights are made in float32 or, where a session asks for it, in bf16. Packed weights are words of 32 bits: a
- * weight in float32, scaled; or the weights of two inputs in bf16, the first in the low half and an odd last one beside a
- * zero, as they are in the model: the sums are scaled, so that a model whose weights are bf16 loses nothing of them. */
+/* Products of weights are made in float32 or, where a session asks for it, in bf16. Packed weights are words
+ * of 32 bits: a weight in float32, scaled; or the weights of two inputs in bf16, the first in the low half
+ * and an odd last one beside a zero, as they are in the model: the sums are scaled, so that a model whose
+ * weights are bf16 loses nothing of them. */
 
 /* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
 struct cpu_dense {
@@ -35,14 +36,15 @@ struct cpu_dense {
   int32_t units;
 };
 
-/* Packed weights of a recurrent cell: units in blocks of `width` (the kernels' vector), the gates side by side. Lanes
- * past the last unit are zero. The four sums of a unit: LSTM i, f, c, o; GRU z, r, n of the input, n of the hidden state. */
+/* Packed weights of a recurrent cell: units in blocks of `width` (the kernels' vector), the gates side by
+ * side. Lanes past the last unit are zero. The four sums of a unit: LSTM i, f, c, o; GRU z, r, n of the
+ * input, n of the hidden state. */
 struct cpu_cell {
   enum cell_kind kind;
   bool reset_after; /* GRU */
-  const float *
-      weights; /* [blocks] of [words of the inputs][gates][width], then [words of the units][gates][width]; a GRU
-                           with its reset before the product has no n in the second */
+  /* [blocks] of [words of the inputs][gates][width], then [words of the units][gates][width]; a GRU with its
+   * reset before the product has no n in the second */
+  const float *weights;
   const float *bias;          /* [blocks][four sums][width], scaled as the weights are */
   float scale[4];             /* of the four sums; looked at in bf16 */
   struct cpu_dense candidate; /* GRU with its reset before the product: U_n */
@@ -57,8 +59,9 @@ struct cpu_cell {
 
 enum { CPU_SEGMENTS = STRUCTURE_MAX_PARTS + 2 };
 
-/* How a step's input is put together: sums = bias + (a gathered row) + sum over segments of in[s] . weight rows; and
- * where `has_hidden`, in[segments] is the previous hidden state, whose weights come behind those of all inputs. */
+/* How a step's input is put together: sums = bias + (a gathered row) + sum over segments of in[s] . weight
+ * rows; and where `has_hidden`, in[segments] is the previous hidden state, whose weights come behind those of
+ * all inputs. */
 struct cpu_cell_step {
   const struct cpu_cell *cell;
   int32_t segments;
@@ -68,8 +71,9 @@ struct cpu_cell_step {
   bool has_hidden;
   int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
   bool started;      /* the sums start from the rows' `start`, not from the bias */
-  /* The units' blocks are taken from the last to the first. Where every other step is so, it begins with the weights that
-   * are still in the caches from the one before; else weights a little larger than a cache are never found in it. */
+  /* The units' blocks are taken from the last to the first. Where every other step is so, it begins with the
+   * weights that are still in the caches from the one before; else weights a little larger than a cache are
+   * never found in it. */
   bool turned;
   void *room; /* bf16: cell_room() bytes for as many rows */
 };
@@ -115,8 +119,9 @@ struct cpu_products {
   void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
                        void *room);
 
-  /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride. `turned`: the
-   * columns are taken from the last to the first, as in cpu_cell_step. room: bf16: dense_room() bytes for as many rows */
+  /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride.
+   * `turned`: the columns are taken from the last to the first, as in cpu_cell_step. room: bf16: dense_room()
+   * bytes for as many rows */
   void (*dense)(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,
                 size_t out_stride, bool turned, void *room);
 
@@ -136,8 +141,8 @@ struct cpu_kernels {
   /* x = exp(x), the same way: what the softmaxes use. */
   void (*exponential)(float *x, int32_t count);
 
-  /* The logarithm of the sum of exp(x - top) over x [count], of which `top` is the largest: log(softmax(x)) is
-   * (x - top) - log_sum. Whole vectors are read. */
+  /* The logarithm of the sum of exp(x - top) over x [count], of which `top` is the largest: log(softmax(x))
+   * is (x - top) - log_sum. Whole vectors are read. */
   float (*log_sum)(const float *x, int32_t count, float top);
 
   /* out [count] = (x - top) - log_sum, out unpadded. Whole vectors are read. */

@@ -87,7 +87,8 @@ static const float *sources_of(struct cpu *cpu, const struct cpu_worker *worker,
   return room;
 }
 
-/* One head over `count` vectors at worker->pointers: outputs of the rows `at`, `step` apart, of the caller's arrays. */
+/* One head over `count` vectors at worker->pointers: outputs of the rows `at`, `step` apart, of the caller's
+ * arrays. */
 static void head_run(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t count,
                      const size_t *at, const cuseq_decoding *d) {
   const struct output_structure *output = &cpu->structure->output;

@@ -1,5 +1,5 @@
-/* From the model's row-major weights to the kernels' layouts. In float32 scales are applied in float64 and rounded once; in
- * bf16 weights are rounded as they are, and the kernels scale the sums. */
+/* From the model's row-major weights to the kernels' layouts. In float32 scales are applied in float64 and
+ * rounded once; in bf16 weights are rounded as they are, and the kernels scale the sums. */
 #include "backends/cpu/cpu.h"
 
 #include <string.h>
@@ -31,8 +31,8 @@ static size_t words_of(const struct cpu *cpu, size_t inputs) {
   return (inputs + of - 1) / of;
 }
 
-/* To the nearest bf16, ties to even. What is beyond its range is its largest number; what it has as a denormal is 0, as the
- * processor takes it. */
+/* To the nearest bf16, ties to even. What is beyond its range is its largest number; what it has as a
+ * denormal is 0, as the processor takes it. */
 static uint16_t to_bf16(float weight) {
   const uint32_t infinite = 0x7f80, largest = 0x7f7f, sign = 0x8000;
   uint32_t word;

@@ -1,5 +1,5 @@
-/* cuBLAS is loaded when a shape first needs it: the module does not link it, and a process that never multiplies
- * large matrices never pays for its start. */
+/* cuBLAS is loaded when a shape first needs it: the module does not link it, and a process that never
+ * multiplies large matrices never pays for its start. */
 #include "backends/cuda/cuda.h"
 
 #include "error.h"

@@ -1,6 +1,6 @@
-/* Calls in a CUDA graph of the caller's. The backend's calls only queue work where all arrays are on the device and nothing is
- * waited for, so that they can be captured as they are, but for what graphs.c launches as graphs of its own: in a session
- * opened for this its steps are queued one by one. */
+/* Calls in a CUDA graph of the caller's. The backend's calls only queue work where all arrays are on the
+ * device and nothing is waited for, so that they can be captured as they are, but for what graphs.c launches
+ * as graphs of its own: in a session opened for this its steps are queued one by one. */
 #include "backends/cuda/cuda.h"
 
 #include "error.h"
@@ -12,8 +12,8 @@ cuseq_status cuda_capture_check(const struct cuda_session *session) {
   return CUSEQ_STATUS_OK;
 }
 
-/* While the stream is captured the thread may call what is unsafe for others' captures: cuBLAS and the runtime load a kernel
- * when it is first used, which touches no stream. */
+/* While the stream is captured the thread may call what is unsafe for others' captures: cuBLAS and the
+ * runtime load a kernel when it is first used, which touches no stream. */
 cuseq_status cuda_capture_begin(struct cuda_session *session, const char *call) {
   enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
   session->call.captured = false;

@@ -1,5 +1,5 @@
-/* Cells of encoder layers that no mapping takes: for every step one product h U over all rows and directions, and the cell
- * kernel; a graph, so that they are one launch whatever T is. */
+/* Cells of encoder layers that no mapping takes: for every step one product h U over all rows and directions,
+ * and the cell kernel; a graph, so that they are one launch whatever T is. */
 #include "backends/cuda/cell_graph.h"
 
 #include "backends/cuda/graphs.h"
@@ -12,8 +12,8 @@ struct cells {
   const struct sequence *sequence;
 };
 
-/* r h of a step to d_reset, and its product with U_n to d_candidate: what the cell kernel of a GRU with the reset before
- * the product needs beside h U. */
+/* r h of a step to d_reset, and its product with U_n to d_candidate: what the cell kernel of a GRU with the
+ * reset before the product needs beside h U. */
 static cuseq_status candidate_queue(struct cuda_session *session, const struct cells *cells,
                                     const struct cell_step *step) {
   const struct cuda_product product = {.a = session->work.d_reset,

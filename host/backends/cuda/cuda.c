@@ -101,8 +101,8 @@ static size_t call_bytes(const struct cuda_session *session, bool results) {
   return bytes;
 }
 
-/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. A search
- * is waited for, and what it gives is made of the host's memory. */
+/* Page-locked memory: for what one call copies each way, and for what the checks of device arrays find. A
+ * search is waited for, and what it gives is made of the host's memory. */
 static cuseq_status staging_open(struct cuda_session *session) {
   bool searches = session->search != NULL;
   CUDA_TRY(cudaHostAlloc((void **)&session->checks.h_faults, sizeof *session->checks.h_faults,

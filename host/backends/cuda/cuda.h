@@ -78,7 +78,8 @@ struct cuda_checks {
   int64_t reported; /* of the last one that was waited for */
 };
 
-/* Arrays of rows that a call works in; device memory. A window of rows has them from its first row on (rows.c). */
+/* Arrays of rows that a call works in; device memory. A window of rows has them from its first row on
+ * (rows.c). */
 struct cuda_work {
   /* the input, as the call brought it */
   float *d_x;         /* [B,T,F]; [B,T] where the model takes ids alone */
@@ -102,11 +103,11 @@ struct cuda_work {
   /* made of the annotations */
   float *d_keys;   /* [B,T,U], or NULL: the annotations are the keys */
   float *d_values; /* [B,T,C], or NULL: the annotations are the values */
-  float *
-      d_general_keys; /* [B,T,S] of score general of version 1, whose kernels multiply keys where others do queries; or NULL */
+  /* [B,T,S] of score general of version 1, whose kernels multiply keys where others do queries; or NULL */
+  float *d_general_keys;
   float *d_wide[2]; /* [B T, the widest layer of keys, values and a tagger's heads] */
-  /* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold what the caller
-   * gives; results are written here where the caller's array is not on the device. */
+  /* decoding.c: the arrays of a decoding, the session's own; those of other structures are NULL. Inputs hold
+   * what the caller gives; results are written here where the caller's array is not on the device. */
   void *decoding[BACKEND_ARRAYS];
 };
 
@@ -127,7 +128,8 @@ struct cuda_call {
   cudaStream_t stream_in, stream_out; /* of copies from and to the host */
   struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
   const float *d_given_x;             /* the dense input: d_x, or where the caller left it */
-  /* capture.c: whether the stream is being captured, and the thread's own mode of what may be called meanwhile */
+  /* capture.c: whether the stream is being captured, and the thread's own mode of what may be called
+   * meanwhile */
   bool captured;
   enum cudaStreamCaptureMode mode;
 };
@@ -166,7 +168,8 @@ int32_t cuda_device_count(void);
 void cuda_device_describe(int32_t index, char *text, size_t capacity);
 cuseq_status cuda_device_read(int32_t index, struct launch_device *device);
 
-/* precision.c: refuses a session's precision where the device's kernels do not have it; session->device has been read. */
+/* precision.c: refuses a session's precision where the device's kernels do not have it; session->device has
+ * been read. */
 cuseq_status cuda_precision_check(const struct cuda_session *session, const char *device);
 
 /* memory.c: lists device arrays, then takes one allocation for all. */
@@ -185,21 +188,22 @@ void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
  * much was needed, what is free and which limits would fit where it does not. */
 cuseq_status cuda_memory_take(struct cuda_session *session);
 
-/* Whether a call of the limits needs graphs; whether products by cuBLAS may stand in graphs, which need a workspace that stays. */
+/* Whether a call of the limits needs graphs; whether products by cuBLAS may stand in graphs, which need a
+ * workspace that stays. */
 bool cuda_needs_graphs(const struct cuda_session *session);
 bool cuda_captures_products(const struct cuda_session *session);
 
 /* layers.c: the encoder's arrays and the upload of its weights. */
 void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan);
 cuseq_status cuda_layers_upload(struct cuda_session *session);
-/* Whether layers run as graphs, and whether a call needs products by cuBLAS: of ids, or of dense input, whose products of the
- * first layer come with the first call that has some. */
+/* Whether layers run as graphs, and whether a call needs products by cuBLAS: of ids, or of dense input, whose
+ * products of the first layer come with the first call that has some. */
 bool cuda_layers_need_graphs(const struct cuda_session *session);
 bool cuda_layers_need_blas(const struct cuda_session *session, bool dense);
 /* Whether kernels alone encode such a call, row by row, so that it may be cut into windows of rows. */
 bool cuda_layers_take_rows(const struct cuda_session *session, const struct backend_input *input);
-/* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of `batch` rows: a
- * block [batch,H]. */
+/* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of
+ * `batch` rows: a block [batch,H]. */
 size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch);
 
 /* input.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
@@ -285,14 +289,15 @@ cuseq_status cuda_failure(cudaError_t error, const char *call);
 /* A launcher's result: its text becomes the thread's error. */
 cuseq_status cuda_launched(const struct cuda_session *session, cuseq_status status);
 
-/* capture.c: calls in a graph of the caller's. Begin refuses a session that was not opened for it while its stream is being
- * captured; end is called after every call that begin let through. */
+/* capture.c: calls in a graph of the caller's. Begin refuses a session that was not opened for it while its
+ * stream is being captured; end is called after every call that begin let through. */
 cuseq_status cuda_capture_begin(struct cuda_session *session, const char *call);
 void cuda_capture_end(struct cuda_session *session);
 /* A stream that cannot be captured is refused when a session opens for it. */
 cuseq_status cuda_capture_check(const struct cuda_session *session);
-/* After a call that encodes, and before one that decodes what was encoded: in a session opened for graphs a decoding makes
- * again what an earlier decoding made of the annotations, as its graph may be launched without the other's. */
+/* After a call that encodes, and before one that decodes what was encoded: in a session opened for graphs a
+ * decoding makes again what an earlier decoding made of the annotations, as its graph may be launched without
+ * the other's. */
 void cuda_capture_encoded(struct cuda_session *session);
 void cuda_capture_decodes(struct cuda_session *session);
 
@@ -332,7 +337,8 @@ void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dty
 /* Ends the bringing of inputs: what is queued from here on comes after their copies, beginning with the
  * checks, if there is anything to check. */
 cuseq_status cuda_check_queue(struct cuda_session *session);
-/* What kernels are told of results that are not finite; `step` of the decoder, 0 where it is not one step's launch. */
+/* What kernels are told of results that are not finite; `step` of the decoder, 0 where it is not one step's
+ * launch. */
 struct launch_check cuda_check_results(const struct cuda_session *session, int32_t step);
 /* After the stream has been waited for: the first fault since the last report, as a status with a line of
  * text. */

@@ -70,7 +70,8 @@ void cuda_decoder_close(struct cuda_session *session) {
   session->decoder = NULL;
 }
 
-/* Keys of version 1's own kernels: they share those of the steps, but with score general, which they take the other way round. */
+/* Keys of version 1's own kernels: they share those of the steps, but with score general, which they take the
+ * other way round. */
 static float *keys_of(const struct cuda_session *session) {
   return session->work.d_general_keys ? session->work.d_general_keys : session->work.d_keys;
 }

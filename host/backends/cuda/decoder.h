@@ -13,8 +13,8 @@ struct cuda_decoder {
 /* Whether one launch can give all that a decoding asks for: no rows, no targets, no log-probabilities. */
 bool cuda_decodes_fused(const cuseq_decoding *decoding);
 
-/* decode.c: the arguments of a call that has been brought to the device: sizes, the state to start from, where wanted results
- * go. */
+/* decode.c: the arguments of a call that has been brought to the device: sizes, the state to start from,
+ * where wanted results go. */
 void cuda_decode_arguments(const struct cuda_session *session, const cuseq_decoding *decoding,
                            struct decode *decode);
 /* Copies of the results from where they went. Takes attention-only models as well. */

@@ -2,7 +2,8 @@
 
 #include "backends/cuda/steps.h"
 
-/* A structure of version 1 as its own kernels take it: weights lie on the device once, where the lowered structure has them. */
+/* A structure of version 1 as its own kernels take it: weights lie on the device once, where the lowered
+ * structure has them. */
 static void score_fill(const struct attention_structure *attention, struct attention_score *score) {
   const struct dense *key = &attention->keys.layers[0], *query = &attention->query.layers[0];
   if (score->score == CUSEQ_SCORE_DOT)

@@ -51,8 +51,8 @@ static void range_of(const struct cuda_session *session, enum backend_array arra
                                           : session->model->structure.decoder.tokens - 1;
 }
 
-/* Targets that a host has not looked at, since only the device knows how many of them count. They lie on the device, or pass
- * through the array of tokens. */
+/* Targets that a host has not looked at, since only the device knows how many of them count. They lie on the
+ * device, or pass through the array of tokens. */
 static cuseq_status targets_bring(struct cuda_session *session, const cuseq_decoding *decoding,
                                   int32_t rows) {
   bool on_device = session->call.places[BACKEND_TARGETS] == CUDA_PLACE_DEVICE;

@@ -17,7 +17,8 @@ static cuseq_status lookup(struct cuda_session *session, const struct cuda_part 
   return cuda_launched(session, launch_table_lookup(&lookup, &session->launch));
 }
 
-/* Each part's rows of a kernel, in memory [.., columns], or where it is transposed [columns, ..] with rows `inputs` long. */
+/* Each part's rows of a kernel, in memory [.., columns], or where it is transposed [columns, ..] with rows
+ * `inputs` long. */
 static cuseq_status multiply(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
                              const float *kernel, int32_t columns, int32_t transposed_inputs, float *d_sums,
                              bool adds) {

@@ -1,4 +1,5 @@
-/* Dense layers on the device: a product for each of the vectors that a layer reads side by side, and what finishes them. */
+/* Dense layers on the device: a product for each of the vectors that a layer reads side by side, and what
+ * finishes them. */
 #ifndef CUSEQ_CUDA_DENSE_H
 #define CUSEQ_CUDA_DENSE_H
 
@@ -33,8 +34,8 @@ struct cuda_kept {
   enum launch_stage stage;
 };
 
-/* sums [rows,columns] = the parts times a kernel whose row for the first part's first element is `kernel`; rows of the kernel
- * are `columns` wide. adds: onto what is there. */
+/* sums [rows,columns] = the parts times a kernel whose row for the first part's first element is `kernel`;
+ * rows of the kernel are `columns` wide. adds: onto what is there. */
 cuseq_status cuda_parts_multiply(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
                                  const float *kernel, int32_t columns, float *d_sums, bool adds);
 
@@ -42,13 +43,14 @@ cuseq_status cuda_parts_multiply(struct cuda_session *session, const struct cuda
 cuseq_status cuda_dense_sums(struct cuda_session *session, const struct dense *dense,
                              const struct cuda_parts *parts, int64_t rows, float *d_sums);
 
-/* activation(sums + bias) of a layer whose sums are there, to d_output, whose rows are output_stride apart. */
+/* activation(sums + bias) of a layer whose sums are there, to d_output, whose rows are output_stride
+ * apart. */
 cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, const float *d_sums,
                                int64_t rows, const struct cuda_kept *kept, float *d_output,
                                int64_t output_stride);
 
-/* Layers one after the other, at least one, to d_output. d_scratch: two arrays of [rows, the widest layer]; the last layer's
- * sums go to the one or the other. */
+/* Layers one after the other, at least one, to d_output. d_scratch: two arrays of [rows, the widest layer];
+ * the last layer's sums go to the one or the other. */
 cuseq_status cuda_chain_queue(struct cuda_session *session, const struct dense_chain *chain,
                               const struct cuda_parts *parts, int64_t rows, float *const d_scratch[2],
                               const struct cuda_kept *kept, float *d_output, int64_t output_stride);

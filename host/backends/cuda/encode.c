@@ -57,7 +57,8 @@ static cuseq_status first_input(struct cuda_session *session, const struct backe
 
 /* ---- cells ---- */
 
-/* The cells' input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of it. */
+/* The cells' input: ids, dense rows taken by the kernel itself, or one product over all positions ahead of
+ * it. */
 static cuseq_status project_queue(struct cuda_session *session, const struct cuda_run *run,
                                   const struct layer_input *below, struct sequence *sequence) {
   int32_t H = sequence->units, D = sequence->directions;
@@ -92,8 +93,8 @@ static void output_place(const struct cuda_session *session, const struct encode
   sequence->leading = layer->merged_width;
 }
 
-/* The c of cells that have none is 0. Where all are such it has been since the session opened; otherwise a call of other rows
- * may have left states there, and in a window's place of final states initial ones. */
+/* The c of cells that have none is 0. Where all are such it has been since the session opened; otherwise a
+ * call of other rows may have left states there, and in a window's place of final states initial ones. */
 static cuseq_status no_c_clear(struct cuda_session *session, const struct cuda_run *run, size_t states) {
   const struct encoder_structure *encoder = &session->model->lowered.encoder;
   bool all = session->call.later == NULL;
@@ -209,8 +210,8 @@ static cuseq_status dense_queue(struct cuda_session *session, const struct dense
   return cuda_dense_finish(session, dense, output, positions, &kept, output, dense->units);
 }
 
-/* One layer. Only what it gives is checked, by the launch that makes it: what is between may leave float32's range and come
- * back. */
+/* One layer. Only what it gives is checked, by the launch that makes it: what is between may leave float32's
+ * range and come back. */
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                                 const struct layer_input *below) {
   const struct cuda_layer *layer = &session->layers[l];

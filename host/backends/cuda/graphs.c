@@ -40,9 +40,9 @@ void cuda_graphs_close(struct cuda_session *session) {
   session->graphs = NULL;
 }
 
-/* Queues the steps on the capturing stream. The mode is relaxed: what cuBLAS does beside the stream - loading a kernel, say -
- * does not break the capture, and neither do other threads. Products and launches go to the session's stream again whatever
- * happens. */
+/* Queues the steps on the capturing stream. The mode is relaxed: what cuBLAS does beside the stream - loading
+ * a kernel, say - does not break the capture, and neither do other threads. Products and launches go to the
+ * session's stream again whatever happens. */
 static cuseq_status graph_capture(struct cuda_session *session, cuda_graph_steps *steps,
                                   const void *arguments, cudaGraph_t *graph) {
   cudaStream_t capture = session->graphs->capture;
@@ -101,7 +101,9 @@ cuseq_status cuda_graph_launch(struct cuda_session *session, const struct cuda_g
                                cuda_graph_steps *steps, const void *arguments) {
   struct cuda_graphs *graphs = session->graphs;
   int32_t i = 0;
-  if (!graphs) /* opened to be captured: a graph of its own, which may go when it makes room, has no place in the caller's */
+  /* Opened to be captured: a graph of its own, which may go when it makes room, has no place in one of the
+   * caller's. */
+  if (!graphs)
     return steps(session, arguments);
   while (i < graphs->count && memcmp(&graphs->kept[i].key, key, sizeof *key) != 0)
     i++;

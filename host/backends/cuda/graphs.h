@@ -1,9 +1,10 @@
 /* CUDA graphs of a session: work of many steps that goes to the device with one launch.
  *
- * A graph holds sizes and addresses, so there is one for each shape of a call and for each set of arrays. It is captured, from
- * the launches that the steps would be, when a call first needs it, and kept: GRAPHS_KEPT of them, or more where two shapes
- * of a model need more. Then the one that was used longest ago makes room, once the stream is done with it. Capturing takes host memory and about as long as launching the steps would; it is the one thing
- * that a session makes after its opening. */
+ * A graph holds sizes and addresses, so there is one for each shape of a call and for each set of arrays. It
+ * is captured, from the launches that the steps would be, when a call first needs it, and kept: GRAPHS_KEPT
+ * of them, or more where two shapes of a model need more. Then the one that was used longest ago makes room,
+ * once the stream is done with it. Capturing takes host memory and about as long as launching the steps
+ * would; it is the one thing that a session makes after its opening. */
 #ifndef CUSEQ_CUDA_GRAPHS_H
 #define CUSEQ_CUDA_GRAPHS_H
 

@@ -201,8 +201,8 @@ static cuseq_status copy_up(const float *device, const float *host, size_t count
   return CUSEQ_STATUS_OK;
 }
 
-/* The weights of cells that run together, packed on the host and copied; synchronous, since the packed copy goes at the
- * end. */
+/* The weights of cells that run together, packed on the host and copied; synchronous, since the packed copy
+ * goes at the end. */
 static cuseq_status run_upload(const struct encoder_layer *layer, const struct cuda_run *run, float *packed) {
   const struct cell *cells = &layer->cells[run->cells.first];
   enum cell_form form = run->cells.form;

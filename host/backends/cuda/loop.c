@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one block decodes: beyond, weights, keys or annotations are read from memory at every step, and products over all rows
- * are less work. */
+/* What one block decodes: beyond, weights, keys or annotations are read from memory at every step, and
+ * products over all rows are less work. */
 enum {
   MOST_ANNOTATION = 256,
   MOST_TIME = 512,

@@ -1,5 +1,5 @@
-/* The model that the decoder's loop walks (launch_loop.h), made of a lowered structure: vectors get their places in shared memory one
- * after the other. */
+/* The model that the decoder's loop walks (launch_loop.h), made of a lowered structure: vectors get their
+ * places in shared memory one after the other. */
 #ifndef CUSEQ_CUDA_LOOP_MODEL_H
 #define CUSEQ_CUDA_LOOP_MODEL_H
 
@@ -17,8 +17,8 @@ int32_t loop_widest(const struct structure *structure);
 
 /* A decoder's: everything but the energies, whose place is the last. */
 void loop_decoder_make(struct loop_maker *maker);
-/* What attention and heads of a model without a decoder work in, but for the energies and what heads read. Returns the place of the
- * state that asks. */
+/* What attention and heads of a model without a decoder work in, but for the energies and what heads read.
+ * Returns the place of the state that asks. */
 int32_t loop_heads_make(struct loop_maker *maker);
 
 /* A place for a vector, in floats. */

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* What one kernel decodes: beyond, a row's block reads weights, keys or annotations from memory at every step, and products
- * over all rows and attention by blocks are less work. */
+/* What one kernel decodes: beyond, a row's block reads weights, keys or annotations from memory at every
+ * step, and products over all rows and attention by blocks are less work. */
 enum { LOOP_MOST_STATE = 128, LOOP_MOST_ANNOTATION = 256, LOOP_MOST_TIME = 512 };
 
 static const char *const decoder_names[] = {"loop", "steps"};

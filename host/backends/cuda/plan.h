@@ -69,13 +69,15 @@ enum cell_form cuda_cell_form(const struct cell *cell);
 /* The cells of a layer of the lowered model; returns how many, 1 or 2. */
 int32_t cuda_cells_of(const struct encoder_layer *layer, struct cuda_cells cells[2]);
 
-/* Why a mapping cannot run cells on a device; NULL where it can. Static text that goes on after "needed". Pure. */
+/* Why a mapping cannot run cells on a device; NULL where it can. Static text that goes on after "needed".
+ * Pure. */
 const char *cuda_mapping_fault(const struct cuda_cells *cells, enum sequence_mapping mapping,
                                const struct launch_device *device);
 
-/* How cells run. Depends on them and the device alone, so that it is the same in all calls of a session. Pure.
- *   why  may be NULL: receives what a mapping would have needed where it is CUDA_ENCODER_CELL for want of it, static text;
- *        else NULL */
+/* How cells run. Depends on them and the device alone, so that it is the same in all calls of a session.
+ * Pure.
+ *   why  may be NULL: receives what a mapping would have needed where it is CUDA_ENCODER_CELL for want of it,
+ *        static text; else NULL */
 enum cuda_encoder cuda_encoder_choose(const struct cuda_cells *cells, const struct launch_device *device,
                                       const struct cuda_forced *forced, const char **why);
 
@@ -88,7 +90,8 @@ cuseq_status cuda_encoder_check(const struct encoder_structure *encoder, const s
 /* Reads a text; NULL and "" force nothing. */
 cuseq_status cuda_forced_parse(const char *text, struct cuda_forced *forced);
 
-/* The choice for a call of this shape. Pure. A longer call takes CUDA_DECODER_STEPS where a shorter one does. */
+/* The choice for a call of this shape. Pure. A longer call takes CUDA_DECODER_STEPS where a shorter one
+ * does. */
 struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_shape *shape,
                                const struct launch_device *device, const struct cuda_forced *forced);
 
@@ -96,12 +99,14 @@ struct cuda_choice cuda_choose(const cuseq_config *config, const struct cuda_sha
 enum cuda_decoder_kind cuda_choose_decoder(const cuseq_config *config, int32_t time,
                                            const struct cuda_forced *forced);
 
-/* Whether what is forced of the whole model can run every call of a session with this many positions at most; an error says what cannot. */
+/* Whether what is forced of the whole model can run every call of a session with this many positions at most;
+ * an error says what cannot. */
 cuseq_status cuda_forced_check(const cuseq_config *config, int32_t max_time,
                                const struct launch_device *device, const struct cuda_forced *forced);
 
-/* Why the loop of a decoder of version 1 does not keep its weights in registers, static text that goes on after "need"; NULL: it does
- * (kernels/decoder/decode_small.cuh). Pure: the same in all calls of a session, and on every device. */
+/* Why the loop of a decoder of version 1 does not keep its weights in registers, static text that goes on
+ * after "need"; NULL: it does (kernels/decoder/decode_small.cuh). Pure: the same in all calls of a session,
+ * and on every device. */
 const char *cuda_registers_reason(const cuseq_config *config);
 
 /* A decoder's sizes without weights and buffers, and so those of an attention-only model. */

@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 
-/* A window carries about half of what a slot of staging memory holds, one way, and gives every multiprocessor a row. */
+/* A window carries about half of what a slot of staging memory holds, one way, and gives every multiprocessor
+ * a row. */
 enum { WINDOW_BYTES = CUDA_SLOT_BYTES / 2, WINDOWS_LEAST = 2 };
 
 struct cuda_rows {
@@ -137,8 +138,8 @@ static void array_shift(void *pointer, size_t elements) {
   *array = *array ? *array + elements * sizeof(float) : NULL;
 }
 
-/* The session's arrays for rows from `first` on: what is brought while another window is computed, and what stays in the session,
- * has a place for every row; the rest is one window's after the other. */
+/* The session's arrays for rows from `first` on: what is brought while another window is computed, and what
+ * stays in the session, has a place for every row; the rest is one window's after the other. */
 static struct cuda_work work_at(const struct cuda_session *session, int32_t first, int32_t time,
                                 int32_t steps) {
   const cuseq_config *config = &session->model->config;

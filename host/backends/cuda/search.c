@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A graph makes so many steps. Between two graphs the host looks, without waiting for the last one, whether anything was still
- * live at the end of the one before. */
+/* A graph makes so many steps. Between two graphs the host looks, without waiting for the last one, whether
+ * anything was still live at the end of the one before. */
 enum { STEPS_AT_ONCE = 8, LOOKS = 2 };
 
 struct cuda_search {

@@ -10,9 +10,9 @@ void cuda_search_plan(struct cuda_session *session, struct cuda_plan *plan);
 /* Makes what a search needs on the host. close takes NULL. */
 cuseq_status cuda_search_open(struct cuda_session *session);
 void cuda_search_close(struct cuda_session *session);
-/* Queues a search of what is encoded: `search` has been begun and gets all choices, alphas [steps, rows K, T] are those of all
- * lanes, or NULL; `begin` says what the search begins with. After the wait for it, cuda_search_deliver() hands over the rows'
- * hypotheses. */
+/* Queues a search of what is encoded: `search` has been begun and gets all choices, alphas [steps, rows K, T]
+ * are those of all lanes, or NULL; `begin` says what the search begins with. After the wait for it,
+ * cuda_search_deliver() hands over the rows' hypotheses. */
 cuseq_status cuda_search_queue(struct cuda_session *session, struct search *search,
                                const cuseq_decoding *begin, float *alphas);
 void cuda_search_deliver(const struct cuda_session *session, struct search *search);

@@ -1,8 +1,9 @@
-/* Attention, decoder and heads of any structure, step by step: the complete path, with what it needs on the device. What one
- * launch can do instead, loop.h and plan.h say.
+/* Attention, decoder and heads of any structure, step by step: the complete path, with what it needs on the
+ * device. What one launch can do instead, loop.h and plan.h say.
  *
- * R is the number of rows that are decoded: those that are encoded, or as many as a decoding's `rows` name. All working
- * arrays are the session's own, so that a graph of the steps serves whatever a caller wants of it. */
+ * R is the number of rows that are decoded: those that are encoded, or as many as a decoding's `rows` name.
+ * All working arrays are the session's own, so that a graph of the steps serves whatever a caller wants of
+ * it. */
 #ifndef CUSEQ_CUDA_STEPS_H
 #define CUSEQ_CUDA_STEPS_H
 
@@ -63,15 +64,15 @@ void cuda_steps_close(struct cuda_session *session);
 /* The widest array that a row or a position of the steps has. */
 int32_t cuda_steps_widest(const struct cuda_session *session);
 
-/* steps_attention.c: the lowered energies as the kernels take them: an inner product of keys and queries, or layers over
- * their sum. */
+/* steps_attention.c: the lowered energies as the kernels take them: an inner product of keys and queries, or
+ * layers over their sum. */
 struct attention_score cuda_steps_score(const struct structure *structure);
 /* Makes keys and values, where there are any, once per sequence. */
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session);
 /* Whether that takes cuBLAS. */
 bool cuda_steps_keys_need_blas(const struct structure *structure);
-/* The context and the alphas of R rows for what asks, `query` [R, query inputs]; d_lengths [R] says how many positions each
- * attends to. */
+/* The context and the alphas of R rows for what asks, `query` [R, query inputs]; d_lengths [R] says how many
+ * positions each attends to. */
 struct cuda_asking {
   struct cuda_parts query;
   int32_t rows;
@@ -90,13 +91,14 @@ size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows)
 cuseq_status cuda_steps_initial(struct cuda_session *session, const struct initial_structure *initial,
                                 const struct cuda_stepping *stepping, int32_t units, float *d_output,
                                 int64_t stride);
-/* The states of all layers, from the caller's or the encoder's, and what a step before the first would have handed on. */
+/* The states of all layers, from the caller's or the encoder's, and what a step before the first would have
+ * handed on. */
 cuseq_status cuda_steps_begin(struct cuda_session *session, const struct cuda_stepping *stepping);
 
 /* steps_decode.c: all steps of R rows, as one graph where the session has graphs. */
 cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_stepping *stepping);
-/* One step of R rows for a search: those that run have 1 in the array of output lengths, the others 0; what each reads is in
- * d_fed_ids. */
+/* One step of R rows for a search: those that run have 1 in the array of output lengths, the others 0; what
+ * each reads is in d_fed_ids. */
 cuseq_status cuda_steps_one(struct cuda_session *session, const struct cuda_stepping *stepping);
 /* The token that a step reads: its embedding, or its id. */
 struct cuda_part cuda_steps_token(const struct cuda_session *session);

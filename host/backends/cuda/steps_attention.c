@@ -6,8 +6,8 @@
 /* Values wider than this are summed by a kernel of their own, in more blocks than rows. */
 enum { CONTEXT_WITH_ENERGIES = 256 };
 
-/* Kernels of at most this many numbers are multiplied without cuBLAS: by a kernel in whose products a row's bits do not depend
- * on the batch. */
+/* Kernels of at most this many numbers are multiplied without cuBLAS: by a kernel in whose products a row's
+ * bits do not depend on the batch. */
 enum { OWN_PRODUCT_MOST = 256 * 256 };
 
 static bool is_own_product(const struct dense *dense) {

@@ -1,5 +1,6 @@
-/* All steps of a decoder, whatever its structure: for every step attention, products over all rows, cells, dense layers and
- * the output, a kernel or a product each; a graph, so that the loop is one launch whatever Y is. */
+/* All steps of a decoder, whatever its structure: for every step attention, products over all rows, cells,
+ * dense layers and the output, a kernel or a product each; a graph, so that the loop is one launch whatever Y
+ * is. */
 #include "backends/cuda/steps.h"
 
 #include "backends/cuda/graphs.h"
@@ -25,7 +26,8 @@ struct cuda_part cuda_steps_token(const struct cuda_session *session) {
   return (struct cuda_part){.width = decoder->tokens, .d_ids = steps->d_fed_ids};
 }
 
-/* What layer `l` gives to what is above it: its hidden state, or where it is residual that and what it read. */
+/* What layer `l` gives to what is above it: its hidden state, or where it is residual that and what it
+ * read. */
 static struct cuda_part given_by(const struct cuda_session *session, int32_t l) {
   const struct cuda_steps *steps = session->steps;
   const struct decoder_structure *decoder = &steps->structure.decoder;
@@ -103,7 +105,8 @@ static cuseq_status attend_before(const struct step *step) {
 
 /* ---- cells ---- */
 
-/* gates = h recurrent + the parts times the kernel. A one-hot token is left to the cell, which takes its row. */
+/* gates = h recurrent + the parts times the kernel. A one-hot token is left to the cell, which takes its
+ * row. */
 static cuseq_status gates_queue(const struct step *step, int32_t l, const struct cuda_parts *parts,
                                 struct cell_step *cell) {
   struct cuda_session *session = step->session;

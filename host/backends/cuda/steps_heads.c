@@ -1,5 +1,5 @@
-/* Models without a decoder: the context of a state that attends, and heads over it, over the final state, or over one or all
- * of the positions. */
+/* Models without a decoder: the context of a state that attends, and heads over it, over the final state, or
+ * over one or all of the positions. */
 #include "backends/cuda/steps.h"
 
 #include "backends/cuda/trace.h"
@@ -37,8 +37,8 @@ static cuseq_status context_queue(struct cuda_session *session, const struct cud
                          context.list[0].width);
 }
 
-/* One vector of those that a head reads, of each row or, of every position, of each position: where it lies, or in
- * `d_room`. */
+/* One vector of those that a head reads, of each row or, of every position, of each position: where it lies,
+ * or in `d_room`. */
 static cuseq_status source_queue(struct cuda_session *session, const struct head_read *read,
                                  const struct cuda_stepping *stepping, float *d_room,
                                  struct cuda_part *part) {
@@ -73,7 +73,8 @@ static cuseq_status source_queue(struct cuda_session *session, const struct head
   }
 }
 
-/* All that a head reads; what has to be made lies one behind the other in the scratch that its first layer does not write. */
+/* All that a head reads; what has to be made lies one behind the other in the scratch that its first layer
+ * does not write. */
 static cuseq_status sources_queue(struct cuda_session *session, const struct head *head,
                                   const struct cuda_stepping *stepping, struct cuda_parts *parts) {
   float *d_room = session->steps->d_scratch[1];

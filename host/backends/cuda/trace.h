@@ -1,6 +1,6 @@
-/* What a profiler sees of a session: NVTX ranges in the domain "cuseq", one around every call and around every stage of
- * it, each with B, T and H as an extended payload. Without a tool that listens a range costs one comparison; without the
- * NVTX headers it costs nothing.
+/* What a profiler sees of a session: NVTX ranges in the domain "cuseq", one around every call and around
+ * every stage of it, each with B, T and H as an extended payload. Without a tool that listens a range costs
+ * one comparison; without the NVTX headers it costs nothing.
  *
  * The names, as a tool shows them, nested as here:
  *   open                    B, T: the session's limits
@@ -23,8 +23,8 @@
 
 #ifdef CUSEQ_NVTX
 
-/* Both are for CUDA_RANGE. `number` follows the name where it is not negative. Returns whether there is a range to end.
- * Any thread may call; a range ends on the thread that began it. */
+/* Both are for CUDA_RANGE. `number` follows the name where it is not negative. Returns whether there is a
+ * range to end. Any thread may call; a range ends on the thread that began it. */
 int cuda_range_begin(const char *name, int number, int32_t batch, int32_t time, int32_t units);
 void cuda_range_end(const int *begun);
 

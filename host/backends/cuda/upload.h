@@ -16,7 +16,8 @@ struct cuda_upload {
   size_t count, capacity;
 };
 
-/* Lists an array; host NULL lists nothing and leaves *device NULL. What is listed twice lies on the device once. */
+/* Lists an array; host NULL lists nothing and leaves *device NULL. What is listed twice lies on the device
+ * once. */
 cuseq_status cuda_upload_add(struct cuda_upload *upload, const float *host, size_t count,
                              const float **device);
 /* Gives every array that is listed for the first time a place in the plan. */

@@ -12,8 +12,9 @@ static void multiply_candidate(const struct cell *cell, const double *x, double 
           reference_product(x[k], cell->recurrent_kernel[(size_t)k * 3 * (size_t)H + (size_t)(2 * H + j)]);
 }
 
-/* z, r = rec(x W + b + h U + b') in blocks z, r, n; reset after: n = act(x W_n + b_n + r (h U_n + b'_n)); before: n =
- * act(x W_n + b_n + (r h) U_n); h' = z h + (1 - z) n. `z` holds x W + b [3H], then h U + b' [3H], then r h [H]. */
+/* z, r = rec(x W + b + h U + b') in blocks z, r, n; reset after: n = act(x W_n + b_n + r (h U_n + b'_n));
+ * before: n = act(x W_n + b_n + (r h) U_n); h' = z h + (1 - z) n. `z` holds x W + b [3H], then h U + b' [3H],
+ * then r h [H]. */
 void reference_gru_step(const struct cell *cell, const double *x, int32_t id, double *h, double *z) {
   int32_t H = cell->units;
   double *recurrent = z + 3 * H, *reset = z + 6 * H;

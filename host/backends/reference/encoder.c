@@ -30,8 +30,8 @@ static void merge_position(const struct encoder_layer *layer, const double *forw
     memcpy(out + first, backward, (size_t)layer->cells[1].units * sizeof *out);
 }
 
-/* What the first layer reads of row b at position t: an embedding's row, or features rounded to float32 and mapped. A
- * one-hot row without an embedding is left to its id. */
+/* What the first layer reads of row b at position t: an embedding's row, or features rounded to float32 and
+ * mapped. A one-hot row without an embedding is left to its id. */
 static void load_position(const struct reference *r, const struct backend_input *input, int32_t b, int32_t t,
                           double *x) {
   const struct input_structure *in = &r->structure->input;

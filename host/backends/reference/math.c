@@ -102,8 +102,8 @@ void reference_multiply(const double *x, const float *kernel, int32_t inputs, in
       y[j] += reference_product(x[k], kernel[(size_t)k * units + j]);
 }
 
-/* A number that lies far beyond float32's range is made smaller, beyond it still: several layers of such numbers would
- * leave float64's. */
+/* A number that lies far beyond float32's range is made smaller, beyond it still: several layers of such
+ * numbers would leave float64's. */
 static double within_float64(double u) {
   const double most = 1e150;
   return isfinite(u) && fabs(u) > most ? copysign(most, u) : u;

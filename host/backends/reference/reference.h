@@ -1,7 +1,9 @@
-/* The reference: the formulas of docs/model-format.md in float64, nothing clever. Everything else is judged against it. It
- * computes from the structure as its author configured it, so that what is lowered for the other backends is judged too.
+/* The reference: the formulas of docs/model-format.md in float64, nothing clever. Everything else is judged
+ * against it. It computes from the structure as its author configured it, so that what is lowered for the
+ * other backends is judged too.
  *
- * Letters as in cuseq.h. Every function takes and gives float64; weights are float32 as the model holds them. */
+ * Letters as in cuseq.h. Every function takes and gives float64; weights are float32 as the model holds
+ * them. */
 #ifndef CUSEQ_REFERENCE_REFERENCE_H
 #define CUSEQ_REFERENCE_REFERENCE_H
 
@@ -27,12 +29,12 @@ void reference_log_softmax(double *x, int32_t n);
 /* y [units] += x [inputs] kernel [inputs,units] */
 void reference_multiply(const double *x, const float *kernel, int32_t inputs, int32_t units, double *y);
 
-/* x [inputs] becomes activation(x kernel + bias) [units]; softmax and log_softmax are left to the caller. kernel NULL
- * leaves x as it is. `scratch` holds units. */
+/* x [inputs] becomes activation(x kernel + bias) [units]; softmax and log_softmax are left to the caller.
+ * kernel NULL leaves x as it is. `scratch` holds units. */
 void reference_dense(const struct dense *dense, double *x, double *scratch);
 
-/* One step of a cell: h and c [units] are replaced. `id` >= 0: x is the one-hot row `id` and not looked at. `z` holds
- * 7 x units. */
+/* One step of a cell: h and c [units] are replaced. `id` >= 0: x is the one-hot row `id` and not looked at.
+ * `z` holds 7 x units. */
 void reference_cell_step(const struct cell *cell, const double *x, int32_t id, double *h, double *c,
                          double *z);
 /* cell_lstm.c, cell_gru.c */
@@ -81,17 +83,17 @@ bool reference_leaves(struct reference *r, int64_t row, enum backend_stage stage
 bool reference_in_range(const double *values, size_t count);
 bool reference_bounded(const double *values, int32_t count);
 
-/* attention.c: one attention step of encoded row `row` for what asks [query_inputs]: alphas [T] and context [C] are
- * left in `r`. Returns whether the energies are in range: the largest of them, as one that is much smaller makes an
- * alpha of 0 wherever it lies. */
+/* attention.c: one attention step of encoded row `row` for what asks [query_inputs]: alphas [T] and context
+ * [C] are left in `r`. Returns whether the energies are in range: the largest of them, as one that is much
+ * smaller makes an alpha of 0 wherever it lies. */
 bool reference_attend(struct reference *r, int32_t row, const double *asks);
 
 /* initial.c: a state [units] of encoded row `row` as `initial` says; INITIAL_OTHER is the caller's. */
 void reference_initial(const struct reference *r, int32_t row, const struct initial_structure *initial,
                        int32_t units, double *state);
 
-/* output.c: a head's output [units], from what it reads [inputs] in `x`, in place; r->sums receives what a softmax is taken
- * of. *token receives the argmax. Returns whether the outputs are in float32's range. */
+/* output.c: a head's output [units], from what it reads [inputs] in `x`, in place; r->sums receives what a
+ * softmax is taken of. *token receives the argmax. Returns whether the outputs are in float32's range. */
 bool reference_head(struct reference *r, const struct head *head, double *x, int32_t *token);
 /* The outputs of models without a decoder. */
 void reference_outputs(struct reference *r, const cuseq_decoding *decoding);

@@ -13,8 +13,8 @@ struct walk {
   const struct bases *bases;
   const char *subject;
   int32_t rows;
-  double
-      gain; /* what a tensor's numbers are multiplied by on their way to the expression that is asked for, at most */
+  /* what a tensor's numbers are multiplied by on their way to the expression that is asked for, at most */
+  double gain;
   int depth;
   int visits;
 };
@@ -89,8 +89,8 @@ double affine_largest(const struct affine *affine) {
   return largest;
 }
 
-/* Numbers are multiplied out in float64, and the framework computes step by step in float32: there what lies below its
- * smallest number becomes 0, and what leaves its range infinite. Neither may count in the end. */
+/* Numbers are multiplied out in float64, and the framework computes step by step in float32: there what lies
+ * below its smallest number becomes 0, and what leaves its range infinite. Neither may count in the end. */
 static cuseq_status check_range(const struct walk *walk, const struct expression *e,
                                 const struct affine *affine) {
   if (!(walk->gain <= AFFINE_MOST))
@@ -154,7 +154,8 @@ static void take_columns(const struct affine *child, int32_t first, struct affin
   memcpy(affine->bias, child->bias + first, (size_t)affine->columns * sizeof *affine->bias);
 }
 
-/* Times a row vector and plus one, elementwise: EXPRESSION_AFFINE's own; a CONSTANT has no child and is its matrix. */
+/* Times a row vector and plus one, elementwise: EXPRESSION_AFFINE's own; a CONSTANT has no child and is its
+ * matrix. */
 static void scale_and_shift(const struct walk *walk, const struct expression *e, struct affine *affine) {
   const struct matrix *matrices = walk->expressions->matrices;
   for (int32_t c = 0; c < affine->columns; c++) {

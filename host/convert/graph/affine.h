@@ -11,8 +11,8 @@ struct affine {
   double *bias;   /* [columns] */
 };
 
-/* The largest number of an affine map, and the largest by which it may multiply what was computed before: 1e-38, below which
- * float32 has only zeros, is then nothing. */
+/* The largest number of an affine map, and the largest by which it may multiply what was computed before:
+ * 1e-38, below which float32 has only zeros, is then nothing. */
 static const double AFFINE_MOST = 1e28;
 
 enum { AFFINE_MAX_BASES = 8 };
@@ -26,8 +26,8 @@ struct bases {
 /* Releases; does nothing on a zeroed structure. */
 void affine_free(struct affine *affine);
 
-/* Writes an expression as an affine map of the bases. What is neither a base nor affine is refused in the name of
- * its layer: "NAME: `subject` depends on it in a way that cuseq cannot express". */
+/* Writes an expression as an affine map of the bases. What is neither a base nor affine is refused in the
+ * name of its layer: "NAME: `subject` depends on it in a way that cuseq cannot express". */
 cuseq_status affine_make(const struct expressions *expressions, int32_t expression, const struct bases *bases,
                          const char *subject, struct affine *affine);
 

@@ -273,8 +273,8 @@ static bool is_child(const struct expressions *expressions, const struct express
   }
 }
 
-/* A part of a part; a part of vectors side by side that ends where they end; one direction of a layer that gives
- * both side by side. */
+/* A part of a part; a part of vectors side by side that ends where they end; one direction of a layer that
+ * gives both side by side. */
 static cuseq_status slice(struct expressions *expressions, struct expression *made, int32_t *expression) {
   const struct expression *child = expression_at(expressions, made->children[0]);
   if (made->index < 0 || made->width < 1 || made->index > child->width - made->width)
@@ -309,8 +309,8 @@ static cuseq_status slice(struct expressions *expressions, struct expression *ma
   return enter(expressions, made, expression);
 }
 
-/* The last position of a layer or a direction that reads forwards is its final state, and so is the first of one that
- * reads backwards, masks or not. */
+/* The last position of a layer or a direction that reads forwards is its final state, and so is the first of
+ * one that reads backwards, masks or not. */
 static bool is_final(const struct expressions *expressions, const struct expression *made,
                      struct expression *final) {
   if (made->op != EXPRESSION_POSITION || (made->index != -1 && made->index != 0))

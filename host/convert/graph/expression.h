@@ -1,25 +1,27 @@
-/* What a graph computes, as expressions with equal ones merged: a model is recognised by what it computes, whatever
- * its layers are called and however often they are shared. Every front end (Keras, ONNX) evaluates its graph to these;
- * recognise/ makes a model of them or says why not.
+/* What a graph computes, as expressions with equal ones merged: a model is recognised by what it computes,
+ * whatever its layers are called and however often they are shared. Every front end (Keras, ONNX) evaluates
+ * its graph to these; recognise/ makes a model of them or says why not.
  *
- * An expression is a vector of `width` numbers, for each row of the batch. A timed one is such a vector for every
- * position of each of its *clocks*. A clock is what counts positions: a sequence that the model is given (the encoder's
- * input; the tokens that a decoder is given while it is trained), or a number of repetitions that the graph itself says
- * (RepeatVector). Attention energies in a training graph have two clocks, the decoder's and the encoder's: one number
- * for each pair of positions. Which clock is the encoder's no front end needs to know; recognition tells by what is
- * summed over and what the outputs have. How a tensor arranges width and clocks in axes is value.h's matter.
+ * An expression is a vector of `width` numbers, for each row of the batch. A timed one is such a vector for
+ * every position of each of its *clocks*. A clock is what counts positions: a sequence that the model is
+ * given (the encoder's input; the tokens that a decoder is given while it is trained), or a number of
+ * repetitions that the graph itself says (RepeatVector). Attention energies in a training graph have two
+ * clocks, the decoder's and the encoder's: one number for each pair of positions. Which clock is the
+ * encoder's no front end needs to know; recognition tells by what is summed over and what the outputs have.
+ * How a tensor arranges width and clocks in axes is value.h's matter.
  *
  * How the parts of models are said:
- *   an encoder layer          SEQUENCE and FINAL over its input, no states behind it
- *   a decoder over given      SEQUENCE over its input, whose clock is the given tokens', with the initial states as
- *   tokens                    further children
- *   a decoder over            the same over REPEAT(vector), whose clock is made by clock_make for the repeating layer
- *   RepeatVector
- *   a decoder whose steps     CELL, once for each step, the states of a step children of the next; the outputs join
- *   are written out           them by STEPS or are listed one by one
- *   a decoder of one step     CELL over inputs that are states; recognise.h's request says which output follows which
- *   attention                 SOFTMAX over the encoder's clock of energies; CONTEXT of it and the values
- *   self-attention            cannot be said: both sides would have the same clock; refuse it in the front end
+ *   an encoder layer        SEQUENCE and FINAL over its input, no states behind it
+ *   a decoder over given    SEQUENCE over its input, whose clock is the given tokens', with the initial
+ *     tokens                states as further children
+ *   a decoder over          the same over REPEAT(vector), whose clock is made by clock_make for the repeating
+ *     RepeatVector          layer
+ *   a decoder whose steps   CELL, once for each step, the states of a step children of the next; the outputs
+ *     are written out       join them by STEPS or are listed one by one
+ *   a decoder of one step   CELL over inputs that are states; recognise.h's request says which output follows
+ *                           which
+ *   attention               SOFTMAX over the encoder's clock of energies; CONTEXT of it and the values
+ *   self-attention          cannot be said: both sides would have the same clock; refuse it in the front end
  */
 #ifndef CUSEQ_GRAPH_EXPRESSION_H
 #define CUSEQ_GRAPH_EXPRESSION_H
@@ -35,17 +37,19 @@
 
 /* Fields beside op, node and children that an op uses are named; all others stay 0, matrix and bias -1. */
 enum expression_op {
-  EXPRESSION_INPUT, /* the model's input number `index`, over `clock` (-1: a vector a row). Token ids have width 1 */
+  /* the model's input number `index`, over `clock` (-1: a vector a row). Token ids have width 1 */
+  EXPRESSION_INPUT,
   EXPRESSION_ZEROS,     /* a vector of `width` zeros                                                   */
   EXPRESSION_CONSTANT,  /* the vector `matrix`, one row                                                */
   EXPRESSION_EMBEDDING, /* rows of `matrix` by token ids: child 0                                      */
-  EXPRESSION_SEQUENCE, /* the outputs of recurrent layer `index` over its input, child 0. Further children: its initial
-                            states, h (and c of an LSTM) of each direction, forward first; none: zeros.
-                            part: SEQUENCE_*; `width` is given                                          */
+  /* the outputs of recurrent layer `index` over its input, child 0. Further children: its initial states, h
+   * (and c of an LSTM) of each direction, forward first; none: zeros. part: SEQUENCE_*; `width` is given */
+  EXPRESSION_SEQUENCE,
   EXPRESSION_FINAL, /* its final states; children as above; part: FINAL_*; `width` is given        */
   EXPRESSION_DENSE, /* child 0 times `matrix` plus `bias` (-1: none)                               */
-  EXPRESSION_AFFINE, /* child 0 times the row vector `matrix` plus the row vector `bias`, elementwise; -1: none.
-                            A folded normalisation, a sum with constants                                */
+  /* child 0 times the row vector `matrix` plus the row vector `bias`, elementwise; -1: none. A folded
+   * normalisation, a sum with constants */
+  EXPRESSION_AFFINE,
   EXPRESSION_ACTIVATION, /* part: a cuseq_activation, elementwise                                       */
   EXPRESSION_CONCAT,     /* the children side by side                                                   */
   EXPRESSION_SLICE,      /* `width` elements of child 0 from element `index` on                         */
@@ -54,17 +58,21 @@ enum expression_op {
   EXPRESSION_MAXIMUM,    /* the largest of the children, elementwise                                    */
   EXPRESSION_SCALE,      /* child 0 times `scalar`                                                      */
   EXPRESSION_DOT,        /* the inner product of two children, width 1                                  */
-  EXPRESSION_SOFTMAX, /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
+  /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
+  EXPRESSION_SOFTMAX,
   EXPRESSION_CLASSES, /* child 0, over its elements; part: CLASSES_*                                 */
   EXPRESSION_CONTEXT, /* sum over a clock's positions of child 0 (a SOFTMAX) times child 1           */
-  EXPRESSION_POOL, /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out  */
+  /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out */
+  EXPRESSION_POOL,
   EXPRESSION_POSITION, /* child 0 at position `index` of `clock`; negative from the end, -1 the last  */
   EXPRESSION_FLAT,     /* child 0 at all `index` positions of `clock`, side by side */
   EXPRESSION_REVERSE,  /* child 0, the positions of `clock` from the last to the first                */
-  EXPRESSION_WINDOW, /* child 0 at `index` positions before, at the position itself and at `part` positions behind, side by
-                         side in that order; zeros where there is no position. A convolution's input */
-  EXPRESSION_CUT, /* child 0, over a clock that `clock` was cut from, without its first positions: over `clock`.
-                       A convolution without padding is this over a WINDOW of positions before     */
+  /* child 0 at `index` positions before, at the position itself and at `part` positions behind, side by side
+   * in that order; zeros where there is no position. A convolution's input */
+  EXPRESSION_WINDOW,
+  /* child 0, over a clock that `clock` was cut from, without its first positions: over `clock`. A convolution
+   * without padding is this over a WINDOW of positions before */
+  EXPRESSION_CUT,
   EXPRESSION_REPEAT, /* child 0 at every position of `clock`                                        */
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
@@ -87,8 +95,8 @@ struct matrix {
   float *data;
 };
 
-/* A cell: one direction of a recurrent layer, or a decoder's. Gates lie as in model/structure.h, whatever the file has:
- * LSTM i, f, c, o; GRU z, r, n. */
+/* A cell: one direction of a recurrent layer, or a decoder's. Gates lie as in model/structure.h, whatever the
+ * file has: LSTM i, f, c, o; GRU z, r, n. */
 struct recurrent_cell {
   const struct graph_node *node;
   enum cell_kind kind;
@@ -104,8 +112,8 @@ struct recurrent_layer {
   const struct graph_node *node;
   struct recurrent_cell directions[2]; /* forward, backward; one that is not there is not looked at */
   enum layer_direction direction;
-  bool
-      apart; /* it gives its directions one by one: SEQUENCE_MERGED is not used; side by side they are "concat" */
+  /* it gives its directions one by one: SEQUENCE_MERGED is not used; side by side they are "concat" */
+  bool apart;
   cuseq_merge
       merge; /* of two directions in SEQUENCE_MERGED; of one direction SEQUENCE_MERGED is that direction */
   const struct graph_node *mask; /* the layer whose mask it honours, or NULL */
@@ -125,8 +133,8 @@ struct expression {
   int32_t child_count;
   const int32_t *children;
   const struct graph_node *node; /* the first that made it; no part of its identity */
-  bool
-      atom; /* recognition's own: it stands for itself and is not taken apart by affine.h; no part of its identity */
+  /* recognition's own: it stands for itself and is not taken apart by affine.h; no part of its identity */
+  bool atom;
 };
 
 enum { MAX_CLOCKS = 32 };
@@ -159,8 +167,8 @@ struct expressions {
 /* Releases; does nothing on a zeroed structure. */
 void expressions_free(struct expressions *expressions);
 
-/* Enters an expression, or finds the equal one; it may come out simpler than it was made. Width and clocks are
- * computed. The children are copied.
+/* Enters an expression, or finds the equal one; it may come out simpler than it was made. Width and clocks
+ * are computed. The children are copied.
  *   made      op, node, child_count, children, and what enum expression_op says of the op
  *   expression  receives the index */
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
@@ -198,7 +206,8 @@ cuseq_status expression_zeros(struct expressions *expressions, int32_t width, co
 cuseq_status matrix_make(struct expressions *expressions, const void *owner, int32_t slot, int64_t rows,
                          int64_t columns, int32_t *matrix, bool *found);
 
-/* Releases the elements of all matrices, which nothing may read from then on: the model's tensors are made of them. */
+/* Releases the elements of all matrices, which nothing may read from then on: the model's tensors are made of
+ * them. */
 void matrices_release(struct expressions *expressions);
 
 /* The clock of a node, made when it is first asked for. Refused where there are too many. */
@@ -216,8 +225,8 @@ static inline int32_t clock_whole(const struct expressions *expressions, int32_t
   return clock;
 }
 
-/* Enters a recurrent layer or a cell, or finds the one of the same node. A layer that is applied with a mask and without
- * it is refused. */
+/* Enters a recurrent layer or a cell, or finds the one of the same node. A layer that is applied with a mask
+ * and without it is refused. */
 cuseq_status recurrent_layer_make(struct expressions *expressions, const struct recurrent_layer *made,
                                   int32_t *index);
 cuseq_status recurrent_cell_make(struct expressions *expressions, const struct recurrent_cell *made,

@@ -44,8 +44,8 @@ struct reading {
   int32_t count;
   int32_t clock; /* -1 so far */
   int32_t length;
-  int32_t
-      pattern; /* the position of the child that they are found in: not one of the ends, which may be final states */
+  /* the position of the child that they are found in: not one of the ends, which may be final states */
+  int32_t pattern;
   bool wrong;
   int64_t position; /* where it is to be read, when it is placed */
 };

@@ -4,8 +4,8 @@
 
 #include "cuseq/cuseq.h"
 
-/* A front end makes one for each layer or node and keeps it as long as the expressions; equal weights and cells are
- * told by their node's address. */
+/* A front end makes one for each layer or node and keeps it as long as the expressions; equal weights and
+ * cells are told by their node's address. */
 struct graph_node {
   const char *name;
   const char *class_name; /* of the layer, or the operation */

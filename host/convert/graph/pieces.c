@@ -1,7 +1,8 @@
 #include "convert/graph/pieces.h"
 #include "error.h"
 
-/* relu(x B + b) C: matrices of width n that become [n, 2n] and [2n, n], of each element two numbers, and their sum. */
+/* relu(x B + b) C: matrices of width n that become [n, 2n] and [2n, n], of each element two numbers, and
+ * their sum. */
 static cuseq_status piece_matrices(struct expressions *expressions, const struct pieces *pieces,
                                    int32_t width, const struct graph_node *node, int32_t *into, int32_t *bias,
                                    int32_t *out) {

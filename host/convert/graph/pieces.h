@@ -12,8 +12,8 @@ struct pieces {
   float slope;
 };
 
-/* The same as relu of a linear map, and a linear map of that. Refused where an owner's function is applied to vectors of two
- * widths. */
+/* The same as relu of a linear map, and a linear map of that. Refused where an owner's function is applied to
+ * vectors of two widths. */
 cuseq_status expression_pieces(struct expressions *expressions, const struct pieces *pieces, int32_t child,
                                const struct graph_node *node, int32_t *expression);
 

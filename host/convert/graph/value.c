@@ -97,8 +97,8 @@ void value_remove_axis(struct value *value, int32_t at) {
 
 /* ---- broadcasting --------------------------------------------------------------------------------- */
 
-/* One axis of two values together; false where they do not fit. A repeated vector may meet the encoder's positions,
- * and a single number any axis. */
+/* One axis of two values together; false where they do not fit. A repeated vector may meet the encoder's
+ * positions, and a single number any axis. */
 static bool join_axes(const struct axis *a, const struct axis *b, struct axis *joined) {
   if (a->kind == AXIS_REPEAT && b->kind != AXIS_REPEAT) {
     const struct axis *swap = a;

@@ -1,5 +1,5 @@
-/* A tensor of the graph: an expression and how its numbers lie along axes. Reshapes, permutations, repetitions and
- * broadcasts change the axes alone. */
+/* A tensor of the graph: an expression and how its numbers lie along axes. Reshapes, permutations,
+ * repetitions and broadcasts change the axes alone. */
 #ifndef CUSEQ_GRAPH_VALUE_H
 #define CUSEQ_GRAPH_VALUE_H
 
@@ -21,8 +21,8 @@ struct axis {
 
 enum { VALUE_MAX_AXES = 6 };
 
-/* An expression of width 1 has no feature axis; one of any other width has exactly one. A timed expression has
- * exactly one time axis for each of its clocks. */
+/* An expression of width 1 has no feature axis; one of any other width has exactly one. A timed expression
+ * has exactly one time axis for each of its clocks. */
 struct value {
   int32_t expression;
   int32_t axis_count;
@@ -30,8 +30,8 @@ struct value {
   const struct graph_node *mask; /* the layer that masks the positions, or NULL */
 };
 
-/* Whether the axes are exactly these, in short: B batch, T time (of any clock), F features (or an axis of one entry where the
- * width is 1), 1 an axis of one entry, S steps. */
+/* Whether the axes are exactly these, in short: B batch, T time (of any clock), F features (or an axis of one
+ * entry where the width is 1), 1 an axis of one entry, S steps. */
 bool value_has_axes(const struct expressions *expressions, const struct value *value, const char *axes);
 
 /* The axes as text, "[batch, time, 32]", for messages. */
@@ -53,7 +53,8 @@ void value_remove_axis(struct value *value, int32_t at);
 cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
-/* The shape that Keras' Reshape is given ([count], one entry may be -1): the same numbers under other axes. */
+/* The shape that Keras' Reshape is given ([count], one entry may be -1): the same numbers under other
+ * axes. */
 cuseq_status value_reshape(const struct expressions *expressions, const struct graph_node *node,
                            const struct value *value, const int64_t *shape, int32_t count,
                            struct value *result);

@@ -125,9 +125,9 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
                       value_describe(&evaluator->expressions, value, text, sizeof text));
 }
 
-/* `softmax` as an activation runs over the last axis. Where that has one entry it is 1 everywhere, unless the author
- * gave the name to a function of his own, as the authors of published models did: a file has no more than its name.
- * Which of the two it is, only the user can say. */
+/* `softmax` as an activation runs over the last axis. Where that has one entry it is 1 everywhere, unless the
+ * author gave the name to a function of his own, as the authors of published models did: a file has no more
+ * than its name. Which of the two it is, only the user can say. */
 static cuseq_status softmax_by_name(struct evaluator *evaluator, const struct keras_layer *layer,
                                     const struct named_activation *activation, struct value *value) {
   int32_t last = value->axis_count - 1;

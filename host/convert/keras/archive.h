@@ -16,7 +16,8 @@ struct archive {
   int weights; /* a memory file, open for reading; -1: none */
 };
 
-/* Reads the three members. A zip bomb (members larger than the archive and 48 MB, JSON larger than 16 MB) is refused.
+/* Reads the three members. A zip bomb (members larger than the archive and 48 MB, JSON larger than 16 MB) is
+ * refused.
  *   file  open for reading; not closed */
 cuseq_status archive_read(int file, struct archive *archive);
 

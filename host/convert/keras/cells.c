@@ -11,8 +11,8 @@ bool cell_is_recurrent(const char *class_name) {
                                 strcmp(class_name, "SimpleRNN") == 0 || strcmp(class_name, "RNN") == 0);
 }
 
-/* What recurrent_activation is where the file does not say: hard_sigmoid before Keras 2.3. TensorFlow 1 and 2.0 both
- * call their Keras 2.2.4-tf and differ. */
+/* What recurrent_activation is where the file does not say: hard_sigmoid before Keras 2.3. TensorFlow 1 and
+ * 2.0 both call their Keras 2.2.4-tf and differ. */
 static cuseq_status default_recurrent_activation(struct evaluator *evaluator, const struct keras_layer *layer,
                                                  cuseq_activation *activation) {
   const struct keras_version *version = &evaluator->version;
@@ -131,7 +131,8 @@ static cuseq_status third_block(struct expressions *expressions, const struct hd
   return CUSEQ_STATUS_OK;
 }
 
-/* h' = act(x W + h U + b) is a GRU's candidate: one whose update gate is 0 and whose reset gate is 1 gives it as it is. */
+/* h' = act(x W + h U + b) is a GRU's candidate: one whose update gate is 0 and whose reset gate is 1 gives it
+ * as it is. */
 static cuseq_status read_simple(struct evaluator *evaluator, const struct cell_source *source, int32_t inputs,
                                 bool use_bias, struct recurrent_cell *cell) {
   struct expressions *expressions = &evaluator->expressions;

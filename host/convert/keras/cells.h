@@ -21,7 +21,8 @@ bool cell_is_recurrent(const char *class_name);
 cuseq_status cell_read(struct evaluator *evaluator, const struct cell_source *source, int32_t inputs,
                        struct recurrent_cell *cell);
 
-/* Applies a cell to a sequence, or makes one step of it. What is made, and refused, is in the name of call->layer.
+/* Applies a cell to a sequence, or makes one step of it. What is made, and refused, is in the name of
+ * call->layer.
  *   sequences, states  what is returned */
 cuseq_status cell_run(struct evaluator *evaluator, struct layer_call *call, const struct cell_source *source,
                       bool sequences, bool states);

@@ -111,8 +111,8 @@ static cuseq_status call_with(struct graph_reader *reader, struct keras_layer *l
   return CUSEQ_STATUS_OK;
 }
 
-/* A list of layers, each fed by the one before. Where the list has no InputLayer one is put in front, with the shape
- * that the first layer's configuration has. */
+/* A list of layers, each fed by the one before. Where the list has no InputLayer one is put in front, with
+ * the shape that the first layer's configuration has. */
 static cuseq_status read_sequential(struct graph_reader *reader, const json_t *list, bool has_input) {
   struct keras_model *model = reader->model;
   if (!has_input) {

@@ -1,4 +1,5 @@
-/* A Keras model's configuration, Keras 2's or 3's, as one kind of graph: layers, their calls, who feeds whom. */
+/* A Keras model's configuration, Keras 2's or 3's, as one kind of graph: layers, their calls, who feeds
+ * whom. */
 #ifndef CUSEQ_KERAS_GRAPH_H
 #define CUSEQ_KERAS_GRAPH_H
 
@@ -68,8 +69,8 @@ struct keras_layer {
   bool is_operation;
   enum layer_origin origin;
   bool trainable;
-  bool
-      in_row; /* it lies in a Sequential: its input is what the layer in front of it gives, with that one's mask */
+  /* it lies in a Sequential: its input is what the layer in front of it gives, with that one's mask */
+  bool in_row;
   json_int_t shared;              /* a number that the same object has wherever else it stands, or 0 */
   struct layer_marks *marks;      /* what is noted of it later */
   const char *folder_name;        /* of a .keras file: what its folder is called there */
@@ -95,8 +96,8 @@ struct keras_model {
   size_t output_count;
 };
 
-/* Reads the model's configuration: {"class_name": "Functional" | "Model" | "Sequential", "config": {...}}. Classes that
- * only have the name of one of Keras' are refused (identity.h).
+/* Reads the model's configuration: {"class_name": "Functional" | "Model" | "Sequential", "config": {...}}.
+ * Classes that only have the name of one of Keras' are refused (identity.h).
  *   config   is borrowed and must outlive the model
  *   version  of the Keras that wrote it
  *   arena    what the model is allocated in */

@@ -1,6 +1,6 @@
-/* A layer's calls. Keras 2 writes a call as a list of [layer, call, tensor, keywords], one for each input; Keras 3 as
- * {"args": [...], "kwargs": {...}} with tensors as {"class_name": "__keras_tensor__", "config": {"keras_history":
- * [layer, call, tensor]}}. */
+/* A layer's calls. Keras 2 writes a call as a list of [layer, call, tensor, keywords], one for each input;
+ * Keras 3 as {"args": [...], "kwargs": {...}} with tensors as {"class_name": "__keras_tensor__", "config":
+ * {"keras_history": [layer, call, tensor]}}. */
 #include "convert/keras/graph_parse.h"
 #include "error.h"
 

@@ -1,11 +1,12 @@
-/* Which call of a layer a reference means. All count a layer's calls from 0 in the order in which the file has them, but:
+/* Which call of a layer a reference means. All count a layer's calls from 0 in the order in which the file
+ * has them, but:
  *
  *   Keras 2          counts the making of a model that is a layer as its first call, and does not write that
  *   Keras 3          does so in the model's list of outputs alone, for Functional models alone
- *   Keras 3.0, 3.1   have, in calls' arguments, also counted the calls that are not the model's: those of a layer that was
- *                    used before, as in a notebook whose cells run again
- *   Keras 3.2        writes every tensor of a layer that is called several times as that of its first call, and cannot
- *                    load such a file itself */
+ *   Keras 3.0, 3.1   have, in calls' arguments, also counted the calls that are not the model's: those of a
+ *                    layer that was used before, as in a notebook whose cells run again
+ *   Keras 3.2        writes every tensor of a layer that is called several times as that of its first call,
+ *                    and cannot load such a file itself */
 #include "convert/keras/graph_parse.h"
 #include "error.h"
 
@@ -92,8 +93,8 @@ static cuseq_status refuse_lost_calls(const struct graph_reader *reader, const s
       reader->version->major, reader->version->minor);
 }
 
-/* Where as many calls are referred to as a layer has, they are those, in their order; and where the numbers have no gap
- * there are no others before them. */
+/* Where as many calls are referred to as a layer has, they are those, in their order; and where the numbers
+ * have no gap there are no others before them. */
 static cuseq_status number_by_order(const struct graph_reader *reader, struct references *references) {
   qsort(references->list, references->count, sizeof *references->list, by_layer_and_call);
   for (size_t first = 0, end; first < references->count; first = end) {

@@ -25,7 +25,8 @@ cuseq_status graph_read_calls(struct graph_reader *reader, const json_t *nodes, 
 cuseq_status graph_read_references(struct graph_reader *reader, const json_t *json,
                                    struct graph_reference **references, size_t *count);
 
-/* graph_numbers.c: has every reference of the model count a layer's calls from 0, in the order of layer->calls. */
+/* graph_numbers.c: has every reference of the model count a layer's calls from 0, in the order of
+ * layer->calls. */
 cuseq_status graph_number_calls(const struct graph_reader *reader);
 
 #endif

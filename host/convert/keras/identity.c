@@ -39,8 +39,8 @@ static bool is_of_keras(const char *module) {
          begins_with(module, "tf_keras.");
 }
 
-/* Keras registers its own classes under no name, or under their plain one; an author's has "Package>Name", or a module
- * that is not Keras' (null: the script itself). */
+/* Keras registers its own classes under no name, or under their plain one; an author's has "Package>Name", or
+ * a module that is not Keras' (null: the script itself). */
 bool identity_is_own_class(const json_t *json) {
   const char *module = json_string_value(json_object_get(json, "module"));
   const json_t *registered = json_object_get(json, "registered_name");
@@ -108,8 +108,8 @@ static bool fits(const struct subject *subject, const struct identity_keys *keys
          !missing_key(subject, keys, key, sizeof key);
 }
 
-/* own: the file says that the class is Keras' own; otherwise the keys are all that tells, unless the version is one
- * that cuseq does not know. */
+/* own: the file says that the class is Keras' own; otherwise the keys are all that tells, unless the version
+ * is one that cuseq does not know. */
 static cuseq_status check_keys(const struct subject *subject, const struct identity_keys *keys, bool own) {
   const struct keras_version *version = subject->version;
   char missing[64], text[128];

@@ -1,6 +1,6 @@
-/* Read from the configurations that these versions wrote: keras 2.0.0, 2.0.4, 2.0.9, 2.1.3, 2.1.6, 2.2.0, 2.2.2,
- * 2.2.4, 2.2.5, 2.3.1; Keras 2 of TensorFlow 1.4, 1.8, 1.12, 1.13, 1.15 and 2.0 to 2.15, tf_keras 2.16, 2.18, 2.21;
- * Keras 3.0 to 3.15. */
+/* Read from the configurations that these versions wrote: keras 2.0.0, 2.0.4, 2.0.9, 2.1.3, 2.1.6, 2.2.0,
+ * 2.2.2, 2.2.4, 2.2.5, 2.3.1; Keras 2 of TensorFlow 1.4, 1.8, 1.12, 1.13, 1.15 and 2.0 to 2.15, tf_keras
+ * 2.16, 2.18, 2.21; Keras 3.0 to 3.15. */
 #include "convert/keras/identity_keys.h"
 
 #include <limits.h>

@@ -4,10 +4,10 @@
 
 #include "convert/keras/graph.h"
 
-/* The keys are one text of words KEY[?][@RANGE[,RANGE...]]: the key is written always, or with ? in some cases, by
- * the versions in one of the ranges, or by all. A range is a line of versions - s the keras package before version
- * 2.4, t TensorFlow's Keras 2 and tf_keras, n Keras 3 - and minor versions: "t", "t3-" (from 3 on), "t3-9", "t3". A
- * key may have several words. */
+/* The keys are one text of words KEY[?][@RANGE[,RANGE...]]: the key is written always, or with ? in some
+ * cases, by the versions in one of the ranges, or by all. A range is a line of versions - s the keras package
+ * before version 2.4, t TensorFlow's Keras 2 and tf_keras, n Keras 3 - and minor versions: "t", "t3-" (from 3
+ * on), "t3-9", "t3". A key may have several words. */
 struct identity_keys {
   const char *class_name;
   const char *keys;
@@ -29,8 +29,8 @@ enum identity_writes { WRITES_NEVER, WRITES_SOMETIMES, WRITES_ALWAYS };
 enum identity_writes identity_key(const struct identity_keys *keys, const struct keras_version *version,
                                   const char *key);
 
-/* The next key that this version always writes: *at is where to look in keys->keys, 0 at first, and is moved on.
- * false at the end. */
+/* The next key that this version always writes: *at is where to look in keys->keys, 0 at first, and is moved
+ * on. false at the end. */
 bool identity_next_key(const struct identity_keys *keys, const struct keras_version *version, size_t *at,
                        char *key, size_t capacity);
 

@@ -107,8 +107,8 @@ cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_la
 cuseq_status scale_make(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,
                         int32_t child, int32_t *expression);
 
-/* An expression times the row vector `factors` plus the row vector `terms`, elementwise, for a value or each of its
- * steps; NULL: none. Both are as wide as the value. */
+/* An expression times the row vector `factors` plus the row vector `terms`, elementwise, for a value or each
+ * of its steps; NULL: none. Both are as wide as the value. */
 cuseq_status affine_apply(struct evaluator *evaluator, const struct keras_layer *layer, const double *factors,
                           const double *terms, struct value *value);
 
@@ -120,11 +120,12 @@ cuseq_status weighted_sum(struct evaluator *evaluator, const struct keras_layer 
 cuseq_status position_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                             int64_t position, struct value *value);
 
-/* The node that masks a layer which an expression is computed of, position by position or otherwise; NULL: none. */
+/* The node that masks a layer which an expression is computed of, position by position or otherwise; NULL:
+ * none. */
 const struct graph_node *masked_below(const struct expressions *expressions, int32_t expression);
 
-/* Whether an expression is computed, position by position, of the sequence of a layer that reads forwards. *sequence
- * receives that. */
+/* Whether an expression is computed, position by position, of the sequence of a layer that reads forwards.
+ * *sequence receives that. */
 bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence);
 
 /* Whether a value is an input [batch, n] as it is given, but for axes of one entry behind it. */
@@ -147,8 +148,8 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
 cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_layer *layer,
                                struct value *value);
 
-/* Sums the products of weights and vectors over the encoder's positions: the context. `axis` is the time axis, which
- * goes. `weights` must be a softmax over the positions. */
+/* Sums the products of weights and vectors over the encoder's positions: the context. `axis` is the time
+ * axis, which goes. `weights` must be a softmax over the positions. */
 cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
                           int32_t vectors, int32_t *context);
 
@@ -159,7 +160,8 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
 /* Behind a call, takes away the masks that its layer does not hand on. */
 cuseq_status mask_behind(const struct evaluator *evaluator, struct layer_call *call);
 
-/* settings.c: refuses a layer that computes with rounded numbers, and marks one that computes in half precision. */
+/* settings.c: refuses a layer that computes with rounded numbers, and marks one that computes in half
+ * precision. */
 cuseq_status settings_check(const struct keras_layer *layer);
 
 /* Adds a line for each policy of half precision that layers were marked with. */
@@ -171,18 +173,20 @@ bool settings_have_one_precision(const struct keras_model *model);
 /* Whether a layer, or what is in it, has weights of bfloat16. */
 bool settings_store_bfloat16(const struct keras_layer *layer);
 
-/* Whether a layer, or what is in it, computes something else while it is trained: drops, adds noise, takes the batch's own
- * mean. A model may. */
+/* Whether a layer, or what is in it, computes something else while it is trained: drops, adds noise, takes
+ * the batch's own mean. A model may. */
 bool settings_differ_in_training(const struct keras_layer *layer);
 
 /* Refuses a data_format other than channels_last. */
 cuseq_status settings_channels_last(const struct keras_layer *layer);
 
 /* arguments.c: refuses what a call has beside tensors and is not known, so that nothing is passed over.
- *   known  words: the keywords that the layer's function reads; !KEY: one that must be off; #: numbers are read too */
+ *   known  words: the keywords that the layer's function reads; !KEY: one that must be off; #: numbers are
+ *          read too */
 cuseq_status arguments_check(const struct layer_call *call, const char *known);
 
-/* A setting of an operation: among the call's keywords (TensorFlow's), or in its configuration. NULL: none. */
+/* A setting of an operation: among the call's keywords (TensorFlow's), or in its configuration. NULL:
+ * none. */
 const json_t *call_setting(const struct layer_call *call, const char *key);
 
 /* An axis as call_setting has it; the value's own must exist. */

@@ -132,7 +132,8 @@ cuseq_status layer_prelu(struct evaluator *evaluator, struct layer_call *call) {
   return in_pieces(evaluator, call, &pieces);
 }
 
-/* LeakyReLU has its slope as alpha in Keras 2 and as negative_slope in Keras 3, leaky_relu under both names. */
+/* LeakyReLU has its slope as alpha in Keras 2 and as negative_slope in Keras 3, leaky_relu under both
+ * names. */
 cuseq_status layer_leaky_relu(struct evaluator *evaluator, struct layer_call *call) {
   bool layer = strcmp(call->layer->node.class_name, "LeakyReLU") == 0;
   double alpha, slope;

@@ -1,5 +1,5 @@
-/* Keras' own attention layers. Both score a query (the decoder's state) against keys, and sum values (the encoder's
- * outputs) with the softmax of the scores:
+/* Keras' own attention layers. Both score a query (the decoder's state) against keys, and sum values (the
+ * encoder's outputs) with the softmax of the scores:
  *   AdditiveAttention       sum of scale * tanh(q + k)
  *   Attention, "dot"        scale * (q . k)
  *   Attention, "concat"     weight * sum of tanh(scale * (q + k)) */

@@ -1,5 +1,5 @@
-/* Layers that scale and shift each feature by numbers of their own: normalisations as they are used once a model is
- * trained. They fold into what reads them. */
+/* Layers that scale and shift each feature by numbers of their own: normalisations as they are used once a
+ * model is trained. They fold into what reads them. */
 #include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
 #include "error.h"
@@ -100,7 +100,8 @@ cuseq_status layer_batch_normalization(struct evaluator *evaluator, struct layer
 
 /* ---- Normalization, Rescaling --------------------------------------------------------------------- */
 
-/* Numbers of a setting for each feature: one for all of them, or a list, within lists of one entry, of as many. */
+/* Numbers of a setting for each feature: one for all of them, or a list, within lists of one entry, of as
+ * many. */
 static cuseq_status read_numbers(struct evaluator *evaluator, const struct keras_layer *layer,
                                  const char *key, double fallback, int32_t width, double **numbers) {
   const json_t *setting = json_object_get(layer->config, key);

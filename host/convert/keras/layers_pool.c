@@ -19,8 +19,8 @@ static cuseq_status weighted_context(struct evaluator *evaluator, const struct k
   return CUSEQ_STATUS_OK;
 }
 
-/* part: POOL_*. A mask that Keras uses leaves positions out; one that it does not use matters where padding changes the
- * result. */
+/* part: POOL_*. A mask that Keras uses leaves positions out; one that it does not use matters where padding
+ * changes the result. */
 static cuseq_status pool(struct evaluator *evaluator, const struct keras_layer *layer, int32_t part,
                          int32_t axis, bool masked, struct value *value) {
   int32_t clock = value->axes[axis].clock, context = -1;
@@ -43,8 +43,8 @@ static void remove_pooled(struct value *value, int32_t axis, bool keep) {
     value_insert_axis(value, axis, (struct axis){AXIS_REPEAT, 1, 0});
 }
 
-/* What a layer's padded positions hold is its row's last output again, where Keras reads them forwards and is not told
- * otherwise: the maximum is then the same with and without them. */
+/* What a layer's padded positions hold is its row's last output again, where Keras reads them forwards and is
+ * not told otherwise: the maximum is then the same with and without them. */
 static bool padding_repeats(const struct expressions *expressions, int32_t expression) {
   int32_t sequence;
   if (!reads_forward(expressions, expression, &sequence))

@@ -98,8 +98,8 @@ static int32_t merged_width(const struct recurrent_layer *layer) {
   return layer->merge == CUSEQ_MERGE_CONCAT ? forward + backward : forward;
 }
 
-/* The sequence of a layer, or of one of its directions (part). Keras gives what a layer with go_backwards makes in the
- * order in which it was made, the last position first. */
+/* The sequence of a layer, or of one of its directions (part). Keras gives what a layer with go_backwards
+ * makes in the order in which it was made, the last position first. */
 static cuseq_status sequence_output(struct evaluator *evaluator, struct layer_call *call,
                                     const struct run *run, int32_t part, int32_t width) {
   struct value output = call->inputs[0];
@@ -142,8 +142,8 @@ static cuseq_status main_outputs(struct evaluator *evaluator, struct layer_call 
 }
 
 /* Makes the outputs: the sequence or the last output, then the states if they are asked for. */
-/* The Masking layer that put zeros into what an expression is made of, through layers that keep positions apart; NULL:
- * none. */
+/* The Masking layer that put zeros into what an expression is made of, through layers that keep positions
+ * apart; NULL: none. */
 static const struct graph_node *zeroed_by(const struct expressions *expressions, int32_t expression,
                                           int depth) {
   const struct expression *e = expression_at(expressions, expression);
@@ -190,7 +190,8 @@ static cuseq_status run_over(struct evaluator *evaluator, struct layer_call *cal
 
 /* ---- the decoder's cell --------------------------------------------------------------------------- */
 
-/* One step: h, and c of an LSTM, from the input and the states before, which are zeros where none are given. */
+/* One step: h, and c of an LSTM, from the input and the states before, which are zeros where none are
+ * given. */
 static cuseq_status one_step(struct evaluator *evaluator, struct layer_call *call,
                              const struct recurrent_cell *cell, bool sequences, bool states) {
   const struct keras_layer *layer = call->layer;
@@ -255,7 +256,8 @@ static cuseq_status read_repeated(struct evaluator *evaluator, struct layer_call
                          &call->layer->node, &x->expression);
 }
 
-/* Numbers in a row, [batch, n] with an axis of one entry behind them, are a sequence where a layer reads them as one. */
+/* Numbers in a row, [batch, n] with an axis of one entry behind them, are a sequence where a layer reads them
+ * as one. */
 static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call *call) {
   struct value *x = &call->inputs[0];
   bool single = x->axis_count == 3 && x->axes[2].kind == AXIS_REPEAT && x->axes[2].size == 1;
@@ -340,8 +342,8 @@ static cuseq_status read_merge(const struct keras_layer *layer, cuseq_merge *mer
                       json_is_string(setting) ? json_string_value(setting) : "no text");
 }
 
-/* The layer in a Bidirectional one that reads forwards, and the one that reads backwards: a copy of it, or one of the
- * author's choice. What it returns must be the same of both, which Keras sees to. */
+/* The layer in a Bidirectional one that reads forwards, and the one that reads backwards: a copy of it, or
+ * one of the author's choice. What it returns must be the same of both, which Keras sees to. */
 static cuseq_status read_directions(struct evaluator *evaluator, const struct keras_layer *layer,
                                     int32_t inputs, struct recurrent_cell *cells) {
   const json_t *forward = json_object_get(layer->config, "layer");

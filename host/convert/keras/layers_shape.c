@@ -50,8 +50,8 @@ static cuseq_status take_apart(struct evaluator *evaluator, const struct keras_l
   return CUSEQ_STATUS_OK;
 }
 
-/* A vector [batch, n] as [batch, a, b]: the input is read so; of another one the parts are steps, as a forecast of
- * several is shaped behind its Dense layer. *done: it was such a vector. */
+/* A vector [batch, n] as [batch, a, b]: the input is read so; of another one the parts are steps, as a
+ * forecast of several is shaped behind its Dense layer. *done: it was such a vector. */
 static cuseq_status shape_vector(struct evaluator *evaluator, struct layer_call *call, const int64_t *sizes,
                                  int32_t count, struct value *value, bool *done) {
   *value = call->inputs[0];
@@ -105,7 +105,8 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   return call_output(evaluator, call, &value);
 }
 
-/* channels_first moves the first axis behind the others before it flattens, which matters where there are several. */
+/* channels_first moves the first axis behind the others before it flattens, which matters where there are
+ * several. */
 /* All positions of a sequence whose length the graph says, side by side. */
 static cuseq_status flatten_positions(struct evaluator *evaluator, struct layer_call *call) {
   const struct value *given = &call->inputs[0];
@@ -292,7 +293,8 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
   return call_output(evaluator, call, &result);
 }
 
-/* Along an axis of one entry each: successive steps of the decoder, or what is made of each position by itself. */
+/* Along an axis of one entry each: successive steps of the decoder, or what is made of each position by
+ * itself. */
 static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_call *call, int32_t axis,
                                       bool insert) {
   struct expressions *expressions = &evaluator->expressions;

@@ -52,8 +52,8 @@ static cuseq_status take_steps(struct evaluator *evaluator, const struct keras_l
   return expression_make(&evaluator->expressions, &made, &value->expression);
 }
 
-/* The last output of a layer that reads forwards is its final state, whatever is masked behind a row's end; what
- * others give at a position that may be masked depends on how Keras fills those. */
+/* The last output of a layer that reads forwards is its final state, whatever is masked behind a row's end;
+ * what others give at a position that may be masked depends on how Keras fills those. */
 cuseq_status position_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                             int64_t position, struct value *value) {
   struct expressions *expressions = &evaluator->expressions;
@@ -118,7 +118,8 @@ static bool read_bound(const json_t *slice, const char *key, int64_t *bound, boo
   return !*there || json_is_integer(json);
 }
 
-/* Positions first .. first + count - 1, from the end where they are negative: steps, or one of them an axis of one entry. */
+/* Positions first .. first + count - 1, from the end where they are negative: steps, or one of them an axis
+ * of one entry. */
 static cuseq_status take_positions(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                                    int64_t first, int64_t count, struct value *value) {
   int32_t children[MOST_POSITIONS];
@@ -312,7 +313,8 @@ static cuseq_status split_part(struct evaluator *evaluator, struct layer_call *c
   return call_output(evaluator, call, &value);
 }
 
-/* Keras 3's Split has a number of equal parts, or where parts end; TensorFlow's a number, or the parts' sizes. */
+/* Keras 3's Split has a number of equal parts, or where parts end; TensorFlow's a number, or the parts'
+ * sizes. */
 cuseq_status layer_split(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   const struct value *value = &call->inputs[0];

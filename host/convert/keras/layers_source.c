@@ -48,7 +48,8 @@ static cuseq_status input_shape(const struct keras_layer *layer, const json_t **
   return CUSEQ_STATUS_OK;
 }
 
-/* [batch, time, features, 1]: pictures of one channel, whose rows are positions once that axis is reshaped away. */
+/* [batch, time, features, 1]: pictures of one channel, whose rows are positions once that axis is reshaped
+ * away. */
 static cuseq_status one_channel(struct evaluator *evaluator, const struct keras_layer *layer,
                                 const json_t *shape, struct value *value) {
   const int64_t time = shape_size(shape, 1), width = shape_size(shape, 2);

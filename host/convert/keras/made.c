@@ -3,7 +3,8 @@
 #include "convert/keras/layers.h"
 #include "error.h"
 
-/* Of all vectors that are made of settings and not loaded, against a file that has more of them than a model. */
+/* Of all vectors that are made of settings and not loaded, against a file that has more of them than a
+ * model. */
 static const size_t most_elements = (size_t)16 << 20;
 
 /* A row vector, or a column (rows: its width), that is made of settings. */

@@ -92,8 +92,8 @@ static bool is_input(const struct graph_argument *given) {
   return type != NULL && strcmp(type, "bool") == 0 && json_array_size(shape) == 2;
 }
 
-/* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which lengths stand
- * for. */
+/* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which
+ * lengths stand for. */
 static cuseq_status check_given(const struct layer_call *call, const struct graph_argument *given,
                                 size_t at) {
   struct value *input = at < call->input_count ? &call->inputs[at] : NULL;
@@ -135,7 +135,8 @@ static bool is_none(const struct graph_argument *given) {
   return given == NULL || (given->kind == ARGUMENT_CONSTANT && json_is_null(given->constant));
 }
 
-/* Where a model is a layer, Keras 2 casts what it is given to the dtype of its inputs, and a mask stays behind. */
+/* Where a model is a layer, Keras 2 casts what it is given to the dtype of its inputs, and a mask stays
+ * behind. */
 static cuseq_status check_entrance(const struct evaluator *evaluator, const struct layer_call *call) {
   for (size_t i = 0; i < call->input_count; i++)
     if (call->inputs[i].mask != NULL && !settings_have_one_precision(evaluator->model))
@@ -147,8 +148,8 @@ static cuseq_status check_entrance(const struct evaluator *evaluator, const stru
   return CUSEQ_STATUS_OK;
 }
 
-/* Layers of one Sequential, whose file says no calls: each is called on what the one in front of it gives, mask
- * included. */
+/* Layers of one Sequential, whose file says no calls: each is called on what the one in front of it gives,
+ * mask included. */
 static bool is_in_one_row(const struct keras_layer *layer, const struct keras_layer *masks) {
   return layer->in_row && masks->in_row && layer->outer == masks->outer;
 }
@@ -159,8 +160,8 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
   if (!keras3 && call->layer->inner != NULL)
     TRY(check_entrance(evaluator, call));
   if (is_none(given)) {
-    /* Keras 3 writes the masks that it finds, and finds none for a layer that is given an initial_state too: that runs
-     * without; Keras 2 takes None as it is. */
+    /* Keras 3 writes the masks that it finds, and finds none for a layer that is given an initial_state too:
+     * that runs without; Keras 2 takes None as it is. */
     bool masked = call->input_count > 0 && call->inputs[0].mask != NULL;
     bool uses =
         is_recurrent(call->layer) || strcmp(call->layer->node.class_name, "GlobalAveragePooling1D") == 0;

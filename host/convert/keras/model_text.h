@@ -1,4 +1,5 @@
-/* The text that describes a Keras model - configuration, version - and what stands in for it in an HDF5 file. */
+/* The text that describes a Keras model - configuration, version - and what stands in for it in an HDF5
+ * file. */
 #ifndef CUSEQ_KERAS_MODEL_TEXT_H
 #define CUSEQ_KERAS_MODEL_TEXT_H
 
@@ -18,13 +19,14 @@ struct model_hints {
   const json_t *vocabulary;              /* a JSON object or NULL */
   struct own_activations *own;           /* may be NULL; receives which of them are used */
   const struct convert_decoder *decoder; /* may be NULL */
-  /* may be NULL; called when the file has been read to its end, whose groups and arrays are not looked at from then on */
+  /* may be NULL; called when the file has been read to its end, whose groups and arrays are not looked at
+   * from then on */
   void (*file_is_read)(void *file);
   void *file;
 };
 
-/* Converts a model whose configuration and weights are at hand. This is all that is done with a file's contents but
- * for HDF5 and zip, and what the fuzzer runs.
+/* Converts a model whose configuration and weights are at hand. This is all that is done with a file's
+ * contents but for HDF5 and zip, and what the fuzzer runs.
  *   config      the model's configuration, {"class_name": ..., "config": ...}
  *   version     of the Keras that wrote it
  *   root        the file's root group; legacy: of a whole-model .h5

@@ -23,8 +23,8 @@ struct own_activations {
   int32_t count;
 };
 
-/* Reads "NAME=MEANING,NAME=MEANING"; a MEANING is OWN_SOFTMAX_AXIS_1 or the name of one of Keras' activations. Errors
- * begin with the program's option. */
+/* Reads "NAME=MEANING,NAME=MEANING"; a MEANING is OWN_SOFTMAX_AXIS_1 or the name of one of Keras'
+ * activations. Errors begin with the program's option. */
 cuseq_status own_activations_parse(const char *text, struct own_activations *own);
 
 /* The meaning of the function `name`, which is then used; NULL: nothing is said of it, or `own` is NULL. */

@@ -1,4 +1,5 @@
-/* Settings that any class may have: what a layer computes in, whether it is quantised, whether dropout is at work. */
+/* Settings that any class may have: what a layer computes in, whether it is quantised, whether dropout is at
+ * work. */
 #include "convert/keras/layers.h"
 #include "error.h"
 

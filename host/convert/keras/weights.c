@@ -45,7 +45,8 @@ static void expect_normalisation(const char *class_name, const json_t *config,
   }
 }
 
-/* What Keras calls the cell of a recurrent layer, or (ending "Cell") of a cell, by its class; NULL: it is none. */
+/* What Keras calls the cell of a recurrent layer, or (ending "Cell") of a cell, by its class; NULL: it is
+ * none. */
 static const char *usual_cell(const char *class_name, const char *ending) {
   static const char *const usual[][2] = {
       {"LSTM", "lstm_cell"}, {"GRU", "gru_cell"}, {"SimpleRNN", "simple_rnn_cell"}};

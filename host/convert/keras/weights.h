@@ -1,6 +1,6 @@
-/* A layer's weights in the file, found by their names and paths (weights_archive.c, weights_legacy.c), and what was
- * taken of all that lies there (weights.c): a weight that nobody takes is a reason to refuse, for the layer that has
- * it computes something else than is thought. */
+/* A layer's weights in the file, found by their names and paths (weights_archive.c, weights_legacy.c), and
+ * what was taken of all that lies there (weights.c): a weight that nobody takes is a reason to refuse, for
+ * the layer that has it computes something else than is thought. */
 #ifndef CUSEQ_KERAS_WEIGHTS_H
 #define CUSEQ_KERAS_WEIGHTS_H
 
@@ -26,8 +26,8 @@ struct weights_source {
   size_t looked_at;             /* names, against a file that has more of them than a model */
 };
 
-/* What part of a layer is meant: of a Bidirectional layer one direction, of an RNN over a list of cells one of them
- * (WEIGHTS_CELL + n), of others the whole. */
+/* What part of a layer is meant: of a Bidirectional layer one direction, of an RNN over a list of cells one
+ * of them (WEIGHTS_CELL + n), of others the whole. */
 enum weights_part { WEIGHTS_WHOLE, WEIGHTS_FORWARD, WEIGHTS_BACKWARD, WEIGHTS_CELL };
 
 /* The cells of an RNN over a list of them: an array of {class_name, config}; NULL: it is none such. */
@@ -48,8 +48,8 @@ void weights_close(struct weights_source *source);
 cuseq_status weights_find(struct weights_source *source, const struct keras_layer *layer,
                           enum weights_part part, struct layer_weights *weights);
 
-/* Loads array `at` as a matrix of this shape (rows 0: a vector, which becomes one row; a dimension of -1 is taken as
- * found), or finds that it was loaded.
+/* Loads array `at` as a matrix of this shape (rows 0: a vector, which becomes one row; a dimension of -1 is
+ * taken as found), or finds that it was loaded.
  *   what  its name for messages, "kernel" */
 cuseq_status weights_matrix(struct expressions *expressions, const struct keras_layer *layer,
                             const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
@@ -60,7 +60,8 @@ cuseq_status weights_window(struct expressions *expressions, const struct keras_
                             const struct layer_weights *weights, size_t at, const char *what, int64_t window,
                             int64_t inputs, int64_t columns, int32_t *matrix);
 
-/* Refuses a file that has weights, of layers that were evaluated or of none, which weights_find did not give. */
+/* Refuses a file that has weights, of layers that were evaluated or of none, which weights_find did not
+ * give. */
 cuseq_status weights_all_found(const struct weights_source *source);
 
 #endif

@@ -1,6 +1,6 @@
-/* .keras archives: a layer's weights lie in layers/CLASS_N/.../vars/0, 1, ..., where CLASS_N is its class in snake case,
- * numbered in the order of the model's layers. From Keras 3.7 on the group vars has the layer's name as an attribute,
- * which must agree. */
+/* .keras archives: a layer's weights lie in layers/CLASS_N/.../vars/0, 1, ..., where CLASS_N is its class in
+ * snake case, numbered in the order of the model's layers. From Keras 3.7 on the group vars has the layer's
+ * name as an attribute, which must agree. */
 #include "convert/keras/weights_parts.h"
 #include "error.h"
 
@@ -26,8 +26,9 @@ void weights_snake_case(const char *name, char *snake, size_t capacity) {
 
 /* ---- one layer object in two models --------------------------------------------------------------- */
 
-/* An object is saved where it is met first, in the order of the layers; where it is met again its configuration has a
- * shared_object_id, and often only there. The first one is found by its class and name. */
+/* An object is saved where it is met first, in the order of the layers; where it is met again its
+ * configuration has a shared_object_id, and often only there. The first one is found by its class and
+ * name. */
 struct owner_search {
   const struct keras_layer *layer;
   const struct keras_layer *unmarked; /* of the same class and name, without an id */
@@ -76,7 +77,8 @@ static bool search_owner(const struct keras_model *model, struct owner_search *s
   return false;
 }
 
-/* The layer that the weights were saved with: this one, the same object elsewhere, or NULL where that is not clear. */
+/* The layer that the weights were saved with: this one, the same object elsewhere, or NULL where that is not
+ * clear. */
 static const struct keras_layer *find_owner(const struct weights_source *source,
                                             const struct keras_layer *layer) {
   struct owner_search search = {.layer = layer};
@@ -112,8 +114,8 @@ static bool counts_shared(const struct keras_version *version) {
   return version->major > 2 || version->minor < 14;
 }
 
-/* The layer's folder: its class in snake case and, from the second of that class on, _1, _2, ... In the old list
- * layers that have weights stand twice, and so they are counted. */
+/* The layer's folder: its class in snake case and, from the second of that class on, _1, _2, ... In the old
+ * list layers that have weights stand twice, and so they are counted. */
 static cuseq_status name_folder(struct weights_source *source, json_t *counts, bool old,
                                 struct keras_layer *layer) {
   char name[WEIGHTS_MAX_NAME];

@@ -1,6 +1,6 @@
-/* Whole-model .h5: model_weights/LAYER has a list weight_names, of paths that lie in it. The list of a model that is
- * used as a layer has all that is in it. Its order depends on what is trainable, where, and in which Keras, so the
- * names alone decide (weights_names.c). What they leave open is refused. */
+/* Whole-model .h5: model_weights/LAYER has a list weight_names, of paths that lie in it. The list of a model
+ * that is used as a layer has all that is in it. Its order depends on what is trainable, where, and in which
+ * Keras, so the names alone decide (weights_names.c). What they leave open is refused. */
 #include "convert/keras/weights_names.h"
 #include "error.h"
 
@@ -11,7 +11,8 @@ enum { MAX_LOOKED_AT = 50000000, MAX_COMPARED = 1000 };
 
 /* ---- the list ------------------------------------------------------------------------------------- */
 
-/* The text `at` of the list weight_names, which Keras splits into weight_names0, weight_names1, ... where it is long. */
+/* The text `at` of the list weight_names, which Keras splits into weight_names0, weight_names1, ... where it
+ * is long. */
 static const struct hdf5_string *list_item(const struct hdf5_node *group, size_t at) {
   const struct hdf5_attribute *whole = hdf5_attribute_find(group, "weight_names");
   if (whole != NULL)
@@ -156,9 +157,10 @@ static void rank_weights(const struct weights_source *source, const struct keras
   }
 }
 
-/* Whether the list has the weights in the order of the layers where nothing is said to be frozen. What may be frozen
- * without the configuration's saying so, a direction or a cell, may come last, and so may statistics, which are never
- * trained, in their own order. Anything else means that layers were given each other's names after they were built. */
+/* Whether the list has the weights in the order of the layers where nothing is said to be frozen. What may be
+ * frozen without the configuration's saying so, a direction or a cell, may come last, and so may statistics,
+ * which are never trained, in their own order. Anything else means that layers were given each other's names
+ * after they were built. */
 static bool in_order(const struct weights_source *source, const struct keras_layer *top,
                      const struct hdf5_node *group) {
   size_t rank = 0, last = 0, last_statistic = 0;

@@ -1,6 +1,6 @@
-/* Paths of weights, as the versions of Keras make them: the last part is the weight's name, before it stands an LSTM's
- * cell (from TensorFlow 2 on), before that a direction, the layer's name and perhaps those of models that it lies
- * in. Keras 3.0 to 3.2 have the last part alone. */
+/* Paths of weights, as the versions of Keras make them: the last part is the weight's name, before it stands
+ * an LSTM's cell (from TensorFlow 2 on), before that a direction, the layer's name and perhaps those of
+ * models that it lies in. Keras 3.0 to 3.2 have the last part alone. */
 #include "convert/keras/weights_names.h"
 
 #include <ctype.h>
@@ -60,8 +60,8 @@ static const char *wrapped_name(const struct keras_layer *layer, const char *set
   return json_string_value(json_object_get(json_object_get(wrapped, "config"), "name"));
 }
 
-/* Which direction of a Bidirectional layer a part names. Keras puts forward_ and backward_ before the wrapped layer's
- * name, but some versions not before that of a backward layer of one's own. */
+/* Which direction of a Bidirectional layer a part names. Keras puts forward_ and backward_ before the wrapped
+ * layer's name, but some versions not before that of a backward layer of one's own. */
 static enum weights_part direction_of(const struct weight_name *name, size_t at,
                                       const struct keras_layer *layer, bool *exact) {
   const char *forward = wrapped_name(layer, "layer"), *backward = wrapped_name(layer, "backward_layer");
@@ -116,7 +116,8 @@ static bool is_anybody(const struct weight_name *name, size_t at, const struct k
   return part_is(name, at, layer->node.name);
 }
 
-/* TensorFlow 1 counts on where it has had a name, as when a model is loaded again: "dense" becomes "dense_1". */
+/* TensorFlow 1 counts on where it has had a name, as when a model is loaded again: "dense" becomes
+ * "dense_1". */
 static bool is_counted_name(const struct weight_name *name, size_t at, const struct keras_layer *layer) {
   size_t size = strlen(layer->node.name);
   return part_begins(name, at, layer->node.name) && name->size[at] > size + 1 &&

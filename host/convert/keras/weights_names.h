@@ -13,8 +13,8 @@ struct wanted_weight {
   bool alone;       /* no other layer of the group has a weight of this name */
 };
 
-/* How well a path names it: 2 well; 1 in a way that a better one goes before; 0 not. *others is counted up where it is
- * the path of a weight of this name, be it whose it may. */
+/* How well a path names it: 2 well; 1 in a way that a better one goes before; 0 not. *others is counted up
+ * where it is the path of a weight of this name, be it whose it may. */
 int weights_name_fits(const struct hdf5_string *path, const struct wanted_weight *wanted, int *others);
 
 /* The layer of the outermost model that a layer lies in, or is. */

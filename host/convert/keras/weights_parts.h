@@ -31,8 +31,8 @@ cuseq_status weights_claim(struct weights_source *source, const struct hdf5_node
                            const struct keras_layer *layer, enum weights_part part, size_t at);
 bool weights_is_claimed(const struct weights_source *source, const struct hdf5_node *array);
 
-/* The first array in a group and the groups in it that nobody has claimed; path receives where it lies in the group.
- * The state of a random generator (an integer array in a group seed_generator) is none. */
+/* The first array in a group and the groups in it that nobody has claimed; path receives where it lies in the
+ * group. The state of a random generator (an integer array in a group seed_generator) is none. */
 const struct hdf5_node *weights_unclaimed(const struct weights_source *source, const struct hdf5_node *group,
                                           char *path, size_t capacity);
 

@@ -64,8 +64,8 @@ bool inputs_become_integers(const OnnxFile__Graph *graph, const char *name) {
   return become_integers(graph, name, 0, &visits);
 }
 
-/* Whether numbers [batch, time] that are declared as floats are ids: all that reads them makes whole numbers of them first,
- * as in what Keras' models of token ids become. */
+/* Whether numbers [batch, time] that are declared as floats are ids: all that reads them makes whole numbers
+ * of them first, as in what Keras' models of token ids become. */
 static bool are_ids(const OnnxFile__Graph *graph, const struct declared *declared) {
   return declared->rank == 2 && onnx_type_is_float(declared->type) &&
          inputs_become_integers(graph, declared->name);

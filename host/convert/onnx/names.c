@@ -88,7 +88,8 @@ static cuseq_status add_nodes(struct names *names, const OnnxFile__Graph *graph,
   return CUSEQ_STATUS_OK;
 }
 
-/* Those of the branches, whose names are no others' either. Bodies of loops, which are refused, have names of their own. */
+/* Those of the branches, whose names are no others' either. Bodies of loops, which are refused, have names of
+ * their own. */
 static cuseq_status add_branches(struct names *names, const OnnxFile__Graph *graph, int32_t at) {
   for (size_t i = 0; i < graph->n_node; i++)
     for (size_t a = 0; a < graph->node[i]->n_attribute; a++) {

@@ -16,8 +16,8 @@ struct use {
   int32_t state_count;        /* 0: zeros */
 };
 
-/* Where a file is made for one row, an axis of one entry may be taken for the rows' and theirs for it: between two
- * axes of one entry that makes no difference. Makes axis 1 the rows'. */
+/* Where a file is made for one row, an axis of one entry may be taken for the rows' and theirs for it:
+ * between two axes of one entry that makes no difference. Makes axis 1 the rows'. */
 static void rows_second(struct tensor *tensor) {
   if (tensor->axis_count != 3 || tensor->axes[0].kind != TENSOR_BATCH || !dim_is(&tensor->axes[0].size, 1) ||
       !tensor_is_single(&tensor->axes[1]))

@@ -23,8 +23,8 @@ bool pair_is_taken(const struct pair *pair, int32_t output);
  *   whose  "encoder" or "decoder" */
 cuseq_status pair_refuse_ambiguous(const struct declared *input, const char *whose);
 
-/* Finds the token before where it is one-hot: no input is of integers, and one alone is [rows, V] or [rows, 1, V] and neither
- * an output of the encoder nor of another width than the step's first output. */
+/* Finds the token before where it is one-hot: no input is of integers, and one alone is [rows, V] or [rows,
+ * 1, V] and neither an output of the encoder nor of another width than the step's first output. */
 cuseq_status pair_find_one_hot(struct pair *pair);
 
 /* Finds what inputs begin with, by name where that is enough, otherwise by shape where only one fits. */

@@ -12,7 +12,8 @@ enum { MOST_DEPTH = 32, MOST_PARTS = 16 };
 
 /* ---- one position --------------------------------------------------------------------------------- */
 
-/* Whether an expression does the same at every position, so that it can be taken there of what it is made of. */
+/* Whether an expression does the same at every position, so that it can be taken there of what it is made
+ * of. */
 static bool is_map(const struct expression *e) {
   return e->op == EXPRESSION_DENSE || e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_SCALE ||
          e->op == EXPRESSION_ADD || e->op == EXPRESSION_SLICE || e->op == EXPRESSION_CONCAT;

@@ -14,12 +14,13 @@ cuseq_status positions_take(struct evaluator *evaluator, const struct node_call 
                             const struct tensor *tensor, int32_t axis, int64_t first, int64_t count,
                             int64_t step, struct tensor *result);
 
-/* A stacked axis whose entries are what a sequence has at its positions, all of them and in their order, becomes one of
- * positions; another one stays as it is. */
+/* A stacked axis whose entries are what a sequence has at its positions, all of them and in their order,
+ * becomes one of positions; another one stays as it is. */
 cuseq_status positions_join(struct evaluator *evaluator, const struct node_call *call, int32_t axis,
                             struct tensor *tensor);
 
-/* [batch, time, features] as [batch, all of them]: the positions' vectors side by side, where how many there are is said.
+/* [batch, time, features] as [batch, all of them]: the positions' vectors side by side, where how many there
+ * are is said.
  *   flat  receives whether it was that */
 cuseq_status positions_flatten(struct evaluator *evaluator, const struct node_call *call,
                                const struct tensor *tensor, const struct dim *shape, int32_t count,

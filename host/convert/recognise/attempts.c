@@ -1,5 +1,5 @@
-/* A graph is recognised as it is, or as what computes the same: over whole sequences, with layers in the place of cells that
- * are written out, over a stack of layers. */
+/* A graph is recognised as it is, or as what computes the same: over whole sequences, with layers in the
+ * place of cells that are written out, over a stack of layers. */
 #include "convert/recognise/cut.h"
 #include "convert/recognise/recognised.h"
 #include "convert/recognise/weave.h"

@@ -4,9 +4,10 @@
  * layer in front carries the vector. In the same layer, units whose update gate is 0 pass on what else the
  * step reads.
  *
- * And vectors that a step hands to the next and that do not begin with zeros, as a forecast does that reads what it has
- * forecast, the last known number first. In a structure they begin with zeros, and so the same layer adds what they
- * begin with at the first step: it is the state of some units, moves on to others, and is gone. */
+ * And vectors that a step hands to the next and that do not begin with zeros, as a forecast does that reads
+ * what it has forecast, the last known number first. In a structure they begin with zeros, and so the same
+ * layer adds what they begin with at the first step: it is the state of some units, moves on to others, and
+ * is gone. */
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/recognised.h"
 #include "error.h"
@@ -104,8 +105,8 @@ static cuseq_status concat(struct recogniser *recogniser, const int32_t *childre
   return expression_make(recogniser->expressions, &e, made);
 }
 
-/* What the carrying layer's state begins with. Behind what is held and begun there is room for what is passed on,
- * where any number does; an activation over what is held goes over all. */
+/* What the carrying layer's state begins with. Behind what is held and begun there is room for what is passed
+ * on, where any number does; an activation over what is held goes over all. */
 static cuseq_status make_initial(struct recogniser *recogniser, const struct carry *carry, int32_t *initial) {
   const int32_t room = carry->begun_width + carry->passed_width;
   struct bases both = carry->held;

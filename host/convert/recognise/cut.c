@@ -1,8 +1,8 @@
-/* cuseq's sequences keep their length, so the positions that a convolution without padding has not are computed as well,
- * of zeros before the first one, and nothing comes of them: a unit that is 1 at these positions and 0 at all others keeps
- * a cell's state at zero, keeps a maximum low, and an energy too. They come first for a layer that reads forwards. For
- * one that reads backwards they have to come last, and so it reads windows of its own, which reach over positions behind
- * rather than before. */
+/* cuseq's sequences keep their length, so the positions that a convolution without padding has not are
+ * computed as well, of zeros before the first one, and nothing comes of them: a unit that is 1 at these
+ * positions and 0 at all others keeps a cell's state at zero, keeps a maximum low, and an energy too. They
+ * come first for a layer that reads forwards. For one that reads backwards they have to come last, and so it
+ * reads windows of its own, which reach over positions behind rather than before. */
 #include "convert/recognise/cut.h"
 #include "convert/graph/lift.h"
 #include "convert/graph/rewrite.h"
@@ -102,7 +102,8 @@ static cuseq_status scaled(struct expressions *expressions, int32_t child, int32
   return expression_dense(expressions, child, kernel, bias, node, made);
 }
 
-/* relu(1 - v), where v is 1 at a position that a window reaches to and 0 where it would reach beyond the sequence. */
+/* relu(1 - v), where v is 1 at a position that a window reaches to and 0 where it would reach beyond the
+ * sequence. */
 static cuseq_status make_outside(struct cutting *cutting, int direction, int32_t clock,
                                  const struct graph_node *node, int32_t *unit) {
   struct expressions *expressions = cutting->expressions;
@@ -161,7 +162,8 @@ static bool can_be_held(const struct recurrent_cell *cell) {
   return gate && is_zero_at_zero(cell->activation);
 }
 
-/* The cell with one input more, which shuts an LSTM's input gate and opens a GRU's update gate: both keep zeros. */
+/* The cell with one input more, which shuts an LSTM's input gate and opens a GRU's update gate: both keep
+ * zeros. */
 static cuseq_status held_cell(struct expressions *expressions, struct recurrent_cell *cell) {
   const struct matrix kernel = expressions->matrices[cell->kernel];
   bool found;
@@ -244,7 +246,8 @@ static cuseq_status make_zero(struct side *side, int32_t clock, const struct gra
   return expression_binary(expressions, EXPRESSION_ADD, parts[0], parts[1], node, child);
 }
 
-/* Over what there is at each position of one side, `child`: zeros where there should be none, or of a maximum anything. */
+/* Over what there is at each position of one side, `child`: zeros where there should be none, or of a maximum
+ * anything. */
 static cuseq_status pool_over(struct side *side, const struct expression *e, int32_t child, int32_t *made) {
   struct expressions *expressions = side->cutting->expressions;
   const int32_t whole = clock_whole(expressions, e->clock);

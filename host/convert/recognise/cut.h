@@ -1,4 +1,5 @@
-/* Convolutions without padding, which give nothing for the first positions: clocks that are cut (graph/expression.h). */
+/* Convolutions without padding, which give nothing for the first positions: clocks that are cut
+ * (graph/expression.h). */
 #ifndef CUSEQ_RECOGNISE_CUT_H
 #define CUSEQ_RECOGNISE_CUT_H
 

@@ -1,7 +1,7 @@
-/* Dense layers that are no chain: several beside one another, or one that is added to what it reads. A head's layers lie
- * one after the other, each with one activation, so what a later layer reads besides goes along through the layers
- * between: relu(x) - relu(-x) is x, exactly, and numbers that are not negative go through relu, elu and leaky_relu as
- * they are. */
+/* Dense layers that are no chain: several beside one another, or one that is added to what it reads. A head's
+ * layers lie one after the other, each with one activation, so what a later layer reads besides goes along
+ * through the layers between: relu(x) - relu(-x) is x, exactly, and numbers that are not negative go through
+ * relu, elu and leaky_relu as they are. */
 #include "convert/recognise/recognised.h"
 #include "error.h"
 
@@ -283,7 +283,8 @@ static cuseq_status make_level(struct network *network, cuseq_activation activat
   return CUSEQ_STATUS_OK;
 }
 
-/* The next level: one through which everything goes that is read behind it; or one that splits, so that it does. */
+/* The next level: one through which everything goes that is read behind it; or one that splits, so that it
+ * does. */
 static cuseq_status make_next(struct network *network, bool *more) {
   *more = false;
   for (int32_t k = 0; k < network->node_count; k++) {

@@ -184,7 +184,8 @@ cuseq_status outputs_check_order(const struct recogniser *recogniser, const stru
   return CUSEQ_STATUS_OK;
 }
 
-/* The context that an attention would have whose weights alone are an output: over what its energies are made of. */
+/* The context that an attention would have whose weights alone are an output: over what its energies are made
+ * of. */
 static cuseq_status context_of_weights(const struct recogniser *recogniser, const struct expression *softmax,
                                        int32_t weights, int32_t *context) {
   struct bases none = {.count = 0}, leaves;

@@ -101,7 +101,8 @@ static bool has_steps(enum array array) {
   return array == ARRAY_ALPHAS || array == ARRAY_CONTEXT || array == ARRAY_STATES;
 }
 
-/* Whether an expression is what the last layer of the encoder gives, though nothing else of the model reads it. */
+/* Whether an expression is what the last layer of the encoder gives, though nothing else of the model reads
+ * it. */
 static bool is_last_sequence(const struct recognised *model, const struct expression *e) {
   const struct found_layer *last = &model->encoder.layers[model->encoder.count - 1];
   bool backward = last->direction == LAYER_BACKWARD;

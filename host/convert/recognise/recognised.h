@@ -166,8 +166,8 @@ void recogniser_end(struct recogniser *recogniser);
 cuseq_status recognise_as_it_is(const struct recognise_request *request, bool *recognised,
                                 cuseq_model **model);
 
-/* The clock of the encoder where the outputs and all that they are made of have no other than it and the decoder's; -1:
- * it is not certain. */
+/* The clock of the encoder where the outputs and all that they are made of have no other than it and the
+ * decoder's; -1: it is not certain. */
 struct listed_outputs;
 cuseq_status encoder_clock(struct recogniser *recogniser, const struct listed_outputs *listed,
                            int32_t *clock);
@@ -197,7 +197,8 @@ cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expressio
 cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
                         const char *subject, int32_t most, bool last, struct chain *chain);
 
-/* Takes the last activation of a head off an expression, classes among them; CUSEQ_ACTIVATION_LINEAR where it has none. */
+/* Takes the last activation of a head off an expression, classes among them; CUSEQ_ACTIVATION_LINEAR where it
+ * has none. */
 cuseq_activation chain_activation(const struct recogniser *recogniser, const struct bases *stops,
                                   int32_t *expression);
 
@@ -310,8 +311,8 @@ struct listed_outputs {
 /* Takes the outputs apart. */
 cuseq_status outputs_list(struct recogniser *recogniser, struct listed_outputs *listed);
 
-/* The context of an attention-only model, which must be its one output but for those beside it; or that of an attention
- * whose weights are the one output. */
+/* The context of an attention-only model, which must be its one output but for those beside it; or that of an
+ * attention whose weights are the one output. */
 cuseq_status outputs_context(const struct recogniser *recogniser, struct listed_outputs *listed,
                              int32_t *context);
 

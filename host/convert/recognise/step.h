@@ -1,7 +1,7 @@
 /* One step of a decoder: whatever way a graph says its steps, this is what becomes of them before anything
  * is recognised in it. A step is made of expressions over
- *   slots          what the step before left - states, an attentional vector, the chosen token - or what the caller gives
- *                  at every step: EXPRESSION_SLOT
+ *   slots          what the step before left - states, an attentional vector, the chosen token - or what the
+ *                  caller gives at every step: EXPRESSION_SLOT
  *   anything else  that is the same at every step: annotations, the encoder's final states, constants
  * and cells are EXPRESSION_CELL over them. */
 #ifndef CUSEQ_RECOGNISE_STEP_H

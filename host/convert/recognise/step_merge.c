@@ -1,5 +1,5 @@
-/* States that begin with zeros under two names: an input of the model that the first attention asks by, and the zeros of a
- * cell that is given no initial state. They go on as one state, and are one. */
+/* States that begin with zeros under two names: an input of the model that the first attention asks by, and
+ * the zeros of a cell that is given no initial state. They go on as one state, and are one. */
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/recognised.h"
 #include "convert/recognise/step.h"
@@ -30,7 +30,8 @@ static cuseq_status replace(struct recogniser *recogniser, struct step *step, st
   return status;
 }
 
-/* Slot `other` becomes slot `kept`. An input among the two stays, to be told of as one that is taken as zeros. */
+/* Slot `other` becomes slot `kept`. An input among the two stays, to be told of as one that is taken as
+ * zeros. */
 static cuseq_status merge(struct recogniser *recogniser, struct step *step, int32_t kept, int32_t other) {
   struct merging merging = {step->slots[other].expression, step->slots[kept].expression};
   const int32_t initial = step->slots[other].initial;

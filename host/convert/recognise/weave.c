@@ -49,8 +49,8 @@ static cuseq_status mark_parts(struct weave *weave, int32_t expression, int dept
   return CUSEQ_STATUS_OK;
 }
 
-/* Whether an expression is a map that has to be made at each position before positions are taken together: a maximum of
- * sums is no sum of maxima. */
+/* Whether an expression is a map that has to be made at each position before positions are taken together: a
+ * maximum of sums is no sum of maxima. */
 static bool is_map(const struct expression *e) {
   return !e->atom && (e->op == EXPRESSION_DENSE || e->op == EXPRESSION_AFFINE || e->op == EXPRESSION_ADD ||
                       e->op == EXPRESSION_SCALE);
@@ -95,8 +95,8 @@ static cuseq_status settle_mask(struct weave *weave, const struct recurrent_laye
              : node_refuse(layer->node, "a mask reaches some layers of the encoder and not others");
 }
 
-/* The recurrent layers, and the activations that they, or what takes positions together, read: in an order in which each
- * one reads what is before it. */
+/* The recurrent layers, and the activations that they, or what takes positions together, read: in an order in
+ * which each one reads what is before it. */
 static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_t limit) {
   const struct expressions *expressions = weave->expressions;
   int32_t layers = 0;
@@ -311,7 +311,8 @@ static cuseq_status rewrite_top(struct weave *weave, int32_t *outputs, size_t co
 
 /* ---- the last position ---------------------------------------------------------------------------- */
 
-/* Whether a decoder is made of what the encoder, or the input, has at its last position. It begins with final states. */
+/* Whether a decoder is made of what the encoder, or the input, has at its last position. It begins with final
+ * states. */
 static bool begins_with_last(const struct weave *weave, const bool *reached) {
   bool steps = false, last = false;
   for (int32_t i = 0; i < weave->limit; i++) {

@@ -1,8 +1,9 @@
-/* Encoders that are no stack: layers beside one another, layers that are read together with what lies below them, dense
- * layers with activations in front of and between recurrent ones. cuseq's encoder is a stack of layers, but each of its
- * layers has two directions with cells of their own, and a GRU whose update gate is shut gives, at every position, an
- * activation of a dense map of what it reads at that position: with no activation and the unit matrix, that itself. So
- * one direction of a layer may compute while the other hands on what later layers, or the outputs, read as well. */
+/* Encoders that are no stack: layers beside one another, layers that are read together with what lies below
+ * them, dense layers with activations in front of and between recurrent ones. cuseq's encoder is a stack of
+ * layers, but each of its layers has two directions with cells of their own, and a GRU whose update gate is
+ * shut gives, at every position, an activation of a dense map of what it reads at that position: with no
+ * activation and the unit matrix, that itself. So one direction of a layer may compute while the other hands
+ * on what later layers, or the outputs, read as well. */
 #ifndef CUSEQ_RECOGNISE_WEAVE_H
 #define CUSEQ_RECOGNISE_WEAVE_H
 
@@ -18,8 +19,8 @@ cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *output
  *   outputs  as above */
 cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count);
 
-/* A decoder that begins with a vector which the model is given, through dense layers or not: the vector becomes a sequence
- * of one position, and what hands it on its encoder, whose final state it is.
+/* A decoder that begins with a vector which the model is given, through dense layers or not: the vector
+ * becomes a sequence of one position, and what hands it on its encoder, whose final state it is.
  *   outputs, done  as above */
 cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_t count, bool *done);
 

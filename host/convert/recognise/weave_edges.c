@@ -1,5 +1,6 @@
-/* Single positions other than the last one, counted from either end: of a layer that hands on, beside what it reads, the
- * vectors that it read before, the final state has all of the last positions. Read backwards it has the first ones. */
+/* Single positions other than the last one, counted from either end: of a layer that hands on, beside what it
+ * reads, the vectors that it read before, the final state has all of the last positions. Read backwards it
+ * has the first ones. */
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/weave.h"
 #include "error.h"

@@ -158,8 +158,8 @@ static cuseq_status add_finals(struct weave *weave, int32_t s, const struct weav
   return CUSEQ_STATUS_OK;
 }
 
-/* The hidden state of a forward direction whose last output the layer above hands on, as that one's: so both directions'
- * states are of one layer. */
+/* The hidden state of a forward direction whose last output the layer above hands on, as that one's: so both
+ * directions' states are of one layer. */
 static cuseq_status move_final(struct weave *weave, int32_t s, const struct weave_layer *above, int32_t at) {
   struct expressions *expressions = weave->expressions;
   for (int32_t i = 0; i < weave->final_count; i++) {
@@ -232,7 +232,8 @@ static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *ha
 
 /* ---- windows -------------------------------------------------------------------------------------- */
 
-/* The positions before and the position itself in the forward direction, those behind it in the backward one. */
+/* The positions before and the position itself in the forward direction, those behind it in the backward
+ * one. */
 static cuseq_status window_cells(struct weave *weave, const struct expression *e, const int32_t *handed,
                                  int32_t count, struct weave_layer *layer, int32_t *first) {
   struct affine map, both;
@@ -292,8 +293,8 @@ static cuseq_status both_make(struct weave *weave, int32_t s, const struct recur
   return add_finals(weave, s, &layer, 1);
 }
 
-/* A bidirectional layer beside which something is handed on becomes two layers: its forward direction, then its
- * backward one, which needs what both read to be handed on by the first. */
+/* A bidirectional layer beside which something is handed on becomes two layers: its forward direction, then
+ * its backward one, which needs what both read to be handed on by the first. */
 static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recurrent_layer *from,
                                int32_t child, int32_t *handed, int32_t count) {
   struct weave_layer layer;

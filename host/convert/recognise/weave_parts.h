@@ -57,8 +57,8 @@ int32_t weave_width(const struct weave *weave, const int32_t *blocks, int32_t co
 /* Puts a stage on the stack. */
 cuseq_status weave_stage_make(struct weave *weave, int32_t s);
 
-/* Puts a layer on the stack that hands all on that is read of it, forwards: its final state is what there is at the last
- * position. */
+/* Puts a layer on the stack that hands all on that is read of it, forwards: its final state is what there is
+ * at the last position. */
 cuseq_status weave_last_make(struct weave *weave);
 
 /* ---- weave_cells.c: cells that read the whole stack ---- */

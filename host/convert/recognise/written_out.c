@@ -88,8 +88,8 @@ static cuseq_status note_states(const struct expressions *expressions, struct no
   return CUSEQ_STATUS_OK;
 }
 
-/* The layer of a cell's node, which is found again where the cells are met again; one that there is already and that is
- * another one stays what it is. */
+/* The layer of a cell's node, which is found again where the cells are met again; one that there is already
+ * and that is another one stays what it is. */
 static cuseq_status enter_layer(struct expressions *expressions, const struct recurrent_cell *cell,
                                 bool backward, int32_t *index) {
   const int direction = backward ? 1 : 0;

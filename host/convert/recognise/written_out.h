@@ -4,7 +4,8 @@
 
 #include "convert/recognise/recognise.h"
 
-/* Makes the layers that they are of chains of cells, and one output over all positions of outputs that are one for each.
+/* Makes the layers that they are of chains of cells, and one output over all positions of outputs that are
+ * one for each.
  *   request  its outputs are replaced
  *   found    receives whether there were such chains */
 cuseq_status written_out_lift(struct recognise_request *request, bool *found);

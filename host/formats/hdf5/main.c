@@ -1,9 +1,9 @@
 /* cuseq-hdf5: reads the HDF5 file on its standard input and writes stream.h's records to its standard output.
  *
- * A program of its own because libhdf5 may crash, hang or allocate without end on damaged files. It puts itself
- * under limits before it touches the file - never above those that it was started under - keeps no state and writes
- * nothing but its standard output; whatever happens to it, the reader sees a stream without its end. The argument is
- * the limit of CPU seconds. */
+ * A program of its own because libhdf5 may crash, hang or allocate without end on damaged files. It puts
+ * itself under limits before it touches the file - never above those that it was started under - keeps no
+ * state and writes nothing but its standard output; whatever happens to it, the reader sees a stream without
+ * its end. The argument is the limit of CPU seconds. */
 #include "rlimits.h"
 #include "stream.h"
 #include "writer.h"

@@ -4,17 +4,19 @@
  *
  *   stream     = magic record* end
  *   magic      = "cuseqH5\1"
- *   record     = 'G' name                                    a group opens; what follows is inside it
- *              | 'E'                                         the group closes
- *              | 'A' name u32 count string*count             an attribute of the open group or, between 'D' and the next
- *                                                            record that is not 'A', of that dataset: its strings
- *              | 'D' name u8 type u8 rank u64 dim*rank data  a dataset of the open group, row-major
- *              | 'X' string                                  the file cannot be read; nothing follows
- *   end        = 'Z'                                         everything was written; nothing follows
+ *   record     = 'G' name                            a group opens; what follows is inside it
+ *              | 'E'                                 the group closes
+ *              | 'A' name u32 count string*count     an attribute of the open group or, between 'D' and the
+ *                                                    next record that is not 'A', of that dataset: its
+ *                                                    strings
+ *              | 'D' name u8 type u8 rank u64 dim*rank data
+ *                                                    a dataset of the open group, row-major
+ *              | 'X' string                          the file cannot be read; nothing follows
+ *   end        = 'Z'                                 everything was written; nothing follows
  *
- * type is one of HDF5_STREAM_*; data is the product of the dimensions times the type's size, nothing for OTHER.
- * The root group is open from the start and never closes. Attributes that are no strings are left out, except that
- * an empty one counts as an empty list of strings, which is how h5py writes an empty list.
+ * type is one of HDF5_STREAM_*; data is the product of the dimensions times the type's size, nothing for
+ * OTHER. The root group is open from the start and never closes. Attributes that are no strings are left out,
+ * except that an empty one counts as an empty list of strings, which is how h5py writes an empty list.
  */
 #ifndef CUSEQ_FORMATS_HDF5_STREAM_H
 #define CUSEQ_FORMATS_HDF5_STREAM_H
@@ -48,8 +50,9 @@ enum {
   HDF5_EXIT_MEMORY = 3,  /* memory did not suffice; the stream may say where */
 };
 
-/* Bytes of memory that it may take, unless the limit that it was started under is lower: the file, the largest
- * dataset, which the writer bounds by twice the file, and 256 MB for libraries (25 to 70) and libhdf5's own. */
+/* Bytes of memory that it may take, unless the limit that it was started under is lower: the file, the
+ * largest dataset, which the writer bounds by twice the file, and 256 MB for libraries (25 to 70) and
+ * libhdf5's own. */
 #define HDF5_MEMORY_LIMIT(file_size) ((uint64_t)(file_size)*3 + (256u << 20))
 
 #endif

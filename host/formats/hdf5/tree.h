@@ -41,8 +41,8 @@ struct hdf5_tree {
   struct arena arena; /* what the nodes and attributes live in */
 };
 
-/* Parses a whole stream, which must outlive the tree. An error says "not a readable HDF5 file (...)" without the
- * file's name. Believes nothing: every length is held against what is left of the stream. */
+/* Parses a whole stream, which must outlive the tree. An error says "not a readable HDF5 file (...)" without
+ * the file's name. Believes nothing: every length is held against what is left of the stream. */
 cuseq_status hdf5_tree_parse(const void *stream, size_t size, struct hdf5_tree *tree);
 
 /* Releases; does nothing on a zeroed structure. */

@@ -77,8 +77,8 @@ static bool is_initialised(const unsigned char *shadow, unsigned bytes) {
   return true;
 }
 
-/* Whether the operation that allocated the memory in its stream is ordered before the launch; looked at when an instruction first
- * meets the allocation. */
+/* Whether the operation that allocated the memory in its stream is ordered before the launch; looked at when
+ * an instruction first meets the allocation. */
 static bool allocated_before(struct emu_warp *w, const struct emu_instruction *in,
                              const struct emu_allocation *a, unsigned lane) {
   char what[300];

@@ -1,5 +1,6 @@
-/* What barrier.cluster orders: a thread's arrival covers what it did before, its wait what all arrivals covered. What it does in
- * between is covered by neither. An arrival with .relaxed covers only what a fence before it does. */
+/* What barrier.cluster orders: a thread's arrival covers what it did before, its wait what all arrivals
+ * covered. What it does in between is covered by neither. An arrival with .relaxed covers only what a fence
+ * before it does. */
 #include "cluster_order.h"
 #include "order.h"
 

@@ -1,6 +1,6 @@
-/* Order between the threads of a cluster's blocks, for each other's shared memory. What a thread knows of the threads of other
- * blocks is a view: up to which stamp (see emu_stamp) each thread's accesses happen before what it does next. Views do not
- * change and are shared by threads that know the same. */
+/* Order between the threads of a cluster's blocks, for each other's shared memory. What a thread knows of the
+ * threads of other blocks is a view: up to which stamp (see emu_stamp) each thread's accesses happen before
+ * what it does next. Views do not change and are shared by threads that know the same. */
 #include "cluster_order.h"
 
 #include <stdlib.h>
@@ -85,7 +85,8 @@ void emu_cluster_order_free(struct emu_cluster_order *o) {
   free(o);
 }
 
-/* A view with all that a view and a vector hold, held for the caller: the old one where the vector adds nothing to it. */
+/* A view with all that a view and a vector hold, held for the caller: the old one where the vector adds
+ * nothing to it. */
 static struct emu_view *join(struct emu_cluster_order *o, struct emu_view *old, const uint32_t *stamps) {
   if (o->joined_to && o->joined_from == old && o->joined_with == stamps && o->joined_version == o->version)
     return hold(o->joined_to);

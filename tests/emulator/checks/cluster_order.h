@@ -1,5 +1,5 @@
-/* Order between the threads of a cluster's blocks. A cluster has none of this (order NULL) if it is of one block and uses no
- * barrier.cluster, or if the checks are off: then nothing happens here. */
+/* Order between the threads of a cluster's blocks. A cluster has none of this (order NULL) if it is of one
+ * block and uses no barrier.cluster, or if the checks are off: then nothing happens here. */
 #ifndef EMU_CLUSTER_ORDER_H
 #define EMU_CLUSTER_ORDER_H
 
@@ -12,10 +12,12 @@ void emu_cluster_order_free(struct emu_cluster_order *order);
 
 /* When a thread of a block did something: its block's time, and how often the times have started again. */
 uint32_t emu_stamp(const struct emu_block *b, uint32_t time);
-/* Whether what thread `about` of another block did up to the stamp happens before what a thread of `b` does now. */
+/* Whether what thread `about` of another block did up to the stamp happens before what a thread of `b` does
+ * now. */
 bool emu_cluster_knows(const struct emu_block *b, uint32_t thread, const struct emu_block *other,
                        uint32_t about, uint32_t stamp);
-/* `own`: what the thread knows of each thread of its block, by time. wide: for the whole cluster, not the block alone. */
+/* `own`: what the thread knows of each thread of its block, by time. wide: for the whole cluster, not the
+ * block alone. */
 void emu_cluster_release(struct emu_block *b, uint32_t thread, const void *object, const uint32_t *own,
                          bool wide);
 void emu_cluster_acquire(struct emu_block *b, uint32_t thread, const void *object, bool wide);
@@ -34,12 +36,13 @@ void emu_cluster_phase_over(struct emu_cluster *c);
 void emu_cluster_waited(struct emu_block *b, uint32_t thread);
 /* Up to which of its block's times the arrival of a thread at the phase that is over covers; 0: nothing. */
 uint32_t emu_cluster_arrived(const struct emu_block *b, uint32_t thread);
-/* Whether the block, whose threads have all ended, can not have ended before that access of another block's thread. */
+/* Whether the block, whose threads have all ended, can not have ended before that access of another block's
+ * thread. */
 bool emu_cluster_outlives(const struct emu_block *b, const struct emu_block *other, uint32_t about,
                           uint32_t stamp);
 
-/* cluster_races.c: accesses to shared memory of another block, and the owner's to what others have accessed. False after a
- * report that ends the launch. */
+/* cluster_races.c: accesses to shared memory of another block, and the owner's to what others have accessed.
+ * False after a report that ends the launch. */
 bool emu_race_foreign(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                       struct emu_block *owner, uint32_t offset, unsigned bytes, unsigned kind);
 bool emu_race_with_foreign(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,

@@ -1,5 +1,6 @@
-/* Races on the shared memory of a block that other blocks of its cluster access: among those, and with the owner's threads.
- * What the owner does by itself stands in its own shadows (shared_races.c); here is what the others have done. */
+/* Races on the shared memory of a block that other blocks of its cluster access: among those, and with the
+ * owner's threads. What the owner does by itself stands in its own shadows (shared_races.c); here is what the
+ * others have done. */
 #include "cluster_order.h"
 #include "report.h"
 

@@ -43,7 +43,8 @@ static uint32_t merged(uint32_t old, uint32_t context, uint32_t mask, bool stron
   return old & EMU_SHADOW_STRONG ? word : word & ~(uint32_t)EMU_SHADOW_STRONG;
 }
 
-/* ld.global.nc of what another block of the launch wrote: ordered or not, an older copy may be in the cache. */
+/* ld.global.nc of what another block of the launch wrote: ordered or not, an older copy may be in the
+ * cache. */
 static bool stale(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                   const struct emu_allocation *a, uint64_t offset, unsigned bytes, uint32_t word) {
   char what[300];

@@ -15,7 +15,8 @@ void emu_order_block_free(struct emu_block *block);
 
 /* The lanes of each warp meet at a barrier of the block. */
 void emu_order_barrier(struct emu_block *block, const uint32_t lanes[EMU_MAX_WARPS]);
-/* barrier.cluster: lanes arrive; all threads of the cluster have arrived; lanes have waited for the phase that is over. */
+/* barrier.cluster: lanes arrive; all threads of the cluster have arrived; lanes have waited for the phase
+ * that is over. */
 void emu_order_cluster_arrive(struct emu_warp *warp, uint32_t mask, bool releases);
 void emu_order_cluster_over(struct emu_cluster *cluster);
 void emu_order_cluster_waited(struct emu_warp *warp, uint32_t mask);
@@ -23,14 +24,18 @@ void emu_order_cluster_waited(struct emu_warp *warp, uint32_t mask);
 void emu_order_copy_begins(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
                            unsigned bytes);
 void emu_order_copy_ends(struct emu_block *owner, uint32_t offset, unsigned bytes);
-/* One that is waited for at an mbarrier, in its phase `phase`; somebody has waited for an earlier one than `phase`. */
+/* One that is waited for at an mbarrier, in its phase `phase`; somebody has waited for an earlier one than
+ * `phase`. */
 void emu_order_copy_until(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
                           unsigned bytes, const void *object, uint32_t phase);
 void emu_order_copies_arrived(struct emu_warp *warp, const void *object, uint32_t phase);
-/* undefined.c: what shuffles of lanes that take no part give. `sources`: the lane that each lane reads; to, from: the registers. */
-void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, const void *to,
-                            const void *from, const uint8_t sources[EMU_LANES], const uint32_t members[EMU_LANES]);
-/* Before an instruction, where a register of the warp holds such a value; false after a report that ends the launch. */
+/* undefined.c: what shuffles of lanes that take no part give. `sources`: the lane that each lane reads; to,
+ * from: the registers. */
+void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask,
+                            const void *to, const void *from, const uint8_t sources[EMU_LANES],
+                            const uint32_t members[EMU_LANES]);
+/* Before an instruction, where a register of the warp holds such a value; false after a report that ends the
+ * launch. */
 bool emu_undefined_before(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask);
 void emu_undefined_forget(struct emu_warp *w);
 /* A block's threads have all ended. */

@@ -1,5 +1,5 @@
-/* Asynchronous copies to shared memory that have been asked for and not been waited for: whoever touches their words
- * meanwhile races with them, the thread that asked included. */
+/* Asynchronous copies to shared memory that have been asked for and not been waited for: whoever touches
+ * their words meanwhile races with them, the thread that asked included. */
 #include "order.h"
 #include "races.h"
 #include "report.h"

@@ -71,7 +71,8 @@ struct emu_shared_races {
   uint32_t *threads; /* the same between threads: [of * count + about]; NULL if nobody released alone */
   uint32_t thread_count;
   uint32_t fenced[EMU_MAX_WARPS * EMU_LANES]; /* time of each thread's last fence */
-  /* When each thread last exchanged values within its warp, and with which lanes: what they had read by then, they had. */
+  /* When each thread last exchanged values within its warp, and with which lanes: what they had read by then,
+   * they had. */
   uint32_t exchanged[EMU_MAX_WARPS * EMU_LANES], exchangers[EMU_MAX_WARPS * EMU_LANES];
   uint32_t **pending;                /* by thread: what it has seen published, until its next fence */
   struct emu_publications published; /* vectors of thread_count */
@@ -90,7 +91,8 @@ bool emu_context_before(uint32_t context, const struct emu_operation *operation)
 /* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it,
  * else UINT64_MAX. */
 void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes);
-/* What an operation does to a range. The last two, to a whole allocation, are compared with every access and leave no mark. */
+/* What an operation does to a range. The last two, to a whole allocation, are compared with every access and
+ * leave no mark. */
 enum emu_doing { EMU_READS = 0, EMU_WRITES, EMU_ALLOCATES, EMU_FREES };
 /* A copy or library call: checks and records a range. False and a text if it races. */
 bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
@@ -126,18 +128,21 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
 /* shared_readers.c: who has read a word since it was last written. */
-/* Adds a lane, or all active lanes of its warp. Of several readers only the bytes that all of them have read are kept. */
+/* Adds a lane, or all active lanes of its warp. Of several readers only the bytes that all of them have read
+ * are kept. */
 void emu_shared_add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane, uint32_t word,
                            uint32_t bytes, bool all);
-/* All lanes of a warp read `count` words side by side, `per` words each, whose writers are ordered before: records them. */
+/* All lanes of a warp read `count` words side by side, `per` words each, whose writers are ordered before:
+ * records them. */
 void emu_shared_add_row(struct emu_shared_races *s, const struct emu_warp *w, uint32_t word, unsigned count,
                         unsigned per);
 /* Calls `visit` for each reader of a word, until it returns true; whether it did. */
 bool emu_shared_each_reader(const struct emu_shared_races *s, uint32_t word,
                             bool (*visit)(void *context, uint32_t thread, uint32_t time), void *context);
 
-/* pending_copies.c: asynchronous copies to shared memory from their issue until they are waited for. Whoever touches such a word
- * meanwhile, the thread that asked for the copy included, races with it: false after a report that ends the launch. */
+/* pending_copies.c: asynchronous copies to shared memory from their issue until they are waited for. Whoever
+ * touches such a word meanwhile, the thread that asked for the copy included, races with it: false after a
+ * report that ends the launch. */
 bool emu_copy_in_the_way(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                          const struct emu_block *owner, uint32_t offset, unsigned bytes, unsigned kind);
 
@@ -151,13 +156,14 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
 bool emu_shared_watch(struct emu_shared_races *s);
 void emu_foreign_free(struct emu_shared_races *s);
 void emu_awaited_copies_free(struct emu_shared_races *s);
-/* Whether an access is strong: races with weak ones only. The first look of a compare-and-swap loop is taken for one, and noted
- * where it meets a strong write that nothing orders. */
+/* Whether an access is strong: races with weak ones only. The first look of a compare-and-swap loop is taken
+ * for one, and noted where it meets a strong write that nothing orders. */
 static inline bool emu_is_strong(const struct emu_instruction *in, unsigned kind) {
   return kind & EMU_STRONG || (kind & EMU_READ && in->flags & EMU_FLAG_FIRST_LOOK);
 }
 void emu_note_first_look(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, unsigned kind);
-/* Whether a store that nothing orders after the last write of its place leaves there what is there: noted as what it is. */
+/* Whether a store that nothing orders after the last write of its place leaves there what is there: noted as
+ * what it is. */
 bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const void *at,
                     unsigned bytes);
 

@@ -12,8 +12,8 @@ void emu_reports_destroy(struct emu_reports *reports);
  * Otherwise it ends the launch: true. */
 bool emu_finding(struct emu_warp *warp, const struct emu_instruction *in, unsigned lane, const char *format,
                  ...) __attribute__((format(printf, 4, 5)));
-/* What is no fault but worth a line, once per instruction: "note: ..." with the kernel, its line, block and thread. Not with
- * CUSEQ_EMULATOR_NOTES=0. */
+/* What is no fault but worth a line, once per instruction: "note: ..." with the kernel, its line, block and
+ * thread. Not with CUSEQ_EMULATOR_NOTES=0. */
 void emu_note(struct emu_warp *warp, const struct emu_instruction *in, unsigned lane, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Moves the text and the status of the lowest block that failed into the result. */

@@ -252,7 +252,8 @@ void emu_order_exchange(struct emu_warp *w, const uint32_t members[EMU_LANES], u
   }
 }
 
-/* What a thread releases: all that it knows of its block, itself up to `own`, and the lanes that it has exchanged values with. */
+/* What a thread releases: all that it knows of its block, itself up to `own`, and the lanes that it has
+ * exchanged values with. */
 static void released(const struct emu_shared_races *s, uint32_t thread, uint32_t own, uint32_t *to) {
   uint32_t first = thread - thread % EMU_LANES,
            exchanged = s->exchanged[thread] < own ? s->exchanged[thread] : own;

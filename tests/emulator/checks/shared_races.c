@@ -21,7 +21,8 @@ static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigne
       bytes, offset, written ? "write" : "read", thread % d.x, thread / d.x % d.y, thread / d.x / d.y);
 }
 
-/* The lane, or with `all` an active one of the warp, that the writer's access is not ordered before; EMU_LANES if there is none. */
+/* The lane, or with `all` an active one of the warp, that the writer's access is not ordered before;
+ * EMU_LANES if there is none. */
 static unsigned unordered_lane(const struct emu_shared_races *s, const struct emu_warp *w, unsigned lane,
                                uint32_t writer, bool all) {
   uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, time = writer >> EMU_TIME_SHIFT;

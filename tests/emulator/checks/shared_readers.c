@@ -1,5 +1,5 @@
-/* Who has read a word of shared memory since it was last written: one thread, which the shadow word itself names, or lanes of
- * several warps, which stand with their times in a table by warp and word. */
+/* Who has read a word of shared memory since it was last written: one thread, which the shadow word itself
+ * names, or lanes of several warps, which stand with their times in a table by warp and word. */
 #include "races.h"
 
 #include <stdlib.h>
@@ -8,8 +8,8 @@ static struct emu_lane_readers *entry_of(const struct emu_shared_races *s, uint3
   return s->many + (size_t)warp * s->words + word;
 }
 
-/* Lanes of a warp read, and earlier ones of the same warp may have: what is known to be over is forgotten. Lanes that nothing
- * orders share the earlier time. */
+/* Lanes of a warp read, and earlier ones of the same warp may have: what is known to be over is forgotten.
+ * Lanes that nothing orders share the earlier time. */
 static inline void add_lanes(const struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t lanes,
                              struct emu_lane_readers *entry, uint32_t since) {
   uint32_t others = entry->lanes & ~lanes;

@@ -1,6 +1,7 @@
-/* Values that are undefined because a shuffle read a lane which takes no part in it. To read such a lane is no fault - a reduction
- * over a part of a warp does it in vain -, to use the value is: as an address, in a branch, in memory, in a vote. So it is followed
- * through the registers of the warp, lane by lane, until it is used or overwritten. What goes through local memory is lost sight of. */
+/* Values that are undefined because a shuffle read a lane which takes no part in it. To read such a lane is
+ * no fault - a reduction over a part of a warp does it in vain -, to use the value is: as an address, in a
+ * branch, in memory, in a vote. So it is followed through the registers of the warp, lane by lane, until it
+ * is used or overwritten. What goes through local memory is lost sight of. */
 #include "order.h"
 #include "report.h"
 

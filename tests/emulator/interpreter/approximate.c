@@ -1,7 +1,9 @@
-/* The approximate instructions of f32 (rcp, sqrt, rsqrt, sin, cos, lg2, ex2, tanh, div.approx, div.full) and of f64 (rcp, rsqrt).
+/* The approximate instructions of f32 (rcp, sqrt, rsqrt, sin, cos, lg2, ex2, tanh, div.approx, div.full) and
+ * of f64 (rcp, rsqrt).
  *
- * They are computed in double by polynomials good to 2^-40, which the compiler turns into vector code, and rounded once. With
- * CUSEQ_EMULATOR_PERTURB results are then off by as much as the PTX manual allows once rounding is paid for. */
+ * They are computed in double by polynomials good to 2^-40, which the compiler turns into vector code, and
+ * rounded once. With CUSEQ_EMULATOR_PERTURB results are then off by as much as the PTX manual allows once
+ * rounding is paid for. */
 #include "lanes.h"
 
 enum function { RCP, SQRT, RSQRT, SIN, COS, LG2, EX2, TANH, DIV_APPROX, DIV_FULL };
@@ -128,8 +130,8 @@ static void mend(enum function function, const float *a, const float *b, double 
   }
 }
 
-/* Moves a result within the manual's bound. Half a unit in the last place is at most 2^-24 of the value, and what is left over
- * of one unit for the largest mantissas 2^-25. */
+/* Moves a result within the manual's bound. Half a unit in the last place is at most 2^-24 of the value, and
+ * what is left over of one unit for the largest mantissas 2^-25. */
 static double perturbed(enum function function, double a, double y, uint64_t bits) {
   const double noise = emu_perturbation(bits * 16 + function);
   if (!isfinite(y) || y == 0)

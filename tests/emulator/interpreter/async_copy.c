@@ -1,9 +1,9 @@
 /* cp.async: copies of 4, 8 or 16 bytes from global to shared memory that take place later.
  *
  * A copy is kept until its lane waits for it, so that a kernel that reads too early sees what was there
- * before, and its target is watched meanwhile. What it writes and reads counts as accessed both when it is asked for and when it
- * takes place, as it may happen at any time in between; the source must be the same at both. Groups belong to a lane: group
- * numbers count its commits. */
+ * before, and its target is watched meanwhile. What it writes and reads counts as accessed both when it is
+ * asked for and when it takes place, as it may happen at any time in between; the source must be the same at
+ * both. Groups belong to a lane: group numbers count its commits. */
 #include "barrier_object.h"
 
 #include "../checks/report.h"

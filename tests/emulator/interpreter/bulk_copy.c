@@ -41,7 +41,8 @@ static bool move(struct emu_warp *w, const struct emu_instruction *in, enum emu_
   return true;
 }
 
-/* A copy to shared memory, and its bytes at the mbarrier. Nobody may touch what it writes before that has been waited for. */
+/* A copy to shared memory, and its bytes at the mbarrier. Nobody may touch what it writes before that has
+ * been waited for. */
 static bool copy_and_tell(struct emu_warp *w, const struct emu_instruction *in, uint64_t to, uint64_t from,
                           uint32_t bytes, uint64_t barrier, unsigned lane) {
   const enum emu_space to_space = (enum emu_space)in->option[0], from_space = (enum emu_space)in->option[1];

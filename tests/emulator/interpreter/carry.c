@@ -1,4 +1,5 @@
-/* Instructions that pass a carry on: add.cc, addc, sub.cc, subc, mad.cc, madc. operand[4] is the carry, a predicate. */
+/* Instructions that pass a carry on: add.cc, addc, sub.cc, subc, mad.cc, madc. operand[4] is the carry, a
+ * predicate. */
 #include "lanes.h"
 
 /* option[0]: these; option[1]: enum part */

@@ -60,7 +60,8 @@ static void nothing(struct emu_warp *w, const struct emu_instruction *in, uint32
   (void)mask;
 }
 
-/* What mbarrier.init wrote is there for who synchronises with the thread; taken for all that it wrote in shared memory. */
+/* What mbarrier.init wrote is there for who synchronises with the thread; taken for all that it wrote in
+ * shared memory. */
 static void fence_of_init(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   (void)in;
   emu_order_fence(w, mask, EMU_SHARED);

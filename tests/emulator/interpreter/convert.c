@@ -1,7 +1,8 @@
 /* cvt between integers, f32 and f64, and cvt.pack. */
 #include "lanes.h"
 
-/* option[0]: enum emu_type of the result | of the source << 8; option[1]: enum emu_rounding; option[2]: these */
+/* option[0]: enum emu_type of the result | of the source << 8; option[1]: enum emu_rounding; option[2]:
+ * these */
 enum { SATURATE = 1, FLUSH = 2, INTEGRAL = 4 };
 
 static inline float flush(float value) {
@@ -105,7 +106,8 @@ static uint64_t float_to_integer(enum emu_type to, enum emu_type from, double va
   return fit(to, (__int128)value, true);
 }
 
-/* A 64-bit integer in double, rounded as asked: the odd neighbour first cannot serve, since a double is the result. */
+/* A 64-bit integer in double, rounded as asked: the odd neighbour first cannot serve, since a double is the
+ * result. */
 static double integer_to_double(enum emu_type from, uint64_t bits, uint32_t rounding) {
   const __int128 value = integer_of(from, bits);
   const bool negative = value < 0;

@@ -1,5 +1,5 @@
-/* f64 arithmetic: add, sub, mul, fma, mad, div, rcp, sqrt, neg, abs, min, max, copysign, testp. Roundings other than to nearest
- * are the host's too, set for one operation. */
+/* f64 arithmetic: add, sub, mul, fma, mad, div, rcp, sqrt, neg, abs, min, max, copysign, testp. Roundings
+ * other than to nearest are the host's too, set for one operation. */
 #include "lanes.h"
 
 #include <fenv.h>

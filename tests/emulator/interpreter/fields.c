@@ -18,7 +18,8 @@ static inline uint32_t extend(uint32_t value, uint32_t bits, bool is_signed) {
   return is_signed ? (uint32_t)((int32_t)(value << unused) >> unused) : value << unused >> unused;
 }
 
-/* The place of the offset-th set bit, from base upwards, or downwards for negative offsets; all ones if there is none. */
+/* The place of the offset-th set bit, from base upwards, or downwards for negative offsets; all ones if there
+ * is none. */
 static inline uint32_t find_nth_set(uint32_t value, uint32_t base, int32_t offset) {
   if (base > 31)
     return UINT32_MAX;

@@ -1,7 +1,7 @@
 /* f32 and f32x2 arithmetic: add, sub, mul, fma, mad, div, rcp, sqrt, neg, abs, min, max, copysign, testp.
  *
- * Rounding to nearest is the host's, as vector code; other roundings go through emu_rounded. A NaN result is the canonical one,
- * 0x7fffffff, as on hardware. */
+ * Rounding to nearest is the host's, as vector code; other roundings go through emu_rounded. A NaN result is
+ * the canonical one, 0x7fffffff, as on hardware. */
 #include "lanes.h"
 #include "rounded.h"
 

@@ -87,7 +87,8 @@ static inline double emu_fragment_value(struct emu_warp *w, const struct emu_ope
   }
 }
 
-/* Where elements lie in a matrix of EMU_MATRIX_MOST columns: by register, then by element of it, then by lane. */
+/* Where elements lie in a matrix of EMU_MATRIX_MOST columns: by register, then by element of it, then by
+ * lane. */
 #define EMU_GATHER(expression)                                                                               \
   for (unsigned i = 0; i < registers; i++) {                                                                 \
     const uint32_t *words = emu_u32(w, &r[i]);                                                               \
@@ -123,7 +124,8 @@ static inline void emu_fragment_gather(struct emu_warp *w, const struct emu_oper
   }
 }
 
-/* c += a * b, sums of each element in the order of k; rows are EMU_MATRIX_MOST apart, n is a multiple of 8. */
+/* c += a * b, sums of each element in the order of k; rows are EMU_MATRIX_MOST apart, n is a multiple of
+ * 8. */
 static inline void emu_matrix_multiply(const struct emu_matrix_shape *s, const double *a, const double *b,
                                        double *c) {
   for (unsigned i = 0; i < s->m; i++)

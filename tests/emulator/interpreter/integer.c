@@ -22,7 +22,8 @@ typedef unsigned __int128 uint128_t;
   EMU_LANEWISE_SAME(sad_##x##bits, x##bits##_t,                                                              \
                     (uint64_t)c + (a > b ? (uint64_t)a - (uint64_t)b : (uint64_t)b - (uint64_t)a))
 
-/* Division by zero: all ones, and the dividend as the rest, as hardware has it. The least number by -1 wraps. */
+/* Division by zero: all ones, and the dividend as the rest, as hardware has it. The least number by -1
+ * wraps. */
 #define DIVISION(x, bits, quotient, rest)                                                                    \
   EMU_LANEWISE_SAME(div_##x##bits, x##bits##_t, b == 0 ? (x##bits##_t) - 1 : (quotient))                     \
   EMU_LANEWISE_SAME(rem_##x##bits, x##bits##_t, b == 0 ? a : (rest))

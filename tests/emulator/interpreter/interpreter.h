@@ -130,8 +130,9 @@ void *emu_access(struct emu_warp *warp, const struct emu_instruction *in, enum e
  * hit. */
 void emu_count_access(struct emu_warp *warp, const struct emu_instruction *in, enum emu_space space,
                       const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind, uint32_t mask);
-/* Counts a look at what others may change: `changed` says whether it gave or left anything new. True if it is the same look as the
- * one before, in vain: then it is a poll and not to be counted as anything else. emu_count_poll: what is one for certain. */
+/* Counts a look at what others may change: `changed` says whether it gave or left anything new. True if it is
+ * the same look as the one before, in vain: then it is a poll and not to be counted as anything else.
+ * emu_count_poll: what is one for certain. */
 bool emu_count_look(struct emu_warp *warp, const struct emu_instruction *in, uint64_t address, bool changed,
                     uint32_t mask);
 void emu_count_poll(struct emu_warp *warp, const struct emu_instruction *in, uint32_t mask);
@@ -174,14 +175,15 @@ void emu_warp_retry(struct emu_warp *warp);
 
 /* ---- Order: release and acquire by one lane, for mbarrier, atomics, fences ---- */
 
-/* EMU_SHARED: the cluster, for what stands in shared memory alone: restricted fences, and mbarriers whose scope is not named. */
+/* EMU_SHARED: the cluster, for what stands in shared memory alone: restricted fences, and mbarriers whose
+ * scope is not named. */
 enum emu_scope { EMU_CTA = 0, EMU_CLUSTER, EMU_GPU, EMU_SYS, EMU_SHARED };
 /* What the lane did so far is published at `object` (any address key; resolved host pointer is best) / what
  * was published there is ordered before what the lane does next. */
 void emu_order_release(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope);
 void emu_order_acquire(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope);
-/* An arrival at an mbarrier: what it publishes is to be had when the phase is over, which emu_order_phase_over says. One that
- * does not release publishes what fences before it do. */
+/* An arrival at an mbarrier: what it publishes is to be had when the phase is over, which
+ * emu_order_phase_over says. One that does not release publishes what fences before it do. */
 void emu_order_arrive(struct emu_warp *warp, unsigned lane, const void *object, enum emu_scope scope,
                       bool releases);
 void emu_order_phase_over(struct emu_warp *warp, const void *object);

@@ -1,5 +1,5 @@
-/* Handlers that work lane by lane: the loop over all lanes becomes vector code, the one over some lanes writes only those.
- * Results may lie where operands do, since lane i alone reads and writes place i. */
+/* Handlers that work lane by lane: the loop over all lanes becomes vector code, the one over some lanes
+ * writes only those. Results may lie where operands do, since lane i alone reads and writes place i. */
 #ifndef EMU_LANES_H
 #define EMU_LANES_H
 

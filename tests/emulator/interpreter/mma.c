@@ -1,8 +1,9 @@
 /* mma.sync: D = A * B + C by a whole warp, for f16, bf16, tf32, f64, 8-bit integers and 8-bit floats.
  *
  * Products are exact and sums are kept in double precision, rounded once at the end: at least as precise as
- * the manual asks for, which leaves order and rounding of the sum open. Where approximate instructions are to err, a sum
- * in f32 is rounded towards zero, as it was seen to be on GPUs. f64 is a chain of fused multiply-adds along k. */
+ * the manual asks for, which leaves order and rounding of the sum open. Where approximate instructions are to
+ * err, a sum in f32 is rounded towards zero, as it was seen to be on GPUs. f64 is a chain of fused
+ * multiply-adds along k. */
 #include "fragment.h"
 
 #include <math.h>

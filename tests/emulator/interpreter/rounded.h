@@ -1,4 +1,5 @@
-/* Single-precision arithmetic in every rounding: the exact result rounded to odd in double, then once to f32. */
+/* Single-precision arithmetic in every rounding: the exact result rounded to odd in double, then once to
+ * f32. */
 #ifndef EMU_ROUNDED_H
 #define EMU_ROUNDED_H
 

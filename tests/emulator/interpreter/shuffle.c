@@ -7,11 +7,12 @@
 
 enum mode { UP, DOWN, BUTTERFLY, INDEX };
 
-/* option[0]: enum mode; operands: result (| predicate), value, lane or distance, clamp and segments, members. Without .sync the
- * members are those who are here. */
+/* option[0]: enum mode; operands: result (| predicate), value, lane or distance, clamp and segments, members.
+ * Without .sync the members are those who are here. */
 
-/* What a lane that takes no part gives: undefined by the manual, and often read in vain by reductions over part of a warp. No
- * result should depend on it, so it is a NaN and a large number, and followed by the checks (undefined.c). */
+/* What a lane that takes no part gives: undefined by the manual, and often read in vain by reductions over
+ * part of a warp. No result should depend on it, so it is a NaN and a large number, and followed by the
+ * checks (undefined.c). */
 #define UNDEFINED 0x7fbadbadu
 
 /* The lane that `lane` reads; *inside says whether it lies in its segment (else it is the lane itself). */

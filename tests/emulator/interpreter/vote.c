@@ -1,7 +1,8 @@
 /* What lanes find out about each other: vote, match, redux, activemask. */
 #include "lanes.h"
 
-/* Members of each lane's group, all of them here; false if some have to come first. Without the operand: who is here. */
+/* Members of each lane's group, all of them here; false if some have to come first. Without the operand: who
+ * is here. */
 static bool gather(struct emu_warp *w, const struct emu_instruction *in, unsigned slot, uint32_t mask,
                    uint32_t members[EMU_LANES]) {
   if (in->operand[slot].kind == EMU_OPERAND_NONE) {
@@ -99,7 +100,7 @@ static enum emu_decode_result decode_match(struct emu_decoder *decoder, struct e
   return EMU_DECODED;
 }
 
-/* ---- redux: option[0] the operation, option[1] the type, option[2] for f32: 1 absolute values, 2 NaN wins ---- */
+/* ---- redux: option[0] the operation, option[1] the type; [2] of f32: 1 absolute values, 2 NaN wins ---- */
 
 enum redux { ADD, MIN, MAX, AND, OR, XOR };
 

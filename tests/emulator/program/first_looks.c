@@ -1,7 +1,9 @@
 /* The plain read in front of a compare-and-swap loop, as the programming guide writes it:
- *   old = *address; do { assumed = old; old = atomicCAS(address, assumed, f(assumed)); } while (assumed != old);
- * What it reads is only compared, so that an older value does no harm. Such a read is found by its form: it reads the very address
- * (register and displacement) of an atom.cas of the same function and width, and what it reads gets to the value compared. */
+ *   old = *address; do { assumed = old; old = atomicCAS(address, assumed, f(assumed)); } while (assumed !=
+ *   old);
+ * What it reads is only compared, so that an older value does no harm. Such a read is found by its form: it
+ * reads the very address (register and displacement) of an atom.cas of the same function and width, and what
+ * it reads gets to the value compared. */
 #include "build.h"
 
 #include <stdlib.h>

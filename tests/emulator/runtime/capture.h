@@ -13,7 +13,8 @@ cudaError_t emu_capture_wait(cudaStream_t stream, cudaEvent_t event);
 /* A call that would wait for the stream, or use the legacy stream beside a capture: ends the capture with an
  * error. */
 cudaError_t emu_capture_forbids_waiting(cudaStream_t stream);
-/* The launch of an instantiated graph in a captured stream: as hardware does, it ends the capture with an error. */
+/* The launch of an instantiated graph in a captured stream: as hardware does, it ends the capture with an
+ * error. */
 cudaError_t emu_capture_forbids_graphs(cudaStream_t stream);
 cudaError_t emu_capture_forbids_legacy(cudaStream_t stream);
 /* Calls that are unsafe while another stream captures in global mode (cudaMalloc, cudaDeviceSynchronize ...).

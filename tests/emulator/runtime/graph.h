@@ -3,13 +3,14 @@
 
 #include "queue.h"
 
-/* Memory that a graph's allocation node stands for: its place is there from the node's making until nothing refers to it. */
+/* Memory that a graph's allocation node stands for: its place is there from the node's making until nothing
+ * refers to it. */
 struct emu_graph_allocation {
   uint64_t address;
   size_t bytes;
   int device, users;
-  bool
-      outstanding; /* a launch that the program has asked for allocates it, and nothing that was asked for since frees it */
+  /* a launch that the program has asked for allocates it, and nothing that was asked for since frees it */
+  bool outstanding;
   struct emu_graph_allocation *next;
 };
 
@@ -73,7 +74,8 @@ cudaError_t emu_node_free(void *address, struct emu_work *work);
 cudaError_t emu_node_any(struct cudaGraphNodeParams *p, struct emu_work *work);
 
 void emu_graph_allocation_release(struct emu_graph_allocation *allocation);
-/* Whether an address is that of a graph's allocation node: then it is retired where it is freed, for the next launch. */
+/* Whether an address is that of a graph's allocation node: then it is retired where it is freed, for the next
+ * launch. */
 bool emu_graph_owns(uint64_t address);
 /* The graphs' allocation at an address, held for a free of it; NULL if there is none. */
 struct emu_graph_allocation *emu_graph_hold(uint64_t address);

@@ -3,8 +3,9 @@
 
 #include <stdlib.h>
 
-/* Memory of graphs' allocation nodes. The address is what later nodes name, so it is there from the node's making on; whether it may
- * be used changes with each launch, with free nodes, and with what the program frees itself. */
+/* Memory of graphs' allocation nodes. The address is what later nodes name, so it is there from the node's
+ * making on; whether it may be used changes with each launch, with free nodes, and with what the program
+ * frees itself. */
 
 static struct emu_graph_allocation *allocations;
 

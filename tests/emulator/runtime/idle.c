@@ -5,9 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Queued work goes on by itself when the program makes no call for a while: it may be waiting for what a host function or a kernel
- * writes, without asking CUDA. The order of what runs is what it would have been, and the destination of a copy keeps its poison until
- * the program waits for the copy - or has made no call for so long that it must be looking at page-locked memory itself. */
+/* Queued work goes on by itself when the program makes no call for a while: it may be waiting for what a host
+ * function or a kernel writes, without asking CUDA. The order of what runs is what it would have been, and
+ * the destination of a copy keeps its poison until the program waits for the copy - or has made no call for
+ * so long that it must be looking at page-locked memory itself. */
 
 enum { STEP_MILLISECONDS = 20, AFTER_MILLISECONDS = 200, COPIES_AFTER_MILLISECONDS = 1000 };
 

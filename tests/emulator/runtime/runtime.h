@@ -49,7 +49,8 @@ void emu_lock_after_callback(void);
 void emu_wait_for_callback(void);
 void emu_callback_ended(void);
 
-/* The thread that lets work go on when no call is made: takes the lock, unless the process is at its end; gives it back. */
+/* The thread that lets work go on when no call is made: takes the lock, unless the process is at its end;
+ * gives it back. */
 bool emu_idle_enter(void);
 void emu_idle_leave(void);
 void emu_idle_survive_fork(void);

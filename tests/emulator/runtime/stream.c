@@ -8,7 +8,8 @@ enum { LOWEST_PRIORITY = 0, HIGHEST_PRIORITY = -5 };
 static struct CUstream_st *legacy[EMU_MAX_DEVICES];
 static _Thread_local struct CUstream_st *own[EMU_MAX_DEVICES];
 static unsigned long long last_id;
-/* Work of streams that were destroyed before it ran; of the blocking ones apart, as the legacy stream waits for it. */
+/* Work of streams that were destroyed before it ran; of the blocking ones apart, as the legacy stream waits
+ * for it. */
 static struct emu_clock orphans[EMU_MAX_DEVICES], blocking_orphans[EMU_MAX_DEVICES];
 
 /* Those of the program and of its threads, without the legacy ones: asked for at every launch. */

@@ -33,8 +33,9 @@ INLINE vf v_exp2_bounded(vf z) {
   return _mm512_scalef_ps(v_fma(power * r, p, power), z); /* scales by 2 to the floor of z */
 }
 
-/* 1 - 2^z for z <= 100, without what is lost where the power is rounded before it is taken from 1: the power of the nearest
- * 1/32, and a polynomial of degree 2 over the rest, |r| <= 1/64, of a relative error of 5.3e-8. r is 0 where z is infinite. */
+/* 1 - 2^z for z <= 100, without what is lost where the power is rounded before it is taken from 1: the power
+ * of the nearest 1/32, and a polynomial of degree 2 over the rest, |r| <= 1/64, of a relative error of
+ * 5.3e-8. r is 0 where z is infinite. */
 INLINE vf v_less_exp2_bounded(vf z) {
   const vf magic = v_set(393216.0f); /* 32 z, rounded, stands in the low bits of the sum */
   vf power = _mm512_permutex2var_ps(v_load(powers), (__m512i)(z + magic), v_load(powers + 16));
@@ -44,8 +45,9 @@ INLINE vf v_less_exp2_bounded(vf z) {
   return v_fma(power * r, p, v_set(1.0f) - power);
 }
 #else
-/* 2^z = 2^n (1 + r p): relative error 1.1e-7 from the polynomial (degree 5 with the 1; degree 4 would err 2.6e-6). Degree 6 would
- * err 1.6e-8 and costs small models 1.5%, while their results err 5% less: the roundings of the sums weigh more. */
+/* 2^z = 2^n (1 + r p): relative error 1.1e-7 from the polynomial (degree 5 with the 1; degree 4 would err
+ * 2.6e-6). Degree 6 would err 1.6e-8 and costs small models 1.5%, while their results err 5% less: the
+ * roundings of the sums weigh more. */
 INLINE vf v_exp2_parts(vf z, vf *n, vf *r) {
   *n = v_split(z, r);
   vf p = v_set(0x1.5bba14p-10f);
@@ -82,7 +84,8 @@ INLINE vf v_exp2(vf z, float top) {
   return v_exp2_bounded(v_exp2_cut(z, top));
 }
 
-/* 1 - 2^z with z cut to `top`, at most 100: small where z is, so that tanh errs a fraction of itself near 0. */
+/* 1 - 2^z with z cut to `top`, at most 100: small where z is, so that tanh errs a fraction of itself near
+ * 0. */
 INLINE vf v_less_exp2(vf z, float top) {
   return v_less_exp2_bounded(v_exp2_cut(z, top));
 }

@@ -1,11 +1,10 @@
-/* One time step of a recurrent cell for some rows.
- * The four sums of LANES units of up to ROWS_OF_4 rows are accumulated in registers over all inputs and the
- * previous hidden state, and the cell's update follows in registers: no sum is ever stored. Each row
- * adds its products in the order of k, in blocks where there are many, whatever the number of rows, so its bits
- * do not depend on the others.
+/* One time step of a recurrent cell for some rows. The four sums of LANES units of up to ROWS_OF_4 rows are
+ * accumulated in registers over all inputs and the previous hidden state, and the cell's update follows in
+ * registers: no sum is ever stored. Each row adds its products in the order of k, in blocks where there are
+ * many, whatever the number of rows, so its bits do not depend on the others.
  *
- * What is an LSTM's and what a GRU's is in cell_lstm.h and cell_gru.h: how many weights a unit has for an input
- * and for a hidden state, which of the four sums each adds to, and the update in two parts. */
+ * What is an LSTM's and what a GRU's is in cell_lstm.h and cell_gru.h: how many weights a unit has for an
+ * input and for a hidden state, which of the four sums each adds to, and the update in two parts. */
 #ifndef CUSEQ_CPU_CELL_H
 #define CUSEQ_CPU_CELL_H
 
@@ -19,7 +18,8 @@
 
 #include <stdbool.h>
 
-/* What the code below is made for: a kind of cell, and of its activations those that are worth their own code. */
+/* What the code below is made for: a kind of cell, and of its activations those that are worth their own
+ * code. */
 enum update {
   UPDATE_LSTM_SIGMOID_TANH,
   UPDATE_LSTM_CLIP_TANH,
@@ -49,9 +49,9 @@ INLINE int sum_of(const enum update update, const int g, const bool hidden) {
 /* The largest number of vectors that a block of rows accumulates: rows x 4 sums. */
 enum { SUMS = 4, BLOCK_ROWS = ROWS_OF_4 };
 
-/* The update of a block of units in two parts, so that the second parts of all rows can follow the first parts of
- * all: a part is one long chain of dependent operations, and the processor looks ahead only so far. The first
- * leaves in `state` what the cell keeps beside h, the second gives h. */
+/* The update of a block of units in two parts, so that the second parts of all rows can follow the first
+ * parts of all: a part is one long chain of dependent operations, and the processor looks ahead only so far.
+ * The first leaves in `state` what the cell keeps beside h, the second gives h. */
 INLINE vf update_first(const enum update update, const struct cpu_cell *cell, vf z[SUMS], vf state) {
   switch (update) {
   case UPDATE_LSTM_SIGMOID_TANH:
@@ -93,9 +93,9 @@ INLINE vf update_second(const enum update update, const struct cpu_cell *cell, c
 /* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
 enum { FETCH_ROWS = 32 };
 
-/* acc += in . weights for one segment of `count` words, of R rows and P blocks of units `size` apart; acc[r*P + p] are
- * row r's sums of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the weights soon
- * used. */
+/* acc += in . weights for one segment of `count` words, of R rows and P blocks of units `size` apart; acc[r*P
+ * + p] are row r's sums of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the
+ * weights soon used. */
 INLINE void cell_accumulate(const int R, const int P, const bool fetch, const enum update update,
                             const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights, size_t size,
                             int32_t count, const float *const in[BLOCK_ROWS], const float *ahead) {
@@ -128,8 +128,8 @@ INLINE void cell_accumulate(const int R, const int P, const bool fetch, const en
   }
 }
 
-/* The blocks of a segment after the first, which is in acc. Their sums are added as they come: there are few, and to keep
- * what these additions lose would cost more than all the rest of it. */
+/* The blocks of a segment after the first, which is in acc. Their sums are added as they come: there are few,
+ * and to keep what these additions lose would cost more than all the rest of it. */
 INLINE void cell_accumulate_more(const int R, const int P, const bool fetch, const enum update update,
                                  const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights,
                                  size_t size, int32_t count, const float *const in[BLOCK_ROWS],
@@ -258,7 +258,8 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
   const float *hidden = weights + (size_t)words_of(cell->inputs) * (size_t)input_gates(update) * LANES;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
   cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
-  /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel it. */
+  /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel
+   * it. */
   const int32_t alike = step->segments + (is_lstm(update) && step->has_hidden);
   for (int32_t s = 0; s < alike; s++)
     cell_segment(R, P, wide, update, false, acc, step, rows, s,
@@ -321,8 +322,8 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
 typedef void cell_blocks(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count,
                          int32_t block, const float *ahead);
 
-/* The usual cells have code of their own where every segment is one block of sums, so that small ones pay nothing for
- * large ones. */
+/* The usual cells have code of their own where every segment is one block of sums, so that small ones pay
+ * nothing for large ones. */
 #if SUMS_IN_BLOCKS
 CELL_BLOCKS(narrow_lstm_sigmoid_tanh, false, UPDATE_LSTM_SIGMOID_TANH)
 CELL_BLOCKS(narrow_lstm_clip_tanh, false, UPDATE_LSTM_CLIP_TANH)

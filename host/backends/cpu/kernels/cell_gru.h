@@ -1,6 +1,7 @@
-/* The GRU as the cell core takes it: three weights a unit (z, r, n) for an input and for a hidden state, and four sums:
- * z and r of both, n of the input and n of the hidden state apart, since the reset gate comes between them. What is
- * kept is h itself, in whole vectors. Sums come scaled for their activations (kernels.h). */
+/* The GRU as the cell core takes it: three weights a unit (z, r, n) for an input and for a hidden state, and
+ * four sums: z and r of both, n of the input and n of the hidden state apart, since the reset gate comes
+ * between them. What is kept is h itself, in whole vectors. Sums come scaled for their activations
+ * (kernels.h). */
 #ifndef CUSEQ_CPU_CELL_GRU_H
 #define CUSEQ_CPU_CELL_GRU_H
 
@@ -13,7 +14,8 @@ INLINE int gru_sum_of(const int g, const int hidden) {
   return g == 2 && hidden ? 3 : g;
 }
 
-/* sigmoid, tanh: what the power of the candidate's pre-activation, 2^(x W_n + r (h U_n)), cut at 2^30, lacks of 1. */
+/* sigmoid, tanh: what the power of the candidate's pre-activation, 2^(x W_n + r (h U_n)), cut at 2^30, lacks
+ * of 1. */
 INLINE vf gru_candidate_joined(const vf z[4]) {
   return v_less_exp2(v_fma(v_sigmoid_scaled(z[1]), z[3], z[2]), 30.0f);
 }

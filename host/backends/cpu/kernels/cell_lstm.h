@@ -1,5 +1,5 @@
-/* The LSTM as the cell core takes it: four weights a unit (i, f, c, o), each with a sum of its own; c is kept beside
- * h. Sums come scaled for their activations (kernels.h). */
+/* The LSTM as the cell core takes it: four weights a unit (i, f, c, o), each with a sum of its own; c is kept
+ * beside h. Sums come scaled for their activations (kernels.h). */
 #ifndef CUSEQ_CPU_CELL_LSTM_H
 #define CUSEQ_CPU_CELL_LSTM_H
 
@@ -11,9 +11,10 @@ enum { LSTM_GATES = 4 };
 /* Where powers of two are cut in joined quotients: 2^30, within 1e-9 of the gates' limits. */
 static const float TOP = 30.0f;
 
-/* sigmoid, tanh: the quotients are joined, c' = c/f + g/(i(2-g)) over one denominator and h = e/(o(2-e)), with i, f, o
- * one more than their powers of two, and g, e what theirs lack of 1. Two divisions are left of five. Powers cut at 2^30 (there the
- * gates are within 1e-9 of their limits) keep every product finite for |c| < 2^67. */
+/* sigmoid, tanh: the quotients are joined, c' = c/f + g/(i(2-g)) over one denominator and h = e/(o(2-e)),
+ * with i, f, o one more than their powers of two, and g, e what theirs lack of 1. Two divisions are left of
+ * five. Powers cut at 2^30 (there the gates are within 1e-9 of their limits) keep every product finite for
+ * |c| < 2^67. */
 INLINE vf lstm_cell_joined(const vf z[4], vf c) {
   vf one = v_set(1.0f);
   vf i = one + v_exp2(z[0], TOP), f = one + v_exp2(z[1], TOP), g = v_less_exp2(z[2], TOP);

@@ -1,11 +1,12 @@
-/* A time step of all rows of a tile: which blocks of units of which rows are made in what order, and what of a step's sums
- * can be made ahead. cell.h makes a block. */
+/* A time step of all rows of a tile: which blocks of units of which rows are made in what order, and what of
+ * a step's sums can be made ahead. cell.h makes a block. */
 #ifndef CUSEQ_CPU_CELL_STEP_H
 #define CUSEQ_CPU_CELL_STEP_H
 
 #include "backends/cpu/kernels/cell.h"
 
-/* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
+/* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z)
+ * n. */
 static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   enum { MOST = 24 };
   const struct cpu_cell *cell = step->cell;
@@ -76,8 +77,8 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
   }
 }
 
-/* Few enough rows for one register tile, and weights that need no fetching: small models spend a tenth of their time on
- * what a step does beside its sums. */
+/* Few enough rows for one register tile, and weights that need no fetching: small models spend a tenth of
+ * their time on what a step does beside its sums. */
 static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   const struct cpu_cell *cell = step->cell;
   cell_blocks *const blocks = cell_code_of(cell);

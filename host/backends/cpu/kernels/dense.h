@@ -27,7 +27,8 @@ INLINE void dense_input(const int R, const int V, const int Q, const int q, vf a
   }
 }
 
-/* The words first .. end - 1, from a multiple of Q on; sum q of a vector takes the words q, q + Q, q + 2Q, .. */
+/* The words first .. end - 1, from a multiple of Q on; sum q of a vector takes the words q, q + Q, q + 2Q,
+ * .. */
 INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
                          const float *const x[DENSE_ROWS], int32_t first, int32_t end) {
   int32_t k = first;
@@ -142,7 +143,8 @@ DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
 typedef void dense_group(const float *weights, const float *bias, float scale, int32_t words,
                          const float *const *in, int32_t count, float *out, size_t out_stride);
 
-/* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of 1. */
+/* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of
+ * 1. */
 static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const float *const *in,
                               int32_t count, float *out, size_t out_stride) {
   static dense_group *const groups[][2] = {
@@ -155,8 +157,8 @@ static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const f
   return 1 << kind;
 }
 
-/* Weights in bytes beyond which nothing is left in the second-level cache that is worth turning around for: taken backwards,
- * the third level and the memory give them 2% more slowly. */
+/* Weights in bytes beyond which nothing is left in the second-level cache that is worth turning around for:
+ * taken backwards, the third level and the memory give them 2% more slowly. */
 enum { TURNED_MOST = 4 << 20 };
 
 static void kernel_dense(const struct cpu_dense *dense, const float *const *in, int32_t count, float *out,

@@ -88,7 +88,8 @@ static void kernel_softmax(float *x, int32_t count, float *out) {
     v_store_first(out + i, count - i, v_load(x + i) * factor);
 }
 
-/* Lanes are added up for some vectors only: as many as do not cost the sum more than its first rounding or two. */
+/* Lanes are added up for some vectors only: as many as do not cost the sum more than its first rounding or
+ * two. */
 enum { LOG_SUM_VECTORS = 8 };
 
 static float kernel_log_sum(const float *x, int32_t count, float top) {

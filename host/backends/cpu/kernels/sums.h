@@ -1,13 +1,14 @@
-/* Sums of many terms in blocks, so that their errors do not grow with the number of terms: each lane adds up SUM_TERMS
- * of them, and the blocks' sums are added with what that loses kept beside (Kahan 1965). Contraction is off in
- * these sources and the compiler may not reorder, so the order is as written. */
+/* Sums of many terms in blocks, so that their errors do not grow with the number of terms: each lane adds up
+ * SUM_TERMS of them, and the blocks' sums are added with what that loses kept beside (Kahan 1965).
+ * Contraction is off in these sources and the compiler may not reorder, so the order is as written. */
 #ifndef CUSEQ_CPU_SUMS_H
 #define CUSEQ_CPU_SUMS_H
 
 #include "backends/cpu/kernels/simd.h"
 
-/* Terms of a block. Products with weights have both signs and err at random, those with alphas are alike where positions are
- * and err in one direction: these blocks are shorter. Neither costs anything to speak of. */
+/* Terms of a block. Products with weights have both signs and err at random, those with alphas are alike
+ * where positions are and err in one direction: these blocks are shorter. Neither costs anything to speak
+ * of. */
 enum { SUM_TERMS = 128, SUM_POSITIONS = 32 };
 
 /* Products of bf16 err so much more than their sum in float32 that it needs no blocks. */

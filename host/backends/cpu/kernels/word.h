@@ -1,9 +1,9 @@
-/* A word of packed weights, 32 bits: one float32, or with CPU_BF16 two bf16 of successive inputs, the first in the low half.
- * What is here is all that differs: the products are the same code over words.
+/* A word of packed weights, 32 bits: one float32, or with CPU_BF16 two bf16 of successive inputs, the first
+ * in the low half. What is here is all that differs: the products are the same code over words.
  *
- * With CPU_BF16 the inputs of a product are rounded into words of their own first, to the nearest and ties to even. A part of
- * the weights that begins at an odd input begins within a word: its inputs begin with a zero. The processor takes
- * denormal numbers for zeros in these products. */
+ * With CPU_BF16 the inputs of a product are rounded into words of their own first, to the nearest and ties to
+ * even. A part of the weights that begins at an odd input begins within a word: its inputs begin with a zero.
+ * The processor takes denormal numbers for zeros in these products. */
 #ifndef CUSEQ_CPU_WORD_H
 #define CUSEQ_CPU_WORD_H
 
@@ -30,7 +30,8 @@ INLINE vf v_product(vf x, vf weights, vf sum) {
 #endif
 }
 
-/* sum + the weights of one input, which are in the words at `weights`: the bits of a product with a one-hot row. */
+/* sum + the weights of one input, which are in the words at `weights`: the bits of a product with a one-hot
+ * row. */
 INLINE vf v_gathered(const float *weights, int32_t input, vf sum) {
 #if defined(CPU_BF16)
   const int32_t one = 0x3f80; /* in bf16 */
@@ -94,9 +95,9 @@ INLINE const float *const *rows_in_words(const float *const *in, int32_t count, 
   return made;
 }
 
-/* The same of a cell's rows, whose segments follow each other: copies of the rows that point to words, and of the step, whose
- * segments are told in words. A segment's words lie where its weights do among the cell's, and one further for each
- * segment before it, since two may share a word of weights. */
+/* The same of a cell's rows, whose segments follow each other: copies of the rows that point to words, and of
+ * the step, whose segments are told in words. A segment's words lie where its weights do among the cell's,
+ * and one further for each segment before it, since two may share a word of weights. */
 INLINE const struct cpu_cell_row *cell_rows_in_words(const struct cpu_cell_step *step,
                                                      const struct cpu_cell_row *rows, int32_t count,
                                                      struct cpu_cell_step *made_step) {

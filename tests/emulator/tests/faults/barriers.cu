@@ -49,12 +49,14 @@ __global__ void shuffle_of_two_halves(int *to) { // each half names itself, in a
 // Lane 3 takes what lane 20 has, which is not among those that are named.
 __global__ void shuffle_from(int *to, int source) {
   int value = threadIdx.x;
+  const int lane = threadIdx.x == 3 ? source : 5;
   if (threadIdx.x < 16)
-    value = __shfl_sync(0x0000ffff, value, threadIdx.x == 3 ? source : 5); // fault: shuffle_from_a_lane_that_is_not_named
+    value = __shfl_sync(0x0000ffff, value, lane); // fault: shuffle_from_a_lane_that_is_not_named
   to[threadIdx.x] = value;
 }
 
-// A sum over 16 lanes: the upper ones of them read beyond, in vain, as only lane 0's sum is used; or the sum of lane 9 is.
+// A sum over 16 lanes: the upper ones of them read beyond, in vain, as only lane 0's sum is used; or the sum
+// of lane 9 is.
 __global__ void sum_of_half_a_warp(int *to, int used) {
   if (threadIdx.x < 16) {
     int sum = threadIdx.x, best = threadIdx.x;
@@ -69,7 +71,9 @@ __global__ void sum_of_half_a_warp(int *to, int used) {
 }
 
 __global__ void branch_on_a_shuffle(int *to, int source) {
-  int value = threadIdx.x < 16 ? __shfl_sync(0x0000ffff, threadIdx.x, source) : 0; // fault: branch_on_a_lane_that_is_not_named
+  int value = 0;
+  if (threadIdx.x < 16)
+    value = __shfl_sync(0x0000ffff, threadIdx.x, source); // fault: branch_on_a_lane_that_is_not_named
   if (threadIdx.x < 16 && value == 7)
     to[threadIdx.x] = clock();
   else
@@ -173,7 +177,8 @@ SMALL(ending_kernel, (raise_flag(), wait_for<<<1, 1>>>(to)))
 
 #define USED(kernel, rest)                                                                                   \
   FINDING, cudaErrorLaunchFailure,                                                                           \
-      "warp synchronisation: kernel " kernel ", [^ ]*:[0-9]+, block \\(0,0,0\\), thread \\([0-9]+,0,0\\): " rest
+      "warp synchronisation: kernel " kernel                                                                 \
+      ", [^ ]*:[0-9]+, block \\(0,0,0\\), thread \\([0-9]+,0,0\\): " rest
 
 static const struct planted_case cases[] = {
     {"threads_gone_before_the_barrier", threads_gone_before_the_barrier,
@@ -192,7 +197,9 @@ static const struct planted_case cases[] = {
     {"shuffle_with_all_lanes", shuffle_with_all_lanes, TWIN},
     {"shuffle_in_two_halves", shuffle_in_two_halves, TWIN},
     {"shuffle_from_a_lane_that_is_not_named", shuffle_from_a_lane_that_is_not_named,
-     USED("shuffle_from", "shfl reads lane 20, which takes no part in it .member mask 0x0000ffff., and the value is used at")},
+     USED(
+         "shuffle_from",
+         "shfl reads lane 20, which takes no part in it .member mask 0x0000ffff., and the value is used at")},
     {"shuffle_from_a_lane_that_is_named", shuffle_from_a_lane_that_is_named, TWIN},
     {"sum_with_lanes_that_are_not_named", sum_with_lanes_that_are_not_named,
      USED("sum_of_half_a_warp", "shfl reads lane [12][0-9], which takes no part in it")},

@@ -210,8 +210,8 @@ __device__ static void wait_for(unsigned barrier, unsigned parity) {
                  : "memory");
 }
 
-// Block 1 sends, block 0 waits at its mbarrier: sent by st.async, or stored and then told. 0: right, 1: the wrong parity,
-// 2: the arrival comes before the stores.
+// Block 1 sends, block 0 waits at its mbarrier: sent by st.async, or stored and then told. 0: right, 1: the
+// wrong parity, 2: the arrival comes before the stores.
 template <bool ASYNC, int FAULT> CLUSTER(2) sent(int *to) {
   __shared__ int cells[64];
   __shared__ unsigned long long barrier;

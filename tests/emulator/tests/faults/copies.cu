@@ -1,4 +1,5 @@
-// Asynchronous copies to shared memory that are not, or not enough, waited for, and shared buffers that several warps hand round.
+// Asynchronous copies to shared memory that are not, or not enough, waited for, and shared buffers that
+// several warps hand round.
 #include "planted.h"
 
 #include <cuda_pipeline.h>
@@ -9,8 +10,8 @@ __device__ static unsigned address_of(const void *own) {
 
 enum { STAGES = 4, TILES = 8 };
 
-// The usual pipeline: STAGES buffers, the copy of a tile is asked for STAGES - 1 tiles ahead. LEFT groups may be under way when
-// a tile is used.
+// The usual pipeline: STAGES buffers, the copy of a tile is asked for STAGES - 1 tiles ahead. LEFT groups may
+// be under way when a tile is used.
 template <int LEFT> __global__ void pipeline(const int *from, int *to) {
   __shared__ int tiles[STAGES][64];
   unsigned t = threadIdx.x;
@@ -119,7 +120,8 @@ __device__ static void arrive_at(unsigned long long *barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(address_of(barrier)) : "memory");
 }
 
-// A ring of two buffers: warp 0 fills, warps 1 and 2 read all of a buffer, and both or one of them tell that they have read.
+// A ring of two buffers: warp 0 fills, warps 1 and 2 read all of a buffer, and both or one of them tell that
+// they have read.
 template <bool BOTH> __global__ void ring(int *to) {
   __shared__ int cells[2][32];
   __shared__ unsigned long long full[2], empty[2];
@@ -149,7 +151,8 @@ template <bool BOTH> __global__ void ring(int *to) {
   to[threadIdx.x] = sum;
 }
 
-// Lanes read what one of them owns, the warp synchronises, and the owner writes it, reads it and writes it again.
+// Lanes read what one of them owns, the warp synchronises, and the owner writes it, reads it and writes it
+// again.
 template <bool SYNC> __global__ void owner_of_a_word(int *to, int readers) {
   __shared__ int cells[64];
   int lane = threadIdx.x, sum = 0;

@@ -65,8 +65,8 @@ __global__ void add_up(const int *from, int *to) {
   atomicAdd(to, from[threadIdx.x]);
 }
 
-// Runs the case `name`, which is `body`, in programs of their own, under several seeds with the checks on; answers success if every
-// one of them ended as it has to: with an error, or with none.
+// Runs the case `name`, which is `body`, in programs of their own, under several seeds with the checks on;
+// answers success if every one of them ended as it has to: with an error, or with none.
 static void under_seeds(const char *name, void (*body)(), bool fails) {
   int wrong = 0;
   if (getenv("PLANTED_UNDER_A_SEED")) {

@@ -1,5 +1,5 @@
-// What is no fault but worth a line: plain reads in front of compare-and-swap loops, and stores of one same value. And what looks
-// like them but is a race.
+// What is no fault but worth a line: plain reads in front of compare-and-swap loops, and stores of one same
+// value. And what looks like them but is a race.
 #include "planted.h"
 
 // The programming guide's own loop.

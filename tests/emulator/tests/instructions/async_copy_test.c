@@ -9,7 +9,8 @@
 enum { LANES = 32, WORDS = 4 };
 
 /* Each lane fills its 16 bytes of shared memory with ones, runs `lines`, and stores the 16 bytes it finds
- * there; without `want_words` it must be told that they are still on their way. %r10 is the lane's shared address, %mine its global one; the buffer holds 100 * lane + word. */
+ * there; without `want_words` it must be told that they are still on their way. %r10 is the lane's shared
+ * address, %mine its global one; the buffer holds 100 * lane + word. */
 static void check(const char *lines, const uint32_t *want_words, const char *what) {
   struct text body = {0};
   uint32_t buffer[2 * LANES * WORDS] = {0};

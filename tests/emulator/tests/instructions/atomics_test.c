@@ -1,4 +1,5 @@
-/* atom and red: every operation and type, one thread at a time against wide arithmetic, and many threads at once. */
+/* atom and red: every operation and type, one thread at a time against wide arithmetic, and many threads at
+ * once. */
 #include "families.h"
 #include "probe.h"
 #include "text.h"

@@ -1,4 +1,5 @@
-/* Branches, loops, indirect branches, calls and what lanes do when they part: every lane's path is its own. */
+/* Branches, loops, indirect branches, calls and what lanes do when they part: every lane's path is its
+ * own. */
 #include "families.h"
 #include "probe.h"
 #include "text.h"

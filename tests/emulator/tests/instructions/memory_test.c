@@ -1,5 +1,5 @@
-/* ld and st: every type, vector width, space, cache operator and order; sign extension; local, constant and parameter space;
- * conversions of addresses. */
+/* ld and st: every type, vector width, space, cache operator and order; sign extension; local, constant and
+ * parameter space; conversions of addresses. */
 #include "families.h"
 #include "probe.h"
 #include "text.h"

@@ -322,7 +322,8 @@ static void check_overflow(void) {
   }
 }
 
-/* 1 and 1.5 halves of its last place: the number next to 1, or 1 where sums are rounded towards zero; the same below zero. */
+/* 1 and 1.5 halves of its last place: the number next to 1, or 1 where sums are rounded towards zero; the
+ * same below zero. */
 static void check_rounding(void) {
   const char *perturbs = getenv("CUSEQ_EMULATOR_PERTURB");
   const bool truncates = perturbs && !strcmp(perturbs, "1");

@@ -8,8 +8,8 @@
 
 enum { LANES = 32, RESULTS = 4, WORDS = LANES * (1 + RESULTS) };
 
-/* Each lane has its word of the buffer in %r0; `body` leaves results in %r1.. %r4, which are stored. Lanes from `lanes` up leave
- * at once. */
+/* Each lane has its word of the buffer in %r0; `body` leaves results in %r1.. %r4, which are stored. Lanes
+ * from `lanes` up leave at once. */
 static char *run(const char *body, unsigned lanes, uint32_t buffer[WORDS]) {
   struct text text = {0};
   text_add(

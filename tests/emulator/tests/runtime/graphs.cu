@@ -192,7 +192,8 @@ static void child_graphs_and_memory_nodes_run() {
   OK(cudaGraphDestroy(graph));
 }
 
-// A stream that was forked from the captured one may be destroyed while the capture goes on; only the join counts.
+// A stream that was forked from the captured one may be destroyed while the capture goes on; only the join
+// counts.
 static void a_branch_may_go_before_the_capture_ends() {
   for (bool joins : {true, false}) {
     cudaGraph_t graph = NULL;

@@ -1,5 +1,6 @@
-// Copies from global to shared memory behind the threads' back: cooperative groups' memcpy_async, cuda::pipeline with stages and
-// with roles, cuda::barrier with tokens, split arrive and wait, and the pipeline primitives.
+// Copies from global to shared memory behind the threads' back: cooperative groups' memcpy_async,
+// cuda::pipeline with stages and with roles, cuda::barrier with tokens, split arrive and wait, and the
+// pipeline primitives.
 #include "check.h"
 
 #include <cooperative_groups.h>

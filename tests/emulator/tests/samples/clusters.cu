@@ -1,5 +1,5 @@
-// Thread-block clusters: a histogram whose bins lie in the shared memory of all blocks of a cluster, sizes fixed and chosen at
-// launch, a ring of blocks, bulk copies that complete at a barrier.
+// Thread-block clusters: a histogram whose bins lie in the shared memory of all blocks of a cluster, sizes
+// fixed and chosen at launch, a ring of blocks, bulk copies that complete at a barrier.
 #include "check.h"
 
 #include <cooperative_groups.h>

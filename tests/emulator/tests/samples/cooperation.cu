@@ -1,5 +1,5 @@
-// Threads that work together: locks between lanes, grid-wide synchronisation, groups of lanes, votes, inline PTX, printf and
-// assert, unified memory, cuBLAS.
+// Threads that work together: locks between lanes, grid-wide synchronisation, groups of lanes, votes, inline
+// PTX, printf and assert, unified memory, cuBLAS.
 #include "check.h"
 
 #include <cassert>

@@ -1,5 +1,5 @@
-// Histograms by global and shared atomics and per warp, a bitonic sorting network in shared and global memory, a radix pass
-// with warp-aggregated atomics, an odd-even merge.
+// Histograms by global and shared atomics and per warp, a bitonic sorting network in shared and global
+// memory, a radix pass with warp-aggregated atomics, an odd-even merge.
 #include "check.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// What C++ on the device asks of the machine: templates and functors, lambdas, virtual functions, function pointers, recursion,
-// constant and __device__ variables, local arrays, structures by value, bit fields, 64-bit and half arithmetic, new and delete left out.
+// What C++ on the device asks of the machine: templates and functors, lambdas, virtual functions, function
+// pointers, recursion, constant and __device__ variables, local arrays, structures by value, bit fields,
+// 64-bit and half arithmetic, new and delete left out.
 #include "check.h"
 
 #include <cuda_fp16.h>

@@ -1,4 +1,5 @@
-// Header-only libraries on top of the runtime: thrust's sort, reduce, scan and transform, cub's block and device primitives.
+// Header-only libraries on top of the runtime: thrust's sort, reduce, scan and transform, cub's block and
+// device primitives.
 #include "check.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// Numbers: option prices, bodies under gravity, a separable convolution with constant coefficients, a Walsh transform, a Monte
-// Carlo integral with curand's device generator, a Mandelbrot set, a stencil; built with and without -use_fast_math.
+// Numbers: option prices, bodies under gravity, a separable convolution with constant coefficients, a Walsh
+// transform, a Monte Carlo integral with curand's device generator, a Mandelbrot set, a stencil; built with
+// and without -use_fast_math.
 #include "check.h"
 
 #include <curand_kernel.h>

@@ -1,5 +1,6 @@
-// Sums in many ways: shared memory interleaved and sequential, an unrolled last warp, shuffles, cooperative groups, one pass
-// with a fence and a counter, atomics, several types by templates, and the whole grid at once.
+// Sums in many ways: shared memory interleaved and sequential, an unrolled last warp, shuffles, cooperative
+// groups, one pass with a fence and a counter, atomics, several types by templates, and the whole grid at
+// once.
 #include "check.h"
 
 #include <cooperative_groups.h>

@@ -1,5 +1,5 @@
-// Prefix sums (work-efficient in shared memory, by shuffles over warps and blocks, cooperative groups) and transposition with
-// and without bank conflicts.
+// Prefix sums (work-efficient in shared memory, by shuffles over warps and blocks, cooperative groups) and
+// transposition with and without bank conflicts.
 #include "check.h"
 
 #include <cooperative_groups.h>

@@ -1,5 +1,5 @@
-// Streams: copies and kernels in parts, events across streams, priorities, callbacks, stream-ordered memory; graphs: captured,
-// built by hand, updated; occupancy and device queries.
+// Streams: copies and kernels in parts, events across streams, priorities, callbacks, stream-ordered memory;
+// graphs: captured, built by hand, updated; occupancy and device queries.
 #include "check.h"
 
 #include <vector>

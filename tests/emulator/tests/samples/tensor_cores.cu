@@ -1,4 +1,5 @@
-// Matrix products on tensor cores: wmma in f16, bf16, tf32, f64 and s8, and mma.sync by inline PTX with ldmatrix and cp.async.
+// Matrix products on tensor cores: wmma in f16, bf16, tf32, f64 and s8, and mma.sync by inline PTX with
+// ldmatrix and cp.async.
 #include "check.h"
 
 #include <cuda_bf16.h>
@@ -50,7 +51,8 @@ __global__ void gemm_tf32(const float *a, const float *b, const float *c, float 
   wmma::store_matrix_sync(d + row * N + column, sum, N, wmma::mem_row_major);
 }
 
-// A 64x48 product by one block of four warps: tiles come by cp.async into shared memory, two stages; fragments by ldmatrix.
+// A 64x48 product by one block of four warps: tiles come by cp.async into shared memory, two stages;
+// fragments by ldmatrix.
 __global__ void gemm_ptx(const __half *a, const __half *b, float *d) {
   __shared__ __align__(16) __half as[2][M][24],
       bs[2][N][24]; // 16 columns and 8 of padding against bank conflicts

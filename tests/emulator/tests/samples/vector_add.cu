@@ -1,4 +1,5 @@
-// Vector addition: grid sizes that do not divide, grid-stride loops, events, vector types, zero-copy host memory.
+// Vector addition: grid sizes that do not divide, grid-stride loops, events, vector types, zero-copy host
+// memory.
 #include "check.h"
 
 #include <vector>
