@@ -14,7 +14,8 @@
  * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 128 teams,
  *           shared teams sizeof(tensor_memory) + unit tiles of a block x (128 SLOTS + 512 tiles of A x
  *           tensor_steps x resident / 16).
- * budget    float32 214 registers (one team of 8 rows: 122), tf32 220 (118), bf16 178 (104), no spills.
+ * budget    226 registers, no spills; on sm_90 float32 214 (one team of 8 rows: 122), tf32 220 (118), bf16
+ *           178 (104).
  * numerics  TENSOR_FLOAT32: h and U rounded to 22 bits, as two tf32 numbers each, three products of them; the
  *           others: rounded to the nearest. What tensor cores add up by themselves, rounding towards zero,
  *           are 128 k. The order of summation follows from H alone, so a row's bits do not depend on batch or

@@ -30,9 +30,11 @@ bool emu_warp_converge(struct emu_warp *w, const struct emu_instruction *in,
   uint32_t wanted;
   if (!check_members(w, in, members, mask, &wanted))
     return false;
-  if (!(wanted & ~mask))
-    return true;
   struct emu_path *p = &s->paths[s->current];
+  if (!(wanted & ~mask)) {
+    p->granted = false; /* or it would be for the next instruction, of a part of these lanes */
+    return true;
+  }
   if (mask == w->active && p->granted) {
     p->granted = false;
     return true;
