@@ -27,9 +27,9 @@ extern "C" {
  *   d_added   row r at d_added + r * added_stride: what a residual layer read; NULL: none
  *   d_output  row r at d_output + r * output_stride
  *   d_running [rows / positions] a row counts where step < d_running[row]; the others are left as they are.
- *   NULL: all count
+ *             NULL: all count
  *   d_lengths [rows / positions] positions of the row that count, the rest of its rows become 0. NULL: all
- *   count
+ *             count
  *   positions rows of `d_sums` that each row of the batch has: 1, or T */
 struct dense_finish {
   int64_t rows;

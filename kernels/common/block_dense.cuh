@@ -86,8 +86,7 @@ __device__ __forceinline__ void part_products(const struct block_split &split, c
  * (a barrier); y is complete, and `partial` free, after the caller's next barrier. The order of the sum
  * depends on units, inputs and the block alone.
  *   x [inputs] 16-byte aligned, kernel [inputs,units], bias [units] or NULL, y [units], partial [block]; y is
- *   none of the
- *   others */
+ *     none of the others */
 __device__ inline void block_dense(const struct block_split &split, const float *x, int inputs,
                                    const float *kernel, const float *bias, int units, float *y,
                                    float *partial) {

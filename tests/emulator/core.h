@@ -2,13 +2,11 @@
  *
  * Threads: the core is not re-entrant. A caller holds one lock of its own around every call here, except
  * emu_settings and emu_address_is_device, which may be called at any time from any thread. emu_launch may
- * use
- * threads of its own; they have ended when it returns.
+ * use threads of its own; they have ended when it returns.
  *
  * Errors: every call that can fail returns an emu_status and, where it takes a struct emu_error, fills in
- * one
- * clear line `SUBJECT: what is wrong (what was found, what is needed)`. Text and status are set on failure
- * only. */
+ * one clear line `SUBJECT: what is wrong (what was found, what is needed)`. Text and status are set on
+ * failure only. */
 #ifndef EMU_CORE_H
 #define EMU_CORE_H
 
@@ -76,10 +74,9 @@ const struct emu_settings *emu_settings(void);
 /* ---- Operations and their order: what race detection between launches and copies needs ---- */
 
 /* One piece of work in a stream: a launch, copy, set or cuBLAS call. `id` is not 0 and grows in the order
- * in
- * which the runtime executes operations. `ordered` answers whether the operation with an earlier id happens
- * before this one (same stream, events, synchronisation); NULL means: everything earlier does. Host-side
- * synchronous work passes ordered == NULL after synchronising. `name` appears in reports
+ * in which the runtime executes operations. `ordered` answers whether the operation with an earlier id
+ * happens before this one (same stream, events, synchronisation); NULL means: everything earlier does.
+ * Host-side synchronous work passes ordered == NULL after synchronising. `name` appears in reports
  * ("cudaMemcpyAsync"); it must stay valid for the process's life. */
 struct emu_operation {
   uint32_t id;
@@ -101,17 +98,15 @@ struct emu_allocation_info {
 };
 
 /* Allocates `bytes` (> 0), 512-byte aligned. Device memory lies in a range that faults when host code
- * touches
- * it; pinned and managed memory is ordinary host memory at the same address on both sides. `site` names the
- * allocation in reports ("cudaMalloc"), kept as is. */
+ * touches it; pinned and managed memory is ordinary host memory at the same address on both sides. `site`
+ * names the allocation in reports ("cudaMalloc"), kept as is. */
 enum emu_status emu_memory_allocate(int device, uint64_t bytes, enum emu_memory_kind kind, const char *site,
                                     uint64_t *address, struct emu_error *error);
 /* Makes host memory of the program's own known to the device (cudaHostRegister); emu_memory_free forgets it
  * again. */
 enum emu_status emu_memory_register(void *host, uint64_t bytes, const char *site, struct emu_error *error);
 /* `address` must be a base; a double free and an address that never was one give EMU_ERROR_INVALID_VALUE
- * and
- * say which. */
+ * and say which. */
 enum emu_status emu_memory_free(uint64_t address, struct emu_error *error);
 /* The live allocation that holds `address`; false if none. */
 bool emu_memory_find(uint64_t address, struct emu_allocation_info *info);

@@ -117,11 +117,9 @@ enum emu_access_kind {
 };
 
 /* The place in host memory of `bytes` bytes at a device address for one lane, having done every check
- * (state
- * space, bounds, alignment, after free, initialisation when read, race) and marked it as initialised when
- * written. `bytes` is at most 16 and a power of two and the address has to be aligned to it. Returns NULL
- * and
- * raises the fault if the access must not be done: return from the handler then. Does not count; see
+ * (state space, bounds, alignment, after free, initialisation when read, race) and marked it as initialised
+ * when written. `bytes` is at most 16 and a power of two and the address has to be aligned to it. Returns
+ * NULL and raises the fault if the access must not be done: return from the handler then. Does not count; see
  * emu_count_*. */
 void *emu_access(struct emu_warp *warp, const struct emu_instruction *in, enum emu_space space,
                  uint64_t address, unsigned bytes, unsigned kind, unsigned lane);
@@ -160,13 +158,11 @@ uint32_t emu_cluster_rank(const struct emu_warp *warp);
 /* For instructions with a member mask. True if every lane that the masks of the lanes in `mask` name is in
  * `mask`: go on. Otherwise the path has been parked until the others arrive (or split, if the guard left
  * lanes out): return from the handler at once; the instruction is executed again later. members[lane] is
- * each
- * lane's member mask. */
+ * each lane's member mask. */
 bool emu_warp_converge(struct emu_warp *warp, const struct emu_instruction *in,
                        const uint32_t members[EMU_LANES], uint32_t mask);
 /* Tells the scheduler that this warp looked at something that others have to change (try_wait that failed,
- * a
- * spin). */
+ * a spin). */
 static inline void emu_warp_polls(struct emu_warp *warp) {
   warp->polls++;
 }

@@ -1,13 +1,10 @@
 /* Device address space. Two regions hold all memory that the device owns: device memory, which host code
- * must
- * not touch (the addresses are a mapping without access rights; the bytes are reached through a second
+ * must not touch (the addresses are a mapping without access rights; the bytes are reached through a second
  * mapping of the same pages), and host memory (pinned, managed). A region has shadows of its own size,
- * reserved at once and given pages as they are touched: initialised  a byte per byte: 1 once it has been
- * written writers      a word per 4 bytes: who wrote last     } see ../checks/races.h readers      a word
- * per
- * 4 bytes: who read last      } Addresses are handed out upwards and reused only when the region is full,
- * so
- * that an access after free is seen. */
+ * reserved at once and given pages as they are touched: initialised a byte per byte: 1 once it has been
+ * written writers a word per 4 bytes: who wrote last } see ../checks/races.h readers a word per 4 bytes: who
+ * read last } Addresses are handed out upwards and reused only when the region is full, so that an access
+ * after free is seen. */
 #ifndef EMU_MEMORY_H
 #define EMU_MEMORY_H
 
@@ -48,8 +45,7 @@ struct emu_allocation *emu_allocation_find(uint64_t address);
 /* A freed allocation that held the address, the latest; NULL if none is remembered. */
 const struct emu_allocation *emu_allocation_find_freed(uint64_t address);
 /* The live allocation that ends last before the address / starts first behind it: to explain an access out
- * of
- * bounds. */
+ * of bounds. */
 const struct emu_allocation *emu_allocation_nearest(uint64_t address);
 /* emu_memory_allocate for module variables and the device heap. `name` and `site` are kept as they are. */
 struct emu_allocation *emu_allocation_create(int device, uint64_t bytes, uint64_t align,

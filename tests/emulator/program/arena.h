@@ -14,8 +14,7 @@ void *emu_arena_allocate(struct emu_arena *arena, size_t bytes);
 /* A copy of `length` bytes with a NUL behind. */
 const char *emu_arena_text(struct emu_arena *arena, const char *text, size_t length);
 /* Grows an array whose elements are `bytes` wide so that index `count` exists: the new array, NULL if out
- * of
- * memory. */
+ * of memory. */
 void *emu_arena_grow(struct emu_arena *arena, void *array, size_t bytes, size_t count, size_t *capacity);
 
 #endif

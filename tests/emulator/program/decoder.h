@@ -85,8 +85,7 @@ unsigned emu_vector_length(const struct emu_decoder *decoder, unsigned index); /
  * [register + displacement], [symbol + displacement], [immediate]. vector: {..} of values of `bytes` each
  * (0:
  * as they are); a single register counts as a vector of one. Constant p|q pairs likewise, whose elements
- * may
- * be predicates (bytes 0) or values. The sink `_` gets a scratch register, or offset of a scratch
+ * may be predicates (bytes 0) or values. The sink `_` gets a scratch register, or offset of a scratch
  * predicate.
  */
 bool emu_bind_value(struct emu_decoder *decoder, struct emu_instruction *out, unsigned slot, unsigned index,

@@ -1,6 +1,5 @@
 /* Where the lanes that a branch splits meet again: the branch's immediate post-dominator, over basic
- * blocks,
- * by the iterative algorithm of Cooper, Harvey and Kennedy on the reversed graph. */
+ * blocks, by the iterative algorithm of Cooper, Harvey and Kennedy on the reversed graph. */
 #include "build.h"
 
 #include <stdlib.h>

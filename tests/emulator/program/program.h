@@ -1,6 +1,5 @@
 /* The decoded program of one kernel: a flat array of instructions (the kernel's, then those of every
- * function
- * it can reach) whose operands are places in a warp's frame or in the program's pool of constants.
+ * function it can reach) whose operands are places in a warp's frame or in the program's pool of constants.
  *
  * Register file. A frame holds each register as 32 values side by side, lane by lane, aligned to 64 bytes:
  * .b16 (and .b8) as uint16_t[32], .b32 as uint32_t[32], .b64 as uint64_t[32], .b128 as uint64_t[32] low
@@ -16,9 +15,9 @@ struct emu_warp;
 struct emu_instruction;
 
 /* Executes `in` for the lanes in `mask`, a non-empty subset of the warp's active lanes with the
- * instruction's
- * guard predicate applied. Writes only the lanes in `mask` of its results. The core moves on to the next
- * instruction afterwards unless the handler changed warp->next or raised something (see interpreter.h). */
+ * instruction's guard predicate applied. Writes only the lanes in `mask` of its results. The core moves on to
+ * the next instruction afterwards unless the handler changed warp->next or raised something (see
+ * interpreter.h). */
 typedef void emu_handler(struct emu_warp *warp, const struct emu_instruction *in, uint32_t mask);
 
 enum emu_operand_kind {

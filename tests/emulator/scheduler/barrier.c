@@ -1,6 +1,5 @@
 /* Barriers of a block: bar.sync, bar.arrive, bar.red. They count threads; lanes of a warp may come one
- * after
- * the other. */
+ * after the other. */
 #include "block.h"
 
 #include "../checks/order.h"
@@ -46,8 +45,7 @@ static void complete(struct emu_block *block, uint32_t number) {
 }
 
 /* Missing lanes of a block's last warp count where the number of threads is given, as it is a multiple of
- * the
- * warp size. */
+ * the warp size. */
 static uint32_t threads_of(struct emu_warp *w, uint32_t mask, uint32_t expected,
                            const struct emu_barrier *b) {
   uint32_t threads = (uint32_t)__builtin_popcount(mask);

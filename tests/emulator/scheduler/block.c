@@ -105,8 +105,7 @@ bool emu_block_blocked(const struct emu_block *b) {
 }
 
 /* Lanes that wait at a meeting for lanes that wait at a barrier: an aligned barrier must not be reached by
- * a
- * part of a warp, any other may. */
+ * a part of a warp, any other may. */
 static bool may_release(const struct emu_warp_state *s) {
   const struct emu_instruction *code = s->warp.launch->program->code;
   for (uint32_t k = 0; k < s->path_count; k++)

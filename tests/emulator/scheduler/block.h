@@ -200,8 +200,7 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
 bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block,
                     uint32_t index); /* false: no host memory */
 /* Runs until the warp ends, waits or has had its turn; true if it executed anything but looks at what
- * others
- * should change. */
+ * others should change. */
 bool emu_warp_run(struct emu_warp_state *s);
 void emu_tally_undo(struct emu_warp *w, const struct emu_instruction *in,
                     uint32_t mask);          /* it will be executed again */
@@ -214,8 +213,7 @@ void emu_barrier_come(struct emu_warp *w, const struct emu_instruction *in, uint
                       uint32_t expected, bool waits, uint32_t value);
 enum emu_barrier_result { EMU_BARRIER_PLAIN = 0, EMU_BARRIER_COUNT, EMU_BARRIER_ALL, EMU_BARRIER_ANY };
 /* option[] of barriers: enum emu_barrier_result, whose result is operand 0; whether all lanes of a warp
- * have
- * to come together. */
+ * have to come together. */
 enum { EMU_OPTION_BARRIER = 0, EMU_OPTION_ALIGNED = 1 };
 /* cluster.c: barrier.cluster */
 void emu_cluster_arrive(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask, bool releases);

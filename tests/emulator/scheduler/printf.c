@@ -1,6 +1,5 @@
 /* printf of device code. The compiler lays the arguments out in the caller's local memory, each aligned to
- * its
- * size: integers as 4 or 8 bytes, every floating value as a double, %s as a device pointer. */
+ * its size: integers as 4 or 8 bytes, every floating value as a double, %s as a device pointer. */
 #include "system.h"
 
 #include <string.h>
