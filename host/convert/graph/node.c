@@ -13,3 +13,11 @@ cuseq_status node_refuse(const struct graph_node *node, const char *format, ...)
   return error_set(CUSEQ_STATUS_INVALID_MODEL, "%s '%.120s' (%.60s): %s",
                    node->word != NULL ? node->word : "layer", node->name, node->class_name, reason);
 }
+
+cuseq_status node_copy(struct arena *arena, const struct graph_node *node, struct graph_node **copy) {
+  *copy = arena_allocate(arena, sizeof **copy);
+  if (*copy == NULL)
+    return error_out_of_memory();
+  **copy = *node;
+  return CUSEQ_STATUS_OK;
+}

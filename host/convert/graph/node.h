@@ -3,6 +3,7 @@
 #define CUSEQ_GRAPH_NODE_H
 
 #include "cuseq/cuseq.h"
+#include "formats/arena.h"
 
 /* A front end makes one for each layer or node and keeps it as long as the expressions; equal weights and
  * cells are told by their node's address. */
@@ -11,6 +12,9 @@ struct graph_node {
   const char *class_name; /* of the layer, or the operation */
   const char *word;       /* what its like are called, "node"; NULL: "layer" */
 };
+
+/* Another one that reads alike, told apart by its address; it is the arena's. */
+cuseq_status node_copy(struct arena *arena, const struct graph_node *node, struct graph_node **copy);
 
 /* Says that it cannot be converted: "layer 'NAME' (CLASS): ", or what its word is, and the reason. */
 cuseq_status node_refuse(const struct graph_node *node, const char *format, ...)

@@ -72,3 +72,14 @@ cuseq_status rewrite_run(struct rewrite *rewrite, int32_t expression, int32_t *m
   rewrite->made[expression - rewrite->first] = *made;
   return CUSEQ_STATUS_OK;
 }
+
+cuseq_status rewrite_all(struct expressions *expressions, rewrite_rule rule, void *context, int32_t *list,
+                         size_t count) {
+  struct rewrite rewrite;
+  TRY(rewrite_begin(&rewrite, expressions, 0, rule, context));
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
+    status = rewrite_run(&rewrite, list[i], &list[i]);
+  rewrite_end(&rewrite);
+  return status;
+}

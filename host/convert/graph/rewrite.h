@@ -28,4 +28,8 @@ void rewrite_end(struct rewrite *rewrite);
 /* What an expression becomes. */
 cuseq_status rewrite_run(struct rewrite *rewrite, int32_t expression, int32_t *made);
 
+/* From beginning to end, over all expressions: each of the list becomes what the rule makes of it. */
+cuseq_status rewrite_all(struct expressions *expressions, rewrite_rule rule, void *context, int32_t *list,
+                         size_t count);
+
 #endif

@@ -86,46 +86,66 @@ static cuseq_status attempt_woven(const struct recognise_request *request, bool 
   return recognise_as_it_is(&over, &recognised, model);
 }
 
-static cuseq_status recognise_whole(const struct recognise_request *request, cuseq_model **model) {
+/* ---- one way after the other ---------------------------------------------------------------------- */
+
+/* What was said before the first way was tried, and why it was none. */
+struct refusal {
+  char *said;
+  cuseq_status status;
   char reason[1024];
+};
+
+static void refusal_begin(const struct recognise_request *request, struct refusal *refusal) {
+  const char *said = request->notes->text;
+  refusal->said = said != NULL ? strdup(said) : NULL;
+}
+
+/* The first way has failed: the notes are again as they were before it. */
+static void refusal_keep(struct refusal *refusal, const struct recognise_request *request,
+                         cuseq_status status) {
+  refusal->status = status;
+  snprintf(refusal->reason, sizeof refusal->reason, "%s", error_text());
+  free(request->notes->text);
+  request->notes->text = refusal->said;
+}
+
+/* Of the second way: where it fails, too, the first one's reason is the one that is told. */
+static cuseq_status refusal_or(const struct refusal *refusal, cuseq_status again, bool tried) {
+  if ((again == CUSEQ_STATUS_OK && tried) || again == CUSEQ_STATUS_OUT_OF_MEMORY)
+    return again;
+  return error_set(refusal->status, "%s", refusal->reason);
+}
+
+static cuseq_status recognise_whole(const struct recognise_request *request, cuseq_model **model) {
+  struct refusal refusal;
   bool recognised, woven;
-  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
-  cuseq_status status = recognise_as_it_is(request, &recognised, model);
+  refusal_begin(request, &refusal);
+  const cuseq_status status = recognise_as_it_is(request, &recognised, model);
   if (status != CUSEQ_STATUS_INVALID_MODEL || recognised) {
-    free(said);
+    free(refusal.said);
     return status;
   }
-  snprintf(reason, sizeof reason, "%s", error_text());
-  free(request->notes->text);
-  request->notes->text = said;
-  cuseq_status again = attempt_woven(request, &woven, model);
-  if (again == CUSEQ_STATUS_OK && woven)
-    return CUSEQ_STATUS_OK;
-  return again == CUSEQ_STATUS_OUT_OF_MEMORY ? again : error_set(status, "%s", reason);
+  refusal_keep(&refusal, request, status);
+  const cuseq_status again = attempt_woven(request, &woven, model);
+  return refusal_or(&refusal, again, woven);
 }
 
 /* With recurrent layers in the place of cells that are written out, where it is not recognised as it is. */
 static cuseq_status recognise_lifted(const struct recognise_request *request, cuseq_model **model) {
   struct recognise_request lifted = *request;
-  char reason[1024];
+  struct refusal refusal;
   bool found;
-  char *said = request->notes->text != NULL ? strdup(request->notes->text) : NULL;
+  refusal_begin(request, &refusal);
   const cuseq_status status = recognise_whole(request, model);
   if (status != CUSEQ_STATUS_INVALID_MODEL) {
-    free(said);
+    free(refusal.said);
     return status;
   }
-  snprintf(reason, sizeof reason, "%s", error_text());
-  free(request->notes->text);
-  request->notes->text = said;
+  refusal_keep(&refusal, request, status);
   cuseq_status again = written_out_lift(&lifted, &found);
   if (again == CUSEQ_STATUS_OK && found)
     again = recognise_whole(&lifted, model);
-  else if (again == CUSEQ_STATUS_OK)
-    again = status;
-  if (again == CUSEQ_STATUS_OK || again == CUSEQ_STATUS_OUT_OF_MEMORY)
-    return again;
-  return error_set(status, "%s", reason);
+  return refusal_or(&refusal, again, found);
 }
 
 cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {

@@ -171,12 +171,10 @@ static cuseq_status pass_begun(struct recogniser *recogniser, struct carry *carr
 
 static cuseq_status make_carrier(struct recogniser *recogniser, struct carry *carry) {
   struct expressions *expressions = recogniser->expressions;
-  struct graph_node *node = arena_allocate(recogniser->arena, sizeof *node);
+  struct graph_node *node;
   int32_t children[2] = {-1, -1}, initial = -1;
   const int32_t named = carry->held.count > 0 ? carry->held.list[0] : carry->initial.list[0];
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *expression_at(expressions, named)->node; /* another one by its address */
+  TRY(node_copy(recogniser->arena, expression_at(expressions, named)->node, &node));
   TRY(pass_begun(recogniser, carry));
   if (carry->passed.count > 0)
     TRY(concat(recogniser, carry->passed.list, carry->passed.count, 0, node, &children[0]));

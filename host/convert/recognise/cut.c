@@ -187,10 +187,8 @@ static cuseq_status held_layer(struct cutting *cutting, int32_t from, int direct
     }
   if (cutting->layer_count >= MOST_LAYERS || layer.mask != NULL || !can_be_held(&layer.directions[direction]))
     return refuse(expressions, clock, layer.node);
-  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *layer.node; /* another one by its address */
+  struct graph_node *node;
+  TRY(node_copy(expressions->arena, layer.node, &node));
   struct recurrent_layer made = {.node = node, .direction = direction == 0 ? LAYER_FORWARD : LAYER_BACKWARD};
   made.directions[direction] = layer.directions[direction];
   made.directions[direction].node = node;

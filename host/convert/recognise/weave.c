@@ -300,13 +300,7 @@ static cuseq_status top_rule(struct rewrite *rewrite, int32_t expression, int32_
 }
 
 static cuseq_status rewrite_top(struct weave *weave, int32_t *outputs, size_t count) {
-  struct rewrite rewrite;
-  TRY(rewrite_begin(&rewrite, weave->expressions, 0, top_rule, weave));
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
-    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
-  rewrite_end(&rewrite);
-  return status;
+  return rewrite_all(weave->expressions, top_rule, weave, outputs, count);
 }
 
 /* ---- the last position ---------------------------------------------------------------------------- */

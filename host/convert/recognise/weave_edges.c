@@ -42,10 +42,8 @@ static cuseq_status final_of_moving(struct expressions *expressions, const struc
                                     int32_t child, int32_t places, int32_t *made) {
   const int32_t width = expression_at(expressions, child)->width;
   const bool backward = position->index >= 0;
-  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *position->node; /* another one by its address */
+  struct graph_node *node;
+  TRY(node_copy(expressions->arena, position->node, &node));
   struct recurrent_layer layer = {.node = node, .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
   struct expression final = {.op = EXPRESSION_FINAL,
                              .part = backward ? FINAL_BACKWARD_H : FINAL_FORWARD_H,
@@ -76,11 +74,5 @@ static cuseq_status edge_rule(struct rewrite *rewrite, int32_t expression, int32
 }
 
 cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count) {
-  struct rewrite rewrite;
-  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, edge_rule, &clock));
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
-    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
-  rewrite_end(&rewrite);
-  return status;
+  return rewrite_all(recogniser->expressions, edge_rule, &clock, outputs, count);
 }

@@ -66,10 +66,8 @@ struct weave_layer {
 
 static cuseq_status put(struct weave *weave, struct weave_layer *layer) {
   struct expressions *expressions = weave->expressions;
-  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *layer->node; /* another one by its address */
+  struct graph_node *node;
+  TRY(node_copy(expressions->arena, layer->node, &node));
   struct recurrent_layer made = {.node = node,
                                  .woven = true,
                                  .merge = layer->merge,

@@ -47,10 +47,8 @@ static cuseq_status encode(struct recogniser *recogniser, int32_t vector, int32_
   const int32_t block = 0;
   TRY(clock_make(expressions, input.node, 1, false, &input.clock));
   TRY(expression_make(expressions, &input, &weave.stack));
-  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *input.node; /* another one by its address */
+  struct graph_node *node;
+  TRY(node_copy(expressions->arena, input.node, &node));
   struct recurrent_layer layer = {.node = node, .direction = LAYER_FORWARD, .woven = true};
   TRY(weave_passing_cell(&weave, node, &block, 1, &layer.directions[0]));
   struct expression final = {.op = EXPRESSION_FINAL,
@@ -73,7 +71,6 @@ cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_
   const int32_t limit = recogniser->expressions->count;
   bool *reached = arena_allocate(recogniser->arena, (size_t)limit);
   struct replacing replacing;
-  struct rewrite rewrite;
   *done = false;
   if (reached == NULL)
     return error_out_of_memory();
@@ -83,11 +80,6 @@ cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_
   if (replacing.from < 0 || !has_states(recogniser, reached, limit))
     return CUSEQ_STATUS_OK;
   TRY(encode(recogniser, replacing.from, &replacing.to));
-  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, replacing_rule, &replacing));
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
-    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
-  rewrite_end(&rewrite);
   *done = true;
-  return status;
+  return rewrite_all(recogniser->expressions, replacing_rule, &replacing, outputs, count);
 }

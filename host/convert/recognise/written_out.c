@@ -99,10 +99,8 @@ static cuseq_status enter_layer(struct expressions *expressions, const struct re
   const struct recurrent_layer *found = &expressions->layers[*index];
   if (found->direction == layer.direction && found->directions[direction].kernel == cell->kernel)
     return CUSEQ_STATUS_OK;
-  struct graph_node *node = arena_allocate(expressions->arena, sizeof *node);
-  if (node == NULL)
-    return error_out_of_memory();
-  *node = *cell->node; /* another one by its address */
+  struct graph_node *node;
+  TRY(node_copy(expressions->arena, cell->node, &node));
   layer.node = node;
   return recurrent_layer_make(expressions, &layer, index);
 }
@@ -150,13 +148,7 @@ static cuseq_status cells_rule(struct rewrite *rewrite, int32_t expression, int3
 
 static cuseq_status replace(struct expressions *expressions, struct cells *cells, int32_t *outputs,
                             size_t count) {
-  struct rewrite rewrite;
-  TRY(rewrite_begin(&rewrite, expressions, 0, cells_rule, cells));
-  cuseq_status status = CUSEQ_STATUS_OK;
-  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++)
-    status = rewrite_run(&rewrite, outputs[i], &outputs[i]);
-  rewrite_end(&rewrite);
-  return status;
+  return rewrite_all(expressions, cells_rule, cells, outputs, count);
 }
 
 /* One chain that is left in the outputs; *found false: there is none. */
