@@ -1,6 +1,7 @@
 #include "cuseq/cuseq.h"
 
 #include "error.h"
+#include "model/words.h"
 
 #define TEXT(x) #x
 #define VERSION_TEXT(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
@@ -16,6 +17,10 @@ const char *cuseq_status_string(cuseq_status status) {
       "not finite",   "device failed",
   };
   return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
+}
+
+const char *cuseq_precision_name(cuseq_precision precision) {
+  return word_of(words_precision, (int)precision);
 }
 
 const char *cuseq_last_error(void) {

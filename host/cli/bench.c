@@ -4,7 +4,6 @@
 #include "cli/json.h"
 #include "cli/kinds.h"
 #include "cli/message.h"
-#include "cli/precision.h"
 #include "cli/verdict.h"
 
 #include <stdio.h>
@@ -206,7 +205,7 @@ static void print_result(struct bench *bench) {
   double median = percentile(bench, 50), low = percentile(bench, 10), high = percentile(bench, 90);
   double worst = verdicts_worst(&bench->verdicts), rate = bench->batch / (median * 1e-6);
   const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0],
-             *precision = precision_name(bench->arguments->precision);
+             *precision = cuseq_precision_name(bench->arguments->precision);
   int threads = (int)cuseq_session_threads(bench->session);
   if (bench->arguments->json) {
     fputs("{\n  \"model\": ", stdout);
@@ -230,7 +229,7 @@ static void print_result(struct bench *bench) {
 /* One run on the emulated device: what it did is in the device's own counters. */
 static void print_emulated(const struct bench *bench) {
   const char *device = cuseq_session_device(bench->session), *path = bench->arguments->operands[0],
-             *precision = precision_name(bench->arguments->precision);
+             *precision = cuseq_precision_name(bench->arguments->precision);
   double worst = verdicts_worst(&bench->verdicts);
   if (bench->arguments->json) {
     fputs("{\n  \"model\": ", stdout);

@@ -3,7 +3,6 @@
 
 #include "cli/json.h"
 #include "cli/message.h"
-#include "cli/precision.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,7 +61,7 @@ static void print_json(const struct reference_comparison *comparison) {
   json_put_string(stdout, cuseq_session_device(comparison->device.session));
   printf(",\n  \"precision\": \"%s\",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64
          ",\n  \"arrays\": {",
-         precision_name(comparison->common.arguments->precision),
+         cuseq_precision_name(comparison->common.arguments->precision),
          verdicts_missed(verdicts) ? "false" : "true", verdicts->ties, verdicts->parted);
   const char *separator = "";
   for (int id = 0; id < RESULT_COUNT; id++) {

@@ -2,7 +2,6 @@
 #include "cli/compare.h"
 #include "cli/json.h"
 #include "cli/message.h"
-#include "cli/precision.h"
 #include "cli/saved.h"
 
 #include <inttypes.h>
@@ -254,8 +253,8 @@ static void print_json(const struct saved_comparison *comparison) {
   json_put_string(stdout, cuseq_session_device(comparison->device.session));
   printf(",\n  \"precision\": \"%s\",\n  \"passed\": %s,\n  \"ties\": %" PRId64 ",\n  \"parted\": %" PRId64
          ",\n  \"arrays\": {",
-         precision_name(arguments->precision), has_missed(comparison) ? "false" : "true", verdicts->ties,
-         verdicts->parted);
+         cuseq_precision_name(arguments->precision), has_missed(comparison) ? "false" : "true",
+         verdicts->ties, verdicts->parted);
   for (int32_t i = 0; i < comparison->saved.count; i++) {
     const struct saved_array *array = &comparison->saved.arrays[i];
     fputs(i ? ",\n    " : "\n    ", stdout);

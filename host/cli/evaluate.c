@@ -113,7 +113,7 @@ static int run_evaluate(const struct arguments *arguments) {
       printf("%s],\n  \"pairs\": %d,\n  \"right\": %d,\n  \"accuracy\": %.9g,\n  \"device\": \"%s\",\n"
              "  \"precision\": \"%s\"\n}\n",
              evaluation.wrong_shown ? "\n  " : "", (int)evaluation.pairs.count, (int)evaluation.right,
-             accuracy, cuseq_session_device(session), precision_name(arguments->precision));
+             accuracy, cuseq_session_device(session), cuseq_precision_name(arguments->precision));
     else
       printf("%.2f%% exactly right: %d of %d, on %s\n", 100 * accuracy, (int)evaluation.right,
              (int)evaluation.pairs.count, precision_device(session));

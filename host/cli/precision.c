@@ -6,18 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const names[] = {
-    [CUSEQ_PRECISION_FLOAT32] = "float32", [CUSEQ_PRECISION_TF32] = "tf32", [CUSEQ_PRECISION_BF16] = "bf16"};
-
-enum { NAMES = sizeof names / sizeof *names };
-
-const char *precision_name(cuseq_precision precision) {
-  return names[precision];
-}
-
 int precision_parse(const char *text, cuseq_precision *precision) {
-  for (int i = 0; i < NAMES; i++)
-    if (strcmp(names[i], text) == 0) {
+  for (int i = CUSEQ_PRECISION_FLOAT32; i <= CUSEQ_PRECISION_BF16; i++)
+    if (strcmp(cuseq_precision_name((cuseq_precision)i), text) == 0) {
       *precision = (cuseq_precision)i;
       return EXIT_DONE;
     }
@@ -29,6 +20,6 @@ const char *precision_device(const cuseq_session *session) {
   const cuseq_precision precision = cuseq_session_precision(session);
   const bool named = precision != CUSEQ_PRECISION_FLOAT32;
   snprintf(text, sizeof text, "%s%s%s", cuseq_session_device(session), named ? " in " : "",
-           named ? precision_name(precision) : "");
+           named ? cuseq_precision_name(precision) : "");
   return text;
 }

@@ -4,9 +4,6 @@
 
 #include "cuseq/cuseq.h"
 
-/* "float32", "tf32" or "bf16". */
-const char *precision_name(cuseq_precision precision);
-
 /* The precision of a name; an exit status, with a message where there is none. */
 int precision_parse(const char *text, cuseq_precision *precision);
 

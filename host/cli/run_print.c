@@ -199,7 +199,7 @@ void run_print_begin(const struct job *job) {
   printf(
       ",\n  \"precision\": \"%s\",\n  \"threads\": %d,\n  \"batch\": %d,\n  \"time\": %d,\n  \"steps\": %d,\n"
       "  \"rows\": [",
-      precision_name(job->arguments->precision), (int)cuseq_session_threads(job->session),
+      cuseq_precision_name(job->arguments->precision), (int)cuseq_session_threads(job->session),
       (int)job->input.batch, (int)job->input.time, (int)job->steps);
 }
 

@@ -143,7 +143,7 @@ static void print_end(const struct scoring *scoring) {
   fputs(",\n  \"perplexity\": ", stdout);
   json_put_number(stdout, each);
   printf(",\n  \"device\": \"%s\",\n  \"precision\": \"%s\"\n}\n", cuseq_session_device(session),
-         precision_name(scoring->arguments->precision));
+         cuseq_precision_name(scoring->arguments->precision));
 }
 
 static int run_score(const struct arguments *arguments) {

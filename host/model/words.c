@@ -60,6 +60,10 @@ const struct word words_head_source[] = {
     {"mean", HEAD_MEAN},   {"maximum", HEAD_MAXIMUM},     {"last", HEAD_LAST},
     {"every", HEAD_EVERY}, {"positions", HEAD_POSITIONS}, {NULL, 0}};
 const struct word words_reset[] = {{"after", 1}, {"before", 0}, {NULL, 0}};
+const struct word words_precision[] = {{"float32", CUSEQ_PRECISION_FLOAT32},
+                                       {"tf32", CUSEQ_PRECISION_TF32},
+                                       {"bf16", CUSEQ_PRECISION_BF16},
+                                       {NULL, 0}};
 
 const char *word_of(const struct word *words, int value) {
   for (; words->text; words++)

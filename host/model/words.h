@@ -27,6 +27,7 @@ extern const struct word words_state[];              /* of a cell: 0 h, 1 c */
 extern const struct word words_feedback[];           /* enum feedback */
 extern const struct word words_head_source[];        /* enum head_source */
 extern const struct word words_reset[];              /* GRU: 1 after, 0 before */
+extern const struct word words_precision[];          /* enum cuseq_precision */
 
 /* The word of a value; "?" where the list has none. */
 const char *word_of(const struct word *words, int value);

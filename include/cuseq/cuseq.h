@@ -298,6 +298,9 @@ typedef enum cuseq_precision {
   CUSEQ_PRECISION_BF16 = 2,
 } cuseq_precision;
 
+/* "float32", "tf32", "bf16"; "?" for what is none. Thread-safe. */
+CUSEQ_API const char *cuseq_precision_name(cuseq_precision precision);
+
 /* The arrays of results, by what they are, for cuseq_model_tolerance(). */
 typedef enum cuseq_result {
   CUSEQ_RESULT_ANNOTATIONS = 0,

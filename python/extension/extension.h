@@ -49,9 +49,8 @@ struct extension *extension_of(PyObject *object);
 PyObject *raise_status(const struct extension *extension, cuseq_status status);
 PyObject *raise_text(const struct extension *extension, cuseq_status status, const char *text);
 
-/* precision.c: the precision of a name; false with an exception where there is none. And the name of one. */
+/* precision.c: the precision of a name; false with an exception where there is none. */
 bool precision_read(const struct extension *extension, const char *name, cuseq_precision *precision);
-PyObject *precision_name(cuseq_precision precision);
 
 /* call.c: how many forks this process is of, since the module was loaded */
 unsigned forks_seen(void);

@@ -156,7 +156,7 @@ static PyObject *session_precision(PyObject *object, void *unused) {
   const SessionObject *self = (SessionObject *)object;
   if (!self->session)
     Py_RETURN_NONE;
-  return precision_name(cuseq_session_precision(self->session));
+  return PyUnicode_FromString(cuseq_precision_name(cuseq_session_precision(self->session)));
 }
 
 static PyObject *session_closed(PyObject *object, void *unused) {

@@ -160,6 +160,13 @@ Test(session, a_precision_that_a_device_has_not_is_refused_in_a_line) {
   cuseq_model_destroy(model);
 }
 
+Test(session, precisions_have_names) {
+  cr_expect_str_eq(cuseq_precision_name(CUSEQ_PRECISION_FLOAT32), "float32");
+  cr_expect_str_eq(cuseq_precision_name(CUSEQ_PRECISION_TF32), "tf32");
+  cr_expect_str_eq(cuseq_precision_name(CUSEQ_PRECISION_BF16), "bf16");
+  cr_expect_str_eq(cuseq_precision_name((cuseq_precision)3), "?");
+}
+
 Test(session, input_beyond_the_limits_is_refused) {
   cuseq_model *model = smallest_model();
   cuseq_session *session = smallest_session(model, 2, 3);
