@@ -30,7 +30,7 @@ static void positions_run(const struct cpu *cpu, struct cpu_worker *worker, cons
 /* Layered keys of a row's positions, as [units][time]. What stands past the length, up to a whole vector,
  * is never looked at. */
 static void layered_keys(struct cpu *cpu, struct cpu_worker *worker, int32_t row) {
-  const struct cpu_weights *weights = &cpu->weights;
+  const struct cpu_weights *weights = &cpu->packed->weights;
   const int32_t length = cpu->lengths[row], width = cpu->kernels->width;
   const size_t stride = padded_time(cpu);
   float *keys = keys_of(cpu, (size_t)row);
@@ -73,9 +73,11 @@ void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile 
     if (cpu->key_rows > 0)
       layered_keys(cpu, worker, row);
     if (cpu->key_stride > 0)
-      mapped_positions(cpu, worker, &cpu->weights.keys, row, keys_of(cpu, (size_t)row), cpu->key_stride);
+      mapped_positions(cpu, worker, &cpu->packed->weights.keys, row, keys_of(cpu, (size_t)row),
+                       cpu->key_stride);
     if (cpu->value_stride > 0)
-      mapped_positions(cpu, worker, &cpu->weights.values, row, values_of(cpu, row), cpu->value_stride);
+      mapped_positions(cpu, worker, &cpu->packed->weights.values, row, values_of(cpu, row),
+                       cpu->value_stride);
   }
 }
 
@@ -84,7 +86,7 @@ static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker,
   const struct attention_structure *attention = &cpu->structure->attention;
   const int32_t length = cpu->lengths[row];
   if (attention->kind == ENERGY_LAYERS)
-    cpu->kernels->energies(&cpu->weights.energy, keys_of(cpu, (size_t)row), padded_time(cpu),
+    cpu->kernels->energies(&cpu->packed->weights.energy, keys_of(cpu, (size_t)row), padded_time(cpu),
                            cpu->key_powers[row], query, length, worker->scratch, worker->energies);
   else if (cpu->key_stride > 0)
     cpu->kernels->dots(keys_of(cpu, (size_t)row), cpu->key_stride, attention->key_width, query, 0.0f,
@@ -112,10 +114,10 @@ void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, c
   const size_t C = (size_t)attention->context_width, T = (size_t)cpu->time;
   const size_t stride = cpu->query_stride > cpu->read_stride ? cpu->query_stride : cpu->read_stride;
   /* inner products read whole vectors of what asks, and only a padded state has them */
-  if (cpu->weights.query.count > 0 || attention->asks == ASKS_TOKEN)
-    chain_run(cpu, worker, &cpu->weights.query, asks, attention->query_inputs, count, worker->query,
+  if (cpu->packed->weights.query.count > 0 || attention->asks == ASKS_TOKEN)
+    chain_run(cpu, worker, &cpu->packed->weights.query, asks, attention->query_inputs, count, worker->query,
               worker->read, stride, false);
-  const bool direct = cpu->weights.query.count == 0 && attention->asks != ASKS_TOKEN;
+  const bool direct = cpu->packed->weights.query.count == 0 && attention->asks != ASKS_TOKEN;
   const size_t key = (size_t)attention->key_width;
   for (int32_t n = 0; n < count && !direct && attention->kind == ENERGY_PRODUCT; n++)
     memset(worker->query + (size_t)n * stride + key, 0,

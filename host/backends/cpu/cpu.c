@@ -63,12 +63,13 @@ static cuseq_status packed_make(void *argument, struct model_part **part) {
   struct cpu_packed *packed = calloc(1, sizeof *packed);
   if (!packed)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
+  cpu->packed = packed;
   const cuseq_status status = arena_fill(cpu, weights_pack, &packed->memory);
   if (status != CUSEQ_STATUS_OK) {
+    cpu->packed = NULL;
     packed_free(packed);
     return status;
   }
-  packed->weights = cpu->weights;
   *part = &packed->part;
   return CUSEQ_STATUS_OK;
 }
@@ -77,7 +78,6 @@ static cuseq_status weights_share(struct cpu *cpu) {
   struct model_part *part;
   TRY(model_part_take(cpu->model, cpu->products, packed_make, cpu, &part));
   cpu->packed = (struct cpu_packed *)part;
-  cpu->weights = cpu->packed->weights;
   return CUSEQ_STATUS_OK;
 }
 

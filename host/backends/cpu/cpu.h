@@ -96,7 +96,6 @@ struct cpu {
   const struct structure *structure; /* as lowered */
   struct backend_limits limits;
   struct cpu_packed *packed;
-  struct cpu_weights weights; /* as in `packed` */
 
   /* padded widths */
   size_t units_stride;  /* the widest direction of a layer */

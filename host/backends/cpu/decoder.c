@@ -94,7 +94,7 @@ static void layer_begin(struct run *run, int32_t l) {
   struct cpu_worker *worker = run->worker;
   const cuseq_decoding *decoding = run->decoding;
   const struct decoder_layer *layer = &run->decoder->layers[l];
-  const struct cpu_decoder_layer *weights = &cpu->weights.decoder[l];
+  const struct cpu_decoder_layer *weights = &cpu->packed->weights.decoder[l];
   const int32_t units = layer->cell.units, count = run->tile.count;
   const size_t stride = cpu->states_stride;
   const bool has_c = cell_has_c(layer->cell.kind);
@@ -156,7 +156,7 @@ static void token_set(struct run *run, int32_t i, int32_t token) {
 static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   const struct structure *s = run->cpu->structure;
   const struct decoder_layer *layer = &run->decoder->layers[l];
-  struct cpu_cell_step step = {.cell = &run->cpu->weights.decoder[l].cell, .hot_first = -1};
+  struct cpu_cell_step step = {.cell = &run->cpu->packed->weights.decoder[l].cell, .hot_first = -1};
   int32_t at = 0;
   for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
     const enum part part = run->decoder->reads.list[p];
@@ -314,8 +314,8 @@ static void run_attentional(struct run *run, int32_t y, int32_t count) {
   if (!attentional->present)
     return;
   parts_read(run, &attentional->parts, y, count);
-  chain_run(cpu, worker, &cpu->weights.attentional, worker->pointers, attentional->dense.inputs, count,
-            worker->chained, NULL, cpu->read_stride, run->turned);
+  chain_run(cpu, worker, &cpu->packed->weights.attentional, worker->pointers, attentional->dense.inputs,
+            count, worker->chained, NULL, cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++)
     memcpy(worker->attentional + (size_t)worker->active[n] * cpu->attentional_stride,
            worker->chained + (size_t)n * cpu->read_stride, cpu->attentional_stride * sizeof(float));
@@ -348,7 +348,7 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
   parts_read(run, &head->parts, y, count);
   /* what is read side by side lies in worker->read: the first layer must not write there */
   const int32_t layers = head->layers.count;
-  chain_run(cpu, worker, &cpu->weights.heads[0], worker->pointers, head->inputs, count,
+  chain_run(cpu, worker, &cpu->packed->weights.heads[0], worker->pointers, head->inputs, count,
             ends[(layers - 1) & 1], ends[layers & 1], cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = worker->active[n];

@@ -130,7 +130,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   const struct backend_input *input = call->input;
   const struct input_structure *in = &cpu->structure->input;
   const struct encoder_layer *layer = &cpu->structure->encoder.layers[call->layer];
-  const struct cpu_cell *cell = &cpu->weights.encoder[call->layer].cells[direction];
+  const struct cpu_cell *cell = &cpu->packed->weights.encoder[call->layer].cells[direction];
   const bool ids = call->layer == 0 && input->ids;
   const bool embedded = ids && in->embedding_units > 0 && !in->embedding_folded;
   const bool gathered = ids && !embedded;
@@ -271,7 +271,7 @@ static void sweep_end(const struct sweep *sweep) {
 /* Two directions of a few rows alternate: the second one's products hide the latency of the first one's
  * update. It pays while both directions' weights stay in the nearest caches. */
 static bool sweeps_alternate(const struct cpu_call *call, struct cpu_tile tile) {
-  const struct cpu_cell *cell = &call->cpu->weights.encoder[call->layer].cells[0];
+  const struct cpu_cell *cell = &call->cpu->packed->weights.encoder[call->layer].cells[0];
   return tile.count <= 6 && cell_bytes(call->cpu, cell) <= (size_t)256 * 1024;
 }
 

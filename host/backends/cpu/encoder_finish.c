@@ -58,8 +58,8 @@ static void finish_positions(const struct cpu_call *call, struct cpu_worker *wor
     worker->pointers[i] = to;
   }
   if (layer->dense.kernel)
-    chain_run(cpu, worker, &cpu->weights.encoder[call->layer].dense, worker->pointers, layer->merged_width,
-              count, out, NULL, stride, false);
+    chain_run(cpu, worker, &cpu->packed->weights.encoder[call->layer].dense, worker->pointers,
+              layer->merged_width, count, out, NULL, stride, false);
   for (int32_t i = 0; i < count; i++)
     cpu_check(cpu, b, 0, BACKEND_STAGE_MERGE, out + (size_t)i * stride, layer->width);
   float *annotations = call->layer == encoder->count - 1 ? call->encoding->annotations : NULL;

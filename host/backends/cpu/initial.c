@@ -56,12 +56,12 @@ static void asks_first(struct cpu *cpu, struct cpu_worker *worker, int32_t count
     return;
   }
   if (!s->decoder.present) {
-    initial_state(cpu, worker, count, &s->asking.initial, &cpu->weights.asking, Q, worker->chained,
+    initial_state(cpu, worker, count, &s->asking.initial, &cpu->packed->weights.asking, Q, worker->chained,
                   cpu->read_stride);
     return;
   }
   const struct decoder_layer *layer = &s->decoder.layers[s->attention.asked_layer];
-  const struct cpu_decoder_layer *weights = &cpu->weights.decoder[s->attention.asked_layer];
+  const struct cpu_decoder_layer *weights = &cpu->packed->weights.decoder[s->attention.asked_layer];
   const bool other = layer->initial_h.from == INITIAL_OTHER;
   initial_state(cpu, worker, count, other ? &layer->initial_c : &layer->initial_h,
                 other ? &weights->initial_c : &weights->initial_h, Q, worker->chained, cpu->read_stride);

@@ -93,8 +93,8 @@ static void head_run(struct cpu *cpu, struct cpu_worker *worker, int32_t number,
                      const size_t *at, const cuseq_decoding *d) {
   const struct output_structure *output = &cpu->structure->output;
   const struct head *head = &output->heads[number];
-  chain_run(cpu, worker, &cpu->weights.heads[number], worker->pointers, head->inputs, count, worker->chained,
-            worker->query, cpu->read_stride, false);
+  chain_run(cpu, worker, &cpu->packed->weights.heads[number], worker->pointers, head->inputs, count,
+            worker->chained, worker->query, cpu->read_stride, false);
   for (int32_t n = 0; n < count; n++) {
     float *logits = worker->chained + (size_t)n * cpu->read_stride;
     bool finite;

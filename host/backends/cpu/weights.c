@@ -236,15 +236,15 @@ static void energy_pack_layer(struct cpu_energy *energy, int32_t l, const struct
 /* Layered keys of one unit, straight from the annotations. */
 static void key_pack_one(struct cpu *cpu, const struct dense *dense, double scale, struct cpu_arena *arena) {
   float *to = arena_floats(arena, arena_padded(dense->inputs), 1);
-  cpu->weights.key = to;
-  cpu->weights.key_bias = scaled(dense->bias ? dense->bias[0] : 0.0f, scale);
+  cpu->packed->weights.key = to;
+  cpu->packed->weights.key_bias = scaled(dense->bias ? dense->bias[0] : 0.0f, scale);
   for (int32_t k = 0; arena_real(arena) && k < dense->inputs; k++)
     to[k] = scaled(dense_weight(dense, k, 0), scale);
 }
 
 static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
   const struct attention_structure *attention = &cpu->structure->attention;
-  struct cpu_weights *packed = &cpu->weights;
+  struct cpu_weights *packed = &cpu->packed->weights;
   packed->energy = (struct cpu_energy){.scale = attention->scale};
   chain_pack(cpu, &attention->values, arena, &packed->values);
   if (attention->kind == ENERGY_PRODUCT) {
@@ -269,19 +269,19 @@ static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
 static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
   const struct decoder_structure *decoder = &cpu->structure->decoder;
   struct cpu_decoder_layer *layers = arena_take(arena, (size_t)decoder->count, sizeof *layers, 1), ignored;
-  cpu->weights.decoder = layers;
+  cpu->packed->weights.decoder = layers;
   for (int32_t l = 0; l < decoder->count; l++) {
     struct cpu_decoder_layer *packed = layers ? &layers[l] : &ignored;
     cell_pack(cpu, &decoder->layers[l].cell, arena, &packed->cell);
     chain_pack_one(cpu, &decoder->layers[l].initial_h.dense, arena, &packed->initial_h);
     chain_pack_one(cpu, &decoder->layers[l].initial_c.dense, arena, &packed->initial_c);
   }
-  chain_pack_one(cpu, &decoder->attentional.dense, arena, &cpu->weights.attentional);
+  chain_pack_one(cpu, &decoder->attentional.dense, arena, &cpu->packed->weights.attentional);
 }
 
 void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
   const struct structure *structure = cpu->structure;
-  struct cpu_weights *packed = &cpu->weights;
+  struct cpu_weights *packed = &cpu->packed->weights;
   struct cpu_encoder_layer ignored;
   struct cpu_chain ignored_head;
   packed->encoder = arena_take(arena, (size_t)structure->encoder.count, sizeof *packed->encoder, 1);

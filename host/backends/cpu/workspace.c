@@ -114,8 +114,8 @@ void workspace_sizes(struct cpu *cpu) {
 /* The widest layer of the score, and a block of keys before it is transposed. */
 static size_t scratch_size(const struct cpu *cpu) {
   size_t widest = 1;
-  for (int32_t l = 0; l <= cpu->weights.energy.layers && cpu->key_rows > 0; l++)
-    widest = larger(widest, (size_t)cpu->weights.energy.units[l]);
+  for (int32_t l = 0; l <= cpu->packed->weights.energy.layers && cpu->key_rows > 0; l++)
+    widest = larger(widest, (size_t)cpu->packed->weights.energy.units[l]);
   return larger(2 * widest, cpu->key_rows > 0 ? arena_padded(cpu->structure->attention.key_width) : 0) *
          CPU_LANES;
 }
