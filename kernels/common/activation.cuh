@@ -27,21 +27,32 @@ __device__ __forceinline__ float device_reciprocal(float x) {
   return fmaf(r, fmaf(-x, r, 1.0f), r);
 }
 
+/* x - n ln 2, with ln 2 in two parts, so that nothing of it is lost. */
+__device__ __forceinline__ float device_exp_rest(float x, float n) {
+  return fmaf(n, -1.42860682e-6f, fmaf(n, -0.693145751953125f, x));
+}
+
+/* (e^r - 1 - r) / r^2 for |r| <= ln 2 / 2, so that e^r comes within 1e-8: a polynomial of degree 4. */
+__device__ __forceinline__ float device_exp_bend(float r) {
+  float p = 1.392618359e-3f;
+  p = fmaf(p, r, 8.363179053e-3f);
+  p = fmaf(p, r, 4.166655462e-2f);
+  p = fmaf(p, r, 1.666657699e-1f);
+  return fmaf(p, r, 0.5f);
+}
+
+/* e^r of such an r. */
+__device__ __forceinline__ float device_exp_of_rest(float r) {
+  return fmaf(fmaf(device_exp_bend(r), r, 1.0f), r, 1.0f);
+}
+
 /* e^x. Range reduction by ln 2 in two parts, a polynomial of degree 6 on |r| <= ln 2 / 2 (error 1e-8),
  * scaling in two steps so that results below 2^-126 are rounded once and overflow is infinity. ex2.approx
  * alone does not do: the rounding of x log2(e) costs |x| / 2 units in the last place. */
 __device__ __forceinline__ float device_exp(float x) {
   float y = x > 89.0f ? 89.0f : x < -105.0f ? -105.0f : x; /* comparisons, so that NaN passes */
   float n = rintf(y * 1.44269504f);
-  float r = fmaf(n, -0.693145751953125f, y);
-  r = fmaf(n, -1.42860682e-6f, r);
-  float p = 1.392618359e-3f;
-  p = fmaf(p, r, 8.363179053e-3f);
-  p = fmaf(p, r, 4.166655462e-2f);
-  p = fmaf(p, r, 1.666657699e-1f);
-  p = fmaf(p, r, 0.5f);
-  p = fmaf(p, r, 1.0f);
-  p = fmaf(p, r, 1.0f);
+  float p = device_exp_of_rest(device_exp_rest(y, n));
   int whole = (int)n, half = whole / 2;
   return p * __int_as_float((half + 127) << 23) * __int_as_float((whole - half + 127) << 23);
 }
@@ -51,13 +62,7 @@ __device__ __forceinline__ float device_exp(float x) {
 __device__ __forceinline__ float device_expm1_negative(float x) {
   float y = x < -80.0f ? -80.0f : x;
   float n = rintf(y * 1.44269504f);
-  float r = fmaf(n, -0.693145751953125f, y);
-  r = fmaf(n, -1.42860682e-6f, r);
-  float p = 1.392618359e-3f;
-  p = fmaf(p, r, 8.363179053e-3f);
-  p = fmaf(p, r, 4.166655462e-2f);
-  p = fmaf(p, r, 1.666657699e-1f);
-  p = fmaf(p, r, 0.5f);
+  float r = device_exp_rest(y, n), p = device_exp_bend(r);
   float power = __int_as_float(((int)n + 127) << 23);
   return fmaf(power, fmaf(r * r, p, r), power - 1.0f);
 }

@@ -33,16 +33,7 @@ __device__ __forceinline__ float small_exp(float x, int mask) {
   float n = fmaf(x, 1.44269504f, magic);
   float power = __int_as_float(((__float_as_int(n) << 23) + 0x3f800000) & mask);
   n -= magic;
-  float r = fmaf(n, -0.693145751953125f, x);
-  r = fmaf(n, -1.42860682e-6f, r);
-  float p = 1.392618359e-3f;
-  p = fmaf(p, r, 8.363179053e-3f);
-  p = fmaf(p, r, 4.166655462e-2f);
-  p = fmaf(p, r, 1.666657699e-1f);
-  p = fmaf(p, r, 0.5f);
-  p = fmaf(p, r, 1.0f);
-  p = fmaf(p, r, 1.0f);
-  return p * power;
+  return device_exp_of_rest(device_exp_rest(x, n)) * power;
 }
 
 /* All threads of the block, whichever of the two loops they are in. */

@@ -42,7 +42,7 @@ static inline int grid_blocks(int32_t units, int width, int32_t directions,
 }
 
 /* Tiles of `width` units that a block owns at most. */
-static inline int grid_owned(int32_t units, int width, int blocks) {
+__host__ __device__ static inline int grid_owned(int32_t units, int width, int blocks) {
   return ((units + width - 1) / width + blocks - 1) / blocks;
 }
 

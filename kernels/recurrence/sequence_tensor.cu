@@ -37,8 +37,7 @@ __device__ __forceinline__ void tensor_block(const struct sequence_parameters &p
   int group = (int)blockIdx.x / g.blocks, D = p.a.directions, team = (int)threadIdx.x / TENSOR_TEAM;
   int thread = (int)threadIdx.x % TENSOR_TEAM;
   float4 *bias = (float4 *)(memory + g.teams * sizeof(team_memory));
-  uint4 *u =
-      (uint4 *)(bias + ((p.a.units + 8 * SLOTS - 1) / (8 * SLOTS) + g.blocks - 1) / g.blocks * 8 * SLOTS);
+  uint4 *u = (uint4 *)(bias + grid_owned(p.a.units, 8 * SLOTS, g.blocks) * 8 * SLOTS);
   tensor_team<Cell, KIND, SLOTS, EIGHTS> here = {p,           g,          ((team_memory *)memory)[team],
                                                  u,           bias,       (int)blockIdx.x % g.blocks,
                                                  group % D,   team + 1,   thread,
