@@ -52,9 +52,7 @@ __attribute__((target("avx2,fma"))) static float run_avx2(long rounds) {
   _mm256_storeu_ps(lanes, sum[0]);
   return lanes[0];
 }
-#endif
 
-#if defined(__x86_64__)
 __attribute__((target("avx512f,avx512bf16"))) static float run_bf16(long rounds) {
   __m512 sum[CHAINS];
   const __m512bh x = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(0.5f)), y = x;

@@ -5,6 +5,7 @@
  * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device
  * failed. */
 #include "cases.h"
+#include "figures.h"
 #include "floor.h"
 #include "measure.h"
 #include "peer.h"
@@ -16,8 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MOST_ROUNDS = 1000, FEWEST_ROUNDS = 3 };
 
 /* Multiply-adds of a case that an emulated device is given where no case is named. */
 static const double EMULATED_MOST = 3e7;
@@ -179,13 +178,6 @@ static bool known_filters(const struct options *options) {
   return true;
 }
 
-/* 0 where the text is no number. */
-static int rounds_of(const char *text) {
-  char *end;
-  const long rounds = strtol(text, &end, 10);
-  return *end || rounds > MOST_ROUNDS || rounds < 0 ? 0 : (int)rounds;
-}
-
 int main(int argc, char **argv) {
   static const struct option names[] = {{"rounds", required_argument, NULL, 'r'},
                                         {"json", required_argument, NULL, 'j'},
@@ -193,10 +185,10 @@ int main(int argc, char **argv) {
                                         {"list", no_argument, NULL, 'l'},
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};
-  struct options options = {.rounds = 15};
+  struct options options = {.rounds = ROUNDS_USUAL};
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     if (option == 'r')
-      options.rounds = rounds_of(optarg);
+      options.rounds = figure_rounds(optarg);
     else if (option == 'j')
       options.json = optarg;
     else if (option == 's')
@@ -210,7 +202,7 @@ int main(int argc, char **argv) {
   }
   options.filters = argv + optind;
   options.filter_count = argc - optind;
-  if (options.rounds < FEWEST_ROUNDS || options.rounds > MOST_ROUNDS) {
+  if (options.rounds == 0) {
     usage(stderr);
     return 2;
   }

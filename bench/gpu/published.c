@@ -5,8 +5,8 @@
  *
  * Exit status: 0 done; 1 wrong answers; 2 usage, no GPU, a file that cannot be written; 3 the device
  * failed. */
-#include "../results/results.h"
 #include "device.h"
+#include "figures.h"
 #include "published_side.h"
 #include "torch_child.h"
 
@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MOST_ROUNDS = 1000, FEWEST_ROUNDS = 3 };
 
 /* Multiply-adds of a case that an emulated device is given where no case is named. */
 static const double EMULATED_MOST = 3e7;
@@ -65,11 +63,6 @@ static bool is_wanted(const struct workload *w, const struct run *run) {
 
 /* ---- the report ---- */
 
-static const char *figure(double value, const char *format, char text[32]) {
-  snprintf(text, 32, isfinite(value) ? format : "-", value);
-  return text;
-}
-
 static void print_row(const struct run *run, const struct workload *w, const struct contestant *c,
                       double ours) {
   const struct spread device = timing_spread(c->samples, c->count, false),
@@ -77,9 +70,9 @@ static void print_row(const struct run *run, const struct workload *w, const str
   char texts[4][32];
   printf("  %-12s %-22s ", w->name, c->side.name);
   if (!run->device.is_emulated)
-    printf("%11s %7s %11s  ", figure(device.median, "%.2f", texts[0]),
-           figure(device.median / ours, "%.2f", texts[1]), figure(host.median, "%.2f", texts[2]));
-  printf("%s%% of the error allowed%s; %s\n", figure(100 * c->error, "%.2g", texts[3]),
+    printf("%11s %7s %11s  ", figure_text(device.median, "%.2f", texts[0]),
+           figure_text(device.median / ours, "%.2f", texts[1]), figure_text(host.median, "%.2f", texts[2]));
+  printf("%s%% of the error allowed%s; %s\n", figure_text(100 * c->error, "%.2g", texts[3]),
          c->side.is_there && !c->is_right ? ", WRONG" : "", c->side.note);
 }
 
@@ -95,17 +88,8 @@ static void json_row(const struct run *run, const struct workload *w, const stru
   results_text(r, "system", c->side.name);
   results_number(r, "rounds", c->count);
   results_number(r, "error_share", c->error);
-  if (run->device.is_emulated) {
-    results_text(r, "reason", "an emulated device has counters and no times");
-    results_number(r, "median_us", NAN);
+  if (!figure_times(r, run->device.is_emulated, device, host))
     return;
-  }
-  results_number(r, "median_us", device.median);
-  results_number(r, "low_us", device.low);
-  results_number(r, "high_us", device.high);
-  results_number(r, "host_median_us", host.median);
-  results_number(r, "host_low_us", host.low);
-  results_number(r, "host_high_us", host.high);
   results_text(r, isfinite(device.median) ? "note" : "reason",
                c->side.note[0] || c->is_right ? c->side.note : "wrong answers");
 }
@@ -281,10 +265,10 @@ int main(int argc, char **argv) {
                                         {"list", no_argument, NULL, 'l'},
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};
-  struct options options = {.rounds = 15};
+  struct options options = {.rounds = ROUNDS_USUAL};
   for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     if (option == 'r')
-      options.rounds = atoi(optarg);
+      options.rounds = figure_rounds(optarg);
     else if (option == 'j')
       options.json = optarg;
     else if (option == 'l')
@@ -294,7 +278,7 @@ int main(int argc, char **argv) {
   }
   options.filters = argv + optind;
   options.filter_count = argc - optind;
-  if (options.rounds < FEWEST_ROUNDS || options.rounds > MOST_ROUNDS)
+  if (options.rounds == 0)
     return usage(stderr, 2);
   return known(&options) ? run_all(&options, argc, argv) : 2;
 }

@@ -1,6 +1,6 @@
 #include "report.h"
 
-#include "../results/results.h"
+#include "figures.h"
 #include "torch_child.h"
 
 #include <math.h>
@@ -144,25 +144,11 @@ static void json_case(const struct report *report, const struct bench_case *benc
   results_text(r, "system", c->peer.name);
   results_number(r, "rounds", c->count);
   results_number(r, "error_share", c->error);
-  if (report->device->is_emulated) {
-    results_text(r, "reason", "an emulated device has counters and no times");
-    results_number(r, "median_us", NAN);
+  if (!figure_times(r, report->device->is_emulated, kernel, host))
     return;
-  }
-  results_number(r, "median_us", kernel.median);
-  results_number(r, "low_us", kernel.low);
-  results_number(r, "high_us", kernel.high);
-  results_number(r, "host_median_us", host.median);
-  results_number(r, "host_low_us", host.low);
-  results_number(r, "host_high_us", host.high);
   results_number(r, "floor_us", floor->us);
   results_text(r, "floor", floor->binds);
   results_text(r, isfinite(kernel.median) ? "note" : "reason", c->peer.note);
-}
-
-static const char *figure(double value, const char *format, char text[32]) {
-  snprintf(text, 32, isfinite(value) ? format : "-", value);
-  return text;
 }
 
 static void print_row(const struct workload *w, const struct contestant *c, const struct contestant *ours,
@@ -172,10 +158,10 @@ static void print_row(const struct workload *w, const struct contestant *c, cons
                our_host = contestant_spread(ours, true).median;
   char texts[6][32];
   printf("  %-14s %5d %5d %5d %5d  %-15s %11s %7s %11s %7s %7s  %-10s ", w->name, (int)w->B, (int)w->T,
-         (int)w->F, (int)w->H, c->peer.name, figure(kernel.median, "%.2f", texts[0]),
-         figure(kernel.median / our_kernel, "%.2f", texts[1]), figure(host.median, "%.2f", texts[2]),
-         figure(host.median / our_host, "%.2f", texts[3]),
-         figure(100 * floor->us / kernel.median, "%.1f", texts[4]), floor->binds);
+         (int)w->F, (int)w->H, c->peer.name, figure_text(kernel.median, "%.2f", texts[0]),
+         figure_text(kernel.median / our_kernel, "%.2f", texts[1]),
+         figure_text(host.median, "%.2f", texts[2]), figure_text(host.median / our_host, "%.2f", texts[3]),
+         figure_text(100 * floor->us / kernel.median, "%.1f", texts[4]), floor->binds);
   if (!c->peer.is_there)
     printf(" not measured: %s\n", c->peer.note);
   else if (!c->is_right)
@@ -183,14 +169,14 @@ static void print_row(const struct workload *w, const struct contestant *c, cons
            c->peer.note[0] ? "; " : "", c->peer.note);
   else
     printf(" %.0f%%, %s%%%s%s\n", 100 * (kernel.high - kernel.low) / kernel.median,
-           figure(100 * c->error, "%.2g", texts[5]), c->peer.note[0] ? "; " : "", c->peer.note);
+           figure_text(100 * c->error, "%.2g", texts[5]), c->peer.note[0] ? "; " : "", c->peer.note);
 }
 
 static void print_emulated(const struct workload *w, const struct contestant *c) {
   char text[32];
   const bool is_wrong = c->peer.is_there && !c->is_right;
   printf("  %-14s %5d %5d %5d %5d  %-15s  %s%s%s%s\n", w->name, (int)w->B, (int)w->T, (int)w->F, (int)w->H,
-         c->peer.name, figure(100 * c->error, "%.2g", text), is_wrong ? " WRONG" : "",
+         c->peer.name, figure_text(100 * c->error, "%.2g", text), is_wrong ? " WRONG" : "",
          c->peer.note[0] ? "; " : "", c->peer.note);
 }
 

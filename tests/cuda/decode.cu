@@ -135,6 +135,12 @@ static void padding_check(void) {
   }
 }
 
+/* The dates' decoder, with as many units as annotations are wide. */
+static decoder_case dates_case(int units, int steps, bool ragged, cuseq_activation recurrent) {
+  return {CONCAT, {10, 1}, {TANH, RELU}, 2,      30,    units, units, 11,        steps,
+          0,      NONE,    -1,           ragged, ZEROS, false, TANH,  recurrent, SOFTMAX};
+}
+
 /* The loop whose weights stay in registers: positions beyond a set of 32, classes and units at its ends,
  * and energies that may be too large for it. */
 static void small_check(void) {
@@ -166,25 +172,7 @@ static void small_check(void) {
         {ADDITIVE, {16}, {}, 2, 9, 23, 37, 9, Y, 0, NONE, -1, true, ZEROS, true, TANH, SIGMOID, LINEAR},
         seed++, false, 0, Y == 4);
   for (float larger : {10.0f, 25.0f, 60.0f})
-    decode_case_check({CONCAT,
-                       {10, 1},
-                       {TANH, RELU},
-                       2,
-                       30,
-                       64,
-                       64,
-                       11,
-                       2,
-                       0,
-                       NONE,
-                       -1,
-                       true,
-                       ZEROS,
-                       false,
-                       TANH,
-                       SIGMOID,
-                       SOFTMAX},
-                      seed++, false, 0, false, larger);
+    decode_case_check(dates_case(64, 2, true, SIGMOID), seed++, false, 0, false, larger);
 }
 
 /* Of equal logits the first wins, in a warp and across warps; also where all are equal. */
@@ -272,25 +260,7 @@ static void sizes_check(void) {
   uint64_t seed = 1000;
   std::vector<cuseq_activation> tanh_relu = {TANH, RELU};
   for (int n : {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256}) {
-    decode_case_check({CONCAT,
-                       {10, 1},
-                       tanh_relu,
-                       2,
-                       30,
-                       n,
-                       n,
-                       11,
-                       3,
-                       0,
-                       NONE,
-                       -1,
-                       true,
-                       ZEROS,
-                       false,
-                       TANH,
-                       KERAS2,
-                       SOFTMAX},
-                      seed++);
+    decode_case_check(dates_case(n, 3, true, KERAS2), seed++);
     decode_case_check(
         {ADDITIVE, {n}, {}, 2, 7, 9, 14, n, 3, 0, OUTPUT, 0, true, DENSE, false, TANH, SIGMOID, SOFTMAX},
         seed++);
@@ -397,25 +367,7 @@ static void configurations_check(void) {
                     seed++, false, 0, true);
   /* the dates; then with less shared memory, down to none for anything but partial sums */
   for (int limit : {0, 160 * 1024, 96 * 1024, 48 * 1024, 12 * 1024, 4608})
-    decode_case_check({CONCAT,
-                       {10, 1},
-                       {TANH, RELU},
-                       2,
-                       30,
-                       64,
-                       64,
-                       11,
-                       3,
-                       0,
-                       NONE,
-                       -1,
-                       false,
-                       ZEROS,
-                       false,
-                       TANH,
-                       KERAS2,
-                       SOFTMAX},
-                      seed++, false, limit);
+    decode_case_check(dates_case(64, 3, false, KERAS2), seed++, false, limit);
   decode_case_check({CONCAT,
                      {6, 5, 1},
                      {TANH, RELU},

@@ -126,14 +126,7 @@ __global__ void wait_for(volatile int *flag) {
 
 static int *to;
 
-#define SMALL(name, launch)                                                                                  \
-  static void name() {                                                                                       \
-    NEED(cudaMalloc(&to, 4096));                                                                             \
-    NEED(cudaMemset(to, 0, 4096));                                                                           \
-    launch;                                                                                                  \
-    planted_waits();                                                                                         \
-    cudaFree(to);                                                                                            \
-  }
+#define SMALL(name, launch) PLANTED_LAUNCH(name, to, launch)
 
 static void raise_flag() {
   NEED(cudaMemset(to, 1, 4));

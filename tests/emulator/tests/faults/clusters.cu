@@ -270,14 +270,7 @@ template <bool FENCES> CLUSTER(2) flag(int *to) {
 
 static int *to;
 
-#define SMALL(name, launch)                                                                                  \
-  static void name() {                                                                                       \
-    NEED(cudaMalloc(&to, 4096));                                                                             \
-    NEED(cudaMemset(to, 0, 4096));                                                                           \
-    launch;                                                                                                  \
-    planted_waits();                                                                                         \
-    cudaFree(to);                                                                                            \
-  }
+#define SMALL(name, launch) PLANTED_LAUNCH(name, to, launch)
 
 SMALL(one_place_written_by_two_blocks, (two_writers<false><<<4, 64>>>(to)))
 SMALL(two_places_written_by_two_blocks, (two_writers<true><<<4, 64>>>(to)))

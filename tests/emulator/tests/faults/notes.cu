@@ -90,14 +90,7 @@ static void in_two_streams(int *to) {
 
 static void *to;
 
-#define SMALL(name, launch)                                                                                  \
-  static void name() {                                                                                       \
-    NEED(cudaMalloc(&to, 4096));                                                                             \
-    NEED(cudaMemset(to, 0, 4096));                                                                           \
-    launch;                                                                                                  \
-    planted_waits();                                                                                         \
-    cudaFree(to);                                                                                            \
-  }
+#define SMALL(name, launch) PLANTED_LAUNCH(name, to, launch)
 
 // The result of a case that must come out right.
 static void expect_sum(double wanted) {

@@ -48,6 +48,16 @@ static inline void planted_waits(void) {
   planted_ends(launched ? launched : cudaDeviceSynchronize());
 }
 
+/* A case that launches kernels over 4 KB of zeros at `to`, a pointer of the file's. */
+#define PLANTED_LAUNCH(name, to, launch)                                                                     \
+  static void name() {                                                                                       \
+    NEED(cudaMalloc(&to, 4096));                                                                             \
+    NEED(cudaMemset(to, 0, 4096));                                                                           \
+    launch;                                                                                                  \
+    planted_waits();                                                                                         \
+    cudaFree(to);                                                                                            \
+  }
+
 /* Calls of a case that have to succeed for it to mean anything. */
 #define NEED(call)                                                                                           \
   do {                                                                                                       \

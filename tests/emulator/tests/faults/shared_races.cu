@@ -278,14 +278,7 @@ template <bool FENCE> __global__ void phase_looked_at(int *to) {
   to[threadIdx.x] = cell; // fault: phase_without_a_fence
 }
 
-#define SMALL(name, launch)                                                                                  \
-  static void name() {                                                                                       \
-    NEED(cudaMalloc(&to, 4096));                                                                             \
-    NEED(cudaMemset(to, 0, 4096));                                                                           \
-    launch;                                                                                                  \
-    planted_waits();                                                                                         \
-    cudaFree(to);                                                                                            \
-  }
+#define SMALL(name, launch) PLANTED_LAUNCH(name, to, launch)
 
 SMALL(read_without_barrier, (neighbours<false><<<1, 64>>>(to)))
 SMALL(read_after_barrier, (neighbours<true><<<1, 64>>>(to)))
