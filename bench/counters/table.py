@@ -14,7 +14,7 @@ HEAD = """# What a call costs, as the emulated device counts it
 
 Made by `./run bench counters --write`, checked by the tests: a change that costs a launch, a sector or a floating-point instruction
 more fails there. None of it is a time. W1 is batch 5, T 30, F 37, H 16 with dense input; W2 the dates model on ids, all ten steps; W3
-batch 32, T 100, F 128, H 128, W4 batch 64, T 8, F 512, H 512, the encoder and the keys of the attention. Compute capability 9.0.
+batch 32, T 20, F 128, H 128, W4 batch 64, T 4, F 512, H 512, the encoder and the keys of the attention. Compute capability 9.0.
 
 - A launch is a launch call of the host: a graph or a cuBLAS call is one. Kernel nodes are what ran.
 - Sectors are 32 bytes of global memory, read, written or changed. Least possible: weights once per block (or cluster, or group of

@@ -100,8 +100,8 @@ WORKLOADS = {
     "W1": Workload("W1, dense", 5, 30, 37, 16, launches=1, sectors=1.3, replays=0, barriers=0),
     "W2 B1": Workload("W2, B 1", 1, **DATES, launches=1, sectors=1.3, replays=2, barriers=0),
     "W2 B32": Workload("W2, B 32", 32, **DATES, launches=1, sectors=1.3, replays=2, barriers=0),
-    "W3": Workload("W3", 32, 100, 128, 128, encodes_only=True, launches=3, sectors=1.5, replays=2, barriers=1),
-    "W4": Workload("W4, T 8", 64, 8, 512, 512, encodes_only=True, launches=3, sectors=1.6, replays=5, barriers=1),
+    "W3": Workload("W3, T 20", 32, 20, 128, 128, encodes_only=True, launches=3, sectors=1.5, replays=2, barriers=1),
+    "W4": Workload("W4, T 4", 64, 4, 512, 512, encodes_only=True, launches=3, sectors=1.6, replays=5, barriers=1),
 }
 
 

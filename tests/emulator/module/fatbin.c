@@ -21,7 +21,13 @@ static const uint32_t CONTAINER_MAGIC = 0xba55ed50u;
 static const size_t LARGEST_IMAGE = (size_t)1 << 30;
 static const size_t LARGEST_TEXT = (size_t)1 << 28;
 
-/* One entry of a container; payload points into the container's copy. */
+/* The entries of a container, where they lie: the memory may end anywhere, so they are read by probes. */
+typedef struct {
+  const uint8_t *at;
+  size_t size;
+} container;
+
+/* One entry of a container; payload is an address in its memory. */
 typedef struct {
   unsigned kind, architecture, ptx_major, ptx_minor;
   uint64_t flags;
@@ -45,43 +51,42 @@ static uint64_t u64(const uint8_t *p) {
   return v;
 }
 
-/* Copies a container that may end anywhere; NULL with why where it is not whole. */
-static uint8_t *copy_container(const uint8_t *at, size_t known, size_t *size, char *why, size_t why_size) {
-  uint8_t head[CONTAINER_HEADER];
+/* Finds the entries of a container that may end anywhere; 0 with why where it is not whole. Of its memory only the ends
+ * are looked at: it may be tens of megabytes, of which one entry is wanted. */
+static int open_container(const uint8_t *at, size_t known, container *out, char *why, size_t why_size) {
+  uint8_t head[CONTAINER_HEADER], last;
   if (known < sizeof head || emu_probe_read(head, at, sizeof head) != sizeof head) {
     snprintf(why, why_size, "fat binary: truncated (its %d-byte header cannot be read)", CONTAINER_HEADER);
-    return NULL;
+    return 0;
   }
   size_t header = u16(head + 6);
   uint64_t body = u64(head + 8);
   if (u32(head) != CONTAINER_MAGIC || u16(head + 4) != 1 || header < CONTAINER_HEADER) {
     snprintf(why, why_size, "fat binary: not one (magic 0x%08x, version %u, need 0x%08x, 1)", u32(head),
              u16(head + 4), CONTAINER_MAGIC);
-    return NULL;
+    return 0;
   }
   if (body > LARGEST_IMAGE || (known != SIZE_MAX && body + header > known)) {
     snprintf(why, why_size, "fat binary: truncated (it claims %llu bytes, found %zu)",
              (unsigned long long)body, known);
-    return NULL;
+    return 0;
   }
-  size_t readable = emu_readable_bytes(at, header + (size_t)body);
-  uint8_t *copy = readable == header + body ? malloc((size_t)body + 1) : NULL;
-  if (!copy || emu_probe_read(copy, at + header, (size_t)body) != body) {
+  size_t whole = header + (size_t)body;
+  if (emu_probe_read(&last, at + whole - 1, 1) != 1) {
     snprintf(why, why_size, "fat binary: truncated (it claims %llu bytes, %zu can be read)",
-             (unsigned long long)body, readable);
-    free(copy);
-    return NULL;
+             (unsigned long long)body, emu_readable_bytes(at, whole));
+    return 0;
   }
-  *size = (size_t)body;
-  return copy;
+  *out = (container){at + header, (size_t)body};
+  return 1;
 }
 
 /* Reads the entry at *offset and steps over it; 0 with why where it does not fit. */
-static int next_entry(const uint8_t *data, size_t size, size_t *offset, entry *out, char *why,
-                      size_t why_size) {
-  size_t left = size - *offset;
-  const uint8_t *p = data + *offset;
-  uint64_t header = left >= ENTRY_HEADER ? u32(p + 4) : 0, stored = left >= ENTRY_HEADER ? u64(p + 8) : 0;
+static int next_entry(const container *from, size_t *offset, entry *out, char *why, size_t why_size) {
+  uint8_t p[ENTRY_HEADER] = {0};
+  size_t left = from->size - *offset;
+  int there = left >= ENTRY_HEADER && emu_probe_read(p, from->at + *offset, sizeof p) == sizeof p;
+  uint64_t header = there ? u32(p + 4) : 0, stored = there ? u64(p + 8) : 0;
   if (header < ENTRY_HEADER || header > left || stored > left - header) {
     snprintf(why, why_size,
              "fat binary: corrupt entry at byte %zu (header %llu and payload %llu bytes, %zu left)", *offset,
@@ -94,7 +99,7 @@ static int next_entry(const uint8_t *data, size_t size, size_t *offset, entry *o
                  .ptx_major = u16(p + 26),
                  .architecture = u32(p + 28),
                  .flags = u64(p + 40),
-                 .payload = p + header,
+                 .payload = from->at + *offset + header,
                  .stored = (size_t)stored,
                  .full = (size_t)stored};
   if (out->flags & (FLAG_LZ4 | FLAG_ZSTD)) {
@@ -147,17 +152,15 @@ static emu_fatbin_status take_text(const uint8_t *bytes, size_t size, emu_fatbin
   return EMU_FATBIN_OK;
 }
 
-static emu_fatbin_status unpack(const entry *e, emu_fatbin_ptx *out, char *why, size_t why_size) {
-  static const char suffixes[] = {0, 'f', 'a'};
-  out->architecture = e->architecture;
-  out->suffix = suffixes[specificity(e)];
+static emu_fatbin_status expand(const entry *e, const uint8_t *payload, emu_fatbin_ptx *out, char *why,
+                                size_t why_size) {
   if (!(e->flags & (FLAG_LZ4 | FLAG_ZSTD)))
-    return take_text(e->payload, e->stored, out);
+    return take_text(payload, e->stored, out);
   uint8_t *full = malloc(e->full + 1);
   if (!full)
     return EMU_FATBIN_MEMORY;
-  int good = e->flags & FLAG_ZSTD ? emu_decompress_zstd(e->payload, e->stored, full, e->full)
-                                  : emu_decompress_lz4(e->payload, e->stored, full, e->full);
+  int good = e->flags & FLAG_ZSTD ? emu_decompress_zstd(payload, e->stored, full, e->full)
+                                  : emu_decompress_lz4(payload, e->stored, full, e->full);
   emu_fatbin_status status = EMU_FATBIN_CORRUPT;
   if (good)
     status = take_text(full, e->full, out);
@@ -168,13 +171,31 @@ static emu_fatbin_status unpack(const entry *e, emu_fatbin_ptx *out, char *why, 
   return status;
 }
 
-static emu_fatbin_status select_entry(const uint8_t *data, size_t size, unsigned device, emu_fatbin_ptx *out,
-                                      char *why, size_t why_size) {
+static emu_fatbin_status unpack(const entry *e, emu_fatbin_ptx *out, char *why, size_t why_size) {
+  static const char suffixes[] = {0, 'f', 'a'};
+  out->architecture = e->architecture;
+  out->suffix = suffixes[specificity(e)];
+  uint8_t *payload = malloc(e->stored + 1);
+  if (!payload)
+    return EMU_FATBIN_MEMORY;
+  emu_fatbin_status status = EMU_FATBIN_CORRUPT;
+  size_t there = emu_probe_read(payload, e->payload, e->stored);
+  if (there == e->stored)
+    status = expand(e, payload, out, why, why_size);
+  else
+    snprintf(why, why_size, "fat binary: truncated (of the PTX for sm_%u %zu of %zu bytes can be read)",
+             e->architecture, there, e->stored);
+  free(payload);
+  return status;
+}
+
+static emu_fatbin_status select_entry(const container *from, unsigned device, emu_fatbin_ptx *out, char *why,
+                                      size_t why_size) {
   entry best = {0}, e;
   char found[160] = "";
   size_t offset = 0, found_length = 0;
-  while (offset < size) {
-    if (!next_entry(data, size, &offset, &e, why, why_size))
+  while (offset < from->size) {
+    if (!next_entry(from, &offset, &e, why, why_size))
       return EMU_FATBIN_CORRUPT;
     if (found_length + 24 < sizeof found)
       found_length += (size_t)snprintf(found + found_length, sizeof found - found_length, "%s%s sm_%u%s",
@@ -263,24 +284,22 @@ emu_fatbin_status emu_fatbin_select(const void *image, size_t known, unsigned de
     }
     return select_text(image, known, device, out, why, why_size);
   }
-  size_t size;
-  uint8_t *data = copy_container(image, known, &size, why, why_size);
-  if (!data)
+  container from;
+  if (!open_container(image, known, &from, why, why_size))
     return EMU_FATBIN_CORRUPT;
-  emu_fatbin_status status = select_entry(data, size, device, out, why, why_size);
-  free(data);
-  return status;
+  return select_entry(&from, device, out, why, why_size);
 }
 
-static int has_ptx(const void *container) {
+static int has_ptx(const void *image) {
   char why[512];
-  size_t size, offset = 0;
+  container from;
+  size_t offset = 0;
   entry e = {0};
-  uint8_t *data = copy_container(container, SIZE_MAX, &size, why, sizeof why);
   int found = 0;
-  while (data && !found && offset < size && next_entry(data, size, &offset, &e, why, sizeof why))
+  if (!open_container(image, SIZE_MAX, &from, why, sizeof why))
+    return 0;
+  while (!found && offset < from.size && next_entry(&from, &offset, &e, why, sizeof why))
     found = e.kind == KIND_PTX;
-  free(data);
   return found;
 }
 

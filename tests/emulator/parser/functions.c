@@ -76,7 +76,7 @@ static bool parse_function_directives(struct emu_parser *p, struct emu_function 
 static bool parse_location(struct emu_parser *p) {
   struct emu_syntax_module *m = p->module;
   m->locations =
-      emu_arena_grow(m->arena, m->locations, sizeof *m->locations, m->location_count, &p->location_capacity);
+      emu_arena_grow(m->arena, m->locations, sizeof *m->locations, m->location_count, &m->location_capacity);
   if (!m->locations)
     return emu_out_of_memory(p);
   uint64_t numbers[6] = {0};
@@ -210,6 +210,86 @@ static bool name_function(struct emu_parser *p, struct emu_function *f) {
   return true;
 }
 
+/* What stands behind a '.' at the beginning of a statement and belongs to the module, not to the body alone. */
+static bool is_of_module(const char *at, const char *end) {
+  static const char *const names[] = {".global", ".const", ".extern"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if ((size_t)(end - at) > strlen(names[i]) && !memcmp(at, names[i], strlen(names[i])))
+      return true;
+  return false;
+}
+
+/* Steps over the body at whose '{' the parser is, and keeps where it is. False, and nothing is done, where it declares what the
+ * module has to lay out, or has no end: then it has to be parsed. */
+static bool leave_body(struct emu_parser *p, struct emu_function *f) {
+  uint32_t line = p->line;
+  unsigned depth = 1;
+  char before = '{'; /* the last character that is no blank */
+  const char *at = p->at, *end = p->end;
+  for (; at < end && depth; at++) {
+    char c = *at;
+    if (c == ' ' || c == '\t')
+      continue;
+    if (c == '\n') {
+      line++;
+      continue;
+    }
+    if (c == '/' && at + 1 < end && at[1] == '/') {
+      at = memchr(at, '\n', (size_t)(end - at));
+      if (!at)
+        return false;
+      line++;
+      continue;
+    }
+    if (c == '/' && at + 1 < end && at[1] == '*')
+      return false; /* no compiler writes those */
+    if (c == '"') {
+      at = memchr(at + 1, '"', (size_t)(end - at - 1));
+      if (!at)
+        return false;
+    } else if (c == '.' && (before == ';' || before == '{' || before == '}') && is_of_module(at, end)) {
+      return false;
+    }
+    depth += c == '{';
+    depth -= c == '}';
+    before = c;
+  }
+  if (depth)
+    return false;
+  f->body = p->token.text;
+  f->body_line = p->token.line;
+  p->at = at;
+  p->line = line;
+  emu_next_token(p);
+  return true;
+}
+
+enum emu_status emu_parse_body(struct emu_syntax_module *module, struct emu_function *f,
+                               struct emu_error *error) {
+  struct emu_parser p = {.module = module,
+                         .error = error,
+                         .at = f->body,
+                         .end = module->text + module->length,
+                         .line = f->body_line,
+                         .function = f,
+                         .scope = f->scope,
+                         .location = EMU_NO_LOCATION,
+                         .body_variable_capacity = f->body_variable_capacity};
+  if (f->failure) {
+    *error = *f->failure;
+    return error->status;
+  }
+  emu_next_token(&p);
+  if (parse_block(&p)) {
+    f->body = NULL;
+    return EMU_OK;
+  }
+  f->failure = emu_arena_allocate(module->arena, sizeof *f->failure);
+  if (f->failure)
+    *f->failure = *error;
+  return error->status;
+}
+
 /* Behind .entry or .func. */
 bool emu_parse_function(struct emu_parser *p, bool entry) {
   struct emu_function *f = new_function(p, entry);
@@ -224,7 +304,8 @@ bool emu_parse_function(struct emu_parser *p, bool entry) {
   bool ok = parse_function_directives(p, f);
   if (ok && emu_token_is(p, "{")) {
     f->defined = true;
-    ok = parse_block(p);
+    f->body_variable_capacity = p->body_variable_capacity;
+    ok = (p->lazily && entry && leave_body(p, f)) || parse_block(p);
   } else if (ok) {
     emu_accept(p, ";");
   }

@@ -128,9 +128,9 @@ static bool parse_top(struct emu_parser *p) {
   return parse_definition(p, external);
 }
 
-enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, size_t length,
+enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, size_t length, bool lazily,
                           struct emu_error *error) {
-  struct emu_parser p = {.module = module, .error = error, .line = 1};
+  struct emu_parser p = {.module = module, .error = error, .line = 1, .lazily = lazily};
   if (length > UINT32_MAX / 2) {
     error->status = EMU_ERROR_INVALID_PTX;
     snprintf(error->text, sizeof error->text, "PTX: too long (%zu bytes)", length);

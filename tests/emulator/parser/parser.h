@@ -34,8 +34,8 @@ struct emu_parser {
   unsigned depth;
   uint32_t location;
   struct emu_error *error;
-  bool failed;
-  size_t variable_capacity, function_capacity, file_capacity, location_capacity;
+  bool failed, lazily;
+  size_t variable_capacity, function_capacity, file_capacity;
   size_t statement_capacity, body_variable_capacity, register_capacity;
 };
 

@@ -164,14 +164,21 @@ bool emu_register_declare(struct emu_parser *p) {
   return emu_expect(p, ";");
 }
 
+static struct emu_label *label_in(const struct emu_symbol_scope *scope, const char *name, uint32_t hash) {
+  struct emu_label *l = scope->labels;
+  while (l && (l->hash != hash || strcmp(l->name, name)))
+    l = l->next;
+  return l;
+}
+
 bool emu_label_add(struct emu_parser *p, const char *name, struct emu_syntax *list, uint32_t count) {
-  for (struct emu_label *l = p->scope->labels; l; l = l->next)
-    if (!strcmp(l->name, name))
-      return emu_syntax_error(p, "label '%s' is there twice", name);
+  if (label_in(p->scope, name, hash_of(name)))
+    return emu_syntax_error(p, "label '%s' is there twice", name);
   struct emu_label *label = emu_arena_allocate(p->module->arena, sizeof *label);
   if (!label)
     return emu_out_of_memory(p);
   label->name = name;
+  label->hash = hash_of(name);
   label->target = p->function->statement_count;
   label->list = list;
   label->list_count = count;
@@ -182,11 +189,10 @@ bool emu_label_add(struct emu_parser *p, const char *name, struct emu_syntax *li
 }
 
 const struct emu_label *emu_find_label(const struct emu_symbol_scope *scope, const char *name) {
-  for (; scope; scope = scope->parent)
-    for (const struct emu_label *l = scope->labels; l; l = l->next)
-      if (!strcmp(l->name, name))
-        return l;
-  return NULL;
+  const struct emu_label *label = NULL;
+  for (uint32_t hash = hash_of(name); scope && !label; scope = scope->parent)
+    label = label_in(scope, name, hash);
+  return label;
 }
 
 static const struct {
@@ -203,8 +209,8 @@ static const struct {
 };
 
 enum emu_type emu_type_by_name(const char *name, size_t length) {
-  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-    if (strlen(types[i].name) == length && !memcmp(types[i].name, name, length))
+  for (size_t i = 0; length && i < sizeof types / sizeof types[0]; i++)
+    if (types[i].name[0] == name[0] && !strncmp(types[i].name, name, length) && !types[i].name[length])
       return types[i].type;
   return EMU_TYPE_NONE;
 }

@@ -65,6 +65,7 @@ struct emu_register_range {
 
 struct emu_label {
   const char *name;
+  uint32_t hash;           /* of the name */
   uint32_t target;         /* index of the instruction that follows */
   struct emu_syntax *list; /* .branchtargets: names of labels; NULL for an ordinary label */
   uint32_t list_count;
@@ -122,6 +123,10 @@ struct emu_function {
   struct emu_symbol **registers, **variables; /* variables: local, param, shared of the body */
   uint32_t max_threads, required_block[3], required_cluster[3];
   uint32_t line;
+  const char *body; /* where its body begins, which is parsed when it is needed; NULL: it has been */
+  uint32_t body_line;
+  size_t body_variable_capacity; /* of `variables`, whose first are the parameters */
+  struct emu_error *failure;     /* why the body could not be parsed */
 };
 
 struct emu_file {
@@ -149,11 +154,16 @@ struct emu_syntax_module {
   uint32_t file_count;
   struct emu_location *locations;
   uint32_t location_count;
+  size_t location_capacity;
 };
 
-/* Parses `length` bytes of PTX; `module` has its arena set and the rest zero. */
-enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, size_t length,
+/* Parses `length` bytes of PTX; `module` has its arena set and the rest zero. Lazily: the bodies of kernels are only looked
+ * through for their ends, and parsed by emu_parse_body. */
+enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, size_t length, bool lazily,
                           struct emu_error *error);
+/* Parses a function's body that was left. The same error again where that failed before. */
+enum emu_status emu_parse_body(struct emu_syntax_module *module, struct emu_function *function,
+                               struct emu_error *error);
 /* Path of a .file number; "" if there is none. */
 const char *emu_syntax_file(const struct emu_syntax_module *module, uint32_t number);
 /* NULL if there is no such label in scope. */

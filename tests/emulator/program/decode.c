@@ -146,7 +146,7 @@ void emu_decode_statement(struct emu_decoder *d, struct emu_instruction *out) {
   d->why[0] = '\0';
   for (; *families; families++)
     for (const struct emu_opcode_entry *e = (*families)->opcodes; e->name; e++) {
-      if (strcmp(e->name, opcode))
+      if (e->name[0] != opcode[0] || strcmp(e->name, opcode))
         continue;
       *out = blank;
       d->taken = 0;

@@ -6,6 +6,8 @@
 #include <string.h>
 
 struct emu_program *emu_kernel_program(struct emu_kernel *kernel, struct emu_error *error) {
+  if (kernel->function->body && emu_parse_body(&kernel->module->syntax, kernel->function, error) != EMU_OK)
+    return NULL;
   if (!kernel->program)
     kernel->program =
         emu_program_build(&kernel->module->syntax, kernel->function, kernel->module->arena, error);

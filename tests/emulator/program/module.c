@@ -59,7 +59,7 @@ static bool list_kernels(struct emu_module *m) {
   if (!m->kernels)
     return false;
   for (uint32_t i = 0; i < m->syntax.function_count; i++) {
-    const struct emu_function *f = m->syntax.functions[i];
+    struct emu_function *f = m->syntax.functions[i];
     if (f->entry && f->defined)
       m->kernels[m->kernel_count++] = (struct emu_kernel){
           .module = m, .function = f, .readable_name = emu_readable_name(m->arena, f->name)};
@@ -89,8 +89,8 @@ static enum emu_status lay_out(struct emu_module *m, struct emu_error *error) {
   return EMU_OK;
 }
 
-enum emu_status emu_module_load(const char *ptx, size_t length, int device, struct emu_module **module,
-                                struct emu_error *error) {
+enum emu_status emu_module_load(const char *ptx, size_t length, bool lazily, int device,
+                                struct emu_module **module, struct emu_error *error) {
   struct emu_arena *arena = emu_arena_create();
   struct emu_module *m = arena ? emu_arena_allocate(arena, sizeof *m) : NULL;
   *module = NULL;
@@ -100,7 +100,7 @@ enum emu_status emu_module_load(const char *ptx, size_t length, int device, stru
   }
   m->arena = m->syntax.arena = arena;
   m->device = device;
-  enum emu_status status = emu_parse(&m->syntax, ptx, length, error);
+  enum emu_status status = emu_parse(&m->syntax, ptx, length, lazily, error);
   if (status == EMU_OK)
     status = lay_out(m, error);
   if (status != EMU_OK) {

@@ -7,7 +7,7 @@
 
 struct emu_kernel {
   struct emu_module *module;
-  const struct emu_function *function;
+  struct emu_function *function;
   struct emu_program *program; /* NULL until it is needed */
   struct emu_parameter *parameters;
   const char *readable_name;

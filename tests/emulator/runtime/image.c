@@ -95,7 +95,8 @@ bool emu_image_variable(const struct emu_image *image, const char *name, int dev
 }
 
 /* Adds the module that one container holds; says why not, if that is wanted. */
-static cudaError_t load_one(struct emu_loaded *loaded, const void *data, int device, bool aloud) {
+static cudaError_t load_one(struct emu_image *image, const void *data, int device, bool aloud) {
+  struct emu_loaded *loaded = &image->loaded[device];
   emu_fatbin_ptx ptx;
   char why[512] = "fat binary: the host has no memory for its PTX";
   unsigned capability = (unsigned)emu_settings()->capability;
@@ -104,7 +105,7 @@ static cudaError_t load_one(struct emu_loaded *loaded, const void *data, int dev
     return from_fatbin(status, aloud ? why : NULL);
   struct emu_error error = {0};
   struct emu_module *module = NULL;
-  enum emu_status result = emu_module_load(ptx.text, ptx.length, device, &module, &error);
+  enum emu_status result = emu_module_load(ptx.text, ptx.length, image->lazy, device, &module, &error);
   free(ptx.text);
   if (result != EMU_OK)
     return emu_from_core(result, aloud ? &error : NULL);
@@ -120,7 +121,7 @@ static cudaError_t load_linked(struct emu_image *image, int device) {
   const void *const *parts = emu_fatbin_linked(image->data);
   cudaError_t status = cudaErrorNoKernelImageForDevice;
   for (size_t i = 0; parts && parts[i]; i++) {
-    cudaError_t one = load_one(loaded, parts[i], device, i == 0);
+    cudaError_t one = load_one(image, parts[i], device, i == 0);
     if (i == 0)
       status = one;
   }
@@ -132,7 +133,7 @@ static cudaError_t load(struct emu_image *image, int device) {
   if (emu_fatbin_linked(image->data))
     status = load_linked(image, device);
   else
-    status = load_one(&image->loaded[device], image->data, device, true);
+    status = load_one(image, image->data, device, true);
   if (status == cudaSuccess)
     publish_managed(image, device);
   return status;
@@ -237,6 +238,7 @@ static struct emu_image *begin(void **handle) {
 void **__cudaRegisterFatBinary(void *fatCubin) {
   emu_enter(EMU_CALL_PLAIN);
   struct emu_image *image = emu_image_make(fatCubin);
+  image->lazy = true; /* as the runtime loads what a program brings with it */
   emu_leave(cudaSuccess);
   return (void **)image;
 }

@@ -41,6 +41,7 @@ struct emu_image {
   cudaError_t failed[EMU_MAX_DEVICES]; /* why it could not be loaded: said once, answered again */
   struct emu_function *functions;
   struct emu_variable *variables;
+  bool lazy;     /* kernels' bodies are parsed when they are needed */
   bool complete; /* all of it is registered */
 };
 

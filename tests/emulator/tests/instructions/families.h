@@ -22,7 +22,8 @@
   X(matrix_load)                                                                                             \
   X(async_copy)                                                                                              \
   X(mbarrier)                                                                                                \
-  X(cluster)
+  X(cluster)                                                                                                 \
+  X(bodies)
 
 #define EMU_TEST_DECLARE(name) void test_##name(void);
 EMU_TEST_FAMILIES(EMU_TEST_DECLARE)

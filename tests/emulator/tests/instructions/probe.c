@@ -63,7 +63,7 @@ char *probe_launch(const char *ptx, unsigned blocks, unsigned threads, unsigned 
   char *report = NULL;
   const struct emu_operation host = {.id = 0, .name = "test"};
   static uint32_t operations;
-  if (emu_module_load(ptx, strlen(ptx), 0, &module, &error) != EMU_OK)
+  if (emu_module_load(ptx, strlen(ptx), false, 0, &module, &error) != EMU_OK)
     return text_of("%s", error.text);
   struct emu_kernel *kernel = emu_module_kernel(module, "probe");
   if (!kernel)
