@@ -128,7 +128,7 @@ Test(windows, a_large_input_gives_the_bits_of_the_whole_batch, .init = few_multi
                               "\"merge\":\"sum\"},\"attention\":{\"score\":\"general\"},"
                               "\"decoder\":{\"units\":6,\"steps\":2,\"initial_state\":\"encoder\"},"
                               "\"output\":{\"units\":5}}",
-                              "stages", 701, 12, 2},
+                              "stages", 301, 28, 2},
               128);
 }
 
@@ -136,7 +136,7 @@ Test(windows, a_large_input_gives_the_bits_of_the_whole_batch, .init = few_multi
 Test(windows, a_large_input_of_a_small_model_gives_them_too, .init = few_multiprocessors) {
   check_dense(&(struct large){"{\"version\":1,\"encoder\":{\"features\":128,\"units\":3,\"layers\":2},"
                               "\"attention\":{\"score\":\"dot\"}}",
-                              "whole", 701, 12, 1},
+                              "whole", 301, 28, 1},
               128);
 }
 
@@ -157,11 +157,11 @@ Test(windows, a_large_input_of_a_small_model_gives_them_too, .init = few_multipr
 /* Other structures, by stages and in one launch: layers of unlike cells, widths and directions, whose final
  * states are taken. */
 Test(windows, a_large_input_of_any_structure_gives_them_by_stages, .init = few_multiprocessors) {
-  check_dense(&(struct large){GRUS, "stages", 701, 12, 2}, 128);
+  check_dense(&(struct large){GRUS, "stages", 301, 28, 2}, 128);
 }
 
 Test(windows, a_large_input_of_any_structure_gives_them_in_one_launch, .init = few_multiprocessors) {
-  check_dense(&(struct large){GRUS, "whole", 701, 12, 2}, 128);
+  check_dense(&(struct large){GRUS, "whole", 301, 28, 2}, 128);
 }
 
 /* Large results of a small input, which is ids. */

@@ -16,12 +16,7 @@
 
 enum { FILE_NAME, NPZ_NAME, EXPECTATION, COVERS, OWN_ACTIVATIONS, FEWEST = 300 };
 
-ParameterizedTestParameters(golden_keras, file_converts_to_the_same_or_is_refused) {
-  static struct index_line lines[INDEX_MOST];
-  return cr_make_param_array(struct index_line, lines, index_read(FOLDER "index.tsv", lines));
-}
-
-ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_same_or_is_refused) {
+static void check_file(const struct index_line *line) {
   const char *expectation = line->columns[EXPECTATION];
   char path[200];
   char *notes = NULL;
@@ -56,6 +51,17 @@ ParameterizedTest(struct index_line *line, golden_keras, file_converts_to_the_sa
   cr_expect(vector_holds(model, path, "cpu", 0.0), "%s on cpu: %s", line->columns[FILE_NAME],
             vector_report());
   cuseq_model_destroy(model);
+}
+
+ParameterizedTestParameters(golden_keras, files_convert_to_the_same_or_are_refused) {
+  static int shares[INDEX_SHARES];
+  for (int i = 0; i < INDEX_SHARES; i++)
+    shares[i] = i;
+  return cr_make_param_array(int, shares, INDEX_SHARES);
+}
+
+ParameterizedTest(int *share, golden_keras, files_convert_to_the_same_or_are_refused) {
+  index_check_share(FOLDER "index.tsv", *share, check_file);
 }
 
 Test(golden_keras, all_the_files_are_there) {

@@ -18,12 +18,7 @@ enum { FILE_NAME, DECODER, NPZ_NAME, START_AND_STEPS, EXPECTATION, FEWEST = 40 }
 /* ONNX Runtime computes in float32. */
 static const double rounding = 3e-6;
 
-ParameterizedTestParameters(golden_onnx, file_converts_to_the_same_or_is_refused) {
-  static struct index_line lines[INDEX_MOST];
-  return cr_make_param_array(struct index_line, lines, index_read(FOLDER "index.tsv", lines));
-}
-
-ParameterizedTest(struct index_line *line, golden_onnx, file_converts_to_the_same_or_is_refused) {
+static void check_file(const struct index_line *line) {
   const char *expectation = line->columns[EXPECTATION];
   char first[200], second[200], vector[200];
   const char *const paths[2] = {first, second};
@@ -49,6 +44,17 @@ ParameterizedTest(struct index_line *line, golden_onnx, file_converts_to_the_sam
   cr_expect(vector_holds(model, vector, "cpu", 0.0), "%s on cpu: %s", vector, vector_report());
   free(notes);
   cuseq_model_destroy(model);
+}
+
+ParameterizedTestParameters(golden_onnx, files_convert_to_the_same_or_are_refused) {
+  static int shares[INDEX_SHARES];
+  for (int i = 0; i < INDEX_SHARES; i++)
+    shares[i] = i;
+  return cr_make_param_array(int, shares, INDEX_SHARES);
+}
+
+ParameterizedTest(int *share, golden_onnx, files_convert_to_the_same_or_are_refused) {
+  index_check_share(FOLDER "index.tsv", *share, check_file);
 }
 
 Test(golden_onnx, all_the_files_are_there) {

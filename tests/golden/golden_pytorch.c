@@ -56,12 +56,7 @@ static void expect_same_tensors(const cuseq_model *model, const char *npz_name) 
   cuseq_model_destroy(by_hand);
 }
 
-ParameterizedTestParameters(golden_pytorch, checkpoint_converts_to_the_same_or_is_refused) {
-  static struct index_line lines[INDEX_MOST];
-  return cr_make_param_array(struct index_line, lines, index_read(FOLDER "index.tsv", lines));
-}
-
-ParameterizedTest(struct index_line *line, golden_pytorch, checkpoint_converts_to_the_same_or_is_refused) {
+static void check_file(const struct index_line *line) {
   const char *expectation = line->columns[EXPECTATION];
   char path[200];
   cuseq_model *model = NULL;
@@ -84,6 +79,17 @@ ParameterizedTest(struct index_line *line, golden_pytorch, checkpoint_converts_t
   cr_expect(vector_holds(model, path, "reference", 6.1e-8), "%s on reference: %s", path, vector_report());
   cr_expect(vector_holds(model, path, "cpu", 0.0), "%s on cpu: %s", path, vector_report());
   cuseq_model_destroy(model);
+}
+
+ParameterizedTestParameters(golden_pytorch, checkpoints_convert_to_the_same_or_are_refused) {
+  static int shares[INDEX_SHARES];
+  for (int i = 0; i < INDEX_SHARES; i++)
+    shares[i] = i;
+  return cr_make_param_array(int, shares, INDEX_SHARES);
+}
+
+ParameterizedTest(int *share, golden_pytorch, checkpoints_convert_to_the_same_or_are_refused) {
+  index_check_share(FOLDER "index.tsv", *share, check_file);
 }
 
 Test(golden_pytorch, all_the_checkpoints_are_there) {

@@ -21,6 +21,13 @@ size_t index_read(const char *path, struct index_line *lines) {
   return count;
 }
 
+void index_check_share(const char *path, int share, void (*check)(const struct index_line *line)) {
+  static struct index_line lines[INDEX_MOST];
+  size_t count = index_read(path, lines);
+  for (size_t i = (size_t)share; i < count; i += INDEX_SHARES)
+    check(&lines[i]);
+}
+
 int index_may_convert(const char *expectation) {
   return strncmp(expectation, "same", 4) == 0;
 }

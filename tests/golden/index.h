@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { INDEX_COLUMNS = 5, INDEX_MOST = 700 };
+enum { INDEX_COLUMNS = 5, INDEX_MOST = 700, INDEX_SHARES = 16 };
 
 struct index_line {
   char columns[INDEX_COLUMNS][120]; /* "" behind the last */
@@ -12,6 +12,10 @@ struct index_line {
 
 /* Reads at most INDEX_MOST lines; returns how many there are, 0 where the file cannot be read. */
 size_t index_read(const char *path, struct index_line *lines);
+
+/* Calls `check` with every line whose number is `share` modulo INDEX_SHARES: a process of its own for each file would take
+ * longer than its test. */
+void index_check_share(const char *path, int share, void (*check)(const struct index_line *line));
 
 /* Of an expectation, "same", "same+note WORD...", "refuse WORD..." or "same-or-refuse WORD...": whether the
  * file may convert, whether it may be refused, and whether a message, or the notes, have every word. */
