@@ -58,7 +58,11 @@ Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
   static const struct {
     int32_t features, units, layers;
   } sizes[] = {{37, 16, 1}, {7, 24, 1}, {64, 32, 2}, {9, 48, 2}, {20, 75, 1}, {33, 100, 1}, {300, 256, 1}};
-  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+  size_t count = sizeof sizes / sizeof *sizes;
+#ifdef __SANITIZE_ADDRESS__
+  count--; /* the widest goes the same ways, and takes as long as all others */
+#endif
+  for (size_t s = 0; s < count; s++) {
     char json[256];
     struct random random = {3 + s};
     snprintf(json, sizeof json,
