@@ -14,6 +14,18 @@ static TRITONSERVER_Error *text_set(const struct setting *setting, char *to, siz
   return NULL;
 }
 
+static TRITONSERVER_Error *precision_set(const struct setting *setting, cuseq_precision *precision) {
+  const char *text = "";
+  TRY(setting_text(setting, &text));
+  for (int i = CUSEQ_PRECISION_FLOAT32; i <= CUSEQ_PRECISION_BF16; i++)
+    if (strcmp(cuseq_precision_name((cuseq_precision)i), text) == 0) {
+      *precision = (cuseq_precision)i;
+      return NULL;
+    }
+  return fault(TRITONSERVER_ERROR_INVALID_ARG,
+               "there is no such precision (found \"%.40s\", needed float32, tf32 or bf16)", text);
+}
+
 static TRITONSERVER_Error *parameter_set(struct parameters *parameters, const struct setting *setting) {
   const char *name = setting->name;
   bool known = false;
@@ -24,6 +36,8 @@ static TRITONSERVER_Error *parameter_set(struct parameters *parameters, const st
     return text_set(setting, parameters->device, sizeof parameters->device);
   if (strcmp(name, "plan") == 0)
     return text_set(setting, parameters->plan, sizeof parameters->plan);
+  if (strcmp(name, "precision") == 0)
+    return precision_set(setting, &parameters->precision);
   if (strcmp(name, "threads") == 0)
     return setting_integer(setting, 0, 1024, &parameters->threads);
   if (strcmp(name, "max_time") == 0)
@@ -36,9 +50,10 @@ static TRITONSERVER_Error *parameter_set(struct parameters *parameters, const st
     return setting_flag(setting, &parameters->truncate);
   if (strncmp(name, "TRITON_", 7) == 0) /* the server's own */
     return NULL;
-  return fault(TRITONSERVER_ERROR_INVALID_ARG,
-               "there is no such parameter (needed device, threads, plan, max_time, max_steps, max_beam, "
-               "truncate, beam, n_best, min_length, length_penalty, alpha, retire or prune_by_score)");
+  return fault(
+      TRITONSERVER_ERROR_INVALID_ARG,
+      "there is no such parameter (needed device, threads, precision, plan, max_time, max_steps, "
+      "max_beam, truncate, beam, n_best, min_length, length_penalty, alpha, retire or prune_by_score)");
 }
 
 static TRITONSERVER_Error *prefixed(const char *name, TRITONSERVER_Error *error) {

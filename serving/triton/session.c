@@ -51,6 +51,7 @@ static TRITONSERVER_Error *reopen(struct served_session *session, int32_t time, 
   options.max_steps = steps;
   options.max_beams = beams;
   options.threads = served->parameters.threads;
+  options.precision = served->parameters.precision;
   options.cuda_plan = *served->parameters.plan ? served->parameters.plan : NULL;
   cuseq_session *next = NULL;
   TRY(fault_library(cuseq_session_open(served->model, &options, &next), NULL));

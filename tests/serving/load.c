@@ -122,6 +122,10 @@ Test(serving_load, parameters_are_known_and_of_their_types_or_refused) {
   case_refused(PARAMETER("thread", "2"), "parameters.thread: there is no such parameter (needed device,");
   case_refused(PARAMETER("threads", "two"), "parameters.threads: threads: is of another type");
   case_refused(PARAMETER("threads", "-1"), "is out of range (found -1, needed 0 to 1024)");
+  case_refused(
+      PARAMETER("precision", "half"),
+      "parameters.precision: there is no such precision (found \"half\", needed float32, tf32 or bf16)");
+  case_refused(PARAMETER("precision", "tf32"), "tf32"); /* no CPU has it */
   case_refused(PARAMETER("max_time", "0"), "is out of range");
   case_refused(PARAMETER("max_time", "20"),
                "shorter than the vocabulary's texts (found 20, needed at least 30)");
