@@ -87,62 +87,6 @@ static inline double emu_fragment_value(struct emu_warp *w, const struct emu_ope
   }
 }
 
-/* Where elements lie in a matrix of EMU_MATRIX_MOST columns: by register, then by element of it, then by
- * lane. */
-#define EMU_GATHER(expression)                                                                               \
-  for (unsigned i = 0; i < registers; i++) {                                                                 \
-    const uint32_t *words = emu_u32(w, &r[i]);                                                               \
-    for (unsigned e = 0; e < per; e++, places += EMU_LANES)                                                  \
-      for (unsigned lane = 0; lane < EMU_LANES; lane++) {                                                    \
-        const uint32_t word = words[lane];                                                                   \
-        matrix[places[lane]] = (expression);                                                                 \
-      }                                                                                                      \
-  }
-
-/* The numbers that a fragment holds, into a matrix. */
-static inline void emu_fragment_gather(struct emu_warp *w, const struct emu_operand *r, enum emu_type type,
-                                       unsigned registers, const uint16_t *places, double *matrix) {
-  const unsigned per = emu_fragment_per(type);
-  switch (type) {
-  case EMU_F16:
-    EMU_GATHER(emu_half_to_float((uint16_t)(word >> 16 * e)))
-    break;
-  case EMU_BF16:
-    EMU_GATHER(emu_bfloat_to_float((uint16_t)(word >> 16 * e)))
-    break;
-  case EMU_TF32:
-    EMU_GATHER(emu_float_float_of(word & 0xffffe000u))
-    break;
-  case EMU_F32:
-    EMU_GATHER(emu_float_float_of(word))
-    break;
-  default:
-    for (unsigned i = 0; i < registers; i++)
-      for (unsigned e = 0; e < per; e++, places += EMU_LANES)
-        for (unsigned lane = 0; lane < EMU_LANES; lane++)
-          matrix[places[lane]] = emu_fragment_value(w, &r[i], type, lane, e);
-  }
-}
-
-/* c += a * b, sums of each element in the order of k; rows are EMU_MATRIX_MOST apart, n is a multiple of
- * 8. */
-static inline void emu_matrix_multiply(const struct emu_matrix_shape *s, const double *a, const double *b,
-                                       double *c) {
-  for (unsigned i = 0; i < s->m; i++)
-    for (unsigned j = 0; j < s->n; j += 8) {
-      double sums[8];
-      for (unsigned l = 0; l < 8; l++)
-        sums[l] = c[i * EMU_MATRIX_MOST + j + l];
-      for (unsigned k = 0; k < s->k; k++) {
-        const double x = a[i * EMU_MATRIX_MOST + k];
-        for (unsigned l = 0; l < 8; l++)
-          sums[l] += x * b[k * EMU_MATRIX_MOST + j + l];
-      }
-      for (unsigned l = 0; l < 8; l++)
-        c[i * EMU_MATRIX_MOST + j + l] = sums[l];
-    }
-}
-
 /* Rounds to nearest and writes; integers wrap, or saturate where asked. */
 static inline void emu_fragment_set(struct emu_warp *w, const struct emu_operand *o, enum emu_type type,
                                     unsigned lane, unsigned element, double value, bool saturates) {

@@ -1,89 +1,19 @@
 /* mma.sync: D = A * B + C by a whole warp, for f16, bf16, tf32, f64, 8-bit integers and 8-bit floats.
  *
- * Products are exact and sums are kept in double precision, rounded once at the end: at least as precise as
- * the manual asks for, which leaves order and rounding of the sum open. Where approximate instructions are to
- * err, a sum in f32 is rounded towards zero, as it was seen to be on GPUs. f64 is a chain of fused
- * multiply-adds along k. */
-#include "fragment.h"
-
-#include <math.h>
+ * Where approximate instructions are to err, a sum in f32 is rounded towards zero, as it was seen to be on GPUs;
+ * the manual leaves order and rounding of sums open. */
+#include "tensor.h"
 
 struct mma {
-  struct emu_matrix_shape shape;
-  enum emu_type a, b, c, d;
-  bool saturates;
+  struct emu_tensor x;
   bool quads;             /* m8n8k4 of f16: four products, each by eight lanes */
   bool a_columns, b_rows; /* only quads come in these */
 };
 
-struct matrices {
-  double a[EMU_MATRIX_MOST][EMU_MATRIX_MOST], b[EMU_MATRIX_MOST][EMU_MATRIX_MOST],
-      c[EMU_MATRIX_MOST][EMU_MATRIX_MOST];
-};
-
-static void multiply(struct matrices *x, const struct emu_matrix_shape *s, bool fused) {
-  for (unsigned i = 0; i < s->m; i++)
-    for (unsigned k = 0; k < s->k; k++) {
-      const double a = x->a[i][k];
-      if (fused)
-        for (unsigned j = 0; j < s->n; j++)
-          x->c[i][j] = fma(a, x->b[k][j], x->c[i][j]);
-      else
-        for (unsigned j = 0; j < s->n; j += 8) /* n is a multiple of 8 */
-          for (unsigned l = 0; l < 8; l++)
-            x->c[i][j + l] += a * x->b[k][j + l];
-    }
-}
-
-static void gather(struct emu_warp *w, const struct emu_instruction *in, const struct mma *m,
-                   struct matrices *x) {
-  const struct emu_operand *a = in->elements + in->operand[1].first, *b = in->elements + in->operand[2].first;
-  const struct emu_operand *c = in->elements + in->operand[3].first;
-  const struct emu_matrix_shape *s = &m->shape;
-  const unsigned a_per = emu_fragment_per(m->a), b_per = emu_fragment_per(m->b),
-                 c_per = emu_fragment_per(m->c);
-  const unsigned a_count = emu_fragment_registers(s->m, s->k, m->a),
-                 b_count = emu_fragment_registers(s->n, s->k, m->b);
-  const unsigned c_count = s->m * s->n / EMU_LANES;
-  for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-    for (unsigned i = 0; i < a_count * a_per; i++) {
-      const struct emu_place_in_matrix p = emu_fragment_a(s, a_per, lane, i / a_per, i % a_per);
-      x->a[p.row][p.column] = emu_fragment_value(w, &a[i / a_per], m->a, lane, i % a_per);
-    }
-    for (unsigned i = 0; i < b_count * b_per; i++) {
-      const struct emu_place_in_matrix p = emu_fragment_b(s, b_per, lane, i / b_per, i % b_per);
-      x->b[p.row][p.column] = emu_fragment_value(w, &b[i / b_per], m->b, lane, i % b_per);
-    }
-    for (unsigned i = 0; i < c_count; i++) {
-      const struct emu_place_in_matrix p = emu_fragment_c(s, lane, i);
-      x->c[p.row][p.column] = emu_fragment_value(w, &c[i / c_per], m->c, lane, i % c_per);
-    }
-  }
-}
-
-/* The float32 next to a finite number on zero's side. */
-static double towards_zero(double value) {
-  const float nearest = (float)value;
-  return isfinite(value) && fabs((double)nearest) > fabs(value) ? (double)nextafterf(nearest, 0.0f) : value;
-}
-
 static void run(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct mma *m = in->extra;
-  const struct emu_operand *d = in->elements + in->operand[0].first;
-  const unsigned per = emu_fragment_per(m->d), count = m->shape.m * m->shape.n / EMU_LANES;
-  const bool truncates = m->d == EMU_F32 && emu_perturbs(w);
-  struct matrices x;
-  if (!emu_whole_warp(w, in, mask))
-    return;
-  gather(w, in, m, &x);
-  multiply(&x, &m->shape, m->d == EMU_F64);
-  for (unsigned lane = 0; lane < EMU_LANES; lane++)
-    for (unsigned i = 0; i < count; i++) {
-      const struct emu_place_in_matrix p = emu_fragment_c(&m->shape, lane, i);
-      const double sum = x.c[p.row][p.column];
-      emu_fragment_set(w, &d[i / per], m->d, lane, i % per, truncates ? towards_zero(sum) : sum,
-                       m->saturates);
-    }
+  if (emu_whole_warp(w, in, mask))
+    emu_tensor_product(w, in, &m->x);
 }
 
 /* ---- m8n8k4 of f16: the lanes 4q..4q+3 and 16+4q..16+4q+3 work on product q ---- */
@@ -96,16 +26,27 @@ static struct emu_place_in_matrix quad_c(enum emu_type type, unsigned lane, unsi
                                       (element & 4) + (lane & 2) + (element & 1)};
 }
 
+struct quad {
+  double a[8][4], b[4][8], c[8][8];
+};
+
+static void multiply(struct quad *x) {
+  for (unsigned i = 0; i < 8; i++)
+    for (unsigned k = 0; k < 4; k++)
+      for (unsigned j = 0; j < 8; j++)
+        x->c[i][j] += x->a[i][k] * x->b[k][j];
+}
+
 static void run_quads(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct mma *m = in->extra;
   const struct emu_operand *d = in->elements + in->operand[0].first, *a = in->elements + in->operand[1].first;
   const struct emu_operand *b = in->elements + in->operand[2].first, *c = in->elements + in->operand[3].first;
-  const unsigned c_per = emu_fragment_per(m->c), d_per = emu_fragment_per(m->d);
-  struct matrices x[4];
+  const unsigned c_per = emu_fragment_per(m->x.c), d_per = emu_fragment_per(m->x.d);
+  struct quad x[4];
   if (!emu_whole_warp(w, in, mask))
     return;
   for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-    struct matrices *y = &x[lane % 16 / 4];
+    struct quad *y = &x[lane % 16 / 4];
     const unsigned high = lane < 16 ? 0 : 4, low = lane % 4;
     for (unsigned i = 0; i < 4; i++) {
       const double a_value = emu_fragment_value(w, &a[i / 2], EMU_F16, lane, i % 2);
@@ -114,16 +55,16 @@ static void run_quads(struct emu_warp *w, const struct emu_instruction *in, uint
       *(m->b_rows ? &y->b[low][i + high] : &y->b[i][low + high]) = b_value;
     }
     for (unsigned i = 0; i < 8; i++) {
-      const struct emu_place_in_matrix p = quad_c(m->c, lane, i);
-      y->c[p.row][p.column] = emu_fragment_value(w, &c[i / c_per], m->c, lane, i % c_per);
+      const struct emu_place_in_matrix p = quad_c(m->x.c, lane, i);
+      y->c[p.row][p.column] = emu_fragment_value(w, &c[i / c_per], m->x.c, lane, i % c_per);
     }
   }
   for (unsigned i = 0; i < 4; i++)
-    multiply(&x[i], &m->shape, false);
+    multiply(&x[i]);
   for (unsigned lane = 0; lane < EMU_LANES; lane++)
     for (unsigned i = 0; i < 8; i++) {
-      const struct emu_place_in_matrix p = quad_c(m->d, lane, i);
-      emu_fragment_set(w, &d[i / d_per], m->d, lane, i % d_per, x[lane % 16 / 4].c[p.row][p.column], false);
+      const struct emu_place_in_matrix p = quad_c(m->x.d, lane, i);
+      emu_fragment_set(w, &d[i / d_per], m->x.d, lane, i % d_per, x[lane % 16 / 4].c[p.row][p.column], false);
     }
 }
 
@@ -154,19 +95,19 @@ static bool is_eight_bits(enum emu_type type) {
 
 /* The kind of a combination of types; -1 if there is none such. */
 static int kind_of(const struct mma *m) {
-  const bool wide = m->c == EMU_F32 && m->d == EMU_F32;
-  if (m->a == EMU_F16 && m->b == EMU_F16)
-    return (m->c == EMU_F16 || m->c == EMU_F32) && (m->d == EMU_F16 || m->d == EMU_F32) ? HALF : -1;
-  if (m->a == EMU_BF16 && m->b == EMU_BF16)
+  const bool wide = m->x.c == EMU_F32 && m->x.d == EMU_F32;
+  if (m->x.a == EMU_F16 && m->x.b == EMU_F16)
+    return (m->x.c == EMU_F16 || m->x.c == EMU_F32) && (m->x.d == EMU_F16 || m->x.d == EMU_F32) ? HALF : -1;
+  if (m->x.a == EMU_BF16 && m->x.b == EMU_BF16)
     return wide ? BRAIN : -1;
-  if (m->a == EMU_TF32 && m->b == EMU_TF32)
+  if (m->x.a == EMU_TF32 && m->x.b == EMU_TF32)
     return wide ? TENSOR_FLOAT : -1;
-  if (m->a == EMU_F64 && m->b == EMU_F64)
-    return m->c == EMU_F64 && m->d == EMU_F64 ? DOUBLE : -1;
-  if (is_byte(m->a) && is_byte(m->b))
-    return m->c == EMU_S32 && m->d == EMU_S32 ? INTEGER : -1;
-  if (is_eight_bits(m->a) && is_eight_bits(m->b))
-    return (m->c == EMU_F16 || m->c == EMU_F32) && m->c == m->d ? EIGHT_BITS : -1;
+  if (m->x.a == EMU_F64 && m->x.b == EMU_F64)
+    return m->x.c == EMU_F64 && m->x.d == EMU_F64 ? DOUBLE : -1;
+  if (is_byte(m->x.a) && is_byte(m->x.b))
+    return m->x.c == EMU_S32 && m->x.d == EMU_S32 ? INTEGER : -1;
+  if (is_eight_bits(m->x.a) && is_eight_bits(m->x.b))
+    return (m->x.c == EMU_F16 || m->x.c == EMU_F32) && m->x.c == m->x.d ? EIGHT_BITS : -1;
   return -1;
 }
 
@@ -177,11 +118,11 @@ static bool bind_fragment(struct emu_decoder *decoder, struct emu_instruction *o
 }
 
 static bool bind(struct emu_decoder *decoder, struct emu_instruction *out, const struct mma *m) {
-  const unsigned bytes = m->d == EMU_F64 ? 8 : 4, rest = m->shape.m * m->shape.n / EMU_LANES;
-  const unsigned a = m->quads ? 2 : emu_fragment_registers(m->shape.m, m->shape.k, m->a);
-  const unsigned b = m->quads ? 2 : emu_fragment_registers(m->shape.n, m->shape.k, m->b);
-  const unsigned c = (m->quads ? 8 : rest) / emu_fragment_per(m->c),
-                 d = (m->quads ? 8 : rest) / emu_fragment_per(m->d);
+  const unsigned bytes = m->x.d == EMU_F64 ? 8 : 4, rest = m->x.shape.m * m->x.shape.n / EMU_LANES;
+  const unsigned a = m->quads ? 2 : emu_fragment_registers(m->x.shape.m, m->x.shape.k, m->x.a);
+  const unsigned b = m->quads ? 2 : emu_fragment_registers(m->x.shape.n, m->x.shape.k, m->x.b);
+  const unsigned c = (m->quads ? 8 : rest) / emu_fragment_per(m->x.c),
+                 d = (m->quads ? 8 : rest) / emu_fragment_per(m->x.d);
   return bind_fragment(decoder, out, 0, d, bytes) && bind_fragment(decoder, out, 1, a, bytes) &&
          bind_fragment(decoder, out, 2, b, bytes) && bind_fragment(decoder, out, 3, c, bytes);
 }
@@ -196,24 +137,24 @@ static enum emu_decode_result decode(struct emu_decoder *decoder, struct emu_ins
   unsigned kinds = 0;
   for (unsigned i = 0; i < sizeof shapes / sizeof shapes[0] && !kinds; i++)
     if (emu_take(decoder, shapes[i].name)) {
-      m->shape = shapes[i].shape;
+      m->x.shape = shapes[i].shape;
       kinds = shapes[i].kinds;
     }
   const int a_layout = emu_take_one(decoder, layouts), b_layout = emu_take_one(decoder, layouts);
   emu_take(decoder, "kind::f8f6f4");
-  m->d = emu_take_type(decoder);
-  m->a = emu_take_type(decoder);
-  m->b = emu_take_type(decoder);
-  m->c = emu_take_type(decoder);
+  m->x.d = emu_take_type(decoder);
+  m->x.a = emu_take_type(decoder);
+  m->x.b = emu_take_type(decoder);
+  m->x.c = emu_take_type(decoder);
   const int kind = kind_of(m);
   if (kind < 0 || !(kinds >> kind & 1))
     return emu_refuse(decoder, "no such combination of shape and types");
-  m->quads = kind == HALF && m->shape.m == 8;
+  m->quads = kind == HALF && m->x.shape.m == 8;
   m->a_columns = a_layout == 1;
   m->b_rows = b_layout == 0;
   if (a_layout < 0 || b_layout < 0 || (!m->quads && (m->a_columns || m->b_rows)))
     return emu_refuse(decoder, "this shape takes .row.col alone");
-  m->saturates = kind == INTEGER && emu_take(decoder, "satfinite");
+  m->x.saturates = kind == INTEGER && emu_take(decoder, "satfinite");
   if (kind == DOUBLE)
     emu_take(decoder, "rn");
   if (!bind(decoder, out, m))

@@ -1,8 +1,6 @@
 /* wmma.load, wmma.store and wmma.mma for f16, bf16, tf32, f64 and 8-bit integers. */
-#include "fragment.h"
 #include "memory_lanes.h"
-
-#include <math.h>
+#include "tensor.h"
 
 enum role { MATRIX_A, MATRIX_B, MATRIX_C };
 
@@ -21,7 +19,7 @@ struct transfer {
   bool columns;           /* stored column by column */
   unsigned registers;     /* that hold the matrix once */
   unsigned leading;       /* rows or columns are this far apart where no stride is given */
-  const uint16_t *places; /* of the elements, as in struct product */
+  const uint16_t *places; /* of the elements, row * EMU_MATRIX_MOST + column: by register, element, lane */
 };
 
 static unsigned register_bytes(enum emu_type type) {
@@ -132,38 +130,9 @@ static void store(struct emu_warp *w, const struct emu_instruction *in, uint32_t
 
 /* ---- The product ---- */
 
-struct product {
-  struct emu_matrix_shape shape;
-  enum emu_type a, b, c, d;
-  bool saturates;
-  const uint16_t *places[4]; /* of the elements of A, B, C and D in their matrices */
-};
-
 static void multiply(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  const struct product *x = in->extra;
-  const struct emu_matrix_shape *s = &x->shape;
-  double matrix[3][EMU_MATRIX_MOST * EMU_MATRIX_MOST];
-  const enum emu_type types[] = {x->a, x->b, x->c};
-  if (!emu_whole_warp(w, in, mask))
-    return;
-  for (unsigned role = MATRIX_A; role <= MATRIX_C; role++)
-    emu_fragment_gather(w, in->elements + in->operand[1 + role].first, types[role],
-                        registers_of(s, (enum role)role, types[role]), x->places[role], matrix[role]);
-  double *c = matrix[MATRIX_C];
-  if (x->d != EMU_F64)
-    emu_matrix_multiply(s, matrix[MATRIX_A], matrix[MATRIX_B], c);
-  for (unsigned i = 0; x->d == EMU_F64 && i < s->m; i++)
-    for (unsigned k = 0; k < s->k; k++)
-      for (unsigned j = 0; j < s->n; j++)
-        c[i * EMU_MATRIX_MOST + j] =
-            fma(matrix[MATRIX_A][i * EMU_MATRIX_MOST + k], matrix[MATRIX_B][k * EMU_MATRIX_MOST + j],
-                c[i * EMU_MATRIX_MOST + j]);
-  const unsigned per = emu_fragment_per(x->d), registers = registers_of(s, MATRIX_C, x->d);
-  const struct emu_operand *d = in->elements + in->operand[0].first;
-  const uint16_t *places = x->places[3];
-  for (unsigned i = 0; i < registers * per; i++, places += EMU_LANES)
-    for (unsigned lane = 0; lane < EMU_LANES; lane++)
-      emu_fragment_set(w, &d[i / per], x->d, lane, i % per, c[places[lane]], x->saturates);
+  if (emu_whole_warp(w, in, mask))
+    emu_tensor_product(w, in, in->extra);
 }
 
 /* ---- Decoding ---- */
@@ -243,7 +212,7 @@ static enum emu_decode_result decode_transfer(struct emu_decoder *decoder, struc
 }
 
 static enum emu_decode_result decode_product(struct emu_decoder *decoder, struct emu_instruction *out) {
-  struct product *x = emu_arena_allocate(emu_decoder_arena(decoder), sizeof *x);
+  struct emu_tensor *x = emu_arena_allocate(emu_decoder_arena(decoder), sizeof *x);
   if (!x)
     return emu_refuse(decoder, "out of memory");
   if (emu_take_one(decoder, layouts) < 0 || emu_take_one(decoder, layouts) < 0 ||
@@ -270,11 +239,6 @@ static enum emu_decode_result decode_product(struct emu_decoder *decoder, struct
     if (!emu_bind_vector(decoder, out, i, i, register_bytes(types[i])) ||
         out->operand[i].count < registers_of(&x->shape, roles[i], types[i]))
       return emu_refuse(decoder, "a matrix has the wrong number of registers");
-  for (unsigned i = 0; i < 4; i++) {
-    x->places[i] = places_of(decoder, &x->shape, roles[(i + 1) % 4], types[(i + 1) % 4]);
-    if (!x->places[i])
-      return emu_refuse(decoder, "out of memory");
-  }
   out->extra = x;
   out->class = EMU_CLASS_TENSOR;
   out->run = multiply;
