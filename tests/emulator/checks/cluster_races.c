@@ -2,6 +2,7 @@
  * owner's threads. What the owner does by itself stands in its own shadows (shared_races.c); here is what the
  * others have done. */
 #include "cluster_order.h"
+#include "read_log.h"
 #include "report.h"
 
 #include <stdlib.h>
@@ -179,6 +180,7 @@ static bool foreign_word(struct access *a) {
       add_foreign_reader(a);
     return true;
   }
+  emu_shared_settle_words(s, a->word, 1);
   bool unordered =
       (s->readers[a->word] & a->mask && emu_shared_each_reader(s, a->word, own_reader_unordered, a)) ||
       foreign_reader_unordered(a);

@@ -53,7 +53,10 @@ enum emu_watch {
 
 struct emu_shared_races {
   uint32_t *writers, *readers;
-  uint32_t *since; /* of words with "many": the time from which on their entries of `many` count */
+  struct emu_read_log
+      *log;            /* reads that `readers` does not hold yet: read_log.h; NULL if there never were any */
+  uint32_t last_write; /* time of the latest write that `writers` holds */
+  uint32_t *since;     /* of words with "many": the time from which on their entries of `many` count */
   uint32_t words, capacity;
   struct emu_lane_readers *many; /* by warp, then by word: who has read; NULL until a word has many readers */
   uint32_t warp_count, many_words;
@@ -128,15 +131,15 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
 /* shared_readers.c: who has read a word since it was last written. */
-/* Adds a lane, or all active lanes of its warp. Of several readers only the bytes that all of them have read
- * are kept. */
-void emu_shared_add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane, uint32_t word,
-                           uint32_t bytes, bool all);
+/* Adds a lane of a warp, or the lanes of `all`, if there are any. Of several readers only the bytes that all of
+ * them have read are kept. */
+void emu_shared_add_reader(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word,
+                           uint32_t bytes, uint32_t all);
 /* All lanes of a warp read `count` words side by side, `per` words each, whose writers are ordered before:
  * records them. */
-void emu_shared_add_row(struct emu_shared_races *s, const struct emu_warp *w, uint32_t word, unsigned count,
+void emu_shared_add_row(struct emu_shared_races *s, uint32_t warp, uint32_t word, unsigned count,
                         unsigned per);
-/* Calls `visit` for each reader of a word, until it returns true; whether it did. */
+/* Calls `visit` for each reader of a word that the shadows hold, until it returns true; whether it did. */
 bool emu_shared_each_reader(const struct emu_shared_races *s, uint32_t word,
                             bool (*visit)(void *context, uint32_t thread, uint32_t time), void *context);
 
@@ -207,42 +210,31 @@ static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *reade
   return true;
 }
 
-/* The same for shared memory: word i belongs to thread first + i / per. `row` is what the warp knows. */
-enum emu_row {
-  EMU_ROW_IS_DONE,
-  EMU_ROW_HAS_READERS /* others, that nothing orders: emu_shared_add_row */,
-  EMU_ROW_IS_SPECIAL
-};
-static inline enum emu_row emu_race_shared_words(const struct emu_shared_races *s, uint32_t at,
-                                                 unsigned count, unsigned per, uint32_t first,
-                                                 const uint32_t *row, bool write) {
-  const uint32_t *writers = s->writers + at, *readers = s->readers + at;
-  uint32_t bad = 0, several = 0, last_write = 0, last_read = 0;
+/* All lanes of a warp write words of shared memory: word i belongs to thread first + i / per. `row` is what the
+ * warp knows; what has been read is in the shadows. */
+static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at, unsigned count,
+                                         unsigned per, uint32_t first, const uint32_t *row) {
+  uint32_t *writers = s->writers + at, bad = 0, last = 0;
+  const uint32_t *readers = s->readers + at;
   if (emu_watched(s, at, count))
-    return EMU_ROW_IS_SPECIAL;
+    return false;
   for (unsigned i = 0; i < count; i++) {
-    last_write = last_write > writers[i] ? last_write : writers[i];
-    last_read = last_read > readers[i] ? last_read : readers[i];
+    last = last > writers[i] ? last : writers[i];
+    last = last > readers[i] ? last : readers[i];
   }
-  for (unsigned i = 0; i < count && last_write >> EMU_TIME_SHIFT > s->floor; i++) {
+  for (unsigned i = 0; i < count && last >> EMU_TIME_SHIFT > s->floor; i++) {
     uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
+    uint32_t r = readers[i], reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & (r >> 4 & 1);
+    bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[reader >> 5]) & (uint32_t)(reader != first + i / per);
   }
-  bool recent = last_read >> EMU_TIME_SHIFT > s->floor;
-  for (unsigned i = 0; i < count && recent; i++)
-    several |= (uint32_t)(readers[i] >> EMU_TIME_SHIFT > s->floor) & (readers[i] >> 4 & 1);
-  for (unsigned i = 0; i < count && recent && !several; i++) {
-    uint32_t r = readers[i], thread = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    several |= (uint32_t)(r >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
-  }
-  if (bad || (several && write))
-    return EMU_ROW_IS_SPECIAL;
-  if (several)
-    return EMU_ROW_HAS_READERS;
-  uint32_t *to = (write ? s->writers : s->readers) + at;
+  if (bad)
+    return false;
   for (unsigned i = 0; i < count; i++)
-    to[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  return EMU_ROW_IS_DONE;
+    writers[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
+  s->last_write = s->time;
+  return true;
 }
 
 #endif

@@ -2,9 +2,16 @@
  * their own, each lane or thread. */
 #include "cluster_order.h"
 #include "order.h"
+#include "read_log.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Who has read until now does not matter any more. */
+static void forget_reads(struct emu_shared_races *s) {
+  if (s->log)
+    s->log->used = 0;
+}
 
 bool emu_shared_block_start(struct emu_block *b) {
   struct emu_shared_races *s = b->races;
@@ -50,6 +57,8 @@ bool emu_shared_block_start(struct emu_block *b) {
     s->many = NULL;
     s->time = 0;
   }
+  forget_reads(s);
+  s->last_write = 0;
   s->warp_count = b->warp_count;
   s->many_words = s->words;
   s->thread_count = b->thread_count;
@@ -73,6 +82,7 @@ void emu_shared_block_free(struct emu_block *b) {
   free(s->pending);
   free(s->threads);
   free(s->writers);
+  free(s->log);
   free(s->many);
   free(s->watched);
   free(s->copying);
@@ -104,6 +114,7 @@ static void start_again(struct emu_shared_races *s) {
   s->many = NULL;
   s->time = 1;
   s->floor = 0;
+  s->last_write = 0;
   s->epoch++;
 }
 
@@ -116,6 +127,7 @@ bool emu_shared_watch(struct emu_shared_races *s) {
 }
 
 uint32_t emu_shared_tick(struct emu_shared_races *s) {
+  emu_shared_settle_words(s, 0, s->words);
   if (s->time + 2 >= EMU_TIMES)
     start_again(s);
   return s->time++;
@@ -171,13 +183,16 @@ static void join_threads(struct emu_shared_races *s, const uint32_t *lanes, uint
 
 static void barrier(struct emu_block *b, const uint32_t lanes[EMU_MAX_WARPS]) {
   struct emu_shared_races *s = b->races;
-  uint32_t now = emu_shared_tick(s), whole = 0, all[EMU_MAX_WARPS] = {0};
+  uint32_t whole = 0, all[EMU_MAX_WARPS] = {0};
   bool partial = false;
   for (uint32_t i = 0; i < b->warp_count; i++) {
     bool complete = lanes[i] == b->warps[i].warp.existing;
     whole += complete;
     partial = partial || (lanes[i] && !complete);
   }
+  if (whole == b->warp_count)
+    forget_reads(s);
+  uint32_t now = emu_shared_tick(s);
   if (whole == b->warp_count) {
     for (uint32_t i = 0; i < b->warp_count; i++)
       for (uint32_t k = 0; k < b->warp_count; k++)
@@ -225,7 +240,11 @@ void emu_order_warp(struct emu_warp *w, const uint32_t members[EMU_LANES], uint3
   struct emu_shared_races *s = w->block->races;
   if (!s || !w->launch->checks)
     return;
+  bool whole = s->warp_count == 1 && (members[__builtin_ctz(mask)] & mask) == w->existing;
+  if (whole)
+    forget_reads(s);
   uint32_t now = emu_shared_tick(s);
+  s->floor = whole ? now : s->floor;
   for (uint32_t left = mask; left;) {
     uint32_t group = members[__builtin_ctz(left)] & mask;
     left &= ~group;

@@ -1,5 +1,5 @@
 /* Races on shared memory: one lane's access against who accessed the words before. */
-#include "races.h"
+#include "read_log.h"
 #include "report.h"
 
 #include <string.h>
@@ -66,16 +66,18 @@ static bool check_word(struct emu_warp *w, const struct emu_instruction *in, uns
   }
   if (!(kind & EMU_WRITE)) {
     if (!strong) /* strong reads race with weak writes only, which these are reported at */
-      emu_shared_add_reader(s, w, lane, word, mask, all);
+      emu_shared_add_reader(s, w->index, lane, word, mask, all ? w->active : 0);
     return true;
   }
   struct comparison c = {.s = s, .me = w->index * EMU_LANES + lane};
+  emu_shared_settle_words(s, word, 1);
   if (s->readers[word] & mask && emu_shared_each_reader(s, word, is_unordered, &c)) {
     if (!report(w, in, lane, offset, bytes, kind, c.other, false))
       return false;
   } else if (!strong) {
     forget_readers(s, word, mask);
   }
+  s->last_write = s->time;
   s->writers[word] =
       s->time << EMU_TIME_SHIFT | c.me << EMU_THREAD_SHIFT | mask | (strong ? EMU_SHADOW_STRONG : 0);
   return true;

@@ -34,9 +34,9 @@ static bool reads_alone(const struct emu_shared_races *s, uint32_t me, uint32_t 
   return !(old & EMU_SHADOW_STRONG) && (thread == me || emu_shared_knows(s, me, thread, time));
 }
 
-static inline void add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane,
-                              uint32_t word, uint32_t bytes, bool all) {
-  uint32_t old = s->readers[word], me = w->index * EMU_LANES + lane;
+static inline void add_reader(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word,
+                              uint32_t bytes, uint32_t all) {
+  uint32_t old = s->readers[word], me = warp * EMU_LANES + lane;
   uint32_t thread = old >> EMU_THREAD_SHIFT & EMU_THREAD_MASK,
            now = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT;
   bool alone = reads_alone(s, me, old, bytes);
@@ -52,7 +52,7 @@ static inline void add_reader(struct emu_shared_races *s, const struct emu_warp 
     *entry_of(s, thread / EMU_LANES, word) =
         (struct emu_lane_readers){old >> EMU_TIME_SHIFT, 1u << thread % EMU_LANES};
   }
-  add_lanes(s, w->index, lane, all ? w->active : 1u << lane, entry_of(s, w->index, word), s->since[word]);
+  add_lanes(s, warp, lane, all ? all : 1u << lane, entry_of(s, warp, word), s->since[word]);
   s->readers[word] = now | EMU_SHADOW_STRONG | (alone ? bytes : old & bytes);
 }
 
@@ -62,28 +62,27 @@ static bool has_table(struct emu_shared_races *s) {
   return s->many != NULL;
 }
 
-void emu_shared_add_reader(struct emu_shared_races *s, const struct emu_warp *w, unsigned lane, uint32_t word,
-                           uint32_t bytes, bool all) {
+void emu_shared_add_reader(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word,
+                           uint32_t bytes, uint32_t all) {
   if (has_table(s))
-    add_reader(s, w, lane, word, bytes, all);
+    add_reader(s, warp, lane, word, bytes, all);
 }
 
-void emu_shared_add_row(struct emu_shared_races *s, const struct emu_warp *w, uint32_t word, unsigned count,
+void emu_shared_add_row(struct emu_shared_races *s, uint32_t warp, uint32_t word, unsigned count,
                         unsigned per) {
-  struct emu_lane_readers *entries = has_table(s) ? entry_of(s, w->index, word) : NULL;
-  uint32_t known = s->known[w->index][w->index], now = s->time;
+  struct emu_lane_readers *entries = has_table(s) ? entry_of(s, warp, word) : NULL;
+  uint32_t known = s->known[warp][warp], now = s->time;
   for (unsigned i = 0; entries && i < count; i++) {
     unsigned lane = per == 1 ? i : i / per;
     uint32_t old = s->readers[word + i], bit = 1u << lane;
     struct emu_lane_readers *e = &entries[i];
     bool over = e->time <= known || e->time < s->since[word + i] || !(e->lanes & ~bit);
     if (!(old & EMU_SHADOW_STRONG) || old >> EMU_TIME_SHIFT <= s->floor || (e->time != now && !over)) {
-      add_reader(s, w, lane, word + i, EMU_SHADOW_BYTES, false);
+      add_reader(s, warp, lane, word + i, EMU_SHADOW_BYTES, 0);
       continue;
     }
     *e = (struct emu_lane_readers){now, e->time == now ? e->lanes | bit : bit};
-    s->readers[word + i] =
-        now << EMU_TIME_SHIFT | (w->index * EMU_LANES + lane) << EMU_THREAD_SHIFT | (old & 31);
+    s->readers[word + i] = now << EMU_TIME_SHIFT | (warp * EMU_LANES + lane) << EMU_THREAD_SHIFT | (old & 31);
   }
 }
 

@@ -28,16 +28,19 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, const
   if ((wt != me && w >> EMU_TIME_SHIFT > row[wt >> 5]) || emu_watched(s, i, 1))
     return false;
   if (write) {
+    emu_shared_settle_words(s, i, 1);
+    r = s->readers[i];
     if (r >> EMU_TIME_SHIFT > s->floor && (many || (rt != me && r >> EMU_TIME_SHIFT > row[rt >> 5])))
       return false;
     s->writers[i] = mine;
+    s->last_write = s->time;
     return true;
   }
   if (r >> EMU_TIME_SHIFT <= s->floor || (!many && (rt == me || r >> EMU_TIME_SHIFT <= row[rt >> 5]))) {
     s->readers[i] = mine;
     return true;
   }
-  emu_shared_add_reader(s, warp, lane, i, EMU_SHADOW_BYTES, false);
+  emu_shared_add_reader(s, warp->index, lane, i, EMU_SHADOW_BYTES, 0);
   return true;
 }
 
@@ -117,13 +120,11 @@ static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu
 
 /* Words of 4 bytes that do not share a bank unless they are the same: no replays. */
 static inline bool emu_free_of_conflicts(const uint64_t address[EMU_LANES], uint32_t mask) {
-  uint32_t seen[EMU_LANES], used = 0, bad = 0;
-  EMU_FOR_LANES (lane, mask) {
-    uint32_t word = (uint32_t)address[lane] >> 2, bank = word & 31;
-    bad |= (used >> bank & 1) & (uint32_t)(seen[bank] != word);
-    seen[bank] = word;
-    used |= 1u << bank;
-  }
+  uint32_t seen[EMU_LANES], bad = 0;
+  EMU_FOR_LANES (lane, mask)
+    seen[address[lane] >> 2 & 31] = (uint32_t)address[lane] >> 2;
+  EMU_FOR_LANES (lane, mask)
+    bad |= seen[address[lane] >> 2 & 31] ^ (uint32_t)address[lane] >> 2;
   return !bad;
 }
 
@@ -161,6 +162,35 @@ static inline void emu_count_lanes(struct emu_warp *w, const struct emu_instruct
   emu_count_access(w, in, space, address, bytes, write ? EMU_WRITE : EMU_READ, mask);
 }
 
+/* Lanes anywhere in the block's shared memory read `bytes` each; false if something is not as usual, which
+ * nothing has been noted of then. */
+static inline bool emu_find_shared_reads(struct emu_warp *w, const uint64_t address[EMU_LANES],
+                                         unsigned bytes, uint32_t mask, unsigned char *at[EMU_LANES]) {
+  struct emu_block *b = w->block;
+  const uint64_t other = address[__builtin_ctz(mask)];
+  uint64_t bad = b->shared_bytes < bytes;
+  uint32_t offset[EMU_LANES], words[EMU_LANES], set = UINT32_MAX;
+  for (unsigned i = 0; i < EMU_LANES; i++) {
+    const uint64_t a = mask >> i & 1 ? address[i] : other;
+    bad |= (a & (bytes - 1)) | (uint64_t)(a > (uint64_t)b->shared_bytes - bytes);
+    offset[i] = (uint32_t)a;
+    words[i] = (uint32_t)a / 4;
+  }
+  if (bad)
+    return false;
+  for (unsigned k = 0; k < bytes && w->launch->checks; k += 4)
+    for (unsigned i = 0; i < EMU_LANES; i++) {
+      uint32_t four;
+      memcpy(&four, b->shared_initialised + offset[i] + k, 4);
+      set &= four;
+    }
+  if (w->launch->checks && (set != 0x01010101 || !emu_log_lanes(b->races, w->index, mask, words, bytes / 4)))
+    return false;
+  for (unsigned i = 0; i < EMU_LANES; i++)
+    at[i] = b->shared + offset[i];
+  return true;
+}
+
 /* All lanes' places in `at`; false: not for this way, or a fault was raised. */
 static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instruction *in,
                                   const struct emu_operand *o, unsigned bytes, bool write, uint32_t mask,
@@ -180,6 +210,10 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
       return false;
     if (generic && space != EMU_SPACE_GLOBAL)
       address[lane] = (uint32_t)address[lane];
+  }
+  if (space == EMU_SPACE_SHARED && !write && emu_find_shared_reads(w, address, bytes, mask, at)) {
+    emu_count_lanes(w, in, space, address, bytes, false, mask);
+    return true;
   }
   EMU_FOR_LANES (lane, mask) {
     at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, kind, lane)

@@ -6,7 +6,7 @@
 #include "each_lane.h"
 
 #include "../checks/order.h"
-#include "../checks/races.h"
+#include "../checks/read_log.h"
 
 #include <string.h>
 
@@ -121,11 +121,16 @@ static inline enum emu_pattern emu_pattern(struct emu_warp *w, const struct emu_
   return !apart ? EMU_PATTERN_ROW : !differ ? EMU_PATTERN_SAME : EMU_PATTERN_ANY;
 }
 
+/* `bytes` is a multiple of 128. */
 static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
-  unsigned char all = 1;
-  for (unsigned i = 0; i < bytes; i++)
-    all &= shadow[i];
-  return all;
+  uint64_t all = UINT64_MAX;
+  for (unsigned i = 0; i < bytes; i += 128)
+    for (unsigned k = 0; k < 128; k += 8) {
+      uint64_t eight;
+      memcpy(&eight, shadow + i + k, 8);
+      all &= eight;
+    }
+  return all == UINT64_C(0x0101010101010101);
 }
 
 /* Host memory of a row of all lanes in global memory, checked and recorded; NULL if something is not as
@@ -166,14 +171,17 @@ static inline unsigned char *emu_words_of_shared(struct emu_warp *w, const struc
   if (first + all > b->shared_bytes || first % bytes)
     return NULL;
   if (w->launch->checks) {
-    if (!write && !emu_all_set(b->shared_initialised + first, all))
-      return NULL;
-    enum emu_row row = emu_race_shared_words(b->races, (uint32_t)first / 4, all / 4, bytes / 4,
-                                             w->index * EMU_LANES, b->races->known[w->index], write);
-    if (row == EMU_ROW_IS_SPECIAL)
-      return NULL;
-    if (row == EMU_ROW_HAS_READERS)
-      emu_shared_add_row(b->races, w, (uint32_t)first / 4, all / 4, bytes / 4);
+    uint32_t word = (uint32_t)first / 4;
+    if (!write) {
+      if (!emu_all_set(b->shared_initialised + first, all) ||
+          !emu_log_row(b->races, w->index, word, bytes / 4))
+        return NULL;
+    } else {
+      emu_shared_settle_words(b->races, word, all / 4);
+      if (!emu_race_shared_write(b->races, word, all / 4, bytes / 4, w->index * EMU_LANES,
+                                 b->races->known[w->index]))
+        return NULL;
+    }
     if (write)
       memset(b->shared_initialised + first, 1, all);
   }
@@ -225,11 +233,34 @@ static inline bool emu_store_words(struct emu_warp *w, const struct emu_instruct
   return true;
 }
 
+/* A place in shared memory that all lanes read, checked and noted; NULL if something is not as usual. */
+static inline const unsigned char *emu_same_of_shared(struct emu_warp *w, uint64_t first, unsigned bytes) {
+  struct emu_block *b = w->block;
+  uint32_t set = UINT32_MAX;
+  if (first + bytes > b->shared_bytes || first % bytes)
+    return NULL;
+  if (w->launch->checks) {
+    for (unsigned i = 0; i < bytes; i += 4) {
+      uint32_t four;
+      memcpy(&four, b->shared_initialised + first + i, 4);
+      set &= four;
+    }
+    if (set != 0x01010101 || !emu_log_same(b->races, w->index, w->active, (uint32_t)first / 4, bytes / 4))
+      return NULL;
+  }
+  return b->shared + first;
+}
+
 /* All lanes read the same place. */
 static inline bool emu_load_same(struct emu_warp *w, const struct emu_instruction *in,
                                  const struct emu_transfer *t, uint64_t first) {
+  enum emu_space space = in->space == EMU_SPACE_GENERIC ? emu_space_of(first) : (enum emu_space)in->space;
   const unsigned char *from =
-      emu_access(w, in, (enum emu_space)in->space, first, t->piece, t->kind | EMU_ALL_OF_WARP, 0);
+      space == EMU_SPACE_SHARED
+          ? emu_same_of_shared(w, in->space == EMU_SPACE_GENERIC ? (uint32_t)first : first, t->bytes)
+          : NULL;
+  if (!from)
+    from = emu_access(w, in, (enum emu_space)in->space, first, t->piece, t->kind | EMU_ALL_OF_WARP, 0);
   if (!from)
     return true;
   emu_transfer_to_registers(w, in, t, 0, 0, from);
@@ -245,7 +276,6 @@ static inline bool emu_load_same(struct emu_warp *w, const struct emu_instructio
         r[i] = value;
     }
   }
-  enum emu_space space = in->space == EMU_SPACE_GENERIC ? emu_space_of(first) : (enum emu_space)in->space;
   struct emu_tally *tally = &w->worker->tallies[in->index];
   if (space == EMU_SPACE_GLOBAL) {
     tally->global_requests[EMU_TALLY_LOAD]++;
