@@ -15,9 +15,9 @@
 enum emu_logged {
   EMU_LOGGED_ROW,   /* first word, lanes side by side */
   EMU_LOGGED_SAME,  /* first word, the same for all; which lanes */
-  EMU_LOGGED_LANES, /* which lanes; first word of each, all 32 */
+  EMU_LOGGED_LANES, /* which lanes; first word of each, all 32, in 16 bits */
 };
-enum { EMU_LOG_WORDS = 1 << 14, EMU_LOG_MOST = 2 + EMU_LANES };
+enum { EMU_LOG_WORDS = 1 << 16, EMU_LOG_MOST = 2 + EMU_LANES / 2 };
 
 struct emu_read_log {
   void (*settle)(struct emu_shared_races *s); /* puts all into the shadows */
@@ -97,7 +97,7 @@ static void emu_settle_log(struct emu_shared_races *s) {
     default:
       EMU_FOR_LANES (lane, e[1])
         for (uint32_t k = 0; k < per; k++)
-          emu_settle_lane(s, warp, lane, e[2 + lane] + k);
+          emu_settle_lane(s, warp, lane, ((const uint16_t *)(e + 2))[lane] + k);
       at += EMU_LOG_MOST;
     }
   }
@@ -189,13 +189,14 @@ static inline bool emu_log_lanes(struct emu_shared_races *s, uint32_t warp, uint
       bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != warp * EMU_LANES + i) &
              lanes >> i;
     }
-  uint32_t *entry = bad ? NULL : emu_log_room(s, EMU_LOG_MOST, first, last + per);
+  uint32_t *entry = bad || last > UINT16_MAX ? NULL : emu_log_room(s, EMU_LOG_MOST, first, last + per);
   if (!entry)
     return false;
   entry[0] = EMU_LOGGED_LANES | warp << 2 | per << 8;
   entry[1] = lanes;
+  uint16_t *each = (uint16_t *)(entry + 2);
   for (unsigned i = 0; i < EMU_LANES; i++)
-    entry[2 + i] = words[i];
+    each[i] = (uint16_t)words[i];
   return true;
 }
 

@@ -4,7 +4,7 @@
 #ifndef EMU_MEMORY_LANES_H
 #define EMU_MEMORY_LANES_H
 
-#include "memory_words.h"
+#include "memory_shared.h"
 
 static inline bool emu_word_set(const unsigned char *shadow, unsigned bytes) {
   uint32_t all = UINT32_MAX;
@@ -118,16 +118,6 @@ static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu
   return emu_state(w)->local + w->launch->local_bytes * lane + address;
 }
 
-/* Words of 4 bytes that do not share a bank unless they are the same: no replays. */
-static inline bool emu_free_of_conflicts(const uint64_t address[EMU_LANES], uint32_t mask) {
-  uint32_t seen[EMU_LANES], bad = 0;
-  EMU_FOR_LANES (lane, mask)
-    seen[address[lane] >> 2 & 31] = (uint32_t)address[lane] >> 2;
-  EMU_FOR_LANES (lane, mask)
-    bad |= seen[address[lane] >> 2 & 31] ^ (uint32_t)address[lane] >> 2;
-  return !bad;
-}
-
 /* Rising addresses: their sectors and distinct values are counted in passing. */
 static inline bool emu_count_rising(struct emu_tally *t, const uint64_t address[EMU_LANES], unsigned bytes,
                                     unsigned kind, uint32_t mask) {
@@ -153,42 +143,13 @@ static inline void emu_count_lanes(struct emu_warp *w, const struct emu_instruct
                                    uint32_t mask) {
   struct emu_tally *t = &w->worker->tallies[in->index];
   unsigned kind = write ? EMU_TALLY_STORE : EMU_TALLY_LOAD;
-  if (space == EMU_SPACE_SHARED && bytes <= 4 && emu_free_of_conflicts(address, mask)) {
+  if (space == EMU_SPACE_SHARED && emu_is_free_of_conflicts(address, bytes, mask)) {
     t->shared_requests[kind]++;
     return;
   }
   if (space == EMU_SPACE_GLOBAL && emu_count_rising(t, address, bytes, kind, mask))
     return;
   emu_count_access(w, in, space, address, bytes, write ? EMU_WRITE : EMU_READ, mask);
-}
-
-/* Lanes anywhere in the block's shared memory read `bytes` each; false if something is not as usual, which
- * nothing has been noted of then. */
-static inline bool emu_find_shared_reads(struct emu_warp *w, const uint64_t address[EMU_LANES],
-                                         unsigned bytes, uint32_t mask, unsigned char *at[EMU_LANES]) {
-  struct emu_block *b = w->block;
-  const uint64_t other = address[__builtin_ctz(mask)];
-  uint64_t bad = b->shared_bytes < bytes;
-  uint32_t offset[EMU_LANES], words[EMU_LANES], set = UINT32_MAX;
-  for (unsigned i = 0; i < EMU_LANES; i++) {
-    const uint64_t a = mask >> i & 1 ? address[i] : other;
-    bad |= (a & (bytes - 1)) | (uint64_t)(a > (uint64_t)b->shared_bytes - bytes);
-    offset[i] = (uint32_t)a;
-    words[i] = (uint32_t)a / 4;
-  }
-  if (bad)
-    return false;
-  for (unsigned k = 0; k < bytes && w->launch->checks; k += 4)
-    for (unsigned i = 0; i < EMU_LANES; i++) {
-      uint32_t four;
-      memcpy(&four, b->shared_initialised + offset[i] + k, 4);
-      set &= four;
-    }
-  if (w->launch->checks && (set != 0x01010101 || !emu_log_lanes(b->races, w->index, mask, words, bytes / 4)))
-    return false;
-  for (unsigned i = 0; i < EMU_LANES; i++)
-    at[i] = b->shared + offset[i];
-  return true;
 }
 
 /* All lanes' places in `at`; false: not for this way, or a fault was raised. */
@@ -210,10 +171,6 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
       return false;
     if (generic && space != EMU_SPACE_GLOBAL)
       address[lane] = (uint32_t)address[lane];
-  }
-  if (space == EMU_SPACE_SHARED && !write && emu_find_shared_reads(w, address, bytes, mask, at)) {
-    emu_count_lanes(w, in, space, address, bytes, false, mask);
-    return true;
   }
   EMU_FOR_LANES (lane, mask) {
     at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, kind, lane)
@@ -244,6 +201,8 @@ static inline bool emu_load_scattered(struct emu_warp *w, const struct emu_instr
   unsigned char *at[EMU_LANES];
   if (!t->plain)
     return false;
+  if (emu_load_shared_lanes(w, in, mask))
+    return true;
   if (!emu_find_lanes(w, in, &in->operand[1], t->bytes, false, mask, at))
     return w->stop != 0;
   if (t->element == 4) {
