@@ -264,10 +264,11 @@ void emu_order_exchange(struct emu_warp *w, const uint32_t members[EMU_LANES], u
   struct emu_shared_races *s = w->block->races;
   if (!s || !w->launch->checks)
     return;
-  EMU_FOR_LANES (lane, mask) {
-    uint32_t thread = w->index * EMU_LANES + lane;
-    s->exchanged[thread] = s->time;
-    s->exchangers[thread] = members[lane] & mask;
+  uint32_t *exchanged = s->exchanged + w->index * EMU_LANES,
+           *exchangers = s->exchangers + w->index * EMU_LANES;
+  for (unsigned lane = 0; lane < EMU_LANES; lane++) {
+    exchanged[lane] = mask >> lane & 1 ? s->time : exchanged[lane];
+    exchangers[lane] = mask >> lane & 1 ? members[lane] & mask : exchangers[lane];
   }
 }
 

@@ -1,5 +1,5 @@
 /* shfl and shfl.sync: a lane reads another lane's register. */
-#include "interpreter.h"
+#include "each_lane.h"
 
 #include "../checks/order.h"
 
@@ -43,32 +43,30 @@ static uint32_t source_of(enum mode mode, uint32_t lane, uint32_t b, uint32_t c,
 
 static void shuffle(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_operand *d = in->elements + in->operand[0].first;
-  uint32_t members[EMU_LANES] = {0}, values[EMU_LANES], taken = 0;
-  if (in->operand[4].kind != EMU_OPERAND_NONE) {
-    EMU_FOR_LANES (lane, mask)
-      members[lane] = emu_u32(w, &in->operand[4])[lane];
-    if (!emu_warp_converge(w, in, members, mask))
-      return;
-  } else
-    EMU_FOR_LANES (lane, mask)
-      members[lane] = mask;
+  uint32_t members[EMU_LANES], values[EMU_LANES], results[EMU_LANES], taken = 0, outside = 0;
+  const bool named = in->operand[4].kind != EMU_OPERAND_NONE;
+  for (unsigned lane = 0; lane < EMU_LANES; lane++)
+    members[lane] = named ? emu_u32(w, &in->operand[4])[lane] : mask;
+  if (named && !emu_warp_converge(w, in, members, mask))
+    return;
   emu_order_exchange(w, members, mask);
   const uint32_t *a = emu_u32(w, &in->operand[1]), *b = emu_u32(w, &in->operand[2]),
                  *c = emu_u32(w, &in->operand[3]);
   uint8_t sources[EMU_LANES];
-  uint32_t outside = 0;
   memcpy(values, a, sizeof values);
-  EMU_FOR_LANES (lane, mask) {
+  for (unsigned lane = 0; lane < EMU_LANES; lane++) {
     bool inside = false;
     const uint32_t source = source_of((enum mode)in->option[0], lane, b[lane], c[lane], &inside);
+    const bool takes_part = members[lane] >> source & mask >> source & 1;
     taken |= (uint32_t)inside << lane;
     sources[lane] = (uint8_t)source;
-    const bool takes_part = members[lane] >> source & mask >> source & 1;
-    emu_u32(w, &d[0])[lane] = takes_part ? values[source] : UNDEFINED;
+    results[lane] = takes_part ? values[source] : UNDEFINED;
     outside |= (uint32_t)!takes_part << lane;
   }
-  if (outside || w->undefined)
-    emu_undefined_shuffled(w, in, mask, emu_u32(w, &d[0]), a, sources, members);
+  uint32_t *to = emu_u32(w, &d[0]);
+  EMU_EACH_LANE(to, mask, results[i]);
+  if (outside & mask || w->undefined)
+    emu_undefined_shuffled(w, in, mask, to, a, sources, members);
   if (in->operand[0].count > 1)
     emu_set_predicate(w, &d[1], taken, mask);
 }

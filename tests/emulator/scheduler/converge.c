@@ -24,10 +24,22 @@ static bool check_members(struct emu_warp *w, const struct emu_instruction *in,
   return true;
 }
 
+/* All lanes of the path name each other and nobody else: the usual case. */
+static bool is_among_itself(const uint32_t members[EMU_LANES], uint32_t mask, uint32_t alive) {
+  uint32_t others = 0;
+  for (unsigned lane = 0; lane < EMU_LANES; lane++)
+    others |= mask >> lane & 1 ? members[lane] ^ mask : 0;
+  return !others && !(mask & ~alive);
+}
+
 bool emu_warp_converge(struct emu_warp *w, const struct emu_instruction *in,
                        const uint32_t members[EMU_LANES], uint32_t mask) {
   struct emu_warp_state *s = emu_state(w);
   uint32_t wanted;
+  if (is_among_itself(members, mask, w->alive)) {
+    s->paths[s->current].granted = false;
+    return true;
+  }
   if (!check_members(w, in, members, mask, &wanted))
     return false;
   struct emu_path *p = &s->paths[s->current];
