@@ -115,8 +115,9 @@ size_t sequence_workspace_bytes(enum sequence_mapping mapping, int32_t batch, in
                                 int32_t directions, const struct launch_device *device);
 
 /* Rows of U, of H, that SEQUENCE_MAPPING_GRID keeps in shared memory at any batch; the rest it reads again
- * for every sixteen (without tensor cores eight) rows of a step. */
-int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device);
+ * for every sixteen (without tensor cores eight) rows of a step. bf16 has room for twice as many. */
+int32_t sequence_grid_resident(int32_t units, int32_t directions, cuseq_precision precision,
+                               const struct launch_device *device);
 
 /* One layer over whole sequences, both directions or one: exactly one launch whatever T is. Forward reads t =
  * 0..L-1, backward t = L-1..0, L the row's length; a row costs its own length. Outputs at t >= L are set to

@@ -63,7 +63,8 @@ static inline cudaError_t grid_launch(const void *kernel, const struct sequence_
 
 /* The mapping's two kernels: with tensor cores, and without where a device or its code has none. Rows of U
  * that stay in shared memory, of H; -1 where not even the rest has room there. */
-int tensor_resident(int32_t units, int32_t directions, const struct launch_device *device);
+int tensor_resident(int32_t units, int32_t directions, cuseq_precision precision,
+                    const struct launch_device *device);
 cudaError_t tensor_launch(const struct sequence_parameters *parameters, const struct launch_device *device,
                           cudaStream_t stream);
 

@@ -77,9 +77,10 @@ static int grid_resident(int32_t units, int blocks, const struct launch_device *
   return room < (size_t)units ? (int)room : units;
 }
 
-int32_t sequence_grid_resident(int32_t units, int32_t directions, const struct launch_device *device) {
+int32_t sequence_grid_resident(int32_t units, int32_t directions, cuseq_precision precision,
+                               const struct launch_device *device) {
   int blocks = grid_blocks(units, grid_units(units), directions, device);
-  int resident = device->tensor_cores     ? tensor_resident(units, directions, device)
+  int resident = device->tensor_cores     ? tensor_resident(units, directions, precision, device)
                  : grid_units(units) == 8 ? grid_resident<8, 8>(units, blocks, device)
                                           : grid_resident<16, 8>(units, blocks, device);
   return resident < 0 ? 0 : resident;

@@ -69,9 +69,9 @@ static __global__ void __launch_bounds__(2 * TENSOR_TEAM, 1)
   TENSOR_BODY(Cell, KIND, SLOTS, EIGHTS);
 }
 
-/* The shapes of a block: a row or eight take all SMs that there are, many share loads of h between more
- * units. A row has the same bits in both. */
-enum { FEW_SLOTS = 1, FEW_EIGHTS = 1, FEW_TEAMS = 1, MANY_SLOTS = 2, MANY_EIGHTS = 2, MANY_TEAMS = 2 };
+/* The shapes of a block: up to sixteen rows take all SMs that there are, eight to a team, many share loads of
+ * h between more units. A row has the same bits in both. */
+enum { FEW_SLOTS = 1, FEW_EIGHTS = 1, FEW_TEAMS = 2, MANY_SLOTS = 2, MANY_EIGHTS = 2, MANY_TEAMS = 2 };
 
 /* What a block has in shared memory: of its teams, of the bias, and of each 16 rows of U, of H. */
 struct room {
@@ -94,10 +94,14 @@ static int resident(int32_t units, const struct room &room, const struct launch_
   return (int)(fits < all ? fits : all) * 16;
 }
 
-int tensor_resident(int32_t units, int32_t directions, const struct launch_device *device) {
+int tensor_resident(int32_t units, int32_t directions, cuseq_precision precision,
+                    const struct launch_device *device) {
   int blocks = grid_blocks(units, 8 * MANY_SLOTS, directions, device);
-  int rows = resident(
-      units, room_of<cell_lstm, TENSOR_FLOAT32, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS), device);
+  struct room room =
+      precision == CUSEQ_PRECISION_BF16
+          ? room_of<cell_lstm, TENSOR_BF16, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS)
+          : room_of<cell_lstm, TENSOR_TF32, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS);
+  int rows = resident(units, room, device);
   return rows < units ? rows : units;
 }
 
@@ -113,22 +117,22 @@ static cudaError_t launch_shape(const struct sequence_parameters *p, struct sequ
 }
 
 template <class Cell, tensor_kind KIND>
-static cudaError_t launch_kind(const struct sequence_parameters *p, struct sequence_grid *g,
+static cudaError_t launch_kind(const struct sequence_parameters *p, struct sequence_grid *g, bool few,
                                const struct launch_device *device, cudaStream_t stream) {
-  return g->teams == FEW_TEAMS ? launch_shape<Cell, KIND, FEW_SLOTS, FEW_EIGHTS>(p, g, device, stream)
-                               : launch_shape<Cell, KIND, MANY_SLOTS, MANY_EIGHTS>(p, g, device, stream);
+  return few ? launch_shape<Cell, KIND, FEW_SLOTS, FEW_EIGHTS>(p, g, device, stream)
+             : launch_shape<Cell, KIND, MANY_SLOTS, MANY_EIGHTS>(p, g, device, stream);
 }
 
 template <class Cell>
-static cudaError_t launch_cell(const struct sequence_parameters *p, struct sequence_grid *g,
+static cudaError_t launch_cell(const struct sequence_parameters *p, struct sequence_grid *g, bool few,
                                const struct launch_device *device, cudaStream_t stream) {
   switch (p->a.precision) {
   case CUSEQ_PRECISION_TF32:
-    return launch_kind<Cell, TENSOR_TF32>(p, g, device, stream);
+    return launch_kind<Cell, TENSOR_TF32>(p, g, few, device, stream);
   case CUSEQ_PRECISION_BF16:
-    return launch_kind<Cell, TENSOR_BF16>(p, g, device, stream);
+    return launch_kind<Cell, TENSOR_BF16>(p, g, few, device, stream);
   default:
-    return launch_kind<Cell, TENSOR_FLOAT32>(p, g, device, stream);
+    return launch_kind<Cell, TENSOR_FLOAT32>(p, g, few, device, stream);
   }
 }
 
@@ -138,10 +142,12 @@ cudaError_t tensor_launch(const struct sequence_parameters *parameters, const st
   struct sequence_grid g;
   int most = grid_room(a->directions, device);
   g.blocks = grid_blocks(a->units, 8 * FEW_SLOTS, a->directions, device);
-  bool few = a->batch <= most / g.blocks * 8 * FEW_EIGHTS;
+  int eights = (a->batch + 8 * FEW_EIGHTS - 1) / (8 * FEW_EIGHTS), groups = most / g.blocks;
+  /* A second team where a block has one tile of units: with two it would wait for U more than for flags. */
+  bool few = eights <= groups * (grid_owned(a->units, 8 * FEW_SLOTS, g.blocks) == 1 ? FEW_TEAMS : 1);
   if (!few)
     g.blocks = grid_blocks(a->units, 8 * MANY_SLOTS, a->directions, device);
-  g.teams = few ? FEW_TEAMS : MANY_TEAMS;
+  g.teams = few ? (eights <= groups ? 1 : FEW_TEAMS) : MANY_TEAMS;
   /* Rows are spread over all the groups that there is room for: a step costs what its rows cost. */
   int room = (g.blocks == 1 ? a->batch : most / g.blocks) * g.teams, rows = (a->batch + room - 1) / room;
   int largest = 8 * (few ? FEW_EIGHTS : MANY_EIGHTS);
@@ -150,8 +156,8 @@ cudaError_t tensor_launch(const struct sequence_parameters *parameters, const st
   int wanted = (g.tiles + g.teams - 1) / g.teams;
   g.groups = a->directions * (wanted < room / g.teams ? wanted : room / g.teams);
   grid_place(a, device, &g);
-  return a->form == CELL_FORM_LSTM ? launch_cell<cell_lstm>(parameters, &g, device, stream)
-                                   : launch_cell<cell_gru>(parameters, &g, device, stream);
+  return a->form == CELL_FORM_LSTM ? launch_cell<cell_lstm>(parameters, &g, few, device, stream)
+                                   : launch_cell<cell_gru>(parameters, &g, few, device, stream);
 }
 
 int32_t launch_tensor_cores_built(void) {

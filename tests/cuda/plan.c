@@ -142,6 +142,15 @@ Test(plan, what_no_mapping_computes_runs_step_by_step_and_says_why) {
   cr_expect_null(why);
 }
 
+Test(plan, bf16_keeps_layers_on_the_chip_that_float32_does_not) {
+  struct cuda_cells cells = cells_of(1024, 2);
+  cells.precision = CUSEQ_PRECISION_TF32;
+  cr_expect_eq(encoder_of(&cells, &devices[SM80], NULL, NULL), CUDA_ENCODER_CELL);
+  cells.precision = CUSEQ_PRECISION_BF16;
+  cr_expect_eq(encoder_of(&cells, &devices[SM80], NULL, NULL), CUDA_ENCODER_GRID);
+  cr_expect_eq(encoder_of(&cells, &devices[SM120], NULL, NULL), CUDA_ENCODER_GRID);
+}
+
 Test(plan, directions_go_together_where_their_cells_are_alike) {
   struct encoder_layer layer = {
       .direction = LAYER_BIDIRECTIONAL,
@@ -165,18 +174,20 @@ Test(plan, directions_go_together_where_their_cells_are_alike) {
 }
 
 Test(plan, what_stays_of_the_weights_follows_from_the_room) {
-  cr_expect_eq(sequence_grid_resident(512, 2, &devices[SM90]), 512);
-  cr_expect_eq(sequence_grid_resident(256, 1, &devices[SM80]), 256);
+  cr_expect_eq(sequence_grid_resident(512, 2, CUSEQ_PRECISION_FLOAT32, &devices[SM90]), 512);
+  cr_expect_eq(sequence_grid_resident(256, 1, CUSEQ_PRECISION_FLOAT32, &devices[SM80]), 256);
+  cr_expect_eq(sequence_grid_resident(768, 2, CUSEQ_PRECISION_FLOAT32, &devices[SM90]), 768);
+  cr_expect_eq(sequence_grid_resident(1024, 2, CUSEQ_PRECISION_BF16, &devices[SM90]), 1024);
   struct launch_device device = devices[SM80];
-  int32_t before = sequence_grid_resident(1024, 2, &device);
+  int32_t before = sequence_grid_resident(1024, 2, CUSEQ_PRECISION_FLOAT32, &device);
   device.shared_bytes += 2 * 2 * 16 * 16 * 16; /* two times sixteen rows of two tiles of 16 units */
-  cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 32);
+  cr_expect_eq(sequence_grid_resident(1024, 2, CUSEQ_PRECISION_FLOAT32, &device), before + 32);
   device.tensor_cores = 0;
-  before = sequence_grid_resident(1024, 2, &device);
+  before = sequence_grid_resident(1024, 2, CUSEQ_PRECISION_FLOAT32, &device);
   device.shared_bytes += 10 * 2 * 16 * 16; /* ten rows of the same */
-  cr_expect_eq(sequence_grid_resident(1024, 2, &device), before + 10);
+  cr_expect_eq(sequence_grid_resident(1024, 2, CUSEQ_PRECISION_FLOAT32, &device), before + 10);
   device.shared_bytes = 1000;
-  cr_expect_eq(sequence_grid_resident(1024, 2, &device), 0);
+  cr_expect_eq(sequence_grid_resident(1024, 2, CUSEQ_PRECISION_FLOAT32, &device), 0);
 }
 
 Test(plan, small_models_are_one_launch_and_large_ones_are_not) {

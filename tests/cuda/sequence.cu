@@ -1,6 +1,5 @@
-/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long], 0 to 4 as in
- * launch_recurrence.h, and 0 LSTM, 1 GRU; long: a thousand steps of H 512 alone. Each runs at the sizes it is
- * chosen for and, where it can, at those it is not. */
+/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long T | large T], 0 to 4 as in
+ * launch_recurrence.h, and 0 LSTM, 1 GRU; long: T steps of H 512 alone; large: H 768 and 1024 alone. Each runs at the sizes it is chosen for and, where it can, at those it is not. */
 #include "sequence_case.h"
 
 static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};
@@ -132,11 +131,21 @@ static void check_precisions(const struct launch_device &device) {
     }
 }
 
-/* Errors do not grow with T. */
-static void check_thousand_steps(const struct launch_device &device) {
+/* Errors do not grow with T: to run with a thousand steps. */
+static void check_steps(int T, const struct launch_device &device) {
   struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, 512);
-  c.B = 3, c.T = 1000, c.D = 1, c.source = SOURCE_IDS;
+  c.B = 2, c.T = T, c.D = 1, c.source = SOURCE_IDS, c.once = true;
   case_check(c, device);
+}
+
+/* Sixteen rows of wide layers: two teams of every block, and all of U in the blocks' shared memory. */
+static void check_large(int T, const struct launch_device &device) {
+  for (int H : {768, 1024})
+    for (cuseq_precision precision : {CUSEQ_PRECISION_FLOAT32, CUSEQ_PRECISION_TF32, CUSEQ_PRECISION_BF16}) {
+      struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
+      c.B = 16, c.T = T, c.D = 1, c.source = SOURCE_IDS, c.precision = precision, c.once = true;
+      case_check(c, device);
+    }
 }
 
 /* Batches of other sizes follow one another on one workspace. */
@@ -200,8 +209,8 @@ int main(int argc, char **argv) {
                 device.architecture);
     return 77;
   }
-  if (argc > 3) {
-    check_thousand_steps(device);
+  if (argc > 4) {
+    (std::strcmp(argv[3], "long") == 0 ? check_steps : check_large)(std::atoi(argv[4]), device);
     return check_end();
   }
   check_sizes(mapping, device);

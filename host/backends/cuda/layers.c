@@ -35,6 +35,7 @@ static void layers_choose(struct cuda_session *session) {
     layer->layer = &encoder->layers[l];
     layer->count = cuda_cells_of(layer->layer, cells);
     for (int32_t r = 0; r < layer->count; r++) {
+      cells[r].precision = session->limits.precision;
       layer->runs[r].cells = cells[r];
       layer->runs[r].encoder = cuda_encoder_choose(&cells[r], &session->device, &session->forced, NULL);
     }

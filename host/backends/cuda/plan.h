@@ -59,8 +59,9 @@ struct cuda_cells {
   enum cell_form form;
   int32_t inputs, units;
   cuseq_activation activation, recurrent_activation;
-  int32_t directions; /* 1 or 2 */
-  int32_t first;      /* of the layer's cells: 0, or 1 where it is the backward one alone */
+  cuseq_precision precision; /* of the session; cuda_cells_of() leaves it float32 */
+  int32_t directions;        /* 1 or 2 */
+  int32_t first;             /* of the layer's cells: 0, or 1 where it is the backward one alone */
 };
 
 /* What kernels make of a cell of the lowered model. */

@@ -69,7 +69,8 @@ static const char *not_worth_it(const struct cuda_cells *cells, enum sequence_ma
   if (cells->units > GRID_MOST_UNITS)
     return "H up to 1024";
   int32_t whole = device->tensor_cores ? GRID_SIXTEEN - 1 : 0; /* that tensor cores' sixteens leave over */
-  if (2 * sequence_grid_resident(cells->units, cells->directions, device) + whole < cells->units)
+  int32_t resident = sequence_grid_resident(cells->units, cells->directions, cells->precision, device);
+  if (2 * resident + whole < cells->units)
     return "at least half of the recurrent weights in shared memory";
   return NULL;
 }
