@@ -44,6 +44,7 @@ struct attention_keys {
   int32_t batch, time;
   const float *d_annotations;
   float *d_keys;
+  cuseq_precision precision; /* of wide keys, where there are tensor cores; narrow ones are float32's */
 };
 cuseq_status launch_attention_keys(const struct attention_keys *arguments,
                                    const struct launch_stream *stream);

@@ -1,6 +1,6 @@
-/* The part of launch.h, which includes this file, that any structure is run with, step by step: what lies
- * between the products (cuBLAS), the cells and attention. What launch.h says of pointers, launchers and
- * errors holds here as well; arrays are 4-byte aligned.
+/* The part of launch.h, which includes this file, that any structure is run with, step by step: products, and
+ * what lies between them, the cells and attention. What launch.h says of pointers, launchers and errors holds
+ * here as well; arrays are 4-byte aligned.
  *
  * One step of a decoder is
  *   a query          products of its layers, each finished by launch_dense_finish
@@ -20,6 +20,24 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* C[m,n] = A[m,k] B[k,n] + bias, or that added to C, row-major, by tensor cores: where
+ * launch_device.tensor_cores. A row's bits do not depend on the other rows, nor on how many there are. A sum
+ * with a factor that is not finite is not finite.
+ *   lda, ldb    floats from row to row of A and B; rows of C lie n apart
+ *   transposed  B lies as [n,k]
+ *   count       0 or 1: one; of more A, B and C lie one behind the other, m lda, k n and m n floats apart
+ *   d_bias      [n] or NULL */
+struct product {
+  const float *d_a, *d_b;
+  float *d_c;
+  const float *d_bias;
+  int32_t m, n, k;
+  int64_t lda, ldb;
+  int32_t transposed, count, adds;
+  cuseq_precision precision; /* of the factors; sums are float32 */
+};
+cuseq_status launch_product(const struct product *arguments, const struct launch_stream *stream);
 
 /* What follows the product of a dense layer: output = activation(sums + bias) + added, of rows that count.
  *   d_sums    row r at d_sums + r * sums_stride; may be d_output, of the same stride

@@ -12,7 +12,7 @@ import tempfile
 
 from workloads import STRUCTURES, WORKLOADS, product_multiply_adds, product_sectors
 
-RECURRENCE = re.compile(r"/recurrence/(cores|chain|sequence|grid_[a-z]+|tensor|cell_[a-z]+)\.cuh$")
+RECURRENCE = re.compile(r"/(recurrence/(cores|chain|sequence|grid_[a-z]+|cell_[a-z]+)|common/tensor)\.cuh$")
 DECODER = re.compile(r"(decod[a-z_0-9]*|small_[a-z]+|attention_step|block_dense)\.cuh?$")
 TENSOR = 32  # multiply-adds of a thread in an instruction of tensor cores, of 16 x 8 x 8 a warp
 PRODUCTS = 3  # of tf32 for one of float32

@@ -25,8 +25,8 @@ batch 32, T 20, F 128, H 128, W4 batch 64, T 4, F 512, H 512, the encoder and th
 - Replays are further passes of shared-memory requests, of all requests of the call.
 - Barriers per time step are a warp's, on the recurrence's source lines, from the difference between T and 2 T; W4: flag barriers. What a cluster's blocks send
   one another arrives at an mbarrier, whose phases are no barriers here: W3's are those that each step waits for.
-- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence: cores, chain, sequence, grid, the cells; activation functions excluded),
-  over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. W4: the multiply-adds of
+- Floating-point instructions are those of all threads on the recurrence's source lines (kernels/recurrence: cores, chain, sequence, grid, the cells; activation functions excluded, and what loads and stores shared memory by its address,
+  which decoders do with the same lines), over the multiply-adds of the mapping: h U with its units padded, and x W where it is made in the same kernel. W4: the multiply-adds of
   tensor cores' instructions, of which float32 needs three for one, over three times those of the mapping (to reach: 1.1). Instructions
   of a cell step are those of all classes and threads on the same lines, over the steps of all rows and both directions.
 - In the decoder's loop: the same figure on the lines of the decoder and of the attention's step, over the multiply-adds of cell, output layer
@@ -38,9 +38,9 @@ STRUCTURES = """
 ## Models of other structures
 
 The dates model with GRUs in place of its LSTMs is one launch; W5 and W9 are run by stages, the decoder as a graph (V 3000 and S 200 are more
-than one launch takes). Least possible as above, without what cuBLAS moves: of a step it is the sums of each product once, keys and annotations
-once, bias and logits once. A GRU's weights are packed as four sums a unit, a quarter of them zeros, and counted so. A graph's kernels hand
-vectors to one another through memory, and the output's kernel writes what the next ones read: that is where W5 and W9 are above it.
+than one launch takes). Least possible as above, W5's x W without what cuBLAS moves: of a step it is the weights and the sums of each product once, keys and
+annotations once, bias and logits once. A GRU's weights are packed as four sums a unit, a quarter of them zeros, and counted so. A graph's kernels hand
+vectors to one another through memory, the output's kernel writes what the next ones read, and every 32 columns of a product read its row again: that is where W5 and W9 are above it.
 
 """
 

@@ -130,24 +130,33 @@ def dates_gru(B):
     return Structure(f"the dates as a GRU, B {B}", B, T, Y, 1, 1.3, weights + moved, A + T + V + 1)
 
 
+def product(inputs, outputs, adds=False):
+    """Floats of one row's product: the weights, the row, what it gives, and what that is added to."""
+    return inputs * outputs + inputs + outputs * (2 if adds else 1)
+
+
 def tutorial(B):
-    """W5: rows of the embedding, xW (cuBLAS's, read once), a cluster's U, the keys; of a step what its kernels read and write beside
-    cuBLAS: the query's sums, keys and annotations, the cell's sums, the logits."""
+    """W5: rows of the embedding, xW (cuBLAS's, read once), a cluster's U, the keys; of a step its products - query, h U, context and
+    token through W, logits - and what the other kernels read and write: the query's sums, keys and annotations, the cell's sums, the
+    logits."""
     T, H, V, Y = 10, 128, 3000, 10
     lookup = T + 2 * T * H
     sequence = T * 4 * H + 4 * H * (H + 1) + T * H + H
     keys = T * H + (H + 1) * H + T * H
     step = 2 * H + (2 * T * H + 2 * H + T + H) + (4 * H + 4 * H + 2 * H) + (2 * V + 2 + 2 * H)
+    step += product(H, H) + product(H, 4 * H) + 2 * product(H, 4 * H, adds=True) + product(H, V)
     return Structure(f"W5, B {B}", B, T, Y, 5, 1.3, lookup + sequence + keys, step)
 
 
 def lemmatiser(B):
-    """W9: rows of W that ids name, U once for each of two clusters; of a step the query's sums, the annotations, the cell's sums and
-    the row of the token, the attentional vector's sums, the logits."""
+    """W9: rows of W that ids name, U once for each of two clusters; of a step its products - query, h U, the attentional vector through
+    W, that vector, logits -, the query's sums, the annotations, the cell's sums and the row of the token, the attentional vector's sums,
+    the logits."""
     T, H, S, V, Y = 10, 100, 200, 80, 12
     A = 2 * H
     encoder = T + 2 * 4 * H * (T + H + 1) + T * A + 4 * H
     step = 2 * A + (T * A + A + T + A) + (3 * 4 * S + 4 * S) + 2 * S + (2 * V + 2)
+    step += product(S, A) + product(S, 4 * S) + product(S, 4 * S, adds=True) + product(A, S) + product(S, S, adds=True) + product(S, V)
     return Structure(f"W9, B {B}", B, T, Y, 2, 1.3, encoder + 4 * S, step)
 
 

@@ -286,9 +286,10 @@ CUSEQ_API cuseq_status cuseq_model_label_probabilities(const cuseq_model *model,
  * states and cells, activations, products of a key and a query, the softmax, contexts, every array of a call.
  * A device may leave a product more precise where nothing is gained.
  *   CUSEQ_PRECISION_FLOAT32  not rounded. All devices
- *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. No device yet
- *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range; weights take half the memory. cpu,
- *                            on processors with AVX-512 BF16
+ *   CUSEQ_PRECISION_TF32     to 11 significant bits, with float32's range. cuda, from compute capability 8.0
+ *                            on
+ *   CUSEQ_PRECISION_BF16     to 8 significant bits, with float32's range. cuda, from compute capability 8.0
+ *                            on; cpu, on processors with AVX-512 BF16, where weights take half the memory
  * What a device cannot do is refused when a session opens, with CUSEQ_STATUS_NOT_SUPPORTED: nothing is
  * computed in another precision than the one that was asked for. The reference computes in float64 and takes
  * float32 alone. */

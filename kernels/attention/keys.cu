@@ -4,6 +4,10 @@
 
 enum { TILE_ROWS = 64, TILE_K = 16, BLOCK_SLICES = 8, THREADS = 256 };
 
+/* Keys of up to so many units are the rule (U = 1 or 10); wider ones are a product for tensor cores, where
+ * there are some: theirs are at least 32 columns. */
+enum { NARROW = 16 };
+
 /* computes  keys[m,j] = bias[j] + sum_i annotations[m,i] key[i,j], m = (b,t), of all rows and positions
  * shapes    annotations [M,A], key [A,U], bias [U] or NULL, keys [M,U]; row-major, 4-byte aligned; no
  *           aliasing
@@ -85,7 +89,17 @@ extern "C" cuseq_status launch_attention_keys(const struct attention_keys *argum
   LAUNCH_NEED(arguments->d_annotations && arguments->d_keys && score->d_key,
               "%s: annotations, keys or weights are NULL", name);
   int64_t M = (int64_t)arguments->batch * arguments->time;
-  int columns = U <= 16 ? 16 : 64;
+  if (U > NARROW && stream->device->tensor_cores) {
+    LAUNCH_NEED(M <= INT32_MAX, "%s: too many positions (found %lld)", name, (long long)M);
+    struct product product = {};
+    product.d_a = arguments->d_annotations, product.d_b = score->d_key, product.d_c = arguments->d_keys;
+    product.d_bias = score->d_key_bias;
+    product.m = (int32_t)M, product.n = U, product.k = A;
+    product.lda = A, product.ldb = U;
+    product.precision = arguments->precision;
+    return launch_product(&product, stream);
+  }
+  int columns = U <= NARROW ? 16 : 64;
   LAUNCH_NEED((M + TILE_ROWS - 1) / TILE_ROWS <= INT32_MAX && (U + columns - 1) / columns <= 65535,
               "%s: too large a product (found %lld positions, %d units)", name, (long long)M, U);
   dim3 grid((unsigned)((M + TILE_ROWS - 1) / TILE_ROWS), (unsigned)((U + columns - 1) / columns));

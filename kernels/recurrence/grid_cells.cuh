@@ -4,17 +4,10 @@
 #define CUSEQ_KERNELS_GRID_CELLS_CUH
 
 #include "kernels/common/check.cuh"
+#include "kernels/common/tensor.cuh"
 #include "kernels/recurrence/grid_group.cuh"
-#include "kernels/recurrence/tensor.cuh"
 
 static const int TENSOR_TEAM = 128; /* threads */
-
-/* What h and U are to the products. */
-enum tensor_kind {
-  TENSOR_FLOAT32, /* two tf32 numbers each, of which three products are made */
-  TENSOR_TF32,
-  TENSOR_BF16, /* h of the next step is stored as such too */
-};
 
 /* Shared memory of a team of up to EIGHTS times eight rows; the teams' lie one behind the other, and U behind
  * them. */

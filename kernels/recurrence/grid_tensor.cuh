@@ -2,8 +2,8 @@
 #ifndef CUSEQ_KERNELS_GRID_TENSOR_CUH
 #define CUSEQ_KERNELS_GRID_TENSOR_CUH
 
+#include "kernels/common/tensor.cuh"
 #include "kernels/recurrence/grid_cells.cuh"
-#include "kernels/recurrence/tensor.cuh"
 
 /* A block is one or two teams of four warps. All of them share the block's columns of U, which lie in shared
  * memory as the products take them; each team has tiles of rows and counters of its own, so that one
@@ -31,10 +31,7 @@ template <class Cell, int SLOTS> struct tensor_tiles {
   }
 };
 
-/* Instructions that 16 k take, of one tile of A; registers of a lane's h of 16 k. */
-__host__ __device__ static constexpr int tensor_steps(tensor_kind kind) {
-  return kind == TENSOR_BF16 ? 1 : 2;
-}
+/* A lane's h of 16 k; of a step to come it is stored so, too. */
 template <tensor_kind KIND> struct tensor_h { uint32_t v[2 * tensor_steps(KIND)]; };
 
 /* A lane's U of a block's unit tiles for 16 k, as the products take them: [tile of A][instruction][k, row g

@@ -73,6 +73,8 @@ cuseq_status cuda_blas_open(struct cuda_session *session) {
 
 /* Setting the stream takes the workspace away, so that it is set again. */
 cuseq_status cuda_blas_stream(struct cuda_session *session, cudaStream_t stream) {
+  if (!session->blas)
+    return CUSEQ_STATUS_OK;
   TRY(blas_result(blas.set_stream(session->blas->handle, stream), "cublasSetStream"));
   if (!session->d_blas_workspace)
     return CUSEQ_STATUS_OK;

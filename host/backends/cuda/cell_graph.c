@@ -27,7 +27,7 @@ static cuseq_status candidate_queue(struct cuda_session *session, const struct c
   struct cell_step reset = *step;
   reset.d_reset = session->work.d_reset;
   TRY(cuda_launched(session, launch_cell_step(&reset, &session->launch)));
-  return cuda_blas_product(session, &product);
+  return cuda_product_queue(session, &product);
 }
 
 /* h lies where the final states are wanted: rows that have ended are left alone, so that theirs stay. */
@@ -68,7 +68,7 @@ static cuseq_status steps_queue(struct cuda_session *session, const void *argume
     cell.d_previous_c = cell.step > 0 ? a->d_final_c : a->d_initial_c;
     cell.d_candidate = NULL;
     if (product.a)
-      TRY(cuda_blas_product(session, &product));
+      TRY(cuda_product_queue(session, &product));
     if (product.a && before) {
       TRY(candidate_queue(session, cells, &cell));
       cell.d_candidate = session->work.d_candidate;

@@ -55,12 +55,13 @@ bool cuda_needs_graphs(const struct cuda_session *session) {
 static bool needs_blas(const struct cuda_session *session) {
   const struct structure *structure = &session->model->lowered;
   bool heads = !structure->decoder.present && structure->output.count > 0;
-  return cuda_needs_graphs(session) || cuda_layers_need_blas(session, false) || heads ||
-         (!session->decoder && cuda_steps_keys_need_blas(structure));
+  bool steps =
+      cuda_needs_graphs(session) || heads || (!session->decoder && !cuda_steps_keys_are_narrow(structure));
+  return (steps && cuda_products_need_blas(session)) || cuda_layers_need_blas(session, false);
 }
 
 bool cuda_captures_products(const struct cuda_session *session) {
-  return cuda_needs_graphs(session) ||
+  return (cuda_needs_graphs(session) && cuda_products_need_blas(session)) ||
          (session->limits.capture && (needs_blas(session) || cuda_layers_need_blas(session, true)));
 }
 

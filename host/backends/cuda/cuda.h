@@ -274,6 +274,9 @@ struct cuda_product {
   bool adds;
 };
 cuseq_status cuda_blas_product(struct cuda_session *session, const struct cuda_product *product);
+/* product.c: the same by the device's tensor cores, and by cuBLAS where it has none. */
+cuseq_status cuda_product_queue(struct cuda_session *session, const struct cuda_product *product);
+bool cuda_products_need_blas(const struct cuda_session *session);
 /* A and C dense. */
 cuseq_status cuda_blas_multiply(struct cuda_session *session, const float *a, const float *b, float *c,
                                 int32_t m, int32_t n, int32_t k);

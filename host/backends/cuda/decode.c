@@ -91,7 +91,8 @@ static cuseq_status keys_queue(struct cuda_session *session) {
                                 .batch = session->encoded.batch,
                                 .time = session->encoded.time,
                                 .d_annotations = session->encoded.d_annotations,
-                                .d_keys = keys_of(session)};
+                                .d_keys = keys_of(session),
+                                .precision = session->limits.precision};
   return cuda_launched(session, launch_attention_keys(&keys, &session->launch));
 }
 

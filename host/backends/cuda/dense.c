@@ -27,8 +27,6 @@ static cuseq_status multiply(struct cuda_session *session, const struct cuda_par
   if (rows > INT32_MAX)
     return error_set(CUSEQ_STATUS_NOT_SUPPORTED, "cuda: too many rows for a product (found %lld, at most %d)",
                      (long long)rows, INT32_MAX);
-  if (!session->blas)
-    TRY(cuda_blas_open(session));
   for (int32_t i = 0; i < parts->count; i++) {
     const struct cuda_part *part = &parts->list[i];
     const struct cuda_product product = {.a = part->d_rows,
@@ -45,7 +43,7 @@ static cuseq_status multiply(struct cuda_session *session, const struct cuda_par
       TRY(lookup(session, part, rows, columns, kernel, row_stride, column_stride, d_sums, columns,
                  product.adds));
     else
-      TRY(cuda_blas_product(session, &product));
+      TRY(cuda_product_queue(session, &product));
     kernel += (int64_t)part->width * row_stride;
   }
   return CUSEQ_STATUS_OK;

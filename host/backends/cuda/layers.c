@@ -51,12 +51,13 @@ bool cuda_layers_need_graphs(const struct cuda_session *session) {
 }
 
 bool cuda_layers_need_blas(const struct cuda_session *session, bool dense) {
+  bool steps = cuda_products_need_blas(session);
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     const struct cuda_layer *layer = &session->layers[l];
-    if (layer->layer->dense.kernel)
+    if (layer->layer->dense.kernel && steps)
       return true;
     for (int32_t r = 0; r < layer->count; r++)
-      if (layer->runs[r].encoder == CUDA_ENCODER_CELL ||
+      if ((layer->runs[r].encoder == CUDA_ENCODER_CELL && steps) ||
           ((l > 0 || dense || !gathers_ids(session)) && !takes_x(&layer->runs[r])))
         return true;
   }

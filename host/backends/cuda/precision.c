@@ -1,7 +1,7 @@
 /* Which precisions a device's kernels have: tf32 and bf16 where tensor cores have them. The products of the
- * encoder's mapping across SMs, and all that cuBLAS makes - x W, cells step by step, keys, values, queries,
- * decoders' layers and outputs beyond one kernel -, are made so. Kernels that hold a chain's weights in
- * registers or a row's in a block have no such product, and stay float32. */
+ * encoder's mapping across SMs, and all that are launches of their own - x W, cells step by step, keys beyond
+ * 16 units, values, queries, decoders' layers and outputs beyond one kernel -, are made so. Kernels that hold
+ * a chain's weights in registers or a row's in a block have no such product, and stay float32. */
 #include "backends/cuda/cuda.h"
 
 cuseq_status cuda_precision_check(const struct cuda_session *session, const char *device) {

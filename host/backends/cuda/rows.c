@@ -98,7 +98,7 @@ static bool any_on_device(const struct cuda_session *session, const struct backe
 static bool decodes_apart(const struct cuda_session *session, const struct backend_input *input,
                           const cuseq_decoding *decoding) {
   const struct structure *structure = &session->model->lowered;
-  bool own_keys = !cuda_steps_keys_need_blas(structure);
+  bool own_keys = cuda_steps_keys_are_narrow(structure);
   if (session->decoder && (!decoding || cuda_decodes_fused(decoding)))
     return !structure->decoder.present ||
            cuda_choose_decoder(&session->model->config, input->time, &session->forced) == CUDA_DECODER_LOOP;

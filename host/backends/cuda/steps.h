@@ -69,8 +69,8 @@ int32_t cuda_steps_widest(const struct cuda_session *session);
 struct attention_score cuda_steps_score(const struct structure *structure);
 /* Makes keys and values, where there are any, once per sequence. */
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session);
-/* Whether that takes cuBLAS. */
-bool cuda_steps_keys_need_blas(const struct structure *structure);
+/* Whether they are so narrow that no product but launch_attention_keys' makes them. */
+bool cuda_steps_keys_are_narrow(const struct structure *structure);
 /* The context and the alphas of R rows for what asks, `query` [R, query inputs]; d_lengths [R] says how many
  * positions each attends to. */
 struct cuda_asking {

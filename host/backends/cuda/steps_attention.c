@@ -6,8 +6,8 @@
 /* Values wider than this are summed by a kernel of their own, in more blocks than rows. */
 enum { CONTEXT_WITH_ENERGIES = 256 };
 
-/* Kernels of at most this many numbers are multiplied without cuBLAS: by a kernel in whose products a row's
- * bits do not depend on the batch. */
+/* Kernels of at most this many numbers are multiplied without cuBLAS on every device, by
+ * launch_attention_keys: with the same bits for a row whatever its batch. */
 enum { OWN_PRODUCT_MOST = 256 * 256 };
 
 static bool is_own_product(const struct dense *dense) {
@@ -28,7 +28,8 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct dense
                                          .batch = session->encoded.batch,
                                          .time = session->encoded.time,
                                          .d_annotations = below,
-                                         .d_keys = d_made};
+                                         .d_keys = d_made,
+                                         .precision = session->limits.precision};
   const struct cuda_parts parts = cuda_parts_one(below, dense->inputs, dense->inputs);
   if (is_own_product(dense)) {
     rest.bias = NULL;
@@ -52,13 +53,13 @@ static cuseq_status positions_queue(struct cuda_session *session, const struct d
   return CUSEQ_STATUS_OK;
 }
 
-bool cuda_steps_keys_need_blas(const struct structure *structure) {
+bool cuda_steps_keys_are_narrow(const struct structure *structure) {
   const struct dense_chain *chains[] = {&structure->attention.keys, &structure->attention.values};
   for (int i = 0; i < 2; i++)
     for (int32_t l = 0; l < chains[i]->count; l++)
       if (!is_own_product(&chains[i]->layers[l]))
-        return true;
-  return false;
+        return false;
+  return true;
 }
 
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {

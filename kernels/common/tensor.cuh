@@ -10,6 +10,18 @@
 
 #include <stdint.h>
 
+/* What the factors of a product are to them. */
+enum tensor_kind {
+  TENSOR_FLOAT32, /* two tf32 numbers each, of which three products are made */
+  TENSOR_TF32,
+  TENSOR_BF16,
+};
+
+/* Instructions that 16 k take, of one tile of A. */
+__host__ __device__ static constexpr int tensor_steps(tensor_kind kind) {
+  return kind == TENSOR_BF16 ? 1 : 2;
+}
+
 /* c += a b, k 8: of A (g,t) (g+8,t) (g,t+4) (g+8,t+4), of B (t,g) (t+4,g), tf32; of C (g,2t) (g,2t+1)
  * (g+8,2t) (g+8,2t+1). */
 __device__ __forceinline__ void tensor_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -56,6 +68,14 @@ __device__ __forceinline__ float tensor_round_to_two(float x) {
 __device__ __forceinline__ void tensor_split(float x, uint32_t &high, uint32_t &low) {
   high = __float_as_uint(x) & TENSOR_TF32_BITS;
   low = __float_as_uint(x - __uint_as_float(high));
+}
+
+/* The two tf32 numbers whose sum is x but for 2^-24 of it, the nearest one and the nearest to the rest: three
+ * products of such numbers err as one in float32 does. Where x is not finite, so is no sum of theirs. */
+__device__ __forceinline__ void tensor_part(float x, uint32_t &high, uint32_t &low) {
+  const uint32_t half = 0x1000u; /* of the last bit that a tf32 has */
+  high = (__float_as_uint(x) + half) & TENSOR_TF32_BITS;
+  low = (__float_as_uint(x - __uint_as_float(high)) + half) & TENSOR_TF32_BITS;
 }
 
 /* Two bfloat16, the nearest ones, ties to even. */
