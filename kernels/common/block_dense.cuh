@@ -115,6 +115,11 @@ __device__ inline void block_dense(const struct block_split &split, const float 
   }
 }
 
+/* x and that of the lane whose number differs in the bits of `lanes`. */
+__device__ __forceinline__ float lanes_sum(float x, int lanes) {
+  return x + __shfl_xor_sync(0xffffffffu, x, lanes);
+}
+
 __device__ __forceinline__ float warp_sum(float x) {
   for (int distance = WARP / 2; distance > 0; distance /= 2)
     x += __shfl_xor_sync(0xffffffffu, x, distance);

@@ -3,8 +3,8 @@
 #ifndef CUSEQ_KERNELS_SMALL_PARTS_CUH
 #define CUSEQ_KERNELS_SMALL_PARTS_CUH
 
+#include "kernels/common/shared_floats.cuh"
 #include "kernels/decoder/decode_row.cuh"
-#include "kernels/recurrence/cores.cuh"
 
 enum {
   SMALL_ATTENDING = 4,                    /* warps, and as many others */
@@ -236,7 +236,7 @@ __device__ __forceinline__ struct small_score small_load_score(const struct atte
   score.bias = has_last && s.d_bias[1] && small_eighth() == 0 ? *s.d_bias[1] * s.scale : 0.0f;
   score.floor = has_last && s.activation[1] == CUSEQ_ACTIVATION_RELU ? 0.0f : -__builtin_inff();
   float most = fabsf(score.value[0]) + fabsf(score.value[1]) + fabsf(score.bias);
-  most = sums_xor(sums_xor(sums_xor(most, 1), 2), 4);
+  most = lanes_sum(lanes_sum(lanes_sum(most, 1), 2), 4);
   score.is_bounded = s.scale > 0.0f && most <= SMALL_ENERGY_MOST;
   return score;
 }

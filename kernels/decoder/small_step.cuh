@@ -36,7 +36,7 @@ __device__ __forceinline__ void small_query(float (&query)[2], const struct smal
   }
 #pragma unroll
   for (int i = 0; i < 2; i++)
-    query[i] = sums_xor(sums_xor(sum[i][0] + sum[i][1], 8), 16);
+    query[i] = lanes_sum(lanes_sum(sum[i][0] + sum[i][1], 8), 16);
 }
 
 /* e^energy of the lane's two positions of a set, 0 behind the row's end. */
@@ -53,7 +53,7 @@ __device__ __forceinline__ void small_attend(const struct small_row &row, const 
   for (int lanes = 1; lanes < 8; lanes *= 2)
 #pragma unroll
     for (int n = 0; n < 2; n++)
-      e[n] = sums_xor(e[n], lanes);
+      e[n] = lanes_sum(e[n], lanes);
 #pragma unroll
   for (int n = 0; n < 2; n++) {
     e[n] = e[n] < score.floor ? score.floor : e[n];
@@ -114,13 +114,13 @@ __device__ __forceinline__ float small_sums(const struct small_row &row, const f
       sum += small_sum(p);
     }
   if (ATTENDS)
-    row.context_own.store(0, sums_xor(context, 16), small_half() == 0);
+    row.context_own.store(0, lanes_sum(context, 16), small_half() == 0);
   return sum + small_sum(first);
 }
 
 /* 1 / sum p, the same in all warps. */
 __device__ __forceinline__ float small_part(const struct small_row &row, float half) {
-  float sum = sums_xor(half, 16);
+  float sum = lanes_sum(half, 16);
   return row.length > 0 ? device_reciprocal(sum) : 0.0f; /* a row of no positions gives zeros */
 }
 

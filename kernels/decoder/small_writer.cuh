@@ -125,19 +125,19 @@ __device__ __forceinline__ void small_raise_outputs(const struct decode &d, stru
   int good = !there | ((x <= FLT_MAX) & (best != -INFINITY) & (is_softmax | (x >= -FLT_MAX))); /* no branch */
   fault.look(good != 0, step, LAUNCH_STAGE_OUTPUTS);
   float power = small_exp(less < -87.0f ? -87.0f : less, less < -87.0f ? 0 : ~0); /* below: 0 */
-  writer.part = sums_xor(power, 1);
+  writer.part = lanes_sum(power, 1);
   writer.value = is_softmax ? power : x;
 }
 
 /* The powers' sums of sixteen lanes. */
 __device__ __forceinline__ void small_sum_outputs(struct small_writer &writer) {
-  writer.part = sums_xor(sums_xor(sums_xor(writer.part, 2), 4), 8);
+  writer.part = lanes_sum(lanes_sum(lanes_sum(writer.part, 2), 4), 8);
 }
 
 /* The softmax, or the logits themselves. */
 __device__ __forceinline__ void small_write_outputs(const struct decode &d, const struct small_writer &writer,
                                                     int64_t y) {
-  float share = writer.value * device_reciprocal(sums_xor(writer.part, 16)); /* the sum is at least 1 */
+  float share = writer.value * device_reciprocal(lanes_sum(writer.part, 16)); /* the sum is at least 1 */
   if (writer.wants & SMALL_OUTPUTS && writer.wants & SMALL_CLASS)
     d.d_outputs[y * d.outputs + small_lane()] = writer.wants & SMALL_SOFTMAX ? share : writer.value;
 }

@@ -29,33 +29,8 @@
 #ifndef CUSEQ_KERNELS_CORES_CUH
 #define CUSEQ_KERNELS_CORES_CUH
 
+#include "kernels/common/shared_floats.cuh"
 #include "kernels/recurrence/sequence.cuh"
-
-/* Floats in shared memory by the 32-bit address that instructions take. Of a pointer the compiler makes it
- * anew in every step. */
-struct shared_floats {
-  unsigned at;
-  __device__ __forceinline__ explicit shared_floats(const float *pointer)
-      : at((unsigned)__cvta_generic_to_shared(pointer)) {
-    asm volatile("" : "+r"(at));
-  }
-  __device__ __forceinline__ shared_floats(const shared_floats &of, int offset) : at(of.at + 4 * offset) {
-  }
-  __device__ __forceinline__ float4 load4(int k) const {
-    float4 v;
-    asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
-                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-                 : "r"(at + 4 * k));
-    return v;
-  }
-  /* Without a branch, which would be more than the store. */
-  __device__ __forceinline__ void store(int k, float value, bool stores) const {
-    asm volatile(
-        "{\n\t.reg .pred p;\n\tsetp.ne.s32 p, %2, 0;\n\t@p st.shared.f32 [%0], %1;\n\t}" ::"r"(at + 4 * k),
-        "f"(value), "r"((int)stores)
-        : "memory");
-  }
-};
 
 /* Row k of direction d of U [D,H,H,4], of one unit; at most 128 units. NARROW: what is no part of h is not
  * loaded, in two loads in place of one, where registers are so few that the compiler would spill others
@@ -71,14 +46,12 @@ __device__ __forceinline__ float4 recurrent_at(const float *recurrent, int units
   return make_float4(first.x, first.y, 0.0f, __ldg(at + 3));
 }
 
-__device__ __forceinline__ float sums_xor(float x, int lanes) {
-  return x + __shfl_xor_sync(0xffffffffu, x, lanes);
-}
-
-/* Of a cell's parts of h. */
+/* z and the other lanes' z, of a cell's parts of h. */
 template <class Cell> __device__ __forceinline__ float4 sums_xor(float4 z, int lanes) {
-  return make_float4(sums_xor(z.x, lanes), sums_xor(z.y, lanes),
-                     Cell::THIRD_OF_HIDDEN ? sums_xor(z.z, lanes) : z.z, sums_xor(z.w, lanes));
+  float x = __shfl_xor_sync(0xffffffffu, z.x, lanes), y = __shfl_xor_sync(0xffffffffu, z.y, lanes);
+  float third = Cell::THIRD_OF_HIDDEN ? __shfl_xor_sync(0xffffffffu, z.z, lanes) : 0.0f;
+  float w = __shfl_xor_sync(0xffffffffu, z.w, lanes);
+  return make_float4(z.x + x, z.y + y, Cell::THIRD_OF_HIDDEN ? z.z + third : z.z, z.w + w);
 }
 
 /* 32 values of h, read as uniform 16-byte loads, times 32 rows of U. */
