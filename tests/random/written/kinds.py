@@ -32,13 +32,14 @@ class Built:
     targets   the second input is the given tokens: of so many classes; by their ids, or one-hot
     steps     Y of the given tokens, where the input's shape leaves it open
     given_mask  the second input is the mask: true within each row's length
+    others    of each input behind the first: how many token ids it takes; 0: numbers. Else they are zeros
     """
 
     def __init__(
-        self, model, ids=0, time=6, masked=None, targets=0, one_hot=False, steps=4, given_mask=False
+        self, model, ids=0, time=6, masked=None, targets=0, one_hot=False, steps=4, given_mask=False, others=()
     ):
         self.model, self.ids, self.time, self.masked, self.given_mask = model, ids, time, masked, given_mask
-        self.targets, self.one_hot, self.steps = targets, one_hot, steps
+        self.targets, self.one_hot, self.steps, self.others = targets, one_hot, steps, others
 
 
 class Words:

@@ -6,12 +6,15 @@ import classifiers  # noqa: F401
 import competitions  # noqa: F401
 import convolved  # noqa: F401
 import graphs  # noqa: F401
+import notebooks  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
 import questions  # noqa: F401
+import sensors  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401
+import wirings  # noqa: F401
 from kinds import KINDS
 
 

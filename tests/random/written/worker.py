@@ -77,8 +77,9 @@ class Case:
             for row, length in enumerate(self.lengths):
                 self.x[row, length:] = built.masked
         self.fed = [self.x]
-        for other in others:
-            self.fed.append(np.zeros((BATCH, *[size or built.time for size in other[1:]]), np.float32))
+        for n, other in enumerate(others):
+            size = (BATCH, *[size or built.time for size in other[1:]])
+            self.fed.append(self.further(size, built.others[n]) if built.others else np.zeros(size, np.float32))
         if built.given_mask:
             self.fed[1] = np.arange(shape[1]) < self.lengths[:, None]
         if built.targets:
@@ -86,6 +87,12 @@ class Case:
             self.targets = np.concatenate([tokens[:, 1:], tokens[:, :1]], 1)
             tokens[:, 0] = START
             self.fed[1] = np.eye(built.targets, dtype=np.float32)[tokens] if built.one_hot else tokens
+
+    def further(self, shape, ids):
+        """What a further input is fed: token ids below `ids`, or numbers."""
+        if ids:
+            return self.rng.integers(1, ids, shape).astype(np.int32)
+        return self.rng.uniform(-1, 1, shape).astype(np.float32)
 
     def compute(self):
         """The model's outputs by their names, in the order that the file lists them."""
