@@ -122,6 +122,7 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
     made->clocks |= own;
     break;
   case EXPRESSION_CUT:
+  case EXPRESSION_THIN:
     made->clocks = (made->clocks & ~((uint32_t)1 << expressions->clocks[made->clock].of)) | own;
     break;
   case EXPRESSION_CONTEXT:
@@ -257,7 +258,6 @@ static bool is_child(const struct expressions *expressions, const struct express
   case EXPRESSION_CONCAT:
   case EXPRESSION_ADD:
   case EXPRESSION_PRODUCT:
-  case EXPRESSION_MAXIMUM:
     return made->child_count == 1;
   case EXPRESSION_ACTIVATION:
     return made->part == CUSEQ_ACTIVATION_LINEAR;

@@ -55,7 +55,6 @@ enum expression_op {
   EXPRESSION_SLICE,      /* `width` elements of child 0 from element `index` on                         */
   EXPRESSION_ADD,        /* the children's sum                                                          */
   EXPRESSION_PRODUCT,    /* the children, elementwise; a child of width 1 multiplies every element      */
-  EXPRESSION_MAXIMUM,    /* the largest of the children, elementwise                                    */
   EXPRESSION_SCALE,      /* child 0 times `scalar`                                                      */
   EXPRESSION_DOT,        /* the inner product of two children, width 1                                  */
   /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
@@ -73,6 +72,10 @@ enum expression_op {
   /* child 0, over a clock that `clock` was cut from, without its first positions: over `clock`. A convolution
    * without padding is this over a WINDOW of positions before */
   EXPRESSION_CUT,
+  /* child 0, over a clock that `clock` was thinned from, at position `index` and at every stride-th behind it:
+   * over `clock`. A pooling of MaxPooling1D's kind is the maximum of some of these, a convolution with strides
+   * a map of them */
+  EXPRESSION_THIN,
   EXPRESSION_REPEAT, /* child 0 at every position of `clock`                                        */
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
@@ -143,8 +146,10 @@ struct clock {
   const struct graph_node *node; /* the input, or what repeats */
   int64_t length;                /* its number of positions, -1: not known */
   bool repeats;                  /* it counts repetitions, not given positions */
-  int32_t of;                    /* the clock that it was cut from, or -1 */
+  int32_t of;                    /* the clock that it was cut or thinned from, or -1 */
   int32_t cut;                   /* how many positions of the first of these it has not */
+  int32_t stride;                /* of a thinned one: it has a position for so many of these; else 0 */
+  int32_t reach;                 /* and how many of them there have to be for one */
 };
 
 struct expressions {
@@ -197,6 +202,10 @@ cuseq_status expression_slice(struct expressions *expressions, int32_t child, in
 cuseq_status expression_scale(struct expressions *expressions, int32_t child, double factor,
                               const struct graph_node *node, int32_t *expression);
 
+/* The largest of `count` vectors, elementwise, as a sum of relus of differences. */
+cuseq_status expression_maximum(struct expressions *expressions, const int32_t *list, int32_t count,
+                                const struct graph_node *node, int32_t *expression);
+
 /* A vector of zeros. */
 cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,
                               int32_t *expression);
@@ -217,6 +226,10 @@ cuseq_status clock_make(struct expressions *expressions, const struct graph_node
 /* The clock of what is left of another one behind its first `cut` positions. */
 cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of,
                        int32_t cut, int32_t *clock);
+
+/* The clock that has a position for `stride` positions of another one, as long as `reach` of these are left. */
+cuseq_status clock_thin(struct expressions *expressions, const struct graph_node *node, int32_t of,
+                        int32_t stride, int32_t reach, int32_t *clock);
 
 /* The clock that one was cut from, itself where it was not. */
 static inline int32_t clock_whole(const struct expressions *expressions, int32_t clock) {

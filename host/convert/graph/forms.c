@@ -1,5 +1,6 @@
 /* Short forms of expression_make. */
 #include "convert/graph/expression.h"
+#include "error.h"
 
 cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
                               int32_t child, const struct graph_node *node, int32_t *expression) {
@@ -74,4 +75,29 @@ cuseq_status expression_zeros(struct expressions *expressions, int32_t width, co
                               int32_t *expression) {
   struct expression made = {.op = EXPRESSION_ZEROS, .width = width, .matrix = -1, .bias = -1, .node = node};
   return expression_make(expressions, &made, expression);
+}
+
+/* max(a, b) = b + relu(a - b). */
+static cuseq_status larger(struct expressions *expressions, int32_t a, int32_t b,
+                           const struct graph_node *node, int32_t *expression) {
+  int32_t difference;
+  *expression = a;
+  if (a == b)
+    return CUSEQ_STATUS_OK;
+  TRY(expression_scale(expressions, b, -1, node, &difference));
+  TRY(expression_binary(expressions, EXPRESSION_ADD, a, difference, node, &difference));
+  TRY(expression_unary(expressions, EXPRESSION_ACTIVATION, CUSEQ_ACTIVATION_RELU, difference, node,
+                       &difference));
+  return expression_binary(expressions, EXPRESSION_ADD, b, difference, node, expression);
+}
+
+cuseq_status expression_maximum(struct expressions *expressions, const int32_t *list, int32_t count,
+                                const struct graph_node *node, int32_t *expression) {
+  int32_t halves[2];
+  *expression = list[0];
+  if (count == 1)
+    return CUSEQ_STATUS_OK;
+  TRY(expression_maximum(expressions, list, count / 2, node, &halves[0]));
+  TRY(expression_maximum(expressions, list + count / 2, count - count / 2, node, &halves[1]));
+  return larger(expressions, halves[0], halves[1], node, expression);
 }

@@ -74,7 +74,7 @@ cuseq_status clock_make(struct expressions *expressions, const struct graph_node
       return CUSEQ_STATUS_OK;
   if (expressions->clock_count >= MAX_CLOCKS)
     return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
-  expressions->clocks[expressions->clock_count++] = (struct clock){node, length, repeats, -1, 0};
+  expressions->clocks[expressions->clock_count++] = (struct clock){node, length, repeats, -1, 0, 0, 0};
   return CUSEQ_STATUS_OK;
 }
 
@@ -82,13 +82,31 @@ cuseq_status clock_cut(struct expressions *expressions, const struct graph_node 
                        int32_t cut, int32_t *clock) {
   const struct clock from = expressions->clocks[of];
   for (*clock = 0; *clock < expressions->clock_count; ++*clock)
-    if (expressions->clocks[*clock].of == of && expressions->clocks[*clock].cut == from.cut + cut)
+    if (expressions->clocks[*clock].of == of && expressions->clocks[*clock].stride == 0 &&
+        expressions->clocks[*clock].cut == from.cut + cut)
       return CUSEQ_STATUS_OK;
   if (expressions->clock_count >= MAX_CLOCKS)
     return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
   const int64_t length = from.length < 0 ? -1 : from.length - cut;
   expressions->clocks[expressions->clock_count++] =
-      (struct clock){node, length, from.repeats, of, from.cut + cut};
+      (struct clock){node, length, from.repeats, of, from.cut + cut, 0, 0};
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status clock_thin(struct expressions *expressions, const struct graph_node *node, int32_t of,
+                        int32_t stride, int32_t reach, int32_t *clock) {
+  const struct clock from = expressions->clocks[of];
+  const int64_t length = from.length < 0 ? -1 : (from.length - reach) / stride + 1;
+  for (*clock = 0; *clock < expressions->clock_count; ++*clock) {
+    const struct clock *other = &expressions->clocks[*clock];
+    if (other->of == of && other->stride == stride && other->length == length &&
+        (length >= 0 || other->reach == reach))
+      return CUSEQ_STATUS_OK;
+  }
+  if (expressions->clock_count >= MAX_CLOCKS)
+    return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
+  expressions->clocks[expressions->clock_count++] =
+      (struct clock){node, length, from.repeats, of, 0, stride, reach};
   return CUSEQ_STATUS_OK;
 }
 

@@ -47,6 +47,8 @@ static const struct kind layers[] = {
     {"AdditiveAttention", layer_additive_attention, "return_attention_scores use_causal_mask"},
     {"GlobalAveragePooling1D", layer_average_pooling, ""},
     {"GlobalMaxPooling1D", layer_maximum_pooling, ""},
+    {"MaxPooling1D", layer_pool_maximum, ""},
+    {"AveragePooling1D", layer_pool_mean, ""},
     {"Dropout", layer_identity, ""},
     {"SpatialDropout1D", layer_identity, ""},
     {"GaussianNoise", layer_identity, ""},

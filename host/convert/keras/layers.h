@@ -80,6 +80,17 @@ cuseq_status layer_largest(struct evaluator *evaluator, struct layer_call *call)
 cuseq_status layer_average_pooling(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_maximum_pooling(struct evaluator *evaluator, struct layer_call *call);
 
+/* layers_thin.c */
+cuseq_status layer_pool_maximum(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_pool_mean(struct evaluator *evaluator, struct layer_call *call);
+
+/* Of a sequence the `reach` positions of each window that begins every `stride` positions, side by side. */
+cuseq_status thin_window(struct evaluator *evaluator, const struct keras_layer *layer, int64_t reach,
+                         int64_t stride, struct value *value);
+
+/* A setting of one number, which Keras also writes as a list of one. */
+cuseq_status settings_size(const struct keras_layer *layer, const char *key, int64_t fallback, int64_t *size);
+
 /* layers_attention.c */
 cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_call *call);

@@ -5,8 +5,7 @@
 #include <string.h>
 
 /* A setting of one number, which Keras also writes as a list of one. */
-static cuseq_status read_size(const struct keras_layer *layer, const char *key, int64_t fallback,
-                              int64_t *size) {
+cuseq_status settings_size(const struct keras_layer *layer, const char *key, int64_t fallback, int64_t *size) {
   const json_t *setting = json_object_get(layer->config, key);
   if (json_is_array(setting) && json_array_size(setting) == 1)
     setting = json_array_get(setting, 0);
@@ -18,13 +17,13 @@ static cuseq_status read_size(const struct keras_layer *layer, const char *key, 
 
 enum { MOST_POSITIONS = 4096, MOST_SPREAD = 4 << 20 }; /* that a window has; numbers of a spread kernel */
 
-/* What is refused: everything that gives other positions than it reads.
+/* Refuses what no convolution of vectors is.
  *   window  places of the kernel; between two of them lie dilation - 1 positions that are not read */
-static cuseq_status check_settings(const struct keras_layer *layer, int64_t window, int64_t dilation) {
-  int64_t strides, groups;
+static cuseq_status check_settings(const struct keras_layer *layer, int64_t window, int64_t dilation,
+                                   int64_t strides) {
+  int64_t groups;
   TRY(settings_channels_last(layer));
-  TRY(read_size(layer, "strides", 1, &strides));
-  TRY(read_size(layer, "groups", 1, &groups));
+  TRY(settings_size(layer, "groups", 1, &groups));
   const char *padding = json_string_value(json_object_get(layer->config, "padding"));
   if (window < 1 || window > MOST_POSITIONS)
     return layer_refuse(layer, "its kernel_size is absurd (%lld)", (long long)window);
@@ -32,11 +31,8 @@ static cuseq_status check_settings(const struct keras_layer *layer, int64_t wind
     return layer_refuse(layer,
                         "it reaches over more than %d positions (kernel_size %lld, dilation_rate %lld)",
                         MOST_POSITIONS, (long long)window, (long long)dilation);
-  if (strides != 1)
-    return layer_refuse(layer,
-                        "its strides are %lld: it gives fewer positions than it reads, which cuseq "
-                        "cannot express",
-                        (long long)strides);
+  if (strides < 1 || strides > MOST_POSITIONS)
+    return layer_refuse(layer, "its strides are absurd (%lld)", (long long)strides);
   if (groups != 1)
     return layer_refuse(layer, "cuseq can express convolutions of all features alone (its groups are %lld)",
                         (long long)groups);
@@ -89,21 +85,49 @@ static cuseq_status cut(struct evaluator *evaluator, const struct keras_layer *l
   return expression_make(&evaluator->expressions, &made, &value->expression);
 }
 
+/* All that a convolution reads for a position, side by side, `window` positions; with strides for some
+ * positions alone. */
+static cuseq_status gather(struct evaluator *evaluator, const struct keras_layer *layer, int64_t window,
+                           int64_t strides, struct value *value) {
+  const char *padding = json_string_value(json_object_get(layer->config, "padding"));
+  const bool same = padding != NULL && strcmp(padding, "same") == 0;
+  const bool valid = padding != NULL && strcmp(padding, "valid") == 0;
+  const int64_t time = value->axes[1].size, left = strides > 1 && time > 0 ? time % strides : 0;
+  const int64_t beside = window - (strides == 1 ? 1 : left > 0 ? left : strides); /* that padding adds */
+  const int32_t child = value->expression;
+  struct expression made = {.op = EXPRESSION_WINDOW,
+                            .clock = value->axes[1].clock,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = 1,
+                            .children = &child};
+  if (valid && strides > 1)
+    return thin_window(evaluator, layer, window, strides, value);
+  made.index = (int32_t)(!same ? window - 1 : beside > 0 ? beside / 2 : 0);
+  made.part = (int32_t)window - 1 - made.index;
+  if (window > 1)
+    TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+  if (window > 1 && valid)
+    TRY(cut(evaluator, layer, (int32_t)window - 1, value));
+  return strides > 1 ? thin_window(evaluator, layer, 1, strides, value) : CUSEQ_STATUS_OK;
+}
+
 cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call) {
   struct expressions *expressions = &evaluator->expressions;
   const struct keras_layer *layer = call->layer;
-  const char *padding = json_string_value(json_object_get(layer->config, "padding"));
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   char text[128];
-  int64_t window, dilation, filters;
+  int64_t window, dilation, strides, filters;
   int32_t kernel, bias = -1;
   bool use_bias;
   struct named_activation activation;
   struct layer_weights weights;
-  TRY(read_size(layer, "kernel_size", -1, &window));
-  TRY(read_size(layer, "dilation_rate", 1, &dilation));
-  TRY(check_settings(layer, window, dilation));
+  TRY(settings_size(layer, "kernel_size", -1, &window));
+  TRY(settings_size(layer, "dilation_rate", 1, &dilation));
+  TRY(settings_size(layer, "strides", 1, &strides));
+  TRY(check_settings(layer, window, dilation, strides));
   const struct expression e = *expression_at(expressions, value.expression);
   if (!value_has_axes(expressions, &value, "BTF") || e.clocks == 0)
     return layer_refuse(layer, "it reads %s, which is no sequence",
@@ -118,22 +142,7 @@ cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *c
     TRY(weights_matrix(expressions, layer, &weights, 1, "bias", 0, expressions->matrices[kernel].columns,
                        &bias));
   TRY(spread(expressions, layer, weights.arrays[0], window, dilation, e.width, &kernel));
-  window = (window - 1) * dilation + 1;
-  const int32_t child = value.expression;
-  struct expression made = {.op = EXPRESSION_WINDOW,
-                            .clock = value.axes[1].clock,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = 1,
-                            .children = &child};
-  const bool same = padding != NULL && strcmp(padding, "same") == 0;
-  made.index = (int32_t)(same ? (window - 1) / 2 : window - 1);
-  made.part = (int32_t)window - 1 - made.index;
-  if (window > 1)
-    TRY(expression_make(expressions, &made, &value.expression));
-  if (window > 1 && padding != NULL && strcmp(padding, "valid") == 0)
-    TRY(cut(evaluator, layer, (int32_t)window - 1, &value));
+  TRY(gather(evaluator, layer, (window - 1) * dilation + 1, strides, &value));
   TRY(expression_dense(expressions, value.expression, kernel, bias, &layer->node, &value.expression));
   value.axes[2] = axis_of_width(expressions->matrices[kernel].columns);
   TRY(activation_apply(evaluator, layer, activation, &value));

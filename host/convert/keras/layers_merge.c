@@ -98,7 +98,6 @@ static cuseq_status join(struct evaluator *evaluator, const struct keras_layer *
   static const enum expression_op ops[] = {[PLUS] = EXPRESSION_ADD,
                                            [MINUS] = EXPRESSION_ADD,
                                            [TIMES] = EXPRESSION_PRODUCT,
-                                           [LARGER] = EXPRESSION_MAXIMUM,
                                            [MEAN] = EXPRESSION_ADD};
   const struct expression *a = expression_at(expressions, *expression),
                           *b = expression_at(expressions, other);
@@ -109,6 +108,10 @@ static cuseq_status join(struct evaluator *evaluator, const struct keras_layer *
                         b->width);
   if (a->op == EXPRESSION_STEPS || b->op == EXPRESSION_STEPS)
     return layer_refuse(layer, "cuseq cannot express arithmetic on all steps at once");
+  if (kind == LARGER) {
+    const int32_t both[] = {*expression, other};
+    return expression_maximum(expressions, both, 2, &layer->node, expression);
+  }
   if (kind == MINUS)
     TRY(scale_make(evaluator, layer, -1, other, &other));
   return expression_binary(expressions, ops[kind], *expression, other, &layer->node, expression);

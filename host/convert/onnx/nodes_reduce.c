@@ -48,15 +48,8 @@ static cuseq_status over_stack(struct evaluator *evaluator, const struct node_ca
   *expression = cells[0];
   if (reduction == REDUCE_PRODUCT)
     return call_refuse(call, "cuseq cannot express this product");
-  if (reduction == REDUCE_MAXIMUM) {
-    struct expression made = {.op = EXPRESSION_MAXIMUM,
-                              .matrix = -1,
-                              .bias = -1,
-                              .node = call->kept,
-                              .child_count = count,
-                              .children = cells};
-    return expression_make(evaluator->expressions, &made, expression);
-  }
+  if (reduction == REDUCE_MAXIMUM)
+    return expression_maximum(evaluator->expressions, cells, count, call->kept, expression);
   for (int32_t i = 1; i < count; i++)
     TRY(expression_sum(evaluator, call, *expression, cells[i], expression));
   return reduction == REDUCE_MEAN

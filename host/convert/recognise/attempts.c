@@ -2,6 +2,7 @@
  * place of cells that are written out, over a stack of layers. */
 #include "convert/recognise/cut.h"
 #include "convert/recognise/recognised.h"
+#include "convert/recognise/thin.h"
 #include "convert/recognise/weave.h"
 #include "convert/recognise/written_out.h"
 #include "error.h"
@@ -30,9 +31,10 @@ static cuseq_status list_ends(const struct recognise_request *request, int32_t *
   return CUSEQ_STATUS_OK;
 }
 
-/* A request of other expressions in the places of those that list_ends lists. */
+/* A request of other expressions in the places of those that list_ends lists.
+ *   clocks  [MAX_CLOCKS] of each clock the one in its place; NULL: all stay */
 static cuseq_status replace_ends(const struct recognise_request *request, const int32_t *ends,
-                                 struct recognise_request *made) {
+                                 const int32_t *clocks, struct recognise_request *made) {
   struct arena *arena = request->expressions->arena;
   struct graph_output *outputs = arena_allocate(arena, request->output_count * sizeof *outputs);
   struct graph_state *states = arena_allocate(arena, (request->state_count + 1) * sizeof *states);
@@ -41,6 +43,8 @@ static cuseq_status replace_ends(const struct recognise_request *request, const 
   for (size_t i = 0; i < request->output_count; i++) {
     outputs[i] = request->outputs[i];
     outputs[i].value.expression = *ends++;
+    for (int32_t a = 0; clocks != NULL && a < outputs[i].value.axis_count; a++)
+      outputs[i].value.axes[a].clock = clocks[outputs[i].value.axes[a].clock];
   }
   for (size_t i = 0; i < request->state_count; i++) {
     states[i] = request->states[i];
@@ -82,7 +86,7 @@ static cuseq_status attempt_woven(const struct recognise_request *request, bool 
   recogniser_end(&recogniser);
   if (status != CUSEQ_STATUS_OK || !*woven)
     return status;
-  TRY(replace_ends(request, ends, &over));
+  TRY(replace_ends(request, ends, NULL, &over));
   return recognise_as_it_is(&over, &recognised, model);
 }
 
@@ -150,17 +154,19 @@ static cuseq_status recognise_lifted(const struct recognise_request *request, cu
 
 cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
   struct recognise_request whole;
+  int32_t clocks[MAX_CLOCKS];
   int32_t *ends;
   size_t count;
   *model = NULL;
   TRY(list_ends(request, &ends, &count));
+  TRY(thin_make_blocks(request, ends, count, clocks));
   TRY(cut_make_whole(request->expressions, request->notes, ends, count));
-  TRY(replace_ends(request, ends, &whole));
+  TRY(replace_ends(request, ends, clocks, &whole));
   const cuseq_status status = recognise_lifted(&whole, model);
   for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)
     if (request->expressions->clocks[c].of >= 0)
       return node_refuse(request->expressions->clocks[c].node,
                          "it gives fewer positions than it reads, which cuseq cannot express with what is "
-                         "behind it (padding same or causal keeps them)");
+                         "behind it (convolutions of padding same or causal keep them)");
   return status;
 }
