@@ -1,6 +1,8 @@
 #include "input.h"
 
 #include "error.h"
+#include "lookup.h"
+#include "model/model.h"
 
 #include <math.h>
 #include <string.h>
@@ -170,8 +172,24 @@ static void unchecked_view(const cuseq_input *input, int32_t *ids, struct backen
   }
 }
 
-cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, const bool *on_device,
-                        bool allow_nonfinite, int32_t *ids, struct backend_input *view) {
+/* Data of a model that looks columns up. */
+static cuseq_status rows_view(const struct input_structure *structure, const cuseq_input *input,
+                              const bool *on_device, bool allow_nonfinite, float *rows,
+                              struct backend_input *view) {
+  if (on_device[BACKEND_DATA])
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "input: on the device (the model looks columns of ids up: needed host memory)");
+  if (input->dtype != CUSEQ_DTYPE_F32 && input->dtype != CUSEQ_DTYPE_F64)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "input: token ids (the model looks columns up: needed [B,T,%d] F32 or F64, ids as numbers)",
+                     (int)structure->features);
+  view->f32 = rows;
+  return lookup_columns(structure, input, !on_device[BACKEND_LENGTHS], allow_nonfinite, rows);
+}
+
+cuseq_status input_view(const cuseq_model *model, const cuseq_input *input, const bool *on_device,
+                        bool allow_nonfinite, int32_t *ids, float *rows, struct backend_input *view) {
+  const cuseq_config *config = &model->config;
   bool looks = !on_device[BACKEND_LENGTHS];
   for (int32_t b = 0; looks && input->lengths && b < input->batch; b++)
     if (input->lengths[b] < 1 || input->lengths[b] > input->time)
@@ -190,7 +208,9 @@ cuseq_status input_view(const cuseq_config *config, const cuseq_input *input, co
     TRY(input_check_finite("initial_h", input->initial_h, all / columns, columns));
   if (!allow_nonfinite && !on_device[BACKEND_INITIAL_C])
     TRY(input_check_finite("initial_c", input->initial_c, all / columns, columns));
-  if (on_device[BACKEND_DATA]) {
+  if (model->structure.input.lookup_count > 0) {
+    TRY(rows_view(&model->structure.input, input, on_device, allow_nonfinite, rows, view));
+  } else if (on_device[BACKEND_DATA]) {
     view->device = input->data;
     view->dtype = input->dtype;
   } else if (looks) {

@@ -88,11 +88,15 @@ static cuseq_status device_options_check(const cuseq_session_options *options, c
 static cuseq_status session_allocate(cuseq_session *session) {
   size_t positions = (size_t)session->limits.batch * (size_t)session->limits.time;
   size_t rows = (size_t)session->limits.batch * (size_t)session->limits.beams;
+  const struct input_structure *input = &session->model->structure.input;
+  bool looks_up = input->lookup_count > 0;
   session->ids = malloc(positions * sizeof *session->ids);
+  if (looks_up)
+    session->rows = malloc(positions * (size_t)input->width * sizeof *session->rows);
   bool starts = session->model->structure.decoder.feedback != FEEDBACK_NONE && !session->backend->stream;
   if (starts)
     session->start_tokens = malloc(rows * sizeof *session->start_tokens);
-  if (!session->ids || (starts && !session->start_tokens))
+  if (!session->ids || (looks_up && !session->rows) || (starts && !session->start_tokens))
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY,
                      "cuseq_session_open: out of memory (max_batch %d, max_time %d)",
                      (int)session->limits.batch, (int)session->limits.time);
@@ -163,6 +167,7 @@ void cuseq_session_close(cuseq_session *session) {
     session->backend->close(session->state);
   model_release(session->model);
   free(session->ids);
+  free(session->rows);
   free(session->start_tokens);
   beams_close(&session->beams);
   free(session);
@@ -299,8 +304,8 @@ static cuseq_status run_read(cuseq_session *session, const cuseq_input *input, c
   }
   TRY(arrays_of_encoding(&session->arrays, wanted));
   TRY(arrays_of_input(&session->arrays, input));
-  TRY(input_view(&session->model->config, input, session->arrays.on_device, session->allow_nonfinite,
-                 session->ids, &view));
+  TRY(input_view(session->model, input, session->arrays.on_device, session->allow_nonfinite, session->ids,
+                 session->rows, &view));
   cuseq_status status;
   if (decoding && session->backend->run) {
     status = session->backend->run(session->state, &view, wanted, &resolved);

@@ -17,6 +17,7 @@ struct cuseq_session {
   char device[32];
   struct arrays arrays;
   int32_t *ids; /* [limits.batch, limits.time] */
+  float *rows;  /* [limits.batch, limits.time, width] of looked up columns; NULL: the model has none */
   int32_t
       *start_tokens; /* [limits.batch x limits.beams]; NULL without feedback, or where the backend knows it */
   struct beams beams;  /* memory of searches */

@@ -84,6 +84,14 @@ static void print_encoder(const json_t *root, const cuseq_config *config) {
   printf("input      %d features", (int)config->features);
   if (number(input, "embedding", 0) > 0)
     printf(", embedded in %d units", number(input, "embedding", 0));
+  for (size_t i = 0; i < json_array_size(json_object_get(input, "lookups")); i++) {
+    const json_t *lookup = json_array_get(json_object_get(input, "lookups"), i);
+    const int first = number(lookup, "column", 0), columns = number(lookup, "columns", 1);
+    printf(", column%s %d", columns > 1 ? "s" : "", first);
+    if (columns > 1)
+      printf(" to %d", first + columns - 1);
+    printf(" of %d ids embedded in %d units", number(lookup, "ids", 0), number(lookup, "units", 0));
+  }
   if (is_true(input, "affine"))
     fputs(", scaled and shifted", stdout);
   printf("\nencoder    %zu layer%s, annotations %d wide", json_array_size(layers),

@@ -230,6 +230,8 @@ static cuseq_status cell_front_fold(struct cell *cell, const struct front *front
 static cuseq_status input_lower(struct structure *lowered, struct lowered_storage *storage) {
   struct input_structure *input = &lowered->input;
   struct encoder_layer *layer = &lowered->encoder.layers[0];
+  input->features = input_row_width(input);
+  input->lookup_count = 0;
   struct front front = {.inputs = input->features};
   int64_t rows = 0;
   for (int d = 0; d < 2; d++)

@@ -20,6 +20,7 @@ enum {
   STRUCTURE_MAX_DENSE = 8, /* dense layers in a row */
   STRUCTURE_MAX_HEADS = 8,
   STRUCTURE_MAX_PARTS = 4, /* vectors that are read side by side */
+  STRUCTURE_MAX_LOOKUPS = 8,
 };
 
 /* ---- layers ---- */
@@ -76,6 +77,13 @@ static inline bool cell_has_c(enum cell_kind kind) {
 
 /* ---- input and encoder ---- */
 
+/* Columns of dense input that hold ids: in the place of each comes the id's row of a table. */
+struct input_lookup {
+  int32_t column, columns; /* the first one, and how many lie behind it, itself counted */
+  int32_t ids, units;
+  const float *table; /* [ids, units] */
+};
+
 /* What the caller gives, token ids or features, becomes what the first layer reads. */
 struct input_structure {
   int32_t features; /* F: the width of dense input; ids are 0 .. F-1, id k stands for the one-hot row k */
@@ -84,8 +92,15 @@ struct input_structure {
   bool embedding_folded;   /* lowered: the first layer's kernels have a row for each id, and width is F */
   bool has_affine;         /* x' = scale x + offset, per feature; only without an embedding; lowered: no */
   const float *scale, *offset; /* [F] */
-  int32_t width;               /* of what the first layer reads: E or F */
+  int32_t lookup_count;        /* only without an embedding and an affine map; lowered: 0 */
+  struct input_lookup lookups[STRUCTURE_MAX_LOOKUPS]; /* by their columns */
+  int32_t width; /* of what the first layer reads: E or F; with lookups what becomes of the F columns */
 };
+
+/* The width of dense input as backends get it: columns of ids are looked up before (host/lookup.c). */
+static inline int32_t input_row_width(const struct input_structure *input) {
+  return input->lookup_count > 0 ? input->width : input->features;
+}
 
 enum layer_direction { LAYER_FORWARD, LAYER_BACKWARD, LAYER_BIDIRECTIONAL };
 

@@ -105,8 +105,44 @@ cuseq_status parse_parts(const struct field_object *object, const char *key, uns
 
 /* ---- input and encoder ---- */
 
+static cuseq_status parse_lookup(const struct field_object *object, int32_t features, int32_t behind,
+                                 struct input_lookup *lookup) {
+  static const char *const keys[] = {"column", "columns", "ids", "units", NULL};
+  TRY(field_known_keys(object, keys));
+  TRY(field_integer(object, "column", behind, features - 1, &lookup->column));
+  TRY(field_optional_integer(object, "columns", 1, features - lookup->column, 1, &lookup->columns));
+  TRY(field_integer(object, "ids", 1, FIELD_MAX_WIDTH, &lookup->ids));
+  return field_integer(object, "units", 1, FIELD_MAX_WIDTH, &lookup->units);
+}
+
+/* The columns of ids, one lookup behind the other, and the width that all columns come to. */
+static cuseq_status parse_lookups(const struct field_object *object, struct input_structure *input) {
+  size_t count;
+  int64_t width = input->features;
+  if (!field_has(object, "lookups"))
+    return CUSEQ_STATUS_OK;
+  if (input->has_affine || input->embedding_units > 0)
+    return field_refuse(object, "lookups", "do not go with input.embedding and input.affine");
+  TRY(field_list(object, "lookups", 1, STRUCTURE_MAX_LOOKUPS, &count));
+  for (size_t i = 0; i < count; i++) {
+    const struct field_object item = field_item(object, "lookups", i);
+    struct input_lookup *lookup = &input->lookups[i];
+    const int32_t behind = i > 0 ? lookup[-1].column + lookup[-1].columns : 0;
+    if (behind >= input->features)
+      return field_refuse(object, "lookups", "has more than the columns that there are");
+    TRY(parse_lookup(&item, input->features, behind, lookup));
+    width += (int64_t)lookup->columns * (lookup->units - 1);
+  }
+  if (width > FIELD_MAX_WIDTH)
+    return field_refuse(object, "lookups", "make vectors of an absurd width (found %lld, at most %d)",
+                        (long long)width, (int)FIELD_MAX_WIDTH);
+  input->lookup_count = (int32_t)count;
+  input->width = (int32_t)width;
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status parse_input(const struct field_object *object, struct input_structure *input) {
-  static const char *const keys[] = {"features", "embedding", "affine", NULL};
+  static const char *const keys[] = {"features", "embedding", "affine", "lookups", NULL};
   TRY(field_known_keys(object, keys));
   TRY(field_integer(object, "features", 1, FIELD_MAX_WIDTH, &input->features));
   TRY(field_optional_integer(object, "embedding", 1, FIELD_MAX_WIDTH, 0, &input->embedding_units));
@@ -114,7 +150,7 @@ static cuseq_status parse_input(const struct field_object *object, struct input_
   if (input->has_affine && input->embedding_units > 0)
     return field_refuse(object, "affine", "does not go with an embedding (fold it into its rows)");
   input->width = input->embedding_units > 0 ? input->embedding_units : input->features;
-  return CUSEQ_STATUS_OK;
+  return parse_lookups(object, input);
 }
 
 /* The cells of a layer, each of the direction that it has. */

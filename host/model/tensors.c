@@ -73,6 +73,9 @@ static void walk_encoder(struct walk *walk, struct structure *structure) {
     add(walk, &input->scale, input->features, 0, "input.scale");
     add(walk, &input->offset, input->features, 0, "input.offset");
   }
+  for (int32_t i = 0; i < input->lookup_count; i++)
+    add(walk, &input->lookups[i].table, input->lookups[i].ids, input->lookups[i].units,
+        "input.lookups.%d.embedding", (int)i);
   for (int32_t l = 0; l < structure->encoder.count; l++) {
     static const char *const names[] = {"forward", "backward"};
     struct encoder_layer *layer = &structure->encoder.layers[l];

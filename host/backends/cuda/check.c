@@ -55,7 +55,7 @@ void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dty
   struct input_array *array = added(session, BACKEND_DATA, source, dtype, target);
   array->rows = session->encoded.batch;
   array->columns = (int64_t)session->encoded.time * width;
-  array->high = session->model->config.features - 1;
+  array->high = session->model->lowered.input.features - 1;
   array->d_lengths = d_lengths;
   array->positions = session->encoded.time;
 }

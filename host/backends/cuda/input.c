@@ -17,7 +17,7 @@ void cuda_input_place(struct cuda_session *session, const struct backend_input *
     return;
   session->call.d_given_x = input->device;
   size_t B = (size_t)input->batch, T = (size_t)input->time;
-  uintptr_t x = (uintptr_t)input->device, x_end = x + B * T * (size_t)config->features * sizeof(float);
+  uintptr_t x = (uintptr_t)input->device, x_end = x + B * T * (size_t)session->model->lowered.input.features * sizeof(float);
   for (enum backend_array array = BACKEND_INPUTS; decoding && array < BACKEND_ARRAYS; array++) {
     if (call_arrays[array].structure != CALL_DECODING)
       continue;
@@ -57,7 +57,7 @@ static cuseq_status small_queue(struct cuda_session *session, const struct backe
 static cuseq_status host_data_queue(struct cuda_session *session, const struct backend_input *input,
                                     const int32_t *d_lengths) {
   size_t positions = (size_t)input->batch * (size_t)input->time,
-         count = positions * (size_t)session->model->config.features;
+         count = positions * (size_t)session->model->lowered.input.features;
   bool checks = d_lengths && d_lengths != session->work.d_lengths;
   int32_t *ids = checks ? (int32_t *)session->work.d_x : session->work.d_ids;
   TRY(cuda_copy_in(session, BACKEND_DATA, ids, input->ids, positions * sizeof(int32_t)));
@@ -67,7 +67,7 @@ static cuseq_status host_data_queue(struct cuda_session *session, const struct b
   if (checks && input->ids)
     cuda_check_data(session, ids, CUSEQ_DTYPE_I32, session->work.d_ids, 1, d_lengths);
   else if (checks && !session->limits.allow_nonfinite)
-    cuda_check_data(session, session->work.d_x, CUSEQ_DTYPE_F32, NULL, session->model->config.features,
+    cuda_check_data(session, session->work.d_x, CUSEQ_DTYPE_F32, NULL, session->model->lowered.input.features,
                     d_lengths);
   return CUSEQ_STATUS_OK;
 }
@@ -75,7 +75,7 @@ static cuseq_status host_data_queue(struct cuda_session *session, const struct b
 /* Data on the device: float32 stays where it is, the rest is converted. */
 static void device_data_queue(struct cuda_session *session, const struct backend_input *input,
                               const int32_t *d_lengths) {
-  int32_t F = session->model->config.features;
+  int32_t F = session->model->lowered.input.features;
   if (cuda_input_is_ids(input))
     cuda_check_data(session, input->device, input->dtype, session->work.d_ids, 1, d_lengths);
   else if (session->call.d_given_x == session->work.d_x)

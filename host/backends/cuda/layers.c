@@ -157,7 +157,7 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   struct widest widest = layers_measure(session);
   weights_plan(session, plan);
   cuda_plan_add(plan, &session->checks.d_record, sizeof *session->checks.d_record);
-  cuda_plan_add(plan, &session->work.d_x, position * (config->ids_only ? 1 : (size_t)config->features));
+  cuda_plan_add(plan, &session->work.d_x, position * (config->ids_only ? 1 : (size_t)in->features));
   cuda_plan_add(plan, &session->work.d_ids, position);
   cuda_plan_add(plan, &session->work.d_embedded,
                 gathers_ids(session) ? 0 : position * (size_t)in->embedding_units);

@@ -22,7 +22,7 @@ struct cuda_rows {
 /* ---- opening ---- */
 
 static size_t row_in(const struct cuda_session *session, const struct backend_input *input, int32_t time) {
-  size_t width = input && input->ids ? 1 : (size_t)session->model->config.features;
+  size_t width = input && input->ids ? 1 : (size_t)session->model->lowered.input.features;
   return (size_t)time * width * sizeof(float);
 }
 
@@ -146,7 +146,7 @@ static struct cuda_work work_at(const struct cuda_session *session, int32_t firs
   const struct attention_structure *attention = &session->model->lowered.attention;
   struct cuda_work work = session->rows->all;
   size_t T = (size_t)time;
-  SHIFT(work.d_x, T * (size_t)(config->ids_only ? 1 : config->features));
+  SHIFT(work.d_x, T * (size_t)(config->ids_only ? 1 : session->model->lowered.input.features));
   SHIFT(work.d_ids, T);
   SHIFT(work.d_lengths, 1);
   SHIFT(work.d_annotations[(session->model->lowered.encoder.count - 1) % 2],
@@ -165,7 +165,7 @@ static struct cuda_work work_at(const struct cuda_session *session, int32_t firs
 static struct backend_input input_at(const struct cuda_session *session, const struct backend_input *input,
                                      int32_t first, int32_t count) {
   struct backend_input at = *input;
-  size_t T = (size_t)input->time, F = (size_t)session->model->config.features;
+  size_t T = (size_t)input->time, F = (size_t)session->model->lowered.input.features;
   at.batch = count;
   SHIFT(at.ids, T);
   SHIFT(at.f32, T * F);

@@ -41,8 +41,9 @@ static void load_position(const struct reference *r, const struct backend_input 
       x[j] = (double)in->embedding[(size_t)input->ids[position] * in->embedding_units + j];
     return;
   }
-  for (int32_t j = 0; j < in->features; j++) {
-    size_t at = position * in->features + j;
+  const int32_t width = input_row_width(in);
+  for (int32_t j = 0; j < width; j++) {
+    size_t at = position * width + j;
     if (input->ids)
       x[j] = j == input->ids[position] ? 1.0 : 0.0;
     else
