@@ -76,6 +76,9 @@ enum expression_op {
    * over `clock`. A pooling of MaxPooling1D's kind is the maximum of some of these, a convolution with strides
    * a map of them */
   EXPRESSION_THIN,
+  /* child 0, over the clock `index`, taken as over `clock`: positions of two inputs that belong together. No
+   * clock is the other then; recognition makes one input of both, or refuses them */
+  EXPRESSION_ALIGN,
   EXPRESSION_REPEAT, /* child 0 at every position of `clock`                                        */
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */

@@ -146,6 +146,36 @@ cuseq_status value_broadcast(const struct expressions *expressions, const struct
   return CUSEQ_STATUS_OK;
 }
 
+static bool is_given(const struct clock *clock) {
+  return clock->of < 0 && !clock->repeats;
+}
+
+cuseq_status value_align(struct expressions *expressions, const struct graph_node *node,
+                         const struct value *to, struct value *value) {
+  const struct expression *e = expression_at(expressions, value->expression);
+  for (int32_t i = 0; i < to->axis_count && i < value->axis_count; i++) {
+    const struct axis *given = &to->axes[i];
+    struct axis *axis = &value->axes[i];
+    if (given->kind != AXIS_TIME || axis->kind != AXIS_TIME || given->clock == axis->clock)
+      continue;
+    const struct clock *a = &expressions->clocks[given->clock], *b = &expressions->clocks[axis->clock];
+    const bool fits = a->length == b->length || a->length < 0 || b->length < 0;
+    if (!is_given(a) || !is_given(b) || !fits || e->clocks != (uint32_t)1 << axis->clock)
+      continue;
+    struct expression made = {.op = EXPRESSION_ALIGN,
+                              .clock = given->clock,
+                              .index = axis->clock,
+                              .matrix = -1,
+                              .bias = -1,
+                              .node = node,
+                              .child_count = 1,
+                              .children = &value->expression};
+    axis->clock = given->clock;
+    return expression_make(expressions, &made, &value->expression);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 /* ---- reshaping ------------------------------------------------------------------------------------ */
 
 cuseq_status value_reshape(const struct expressions *expressions, const struct graph_node *node,

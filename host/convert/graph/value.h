@@ -53,6 +53,11 @@ void value_remove_axis(struct value *value, int32_t at);
 cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
+/* Takes the positions of `value` as those of `to`, where both are sequences that the model is given of lengths
+ * that may be one; otherwise changes nothing. */
+cuseq_status value_align(struct expressions *expressions, const struct graph_node *node,
+                         const struct value *to, struct value *value);
+
 /* The shape that Keras' Reshape is given ([count], one entry may be -1): the same numbers under other
  * axes. */
 cuseq_status value_reshape(const struct expressions *expressions, const struct graph_node *node,

@@ -125,10 +125,11 @@ static cuseq_status arithmetic(struct evaluator *evaluator, struct layer_call *c
   TRY(call_arity(call, 2, kind == MINUS || kind == OVER ? 2 : SIZE_MAX));
   struct value result = call->inputs[0];
   for (size_t i = 1; i < call->input_count; i++) {
-    struct value joined;
-    TRY(value_broadcast(&evaluator->expressions, &call->layer->node, &result, &call->inputs[i], &joined));
+    struct value joined, other = call->inputs[i];
+    TRY(value_align(&evaluator->expressions, &call->layer->node, &result, &other));
+    TRY(value_broadcast(&evaluator->expressions, &call->layer->node, &result, &other, &joined));
     joined.expression = result.expression;
-    TRY(join(evaluator, call->layer, kind, call->inputs[i].expression, &joined.expression));
+    TRY(join(evaluator, call->layer, kind, other.expression, &joined.expression));
     result = joined;
   }
   if (kind == MEAN)

@@ -119,6 +119,10 @@ static cuseq_status flatten_positions(struct evaluator *evaluator, struct layer_
                             .child_count = 1,
                             .children = &given->expression};
   struct value value = {.axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}}};
+  if (made.index == 1) { /* the only one */
+    made.op = EXPRESSION_POSITION;
+    made.index = -1;
+  }
   if (given->mask != NULL)
     return layer_refuse(call->layer,
                         "it takes in the positions that '%.100s' masks, which cuseq cannot express",
@@ -133,7 +137,7 @@ static bool has_known_positions(const struct evaluator *evaluator, const struct 
   const struct expressions *expressions = &evaluator->expressions;
   const struct expression *e = expression_at(expressions, value->expression);
   return value_has_axes(expressions, value, "BTF") && value->axes[2].kind == AXIS_FEATURE &&
-         value->axes[1].size > 1 && value->axes[1].size <= 1 << 20 &&
+         value->axes[1].size > 0 && value->axes[1].size <= 1 << 20 &&
          e->clocks == (uint32_t)1 << value->axes[1].clock &&
          !expressions->clocks[value->axes[1].clock].repeats;
 }
@@ -264,6 +268,7 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
     if (!value_is_feature_axis(expressions, &other, axis) || other.axis_count != result.axis_count)
       return layer_refuse(call->layer, "it joins %s along axis %d, which cuseq cannot express",
                           value_describe(expressions, &other, text, sizeof text), axis);
+    TRY(value_align(expressions, &call->layer->node, &result, &other));
     children[i] = other.expression;
     other.axes[axis] = result.axes[axis]; /* any widths go together */
     struct value wide = result;

@@ -1,6 +1,7 @@
 /* A graph is recognised as it is, or as what computes the same: over whole sequences, with layers in the
  * place of cells that are written out, over a stack of layers. */
 #include "convert/recognise/cut.h"
+#include "convert/recognise/join.h"
 #include "convert/recognise/recognised.h"
 #include "convert/recognise/thin.h"
 #include "convert/recognise/weave.h"
@@ -152,16 +153,20 @@ static cuseq_status recognise_lifted(const struct recognise_request *request, cu
   return refusal_or(&refusal, again, found);
 }
 
-cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
+/* ---- the inputs ----------------------------------------------------------------------------------- */
+
+/* With ids looked up and over whole clocks.
+ *   ends    [count] what becomes of the request's; changed
+ *   clocks  [MAX_CLOCKS] the clocks in the place of others */
+static cuseq_status recognise_ends(const struct recognise_request *request, int32_t *ends, size_t count,
+                                   const int32_t *clocks, cuseq_model **model) {
   struct recognise_request whole;
-  int32_t clocks[MAX_CLOCKS];
-  int32_t *ends;
-  size_t count;
-  *model = NULL;
-  TRY(list_ends(request, &ends, &count));
-  TRY(thin_make_blocks(request, ends, count, clocks));
+  struct graph_lookups lookups;
+  TRY(join_refuse(request, ends, count));
+  TRY(join_lookups(request, ends, count, &lookups));
   TRY(cut_make_whole(request->expressions, request->notes, ends, count));
   TRY(replace_ends(request, ends, clocks, &whole));
+  whole.lookups = lookups.count > 0 ? &lookups : NULL;
   const cuseq_status status = recognise_lifted(&whole, model);
   for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)
     if (request->expressions->clocks[c].of >= 0)
@@ -169,4 +174,40 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
                          "it gives fewer positions than it reads, which cuseq cannot express with what is "
                          "behind it (convolutions of padding same or causal keep them)");
   return status;
+}
+
+/* With one input in the place of several, where it is not recognised as it is. */
+static cuseq_status recognise_joined(const struct recognise_request *request, const int32_t *ends, size_t count,
+                                     int32_t *clocks, cuseq_model **model) {
+  struct refusal refusal;
+  int32_t *copy = arena_allocate(request->expressions->arena, (count + 1) * sizeof *copy);
+  int32_t places[MAX_CLOCKS];
+  bool joined = false;
+  if (copy == NULL)
+    return error_out_of_memory();
+  memcpy(copy, ends, count * sizeof *copy);
+  refusal_begin(request, &refusal);
+  const cuseq_status status = recognise_ends(request, copy, count, clocks, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+    free(refusal.said);
+    return status;
+  }
+  refusal_keep(&refusal, request, status);
+  memcpy(copy, ends, count * sizeof *copy);
+  cuseq_status again = join_inputs(request, copy, count, places, &joined);
+  for (int32_t c = 0; c < MAX_CLOCKS; c++)
+    clocks[c] = places[clocks[c]];
+  if (again == CUSEQ_STATUS_OK && joined)
+    again = recognise_ends(request, copy, count, clocks, model);
+  return refusal_or(&refusal, again, joined);
+}
+
+cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
+  int32_t clocks[MAX_CLOCKS];
+  int32_t *ends;
+  size_t count;
+  *model = NULL;
+  TRY(list_ends(request, &ends, &count));
+  TRY(thin_make_blocks(request, ends, count, clocks));
+  return recognise_joined(request, ends, count, clocks, model);
 }

@@ -2,6 +2,7 @@
 #ifndef CUSEQ_RECOGNISE_EMIT_H
 #define CUSEQ_RECOGNISE_EMIT_H
 
+#include "convert/recognise/join.h"
 #include "convert/recognise/recognised.h"
 
 enum { EMIT_MAX_TENSORS = 1024 };
@@ -9,6 +10,7 @@ enum { EMIT_MAX_TENSORS = 1024 };
 struct emitter {
   const struct expressions *expressions;
   struct recognised *model;
+  const struct graph_lookups *lookups; /* of the input's columns, or NULL */
   cuseq_tensor tensors[EMIT_MAX_TENSORS]; /* names and data from malloc */
   size_t count;
   json_t *json;

@@ -80,10 +80,32 @@ static cuseq_status set_table(struct emitter *emitter, int32_t matrix, int32_t r
 
 /* ---- input and encoder ---------------------------------------------------------------------------- */
 
+static cuseq_status set_lookups(struct emitter *emitter, json_t *json) {
+  json_t *list = json_array(), *item;
+  TRY(emit_set_number(json, "features", emitter->lookups->columns));
+  TRY(emit_set(json, "lookups", list));
+  for (int32_t i = 0; i < emitter->lookups->count; i++) {
+    const struct graph_lookup *lookup = &emitter->lookups->list[i];
+    const struct matrix *table = &emitter->expressions->matrices[lookup->matrix];
+    char name[64];
+    TRY(emit_item(list, &item));
+    TRY(emit_set_number(item, "column", lookup->column));
+    if (lookup->columns > 1)
+      TRY(emit_set_number(item, "columns", lookup->columns));
+    TRY(emit_set_number(item, "ids", table->rows));
+    TRY(emit_set_number(item, "units", table->columns));
+    snprintf(name, sizeof name, "input.lookups.%d.embedding", (int)i);
+    TRY(set_table(emitter, lookup->matrix, table->rows, name));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status set_input(struct emitter *emitter) {
   const struct found_encoder *encoder = &emitter->model->encoder;
   json_t *json;
   TRY(emit_object(emitter->json, "input", &json));
+  if (emitter->lookups != NULL)
+    return set_lookups(emitter, json);
   if (encoder->embedding < 0)
     return emit_set_number(json, "features", encoder->layers[0].front.rows);
   const struct matrix *table = &emitter->expressions->matrices[encoder->embedding];

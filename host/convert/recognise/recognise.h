@@ -42,6 +42,8 @@ struct recognise_request {
   int32_t start_token, end_token; /* -1: none */
   int32_t steps;                  /* that a call makes when it says nothing; 0: as many as the graph says */
   const json_t *vocabulary;       /* a JSON object, or NULL */
+  /* recognition's own (join.h): which columns of the one input are looked up, or NULL */
+  const struct graph_lookups *lookups;
 };
 
 /* Recognises the model and makes it.

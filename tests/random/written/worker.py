@@ -6,7 +6,6 @@ what became of it."""
 import json
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
@@ -22,6 +21,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import lists
+from given import given
 from kinds import Built, Words
 from match import Wrong, match
 from program import Fault, call, refusal
@@ -114,8 +114,8 @@ def judge(case, program, path, folder):
         if model.exists():
             raise Fault("a model in spite of a refusal")
         return "refused", refusal(lines, path)
-    asked = re.search(r"give it as \[batch, (\d+), (\d+)\]", " ".join(lines))
-    np.save(x, case.x.reshape(BATCH, int(asked[1]), int(asked[2])) if asked else case.x)
+    names = [one._keras_history[0].name for one in case.model.inputs]
+    np.save(x, given(dict(zip(names, case.fed)), lines))
     words = ["run", model, x, "-o", out, "--device", "reference"]
     for option, array in (("--lengths", case.lengths), ("--targets", case.targets)):
         if array is not None:

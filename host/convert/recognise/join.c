@@ -1,0 +1,361 @@
+/* A model of cuseq's has one input. Where a graph has several, which one gives as it likes, they lie side by
+ * side in one: sequences at their positions, a vector of the whole - a product's price, a shop's number - at
+ * every position, of which the last one is read. A sequence that is shorter than another one ends where that
+ * ends; the positions that it has not are cut off (cut.c). */
+#include "convert/recognise/join.h"
+#include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
+#include "error.h"
+
+#include <stdio.h>
+
+enum { MOST_INPUTS = 16 };
+
+struct joined_input {
+  int32_t expression;
+  int32_t clock; /* its own, -1: it is a vector */
+  int32_t offset, width;
+  int32_t missing; /* positions that it has fewer than the longest */
+  bool ids, vector;
+};
+
+/* What expressions become where they stand at every position (`timed`), and elsewhere. */
+struct joining {
+  struct expressions *expressions;
+  struct joined_input inputs[MOST_INPUTS];
+  int32_t count;
+  int32_t whole; /* the one input, an expression */
+  int32_t clock; /* its clock */
+  int32_t clocks[MAX_CLOCKS];
+  struct rewrite plain, timed;
+};
+
+/* ---- which inputs --------------------------------------------------------------------------------- */
+
+static bool is_recurrent(const struct expression *e) {
+  return e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL;
+}
+
+/* Whether something makes a decoder of it: then inputs are its tokens and states. */
+static bool has_decoder(const struct expressions *expressions, const bool *reached, int32_t limit) {
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!reached[i])
+      continue;
+    if (e->op == EXPRESSION_CELL || e->op == EXPRESSION_STEPS || e->op == EXPRESSION_ARGMAX ||
+        e->op == EXPRESSION_REPEAT || e->op == EXPRESSION_SLOT)
+      return true;
+    for (int32_t k = 1; is_recurrent(e) && k < e->child_count; k++) {
+      const enum expression_op op = expression_at(expressions, e->children[k])->op;
+      if (op != EXPRESSION_INPUT && op != EXPRESSION_ZEROS)
+        return true;
+    }
+  }
+  return false;
+}
+
+/* What reads an input: embeddings, initial states, others. */
+struct readers {
+  bool embeddings, states, others;
+};
+
+static struct readers readers_of(const struct expressions *expressions, const bool *reached, int32_t limit,
+                                 int32_t input) {
+  struct readers readers = {0};
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    for (int32_t k = 0; reached[i] && k < e->child_count; k++) {
+      if (e->children[k] != input)
+        continue;
+      const bool state = is_recurrent(e) && k > 0;
+      readers.embeddings |= e->op == EXPRESSION_EMBEDDING;
+      readers.states |= state;
+      readers.others |= e->op != EXPRESSION_EMBEDDING && !state;
+    }
+  }
+  return readers;
+}
+
+static int64_t length_of(const struct joining *joining, const struct joined_input *input) {
+  return input->clock >= 0 ? joining->expressions->clocks[input->clock].length : -1;
+}
+
+/* Lists what is joined, in the order of the model's inputs; count 0 where that cannot be. */
+static void list_inputs(struct joining *joining, const struct recognise_request *request,
+                        const bool *reached, int32_t limit) {
+  const struct expressions *expressions = joining->expressions;
+  for (size_t n = 0; n < request->input_count; n++)
+    for (int32_t i = 0; i < limit; i++) {
+      const struct expression *e = expression_at(expressions, i);
+      if (!reached[i] || e->op != EXPRESSION_INPUT || e->index != (int32_t)n)
+        continue;
+      const struct readers readers = readers_of(expressions, reached, limit, i);
+      if (readers.states && !readers.embeddings && !readers.others)
+        continue; /* taken as zeros */
+      if (joining->count == MOST_INPUTS || readers.states || (readers.embeddings && readers.others)) {
+        joining->count = 0;
+        return;
+      }
+      joining->inputs[joining->count++] =
+          (struct joined_input){.expression = i,
+                                .clock = e->clocks != 0 ? e->clock : -1,
+                                .width = e->width,
+                                .ids = readers.embeddings};
+    }
+}
+
+/* ---- the one input -------------------------------------------------------------------------------- */
+
+/* Sets what is a vector, and how many positions each sequence has not; the clock of the longest, -1: there is
+ * none, or one that was cut. */
+static int32_t longest(struct joining *joining) {
+  int32_t clock = -1;
+  int64_t most = -1;
+  bool open = false;
+  for (int32_t i = 0; i < joining->count; i++) {
+    struct joined_input *input = &joining->inputs[i];
+    const int64_t length = length_of(joining, input);
+    input->vector = input->clock < 0 || length == 1;
+    if (input->vector)
+      continue;
+    open = open || length < 0;
+    if (joining->expressions->clocks[input->clock].of >= 0 || joining->expressions->clocks[input->clock].repeats)
+      return -1;
+    if (clock < 0 || length > most) {
+      clock = input->clock;
+      most = length;
+    }
+  }
+  for (int32_t i = 0; i < joining->count && !open; i++)
+    if (!joining->inputs[i].vector)
+      joining->inputs[i].missing = (int32_t)(most - length_of(joining, &joining->inputs[i]));
+  return clock;
+}
+
+static cuseq_status make_whole(struct joining *joining, int32_t longest_clock) {
+  struct expressions *expressions = joining->expressions;
+  const struct clock from = expressions->clocks[longest_clock];
+  const struct expression first = *expression_at(expressions, joining->inputs[0].expression);
+  struct graph_node *node;
+  int64_t width = 0;
+  int64_t length = from.length;
+  for (int32_t i = 0; i < joining->count; i++) {
+    joining->inputs[i].offset = (int32_t)width;
+    width += joining->inputs[i].width;
+    if (!joining->inputs[i].vector && length_of(joining, &joining->inputs[i]) < 0)
+      length = -1;
+  }
+  if (width > INT32_MAX)
+    return node_refuse(from.node, "the model's inputs are absurdly wide");
+  TRY(node_copy(expressions->arena, first.node, &node));
+  TRY(clock_make(expressions, node, length, false, &joining->clock));
+  struct expression whole = {.op = EXPRESSION_INPUT,
+                             .width = (int32_t)width,
+                             .clock = joining->clock,
+                             .matrix = -1,
+                             .bias = -1,
+                             .index = first.index,
+                             .node = node};
+  return expression_make(expressions, &whole, &joining->whole);
+}
+
+/* The clocks in the place of those of the inputs. */
+static cuseq_status place_clocks(struct joining *joining) {
+  for (int32_t i = 0; i < joining->count; i++) {
+    const struct joined_input *input = &joining->inputs[i];
+    if (input->clock < 0)
+      continue;
+    joining->clocks[input->clock] = joining->clock;
+    if (input->missing > 0)
+      TRY(clock_cut(joining->expressions, expression_at(joining->expressions, input->expression)->node,
+                    joining->clock, input->missing, &joining->clocks[input->clock]));
+  }
+  const int32_t count = joining->expressions->clock_count;
+  for (int32_t c = 0; c < count; c++) { /* and of those that were cut from them */
+    const struct clock clock = joining->expressions->clocks[c];
+    const int32_t whole = clock_whole(joining->expressions, c);
+    if (joining->clocks[c] == c && whole != c && joining->clocks[whole] != whole)
+      TRY(clock_cut(joining->expressions, clock.node, joining->clocks[whole], clock.cut, &joining->clocks[c]));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- expressions ---------------------------------------------------------------------------------- */
+
+static const struct joined_input *input_of(const struct joining *joining, int32_t expression) {
+  for (int32_t i = 0; i < joining->count; i++)
+    if (joining->inputs[i].expression == expression)
+      return &joining->inputs[i];
+  return NULL;
+}
+
+/* What there is at the positions of a shorter sequence: without the first ones of the whole. */
+static cuseq_status cut_off(struct joining *joining, const struct joined_input *input, int32_t *made) {
+  struct expressions *expressions = joining->expressions;
+  const struct expression e = *expression_at(expressions, *made);
+  int32_t children[2] = {*made, -1};
+  struct expression window = {.op = EXPRESSION_WINDOW,
+                              .clock = joining->clock,
+                              .index = input->missing,
+                              .matrix = -1,
+                              .bias = -1,
+                              .node = e.node,
+                              .child_count = 1,
+                              .children = children};
+  struct expression cut = window;
+  if (input->missing == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(expression_make(expressions, &window, &children[1]));
+  cut.op = EXPRESSION_CUT;
+  cut.index = 0;
+  cut.clock = joining->clocks[input->clock];
+  cut.children = &children[1];
+  TRY(expression_make(expressions, &cut, made));
+  return expression_slice(expressions, *made, input->missing * e.width, e.width, e.node, made);
+}
+
+/* The part of the whole that an input is, at every position, or rows of an embedding for it. */
+static cuseq_status part_of(struct joining *joining, const struct joined_input *input,
+                            const struct expression *embedding, int32_t *made) {
+  const struct graph_node *node = expression_at(joining->expressions, input->expression)->node;
+  TRY(expression_slice(joining->expressions, joining->whole, input->offset, input->width, node, made));
+  if (embedding != NULL) {
+    struct expression row = *embedding;
+    row.children = made;
+    row.atom = false;
+    TRY(expression_make(joining->expressions, &row, made));
+  }
+  return cut_off(joining, input, made);
+}
+
+static cuseq_status last_of(struct joining *joining, int32_t child, const struct graph_node *node,
+                            int32_t *made) {
+  return expression_over(joining->expressions, EXPRESSION_POSITION, joining->clock, -1, false, child, node, made);
+}
+
+/* Over other children, and over the clocks that are in the place of others. */
+static cuseq_status again(struct rewrite *rewrite, const struct expression *e, int32_t *made) {
+  struct joining *joining = rewrite->context;
+  const bool keeps = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_CONTEXT ||
+                     e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
+  struct expression over = *e;
+  int32_t *children =
+      arena_allocate(joining->expressions->arena, (size_t)(e->child_count + 1) * sizeof *children);
+  if (children == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < e->child_count; i++) {
+    const bool timed = expression_at(joining->expressions, e->children[i])->clocks == 0 && !keeps &&
+                       (e->clocks != 0 || rewrite == &joining->timed);
+    TRY(rewrite_run(timed ? &joining->timed : &joining->plain, e->children[i], &children[i]));
+  }
+  over.children = children;
+  over.clock = joining->clocks[e->clock];
+  over.atom = false;
+  return expression_make(joining->expressions, &over, made);
+}
+
+static cuseq_status join_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  struct joining *joining = rewrite->context;
+  const struct expression e = *expression_at(joining->expressions, expression);
+  const struct joined_input *input = input_of(joining, expression);
+  const struct joined_input *looked_up =
+      e.op == EXPRESSION_EMBEDDING ? input_of(joining, e.children[0]) : NULL;
+  if (input != NULL || looked_up != NULL) {
+    const bool vector = input != NULL && input->clock < 0 && rewrite != &joining->timed;
+    TRY(part_of(joining, input != NULL ? input : looked_up, looked_up != NULL ? &e : NULL, made));
+    return vector ? last_of(joining, *made, e.node, made) : CUSEQ_STATUS_OK;
+  }
+  if (e.child_count == 0)
+    return CUSEQ_STATUS_OK;
+  if (e.op == EXPRESSION_ALIGN)
+    return rewrite_run(&joining->plain, e.children[0], made);
+  if (e.clocks == 0 && rewrite == &joining->timed &&
+      (is_recurrent(&e) || e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION ||
+       e.op == EXPRESSION_FLAT || e.op == EXPRESSION_CONTEXT))
+    return rewrite_run(&joining->plain, expression, made);
+  return again(rewrite, &e, made);
+}
+
+/* ---- notes ---------------------------------------------------------------------------------------- */
+
+static cuseq_status note(const struct joining *joining, struct notes *notes) {
+  const struct expressions *expressions = joining->expressions;
+  const int32_t columns = expression_at(expressions, joining->whole)->width;
+  const int64_t time = expressions->clocks[joining->clock].length;
+  char length[24] = "time";
+  if (time >= 0)
+    snprintf(length, sizeof length, "%lld", (long long)time);
+  for (int32_t i = 0; i < joining->count; i++) {
+    const struct joined_input *input = &joining->inputs[i];
+    char from[64] = "";
+    if (input->missing > 0)
+      snprintf(from, sizeof from, ", behind %d positions of zeros", input->missing);
+    TRY(notes_add(notes,
+                  "input '%.100s' is columns %d to %d of one input, which is given as numbers [batch, %s, %d]%s%s",
+                  expression_at(expressions, input->expression)->node->name, input->offset,
+                  input->offset + input->width - 1, length, columns,
+                  input->vector ? ", the same at every position" : "", from));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------ */
+
+static cuseq_status rewrite_outputs(struct joining *joining, int32_t *outputs, size_t count) {
+  TRY(rewrite_begin(&joining->plain, joining->expressions, 0, join_rule, joining));
+  TRY(rewrite_begin(&joining->timed, joining->expressions, 0, join_rule, joining));
+  for (size_t i = 0; i < count; i++)
+    TRY(rewrite_run(&joining->plain, outputs[i], &outputs[i]));
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status reached_of(const struct recognise_request *request, const int32_t *outputs, size_t count,
+                               int32_t limit, bool **reached) {
+  *reached = arena_allocate(request->expressions->arena, (size_t)limit + 1);
+  if (*reached == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < count; i++)
+    TRY(reach(request->expressions, outputs[i], *reached, limit));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status join_inputs(const struct recognise_request *request, int32_t *outputs, size_t count,
+                         int32_t *clocks, bool *joined) {
+  struct joining joining = {.expressions = request->expressions};
+  const int32_t limit = joining.expressions->count;
+  bool *reached;
+  *joined = false;
+  for (int32_t c = 0; c < MAX_CLOCKS; c++)
+    clocks[c] = joining.clocks[c] = c;
+  TRY(reached_of(request, outputs, count, limit, &reached));
+  if (request->state_count > 0 || has_decoder(joining.expressions, reached, limit))
+    return CUSEQ_STATUS_OK;
+  list_inputs(&joining, request, reached, limit);
+  const int32_t clock = joining.count > 1 ? longest(&joining) : -1;
+  if (clock < 0)
+    return CUSEQ_STATUS_OK;
+  TRY(make_whole(&joining, clock));
+  TRY(place_clocks(&joining));
+  cuseq_status status = rewrite_outputs(&joining, outputs, count);
+  rewrite_end(&joining.plain);
+  rewrite_end(&joining.timed);
+  TRY(status);
+  for (int32_t c = 0; c < MAX_CLOCKS; c++)
+    clocks[c] = joining.clocks[c];
+  *joined = true;
+  return note(&joining, request->notes);
+}
+
+cuseq_status join_refuse(const struct recognise_request *request, const int32_t *outputs, size_t count) {
+  const struct expressions *expressions = request->expressions;
+  const int32_t limit = expressions->count;
+  bool *reached;
+  TRY(reached_of(request, outputs, count, limit, &reached));
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (reached[i] && e->op == EXPRESSION_ALIGN)
+      return node_refuse(e->node, "it joins two sequences, '%.80s' and '%.80s', position by position",
+                         expressions->clocks[e->clock].node->name, expressions->clocks[e->index].node->name);
+  }
+  return CUSEQ_STATUS_OK;
+}
