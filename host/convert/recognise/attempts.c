@@ -45,7 +45,8 @@ static cuseq_status replace_ends(const struct recognise_request *request, const 
     outputs[i] = request->outputs[i];
     outputs[i].value.expression = *ends++;
     for (int32_t a = 0; clocks != NULL && a < outputs[i].value.axis_count; a++)
-      outputs[i].value.axes[a].clock = clocks[outputs[i].value.axes[a].clock];
+      if (outputs[i].value.axes[a].kind == AXIS_TIME)
+        outputs[i].value.axes[a].clock = clocks[outputs[i].value.axes[a].clock];
   }
   for (size_t i = 0; i < request->state_count; i++) {
     states[i] = request->states[i];

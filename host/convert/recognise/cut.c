@@ -6,6 +6,7 @@
 #include "convert/recognise/cut.h"
 #include "convert/graph/lift.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <string.h>
@@ -47,6 +48,7 @@ struct cutting {
   struct outside units[MOST_UNITS];
   int32_t unit_count;
   int32_t limit;
+  bool *reached; /* [limit] what the outputs are made of */
 };
 
 static bool is_cut(const struct expressions *expressions, int32_t clock) {
@@ -76,7 +78,7 @@ static int32_t source_over(const struct cutting *cutting, int32_t clock) {
   int32_t input = -1;
   for (int32_t i = 0; i < cutting->limit; i++) {
     const struct expression *e = expression_at(cutting->expressions, i);
-    if (e->clocks != (uint32_t)1 << clock)
+    if (e->clocks != (uint32_t)1 << clock || !cutting->reached[i])
       continue;
     if (e->op == EXPRESSION_EMBEDDING)
       return i;
@@ -403,6 +405,11 @@ cuseq_status cut_make_whole(struct expressions *expressions, struct notes *notes
     any = any || is_cut(expressions, c);
   if (!any)
     return CUSEQ_STATUS_OK;
+  cutting.reached = arena_allocate(expressions->arena, (size_t)cutting.limit + 1);
+  if (cutting.reached == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < count; i++)
+    TRY(reach(expressions, outputs[i], cutting.reached, cutting.limit));
   for (int d = 0; d < 2; d++)
     cutting.sides[d] = (struct side){.cutting = &cutting, .direction = d};
   cuseq_status status = rewrite_outputs(&cutting, outputs, count);

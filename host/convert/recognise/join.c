@@ -16,7 +16,7 @@ struct joined_input {
   int32_t clock; /* its own, -1: it is a vector */
   int32_t offset, width;
   int32_t missing; /* positions that it has fewer than the longest */
-  bool ids, vector;
+  bool vector; /* or a sequence of one position */
 };
 
 /* What expressions become where they stand at every position (`timed`), and elsewhere. */
@@ -76,6 +76,69 @@ static struct readers readers_of(const struct expressions *expressions, const bo
   return readers;
 }
 
+/* Whether positions of two inputs meet in all their pairs, as in an attention of one text to another: of one
+ * sequence that would be something else. */
+static bool pairs_positions(const struct joining *joining, const bool *reached, int32_t limit) {
+  uint32_t clocks = 0;
+  for (int32_t i = 0; i < joining->count; i++)
+    clocks |= joining->inputs[i].clock >= 0 ? (uint32_t)1 << joining->inputs[i].clock : 0;
+  for (int32_t c = 0; c < joining->expressions->clock_count; c++)
+    clocks |= clocks >> clock_whole(joining->expressions, c) & 1 ? (uint32_t)1 << c : 0;
+  for (int32_t i = 0; i < limit; i++) {
+    const uint32_t of = expression_at(joining->expressions, i)->clocks & clocks;
+    if (reached[i] && (of & (of - 1)) != 0)
+      return true;
+  }
+  return false;
+}
+
+/* Whether something honours a mask: lengths, which stand for it, are those of all sequences. */
+static bool is_masked(const struct expressions *expressions, const bool *reached, int32_t limit) {
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (reached[i] && (e->masked || (is_recurrent(e) && expressions->layers[e->index].mask != NULL)))
+      return true;
+  }
+  return false;
+}
+
+/* Whether all sequences belong together, position by position. */
+static bool are_aligned(const struct joining *joining, const bool *reached, int32_t limit) {
+  uint32_t together = 0;
+  for (int32_t i = 0; i < joining->count && together == 0; i++)
+    together = joining->inputs[i].vector ? 0 : (uint32_t)1 << joining->inputs[i].clock;
+  for (bool more = true; more;) {
+    more = false;
+    for (int32_t i = 0; i < limit; i++) {
+      const struct expression *e = expression_at(joining->expressions, i);
+      const uint32_t both = e->op == EXPRESSION_ALIGN ? (uint32_t)1 << e->clock | (uint32_t)1 << e->index : 0;
+      if (!reached[i] || (both & together) == 0 || (both & ~together) == 0)
+        continue;
+      together |= both;
+      more = true;
+    }
+  }
+  for (int32_t i = 0; i < joining->count; i++)
+    if (!joining->inputs[i].vector && (together >> joining->inputs[i].clock & 1) == 0)
+      return false;
+  return true;
+}
+
+/* Whether a sequence of one position is nothing but that: the same as a vector. */
+static bool is_single(const struct joining *joining, const bool *reached, int32_t limit, int32_t clock) {
+  if (joining->expressions->clocks[clock].length != 1)
+    return false;
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(joining->expressions, i);
+    const bool over = is_recurrent(e) || e->op == EXPRESSION_POOL || e->op == EXPRESSION_FLAT ||
+                      e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE || e->op == EXPRESSION_WINDOW ||
+                      e->op == EXPRESSION_CUT || e->op == EXPRESSION_ALIGN || e->op == EXPRESSION_CONTEXT;
+    if (reached[i] && over && (e->clock == clock || (e->op == EXPRESSION_ALIGN && e->index == clock)))
+      return false;
+  }
+  return true;
+}
+
 static int64_t length_of(const struct joining *joining, const struct joined_input *input) {
   return input->clock >= 0 ? joining->expressions->clocks[input->clock].length : -1;
 }
@@ -100,13 +163,13 @@ static void list_inputs(struct joining *joining, const struct recognise_request 
           (struct joined_input){.expression = i,
                                 .clock = e->clocks != 0 ? e->clock : -1,
                                 .width = e->width,
-                                .ids = readers.embeddings};
+                                .vector = e->clocks == 0 || is_single(joining, reached, limit, e->clock)};
     }
 }
 
 /* ---- the one input -------------------------------------------------------------------------------- */
 
-/* Sets what is a vector, and how many positions each sequence has not; the clock of the longest, -1: there is
+/* Sets how many positions each sequence has not; the clock of the longest, -1: there is
  * none, or one that was cut. */
 static int32_t longest(struct joining *joining) {
   int32_t clock = -1;
@@ -115,7 +178,6 @@ static int32_t longest(struct joining *joining) {
   for (int32_t i = 0; i < joining->count; i++) {
     struct joined_input *input = &joining->inputs[i];
     const int64_t length = length_of(joining, input);
-    input->vector = input->clock < 0 || length == 1;
     if (input->vector)
       continue;
     open = open || length < 0;
@@ -233,6 +295,12 @@ static cuseq_status last_of(struct joining *joining, int32_t child, const struct
   return expression_over(joining->expressions, EXPRESSION_POSITION, joining->clock, -1, false, child, node, made);
 }
 
+static bool has_clock(const struct expression *e) {
+  return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT ||
+         e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE || e->op == EXPRESSION_WINDOW ||
+         e->op == EXPRESSION_CUT;
+}
+
 /* Over other children, and over the clocks that are in the place of others. */
 static cuseq_status again(struct rewrite *rewrite, const struct expression *e, int32_t *made) {
   struct joining *joining = rewrite->context;
@@ -249,7 +317,8 @@ static cuseq_status again(struct rewrite *rewrite, const struct expression *e, i
     TRY(rewrite_run(timed ? &joining->timed : &joining->plain, e->children[i], &children[i]));
   }
   over.children = children;
-  over.clock = joining->clocks[e->clock];
+  if (has_clock(e))
+    over.clock = joining->clocks[e->clock];
   over.atom = false;
   return expression_make(joining->expressions, &over, made);
 }
@@ -332,7 +401,8 @@ cuseq_status join_inputs(const struct recognise_request *request, int32_t *outpu
     return CUSEQ_STATUS_OK;
   list_inputs(&joining, request, reached, limit);
   const int32_t clock = joining.count > 1 ? longest(&joining) : -1;
-  if (clock < 0)
+  if (clock < 0 || pairs_positions(&joining, reached, limit) ||
+      (is_masked(joining.expressions, reached, limit) && !are_aligned(&joining, reached, limit)))
     return CUSEQ_STATUS_OK;
   TRY(make_whole(&joining, clock));
   TRY(place_clocks(&joining));
