@@ -125,6 +125,9 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
   case EXPRESSION_THIN:
     made->clocks = (made->clocks & ~((uint32_t)1 << expressions->clocks[made->clock].of)) | own;
     break;
+  case EXPRESSION_PAD:
+    made->clocks = own;
+    break;
   case EXPRESSION_ALIGN:
     made->clocks = (made->clocks & ~((uint32_t)1 << made->index)) | own;
     break;

@@ -76,6 +76,9 @@ enum expression_op {
    * over `clock`. A pooling of MaxPooling1D's kind is the maximum of some of these, a convolution with strides
    * a map of them */
   EXPRESSION_THIN,
+  /* child 0, `index` positions of zeros before the first one and `part` behind the last one: over `clock`. A
+   * convolution whose padding is written out reads it; nothing else can */
+  EXPRESSION_PAD,
   /* child 0, over the clock `index`, taken as over `clock`: positions of two inputs that belong together. No
    * clock is the other then; recognition makes one input of both, or refuses them */
   EXPRESSION_ALIGN,

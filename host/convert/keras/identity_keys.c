@@ -85,6 +85,8 @@ static const struct identity_keys layers[] = {
     {"GlobalMaxPooling1D", BASE "data_format?@t1 data_format@s2-,t2-,n keepdims?@t5 keepdims@t6-,n"},
     {"MaxPooling1D", BASE "pool_size strides padding data_format?@s0-1,t1 data_format@s2-,t2-,n"},
     {"AveragePooling1D", BASE "pool_size strides padding data_format?@s0-1,t1 data_format@s2-,t2-,n"},
+    {"Cropping1D", BASE "cropping"},
+    {"ZeroPadding1D", BASE "padding data_format?@n"},
     {"Dropout", BASE "rate noise_shape?@s0,t1 noise_shape@s1-,t2-,n seed?@s0,t1 seed@s1-,t2-,n"},
     {"SpatialDropout1D",
      "name rate trainable@s,t dtype?@s0-2 dtype@s3-,t,n batch_input_shape?@s,t dynamic?@t1-10 "

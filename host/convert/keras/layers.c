@@ -49,6 +49,8 @@ static const struct kind layers[] = {
     {"GlobalMaxPooling1D", layer_maximum_pooling, ""},
     {"MaxPooling1D", layer_pool_maximum, ""},
     {"AveragePooling1D", layer_pool_mean, ""},
+    {"Cropping1D", layer_cropping, ""},
+    {"ZeroPadding1D", layer_zero_padding, ""},
     {"Dropout", layer_identity, ""},
     {"SpatialDropout1D", layer_identity, ""},
     {"GaussianNoise", layer_identity, ""},

@@ -84,6 +84,21 @@ cuseq_status layer_maximum_pooling(struct evaluator *evaluator, struct layer_cal
 cuseq_status layer_pool_maximum(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_pool_mean(struct evaluator *evaluator, struct layer_call *call);
 
+cuseq_status layer_cropping(struct evaluator *evaluator, struct layer_call *call);
+cuseq_status layer_zero_padding(struct evaluator *evaluator, struct layer_call *call);
+
+/* A sequence without `first` positions at its beginning and `last` at its end; axis 1 is that of the time. */
+cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *layer, int64_t first,
+                        int64_t last, struct value *value);
+
+/* layers_convolution.c: the sequence over the clock that has not the first `count` positions. */
+cuseq_status cut_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t count,
+                       struct value *value);
+
+/* Every stride-th position of a sequence, as long as `reach` positions are left. */
+cuseq_status thin_apply(struct evaluator *evaluator, const struct keras_layer *layer, int64_t reach,
+                        int64_t stride, struct value *value);
+
 /* Of a sequence the `reach` positions of each window that begins every `stride` positions, side by side. */
 cuseq_status thin_window(struct evaluator *evaluator, const struct keras_layer *layer, int64_t reach,
                          int64_t stride, struct value *value);

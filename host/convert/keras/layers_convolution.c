@@ -67,8 +67,8 @@ static cuseq_status spread(struct expressions *expressions, const struct keras_l
 }
 
 /* A convolution without padding gives nothing for the first positions, before which it would reach. */
-static cuseq_status cut(struct evaluator *evaluator, const struct keras_layer *layer, int32_t count,
-                        struct value *value) {
+cuseq_status cut_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t count,
+                       struct value *value) {
   struct axis *time = &value->axes[1];
   const int32_t child = value->expression;
   struct expression made = {.op = EXPRESSION_CUT,
@@ -83,6 +83,36 @@ static cuseq_status cut(struct evaluator *evaluator, const struct keras_layer *l
   time->clock = made.clock;
   time->size = time->size < 0 ? -1 : time->size - count;
   return expression_make(&evaluator->expressions, &made, &value->expression);
+}
+
+/* A convolution without padding over what ZeroPadding1D gives pads by itself. */
+static cuseq_status gather_padded(struct evaluator *evaluator, const struct keras_layer *layer, int64_t window,
+                                  int64_t strides, struct value *value) {
+  const struct expression pad = *expression_at(&evaluator->expressions, value->expression);
+  const struct expression child = *expression_at(&evaluator->expressions, pad.children[0]);
+  const char *padding = json_string_value(json_object_get(layer->config, "padding"));
+  const int64_t reach = window - pad.index - pad.part; /* positions of the sequence itself, at the least */
+  if (padding == NULL || strcmp(padding, "valid") != 0 || reach < 1 || (strides == 1 && reach != 1))
+    return layer_refuse(layer,
+                        "cuseq can express '%.100s' in front of a convolution that takes up what it adds alone "
+                        "(padding valid, of a kernel of %lld positions)",
+                        pad.node->name, (long long)pad.index + pad.part + 1);
+  int32_t clock = 0;
+  while (clock < MAX_CLOCKS - 1 && child.clocks != (uint32_t)1 << clock)
+    clock++;
+  struct expression made = {.op = EXPRESSION_WINDOW,
+                            .clock = clock,
+                            .index = pad.index,
+                            .part = (int32_t)window - 1 - pad.index,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = &layer->node,
+                            .child_count = 1,
+                            .children = pad.children};
+  value->axes[1].clock = clock;
+  value->axes[1].size = value->axes[1].size < 0 ? -1 : value->axes[1].size - pad.index - pad.part;
+  TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+  return strides > 1 ? thin_apply(evaluator, layer, reach, strides, value) : CUSEQ_STATUS_OK;
 }
 
 /* All that a convolution reads for a position, side by side, `window` positions; with strides for some
@@ -102,6 +132,8 @@ static cuseq_status gather(struct evaluator *evaluator, const struct keras_layer
                             .node = &layer->node,
                             .child_count = 1,
                             .children = &child};
+  if (expression_at(&evaluator->expressions, child)->op == EXPRESSION_PAD)
+    return gather_padded(evaluator, layer, window, strides, value);
   if (valid && strides > 1)
     return thin_window(evaluator, layer, window, strides, value);
   made.index = (int32_t)(!same ? window - 1 : beside > 0 ? beside / 2 : 0);
@@ -109,8 +141,8 @@ static cuseq_status gather(struct evaluator *evaluator, const struct keras_layer
   if (window > 1)
     TRY(expression_make(&evaluator->expressions, &made, &value->expression));
   if (window > 1 && valid)
-    TRY(cut(evaluator, layer, (int32_t)window - 1, value));
-  return strides > 1 ? thin_window(evaluator, layer, 1, strides, value) : CUSEQ_STATUS_OK;
+    TRY(cut_apply(evaluator, layer, (int32_t)window - 1, value));
+  return strides > 1 ? thin_apply(evaluator, layer, 1, strides, value) : CUSEQ_STATUS_OK;
 }
 
 cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call) {

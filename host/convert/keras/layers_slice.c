@@ -170,6 +170,8 @@ static cuseq_status take_range(struct evaluator *evaluator, const struct keras_l
     return layer_refuse(layer, "it takes every %lldth entry, which cuseq cannot express", (long long)step);
   if (size < 0 && along.kind == AXIS_TIME && starts && start < 0 && start >= -MOST_POSITIONS && !stops)
     return take_positions(evaluator, layer, axis, start, -start, value);
+  if (size < 0 && along.kind == AXIS_TIME && axis == 1 && (!starts || start >= 0) && (!stops || stop < 0))
+    return crop_apply(evaluator, layer, starts ? start : 0, stops ? -stop : 0, value);
   if (along.kind == AXIS_BATCH || size < 0)
     return layer_refuse(layer, along.kind == AXIS_TIME ? a_part : "it takes a part of the batch");
   int64_t first = starts ? bounded(start, size) : 0, end = stops ? bounded(stop, size) : size;
@@ -179,6 +181,8 @@ static cuseq_status take_range(struct evaluator *evaluator, const struct keras_l
     return CUSEQ_STATUS_OK;
   if (along.kind == AXIS_TIME) {
     const bool late = first >= size - first; /* the nearer end, from which fewer are counted */
+    if (end - first > MOST_POSITIONS && axis == 1)
+      return crop_apply(evaluator, layer, first, size - end, value);
     return take_positions(evaluator, layer, axis, late ? first - size : first, end - first, value);
   }
   value->mask = NULL;

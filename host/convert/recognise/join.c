@@ -27,6 +27,7 @@ struct joining {
   int32_t whole; /* the one input, an expression */
   int32_t clock; /* its clock */
   int32_t clocks[MAX_CLOCKS];
+  bool masked; /* something honours a mask */
   struct rewrite plain, timed;
 };
 
@@ -290,9 +291,11 @@ static cuseq_status part_of(struct joining *joining, const struct joined_input *
   return cut_off(joining, input, made);
 }
 
-static cuseq_status last_of(struct joining *joining, int32_t child, const struct graph_node *node,
-                            int32_t *made) {
-  return expression_over(joining->expressions, EXPRESSION_POSITION, joining->clock, -1, false, child, node, made);
+/* A vector at one of the positions: the last one, or the first where the last ones may be padding. */
+static cuseq_status one_of(struct joining *joining, int32_t child, const struct graph_node *node,
+                           int32_t *made) {
+  return expression_over(joining->expressions, EXPRESSION_POSITION, joining->clock, joining->masked ? 0 : -1,
+                         false, child, node, made);
 }
 
 static bool has_clock(const struct expression *e) {
@@ -332,7 +335,7 @@ static cuseq_status join_rule(struct rewrite *rewrite, int32_t expression, int32
   if (input != NULL || looked_up != NULL) {
     const bool vector = input != NULL && input->clock < 0 && rewrite != &joining->timed;
     TRY(part_of(joining, input != NULL ? input : looked_up, looked_up != NULL ? &e : NULL, made));
-    return vector ? last_of(joining, *made, e.node, made) : CUSEQ_STATUS_OK;
+    return vector ? one_of(joining, *made, e.node, made) : CUSEQ_STATUS_OK;
   }
   if (e.child_count == 0)
     return CUSEQ_STATUS_OK;
@@ -401,8 +404,9 @@ cuseq_status join_inputs(const struct recognise_request *request, int32_t *outpu
     return CUSEQ_STATUS_OK;
   list_inputs(&joining, request, reached, limit);
   const int32_t clock = joining.count > 1 ? longest(&joining) : -1;
+  joining.masked = is_masked(joining.expressions, reached, limit);
   if (clock < 0 || pairs_positions(&joining, reached, limit) ||
-      (is_masked(joining.expressions, reached, limit) && !are_aligned(&joining, reached, limit)))
+      (joining.masked && !are_aligned(&joining, reached, limit)))
     return CUSEQ_STATUS_OK;
   TRY(make_whole(&joining, clock));
   TRY(place_clocks(&joining));

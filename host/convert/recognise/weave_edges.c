@@ -38,13 +38,20 @@ static cuseq_status moving_cell(struct expressions *expressions, const struct gr
   return CUSEQ_STATUS_OK;
 }
 
+struct edges {
+  int32_t clock;
+  const struct graph_node *mask; /* that other layers honour */
+};
+
+/* The first position is the row's own whatever is masked behind it. */
 static cuseq_status final_of_moving(struct expressions *expressions, const struct expression *position,
-                                    int32_t child, int32_t places, int32_t *made) {
+                                    const struct edges *edges, int32_t child, int32_t places, int32_t *made) {
   const int32_t width = expression_at(expressions, child)->width;
   const bool backward = position->index >= 0;
   struct graph_node *node;
   TRY(node_copy(expressions->arena, position->node, &node));
   struct recurrent_layer layer = {.node = node, .direction = backward ? LAYER_BACKWARD : LAYER_FORWARD};
+  layer.mask = position->index == 0 ? edges->mask : NULL;
   struct expression final = {.op = EXPRESSION_FINAL,
                              .part = backward ? FINAL_BACKWARD_H : FINAL_FORWARD_H,
                              .width = width * places,
@@ -60,19 +67,23 @@ static cuseq_status final_of_moving(struct expressions *expressions, const struc
 }
 
 static cuseq_status edge_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
-  const int32_t *clock = rewrite->context;
+  const struct edges *edges = rewrite->context;
   const struct expression e = *expression_at(rewrite->expressions, expression);
   int32_t child;
-  if (e.op != EXPRESSION_POSITION || e.clock != *clock || e.index == -1)
+  if (e.op != EXPRESSION_POSITION || e.clock != edges->clock || e.index == -1)
     return CUSEQ_STATUS_OK;
   const int32_t places = e.index >= 0 ? e.index + 1 : -e.index;
   if (places > MOST_PLACES)
     return node_refuse(e.node, "it takes position %d (cuseq can express %d from either end)", e.index,
                        MOST_PLACES);
   TRY(rewrite_run(rewrite, e.children[0], &child));
-  return final_of_moving(rewrite->expressions, &e, child, places, made);
+  return final_of_moving(rewrite->expressions, &e, edges, child, places, made);
 }
 
 cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count) {
-  return rewrite_all(recogniser->expressions, edge_rule, &clock, outputs, count);
+  struct edges edges = {.clock = clock};
+  const struct expressions *expressions = recogniser->expressions;
+  for (int32_t i = 0; i < expressions->layer_count && edges.mask == NULL; i++)
+    edges.mask = expressions->layers[i].mask;
+  return rewrite_all(recogniser->expressions, edge_rule, &edges, outputs, count);
 }

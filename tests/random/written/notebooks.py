@@ -202,6 +202,58 @@ def note_characters(k):
 
 
 @kind
+def note_masked_words_pooled(k):
+    """mask_zero, which a convolution ends, MaxPooling1D, LSTM: padding is read"""
+    x, y = words(k, True, 12)
+    y = k.MaxPooling1D(2)(k.Conv1D(6, 3, padding="same", activation="relu")(y))
+    return of_words(k, x, k.Dense(3, activation="softmax")(k.LSTM(H)(y)), True)
+
+
+@kind
+def note_masked_lstm_convolved(k):
+    """mask_zero, LSTM, Conv1D over its outputs, the maximum"""
+    x, y = words(k, True)
+    y = k.GlobalMaxPooling1D()(k.Conv1D(6, 3, padding="same", activation="relu")(k.LSTM(H, return_sequences=True)(y)))
+    return of_words(k, x, k.Dense(3, activation="softmax")(y), True)
+
+
+@kind
+def note_masked_pair(k):
+    """two masked texts of lengths of their own through one LSTM"""
+    a, b = k.Input((T,)), k.Input((T,))
+    embed, read = k.Embedding(V, E, mask_zero=True), k.LSTM(H)
+    y = k.Concatenate()([read(embed(a)), read(embed(b))])
+    return of_words(k, [a, b], k.Dense(1, activation="sigmoid")(y), True, others=(V,))
+
+
+@kind
+def note_masked_entities_and_case(k):
+    """masked words and their masked casing, embedded and side by side, BiLSTM, softmax at every word"""
+    x, case = k.Input((None,), name="words"), k.Input((None,), name="casing")
+    y = k.Concatenate()([k.Embedding(V, E, mask_zero=True)(x), k.Embedding(P, P, mask_zero=True)(case)])
+    return of_words(k, [x, case], k.Dense(5, activation="softmax")(bi(k)(y)), True, others=(P,))
+
+
+@kind
+def note_masked_text_and_numbers(k):
+    """a masked text through an LSTM beside numbers"""
+    x, y = words(k, True)
+    numbers = k.Input((3,))
+    y = k.Dense(6, activation="relu")(k.Concatenate()([k.LSTM(H)(y), numbers]))
+    return of_words(k, [x, numbers], k.Dense(3, activation="softmax")(y), True, others=(0,))
+
+
+@kind
+def note_answer_in_question(k):
+    """Attention of one text to another, the mean of what it gives beside the mean of the question"""
+    a, b = k.Input((T,)), k.Input((T,))
+    embed, read = k.Embedding(V, E), k.Conv1D(6, 3, padding="same")
+    a1, b1 = read(embed(a)), read(embed(b))
+    y = [k.GlobalAveragePooling1D()(one) for one in (a1, k.Attention()([a1, b1]))]
+    return of_words(k, [a, b], k.Dense(1, activation="sigmoid")(k.Concatenate()(y)), others=(V,))
+
+
+@kind
 def note_sum_and_product_of_states(k):
     """forward and backward state, their sum and their product side by side"""
     x, y = words(k)

@@ -91,7 +91,10 @@ class Case:
     def further(self, shape, ids):
         """What a further input is fed: token ids below `ids`, or numbers."""
         if ids:
-            return self.rng.integers(1, ids, shape).astype(np.int32)
+            tokens = self.rng.integers(1, ids, shape).astype(np.int32)
+            if self.lengths is not None:  # padded as the first one
+                tokens[np.arange(shape[1]) >= self.lengths[:, None]] = 0
+            return tokens
         return self.rng.uniform(-1, 1, shape).astype(np.float32)
 
     def compute(self):
@@ -117,7 +120,8 @@ def judge(case, program, path, folder):
     names = [one._keras_history[0].name for one in case.model.inputs]
     np.save(x, given(dict(zip(names, case.fed)), lines))
     words = ["run", model, x, "-o", out, "--device", "reference"]
-    for option, array in (("--lengths", case.lengths), ("--targets", case.targets)):
+    lengths = case.lengths if "give lengths" in " ".join(lines) else None
+    for option, array in (("--lengths", lengths), ("--targets", case.targets)):
         if array is not None:
             np.save(folder / f"{option}.npy", array)
             words += [option, folder / f"{option}.npy"]
@@ -126,7 +130,7 @@ def judge(case, program, path, folder):
         raise Wrong(f"converted, but run says: {' | '.join(said)}")
     with np.load(out) as file:
         got = {name: file[name] for name in file.files}
-    match(dict(zip(case.names, case.values)), got, lines, case.lengths, case.x.shape[1])
+    match(dict(zip(case.names, case.values)), got, lines, lengths, case.x.shape[1])
     return "equal", " | ".join(lines)
 
 
