@@ -153,6 +153,23 @@ static cuseq_status read_simple(struct evaluator *evaluator, const struct cell_s
   return CUSEQ_STATUS_OK;
 }
 
+/* A stateful layer goes on from the batch before. No file has such states: a model that was just loaded begins
+ * with zeros, and so does every call of cuseq's. */
+static cuseq_status check_stateful(struct evaluator *evaluator, const struct cell_source *source) {
+  const struct keras_layer *layer = source->layer;
+  bool stateful;
+  TRY(layer_bool(layer, source->config, "stateful", false, &stateful));
+  for (int32_t i = 0; stateful && i < evaluator->expressions.layer_count; i++)
+    if (evaluator->expressions.layers[i].node == &layer->node)
+      return layer_refuse(layer, "it is stateful and called again, so that it goes on from its own states");
+  if (!stateful)
+    return CUSEQ_STATUS_OK;
+  return notes_add(&evaluator->notes,
+                   "layer '%.100s' is stateful: every call begins with zeros, as Keras does once the model is "
+                   "loaded or its states are reset",
+                   layer->node.name);
+}
+
 cuseq_status cell_read(struct evaluator *evaluator, const struct cell_source *source, int32_t inputs,
                        struct recurrent_cell *cell) {
   const struct keras_layer *layer = source->layer;
@@ -165,7 +182,7 @@ cuseq_status cell_read(struct evaluator *evaluator, const struct cell_source *so
   TRY(layer_bool(layer, settings, "use_bias", true, &use_bias));
   if (cell->kind == CELL_GRU && !simple) /* before Keras 2.1.4 there was no such setting */
     TRY(layer_bool(layer, settings, "reset_after", false, &cell->reset_after));
-  TRY(cell_refuse_setting(layer, source->config, "stateful", "cannot express states that outlast a batch"));
+  TRY(check_stateful(evaluator, source));
   TRY(cell_refuse_setting(layer, source->config, "time_major", "takes the batch first"));
   TRY(read_activations(evaluator, layer, settings, simple, cell));
   if (units < 1 || units > (1 << 20))

@@ -294,6 +294,8 @@ cuseq_status cell_run(struct evaluator *evaluator, struct layer_call *call, cons
   TRY(cell_read(evaluator, source, e->width, &cell));
   cell.node = &layer->node;
   if (!sequence)
+    TRY(cell_refuse_setting(layer, source->config, "stateful", "cannot express states that outlast a batch"));
+  if (!sequence)
     return one_step(evaluator, call, &cell, sequences, states);
   struct run run = {.layer = {.node = &layer->node,
                               .direction = backwards ? LAYER_BACKWARD : LAYER_FORWARD,
