@@ -30,7 +30,8 @@ static void attention_case_check(const struct attention_case &c, uint64_t seed) 
   device_array<int32_t> d_lengths(lengths);
   device_array<float> d_keys((size_t)c.B * c.T * U);
   if (c.kind != CUSEQ_SCORE_DOT) {
-    struct attention_keys keys = {scored.score, c.B, c.T, annotations.d(), d_keys.data()};
+    struct attention_keys keys = {scored.score,    c.B,           c.T,
+                                  annotations.d(), d_keys.data(), CUSEQ_PRECISION_FLOAT32};
     if (!device.launched(launch_attention_keys(&keys, &device.stream), what + " keys"))
       return;
   }
@@ -302,7 +303,7 @@ static void refusals_check(void) {
   attend.score = scored.score;
   attend.time = 0;
   check_that(launch_attend(&attend, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "T of 0 is refused");
-  struct attention_keys keys = {scored.score, 1, 2, nullptr, nullptr};
+  struct attention_keys keys = {scored.score, 1, 2, nullptr, nullptr, CUSEQ_PRECISION_FLOAT32};
   check_that(launch_attention_keys(&keys, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
              "keys without annotations are refused");
   struct initial_states states = {};

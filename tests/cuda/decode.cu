@@ -34,7 +34,8 @@ static void decode_case_check(const decoder_case &c, uint64_t seed, bool previou
   device_array<float> d_keys((size_t)c.B * c.T * U);
   struct decode d = decoder.d;
   if (c.kind != DOT) {
-    struct attention_keys keys = {decoder.scored.score, c.B, c.T, annotations.d(), d_keys.data()};
+    struct attention_keys keys = {decoder.scored.score, c.B,           c.T,
+                                  annotations.d(),      d_keys.data(), CUSEQ_PRECISION_FLOAT32};
     if (!device.launched(launch_attention_keys(&keys, &device.stream), what))
       return;
     d.d_keys = d_keys.data();

@@ -128,7 +128,8 @@ static void stages_check(const struct whole_model &model, const decoder_case &c,
   size_t above = (size_t)(model.layers - 1) * model.encoder.directions * c.B * model.encoder.units;
   d.start.d_final_h = model.encoder.d_final_h + above;
   d.start.d_final_c = model.encoder.d_final_c + above;
-  struct attention_keys key_arguments = {d.score, c.B, c.T, d.d_annotations, keys.data()};
+  struct attention_keys key_arguments = {d.score,         c.B,         c.T,
+                                         d.d_annotations, keys.data(), CUSEQ_PRECISION_FLOAT32};
   if (d.score.score != DOT && !device.launched(launch_attention_keys(&key_arguments, &device.stream), what))
     return;
   decoder_outputs outputs(c);
