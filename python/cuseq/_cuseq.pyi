@@ -89,7 +89,9 @@ class Session:
         cuda_plan: str | None = None,
         stream: Any = None,
         precision: Precision = "float32",
+        capture: bool = False,
     ) -> None: ...
+    def synchronize(self) -> None: ...
     def run(
         self,
         data: Any,

@@ -214,12 +214,15 @@ class Model:
         allow_nonfinite: bool = False,
         cuda_plan: str | None = None,
         stream: Any = None,
+        capture: bool = False,
     ) -> _cuseq.Session:
         """A session of fixed limits: run, encode, attend, decode and search without an allocation but for results. One
         thread at a time.
 
         stream  of CUDA, that the session's work is queued on: its address, or a stream of PyTorch or CuPy, which must
-                be there until the session is closed. None: one of its own"""
+                be there until the session is closed. None: one of its own
+        capture calls may be captured in a CUDA graph: all arrays lie on the device, results go into `out`, and
+                session.synchronize() waits for what is queued"""
         return _cuseq.Session(
             self._handle,
             device,
@@ -232,6 +235,7 @@ class Model:
             cuda_plan,
             stream,
             precision,
+            capture,
         )
 
     def compare(self, x: Any, reference: Mapping[str, Any], lengths: Any = None, **options: Any) -> dict[str, float]:

@@ -91,6 +91,11 @@ static bool take_tensor(struct arrays *arrays, TensorObject *tensor, const char 
                  arrays->device_name);
     return false;
   }
+  if (arrays->captures && !tensor_is_contiguous(tensor)) {
+    PyErr_Format(arrays->extension->errors[WRONG_VALUE],
+                 "%s: it is not contiguous (a session that captures copies nothing)", name);
+    return false;
+  }
   if (writes && (tensor->read_only || !tensor_is_contiguous(tensor))) {
     PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: %s", name,
                  tensor->read_only ? "it is read-only (needed an array that can be written)"
@@ -124,6 +129,15 @@ static PyObject *convert(struct arrays *arrays, PyObject *object, const char *na
   return made;
 }
 
+/* A graph reads and writes the caller's own arrays, long after the call. */
+static bool check_captured(const struct arrays *arrays, const struct view *view, const char *name) {
+  if (!arrays->captures || view->on_device)
+    return true;
+  PyErr_Format(arrays->extension->errors[WRONG_VALUE],
+               "%s: it lies in host memory (a session that captures needed %s)", name, arrays->device_name);
+  return false;
+}
+
 static bool take(struct arrays *arrays, PyObject *object, const char *name, bool writes, struct view *view) {
   const struct extension *extension = arrays->extension;
   bool found = true;
@@ -146,6 +160,8 @@ static bool take(struct arrays *arrays, PyObject *object, const char *name, bool
       PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: it is not contiguous", name);
     return false;
   }
+  if (!check_captured(arrays, view, name))
+    return false;
   if (view->rank <= TENSOR_AXES)
     return true;
   PyErr_Format(arrays->extension->errors[WRONG_VALUE], "%s: too many axes (found %d, needed at most %d)",

@@ -19,6 +19,7 @@ struct arrays {
   int device;                     /* its number; -1: arrays lie in host memory */
   void *stream;                   /* of the session, on a device */
   bool on_device;                 /* one of the arrays is, at least */
+  bool captures;                  /* all have to be, as they are, and none may be made */
   Py_buffer buffers[ARRAYS_MOST]; /* of numpy's arrays */
   PyObject *held[ARRAYS_MOST];    /* tensors, and arrays that were made for the call */
   struct span spans[ARRAYS_MOST];

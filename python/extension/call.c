@@ -71,16 +71,18 @@ static cuseq_status call_library(struct call *call) {
   return CUSEQ_STATUS_INVALID_ARGUMENT;
 }
 
-/* Arrays on the device are complete, and what was found in them is reported, when the session's work is done.
- * The library keeps the line of a failure for each thread, and the last one only. */
+/* Arrays on the device are complete, and what was found in them is reported, when the session's work is done;
+ * where it may be captured the caller waits. The library keeps the line of a failure for each thread, and the
+ * last one only. */
 static void perform(struct call *call) {
+  const bool waits = call->arrays.on_device && !call->arrays.captures;
   call->status = call_library(call);
-  if (call->status == CUSEQ_STATUS_OK && call->arrays.on_device)
+  if (call->status == CUSEQ_STATUS_OK && waits)
     call->status = cuseq_session_synchronize(call->session);
   if (call->status == CUSEQ_STATUS_OK)
     return;
   snprintf(call->text, sizeof call->text, "%s", cuseq_last_error());
-  if (call->arrays.on_device)
+  if (waits)
     (void)cuseq_session_synchronize(call->session);
 }
 
@@ -265,6 +267,7 @@ struct call *call_begin(SessionObject *self, enum call_kind kind) {
   arrays->device = self->device;
   arrays->stream = self->device >= 0 ? cuseq_session_stream(self->session) : NULL;
   arrays->on_device = false;
+  arrays->captures = self->captures;
   arrays->buffers_count = arrays->held_count = arrays->spans_count = 0;
   self->busy = true;
   return call;
@@ -288,6 +291,8 @@ static bool perform_long(struct call *call) {
 }
 
 static bool may_take_long(const struct call *call) {
+  if (call->arrays.captures) /* its work is queued */
+    return false;
   if (call->arrays.device < 0)
     return call->work >= LONG_CALL;
   return call->work >= LONG_CALL_OF_DEVICE || call->sequence >= LONG_SEQUENCE_OF_DEVICE;

@@ -97,6 +97,7 @@ typedef struct {
   struct call *call; /* that runs, or memory for the next one */
   struct kept_shape shapes[RESULTS_MOST];
   bool encoded_on_device;
+  bool captures;                       /* opened for calls that are captured in a CUDA graph */
   int32_t encoded_batch, encoded_time; /* 0: nothing is encoded, and the library says so */
   int32_t max_batch, max_time, max_steps, max_beams;
 } SessionObject;

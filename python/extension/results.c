@@ -250,7 +250,7 @@ bool results_make(SessionObject *self, struct call *call, const struct wanted *w
   bool on_device;
   struct form form;
   if (!(call->made = PyDict_New()) || !place_check(call, wanted, &on_device) ||
-      (on_device && !room_make(call, wanted, sizes, names)))
+      (on_device && !call->arrays.captures && !room_make(call, wanted, sizes, names)))
     return false;
   for (int r = 0; r < RESULTS; r++) {
     void *pointer = NULL;
@@ -264,6 +264,9 @@ bool results_make(SessionObject *self, struct call *call, const struct wanted *w
       Py_INCREF(array);
       if (!arrays_write(&call->arrays, array, &form, &pointer))
         Py_CLEAR(array);
+    } else if (call->arrays.captures && !PyErr_Occurred()) {
+      PyErr_Format(call->arrays.extension->errors[WRONG_VALUE],
+                   "out: %s is missing (a session that captures makes no arrays)", results[r].name);
     } else if (!PyErr_Occurred()) {
       array = on_device ? arrays_make_on_device(&call->arrays, &form, &pointer)
                         : arrays_make(&call->arrays, &form, &self->shapes[r], &pointer);

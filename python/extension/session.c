@@ -48,18 +48,20 @@ static void opened(SessionObject *self, const cuseq_session_options *options, cu
   self->max_time = options->max_time;
   self->max_steps = options->max_steps > 0 ? options->max_steps : config->steps;
   self->max_beams = options->max_beams > 0 ? options->max_beams : 1;
+  self->captures = options->capture != 0;
 }
 
 static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
   static char *names[] = {"model",   "device",          "max_batch", "max_time", "max_steps", "max_beams",
-                          "threads", "allow_nonfinite", "cuda_plan", "stream",   "precision", NULL};
+                          "threads", "allow_nonfinite", "cuda_plan", "stream",   "precision", "capture",
+                          NULL};
   struct extension *extension = PyType_GetModuleState(type);
   PyObject *model, *stream = NULL;
   const char *device = NULL, *plan = NULL, *precision = "float32";
-  int batch = 1, time = 0, steps = 0, beams = 1, threads = 0, nonfinite = 0;
-  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|ziiiiipzOs", names, extension->model_type, &model,
-                                   &device, &batch, &time, &steps, &beams, &threads, &nonfinite, &plan,
-                                   &stream, &precision))
+  int batch = 1, time = 0, steps = 0, beams = 1, threads = 0, nonfinite = 0, capture = 0;
+  if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O!|ziiiiipzOsp", names, extension->model_type,
+                                   &model, &device, &batch, &time, &steps, &beams, &threads, &nonfinite,
+                                   &plan, &stream, &precision, &capture))
     return NULL;
   cuseq_session_options options;
   cuseq_session_options_init(&options, sizeof options, ((ModelObject *)model)->model);
@@ -71,6 +73,7 @@ static PyObject *session_new(PyTypeObject *type, PyObject *arguments, PyObject *
   options.threads = threads;
   options.allow_nonfinite = nonfinite;
   options.cuda_plan = plan;
+  options.capture = capture;
   if (!stream_read(extension, stream, &options.stream) ||
       !precision_read(extension, precision, &options.precision))
     return NULL;
@@ -122,6 +125,30 @@ static PyObject *session_close(PyObject *object, PyObject *unused) {
     return NULL;
   }
   call_close(self);
+  Py_RETURN_NONE;
+}
+
+/* synchronize(): waits for the session's work, and raises what of it failed. */
+static PyObject *session_synchronize(PyObject *object, PyObject *unused) {
+  (void)unused;
+  SessionObject *self = (SessionObject *)object;
+  struct extension *extension = extension_of(object);
+  if (!self->session || self->forks != forks_seen() || call_runs(self)) {
+    PyErr_SetString(extension->errors[WRONG_SESSION],
+                    !self->session ? "the session is closed"
+                    : self->busy   ? "the session is in use by another thread"
+                                   : "the session was opened before a fork: open another in this process");
+    return NULL;
+  }
+  cuseq_session *session = self->session;
+  cuseq_status status;
+  self->busy = true;
+  PyThreadState *thread = PyEval_SaveThread();
+  status = cuseq_session_synchronize(session);
+  PyEval_RestoreThread(thread);
+  self->busy = false;
+  if (status != CUSEQ_STATUS_OK)
+    return raise_status(extension, status);
   Py_RETURN_NONE;
 }
 
@@ -193,6 +220,8 @@ static PyMethodDef methods[] = {
      "One attention step over what was encoded."},
     {"search", (PyCFunction)(void (*)(void))session_search, METH_VARARGS | METH_KEYWORDS,
      "A beam search over what was encoded."},
+    {"synchronize", session_synchronize, METH_NOARGS,
+     "Waits for the session's work, and raises what of it failed; for sessions that capture."},
     {"close", session_close, METH_NOARGS, "Closes the session; what is called afterwards is an error."},
     {NULL, NULL, 0, NULL},
 };

@@ -276,6 +276,84 @@ def test_given_arrays_on_the_device_that_do_not_fit_are_refused(model, x, want, 
         model(given, out={"outputs": whole, "alphas": device.Interface(whole)})
 
 
+# ---- calls in a graph ----
+
+
+class Ready(device.DeviceArray):
+    """One that lies there before the capture begins: nobody has to wait for it."""
+
+    def __init__(self, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.host()
+
+    def ready_on(self, stream):
+        pass
+
+    def put(self, array):
+        to_device = 1
+        size = ctypes.c_size_t(array.nbytes)
+        self.runtime("cudaMemcpy", device.pointer(self.address), device.pointer(array.ctypes.data), size, to_device)
+
+
+def captured(runtime, stream, call):
+    """The graph of what a call queues on a stream, ready to be launched."""
+    graph, ready = ctypes.c_void_p(), ctypes.c_void_p()
+    runtime("cudaStreamBeginCapture", device.pointer(stream.address), 0)
+    call()
+    runtime("cudaStreamEndCapture", device.pointer(stream.address), ctypes.byref(graph))
+    runtime("cudaGraphInstantiate", ctypes.byref(ready), graph, ctypes.c_ulonglong(0))
+    runtime("cudaGraphDestroy", graph)
+    return ready
+
+
+def test_calls_are_captured_in_a_graph_of_the_caller_s(model, x, want, runtime):
+    stream = device.Stream(runtime)
+    session = model.session(max_batch=len(x), max_time=x.shape[1], device="cuda", stream=stream, capture=True)
+    given = Ready(runtime, x)
+    out = {name: Ready(runtime, np.zeros_like(want[name])) for name in ("outputs", "tokens")}
+    call = captured(runtime, stream, lambda: session.run(given, None, 0, tuple(out), out=out))
+    for other in (x, x[::-1].copy(), -x):
+        given.put(other)
+        runtime("cudaGraphLaunch", call, device.pointer(stream.address))
+        session.synchronize()
+        wanted = model(other, device="cpu")
+        close(out["outputs"].host(), wanted.outputs)
+        assert (out["tokens"].host() == wanted.tokens).all()
+    bad = x.copy()
+    bad[1, 2, 3] = np.nan
+    given.put(bad)
+    runtime("cudaGraphLaunch", call, device.pointer(stream.address))
+    with pytest.raises(cuseq.NonFinite):
+        session.synchronize()
+    given.put(x)
+    session.run(given, None, 0, tuple(out), out=out)  # without a capture it is queued
+    session.synchronize()
+    close(out["outputs"].host(), want.outputs)
+    runtime("cudaGraphExecDestroy", call)
+    session.close()
+    for array in (given, *out.values()):
+        array.free()
+    stream.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.synchronize()
+
+
+def test_what_a_graph_could_not_hold_is_refused(model, x, put, runtime):
+    session = model.session(max_batch=len(x), max_time=x.shape[1], device="cuda", capture=True)
+    for arguments, out, text in (
+        ((x,), {}, "input: it lies in host memory .a session that captures needed cuda:0"),
+        ((put(x), np.array([8, 8, 8], np.int32)), {}, "lengths: it lies in host memory"),
+        ((put(x),), {}, "out: annotations is missing .a session that captures makes no arrays"),
+        ((put(x), None, 0, ("context",)), {"context": np.zeros(3, np.float32)}, "context: it lies in host memory"),
+        ((put(x[:, ::-1].copy(), strides=(56, -7, 1), offset=4 * 49),), {}, "input: it is not contiguous"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            session.run(*arguments, out=out)
+    for options in ({"device": "cpu"}, {"device": "cuda", "max_beams": 2}):
+        with pytest.raises(cuseq.ArgumentError, match="capture"):
+            model.session(capture=True, **options)
+
+
 # ---- bad input ----
 
 
