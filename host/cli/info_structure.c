@@ -78,10 +78,24 @@ static void print_encoder_layer(const json_t *layer) {
   }
 }
 
+/* ": words 1, price 2 (the same at every position)". */
+static void print_parts(const json_t *parts) {
+  for (size_t i = 0; i < json_array_size(parts); i++) {
+    const json_t *part = json_array_get(parts, i);
+    printf("%s %s %d", i > 0 ? "," : ":", json_string_value(json_object_get(part, "name")),
+           number(part, "columns", 1));
+    if (is_true(part, "repeated"))
+      fputs(" (the same at every position)", stdout);
+    if (number(part, "behind", 0) > 0)
+      printf(" (behind %d positions of zeros)", number(part, "behind", 0));
+  }
+}
+
 static void print_encoder(const json_t *root, const cuseq_config *config) {
   const json_t *input = json_object_get(root, "input");
   const json_t *layers = json_object_get(json_object_get(root, "encoder"), "layers");
   printf("input      %d features", (int)config->features);
+  print_parts(json_object_get(input, "parts"));
   if (number(input, "embedding", 0) > 0)
     printf(", embedded in %d units", number(input, "embedding", 0));
   for (size_t i = 0; i < json_array_size(json_object_get(input, "lookups")); i++) {

@@ -310,8 +310,9 @@ static cuseq_status config_root(const json_t *root, cuseq_model *model) {
   if (!symbols)
     return CUSEQ_STATUS_OK;
   if (model->structure.input.lookup_count > 0)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL,
-                     "configuration: vocabulary does not go with input.lookups (texts give one id a position)");
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: vocabulary does not go with input.lookups (texts give one id a position)");
   TRY(config_vocabulary(symbols, &sizes, config, &model->vocabulary));
   bool decodes = config->has_decoder || model->structure.decoder.present;
   return labels_fit(&model->vocabulary, decodes, &model->structure.output);

@@ -21,6 +21,7 @@ enum {
   STRUCTURE_MAX_HEADS = 8,
   STRUCTURE_MAX_PARTS = 4, /* vectors that are read side by side */
   STRUCTURE_MAX_LOOKUPS = 8,
+  STRUCTURE_MAX_INPUT_PARTS = 16,
 };
 
 /* ---- layers ---- */

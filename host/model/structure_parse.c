@@ -141,8 +141,36 @@ static cuseq_status parse_lookups(const struct field_object *object, struct inpu
   return CUSEQ_STATUS_OK;
 }
 
+/* What lies side by side in dense input, for those who make it: nothing else reads it. */
+static cuseq_status parse_input_parts(const struct field_object *object, int32_t features) {
+  static const char *const keys[] = {"name", "columns", "behind", "repeated", NULL};
+  size_t count;
+  int64_t columns = 0;
+  if (!field_has(object, "parts"))
+    return CUSEQ_STATUS_OK;
+  TRY(field_list(object, "parts", 1, STRUCTURE_MAX_INPUT_PARTS, &count));
+  for (size_t i = 0; i < count; i++) {
+    const struct field_object item = field_item(object, "parts", i);
+    int32_t width, behind;
+    bool repeated;
+    TRY(field_known_keys(&item, keys));
+    if (!json_is_string(json_object_get(item.json, "name")))
+      return field_refuse(&item, "name", "is needed, a text");
+    TRY(field_integer(&item, "columns", 1, features, &width));
+    TRY(field_optional_integer(&item, "behind", 0, FIELD_MAX_WIDTH, 0, &behind));
+    TRY(field_bool(&item, "repeated", false, &repeated));
+    if (repeated && behind > 0)
+      return field_refuse(&item, "behind", "does not go with repeated");
+    columns += width;
+  }
+  if (columns != features)
+    return field_refuse(object, "parts", "have %lld columns together (needed %d, input.features)",
+                        (long long)columns, (int)features);
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status parse_input(const struct field_object *object, struct input_structure *input) {
-  static const char *const keys[] = {"features", "embedding", "affine", "lookups", NULL};
+  static const char *const keys[] = {"features", "embedding", "affine", "lookups", "parts", NULL};
   TRY(field_known_keys(object, keys));
   TRY(field_integer(object, "features", 1, FIELD_MAX_WIDTH, &input->features));
   TRY(field_optional_integer(object, "embedding", 1, FIELD_MAX_WIDTH, 0, &input->embedding_units));
@@ -150,6 +178,7 @@ static cuseq_status parse_input(const struct field_object *object, struct input_
   if (input->has_affine && input->embedding_units > 0)
     return field_refuse(object, "affine", "does not go with an embedding (fold it into its rows)");
   input->width = input->embedding_units > 0 ? input->embedding_units : input->features;
+  TRY(parse_input_parts(object, input->features));
   return parse_lookups(object, input);
 }
 

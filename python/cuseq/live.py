@@ -80,7 +80,7 @@ def _distance(got: Array, want: Array) -> float:
     return float(difference.max(initial=0.0))
 
 
-def check(ours: Model, x: Array, outputs: list[Array], subject: str, given: Array | None = None) -> None:
+def check(ours: Model, x: Any, outputs: list[Array], subject: str, given: Array | None = None) -> None:
     """Refuses unless every output of the live model is one of our arrays, or a step of one.
 
     given  [B,Y] the tokens that the decoder of a teacher-forced graph reads, each step's own"""

@@ -15,6 +15,7 @@ from . import _cuseq
 from .arrays import Array, as_array, as_integers, device_of, given_states, given_targets, input_array
 from .errors import ArgumentError
 from .labels import classify, tag
+from .parts import joined
 from .results import Classification, Evaluation, Hypothesis, Result, Score, Tag, Translations
 from .sessions import Pool
 
@@ -58,6 +59,7 @@ class Model:
         self._sizes = handle.sizes
         self._steps = self._sizes["steps"] or 1
         self._units = _encoder_units(handle)
+        self._parts: list[dict[str, Any]] = json.loads(handle.config_json).get("input", {}).get("parts", [])
 
     # ---- what it is ----
 
@@ -82,6 +84,11 @@ class Model:
         cells = [layer["cell"]["kind"] for layer in decoder.get("layers", ())]  # of version 1 there are LSTMs alone
         names = ("h", "c") if not cells or "lstm" in cells else ("h",)
         return (*names, "fed") if self._sizes["fed_width"] > 0 else names
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that lie side by side in the one: of a model that was made of a graph of several."""
+        return tuple(part["name"] for part in self._parts)
 
     def input_symbol(self, id: int) -> str | None:
         """What an id of the input vocabulary stands for: a character or word, or a name in <>; None: nothing."""
@@ -136,7 +143,9 @@ class Model:
 
         x         [B,T,F] float32 or float64, or [B,T] token ids int32 or int64: numpy's, or of any library that has
                   DLPack, __cuda_array_interface__, __array_interface__ or the buffer protocol, in host memory or on a
-                  CUDA device; the model then runs on that device
+                  CUDA device; the model then runs on that device. A model of several inputs (m.inputs) also takes a
+                  dictionary of arrays by their names, or a list of them in that order: [B,T], [B,T,F], or [B,F] of one
+                  that is the same at every position
         lengths   [B] positions of each row; None: all of them
         steps     of the decoder; 0: as many as the model says
         targets   [B,Y] given tokens: each step is followed by its target, and log_probabilities are theirs
@@ -151,7 +160,7 @@ class Model:
         """
         dtype = x.dtype if type(x) is np.ndarray else None
         taken = dtype is _FLOAT32 or dtype is _INT32 or dtype is _FLOAT64 or dtype is _INT64
-        data = x if taken else input_array(x)
+        data = x if taken else self._input(x)
         shape = data.shape
         if len(shape) < 2:
             raise ArgumentError(f"input: too few axes (found {len(shape)}, needed [B,T,F], or [B,T] of token ids)")
@@ -184,6 +193,12 @@ class Model:
         if arrays is not None or out is not None:
             self._shape_states(found, shape[0])
         return Result(found)
+
+    def _input(self, x: Any) -> Any:
+        """One array of what was given."""
+        if self._parts and isinstance(x, (Mapping, list, tuple)):
+            x = joined(self._parts, x)
+        return input_array(x)
 
     def _shape_states(self, arrays: dict[str, Any], batch: int) -> None:
         """Encoder states of one width become [layers x directions,B,H]."""

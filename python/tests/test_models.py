@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import multiprocessing
 import pickle
 import threading
@@ -162,3 +163,71 @@ def test_types_are_not_made_by_hand():
         cuseq.load.__globals__["_cuseq"].Model()
     with pytest.raises(TypeError):
         cuseq.Session("not a model")
+
+
+# ---- several inputs in one ----
+
+
+@pytest.fixture
+def joined():
+    """Words and tags, which are looked up, and what is the same at every position."""
+    parts = [
+        {"name": "words", "columns": 1},
+        {"name": "tags", "columns": 1, "behind": 2},
+        {"name": "who", "columns": 3, "repeated": True},
+    ]
+    lookups = [{"column": 0, "ids": 9, "units": 4}, {"column": 1, "ids": 5, "units": 2}]
+    config = {
+        "version": 2,
+        "input": {"features": 5, "parts": parts, "lookups": lookups},
+        "encoder": {"layers": [{"cell": {"kind": "lstm", "units": 3}}]},
+        "output": {"over": "every", "layers": [{"units": 2, "activation": "softmax"}]},
+    }
+    random = np.random.default_rng(5)
+    shapes = {
+        "input.lookups.0.embedding": (9, 4),
+        "input.lookups.1.embedding": (5, 2),
+        "encoder.layers.0.forward.kernel": (9, 12),
+        "encoder.layers.0.forward.recurrent_kernel": (3, 12),
+        "encoder.layers.0.forward.bias": (12,),
+        "output.layers.0.kernel": (3, 2),
+        "output.layers.0.bias": (2,),
+    }
+    tensors = [
+        (name, shape, random.standard_normal(shape).astype(np.float32).tobytes()) for name, shape in shapes.items()
+    ]
+    return cuseq.model._rebuild(json.dumps(config), tensors)
+
+
+def test_arrays_of_several_inputs_become_columns(joined):
+    random = np.random.default_rng(6)
+    words, tags = random.integers(0, 9, (2, 7)), random.integers(0, 5, (2, 5))
+    who = random.standard_normal((2, 3)).astype(np.float32)
+    columns = np.zeros((2, 7, 5), np.float32)
+    columns[:, :, 0], columns[:, 2:, 1], columns[:, :, 2:] = words, tags, who[:, None]
+    want = joined(columns, device="reference").outputs
+    assert joined.inputs == ("words", "tags", "who")
+    for given in (
+        [words, tags, who],
+        {"who": who, "words": words[..., None], "tags": tags},
+        (words, tags, who[:, None]),
+    ):
+        np.testing.assert_allclose(joined(given).outputs, want, atol=1e-6)
+        np.testing.assert_array_equal(joined(given, device="reference").outputs, want)
+    for given, text in (
+        ([words, tags], "wrong number of arrays .found 2, needed words, tags, who"),
+        ({"words": words, "tags": tags}, "'who' is missing"),
+        ({"words": words, "tags": tags, "who": who, "x": who}, "there is no 'x'"),
+        (
+            [words, words, who],
+            "'tags': 2 rows of 7 positions do not fit the others .needed 2 of 7|'words': 2 rows of 7",
+        ),
+        ([words, tags, who[:1]], "'who': 1 rows"),
+        ([words, tags, who[:, :2]], r"'who': wrong shape .found \[2, 2\], needed \[B,3\]"),
+        ([words[0], tags, who], r"'words': wrong shape .found \[7\], needed \[B,T\]"),
+    ):
+        with pytest.raises(cuseq.ArgumentError, match=text):
+            joined(given)
+    columns[1, 4, 0] = 2.5
+    with pytest.raises(cuseq.ArgumentError, match=r"\[1,4,0\] is no id .found 2.5, needed a whole number from 0 to 8"):
+        joined(columns)

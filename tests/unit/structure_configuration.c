@@ -197,6 +197,34 @@ Test(structure_configuration, cells_and_layers_that_contradict_themselves_are_re
   EXPECT_REFUSED(rows);
 }
 
+Test(structure_configuration, columns_of_the_input_that_contradict_themselves_are_refused) {
+#define INPUT(keys) "\"features\":5," keys
+  static const struct refusal rows[] = {
+      {TAGGER, "\"features\":5",
+       INPUT("\"parts\":[{\"name\":\"a\",\"columns\":2},{\"name\":\"b\",\"columns\":2}]"),
+       "input.parts have 4 columns together (needed 5, input.features)"},
+      {TAGGER, "\"features\":5", INPUT("\"parts\":[{\"columns\":5}]"),
+       "input.parts.0.name is needed, a text"},
+      {TAGGER, "\"features\":5", INPUT("\"parts\":[{\"name\":\"a\",\"columns\":6}]"),
+       "input.parts.0.columns"},
+      {TAGGER, "\"features\":5",
+       INPUT("\"parts\":[{\"name\":\"a\",\"columns\":5,\"behind\":1,\"repeated\":true}]"),
+       "input.parts.0.behind does not go with repeated"},
+      {TAGGER, "\"features\":5", INPUT("\"parts\":[{\"name\":\"a\",\"columns\":5,\"rows\":1}]"), "rows"},
+      {TAGGER, "\"features\":5", INPUT("\"lookups\":[{\"column\":5,\"ids\":3,\"units\":2}]"),
+       "input.lookups.0.column"},
+      {TAGGER, "\"features\":5", INPUT("\"lookups\":[{\"column\":3,\"columns\":3,\"ids\":3,\"units\":2}]"),
+       "input.lookups.0.columns"},
+      {TAGGER, "\"features\":5", INPUT("\"affine\":true,\"lookups\":[{\"column\":0,\"ids\":3,\"units\":2}]"),
+       "input.lookups do not go with input.embedding and input.affine"},
+      {TAGGER, "\"features\":5",
+       INPUT("\"lookups\":[{\"column\":1,\"ids\":3,\"units\":2},{\"column\":1,\"ids\":3,\"units\":2}]"),
+       "input.lookups.1.column"},
+  };
+#undef INPUT
+  EXPECT_REFUSED(rows);
+}
+
 Test(structure_configuration, attention_that_contradicts_itself_is_refused) {
   static const struct refusal rows[] = {
       {LUONG, "\"asks\":\"current\"", "\"asks\":\"current\",\"layer\":2",

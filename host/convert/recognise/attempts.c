@@ -178,12 +178,13 @@ static cuseq_status recognise_ends(const struct recognise_request *request, int3
 }
 
 /* With one input in the place of several, where it is not recognised as it is. */
-static cuseq_status recognise_joined(const struct recognise_request *request, const int32_t *ends, size_t count,
-                                     int32_t *clocks, cuseq_model **model) {
+static cuseq_status recognise_joined(const struct recognise_request *request, const int32_t *ends,
+                                     size_t count, int32_t *clocks, cuseq_model **model) {
+  struct recognise_request whole = *request;
+  struct graph_parts parts;
   struct refusal refusal;
   int32_t *copy = arena_allocate(request->expressions->arena, (count + 1) * sizeof *copy);
   int32_t places[MAX_CLOCKS];
-  bool joined = false;
   if (copy == NULL)
     return error_out_of_memory();
   memcpy(copy, ends, count * sizeof *copy);
@@ -195,12 +196,13 @@ static cuseq_status recognise_joined(const struct recognise_request *request, co
   }
   refusal_keep(&refusal, request, status);
   memcpy(copy, ends, count * sizeof *copy);
-  cuseq_status again = join_inputs(request, copy, count, places, &joined);
+  cuseq_status again = join_inputs(request, copy, count, places, &parts);
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = places[clocks[c]];
-  if (again == CUSEQ_STATUS_OK && joined)
-    again = recognise_ends(request, copy, count, clocks, model);
-  return refusal_or(&refusal, again, joined);
+  whole.parts = &parts;
+  if (again == CUSEQ_STATUS_OK && parts.count > 0)
+    again = recognise_ends(&whole, copy, count, clocks, model);
+  return refusal_or(&refusal, again, parts.count > 0);
 }
 
 cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {

@@ -50,6 +50,7 @@ cuseq_status emit_model(struct recogniser *recogniser, cuseq_model **model) {
   emitter->expressions = recogniser->expressions;
   emitter->model = recogniser->model;
   emitter->lookups = recogniser->request->lookups;
+  emitter->parts = recogniser->request->parts;
   emitter->json = json_object();
   TRY_CLEANUP(emit_fits_version1(emitter) ? emit_version1(emitter) : emit_version2(emitter));
   if (vocabulary != NULL)

@@ -10,7 +10,8 @@ enum { EMIT_MAX_TENSORS = 1024 };
 struct emitter {
   const struct expressions *expressions;
   struct recognised *model;
-  const struct graph_lookups *lookups; /* of the input's columns, or NULL */
+  const struct graph_lookups *lookups;    /* of the input's columns, or NULL */
+  const struct graph_parts *parts;        /* of the input, or NULL */
   cuseq_tensor tensors[EMIT_MAX_TENSORS]; /* names and data from malloc */
   size_t count;
   json_t *json;
@@ -51,6 +52,13 @@ cuseq_status emit_general(struct emitter *emitter);
 /* Whether version 1 can say the model. */
 bool emit_fits_version1(const struct emitter *emitter);
 cuseq_status emit_version1(struct emitter *emitter);
+
+/* ---- emit_input.c ---- */
+
+/* Rows of a matrix as a tensor. */
+cuseq_status emit_table(struct emitter *emitter, int32_t matrix, int32_t rows, const char *name);
+/* The object "input" of version 2, and its tensors. */
+cuseq_status emit_input(struct emitter *emitter);
 
 /* ---- emit_version2.c ---- */
 

@@ -84,7 +84,8 @@ static bool decoder_fits(const struct emitter *emitter) {
 
 bool emit_fits_version1(const struct emitter *emitter) {
   const struct recognised *model = emitter->model;
-  if (emitter->lookups != NULL || !encoder_fits(emitter) || !attention_fits(&model->attention))
+  if (emitter->lookups != NULL || emitter->parts != NULL || !encoder_fits(emitter) ||
+      !attention_fits(&model->attention))
     return false;
   return model->decoder.present
              ? decoder_fits(emitter)

@@ -69,50 +69,7 @@ static cuseq_status set_parts(json_t *json, const char *key, const struct parts 
   return CUSEQ_STATUS_OK;
 }
 
-/* Rows of a matrix as a tensor. */
-static cuseq_status set_table(struct emitter *emitter, int32_t matrix, int32_t rows, const char *name) {
-  const struct matrix *from = &emitter->expressions->matrices[matrix];
-  float *data;
-  TRY(emit_tensor(emitter, rows, from->columns, &data, "%s", name));
-  memcpy(data, from->data, (size_t)rows * (size_t)from->columns * sizeof *data);
-  return CUSEQ_STATUS_OK;
-}
-
-/* ---- input and encoder ---------------------------------------------------------------------------- */
-
-static cuseq_status set_lookups(struct emitter *emitter, json_t *json) {
-  json_t *list = json_array(), *item;
-  TRY(emit_set_number(json, "features", emitter->lookups->columns));
-  TRY(emit_set(json, "lookups", list));
-  for (int32_t i = 0; i < emitter->lookups->count; i++) {
-    const struct graph_lookup *lookup = &emitter->lookups->list[i];
-    const struct matrix *table = &emitter->expressions->matrices[lookup->matrix];
-    char name[64];
-    TRY(emit_item(list, &item));
-    TRY(emit_set_number(item, "column", lookup->column));
-    if (lookup->columns > 1)
-      TRY(emit_set_number(item, "columns", lookup->columns));
-    TRY(emit_set_number(item, "ids", table->rows));
-    TRY(emit_set_number(item, "units", table->columns));
-    snprintf(name, sizeof name, "input.lookups.%d.embedding", (int)i);
-    TRY(set_table(emitter, lookup->matrix, table->rows, name));
-  }
-  return CUSEQ_STATUS_OK;
-}
-
-static cuseq_status set_input(struct emitter *emitter) {
-  const struct found_encoder *encoder = &emitter->model->encoder;
-  json_t *json;
-  TRY(emit_object(emitter->json, "input", &json));
-  if (emitter->lookups != NULL)
-    return set_lookups(emitter, json);
-  if (encoder->embedding < 0)
-    return emit_set_number(json, "features", encoder->layers[0].front.rows);
-  const struct matrix *table = &emitter->expressions->matrices[encoder->embedding];
-  TRY(emit_set_number(json, "features", table->rows));
-  TRY(emit_set_number(json, "embedding", table->columns));
-  return set_table(emitter, encoder->embedding, table->rows, "input.embedding");
-}
+/* ---- encoder -------------------------------------------------------------------------------------- */
 
 static bool same_kind(const struct recurrent_cell *a, const struct recurrent_cell *b) {
   return a->kind == b->kind && a->units == b->units && a->activation == b->activation &&
@@ -301,7 +258,7 @@ static cuseq_status set_token(struct emitter *emitter, json_t *json) {
   if (decoder->embedding == emitter->model->encoder.embedding && tokens == outputs)
     return emit_set_word(json, "embedding", "encoder");
   TRY(emit_set_number(json, "embedding", table->columns));
-  return set_table(emitter, decoder->embedding, outputs, "decoder.embedding");
+  return emit_table(emitter, decoder->embedding, outputs, "decoder.embedding");
 }
 
 /* A decoder that reads nothing but its states: it is given its last token, one number wide and always
@@ -424,7 +381,7 @@ static cuseq_status set_output(struct emitter *emitter) {
 
 cuseq_status emit_version2(struct emitter *emitter) {
   TRY(emit_set_number(emitter->json, "version", 2));
-  TRY(set_input(emitter));
+  TRY(emit_input(emitter));
   TRY(set_encoder(emitter));
   if (emitter->model->attention.present)
     TRY(set_attention(emitter));

@@ -9,20 +9,18 @@
 
 #include <stdio.h>
 
-enum { MOST_INPUTS = 16 };
-
 struct joined_input {
   int32_t expression;
   int32_t clock; /* its own, -1: it is a vector */
   int32_t offset, width;
   int32_t missing; /* positions that it has fewer than the longest */
-  bool vector; /* or a sequence of one position */
+  bool vector;     /* or a sequence of one position */
 };
 
 /* What expressions become where they stand at every position (`timed`), and elsewhere. */
 struct joining {
   struct expressions *expressions;
-  struct joined_input inputs[MOST_INPUTS];
+  struct joined_input inputs[GRAPH_MOST_PARTS];
   int32_t count;
   int32_t whole; /* the one input, an expression */
   int32_t clock; /* its clock */
@@ -132,8 +130,9 @@ static bool is_single(const struct joining *joining, const bool *reached, int32_
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(joining->expressions, i);
     const bool over = is_recurrent(e) || e->op == EXPRESSION_POOL || e->op == EXPRESSION_FLAT ||
-                      e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE || e->op == EXPRESSION_WINDOW ||
-                      e->op == EXPRESSION_CUT || e->op == EXPRESSION_ALIGN || e->op == EXPRESSION_CONTEXT;
+                      e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE ||
+                      e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_CUT || e->op == EXPRESSION_ALIGN ||
+                      e->op == EXPRESSION_CONTEXT;
     if (reached[i] && over && (e->clock == clock || (e->op == EXPRESSION_ALIGN && e->index == clock)))
       return false;
   }
@@ -145,8 +144,8 @@ static int64_t length_of(const struct joining *joining, const struct joined_inpu
 }
 
 /* Lists what is joined, in the order of the model's inputs; count 0 where that cannot be. */
-static void list_inputs(struct joining *joining, const struct recognise_request *request,
-                        const bool *reached, int32_t limit) {
+static void list_inputs(struct joining *joining, const struct recognise_request *request, const bool *reached,
+                        int32_t limit) {
   const struct expressions *expressions = joining->expressions;
   for (size_t n = 0; n < request->input_count; n++)
     for (int32_t i = 0; i < limit; i++) {
@@ -156,7 +155,7 @@ static void list_inputs(struct joining *joining, const struct recognise_request 
       const struct readers readers = readers_of(expressions, reached, limit, i);
       if (readers.states && !readers.embeddings && !readers.others)
         continue; /* taken as zeros */
-      if (joining->count == MOST_INPUTS || readers.states || (readers.embeddings && readers.others)) {
+      if (joining->count == GRAPH_MOST_PARTS || readers.states || (readers.embeddings && readers.others)) {
         joining->count = 0;
         return;
       }
@@ -182,7 +181,8 @@ static int32_t longest(struct joining *joining) {
     if (input->vector)
       continue;
     open = open || length < 0;
-    if (joining->expressions->clocks[input->clock].of >= 0 || joining->expressions->clocks[input->clock].repeats)
+    if (joining->expressions->clocks[input->clock].of >= 0 ||
+        joining->expressions->clocks[input->clock].repeats)
       return -1;
     if (clock < 0 || length > most) {
       clock = input->clock;
@@ -238,7 +238,8 @@ static cuseq_status place_clocks(struct joining *joining) {
     const struct clock clock = joining->expressions->clocks[c];
     const int32_t whole = clock_whole(joining->expressions, c);
     if (joining->clocks[c] == c && whole != c && joining->clocks[whole] != whole)
-      TRY(clock_cut(joining->expressions, clock.node, joining->clocks[whole], clock.cut, &joining->clocks[c]));
+      TRY(clock_cut(joining->expressions, clock.node, joining->clocks[whole], clock.cut,
+                    &joining->clocks[c]));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -307,8 +308,9 @@ static bool has_clock(const struct expression *e) {
 /* Over other children, and over the clocks that are in the place of others. */
 static cuseq_status again(struct rewrite *rewrite, const struct expression *e, int32_t *made) {
   struct joining *joining = rewrite->context;
-  const bool keeps = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_CONTEXT ||
-                     e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
+  const bool keeps = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL ||
+                     e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_POOL ||
+                     e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
   struct expression over = *e;
   int32_t *children =
       arena_allocate(joining->expressions->arena, (size_t)(e->child_count + 1) * sizeof *children);
@@ -362,13 +364,24 @@ static cuseq_status note(const struct joining *joining, struct notes *notes) {
     char from[64] = "";
     if (input->missing > 0)
       snprintf(from, sizeof from, ", behind %d positions of zeros", input->missing);
-    TRY(notes_add(notes,
-                  "input '%.100s' is columns %d to %d of one input, which is given as numbers [batch, %s, %d]%s%s",
-                  expression_at(expressions, input->expression)->node->name, input->offset,
-                  input->offset + input->width - 1, length, columns,
-                  input->vector ? ", the same at every position" : "", from));
+    TRY(notes_add(
+        notes,
+        "input '%.100s' is columns %d to %d of one input, which is given as numbers [batch, %s, %d]%s%s",
+        expression_at(expressions, input->expression)->node->name, input->offset,
+        input->offset + input->width - 1, length, columns,
+        input->vector ? ", the same at every position" : "", from));
   }
   return CUSEQ_STATUS_OK;
+}
+
+static struct graph_parts parts_of(const struct joining *joining) {
+  struct graph_parts parts = {.count = joining->count};
+  for (int32_t i = 0; i < joining->count; i++) {
+    const struct joined_input *input = &joining->inputs[i];
+    parts.list[i] = (struct graph_part){expression_at(joining->expressions, input->expression)->node->name,
+                                        input->width, input->missing, input->vector};
+  }
+  return parts;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------ */
@@ -392,11 +405,11 @@ static cuseq_status reached_of(const struct recognise_request *request, const in
 }
 
 cuseq_status join_inputs(const struct recognise_request *request, int32_t *outputs, size_t count,
-                         int32_t *clocks, bool *joined) {
+                         int32_t *clocks, struct graph_parts *parts) {
   struct joining joining = {.expressions = request->expressions};
   const int32_t limit = joining.expressions->count;
   bool *reached;
-  *joined = false;
+  *parts = (struct graph_parts){0};
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = joining.clocks[c] = c;
   TRY(reached_of(request, outputs, count, limit, &reached));
@@ -416,7 +429,7 @@ cuseq_status join_inputs(const struct recognise_request *request, int32_t *outpu
   TRY(status);
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = joining.clocks[c];
-  *joined = true;
+  *parts = parts_of(&joining);
   return note(&joining, request->notes);
 }
 

@@ -49,8 +49,9 @@ static cuseq_status find_tables(struct looking *looking, const bool *reached, in
     if (input != looking->input || width > MOST_COLUMNS)
       return node_refuse(e->node, "what it looks up is no part of the model's one input");
     if (looking->table[column] >= 0 && looking->table[column] != e->matrix)
-      return node_refuse(e->node, "cuseq can express one embedding of each of several inputs, and this is the "
-                                  "second one");
+      return node_refuse(e->node,
+                         "cuseq can express one embedding of each of several inputs, and this is the "
+                         "second one");
     looking->table[column] = e->matrix;
   }
   return CUSEQ_STATUS_OK;
@@ -100,13 +101,15 @@ static cuseq_status rows_rule(struct rewrite *rewrite, int32_t expression, int32
   const struct expression e = *expression_at(looking->expressions, expression);
   int32_t input, column;
   if (column_of(looking->expressions, &e, &input, &column))
-    return expression_slice(looking->expressions, looking->rows, looking->offset[column], e.width, e.node, made);
+    return expression_slice(looking->expressions, looking->rows, looking->offset[column], e.width, e.node,
+                            made);
   const bool part = e.op == EXPRESSION_SLICE && e.children[0] == looking->input;
   for (int32_t c = e.index; part && c < e.index + e.width; c++)
     if (looking->table[c] >= 0)
       return node_refuse(e.node, "it is looked up by an embedding and read as numbers, too");
   if (part)
-    return expression_slice(looking->expressions, looking->rows, looking->offset[e.index], e.width, e.node, made);
+    return expression_slice(looking->expressions, looking->rows, looking->offset[e.index], e.width, e.node,
+                            made);
   if (expression == looking->input)
     return node_refuse(e.node, "it is looked up by embeddings and read as a whole, too");
   return CUSEQ_STATUS_OK;

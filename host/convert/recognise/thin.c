@@ -103,8 +103,7 @@ static cuseq_status measure(struct thinning *thinning) {
 
 static struct phase *find(const struct thinning *thinning, int32_t of, int32_t at) {
   uint32_t slot = ((uint32_t)of * 0x9e3779b1u ^ (uint32_t)at * 0x85ebca6bu) % TABLE_SIZE;
-  while (thinning->table[slot].of >= 0 &&
-         (thinning->table[slot].of != of || thinning->table[slot].at != at))
+  while (thinning->table[slot].of >= 0 && (thinning->table[slot].of != of || thinning->table[slot].at != at))
     slot = (slot + 1) % TABLE_SIZE;
   return &thinning->table[slot];
 }
@@ -191,7 +190,8 @@ static cuseq_status source_at(struct thinning *thinning, const struct expression
   TRY(window(thinning, *made, thinning->lost, 0, thinning->node, made));
   TRY(clock_cut(expressions, thinning->node, thinning->blocks, thinning->lost, &cut.clock));
   TRY(expression_make(expressions, &cut, made));
-  return expression_slice(expressions, *made, (int32_t)(block + thinning->lost) * width, width, e->node, made);
+  return expression_slice(expressions, *made, (int32_t)(block + thinning->lost) * width, width, e->node,
+                          made);
 }
 
 /* A position that a window reads, beyond the sequence's ends zeros. */
@@ -286,8 +286,7 @@ static cuseq_status make_at(struct thinning *thinning, int32_t expression, int64
 }
 
 static cuseq_status at_position(struct thinning *thinning, int32_t expression, int64_t at, int32_t *made) {
-  if (at < INT32_MIN / 2 || at > INT32_MAX / 2 || thinning->depth >= MAX_DEPTH ||
-      thinning->made >= MOST_MADE)
+  if (at < INT32_MIN / 2 || at > INT32_MAX / 2 || thinning->depth >= MAX_DEPTH || thinning->made >= MOST_MADE)
     return node_refuse(thinning->node, "the model's graph is too large");
   struct phase *phase = find(thinning, expression, (int32_t)at);
   if (phase->of >= 0) {
@@ -367,8 +366,8 @@ static cuseq_status note(const struct thinning *thinning, struct notes *notes, i
                      "has to be a multiple of %d)",
                      of, S, S, S * width, S);
   if (blocks * S == base->length)
-    return notes_add(notes, "input '%.100s' is read %d positions at a time: give it as [batch, %lld, %d]", of, S,
-                     (long long)blocks, S * width);
+    return notes_add(notes, "input '%.100s' is read %d positions at a time: give it as [batch, %lld, %d]", of,
+                     S, (long long)blocks, S * width);
   return notes_add(notes,
                    "input '%.100s' is read %d positions at a time: with %lld positions of zeros behind it "
                    "give it as [batch, %lld, %d]",
