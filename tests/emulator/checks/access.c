@@ -171,7 +171,8 @@ static void *access_shared(struct emu_warp *w, const struct emu_instruction *in,
                   bytes, offset))
     return NULL;
   if (emu_watched(b->races, offset / 4, (offset + bytes - 1) / 4 - offset / 4 + 1)) {
-    if (!emu_copy_in_the_way(w, in, lane, b, offset, bytes, kind))
+    if (!emu_copy_in_the_way(w, in, lane, b, offset, bytes, kind) ||
+        (kind & EMU_WRITE && !emu_source_in_the_way(w, in, lane, b, offset, bytes)))
       return NULL;
     if (b == w->block && b->races->foreign && !emu_race_with_foreign(w, in, lane, offset, bytes, kind))
       return NULL;

@@ -294,12 +294,17 @@ uint32_t emu_cluster_arrived(const struct emu_block *b, uint32_t thread) {
   return stamp >> EMU_TIME_BITS == b->races->epoch ? stamp & (EMU_TIMES - 1) : 0;
 }
 
+bool emu_cluster_has_met(const struct emu_block *b, const struct emu_block *other, uint32_t about,
+                         uint32_t stamp) {
+  const struct emu_cluster_order *o = b->cluster->order;
+  return o && o->waited[b->rank] && o->waited[b->rank]->stamps[other->rank * o->threads + about] >= stamp;
+}
+
 bool emu_cluster_outlives(const struct emu_block *b, const struct emu_block *other, uint32_t about,
                           uint32_t stamp) {
   const struct emu_cluster_order *o = b->cluster->order;
   uint32_t g = other->rank * o->threads + about;
-  if (stamp >> EMU_TIME_BITS < other->races->epoch ||
-      (o->waited[b->rank] && o->waited[b->rank]->stamps[g] >= stamp))
+  if (stamp >> EMU_TIME_BITS < other->races->epoch || emu_cluster_has_met(b, other, about, stamp))
     return true;
   for (uint32_t t = 0; t < o->threads; t++) {
     const struct emu_view *v = o->known[b->rank * o->threads + t];

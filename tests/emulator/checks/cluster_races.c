@@ -130,12 +130,30 @@ static bool check_foreign_writer(struct access *a) {
   return emu_same_value(a->w, a->in, a->lane, a->owner->shared + a->offset, a->bytes) || report(a, true);
 }
 
-static bool check_own_writer(struct access *a) {
-  uint32_t writer = a->owner->races->writers[a->word], thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-  if (!(writer & a->mask) || (a->strong && writer & EMU_SHADOW_STRONG) ||
-      is_ordered(a, a->owner->rank, thread, emu_stamp(a->owner, writer >> EMU_TIME_SHIFT)))
-    return true;
-  return emu_same_value(a->w, a->in, a->lane, a->owner->shared + a->offset, a->bytes) || report(a, true);
+/* What the owner's threads have done to a cell, a word or a byte; *unordered: one of them has read it. */
+static bool check_own(struct access *a, uint32_t cell, uint32_t mask, bool *unordered) {
+  struct emu_shared_races *s = a->owner->races;
+  uint32_t writer = s->writers[cell], thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+  if (writer & mask && !(a->strong && writer & EMU_SHADOW_STRONG) &&
+      !is_ordered(a, a->owner->rank, thread, emu_stamp(a->owner, writer >> EMU_TIME_SHIFT)) &&
+      !emu_init_is_known(a->w->block, a->owner, cell) &&
+      !emu_same_value(a->w, a->in, a->lane, a->owner->shared + a->offset, a->bytes) && !report(a, true))
+    return false;
+  *unordered = *unordered || (a->kind & EMU_WRITE && s->readers[cell] & mask &&
+                              emu_shared_each_reader(s, cell, own_reader_unordered, a));
+  return true;
+}
+
+static bool check_owner(struct access *a, bool *unordered) {
+  struct emu_shared_races *s = a->owner->races;
+  if (a->kind & EMU_WRITE)
+    emu_shared_settle_words(s, a->word, 1);
+  if (!check_own(a, a->word, a->mask, unordered))
+    return false;
+  for (unsigned i = 0; i < 4 && s->watched[a->word] & EMU_WATCH_BYTES; i++)
+    if (a->mask >> i & 1 && !check_own(a, emu_byte_cell(s, a->word) + i, EMU_SHADOW_BYTES, unordered))
+      return false;
+  return true;
 }
 
 static void forget_foreign_readers(struct emu_foreign *f, uint32_t word, uint32_t mask) {
@@ -173,17 +191,15 @@ static bool foreign_word(struct access *a) {
   struct emu_shared_races *s = a->owner->races;
   struct emu_foreign *f = s->foreign;
   s->watched[a->word] |= EMU_WATCH_FOREIGN;
-  if (!check_own_writer(a) || !check_foreign_writer(a))
+  bool unordered = false;
+  if (!check_owner(a, &unordered) || !check_foreign_writer(a))
     return false;
   if (!(a->kind & EMU_WRITE)) {
     if (!a->strong)
       add_foreign_reader(a);
     return true;
   }
-  emu_shared_settle_words(s, a->word, 1);
-  bool unordered =
-      (s->readers[a->word] & a->mask && emu_shared_each_reader(s, a->word, own_reader_unordered, a)) ||
-      foreign_reader_unordered(a);
+  unordered = unordered || foreign_reader_unordered(a);
   if (unordered && !report(a, false))
     return false;
   struct emu_block *mine = a->w->block;

@@ -29,6 +29,10 @@ void emu_order_copy_ends(struct emu_block *owner, uint32_t offset, unsigned byte
 void emu_order_copy_until(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
                           unsigned bytes, const void *object, uint32_t phase);
 void emu_order_copies_arrived(struct emu_warp *warp, const void *object, uint32_t phase);
+/* A bulk copy to global memory reads the block's shared memory; commit_group; wait_group, but for `left` groups. */
+void emu_order_bulk_reads(struct emu_warp *warp, unsigned lane, uint32_t offset, uint32_t bytes);
+void emu_order_bulk_commit(struct emu_warp *warp, uint32_t mask);
+void emu_order_bulk_wait(struct emu_warp *warp, uint32_t mask, uint32_t left);
 /* undefined.c: what shuffles of lanes that take no part give. `sources`: the lane that each lane reads; to,
  * from: the registers. */
 void emu_undefined_shuffled(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask,
@@ -43,6 +47,9 @@ void emu_order_block_ended(struct emu_block *block);
 void emu_order_cluster_end(struct emu_cluster *cluster);
 /* bar.warp.sync: each lane in mask with the lanes of its member mask. */
 void emu_order_warp(struct emu_warp *warp, const uint32_t members[EMU_LANES], uint32_t mask);
+/* mbarrier.init of 8 bytes at an offset of the block's shared memory; fence.mbarrier_init. */
+void emu_order_init(struct emu_warp *warp, unsigned lane, uint32_t offset);
+void emu_order_init_fence(struct emu_warp *warp, uint32_t mask);
 void emu_order_fence(struct emu_warp *warp, uint32_t mask, enum emu_scope scope);
 /* A strong access (EMU_READ, EMU_WRITE, both for atomics): with fences around it, it orders. */
 void emu_order_strong(struct emu_warp *warp, unsigned lane, const void *object, unsigned kind,

@@ -49,6 +49,8 @@ struct emu_lane_readers {
 enum emu_watch {
   EMU_WATCH_COPY = 1,    /* a copy to them has been asked for and not been waited for */
   EMU_WATCH_FOREIGN = 2, /* another block of the cluster has accessed them */
+  EMU_WATCH_BYTES = 4,   /* a part of them has been accessed alone */
+  EMU_WATCH_SOURCE = 8,  /* a bulk copy reads them */
 };
 
 struct emu_shared_races {
@@ -57,12 +59,18 @@ struct emu_shared_races {
       *log;            /* reads that `readers` does not hold yet: read_log.h; NULL if there never were any */
   uint32_t last_write; /* time of the latest write that `writers` holds */
   uint32_t *since;     /* of words with "many": the time from which on their entries of `many` count */
-  uint32_t words, capacity;
+  uint32_t words;
+  uint32_t
+      cells; /* entries of these and columns of `many`: the words, and behind them, if bytes are looked at one
+                     by one, four for each word */
+  uint32_t capacity;
   struct emu_lane_readers *many; /* by warp, then by word: who has read; NULL until a word has many readers */
-  uint32_t warp_count, many_words;
+  uint32_t warp_count, many_cells;
   uint8_t *watched;                 /* by word, enum emu_watch; NULL if there are none */
   uint16_t *copying;                /* by word: the thread that asked for the copy; there with `watched` */
   struct emu_awaited_copy *awaited; /* copies that mbarriers tell of */
+  struct emu_bulk_sources *sources; /* NULL if there never were any */
+  struct emu_inits *inits;          /* of mbarriers; NULL if there are none, or no cluster */
   struct emu_foreign *foreign;      /* accesses by other blocks of the cluster; NULL if there were none */
   uint32_t epoch;                   /* how often the times have started again */
   uint32_t time;
@@ -149,6 +157,11 @@ bool emu_shared_each_reader(const struct emu_shared_races *s, uint32_t word,
 bool emu_copy_in_the_way(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                          const struct emu_block *owner, uint32_t offset, unsigned bytes, unsigned kind);
 
+/* bulk_sources.c: the same for a write of what a bulk copy reads. */
+bool emu_source_in_the_way(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                           const struct emu_block *owner, uint32_t offset, unsigned bytes);
+void emu_bulk_sources_free(struct emu_shared_races *s);
+
 static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, unsigned count) {
   uint32_t any = 0;
   for (unsigned i = 0; s->watched && i < count; i++)
@@ -157,7 +170,13 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
 }
 /* Makes the tables of what is watched; false without host memory. */
 bool emu_shared_watch(struct emu_shared_races *s);
+/* Makes entries for the bytes of words; false without host memory. The entry of a word's first byte. */
+bool emu_shared_watch_bytes(struct emu_shared_races *s);
+static inline uint32_t emu_byte_cell(const struct emu_shared_races *s, uint32_t word) {
+  return s->words + 4 * word;
+}
 void emu_foreign_free(struct emu_shared_races *s);
+void emu_inits_free(struct emu_shared_races *s);
 void emu_awaited_copies_free(struct emu_shared_races *s);
 /* Whether an access is strong: races with weak ones only. The first look of a compare-and-swap loop is taken
  * for one, and noted where it meets a strong write that nothing orders. */

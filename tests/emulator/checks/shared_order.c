@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CELLS_OF_WORD = 5 }; /* itself and its bytes */
+
 /* Who has read until now does not matter any more. */
 static void forget_reads(struct emu_shared_races *s) {
   if (s->log)
@@ -22,18 +24,20 @@ bool emu_shared_block_start(struct emu_block *b) {
     if (!s)
       return false;
   }
+  bool bytes = s->cells > s->words && s->words == (b->shared_bytes + 3) / 4;
   s->words = (b->shared_bytes + 3) / 4;
-  if (s->words > s->capacity) {
+  s->cells = bytes ? CELLS_OF_WORD * s->words : s->words;
+  if (s->cells > s->capacity) {
     free(s->writers);
-    s->writers = malloc(3 * (size_t)s->words * sizeof *s->writers);
-    s->capacity = s->writers ? s->words : 0;
+    s->writers = malloc(3 * (size_t)s->cells * sizeof *s->writers);
+    s->capacity = s->writers ? s->cells : 0;
     if (!s->writers)
       return false;
   }
-  s->readers = s->writers + s->words;
-  s->since = s->readers + s->words;
+  s->readers = s->writers + s->cells;
+  s->since = s->readers + s->cells;
   if (s->words)
-    memset(s->writers, 0, 3 * (size_t)s->words * sizeof *s->writers);
+    memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
   for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
     free(s->lanes[i]);
     s->lanes[i] = NULL;
@@ -50,9 +54,11 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->watched = NULL;
   s->copying = NULL;
   emu_foreign_free(s);
+  emu_inits_free(s);
+  emu_bulk_sources_free(s);
   emu_awaited_copies_free(s);
   /* Times go on from the block before, so that what its readers' table holds is too old to count. */
-  if (s->warp_count != b->warp_count || s->many_words != s->words || s->time > EMU_TIMES / 2) {
+  if (s->warp_count != b->warp_count || s->many_cells != s->cells || s->time > EMU_TIMES / 2) {
     free(s->many);
     s->many = NULL;
     s->time = 0;
@@ -60,7 +66,7 @@ bool emu_shared_block_start(struct emu_block *b) {
   forget_reads(s);
   s->last_write = 0;
   s->warp_count = b->warp_count;
-  s->many_words = s->words;
+  s->many_cells = s->cells;
   s->thread_count = b->thread_count;
   s->floor = s->time;
   s->time++;
@@ -87,6 +93,8 @@ void emu_shared_block_free(struct emu_block *b) {
   free(s->watched);
   free(s->copying);
   emu_foreign_free(s);
+  emu_inits_free(s);
+  emu_bulk_sources_free(s);
   emu_awaited_copies_free(s);
   emu_publications_free(&s->published);
   free(s);
@@ -95,7 +103,7 @@ void emu_shared_block_free(struct emu_block *b) {
 
 /* Times run out: everything before counts as ordered. */
 static void start_again(struct emu_shared_races *s) {
-  memset(s->writers, 0, 3 * (size_t)s->words * sizeof *s->writers);
+  memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
   memset(s->exchanged, 0, sizeof s->exchanged);
@@ -124,6 +132,32 @@ bool emu_shared_watch(struct emu_shared_races *s) {
   if (!s->copying)
     s->copying = calloc(s->words + (size_t)1, sizeof *s->copying);
   return s->watched && s->copying;
+}
+
+bool emu_shared_watch_bytes(struct emu_shared_races *s) {
+  const uint32_t from = s->cells, to = CELLS_OF_WORD * s->words;
+  if (from == to)
+    return emu_shared_watch(s);
+  uint32_t *entries = calloc(3 * (size_t)to, sizeof *entries);
+  struct emu_lane_readers *many = s->many ? calloc((size_t)s->warp_count * to, sizeof *many) : NULL;
+  if (!entries || (s->many && !many) || !emu_shared_watch(s)) {
+    free(entries);
+    free(many);
+    return false;
+  }
+  memcpy(entries, s->writers, from * sizeof *entries);
+  memcpy(entries + to, s->readers, from * sizeof *entries);
+  memcpy(entries + 2 * (size_t)to, s->since, from * sizeof *entries);
+  for (uint32_t w = 0; many && w < s->warp_count; w++)
+    memcpy(many + (size_t)w * to, s->many + (size_t)w * from, from * sizeof *many);
+  free(s->writers);
+  free(s->many);
+  s->many = many;
+  s->writers = entries;
+  s->readers = entries + to;
+  s->since = entries + 2 * (size_t)to;
+  s->cells = s->capacity = s->many_cells = to;
+  return true;
 }
 
 uint32_t emu_shared_tick(struct emu_shared_races *s) {

@@ -1,4 +1,5 @@
 /* Races on shared memory: one lane's access against who accessed the words before. */
+#include "cluster_order.h"
 #include "read_log.h"
 #include "report.h"
 
@@ -42,55 +43,107 @@ static bool is_unordered(void *context, uint32_t thread, uint32_t time) {
   return thread != c->me && time > c->s->floor && !emu_shared_knows(c->s, c->me, thread, time);
 }
 
-/* A weak write that is ordered after all reads of the word: who is ordered after it is ordered after them. */
-static void forget_readers(struct emu_shared_races *s, uint32_t word, uint32_t bytes) {
-  if (!(s->readers[word] & EMU_SHADOW_BYTES & ~bytes))
-    s->readers[word] = 0;
-}
+/* One lane's access to a word, or to bytes of it. */
+struct access {
+  struct emu_warp *w;
+  const struct emu_instruction *in;
+  unsigned lane;
+  uint32_t offset, word;
+  unsigned bytes, kind;
+  bool strong, unordered; /* after what somebody has read, which has been reported */
+};
 
-/* One word; `mask` says which of its bytes. */
-static bool check_word(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
-                       unsigned bytes, unsigned kind, uint32_t word, uint32_t mask) {
+/* A cell is a word or a byte, `mask` says which of its bytes. False after a report that ends the launch. */
+static bool check_cell(struct access *a, uint32_t cell, uint32_t mask) {
+  struct emu_warp *w = a->w;
   struct emu_shared_races *s = w->block->races;
-  bool strong = emu_is_strong(in, kind), all = kind & EMU_ALL_OF_WARP;
-  uint32_t writer = s->writers[word];
-  bool both = strong && writer & EMU_SHADOW_STRONG;
-  if (writer & mask && (!both || in->flags & EMU_FLAG_FIRST_LOOK)) {
-    unsigned apart = unordered_lane(s, w, lane, writer, all);
+  uint32_t writer = s->writers[cell];
+  bool both = a->strong && writer & EMU_SHADOW_STRONG;
+  if (writer & mask && (!both || a->in->flags & EMU_FLAG_FIRST_LOOK)) {
+    unsigned apart = unordered_lane(s, w, a->lane, writer, a->kind & EMU_ALL_OF_WARP);
     uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     if (apart < EMU_LANES && both)
-      emu_note_first_look(w, in, apart, kind);
-    else if (apart < EMU_LANES && !emu_same_value(w, in, apart, w->block->shared + offset, bytes) &&
-             !report(w, in, apart, offset, bytes, kind, thread, true))
+      emu_note_first_look(w, a->in, apart, a->kind);
+    else if (apart < EMU_LANES && !emu_init_is_known(w->block, w->block, cell) &&
+             !emu_same_value(w, a->in, apart, w->block->shared + a->offset, a->bytes) &&
+             !report(w, a->in, apart, a->offset, a->bytes, a->kind, thread, true))
       return false;
   }
-  if (!(kind & EMU_WRITE)) {
-    if (!strong) /* strong reads race with weak writes only, which these are reported at */
-      emu_shared_add_reader(s, w->index, lane, word, mask, all ? w->active : 0);
-    return true;
+  struct comparison c = {.s = s, .me = w->index * EMU_LANES + a->lane};
+  if (a->kind & EMU_WRITE && s->readers[cell] & mask && emu_shared_each_reader(s, cell, is_unordered, &c)) {
+    a->unordered = true;
+    return report(w, a->in, a->lane, a->offset, a->bytes, a->kind, c.other, false);
   }
-  struct comparison c = {.s = s, .me = w->index * EMU_LANES + lane};
-  emu_shared_settle_words(s, word, 1);
-  if (s->readers[word] & mask && emu_shared_each_reader(s, word, is_unordered, &c)) {
-    if (!report(w, in, lane, offset, bytes, kind, c.other, false))
-      return false;
-  } else if (!strong) {
-    forget_readers(s, word, mask);
+  return true;
+}
+
+static void record_cell(const struct access *a, uint32_t cell, uint32_t mask) {
+  struct emu_shared_races *s = a->w->block->races;
+  const uint32_t me = a->w->index * EMU_LANES + a->lane;
+  if (!(a->kind & EMU_WRITE)) {
+    if (!a->strong) /* strong reads race with weak writes only, which these are reported at */
+      emu_shared_add_reader(s, a->w->index, a->lane, cell, mask,
+                            a->kind & EMU_ALL_OF_WARP ? a->w->active : 0);
+    return;
   }
+  /* A weak write that is ordered after all reads: who is ordered after it is ordered after them. */
+  if (!a->unordered && !a->strong && !(s->readers[cell] & EMU_SHADOW_BYTES & ~mask))
+    s->readers[cell] = 0;
   s->last_write = s->time;
-  s->writers[word] =
-      s->time << EMU_TIME_SHIFT | c.me << EMU_THREAD_SHIFT | mask | (strong ? EMU_SHADOW_STRONG : 0);
+  s->writers[cell] =
+      s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | mask | (a->strong ? EMU_SHADOW_STRONG : 0);
+}
+
+static bool check_bytes(struct access *a, uint32_t mask) {
+  const uint32_t first = emu_byte_cell(a->w->block->races, a->word);
+  for (unsigned i = 0; i < 4; i++)
+    if (mask >> i & 1 && !check_cell(a, first + i, EMU_SHADOW_BYTES))
+      return false;
+  return true;
+}
+
+/* Bytes have entries of their own, since different threads may access those of one word. */
+static bool part_of_word(struct access *a, uint32_t mask) {
+  struct emu_shared_races *s = a->w->block->races;
+  if (!emu_shared_watch_bytes(s))
+    return true;
+  s->watched[a->word] |= EMU_WATCH_BYTES;
+  if (!check_cell(a, a->word, mask) || !check_bytes(a, mask))
+    return false;
+  for (unsigned i = 0; i < 4; i++)
+    if (mask >> i & 1)
+      record_cell(a, emu_byte_cell(s, a->word) + i, EMU_SHADOW_BYTES);
+  return true;
+}
+
+static bool whole_word(struct access *a) {
+  struct emu_shared_races *s = a->w->block->races;
+  const bool bytes = s->watched && s->watched[a->word] & EMU_WATCH_BYTES;
+  if (!check_cell(a, a->word, EMU_SHADOW_BYTES) || (bytes && !check_bytes(a, EMU_SHADOW_BYTES)))
+    return false;
+  record_cell(a, a->word, EMU_SHADOW_BYTES);
+  if (!bytes || !(a->kind & EMU_WRITE) || a->strong || a->unordered)
+    return true;
+  const uint32_t first = emu_byte_cell(s, a->word);
+  for (unsigned i = 0; i < 4; i++)
+    s->writers[first + i] = s->readers[first + i] = 0;
+  s->watched[a->word] &= (uint8_t)~EMU_WATCH_BYTES;
   return true;
 }
 
 bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                      unsigned bytes, unsigned kind) {
   uint32_t last = (offset + bytes - 1) / 4;
-  for (uint32_t i = offset / 4; i <= last; i++) {
-    uint32_t from = i * 4 > offset ? i * 4 : offset,
-             to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
-    uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
-    if (!check_word(w, in, lane, offset, bytes, kind, i, mask))
+  struct access a = {.w = w, .in = in, .lane = lane, .offset = offset, .bytes = bytes, .kind = kind};
+  a.strong = emu_is_strong(in, kind);
+  for (a.word = offset / 4; a.word <= last; a.word++) {
+    uint32_t from = a.word * 4 > offset ? a.word * 4 : offset,
+             to = a.word * 4 + 4 < offset + bytes ? a.word * 4 + 4 : offset + bytes;
+    uint32_t mask = ((1u << (to - from)) - 1) << (from - a.word * 4);
+    a.unordered = false;
+    if (kind & EMU_WRITE)
+      emu_shared_settle_words(w->block->races, a.word, 1);
+    if (!(mask == EMU_SHADOW_BYTES ? whole_word(&a) : part_of_word(&a, mask)))
       return false;
   }
   return true;

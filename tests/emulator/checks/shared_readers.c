@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 static struct emu_lane_readers *entry_of(const struct emu_shared_races *s, uint32_t warp, uint32_t word) {
-  return s->many + (size_t)warp * s->words + word;
+  return s->many + (size_t)warp * s->cells + word;
 }
 
 /* Lanes of a warp read, and earlier ones of the same warp may have: what is known to be over is forgotten.
@@ -58,7 +58,7 @@ static inline void add_reader(struct emu_shared_races *s, uint32_t warp, unsigne
 
 static bool has_table(struct emu_shared_races *s) {
   if (!s->many)
-    s->many = calloc((size_t)s->warp_count * s->words, sizeof *s->many);
+    s->many = calloc((size_t)s->warp_count * s->cells, sizeof *s->many);
   return s->many != NULL;
 }
 

@@ -1,7 +1,7 @@
 /* cp.async.bulk between global memory and the shared memory of a cluster's blocks, and st.async, red.async.
  *
  * They take place at once, which the manual permits, and complete their bytes at an mbarrier or belong to a
- * bulk group that is always complete. A tensor map's forms are not supported. */
+ * bulk group; what a copy of a group reads is watched until the group has been waited for. A tensor map's forms are not supported. */
 #include "barrier_object.h"
 
 #include <string.h>
@@ -75,6 +75,7 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     if (in->operand[3].kind == EMU_OPERAND_NONE) {
       if (!move(w, in, to_space, to, from_space, from, bytes, lane))
         return;
+      emu_order_bulk_reads(w, lane, (uint32_t)from & OFFSET_MASK, bytes);
       continue;
     }
     const uint64_t barrier = emu_lane_address(w, &in->operand[3], lane);
@@ -91,10 +92,13 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
   }
 }
 
-static void nothing(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  (void)w;
+static void commit(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   (void)in;
-  (void)mask;
+  emu_order_bulk_commit(w, mask);
+}
+
+static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+  emu_order_bulk_wait(w, mask, (uint32_t)in->operand[0].value);
 }
 
 /* ---- st.async and red.async: operands are address, values, mbarrier; option[0]: bytes, option[1]: enum
@@ -196,15 +200,15 @@ static enum emu_decode_result decode_cp(struct emu_decoder *decoder, struct emu_
   if (!emu_take(decoder, "async") || !emu_take(decoder, "bulk"))
     return EMU_NOT_MINE;
   if (emu_take(decoder, "commit_group")) {
-    out->run = nothing;
+    out->run = commit;
     out->class = EMU_CLASS_SYNCHRONISATION;
     return EMU_DECODED;
   }
   if (emu_take(decoder, "wait_group")) {
     emu_take(decoder, "read");
-    out->run = nothing;
+    out->run = wait;
     out->class = EMU_CLASS_SYNCHRONISATION;
-    return emu_bind_value(decoder, out, 0, 0, 4) ? EMU_DECODED : EMU_UNSUPPORTED;
+    return emu_bind_value(decoder, out, 0, 0, 4) && out->operand[0].immediate ? EMU_DECODED : EMU_UNSUPPORTED;
   }
   return decode_bulk_copy(decoder, out);
 }

@@ -60,11 +60,9 @@ static void nothing(struct emu_warp *w, const struct emu_instruction *in, uint32
   (void)mask;
 }
 
-/* What mbarrier.init wrote is there for who synchronises with the thread; taken for all that it wrote in
- * shared memory. */
 static void fence_of_init(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   (void)in;
-  emu_order_fence(w, mask, EMU_SHARED);
+  emu_order_init_fence(w, mask);
 }
 
 static void sleep_a_while(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {

@@ -5,6 +5,7 @@
 /* option[0]: these; option[1]: enum emu_scope; option[2]: whether operand 2, a count of arrivals or bytes, is
  * there */
 enum { DROPS = 1, EXPECTS = 2, RELAXED = 4, PARITY = 8, NO_COMPLETE = 16, HAS_STATE = 32 };
+enum { OFFSET_MASK = 0xffffff };
 
 static uint64_t address_of(struct emu_warp *w, const struct emu_instruction *in, unsigned lane) {
   return emu_lane_address(w, &in->operand[1], lane);
@@ -24,6 +25,7 @@ static void init(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     }
     const struct emu_mbarrier b = {.expected = count, .pending = count};
     *object = emu_barrier_pack(&b);
+    emu_order_init(w, lane, (uint32_t)address_of(w, in, lane) & OFFSET_MASK);
   }
 }
 

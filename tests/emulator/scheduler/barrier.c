@@ -3,6 +3,7 @@
 #include "block.h"
 
 #include "../checks/order.h"
+#include "../checks/report.h"
 
 #include <string.h>
 
@@ -20,6 +21,28 @@ static void write_result(struct emu_path *p, const struct emu_instruction *in, c
     result[lane] = value;
 }
 
+/* An aligned barrier wants all lanes of a warp at the same instruction. */
+static void check_alignment(struct emu_block *block, uint32_t number, uint32_t warp) {
+  const struct emu_instruction *code = block->launch->program->code;
+  struct emu_warp_state *s = &block->warps[warp];
+  const struct emu_path *first = NULL;
+  for (uint32_t k = 0; k < s->path_count; k++) {
+    const struct emu_path *p = &s->paths[k];
+    if (p->state != EMU_PATH_BARRIER || p->wanted != number)
+      continue;
+    first = first ? first : p;
+    const struct emu_instruction *in = &code[p->next - 1], *other = &code[first->next - 1];
+    if (in == other || !(in->option[EMU_OPTION_ALIGNED] || other->option[EMU_OPTION_ALIGNED]))
+      continue;
+    const struct emu_place *at = &block->launch->program->places[other->place];
+    emu_finding(
+        &s->warp, in, (unsigned)__builtin_ctz(p->lanes),
+        "barrier: lanes of one warp come to barrier %u at different instructions (lanes 0x%08x at line %u)",
+        number, first->lanes, at->line);
+    return;
+  }
+}
+
 static void complete(struct emu_block *block, uint32_t number) {
   struct emu_barrier *b = &block->barriers[number];
   const struct emu_instruction *code = block->launch->program->code;
@@ -28,6 +51,8 @@ static void complete(struct emu_block *block, uint32_t number) {
     struct emu_warp_state *s = &block->warps[i];
     if (!b->lanes[i])
       continue;
+    if (s->path_count > 1 && block->launch->checks)
+      check_alignment(block, number, i);
     for (uint32_t k = 0; k < s->path_count; k++) {
       struct emu_path *p = &s->paths[k];
       if (p->state != EMU_PATH_BARRIER || p->wanted != number)
