@@ -91,6 +91,11 @@ cuseq_status layer_zero_padding(struct evaluator *evaluator, struct layer_call *
 cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *layer, int64_t first,
                         int64_t last, struct value *value);
 
+/* Some neighbouring positions, which were taken one by one, as the sequence that they are a part of, cropped;
+ * what is something else stays. */
+cuseq_status steps_as_sequence(struct evaluator *evaluator, const struct keras_layer *layer,
+                               struct value *value);
+
 /* layers_convolution.c: the sequence over the clock that has not the first `count` positions. */
 cuseq_status cut_apply(struct evaluator *evaluator, const struct keras_layer *layer, int32_t count,
                        struct value *value);

@@ -160,6 +160,7 @@ cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *c
   TRY(settings_size(layer, "dilation_rate", 1, &dilation));
   TRY(settings_size(layer, "strides", 1, &strides));
   TRY(check_settings(layer, window, dilation, strides));
+  TRY(steps_as_sequence(evaluator, layer, &value));
   const struct expression e = *expression_at(expressions, value.expression);
   if (!value_has_axes(expressions, &value, "BTF") || e.clocks == 0)
     return layer_refuse(layer, "it reads %s, which is no sequence",

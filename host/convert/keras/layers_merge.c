@@ -126,6 +126,8 @@ static cuseq_status arithmetic(struct evaluator *evaluator, struct layer_call *c
   struct value result = call->inputs[0];
   for (size_t i = 1; i < call->input_count; i++) {
     struct value joined, other = call->inputs[i];
+    TRY(steps_as_sequence(evaluator, call->layer, &result));
+    TRY(steps_as_sequence(evaluator, call->layer, &other));
     TRY(value_align(&evaluator->expressions, &call->layer->node, &result, &other));
     TRY(value_broadcast(&evaluator->expressions, &call->layer->node, &result, &other, &joined));
     joined.expression = result.expression;

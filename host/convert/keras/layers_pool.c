@@ -55,11 +55,32 @@ static bool padding_repeats(const struct expressions *expressions, int32_t expre
          !json_is_true(json_object_get(keras->config, "zero_output_for_mask"));
 }
 
+/* Of single positions, or steps, one by one. */
+static cuseq_status pool_steps(struct evaluator *evaluator, struct layer_call *call, int32_t part,
+                               struct value *value) {
+  struct expressions *expressions = &evaluator->expressions;
+  const struct keras_layer *layer = call->layer;
+  struct expression steps = *expression_at(expressions, value->expression);
+  if (part == POOL_MAXIMUM) {
+    TRY(expression_maximum(expressions, steps.children, steps.child_count, &layer->node, &value->expression));
+  } else {
+    struct expression sum = steps;
+    sum.op = EXPRESSION_ADD;
+    sum.node = &layer->node;
+    TRY(expression_make(expressions, &sum, &value->expression));
+    TRY(scale_make(evaluator, layer, 1.0 / steps.child_count, value->expression, &value->expression));
+  }
+  remove_pooled(value, 1, json_is_true(json_object_get(layer->config, "keepdims")));
+  return call_output(evaluator, call, value);
+}
+
 static cuseq_status pooling(struct evaluator *evaluator, struct layer_call *call, int32_t part) {
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   char text[128];
   TRY(settings_channels_last(call->layer));
+  if (value_has_axes(&evaluator->expressions, &value, "BSF"))
+    return pool_steps(evaluator, call, part, &value);
   if (!value_has_axes(&evaluator->expressions, &value, "BTF"))
     return layer_refuse(call->layer, "it pools %s (needed [batch, time, features])",
                         value_describe(&evaluator->expressions, &value, text, sizeof text));

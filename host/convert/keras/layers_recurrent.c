@@ -314,6 +314,7 @@ cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *cal
   TRY(call_arity(call, 1, 1));
   TRY(read_repeated(evaluator, call));
   TRY(read_numbers(evaluator, call));
+  TRY(steps_as_sequence(evaluator, layer, &call->inputs[0]));
   const struct value *x = &call->inputs[0];
   if (!is_sequence(evaluator, x) && !(value_has_axes(&evaluator->expressions, x, "B1F") &&
                                       expression_at(&evaluator->expressions, x->expression)->clocks == 0))
@@ -373,6 +374,7 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
   TRY(call_arity(call, 1, 1));
   TRY(read_repeated(evaluator, call));
   TRY(read_numbers(evaluator, call));
+  TRY(steps_as_sequence(evaluator, layer, &call->inputs[0]));
   const struct value *x = &call->inputs[0];
   if (!is_sequence(evaluator, x))
     return refuse_input(evaluator, call);

@@ -148,6 +148,38 @@ cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *l
                           &layer->node, &value->expression);
 }
 
+/* Which position of how many a child of STEPS is; false: it is something else. */
+static bool position_of(const struct expressions *expressions, int32_t expression, struct expression *position,
+                        int64_t *at) {
+  *position = *expression_at(expressions, expression);
+  if (position->op != EXPRESSION_POSITION)
+    return false;
+  const int64_t length = expressions->clocks[position->clock].length;
+  *at = position->index < 0 ? position->index + length : position->index;
+  return length >= 0;
+}
+
+cuseq_status steps_as_sequence(struct evaluator *evaluator, const struct keras_layer *layer,
+                               struct value *value) {
+  const struct expressions *expressions = &evaluator->expressions;
+  const struct expression steps = *expression_at(expressions, value->expression);
+  struct expression first, other;
+  int64_t start, at;
+  if (steps.op != EXPRESSION_STEPS || !value_has_axes(expressions, value, "BSF") ||
+      !position_of(expressions, steps.children[0], &first, &start))
+    return CUSEQ_STATUS_OK;
+  for (int32_t i = 1; i < steps.child_count; i++)
+    if (!position_of(expressions, steps.children[i], &other, &at) || at != start + i ||
+        other.clock != first.clock || other.children[0] != first.children[0])
+      return CUSEQ_STATUS_OK;
+  const int64_t length = expressions->clocks[first.clock].length;
+  if (expression_at(expressions, first.children[0])->clocks != (uint32_t)1 << first.clock)
+    return CUSEQ_STATUS_OK;
+  value->expression = first.children[0];
+  value->axes[1] = (struct axis){AXIS_TIME, length, first.clock};
+  return crop_apply(evaluator, layer, start, length - start - steps.child_count, value);
+}
+
 /* The two numbers of a setting, which may also be one. */
 static cuseq_status read_pair(const struct keras_layer *layer, const char *key, int64_t *first,
                               int64_t *last) {
