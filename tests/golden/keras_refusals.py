@@ -160,14 +160,6 @@ REFUSALS = [
         steps=1,
         before_output=lambda keras, s: keras.layers.Dense(4, activation="tanh", name="between")(s),
     ),
-    Case(
-        "bad_stateful",
-        "an encoder that remembers the batch before",
-        "refuse encoder stateful",
-        bidirectional=False,
-        batch=3,
-        encoder_options=dict(stateful=True),
-    ),
     Case("bad_teacher_forcing", "a further input fed to the decoder", "refuse given", graph=teacher_forcing),
     Case("bad_self_attention", "MultiHeadAttention", "refuse many_heads", graph=self_attention),
     Case(

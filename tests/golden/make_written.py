@@ -1,7 +1,7 @@
 """make_written.py [NAME...]: writes keras/written_*, the models of tests/random/written that are kept here, as
 the Keras that is installed here makes them: the files, the expectations beside them, and their lines of
 keras/index.tsv, as make_keras_files.py does. Those that a training graph's given tokens begin have them as
-`previous` and `targets`.
+`previous` and `targets`. CUSEQ is the program, whose lines say how inputs are given that it takes otherwise.
 """
 
 import os
@@ -13,7 +13,11 @@ os.environ.setdefault("KERAS_BACKEND", "numpy")
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "random/written"))
 
+sys.path.insert(0, str(HERE.parent / "random"))
+
 import numpy as np
+from given import given
+from program import call
 from shrink import deflate, pack
 from worker import START, VERSION, Case, keras
 from written_cases import KERAS2, REFUSED, SAME
@@ -71,6 +75,10 @@ def write(kind, ending, words, folder):
     if words.startswith("same"):
         npz = f"{name}.npz"
         arrays = expectation(kind, case)
+        if "columns" in words or "at a time" in words:
+            _, lines = call(os.environ["CUSEQ"], "convert", path, Path(folder) / "model.safetensors")
+            names = [one._keras_history[0].name for one in case.model.inputs]
+            arrays["input"] = given(dict(zip(names, case.fed)), lines).astype(np.float32)
         if "give it as" in words:
             arrays["input"] = arrays["input"].reshape(len(case.x), *SAME[kind.name][1])
         np.savez_compressed(HERE / "keras" / npz, **arrays)

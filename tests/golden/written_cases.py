@@ -37,10 +37,27 @@ for _name in ("toxic_convolution", "convolved_pools_of_both_directions"):
 SAME["jazz"] = ("same+note zeros", None)
 SAME["reshaped_input"] = ("same+note give it as", (6, 3))
 
+for _name in ("convolution_first", "sensor_pooled_twice", "sensor_strided_forecast"):
+    SAME[_name] = ("same+note positions at a time", None)
+_COLUMNS = """
+siamese two_embeddings static_features babi note_text_and_numbers note_entities_and_features
+sensor_series_and_store
+"""
+for _name in _COLUMNS.split():
+    SAME[_name] = ("same+note columns of one input", None)
+SAME["note_masked_text_and_numbers"] = ("same+note columns of one input lengths", None)
+SAME["stateful_model"] = ("same+note stateful zeros", None)
+for _name in ("sensor_padded_by_hand", "sensor_cropped", "wired_largest_pool", "sensor_linear_beside"):
+    SAME[_name] = ("same", None)
+SAME["question_difference_of_neighbours"] = ("same", None)
+
 REFUSED = {
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
     "layer_normalised": "refuse LayerNormalization divides",
-    "convolution_first": "refuse MaxPooling1D",
+    "sensor_averaged_between": "refuse AveragePooling1D bidirectional in front",
+    "sensor_strided": "refuse fewer positions",
+    "note_answer_in_question": "refuse",
+    "note_masked_pair": "refuse lstm",
     "convolved_tagger": "refuse fewer positions",
     "convolved_sigmoid": "refuse lstm fewer positions",
     "convolved_attention_tanh": "refuse Conv1D fewer positions",
@@ -48,12 +65,8 @@ REFUSED = {
     "self_attention_pooled": "refuse Attention attends itself",
     "multi_head": "refuse MultiHeadAttention heads",
     "hierarchical": "refuse TimeDistributed",
-    "siamese": "refuse",
-    "two_embeddings": "refuse concatenate",
-    "static_features": "refuse input",
     "split_in_halves": "refuse multiply",
     "backward_tagger": "refuse lstm",
-    "stateful_model": "refuse stateful",
     "decoder_features": "refuse input",
     "decoder_bidirectional": "refuse Bidirectional backwards",
     "feature_attention": "refuse Dense last axis",
@@ -64,7 +77,7 @@ KERAS2 = """
 gru_reset_before toxic_max_pool masked_average_pool batch_normalised_between own_backward_layer reads_backwards
 last_of_bidirectional features_tagger forecast_normalised autoencoder keras_example words_masked attention_layer
 date_gru arithmetic simple_rnn masked_max_pool backward_tagger stacked_cells blog_text_convolution
-post_forecast_fed_back blog_residual_head
+post_forecast_fed_back blog_residual_head convolution_first static_features two_embeddings
 """.split()
 
 for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):

@@ -99,6 +99,9 @@ class Case:
 
     def compute(self):
         """The model's outputs by their names, in the order that the file lists them."""
+        for layer in self.model.layers:
+            if getattr(layer, "stateful", False):  # from zeros on, as a model that was just loaded
+                getattr(layer, "reset_state", getattr(layer, "reset_states", None))()
         given = self.model(self.fed if len(self.fed) > 1 else self.x, training=False)
         if isinstance(given, dict):
             given = [given[name] for name in sorted(given)]
