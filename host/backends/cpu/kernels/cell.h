@@ -247,6 +247,60 @@ INLINE void gates_store(const struct cpu_cell *cell, const struct cpu_cell_row *
   v_store(row->gates + 2 * stride + at, reset);
 }
 
+/* The updates of rows of any activation, whose sums lie in memory: the choice of an activation is much code, which
+ * then stands once for each kind of cell, and not in each of the row counts' code. Small cells feel the detour. */
+INLINE void update_in_memory(const enum update update, const struct cpu_cell *cell,
+                             const struct cpu_cell_row *rows, int count, int P, int32_t block,
+                             vf sums[BLOCK_ROWS][SUMS]) {
+  vf first[BLOCK_ROWS], state[BLOCK_ROWS];
+  for (int n = 0; n < count; n++) {
+    float *kept = rows[n / P].state + (size_t)(block + n % P) * LANES;
+    state[n] = v_load(kept);
+    first[n] = update_first(update, cell, sums[n], state[n]);
+    if (is_lstm(update))
+      v_store(kept, first[n]);
+  }
+  for (int n = 0; n < count; n++) {
+    const size_t at = (size_t)(block + n % P) * LANES;
+    if (update == UPDATE_GRU_BEFORE) {
+      gates_store(cell, &rows[n / P], sums[n], first[n], at);
+      continue;
+    }
+    const vf h = update_second(update, cell, sums[n], first[n], state[n]);
+    if (!is_lstm(update))
+      v_store(rows[n / P].state + at, h);
+    cell_store(&rows[n / P], h, at, cell->units - (int32_t)at);
+  }
+}
+
+#define UPDATE_IN_MEMORY(name, update)                                                                       \
+  static __attribute__((noinline)) void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows,   \
+                                             int count, int P, int32_t block, vf sums[BLOCK_ROWS][SUMS]) {   \
+    update_in_memory(update, cell, rows, count, P, block, sums);                                             \
+  }
+UPDATE_IN_MEMORY(update_lstm_any, UPDATE_LSTM_ANY)
+UPDATE_IN_MEMORY(update_gru_any, UPDATE_GRU_ANY)
+UPDATE_IN_MEMORY(update_gru_before, UPDATE_GRU_BEFORE)
+
+typedef void update_rows(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int count, int P,
+                         int32_t block, vf sums[BLOCK_ROWS][SUMS]);
+
+/* NULL: the update is part of the row counts' code. */
+INLINE update_rows *update_apart(const enum update update) {
+  if (WORD_INPUTS == 1) /* float32: the cells may be small */
+    return NULL;
+  switch (update) {
+  case UPDATE_LSTM_ANY:
+    return update_lstm_any;
+  case UPDATE_GRU_ANY:
+    return update_gru_any;
+  case UPDATE_GRU_BEFORE:
+    return update_gru_before;
+  default:
+    return NULL;
+  }
+}
+
 /* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
  * together: one alone has four chains of additions, and the processor can work on eight. */
 INLINE void cell_block(const int R, const int P, const bool wide, const enum update update,
@@ -266,6 +320,15 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
                  weights + (size_t)step->first[s] * (size_t)input_gates(update) * LANES, size, &ahead);
   if (!is_lstm(update) && step->has_hidden)
     cell_segment(R, P, wide, update, true, acc, step, rows, step->segments, hidden, size, &ahead);
+  update_rows *apart = update_apart(update);
+  if (apart) {
+    vf sums[BLOCK_ROWS][SUMS];
+    UNROLL
+    for (int n = 0; n < R * P * SUMS; n++)
+      sums[n / SUMS][n % SUMS] = v_scaled_sum(acc[n / SUMS][n % SUMS], cell->scale[n % SUMS]);
+    apart(cell, rows, R * P, P, block, sums);
+    return;
+  }
   UNROLL
   for (int n = 0; n < R * P; n++) {
     float *kept = rows[n / P].state + (size_t)(block + n % P) * LANES;
