@@ -52,6 +52,9 @@ void emu_order_init(struct emu_warp *warp, unsigned lane, uint32_t offset);
 void emu_order_init_fence(struct emu_warp *warp, uint32_t mask);
 void emu_order_fence(struct emu_warp *warp, uint32_t mask, enum emu_scope scope);
 /* A strong access (EMU_READ, EMU_WRITE, both for atomics): with fences around it, it orders. */
+/* Whether such accesses by lanes of the warp can order nothing yet: nobody has published anything, and none of its
+ * threads has fenced. */
+bool emu_orders_nothing(const struct emu_warp *warp);
 void emu_order_strong(struct emu_warp *warp, unsigned lane, const void *object, unsigned kind,
                       enum emu_scope scope);
 

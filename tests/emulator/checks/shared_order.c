@@ -71,9 +71,9 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->floor = s->time;
   s->time++;
   s->epoch = 0;
-  memset(s->known, 0, sizeof s->known);
-  memset(s->fenced, 0, sizeof s->fenced);
-  memset(s->exchanged, 0, sizeof s->exchanged);
+  memset(s->known, 0, s->warp_count * sizeof s->known[0]);
+  memset(s->fenced, 0, s->warp_count * EMU_LANES * sizeof s->fenced[0]);
+  memset(s->exchanged, 0, s->warp_count * EMU_LANES * sizeof s->exchanged[0]);
   return true;
 }
 
@@ -409,6 +409,14 @@ static void remember_pending(struct emu_shared_races *s, uint32_t thread, const 
     s->pending[thread] = calloc(s->thread_count, sizeof **s->pending);
   if (s->pending && s->pending[thread])
     emu_vector_join(s->pending[thread], vector, s->thread_count);
+}
+
+bool emu_orders_nothing(const struct emu_warp *w) {
+  const struct emu_shared_races *s = w->block->races;
+  uint32_t fenced = 0;
+  for (uint32_t lane = 0; lane < EMU_LANES; lane++)
+    fenced |= s->fenced[w->index * EMU_LANES + lane];
+  return !fenced && !s->published.count && !w->block->cluster->order && !w->block->knowledge;
 }
 
 void emu_order_strong(struct emu_warp *w, unsigned lane, const void *object, unsigned kind,

@@ -1,5 +1,6 @@
 /* ld and st, in all state spaces. */
 #include "memory_lanes.h"
+#include "memory_strong.h"
 
 #include <string.h>
 
@@ -108,8 +109,11 @@ EMU_HANDLER(load_parameter) {
 }
 
 EMU_HANDLER(load) {
+  const struct emu_transfer *t = in->extra;
   if (in->flags & EMU_FLAG_FIRST_LOOK)
     load_lanes(w, in, mask);
+  else if (t->kind & EMU_STRONG && emu_load_strong(w, in, mask))
+    return;
   else if ((mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask))
     return;
   else
@@ -117,6 +121,9 @@ EMU_HANDLER(load) {
 }
 
 EMU_HANDLER(store) {
+  const struct emu_transfer *t = in->extra;
+  if (t->kind & EMU_STRONG && emu_store_strong(w, in, mask))
+    return;
   if ((mask == EMU_ALL_LANES && emu_store_words(w, in)) || emu_store_scattered(w, in, mask))
     return;
   store_lanes(w, in, mask);

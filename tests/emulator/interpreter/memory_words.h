@@ -251,6 +251,31 @@ static inline const unsigned char *emu_same_of_shared(struct emu_warp *w, uint64
   return b->shared + first;
 }
 
+/* The same in global memory. */
+static inline const unsigned char *emu_same_of_global(struct emu_warp *w, const struct emu_instruction *in,
+                                                      uint64_t first, unsigned bytes) {
+  const struct emu_allocation *a = w->worker->cache[in->index];
+  const struct emu_block *b = w->block;
+  const uint32_t settled = w->launch->settled_context;
+  uint32_t set = UINT32_MAX;
+  if (!a || first - a->base >= a->size || a->size - (first - a->base) < bytes || first % bytes)
+    return NULL;
+  const uint64_t offset = first - a->base;
+  for (unsigned i = 0; i < bytes && w->launch->checks && a->initialised; i += 4) {
+    uint32_t four, *reader = &a->readers[(offset + i) / 4];
+    uint32_t writer = a->writers[(offset + i) / 4] >> EMU_CONTEXT_SHIFT, last = *reader >> EMU_CONTEXT_SHIFT;
+    memcpy(&four, a->initialised + offset + i, 4);
+    set &= four;
+    if (set != 0x01010101 || (writer >= settled && writer != b->context))
+      return NULL;
+    if (last < settled || last == b->context)
+      *reader = b->context << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+    else if (!b->several || last != b->several)
+      return NULL;
+  }
+  return a->host + offset;
+}
+
 /* All lanes read the same place. */
 static inline bool emu_load_same(struct emu_warp *w, const struct emu_instruction *in,
                                  const struct emu_transfer *t, uint64_t first) {
@@ -258,7 +283,8 @@ static inline bool emu_load_same(struct emu_warp *w, const struct emu_instructio
   const unsigned char *from =
       space == EMU_SPACE_SHARED
           ? emu_same_of_shared(w, in->space == EMU_SPACE_GENERIC ? (uint32_t)first : first, t->bytes)
-          : NULL;
+      : space == EMU_SPACE_GLOBAL ? emu_same_of_global(w, in, first, t->bytes)
+                                  : NULL;
   if (!from)
     from = emu_access(w, in, (enum emu_space)in->space, first, t->piece, t->kind | EMU_ALL_OF_WARP, 0);
   if (!from)

@@ -64,7 +64,8 @@ static bool decode_function(struct emu_program *p, uint32_t index, uint32_t firs
     emu_decode_statement(&decoder, in);
     p->flags |= in->flags;
   }
-  return !decoder.no_memory && emu_flow_reconvergence(p, f) && emu_mark_first_looks(p, f);
+  return !decoder.no_memory && emu_flow_reconvergence(p, f) && emu_mark_first_looks(p, f) &&
+         emu_find_zeros(p, f);
 }
 
 struct interval {

@@ -75,6 +75,11 @@ struct emu_code_function {
   struct emu_frame_constant *constants;
   uint32_t constant_count;
   size_t constant_capacity;
+  struct emu_zeros {
+    uint32_t offset, bytes;
+  } * zeros; /* what of the frame has to be zero at the beginning */
+  uint32_t zero_count;
+  size_t zero_capacity;
   uint32_t *register_offset; /* by index of the symbol */
   uint32_t *variable_offset; /* local and param variables: place in the frame's part of the thread's stack */
   uint32_t local_bytes;
@@ -130,6 +135,8 @@ uint32_t emu_pool_constant(struct emu_decoder *decoder, const void *lanes, uint3
 /* flow.c: sets `reconverge` of the branches of a function. */
 bool emu_flow_reconvergence(struct emu_program *program, const struct emu_code_function *function);
 
+/* entry.c: finds `zeros` of a function. False without host memory. */
+bool emu_find_zeros(struct emu_program *program, struct emu_code_function *function);
 /* first_looks.c: finds the plain reads in front of compare-and-swap loops. False without host memory. */
 bool emu_mark_first_looks(struct emu_program *program, const struct emu_code_function *function);
 

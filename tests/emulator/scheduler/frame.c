@@ -110,21 +110,28 @@ static bool differs_by_lane(const struct emu_frame_constant *c) {
           (c->which >= EMU_SPECIAL_LANEMASK_EQ && c->which <= EMU_SPECIAL_LANEMASK_GT));
 }
 
+#define FILL(type, expression)                                                                               \
+  for (unsigned lane = 0; lane < EMU_LANES; lane++)                                                          \
+  ((type *)(void *)at)[lane] = (type)(expression)
+
 static void fill_constants(struct emu_warp_state *s, struct emu_frame *f) {
   for (uint32_t i = 0; i < f->function->constant_count; i++) {
     const struct emu_frame_constant *c = &f->function->constants[i];
     unsigned char *at = f->registers + c->offset;
-    bool differs = differs_by_lane(c);
     uint64_t value =
         c->kind == EMU_CONSTANT_LOCAL ? f->local_base + c->value : emu_special_value(s, c->which, 0);
-    for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-      if (differs && lane)
-        value = emu_special_value(s, c->which, lane);
-      if (c->bytes == 4)
-        memcpy(at + lane * 4, &value, 4);
-      else
-        memcpy(at + lane * c->bytes, &value, c->bytes);
-    }
+    if (differs_by_lane(c) && c->bytes == 4)
+      FILL(uint32_t, emu_special_value(s, c->which, lane));
+    else if (differs_by_lane(c) && c->bytes == 8)
+      FILL(uint64_t, emu_special_value(s, c->which, lane));
+    else if (differs_by_lane(c))
+      FILL(uint16_t, emu_special_value(s, c->which, lane));
+    else if (c->bytes == 4)
+      FILL(uint32_t, value);
+    else if (c->bytes == 8)
+      FILL(uint64_t, value);
+    else
+      FILL(uint16_t, value);
   }
 }
 
@@ -146,7 +153,8 @@ struct emu_frame *emu_frame_enter(struct emu_warp_state *s, const struct emu_cod
     f->registers = registers;
     f->capacity = function->frame_bytes;
   }
-  memset(f->registers, 0, function->frame_bytes);
+  for (uint32_t i = 0; i < function->zero_count; i++)
+    memset(f->registers + function->zeros[i].offset, 0, function->zeros[i].bytes);
   f->function = function;
   f->holders = 1;
   f->parent = parent;

@@ -26,7 +26,13 @@ bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block, uint32_t 
   uint32_t first = index * EMU_LANES, left = block->thread_count - first;
   uint32_t x = first % dim.x, y = first / dim.x % dim.y, z = first / dim.x / dim.y;
   w->existing = left < EMU_LANES ? (1u << left) - 1 : EMU_ALL_LANES;
-  for (uint32_t lane = 0; lane < EMU_LANES; lane++) {
+  const bool row = x + EMU_LANES <= dim.x;
+  for (uint32_t lane = 0; lane < EMU_LANES && row; lane++) {
+    w->thread[lane][0] = x + lane;
+    w->thread[lane][1] = y;
+    w->thread[lane][2] = z;
+  }
+  for (uint32_t lane = 0; lane < EMU_LANES && !row; lane++) {
     w->thread[lane][0] = x;
     w->thread[lane][1] = y;
     w->thread[lane][2] = z;
