@@ -29,11 +29,16 @@ __device__ __forceinline__ int tensor_place(const struct sequence_grid &g, int g
   return ((buffer * (g.rows >> 3) + row / 8) * groups + (unit >> 4)) * 128 + row % 8 * 16 + (unit & 15);
 }
 template <tensor_kind KIND>
-__device__ __forceinline__ void tensor_store(const struct grid_tile &tile, int place, float h) {
-  if (KIND == TENSOR_BF16)
-    ((unsigned short *)tile.hidden)[place] = (unsigned short)tensor_pack(h, 0.0f);
-  else
-    tile.hidden[place] = KIND == TENSOR_TF32 ? tensor_round(h) : tensor_round_to_two(h);
+__device__ __forceinline__ void tensor_store(const struct grid_tile &tile, int place, float h, bool stores) {
+  if constexpr (KIND == TENSOR_BF16) {
+    unsigned short rounded = (unsigned short)tensor_pack(h, 0.0f);
+    if (stores)
+      ((unsigned short *)tile.hidden)[place] = rounded;
+  } else {
+    float rounded = KIND == TENSOR_TF32 ? tensor_round(h) : tensor_round_to_two(h);
+    if (stores)
+      tile.hidden[place] = rounded;
+  }
 }
 
 __device__ __forceinline__ unsigned grid_glance(const unsigned *counter) {
@@ -73,8 +78,8 @@ __device__ __forceinline__ void tensor_begin(const struct sequence &a, const str
     bool there = row < tile.rows && unit < a.units;
     size_t state = there ? ((size_t)tile.d * a.batch + m.row[row]) * a.units + unit : 0;
     float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
-    tensor_store<KIND>(tile, tensor_place(g, groups, 0, row, unit), h);
-    tensor_store<KIND>(tile, tensor_place(g, groups, 1, row, unit), 0.0f);
+    tensor_store<KIND>(tile, tensor_place(g, groups, 0, row, unit), h, true);
+    tensor_store<KIND>(tile, tensor_place(g, groups, 1, row, unit), 0.0f, true);
     if (!there)
       continue;
     g.cells[((size_t)m.row[row] * a.directions + tile.d) * a.units + unit] =
@@ -85,40 +90,47 @@ __device__ __forceinline__ void tensor_begin(const struct sequence &a, const str
   }
 }
 
-/* A thread's cells of a tile of rows: of one row, a unit of every unit tile. Nothing is loaded or computed
- * behind a branch: rows that have ended, and such as there are not, take what stands at a position that there
- * is, and store nothing. */
+/* A thread's cells of a tile of rows: of one row, a unit of every unit tile. x W of the next step is fetched
+ * while the blocks wait for one another; what the cells carry stays in registers where the block has one tile
+ * of units. Nothing is loaded or computed behind a branch: rows that have ended, and such as there are not,
+ * take what stands at a position that there is, and store nothing. */
 template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cells {
   static_assert(EIGHTS * 64 <= TENSOR_TEAM, "a thread has one row");
   const struct sequence_parameters &p;
   const struct sequence_grid &g;
   const struct tensor_memory<SLOTS, EIGHTS> &m;
   const struct grid_tile &tile;
+  bool alone;       /* the block's tile of units is its only one */
   int n, odd, lane; /* where its sums lie */
   int row, b, length;
-  int from; /* of the step whose x is fetched next: the row of x W */
+  int begin, towards; /* the row's first position, of all rows', and the way to the next one: 1 or -1 */
+  int coming;         /* the row of x W that is fetched next; ids are looked up a step before */
+  int place;          /* of h of the row, of the first units */
+  float *output;      /* where the row's next h goes, of the first units; NULL: nowhere */
   float4 x[SLOTS];
   float carried[SLOTS], h[SLOTS];
 
   __device__ __forceinline__ tensor_cells(const struct sequence_parameters &parameters,
                                           const struct sequence_grid &grid,
                                           const struct tensor_memory<SLOTS, EIGHTS> &memory,
-                                          const struct grid_tile &of, int thread)
-      : p(parameters), g(grid), m(memory), tile(of) {
+                                          const struct grid_tile &of, int thread, bool has_one)
+      : p(parameters), g(grid), m(memory), tile(of), alone(has_one) {
     n = thread / 64 % EIGHTS, odd = thread / 32 % 2, lane = thread % 32;
     row = n * 8 + lane % 4 * 2 + odd;
     b = m.row[row];
     length = thread < EIGHTS * 64 ? m.length[row] : 0;
+    towards = tile.d == 1 || p.a.is_backward ? -1 : 1;
+    begin = b * p.a.time + (towards < 0 ? max(length - 1, 0) : 0); /* of more positions no x W has room */
+    place = tensor_place(g, tensor_sixteens(p.a.units), 0, row, 0) + lane / 4;
+    output = p.a.d_output[tile.d];
+    if (output)
+      output += (size_t)(unsigned)begin * (unsigned)p.a.leading + lane / 4;
   }
 
-  __device__ __forceinline__ int position(int s) const {
-    return tile.d == 1 || p.a.is_backward ? length - 1 - s : s;
-  }
-  /* Where x W of step s stands. Ids are looked up a step before it is needed. */
+  /* Where x W of step s stands. */
   __device__ __forceinline__ void find(int s) {
-    int t = min(max(position(s), 0), max(length - 1, 0));
-    int of = b * p.a.time + t; /* x W of more positions has no room on any device */
-    from = p.a.d_ids ? __ldg(p.a.d_ids + of) : of;
+    int of = begin + towards * min(s, max(length - 1, 0));
+    coming = p.a.d_ids ? __ldg(p.a.d_ids + of) : of;
   }
 
   /* The thread's unit of the first unit tile; of the others it is 8 and more further on. `first`: of the tile
@@ -133,14 +145,27 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cel
     return g.cells + (size_t)(unsigned)(b * p.a.directions + tile.d) * (unsigned)p.a.units + unit(first);
   }
 
-  /* What does not depend on the step before but for c, which no other thread touches. */
-  __device__ __forceinline__ void fetch(int s, int first) {
+  /* x W of what find() has found. */
+  __device__ __forceinline__ void fetch(int first) {
     const float4 *input = (const float4 *)(p.a.d_ids ? p.a.d_kernel : p.a.d_projected) +
-                          (size_t)((unsigned)from * p.a.directions + tile.d) * (unsigned)p.a.units;
+                          (size_t)((unsigned)coming * p.a.directions + tile.d) * (unsigned)p.a.units;
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++)
+      x[slot] = __ldg(input + min(unit(first) + slot * 8, p.a.units - 1));
+  }
+  /* What the cells of step s carry to the next one: where other units come before. */
+  __device__ __forceinline__ void put(int s, int first) const {
+    float *c = cell(first);
+#pragma unroll
+    for (int slot = 0; slot < SLOTS; slot++)
+      if (runs(s, first, slot))
+        c[slot * 8] = carried[slot];
+  }
+  /* What those of step s are carried. */
+  __device__ __forceinline__ void take(int s, int first) {
     const float *c = cell(first);
 #pragma unroll
     for (int slot = 0; slot < SLOTS; slot++) {
-      x[slot] = __ldg(input + min(unit(first) + slot * 8, p.a.units - 1));
       carried[slot] = 0.0f;
       if (runs(s, first, slot))
         carried[slot] = c[slot * 8];
@@ -160,31 +185,25 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cel
         z = sums_add(z, m.sums[quarter][slot][min(n, count - 1)][odd][lane]);
       h[slot] = Cell::update(gates, z, carried[slot]);
     }
-    int place = tensor_place(g, tensor_sixteens(p.a.units), ~s & 1, row, unit(first));
+    int to = tensor_place(g, tensor_sixteens(p.a.units), ~s & 1, 0, first) + place;
 #pragma unroll
     for (int slot = 0; slot < SLOTS; slot++)
-      if (runs(s, first, slot))
-        tensor_store<KIND>(tile, place + slot * 8, h[slot]);
+      tensor_store<KIND>(tile, to + slot * 8, h[slot], runs(s, first, slot));
   }
 
-  /* Results of the step, and c for the next one. */
+  /* Results of the step. */
   __device__ __forceinline__ void settle(int s, int first) const {
-    const struct sequence &a = p.a;
-    float *c = cell(first);
-    float *output = a.d_output[tile.d];
-    if (output)
-      output += (size_t)(unsigned)(b * a.time + position(s)) * (unsigned)a.leading + unit(first);
-    bool ends = s == length - 1;
 #pragma unroll
-    for (int slot = 0; slot < SLOTS; slot++) {
-      if (!runs(s, first, slot))
-        continue;
-      c[slot * 8] = carried[slot];
-      if (output)
-        output[slot * 8] = h[slot];
-      if (ends)
+    for (int slot = 0; slot < SLOTS; slot++)
+      if (output && runs(s, first, slot))
+        output[first + slot * 8] = h[slot];
+    if (s == length - 1 && unit(first) < p.a.units)
+      for (int slot = 0; slot < SLOTS && unit(first) + slot * 8 < p.a.units; slot++)
         finish(first, slot);
-    }
+  }
+  __device__ __forceinline__ void step_over() {
+    if (output)
+      output += towards * (ptrdiff_t)p.a.leading;
   }
   __device__ __forceinline__ void finish(int first, int slot) const {
     const struct sequence &a = p.a;

@@ -50,6 +50,20 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
   const float4 *bias; /* [tiles of units][UNITS] */
   int rank, d, barrier;
   int thread, warp, lane;
+  int stride; /* units from one of the block's tiles of them to the next */
+  bool meets; /* the thread tells the other blocks of its team's, and waits for theirs */
+  /* of the product: all 16 k, this warp's, those of them whose U is in shared memory, all of them there; from
+   * one buffer of h to the other, in parts of a lane */
+  int sixteens, share, there, resident, buffer_stride;
+
+  /* Values that the compiler would make anew in every step. */
+  __device__ __forceinline__ void begin() {
+    sixteens = tensor_sixteens(p.a.units), resident = g.resident / 16;
+    share = (sixteens - warp + 3) >> 2, there = (resident - warp + 3) >> 2;
+    buffer_stride = (g.rows >> 3) * sixteens * 32;
+    asm volatile("" : "+r"(warp), "+r"(lane), "+r"(stride), "+r"(sixteens));
+    asm volatile("" : "+r"(share), "+r"(there), "+r"(resident), "+r"(buffer_stride));
+  }
 
   /* ---- U ---- */
 
@@ -167,7 +181,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
                                         const struct tensor_h<KIND> *h) const {
 #pragma unroll
     for (int n = 0; n < N; n++) {
-      const struct tensor_h<KIND> *from = h + n * tensor_sixteens(p.a.units) * 32;
+      const struct tensor_h<KIND> *from = h + n * sixteens * 32;
       if constexpr (KIND == TENSOR_BF16) {
         uint2 two = __ldcg((const uint2 *)from);
         to[n].v[0] = two.x, to[n].v[1] = two.y;
@@ -273,13 +287,11 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
   template <int N>
   __device__ __forceinline__ void product(const struct grid_tile &tile, int buffer, int owned,
                                           int first) const {
-    int groups = tensor_sixteens(p.a.units), count = (groups - warp + 3) >> 2,
-        resident = ((g.resident >> 4) - warp + 3) >> 2;
     const struct tensor_h<KIND> *h =
-        (const struct tensor_h<KIND> *)tile.hidden + ((buffer * (g.rows >> 3) * groups + warp) * 32 + lane);
-    const uint4 *w = u + (owned * (g.resident / 16) + warp) * VECTORS * 32 + lane;
-    for (int begin = 0; begin == 0 || begin < count; begin += 8) {
-      int end = min(begin + 8, count), fast = begin + max(0, (min(end, resident) - begin) / 4 * 4);
+        (const struct tensor_h<KIND> *)tile.hidden + (buffer * buffer_stride + warp * 32 + lane);
+    const uint4 *w = u + (owned * resident + warp) * VECTORS * 32 + lane;
+    for (int begin = 0; begin == 0 || begin < share; begin += 8) {
+      int end = min(begin + 8, share), fast = begin + max(0, (min(end, there) - begin) & ~3);
       sums<N> large, small;
       large.clear(), small.clear();
       multiply_fast<N>(large, small, w + begin * 4 * VECTORS * 32, h + begin * 128, begin, fast);
@@ -288,7 +300,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
         struct tensor_weights<KIND, tiles::COUNT> a;
         struct tensor_h<KIND> now[N];
         fetch<N>(now, h + i * 128);
-        if (i < resident)
+        if (i < there)
           weights_there(a, w + i * 4 * VECTORS * 32);
         else
           weights_made(a, warp + i * 4, first);
@@ -305,14 +317,14 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
   }
   __device__ __forceinline__ void arrive(unsigned *counter) const {
     sync(); /* all of this team's reads and writes are done */
-    if (g.blocks > 1 && thread == 0)
+    if (meets)
       grid_tell(counter);
   }
   /* All teams of the group that have this tile have arrived `round` times, where `all`, and all of this team
    * have come here. Ends the hazards of h that others wrote, of h that others read and may be overwritten
    * now, and of the sums of the tile of units before. */
   __device__ __forceinline__ void wait(const unsigned *counter, unsigned round, bool all) const {
-    if (all && g.blocks > 1 && thread == 0)
+    if (all && meets)
       grid_await(counter, (unsigned)g.blocks * round);
     sync(); /* all threads come after what thread 0 has seen */
   }
@@ -320,9 +332,8 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
   /* One step of `count` times eight rows. */
   __device__ __forceinline__ void step(tensor_cells<Cell, KIND, SLOTS, EIGHTS> &cells, int s, int count,
                                        unsigned *counter, unsigned round) const {
-    int owned = 0;
-    for (int first = rank * UNITS; first < p.a.units; owned++) {
-      cells.fetch(s, first);
+    int first = rank * UNITS;
+    for (int owned = 0;; owned++) {
       wait(counter, round, owned == 0);
       if (EIGHTS > 1 && count < EIGHTS)
         product<1>(cells.tile, s & 1, owned, first);
@@ -333,13 +344,24 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
         cells.update(device_usual_gates(), bias + owned * UNITS, s, first, count);
       else
         cells.update(p.gates, bias + owned * UNITS, s, first, count);
-      int next = first + g.blocks * UNITS;
-      if (next >= p.a.units && s + 1 < cells.tile.steps)
+      int next = first + stride;
+      bool last = cells.alone || next >= p.a.units;
+      if (last && s + 1 < cells.tile.steps)
         arrive(counter); /* with all of h of the next step */
+      if (!cells.alone)
+        cells.find(s + last);
+      cells.fetch(last ? rank * UNITS : next);
       cells.settle(s, first);
+      if (!cells.alone) {
+        cells.put(s, first);
+        cells.take(s + last, last ? rank * UNITS : next);
+      }
+      if (last)
+        break;
       first = next;
     }
-    cells.find(s + 1);
+    cells.find(s + 2);
+    cells.step_over();
   }
 
   /* All steps of one tile of rows; `round`: how often the group has met before. */
@@ -358,8 +380,12 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
     for (int first = rank * UNITS; first < p.a.units; first += g.blocks * UNITS)
       tensor_begin<Cell, KIND, SLOTS, EIGHTS>(p.a, g, m, tile, first, thread);
     arrive(counter); /* with the initial states */
-    tensor_cells<Cell, KIND, SLOTS, EIGHTS> cells(p, g, m, tile, thread);
+    tensor_cells<Cell, KIND, SLOTS, EIGHTS> cells(p, g, m, tile, thread,
+                                                  (rank + g.blocks) * UNITS >= p.a.units);
     cells.find(0);
+    cells.fetch(rank * UNITS);
+    cells.take(0, rank * UNITS);
+    cells.find(1);
     for (int s = 0; s < tile.steps; s++) {
       int count = 1;
 #pragma unroll

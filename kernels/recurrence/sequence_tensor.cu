@@ -23,9 +23,10 @@
  * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a
  *           group does. h goes from the L2 cache into registers, as the products take it: each warp needs a
  *           quarter, and no two the same. Two teams, because a step waits for flags and h for as long as it
- *           multiplies. Tried and lost, by cycles of a step of W4: U as [k][unit] (moves in front of every
- *           product, 7,900), sums folded in registers every 64 k (6,300; 250 registers), U loaded a turn
- *           ahead (moves again, 6,600).
+ *           multiplies. x W of the next step is fetched behind the flag: a loop waits for all loads before it,
+ *           which in front of the product are 117 cycles. Tried and lost, by cycles of a step of W4: U as
+ *           [k][unit] (moves in front of every product, 7,900), sums folded in registers every 64 k (6,300;
+ *           250 registers), U loaded a turn ahead (moves again, 6,600).
  * cost      W4: tensor cores' instructions are the fewest; of a step by its machine code:
  *           bench/machine/table.md. */
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -38,11 +39,21 @@ __device__ __forceinline__ void tensor_block(const struct sequence_parameters &p
   int thread = (int)threadIdx.x % TENSOR_TEAM;
   float4 *bias = (float4 *)(memory + g.teams * sizeof(team_memory));
   uint4 *u = (uint4 *)(bias + grid_owned(p.a.units, 8 * SLOTS, g.blocks) * 8 * SLOTS);
-  tensor_team<Cell, KIND, SLOTS, EIGHTS> here = {p,           g,          ((team_memory *)memory)[team],
-                                                 u,           bias,       (int)blockIdx.x % g.blocks,
-                                                 group % D,   team + 1,   thread,
-                                                 thread / 32, thread % 32};
+  tensor_team<Cell, KIND, SLOTS, EIGHTS> here = {p,
+                                                 g,
+                                                 ((team_memory *)memory)[team],
+                                                 u,
+                                                 bias,
+                                                 (int)blockIdx.x % g.blocks,
+                                                 group % D,
+                                                 team + 1,
+                                                 thread,
+                                                 thread / 32,
+                                                 thread % 32,
+                                                 g.blocks * 8 * SLOTS,
+                                                 g.blocks > 1 && thread == 0};
   unsigned *counter = g.counters + ((size_t)group * g.teams + team) * GRID_COUNTERS, round = 0;
+  here.begin();
   here.load_weights(u, bias);
   __syncthreads(); /* U and the bias are there */
   for (int i = group / D * g.teams + team; i < g.tiles; i += g.groups / D * g.teams) {
