@@ -190,3 +190,48 @@ Test(structure_calls, the_logarithm_of_a_tiny_probability_is_a_number) {
   }
   close_session();
 }
+
+/* Columns 0 and 1 hold ids of one table, column 2 a number. */
+static const char columns[] =
+    "{\"version\":2,\"input\":{\"features\":3,\"lookups\":[{\"column\":0,\"columns\":2,\"ids\":6,\"units\":2}]},"
+    "\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
+    "\"output\":{\"over\":\"every\",\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
+
+Test(structure_calls, a_column_of_ids_takes_whole_numbers_of_its_table_alone) {
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .outputs = outputs};
+  open_session(columns);
+  memset(input, 0, sizeof input);
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  input[F * T + 4] = 2.5F;
+  expect_refused(run(T, &decoding), "input: [1,1,1] is no id (found 2.5, needed a whole number from 0 to 5)");
+  input[F * T + 4] = 6;
+  expect_refused(run(T, &decoding), "[1,1,1] is no id (found 6");
+  input[F * T + 4] = -1;
+  expect_refused(run(T, &decoding), "[1,1,1] is no id (found -1");
+  input[F * T + 4] = NAN;
+  expect_refused(run(T, &decoding), "[1,1,1] is no id");
+  close_session();
+}
+
+Test(structure_calls, a_column_of_ids_is_not_looked_at_behind_a_rows_end_and_its_row_is_read_before) {
+  static const int32_t lengths[B] = {T, 1};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .outputs = outputs};
+  float other[B * T * V];
+  open_session(columns);
+  memset(input, 0, sizeof input);
+  input[F * T + 4] = NAN; /* row 1, position 1 */
+  cuseq_input in = {.size = sizeof(cuseq_input),
+                    .data = input,
+                    .dtype = CUSEQ_DTYPE_F32,
+                    .batch = B,
+                    .time = T,
+                    .lengths = lengths};
+  cr_assert_eq(cuseq_run(session, &in, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  memcpy(other, outputs, sizeof other);
+  input[0] = 5; /* another id at the first position: other outputs there */
+  cr_assert_eq(cuseq_run(session, &in, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect_neq(other[0], outputs[0], "%g", (double)outputs[0]);
+  cr_expect_eq(other[T * V], outputs[T * V], "the other row's: %g, %g", (double)other[T * V],
+               (double)outputs[T * V]);
+  close_session();
+}
