@@ -180,9 +180,10 @@ static cuseq_status rows_view(const struct input_structure *structure, const cus
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "input: on the device (the model looks columns of ids up: needed host memory)");
   if (input->dtype != CUSEQ_DTYPE_F32 && input->dtype != CUSEQ_DTYPE_F64)
-    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
-                     "input: token ids (the model looks columns up: needed [B,T,%d] F32 or F64, ids as numbers)",
-                     (int)structure->features);
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "input: token ids (the model looks columns up: needed [B,T,%d] F32 or F64, ids as numbers)",
+        (int)structure->features);
   view->f32 = rows;
   return lookup_columns(structure, input, !on_device[BACKEND_LENGTHS], allow_nonfinite, rows);
 }

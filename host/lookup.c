@@ -19,7 +19,8 @@ static cuseq_status put_row(const struct input_lookup *lookup, const struct elem
   if (!(id >= 0 && id <= (double)lookup->ids - 1 && floor(id) == id))
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "input: [%d,%d,%d] is no id (found %g, needed a whole number from 0 to %d)",
-                     (int)element->row, (int)element->position, (int)element->column, id, (int)lookup->ids - 1);
+                     (int)element->row, (int)element->position, (int)element->column, id,
+                     (int)lookup->ids - 1);
   memcpy(to, lookup->table + (size_t)id * (size_t)lookup->units, (size_t)lookup->units * sizeof *to);
   return CUSEQ_STATUS_OK;
 }

@@ -193,7 +193,8 @@ Test(structure_calls, the_logarithm_of_a_tiny_probability_is_a_number) {
 
 /* Columns 0 and 1 hold ids of one table, column 2 a number. */
 static const char columns[] =
-    "{\"version\":2,\"input\":{\"features\":3,\"lookups\":[{\"column\":0,\"columns\":2,\"ids\":6,\"units\":2}]},"
+    "{\"version\":2,\"input\":{\"features\":3,\"lookups\":[{\"column\":0,\"columns\":2,\"ids\":6,\"units\":2}"
+    "]},"
     "\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
     "\"output\":{\"over\":\"every\",\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
 

@@ -17,7 +17,8 @@ void cuda_input_place(struct cuda_session *session, const struct backend_input *
     return;
   session->call.d_given_x = input->device;
   size_t B = (size_t)input->batch, T = (size_t)input->time;
-  uintptr_t x = (uintptr_t)input->device, x_end = x + B * T * (size_t)session->model->lowered.input.features * sizeof(float);
+  uintptr_t x = (uintptr_t)input->device,
+            x_end = x + B * T * (size_t)session->model->lowered.input.features * sizeof(float);
   for (enum backend_array array = BACKEND_INPUTS; decoding && array < BACKEND_ARRAYS; array++) {
     if (call_arrays[array].structure != CALL_DECODING)
       continue;

@@ -43,8 +43,9 @@ static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan)
 static bool countable(const struct cuda_session *session) {
   const cuseq_config *config = &session->model->config;
   const struct encoder_structure *encoder = &session->model->lowered.encoder;
-  double widths = (double)session->model->lowered.input.features + session->model->lowered.input.width + config->annotation_width +
-                  8.0 * config->decoder_state_width + config->outputs + cuda_steps_widest(session);
+  double widths = (double)session->model->lowered.input.features + session->model->lowered.input.width +
+                  config->annotation_width + 8.0 * config->decoder_state_width + config->outputs +
+                  cuda_steps_widest(session);
   for (int32_t l = 0; l < encoder->count; l++)
     widths += 8.0 * (encoder->layers[l].cells[0].units + encoder->layers[l].cells[1].units) +
               encoder->layers[l].width;

@@ -164,10 +164,11 @@ static cuseq_status check_stateful(struct evaluator *evaluator, const struct cel
       return layer_refuse(layer, "it is stateful and called again, so that it goes on from its own states");
   if (!stateful)
     return CUSEQ_STATUS_OK;
-  return notes_add(&evaluator->notes,
-                   "layer '%.100s' is stateful: every call begins with zeros, as Keras does once the model is "
-                   "loaded or its states are reset",
-                   layer->node.name);
+  return notes_add(
+      &evaluator->notes,
+      "layer '%.100s' is stateful: every call begins with zeros, as Keras does once the model is "
+      "loaded or its states are reset",
+      layer->node.name);
 }
 
 cuseq_status cell_read(struct evaluator *evaluator, const struct cell_source *source, int32_t inputs,

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* A setting of one number, which Keras also writes as a list of one. */
-cuseq_status settings_size(const struct keras_layer *layer, const char *key, int64_t fallback, int64_t *size) {
+cuseq_status settings_size(const struct keras_layer *layer, const char *key, int64_t fallback,
+                           int64_t *size) {
   const json_t *setting = json_object_get(layer->config, key);
   if (json_is_array(setting) && json_array_size(setting) == 1)
     setting = json_array_get(setting, 0);
@@ -86,17 +87,18 @@ cuseq_status cut_apply(struct evaluator *evaluator, const struct keras_layer *la
 }
 
 /* A convolution without padding over what ZeroPadding1D gives pads by itself. */
-static cuseq_status gather_padded(struct evaluator *evaluator, const struct keras_layer *layer, int64_t window,
-                                  int64_t strides, struct value *value) {
+static cuseq_status gather_padded(struct evaluator *evaluator, const struct keras_layer *layer,
+                                  int64_t window, int64_t strides, struct value *value) {
   const struct expression pad = *expression_at(&evaluator->expressions, value->expression);
   const struct expression child = *expression_at(&evaluator->expressions, pad.children[0]);
   const char *padding = json_string_value(json_object_get(layer->config, "padding"));
   const int64_t reach = window - pad.index - pad.part; /* positions of the sequence itself, at the least */
   if (padding == NULL || strcmp(padding, "valid") != 0 || reach < 1 || (strides == 1 && reach != 1))
-    return layer_refuse(layer,
-                        "cuseq can express '%.100s' in front of a convolution that takes up what it adds alone "
-                        "(padding valid, of a kernel of %lld positions)",
-                        pad.node->name, (long long)pad.index + pad.part + 1);
+    return layer_refuse(
+        layer,
+        "cuseq can express '%.100s' in front of a convolution that takes up what it adds alone "
+        "(padding valid, of a kernel of %lld positions)",
+        pad.node->name, (long long)pad.index + pad.part + 1);
   int32_t clock = 0;
   while (clock < MAX_CLOCKS - 1 && child.clocks != (uint32_t)1 << clock)
     clock++;

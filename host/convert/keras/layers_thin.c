@@ -78,10 +78,11 @@ static cuseq_status check_padding(const struct keras_layer *layer, int64_t size,
   if (padding == NULL || strcmp(padding, "same") != 0)
     return layer_refuse(layer, "its padding is not known (needed same or valid)");
   if (size > stride || (time >= 0 && time % stride != 0))
-    return layer_refuse(layer,
-                        "its padding same takes less than %lld positions together at the sequence's ends, which "
-                        "cuseq cannot express (needed valid)",
-                        (long long)size);
+    return layer_refuse(
+        layer,
+        "its padding same takes less than %lld positions together at the sequence's ends, which "
+        "cuseq cannot express (needed valid)",
+        (long long)size);
   return CUSEQ_STATUS_OK;
 }
 
@@ -129,7 +130,8 @@ cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *l
   if (first < 0 || last < 0 || first + last > MOST_POSITIONS)
     return layer_refuse(layer, "it leaves out %lld and %lld positions (at most %d)", (long long)first,
                         (long long)last, MOST_POSITIONS);
-  const struct graph_node *mask = value->mask != NULL ? value->mask : masked_below(&evaluator->expressions, child);
+  const struct graph_node *mask =
+      value->mask != NULL ? value->mask : masked_below(&evaluator->expressions, child);
   if (mask != NULL)
     return layer_refuse(layer, "it leaves out positions of a sequence that '%.100s' masks", mask->name);
   if (first + last == 0)
@@ -149,8 +151,8 @@ cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *l
 }
 
 /* Which position of how many a child of STEPS is; false: it is something else. */
-static bool position_of(const struct expressions *expressions, int32_t expression, struct expression *position,
-                        int64_t *at) {
+static bool position_of(const struct expressions *expressions, int32_t expression,
+                        struct expression *position, int64_t *at) {
   *position = *expression_at(expressions, expression);
   if (position->op != EXPRESSION_POSITION)
     return false;
@@ -195,7 +197,8 @@ static cuseq_status read_pair(const struct keras_layer *layer, const char *key, 
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status sequence_of(struct evaluator *evaluator, const struct layer_call *call, struct value *value) {
+static cuseq_status sequence_of(struct evaluator *evaluator, const struct layer_call *call,
+                                struct value *value) {
   char text[128];
   TRY(call_arity(call, 1, 1));
   *value = call->inputs[0];

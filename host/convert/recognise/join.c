@@ -2,172 +2,16 @@
  * side in one: sequences at their positions, a vector of the whole - a product's price, a shop's number - at
  * every position, of which the last one is read. A sequence that is shorter than another one ends where that
  * ends; the positions that it has not are cut off (cut.c). */
-#include "convert/recognise/join.h"
-#include "convert/graph/rewrite.h"
-#include "convert/recognise/recognised.h"
+#include "convert/recognise/join_parts.h"
 #include "error.h"
 
 #include <stdio.h>
 
-struct joined_input {
-  int32_t expression;
-  int32_t clock; /* its own, -1: it is a vector */
-  int32_t offset, width;
-  int32_t missing; /* positions that it has fewer than the longest */
-  bool vector;     /* or a sequence of one position */
-};
-
-/* What expressions become where they stand at every position (`timed`), and elsewhere. */
-struct joining {
-  struct expressions *expressions;
-  struct joined_input inputs[GRAPH_MOST_PARTS];
-  int32_t count;
-  int32_t whole; /* the one input, an expression */
-  int32_t clock; /* its clock */
-  int32_t clocks[MAX_CLOCKS];
-  bool masked; /* something honours a mask */
-  struct rewrite plain, timed;
-};
-
-/* ---- which inputs --------------------------------------------------------------------------------- */
-
-static bool is_recurrent(const struct expression *e) {
-  return e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL;
-}
-
-/* Whether something makes a decoder of it: then inputs are its tokens and states. */
-static bool has_decoder(const struct expressions *expressions, const bool *reached, int32_t limit) {
-  for (int32_t i = 0; i < limit; i++) {
-    const struct expression *e = expression_at(expressions, i);
-    if (!reached[i])
-      continue;
-    if (e->op == EXPRESSION_CELL || e->op == EXPRESSION_STEPS || e->op == EXPRESSION_ARGMAX ||
-        e->op == EXPRESSION_REPEAT || e->op == EXPRESSION_SLOT)
-      return true;
-    for (int32_t k = 1; is_recurrent(e) && k < e->child_count; k++) {
-      const enum expression_op op = expression_at(expressions, e->children[k])->op;
-      if (op != EXPRESSION_INPUT && op != EXPRESSION_ZEROS)
-        return true;
-    }
-  }
-  return false;
-}
-
-/* What reads an input: embeddings, initial states, others. */
-struct readers {
-  bool embeddings, states, others;
-};
-
-static struct readers readers_of(const struct expressions *expressions, const bool *reached, int32_t limit,
-                                 int32_t input) {
-  struct readers readers = {0};
-  for (int32_t i = 0; i < limit; i++) {
-    const struct expression *e = expression_at(expressions, i);
-    for (int32_t k = 0; reached[i] && k < e->child_count; k++) {
-      if (e->children[k] != input)
-        continue;
-      const bool state = is_recurrent(e) && k > 0;
-      readers.embeddings |= e->op == EXPRESSION_EMBEDDING;
-      readers.states |= state;
-      readers.others |= e->op != EXPRESSION_EMBEDDING && !state;
-    }
-  }
-  return readers;
-}
-
-/* Whether positions of two inputs meet in all their pairs, as in an attention of one text to another: of one
- * sequence that would be something else. */
-static bool pairs_positions(const struct joining *joining, const bool *reached, int32_t limit) {
-  uint32_t clocks = 0;
-  for (int32_t i = 0; i < joining->count; i++)
-    clocks |= joining->inputs[i].clock >= 0 ? (uint32_t)1 << joining->inputs[i].clock : 0;
-  for (int32_t c = 0; c < joining->expressions->clock_count; c++)
-    clocks |= clocks >> clock_whole(joining->expressions, c) & 1 ? (uint32_t)1 << c : 0;
-  for (int32_t i = 0; i < limit; i++) {
-    const uint32_t of = expression_at(joining->expressions, i)->clocks & clocks;
-    if (reached[i] && (of & (of - 1)) != 0)
-      return true;
-  }
-  return false;
-}
-
-/* Whether something honours a mask: lengths, which stand for it, are those of all sequences. */
-static bool is_masked(const struct expressions *expressions, const bool *reached, int32_t limit) {
-  for (int32_t i = 0; i < limit; i++) {
-    const struct expression *e = expression_at(expressions, i);
-    if (reached[i] && (e->masked || (is_recurrent(e) && expressions->layers[e->index].mask != NULL)))
-      return true;
-  }
-  return false;
-}
-
-/* Whether all sequences belong together, position by position. */
-static bool are_aligned(const struct joining *joining, const bool *reached, int32_t limit) {
-  uint32_t together = 0;
-  for (int32_t i = 0; i < joining->count && together == 0; i++)
-    together = joining->inputs[i].vector ? 0 : (uint32_t)1 << joining->inputs[i].clock;
-  for (bool more = true; more;) {
-    more = false;
-    for (int32_t i = 0; i < limit; i++) {
-      const struct expression *e = expression_at(joining->expressions, i);
-      const uint32_t both = e->op == EXPRESSION_ALIGN ? (uint32_t)1 << e->clock | (uint32_t)1 << e->index : 0;
-      if (!reached[i] || (both & together) == 0 || (both & ~together) == 0)
-        continue;
-      together |= both;
-      more = true;
-    }
-  }
-  for (int32_t i = 0; i < joining->count; i++)
-    if (!joining->inputs[i].vector && (together >> joining->inputs[i].clock & 1) == 0)
-      return false;
-  return true;
-}
-
-/* Whether a sequence of one position is nothing but that: the same as a vector. */
-static bool is_single(const struct joining *joining, const bool *reached, int32_t limit, int32_t clock) {
-  if (joining->expressions->clocks[clock].length != 1)
-    return false;
-  for (int32_t i = 0; i < limit; i++) {
-    const struct expression *e = expression_at(joining->expressions, i);
-    const bool over = is_recurrent(e) || e->op == EXPRESSION_POOL || e->op == EXPRESSION_FLAT ||
-                      e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE ||
-                      e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_CUT || e->op == EXPRESSION_ALIGN ||
-                      e->op == EXPRESSION_CONTEXT;
-    if (reached[i] && over && (e->clock == clock || (e->op == EXPRESSION_ALIGN && e->index == clock)))
-      return false;
-  }
-  return true;
-}
+/* ---- the one input -------------------------------------------------------------------------------- */
 
 static int64_t length_of(const struct joining *joining, const struct joined_input *input) {
   return input->clock >= 0 ? joining->expressions->clocks[input->clock].length : -1;
 }
-
-/* Lists what is joined, in the order of the model's inputs; count 0 where that cannot be. */
-static void list_inputs(struct joining *joining, const struct recognise_request *request, const bool *reached,
-                        int32_t limit) {
-  const struct expressions *expressions = joining->expressions;
-  for (size_t n = 0; n < request->input_count; n++)
-    for (int32_t i = 0; i < limit; i++) {
-      const struct expression *e = expression_at(expressions, i);
-      if (!reached[i] || e->op != EXPRESSION_INPUT || e->index != (int32_t)n)
-        continue;
-      const struct readers readers = readers_of(expressions, reached, limit, i);
-      if (readers.states && !readers.embeddings && !readers.others)
-        continue; /* taken as zeros */
-      if (joining->count == GRAPH_MOST_PARTS || readers.states || (readers.embeddings && readers.others)) {
-        joining->count = 0;
-        return;
-      }
-      joining->inputs[joining->count++] =
-          (struct joined_input){.expression = i,
-                                .clock = e->clocks != 0 ? e->clock : -1,
-                                .width = e->width,
-                                .vector = e->clocks == 0 || is_single(joining, reached, limit, e->clock)};
-    }
-}
-
-/* ---- the one input -------------------------------------------------------------------------------- */
 
 /* Sets how many positions each sequence has not; the clock of the longest, -1: there is
  * none, or one that was cut. */
@@ -344,7 +188,7 @@ static cuseq_status join_rule(struct rewrite *rewrite, int32_t expression, int32
   if (e.op == EXPRESSION_ALIGN)
     return rewrite_run(&joining->plain, e.children[0], made);
   if (e.clocks == 0 && rewrite == &joining->timed &&
-      (is_recurrent(&e) || e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION ||
+      (join_is_recurrent(&e) || e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION ||
        e.op == EXPRESSION_FLAT || e.op == EXPRESSION_CONTEXT))
     return rewrite_run(&joining->plain, expression, made);
   return again(rewrite, &e, made);
@@ -413,13 +257,9 @@ cuseq_status join_inputs(const struct recognise_request *request, int32_t *outpu
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = joining.clocks[c] = c;
   TRY(reached_of(request, outputs, count, limit, &reached));
-  if (request->state_count > 0 || has_decoder(joining.expressions, reached, limit))
-    return CUSEQ_STATUS_OK;
-  list_inputs(&joining, request, reached, limit);
+  join_list(&joining, request, reached, limit);
   const int32_t clock = joining.count > 1 ? longest(&joining) : -1;
-  joining.masked = is_masked(joining.expressions, reached, limit);
-  if (clock < 0 || pairs_positions(&joining, reached, limit) ||
-      (joining.masked && !are_aligned(&joining, reached, limit)))
+  if (clock < 0)
     return CUSEQ_STATUS_OK;
   TRY(make_whole(&joining, clock));
   TRY(place_clocks(&joining));

@@ -6,98 +6,14 @@
  * A clock between input and blocks has a *rate*, its positions for each block. Its position n U + q, n being
  * the rate, is what at(expression, q) computes over the blocks U. Where fewer positions come out than there
  * are blocks they are the last blocks' (cut.c): then all is read so many blocks earlier. */
-#include "convert/recognise/thin.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/thin_parts.h"
 #include "error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MOST_STRIDE = 1024, MOST_MADE = 1 << 16, TABLE_SIZE = 1 << 17, MAX_DEPTH = 400 };
-
-/* What an expression is at a position relative to the block. */
-struct phase {
-  int32_t of, at, made;
-};
-
-struct thinning {
-  struct expressions *expressions;
-  const struct graph_node *node; /* of what thins, for messages */
-  int32_t base;                  /* the input's clock */
-  int32_t stride;                /* S */
-  int32_t rate[MAX_CLOCKS];      /* of clocks of the base; 0: none */
-  int64_t gap[MAX_CLOCKS];       /* how many positions fewer a clock has than its rate times the blocks */
-  int32_t blocks;                /* the clock of the blocks */
-  int32_t lost;                  /* blocks that have no position, while phases for them are made */
-  struct phase *table;           /* [TABLE_SIZE], of == -1: free */
-  int32_t made;
-  int depth;
-};
-
-static cuseq_status refuse(const struct thinning *thinning, const struct graph_node *node) {
-  return node_refuse(thinning->node,
-                     "it gives fewer positions than it reads, which cuseq cannot express with '%.100s' "
-                     "(needed: poolings and strides in front of all recurrent layers, behind them none)",
-                     node->name);
-}
-
-/* ---- clocks --------------------------------------------------------------------------------------- */
-
-static int32_t root_of(const struct expressions *expressions, int32_t clock) {
-  while (expressions->clocks[clock].of >= 0)
-    clock = expressions->clocks[clock].of;
-  return clock;
-}
-
-static int64_t strides_to(const struct expressions *expressions, int32_t clock) {
-  int64_t strides = 1;
-  for (; expressions->clocks[clock].of >= 0; clock = expressions->clocks[clock].of)
-    if (expressions->clocks[clock].stride > 0 && strides <= MOST_STRIDE)
-      strides *= expressions->clocks[clock].stride;
-  return strides;
-}
-
-/* floor(a / b) for b > 0. */
-static int64_t floor_of(int64_t a, int64_t b) {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
-}
-
-/* The input's clock, S, and every clock's rate and gap. */
-static cuseq_status measure(struct thinning *thinning) {
-  const struct expressions *expressions = thinning->expressions;
-  int64_t most = 1;
-  thinning->base = -1;
-  for (int32_t c = 0; c < expressions->clock_count; c++) {
-    const int64_t strides = strides_to(expressions, c);
-    if (strides <= most)
-      continue;
-    most = strides;
-    thinning->base = root_of(expressions, c);
-    thinning->node = expressions->clocks[c].node;
-  }
-  if (thinning->base < 0)
-    return CUSEQ_STATUS_OK;
-  if (most > MOST_STRIDE)
-    return node_refuse(thinning->node, "it gives a position for %lld that it reads (at most %d)",
-                       (long long)most, MOST_STRIDE);
-  thinning->stride = (int32_t)most;
-  const int64_t time = expressions->clocks[thinning->base].length;
-  const int64_t blocks = time < 0 ? 0 : (time + most - 1) / most;
-  for (int32_t c = 0; c < expressions->clock_count; c++) {
-    const struct clock *clock = &expressions->clocks[c];
-    const int64_t strides = strides_to(expressions, c);
-    if (root_of(expressions, c) != thinning->base || most % strides != 0)
-      continue;
-    thinning->rate[c] = (int32_t)(most / strides);
-    if (clock->length >= 0)
-      thinning->gap[c] = thinning->rate[c] * blocks - clock->length;
-    else if (clock->stride > 0)
-      thinning->gap[c] = -(floor_of(-thinning->gap[clock->of] - clock->reach, clock->stride) + 1);
-    else if (clock->of >= 0) /* a cut of a cut one says all that it has not of the first */
-      thinning->gap[c] = thinning->gap[clock->of] + clock->cut - expressions->clocks[clock->of].cut;
-  }
-  return CUSEQ_STATUS_OK;
-}
+enum { MOST_MADE = 1 << 16, TABLE_SIZE = 1 << 17, MAX_DEPTH = 400 };
 
 /* ---- phases --------------------------------------------------------------------------------------- */
 
@@ -146,8 +62,8 @@ static cuseq_status shift(struct thinning *thinning, int32_t child, int64_t by, 
   *made = child;
   if (by == 0)
     return CUSEQ_STATUS_OK;
-  if (by < -MOST_STRIDE || by > MOST_STRIDE)
-    return refuse(thinning, e.node);
+  if (by < -THIN_MOST_STRIDE || by > THIN_MOST_STRIDE)
+    return thin_refuse(thinning, e.node);
   const int32_t before = by < 0 ? (int32_t)-by : 0, behind = by > 0 ? (int32_t)by : 0;
   TRY(window(thinning, child, before, behind, e.node, made));
   return expression_slice(thinning->expressions, *made, behind * e.width, e.width, e.node, made);
@@ -160,10 +76,10 @@ static cuseq_status source_at(struct thinning *thinning, const struct expression
   const bool looked_up = e->op == EXPRESSION_EMBEDDING;
   const struct expression input = looked_up ? *expression_at(expressions, e->children[0]) : *e;
   const int32_t S = thinning->stride;
-  const int64_t block = floor_of(at, S), phase = at - block * S;
+  const int64_t block = thin_floor(at, S), phase = at - block * S;
   struct expression wide = input;
-  if ((int64_t)input.width * S > INT32_MAX || block < -MOST_STRIDE || block > MOST_STRIDE)
-    return refuse(thinning, e->node);
+  if ((int64_t)input.width * S > INT32_MAX || block < -THIN_MOST_STRIDE || block > THIN_MOST_STRIDE)
+    return thin_refuse(thinning, e->node);
   wide.width = input.width * S;
   wide.clock = thinning->blocks;
   wide.atom = false;
@@ -179,7 +95,7 @@ static cuseq_status source_at(struct thinning *thinning, const struct expression
   if (thinning->lost == 0)
     return shift(thinning, *made, block, made);
   if (block > 0 || block < -thinning->lost)
-    return refuse(thinning, e->node);
+    return thin_refuse(thinning, e->node);
   struct expression cut = {.op = EXPRESSION_CUT,
                            .matrix = -1,
                            .bias = -1,
@@ -199,11 +115,11 @@ static cuseq_status padded_at(struct thinning *thinning, int32_t child, int32_t 
                               int32_t *made) {
   const struct expression e = *expression_at(thinning->expressions, child);
   const int32_t rate = thinning->rate[clock];
-  const int64_t block = floor_of(at, rate);
+  const int64_t block = thin_floor(at, rate);
   if (is_source(thinning->expressions, &e))
     return source_at(thinning, &e, at, made);
   if (thinning->lost > 0)
-    return refuse(thinning, e.node);
+    return thin_refuse(thinning, e.node);
   TRY(at_position(thinning, child, at - block * rate, made));
   return shift(thinning, *made, block, made);
 }
@@ -215,7 +131,7 @@ static cuseq_status window_at(struct thinning *thinning, const struct expression
   const int32_t count = e->index + 1 + e->part, child = e->children[0];
   const struct expression *source = expression_at(thinning->expressions, child);
   if (padded && e->part > 0 && thinning->gap[e->clock] != 0 && source->op != EXPRESSION_INPUT)
-    return refuse(thinning, e->node);
+    return thin_refuse(thinning, e->node);
   int32_t *parts = arena_allocate(thinning->expressions->arena, (size_t)count * sizeof *parts);
   if (parts == NULL)
     return error_out_of_memory();
@@ -254,7 +170,7 @@ static cuseq_status vector_at(struct thinning *thinning, const struct expression
 static cuseq_status make_at(struct thinning *thinning, int32_t expression, int64_t at, int32_t *made) {
   const struct expression e = *expression_at(thinning->expressions, expression);
   if (clock_of(thinning, &e) < 0)
-    return refuse(thinning, e.node);
+    return thin_refuse(thinning, e.node);
   if (is_source(thinning->expressions, &e))
     return source_at(thinning, &e, at, made);
   switch (e.op) {
@@ -281,7 +197,7 @@ static cuseq_status make_at(struct thinning *thinning, int32_t expression, int64
   case EXPRESSION_CLASSES:
     return vector_at(thinning, &e, at, made);
   default:
-    return refuse(thinning, e.node);
+    return thin_refuse(thinning, e.node);
   }
 }
 
@@ -313,8 +229,8 @@ static void forget(struct thinning *thinning) {
 static cuseq_status blocks_of(struct thinning *thinning, int32_t clock, int32_t *blocks) {
   const int64_t lost = thinning->gap[clock];
   *blocks = thinning->blocks;
-  if (lost < 0 || lost > MOST_STRIDE)
-    return refuse(thinning, thinning->expressions->clocks[clock].node);
+  if (lost < 0 || lost > THIN_MOST_STRIDE)
+    return thin_refuse(thinning, thinning->expressions->clocks[clock].node);
   return lost > 0 ? clock_cut(thinning->expressions, thinning->node, thinning->blocks, (int32_t)lost, blocks)
                   : CUSEQ_STATUS_OK;
 }
@@ -349,7 +265,7 @@ static cuseq_status thin_rule(struct rewrite *rewrite, int32_t expression, int32
     return at_position(thinning, expression, -thinning->lost, made);
   }
   if (e.op == EXPRESSION_INPUT && e.clock == thinning->base)
-    return refuse(thinning, e.node);
+    return thin_refuse(thinning, e.node);
   if (over && thinning->rate[e.clock] == 1)
     return again_over(rewrite, &e, made);
   return CUSEQ_STATUS_OK;
@@ -399,7 +315,7 @@ cuseq_status thin_make_blocks(const struct recognise_request *request, int32_t *
   struct graph_node *node;
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = c;
-  TRY(measure(&thinning));
+  TRY(thin_measure(&thinning));
   if (thinning.base < 0)
     return CUSEQ_STATUS_OK;
   const struct clock base = thinning.expressions->clocks[thinning.base];
