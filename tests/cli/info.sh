@@ -56,6 +56,11 @@ json_is current config attention asks
 json_is '[3,12]' tensors encoder.layers.0.forward.kernel
 expect 2 "$CUSEQ" info missing.safetensors
 
+# Several inputs of a graph, side by side in one.
+expect 0 "$CUSEQ" convert "$ROOT/tests/golden/keras/written_static_features.keras" joined.safetensors
+expect 0 "$CUSEQ" info joined.safetensors
+out_has '^input +5 features: input_layer 3, input_layer_1 2 \(the same at every position\)$'
+
 expect 0 "$CUSEQ" devices
 out_has '^reference '
 out_has '^cpu '
