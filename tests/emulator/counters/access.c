@@ -39,7 +39,7 @@ static unsigned passes(const uint64_t address[EMU_LANES], uint32_t mask, unsigne
 }
 
 /* 8-byte accesses go by half-warps, 16-byte ones by quarter-warps. */
-static unsigned replays(const uint64_t address[EMU_LANES], unsigned bytes, uint32_t mask) {
+unsigned emu_replays(const uint64_t address[EMU_LANES], unsigned bytes, uint32_t mask) {
   unsigned groups = bytes <= 4 ? 1 : bytes <= 8 ? 2 : 4, lanes = EMU_LANES / groups, extra = 0;
   unsigned words = bytes <= 4 ? 1 : bytes / 4;
   for (unsigned g = 0; g < groups; g++) {
@@ -73,7 +73,7 @@ void emu_count_access(struct emu_warp *w, const struct emu_instruction *in, enum
                                                         : EMU_TALLY_LOAD;
   if (space == EMU_SPACE_SHARED) {
     t->shared_requests[which]++;
-    t->shared_replays += replays(address, bytes, mask);
+    t->shared_replays += emu_replays(address, bytes, mask);
   } else if (space == EMU_SPACE_LOCAL) {
     t->local_requests[which]++;
     t->local_bytes += (uint64_t)bytes * (uint64_t)__builtin_popcount(mask);

@@ -128,6 +128,8 @@ void *emu_access(struct emu_warp *warp, const struct emu_instruction *in, enum e
  * hit. */
 void emu_count_access(struct emu_warp *warp, const struct emu_instruction *in, enum emu_space space,
                       const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind, uint32_t mask);
+/* Passes that bank conflicts add to an access of the lanes in mask to shared memory. */
+unsigned emu_replays(const uint64_t address[EMU_LANES], unsigned bytes, uint32_t mask);
 /* Counts a look at what others may change: `changed` says whether it gave or left anything new. True if it is
  * the same look as the one before, in vain: then it is a poll and not to be counted as anything else.
  * emu_count_poll: what is one for certain. */

@@ -219,6 +219,8 @@ static inline bool emu_store_scattered(struct emu_warp *w, const struct emu_inst
   unsigned char *at[EMU_LANES];
   if (!t->plain)
     return false;
+  if (emu_store_shared_lanes(w, in, mask))
+    return true;
   if (!emu_find_lanes(w, in, &in->operand[0], t->bytes, true, mask, at))
     return w->stop != 0;
   if (t->element == 4) {

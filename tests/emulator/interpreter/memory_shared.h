@@ -1,4 +1,4 @@
-/* Loads by lanes anywhere in the block's shared memory, all lanes at once. */
+/* Loads and stores by lanes anywhere in the block's shared memory, all lanes at once. */
 #ifndef EMU_MEMORY_SHARED_H
 #define EMU_MEMORY_SHARED_H
 
@@ -71,6 +71,40 @@ static inline bool emu_shared_lanes_set(const struct emu_block *b, const uint32_
   return set == 0x01010101;
 }
 
+/* Lanes read `bytes` each: what is there is initialised, and the reads are noted; false if it wants a closer look. */
+static inline bool emu_note_shared_reads(struct emu_warp *w, const uint32_t offset[EMU_LANES], unsigned bytes,
+                                         uint32_t mask) {
+  uint32_t words[EMU_LANES];
+  if (!w->launch->checks)
+    return true;
+  for (unsigned i = 0; i < EMU_LANES; i++)
+    words[i] = offset[i] / 4;
+  return emu_shared_lanes_set(w->block, offset, bytes) &&
+         emu_log_lanes(w->block->races, w->index, mask, words, bytes / 4);
+}
+
+static inline void emu_count_shared(struct emu_warp *w, const struct emu_instruction *in,
+                                    const uint32_t offset[EMU_LANES], unsigned bytes, bool write,
+                                    uint32_t mask) {
+  struct emu_tally *t = &w->worker->tallies[in->index];
+  struct emu_conflicts *last = &w->worker->conflicts[in->index % EMU_CONFLICTS];
+  uint32_t other = (last->bytes ^ bytes) | (last->mask ^ mask);
+  for (unsigned i = 0; i < EMU_LANES; i++)
+    other |= (offset[i] - offset[0]) ^ last->delta[i];
+  if (other) {
+    uint64_t address[EMU_LANES];
+    for (unsigned i = 0; i < EMU_LANES; i++) {
+      address[i] = offset[i];
+      last->delta[i] = offset[i] - offset[0];
+    }
+    last->bytes = bytes;
+    last->mask = mask;
+    last->replays = emu_free_of_conflicts(offset, bytes) ? 0 : emu_replays(address, bytes, mask);
+  }
+  t->shared_requests[write ? EMU_TALLY_STORE : EMU_TALLY_LOAD]++;
+  t->shared_replays += last->replays;
+}
+
 #define EMU_GATHER_LANES(type)                                                                               \
   for (unsigned k = 0; k < t->count; k++) {                                                                  \
     type *r = EMU_OPERAND_AT(w, &in->elements[in->operand[0].first + k]);                                    \
@@ -83,28 +117,95 @@ static inline bool emu_load_shared_lanes(struct emu_warp *w, const struct emu_in
                                          uint32_t mask) {
   const struct emu_transfer *t = in->extra;
   struct emu_block *b = w->block;
-  uint32_t offset[EMU_LANES], words[EMU_LANES];
-  if (!emu_shared_offsets(w, in, &in->operand[1], t->bytes, mask, offset))
+  uint32_t offset[EMU_LANES];
+  if (!emu_shared_offsets(w, in, &in->operand[1], t->bytes, mask, offset) ||
+      !emu_note_shared_reads(w, offset, t->bytes, mask))
     return false;
-  if (w->launch->checks) {
-    for (unsigned i = 0; i < EMU_LANES; i++)
-      words[i] = offset[i] / 4;
-    if (!emu_shared_lanes_set(b, offset, t->bytes) ||
-        !emu_log_lanes(b->races, w->index, mask, words, t->bytes / 4))
-      return false;
-  }
-  if (emu_free_of_conflicts(offset, t->bytes)) {
-    w->worker->tallies[in->index].shared_requests[EMU_TALLY_LOAD]++;
-  } else {
-    uint64_t address[EMU_LANES];
-    for (unsigned i = 0; i < EMU_LANES; i++)
-      address[i] = offset[i];
-    emu_count_access(w, in, EMU_SPACE_SHARED, address, t->bytes, EMU_READ, mask);
-  }
+  emu_count_shared(w, in, offset, t->bytes, false, mask);
   if (t->element == 4) {
     EMU_GATHER_LANES(uint32_t)
   } else {
     EMU_GATHER_LANES(uint64_t)
+  }
+  return true;
+}
+
+/* ---- Stores ---- */
+
+/* Whether no two of the lanes are at one place; it may be wrong the other way. */
+static inline bool emu_are_apart(const uint32_t offset[EMU_LANES], unsigned bytes, uint32_t mask) {
+  const uint32_t shift = (uint32_t)__builtin_ctz(bytes);
+  uint8_t seen[256], same = 1;
+  EMU_FOR_LANES (i, mask)
+    seen[offset[i] >> shift & 255] = (uint8_t)i;
+  EMU_FOR_LANES (i, mask)
+    same &= seen[offset[i] >> shift & 255] == i;
+  return same;
+}
+
+/* Whether each lane may write its words: all that was done to them is ordered before. */
+static inline bool emu_may_write_lanes(const struct emu_shared_races *s, uint32_t warp,
+                                       const uint32_t offset[EMU_LANES], unsigned count, uint32_t mask) {
+  const uint32_t *row = s->known[warp];
+  uint32_t bad = 0, watched = 0;
+  for (unsigned k = 0; k < count; k++)
+    for (unsigned i = 0; i < EMU_LANES; i++) {
+      const uint32_t word = offset[i] / 4 + k, me = warp * EMU_LANES + i, w = s->writers[word],
+                     r = s->readers[word];
+      const uint32_t writer = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK,
+                     reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+      bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[writer >> 5]) & (uint32_t)(writer != me) & mask >> i;
+      bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & r >> 4 & mask >> i;
+      bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[reader >> 5]) & (uint32_t)(reader != me) & mask >> i;
+      watched |= s->watched ? s->watched[word] : 0;
+    }
+  return !(bad & 1) && !watched;
+}
+
+static inline bool emu_note_shared_writes(struct emu_warp *w, const uint32_t offset[EMU_LANES],
+                                          unsigned bytes, uint32_t mask) {
+  struct emu_shared_races *s = w->block->races;
+  uint32_t first = UINT32_MAX, last = 0;
+  if (!w->launch->checks)
+    return true;
+  for (unsigned i = 0; i < EMU_LANES; i++) {
+    first = offset[i] < first ? offset[i] : first;
+    last = offset[i] > last ? offset[i] : last;
+  }
+  emu_shared_settle_words(s, first / 4, (last + bytes - first) / 4);
+  if (!emu_are_apart(offset, bytes, mask) || !emu_may_write_lanes(s, w->index, offset, bytes / 4, mask))
+    return false;
+  const uint32_t set = 0x01010101, now = s->time << EMU_TIME_SHIFT | EMU_SHADOW_BYTES;
+  EMU_FOR_LANES (i, mask)
+    for (unsigned k = 0; k < bytes; k += 4) {
+      s->writers[(offset[i] + k) / 4] = now | (w->index * EMU_LANES + i) << EMU_THREAD_SHIFT;
+      memcpy(w->block->shared_initialised + offset[i] + k, &set, 4);
+    }
+  s->last_write = s->time;
+  return true;
+}
+
+#define EMU_SCATTER_LANES(type)                                                                              \
+  for (unsigned k = 0; k < t->count; k++) {                                                                  \
+    const type *r = EMU_OPERAND_AT(w, &in->elements[in->operand[1].first + k]);                              \
+    EMU_FOR_LANES (i, mask)                                                                                  \
+      memcpy(b->shared + offset[i] + k * sizeof(type), &r[i], sizeof(type));                                 \
+  }
+
+/* True if it is done; otherwise nothing has been. */
+static inline bool emu_store_shared_lanes(struct emu_warp *w, const struct emu_instruction *in,
+                                          uint32_t mask) {
+  const struct emu_transfer *t = in->extra;
+  struct emu_block *b = w->block;
+  uint32_t offset[EMU_LANES];
+  if (!emu_shared_offsets(w, in, &in->operand[0], t->bytes, mask, offset) ||
+      !emu_note_shared_writes(w, offset, t->bytes, mask))
+    return false;
+  emu_count_shared(w, in, offset, t->bytes, true, mask);
+  if (t->element == 4) {
+    EMU_SCATTER_LANES(uint32_t)
+  } else {
+    EMU_SCATTER_LANES(uint64_t)
   }
   return true;
 }

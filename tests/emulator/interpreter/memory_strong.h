@@ -60,19 +60,6 @@ static inline bool emu_strong_places(struct emu_warp *w, const struct emu_instru
   return true;
 }
 
-static inline void emu_count_shared(struct emu_warp *w, const struct emu_instruction *in,
-                                    const uint32_t offset[EMU_LANES], unsigned bytes, bool write,
-                                    uint32_t mask) {
-  uint64_t address[EMU_LANES];
-  if (emu_free_of_conflicts(offset, bytes)) {
-    w->worker->tallies[in->index].shared_requests[write ? EMU_TALLY_STORE : EMU_TALLY_LOAD]++;
-    return;
-  }
-  for (unsigned i = 0; i < EMU_LANES; i++)
-    address[i] = offset[i];
-  emu_count_access(w, in, EMU_SPACE_SHARED, address, bytes, write ? EMU_WRITE : EMU_READ, mask);
-}
-
 /* True if it is done; otherwise nothing has been. */
 static inline bool emu_load_strong(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   const struct emu_operand *to = &in->elements[in->operand[0].first];

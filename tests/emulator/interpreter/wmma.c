@@ -49,13 +49,17 @@ static void element_addresses(struct emu_warp *w, const struct emu_instruction *
                               unsigned index, unsigned unit, uint64_t addresses[EMU_LANES]) {
   const unsigned per = emu_fragment_per(t->type), bytes = emu_type_bytes(t->type);
   const uint16_t *places = t->places + (index % t->registers * per + unit) * EMU_LANES;
+  const bool given = in->operand[2].kind == EMU_OPERAND_VALUE, wide = in->operand[1].bytes == 8;
+  const uint32_t *strides = given ? emu_u32(w, &in->operand[2]) : NULL;
   for (unsigned lane = 0; lane < EMU_LANES; lane++) {
-    const uint64_t stride =
-        in->operand[2].kind == EMU_OPERAND_VALUE ? emu_lane_value(w, &in->operand[2], lane) : t->leading;
+    const uint64_t stride = given ? strides[lane] : t->leading;
     const uint64_t row = places[lane] / EMU_MATRIX_MOST, column = places[lane] % EMU_MATRIX_MOST;
-    const uint64_t element = t->columns ? column * stride + row : row * stride + column;
-    addresses[lane] = emu_lane_address(w, &in->operand[1], lane) + element * bytes;
+    addresses[lane] = (t->columns ? column * stride + row : row * stride + column) * bytes;
   }
+  for (unsigned lane = 0; lane < EMU_LANES && wide; lane++)
+    addresses[lane] += emu_u64(w, &in->operand[1])[lane] + (uint64_t)in->operand[1].displacement;
+  for (unsigned lane = 0; lane < EMU_LANES && !wide; lane++)
+    addresses[lane] += emu_lane_address(w, &in->operand[1], lane);
 }
 
 /* Whether the elements of one register are neighbours in memory. */
@@ -80,6 +84,28 @@ static unsigned char *access_element(struct emu_warp *w, const struct emu_instru
                            : emu_access(w, in, (enum emu_space)in->space, address, bytes, kind, lane);
 }
 
+/* Loads words of the block's own shared memory; false if something is not as usual, and nothing has been done then. */
+static bool load_shared(struct emu_warp *w, const struct emu_instruction *in,
+                        const uint64_t addresses[EMU_LANES], unsigned bytes, const struct emu_operand *r) {
+  const uint64_t window = in->space == EMU_SPACE_GENERIC ? EMU_WINDOW_SHARED : 0;
+  const struct emu_block *b = w->block;
+  uint32_t offset[EMU_LANES];
+  uint64_t bad = b->shared_bytes < bytes;
+  if ((in->space != EMU_SPACE_GENERIC && in->space != EMU_SPACE_SHARED) || bytes != 4)
+    return false;
+  for (unsigned i = 0; i < EMU_LANES; i++) {
+    const uint64_t at = addresses[i] - window;
+    bad |= (at & (bytes - 1)) | (uint64_t)(at > (uint64_t)b->shared_bytes - bytes);
+    offset[i] = (uint32_t)at;
+  }
+  if (bad || !emu_note_shared_reads(w, offset, bytes, EMU_ALL_LANES))
+    return false;
+  emu_count_shared(w, in, offset, bytes, false, EMU_ALL_LANES);
+  uint32_t *to = emu_u32(w, r);
+  EMU_EACH_LANE(to, EMU_ALL_LANES, *(const uint32_t *)(const void *)(b->shared + offset[i]));
+  return true;
+}
+
 /* Moves one register of every lane, in units of `bytes`. */
 static bool move_register(struct emu_warp *w, const struct emu_instruction *in, const struct transfer *t,
                           unsigned index, bool load) {
@@ -91,6 +117,8 @@ static bool move_register(struct emu_warp *w, const struct emu_instruction *in, 
   uint64_t addresses[EMU_LANES];
   for (unsigned unit = 0; unit < units; unit++) {
     element_addresses(w, in, t, index, unit, addresses);
+    if (load && !again && bytes == whole && load_shared(w, in, addresses, bytes, r))
+      continue;
     for (unsigned lane = 0; lane < EMU_LANES && !again; lane++) {
       unsigned char *memory = access_element(w, in, addresses[lane], bytes, kind, lane);
       if (!memory)

@@ -119,6 +119,13 @@ struct emu_cluster {
   struct emu_cluster *next;
 };
 
+/* Bank conflicts of the last access of an instruction: the same wherever addresses lie in the same way. */
+struct emu_conflicts {
+  uint32_t bytes, mask, replays; /* bytes 0: unknown */
+  uint32_t delta[EMU_LANES];     /* from the first lane's address */
+};
+enum { EMU_CONFLICTS = 64 };
+
 /* A host thread that runs blocks. */
 struct emu_worker {
   struct emu_launch *launch;
@@ -129,7 +136,7 @@ struct emu_worker {
   uint32_t resident_count, resident_limit;
   struct emu_cluster *unused;
   uint64_t cache_generation;
-  struct emu_race_cache *races;
+  struct emu_conflicts conflicts[EMU_CONFLICTS]; /* by instruction, modulo their number */
 };
 
 enum { EMU_RESERVED_SHARED = 1024 };
