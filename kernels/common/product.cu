@@ -175,18 +175,18 @@ struct product_block {
 
 /* computes  C = A B + bias, or C += A B + bias, of `count` A, B and C
  * shapes    struct product in launch_steps.h
- * mapping   block = 32 rows x 32 columns of C, warp = every eighth 16 k of them, thread = 4 columns of 8 rows,
- *           and of one in the end, where the eight warps' sums meet in shared memory
+ * mapping   block = 32 rows x 32 columns of C, warp = every eighth 16 k of them, thread = 4 columns of 8
+ *           rows, and of one in the end, where the eight warps' sums meet in shared memory
  * launch    grid (ceil(n / 32) ceil(m / 32), count), block 256, static shared memory 32 KB
  * budget    240 registers, no spills; 32 KB of shared memory
- * numerics  TENSOR_FLOAT32: factors as two tf32 numbers each, of whose four products three are made: what is
- *           left out is 2^-24 of a factor and of a product. The others: factors rounded to the nearest. A warp
- *           adds up blocks of 128 k, each summed by the tensor cores themselves; then come the warps, the bias
- *           and what was there. The order follows from k alone, so that a row's bits do not depend on how many
- *           rows there are
- * why       a step's products are small: weights are read once, by as many warps as bring them in, 4 KB of each
- *           on their way. Shared memory would pass on what no other warp reads. cuBLAS's float32 products leave
- *           tensor cores idle, and their sums depend on the number of rows */
+ * numerics  TENSOR_FLOAT32: factors as two tf32 numbers each, of whose four products three are made: what
+ *           is left out is 2^-24 of a factor and of a product. The others: factors rounded to the nearest.
+ *           A warp adds up blocks of 128 k, each summed by the tensor cores themselves; then come the
+ *           warps, the bias and what was there. The order follows from k alone, so that a row's bits do not
+ *           depend on how many rows there are
+ * why       a step's products are small: weights are read once, by as many warps as bring them in, 4 KB of
+ *           each on their way. Shared memory would pass on what no other warp reads. cuBLAS's float32
+ *           products leave tensor cores idle, and their sums depend on the number of rows */
 template <tensor_kind KIND>
 static __global__ void __launch_bounds__(PRODUCT_THREADS, 1)
     product_kernel(const __grid_constant__ struct product p, bool wide) {
