@@ -58,6 +58,7 @@ REFUSED = {
     "sensor_strided": "refuse fewer positions",
     "note_answer_in_question": "refuse",
     "note_masked_pair": "refuse lstm",
+    "note_masked_zeros": "refuse GetItem masked",
     "convolved_tagger": "refuse fewer positions",
     "convolved_sigmoid": "refuse lstm fewer positions",
     "convolved_attention_tanh": "refuse Conv1D fewer positions",

@@ -155,9 +155,9 @@ cuseq_status position_apply(struct evaluator *evaluator, const struct keras_laye
  * none. */
 const struct graph_node *masked_below(const struct expressions *expressions, int32_t expression);
 
-/* Whether an expression is computed, position by position, of the sequence of a layer that reads forwards.
- * *sequence receives that. */
-bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence);
+/* Whether padded positions hold the row's last vector again: so they do where an expression is computed, position
+ * by position, of what a masked layer gives that reads forwards, unless Keras is told otherwise. */
+bool padding_repeats(const struct expressions *expressions, int32_t expression);
 
 /* Whether a value is an input [batch, n] as it is given, but for axes of one entry behind it. */
 bool input_is_vector(const struct evaluator *evaluator, const struct value *value);

@@ -43,18 +43,6 @@ static void remove_pooled(struct value *value, int32_t axis, bool keep) {
     value_insert_axis(value, axis, (struct axis){AXIS_REPEAT, 1, 0});
 }
 
-/* What a layer's padded positions hold is its row's last output again, where Keras reads them forwards and is
- * not told otherwise: the maximum is then the same with and without them. */
-static bool padding_repeats(const struct expressions *expressions, int32_t expression) {
-  int32_t sequence;
-  if (!reads_forward(expressions, expression, &sequence))
-    return false;
-  const struct recurrent_layer *layer = &expressions->layers[expression_at(expressions, sequence)->index];
-  const struct keras_layer *keras = layer_of(layer->node);
-  return layer->mask != NULL && layer->direction == LAYER_FORWARD &&
-         !json_is_true(json_object_get(keras->config, "zero_output_for_mask"));
-}
-
 /* Of single positions, or steps, one by one. */
 static cuseq_status pool_steps(struct evaluator *evaluator, struct layer_call *call, int32_t part,
                                struct value *value) {

@@ -58,12 +58,12 @@ cuseq_status position_apply(struct evaluator *evaluator, const struct keras_laye
                             int64_t position, struct value *value) {
   struct expressions *expressions = &evaluator->expressions;
   int64_t size = value->axes[axis].size;
-  int32_t sequence, clock = value->axes[axis].clock;
+  int32_t clock = value->axes[axis].clock;
   if (position > INT16_MAX || position < -INT16_MAX || (size >= 0 && (position >= size || position < -size)))
     return layer_refuse(layer, "it takes position %lld, which there is not", (long long)position);
   position = size >= 0 && position == size - 1 ? -1 : size >= 0 && position == -size ? 0 : position;
   if (value->mask != NULL || masked_below(expressions, value->expression) != NULL) {
-    bool last = position == -1 && reads_forward(expressions, value->expression, &sequence);
+    bool last = position == -1 && padding_repeats(expressions, value->expression);
     if (position != 0 && !last)
       return layer_refuse(layer,
                           "it takes a position that may be masked, where Keras gives no row's own last one");

@@ -111,7 +111,9 @@ static bool works_on_positions(const struct expression *e) {
           e->op == EXPRESSION_SCALE || e->op == EXPRESSION_SLICE || e->op == EXPRESSION_CLASSES);
 }
 
-bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence) {
+/* Whether an expression is computed, position by position, of the sequence of a layer that reads forwards.
+ * *sequence receives that. */
+static bool reads_forward(const struct expressions *expressions, int32_t expression, int32_t *sequence) {
   const struct expression *e = expression_at(expressions, expression);
   while (works_on_positions(e)) {
     expression = e->children[0];
@@ -119,4 +121,14 @@ bool reads_forward(const struct expressions *expressions, int32_t expression, in
   }
   *sequence = expression;
   return expression_reads_forward(expressions, e);
+}
+
+bool padding_repeats(const struct expressions *expressions, int32_t expression) {
+  int32_t sequence;
+  if (!reads_forward(expressions, expression, &sequence))
+    return false;
+  const struct recurrent_layer *layer = &expressions->layers[expression_at(expressions, sequence)->index];
+  const struct keras_layer *keras = layer_of(layer->node);
+  return layer->mask != NULL && layer->direction == LAYER_FORWARD &&
+         !json_is_true(json_object_get(keras->config, "zero_output_for_mask"));
 }

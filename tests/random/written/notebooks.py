@@ -218,6 +218,14 @@ def note_masked_lstm_convolved(k):
 
 
 @kind
+def note_masked_zeros(k):
+    """the last position of a masked LSTM that gives zeros at masked positions"""
+    x, y = words(k, True)
+    y = k.LSTM(H, return_sequences=True, zero_output_for_mask=True)(y)[:, -1]
+    return of_words(k, x, k.Dense(3, activation="softmax")(y), True)
+
+
+@kind
 def note_masked_pair(k):
     """two masked texts of lengths of their own through one LSTM"""
     a, b = k.Input((T,)), k.Input((T,))
