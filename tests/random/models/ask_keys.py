@@ -76,7 +76,7 @@ def wanted():
         ("Conv1D", dict(filters=2, kernel_size=2, padding="causal", activation="relu", groups=1)),
         ("MaxPooling1D", {}),
         ("MaxPooling1D", dict(pool_size=3, strides=2, padding="same")),
-        ("AveragePooling1D", {}),
+        ("AveragePooling1D", dict(pool_size=2)),
         ("Cropping1D", {}),
         ("ZeroPadding1D", {}),
         ("TimeDistributed", dict(layer=lambda: L.Dense(1))),
