@@ -171,10 +171,10 @@ def wired_shared_layers_both_ways(k):
 
 @kind
 def wired_own_backward_sequence(k):
-    """Bidirectional of a GRU and a SimpleRNN of another width, concatenated, then the mean"""
+    """Bidirectional of a GRU and a SimpleRNN, concatenated, then the mean"""
     x = series(k)
     y = k.Bidirectional(
-        k.GRU(H, return_sequences=True), backward_layer=k.SimpleRNN(4, return_sequences=True, go_backwards=True)
+        k.GRU(H, return_sequences=True), backward_layer=k.SimpleRNN(H, return_sequences=True, go_backwards=True)
     )(x)
     return k.Model(x, k.Dense(2)(k.GlobalAveragePooling1D()(y)))
 
