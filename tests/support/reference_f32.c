@@ -65,6 +65,7 @@ static float f32_product(float x, float weight) {
   return to_bits(x, bits) * to_bits(weight, bits);
 }
 
+#include "backends/reference/activation.c"
 #include "backends/reference/attention.c"
 #include "backends/reference/cell_gru.c"
 #include "backends/reference/cell_lstm.c"
