@@ -85,8 +85,13 @@ static int convert_keras(const struct arguments *arguments, cuseq_model **model,
     free(text);
     return result;
   }
-  cuseq_status status = keras_convert(arguments->operands[0], text ? &vocabulary : NULL,
-                                      arguments->own_activation, &decoder, model, notes);
+  const char *paths[2] = {arguments->operands[0], arguments->operands[1]};
+  struct convert_json *words = text ? &vocabulary : NULL;
+  cuseq_status status =
+      arguments->operand_count > 2
+          ? keras_convert_pair(paths, words, arguments->own_activation, &decoder, arguments->link, model,
+                               notes)
+          : keras_convert(paths[0], words, arguments->own_activation, &decoder, model, notes);
   free(text);
   return status == CUSEQ_STATUS_OK ? EXIT_DONE : fail_conversion(status, arguments->vocabulary, &vocabulary);
 }
@@ -131,24 +136,37 @@ static bool has_arrays(enum file_kind kind) {
          kind == FILE_KIND_TORCH || kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
 }
 
-/* The options of ONNX models, and the second file of two. */
-static int choose_onnx(const struct arguments *arguments) {
+/* Whether a file has a whole Keras model, as far as its first bytes tell. */
+static bool is_keras(enum file_kind kind) {
+  return kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
+}
+
+/* The second file of two, a decoder's, which is of the same kind as the first; and --link, which goes with it. */
+static int choose_second(const struct arguments *arguments, enum file_kind first) {
   enum file_kind kind;
+  if (arguments->operand_count == 2)
+    return !arguments->link ? EXIT_DONE
+                            : fail("--link: goes with two files (needed ENCODER DECODER OUT.safetensors)");
+  cuseq_status status = file_kind_find(arguments->operands[1], &kind);
+  if (status != CUSEQ_STATUS_OK)
+    return fail_file(status);
+  if (kind == first || (is_keras(kind) && is_keras(first)))
+    return EXIT_DONE;
+  if (kind == FILE_KIND_ONNX || is_keras(kind))
+    return fail("%s: %s, and its encoder is %s (needed two files of one kind)", arguments->operands[1],
+                file_kind_name(kind), file_kind_name(first));
+  return fail_other_kind(arguments->operands[1], WANTED_OTHER_MODEL, kind);
+}
+
+/* The options of ONNX models. */
+static int choose_onnx(const struct arguments *arguments) {
   if (arguments->config)
     return fail("--config: goes with named arrays (found %s, %s)", arguments->operands[0],
                 file_kind_name(FILE_KIND_ONNX));
   if (arguments->own_activation)
     return fail("--own-activation: goes with a Keras model (found %s, %s)", arguments->operands[0],
                 file_kind_name(FILE_KIND_ONNX));
-  if (arguments->operand_count == 2)
-    return !arguments->link
-               ? EXIT_DONE
-               : fail("--link: goes with two files (needed ENCODER.onnx DECODER.onnx OUT.safetensors)");
-  cuseq_status status = file_kind_find(arguments->operands[1], &kind);
-  if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
-  return kind == FILE_KIND_ONNX ? EXIT_DONE
-                                : fail_other_kind(arguments->operands[1], WANTED_OTHER_MODEL, kind);
+  return choose_second(arguments, FILE_KIND_ONNX);
 }
 
 /* What the file is, whatever its name; refuses all that has no converter, and options that do not go
@@ -158,11 +176,13 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   cuseq_status status = file_kind_find(in, kind);
   if (status != CUSEQ_STATUS_OK)
     return fail_file(status);
-  bool keras = *kind == FILE_KIND_KERAS || *kind == FILE_KIND_HDF5;
+  bool keras = is_keras(*kind);
   if (*kind == FILE_KIND_ONNX)
     return choose_onnx(arguments);
-  if (arguments->operand_count > 2 || arguments->link)
-    return fail("%s: %s (a second file, and --link, go with ONNX models)", in, file_kind_name(*kind));
+  bool whole = keras && !arguments->config;
+  if (!whole && (arguments->operand_count > 2 || arguments->link))
+    return fail("%s: %s (a second file, and --link, go with ONNX models and whole Keras models)", in,
+                file_kind_name(*kind));
   if (!has_arrays(*kind) || (*kind == FILE_KIND_BROKEN_SAFETENSORS && !arguments->config))
     return fail_other_kind(in, WANTED_OTHER_MODEL, *kind);
   if (!keras && !arguments->config)
@@ -177,7 +197,7 @@ static int choose_converter(const struct arguments *arguments, enum file_kind *k
   bool said = arguments->start_token || arguments->end_token || arguments->steps > 0;
   if (said && arguments->config)
     return fail("--start-token, --end-token and --steps: go without --config (CONFIG.json has them in it)");
-  return EXIT_DONE;
+  return whole ? choose_second(arguments, *kind) : EXIT_DONE;
 }
 
 /* What it was taken for. */
@@ -185,7 +205,7 @@ static const char *read_as(const struct arguments *arguments, enum file_kind kin
   if (kind == FILE_KIND_ONNX)
     return arguments->operand_count > 2 ? "the encoder of an ONNX model of two files" : "an ONNX model";
   if (!arguments->config)
-    return "a Keras model";
+    return arguments->operand_count > 2 ? "the encoder of a Keras model of two files" : "a Keras model";
   switch (kind) {
   case FILE_KIND_TORCH:
     return "the arrays of a PyTorch checkpoint";
@@ -232,13 +252,14 @@ static int run_convert(const struct arguments *arguments) {
 
 const struct command command_convert = {
     .name = "convert",
-    .operands = "IN [DECODER.onnx] OUT.safetensors",
+    .operands = "IN [DECODER] OUT.safetensors",
     .fewest = 2,
     .most = 3,
     .summary = "make a model of a Keras or ONNX model, or of named arrays and a configuration",
     .description =
-        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), an ONNX model (.onnx; or an\n"
-        "encoder and, behind it, one step of its decoder), or with --config the named arrays of a PyTorch\n"
+        "Converts a whole Keras model (.h5 of Keras 2, .keras of Keras 3), an ONNX model (.onnx), of either "
+        "an\n"
+        "encoder and, behind it, one step of its decoder, or with --config the named arrays of a PyTorch\n"
         "checkpoint (.pt, .pth, .bin, .safetensors), of an .npz or of HDF5 (.h5, .keras). What the model is\n"
         "comes from the file itself, or from CONFIG.json. A model that cuseq cannot run the same way is\n"
         "refused, with the layer or node and the reason. What was recognised is said on stderr. What IN\n"

@@ -35,6 +35,14 @@ cuseq_status convert_symbol(struct convert_json *vocabulary, const char *symbol,
 cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
                            const struct convert_decoder *decoder, cuseq_model **model, char **notes);
 
+/* The same of an encoder and one step of its decoder, in two files.
+ *   paths  [2] the encoder's, the decoder's
+ *   links  "INPUT=OUTPUT,...": which output of the encoder, by its number from 1 on or its layer's name, an input of the
+ *          decoder begins with, where that is not certain, or INPUT=zeros; NULL: nothing */
+cuseq_status keras_convert_pair(const char *const *paths, struct convert_json *vocabulary,
+                                const char *own_activations, const struct convert_decoder *decoder,
+                                const char *links, cuseq_model **model, char **notes);
+
 /* Makes a model of a file of named arrays: .safetensors, .npz, HDF5 (.h5, and what is in a .keras), or a
  * PyTorch zip checkpoint.
  *   path         the file

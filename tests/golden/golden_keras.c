@@ -16,6 +16,16 @@
 
 enum { FILE_NAME, NPZ_NAME, EXPECTATION, COVERS, OWN_ACTIVATIONS, FEWEST = 300 };
 
+/* Of an encoder's file the decoder's lies beside it. */
+static cuseq_status convert(const char *path, const char *own, cuseq_model **model, char **notes) {
+  char decoder[220];
+  const char *end = strrchr(path, '.');
+  if (strstr(path, "/written_pair_") == NULL)
+    return keras_convert(path, NULL, own, NULL, model, notes);
+  snprintf(decoder, sizeof decoder, "%.*s_decoder%s", (int)(end - path), path, end);
+  return keras_convert_pair((const char *[2]){path, decoder}, NULL, own, NULL, NULL, model, notes);
+}
+
 static void check_file(const struct index_line *line) {
   const char *expectation = line->columns[EXPECTATION];
   char path[200];
@@ -30,7 +40,7 @@ static void check_file(const struct index_line *line) {
               "%s: without --own-activation %s: %s", path, own, model ? "converted" : cuseq_last_error());
     cuseq_model_destroy(model);
   }
-  cuseq_status status = keras_convert(path, NULL, *own ? own : NULL, NULL, &model, &notes);
+  cuseq_status status = convert(path, *own ? own : NULL, &model, &notes);
   if (status != CUSEQ_STATUS_OK) {
     const char *message = cuseq_last_error();
     cr_expect(index_may_refuse(expectation) && index_has_words(expectation, message),

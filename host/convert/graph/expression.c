@@ -201,6 +201,16 @@ static cuseq_status set_width(const struct expressions *expressions, struct expr
   return CUSEQ_STATUS_OK;
 }
 
+/* A direction by itself is not there where the layer gives both merged into one. */
+static cuseq_status check_part(const struct expressions *expressions, const struct expression *made) {
+  const struct recurrent_layer *layer =
+      made->op == EXPRESSION_SEQUENCE ? &expressions->layers[made->index] : NULL;
+  if (layer == NULL || made->part == SEQUENCE_MERGED || layer->direction != LAYER_BIDIRECTIONAL ||
+      layer->apart || layer->merge == CUSEQ_MERGE_CONCAT)
+    return CUSEQ_STATUS_OK;
+  return node_refuse(made->node, "its directions are merged, of which one alone cannot be read");
+}
+
 static cuseq_status complete(const struct expressions *expressions, struct expression *made) {
   if (made->op == EXPRESSION_INPUT)
     made->clocks = made->clock >= 0 ? (uint32_t)1 << made->clock : 0;
@@ -208,6 +218,7 @@ static cuseq_status complete(const struct expressions *expressions, struct expre
     made->width = expressions->matrices[made->matrix].columns;
   if (made->child_count == 0)
     return CUSEQ_STATUS_OK;
+  TRY(check_part(expressions, made));
   TRY(set_clocks(expressions, made));
   return set_width(expressions, made);
 }

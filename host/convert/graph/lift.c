@@ -23,10 +23,10 @@ static bool reads_backward(const struct expressions *expressions, const struct e
 cuseq_status expression_position(struct expressions *expressions, int32_t clock, int64_t position,
                                  int32_t child, const struct graph_node *node, int32_t *expression) {
   const int64_t length = expressions->clocks[clock].length;
-  if (length > 0 && position == length - 1)
-    position = -1;
-  else if (length > 0 && position == -length)
-    position = 0;
+  if (length > 0 && position >= length - position)
+    position -= length;
+  else if (length > 0 && position < 0 && -position > length + position)
+    position += length;
   const struct expression *e = expression_at(expressions, child);
   const bool forward = position == -1 && expression_reads_forward(expressions, e);
   if (!forward && !(position == 0 && reads_backward(expressions, e)))

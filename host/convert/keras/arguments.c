@@ -19,7 +19,8 @@ static const struct {
     {"AdditiveAttention", {"mask", "training"}},  {"Softmax", {"mask", "?"}},
     {"GlobalAveragePooling1D", {"mask", "?"}},    {"TimeDistributed", {"training", "mask"}},
     {"Functional", {"training", "mask"}},         {"Model", {"training", "mask"}},
-    {"Sequential", {"training", "mask"}},
+    {"Sequential", {"training", "mask"}},         {"LSTMCell", {"states", "training"}},
+    {"GRUCell", {"states", "training"}},          {"SimpleRNNCell", {"states", "training"}},
 };
 
 bool layer_is_operation(const struct keras_layer *layer) {
@@ -40,9 +41,8 @@ const char *argument_name(const struct keras_layer *layer, const struct graph_ca
 
 enum argument_role argument_role(const struct keras_layer *layer, const struct graph_call *call, size_t at) {
   const char *name = argument_name(layer, call, at);
-  return strcmp(name, "initial_state") == 0 ? ARGUMENT_STATE
-         : strcmp(name, "mask") == 0        ? ARGUMENT_MASK
-                                            : ARGUMENT_INPUT;
+  const bool state = strcmp(name, "initial_state") == 0 || strcmp(name, "states") == 0;
+  return state ? ARGUMENT_STATE : strcmp(name, "mask") == 0 ? ARGUMENT_MASK : ARGUMENT_INPUT;
 }
 
 /* ---- what is known -------------------------------------------------------------------------------- */

@@ -13,6 +13,9 @@ struct cell_source {
   const json_t *cell; /* of an RNN over a list of cells: the one that is meant, {class_name, config} */
 };
 
+/* cells_input.c: takes a call's states apart from its one input, which becomes a sequence or a step. */
+cuseq_status cell_take_input(struct evaluator *evaluator, struct layer_call *call);
+
 /* Whether a class is one whose cells cuseq has, or may have: LSTM, GRU, RNN. */
 bool cell_is_recurrent(const char *class_name);
 

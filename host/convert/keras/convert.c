@@ -16,10 +16,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What was read of an HDF5 file: as large as it is. */
+/* A file's configuration and weights: as large as the file. */
 struct contents {
+  json_t *config;
   void *stream;
   struct hdf5_tree tree; /* of the stream */
+  struct model_text text;
+};
+
+/* Up to two files. */
+struct files {
+  struct contents list[2];
 };
 
 static cuseq_status read_hdf5(int file, struct contents *contents) {
@@ -28,64 +35,53 @@ static cuseq_status read_hdf5(int file, struct contents *contents) {
   return hdf5_tree_parse(contents->stream, size, &contents->tree);
 }
 
-/* Releases; does nothing where it was released. */
-static void contents_free(void *file) {
-  struct contents *contents = file;
-  hdf5_tree_free(&contents->tree);
-  free(contents->stream);
-  *contents = (struct contents){0};
-}
-
-static cuseq_status convert_legacy(int file, const struct model_hints *hints, cuseq_model **model,
-                                   char **notes) {
-  struct contents contents = {0};
-  struct model_hints with = *hints;
-  with.file_is_read = contents_free;
-  with.file = &contents;
-  cuseq_status status = read_hdf5(file, &contents);
-  if (status == CUSEQ_STATUS_OK)
-    status = model_text_convert_legacy(contents.tree.root, &with, model, notes);
-  contents_free(&contents);
-  return status;
-}
-
-static cuseq_status convert_members(struct archive *archive, const struct model_hints *hints,
-                                    cuseq_model **model, char **notes) {
-  json_t *metadata = NULL, *config = NULL;
-  struct contents contents = {0};
-  struct model_hints with = *hints;
-  struct keras_version version;
-  with.file_is_read = contents_free;
-  with.file = &contents;
-  cuseq_status status;
-  TRY_CLEANUP(model_text_parse(archive->metadata.bytes, archive->metadata.size, "metadata.json", &metadata));
-  const char *written_by = json_string_value(json_object_get(metadata, "keras_version"));
-  if (written_by == NULL) {
-    status = error_set(CUSEQ_STATUS_INVALID_FILE, "metadata.json: no keras_version");
-    goto cleanup;
+/* Releases the weights; does nothing where they were released. */
+static void files_are_read(void *files) {
+  for (int i = 0; i < 2; i++) {
+    struct contents *contents = &((struct files *)files)->list[i];
+    hdf5_tree_free(&contents->tree);
+    free(contents->stream);
+    contents->tree = (struct hdf5_tree){0};
+    contents->stream = NULL;
   }
-  TRY_CLEANUP(model_text_version(written_by, strlen(written_by), &version));
-  TRY_CLEANUP(model_text_parse(archive->config.bytes, archive->config.size, "config.json", &config));
-  TRY_CLEANUP(read_hdf5(archive->weights, &contents));
-  status = model_text_convert(config, &version, contents.tree.root, false, &with, model, notes);
-cleanup:
-  contents_free(&contents);
-  json_decref(metadata);
-  json_decref(config);
-  return status;
 }
 
-static cuseq_status convert_archive(int file, const struct model_hints *hints, cuseq_model **model,
-                                    char **notes) {
+static void files_free(struct files *files) {
+  files_are_read(files);
+  for (int i = 0; i < 2; i++)
+    json_decref(files->list[i].config);
+}
+
+static cuseq_status read_legacy(int file, struct contents *contents) {
+  TRY(read_hdf5(file, contents));
+  return model_text_legacy(contents->tree.root, &contents->config, &contents->text);
+}
+
+static cuseq_status read_members(struct archive *archive, struct contents *contents) {
+  json_t *metadata;
+  TRY(model_text_parse(archive->metadata.bytes, archive->metadata.size, "metadata.json", &metadata));
+  const char *written_by = json_string_value(json_object_get(metadata, "keras_version"));
+  cuseq_status status = written_by == NULL
+                            ? error_set(CUSEQ_STATUS_INVALID_FILE, "metadata.json: no keras_version")
+                            : model_text_version(written_by, strlen(written_by), &contents->text.version);
+  json_decref(metadata);
+  TRY(status);
+  TRY(model_text_parse(archive->config.bytes, archive->config.size, "config.json", &contents->config));
+  TRY(read_hdf5(archive->weights, contents));
+  contents->text.config = contents->config;
+  contents->text.root = contents->tree.root;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status read_archive(int file, struct contents *contents) {
   struct archive archive;
   TRY(archive_read(file, &archive));
-  cuseq_status status = convert_members(&archive, hints, model, notes);
+  cuseq_status status = read_members(&archive, contents);
   archive_free(&archive);
   return status;
 }
 
-static cuseq_status convert_file(int file, const struct model_hints *hints, cuseq_model **model,
-                                 char **notes) {
+static cuseq_status read_file(int file, struct contents *contents) {
   struct stat facts;
   if (fstat(file, &facts) != 0)
     return error_set(CUSEQ_STATUS_IO, "%s", strerror(errno));
@@ -97,11 +93,46 @@ static cuseq_status convert_file(int file, const struct model_hints *hints, cuse
   if (container == FILE_KIND_EMPTY)
     return error_set(CUSEQ_STATUS_INVALID_FILE, "the file is empty (needed a Keras .h5 or .keras)");
   if (container == FILE_KIND_HDF5)
-    return convert_legacy(file, hints, model, notes);
+    return read_legacy(file, contents);
   if (container == FILE_KIND_ZIP)
-    return convert_archive(file, hints, model, notes);
+    return read_archive(file, contents);
   return error_set(CUSEQ_STATUS_INVALID_FILE,
                    "not a Keras model (neither HDF5, as .h5 is, nor a zip, as .keras is)");
+}
+
+static cuseq_status read_path(const char *path, struct contents *contents) {
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct rlimits_text reason;
+  if (file < 0)
+    return error_set(CUSEQ_STATUS_IO, "%s: %s", path, rlimits_reason(errno, &reason));
+  cuseq_status status = read_file(file, contents);
+  close(file);
+  return status != CUSEQ_STATUS_OK ? error_prefix(status, path) : status;
+}
+
+/* One file, or an encoder's and that of one step of its decoder. */
+static cuseq_status convert_paths(const char *const *paths, size_t count, const struct model_hints *hints,
+                                  cuseq_model **model, char **notes) {
+  struct files files = {{{0}, {0}}};
+  struct model_hints with = *hints;
+  struct model_text texts[2];
+  cuseq_status status = CUSEQ_STATUS_OK;
+  bool second = false;
+  with.file_is_read = files_are_read;
+  with.file = &files;
+  for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++) {
+    status = read_path(paths[i], &files.list[i]);
+    texts[i] = files.list[i].text;
+  }
+  if (status == CUSEQ_STATUS_OK) {
+    status = count == 2 ? model_text_convert_pair(texts, &with, &second, model, notes)
+                        : model_text_convert(texts[0].config, &texts[0].version, texts[0].root,
+                                             texts[0].legacy, &with, model, notes);
+    if (status != CUSEQ_STATUS_OK)
+      error_prefix(status, paths[second ? 1 : 0]);
+  }
+  files_free(&files);
+  return status;
 }
 
 /* The vocabulary is at fault where the same code that loads models refuses it by itself. */
@@ -116,34 +147,25 @@ static cuseq_status check_vocabulary(struct convert_json *text, json_t **json) {
 }
 
 /* ... and where the model converts without it. Returns `status`, with the text of its error. */
-static cuseq_status blame(cuseq_status status, int file, const struct model_hints *hints,
-                          struct convert_json *text) {
+static cuseq_status blame(cuseq_status status, const char *const *paths, size_t count,
+                          const struct model_hints *hints, struct convert_json *text) {
   char reason[1024];
   cuseq_model *model = NULL;
-  struct model_hints others = {.own = hints->own, .decoder = hints->decoder};
+  struct model_hints others = {.own = hints->own, .decoder = hints->decoder, .links = hints->links};
   snprintf(reason, sizeof reason, "%s", error_text());
-  text->at_fault =
-      status == CUSEQ_STATUS_INVALID_MODEL && convert_file(file, &others, &model, NULL) == CUSEQ_STATUS_OK;
+  text->at_fault = status == CUSEQ_STATUS_INVALID_MODEL &&
+                   convert_paths(paths, count, &others, &model, NULL) == CUSEQ_STATUS_OK;
   cuseq_model_destroy(model);
-  return error_set(status, "%s", reason);
+  const char *about = reason; /* an error of the text names no file */
+  for (size_t i = 0; text->at_fault && i < count; i++)
+    if (strncmp(reason, paths[i], strlen(paths[i])) == 0 && about == reason)
+      about += strlen(paths[i]) + strlen(": ");
+  return error_set(status, "%s", about);
 }
 
-static cuseq_status convert_path(const char *path, const struct model_hints *hints,
-                                 struct convert_json *vocabulary, cuseq_model **model, char **notes) {
-  int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  struct rlimits_text reason;
-  if (file < 0)
-    return error_set(CUSEQ_STATUS_IO, "%s: %s", path, rlimits_reason(errno, &reason));
-  cuseq_status status = convert_file(file, hints, model, notes);
-  if (status != CUSEQ_STATUS_OK && vocabulary != NULL)
-    blame(status, file, hints, vocabulary);
-  close(file);
-  bool about_file = vocabulary == NULL || !vocabulary->at_fault;
-  return status != CUSEQ_STATUS_OK && about_file ? error_prefix(status, path) : status;
-}
-
-cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
-                           const struct convert_decoder *decoder, cuseq_model **model, char **notes) {
+static cuseq_status convert(const char *const *paths, size_t count, struct convert_json *vocabulary,
+                            const char *own_activations, const struct convert_decoder *decoder,
+                            const char *links, cuseq_model **model, char **notes) {
   json_t *json = NULL;
   struct own_activations own = {0};
   cuseq_status status = CUSEQ_STATUS_OK;
@@ -154,9 +176,12 @@ cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, co
     status = own_activations_parse(own_activations, &own);
   if (status == CUSEQ_STATUS_OK && vocabulary != NULL)
     status = check_vocabulary(vocabulary, &json);
-  struct model_hints hints = {.vocabulary = json, .own = &own, .decoder = decoder};
-  if (status == CUSEQ_STATUS_OK)
-    status = convert_path(path, &hints, vocabulary, model, notes);
+  struct model_hints hints = {.vocabulary = json, .own = &own, .decoder = decoder, .links = links};
+  if (status == CUSEQ_STATUS_OK) {
+    status = convert_paths(paths, count, &hints, model, notes);
+    if (status != CUSEQ_STATUS_OK && vocabulary != NULL)
+      blame(status, paths, count, &hints, vocabulary);
+  }
   if (status == CUSEQ_STATUS_OK)
     status = own_activations_all_used(&own);
   if (status != CUSEQ_STATUS_OK) {
@@ -169,4 +194,15 @@ cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, co
   }
   json_decref(json);
   return status;
+}
+
+cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, const char *own_activations,
+                           const struct convert_decoder *decoder, cuseq_model **model, char **notes) {
+  return convert(&path, 1, vocabulary, own_activations, decoder, NULL, model, notes);
+}
+
+cuseq_status keras_convert_pair(const char *const *paths, struct convert_json *vocabulary,
+                                const char *own_activations, const struct convert_decoder *decoder,
+                                const char *links, cuseq_model **model, char **notes) {
+  return convert(paths, 2, vocabulary, own_activations, decoder, links, model, notes);
 }

@@ -233,6 +233,10 @@ cuseq_status evaluate_model(struct evaluator *evaluator, struct value **values) 
   return run_model(evaluator, evaluator->model, NULL, values);
 }
 
+cuseq_status evaluate_bound(struct evaluator *evaluator, const struct value *bound, struct value **values) {
+  return run_model(evaluator, evaluator->model, bound, values);
+}
+
 cuseq_status evaluate_inner(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_model *inner = call->layer->inner;
   if (call->input_count != inner->input_count)

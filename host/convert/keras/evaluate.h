@@ -15,6 +15,7 @@ struct evaluator {
   struct own_activations *own; /* what the user says of the author's functions; NULL: nothing */
   const struct keras_model *model;
   struct notes notes;
+  int32_t token;        /* of a decoder's step, the token that it reads, one a row; otherwise -1 */
   int depth;            /* of models within models */
   size_t calls;         /* that were run */
   size_t made_elements; /* of the vectors that made.c made */
@@ -35,6 +36,10 @@ struct layer_call {
 
 /* Evaluates the model's outputs: values receives as many as it has, from the arena. */
 cuseq_status evaluate_model(struct evaluator *evaluator, struct value **values);
+
+/* The same of a model whose inputs are at hand.
+ *   bound  [inputs] their values */
+cuseq_status evaluate_bound(struct evaluator *evaluator, const struct value *bound, struct value **values);
 
 /* Runs one layer, or a model as one (layers.c): reads inputs and states, makes outputs with call_output. */
 cuseq_status layer_evaluate(struct evaluator *evaluator, struct layer_call *call);

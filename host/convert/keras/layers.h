@@ -9,6 +9,9 @@
 cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call *call);
 
+/* layers_cells.c */
+cuseq_status layer_cell(struct evaluator *evaluator, struct layer_call *call);
+
 /* layers_source.c */
 cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *call);

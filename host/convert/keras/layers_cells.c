@@ -1,4 +1,5 @@
-/* RNN over a list of cells, StackedRNNCells: recurrent layers one over the other. */
+/* RNN over a list of cells, StackedRNNCells: recurrent layers one over the other; and a cell that is a layer by
+ * itself. */
 #include "convert/keras/cells.h"
 #include "convert/keras/layers.h"
 #include "error.h"
@@ -57,4 +58,22 @@ cuseq_status cells_run(struct evaluator *evaluator, struct layer_call *call, con
   for (size_t i = 0; states && i < given_count; i++)
     TRY(call_output(evaluator, call, &given[i]));
   return CUSEQ_STATUS_OK;
+}
+
+/* One call is one step: h, then the states behind it. */
+cuseq_status layer_cell(struct evaluator *evaluator, struct layer_call *call) {
+  const struct keras_layer *layer = call->layer;
+  const size_t size = strlen(layer->node.class_name) - strlen("Cell");
+  char *class_name = arena_allocate(evaluator->arena, size + 1);
+  char text[128];
+  if (class_name == NULL)
+    return error_out_of_memory();
+  memcpy(class_name, layer->node.class_name, size);
+  TRY(cell_take_input(evaluator, call));
+  if (!value_has_axes(&evaluator->expressions, &call->inputs[0], "BF") ||
+      expression_at(&evaluator->expressions, call->inputs[0].expression)->clocks != 0)
+    return layer_refuse(layer, "it reads %s (needed one vector a row)",
+                        value_describe(&evaluator->expressions, &call->inputs[0], text, sizeof text));
+  struct cell_source source = {layer, class_name, layer->config, WEIGHTS_WHOLE, NULL};
+  return cell_run(evaluator, call, &source, false, true);
 }

@@ -231,41 +231,6 @@ static cuseq_status one_step(struct evaluator *evaluator, struct layer_call *cal
 
 /* ---- the layers ----------------------------------------------------------------------------------- */
 
-/* Keras 2 gives the states after the sequence, in one list. */
-static void split_states(struct layer_call *call) {
-  if (call->state_count == 0 && call->input_count > 1) {
-    call->states = call->inputs + 1;
-    call->state_count = call->input_count - 1;
-    call->input_count = 1;
-  }
-}
-
-/* A vector that is repeated becomes a sequence where a layer reads it as one. */
-static cuseq_status read_repeated(struct evaluator *evaluator, struct layer_call *call) {
-  struct value *x = &call->inputs[0];
-  const struct expressions *expressions = &evaluator->expressions;
-  bool repeated = x->axis_count == 3 && x->axes[0].kind == AXIS_BATCH && x->axes[1].kind == AXIS_REPEAT &&
-                  x->axes[1].size > 1 && value_is_feature_axis(expressions, x, 2) &&
-                  expression_at(expressions, x->expression)->clocks == 0;
-  if (!repeated)
-    return CUSEQ_STATUS_OK;
-  int32_t clock;
-  TRY(clock_make(&evaluator->expressions, &call->layer->node, x->axes[1].size, true, &clock));
-  x->axes[1] = (struct axis){AXIS_TIME, x->axes[1].size, clock};
-  return expression_over(&evaluator->expressions, EXPRESSION_REPEAT, clock, 0, false, x->expression,
-                         &call->layer->node, &x->expression);
-}
-
-/* Numbers in a row, [batch, n] with an axis of one entry behind them, are a sequence where a layer reads them
- * as one. */
-static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call *call) {
-  struct value *x = &call->inputs[0];
-  bool single = x->axis_count == 3 && x->axes[2].kind == AXIS_REPEAT && x->axes[2].size == 1;
-  if (!single || !input_is_vector(evaluator, x))
-    return CUSEQ_STATUS_OK;
-  return input_as_sequence(evaluator, expression_at(&evaluator->expressions, x->expression)->width, 1, x);
-}
-
 static cuseq_status refuse_input(struct evaluator *evaluator, const struct layer_call *call) {
   char text[128];
   return layer_refuse(call->layer,
@@ -310,10 +275,7 @@ cuseq_status cell_run(struct evaluator *evaluator, struct layer_call *call, cons
 cuseq_status layer_recurrent(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   bool sequences, states;
-  split_states(call);
-  TRY(call_arity(call, 1, 1));
-  TRY(read_repeated(evaluator, call));
-  TRY(read_numbers(evaluator, call));
+  TRY(cell_take_input(evaluator, call));
   TRY(steps_as_sequence(evaluator, layer, &call->inputs[0]));
   const struct value *x = &call->inputs[0];
   if (!is_sequence(evaluator, x) && !(value_has_axes(&evaluator->expressions, x, "B1F") &&
@@ -370,10 +332,7 @@ static cuseq_status read_directions(struct evaluator *evaluator, const struct ke
 
 cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
-  split_states(call);
-  TRY(call_arity(call, 1, 1));
-  TRY(read_repeated(evaluator, call));
-  TRY(read_numbers(evaluator, call));
+  TRY(cell_take_input(evaluator, call));
   TRY(steps_as_sequence(evaluator, layer, &call->inputs[0]));
   const struct value *x = &call->inputs[0];
   if (!is_sequence(evaluator, x))

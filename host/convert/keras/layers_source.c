@@ -94,11 +94,13 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
     value.axes[1] = width <= 1 ? (struct axis){AXIS_REPEAT, width < 0 ? -1 : 1, 0}
                                : (struct axis){AXIS_FEATURE, width, 0};
     value.axis_count = 2;
+  } else if (rank == 1) { /* a token for each row */
+    TRY(make_input(evaluator, layer, 1, -1, &value.expression));
   } else {
-    return layer_refuse(layer,
-                        "an input of %zu axes (needed [batch, time, features], [batch, time] or "
-                        "[batch, units])",
-                        rank);
+    return layer_refuse(
+        layer,
+        "an input of %zu axes (needed [batch, time, features], [batch, time], [batch, units] or [batch])",
+        rank);
   }
   return call_output(evaluator, call, &value);
 }
@@ -130,7 +132,9 @@ bool input_is_vector(const struct evaluator *evaluator, const struct value *valu
 /* The tokens that an embedding looks up: an input layer's, or those that the decoder chose. */
 static cuseq_status token_source(struct evaluator *evaluator, struct layer_call *call, struct value *value) {
   struct expression e = *expression_at(&evaluator->expressions, value->expression);
-  if (e.op == EXPRESSION_ARGMAX)
+  if (e.op == EXPRESSION_ARGMAX || (evaluator->token >= 0 && value->expression == evaluator->token))
+    return CUSEQ_STATUS_OK;
+  if (e.op == EXPRESSION_INPUT && value->axis_count == 1)
     return CUSEQ_STATUS_OK;
   if (e.op != EXPRESSION_INPUT || e.clocks != 0 || value->axis_count != 2)
     return layer_refuse(call->layer, "it looks up what is neither an input of token ids nor an argmax");
@@ -174,7 +178,13 @@ cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *cal
   int32_t matrix;
   TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
   TRY(weights_matrix(&evaluator->expressions, layer, &weights, 0, "embeddings", rows, columns, &matrix));
-  if (mask_zero)
+  if (mask_zero && evaluator->token >= 0)
+    TRY(notes_add(
+        &evaluator->notes,
+        "layer '%.100s' masks token 0, at which Keras' step stands still and cuseq's goes on: it is to be "
+        "no token that the decoder chooses",
+        layer->node.name));
+  else if (mask_zero)
     value.mask = &layer->node;
   return look_up(evaluator, call, &value, matrix);
 }

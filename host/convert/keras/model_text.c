@@ -1,5 +1,6 @@
 #include "convert/keras/model_text.h"
 #include "convert/keras/layers.h"
+#include "convert/keras/pair.h"
 #include "convert/keras/python_json.h"
 #include "convert/recognise/recognise.h"
 #include "error.h"
@@ -66,7 +67,6 @@ cuseq_status model_text_version(const char *text, size_t size, struct keras_vers
   return CUSEQ_STATUS_OK;
 }
 
-/* Has the model recognised in what its outputs compute. */
 /* An output that a Reshape took apart is handed over whole: the numbers lie in the same order. */
 static cuseq_status put_together(struct evaluator *evaluator, struct graph_output *output) {
   const struct expressions *expressions = &evaluator->expressions;
@@ -105,9 +105,49 @@ static cuseq_status check_decoder(const struct convert_decoder *said, const cuse
                                                   : "reads its tokens");
 }
 
-static cuseq_status hand_over(struct evaluator *evaluator, const struct value *values,
+/* Has what was evaluated recognised, and what the user says of a decoder held against it. */
+static cuseq_status hand_over(struct evaluator *evaluator, struct recognise_request *request,
                               const struct model_hints *hints, cuseq_model **model) {
-  const struct keras_model *graph = evaluator->model;
+  static const struct convert_decoder nothing = {-1, -1, 0};
+  const struct convert_decoder *decoder = hints->decoder != NULL ? hints->decoder : &nothing;
+  request->expressions = &evaluator->expressions;
+  request->notes = &evaluator->notes;
+  request->start_token = decoder->start_token;
+  request->end_token = decoder->end_token;
+  request->steps = decoder->steps;
+  request->vocabulary = hints->vocabulary;
+  weights_close(&evaluator->weights);
+  if (hints->file_is_read != NULL)
+    hints->file_is_read(hints->file);
+  TRY(recognise_model(request, model));
+  cuseq_status status = check_decoder(decoder, *model);
+  if (status != CUSEQ_STATUS_OK) {
+    cuseq_model_destroy(*model);
+    *model = NULL;
+  }
+  return status;
+}
+
+/* The model of a text becomes the evaluator's, with its weights at hand. */
+static cuseq_status open_text(struct evaluator *evaluator, const struct model_text *text,
+                              struct keras_model **graph) {
+  evaluator->version = text->version;
+  evaluator->weights = (struct weights_source){
+      .root = text->root, .legacy = text->legacy, .version = text->version, .arena = evaluator->arena};
+  TRY(graph_parse(text->config, &evaluator->version, evaluator->arena, graph));
+  evaluator->model = *graph;
+  return weights_open(&evaluator->weights, *graph);
+}
+
+static cuseq_status run(struct evaluator *evaluator, const struct model_text *text,
+                        const struct model_hints *hints, cuseq_model **model) {
+  struct recognise_request request = {.token = -1};
+  struct keras_model *graph;
+  struct value *values;
+  TRY(open_text(evaluator, text, &graph));
+  TRY(evaluate_model(evaluator, &values));
+  TRY(weights_all_found(&evaluator->weights));
+  TRY(settings_note_half(evaluator));
   struct graph_input *inputs = arena_allocate(evaluator->arena, (graph->input_count + 1) * sizeof *inputs);
   struct graph_output *outputs = arena_allocate(evaluator->arena, graph->output_count * sizeof *outputs);
   if (inputs == NULL || outputs == NULL)
@@ -118,58 +158,47 @@ static cuseq_status hand_over(struct evaluator *evaluator, const struct value *v
     outputs[i] = (struct graph_output){graph->outputs[i].layer->node.name, values[i]};
     TRY(put_together(evaluator, &outputs[i]));
   }
-  static const struct convert_decoder nothing = {-1, -1, 0};
-  const struct convert_decoder *decoder = hints->decoder != NULL ? hints->decoder : &nothing;
-  struct recognise_request request = {.expressions = &evaluator->expressions,
-                                      .notes = &evaluator->notes,
-                                      .inputs = inputs,
-                                      .input_count = graph->input_count,
-                                      .outputs = outputs,
-                                      .output_count = graph->output_count,
-                                      .token = -1,
-                                      .start_token = decoder->start_token,
-                                      .end_token = decoder->end_token,
-                                      .steps = decoder->steps,
-                                      .vocabulary = hints->vocabulary};
-  TRY(recognise_model(&request, model));
-  cuseq_status status = check_decoder(decoder, *model);
-  if (status != CUSEQ_STATUS_OK) {
-    cuseq_model_destroy(*model);
-    *model = NULL;
-  }
-  return status;
+  request.inputs = inputs;
+  request.input_count = graph->input_count;
+  request.outputs = outputs;
+  request.output_count = graph->output_count;
+  return hand_over(evaluator, &request, hints, model);
 }
 
-static cuseq_status run(struct evaluator *evaluator, const json_t *config, const struct model_hints *hints,
-                        cuseq_model **model) {
-  struct keras_model *graph;
-  struct value *outputs;
-  TRY(graph_parse(config, &evaluator->version, evaluator->arena, &graph));
-  evaluator->model = graph;
-  TRY(weights_open(&evaluator->weights, graph));
-  TRY(evaluate_model(evaluator, &outputs));
+/* second  receives, with an error, whether the first model is evaluated */
+static cuseq_status run_pair(struct evaluator *evaluator, const struct model_text *texts,
+                             const struct model_hints *hints, bool *second, cuseq_model **model) {
+  struct recognise_request request = {.token = -1};
+  struct keras_pair *pair = arena_allocate(evaluator->arena, sizeof *pair);
+  struct keras_model *encoder, *step;
+  struct value *given;
+  if (pair == NULL)
+    return error_out_of_memory();
+  TRY(open_text(evaluator, &texts[0], &encoder));
+  TRY(evaluate_model(evaluator, &given));
   TRY(weights_all_found(&evaluator->weights));
   TRY(settings_note_half(evaluator));
   weights_close(&evaluator->weights);
-  if (hints->file_is_read != NULL)
-    hints->file_is_read(hints->file);
-  return hand_over(evaluator, outputs, hints, model);
+  *second = true;
+  TRY(open_text(evaluator, &texts[1], &step));
+  *pair = (struct keras_pair){
+      .evaluator = evaluator, .encoder = encoder, .step = step, .given = given, .links = hints->links};
+  TRY(keras_pair_evaluate(pair, &request));
+  TRY(weights_all_found(&evaluator->weights));
+  TRY(settings_note_half(evaluator));
+  return hand_over(evaluator, &request, hints, model);
 }
 
-cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
-                                const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
-                                cuseq_model **model, char **notes) {
+static cuseq_status convert(const struct model_text *texts, bool two, const struct model_hints *hints,
+                            bool *second, cuseq_model **model, char **notes) {
   static const struct model_hints none = {.vocabulary = NULL};
   hints = hints != NULL ? hints : &none;
   struct arena arena = {0};
   struct evaluator evaluator = {
-      .arena = &arena,
-      .expressions = {.arena = &arena},
-      .weights = {.root = root, .legacy = legacy, .version = *version, .arena = &arena},
-      .version = *version,
-      .own = hints->own};
+      .arena = &arena, .expressions = {.arena = &arena}, .own = hints->own, .token = -1};
   *model = NULL;
-  cuseq_status status = run(&evaluator, config, hints, model);
+  cuseq_status status =
+      two ? run_pair(&evaluator, texts, hints, second, model) : run(&evaluator, texts, hints, model);
   weights_close(&evaluator.weights);
   expressions_free(&evaluator.expressions);
   arena_free(&arena);
@@ -180,14 +209,26 @@ cuseq_status model_text_convert(const json_t *config, const struct keras_version
   return status;
 }
 
+cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
+                                const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
+                                cuseq_model **model, char **notes) {
+  const struct model_text text = {config, *version, root, legacy};
+  return convert(&text, false, hints, NULL, model, notes);
+}
+
+cuseq_status model_text_convert_pair(const struct model_text *texts, const struct model_hints *hints,
+                                     bool *second, cuseq_model **model, char **notes) {
+  *second = false;
+  return convert(texts, true, hints, second, model, notes);
+}
+
 static const struct hdf5_string *root_text(const struct hdf5_node *root, const char *name) {
   const struct hdf5_attribute *attribute = hdf5_attribute_find(root, name);
   return attribute != NULL && attribute->count == 1 ? &attribute->strings[0] : NULL;
 }
 
-cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struct model_hints *hints,
-                                       cuseq_model **model, char **notes) {
-  *model = NULL;
+cuseq_status model_text_legacy(const struct hdf5_node *root, json_t **config, struct model_text *text_of) {
+  *config = NULL;
   const struct hdf5_string *text = root_text(root, "model_config");
   const struct hdf5_string *written_by = root_text(root, "keras_version");
   bool weights = hdf5_attribute_find(root, "layer_names") != NULL || hdf5_find(root, "layers", 6) != NULL ||
@@ -201,11 +242,20 @@ cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struc
   if (written_by == NULL)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
                      "not a whole Keras model (an HDF5 file without keras_version)");
-  struct keras_version version;
+  *text_of = (struct model_text){.root = root, .legacy = true};
+  TRY(model_text_version(written_by->text, written_by->size, &text_of->version));
+  TRY(model_text_parse(text->text, text->size, "model_config", config));
+  text_of->config = *config;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struct model_hints *hints,
+                                       cuseq_model **model, char **notes) {
+  struct model_text text;
   json_t *config;
-  TRY(model_text_version(written_by->text, written_by->size, &version));
-  TRY(model_text_parse(text->text, text->size, "model_config", &config));
-  cuseq_status status = model_text_convert(config, &version, root, true, hints, model, notes);
+  *model = NULL;
+  TRY(model_text_legacy(root, &config, &text));
+  cuseq_status status = convert(&text, false, hints, NULL, model, notes);
   json_decref(config);
   return status;
 }

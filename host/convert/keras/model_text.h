@@ -19,10 +19,19 @@ struct model_hints {
   const json_t *vocabulary;              /* a JSON object or NULL */
   struct own_activations *own;           /* may be NULL; receives which of them are used */
   const struct convert_decoder *decoder; /* may be NULL */
+  const char *links;                     /* of two models: which outputs inputs are, or NULL */
   /* may be NULL; called when the file has been read to its end, whose groups and arrays are not looked at
    * from then on */
   void (*file_is_read)(void *file);
   void *file;
+};
+
+/* A model whose configuration and weights are at hand. */
+struct model_text {
+  const json_t *config; /* {"class_name": ..., "config": ...} */
+  struct keras_version version;
+  const struct hdf5_node *root; /* the file's root group */
+  bool legacy;                  /* of a whole-model .h5 */
 };
 
 /* Converts a model whose configuration and weights are at hand. This is all that is done with a file's
@@ -35,6 +44,15 @@ struct model_hints {
 cuseq_status model_text_convert(const json_t *config, const struct keras_version *version,
                                 const struct hdf5_node *root, bool legacy, const struct model_hints *hints,
                                 cuseq_model **model, char **notes);
+
+/* The same of an encoder and one step of its decoder.
+ *   second  receives whether an error is about the decoder, or both */
+cuseq_status model_text_convert_pair(const struct model_text *texts, const struct model_hints *hints,
+                                     bool *second, cuseq_model **model, char **notes);
+
+/* The configuration and version of a whole-model .h5, which are attributes of its root.
+ *   config  receives what text->config borrows */
+cuseq_status model_text_legacy(const struct hdf5_node *root, json_t **config, struct model_text *text);
 
 /* The same for a whole-model .h5: configuration and version are attributes of its root. */
 cuseq_status model_text_convert_legacy(const struct hdf5_node *root, const struct model_hints *hints,

@@ -97,6 +97,8 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
   } else if (is_class(class_name, "RNN")) {
     const char *usual = usual_cell(of_cell, "Cell");
     expect_cell(cell, usual != NULL ? usual : "lstm_cell", cell_name != NULL ? cell_name : "", expected);
+  } else if (usual_cell(class_name, "Cell") != NULL) {
+    expect_cell(config, NULL, NULL, expected);
   } else if (is_class(class_name, "PReLU")) {
     add(expected, "alpha", true);
   } else if (is_class(class_name, "Dense") || is_class(class_name, "Conv1D")) {

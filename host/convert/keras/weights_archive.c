@@ -208,6 +208,10 @@ cuseq_status archive_find(struct weights_source *source, const struct keras_laye
     TRY(weights_claim(source, array, owner, part, weights->count));
     weights->arrays[weights->count++] = array;
   }
+  const size_t size = strlen(owner->node.class_name);
+  if (weights->count == 0 && size > 4 && strcmp(owner->node.class_name + size - 4, "Cell") == 0)
+    return layer_refuse(layer, "its weights lie in another layer, an RNN over it, which cuseq cannot express "
+                               "(needed a cell that no other layer has)");
   return CUSEQ_STATUS_OK;
 }
 

@@ -1,8 +1,10 @@
 /* A graph is recognised as it is, or as what computes the same: over whole sequences, with layers in the
- * place of cells that are written out, over a stack of layers. */
+ * place of cells that are written out, over a stack of layers, with a decoder's layers as the encoder's. */
 #include "convert/recognise/cut.h"
 #include "convert/recognise/join.h"
+#include "convert/recognise/level.h"
 #include "convert/recognise/recognised.h"
+#include "convert/recognise/tabulate.h"
 #include "convert/recognise/thin.h"
 #include "convert/recognise/weave.h"
 #include "convert/recognise/written_out.h"
@@ -72,6 +74,7 @@ static cuseq_status weave_ends(struct recogniser *recogniser, int32_t *ends, siz
   if (*woven || clock < 0)
     return CUSEQ_STATUS_OK;
   TRY(weave_edges(recogniser, clock, ends, count));
+  TRY(weave_means(recogniser, clock, ends, count));
   return weave(recogniser, clock, ends, count, woven);
 }
 
@@ -154,6 +157,24 @@ static cuseq_status recognise_lifted(const struct recognise_request *request, cu
   return refusal_or(&refusal, again, found);
 }
 
+/* With a decoder's layers as the encoder's, where it is not recognised otherwise. */
+static cuseq_status recognise_levelled(const struct recognise_request *request, cuseq_model **model) {
+  struct recognise_request levelled;
+  struct refusal refusal;
+  bool done;
+  refusal_begin(request, &refusal);
+  const cuseq_status status = recognise_lifted(request, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+    free(refusal.said);
+    return status;
+  }
+  refusal_keep(&refusal, request, status);
+  cuseq_status again = level(request, &levelled, &done);
+  if (again == CUSEQ_STATUS_OK && done)
+    again = recognise_whole(&levelled, model);
+  return refusal_or(&refusal, again, done);
+}
+
 /* ---- the inputs ----------------------------------------------------------------------------------- */
 
 /* With ids looked up and over whole clocks.
@@ -168,7 +189,7 @@ static cuseq_status recognise_ends(const struct recognise_request *request, int3
   TRY(cut_make_whole(request->expressions, request->notes, ends, count));
   TRY(replace_ends(request, ends, clocks, &whole));
   whole.lookups = lookups.count > 0 ? &lookups : NULL;
-  const cuseq_status status = recognise_lifted(&whole, model);
+  const cuseq_status status = recognise_levelled(&whole, model);
   for (int32_t c = 0; status == CUSEQ_STATUS_INVALID_MODEL && c < request->expressions->clock_count; c++)
     if (request->expressions->clocks[c].of >= 0)
       return node_refuse(request->expressions->clocks[c].node,
@@ -211,6 +232,7 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
   size_t count;
   *model = NULL;
   TRY(list_ends(request, &ends, &count));
+  TRY(tabulate(request->expressions, -1, ends, count));
   TRY(thin_make_blocks(request, ends, count, clocks));
   return recognise_joined(request, ends, count, clocks, model);
 }

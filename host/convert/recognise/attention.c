@@ -13,8 +13,7 @@ static bool is_timed(const struct recogniser *recogniser, int32_t expression) {
 
 /* ---- who asks ------------------------------------------------------------------------------------- */
 
-/* Collects the largest parts of the energies that are the same at every position. */
-static cuseq_status find_queries(const struct recogniser *recogniser, int32_t energies, struct bases *found) {
+cuseq_status attention_queries(const struct recogniser *recogniser, int32_t energies, struct bases *found) {
   const struct expressions *expressions = recogniser->expressions;
   bool *seen = calloc((size_t)expressions->count, sizeof *seen);
   int32_t *stack = malloc((size_t)expressions->count * sizeof *stack), size = 0;
@@ -369,7 +368,7 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
   TRY(settle_values(recogniser, energies, c.children[1], &annotations));
   TRY(encoder_recognise(recogniser, annotations, final));
   TRY(check_mask(recogniser, &alphas));
-  TRY(find_queries(recogniser, energies, &queries));
+  TRY(attention_queries(recogniser, energies, &queries));
   TRY(recogniser->model->decoder.present ? settle_query(recogniser, &queries)
                                          : settle_state(recogniser, &queries));
   for (int32_t i = 0; i < attention->query.count; i++) {

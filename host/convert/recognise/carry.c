@@ -4,36 +4,25 @@
  * layer in front carries the vector. In the same layer, units whose update gate is 0 pass on what else the
  * step reads.
  *
+ * An attention that such a vector asks, and no state of the decoder's, asks by that layer: its context is the same
+ * at every step, too.
+ *
  * And vectors that a step hands to the next and that do not begin with zeros, as a forecast does that reads
  * what it has forecast, the last known number first. In a structure they begin with zeros, and so the same
  * layer adds what they begin with at the first step: it is the state of some units, moves on to others, and
  * is gone. */
+#include "convert/recognise/carry.h"
 #include "convert/graph/rewrite.h"
-#include "convert/recognise/recognised.h"
 #include "error.h"
 
 #include <string.h>
 
-/* hard_sigmoid(x) is exactly 1 from 3 on, and exactly 0 from -3 on. */
-static const float shut = 8.0F;
-
-struct carry {
-  struct step *step;
-  int32_t cell;         /* the first layer's CELL_H */
-  struct bases held;    /* what is the same at every step */
-  struct bases begun;   /* slots that do not begin with zeros, and what they begin with */
-  struct bases initial; /* of each of them */
-  struct bases passed; /* what else is read; behind it the slots, as they would be if they began with zeros */
-  int32_t held_width, begun_width, passed_width;
-  int32_t carrier;  /* the new layer's CELL_H: of what is held, begun, begun and moved on, passed */
-  int32_t new_cell; /* the first layer's, over that */
-};
-
 /* ---- what is read --------------------------------------------------------------------------------- */
 
-/* The cell that no other one is below of. */
-static int32_t first_cell(const struct recogniser *recogniser, const bool *reached, int32_t limit) {
-  for (int32_t i = 0; i < limit; i++) {
+/* The next cell behind another one, from the lowest on; -1: there is none. */
+static int32_t next_cell(const struct recogniser *recogniser, const bool *reached, int32_t limit,
+                         int32_t before) {
+  for (int32_t i = before + 1; i < limit; i++) {
     const struct expression *e = expression_at(recogniser->expressions, i);
     if (reached[i] && e->op == EXPRESSION_CELL && e->part == CELL_H)
       return i;
@@ -75,6 +64,7 @@ static cuseq_status sort_leaves(struct recogniser *recogniser, struct carry *car
     const struct slot *slot = step_slot(carry->step, leaves.list[i]);
     bool of_step;
     if (is_begun(expressions, slot)) {
+      TRY(decoder_check_fed(recogniser, slot));
       bases_add(&carry->begun, leaves.list[i]);
       carry->initial.list[carry->initial.count++] = slot->initial;
       carry->begun_width += e->width;
@@ -92,121 +82,111 @@ static cuseq_status sort_leaves(struct recogniser *recogniser, struct carry *car
   return CUSEQ_STATUS_OK;
 }
 
-/* ---- the layer ------------------------------------------------------------------------------------ */
+/* What a vector comes from: a layer's hidden states or its cell states, or something else, which is alike to nothing.
+ * Nor is what goes through an activation. */
+enum { FROM_NOTHING = -1, FROM_OTHERS = -2 };
 
-static cuseq_status concat(struct recogniser *recogniser, const int32_t *children, int32_t count,
-                           int32_t zeros, const struct graph_node *node, int32_t *made) {
-  int32_t all[AFFINE_MAX_BASES + 1];
-  memcpy(all, children, (size_t)count * sizeof *all);
-  if (zeros > 0)
-    TRY(expression_zeros(recogniser->expressions, zeros, node, &all[count++]));
-  struct expression e = {
-      .op = EXPRESSION_CONCAT, .matrix = -1, .bias = -1, .node = node, .child_count = count, .children = all};
-  return expression_make(recogniser->expressions, &e, made);
+static int32_t source_of(const struct expressions *expressions, int32_t expression, int depth) {
+  const struct expression *e = expression_at(expressions, expression);
+  if (e->op == EXPRESSION_FINAL)
+    return 2 * e->index + (e->part == FINAL_FORWARD_C || e->part == FINAL_BACKWARD_C);
+  if (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_INPUT ||
+      depth > 32)
+    return FROM_OTHERS;
+  int32_t source = FROM_NOTHING;
+  for (int32_t i = 0; i < e->child_count; i++) {
+    const int32_t of = source_of(expressions, e->children[i], depth + 1);
+    if (of != FROM_NOTHING)
+      source = source == FROM_NOTHING || source == of ? of : FROM_OTHERS;
+  }
+  return source;
 }
 
-/* What the carrying layer's state begins with. Behind what is held and begun there is room for what is passed
- * on, where any number does; an activation over what is held goes over all. */
-static cuseq_status make_initial(struct recogniser *recogniser, const struct carry *carry, int32_t *initial) {
-  const int32_t room = carry->begun_width + carry->passed_width;
-  struct bases both = carry->held;
-  for (int32_t i = 0; i < carry->initial.count; i++) {
-    if (both.count >= AFFINE_MAX_BASES)
-      return node_refuse(expression_at(recogniser->expressions, carry->cell)->node,
-                         "it reads too many vectors of the encoder's");
-    both.list[both.count++] = carry->initial.list[i];
+/* A layer's initial state is made of one layer's states, by one activation: what does not come from where the first
+ * vector does is passed on, to a layer of its own in front of this one. */
+static void keep_alike(const struct expressions *expressions, struct carry *carry) {
+  struct bases held = {.count = 0}, begun = {.count = 0}, initial = {.count = 0};
+  int32_t source = FROM_NOTHING;
+  const int32_t all = carry->held.count + carry->begun.count;
+  carry->held_width = carry->begun_width = 0;
+  for (int32_t i = 0; i < all; i++) {
+    const bool fed = i >= carry->held.count;
+    const int32_t at = fed ? i - carry->held.count : i;
+    const int32_t vector = fed ? carry->begun.list[at] : carry->held.list[at];
+    const int32_t from = source_of(expressions, fed ? carry->initial.list[at] : vector, 0);
+    const int32_t width = expression_at(expressions, vector)->width;
+    const bool alike = held.count + begun.count == 0 || (from == source && from >= 0);
+    if (!alike)
+      carry->passed_width += bases_add(&carry->passed, vector) ? width : 0;
+    if (alike && held.count + begun.count == 0)
+      source = from;
+    if (alike && fed) {
+      begun.list[begun.count++] = vector;
+      initial.list[initial.count++] = carry->initial.list[at];
+      carry->begun_width += width;
+    } else if (alike) {
+      held.list[held.count++] = vector;
+      carry->held_width += width;
+    }
   }
-  const struct expression first = *expression_at(recogniser->expressions, both.list[0]);
-  if (both.count > 1 || first.op != EXPRESSION_ACTIVATION)
-    return concat(recogniser, both.list, both.count, room, first.node, initial);
-  TRY(concat(recogniser, first.children, 1, room, first.node, initial));
-  return expression_unary(recogniser->expressions, EXPRESSION_ACTIVATION, first.part, *initial, first.node,
-                          initial);
+  carry->held = held;
+  carry->begun = begun;
+  carry->initial = initial;
 }
 
-static cuseq_status make_cell(struct recogniser *recogniser, const struct carry *carry, int32_t inputs,
-                              const struct graph_node *node, int32_t *index) {
-  struct expressions *expressions = recogniser->expressions;
-  const int32_t moved = carry->held_width + carry->begun_width, passed = moved + carry->begun_width;
-  const int32_t units = passed + carry->passed_width;
-  struct recurrent_cell cell = {.node = node,
-                                .kind = CELL_GRU,
-                                .reset_after = true,
-                                .units = units,
-                                .activation = CUSEQ_ACTIVATION_LINEAR,
-                                .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                .recurrent_bias = -1};
-  bool found;
-  TRY(matrix_make(expressions, NULL, 0, inputs, 3 * (int64_t)units, &cell.kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, units, 3 * (int64_t)units, &cell.recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)units, &cell.bias, &found));
-  for (int32_t u = 0; u < units; u++)
-    expressions->matrices[cell.bias].data[u] = u < carry->held_width ? shut : -shut;
-  const size_t gates = 3 * (size_t)units, candidate = 2 * (size_t)units;
-  for (int32_t u = 0; u < carry->passed_width; u++)
-    expressions->matrices[cell.kernel].data[(size_t)u * gates + candidate + (size_t)(passed + u)] = 1;
-  for (int32_t u = 0; u < carry->begun_width; u++) {
-    expressions->matrices[cell.bias].data[units + moved + u] =
-        shut; /* the reset gate lets the state through */
-    expressions->matrices[cell.recurrent_kernel]
-        .data[(size_t)(carry->held_width + u) * gates + candidate + (size_t)(moved + u)] = 1;
-  }
-  return recurrent_cell_make(expressions, &cell, index);
-}
-
-/* The slots that do not begin with zeros, as if they did, are passed on. */
-static cuseq_status pass_begun(struct recogniser *recogniser, struct carry *carry) {
-  for (int32_t i = 0; i < carry->begun.count; i++) {
-    const struct expression e = *expression_at(recogniser->expressions, carry->begun.list[i]);
-    int32_t zeros, slot;
-    TRY(expression_zeros(recogniser->expressions, e.width, e.node, &zeros));
-    TRY(step_add_slot(recogniser->expressions, carry->step, zeros,
-                      step_slot(carry->step, carry->begun.list[i])->next, &slot));
-    if (!bases_add(&carry->passed, slot))
-      return node_refuse(e.node, "the decoder reads it together with too many other tensors");
-    carry->passed_width += e.width;
-  }
+/* Whether an expression is made of what the model is given, rather than of constants. */
+static cuseq_status is_of_input(struct recogniser *recogniser, int32_t expression, bool *is) {
+  int32_t count = recogniser->expressions->count;
+  bool *reached = arena_allocate(recogniser->arena, (size_t)count);
+  if (reached == NULL)
+    return error_out_of_memory();
+  TRY(reach(recogniser->expressions, expression, reached, count));
+  *is = false;
+  for (int32_t i = 0; i < count; i++)
+    *is = *is || (reached[i] && expression_at(recogniser->expressions, i)->op == EXPRESSION_FINAL);
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status make_carrier(struct recogniser *recogniser, struct carry *carry) {
-  struct expressions *expressions = recogniser->expressions;
-  struct graph_node *node;
-  int32_t children[2] = {-1, -1}, initial = -1;
-  const int32_t named = carry->held.count > 0 ? carry->held.list[0] : carry->initial.list[0];
-  TRY(node_copy(recogniser->arena, expression_at(expressions, named)->node, &node));
-  TRY(pass_begun(recogniser, carry));
-  if (carry->passed.count > 0)
-    TRY(concat(recogniser, carry->passed.list, carry->passed.count, 0, node, &children[0]));
-  else
-    TRY(expression_zeros(expressions, 1, node, &children[0]));
-  TRY(make_initial(recogniser, carry, &initial));
-  int32_t slot = carry->step->slot_count;
-  TRY(step_add_slot(expressions, carry->step, initial, -1, &children[1]));
-  struct expression made = {.op = EXPRESSION_CELL,
-                            .part = CELL_H,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = node,
-                            .child_count = 2,
-                            .children = children};
-  TRY(make_cell(recogniser, carry, expression_at(expressions, children[0])->width, node, &made.index));
-  TRY(expression_make(expressions, &made, &carry->carrier));
-  carry->step->slots[slot].next = carry->carrier;
+/* What asks the step's attention, where nothing of the step does. */
+static cuseq_status sort_queries(struct recogniser *recogniser, const bool *reached, int32_t limit,
+                                 struct carry *carry) {
+  const struct expressions *expressions = recogniser->expressions;
+  struct bases queries = {.count = 0};
+  for (int32_t i = 0; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    if (!reached[i] || e->op != EXPRESSION_CONTEXT)
+      continue;
+    const struct expression *weights = expression_at(expressions, e->children[0]);
+    TRY(attention_queries(recogniser, weights->children[0], &queries));
+  }
+  for (int32_t i = 0; i < queries.count; i++) {
+    bool of_step, of_input;
+    TRY(is_of_step(recogniser, queries.list[i], &of_step));
+    TRY(is_of_input(recogniser, queries.list[i], &of_input));
+    if (of_step)
+      carry->asking.count = 0;
+    if (of_step)
+      return CUSEQ_STATUS_OK;
+    if (of_input)
+      bases_add(&carry->asking, queries.list[i]);
+  }
+  for (int32_t i = 0; i < carry->asking.count; i++)
+    carry->held_width += bases_add(&carry->held, carry->asking.list[i])
+                             ? expression_at(expressions, carry->asking.list[i])->width
+                             : 0;
   return CUSEQ_STATUS_OK;
 }
 
 /* ---- in its place --------------------------------------------------------------------------------- */
 
 /* The part of the carrier that an expression is among others, which lie there from `at` on; -1: none. */
-static cuseq_status part_of(struct rewrite *rewrite, const struct bases *list, int32_t expression, int32_t at,
-                            int32_t *made) {
-  const struct carry *carry = rewrite->context;
+static cuseq_status part_of(struct rewrite *rewrite, const struct bases *list, int32_t whole,
+                            int32_t expression, int32_t at, int32_t *made) {
   *made = -1;
   for (int32_t i = 0; i < list->count; i++) {
     const struct expression *e = expression_at(rewrite->expressions, list->list[i]);
     if (list->list[i] == expression)
-      return expression_slice(rewrite->expressions, carry->carrier, at, e->width, e->node, made);
+      return expression_slice(rewrite->expressions, whole, at, e->width, e->node, made);
     at += e->width;
   }
   return CUSEQ_STATUS_OK;
@@ -218,17 +198,17 @@ static cuseq_status input_rule(struct rewrite *rewrite, int32_t expression, int3
   const int32_t moved = carry->held_width + carry->begun_width, passed = moved + carry->begun_width;
   const struct expression *e = expression_at(rewrite->expressions, expression);
   int32_t first, later = -1;
-  TRY(part_of(rewrite, &carry->begun, expression, moved, &first));
+  TRY(part_of(rewrite, &carry->begun, carry->carrier, expression, moved, &first));
   if (first >= 0) {
     const int32_t slots = carry->passed.count - carry->begun.count;
     for (int32_t i = 0; i < carry->begun.count; i++)
       if (carry->begun.list[i] == expression)
-        TRY(part_of(rewrite, &carry->passed, carry->passed.list[slots + i], passed, &later));
+        TRY(part_of(rewrite, &carry->passed, carry->carrier, carry->passed.list[slots + i], passed, &later));
     return expression_binary(rewrite->expressions, EXPRESSION_ADD, first, later, e->node, made);
   }
-  TRY(part_of(rewrite, &carry->held, expression, 0, made));
+  TRY(part_of(rewrite, &carry->held, carry->carrier, expression, 0, made));
   if (*made < 0)
-    TRY(part_of(rewrite, &carry->passed, expression, passed, made));
+    TRY(part_of(rewrite, &carry->passed, carry->carrier, expression, passed, made));
   if (*made >= 0)
     return CUSEQ_STATUS_OK;
   e = expression_at(rewrite->expressions, expression);
@@ -249,6 +229,27 @@ static cuseq_status cell_rule(struct rewrite *rewrite, int32_t expression, int32
   return expression_make(rewrite->expressions, &cell, made);
 }
 
+/* The attention is asked by the carrier's state. */
+static cuseq_status asking_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct carry *carry = rewrite->context;
+  return bases_have(&carry->asking, expression)
+             ? part_of(rewrite, &carry->held, carry->slot, expression, 0, made)
+             : CUSEQ_STATUS_OK;
+}
+
+static cuseq_status rewrite_step(struct recogniser *recogniser, struct carry *carry, rewrite_rule rule) {
+  struct rewrite rewrite;
+  TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, rule, carry));
+  cuseq_status status = CUSEQ_STATUS_OK;
+  for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < carry->step->output_count; i++)
+    status = rewrite_run(&rewrite, carry->step->outputs[i], &carry->step->outputs[i]);
+  for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < carry->step->slot_count; i++)
+    if (carry->step->slots[i].next >= 0)
+      status = rewrite_run(&rewrite, carry->step->slots[i].next, &carry->step->slots[i].next);
+  rewrite_end(&rewrite);
+  return status;
+}
+
 static cuseq_status replace_cell(struct recogniser *recogniser, struct carry *carry) {
   struct expressions *expressions = recogniser->expressions;
   struct expression cell = *expression_at(expressions, carry->cell);
@@ -261,14 +262,8 @@ static cuseq_status replace_cell(struct recogniser *recogniser, struct carry *ca
   TRY(status);
   cell.children = children;
   TRY(expression_make(expressions, &cell, &carry->new_cell));
-  TRY(rewrite_begin(&rewrite, expressions, 0, cell_rule, carry));
-  for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < carry->step->output_count; i++)
-    status = rewrite_run(&rewrite, carry->step->outputs[i], &carry->step->outputs[i]);
-  for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < carry->step->slot_count; i++)
-    if (carry->step->slots[i].next >= 0)
-      status = rewrite_run(&rewrite, carry->step->slots[i].next, &carry->step->slots[i].next);
-  rewrite_end(&rewrite);
-  return status;
+  TRY(rewrite_step(recogniser, carry, cell_rule));
+  return carry->asking.count > 0 ? rewrite_step(recogniser, carry, asking_rule) : CUSEQ_STATUS_OK;
 }
 
 /* ---- behind the last layer ------------------------------------------------------------------------ */
@@ -305,26 +300,44 @@ static cuseq_status carry_output(struct recogniser *recogniser, struct step *ste
   if (carry.held.count == 0)
     return CUSEQ_STATUS_OK;
   carry.cell = carry.passed.list[0];
-  TRY(make_carrier(recogniser, &carry));
+  TRY(carry_make(recogniser, &carry));
   TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, input_rule, &carry));
   cuseq_status status = rewrite_run(&rewrite, *output, output);
   rewrite_end(&rewrite);
   return status;
 }
 
-cuseq_status step_carry(struct recogniser *recogniser) {
-  struct carry carry = {.step = &recogniser->model->decoder.step};
-  bool *reached;
-  int32_t limit = recogniser->expressions->count;
-  TRY(reach_step(recogniser, carry.step, &reached));
-  if (carry.step->output_count == 1)
-    TRY(carry_output(recogniser, carry.step, &carry.step->outputs[0]));
-  carry.cell = first_cell(recogniser, reached, limit);
-  if (carry.cell < 0)
-    return CUSEQ_STATUS_OK;
+/* Puts a layer in front of a cell that reads such vectors, or in front of the first one where they ask.
+ *   done  receives whether there is one */
+static cuseq_status carry_cell(struct recogniser *recogniser, struct step *step, const bool *reached,
+                               int32_t limit, int32_t cell, bool first, bool *done) {
+  struct carry carry = {.step = step, .cell = cell};
   TRY(sort_leaves(recogniser, &carry));
-  if (carry.held.count + carry.begun.count == 0)
+  keep_alike(recogniser->expressions, &carry);
+  if (first && carry.begun.count == 0)
+    TRY(sort_queries(recogniser, reached, limit, &carry));
+  *done = carry.held.count + carry.begun.count > 0;
+  if (!*done)
     return CUSEQ_STATUS_OK;
-  TRY(make_carrier(recogniser, &carry));
+  TRY(carry_make(recogniser, &carry));
   return replace_cell(recogniser, &carry);
+}
+
+cuseq_status step_carry(struct recogniser *recogniser) {
+  struct step *step = &recogniser->model->decoder.step;
+  if (step->output_count == 1) /* the cells that the output is made of are not yet others */
+    TRY(carry_output(recogniser, step, &step->outputs[0]));
+  for (int number = 0; number < STRUCTURE_MAX_DECODER_LAYERS; number++) {
+    const int32_t limit = recogniser->expressions->count;
+    bool *reached, done = false;
+    TRY(reach_step(recogniser, step, &reached));
+    int32_t cell = next_cell(recogniser, reached, limit, -1);
+    for (bool first = true; cell >= 0 && !done; first = false) {
+      TRY(carry_cell(recogniser, step, reached, limit, cell, first, &done));
+      cell = done ? cell : next_cell(recogniser, reached, limit, cell);
+    }
+    if (!done)
+      return CUSEQ_STATUS_OK;
+  }
+  return CUSEQ_STATUS_OK;
 }

@@ -91,6 +91,12 @@ static cuseq_status find_layers(struct recogniser *recogniser, const bool *reach
 /* ---- what is read --------------------------------------------------------------------------------- */
 
 static cuseq_status refuse_leaf(const struct recogniser *recogniser, int32_t leaf) {
+  const struct slot *slot = step_slot(&recogniser->model->decoder.step, leaf);
+  if (slot != NULL && slot->next < 0)
+    return node_refuse(expression_at(recogniser->expressions, leaf)->node,
+                       "each step of the decoder is given %d number%s of it (cuseq's decoders read tokens)",
+                       expression_at(recogniser->expressions, leaf)->width,
+                       expression_at(recogniser->expressions, leaf)->width == 1 ? "" : "s");
   return node_refuse(expression_at(recogniser->expressions, leaf)->node,
                      "the decoder reads it, which cuseq cannot express");
 }
@@ -118,6 +124,24 @@ static bool parts_add(struct found_parts *parts, enum part part, int32_t express
   return true;
 }
 
+cuseq_status decoder_check_fed(const struct recogniser *recogniser, const struct slot *slot) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct expression *next = expression_at(expressions, slot->next);
+  const struct expression *initial = expression_at(expressions, slot->initial);
+  if (next->op == EXPRESSION_CLASSES)
+    return node_refuse(next->node, "each step reads the probabilities of the step before, which cuseq cannot "
+                                   "express (needed the token that was chosen, or a linear output)");
+  if (initial->op == EXPRESSION_POSITION)
+    initial = expression_at(expressions, initial->children[0]);
+  if (initial->op == EXPRESSION_INPUT &&
+      (initial->clocks == 0 || expressions->clocks[initial->clock].length == 1))
+    return node_refuse(initial->node,
+                       "the first step reads it where the others read what the step before gave, "
+                       "which cuseq cannot express (needed zeros, the input's last position, or a "
+                       "vector of the encoder's)");
+  return CUSEQ_STATUS_OK;
+}
+
 /* A vector that a step hands to the next beside states and token: an attentional vector, once it is met. */
 static cuseq_status settle_attentional(struct recogniser *recogniser, const struct slot *slot) {
   struct found_decoder *decoder = &recogniser->model->decoder;
@@ -128,6 +152,7 @@ static cuseq_status settle_attentional(struct recogniser *recogniser, const stru
     return CUSEQ_STATUS_OK;
   if (decoder->has_attentional)
     return node_refuse(node, "several vectors go from step to step beside the states");
+  TRY(decoder_check_fed(recogniser, slot));
   if (expression_at(recogniser->expressions, slot->initial)->op != EXPRESSION_ZEROS)
     return node_refuse(node,
                        "it goes from step to step and does not begin with zeros, which cuseq cannot express");
@@ -274,6 +299,7 @@ cuseq_status decoder_recognise(struct recogniser *recogniser) {
   int32_t limit, context, final;
   decoder->present = true;
   decoder->attentional_next = -1;
+  TRY(token_tabulate(recogniser));
   TRY(step_carry(recogniser));
   limit = recogniser->expressions->count;
   TRY(reach_step(recogniser, &decoder->step, &reached));

@@ -1,5 +1,6 @@
 /* The token of a decoder: which expression of the step it is, and where it comes from. */
 #include "convert/recognise/recognised.h"
+#include "convert/recognise/tabulate.h"
 #include "error.h"
 
 /* Whether a matrix is the unit matrix: rows of it are one-hot. */
@@ -18,6 +19,47 @@ bool token_follows(const struct expressions *expressions, const struct slot *slo
   return next != NULL && next->op == EXPRESSION_ARGMAX;
 }
 
+/* The ends of a step, its outputs and what its slots are next: reads them, or writes others in their places. */
+static size_t step_ends(struct step *step, int32_t *ends, bool write) {
+  size_t count = 0;
+  for (int32_t i = 0; i < step->output_count + step->slot_count; i++) {
+    int32_t *end = i < step->output_count ? &step->outputs[i] : &step->slots[i - step->output_count].next;
+    if (*end < 0)
+      continue;
+    *(write ? end : &ends[count]) = *(write ? &ends[count] : end);
+    count++;
+  }
+  return count;
+}
+
+cuseq_status token_tabulate(struct recogniser *recogniser) {
+  struct step *step = &recogniser->model->decoder.step;
+  const size_t most = (size_t)(step->output_count + step->slot_count);
+  int32_t *ends = arena_allocate(recogniser->arena, (most + 1) * sizeof *ends);
+  if (ends == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < step->slot_count; i++) {
+    const int32_t slot = step->slots[i].expression;
+    if (step->slots[i].next >= 0 || expression_at(recogniser->expressions, slot)->width == 1)
+      continue;
+    const size_t count = step_ends(step, ends, false);
+    TRY(tabulate(recogniser->expressions, slot, ends, count));
+    step_ends(step, ends, true);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* Whether embeddings look an expression up. */
+static bool is_looked_up(const struct expressions *expressions, const bool *reached, int32_t limit,
+                         int32_t expression) {
+  bool is = false;
+  for (int32_t i = expression + 1; i < limit; i++) {
+    const struct expression *e = expression_at(expressions, i);
+    is = is || (reached[i] && e->op == EXPRESSION_EMBEDDING && e->children[0] == expression);
+  }
+  return is;
+}
+
 cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int32_t limit) {
   const struct expressions *expressions = recogniser->expressions;
   struct found_decoder *decoder = &recogniser->model->decoder;
@@ -31,7 +73,7 @@ cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int3
     bool ids = e->op == EXPRESSION_EMBEDDING;
     bool given = slot->next < 0, follows = token_follows(expressions, slot);
     if ((!given && !follows) || (!ids && e->width == 1 && !follows) ||
-        (!ids && expression_at(expressions, at)->width == 1))
+        (!ids && (e->width == 1 || is_looked_up(expressions, reached, limit, i))))
       continue;
     if (decoder->token >= 0)
       return node_refuse(e->node,

@@ -64,6 +64,19 @@ cuseq_status emit_input(struct emitter *emitter);
 
 cuseq_status emit_version2(struct emitter *emitter);
 
+/* A cell under a key; units, activation and bias of a dense layer; parts under a key. */
+cuseq_status emit_set_cell(json_t *json, const char *key, const struct recurrent_cell *cell, bool bias);
+cuseq_status emit_set_level(json_t *object, const struct level *level);
+cuseq_status emit_set_parts(json_t *json, const char *key, const struct parts *parts);
+
+/* Where a state begins, and the tensors of a dense layer that makes it. */
+cuseq_status emit_set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
+                              const char *prefix);
+
+/* ---- emit_decoder.c ---- */
+
+cuseq_status emit_decoder(struct emitter *emitter);
+
 /* ---- JSON ---- */
 
 /* Sets a key, taking the value; fails where memory is missing. */

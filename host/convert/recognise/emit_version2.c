@@ -14,7 +14,7 @@ static const char *activation_word(cuseq_activation activation) {
 
 /* ---- cells and dense layers ----------------------------------------------------------------------- */
 
-static cuseq_status set_cell(json_t *json, const char *key, const struct recurrent_cell *cell, bool bias) {
+cuseq_status emit_set_cell(json_t *json, const char *key, const struct recurrent_cell *cell, bool bias) {
   json_t *object;
   TRY(emit_object(json, key, &object));
   TRY(emit_set_word(object, "kind", word_of(words_cell_kind, (int)cell->kind)));
@@ -29,7 +29,7 @@ static cuseq_status set_cell(json_t *json, const char *key, const struct recurre
                            : CUSEQ_STATUS_OK;
 }
 
-static cuseq_status set_level(json_t *object, const struct level *level) {
+cuseq_status emit_set_level(json_t *object, const struct level *level) {
   TRY(emit_set_number(object, "units", level->map.columns));
   TRY(emit_set_word(object, "activation", activation_word(level->activation)));
   return emit_set(object, "bias", json_boolean(affine_has_bias(&level->map)));
@@ -40,7 +40,7 @@ static cuseq_status set_dense(struct emitter *emitter, json_t *json, const char 
                               const struct level *level, const char *prefix) {
   json_t *object;
   TRY(emit_object(json, key, &object));
-  TRY(set_level(object, level));
+  TRY(emit_set_level(object, level));
   return emit_dense(emitter, &level->map, affine_has_bias(&level->map), prefix);
 }
 
@@ -54,13 +54,13 @@ static cuseq_status set_chain(struct emitter *emitter, json_t *json, struct chai
     json_t *object;
     snprintf(name, sizeof name, "%s.%d", prefix, i);
     TRY(emit_item(list, &object));
-    TRY(set_level(object, &chain->levels[i]));
+    TRY(emit_set_level(object, &chain->levels[i]));
     TRY(emit_dense_taken(emitter, &chain->levels[i].map, affine_has_bias(&chain->levels[i].map), name));
   }
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status set_parts(json_t *json, const char *key, const struct parts *parts) {
+cuseq_status emit_set_parts(json_t *json, const char *key, const struct parts *parts) {
   json_t *list = json_array();
   TRY(emit_set(json, key, list));
   for (int32_t i = 0; i < parts->count; i++)
@@ -87,9 +87,9 @@ static cuseq_status set_cells(struct emitter *emitter, json_t *json, const struc
   bool bias[2] = {emit_has_bias(cells[0], &layer->front), emit_has_bias(cells[1], &layer->front)};
   if (same)
     bias[0] = bias[1] = bias[0] || bias[1];
-  TRY(set_cell(json, "cell", cells[first], bias[first]));
+  TRY(emit_set_cell(json, "cell", cells[first], bias[first]));
   if (both && !same)
-    TRY(set_cell(json, "backward_cell", cells[1], bias[1]));
+    TRY(emit_set_cell(json, "backward_cell", cells[1], bias[1]));
   for (int d = first; d < (layer->direction == LAYER_FORWARD ? 1 : 2); d++) {
     char prefix[64];
     snprintf(prefix, sizeof prefix, "encoder.layers.%d.%s", number, d == 0 ? "forward" : "backward");
@@ -134,8 +134,8 @@ static cuseq_status set_directions(const struct emitter *emitter, json_t *json,
                        word_of(words_initial_directions, forward ? INITIAL_FORWARD : INITIAL_BACKWARD));
 }
 
-static cuseq_status set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
-                                const char *prefix) {
+cuseq_status emit_set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
+                              const char *prefix) {
   if (initial->from == INITIAL_ZEROS)
     return emit_set_word(json, "from", "zeros");
   TRY(emit_set_word(json, "from", "encoder"));
@@ -201,107 +201,7 @@ static cuseq_status set_attention(struct emitter *emitter) {
   }
   TRY(emit_object(emitter->json, "state", &state));
   TRY(emit_set_number(state, "units", attention->query_width));
-  return set_initial(emitter, state, &attention->state, "state.initial");
-}
-
-/* ---- decoder -------------------------------------------------------------------------------------- */
-
-static cuseq_status set_decoder_layer(struct emitter *emitter, json_t *json, int32_t number) {
-  const struct found_decoder_layer *layer = &emitter->model->decoder.layers[number];
-  const struct recurrent_cell *cell = &emitter->expressions->cells[layer->cell_index];
-  char prefix[64], initial[80];
-  json_t *state;
-  bool bias = emit_has_bias(cell, &layer->input);
-  snprintf(prefix, sizeof prefix, "decoder.layers.%d", number);
-  TRY(set_cell(json, "cell", cell, bias));
-  TRY(emit_cell(emitter, cell, &layer->input, -1, bias, prefix));
-  if (layer->residual)
-    TRY(emit_set(json, "residual", json_true()));
-  if (layer->reads_context)
-    TRY(emit_set(json, "reads_context", json_true()));
-  TRY(emit_object(json, "initial_h", &state));
-  snprintf(initial, sizeof initial, "%s.initial_h", prefix);
-  TRY(set_initial(emitter, state, &layer->initial_h, initial));
-  if (layer->c < 0)
-    return CUSEQ_STATUS_OK;
-  TRY(emit_object(json, "initial_c", &state));
-  snprintf(initial, sizeof initial, "%s.initial_c", prefix);
-  return set_initial(emitter, state, &layer->initial_c, initial);
-}
-
-/* The token's embedding has a row for each output: more rows are of tokens that cannot be given. */
-static cuseq_status set_token(struct emitter *emitter, json_t *json) {
-  const struct found_decoder *decoder = &emitter->model->decoder;
-  const struct chain *head = &emitter->model->heads[0].layers;
-  int32_t outputs = head->levels[head->count - 1].map.columns;
-  const struct expression *token = expression_at(emitter->expressions, decoder->token);
-  const struct matrix *table =
-      decoder->embedding >= 0 ? &emitter->expressions->matrices[decoder->embedding] : NULL;
-  int32_t tokens = table != NULL ? table->rows : token->width;
-  const struct slot *slot = step_slot(&decoder->step, decoder->token_slot);
-  cuseq_activation last = head->levels[head->count - 1].activation;
-  bool classes = last == CUSEQ_ACTIVATION_SOFTMAX || last == CUSEQ_ACTIVATION_LOG_SOFTMAX;
-  if (table == NULL && (tokens != outputs || (slot->next < 0 && !classes)))
-    return node_refuse(
-        token->node,
-        "each step of the decoder is given %d numbers of it, which are no one-hot tokens of the model's "
-        "%d outputs (cuseq's decoders read tokens)",
-        tokens, outputs);
-  if (tokens < outputs)
-    return node_refuse(token->node, "it is of %d tokens and the model has %d outputs (needed as many)",
-                       tokens, outputs);
-  if (decoder->start_token >= outputs)
-    return error_set(CUSEQ_STATUS_INVALID_MODEL, "the start token is out of range (found %d, needed 0 to %d)",
-                     decoder->start_token, outputs - 1);
-  if (table == NULL)
-    return CUSEQ_STATUS_OK;
-  if (decoder->embedding == emitter->model->encoder.embedding && tokens == outputs)
-    return emit_set_word(json, "embedding", "encoder");
-  TRY(emit_set_number(json, "embedding", table->columns));
-  return emit_table(emitter, decoder->embedding, outputs, "decoder.embedding");
-}
-
-/* A decoder that reads nothing but its states: it is given its last token, one number wide and always
- * zero. */
-static cuseq_status set_nothing_read(struct emitter *emitter, json_t *json) {
-  const struct chain *head = &emitter->model->heads[0].layers;
-  struct parts token = {.count = 1, .list = {PART_TOKEN}};
-  float *data;
-  TRY(set_parts(json, "reads", &token));
-  TRY(emit_set_word(json, "feedback", "output"));
-  TRY(emit_set_number(json, "start_token", 0));
-  TRY(emit_set_number(json, "embedding", 1));
-  TRY(emit_tensor(emitter, head->levels[head->count - 1].map.columns, 1, &data, "decoder.embedding"));
-  return emit_set_number(json, "steps", emitter->model->decoder.steps);
-}
-
-static cuseq_status set_decoder(struct emitter *emitter) {
-  const struct found_decoder *decoder = &emitter->model->decoder;
-  json_t *json, *list = json_array(), *object;
-  TRY(emit_object(emitter->json, "decoder", &json));
-  TRY(emit_set(json, "layers", list));
-  for (int32_t i = 0; i < decoder->count; i++) {
-    TRY(emit_item(list, &object));
-    TRY(set_decoder_layer(emitter, object, i));
-  }
-  if (decoder->reads.parts.count == 0)
-    return set_nothing_read(emitter, json);
-  TRY(set_parts(json, "reads", &decoder->reads.parts));
-  TRY(emit_set_word(json, "feedback", word_of(words_feedback, (int)decoder->feedback)));
-  if (decoder->token >= 0)
-    TRY(set_token(emitter, json));
-  if (decoder->start_token >= 0)
-    TRY(emit_set_number(json, "start_token", decoder->start_token));
-  if (decoder->end_token >= 0)
-    TRY(emit_set_number(json, "end_token", decoder->end_token));
-  TRY(emit_set_number(json, "steps", decoder->steps));
-  if (!decoder->has_attentional)
-    return CUSEQ_STATUS_OK;
-  TRY(emit_object(json, "attentional", &object));
-  TRY(set_parts(object, "parts", &decoder->attentional_parts.parts));
-  TRY(set_level(object, &decoder->attentional));
-  return emit_dense(emitter, &decoder->attentional.map, affine_has_bias(&decoder->attentional.map),
-                    "decoder.attentional");
+  return emit_set_initial(emitter, state, &attention->state, "state.initial");
 }
 
 /* ---- output --------------------------------------------------------------------------------------- */
@@ -353,7 +253,7 @@ static cuseq_status set_head(struct emitter *emitter, json_t *json, struct found
   }
   if (head->source == HEAD_STEP) {
     TRY(emit_set_word(json, "over", word_of(words_head_source, HEAD_STEP)));
-    TRY(set_parts(json, "parts", &head->reads.parts));
+    TRY(emit_set_parts(json, "parts", &head->reads.parts));
   } else {
     TRY(set_over(emitter, json, head));
   }
@@ -386,6 +286,6 @@ cuseq_status emit_version2(struct emitter *emitter) {
   if (emitter->model->attention.present)
     TRY(set_attention(emitter));
   if (emitter->model->decoder.present)
-    TRY(set_decoder(emitter));
+    TRY(emit_decoder(emitter));
   return set_output(emitter);
 }

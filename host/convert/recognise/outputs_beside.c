@@ -136,9 +136,11 @@ static enum array find_array(const struct recogniser *recogniser, int32_t expres
   return ARRAY_NONE;
 }
 
+enum { ALL_STEPS = -1, LAST_STEP = -2 };
+
 struct beside {
   enum array array;
-  int32_t step; /* -1: all of them */
+  int32_t step; /* or ALL_STEPS, LAST_STEP */
 };
 
 static cuseq_status refuse_beside(const struct expressions *expressions, const struct listed_output *output,
@@ -165,10 +167,10 @@ static cuseq_status check_beside(struct recogniser *recogniser, const struct lis
     known = has_steps(beside->array) && output->part_count == model->graph_steps;
     for (int32_t k = 0; known && k < output->part_count; k++)
       known = array_at(model, beside->array, k) == output->parts[k];
-    beside->step = -1;
+    beside->step = ALL_STEPS;
   }
   if (clocked && has_steps(beside->array))
-    beside->step = -1;
+    beside->step = output->last ? LAST_STEP : ALL_STEPS;
   if (!known)
     return refuse_beside(expressions, output, number);
   const struct graph_node *mask = model->encoder.mask;
@@ -208,6 +210,8 @@ static cuseq_status note_array(struct recogniser *recogniser, enum array array, 
     snprintf(named, sizeof named, "the decoder's last cell state, final_c of the C interface");
   else
     snprintf(named, sizeof named, "%s of cuseq run", array_names[array]);
+  if (steps[0] == LAST_STEP)
+    snprintf(at, sizeof at, ", the last step");
   if (has_steps(array) && steps[0] >= 0) {
     char list[128];
     describe(steps, count, list, sizeof list);

@@ -72,7 +72,7 @@ static cuseq_status note_arrays(struct recogniser *recogniser, bool unrolled) {
   if (model->decoder.count > 1)
     return CUSEQ_STATUS_OK;
   TRY(set(recogniser, layer->cell, &model->step_states));
-  if (!unrolled || layer->c < 0)
+  if (layer->c < 0)
     return CUSEQ_STATUS_OK;
   struct expression cell = *expression_at(expressions, model->step_states[model->graph_steps - 1]);
   if (cell.op != EXPRESSION_CELL)
@@ -91,19 +91,27 @@ static cuseq_status recognise_unrolled(struct recogniser *recogniser, const stru
   return note_arrays(recogniser, true);
 }
 
-/* Which of the model's outputs is the decoder's; there must be one. */
-static cuseq_status main_output(const struct recogniser *recogniser, const struct listed_outputs *listed,
-                                size_t *at) {
-  size_t count = 0;
-  for (size_t i = 0; i < listed->count; i++)
-    if (!listed->list[i].beside) {
-      *at = i;
-      count++;
-    }
-  if (count == 1)
+/* An output that is a layer's state behind the last step is looked for as the state behind each. */
+static cuseq_status spread_last(struct recogniser *recogniser, struct listed_output *output, int32_t clock,
+                                int32_t *expression) {
+  struct expression e = *expression_at(recogniser->expressions, *expression);
+  output->last = e.op == EXPRESSION_FINAL && e.clock == clock && output->beside;
+  if (!output->last)
     return CUSEQ_STATUS_OK;
-  return node_refuse(expression_at(recogniser->expressions, listed->main[1])->node,
-                     "the model has %zu outputs of a decoder's steps (cuseq gives one)", count);
+  e.op = EXPRESSION_SEQUENCE;
+  e.part = SEQUENCE_MERGED;
+  return expression_make(recogniser->expressions, &e, expression);
+}
+
+/* Once the step is made: the cell state, where that is what the output is. */
+static cuseq_status take_last(struct recogniser *recogniser, const struct listed_output *output,
+                              int32_t *expression) {
+  const struct expression *final = expression_at(recogniser->expressions, output->value.expression);
+  struct expression e = *expression_at(recogniser->expressions, *expression);
+  if (!output->last || final->part != FINAL_FORWARD_C || e.op != EXPRESSION_CELL)
+    return CUSEQ_STATUS_OK;
+  e.part = CELL_C;
+  return expression_make(recogniser->expressions, &e, expression);
 }
 
 static cuseq_status recognise_steps(struct recogniser *recogniser, const struct listed_outputs *listed,
@@ -111,20 +119,25 @@ static cuseq_status recognise_steps(struct recogniser *recogniser, const struct 
   struct found_decoder *decoder = &recogniser->model->decoder;
   int32_t *outputs = arena_allocate(recogniser->arena, listed->count * sizeof *outputs);
   size_t at = 0;
+  int32_t joined;
   if (outputs == NULL)
     return error_out_of_memory();
-  TRY(main_output(recogniser, listed, &at));
-  for (size_t i = 0; i < listed->count; i++)
-    outputs[i] = listed->list[i].value.expression;
+  TRY(outputs_join(recogniser, listed, clock, &at, &joined));
+  for (size_t i = 0; i < listed->count; i++) {
+    outputs[i] = listed->list[i].beside ? listed->list[i].value.expression : joined;
+    TRY(spread_last(recogniser, &listed->list[i], clock, &outputs[i]));
+  }
   TRY(clock >= 0 ? step_of_clock(recogniser, outputs, (int32_t)listed->count, clock, &decoder->step)
                  : step_of_states(recogniser, outputs, (int32_t)listed->count, &decoder->step));
+  for (size_t i = 0; i < listed->count; i++)
+    TRY(take_last(recogniser, &listed->list[i], &decoder->step.outputs[i]));
   TRY(decoder_recognise(recogniser));
   if (decoder->step.mask != NULL)
     TRY(notes_add(
         recogniser->notes,
         "layer '%.100s' masks the decoder's padding: give the targets' lengths (padding must be at the end)",
         decoder->step.mask->name));
-  TRY(head_of_step(recogniser, decoder->step.outputs[at], recogniser->request->outputs[at].name));
+  TRY(outputs_read_joined(recogniser, listed, at, joined));
   return note_arrays(recogniser, false);
 }
 

@@ -253,6 +253,9 @@ cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression
  * decoder or the token where there is a decoder, otherwise it is found and becomes attention.state. */
 cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context, int32_t final);
 
+/* Collects the largest parts of energies that are the same at every position. */
+cuseq_status attention_queries(const struct recogniser *recogniser, int32_t energies, struct bases *found);
+
 /* ---- carry.c ---- */
 
 /* Where a step reads vectors that are the same at every step, such as an encoder's last state that is
@@ -268,6 +271,9 @@ cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, 
 /* Recognises the decoder of decoder.step, and attention and encoder with it. */
 cuseq_status decoder_recognise(struct recogniser *recogniser);
 
+/* Refuses what no step can hand to the next beside states and token, whatever it begins with. */
+cuseq_status decoder_check_fed(const struct recogniser *recogniser, const struct slot *slot);
+
 /* The part of a step that an expression is; false: none. */
 bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum part *part);
 
@@ -275,6 +281,9 @@ bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum 
 
 /* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
 bool token_follows(const struct expressions *expressions, const struct slot *slot);
+
+/* What a step makes of a given one-hot token by layers of any activation becomes rows of an embedding. */
+cuseq_status token_tabulate(struct recogniser *recogniser);
 
 /* Finds the expression that is the token as a vector, and its slot.
  *   reached  [limit] what the step is made of */
@@ -293,6 +302,7 @@ struct listed_output {
   bool joined; /* along an axis of steps, or the features */
   bool flat;   /* joined along the features */
   bool beside; /* it is to be one of cuseq's arrays that every run gives; otherwise a model's output */
+  bool last;   /* of a layer over given tokens, its state behind the last of them */
 };
 
 /* What the file lists as the model's outputs, held against the arrays that cuseq gives: the outputs of the
@@ -322,6 +332,18 @@ cuseq_status outputs_check_order(const struct recogniser *recogniser, const stru
 /* Once the model is recognised: refuses outputs whose numbers lie otherwise than cuseq's and outputs
  * beside the model's that are none of cuseq's arrays; says on the notes which array each one is. */
 cuseq_status outputs_check(struct recogniser *recogniser, const struct listed_outputs *listed);
+
+/* ---- outputs_join.c ---- */
+
+/* The outputs of a decoder's steps as one, where there are several.
+ *   at      receives the first one
+ *   output  receives the expression */
+cuseq_status outputs_join(struct recogniser *recogniser, const struct listed_outputs *listed, int32_t clock,
+                          size_t *at, int32_t *output);
+
+/* Reads the head of that, and says in which columns each output is. */
+cuseq_status outputs_read_joined(struct recogniser *recogniser, const struct listed_outputs *listed,
+                                 size_t at, int32_t joined);
 
 /* ---- heads.c ---- */
 

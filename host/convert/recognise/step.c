@@ -52,6 +52,9 @@ static cuseq_status cell_of(struct rewrite *rewrite, const struct expression *se
   struct clocked *clocked = rewrite->context;
   struct expressions *expressions = rewrite->expressions;
   const struct recurrent_layer layer = expressions->layers[sequence->index];
+  if (layer.direction != LAYER_FORWARD && expressions->clocks[sequence->clock].repeats)
+    return node_refuse(layer.node, "it reads the decoder's steps backwards, which cuseq can express where a "
+                                   "RepeatVector makes as many of them as the encoder reads positions");
   if (layer.direction != LAYER_FORWARD)
     return node_refuse(layer.node, "it reads the decoder's steps backwards, which no decoder that chooses "
                                    "its tokens can");

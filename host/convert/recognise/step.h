@@ -17,7 +17,15 @@ struct slot {
   int32_t next;    /* the step's expression that it is at the step after; -1: it is given */
 };
 
+/* What the caller gives at every step where the graph takes it from one position after the other: an
+ * expression over a sequence, and what it is in the step, over given slots. */
+struct opened {
+  int32_t timed, clock, made;
+};
+
 struct step {
+  int32_t opened_count;
+  struct opened opened[STEP_MAX_SLOTS];
   int32_t output_count;
   int32_t *outputs; /* one for each of the model's outputs */
   int32_t slot_count;

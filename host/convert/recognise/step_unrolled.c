@@ -1,6 +1,7 @@
 /* Steps that are written out one after the other. Two steps are laid on one another: where they differ,
  * something goes from step to step. That becomes a slot, and every further step must be what the slots
  * make of it. */
+#include "convert/graph/lift.h"
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/recognised.h"
 #include "convert/recognise/step.h"
@@ -83,10 +84,70 @@ static cuseq_status unify_children(struct unifier *unifier, const struct express
   return status;
 }
 
-/* Elements of one sequence, one after the other: the caller gives them. */
-static bool are_successive(const struct expression *a, const struct expression *b) {
+/* ---- what is given at every step ------------------------------------------------------------------- */
+
+/* Elements of one sequence, one after the other: the caller gives them. Positions are counted from the nearer
+ * end (lift.h). */
+static bool are_successive(const struct expressions *expressions, const struct expression *a,
+                           const struct expression *b) {
+  const int64_t length = expressions->clocks[b->clock].length;
+  const bool second = b->index == 1 || (length > 0 && b->index + length == 1);
   return a->op == EXPRESSION_POSITION && b->op == EXPRESSION_POSITION && a->children[0] == b->children[0] &&
-         a->index == 0 && b->index == 1;
+         a->clock == b->clock && a->index == 0 && second;
+}
+
+struct opening {
+  struct step *step;
+  int32_t clock;
+};
+
+/* The inputs of a sequence are given one element a step; what lies over them, each position by itself, does the
+ * same to the element. */
+static cuseq_status opening_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct opening *opening = rewrite->context;
+  const struct expression *e = expression_at(rewrite->expressions, expression);
+  if (e->op != EXPRESSION_INPUT || e->clock != opening->clock)
+    return CUSEQ_STATUS_OK;
+  for (int32_t i = 0; i < opening->step->slot_count; i++)
+    if (opening->step->slots[i].next < 0 && opening->step->slots[i].initial == expression) {
+      *made = opening->step->slots[i].expression;
+      return CUSEQ_STATUS_OK;
+    }
+  return step_add_slot(rewrite->expressions, opening->step, expression, -1, made);
+}
+
+/* Whether an expression is computed of a sequence that is given, position by position. */
+static bool is_elementwise(const struct expressions *expressions, int32_t expression, int depth) {
+  const struct expression *e = expression_at(expressions, expression);
+  bool is = depth < MAX_DEPTH && e->op != EXPRESSION_SEQUENCE && e->op != EXPRESSION_WINDOW &&
+            e->op != EXPRESSION_REVERSE && e->op != EXPRESSION_CUT;
+  for (int32_t i = 0; is && e->clocks != 0 && i < e->child_count; i++)
+    is = is_elementwise(expressions, e->children[i], depth + 1);
+  return is;
+}
+
+/* What successive positions of an expression are in a step. */
+static cuseq_status open_sequence(struct expressions *expressions, struct step *step,
+                                  const struct expression *position, int32_t *made) {
+  const int32_t timed = position->children[0], clock = position->clock;
+  struct opening opening = {step, clock};
+  struct rewrite rewrite;
+  for (int32_t i = 0; i < step->opened_count; i++)
+    if (step->opened[i].timed == timed) {
+      *made = step->opened[i].made;
+      return CUSEQ_STATUS_OK;
+    }
+  if (step->opened_count >= STEP_MAX_SLOTS)
+    return node_refuse(position->node, "a step of the decoder is given more than %d tensors", STEP_MAX_SLOTS);
+  if (!is_elementwise(expressions, timed, 0))
+    return node_refuse(expression_at(expressions, timed)->node,
+                       "each step of the decoder reads it at another position, which cuseq can express of "
+                       "tokens alone");
+  TRY(rewrite_begin(&rewrite, expressions, 0, opening_rule, &opening));
+  cuseq_status status = rewrite_run(&rewrite, timed, made);
+  rewrite_end(&rewrite);
+  step->opened[step->opened_count++] = (struct opened){timed, clock, *made};
+  return status;
 }
 
 /* What two expressions are in a step. */
@@ -103,8 +164,8 @@ static cuseq_status unify(struct unifier *unifier, int32_t first, int32_t second
   unifier->depth++;
   if (alike(&a, &b))
     TRY(unify_children(unifier, &a, &b, made));
-  else if (are_successive(&a, &b))
-    TRY(step_add_slot(expressions, unifier->step, a.children[0], -1, made));
+  else if (are_successive(expressions, &a, &b))
+    TRY(open_sequence(expressions, unifier->step, &a, made));
   else if (a.width != b.width || unifier->recogniser->steps[first] > 0)
     return node_refuse(b.node, "it does not do the same at every step of the decoder");
   else
@@ -165,15 +226,15 @@ struct instance {
 
 static cuseq_status instance_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
   const struct instance *instance = rewrite->context;
+  const struct step *step = instance->step;
   const struct expression *e = expression_at(rewrite->expressions, expression);
-  const struct slot *slot = e->op == EXPRESSION_SLOT ? step_slot(instance->step, expression) : NULL;
-  if (slot == NULL)
-    return CUSEQ_STATUS_OK;
-  *made = instance->values[slot - instance->step->slots];
-  if (slot->next < 0) /* given */
-    return expression_over(rewrite->expressions, EXPRESSION_POSITION,
-                           expression_at(rewrite->expressions, slot->initial)->clock, instance->number, false,
-                           slot->initial, e->node, made);
+  for (int32_t i = 0; i < step->opened_count; i++)
+    if (step->opened[i].made == expression)
+      return expression_position(rewrite->expressions, step->opened[i].clock, instance->number,
+                                 step->opened[i].timed, e->node, made);
+  const struct slot *slot = e->op == EXPRESSION_SLOT ? step_slot(step, expression) : NULL;
+  if (slot != NULL)
+    *made = instance->values[slot - step->slots];
   return CUSEQ_STATUS_OK;
 }
 

@@ -135,36 +135,6 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
 
 /* ---- the input ------------------------------------------------------------------------------------ */
 
-/* Two embeddings of the same ids are one, their rows side by side. */
-static cuseq_status join_embeddings(struct weave *weave, const int32_t *sources, int32_t count) {
-  struct expressions *expressions = weave->expressions;
-  struct expression made = *expression_at(expressions, sources[0]);
-  int64_t width = 0, at = 0;
-  bool found;
-  for (int32_t i = 0; i < count; i++) {
-    const struct expression *e = expression_at(expressions, sources[i]);
-    const struct matrix *table = &expressions->matrices[e->matrix];
-    if (e->op != EXPRESSION_EMBEDDING || made.op != EXPRESSION_EMBEDDING ||
-        e->children[0] != made.children[0] || table->rows != expressions->matrices[made.matrix].rows)
-      return node_refuse(e->node, "the encoder reads it and '%.100s', two sequences of which cuseq reads one",
-                         made.node->name);
-    width += table->columns;
-  }
-  const int32_t rows = expressions->matrices[made.matrix].rows;
-  TRY(matrix_make(expressions, NULL, 0, rows, width, &made.matrix, &found));
-  for (int32_t i = 0; i < count; i++) {
-    const struct matrix *from = &expressions->matrices[expression_at(expressions, sources[i])->matrix];
-    for (int32_t r = 0; r < rows; r++)
-      memcpy(expressions->matrices[made.matrix].data + (size_t)r * (size_t)width + (size_t)at,
-             from->data + (size_t)r * (size_t)from->columns, (size_t)from->columns * sizeof *from->data);
-    int32_t block;
-    TRY(weave_add_block(weave, from->columns, (int32_t)at, &block));
-    TRY(weave_add_item(weave, (struct weave_item){sources[i], {block, -1}, CUSEQ_MERGE_CONCAT}));
-    at += from->columns;
-  }
-  return expression_make(expressions, &made, &weave->stack);
-}
-
 static cuseq_status find_source(struct weave *weave, const bool *reached, int32_t limit) {
   int32_t sources[WEAVE_MOST], count = 0;
   for (int32_t i = 0; i < limit; i++) {
@@ -184,7 +154,9 @@ static cuseq_status find_source(struct weave *weave, const bool *reached, int32_
   if (count == 0)
     return CUSEQ_STATUS_OK;
   if (count > 1)
-    return join_embeddings(weave, sources, count);
+    return node_refuse(expression_at(weave->expressions, sources[1])->node,
+                       "the encoder reads it and '%.100s', two sequences of which cuseq reads one",
+                       expression_at(weave->expressions, sources[0])->node->name);
   weave->stack = sources[0];
   int32_t block;
   TRY(weave_add_block(weave, expression_at(weave->expressions, sources[0])->width, 0, &block));

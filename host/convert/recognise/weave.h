@@ -24,4 +24,14 @@ cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *
  *   outputs, done  as above */
 cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_t count, bool *done);
 
+/* weave_means.c: means of the encoder's positions that a decoder reads become final states. */
+cuseq_status weave_means(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count);
+
+/* The same of any expressions. */
+cuseq_status weave_means_of(struct expressions *expressions, int32_t clock, int32_t *list, size_t count);
+
+/* weave_vector.c: whether a decoder is in what outputs are made of. */
+cuseq_status weave_has_decoder(struct recogniser *recogniser, const int32_t *outputs, size_t count,
+                               bool *has);
+
 #endif
