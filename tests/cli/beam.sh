@@ -221,3 +221,4 @@ cut -f 1 out | paste -sd ' ' | grep -qx '1799-05-03 1999-05-03 1599-05-03' || wr
 expect 0 "$CUSEQ" translate "$ROOT/models/dates_feedback.safetensors" "3 May 1979" "sat 21 Jan, 2012"
 out_is '1979-05-03
 2012-01-21'
+finish

@@ -190,4 +190,27 @@ for file in "$keras"/bad_*.keras "$keras"/bad_*.h5; do
   err_has "^cuseq: .*$(basename "$file"): "
   absent out.safetensors
 done
+# An encoder and one step of its decoder, in two files.
+keras=$ROOT/tests/golden/keras
+cp "$keras"/written_pair_* "$keras"/written_gru_softmax.keras .
+expect 0 "$CUSEQ" convert written_pair_attention.keras written_pair_attention_decoder.keras pair.safetensors --start-token 1 --end-token 2 --steps 5
+err_has '^cuseq: written_pair_attention.keras: read as the encoder of a Keras model of two files$'
+expect 0 "$CUSEQ" info pair.safetensors
+out_has 'from token 1'
+expect 2 "$CUSEQ" convert written_pair_attention_decoder.keras written_pair_attention.keras out.safetensors
+err_has '^cuseq: written_pair_attention.keras: layer .input_layer. \(InputLayer\): it reads 7 tokens at a step \(needed one\)$'
+expect 2 "$CUSEQ" convert written_gru_softmax.keras written_pair_one_hot_decoder.keras out.safetensors
+err_has "^cuseq: written_pair_one_hot_decoder.keras: layer '.*none of the encoder's outputs .* --link .*=NUMBER"
+expect 0 "$CUSEQ" convert written_pair_one_hot.keras written_pair_one_hot_decoder.keras linked.safetensors --link input_layer_2=2,input_layer_3=zeros
+err_has "input 'input_layer_3' of the decoder begins with zeros"
+expect 2 "$CUSEQ" convert written_pair_one_hot.keras written_pair_one_hot_decoder.keras out.safetensors --link input_layer_2=9
+err_has "--link 'input_layer_2=9': no output of the encoder"
+expect 2 "$CUSEQ" convert written_pair_one_hot.keras written_pair_one_hot_decoder.keras out.safetensors --link there=1
+err_has "--link 'there=1': the decoder has no such input"
+expect 2 "$CUSEQ" convert written_pair_one_hot.keras out.safetensors --link a=1
+err_has '^cuseq: --link: goes with two files'
+expect 2 "$CUSEQ" convert written_pair_one_hot.keras nothing.keras out.safetensors
+err_has '^cuseq: nothing.keras: '
+absent out.safetensors
+
 finish

@@ -3,7 +3,8 @@
 set -u
 FAILURES=0
 FOLDER=$(mktemp -d)
-trap 'chmod -R u+w "$FOLDER"; rm -rf "$FOLDER"' EXIT
+# A script that ends without `finish` has failed all the same where something was wrong.
+trap 'STATUS_AT_END=$?; chmod -R u+w "$FOLDER"; rm -rf "$FOLDER"; [ "$FAILURES" = 0 ] || STATUS_AT_END=1; exit $STATUS_AT_END' EXIT
 cd "$FOLDER" || exit 1
 unset COLUMNS NO_COLOR COLORTERM
 export LC_ALL=C.UTF-8 TERM=xterm

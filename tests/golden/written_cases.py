@@ -86,3 +86,26 @@ for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"
 REFUSED["positions_out_of_order"] = "refuse"
 REFUSED["positions_of_one_more"] = "refuse"
 SAME["date_positions"] = ("same", None)
+
+# decoders
+for _name in ("dates_context_once", "forecast_mean_and_spread", "notebook_autoencoder_both_ways", "notebook_mean_repeated"):
+    SAME[_name] = ("same", None)
+for _name in (
+    "translation_dense_behind_embeddings",
+    "translation_one_hot_dense",
+    "notebook_teacher_steps_listed",
+    "notebook_begun_by_mean",
+    "pair_attention",
+    "pair_one_hot",
+    "pair_bidirectional_gru",
+):
+    SAME[_name] = ("same+note tokens", None)
+SAME["translation_unrolled_teacher"] = ("same+note zeros tokens", None)
+SAME["dates_cell"] = ("same+note zeros", None)
+SAME["forecast_flattened"] = ("same+note give it as", (1, 21))
+SAME["notebook_caption_beside_words"] = ("same+note give it as tokens", (1, 12))
+REFUSED["notebook_probabilities_fed_back"] = "refuse Dense probabilities"
+REFUSED["notebook_forecast_from_input"] = "refuse InputLayer first step"
+REFUSED["forecast_known_future"] = "refuse InputLayer numbers"
+REFUSED["forecast_read_both_ways"] = "refuse Bidirectional backwards RepeatVector"
+KERAS2 += ["dates_cell", "translation_dense_behind_embeddings", "pair_bidirectional_gru", "notebook_autoencoder_both_ways"]

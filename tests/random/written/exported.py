@@ -41,7 +41,7 @@ def verdict(kind, program, folder):
     except Exception as error:  # whatever Keras, PyTorch and ONNX Runtime raise
         return "unmade", f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:150]}"
     try:
-        return judge(case, program, path, folder)
+        return judge(case, program, [path], folder)
     except Wrong as wrong:
         return "WRONG", str(wrong)
     except Fault as fault:

@@ -30,16 +30,34 @@ class Built:
     time      T of an input whose shape leaves it open
     masked    the value that stands at padded positions, where the model masks them
     targets   the second input is the given tokens: of so many classes; by their ids, or one-hot
+    start     the second input is the token before the first step, which the user says: a number, or one-hot
+    one_hot_targets  only these are one-hot
     steps     Y of the given tokens, where the input's shape leaves it open
     given_mask  the second input is the mask: true within each row's length
+    decoder   one step of a decoder, a model of its own: its inputs are the token and then the model's outputs, the
+              last of which its outputs behind the first one are in the next step
     others    of each input behind the first: how many token ids it takes; 0: numbers. Else they are zeros
     """
 
     def __init__(
-        self, model, ids=0, time=6, masked=None, targets=0, one_hot=False, steps=4, given_mask=False, others=()
+        self,
+        model,
+        ids=0,
+        time=6,
+        masked=None,
+        targets=0,
+        one_hot=False,
+        steps=4,
+        given_mask=False,
+        decoder=None,
+        one_hot_targets=False,
+        start=False,
+        others=(),
     ):
         self.model, self.ids, self.time, self.masked, self.given_mask = model, ids, time, masked, given_mask
-        self.targets, self.one_hot, self.steps, self.others = targets, one_hot, steps, others
+        self.targets, self.one_hot, self.steps, self.decoder = targets, one_hot, steps, decoder
+        self.start, self.others = start, others
+        self.one_hot_targets = one_hot or one_hot_targets
 
 
 class Words:

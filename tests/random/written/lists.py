@@ -5,7 +5,11 @@ import books  # noqa: F401
 import classifiers  # noqa: F401
 import competitions  # noqa: F401
 import convolved  # noqa: F401
+import dates  # noqa: F401
+import decoders  # noqa: F401
+import forecasts  # noqa: F401
 import graphs  # noqa: F401
+import halves  # noqa: F401
 import notebooks  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
@@ -14,6 +18,7 @@ import sensors  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401
+import translations  # noqa: F401
 import wirings  # noqa: F401
 from kinds import KINDS
 

@@ -399,7 +399,7 @@ def best_token_fed_back(k):
         outputs.append(classes(h))
         best = k.op("argmax", outputs[-1], axis=-1)
         before = k.op("one_hot", best, W)
-    return k.Model([x, start], outputs)
+    return Built(k.Model([x, start], outputs), start=True)
 
 
 @kind

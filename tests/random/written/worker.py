@@ -1,5 +1,5 @@
-"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names; woven_SEED is one
-by chance) under
+"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names; woven_SEED and
+drawn_SEED are some by chance) under
 the Keras that is installed here, saves each as .keras and as .h5, and prints a line of JSON for each file:
 what became of it."""
 
@@ -21,6 +21,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import lists
+from drawn import drawn
 from given import given
 from kinds import Built, Words
 from match import Wrong, match
@@ -43,15 +44,14 @@ class Case:
         built = kind.make(Words(keras))
         self.built = built if isinstance(built, Built) else Built(built)
         self.rng = np.random.default_rng(sum(map(ord, kind.name)))
-        self.model = self.built.model
-        self.set_weights()
+        self.model, self.decoder = self.built.model, self.built.decoder
+        for layer in self.model.layers + (self.decoder.layers if self.decoder else []):
+            self.set_weights(layer)
         self.feed()
-        self.names, self.values = self.compute()
+        self.names, self.values = self.steps() if self.decoder else self.compute()
 
-    def set_weights(self):
-        for layer in self.model.layers:
-            if layer.__class__.__name__ == "Normalization":  # it has what it was adapted to
-                continue
+    def set_weights(self, layer):
+        if layer.__class__.__name__ != "Normalization":  # it has what it was adapted to
             weights = []
             for variable in layer.weights:
                 old, name = np.array(variable), getattr(variable, "path", variable.name)
@@ -82,11 +82,14 @@ class Case:
             self.fed.append(self.further(size, built.others[n]) if built.others else np.zeros(size, np.float32))
         if built.given_mask:
             self.fed[1] = np.arange(shape[1]) < self.lengths[:, None]
+        if built.start:
+            self.fed[1][..., START if self.fed[1].ndim > 1 else slice(None)] = 1
         if built.targets:
             tokens = self.rng.integers(2, built.targets, (BATCH, built.steps)).astype(np.int32)
             self.targets = np.concatenate([tokens[:, 1:], tokens[:, :1]], 1)
             tokens[:, 0] = START
-            self.fed[1] = np.eye(built.targets, dtype=np.float32)[tokens] if built.one_hot else tokens
+            tokens = np.eye(built.targets, dtype=np.float32)[tokens] if built.one_hot_targets else tokens
+            self.fed[1:2] = [tokens]
 
     def further(self, shape, ids):
         """What a further input is fed: token ids below `ids`, or numbers."""
@@ -106,20 +109,43 @@ class Case:
         if isinstance(given, dict):
             given = [given[name] for name in sorted(given)]
         given = list(given) if isinstance(given, (list, tuple)) else [given]
-        names = getattr(self.model, "output_names", None) or [self.model.layers[-1].name]  # of a Sequential
-        return list(names), [np.array(one, np.float64) for one in given]
+        names = list(getattr(self.model, "output_names", None) or [self.model.layers[-1].name])  # of a Sequential
+        names = [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names, 1)]
+        return names, [np.array(one, np.float64) for one in given]
+
+    def steps(self):
+        """The outputs of all steps of a decoder that is a model of its own."""
+        x, tokens = self.fed
+        carried, steps = self.model(x, training=False), []
+        carried = list(carried) if isinstance(carried, (list, tuple)) else [carried]
+        for step in range(self.built.steps):
+            given, *states = self.decoder([tokens[:, step : step + 1], *carried], training=False)
+            carried[len(carried) - len(states) :] = states
+            steps.append(np.array(given, np.float64))
+        return ["outputs"], [np.concatenate(steps, 1)]
+
+    def save(self, path):
+        """Saves it; the paths."""
+        self.model.save(path)
+        if not self.decoder:
+            return [path]
+        behind = path.with_stem(f"{path.stem}_decoder")
+        self.decoder.save(behind)
+        return [path, behind]
 
 
-def judge(case, program, path, folder):
-    """What became of a file: "equal" or "refused", and the notes or the reason."""
+def judge(case, program, paths, folder):
+    """What became of a file, or of two: "equal" or "refused", and the notes or the reason."""
     model, x, out = folder / "m.safetensors", folder / "x.npy", folder / "o.npz"
     model.unlink(missing_ok=True)
-    options = [] if case.targets is None else ["--start-token", START]
-    status, lines = call(program, "convert", path, model, *options)
+    options = ["--start-token", START] if case.targets is not None or case.built.start else []
+    options += ["--steps", case.built.steps] if case.decoder else []
+    status, lines = call(program, "convert", *paths, model, *options)
     if status == 2:
         if model.exists():
             raise Fault("a model in spite of a refusal")
-        return "refused", refusal(lines, path)
+        named = [path for path in paths if f"{path}: " in " ".join(lines)]
+        return "refused", refusal(lines, named[0] if named else paths[0])
     names = [one._keras_history[0].name for one in case.model.inputs]
     np.save(x, given(dict(zip(names, case.fed)), lines))
     words = ["run", model, x, "-o", out, "--device", "reference"]
@@ -155,13 +181,13 @@ def one_kind(kind, program, folder):
     for ending in (".keras", ".h5"):
         path = folder / f"{kind.name}{ending}"
         try:
-            case.model.save(path)
+            paths = case.save(path)
         except Exception as error:  # the same
             text = f"not saved: {(str(error).splitlines() or [''])[0][:150]}"
             print(json.dumps({**facts, "file": ending, "verdict": "unmade", "reason": text}), flush=True)
             continue
         try:
-            verdict, reason = judge(case, program, path, folder)
+            verdict, reason = judge(case, program, paths, folder)
         except Wrong as wrong:
             verdict, reason = "WRONG", str(wrong)
         except Fault as fault:
@@ -172,8 +198,9 @@ def one_kind(kind, program, folder):
 def main(words):
     program, folder, only = Path(words[0]), Path(words[1]), words[2:]
     print(json.dumps({"version": keras.__version__, "backend": keras.backend.backend()}), flush=True)
-    seeds = [word.partition("_")[2] for word in only if word.startswith("woven_")]
-    for kind in lists.all_kinds() + [woven(int(seed)) for seed in seeds]:
+    chosen = [word.split("_") for word in only]
+    chance = [make(int(word[1])) for word in chosen for make in (woven, drawn) if word[0] == make.__name__]
+    for kind in lists.all_kinds() + chance:
         if VERSION in kind.keras and (not only or kind.name in only):
             one_kind(kind, program, folder)
 
