@@ -1,5 +1,5 @@
-/* Shared memory that a bulk copy to global memory reads: nobody may write it until the thread that asked for the
- * copy has waited for its group. Groups belong to a thread, group numbers count its commits. */
+/* Shared memory that a bulk copy to global memory reads: nobody may write it until the thread that asked
+ * for the copy has waited for its group. Groups belong to a thread, group numbers count its commits. */
 #include "order.h"
 #include "races.h"
 #include "report.h"

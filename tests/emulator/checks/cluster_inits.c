@@ -1,6 +1,6 @@
-/* mbarriers that have been initialised, and fence.mbarrier_init: what it covers are a thread's mbarrier.init before
- * it and nothing else, for whoever waits at a barrier.cluster that the thread arrives at behind it, with .relaxed
- * too. */
+/* mbarriers that have been initialised, and fence.mbarrier_init: what it covers are a thread's
+ * mbarrier.init before it and nothing else, for whoever waits at a barrier.cluster that the thread arrives
+ * at behind it, with .relaxed too. */
 #include "cluster_order.h"
 #include "order.h"
 

@@ -41,10 +41,12 @@ uint32_t emu_cluster_arrived(const struct emu_block *b, uint32_t thread);
 bool emu_cluster_outlives(const struct emu_block *b, const struct emu_block *other, uint32_t about,
                           uint32_t stamp);
 
-/* Whether the block has waited at a barrier.cluster that the thread arrived at after the stamp, released or not. */
+/* Whether the block has waited at a barrier.cluster that the thread arrived at after the stamp, released
+ * or not. */
 bool emu_cluster_has_met(const struct emu_block *b, const struct emu_block *other, uint32_t about,
                          uint32_t stamp);
-/* cluster_inits.c: whether the last write of a word is the initialisation of an mbarrier that a block knows of. */
+/* cluster_inits.c: whether the last write of a word is the initialisation of an mbarrier that a block
+ * knows of. */
 bool emu_init_is_known(const struct emu_block *b, const struct emu_block *owner, uint32_t word);
 
 /* cluster_races.c: accesses to shared memory of another block, and the owner's to what others have accessed.

@@ -29,7 +29,8 @@ void emu_order_copy_ends(struct emu_block *owner, uint32_t offset, unsigned byte
 void emu_order_copy_until(struct emu_warp *warp, unsigned lane, struct emu_block *owner, uint32_t offset,
                           unsigned bytes, const void *object, uint32_t phase);
 void emu_order_copies_arrived(struct emu_warp *warp, const void *object, uint32_t phase);
-/* A bulk copy to global memory reads the block's shared memory; commit_group; wait_group, but for `left` groups. */
+/* A bulk copy to global memory reads the block's shared memory; commit_group; wait_group, but for `left`
+ * groups. */
 void emu_order_bulk_reads(struct emu_warp *warp, unsigned lane, uint32_t offset, uint32_t bytes);
 void emu_order_bulk_commit(struct emu_warp *warp, uint32_t mask);
 void emu_order_bulk_wait(struct emu_warp *warp, uint32_t mask, uint32_t left);
@@ -52,8 +53,8 @@ void emu_order_init(struct emu_warp *warp, unsigned lane, uint32_t offset);
 void emu_order_init_fence(struct emu_warp *warp, uint32_t mask);
 void emu_order_fence(struct emu_warp *warp, uint32_t mask, enum emu_scope scope);
 /* A strong access (EMU_READ, EMU_WRITE, both for atomics): with fences around it, it orders. */
-/* Whether such accesses by lanes of the warp can order nothing yet: nobody has published anything, and none of its
- * threads has fenced. */
+/* Whether such accesses by lanes of the warp can order nothing yet: nobody has published anything, and
+ * none of its threads has fenced. */
 bool emu_orders_nothing(const struct emu_warp *warp);
 void emu_order_strong(struct emu_warp *warp, unsigned lane, const void *object, unsigned kind,
                       enum emu_scope scope);

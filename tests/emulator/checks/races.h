@@ -139,8 +139,8 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
 /* shared_readers.c: who has read a word since it was last written. */
-/* Adds a lane of a warp, or the lanes of `all`, if there are any. Of several readers only the bytes that all of
- * them have read are kept. */
+/* Adds a lane of a warp, or the lanes of `all`, if there are any. Of several readers only the bytes that
+ * all of them have read are kept. */
 void emu_shared_add_reader(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word,
                            uint32_t bytes, uint32_t all);
 /* All lanes of a warp read `count` words side by side, `per` words each, whose writers are ordered before:
@@ -172,6 +172,7 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
 bool emu_shared_watch(struct emu_shared_races *s);
 /* Makes entries for the bytes of words; false without host memory. The entry of a word's first byte. */
 bool emu_shared_watch_bytes(struct emu_shared_races *s);
+enum { EMU_CELLS_OF_WORD = 5 }; /* itself and its bytes */
 static inline uint32_t emu_byte_cell(const struct emu_shared_races *s, uint32_t word) {
   return s->words + 4 * word;
 }
@@ -229,8 +230,8 @@ static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *reade
   return true;
 }
 
-/* All lanes of a warp write words of shared memory: word i belongs to thread first + i / per. `row` is what the
- * warp knows; what has been read is in the shadows. */
+/* All lanes of a warp write words of shared memory: word i belongs to thread first + i / per. `row` is
+ * what the warp knows; what has been read is in the shadows. */
 static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at, unsigned count,
                                          unsigned per, uint32_t first, const uint32_t *row) {
   uint32_t *writers = s->writers + at, bad = 0, last = 0;

@@ -1,7 +1,8 @@
-/* Reads of shared memory that the shadows do not hold yet. Most reads are over at the next barrier of the whole
- * block, and nobody ever asks who they were: they are noted in passing, and go into the shadows when somebody may
- * ask - a write close by, a synchronisation of less than the block - or when there are too many. All of them are
- * of the present time of the block, so that it does not matter in which order they get there.
+/* Reads of shared memory that the shadows do not hold yet. Most reads are over at the next barrier of the
+ * whole block, and nobody ever asks who they were: they are noted in passing, and go into the shadows when
+ * somebody may ask - a write close by, a synchronisation of less than the block - or when there are too
+ * many. All of them are of the present time of the block, so that it does not matter in which order they
+ * get there.
  *
  * Included by what is compiled for each level of the host processor. */
 #ifndef EMU_READ_LOG_H

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELLS_OF_WORD = 5 }; /* itself and its bytes */
-
 /* Who has read until now does not matter any more. */
 static void forget_reads(struct emu_shared_races *s) {
   if (s->log)
     s->log->used = 0;
+}
+
+static void forget_lanes(struct emu_shared_races *s) {
+  for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
+    free(s->lanes[i]);
+    s->lanes[i] = NULL;
+  }
 }
 
 bool emu_shared_block_start(struct emu_block *b) {
@@ -26,7 +31,7 @@ bool emu_shared_block_start(struct emu_block *b) {
   }
   bool bytes = s->cells > s->words && s->words == (b->shared_bytes + 3) / 4;
   s->words = (b->shared_bytes + 3) / 4;
-  s->cells = bytes ? CELLS_OF_WORD * s->words : s->words;
+  s->cells = bytes ? EMU_CELLS_OF_WORD * s->words : s->words;
   if (s->cells > s->capacity) {
     free(s->writers);
     s->writers = malloc(3 * (size_t)s->cells * sizeof *s->writers);
@@ -38,10 +43,7 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->since = s->readers + s->cells;
   if (s->words)
     memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
-  for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
-    free(s->lanes[i]);
-    s->lanes[i] = NULL;
-  }
+  forget_lanes(s);
   for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
     free(s->pending[i]);
   free(s->pending);
@@ -81,8 +83,7 @@ void emu_shared_block_free(struct emu_block *b) {
   struct emu_shared_races *s = b->races;
   if (!s)
     return;
-  for (uint32_t i = 0; i < EMU_MAX_WARPS; i++)
-    free(s->lanes[i]);
+  forget_lanes(s);
   for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
     free(s->pending[i]);
   free(s->pending);
@@ -107,10 +108,7 @@ static void start_again(struct emu_shared_races *s) {
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
   memset(s->exchanged, 0, sizeof s->exchanged);
-  for (uint32_t i = 0; i < EMU_MAX_WARPS; i++) {
-    free(s->lanes[i]);
-    s->lanes[i] = NULL;
-  }
+  forget_lanes(s);
   free(s->threads);
   s->threads = NULL;
   emu_publications_free(&s->published);
@@ -124,40 +122,6 @@ static void start_again(struct emu_shared_races *s) {
   s->floor = 0;
   s->last_write = 0;
   s->epoch++;
-}
-
-bool emu_shared_watch(struct emu_shared_races *s) {
-  if (!s->watched)
-    s->watched = calloc(s->words + (size_t)1, sizeof *s->watched);
-  if (!s->copying)
-    s->copying = calloc(s->words + (size_t)1, sizeof *s->copying);
-  return s->watched && s->copying;
-}
-
-bool emu_shared_watch_bytes(struct emu_shared_races *s) {
-  const uint32_t from = s->cells, to = CELLS_OF_WORD * s->words;
-  if (from == to)
-    return emu_shared_watch(s);
-  uint32_t *entries = calloc(3 * (size_t)to, sizeof *entries);
-  struct emu_lane_readers *many = s->many ? calloc((size_t)s->warp_count * to, sizeof *many) : NULL;
-  if (!entries || (s->many && !many) || !emu_shared_watch(s)) {
-    free(entries);
-    free(many);
-    return false;
-  }
-  memcpy(entries, s->writers, from * sizeof *entries);
-  memcpy(entries + to, s->readers, from * sizeof *entries);
-  memcpy(entries + 2 * (size_t)to, s->since, from * sizeof *entries);
-  for (uint32_t w = 0; many && w < s->warp_count; w++)
-    memcpy(many + (size_t)w * to, s->many + (size_t)w * from, from * sizeof *many);
-  free(s->writers);
-  free(s->many);
-  s->many = many;
-  s->writers = entries;
-  s->readers = entries + to;
-  s->since = entries + 2 * (size_t)to;
-  s->cells = s->capacity = s->many_cells = to;
-  return true;
 }
 
 uint32_t emu_shared_tick(struct emu_shared_races *s) {

@@ -1,7 +1,9 @@
-/* cp.async.bulk between global memory and the shared memory of a cluster's blocks, and st.async, red.async.
+/* cp.async.bulk between global memory and the shared memory of a cluster's blocks, and st.async,
+ * red.async.
  *
- * They take place at once, which the manual permits, and complete their bytes at an mbarrier or belong to a
- * bulk group; what a copy of a group reads is watched until the group has been waited for. A tensor map's forms are not supported. */
+ * They take place at once, which the manual permits, and complete their bytes at an mbarrier or belong to
+ * a bulk group; what a copy of a group reads is watched until the group has been waited for. A tensor
+ * map's forms are not supported. */
 #include "barrier_object.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@ static bool emu_transfer_differs(struct emu_warp *w, const struct emu_instructio
   for (unsigned at = 0; at < t->piece; at += t->element) {
     const struct emu_operand *o = &in->elements[in->operand[0].first + (part + at) / t->element];
     uint64_t value = emu_lane_value(w, o, lane);
-    if (o->bytes > 8 || memcmp(&value, from + at, t->element < o->bytes ? t->element : o->bytes))
+    if (o->bytes > 8 || memcmp(&value, from + at, t->element < o->bytes ? t->element : o->bytes) != 0)
       return true;
   }
   return false;
@@ -110,23 +110,19 @@ EMU_HANDLER(load_parameter) {
 
 EMU_HANDLER(load) {
   const struct emu_transfer *t = in->extra;
-  if (in->flags & EMU_FLAG_FIRST_LOOK)
-    load_lanes(w, in, mask);
-  else if (t->kind & EMU_STRONG && emu_load_strong(w, in, mask))
-    return;
-  else if ((mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask))
-    return;
-  else
+  const bool done = !(in->flags & EMU_FLAG_FIRST_LOOK) &&
+                    ((t->kind & EMU_STRONG && emu_load_strong(w, in, mask)) ||
+                     (mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask));
+  if (!done)
     load_lanes(w, in, mask);
 }
 
 EMU_HANDLER(store) {
   const struct emu_transfer *t = in->extra;
-  if (t->kind & EMU_STRONG && emu_store_strong(w, in, mask))
-    return;
-  if ((mask == EMU_ALL_LANES && emu_store_words(w, in)) || emu_store_scattered(w, in, mask))
-    return;
-  store_lanes(w, in, mask);
+  const bool done = (t->kind & EMU_STRONG && emu_store_strong(w, in, mask)) ||
+                    (mask == EMU_ALL_LANES && emu_store_words(w, in)) || emu_store_scattered(w, in, mask);
+  if (!done)
+    store_lanes(w, in, mask);
 }
 
 /* ---- Decoding ---- */

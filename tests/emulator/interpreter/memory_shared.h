@@ -4,8 +4,9 @@
 
 #include "memory_words.h"
 
-/* Whether lanes whose addresses are multiples of `bytes` (4, 8 or 16) need no pass more than they would anyhow:
- * a pass serves 128 bytes, of 32, 16 or 8 lanes, where those that share banks are at the same place. */
+/* Whether lanes whose addresses are multiples of `bytes` (4, 8 or 16) need no pass more than they would
+ * anyhow: a pass serves 128 bytes, of 32, 16 or 8 lanes, where those that share banks are at the same
+ * place. */
 static inline bool emu_free_of_conflicts(const uint32_t offset[EMU_LANES], unsigned bytes) {
   const uint32_t shift = (uint32_t)__builtin_ctz(bytes), slots = 128 >> shift;
   uint32_t seen[EMU_LANES], place[EMU_LANES], bad = 0;
@@ -27,8 +28,8 @@ static inline bool emu_is_free_of_conflicts(const uint64_t address[EMU_LANES], u
   return emu_free_of_conflicts(offset, bytes < 4 ? 4 : bytes);
 }
 
-/* Offsets in the block's shared memory; of the lanes that are not in the mask one of the others'. False if some
- * are no such addresses, or not for a plain load of `bytes`. */
+/* Offsets in the block's shared memory; of the lanes that are not in the mask one of the others'. False if
+ * some are no such addresses, or not for a plain load of `bytes`. */
 static inline bool emu_shared_offsets(struct emu_warp *w, const struct emu_instruction *in,
                                       const struct emu_operand *o, unsigned bytes, uint32_t mask,
                                       uint32_t offset[EMU_LANES]) {
@@ -71,7 +72,8 @@ static inline bool emu_shared_lanes_set(const struct emu_block *b, const uint32_
   return set == 0x01010101;
 }
 
-/* Lanes read `bytes` each: what is there is initialised, and the reads are noted; false if it wants a closer look. */
+/* Lanes read `bytes` each: what is there is initialised, and the reads are noted; false if it wants a
+ * closer look. */
 static inline bool emu_note_shared_reads(struct emu_warp *w, const uint32_t offset[EMU_LANES], unsigned bytes,
                                          uint32_t mask) {
   uint32_t words[EMU_LANES];

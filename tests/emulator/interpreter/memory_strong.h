@@ -1,5 +1,5 @@
-/* Volatile and relaxed accesses to words anywhere in the block's shared memory, all lanes at once, where nothing
- * has been published that they could order: what programs from before __syncwarp() are full of. */
+/* Volatile and relaxed accesses to words anywhere in the block's shared memory, all lanes at once, where
+ * nothing has been published that they could order: what programs from before __syncwarp() are full of. */
 #ifndef EMU_MEMORY_STRONG_H
 #define EMU_MEMORY_STRONG_H
 

@@ -1,7 +1,7 @@
 /* mma.sync: D = A * B + C by a whole warp, for f16, bf16, tf32, f64, 8-bit integers and 8-bit floats.
  *
- * Where approximate instructions are to err, a sum in f32 is rounded towards zero, as it was seen to be on GPUs;
- * the manual leaves order and rounding of sums open. */
+ * Where approximate instructions are to err, a sum in f32 is rounded towards zero, as it was seen to be on
+ * GPUs; the manual leaves order and rounding of sums open. */
 #include "tensor.h"
 
 struct mma {

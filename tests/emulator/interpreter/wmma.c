@@ -84,7 +84,8 @@ static unsigned char *access_element(struct emu_warp *w, const struct emu_instru
                            : emu_access(w, in, (enum emu_space)in->space, address, bytes, kind, lane);
 }
 
-/* Loads words of the block's own shared memory; false if something is not as usual, and nothing has been done then. */
+/* Loads words of the block's own shared memory; false if something is not as usual, and nothing has been
+ * done then. */
 static bool load_shared(struct emu_warp *w, const struct emu_instruction *in,
                         const uint64_t addresses[EMU_LANES], unsigned bytes, const struct emu_operand *r) {
   const uint64_t window = in->space == EMU_SPACE_GENERIC ? EMU_WINDOW_SHARED : 0;

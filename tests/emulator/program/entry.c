@@ -1,6 +1,6 @@
-/* Which registers have to be zero when a function begins: all that might be read before the thread has written
- * them, which leaves few. A register is left out where the first statement that mentions it writes it, always, and
- * no branch leads into what is between that and the last statement that does. */
+/* Which registers have to be zero when a function begins: all that might be read before the thread has
+ * written them, which leaves few. A register is left out where the first statement that mentions it writes
+ * it, always, and no branch leads into what is between that and the last statement that does. */
 #include "build.h"
 
 #include "../interpreter/interpreter.h"
