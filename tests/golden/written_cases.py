@@ -45,7 +45,8 @@ sensor_series_and_store
 """
 for _name in _COLUMNS.split():
     SAME[_name] = ("same+note columns of one input", None)
-SAME["note_masked_text_and_numbers"] = ("same+note columns of one input lengths", None)
+for _name in ("note_masked_text_and_numbers", "note_masked_entities_and_case"):
+    SAME[_name] = ("same+note columns of one input lengths", None)
 SAME["stateful_model"] = ("same+note stateful zeros", None)
 for _name in ("sensor_padded_by_hand", "sensor_cropped", "wired_largest_pool", "sensor_linear_beside"):
     SAME[_name] = ("same", None)

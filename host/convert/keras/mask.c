@@ -72,6 +72,48 @@ static bool is_mask_of(const struct keras_layer *source, const struct graph_refe
          (masked == NULL || python_json_number(masked, &needed)) && found == needed;
 }
 
+/* An operation's argument number `at` where it is a tensor that an operation called `name` gives, or any where
+ * name is NULL. */
+static const struct graph_reference *tensor_of(const struct graph_reference *operation, size_t at,
+                                               const char *name) {
+  const struct graph_argument *argument = argument_of(operation, at);
+  const struct graph_reference *tensor =
+      argument != NULL && argument->kind == ARGUMENT_TENSOR ? &argument->reference : NULL;
+  return tensor != NULL && (name == NULL || is_operation(tensor, name)) ? tensor : NULL;
+}
+
+/* What Keras 3 makes of the mask of one of several embeddings that are put side by side: for each element of
+ * its vectors the mask. */
+static bool is_widened_mask(const struct graph_argument *part, const struct keras_layer **source) {
+  const struct graph_reference *either = part->kind == ARGUMENT_TENSOR ? &part->reference : NULL;
+  if (either == NULL || !is_operation(either, "LogicalOr"))
+    return false;
+  const struct graph_reference *wide = tensor_of(either, 0, "ExpandDims");
+  const struct graph_reference *none = tensor_of(either, 1, "ZerosLike");
+  const struct graph_reference *mask = wide != NULL ? tensor_of(wide, 0, NULL) : NULL;
+  const struct graph_reference *rows = none != NULL ? tensor_of(none, 0, NULL) : NULL;
+  *source = rows != NULL ? rows->layer : NULL;
+  return mask != NULL && rows != NULL && strcmp(rows->layer->node.class_name, "Embedding") == 0 &&
+         is_mask_of(rows->layer, mask, 0);
+}
+
+/* Whether a mask is that of embeddings side by side, `source` among them, each of which has one: true where one
+ * of them is. */
+static bool is_joined_mask(const struct keras_layer *source, const struct graph_reference *mask) {
+  const struct graph_reference *joined = is_operation(mask, "Any") ? tensor_of(mask, 0, "Concatenate") : NULL;
+  const struct graph_argument *parts = joined != NULL ? argument_of(joined, 0) : NULL;
+  const json_t *axis = joined != NULL ? json_object_get(mask->layer->config, "axis") : NULL;
+  bool all = parts != NULL && parts->kind == ARGUMENT_LIST && parts->count > 0 && json_is_integer(axis) &&
+             json_integer_value(axis) == -1;
+  bool has_source = false;
+  for (size_t i = 0; all && i < parts->count; i++) {
+    const struct keras_layer *embedding;
+    all = is_widened_mask(&parts->items[i], &embedding);
+    has_source = has_source || embedding == source;
+  }
+  return all && has_source;
+}
+
 /* ---- before a call -------------------------------------------------------------------------------- */
 
 static const struct graph_argument *mask_argument(const struct layer_call *call) {
@@ -106,7 +148,8 @@ static cuseq_status check_given(const struct layer_call *call, const struct grap
     return CUSEQ_STATUS_OK;
   }
   if (given->kind == ARGUMENT_TENSOR && input != NULL && input->mask != NULL &&
-      is_mask_of(layer_of(input->mask), &given->reference, 0))
+      (is_mask_of(layer_of(input->mask), &given->reference, 0) ||
+       is_joined_mask(layer_of(input->mask), &given->reference)))
     return CUSEQ_STATUS_OK;
   if (is_input(given) && input != NULL &&
       (input->mask == NULL || input->mask == &given->reference.layer->node)) {
