@@ -7,8 +7,8 @@
 
 #include <stdbool.h>
 
-/* Puts rows of tables in the place of ids. All is checked: ids are whole numbers of their table's range, numbers
- * finite unless `allow_nonfinite`; the first element at fault is named.
+/* Puts rows of tables in the place of ids. All is checked: ids are whole numbers of their table's range,
+ * numbers finite unless `allow_nonfinite`; the first element at fault is named.
  *   input  its data is F32 or F64, and in host memory
  *   rows   [B,T,width] receives what backends read as dense input; zeros at t >= a row's length
  *   lengths_known  whether input->lengths may be read; else every position counts */

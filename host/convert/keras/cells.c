@@ -153,8 +153,8 @@ static cuseq_status read_simple(struct evaluator *evaluator, const struct cell_s
   return CUSEQ_STATUS_OK;
 }
 
-/* A stateful layer goes on from the batch before. No file has such states: a model that was just loaded begins
- * with zeros, and so does every call of cuseq's. */
+/* A stateful layer goes on from the batch before. No file has such states: a model that was just loaded
+ * begins with zeros, and so does every call of cuseq's. */
 static cuseq_status check_stateful(struct evaluator *evaluator, const struct cell_source *source) {
   const struct keras_layer *layer = source->layer;
   bool stateful;

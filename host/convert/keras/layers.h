@@ -158,8 +158,8 @@ cuseq_status position_apply(struct evaluator *evaluator, const struct keras_laye
  * none. */
 const struct graph_node *masked_below(const struct expressions *expressions, int32_t expression);
 
-/* Whether padded positions hold the row's last vector again: so they do where an expression is computed, position
- * by position, of what a masked layer gives that reads forwards, unless Keras is told otherwise. */
+/* Whether padded positions hold the row's last vector again: so they do where an expression is computed,
+ * position by position, of what a masked layer gives that reads forwards, unless Keras is told otherwise. */
 bool padding_repeats(const struct expressions *expressions, int32_t expression);
 
 /* Whether a value is an input [batch, n] as it is given, but for axes of one entry behind it. */

@@ -211,7 +211,7 @@ static cuseq_status sequence_of(struct evaluator *evaluator, const struct layer_
 
 cuseq_status layer_cropping(struct evaluator *evaluator, struct layer_call *call) {
   struct value value;
-  int64_t first, last;
+  int64_t first = 0, last = 0;
   TRY(sequence_of(evaluator, call, &value));
   TRY(read_pair(call->layer, "cropping", &first, &last));
   TRY(crop_apply(evaluator, call->layer, first, last, &value));
@@ -220,7 +220,7 @@ cuseq_status layer_cropping(struct evaluator *evaluator, struct layer_call *call
 
 cuseq_status layer_zero_padding(struct evaluator *evaluator, struct layer_call *call) {
   struct value value;
-  int64_t first, last;
+  int64_t first = 0, last = 0;
   TRY(settings_channels_last(call->layer));
   TRY(sequence_of(evaluator, call, &value));
   TRY(read_pair(call->layer, "padding", &first, &last));

@@ -72,8 +72,8 @@ static bool is_mask_of(const struct keras_layer *source, const struct graph_refe
          (masked == NULL || python_json_number(masked, &needed)) && found == needed;
 }
 
-/* An operation's argument number `at` where it is a tensor that an operation called `name` gives, or any where
- * name is NULL. */
+/* An operation's argument number `at` where it is a tensor that an operation called `name` gives, or any
+ * where name is NULL. */
 static const struct graph_reference *tensor_of(const struct graph_reference *operation, size_t at,
                                                const char *name) {
   const struct graph_argument *argument = argument_of(operation, at);
@@ -97,8 +97,8 @@ static bool is_widened_mask(const struct graph_argument *part, const struct kera
          is_mask_of(rows->layer, mask, 0);
 }
 
-/* Whether a mask is that of embeddings side by side, `source` among them, each of which has one: true where one
- * of them is. */
+/* Whether a mask is that of embeddings side by side, `source` among them, each of which has one: true
+ * where one of them is. */
 static bool is_joined_mask(const struct keras_layer *source, const struct graph_reference *mask) {
   const struct graph_reference *joined = is_operation(mask, "Any") ? tensor_of(mask, 0, "Concatenate") : NULL;
   const struct graph_argument *parts = joined != NULL ? argument_of(joined, 0) : NULL;

@@ -31,8 +31,9 @@ struct graph_parts {
   struct graph_part list[GRAPH_MOST_PARTS];
 };
 
-/* Puts parts of one input in the place of several ones that a graph without a decoder reads: sequences side by
- * side at every position, and vectors that are the same at all of them. Notes say how it is to be given.
+/* Puts parts of one input in the place of several ones that a graph without a decoder reads: sequences
+ * side by side at every position, and vectors that are the same at all of them. Notes say how it is to be
+ * given.
  *   outputs  [count] expressions
  *   clocks   [MAX_CLOCKS] receives the clock that is in the place of each
  *   parts    receives them; count 0: there were not several, or they cannot be one, and nothing is changed */

@@ -1,5 +1,5 @@
-/* Embeddings of parts of an input: what recognition sees is an input of their rows, and the model looks them up
- * (input.lookups of docs/model-format.md). */
+/* Embeddings of parts of an input: what recognition sees is an input of their rows, and the model looks
+ * them up (input.lookups of docs/model-format.md). */
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/join.h"
 #include "convert/recognise/recognised.h"

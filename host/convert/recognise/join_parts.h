@@ -30,8 +30,8 @@ static inline bool join_is_recurrent(const struct expression *e) {
   return e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL;
 }
 
-/* Lists what is joined, in the order of the model's inputs, and says whether something is masked; count 0 where
- * one input in the place of several would be something else.
+/* Lists what is joined, in the order of the model's inputs, and says whether something is masked; count 0
+ * where one input in the place of several would be something else.
  *   reached  [limit] what the outputs are made of */
 void join_list(struct joining *joining, const struct recognise_request *request, const bool *reached,
                int32_t limit);

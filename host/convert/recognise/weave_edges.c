@@ -50,8 +50,8 @@ struct edges {
   int32_t count;
 };
 
-/* How many vectors are handed on for a position: as many as for the farthest one from that end that is read of
- * the same, so that one layer serves all. */
+/* How many vectors are handed on for a position: as many as for the farthest one from that end that is
+ * read of the same, so that one layer serves all. */
 static int32_t places_of(const struct expressions *expressions, const struct edges *edges,
                          const struct expression *position) {
   int32_t most = 0;

@@ -22,8 +22,13 @@ def blocks(array, zeros, width):
 
 def columns(arrays, said):
     """All inputs side by side."""
-    parts = {name: (int(first), int(last) + 1, same, int(zeros or 0)) for name, first, last, _, _, same, zeros in said}
-    arrays = {name: arrays[name].reshape(len(arrays[name]), -1, part[1] - part[0]) for name, part in parts.items()}
+    parts = {
+        name: (int(first), int(last) + 1, same, int(zeros or 0))
+        for name, first, last, _, _, same, zeros in said
+    }
+    arrays = {
+        name: arrays[name].reshape(len(arrays[name]), -1, part[1] - part[0]) for name, part in parts.items()
+    }
     time = max(array.shape[1] + parts[name][3] for name, array in arrays.items())
     whole = np.zeros((len(next(iter(arrays.values()))), time, int(said[0][4])), np.float32)
     for name, (first, last, same, zeros) in parts.items():

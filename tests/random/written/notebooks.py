@@ -33,7 +33,11 @@ def note_emotions(k):
     """BiLSTM, batch normalisation, dropout, BiLSTM, batch normalisation, Dense, softmax: emotions of tweets"""
     layers = [k.Input((T,)), k.Embedding(V, E), k.Dropout(0.2)]
     for last in (False, True):
-        layers += [k.Bidirectional(k.LSTM(H, return_sequences=not last)), k.BatchNormalization(), k.Dropout(0.3)]
+        layers += [
+            k.Bidirectional(k.LSTM(H, return_sequences=not last)),
+            k.BatchNormalization(),
+            k.Dropout(0.3),
+        ]
     layers += [k.Dense(7), k.Activation("relu"), k.BatchNormalization(), k.Dense(6, activation="softmax")]
     return Built(k.Sequential(layers), ids=V)
 
@@ -41,7 +45,12 @@ def note_emotions(k):
 @kind
 def note_convolved_text_pooled(k):
     """Embedding, dropout, Conv1D(valid, relu), MaxPooling1D(2), LSTM, Dense, sigmoid as a layer: reviews"""
-    layers = [k.Input((12,)), k.Embedding(V, E), k.Dropout(0.25), k.Conv1D(8, 3, padding="valid", activation="relu")]
+    layers = [
+        k.Input((12,)),
+        k.Embedding(V, E),
+        k.Dropout(0.25),
+        k.Conv1D(8, 3, padding="valid", activation="relu"),
+    ]
     layers += [k.MaxPooling1D(pool_size=2), k.LSTM(H), k.Dense(1), k.Activation("sigmoid")]
     return Built(k.Sequential(layers), ids=V)
 
@@ -49,15 +58,28 @@ def note_convolved_text_pooled(k):
 @kind
 def note_convolved_text_same_pooled(k):
     """Conv1D(same, relu), MaxPooling1D(2), BiLSTM with dropout, Dense relu, softmax: news"""
-    layers = [k.Input((12,)), k.Embedding(V, E), k.Conv1D(8, 3, padding="same", activation="relu"), k.MaxPooling1D(2)]
-    layers += [k.Bidirectional(k.LSTM(H, dropout=0.2)), k.Dense(8, activation="relu"), k.Dense(4, activation="softmax")]
+    layers = [
+        k.Input((12,)),
+        k.Embedding(V, E),
+        k.Conv1D(8, 3, padding="same", activation="relu"),
+        k.MaxPooling1D(2),
+    ]
+    layers += [
+        k.Bidirectional(k.LSTM(H, dropout=0.2)),
+        k.Dense(8, activation="relu"),
+        k.Dense(4, activation="softmax"),
+    ]
     return Built(k.Sequential(layers), ids=V)
 
 
 @kind
 def note_tickets(k):
     """title and body, an LSTM each, and tags side by side; a priority and a department"""
-    title, body, tags = k.Input((None,), name="title"), k.Input((None,), name="body"), k.Input((4,), name="tags")
+    title, body, tags = (
+        k.Input((None,), name="title"),
+        k.Input((None,), name="body"),
+        k.Input((4,), name="tags"),
+    )
     a = k.LSTM(H)(k.Embedding(V, E)(title))
     b = k.LSTM(4)(k.Embedding(V, E)(body))
     y = k.Concatenate()([a, b, tags])
@@ -213,7 +235,9 @@ def note_masked_words_pooled(k):
 def note_masked_lstm_convolved(k):
     """mask_zero, LSTM, Conv1D over its outputs, the maximum"""
     x, y = words(k, True)
-    y = k.GlobalMaxPooling1D()(k.Conv1D(6, 3, padding="same", activation="relu")(k.LSTM(H, return_sequences=True)(y)))
+    y = k.GlobalMaxPooling1D()(
+        k.Conv1D(6, 3, padding="same", activation="relu")(k.LSTM(H, return_sequences=True)(y))
+    )
     return of_words(k, x, k.Dense(3, activation="softmax")(y), True)
 
 
@@ -286,7 +310,10 @@ def note_entities_dense_first(k):
     """masked words, BiLSTM with dropouts, TimeDistributed Dense relu, TimeDistributed softmax"""
     layers = [k.Input((T,)), k.Embedding(V, E, mask_zero=True)]
     layers += [k.Bidirectional(k.LSTM(H, return_sequences=True, dropout=0.1, recurrent_dropout=0.1))]
-    layers += [k.TimeDistributed(k.Dense(8, activation="relu")), k.TimeDistributed(k.Dense(5, activation="softmax"))]
+    layers += [
+        k.TimeDistributed(k.Dense(8, activation="relu")),
+        k.TimeDistributed(k.Dense(5, activation="softmax")),
+    ]
     return Built(k.Sequential(layers), ids=V, masked=0)
 
 

@@ -186,8 +186,15 @@ def sensor_stateful_tagger(k):
 @kind
 def sensor_anomalies_relu(k):
     """LSTMs with relu of 8 and 4, RepeatVector, LSTMs of 4 and 8, TimeDistributed(Dense)"""
-    layers = [k.LSTM(8, activation="relu", return_sequences=True), k.LSTM(4, activation="relu"), k.RepeatVector(T)]
-    layers += [k.LSTM(4, activation="relu", return_sequences=True), k.LSTM(8, activation="relu", return_sequences=True)]
+    layers = [
+        k.LSTM(8, activation="relu", return_sequences=True),
+        k.LSTM(4, activation="relu"),
+        k.RepeatVector(T),
+    ]
+    layers += [
+        k.LSTM(4, activation="relu", return_sequences=True),
+        k.LSTM(8, activation="relu", return_sequences=True),
+    ]
     return stack(k, *layers, k.TimeDistributed(k.Dense(F)))
 
 
@@ -202,7 +209,12 @@ def sensor_anomalies_flattened(k):
 def sensor_anomalies_regularised(k):
     """noise, a GRU with an activity regulariser, batch normalisation, RepeatVector, GRU, batch normalisation, Dense"""
     layers = [k.GaussianNoise(0.1), k.GRU(H, activity_regularizer="l2"), k.ActivityRegularization(l1=0.01)]
-    layers += [k.BatchNormalization(), k.RepeatVector(T), k.GRU(H, return_sequences=True), k.BatchNormalization()]
+    layers += [
+        k.BatchNormalization(),
+        k.RepeatVector(T),
+        k.GRU(H, return_sequences=True),
+        k.BatchNormalization(),
+    ]
     return stack(k, *layers, k.TimeDistributed(k.Dense(F, activation="sigmoid")))
 
 
@@ -247,7 +259,9 @@ def sensor_attention_query(k):
 def speech_simple(k):
     """a GRU of as many units as characters, softmax"""
     x = series(k, 8, None)
-    return Built(k.Model(x, k.Activation("softmax")(k.GRU(9, return_sequences=True, implementation=2)(x))), time=T)
+    return Built(
+        k.Model(x, k.Activation("softmax")(k.GRU(9, return_sequences=True, implementation=2)(x))), time=T
+    )
 
 
 @kind
@@ -331,7 +345,9 @@ def speech_statistics(k):
     x = series(k, 8)
     y = x
     for dilation in (1, 2, 4):
-        y = k.BatchNormalization()(k.Conv1D(6, 3, dilation_rate=dilation, padding="causal", activation="relu")(y))
+        y = k.BatchNormalization()(
+            k.Conv1D(6, 3, dilation_rate=dilation, padding="causal", activation="relu")(y)
+        )
     y = k.GRU(H, return_sequences=True)(y)
     y = k.Concatenate()([k.GlobalAveragePooling1D()(y), k.GlobalMaxPooling1D()(y)])
     return k.Model(x, k.Dense(5, activation="softmax")(k.Dense(6, activation="relu")(y)))

@@ -50,7 +50,9 @@ def wired_average_of_pools(k):
     x, y = words(k)
     y = k.Bidirectional(k.GRU(H, return_sequences=True))(y)
     y = k.Average()([k.GlobalAveragePooling1D()(y), k.GlobalMaxPooling1D()(y)])
-    return of_words(k, x, k.Dense(2, activation="softmax")(k.Dense(7, activation="tanh")(k.Dense(8, "relu")(y))))
+    return of_words(
+        k, x, k.Dense(2, activation="softmax")(k.Dense(7, activation="tanh")(k.Dense(8, "relu")(y)))
+    )
 
 
 @kind
@@ -174,7 +176,8 @@ def wired_own_backward_sequence(k):
     """Bidirectional of a GRU and a SimpleRNN, concatenated, then the mean"""
     x = series(k)
     y = k.Bidirectional(
-        k.GRU(H, return_sequences=True), backward_layer=k.SimpleRNN(H, return_sequences=True, go_backwards=True)
+        k.GRU(H, return_sequences=True),
+        backward_layer=k.SimpleRNN(H, return_sequences=True, go_backwards=True),
     )(x)
     return k.Model(x, k.Dense(2)(k.GlobalAveragePooling1D()(y)))
 
@@ -191,7 +194,9 @@ def wired_none_merged_by_hand(k):
 def wired_options(k):
     """unroll, implementation=1, no forget bias, constraints, dropouts, sigmoid as activation"""
     x = series(k)
-    y = k.LSTM(H, unroll=True, implementation=1, unit_forget_bias=False, dropout=0.1, return_sequences=True)(x)
+    y = k.LSTM(H, unroll=True, implementation=1, unit_forget_bias=False, dropout=0.1, return_sequences=True)(
+        x
+    )
     y = k.GRU(H, activation="sigmoid", recurrent_activation="hard_sigmoid", kernel_constraint="max_norm")(y)
     return k.Model(x, k.Dense(2, kernel_regularizer="l2", bias_initializer="ones")(y))
 
