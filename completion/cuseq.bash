@@ -49,7 +49,7 @@ _cuseq_operand() {
     run:1 | compare:1) _cuseq_files "$3" '*.npy' ;;
     evaluate:1 | score:1) _cuseq_files "$3" '*.tsv' ;;
     convert:0 | inspect:0) _cuseq_files "$3" '*.@(h5|hdf5|keras|onnx|safetensors|pt|pth|bin|npz)' ;;
-    convert:1) _cuseq_files "$3" '*.@(onnx|safetensors)' ;;
+    convert:1) _cuseq_files "$3" '*.@(h5|hdf5|keras|onnx|safetensors)' ;;
     *:0 | convert:2) _cuseq_files "$3" '*.safetensors' ;;
     *) COMPREPLY=() ;;
   esac
