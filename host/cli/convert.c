@@ -141,7 +141,8 @@ static bool is_keras(enum file_kind kind) {
   return kind == FILE_KIND_KERAS || kind == FILE_KIND_HDF5;
 }
 
-/* The second file of two, a decoder's, which is of the same kind as the first; and --link, which goes with it. */
+/* The second file of two, a decoder's, which is of the same kind as the first; and --link, which goes with
+ * it. */
 static int choose_second(const struct arguments *arguments, enum file_kind first) {
   enum file_kind kind;
   if (arguments->operand_count == 2)

@@ -37,8 +37,8 @@ cuseq_status keras_convert(const char *path, struct convert_json *vocabulary, co
 
 /* The same of an encoder and one step of its decoder, in two files.
  *   paths  [2] the encoder's, the decoder's
- *   links  "INPUT=OUTPUT,...": which output of the encoder, by its number from 1 on or its layer's name, an input of the
- *          decoder begins with, where that is not certain, or INPUT=zeros; NULL: nothing */
+ *   links  "INPUT=OUTPUT,...": which output of the encoder, by its number from 1 on or its layer's name, an
+ *          input of the decoder begins with, where that is not certain, or INPUT=zeros; NULL: nothing */
 cuseq_status keras_convert_pair(const char *const *paths, struct convert_json *vocabulary,
                                 const char *own_activations, const struct convert_decoder *decoder,
                                 const char *links, cuseq_model **model, char **notes);

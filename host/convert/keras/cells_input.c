@@ -1,4 +1,5 @@
-/* What a recurrent layer is given: its states apart from its input, and what becomes a sequence, or a step. */
+/* What a recurrent layer is given: its states apart from its input, and what becomes a sequence, or a
+ * step. */
 #include "convert/keras/cells.h"
 #include "convert/keras/layers.h"
 #include "error.h"
@@ -38,8 +39,8 @@ static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call 
   return input_as_sequence(evaluator, expression_at(&evaluator->expressions, x->expression)->width, 1, x);
 }
 
-/* A sequence of one position is a step where it is the first of a loop: the layer is called again, and begins with
- * states of another one. */
+/* A sequence of one position is a step where it is the first of a loop: the layer is called again, and begins
+ * with states of another one. */
 static cuseq_status read_first_step(struct evaluator *evaluator, struct layer_call *call) {
   struct value *x = &call->inputs[0];
   bool begun = false;

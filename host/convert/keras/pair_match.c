@@ -1,5 +1,5 @@
-/* Which output of the encoder an input of the decoder's step is: what the caller says, what it is made of, its
- * width. */
+/* Which output of the encoder an input of the decoder's step is: what the caller says, what it is made of,
+ * its width. */
 #include "convert/keras/layers.h"
 #include "convert/keras/pair.h"
 #include "error.h"

@@ -4,8 +4,8 @@
  * layer in front carries the vector. In the same layer, units whose update gate is 0 pass on what else the
  * step reads.
  *
- * An attention that such a vector asks, and no state of the decoder's, asks by that layer: its context is the same
- * at every step, too.
+ * An attention that such a vector asks, and no state of the decoder's, asks by that layer: its context is the
+ * same at every step, too.
  *
  * And vectors that a step hands to the next and that do not begin with zeros, as a forecast does that reads
  * what it has forecast, the last known number first. In a structure they begin with zeros, and so the same
@@ -82,8 +82,8 @@ static cuseq_status sort_leaves(struct recogniser *recogniser, struct carry *car
   return CUSEQ_STATUS_OK;
 }
 
-/* What a vector comes from: a layer's hidden states or its cell states, or something else, which is alike to nothing.
- * Nor is what goes through an activation. */
+/* What a vector comes from: a layer's hidden states or its cell states, or something else, which is alike to
+ * nothing. Nor is what goes through an activation. */
 enum { FROM_NOTHING = -1, FROM_OTHERS = -2 };
 
 static int32_t source_of(const struct expressions *expressions, int32_t expression, int depth) {
@@ -102,8 +102,8 @@ static int32_t source_of(const struct expressions *expressions, int32_t expressi
   return source;
 }
 
-/* A layer's initial state is made of one layer's states, by one activation: what does not come from where the first
- * vector does is passed on, to a layer of its own in front of this one. */
+/* A layer's initial state is made of one layer's states, by one activation: what does not come from where the
+ * first vector does is passed on, to a layer of its own in front of this one. */
 static void keep_alike(const struct expressions *expressions, struct carry *carry) {
   struct bases held = {.count = 0}, begun = {.count = 0}, initial = {.count = 0};
   int32_t source = FROM_NOTHING;

@@ -1,7 +1,7 @@
-/* An autoencoder repeats its encoder's last state for as many steps as it has positions, and its decoder may read
- * them both ways, which no decoder that goes step by step can. Over the encoder's positions its layers are layers
- * of the encoder, once the last state is at every position: a layer that reads the other way meets it first, and a
- * GRU whose update gate opens for the first position alone keeps it, exactly. */
+/* An autoencoder repeats its encoder's last state for as many steps as it has positions, and its decoder may
+ * read them both ways, which no decoder that goes step by step can. Over the encoder's positions its layers
+ * are layers of the encoder, once the last state is at every position: a layer that reads the other way meets
+ * it first, and a GRU whose update gate opens for the first position alone keeps it, exactly. */
 #include "convert/recognise/level.h"
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/recognised.h"

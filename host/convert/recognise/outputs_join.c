@@ -1,5 +1,6 @@
 /* Several outputs of a decoder's steps lie side by side in the one that cuseq gives. Its last layer has one
- * activation, and where one of them has none, f(x) - f(-x) is x, exactly, for relu, softplus, swish and gelu. */
+ * activation, and where one of them has none, f(x) - f(-x) is x, exactly, for relu, softplus, swish and
+ * gelu. */
 #include "convert/recognise/recognised.h"
 #include "error.h"
 

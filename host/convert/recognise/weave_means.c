@@ -1,5 +1,5 @@
-/* Means of a sequence of known length that a decoder begins with or reads: the final state of a layer that adds up
- * what it reads, divided by the length. */
+/* Means of a sequence of known length that a decoder begins with or reads: the final state of a layer that
+ * adds up what it reads, divided by the length. */
 #include "convert/graph/rewrite.h"
 #include "convert/recognise/weave.h"
 #include "error.h"

@@ -23,8 +23,8 @@ static bool is_vector(const struct recogniser *recogniser, const struct expressi
   return input->op == EXPRESSION_INPUT && (e->op == EXPRESSION_FLAT || e->clocks == 0) && e->width >= 2;
 }
 
-/* The one vector among the inputs that something is made of; -1: there is none, or several, or something else is
- * made of a sequence. */
+/* The one vector among the inputs that something is made of; -1: there is none, or several, or something else
+ * is made of a sequence. */
 static int32_t only_vector(const struct recogniser *recogniser, const bool *reached, int32_t limit) {
   const struct expressions *expressions = recogniser->expressions;
   int32_t vector = -1, count = 0, readers = 0;
@@ -46,8 +46,8 @@ static int32_t only_vector(const struct recogniser *recogniser, const bool *reac
   return readers == 1 ? vector : -1;
 }
 
-/* Whether a recurrent layer begins with what is no input itself, nor zeros, or reads a vector that is repeated, or
- * steps are written out. */
+/* Whether a recurrent layer begins with what is no input itself, nor zeros, or reads a vector that is
+ * repeated, or steps are written out. */
 static bool is_decoder(const struct recogniser *recogniser, const bool *reached, int32_t limit) {
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(recogniser->expressions, i);
