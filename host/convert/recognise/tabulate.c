@@ -112,21 +112,34 @@ struct block {
   int32_t first, count; /* tokens */
 };
 
+/* Of one token: x times a matrix, row by row, as it lies. */
+static void multiply(const struct matrix *matrix, const struct matrix *bias, const double *x, double *y) {
+  for (int32_t j = 0; j < matrix->columns; j++)
+    y[j] = bias != NULL ? (double)bias->data[j] : 0.0;
+  for (int32_t k = 0; k < matrix->rows; k++) {
+    const float *row = matrix->data + (size_t)k * (size_t)matrix->columns;
+    for (int32_t j = 0; j < matrix->columns; j++)
+      y[j] += x[k] * (double)row[j];
+  }
+}
+
 /* Of one token: e over its children's numbers. */
 static void compute(const struct expressions *expressions, const struct expression *e, const double *const *x,
                     const int32_t *widths, double *y) {
   const struct matrix *matrix = e->matrix >= 0 ? &expressions->matrices[e->matrix] : NULL;
   const struct matrix *bias = e->bias >= 0 ? &expressions->matrices[e->bias] : NULL;
   int32_t at = 0;
+  if (e->op == EXPRESSION_DENSE) {
+    multiply(matrix, bias, x[0], y);
+    return;
+  }
   for (int32_t i = 0; e->op == EXPRESSION_CONCAT && i < e->child_count; at += widths[i++])
     memcpy(y + at, x[i], (size_t)widths[i] * sizeof *y);
   for (int32_t j = 0; e->op != EXPRESSION_CONCAT && j < e->width; j++) {
     double sum = e->op == EXPRESSION_PRODUCT ? 1.0 : 0.0;
-    if (e->op == EXPRESSION_DENSE || e->op == EXPRESSION_DOT)
+    if (e->op == EXPRESSION_DOT)
       for (int32_t k = 0; k < widths[0]; k++)
-        sum += x[0][k] * (e->op == EXPRESSION_DOT
-                              ? x[1][widths[1] > 1 ? k : 0]
-                              : (double)matrix->data[(size_t)k * (size_t)matrix->columns + (size_t)j]);
+        sum += x[0][k] * x[1][widths[1] > 1 ? k : 0];
     else if (e->op == EXPRESSION_AFFINE)
       sum = matrix != NULL ? x[0][j] * (double)matrix->data[j] : x[0][j];
     else if (e->op == EXPRESSION_SLICE)
