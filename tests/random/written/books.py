@@ -200,7 +200,7 @@ def caption_by_merging(k):
     a = k.Dense(8, activation="relu")(k.Dropout(0.5)(picture))
     b = k.LSTM(8)(k.Dropout(0.5)(k.Embedding(V, 8, mask_zero=True)(words)))
     y = k.Dense(8, activation="relu")(k.Add()([a, b]))
-    return k.Model([picture, words], k.Dense(V, activation="softmax")(y))
+    return Built(k.Model([picture, words], k.Dense(V, activation="softmax")(y)), others=(V,))
 
 
 @kind
