@@ -51,7 +51,8 @@ build_hdf5() {
   mkdir "$work/sources/hdf5/build"
   (cd "$work/sources/hdf5/build" &&
     ../configure --quiet --prefix="$part" --disable-shared --enable-static --enable-build-mode=production --disable-hl \
-      --disable-tests --disable-tools --disable-fortran --disable-cxx --without-szlib CFLAGS="$FLAGS" &&
+      --disable-tests --disable-tools --disable-fortran --disable-cxx --without-szlib --disable-deprecated-symbols \
+      CFLAGS="$FLAGS" &&
     make -s -j "$jobs" -C src install) >&2
 }
 
