@@ -231,7 +231,7 @@ def check_half(case, lines):
     said = [line for line in lines if "float16" in line]
     if not said:
         raise Wrong("half precision, of which no line says that the numbers differ from Keras' own")
-    bound = 3e-2 if any("bfloat16" in line for line in said) else 3e-3
+    bound = 3e-2 if any("bfloat16" in line for line in said) else 1e-2
     for one, got, want in zip(case.built.listed, case.rounded or case.values, case.values):
         if not differ(rows(got), rows(want)) <= bound:
             raise Wrong(f"{one.kind}: Keras' own half precision differs by {differ(rows(got), rows(want)):.2g}")
