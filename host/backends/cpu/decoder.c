@@ -1,55 +1,9 @@
 /* The decoder over one tile: every step attends, feeds the cells, layer by layer, and makes the output for
  * the rows that have not ended. */
-#include "backends/cpu/cpu.h"
+#include "backends/cpu/decoder_run.h"
 
 #include <math.h>
 #include <string.h>
-
-/* What the steps of a tile share. */
-struct run {
-  struct cpu *cpu;
-  struct cpu_worker *worker;
-  const cuseq_decoding *decoding;
-  float *log_outputs; /* [rows, V] of a search's step; else NULL */
-  const struct decoder_structure *decoder;
-  struct cpu_tile tile;
-  struct cpu_cell_step
-      steps[STRUCTURE_MAX_DECODER_LAYERS];       /* how each layer's cell puts its input together */
-  bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
-  bool output;                                   /* someone wants the outputs or tokens */
-  bool turned; /* this step takes weights from the last to the first: see cpu_cell_step */
-};
-
-/* ---- what a row's vectors are ---- */
-
-static float *hidden_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
-  return run->worker->hidden[y & 1] + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer];
-}
-
-/* What layer `layer` has given in step y: its new state, or that and what it read. */
-static const float *given_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
-  return run->decoder->layers[layer].residual
-             ? run->worker->given + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer]
-             : hidden_of(run, layer, y + 1, i);
-}
-
-static const float *part_of(const struct run *run, enum part part, int32_t y, int32_t i) {
-  const struct cpu *cpu = run->cpu;
-  const struct cpu_worker *worker = run->worker;
-  switch (part) {
-  case PART_TOKEN:
-    return run->decoder->embedding_units > 0
-               ? run->decoder->embedding + (size_t)worker->token[i] * (size_t)run->decoder->embedding_units
-               : worker->one_hot + (size_t)i * cpu->token_stride;
-  case PART_CONTEXT:
-    return worker->context + (size_t)i * cpu->context_stride;
-  case PART_ATTENTIONAL:
-    return worker->attentional + (size_t)i * cpu->attentional_stride;
-  case PART_STATE:
-    break;
-  }
-  return given_of(run, run->decoder->count - 1, y, i);
-}
 
 /* The active rows' vectors side by side: pointers to where they lie, which is worker->read for more than
  * one. */
@@ -69,141 +23,6 @@ static void parts_read(struct run *run, const struct parts *parts, int32_t y, in
       to += width;
     }
   }
-}
-
-/* ---- the beginning ---- */
-
-/* The caller's states of a layer, as rows of the worker. */
-static void states_copy(const struct run *run, const float *given, int32_t layer, float *state) {
-  const struct cpu *cpu = run->cpu;
-  const size_t units = (size_t)run->decoder->layers[layer].cell.units,
-               all = (size_t)run->decoder->state_width;
-  size_t before = 0;
-  for (int32_t l = 0; l < layer; l++)
-    before += (size_t)run->decoder->layers[l].cell.units;
-  for (int32_t i = 0; i < run->tile.count; i++) {
-    float *to = state + (size_t)i * cpu->states_stride;
-    memset(to, 0, arena_padded((int32_t)units) * sizeof *to);
-    if (given)
-      memcpy(to, given + (size_t)run->worker->number[i] * all + before, units * sizeof *to);
-  }
-}
-
-static void layer_begin(struct run *run, int32_t l) {
-  struct cpu *cpu = run->cpu;
-  struct cpu_worker *worker = run->worker;
-  const cuseq_decoding *decoding = run->decoding;
-  const struct decoder_layer *layer = &run->decoder->layers[l];
-  const struct cpu_decoder_layer *weights = &cpu->packed->weights.decoder[l];
-  const int32_t units = layer->cell.units, count = run->tile.count;
-  const size_t stride = cpu->states_stride;
-  const bool has_c = cell_has_c(layer->cell.kind);
-  float *h = worker->hidden[0] + cpu->state_offset[l], *kept = worker->kept + cpu->state_offset[l];
-  run->zero_state[l] = !decoding->initial_h && layer->initial_h.from == INITIAL_ZEROS;
-  for (int32_t i = 0; i < count; i++)
-    memset(worker->hidden[1] + (size_t)i * stride + cpu->state_offset[l], 0,
-           arena_padded(units) * sizeof(float));
-  if (decoding->initial_h) {
-    states_copy(run, decoding->initial_h, l, h);
-    states_copy(run, has_c ? decoding->initial_c : decoding->initial_h, l, kept);
-    return;
-  }
-  initial_state(cpu, worker, count, &layer->initial_h, &weights->initial_h, units, h, stride);
-  if (has_c)
-    initial_state(cpu, worker, count, &layer->initial_c, &weights->initial_c, units, kept, stride);
-  const bool from_c = has_c && layer->initial_h.from == INITIAL_OTHER,
-             from_h = !has_c || layer->initial_c.from == INITIAL_OTHER;
-  for (int32_t i = 0; i < count; i++) {
-    const size_t at = (size_t)i * stride, bytes = arena_padded(units) * sizeof(float);
-    if (from_c)
-      memcpy(h + at, kept + at, bytes);
-    else if (from_h)
-      memcpy(kept + at, h + at, bytes);
-  }
-}
-
-/* What the step before handed on: the attentional vector, then the context. */
-static void fed_begin(struct run *run) {
-  const struct cpu *cpu = run->cpu;
-  struct cpu_worker *worker = run->worker;
-  const size_t X = (size_t)run->decoder->fed_width;
-  const size_t C = run->decoder->carries_context ? (size_t)cpu->structure->attention.context_width : 0;
-  for (int32_t i = 0; i < run->tile.count; i++) {
-    float *attentional = worker->attentional + (size_t)i * cpu->attentional_stride;
-    float *context = worker->context + (size_t)i * cpu->context_stride;
-    const float *fed = run->decoding->initial_fed;
-    memset(attentional, 0, cpu->attentional_stride * sizeof *attentional);
-    memset(context, 0, cpu->context_stride * sizeof *context);
-    if (!fed)
-      continue;
-    fed += (size_t)worker->number[i] * X;
-    memcpy(attentional, fed, (X - C) * sizeof *fed);
-    memcpy(context, fed + X - C, C * sizeof *fed);
-  }
-}
-
-static void token_set(struct run *run, int32_t i, int32_t token) {
-  struct cpu_worker *worker = run->worker;
-  if (run->cpu->token_stride > 0) {
-    float *one_hot = worker->one_hot + (size_t)i * run->cpu->token_stride;
-    one_hot[worker->token[i]] = 0.0f;
-    one_hot[token] = 1.0f;
-  }
-  worker->token[i] = token;
-}
-
-/* How the cell of a layer puts its input together. */
-static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
-  const struct structure *s = run->cpu->structure;
-  const struct decoder_layer *layer = &run->decoder->layers[l];
-  struct cpu_cell_step step = {.cell = &run->cpu->packed->weights.decoder[l].cell, .hot_first = -1};
-  int32_t at = 0;
-  for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
-    const enum part part = run->decoder->reads.list[p];
-    const int32_t width = structure_part_width(s, part);
-    if (part == PART_TOKEN && run->decoder->embedding_units == 0) {
-      step.hot_first = at;
-    } else {
-      step.first[step.segments] = at;
-      step.count[step.segments++] = width;
-    }
-    at += width;
-  }
-  if (l > 0) {
-    step.count[step.segments++] = run->decoder->layers[l - 1].cell.units;
-    at = run->decoder->layers[l - 1].cell.units;
-  }
-  if (layer->reads_context) {
-    step.first[step.segments] = at;
-    step.count[step.segments++] = s->attention.context_width;
-  }
-  step.first[step.segments] = step.cell->inputs;
-  step.count[step.segments] = layer->cell.units;
-  step.has_hidden = true;
-  return step;
-}
-
-static void run_begin(struct run *run, const struct cpu_call *call) {
-  struct cpu *cpu = run->cpu;
-  struct cpu_worker *worker = run->worker;
-  const cuseq_decoding *d = call->decoding;
-  for (int32_t i = 0; i < run->tile.count; i++) {
-    const int32_t at = run->tile.first + i;
-    worker->active[i] = i;
-    worker->number[i] = d->rows ? at : cpu->order[at];
-    worker->encoded[i] = d->rows ? d->rows[at] : cpu->order[at];
-    worker->token[i] = 0;
-    if (cpu->token_stride > 0)
-      memset(worker->one_hot + (size_t)i * cpu->token_stride, 0, cpu->token_stride * sizeof(float));
-    token_set(run, i, d->previous ? d->previous[worker->number[i]] : 0);
-  }
-  for (int32_t l = 0; l < run->decoder->count; l++) {
-    run->steps[l] = step_of(run, l);
-    layer_begin(run, l);
-  }
-  fed_begin(run);
-  run->output = d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||
-                (run->decoder->feedback == FEEDBACK_OUTPUT && !d->targets);
 }
 
 /* ---- a step ---- */
@@ -372,7 +191,7 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
       output_activate(cpu, head, logits, token, d->outputs + at * V);
     if (d->tokens)
       d->tokens[at] = token;
-    token_set(run, i, next);
+    cpu_run_token(run, i, next);
   }
 }
 
@@ -455,7 +274,7 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
                     .tile = tile};
   const bool ends = decoding->targets ? decoding->target_lengths != NULL : run.decoder->end_token >= 0;
   int32_t count = tile.count, y = 0;
-  run_begin(&run, call);
+  cpu_run_begin(&run, call);
   for (; y < decoding->steps && count > 0; y++) {
     run.turned = (call->number + (uint32_t)y) & 1;
     run_attend_before(&run, y, count);
@@ -465,7 +284,7 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
       run_output(&run, y, count);
     else if (decoding->targets)
       for (int32_t n = 0; n < count; n++)
-        token_set(
+        cpu_run_token(
             &run, run.worker->active[n],
             decoding->targets[(size_t)run.worker->number[run.worker->active[n]] * (size_t)decoding->steps +
                               (size_t)y]);

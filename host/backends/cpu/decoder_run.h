@@ -1,0 +1,59 @@
+/* A tile's rows while they are decoded: what decoder_begin.c begins and decoder.c goes on with. */
+#ifndef CUSEQ_CPU_DECODER_RUN_H
+#define CUSEQ_CPU_DECODER_RUN_H
+
+#include "backends/cpu/cpu.h"
+
+/* What the steps of a tile share. */
+struct run {
+  struct cpu *cpu;
+  struct cpu_worker *worker;
+  const cuseq_decoding *decoding;
+  float *log_outputs; /* [rows, V] of a search's step; else NULL */
+  const struct decoder_structure *decoder;
+  struct cpu_tile tile;
+  struct cpu_cell_step
+      steps[STRUCTURE_MAX_DECODER_LAYERS];       /* how each layer's cell puts its input together */
+  bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
+  bool output;                                   /* someone wants the outputs or tokens */
+  bool turned; /* this step takes weights from the last to the first: see cpu_cell_step */
+};
+
+/* ---- what a row's vectors are ---- */
+
+static inline float *hidden_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
+  return run->worker->hidden[y & 1] + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer];
+}
+
+/* What layer `layer` has given in step y: its new state, or that and what it read. */
+static inline const float *given_of(const struct run *run, int32_t layer, int32_t y, int32_t i) {
+  return run->decoder->layers[layer].residual
+             ? run->worker->given + (size_t)i * run->cpu->states_stride + run->cpu->state_offset[layer]
+             : hidden_of(run, layer, y + 1, i);
+}
+
+static inline const float *part_of(const struct run *run, enum part part, int32_t y, int32_t i) {
+  const struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  switch (part) {
+  case PART_TOKEN:
+    return run->decoder->embedding_units > 0
+               ? run->decoder->embedding + (size_t)worker->token[i] * (size_t)run->decoder->embedding_units
+               : worker->one_hot + (size_t)i * cpu->token_stride;
+  case PART_CONTEXT:
+    return worker->context + (size_t)i * cpu->context_stride;
+  case PART_ATTENTIONAL:
+    return worker->attentional + (size_t)i * cpu->attentional_stride;
+  case PART_STATE:
+    break;
+  }
+  return given_of(run, run->decoder->count - 1, y, i);
+}
+
+/* Initial states, tokens and fed vectors of the tile's rows, and how the cells put their inputs together. */
+void cpu_run_begin(struct run *run, const struct cpu_call *call);
+
+/* The token that row i is given next. */
+void cpu_run_token(struct run *run, int32_t i, int32_t token);
+
+#endif
