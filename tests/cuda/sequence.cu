@@ -1,5 +1,6 @@
-/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long T | large T], 0 to 4 as in
- * launch_recurrence.h, and 0 LSTM, 1 GRU; long: T steps of H 512 alone; large: H 768 and 1024 alone. Each runs at the sizes it is chosen for and, where it can, at those it is not. */
+/* The sequence kernels, each mapping and cell by itself: sequence MAPPING CELL [long T | large T], 0 to 4 as
+ * in launch_recurrence.h, and 0 LSTM, 1 GRU; long: T steps of H 512 alone; large: H 768 and 1024 alone. Each
+ * runs at the sizes it is chosen for and, where it can, at those it is not. */
 #include "sequence_case.h"
 
 static const int sizes[] = {1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 200, 256};

@@ -176,8 +176,8 @@ struct emu_variable_info {
   bool constant, managed;
 };
 
-/* Parses PTX (need not end in NUL), lays its variables out in the memory of `device` and initialises them. Lazily: what is wrong
- * in a kernel's body is told when the kernel is first described. */
+/* Parses PTX (need not end in NUL), lays its variables out in the memory of `device` and initialises them.
+ * Lazily: what is wrong in a kernel's body is told when the kernel is first described. */
 enum emu_status emu_module_load(const char *ptx, size_t length, bool lazily, int device,
                                 struct emu_module **module, struct emu_error *error);
 /* Frees the module and its variables; NULL does nothing. */

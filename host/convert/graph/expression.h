@@ -72,9 +72,9 @@ enum expression_op {
   /* child 0, over a clock that `clock` was cut from, without its first positions: over `clock`. A convolution
    * without padding is this over a WINDOW of positions before */
   EXPRESSION_CUT,
-  /* child 0, over a clock that `clock` was thinned from, at position `index` and at every stride-th behind it:
-   * over `clock`. A pooling of MaxPooling1D's kind is the maximum of some of these, a convolution with strides
-   * a map of them */
+  /* child 0, over a clock that `clock` was thinned from, at position `index` and at every stride-th behind
+   * it: over `clock`. A pooling of MaxPooling1D's kind is the maximum of some of these, a convolution with
+   * strides a map of them */
   EXPRESSION_THIN,
   /* child 0, `index` positions of zeros before the first one and `part` behind the last one: over `clock`. A
    * convolution whose padding is written out reads it; nothing else can */
@@ -233,7 +233,8 @@ cuseq_status clock_make(struct expressions *expressions, const struct graph_node
 cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of,
                        int32_t cut, int32_t *clock);
 
-/* The clock that has a position for `stride` positions of another one, as long as `reach` of these are left. */
+/* The clock that has a position for `stride` positions of another one, as long as `reach` of these are
+ * left. */
 cuseq_status clock_thin(struct expressions *expressions, const struct graph_node *node, int32_t of,
                         int32_t stride, int32_t reach, int32_t *clock);
 

@@ -7,9 +7,9 @@
 /* Whether an expression is the outputs of a layer, or of a direction by itself, that reads forwards. */
 bool expression_reads_forward(const struct expressions *expressions, const struct expression *e);
 
-/* Child at one position of a clock; -1 is the last one. Where the length is known a position is counted from the
- * nearer end. The last output of a layer that reads forwards is its final state, and so is the first one of a layer that
- * reads backwards. */
+/* Child at one position of a clock; -1 is the last one. Where the length is known a position is counted from
+ * the nearer end. The last output of a layer that reads forwards is its final state, and so is the first one
+ * of a layer that reads backwards. */
 cuseq_status expression_position(struct expressions *expressions, int32_t clock, int64_t position,
                                  int32_t child, const struct graph_node *node, int32_t *expression);
 

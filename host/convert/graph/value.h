@@ -53,8 +53,8 @@ void value_remove_axis(struct value *value, int32_t at);
 cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
-/* Takes the positions of `value` as those of `to`, where both are sequences that the model is given of lengths
- * that may be one; otherwise changes nothing. */
+/* Takes the positions of `value` as those of `to`, where both are sequences that the model is given of
+ * lengths that may be one; otherwise changes nothing. */
 cuseq_status value_align(struct expressions *expressions, const struct graph_node *node,
                          const struct value *to, struct value *value);
 

@@ -1,9 +1,10 @@
-/* RNN over a list of cells, StackedRNNCells: recurrent layers one over the other; and a cell that is a layer by
- * itself. */
+/* RNN over a list of cells, StackedRNNCells: recurrent layers one over the other; and a cell that is a layer
+ * by itself. */
 #include "convert/keras/cells.h"
 #include "convert/keras/layers.h"
 #include "error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A copy of the layer for each of its cells, which are recurrent layers of their own. */
@@ -68,7 +69,7 @@ cuseq_status layer_cell(struct evaluator *evaluator, struct layer_call *call) {
   char text[128];
   if (class_name == NULL)
     return error_out_of_memory();
-  memcpy(class_name, layer->node.class_name, size);
+  snprintf(class_name, size + 1, "%s", layer->node.class_name);
   TRY(cell_take_input(evaluator, call));
   if (!value_has_axes(&evaluator->expressions, &call->inputs[0], "BF") ||
       expression_at(&evaluator->expressions, call->inputs[0].expression)->clocks != 0)

@@ -107,7 +107,7 @@ static bool is_joined_mask(const struct keras_layer *source, const struct graph_
              json_integer_value(axis) == -1;
   bool has_source = false;
   for (size_t i = 0; all && i < parts->count; i++) {
-    const struct keras_layer *embedding;
+    const struct keras_layer *embedding = NULL;
     all = is_widened_mask(&parts->items[i], &embedding);
     has_source = has_source || embedding == source;
   }

@@ -19,7 +19,8 @@ bool token_follows(const struct expressions *expressions, const struct slot *slo
   return next != NULL && next->op == EXPRESSION_ARGMAX;
 }
 
-/* The ends of a step, its outputs and what its slots are next: reads them, or writes others in their places. */
+/* The ends of a step, its outputs and what its slots are next: reads them, or writes others in their
+ * places. */
 static size_t step_ends(struct step *step, int32_t *ends, bool write) {
   size_t count = 0;
   for (int32_t i = 0; i < step->output_count + step->slot_count; i++) {
@@ -34,7 +35,7 @@ static size_t step_ends(struct step *step, int32_t *ends, bool write) {
 
 cuseq_status token_tabulate(struct recogniser *recogniser) {
   struct step *step = &recogniser->model->decoder.step;
-  const size_t most = (size_t)(step->output_count + step->slot_count);
+  const size_t most = (size_t)step->output_count + (size_t)step->slot_count;
   int32_t *ends = arena_allocate(recogniser->arena, (most + 1) * sizeof *ends);
   if (ends == NULL)
     return error_out_of_memory();

@@ -101,8 +101,8 @@ struct opening {
   int32_t clock;
 };
 
-/* The inputs of a sequence are given one element a step; what lies over them, each position by itself, does the
- * same to the element. */
+/* The inputs of a sequence are given one element a step; what lies over them, each position by itself, does
+ * the same to the element. */
 static cuseq_status opening_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
   const struct opening *opening = rewrite->context;
   const struct expression *e = expression_at(rewrite->expressions, expression);

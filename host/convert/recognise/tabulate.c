@@ -83,7 +83,7 @@ static struct made_of classify(const struct tabulation *tabulation, int32_t at) 
 static cuseq_status begin(struct tabulation *tabulation) {
   const size_t size = (size_t)tabulation->expressions->count;
   tabulation->limit = tabulation->expressions->count;
-  tabulation->made_of = malloc((size + 1) * sizeof *tabulation->made_of);
+  tabulation->made_of = calloc(size + 1, sizeof *tabulation->made_of);
   tabulation->memo = calloc(size + 1, sizeof *tabulation->memo);
   if (tabulation->made_of == NULL || tabulation->memo == NULL)
     return error_out_of_memory();
@@ -129,7 +129,7 @@ static void compute(const struct expressions *expressions, const struct expressi
   const struct matrix *matrix = e->matrix >= 0 ? &expressions->matrices[e->matrix] : NULL;
   const struct matrix *bias = e->bias >= 0 ? &expressions->matrices[e->bias] : NULL;
   int32_t at = 0;
-  if (e->op == EXPRESSION_DENSE) {
+  if (e->op == EXPRESSION_DENSE && matrix != NULL) {
     multiply(matrix, bias, x[0], y);
     return;
   }
@@ -191,6 +191,10 @@ static cuseq_status evaluate(struct tabulation *tabulation, int32_t expression, 
   if (y == NULL)
     return error_out_of_memory();
   tabulation->memo[expression] = y;
+  for (int32_t i = 0; i < MOST_CHILDREN; i++) { /* of children that there are not, nothing is read */
+    x[i] = y;
+    widths[i] = 1;
+  }
   for (int32_t t = 0; t < block->count; t++) {
     for (int32_t i = 0; !leaf && i < e->child_count; i++) {
       widths[i] = expression_at(tabulation->expressions, e->children[i])->width;

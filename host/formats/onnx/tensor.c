@@ -239,7 +239,7 @@ static void convert(const struct numbers *numbers, const unsigned char *bytes, s
   for (size_t i = 0; i < count; i++)
     if (floats != NULL)
       floats[first + i] = to_float(numbers->type, bytes + i * numbers->item);
-    else
+    else if (integers != NULL)
       integers[first + i] = to_integer(numbers->type, bytes + i * numbers->item);
 }
 
@@ -253,7 +253,7 @@ static void convert_listed(const struct numbers *numbers, float *floats, int64_t
       unsigned char item[sizeof(double)] = {0};
       memcpy(item, &bits, sizeof bits);
       floats[i] = to_float(numbers->type, item);
-    } else {
+    } else if (integers != NULL) {
       integers[i] = numbers->type == ONNX_BOOL ? value != 0 : value;
     }
   }

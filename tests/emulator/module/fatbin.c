@@ -51,8 +51,8 @@ static uint64_t u64(const uint8_t *p) {
   return v;
 }
 
-/* Finds the entries of a container that may end anywhere; 0 with why where it is not whole. Of its memory only the ends
- * are looked at: it may be tens of megabytes, of which one entry is wanted. */
+/* Finds the entries of a container that may end anywhere; 0 with why where it is not whole. Of its memory
+ * only the ends are looked at: it may be tens of megabytes, of which one entry is wanted. */
 static int open_container(const uint8_t *at, size_t known, container *out, char *why, size_t why_size) {
   uint8_t head[CONTAINER_HEADER], last;
   if (known < sizeof head || emu_probe_read(head, at, sizeof head) != sizeof head) {

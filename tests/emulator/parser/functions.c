@@ -210,7 +210,8 @@ static bool name_function(struct emu_parser *p, struct emu_function *f) {
   return true;
 }
 
-/* What stands behind a '.' at the beginning of a statement and belongs to the module, not to the body alone. */
+/* What stands behind a '.' at the beginning of a statement and belongs to the module, not to the body
+ * alone. */
 static bool is_of_module(const char *at, const char *end) {
   static const char *const names[] = {".global", ".const", ".extern"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -219,8 +220,8 @@ static bool is_of_module(const char *at, const char *end) {
   return false;
 }
 
-/* Steps over the body at whose '{' the parser is, and keeps where it is. False, and nothing is done, where it declares what the
- * module has to lay out, or has no end: then it has to be parsed. */
+/* Steps over the body at whose '{' the parser is, and keeps where it is. False, and nothing is done, where it
+ * declares what the module has to lay out, or has no end: then it has to be parsed. */
 static bool leave_body(struct emu_parser *p, struct emu_function *f) {
   uint32_t line = p->line;
   unsigned depth = 1;

@@ -157,8 +157,8 @@ struct emu_syntax_module {
   size_t location_capacity;
 };
 
-/* Parses `length` bytes of PTX; `module` has its arena set and the rest zero. Lazily: the bodies of kernels are only looked
- * through for their ends, and parsed by emu_parse_body. */
+/* Parses `length` bytes of PTX; `module` has its arena set and the rest zero. Lazily: the bodies of kernels
+ * are only looked through for their ends, and parsed by emu_parse_body. */
 enum emu_status emu_parse(struct emu_syntax_module *module, const char *text, size_t length, bool lazily,
                           struct emu_error *error);
 /* Parses a function's body that was left. The same error again where that failed before. */

@@ -1,6 +1,6 @@
 /* The update of a cell: what becomes of the four sums of a unit. What is an LSTM's and what a GRU's is in
- * cell_lstm.h and cell_gru.h: how many weights a unit has for an input and for a hidden state, which of the four
- * sums each adds to, and the update in two parts. */
+ * cell_lstm.h and cell_gru.h: how many weights a unit has for an input and for a hidden state, which of the
+ * four sums each adds to, and the update in two parts. */
 #ifndef CUSEQ_CPU_CELL_UPDATE_H
 #define CUSEQ_CPU_CELL_UPDATE_H
 
@@ -105,8 +105,9 @@ INLINE void gates_store(const struct cpu_cell *cell, const struct cpu_cell_row *
   v_store(row->gates + 2 * stride + at, reset);
 }
 
-/* The updates of rows of any activation, whose sums lie in memory: the choice of an activation is much code, which
- * then stands once for each kind of cell, and not in each of the row counts' code. Small cells feel the detour. */
+/* The updates of rows of any activation, whose sums lie in memory: the choice of an activation is much code,
+ * which then stands once for each kind of cell, and not in each of the row counts' code. Small cells feel the
+ * detour. */
 INLINE void update_in_memory(const enum update update, const struct cpu_cell *cell,
                              const struct cpu_cell_row *rows, int count, int P, int32_t block,
                              vf sums[BLOCK_ROWS][SUMS]) {

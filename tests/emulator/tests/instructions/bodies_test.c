@@ -23,7 +23,8 @@ static struct emu_module *load(const char *ptx, bool lazily, struct emu_error *e
   return status == EMU_OK ? module : NULL;
 }
 
-/* What is wrong in a body is told when its kernel is wanted, as often as it is, and stands in no other's way. */
+/* What is wrong in a body is told when its kernel is wanted, as often as it is, and stands in no other's
+ * way. */
 static void errors_wait_for_their_kernel(void) {
   struct emu_error error = {0}, again = {0};
   struct emu_kernel_info info;
