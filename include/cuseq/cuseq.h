@@ -552,7 +552,7 @@ typedef struct cuseq_input {
   const void *data;       /* [B,T,F] F32 or F64 (rounded to float32 first), or [B,T] I32 or I64 token ids:
                                id k stands for the one-hot row k, 0 <= k < F. Ids at t >= the row's length are
                                not looked at, neither are dense values there. A model that looks columns up
-                               (input.lookups) takes [B,T,F] in host memory, with ids in them as numbers     */
+                               (input.lookups) takes [B,T,F] in host memory, ids in them as numbers        */
   cuseq_dtype dtype;      /* of data                                                                     */
   int32_t batch;          /* B, 1 .. max_batch                                                           */
   int32_t time;           /* T, 1 .. max_time                                                            */
