@@ -7,9 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The least number that rounds to infinity in float32. */
-static const double BEYOND_F32 = 0x1.ffffffp127;
-
 static int32_t row_length(const cuseq_input *input, int32_t b) {
   return input->lengths ? input->lengths[b] : input->time;
 }

@@ -1,12 +1,10 @@
 #include "lookup.h"
 
+#include "backends/backend.h"
 #include "error.h"
 
 #include <math.h>
 #include <string.h>
-
-/* The least number that rounds to infinity in float32. */
-static const double BEYOND_F32 = 0x1.ffffffp127;
 
 /* One element, where it stands, and where what becomes of it goes. */
 struct element {

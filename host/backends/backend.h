@@ -13,6 +13,9 @@
 
 struct search;
 
+/* The least number that rounds to infinity in float32. */
+static const double BEYOND_F32 = 0x1.ffffffp127;
+
 struct backend_limits {
   int32_t batch;
   int32_t time;

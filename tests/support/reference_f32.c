@@ -1,6 +1,7 @@
-/* host/backends/reference once more, with float in place of double, and the factors of its products with
- * weights rounded as a precision says. Every header that declares a double comes first. Math functions and
- * constants stay double, so that activations are rounded once; sums and products are float32's. */
+/* host/backends/reference and its activations once more, with float in place of double, and the factors of
+ * its products with weights rounded as a precision says. Every header that declares a double comes first. Math
+ * functions and constants stay double, so that activations are rounded once; sums and products are
+ * float32's. */
 #include "support/reference_f32.h"
 
 #include "backends/backend.h"
@@ -14,7 +15,9 @@
 #pragma GCC diagnostic ignored "-Woverflow" /* the bound of float64 is infinite in float32 */
 #pragma GCC diagnostic ignored "-Wunused-function"
 
-#define reference_activate f32_activate
+#define activation_log_softmax f32_log_softmax
+#define activation_softmax f32_softmax
+#define activation_value f32_activate
 #define reference_attend f32_attend
 #define reference_attend_all f32_attend_all
 #define reference_bounded f32_bounded
@@ -29,11 +32,9 @@
 #define reference_in_range f32_in_range
 #define reference_initial f32_initial
 #define reference_leaves f32_leaves
-#define reference_log_softmax f32_log_softmax
 #define reference_lstm_step f32_lstm_step
 #define reference_multiply f32_multiply
 #define reference_outputs f32_outputs
-#define reference_softmax f32_softmax
 #define reference_step f32_step
 #define reference_store f32_store
 #define backend_reference backend_f32
@@ -65,7 +66,6 @@ static float f32_product(float x, float weight) {
   return to_bits(x, bits) * to_bits(weight, bits);
 }
 
-#include "backends/reference/activation.c"
 #include "backends/reference/attention.c"
 #include "backends/reference/cell_gru.c"
 #include "backends/reference/cell_lstm.c"
@@ -75,6 +75,7 @@ static float f32_product(float x, float weight) {
 #include "backends/reference/math.c"
 #include "backends/reference/output.c"
 #include "backends/reference/reference.c"
+#include "model/activation.c"
 #undef double
 
 cuseq_status reference_f32_open(const cuseq_model *model, const cuseq_session_options *options,

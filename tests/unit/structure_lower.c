@@ -33,7 +33,7 @@ static int32_t apply(const struct dense *dense, double *x) {
     y[j] = dense->bias ? (double)dense->bias[j] : 0.0;
     for (int32_t k = 0; k < dense->inputs; k++)
       y[j] += x[k] * (double)dense_weight(dense, k, j);
-    y[j] = reference_activate(dense->activation, y[j]);
+    y[j] = activation_value(dense->activation, y[j]);
   }
   memcpy(x, y, (size_t)dense->units * sizeof *x);
   return dense->units;
@@ -107,7 +107,7 @@ static double energy_lowered(const struct structure *structure, const double *an
     return NAN;
   for (int32_t j = 0; j < width; j++) {
     e += key[j] * query[j];
-    key[j] = reference_activate(attention->activation, key[j] + query[j]);
+    key[j] = activation_value(attention->activation, key[j] + query[j]);
   }
   if (attention->kind == ENERGY_PRODUCT)
     return e;
@@ -145,15 +145,15 @@ static void gru_lowered(const struct cell *cell, const double *x, double *h) {
       recurrent[j] += h[k] * (double)cell->recurrent_kernel[k * 3 * H + j];
   }
   for (int32_t j = 0; j < H; j++)
-    reset[j] = reference_activate(cell->recurrent_activation, sums[H + j] + recurrent[H + j]);
+    reset[j] = activation_value(cell->recurrent_activation, sums[H + j] + recurrent[H + j]);
   for (int32_t j = 0; j < H; j++)
     for (int32_t k = 0; k < H; k++)
       n_of_h[j] += reset[k] * h[k] * (double)cell->recurrent_kernel[k * 3 * H + 2 * H + j];
   for (int32_t j = 0; j < H; j++) {
     double bias = cell->candidate_bias ? (double)cell->candidate_bias[j] : 0.0;
     double of_h = cell->reset_after ? reset[j] * (recurrent[2 * H + j] + bias) : n_of_h[j];
-    double z = reference_activate(cell->recurrent_activation, sums[j] + recurrent[j]);
-    h[j] = z * h[j] + (1.0 - z) * reference_activate(cell->activation, sums[2 * H + j] + of_h);
+    double z = activation_value(cell->recurrent_activation, sums[j] + recurrent[j]);
+    h[j] = z * h[j] + (1.0 - z) * activation_value(cell->activation, sums[2 * H + j] + of_h);
   }
 }
 

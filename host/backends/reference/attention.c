@@ -74,7 +74,7 @@ bool reference_attend(struct reference *r, int32_t row, const double *asks) {
     r->alphas[t] += attention->position_bias ? (double)attention->position_bias[t] : 0.0;
   }
   const bool bounded = reference_bounded(r->alphas, length);
-  reference_softmax(r->alphas, length, r->time);
+  activation_softmax(r->alphas, length, r->time);
   memset(r->context, 0, (size_t)C * sizeof *r->context);
   for (int32_t t = 0; t < length; t++) {
     memcpy(r->key, annotations + (size_t)t * A, (size_t)A * sizeof *r->key);

@@ -23,7 +23,7 @@ void reference_gru_step(const struct cell *cell, const double *x, int32_t id, do
     recurrent[j] = cell->recurrent_bias ? (double)cell->recurrent_bias[j] : 0.0;
   reference_multiply(h, cell->recurrent_kernel, H, 3 * H, recurrent);
   for (int32_t j = 0; j < H; j++)
-    reset[j] = reference_activate(cell->recurrent_activation, z[H + j] + recurrent[H + j]);
+    reset[j] = activation_value(cell->recurrent_activation, z[H + j] + recurrent[H + j]);
   if (cell->reset_after) {
     for (int32_t j = 0; j < H; j++)
       recurrent[2 * H + j] *= reset[j];
@@ -34,8 +34,8 @@ void reference_gru_step(const struct cell *cell, const double *x, int32_t id, do
     multiply_candidate(cell, reset, recurrent + 2 * H);
   }
   for (int32_t j = 0; j < H; j++) {
-    double update = reference_activate(cell->recurrent_activation, z[j] + recurrent[j]);
-    double candidate = reference_activate(cell->activation, z[2 * H + j] + recurrent[2 * H + j]);
+    double update = activation_value(cell->recurrent_activation, z[j] + recurrent[j]);
+    double candidate = activation_value(cell->activation, z[2 * H + j] + recurrent[2 * H + j]);
     h[j] = update * h[j] + (1.0 - update) * candidate;
   }
 }

@@ -8,11 +8,11 @@ void reference_lstm_step(const struct cell *cell, const double *x, int32_t id, d
   reference_cell_inputs(cell, x, id, z);
   reference_multiply(h, cell->recurrent_kernel, H, 4 * H, z);
   for (int32_t j = 0; j < H; j++) {
-    double i = reference_activate(cell->recurrent_activation, z[j]);
-    double f = reference_activate(cell->recurrent_activation, z[H + j]);
-    double g = reference_activate(cell->activation, z[2 * H + j]);
-    double o = reference_activate(cell->recurrent_activation, z[3 * H + j]);
+    double i = activation_value(cell->recurrent_activation, z[j]);
+    double f = activation_value(cell->recurrent_activation, z[H + j]);
+    double g = activation_value(cell->activation, z[2 * H + j]);
+    double o = activation_value(cell->recurrent_activation, z[3 * H + j]);
     c[j] = f * c[j] + i * g;
-    h[j] = o * reference_activate(cell->activation, c[j]);
+    h[j] = o * activation_value(cell->activation, c[j]);
   }
 }

@@ -177,7 +177,7 @@ static void store_step(const struct row *row, int32_t y, int32_t chosen) {
     d->tokens[at] = row->token;
   /* not log(softmax): a small probability is 0, its logarithm a number */
   if (d->log_probabilities || r->log_outputs)
-    reference_log_softmax(r->sums, V);
+    activation_log_softmax(r->sums, V);
   if (d->log_probabilities)
     d->log_probabilities[at] = (float)r->sums[chosen];
   reference_store(r->log_outputs, at * V, r->sums, V);

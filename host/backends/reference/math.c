@@ -27,12 +27,12 @@ void reference_dense(const struct dense *dense, double *x, double *scratch) {
   if (!dense->transposed)
     reference_multiply(x, dense->kernel, dense->inputs, dense->units, scratch);
   for (int32_t j = 0; j < dense->units; j++)
-    x[j] = within_float64(reference_activate(dense->activation, scratch[j]));
+    x[j] = within_float64(activation_value(dense->activation, scratch[j]));
 }
 
 bool reference_in_range(const double *values, size_t count) {
   for (size_t i = 0; i < count; i++)
-    if (!(fabs(values[i]) < REFERENCE_BEYOND))
+    if (!(fabs(values[i]) < BEYOND_F32))
       return false;
   return true;
 }
@@ -41,12 +41,12 @@ bool reference_bounded(const double *values, int32_t count) {
   double most = values[0];
   for (int32_t i = 1; i < count && !isnan(most); i++)
     most = values[i] > most || isnan(values[i]) ? values[i] : most;
-  return fabs(most) < REFERENCE_BEYOND;
+  return fabs(most) < BEYOND_F32;
 }
 
 /* To the nearest float32; what is beyond is infinite, without the overflow that a conversion would raise. */
 static float rounded(double value) {
-  if (fabs(value) < REFERENCE_BEYOND || isnan(value))
+  if (fabs(value) < BEYOND_F32 || isnan(value))
     return (float)value;
   return value > 0.0 ? INFINITY : -INFINITY;
 }

@@ -21,9 +21,9 @@ bool reference_head(struct reference *r, const struct head *head, double *x, int
   const bool finite = last == CUSEQ_ACTIVATION_SOFTMAX ? reference_bounded(x, head->units)
                                                        : reference_in_range(x, (size_t)head->units);
   if (last == CUSEQ_ACTIVATION_SOFTMAX)
-    reference_softmax(x, head->units, head->units);
+    activation_softmax(x, head->units, head->units);
   if (last == CUSEQ_ACTIVATION_LOG_SOFTMAX)
-    reference_log_softmax(x, head->units);
+    activation_log_softmax(x, head->units);
   return finite;
 }
 

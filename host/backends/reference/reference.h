@@ -8,23 +8,12 @@
 #define CUSEQ_REFERENCE_REFERENCE_H
 
 #include "backends/backend.h"
-
-/* The least number that rounds to infinity in float32. */
-static const double REFERENCE_BEYOND = 0x1.ffffffp127;
+#include "model/activation.h"
 
 /* A product of a number and a weight: what a device's precision rounds, and the reference does not. */
 static inline double reference_product(double x, float weight) {
   return x * (double)weight;
 }
-
-/* act(x) for every activation that works element by element. */
-double reference_activate(cuseq_activation activation, double x);
-
-/* x [n] becomes softmax(x) over its first `length` entries and 0 behind them. */
-void reference_softmax(double *x, int32_t length, int32_t n);
-
-/* x [n] becomes log(softmax(x)). */
-void reference_log_softmax(double *x, int32_t n);
 
 /* y [units] += x [inputs] kernel [inputs,units] */
 void reference_multiply(const double *x, const float *kernel, int32_t inputs, int32_t units, double *y);

@@ -1,8 +1,8 @@
 #include "convert/recognise/tabulate.h"
-#include "backends/reference/reference.h"
 #include "convert/graph/affine.h"
 #include "convert/graph/rewrite.h"
 #include "error.h"
+#include "model/activation.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -147,7 +147,7 @@ static void compute(const struct expressions *expressions, const struct expressi
     else if (e->op == EXPRESSION_SCALE)
       sum = x[0][j] * e->scalar;
     else if (e->op == EXPRESSION_ACTIVATION)
-      sum = reference_activate((cuseq_activation)e->part, x[0][j]);
+      sum = activation_value((cuseq_activation)e->part, x[0][j]);
     else if (e->op == EXPRESSION_CLASSES)
       sum = x[0][j];
     else
@@ -158,9 +158,9 @@ static void compute(const struct expressions *expressions, const struct expressi
     y[j] = bias != NULL ? sum + (double)bias->data[j] : sum;
   }
   if (e->op == EXPRESSION_CLASSES && e->part == CLASSES_SOFTMAX)
-    reference_softmax(y, e->width, e->width);
+    activation_softmax(y, e->width, e->width);
   if (e->op == EXPRESSION_CLASSES && e->part == CLASSES_LOG_SOFTMAX)
-    reference_log_softmax(y, e->width);
+    activation_log_softmax(y, e->width);
 }
 
 /* What has no children that are computed. */

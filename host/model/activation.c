@@ -1,5 +1,4 @@
-/* What activations compute. The converters compute with it, too (convert/recognise/tabulate.c). */
-#include "backends/reference/reference.h"
+#include "model/activation.h"
 
 #include <math.h>
 
@@ -27,7 +26,7 @@ static double gelu_tanh(double x) {
   return 0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
 }
 
-double reference_activate(cuseq_activation activation, double x) {
+double activation_value(cuseq_activation activation, double x) {
   switch (activation) {
   case CUSEQ_ACTIVATION_TANH:
     return tanh(x);
@@ -64,7 +63,7 @@ double reference_activate(cuseq_activation activation, double x) {
   case CUSEQ_ACTIVATION_HARD_TANH:
     return clip(x, -1.0, 1.0);
   case CUSEQ_ACTIVATION_LINEAR:
-  case CUSEQ_ACTIVATION_SOFTMAX: /* a vector's affair: reference_softmax */
+  case CUSEQ_ACTIVATION_SOFTMAX: /* a vector's affair: activation_softmax */
   case CUSEQ_ACTIVATION_LOG_SOFTMAX:
     break;
   }
@@ -78,7 +77,7 @@ static double largest(const double *x, int32_t n) {
   return maximum;
 }
 
-void reference_softmax(double *x, int32_t length, int32_t n) {
+void activation_softmax(double *x, int32_t length, int32_t n) {
   double maximum = largest(x, length), sum = 0.0;
   for (int32_t i = 0; i < length; i++) {
     x[i] = exp(x[i] - maximum);
@@ -88,7 +87,7 @@ void reference_softmax(double *x, int32_t length, int32_t n) {
     x[i] = i < length ? x[i] / sum : 0.0;
 }
 
-void reference_log_softmax(double *x, int32_t n) {
+void activation_log_softmax(double *x, int32_t n) {
   double maximum = largest(x, n), sum = 0.0;
   for (int32_t i = 0; i < n; i++)
     sum += exp(x[i] - maximum);
