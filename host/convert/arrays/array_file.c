@@ -13,13 +13,6 @@
 
 enum { PATH_CAPACITY = 1024 };
 
-size_t named_array_elements(const struct named_array *array) {
-  size_t elements = 1;
-  for (int32_t axis = 0; axis < array->rank; axis++)
-    elements *= (size_t)array->shape[axis];
-  return elements;
-}
-
 static struct named_array *room_for(struct array_file *file, size_t count) {
   file->arrays = calloc(count + 1, sizeof *file->arrays);
   return file->arrays;

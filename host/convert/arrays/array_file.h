@@ -26,7 +26,4 @@ struct array_file {
 cuseq_status array_file_open(const char *path, struct array_file *file);
 void array_file_close(struct array_file *file);
 
-/* How many elements an array has. */
-size_t named_array_elements(const struct named_array *array);
-
 #endif

@@ -52,12 +52,6 @@ bool identity_is_own_class(const json_t *json) {
          strcmp(json_string_value(registered), text_or(json_object_get(json, "class_name"), "")) == 0;
 }
 
-bool identity_is_own_function(const json_t *json) {
-  const char *class_name = text_or(json_object_get(json, "class_name"), "");
-  return strcmp(class_name, "function") == 0 && json_is_string(json_object_get(json, "config")) &&
-         is_of_keras(text_or(json_object_get(json, "module"), ""));
-}
-
 static cuseq_status refuse_author(const struct subject *subject) {
   char text[128];
   return layer_refuse(

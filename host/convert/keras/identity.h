@@ -23,8 +23,4 @@ bool identity_is_model_class(const char *class_name);
 /* Whether the Keras that wrote a file calls a model of its own so: "Functional" is "Model" before 2.4. */
 bool identity_is_model_class_of(const struct keras_version *version, const char *class_name);
 
-/* Whether a serialized function, {"class_name": "function", "module": ..., "config": "NAME"}, is one of
- * Keras' own. */
-bool identity_is_own_function(const json_t *json);
-
 #endif

@@ -13,6 +13,8 @@ cuseq_status layer_bidirectional(struct evaluator *evaluator, struct layer_call 
 cuseq_status layer_cell(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_source.c */
+/* The shape that an input layer gives, with the batch: a list, or NULL. */
+const json_t *layer_input_shape(const struct keras_layer *layer);
 cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_embedding(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_masking(struct evaluator *evaluator, struct layer_call *call);

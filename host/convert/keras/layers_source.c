@@ -33,14 +33,16 @@ static cuseq_status make_input(struct evaluator *evaluator, const struct keras_l
   return expression_make(&evaluator->expressions, &made, expression);
 }
 
-/* The shape that an input layer gives, with the batch. */
-static cuseq_status input_shape(const struct keras_layer *layer, const json_t **found) {
+const json_t *layer_input_shape(const struct keras_layer *layer) {
   static const char *const keys[] = {"batch_shape", "batch_input_shape"};
   const json_t *shape = NULL;
   for (size_t i = 0; i < 2 && shape == NULL; i++)
     shape = json_object_get(layer->config, keys[i]);
-  if (json_is_array(json_array_get(shape, 0))) /* Keras 2 may wrap it */
-    shape = json_array_get(shape, 0);
+  return json_is_array(json_array_get(shape, 0)) ? json_array_get(shape, 0) : shape; /* Keras 2 may wrap it */
+}
+
+static cuseq_status input_shape(const struct keras_layer *layer, const json_t **found) {
+  const json_t *shape = layer_input_shape(layer);
   for (size_t i = 0; i < json_array_size(shape); i++)
     if (!json_is_integer(json_array_get(shape, i)) && !json_is_null(json_array_get(shape, i)))
       return layer_refuse(layer, "its shape is no list of integers");

@@ -6,10 +6,7 @@
 /* ---- what the step reads -------------------------------------------------------------------------- */
 
 static int64_t last_size(const struct keras_layer *layer) {
-  const json_t *shape = json_object_get(layer->config, "batch_shape");
-  shape = shape != NULL ? shape : json_object_get(layer->config, "batch_input_shape");
-  if (json_is_array(json_array_get(shape, 0)))
-    shape = json_array_get(shape, 0);
+  const json_t *shape = layer_input_shape(layer);
   const json_t *size = json_array_get(shape, json_array_size(shape) - 1);
   return json_is_integer(size) ? json_integer_value(size) : -1;
 }
@@ -37,11 +34,7 @@ static cuseq_status make_input(struct keras_pair *pair, struct pair_input *input
 }
 
 static bool is_ids(const struct keras_layer *layer) {
-  const json_t *shape = json_object_get(layer->config, "batch_shape");
-  shape = shape != NULL ? shape : json_object_get(layer->config, "batch_input_shape");
-  if (json_is_array(json_array_get(shape, 0)))
-    shape = json_array_get(shape, 0);
-  return json_array_size(shape) < 3;
+  return json_array_size(layer_input_shape(layer)) < 3;
 }
 
 /* Of the encoder's outputs themselves a model of its own knows no mask. */

@@ -38,7 +38,4 @@ cuseq_status keras_pair_sort(struct keras_pair *pair);
  *   cell  whether it is a cell state rather than a hidden one */
 cuseq_status keras_pair_begin(struct keras_pair *pair, struct pair_input *input, bool cell);
 
-/* Refuses an input of which several outputs, or none, may be meant. */
-cuseq_status keras_pair_refuse(const struct keras_pair *pair, const struct pair_input *input, int found);
-
 #endif

@@ -18,7 +18,8 @@ static const char *output_name(const struct keras_pair *pair, int32_t output) {
   return pair->encoder->outputs[output].layer->node.name;
 }
 
-cuseq_status keras_pair_refuse(const struct keras_pair *pair, const struct pair_input *input, int found) {
+/* Several outputs, or none, may be meant by an input. */
+static cuseq_status refuse_link(const struct keras_pair *pair, const struct pair_input *input, int found) {
   char outputs[512] = "";
   size_t used = 0;
   for (size_t i = 0; i < pair->encoder->output_count && used + 1 < sizeof outputs; i++)
@@ -78,12 +79,6 @@ static cuseq_status read_links(struct keras_pair *pair) {
 
 /* ---- tokens and sequences ------------------------------------------------------------------------- */
 
-static const json_t *shape_of(const struct keras_layer *layer) {
-  const json_t *shape = json_object_get(layer->config, "batch_shape");
-  shape = shape != NULL ? shape : json_object_get(layer->config, "batch_input_shape");
-  return json_is_array(json_array_get(shape, 0)) ? json_array_get(shape, 0) : shape; /* Keras 2 may wrap it */
-}
-
 static int64_t size_at(const json_t *shape, size_t at) {
   const json_t *size = json_array_get(shape, at);
   return json_is_integer(size) ? json_integer_value(size) : -1;
@@ -128,7 +123,7 @@ static int32_t find_sequence(const struct keras_pair *pair, const json_t *shape)
 }
 
 static cuseq_status sort_input(struct keras_pair *pair, struct pair_input *input) {
-  const json_t *shape = shape_of(input->layer);
+  const json_t *shape = layer_input_shape(input->layer);
   const size_t rank = json_array_size(shape);
   const int32_t sequence = find_sequence(pair, shape);
   input->token = is_looked_up(pair->step, input->layer);
@@ -138,7 +133,7 @@ static cuseq_status sort_input(struct keras_pair *pair, struct pair_input *input
   if (input->token || input->linked || rank != 3)
     return CUSEQ_STATUS_OK;
   if (sequence == -2)
-    return keras_pair_refuse(pair, input, 2);
+    return refuse_link(pair, input, 2);
   input->sequence = sequence >= 0;
   input->output = sequence;
   input->token = sequence < 0 && size_at(shape, 1) <= 1 && size_at(shape, 2) > 1; /* one-hot */
@@ -204,7 +199,7 @@ cuseq_status keras_pair_begin(struct keras_pair *pair, struct pair_input *input,
     found = i;
   }
   if (count != 1)
-    return keras_pair_refuse(pair, input, count);
+    return refuse_link(pair, input, count);
   input->output = found;
   return CUSEQ_STATUS_OK;
 }

@@ -53,11 +53,6 @@ cuseq_status graph_begin(struct evaluator *evaluator, struct names *names) {
   return evaluate_refuse_loops(evaluator);
 }
 
-void graph_end(struct evaluator *evaluator) {
-  if (evaluator->names != NULL)
-    name_table_free(evaluator->names);
-}
-
 void graph_forget(struct evaluator *evaluator) {
   for (size_t i = 0; i < evaluator->names->count; i++)
     evaluator->names->list[i].known = false;

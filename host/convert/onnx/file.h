@@ -7,10 +7,9 @@
 #include "convert/onnx/names.h"
 
 /* Prepares the evaluation of a file's graph: its operator set is one that is known, its names are no two
- * things. Release with graph_end.
+ * things. Release them with name_table_free.
  *   evaluator  with expressions, arena, notes, shared and file set */
 cuseq_status graph_begin(struct evaluator *evaluator, struct names *names);
-void graph_end(struct evaluator *evaluator);
 
 /* Forgets what the tensors were, for another evaluation. */
 void graph_forget(struct evaluator *evaluator);

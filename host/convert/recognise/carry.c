@@ -30,19 +30,6 @@ static int32_t next_cell(const struct recogniser *recogniser, const bool *reache
   return -1;
 }
 
-/* Whether something of the step is in an expression. */
-static cuseq_status is_of_step(struct recogniser *recogniser, int32_t expression, bool *is) {
-  int32_t count = recogniser->expressions->count;
-  bool *reached = arena_allocate(recogniser->arena, (size_t)count);
-  if (reached == NULL)
-    return error_out_of_memory();
-  TRY(reach(recogniser->expressions, expression, reached, count));
-  *is = false;
-  for (int32_t i = 0; i < count; i++)
-    *is = *is || (reached[i] && expression_at(recogniser->expressions, i)->op == EXPRESSION_SLOT);
-  return CUSEQ_STATUS_OK;
-}
-
 /* Whether a slot is a vector that begins with what the encoder gives, and is neither a state nor a token. */
 static bool is_begun(const struct expressions *expressions, const struct slot *slot) {
   const struct expression *next =
@@ -70,7 +57,7 @@ static cuseq_status sort_leaves(struct recogniser *recogniser, struct carry *car
       carry->begun_width += e->width;
       continue;
     }
-    TRY(is_of_step(recogniser, leaves.list[i], &of_step));
+    TRY(reaches_op(recogniser->expressions, leaves.list[i], EXPRESSION_SLOT, &of_step));
     bool context =
         e->op == EXPRESSION_CONTEXT ||
         (slot != NULL && slot->next >= 0 && expression_at(expressions, slot->next)->op == EXPRESSION_CONTEXT);
@@ -134,19 +121,6 @@ static void keep_alike(const struct expressions *expressions, struct carry *carr
   carry->initial = initial;
 }
 
-/* Whether an expression is made of what the model is given, rather than of constants. */
-static cuseq_status is_of_input(struct recogniser *recogniser, int32_t expression, bool *is) {
-  int32_t count = recogniser->expressions->count;
-  bool *reached = arena_allocate(recogniser->arena, (size_t)count);
-  if (reached == NULL)
-    return error_out_of_memory();
-  TRY(reach(recogniser->expressions, expression, reached, count));
-  *is = false;
-  for (int32_t i = 0; i < count; i++)
-    *is = *is || (reached[i] && expression_at(recogniser->expressions, i)->op == EXPRESSION_FINAL);
-  return CUSEQ_STATUS_OK;
-}
-
 /* What asks the step's attention, where nothing of the step does. */
 static cuseq_status sort_queries(struct recogniser *recogniser, const bool *reached, int32_t limit,
                                  struct carry *carry) {
@@ -161,8 +135,8 @@ static cuseq_status sort_queries(struct recogniser *recogniser, const bool *reac
   }
   for (int32_t i = 0; i < queries.count; i++) {
     bool of_step, of_input;
-    TRY(is_of_step(recogniser, queries.list[i], &of_step));
-    TRY(is_of_input(recogniser, queries.list[i], &of_input));
+    TRY(reaches_op(recogniser->expressions, queries.list[i], EXPRESSION_SLOT, &of_step));
+    TRY(reaches_op(recogniser->expressions, queries.list[i], EXPRESSION_FINAL, &of_input));
     if (of_step)
       carry->asking.count = 0;
     if (of_step)
@@ -279,7 +253,7 @@ static cuseq_status sort_output(struct recogniser *recogniser, int32_t output, s
   for (int32_t i = 0; i < leaves.count; i++) {
     const struct expression *e = expression_at(expressions, leaves.list[i]);
     bool of_step;
-    TRY(is_of_step(recogniser, leaves.list[i], &of_step));
+    TRY(reaches_op(recogniser->expressions, leaves.list[i], EXPRESSION_SLOT, &of_step));
     if (!of_step && e->op != EXPRESSION_CONTEXT)
       carry->held_width += bases_add(&carry->held, leaves.list[i]) ? e->width : 0;
     if (e->op != EXPRESSION_CELL || e->part != CELL_H)

@@ -1,11 +1,9 @@
 /* The layer that carries vectors through a decoder's steps: a GRU whose gates are shut or open. */
 #include "convert/recognise/carry.h"
+#include "convert/recognise/hard_cell.h"
 #include "error.h"
 
 #include <string.h>
-
-/* hard_sigmoid(x) is exactly 1 from 3 on, and exactly 0 from -3 on. */
-static const float shut = 8.0F;
 
 static cuseq_status concat(struct recogniser *recogniser, const int32_t *children, int32_t count,
                            int32_t zeros, const struct graph_node *node, int32_t *made) {
@@ -42,25 +40,16 @@ static cuseq_status make_cell(struct recogniser *recogniser, const struct carry 
   struct expressions *expressions = recogniser->expressions;
   const int32_t moved = carry->held_width + carry->begun_width, passed = moved + carry->begun_width;
   const int32_t units = passed + carry->passed_width;
-  struct recurrent_cell cell = {.node = node,
-                                .kind = CELL_GRU,
-                                .reset_after = true,
-                                .units = units,
-                                .activation = CUSEQ_ACTIVATION_LINEAR,
-                                .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                .recurrent_bias = -1};
-  bool found;
-  TRY(matrix_make(expressions, NULL, 0, inputs, 3 * (int64_t)units, &cell.kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, units, 3 * (int64_t)units, &cell.recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)units, &cell.bias, &found));
+  struct recurrent_cell cell;
+  TRY(hard_cell_make(expressions, node, CUSEQ_ACTIVATION_LINEAR, inputs, units, &cell));
   for (int32_t u = 0; u < units; u++)
-    expressions->matrices[cell.bias].data[u] = u < carry->held_width ? shut : -shut;
+    expressions->matrices[cell.bias].data[u] = u < carry->held_width ? GATE_ONE : GATE_ZERO;
   const size_t gates = 3 * (size_t)units, candidate = 2 * (size_t)units;
   for (int32_t u = 0; u < carry->passed_width; u++)
     expressions->matrices[cell.kernel].data[(size_t)u * gates + candidate + (size_t)(passed + u)] = 1;
   for (int32_t u = 0; u < carry->begun_width; u++) {
     expressions->matrices[cell.bias].data[units + moved + u] =
-        shut; /* the reset gate lets the state through */
+        GATE_ONE; /* the reset gate lets the state through */
     expressions->matrices[cell.recurrent_kernel]
         .data[(size_t)(carry->held_width + u) * gates + candidate + (size_t)(moved + u)] = 1;
   }

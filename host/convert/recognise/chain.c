@@ -132,3 +132,23 @@ cuseq_status reach(const struct expressions *expressions, int32_t expression, bo
   free(stack);
   return CUSEQ_STATUS_OK;
 }
+
+cuseq_status reach_list(const struct expressions *expressions, const int32_t *list, size_t count,
+                        bool **reached) {
+  *reached = arena_allocate(expressions->arena, (size_t)expressions->count + 1);
+  if (*reached == NULL)
+    return error_out_of_memory();
+  for (size_t i = 0; i < count; i++)
+    TRY(reach(expressions, list[i], *reached, expressions->count));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status reaches_op(const struct expressions *expressions, int32_t expression, enum expression_op op,
+                        bool *is) {
+  bool *reached;
+  *is = false;
+  TRY(reach_list(expressions, &expression, 1, &reached));
+  for (int32_t i = 0; i < expressions->count; i++)
+    *is = *is || (reached[i] && expression_at(expressions, i)->op == op);
+  return CUSEQ_STATUS_OK;
+}

@@ -405,11 +405,7 @@ cuseq_status cut_make_whole(struct expressions *expressions, struct notes *notes
     any = any || is_cut(expressions, c);
   if (!any)
     return CUSEQ_STATUS_OK;
-  cutting.reached = arena_allocate(expressions->arena, (size_t)cutting.limit + 1);
-  if (cutting.reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(expressions, outputs[i], cutting.reached, cutting.limit));
+  TRY(reach_list(expressions, outputs, count, &cutting.reached));
   for (int d = 0; d < 2; d++)
     cutting.sides[d] = (struct side){.cutting = &cutting, .direction = d};
   cuseq_status status = rewrite_outputs(&cutting, outputs, count);

@@ -9,12 +9,9 @@
 
 cuseq_status reach_step(struct recogniser *recogniser, const struct step *step, bool **marks) {
   int32_t count = recogniser->expressions->count;
-  bool *reached = arena_allocate(recogniser->arena, (size_t)count * sizeof *reached);
-  *marks = reached;
-  if (reached == NULL)
-    return error_out_of_memory();
-  for (int32_t i = 0; i < step->output_count; i++)
-    TRY(reach(recogniser->expressions, step->outputs[i], reached, count));
+  bool *reached;
+  TRY(reach_list(recogniser->expressions, step->outputs, (size_t)step->output_count, marks));
+  reached = *marks;
   for (bool more = true; more;) {
     more = false;
     for (int32_t i = 0; i < step->slot_count; i++) {

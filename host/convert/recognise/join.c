@@ -238,16 +238,6 @@ static cuseq_status rewrite_outputs(struct joining *joining, int32_t *outputs, s
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status reached_of(const struct recognise_request *request, const int32_t *outputs, size_t count,
-                               int32_t limit, bool **reached) {
-  *reached = arena_allocate(request->expressions->arena, (size_t)limit + 1);
-  if (*reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(request->expressions, outputs[i], *reached, limit));
-  return CUSEQ_STATUS_OK;
-}
-
 cuseq_status join_inputs(const struct recognise_request *request, int32_t *outputs, size_t count,
                          int32_t *clocks, struct graph_parts *parts) {
   struct joining joining = {.expressions = request->expressions};
@@ -256,7 +246,7 @@ cuseq_status join_inputs(const struct recognise_request *request, int32_t *outpu
   *parts = (struct graph_parts){0};
   for (int32_t c = 0; c < MAX_CLOCKS; c++)
     clocks[c] = joining.clocks[c] = c;
-  TRY(reached_of(request, outputs, count, limit, &reached));
+  TRY(reach_list(request->expressions, outputs, count, &reached));
   join_list(&joining, request, reached, limit);
   const int32_t clock = joining.count > 1 ? longest(&joining) : -1;
   if (clock < 0)
@@ -277,7 +267,7 @@ cuseq_status join_refuse(const struct recognise_request *request, const int32_t 
   const struct expressions *expressions = request->expressions;
   const int32_t limit = expressions->count;
   bool *reached;
-  TRY(reached_of(request, outputs, count, limit, &reached));
+  TRY(reach_list(request->expressions, outputs, count, &reached));
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
     if (reached[i] && e->op == EXPRESSION_ALIGN)

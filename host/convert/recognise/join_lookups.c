@@ -119,12 +119,9 @@ cuseq_status join_lookups(const struct recognise_request *request, int32_t *outp
                           struct graph_lookups *lookups) {
   struct looking looking = {.expressions = request->expressions, .input = -1};
   const int32_t limit = looking.expressions->count;
-  bool *reached = arena_allocate(looking.expressions->arena, (size_t)limit + 1);
+  bool *reached;
   *lookups = (struct graph_lookups){0};
-  if (reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(looking.expressions, outputs[i], reached, limit));
+  TRY(reach_list(looking.expressions, outputs, count, &reached));
   TRY(find_tables(&looking, reached, limit));
   if (looking.input < 0)
     return CUSEQ_STATUS_OK;

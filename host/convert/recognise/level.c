@@ -4,14 +4,12 @@
  * it first, and a GRU whose update gate opens for the first position alone keeps it, exactly. */
 #include "convert/recognise/level.h"
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/hard_cell.h"
 #include "convert/recognise/recognised.h"
 #include "convert/recognise/weave.h"
 #include "error.h"
 
 enum { MOST_KEPT = 16 };
-
-/* hard_sigmoid(x) is exactly 1 from 3 on, and exactly 0 from -3 on. */
-static const float shut = 8.0F;
 
 struct levelling {
   struct recognise_request *request;
@@ -31,25 +29,15 @@ static cuseq_status make_cell(struct expressions *expressions, const struct grap
                               struct recurrent_cell *cell) {
   const int32_t all = units + 1;
   const size_t gates = 3 * (size_t)all, candidate = 2 * (size_t)all;
-  bool found;
-  *cell = (struct recurrent_cell){.node = node,
-                                  .kind = CELL_GRU,
-                                  .reset_after = true,
-                                  .units = all,
-                                  .activation = CUSEQ_ACTIVATION_LINEAR,
-                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                  .recurrent_bias = -1};
-  TRY(matrix_make(expressions, NULL, 0, units, 3 * (int64_t)all, &cell->kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, all, 3 * (int64_t)all, &cell->recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)all, &cell->bias, &found));
+  TRY(hard_cell_make(expressions, node, CUSEQ_ACTIVATION_LINEAR, units, all, cell));
   float *kernel = expressions->matrices[cell->kernel].data, *bias = expressions->matrices[cell->bias].data;
   float *recurrent = expressions->matrices[cell->recurrent_kernel].data;
   for (int32_t u = 0; u < units; u++) {
     kernel[(size_t)u * gates + candidate + (size_t)u] = 1;
-    recurrent[(size_t)units * gates + (size_t)u] = 2 * shut;
+    recurrent[(size_t)units * gates + (size_t)u] = 2 * GATE_ONE;
   }
   for (int32_t u = 0; u < all; u++)
-    bias[u] = -shut;
+    bias[u] = GATE_ZERO;
   bias[candidate + (size_t)units] = 1;
   return CUSEQ_STATUS_OK;
 }

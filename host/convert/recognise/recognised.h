@@ -215,6 +215,13 @@ cuseq_status network_read(const struct recogniser *recogniser, int32_t expressio
 /* Marks what expressions are made of, themselves among them, as far as `limit` expressions go.
  *   reached  [limit] */
 cuseq_status reach(const struct expressions *expressions, int32_t expression, bool *reached, int32_t limit);
+/* Of a list of them.
+ *   reached  receives [expressions->count], in the arena */
+cuseq_status reach_list(const struct expressions *expressions, const int32_t *list, size_t count,
+                        bool **reached);
+/* Whether an operation is in what an expression is made of. */
+cuseq_status reaches_op(const struct expressions *expressions, int32_t expression, enum expression_op op,
+                        bool *is);
 
 /* ---- encoder.c ---- */
 

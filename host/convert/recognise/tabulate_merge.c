@@ -31,11 +31,8 @@ static bool is_read(const struct expressions *expressions, const bool *reached, 
 static cuseq_status find_items(const struct expressions *expressions, int32_t one_hot, const int32_t *list,
                                size_t count, struct merging *merging) {
   const int32_t limit = expressions->count;
-  bool *reached = arena_allocate(expressions->arena, (size_t)limit);
-  if (reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(expressions, list[i], reached, limit));
+  bool *reached;
+  TRY(reach_list(expressions, list, count, &reached));
   const bool read = is_read(expressions, reached, limit, one_hot);
   merging->count = 0;
   for (int32_t i = 0; merging->count < 2 && i < limit; i++) {

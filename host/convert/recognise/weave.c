@@ -298,14 +298,11 @@ cuseq_status weave(struct recogniser *recogniser, int32_t clock, int32_t *output
   struct expressions *expressions = recogniser->expressions;
   const int32_t limit = expressions->count;
   struct weave weave = {.expressions = expressions, .clock = clock, .limit = limit, .stack = -1};
-  bool *reached = arena_allocate(recogniser->arena, (size_t)limit);
+  bool *reached;
   *woven = false;
-  if (reached == NULL)
-    return error_out_of_memory();
   for (int32_t i = 0; i < limit; i++)
     expressions->list[i].atom = false;
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(expressions, outputs[i], reached, limit));
+  TRY(reach_list(expressions, outputs, count, &reached));
   TRY(find_stages(&weave, reached, limit));
   TRY(find_source(&weave, reached, limit));
   if (weave.stage_count == 0 || weave.stack < 0)

@@ -1,12 +1,10 @@
 /* Cells that read all that the topmost layer gives. */
+#include "convert/recognise/hard_cell.h"
 #include "convert/recognise/weave_parts.h"
 #include "error.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* hard_sigmoid(x) is exactly 0 from -3 on: an update gate of 0 lets the candidate through as it is. */
-static const float shut = -8.0F;
 
 /* ---- maps of the stack ---------------------------------------------------------------------------- */
 
@@ -136,19 +134,9 @@ cuseq_status weave_dense_cell(struct weave *weave, const struct graph_node *node
                               const struct affine *map, struct recurrent_cell *cell) {
   struct expressions *expressions = weave->expressions;
   const size_t units = (size_t)map->columns;
-  bool found;
-  *cell = (struct recurrent_cell){.node = node,
-                                  .kind = CELL_GRU,
-                                  .reset_after = true,
-                                  .units = map->columns,
-                                  .activation = activation,
-                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                  .recurrent_bias = -1};
-  TRY(matrix_make(expressions, NULL, 0, map->rows, 3 * (int64_t)units, &cell->kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, map->columns, 3 * (int64_t)units, &cell->recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, 3 * (int64_t)units, &cell->bias, &found));
+  TRY(hard_cell_make(expressions, node, activation, map->rows, map->columns, cell));
   for (size_t u = 0; u < units; u++) {
-    expressions->matrices[cell->bias].data[u] = shut;
+    expressions->matrices[cell->bias].data[u] = GATE_ZERO;
     expressions->matrices[cell->bias].data[2 * units + u] = (float)map->bias[u];
     for (size_t r = 0; r < (size_t)map->rows; r++)
       expressions->matrices[cell->kernel].data[r * 3 * units + 2 * units + u] =
@@ -193,7 +181,7 @@ cuseq_status weave_moving_cell(struct weave *weave, const struct graph_node *nod
   float *gates = expressions->matrices[cell->bias].data;
   float *moved = expressions->matrices[cell->recurrent_kernel].data;
   for (int32_t u = 0; u < units; u++)
-    gates[units + u] = -shut; /* the reset gate */
+    gates[units + u] = GATE_ONE; /* the reset gate */
   for (int32_t u = 0; u < (count - 1) * width; u++) {
     const int32_t from = first + (newest_last ? u + width : u), to = first + (newest_last ? u : u + width);
     moved[(size_t)from * 3 * (size_t)units + 2 * (size_t)units + (size_t)to] = 1;

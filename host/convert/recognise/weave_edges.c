@@ -2,6 +2,7 @@
  * reads, the vectors that it read before, the final state has all of the last positions. Read backwards it
  * has the first ones. */
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/hard_cell.h"
 #include "convert/recognise/weave.h"
 #include "error.h"
 
@@ -9,27 +10,14 @@
 
 enum { MOST_PLACES = 64, MOST_MOVED = 16 };
 
-/* hard_sigmoid(x) is exactly 0 from -3 on, and exactly 1 from 3 on. */
-static const float shut = -8.0F;
-
 /* A cell of `places` vectors of `width`: the newest first, the others moved on by one place. */
 static cuseq_status moving_cell(struct expressions *expressions, const struct graph_node *node, int32_t width,
                                 int32_t places, struct recurrent_cell *cell) {
   const size_t units = (size_t)width * (size_t)places, gates = 3 * units, candidate = 2 * units;
-  bool found;
-  *cell = (struct recurrent_cell){.node = node,
-                                  .kind = CELL_GRU,
-                                  .reset_after = true,
-                                  .units = (int32_t)units,
-                                  .activation = CUSEQ_ACTIVATION_LINEAR,
-                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                  .recurrent_bias = -1};
-  TRY(matrix_make(expressions, NULL, 0, width, (int64_t)gates, &cell->kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, (int64_t)units, (int64_t)gates, &cell->recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, (int64_t)gates, &cell->bias, &found));
+  TRY(hard_cell_make(expressions, node, CUSEQ_ACTIVATION_LINEAR, width, (int32_t)units, cell));
   for (size_t u = 0; u < units; u++) {
-    expressions->matrices[cell->bias].data[u] = shut;
-    expressions->matrices[cell->bias].data[units + u] = -shut; /* the reset gate */
+    expressions->matrices[cell->bias].data[u] = GATE_ZERO;
+    expressions->matrices[cell->bias].data[units + u] = GATE_ONE; /* the reset gate */
   }
   for (size_t u = 0; u < (size_t)width; u++)
     expressions->matrices[cell->kernel].data[u * gates + candidate + u] = 1;
@@ -118,12 +106,9 @@ static cuseq_status edge_rule(struct rewrite *rewrite, int32_t expression, int32
 
 cuseq_status weave_edges(struct recogniser *recogniser, int32_t clock, int32_t *outputs, size_t count) {
   const struct expressions *expressions = recogniser->expressions;
-  bool *reached = arena_allocate(recogniser->arena, (size_t)expressions->count + 1);
+  bool *reached;
+  TRY(reach_list(expressions, outputs, count, &reached));
   struct edges edges = {.clock = clock, .reached = reached, .limit = expressions->count};
-  if (reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(expressions, outputs[i], reached, edges.limit));
   for (int32_t i = 0; i < expressions->layer_count && edges.mask == NULL; i++)
     edges.mask = expressions->layers[i].mask;
   return rewrite_all(recogniser->expressions, edge_rule, &edges, outputs, count);

@@ -1,30 +1,18 @@
 /* Means of a sequence of known length that a decoder begins with or reads: the final state of a layer that
  * adds up what it reads, divided by the length. */
 #include "convert/graph/rewrite.h"
+#include "convert/recognise/hard_cell.h"
 #include "convert/recognise/weave.h"
 #include "error.h"
-
-/* hard_sigmoid(x) is exactly 0 from -3 on, and exactly 1 from 3 on. */
-static const float shut = -8.0F;
 
 /* h + x: a GRU whose update gate is 0 and whose reset gate is 1, with unit matrices for its candidate. */
 static cuseq_status adding_cell(struct expressions *expressions, const struct graph_node *node, int32_t width,
                                 struct recurrent_cell *cell) {
   const size_t units = (size_t)width, gates = 3 * units, candidate = 2 * units;
-  bool found;
-  *cell = (struct recurrent_cell){.node = node,
-                                  .kind = CELL_GRU,
-                                  .reset_after = true,
-                                  .units = width,
-                                  .activation = CUSEQ_ACTIVATION_LINEAR,
-                                  .recurrent_activation = CUSEQ_ACTIVATION_HARD_SIGMOID,
-                                  .recurrent_bias = -1};
-  TRY(matrix_make(expressions, NULL, 0, width, (int64_t)gates, &cell->kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, width, (int64_t)gates, &cell->recurrent_kernel, &found));
-  TRY(matrix_make(expressions, NULL, 0, 1, (int64_t)gates, &cell->bias, &found));
+  TRY(hard_cell_make(expressions, node, CUSEQ_ACTIVATION_LINEAR, width, width, cell));
   for (size_t u = 0; u < units; u++) {
-    expressions->matrices[cell->bias].data[u] = shut;
-    expressions->matrices[cell->bias].data[units + u] = -shut;
+    expressions->matrices[cell->bias].data[u] = GATE_ZERO;
+    expressions->matrices[cell->bias].data[units + u] = GATE_ONE;
     expressions->matrices[cell->kernel].data[u * gates + candidate + u] = 1;
     expressions->matrices[cell->recurrent_kernel].data[u * gates + candidate + u] = 1;
   }

@@ -80,21 +80,11 @@ static cuseq_status is_beside(struct recogniser *recogniser, const bool *reached
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status reach_outputs(struct recogniser *recogniser, const int32_t *outputs, size_t count,
-                                  int32_t limit, bool **reached) {
-  *reached = arena_allocate(recogniser->arena, (size_t)limit);
-  if (*reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(recogniser->expressions, outputs[i], *reached, limit));
-  return CUSEQ_STATUS_OK;
-}
-
 cuseq_status weave_has_decoder(struct recogniser *recogniser, const int32_t *outputs, size_t count,
                                bool *has) {
   const int32_t limit = recogniser->expressions->count;
   bool *reached;
-  TRY(reach_outputs(recogniser, outputs, count, limit, &reached));
+  TRY(reach_list(recogniser->expressions, outputs, count, &reached));
   *has = is_decoder(recogniser, reached, limit);
   return CUSEQ_STATUS_OK;
 }
@@ -137,7 +127,7 @@ cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_
   struct replacing replacing;
   bool *reached;
   *done = false;
-  TRY(reach_outputs(recogniser, outputs, count, limit, &reached));
+  TRY(reach_list(recogniser->expressions, outputs, count, &reached));
   replacing.from = only_vector(recogniser, reached, limit);
   if (replacing.from < 0)
     return CUSEQ_STATUS_OK;

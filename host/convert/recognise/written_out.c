@@ -155,12 +155,9 @@ static cuseq_status replace(struct expressions *expressions, struct cells *cells
 static cuseq_status lift_one(struct expressions *expressions, struct notes *notes, struct cells *cells,
                              int32_t *outputs, size_t count, bool *found) {
   const int32_t limit = expressions->count;
-  bool *reached = arena_allocate(expressions->arena, (size_t)limit);
+  bool *reached;
   *found = false;
-  if (reached == NULL)
-    return error_out_of_memory();
-  for (size_t i = 0; i < count; i++)
-    TRY(reach(expressions, outputs[i], reached, limit));
+  TRY(reach_list(expressions, outputs, count, &reached));
   for (cells->index = 0; cells->index < expressions->cell_count && !*found; cells->index++) {
     if (!find_chain(expressions, reached, limit, cells))
       continue;
