@@ -25,18 +25,13 @@ def _ids_below(tensor: Any) -> int | None:
     return None
 
 
-def _random_parts(model: Any, time: int) -> list[Array]:
-    """Numbers for every input of a Keras model whose inputs lie side by side in one."""
-    random = np.random.default_rng(1)
-    inputs: list[Array] = []
-    for tensor in model.inputs:
-        shape = [ROWS, *(time if size is None else int(size) for size in tensor.shape[1:])]
-        ids = _ids_below(tensor)
-        if ids is None:
-            inputs.append(random.standard_normal(shape).astype(np.float32))
-        else:
-            inputs.append(random.integers(1 if ids > 1 else 0, ids, shape).astype(np.int32))
-    return inputs
+def _random_input(random: np.random.Generator, tensor: Any, time: int) -> Array:
+    """Numbers for an input of a Keras model: ids where an Embedding reads it."""
+    shape = [ROWS, *(time if size is None else int(size) for size in tensor.shape[1:])]
+    ids = _ids_below(tensor)
+    if ids is None:
+        return random.standard_normal(shape).astype(np.float32)
+    return random.integers(1 if ids > 1 else 0, ids, shape).astype(np.int32)
 
 
 def _named(model: Any, inputs: list[Array]) -> dict[str, Array]:
@@ -49,15 +44,12 @@ def _random_inputs(model: Any, time: int) -> tuple[list[Array], int]:
     random = np.random.default_rng(1)
     inputs, sequence = [], -1
     for i, tensor in enumerate(model.inputs):
-        shape = [ROWS, *(time if size is None else int(size) for size in tensor.shape[1:])]
-        ids = _ids_below(tensor)
-        is_sequence = sequence < 0 and (len(shape) == 3 or (len(shape) == 2 and ids is not None))
+        array = _random_input(random, tensor, time)
+        ids = array.dtype == np.int32
+        is_sequence = sequence < 0 and (array.ndim == 3 or (array.ndim == 2 and ids))
         if is_sequence:
             sequence = i
-        if ids is not None:
-            inputs.append(random.integers(1, ids, shape).astype(np.int32))
-        else:
-            inputs.append((random.standard_normal(shape) if is_sequence else np.zeros(shape)).astype(np.float32))
+        inputs.append(array if ids or is_sequence else np.zeros_like(array))
     if sequence < 0:
         raise ModelError(f"model '{model.name}': no input is a sequence, [B,T,F] or [B,T] of token ids")
     return inputs, sequence
@@ -95,7 +87,8 @@ def verify_keras(model: Any, ours: Model, time: int) -> None:
     open_time = not is_own(model) and any(size is None for tensor in model.inputs for size in tensor.shape[1:])
     for positions in (time, time + 4) if open_time else (time,):
         if ours.inputs:
-            inputs = _random_parts(model, positions)
+            random = np.random.default_rng(1)
+            inputs = [_random_input(random, tensor, positions) for tensor in model.inputs]
             given = {name: array for name, array in _named(model, inputs).items() if name in ours.inputs}
             check(ours, given, _called(model, inputs), f"model '{model.name}'")
             continue

@@ -1,5 +1,6 @@
 /* Models in cuseq's format against what Keras and PyTorch compute from them: models/NAME.safetensors beside
  * models/NAME.npz, each on each device. Run from the repository's root. */
+#include "index.h"
 #include "vector.h"
 
 #include "formats/npz.h"
@@ -21,7 +22,7 @@ static const char *const devices[] = {GOLDEN_DEVICES};
 /* The reference computes in float64 and rounds to float32 once: by half a unit in the last place. */
 static const double ROUNDING = 6.1e-8;
 
-enum { DEVICES = sizeof devices / sizeof *devices, FEWEST = 170, SHARES = 12 };
+enum { DEVICES = sizeof devices / sizeof *devices, FEWEST = 170 };
 
 static void check_model(const char *safetensors) {
   char path[220];
@@ -37,16 +38,13 @@ static void check_model(const char *safetensors) {
 
 /* A process of its own for each model would take longer than its test. */
 ParameterizedTestParameters(golden, models_give_what_their_frameworks_computed) {
-  static int shares[SHARES];
-  for (int i = 0; i < SHARES; i++)
-    shares[i] = i;
-  return cr_make_param_array(int, shares, SHARES);
+  return cr_make_param_array(int, index_shares(), INDEX_SHARES);
 }
 
 ParameterizedTest(int *share, golden, models_give_what_their_frameworks_computed) {
   glob_t found;
   cr_assert(glob("tests/golden/models/*.safetensors", 0, NULL, &found) == 0);
-  for (size_t i = (size_t)*share; i < found.gl_pathc; i += SHARES)
+  for (size_t i = (size_t)*share; i < found.gl_pathc; i += INDEX_SHARES)
     check_model(found.gl_pathv[i]);
   globfree(&found);
 }

@@ -64,10 +64,7 @@ static void check_file(const struct index_line *line) {
 }
 
 ParameterizedTestParameters(golden_keras, files_convert_to_the_same_or_are_refused) {
-  static int shares[INDEX_SHARES];
-  for (int i = 0; i < INDEX_SHARES; i++)
-    shares[i] = i;
-  return cr_make_param_array(int, shares, INDEX_SHARES);
+  return cr_make_param_array(int, index_shares(), INDEX_SHARES);
 }
 
 ParameterizedTest(int *share, golden_keras, files_convert_to_the_same_or_are_refused) {

@@ -21,6 +21,13 @@ size_t index_read(const char *path, struct index_line *lines) {
   return count;
 }
 
+int *index_shares(void) {
+  static int shares[INDEX_SHARES];
+  for (int i = 0; i < INDEX_SHARES; i++)
+    shares[i] = i;
+  return shares;
+}
+
 void index_check_share(const char *path, int share, void (*check)(const struct index_line *line)) {
   static struct index_line lines[INDEX_MOST];
   size_t count = index_read(path, lines);

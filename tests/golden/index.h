@@ -13,6 +13,9 @@ struct index_line {
 /* Reads at most INDEX_MOST lines; returns how many there are, 0 where the file cannot be read. */
 size_t index_read(const char *path, struct index_line *lines);
 
+/* [INDEX_SHARES] numbers of shares, for Criterion. */
+int *index_shares(void);
+
 /* Calls `check` with every line whose number is `share` modulo INDEX_SHARES: a process of its own for each
  * file would take longer than its test. */
 void index_check_share(const char *path, int share, void (*check)(const struct index_line *line));
