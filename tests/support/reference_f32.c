@@ -1,6 +1,6 @@
 /* host/backends/reference and its activations once more, with float in place of double, and the factors of
- * its products with weights rounded as a precision says. Every header that declares a double comes first. Math
- * functions and constants stay double, so that activations are rounded once; sums and products are
+ * its products with weights rounded as a precision says. Every header that declares a double comes first.
+ * Math functions and constants stay double, so that activations are rounded once; sums and products are
  * float32's. */
 #include "support/reference_f32.h"
 
