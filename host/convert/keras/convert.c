@@ -104,15 +104,16 @@ static cuseq_status read_path(const char *path, struct contents *contents) {
   int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct rlimits_text reason;
   if (file < 0)
-    return error_set(CUSEQ_STATUS_IO, "%s: %s", path, rlimits_reason(errno, &reason));
+    return error_set(CUSEQ_STATUS_IO, "%s", rlimits_reason(errno, &reason));
   cuseq_status status = read_file(file, contents);
   close(file);
-  return status != CUSEQ_STATUS_OK ? error_prefix(status, path) : status;
+  return status;
 }
 
-/* One file, or an encoder's and that of one step of its decoder. */
+/* One file, or an encoder's and that of one step of its decoder.
+ *   at  receives, with an error, which of them it is about; the error names no file */
 static cuseq_status convert_paths(const char *const *paths, size_t count, const struct model_hints *hints,
-                                  cuseq_model **model, char **notes) {
+                                  size_t *at, cuseq_model **model, char **notes) {
   struct files files = {{{0}, {0}}};
   struct model_hints with = *hints;
   struct model_text texts[2];
@@ -121,6 +122,7 @@ static cuseq_status convert_paths(const char *const *paths, size_t count, const 
   with.file_is_read = files_are_read;
   with.file = &files;
   for (size_t i = 0; status == CUSEQ_STATUS_OK && i < count; i++) {
+    *at = i;
     status = read_path(paths[i], &files.list[i]);
     texts[i] = files.list[i].text;
   }
@@ -128,8 +130,7 @@ static cuseq_status convert_paths(const char *const *paths, size_t count, const 
     status = count == 2 ? model_text_convert_pair(texts, &with, &second, model, notes)
                         : model_text_convert(texts[0].config, &texts[0].version, texts[0].root,
                                              texts[0].legacy, &with, model, notes);
-    if (status != CUSEQ_STATUS_OK)
-      error_prefix(status, paths[second ? 1 : 0]);
+    *at = second ? 1 : 0;
   }
   files_free(&files);
   return status;
@@ -150,17 +151,14 @@ static cuseq_status check_vocabulary(struct convert_json *text, json_t **json) {
 static cuseq_status blame(cuseq_status status, const char *const *paths, size_t count,
                           const struct model_hints *hints, struct convert_json *text) {
   char reason[1024];
+  size_t at;
   cuseq_model *model = NULL;
   struct model_hints others = {.own = hints->own, .decoder = hints->decoder, .links = hints->links};
   snprintf(reason, sizeof reason, "%s", error_text());
   text->at_fault = status == CUSEQ_STATUS_INVALID_MODEL &&
-                   convert_paths(paths, count, &others, &model, NULL) == CUSEQ_STATUS_OK;
+                   convert_paths(paths, count, &others, &at, &model, NULL) == CUSEQ_STATUS_OK;
   cuseq_model_destroy(model);
-  const char *about = reason; /* an error of the text names no file */
-  for (size_t i = 0; text->at_fault && i < count; i++)
-    if (strncmp(reason, paths[i], strlen(paths[i])) == 0 && about == reason)
-      about += strlen(paths[i]) + strlen(": ");
-  return error_set(status, "%s", about);
+  return error_set(status, "%s", reason);
 }
 
 static cuseq_status convert(const char *const *paths, size_t count, struct convert_json *vocabulary,
@@ -178,9 +176,12 @@ static cuseq_status convert(const char *const *paths, size_t count, struct conve
     status = check_vocabulary(vocabulary, &json);
   struct model_hints hints = {.vocabulary = json, .own = &own, .decoder = decoder, .links = links};
   if (status == CUSEQ_STATUS_OK) {
-    status = convert_paths(paths, count, &hints, model, notes);
+    size_t at;
+    status = convert_paths(paths, count, &hints, &at, model, notes);
     if (status != CUSEQ_STATUS_OK && vocabulary != NULL)
       blame(status, paths, count, &hints, vocabulary);
+    if (status != CUSEQ_STATUS_OK && (vocabulary == NULL || !vocabulary->at_fault))
+      error_prefix(status, paths[at]);
   }
   if (status == CUSEQ_STATUS_OK)
     status = own_activations_all_used(&own);
