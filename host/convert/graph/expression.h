@@ -252,6 +252,13 @@ cuseq_status recurrent_layer_make(struct expressions *expressions, const struct 
 cuseq_status recurrent_cell_make(struct expressions *expressions, const struct recurrent_cell *made,
                                  int32_t *index);
 
+/* Whether an operation works over the positions of the clock that it names, `clock`. */
+static inline bool expression_names_clock(const struct expression *e) {
+  return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT ||
+         e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE || e->op == EXPRESSION_WINDOW ||
+         e->op == EXPRESSION_CUT;
+}
+
 static inline const struct expression *expression_at(const struct expressions *expressions, int32_t index) {
   return &expressions->list[index];
 }

@@ -359,9 +359,7 @@ static cuseq_status cut_rule(struct rewrite *rewrite, int32_t expression, int32_
   struct side *side = rewrite->context;
   struct expressions *expressions = rewrite->expressions;
   const struct expression e = *expression_at(expressions, expression);
-  const bool over = e.op == EXPRESSION_CUT || e.op == EXPRESSION_SEQUENCE || e.op == EXPRESSION_FINAL ||
-                    e.op == EXPRESSION_POOL || e.op == EXPRESSION_FLAT || e.op == EXPRESSION_POSITION ||
-                    e.op == EXPRESSION_SOFTMAX || e.op == EXPRESSION_WINDOW || e.op == EXPRESSION_REVERSE;
+  const bool over = expression_names_clock(&e) || e.op == EXPRESSION_SEQUENCE || e.op == EXPRESSION_FINAL;
   if (!over || !is_cut(expressions, e.clock))
     return CUSEQ_STATUS_OK;
   switch (e.op) {

@@ -143,18 +143,16 @@ static cuseq_status one_of(struct joining *joining, int32_t child, const struct 
                          false, child, node, made);
 }
 
-static bool has_clock(const struct expression *e) {
-  return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT ||
-         e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE || e->op == EXPRESSION_WINDOW ||
-         e->op == EXPRESSION_CUT;
+/* Whether an operation reads its children at all positions, and takes none of them as they are at one. */
+static bool reads_positions(const struct expression *e) {
+  return join_is_recurrent(e) || e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_POOL ||
+         e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
 }
 
 /* Over other children, and over the clocks that are in the place of others. */
 static cuseq_status again(struct rewrite *rewrite, const struct expression *e, int32_t *made) {
   struct joining *joining = rewrite->context;
-  const bool keeps = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL ||
-                     e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_POOL ||
-                     e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
+  const bool keeps = reads_positions(e);
   struct expression over = *e;
   int32_t *children =
       arena_allocate(joining->expressions->arena, (size_t)(e->child_count + 1) * sizeof *children);
@@ -166,7 +164,7 @@ static cuseq_status again(struct rewrite *rewrite, const struct expression *e, i
     TRY(rewrite_run(timed ? &joining->timed : &joining->plain, e->children[i], &children[i]));
   }
   over.children = children;
-  if (has_clock(e))
+  if (expression_names_clock(e))
     over.clock = joining->clocks[e->clock];
   over.atom = false;
   return expression_make(joining->expressions, &over, made);
@@ -187,9 +185,7 @@ static cuseq_status join_rule(struct rewrite *rewrite, int32_t expression, int32
     return CUSEQ_STATUS_OK;
   if (e.op == EXPRESSION_ALIGN)
     return rewrite_run(&joining->plain, e.children[0], made);
-  if (e.clocks == 0 && rewrite == &joining->timed &&
-      (join_is_recurrent(&e) || e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION ||
-       e.op == EXPRESSION_FLAT || e.op == EXPRESSION_CONTEXT))
+  if (e.clocks == 0 && rewrite == &joining->timed && reads_positions(&e))
     return rewrite_run(&joining->plain, expression, made);
   return again(rewrite, &e, made);
 }

@@ -136,10 +136,8 @@ static cuseq_status steps_rule(struct rewrite *rewrite, int32_t expression, int3
   /* of two clocks at once, as an attention's energies are, they would be one */
   levelling->failed =
       levelling->failed || ((e.clocks & levelling->steps) != 0 && (e.clocks & positions) != 0);
-  const bool over = e.op == EXPRESSION_SOFTMAX || e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION ||
-                    e.op == EXPRESSION_FLAT || e.op == EXPRESSION_REVERSE || e.op == EXPRESSION_WINDOW ||
-                    e.op == EXPRESSION_CUT;
-  levelling->failed = levelling->failed || (over && (levelling->steps >> e.clock & 1) != 0);
+  levelling->failed =
+      levelling->failed || (expression_names_clock(&e) && (levelling->steps >> e.clock & 1) != 0);
   if (levelling->failed) {
     *made = expression;
     return CUSEQ_STATUS_OK;

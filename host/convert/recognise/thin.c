@@ -254,9 +254,7 @@ static cuseq_status again_over(struct rewrite *rewrite, const struct expression 
 static cuseq_status thin_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
   struct thinning *thinning = rewrite->context;
   const struct expression e = *expression_at(rewrite->expressions, expression);
-  const bool over = e.op == EXPRESSION_POOL || e.op == EXPRESSION_POSITION || e.op == EXPRESSION_FLAT ||
-                    e.op == EXPRESSION_SOFTMAX || e.op == EXPRESSION_REVERSE || e.op == EXPRESSION_WINDOW ||
-                    e.op == EXPRESSION_CUT || e.op == EXPRESSION_REPEAT;
+  const bool over = expression_names_clock(&e) || e.op == EXPRESSION_REPEAT;
   if (e.op == EXPRESSION_THIN && thinning->rate[e.clock] == 1) {
     int32_t blocks;
     TRY(blocks_of(thinning, e.clock, &blocks));
