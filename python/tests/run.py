@@ -5,6 +5,7 @@ run.py [FILE.py...] [OPTION OF PYTEST...]: all tests, or those of the files name
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 
 for module in ("numpy", "pytest"):
@@ -21,5 +22,6 @@ if files == [os.path.join(here, "test_device.py")]:
         print("[SKIP] python: there is no CUDA device, and the emulated one is not built")
         sys.exit(77)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored, and then Python, too
 pytest = importlib.import_module("pytest")
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *(files or [here]), *options]))
