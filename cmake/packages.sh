@@ -3,7 +3,7 @@
 
 # Debian's and Ubuntu's packages. "a|b" is whichever of them the release has.
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzip-dev libhdf5-dev libpng-dev libprotobuf-c-dev protobuf-c-compiler"
-PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-dev python3-numpy python3-pytest mandoc bsdutils"
+PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-dev python3-venv python3-numpy python3-pytest mandoc bsdutils"
 PACKAGES_FRAMEWORKS="g++ python3 python3-venv"
 PACKAGES_WHEEL="dpkg-dev make python3 python3-dev python3-venv" # sources of libraries are Debian's
 PACKAGES_PYTORCH="python3-dev" # torch.compile builds against its headers
