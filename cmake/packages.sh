@@ -5,7 +5,7 @@
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzip-dev libhdf5-dev libpng-dev libprotobuf-c-dev protobuf-c-compiler"
 PACKAGES_TEST="$PACKAGES_BUILD g++ libcriterion-dev libzstd-dev liblz4-dev python3 python3-dev python3-venv python3-numpy python3-pytest mandoc bsdutils"
 PACKAGES_FRAMEWORKS="g++ python3 python3-venv"
-PACKAGES_WHEEL="dpkg-dev make python3 python3-dev python3-venv" # sources of libraries are Debian's
+PACKAGES_WHEEL="dpkg-dev make advancecomp python3 python3-dev python3-venv" # sources of libraries are Debian's
 PACKAGES_PYTORCH="python3-dev" # torch.compile builds against its headers
 
 # What looks at the Python package, from PyPI everywhere.

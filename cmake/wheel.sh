@@ -20,7 +20,8 @@ jobs=$(nproc)
 # The libraries that a wheel has in it, without what cuseq does not use of them: encryption, networks, command-line tools.
 # All by -fPIC, as the library and the CUDA module are shared objects.
 LIBRARIES="jansson libzip hdf5"
-FLAGS="-Os -w -fPIC -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections"
+echo "" | gcc -Oz -x c -c -o /dev/null - 2>/dev/null && smallest=-Oz || smallest=-Os # -Oz: gcc from 12 on
+FLAGS="$smallest -w -fPIC -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections"
 
 fetch_sources() {
   local apt="$work/apt" options file
@@ -52,7 +53,7 @@ build_hdf5() {
   (cd "$work/sources/hdf5/build" &&
     ../configure --quiet --prefix="$part" --disable-shared --enable-static --enable-build-mode=production --disable-hl \
       --disable-tests --disable-tools --disable-fortran --disable-cxx --without-szlib --disable-deprecated-symbols \
-      CFLAGS="$FLAGS" &&
+      CC=gcc CFLAGS="$FLAGS -flto" AR=gcc-ar RANLIB=gcc-ranlib NM=gcc-nm &&
     make -s -j "$jobs" -C src install) >&2
 }
 
@@ -105,7 +106,7 @@ wheel_of() {
   "$work/tools/bin/python3" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$raw" \
     --config-settings="cmake.define.CUSEQ_WHEEL_LIBRARIES=$work/libraries" "$root/$project" >&2 ||
     die "$project: the wheel could not be built (the reason stands above)"
-  PATH="$work/tools/bin:$PATH" auditwheel repair --only-plat --zip-compression-level 9 --wheel-dir "$raw/repaired" "$@" "$raw"/*.whl >&2 ||
+  PATH="$work/tools/bin:$PATH" auditwheel repair --only-plat --wheel-dir "$raw/repaired" "$@" "$raw"/*.whl >&2 ||
     die "$project: auditwheel refuses it (the reason stands above)"
   "$python" -m zipfile -l "$(echo "$raw"/repaired/*.whl)" | grep -q '\.libs/' &&
     die "$project: a library of this machine came into the wheel (auditwheel names it above)"
@@ -116,6 +117,8 @@ libraries
 tools
 rm -f "$out"/cuseq*.whl
 wheel_of python
+advzip --recompress --shrink-insane --quiet "$out"/cuseq-*.whl >&2 || # the same files, in 4% less
+  die "the wheel could not be compressed (the reason stands above)"
 if [ -n "${CUSEQ_NVCC:-}" ]; then
   export CUSEQ_NVCC
   wheel_of python/cuda13 --exclude 'libcudart.so.13'

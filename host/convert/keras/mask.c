@@ -129,9 +129,7 @@ static bool is_input(const struct graph_argument *given) {
   if (layer == NULL || strcmp(layer->node.class_name, "InputLayer") != 0 || layer->outer != NULL)
     return false;
   const char *type = json_string_value(json_object_get(layer->config, "dtype"));
-  const json_t *shape = json_object_get(layer->config, "batch_shape");
-  shape = shape != NULL ? shape : json_object_get(layer->config, "batch_input_shape");
-  return type != NULL && strcmp(type, "bool") == 0 && json_array_size(shape) == 2;
+  return type != NULL && strcmp(type, "bool") == 0 && json_array_size(layer_input_shape(layer)) == 2;
 }
 
 /* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which
