@@ -69,9 +69,17 @@ static const struct range *find(uint32_t context) {
   return NULL;
 }
 
-bool emu_context_before(uint32_t context, const struct emu_operation *operation) {
+bool emu_context_ordered(uint32_t context, const struct emu_operation *operation, struct emu_ordered *all) {
   const struct range *r = find(context);
-  return !r || ordered(r, operation);
+  if (r && !ordered(r, operation))
+    return false;
+  *all = r ? (struct emu_ordered){r->first, r->end - r->first} : (struct emu_ordered){context, 1};
+  return true;
+}
+
+bool emu_context_before(uint32_t context, const struct emu_operation *operation) {
+  struct emu_ordered all;
+  return emu_context_ordered(context, operation, &all);
 }
 
 void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes) {
@@ -92,24 +100,34 @@ void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t b
              (uint32_t)(block / r->grid.x % r->grid.y), (uint32_t)(block / r->grid.x / r->grid.y), r->name);
 }
 
-/* Whether a shadow word stands in the way of an access by `context`; old work that is ordered does not. */
-static bool conflicts(uint32_t word, uint32_t bytes, uint32_t context, uint32_t settled,
-                      const struct emu_operation *operation) {
+/* Who accesses a range, and the operations before it whose writes and reads were met last. */
+struct accessor {
+  const struct emu_operation *operation;
+  uint32_t context, settled;
+  struct emu_ordered wrote, read;
+};
+
+/* Whether a shadow word stands in the way; old work that is ordered does not. */
+static bool conflicts(uint32_t word, uint32_t bytes, const struct accessor *by, struct emu_ordered *known) {
   uint32_t other = word >> EMU_CONTEXT_SHIFT;
-  return other >= settled && other != context && word & bytes && !emu_context_before(other, operation);
+  return other >= by->settled && other != by->context && word & bytes && !emu_is_ordered(known, other) &&
+         !emu_context_ordered(other, by->operation, known);
 }
 
 enum { CHUNK = 256 }; /* words */
 
 /* A chunk that nobody has accessed whom the operation is not ordered after: recorded, true. */
 static bool chunk_is_settled(const struct emu_allocation *a, uint64_t first, enum emu_doing doing,
-                             uint32_t context, uint32_t settled) {
+                             const struct accessor *by) {
   uint32_t *writers = a->writers + first, *readers = a->readers + first;
-  const uint32_t word = context << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  const uint32_t word = by->context << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES, settled = by->settled;
+  const struct emu_ordered wrote = by->wrote, read = by->read;
   uint32_t bad = 0;
-  for (unsigned i = 0; i < CHUNK; i++)
-    bad |= (uint32_t)(writers[i] >> EMU_CONTEXT_SHIFT >= settled) |
-           (uint32_t)(readers[i] >> EMU_CONTEXT_SHIFT >= settled);
+  for (unsigned i = 0; i < CHUNK; i++) {
+    const uint32_t w = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+    bad |= (uint32_t)(w >= settled) & (uint32_t)(w - wrote.first >= wrote.count);
+    bad |= (uint32_t)(r >= settled) & (uint32_t)(r - read.first >= read.count);
+  }
   if (bad)
     return false;
   uint32_t *to = doing == EMU_READS ? readers : writers;
@@ -124,11 +142,12 @@ bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t by
   bool write = doing != EMU_READS;
   if (!a->writers || !bytes)
     return true;
-  uint32_t settled = emu_contexts_settled(operation);
-  settled = settled > context ? context : settled;
+  struct accessor by = {
+      .operation = operation, .context = context, .settled = emu_contexts_settled(operation)};
+  by.settled = by.settled > context ? context : by.settled;
   uint64_t first = offset / 4, last = (offset + bytes - 1) / 4;
   for (uint64_t i = first; i <= last; i++) {
-    if (i > first && i + CHUNK <= last && chunk_is_settled(a, i, doing, context, settled)) {
+    if (i > first && i + CHUNK <= last && chunk_is_settled(a, i, doing, &by)) {
       i += CHUNK - 1;
       continue;
     }
@@ -137,9 +156,9 @@ bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t by
       mask &= EMU_SHADOW_BYTES << offset % 4;
     if (i == last)
       mask &= EMU_SHADOW_BYTES >> (3 - (offset + bytes - 1) % 4);
-    bool by_write = conflicts(a->writers[i], mask, context, settled, operation);
-    bool by_read = write && conflicts(a->readers[i], mask, context, settled, operation);
-    if (by_write || by_read) {
+    bool by_write = conflicts(a->writers[i], mask, &by, &by.wrote);
+    bool by_read = conflicts(a->readers[i], mask, &by, &by.read);
+    if (by_write || (by_read && write)) {
       char who[200], what[300];
       emu_context_describe((by_write ? a->writers[i] : a->readers[i]) >> EMU_CONTEXT_SHIFT, UINT64_MAX, who,
                            sizeof who);
@@ -149,12 +168,12 @@ bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t by
                (unsigned long long)(i * 4), what, by_write ? "write" : "read", who);
       return false;
     }
-    uint32_t word = context << EMU_CONTEXT_SHIFT | mask;
+    uint32_t word = context << EMU_CONTEXT_SHIFT | mask, reader = a->readers[i] >> EMU_CONTEXT_SHIFT;
     if (doing > EMU_WRITES)
       continue;
     if (write)
       a->writers[i] = word;
-    else if (a->readers[i] >> EMU_CONTEXT_SHIFT < settled)
+    else if (reader < by.settled || (!by_read && emu_is_ordered(&by.read, reader)))
       a->readers[i] = word;
   }
   return true;

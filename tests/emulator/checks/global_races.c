@@ -2,12 +2,13 @@
 #include "races.h"
 #include "report.h"
 
-static bool unordered(const struct emu_block *b, uint32_t context) {
+/* `known`: an operation that is ordered before, to be asked first; another one takes its place. */
+static bool unordered(const struct emu_block *b, uint32_t context, struct emu_ordered *known) {
   const struct emu_launch *l = b->launch;
-  if (context < l->settled_context || context == b->context)
+  if (context < l->settled_context || context == b->context || emu_is_ordered(known, context))
     return false;
   if (context < l->first_context)
-    return !emu_context_before(context, &l->parameters.operation);
+    return !emu_context_ordered(context, &l->parameters.operation, known);
   if (!l->races_between_blocks)
     return false;
   return l->order ? !emu_global_knows(b, context) : true;
@@ -30,8 +31,10 @@ static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigne
       word & EMU_SHADOW_STRONG ? "strong " : "", written ? "write" : "read", who);
 }
 
-static bool in_the_way(const struct emu_block *b, uint32_t word, uint32_t mask, bool strong) {
-  return word & mask && !(strong && word & EMU_SHADOW_STRONG) && unordered(b, word >> EMU_CONTEXT_SHIFT);
+static bool in_the_way(const struct emu_block *b, uint32_t word, uint32_t mask, bool strong,
+                       struct emu_ordered *known) {
+  return word & mask && !(strong && word & EMU_SHADOW_STRONG) &&
+         unordered(b, word >> EMU_CONTEXT_SHIFT, known);
 }
 
 /* The same block adds to what it did; a weak access makes the word weak. */
@@ -68,9 +71,10 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
-    if (strong && !(kind & EMU_STRONG) && in_the_way(b, writer, mask, false) && writer & EMU_SHADOW_STRONG)
+    if (strong && !(kind & EMU_STRONG) && in_the_way(b, writer, mask, false, &w->worker->wrote) &&
+        writer & EMU_SHADOW_STRONG)
       emu_note_first_look(w, in, lane, kind);
-    if (in_the_way(b, writer, mask, strong) &&
+    if (in_the_way(b, writer, mask, strong, &w->worker->wrote) &&
         !(writer >> EMU_CONTEXT_SHIFT >= w->launch->first_context &&
           emu_same_value(w, in, lane, a->host + offset, bytes)) &&
         !report(w, in, lane, a, offset, bytes, kind, writer, true))
@@ -80,7 +84,8 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
         stale(w, in, lane, a, offset, bytes, writer))
       return false;
     if (kind & EMU_WRITE) {
-      if (in_the_way(b, reader, mask, strong) && !report(w, in, lane, a, offset, bytes, kind, reader, false))
+      if (in_the_way(b, reader, mask, strong, &w->worker->read) &&
+          !report(w, in, lane, a, offset, bytes, kind, reader, false))
         return false;
       a->writers[i] = merged(writer, b->context, mask, strong);
       continue;
@@ -88,10 +93,12 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
     uint32_t other = reader >> EMU_CONTEXT_SHIFT;
     if (other && other == b->several)
       continue;
-    if (unordered(b, other)) {
+    if (unordered(b, other, &w->worker->read)) {
       uint32_t both = other >= w->launch->first_context ? emu_global_add_reader(b, other) : other;
       a->readers[i] =
           both << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES | (strong ? reader & EMU_SHADOW_STRONG : 0);
+      if (both == other && other < w->launch->first_context)
+        w->worker->kept = both << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
     } else {
       a->readers[i] = merged(reader, b->context, mask, strong);
     }

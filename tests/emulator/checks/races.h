@@ -45,6 +45,12 @@ struct emu_lane_readers {
   uint32_t time, lanes;
 };
 
+/* Words of shared memory accessed since the last barrier of the whole block, if `time` is after it: all of
+ * them lie within. */
+struct emu_recent {
+  uint32_t time, first, end;
+};
+
 /* Words that want a closer look than the plain shadows give. */
 enum emu_watch {
   EMU_WATCH_COPY = 1,    /* a copy to them has been asked for and not been waited for */
@@ -56,9 +62,9 @@ enum emu_watch {
 struct emu_shared_races {
   uint32_t *writers, *readers;
   struct emu_read_log
-      *log;            /* reads that `readers` does not hold yet: read_log.h; NULL if there never were any */
-  uint32_t last_write; /* time of the latest write that `writers` holds */
-  uint32_t *since;     /* of words with "many": the time from which on their entries of `many` count */
+      *log; /* reads that `readers` does not hold yet: read_log.h; NULL if there never were any */
+  struct emu_recent wrote, read; /* what `writers` and `readers` hold; of bytes, their words */
+  uint32_t *since; /* of words with "many": the time from which on their entries of `many` count */
   uint32_t words;
   uint32_t
       cells; /* entries of these and columns of `many`: the words, and behind them, if bytes are looked at one
@@ -82,6 +88,7 @@ struct emu_shared_races {
   uint32_t *threads; /* the same between threads: [of * count + about]; NULL if nobody released alone */
   uint32_t thread_count;
   uint32_t fenced[EMU_MAX_WARPS * EMU_LANES]; /* time of each thread's last fence */
+  uint32_t fenced_warps;                      /* those with a thread that has fenced: a bit each */
   /* When each thread last exchanged values within its warp, and with which lanes: what they had read by then,
    * they had. */
   uint32_t exchanged[EMU_MAX_WARPS * EMU_LANES], exchangers[EMU_MAX_WARPS * EMU_LANES];
@@ -99,6 +106,12 @@ uint32_t emu_contexts_extend(void);
 /* Every context below happens before the operation. */
 uint32_t emu_contexts_settled(const struct emu_operation *operation);
 bool emu_context_before(uint32_t context, const struct emu_operation *operation);
+/* The same; where it is so, `ordered` becomes all of the operation that the context belongs to. */
+bool emu_context_ordered(uint32_t context, const struct emu_operation *operation,
+                         struct emu_ordered *ordered);
+static inline bool emu_is_ordered(const struct emu_ordered *o, uint32_t context) {
+  return context - o->first < o->count;
+}
 /* "block (1,0,0) of kernel f" or "cudaMemcpyAsync". `block`: index of the block if the caller knows it,
  * else UINT64_MAX. */
 void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t bytes);
@@ -138,6 +151,19 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 /* All that a thread knows of each thread of its block, into a vector. */
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
+static inline void emu_recent_add(const struct emu_shared_races *s, struct emu_recent *r, uint32_t first,
+                                  uint32_t end) {
+  const bool more = r->time > s->floor;
+  r->first = more && r->first < first ? r->first : first;
+  r->end = more && r->end > end ? r->end : end;
+  r->time = s->time;
+}
+/* Whether some of these words may have been accessed since. */
+static inline bool emu_recently(const struct emu_shared_races *s, const struct emu_recent *r, uint32_t first,
+                                uint32_t end) {
+  return r->time > s->floor && r->first < end && first < r->end;
+}
+
 /* shared_readers.c: who has read a word since it was last written. */
 /* Adds a lane of a warp, or the lanes of `all`, if there are any. Of several readers only the bytes that
  * all of them have read are kept. */
@@ -164,7 +190,9 @@ void emu_bulk_sources_free(struct emu_shared_races *s);
 
 static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, unsigned count) {
   uint32_t any = 0;
-  for (unsigned i = 0; s->watched && i < count; i++)
+  if (!s->watched)
+    return false;
+  for (unsigned i = 0; i < count; i++)
     any |= s->watched[word + i];
   return any != 0;
 }
@@ -175,6 +203,9 @@ bool emu_shared_watch_bytes(struct emu_shared_races *s);
 enum { EMU_CELLS_OF_WORD = 5 }; /* itself and its bytes */
 static inline uint32_t emu_byte_cell(const struct emu_shared_races *s, uint32_t word) {
   return s->words + 4 * word;
+}
+static inline uint32_t emu_word_of_cell(const struct emu_shared_races *s, uint32_t cell) {
+  return cell < s->words ? cell : (cell - s->words) / 4;
 }
 void emu_foreign_free(struct emu_shared_races *s);
 void emu_inits_free(struct emu_shared_races *s);
@@ -196,37 +227,57 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
 bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                      unsigned bytes, unsigned kind);
 
-/* `count` whole words at once, all last accessed in ways that are ordered before: recorded, true.
- * Otherwise nothing changes: false. */
-static inline bool emu_race_read_words(const uint32_t *writers, uint32_t *readers, unsigned count,
-                                       uint32_t me, uint32_t settled, uint32_t several) {
+/* `count` whole words of global memory at once, all last accessed in ways that are ordered before: recorded,
+ * true. Otherwise nothing changes: false. */
+static inline bool emu_race_read_words(const struct emu_warp *w, const uint32_t *writers, uint32_t *readers,
+                                       unsigned count) {
+  const uint32_t me = w->block->context, settled = w->launch->settled_context, kept = w->worker->kept,
+                 several = w->block->several ? w->block->several : UINT32_MAX;
+  const struct emu_ordered wrote = w->worker->wrote, read = w->worker->read;
   uint32_t bad = 0;
   for (unsigned i = 0; i < count; i++) {
-    uint32_t w = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
-    bad |= (uint32_t)(w >= settled) & (uint32_t)(w != me);
-    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r != several);
+    uint32_t by = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+    bad |= (uint32_t)(by >= settled) & (uint32_t)(by != me) & (uint32_t)(by - wrote.first >= wrote.count);
+    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r - read.first >= read.count) &
+           (uint32_t)(r != several) & (uint32_t)(readers[i] != kept);
   }
   if (bad)
     return false;
-  uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  const uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
   for (unsigned i = 0; i < count; i++)
-    readers[i] = readers[i] >> EMU_CONTEXT_SHIFT == several ? readers[i] : word;
+    readers[i] =
+        readers[i] >> EMU_CONTEXT_SHIFT == several || (kept && readers[i] == kept) ? readers[i] : word;
   return true;
 }
 
-static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *readers, unsigned count,
-                                        uint32_t me, uint32_t settled) {
+static inline bool emu_race_write_words(const struct emu_warp *w, uint32_t *writers, const uint32_t *readers,
+                                        unsigned count) {
+  const uint32_t me = w->block->context, settled = w->launch->settled_context;
+  const struct emu_ordered wrote = w->worker->wrote, read = w->worker->read;
   uint32_t bad = 0;
   for (unsigned i = 0; i < count; i++) {
-    uint32_t w = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
-    bad |= (uint32_t)(w >= settled) & (uint32_t)(w != me);
-    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me);
+    uint32_t by = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+    bad |= (uint32_t)(by >= settled) & (uint32_t)(by != me) & (uint32_t)(by - wrote.first >= wrote.count);
+    bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r - read.first >= read.count);
   }
   if (bad)
     return false;
-  uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  const uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
   for (unsigned i = 0; i < count; i++)
     writers[i] = word;
+  return true;
+}
+
+/* One word likewise. */
+static inline bool emu_race_read_word(const struct emu_warp *w, uint32_t writer, uint32_t *reader) {
+  const uint32_t me = w->block->context, settled = w->launch->settled_context;
+  const uint32_t by = writer >> EMU_CONTEXT_SHIFT, r = *reader >> EMU_CONTEXT_SHIFT;
+  if (by >= settled && by != me && !emu_is_ordered(&w->worker->wrote, by))
+    return false;
+  if (r < settled || r == me || emu_is_ordered(&w->worker->read, r))
+    *reader = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  else if (r != w->block->several && *reader != w->worker->kept)
+    return false;
   return true;
 }
 
@@ -234,17 +285,17 @@ static inline bool emu_race_write_words(uint32_t *writers, const uint32_t *reade
  * what the warp knows; what has been read is in the shadows. */
 static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at, unsigned count,
                                          unsigned per, uint32_t first, const uint32_t *row) {
-  uint32_t *writers = s->writers + at, bad = 0, last = 0;
+  uint32_t *writers = s->writers + at, bad = 0;
   const uint32_t *readers = s->readers + at;
   if (emu_watched(s, at, count))
     return false;
-  for (unsigned i = 0; i < count; i++) {
-    last = last > writers[i] ? last : writers[i];
-    last = last > readers[i] ? last : readers[i];
-  }
-  for (unsigned i = 0; i < count && last >> EMU_TIME_SHIFT > s->floor; i++) {
+  const unsigned wrote = emu_recently(s, &s->wrote, at, at + count) ? count : 0,
+                 read = emu_recently(s, &s->read, at, at + count) ? count : 0;
+  for (unsigned i = 0; i < wrote; i++) {
     uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
+  }
+  for (unsigned i = 0; i < read; i++) {
     uint32_t r = readers[i], reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & (r >> 4 & 1);
     bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[reader >> 5]) & (uint32_t)(reader != first + i / per);
@@ -253,7 +304,7 @@ static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at
     return false;
   for (unsigned i = 0; i < count; i++)
     writers[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  s->last_write = s->time;
+  emu_recent_add(s, &s->wrote, at, at + count);
   return true;
 }
 

@@ -44,10 +44,8 @@ static inline bool emu_is_recent(const struct emu_shared_races *s, uint32_t shad
 static inline bool emu_row_is_alone(const struct emu_shared_races *s, uint32_t warp, uint32_t word,
                                     unsigned count, unsigned per) {
   const uint32_t *readers = s->readers + word, *row = s->known[warp], first = warp * EMU_LANES;
-  uint32_t last = 0, others = 0;
-  for (unsigned i = 0; i < count; i++)
-    last = last > readers[i] ? last : readers[i];
-  if (!emu_is_recent(s, last))
+  uint32_t others = 0;
+  if (!emu_recently(s, &s->read, word, word + count))
     return true;
   for (unsigned i = 0; i < count; i++)
     others |= (uint32_t)emu_is_recent(s, readers[i]) & (readers[i] >> 4 & 1);
@@ -68,6 +66,7 @@ static inline void emu_settle_row(struct emu_shared_races *s, uint32_t warp, uin
   }
   for (unsigned i = 0; i < count; i++)
     readers[i] = now | (first + i / per) << EMU_THREAD_SHIFT;
+  emu_recent_add(s, &s->read, word, word + count);
 }
 
 static inline void emu_settle_lane(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word) {
@@ -78,6 +77,7 @@ static inline void emu_settle_lane(struct emu_shared_races *s, uint32_t warp, un
     emu_shared_add_reader(s, warp, lane, word, EMU_SHADOW_BYTES, 0);
   else
     s->readers[word] = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
+  emu_recent_add(s, &s->read, word, word + 1);
 }
 
 static void emu_settle_log(struct emu_shared_races *s) {
@@ -134,16 +134,13 @@ static inline uint32_t *emu_log_room(struct emu_shared_races *s, uint32_t size, 
 /* Lanes side by side read `per` words each; false if it wants a closer look. */
 static inline bool emu_log_row(struct emu_shared_races *s, uint32_t warp, uint32_t word, unsigned per) {
   const uint32_t *writers = s->writers + word, *row = s->known[warp], first = warp * EMU_LANES;
-  uint32_t count = per * EMU_LANES, last = 0, bad = 0;
+  uint32_t count = per * EMU_LANES, bad = 0;
   if (emu_watched(s, word, count))
     return false;
-  if (s->last_write > s->floor) {
-    for (unsigned i = 0; i < count; i++)
-      last = last > writers[i] ? last : writers[i];
-    for (unsigned i = 0; i < count && emu_is_recent(s, last); i++) {
-      uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-      bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
-    }
+  const unsigned wrote = emu_recently(s, &s->wrote, word, word + count) ? count : 0;
+  for (unsigned i = 0; i < wrote; i++) {
+    uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
   }
   uint32_t *entry = bad ? NULL : emu_log_room(s, 2, word, word + count);
   if (!entry)
@@ -158,7 +155,8 @@ static inline bool emu_log_same(struct emu_shared_races *s, uint32_t warp, uint3
                                 unsigned per) {
   if (emu_watched(s, word, per))
     return false;
-  for (unsigned k = 0; k < per && s->last_write > s->floor; k++) {
+  const unsigned wrote = emu_recently(s, &s->wrote, word, word + per) ? per : 0;
+  for (unsigned k = 0; k < wrote; k++) {
     uint32_t w = s->writers[word + k];
     if (w >> EMU_TIME_SHIFT > s->known[warp][w >> (EMU_THREAD_SHIFT + 5) & 31])
       return false;
@@ -181,10 +179,11 @@ static inline bool emu_log_lanes(struct emu_shared_races *s, uint32_t warp, uint
     first = words[i] < first ? words[i] : first;
     last = words[i] > last ? words[i] : last;
   }
-  for (unsigned k = 0; k < per && s->watched; k++)
+  for (unsigned k = 0; k < (s->watched ? per : 0); k++)
     for (unsigned i = 0; i < EMU_LANES; i++)
       bad |= s->watched[words[i] + k];
-  for (unsigned k = 0; k < per && s->last_write > s->floor; k++)
+  const unsigned wrote = emu_recently(s, &s->wrote, first, last + per) ? per : 0;
+  for (unsigned k = 0; k < wrote; k++)
     for (unsigned i = 0; i < EMU_LANES; i++) {
       uint32_t w = s->writers[words[i] + k], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
       bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != warp * EMU_LANES + i) &

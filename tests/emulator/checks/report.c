@@ -44,8 +44,10 @@ static void compose(struct emu_warp *w, const struct emu_instruction *in, unsign
   int length = colon ? (int)(colon - message) : 0;
   const struct emu_launch *l = w->launch;
   const struct emu_place *place = &l->program->places[in->place];
-  const uint32_t *b = w->block->position, *t = w->thread[lane & 31];
+  const uint32_t *b = w->block->position;
+  uint32_t t[3];
   char where[300];
+  emu_lane_position(emu_state(w), lane % EMU_LANES, t);
   if (place->file[0])
     snprintf(where, sizeof where, "%s:%u", place->file, place->line);
   else

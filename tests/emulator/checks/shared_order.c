@@ -66,7 +66,7 @@ bool emu_shared_block_start(struct emu_block *b) {
     s->time = 0;
   }
   forget_reads(s);
-  s->last_write = 0;
+  s->wrote.time = s->read.time = 0;
   s->warp_count = b->warp_count;
   s->many_cells = s->cells;
   s->thread_count = b->thread_count;
@@ -75,6 +75,7 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->epoch = 0;
   memset(s->known, 0, s->warp_count * sizeof s->known[0]);
   memset(s->fenced, 0, s->warp_count * EMU_LANES * sizeof s->fenced[0]);
+  s->fenced_warps = 0;
   memset(s->exchanged, 0, s->warp_count * EMU_LANES * sizeof s->exchanged[0]);
   return true;
 }
@@ -107,6 +108,7 @@ static void start_again(struct emu_shared_races *s) {
   memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
   memset(s->known, 0, sizeof s->known);
   memset(s->fenced, 0, sizeof s->fenced);
+  s->fenced_warps = 0;
   memset(s->exchanged, 0, sizeof s->exchanged);
   forget_lanes(s);
   free(s->threads);
@@ -120,7 +122,7 @@ static void start_again(struct emu_shared_races *s) {
   s->many = NULL;
   s->time = 1;
   s->floor = 0;
-  s->last_write = 0;
+  s->wrote.time = s->read.time = 0;
   s->epoch++;
 }
 
@@ -353,6 +355,7 @@ void emu_order_fence(struct emu_warp *w, uint32_t mask, enum emu_scope scope) {
   EMU_FOR_LANES (lane, mask) {
     uint32_t thread = w->index * EMU_LANES + lane;
     s->fenced[thread] = now;
+    s->fenced_warps |= 1u << w->index;
     uint32_t *pending = s->pending ? s->pending[thread] : NULL,
              *row = pending ? emu_shared_row(s, thread) : NULL;
     if (row)
@@ -377,10 +380,8 @@ static void remember_pending(struct emu_shared_races *s, uint32_t thread, const 
 
 bool emu_orders_nothing(const struct emu_warp *w) {
   const struct emu_shared_races *s = w->block->races;
-  uint32_t fenced = 0;
-  for (uint32_t lane = 0; lane < EMU_LANES; lane++)
-    fenced |= s->fenced[w->index * EMU_LANES + lane];
-  return !fenced && !s->published.count && !w->block->cluster->order && !w->block->knowledge;
+  return !(s->fenced_warps >> w->index & 1) && !s->published.count && !w->block->cluster->order &&
+         !w->block->knowledge;
 }
 
 void emu_order_strong(struct emu_warp *w, unsigned lane, const void *object, unsigned kind,

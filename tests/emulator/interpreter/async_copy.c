@@ -5,6 +5,7 @@
  * asked for and when it takes place, as it may happen at any time in between; the source must be the same at
  * both. Groups belong to a lane: group numbers count its commits. */
 #include "barrier_object.h"
+#include "memory_lanes.h"
 
 #include "../checks/report.h"
 
@@ -74,12 +75,37 @@ static bool begin(struct emu_warp *w, struct copy *c) {
   return true;
 }
 
+/* How many copies from c on are of lanes that follow each other, whole, and side by side in both memories. */
+static uint32_t run_length(const struct copy *c, uint32_t most) {
+  const uint32_t bytes = c->bytes;
+  uint32_t n = 1;
+  while (n < most && c[n].in == c->in && c[n].lane == c->lane + n && c[n].to == c->to + n * bytes &&
+         c[n].from == c->from + n * bytes && c[n].source_bytes == bytes)
+    n++;
+  return c->source_bytes == bytes ? n : 1;
+}
+
+/* Begins n copies side by side as one; false if something is not as usual: one by one then. */
+static bool begin_run(struct emu_warp *w, struct copy *c, uint32_t n) {
+  const uint32_t bytes = c->bytes;
+  const unsigned char *from = n >= EMU_RUN_WORTH_IT && c->to <= w->block->shared_bytes
+                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, false)
+                                  : NULL;
+  if (!from || !emu_shared_run(w, c->to, bytes, c->lane, n))
+    return false;
+  for (uint32_t i = 0; i < n; i++) {
+    memcpy(c[i].source, from + i * bytes, bytes);
+    emu_order_copy_begins(w, c[i].lane, w->block, (uint32_t)c[i].to, bytes);
+  }
+  return true;
+}
+
 static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
   struct pending *p = reserve(w, in, EMU_LANES);
   uint64_t from[EMU_LANES], to[EMU_LANES];
   if (!p)
     return;
-  const uint32_t bytes = in->option[0];
+  const uint32_t bytes = in->option[0], first = p->count;
   uint32_t reads = 0;
   EMU_FOR_LANES (lane, mask) {
     uint32_t source_bytes = bytes;
@@ -90,6 +116,7 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
     if (source_bytes > bytes) {
       emu_fault(w, in, lane, EMU_FAULT_CHECK, "cp.async with %u source bytes of a copy of %u", source_bytes,
                 bytes);
+      p->count = first;
       return;
     }
     to[lane] = emu_lane_address(w, &in->operand[0], lane);
@@ -103,13 +130,21 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
                        .lane = (uint8_t)lane,
                        .bytes = (uint8_t)bytes,
                        .source_bytes = (uint8_t)source_bytes};
-    if (!begin(w, c))
-      return;
     p->count++;
   }
+  for (uint32_t i = first; i < p->count;) {
+    const uint32_t n = run_length(&p->copies[i], p->count - i);
+    bool good = begin_run(w, &p->copies[i], n);
+    for (uint32_t k = 0; k < n && !good; k++)
+      if (!begin(w, &p->copies[i + k])) {
+        p->count = i + k;
+        return;
+      }
+    i += n;
+  }
   if (reads)
-    emu_count_access(w, in, EMU_SPACE_GLOBAL, from, bytes, EMU_READ, reads);
-  emu_count_access(w, in, EMU_SPACE_SHARED, to, bytes, EMU_WRITE, mask);
+    emu_count_lanes(w, in, EMU_SPACE_GLOBAL, from, bytes, false, reads);
+  emu_count_lanes(w, in, EMU_SPACE_SHARED, to, bytes, true, mask);
 }
 
 static bool perform(struct emu_warp *w, const struct copy *c) {
@@ -129,6 +164,38 @@ static bool perform(struct emu_warp *w, const struct copy *c) {
   return to;
 }
 
+/* Performs n copies side by side as one; false if something is not as usual: one by one then. */
+static bool perform_run(struct emu_warp *w, const struct copy *c, uint32_t n) {
+  const uint32_t bytes = c->bytes;
+  const unsigned char *from = n >= EMU_RUN_WORTH_IT && c->to <= w->block->shared_bytes
+                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, false)
+                                  : NULL;
+  for (uint32_t i = 0; i < n && from && w->launch->checks; i++)
+    if (memcmp(from + i * bytes, c[i].source, bytes))
+      return false;
+  if (!from)
+    return false;
+  emu_order_copy_ends(w->block, (uint32_t)c->to, n * bytes);
+  unsigned char *to = emu_shared_run(w, c->to, bytes, c->lane, n);
+  if (!to)
+    return false;
+  memcpy(to, from, n * bytes);
+  return true;
+}
+
+static bool perform_all(struct emu_warp *w, const struct copy *c, uint32_t n) {
+  if (perform_run(w, c, n))
+    return true;
+  for (uint32_t i = 0; i < n; i++)
+    if (!perform(w, &c[i]))
+      return false;
+  return true;
+}
+
+static bool is_due(const struct pending *p, const struct copy *c, uint32_t mask, uint32_t left, bool all) {
+  return mask >> c->lane & 1 && (all || (uint64_t)c->group + left < p->commits[c->lane]);
+}
+
 /* Performs the copies of the lanes in mask that are not among their `left` latest committed groups; with
  * `all`, every one. */
 static bool complete(struct emu_warp *w, uint32_t mask, uint32_t left, bool all) {
@@ -137,13 +204,18 @@ static bool complete(struct emu_warp *w, uint32_t mask, uint32_t left, bool all)
   bool good = true;
   if (!p)
     return true;
-  for (uint32_t i = 0; i < p->count; i++) {
+  for (uint32_t i = 0; i < p->count;) {
     const struct copy *c = &p->copies[i];
-    const bool due = mask >> c->lane & 1 && (all || (uint64_t)c->group + left < p->commits[c->lane]);
-    if (!due)
+    uint32_t n = 0;
+    while (i + n < p->count && n < EMU_LANES && is_due(p, &c[n], mask, left, all))
+      n++;
+    if (n) {
+      n = run_length(c, n);
+      good = good && perform_all(w, c, n);
+    } else {
       p->copies[kept++] = *c;
-    else if (good)
-      good = perform(w, c);
+    }
+    i += n ? n : 1;
   }
   p->count = kept;
   return good;

@@ -2,7 +2,7 @@
  *
  * Scalar forms go through double, in which every source is exact (64-bit integers rounded to odd), and are
  * rounded once. */
-#include "interpreter.h"
+#include "each_lane.h"
 #include "small_float.h"
 
 /* option[0]: enum emu_type of the result | of the source << 8; option[1]: rounding; option[2]: EMU_FLOAT_*
@@ -109,37 +109,43 @@ static void convert(struct emu_warp *w, const struct emu_instruction *in, uint32
   }
 }
 
-/* The conversions that kernels live on: exact widening, and rounding of f32 to nearest without any modifier.
- */
-static void half_to_float(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  const uint16_t *a = emu_u16(w, &in->operand[1]);
-  float result[EMU_LANES];
-  for (unsigned i = 0; i < EMU_LANES; i++)
-    result[i] = emu_half_to_float(a[i]);
-  EMU_FOR_LANES (lane, mask)
-    emu_f32(w, &in->operand[0])[lane] = result[lane];
+/* ---- The conversions that kernels live on, as vector code: exact widening, and f32 rounded without any
+ * modifier ---- */
+
+/* f32 rounded to TensorFloat-32, given what to add to a magnitude before its low 13 bits are cut off: a carry
+ * out of the largest number gives infinity. */
+static inline uint32_t tensor_float(uint32_t bits, uint32_t add) {
+  const uint32_t magnitude = bits & 0x7fffffffu, rounded = (magnitude + add) & 0xffffe000u;
+  return magnitude > 0x7f800000u ? 0x7fffffffu : (bits & 0x80000000u) | rounded;
 }
 
-static void bfloat_to_float(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  const uint16_t *a = emu_u16(w, &in->operand[1]);
-  EMU_FOR_LANES (lane, mask)
-    emu_f32(w, &in->operand[0])[lane] = emu_bfloat_to_float(a[lane]);
-}
+#define EMU_CONVERSION(name, to, from, expression)                                                           \
+  EMU_HANDLER(name) {                                                                                        \
+    EMU_VALUES(to, d, 0);                                                                                    \
+    EMU_VALUES(const from, a, 1);                                                                            \
+    EMU_EACH_LANE(d, mask, ({                                                                                \
+                    const from x = a[i];                                                                     \
+                    (to)(expression);                                                                        \
+                  }));                                                                                       \
+  }
 
-static void float_to_half(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  const float *a = emu_f32(w, &in->operand[1]);
-  uint16_t result[EMU_LANES];
-  for (unsigned i = 0; i < EMU_LANES; i++)
-    result[i] = emu_half_from_float(a[i]);
-  EMU_FOR_LANES (lane, mask)
-    emu_u16(w, &in->operand[0])[lane] = result[lane];
-}
+EMU_CONVERSION(half_to_float, float, uint16_t, emu_half_to_float(x))
+EMU_CONVERSION(bfloat_to_float, float, uint16_t, emu_bfloat_to_float(x))
+EMU_CONVERSION(float_to_half, uint16_t, float, emu_half_from_float(x))
+EMU_CONVERSION(float_to_bfloat, uint16_t, float, emu_bfloat_from_float(x))
+EMU_CONVERSION(float_to_tensor_float, uint32_t, uint32_t, tensor_float(x, 0xfffu + (x >> 13 & 1)))
+EMU_CONVERSION(float_to_tensor_float_away, uint32_t, uint32_t, tensor_float(x, 0x1000u))
 
-static void float_to_bfloat(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
-  const float *a = emu_f32(w, &in->operand[1]);
-  EMU_FOR_LANES (lane, mask)
-    emu_u16(w, &in->operand[0])[lane] = emu_bfloat_from_float(a[lane]);
-}
+#define EMU_PACKING(name, half)                                                                              \
+  EMU_HANDLER(name) {                                                                                        \
+    EMU_VALUES(uint32_t, d, 0);                                                                              \
+    EMU_VALUES(const float, a, 1);                                                                           \
+    EMU_VALUES(const float, b, 2);                                                                           \
+    EMU_EACH_LANE(d, mask, (uint32_t)half(a[i]) << 16 | half(b[i]));                                         \
+  }
+
+EMU_PACKING(pack_halves, emu_half_from_float)
+EMU_PACKING(pack_bfloats, emu_bfloat_from_float)
 
 /* d = {a, b}: a in the upper half of the result */
 static void pack(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
@@ -198,7 +204,8 @@ static enum emu_decode_result decode_pair(struct emu_decoder *decoder, struct em
   if (emu_take(decoder, "satfinite"))
     out->option[2] |= EMU_FLOAT_SATFINITE;
   if (from == EMU_F32 && is_pair(to)) {
-    out->run = pack;
+    const bool plain = !out->option[2] && out->option[1] == EMU_ROUND_NEAREST_EVEN;
+    out->run = plain && to == EMU_F16X2 ? pack_halves : plain && to == EMU_BF16X2 ? pack_bfloats : pack;
     return emu_bind_value(decoder, out, 0, 0, emu_type_bytes(to)) && emu_bind_value(decoder, out, 1, 1, 4) &&
                    emu_bind_value(decoder, out, 2, 2, 4)
                ? EMU_DECODED
@@ -214,8 +221,14 @@ static enum emu_decode_result decode_pair(struct emu_decoder *decoder, struct em
 }
 
 static emu_handler *fast_handler(const struct emu_instruction *out, enum emu_type to, enum emu_type from) {
-  if (out->option[2] || out->option[3] || out->option[1] != EMU_ROUND_NEAREST_EVEN)
+  if (out->option[2] || out->option[3])
     return convert;
+  if (to == EMU_TF32 && from == EMU_F32 && out->option[1] == EMU_ROUND_NEAREST_AWAY)
+    return float_to_tensor_float_away;
+  if (out->option[1] != EMU_ROUND_NEAREST_EVEN)
+    return convert;
+  if (to == EMU_TF32 && from == EMU_F32)
+    return float_to_tensor_float;
   if (to == EMU_F32)
     return from == EMU_F16 ? half_to_float : from == EMU_BF16 ? bfloat_to_float : convert;
   if (from == EMU_F32)

@@ -37,7 +37,7 @@ struct emu_warp {
   uint32_t existing;      /* lanes that the block has in this warp */
   uint32_t alive;         /* existing lanes that have not exited */
   uint32_t index;         /* of the warp in its block */
-  uint32_t thread[EMU_LANES][3]; /* threadIdx of each lane */
+  uint32_t thread[3][EMU_LANES]; /* threadIdx of each lane: x, y, z */
   struct emu_frame *frame;
   struct emu_block *block;
   struct emu_launch *launch;

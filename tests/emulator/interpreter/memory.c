@@ -18,7 +18,8 @@ static bool emu_transfer_differs(struct emu_warp *w, const struct emu_instructio
 }
 
 /* Lanes one by one: any space, any pattern. */
-static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+static __attribute__((noinline)) void load_lanes(struct emu_warp *w, const struct emu_instruction *in,
+                                                 uint32_t mask) {
   const struct emu_transfer *t = in->extra;
   uint64_t address[EMU_LANES];
   enum emu_space space = EMU_SPACE_GLOBAL;
@@ -49,7 +50,8 @@ static void load_lanes(struct emu_warp *w, const struct emu_instruction *in, uin
   }
 }
 
-static void store_lanes(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask) {
+static __attribute__((noinline)) void store_lanes(struct emu_warp *w, const struct emu_instruction *in,
+                                                  uint32_t mask) {
   const struct emu_transfer *t = in->extra;
   uint64_t address[EMU_LANES];
   enum emu_space space = EMU_SPACE_GLOBAL;
@@ -108,20 +110,36 @@ EMU_HANDLER(load_parameter) {
   }
 }
 
-EMU_HANDLER(load) {
-  const struct emu_transfer *t = in->extra;
-  const bool done = !(in->flags & EMU_FLAG_FIRST_LOOK) &&
-                    ((t->kind & EMU_STRONG && emu_load_strong(w, in, mask)) ||
-                     (mask == EMU_ALL_LANES && emu_load_words(w, in)) || emu_load_scattered(w, in, mask));
-  if (!done)
+/* Not inlined, so that the common cases need few registers and little of the stack. */
+static __attribute__((noinline)) void load_elsewhere(struct emu_warp *w, const struct emu_instruction *in,
+                                                     uint32_t mask) {
+  if (in->flags & EMU_FLAG_FIRST_LOOK || !emu_load_scattered(w, in, mask))
     load_lanes(w, in, mask);
 }
 
+static __attribute__((noinline)) void store_elsewhere(struct emu_warp *w, const struct emu_instruction *in,
+                                                      uint32_t mask) {
+  if (!emu_store_scattered(w, in, mask))
+    store_lanes(w, in, mask);
+}
+
+EMU_HANDLER(load) {
+  if (mask != EMU_ALL_LANES || in->flags & EMU_FLAG_FIRST_LOOK || !emu_load_words(w, in))
+    load_elsewhere(w, in, mask);
+}
+
 EMU_HANDLER(store) {
-  const struct emu_transfer *t = in->extra;
-  const bool done = (t->kind & EMU_STRONG && emu_store_strong(w, in, mask)) ||
-                    (mask == EMU_ALL_LANES && emu_store_words(w, in)) || emu_store_scattered(w, in, mask);
-  if (!done)
+  if (mask != EMU_ALL_LANES || !emu_store_words(w, in))
+    store_elsewhere(w, in, mask);
+}
+
+EMU_HANDLER(load_strong) {
+  if (in->flags & EMU_FLAG_FIRST_LOOK || !emu_load_strong(w, in, mask))
+    load_lanes(w, in, mask);
+}
+
+EMU_HANDLER(store_strong) {
+  if (!emu_store_strong(w, in, mask))
     store_lanes(w, in, mask);
 }
 
@@ -217,7 +235,8 @@ static enum emu_decode_result decode(struct emu_decoder *d, struct emu_instructi
     if (out->elements[out->operand[data].first + i].kind != EMU_OPERAND_VALUE)
       return emu_refuse(d, "values are needed, no predicates");
   set_class(out);
-  out->run = is_store ? store : load;
+  const bool strong = t->kind & EMU_STRONG;
+  out->run = is_store ? (strong ? store_strong : store) : strong ? load_strong : load;
   if (!is_store)
     out->flags |= EMU_FLAG_LOADS;
   t->plain = emu_transfer_is_plain(out, t, data);

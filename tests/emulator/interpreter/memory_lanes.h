@@ -33,33 +33,15 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, const
     if (r >> EMU_TIME_SHIFT > s->floor && (many || (rt != me && r >> EMU_TIME_SHIFT > row[rt >> 5])))
       return false;
     s->writers[i] = mine;
-    s->last_write = s->time;
+    emu_recent_add(s, &s->wrote, i, i + 1);
     return true;
   }
   if (r >> EMU_TIME_SHIFT <= s->floor || (!many && (rt == me || r >> EMU_TIME_SHIFT <= row[rt >> 5]))) {
     s->readers[i] = mine;
+    emu_recent_add(s, &s->read, i, i + 1);
     return true;
   }
   emu_shared_add_reader(s, warp->index, lane, i, EMU_SHADOW_BYTES, 0);
-  return true;
-}
-
-static inline bool emu_global_word(const struct emu_launch *l, const struct emu_block *b, uint32_t *writer,
-                                   uint32_t *reader, bool write) {
-  uint32_t w = *writer >> EMU_CONTEXT_SHIFT, r = *reader >> EMU_CONTEXT_SHIFT, me = b->context;
-  if (w >= l->settled_context && w != me)
-    return false;
-  bool plain = r < l->settled_context || r == me;
-  if (write) {
-    if (!plain)
-      return false;
-    *writer = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
-    return true;
-  }
-  if (!plain && r != b->several)
-    return false;
-  if (plain)
-    *reader = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
   return true;
 }
 
@@ -75,7 +57,7 @@ static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct em
   const bool write = kind & EMU_WRITE;
   struct emu_block *b = w->block;
   uint32_t offset = (uint32_t)address;
-  if (address > b->shared_bytes || offset + bytes > b->shared_bytes || offset % bytes)
+  if (address > b->shared_bytes || offset + bytes > b->shared_bytes || offset & (bytes - 1))
     return emu_look_closer(w, in, EMU_SPACE_SHARED, address, bytes, kind, lane);
   if (!w->launch->checks)
     return b->shared + offset;
@@ -93,7 +75,7 @@ static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct em
                                              uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
   const bool write = kind & EMU_WRITE;
   const struct emu_allocation *a = w->worker->cache[in->index];
-  if (!a || address - a->base >= a->size || a->size - (address - a->base) < bytes || address % bytes ||
+  if (!a || address - a->base >= a->size || a->size - (address - a->base) < bytes || address & (bytes - 1) ||
       (write && a->constant))
     return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   uint64_t offset = address - a->base;
@@ -102,18 +84,52 @@ static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct em
   if (!write && !emu_word_set(a->initialised + offset, bytes))
     return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   for (unsigned k = 0; k < bytes; k += 4)
-    if (!emu_global_word(w->launch, w->block, &a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4],
-                         write))
+    if (write ? !emu_race_write_words(w, a->writers + (offset + k) / 4, a->readers + (offset + k) / 4, 1)
+              : !emu_race_read_word(w, a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4]))
       return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   if (write)
     memset(a->initialised + offset, 1, bytes);
   return a->host + offset;
 }
 
+/* How many lanes from the first of `left` on follow each other, `bytes` apart; 1 if only that one does. */
+static inline unsigned emu_run_length(const uint64_t address[EMU_LANES], unsigned bytes, uint32_t left) {
+  const unsigned first = (unsigned)__builtin_ctz(left);
+  unsigned n = 1;
+  while (first + n < EMU_LANES && left >> (first + n) & 1 && address[first + n] == address[first] + n * bytes)
+    n++;
+  return n;
+}
+
+enum { EMU_RUN_WORTH_IT = 4 };
+
+/* The places of lanes in global memory: runs of lanes side by side together, lanes that read what the one
+ * before reads with it. */
+static inline bool emu_global_lanes(struct emu_warp *w, const struct emu_instruction *in,
+                                    const uint64_t address[EMU_LANES], unsigned bytes, unsigned kind,
+                                    uint32_t mask, unsigned char *at[EMU_LANES]) {
+  const bool write = kind & EMU_WRITE;
+  for (uint32_t left = mask; left;) {
+    const unsigned lane = (unsigned)__builtin_ctz(left), n = emu_run_length(address, bytes, left);
+    unsigned char *first =
+        n >= EMU_RUN_WORTH_IT ? emu_global_run(w, in, address[lane], bytes, n * bytes, write) : NULL;
+    for (unsigned k = 0; k < n && first; k++)
+      at[lane + k] = first + k * bytes;
+    for (unsigned k = lane; k < lane + n && !first; k++) {
+      const bool again = !write && k && mask >> (k - 1) & 1 && address[k] == address[k - 1];
+      at[k] = again ? at[k - 1] : emu_global_lane(w, in, address[k], bytes, kind, k);
+      if (!at[k])
+        return false;
+    }
+    left &= lane + n < EMU_LANES ? UINT32_MAX << (lane + n) : 0;
+  }
+  return true;
+}
+
 static inline unsigned char *emu_local_lane(struct emu_warp *w, const struct emu_instruction *in,
                                             uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
   uint64_t end = w->frame->local_base + w->frame->function->local_bytes;
-  if (address > end || address + bytes > end || address % bytes)
+  if (address > end || address + bytes > end || address & (bytes - 1))
     return emu_look_closer(w, in, EMU_SPACE_LOCAL, address, bytes, kind, lane);
   return emu_state(w)->local + w->launch->local_bytes * lane + address;
 }
@@ -172,10 +188,11 @@ static inline bool emu_find_lanes(struct emu_warp *w, const struct emu_instructi
     if (generic && space != EMU_SPACE_GLOBAL)
       address[lane] = (uint32_t)address[lane];
   }
-  EMU_FOR_LANES (lane, mask) {
-    at[lane] = space == EMU_SPACE_SHARED   ? emu_shared_lane(w, in, address[lane], bytes, kind, lane)
-               : space == EMU_SPACE_GLOBAL ? emu_global_lane(w, in, address[lane], bytes, kind, lane)
-                                           : emu_local_lane(w, in, address[lane], bytes, kind, lane);
+  if (space == EMU_SPACE_GLOBAL && !emu_global_lanes(w, in, address, bytes, kind, mask, at))
+    return false;
+  EMU_FOR_LANES (lane, space == EMU_SPACE_GLOBAL ? 0 : mask) {
+    at[lane] = space == EMU_SPACE_SHARED ? emu_shared_lane(w, in, address[lane], bytes, kind, lane)
+                                         : emu_local_lane(w, in, address[lane], bytes, kind, lane);
     if (!at[lane])
       return false;
   }

@@ -85,11 +85,12 @@ static inline bool emu_note_shared_reads(struct emu_warp *w, const uint32_t offs
          emu_log_lanes(w->block->races, w->index, mask, words, bytes / 4);
 }
 
-static inline void emu_count_shared(struct emu_warp *w, const struct emu_instruction *in,
+/* `part`: which access of the instruction it is, if there are several that lie in different ways. */
+static inline void emu_count_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned part,
                                     const uint32_t offset[EMU_LANES], unsigned bytes, bool write,
                                     uint32_t mask) {
   struct emu_tally *t = &w->worker->tallies[in->index];
-  struct emu_conflicts *last = &w->worker->conflicts[in->index % EMU_CONFLICTS];
+  struct emu_conflicts *last = &w->worker->conflicts[(in->index + part) % EMU_CONFLICTS];
   uint32_t other = (last->bytes ^ bytes) | (last->mask ^ mask);
   for (unsigned i = 0; i < EMU_LANES; i++)
     other |= (offset[i] - offset[0]) ^ last->delta[i];
@@ -123,7 +124,7 @@ static inline bool emu_load_shared_lanes(struct emu_warp *w, const struct emu_in
   if (!emu_shared_offsets(w, in, &in->operand[1], t->bytes, mask, offset) ||
       !emu_note_shared_reads(w, offset, t->bytes, mask))
     return false;
-  emu_count_shared(w, in, offset, t->bytes, false, mask);
+  emu_count_shared(w, in, 0, offset, t->bytes, false, mask);
   if (t->element == 4) {
     EMU_GATHER_LANES(uint32_t)
   } else {
@@ -145,11 +146,15 @@ static inline bool emu_are_apart(const uint32_t offset[EMU_LANES], unsigned byte
   return same;
 }
 
-/* Whether each lane may write its words: all that was done to them is ordered before. */
+/* Whether each lane may write its words, which are among those from `first` to `end`: all that was done to
+ * them is ordered before. */
 static inline bool emu_may_write_lanes(const struct emu_shared_races *s, uint32_t warp,
-                                       const uint32_t offset[EMU_LANES], unsigned count, uint32_t mask) {
+                                       const uint32_t offset[EMU_LANES], unsigned count, uint32_t mask,
+                                       uint32_t first, uint32_t end) {
   const uint32_t *row = s->known[warp];
   uint32_t bad = 0, watched = 0;
+  if (!s->watched && !emu_recently(s, &s->wrote, first, end) && !emu_recently(s, &s->read, first, end))
+    return true;
   for (unsigned k = 0; k < count; k++)
     for (unsigned i = 0; i < EMU_LANES; i++) {
       const uint32_t word = offset[i] / 4 + k, me = warp * EMU_LANES + i, w = s->writers[word],
@@ -175,7 +180,8 @@ static inline bool emu_note_shared_writes(struct emu_warp *w, const uint32_t off
     last = offset[i] > last ? offset[i] : last;
   }
   emu_shared_settle_words(s, first / 4, (last + bytes - first) / 4);
-  if (!emu_are_apart(offset, bytes, mask) || !emu_may_write_lanes(s, w->index, offset, bytes / 4, mask))
+  if (!emu_are_apart(offset, bytes, mask) ||
+      !emu_may_write_lanes(s, w->index, offset, bytes / 4, mask, first / 4, (last + bytes) / 4))
     return false;
   const uint32_t set = 0x01010101, now = s->time << EMU_TIME_SHIFT | EMU_SHADOW_BYTES;
   EMU_FOR_LANES (i, mask)
@@ -183,7 +189,7 @@ static inline bool emu_note_shared_writes(struct emu_warp *w, const uint32_t off
       s->writers[(offset[i] + k) / 4] = now | (w->index * EMU_LANES + i) << EMU_THREAD_SHIFT;
       memcpy(w->block->shared_initialised + offset[i] + k, &set, 4);
     }
-  s->last_write = s->time;
+  emu_recent_add(s, &s->wrote, first / 4, (last + bytes) / 4);
   return true;
 }
 
@@ -203,7 +209,7 @@ static inline bool emu_store_shared_lanes(struct emu_warp *w, const struct emu_i
   if (!emu_shared_offsets(w, in, &in->operand[0], t->bytes, mask, offset) ||
       !emu_note_shared_writes(w, offset, t->bytes, mask))
     return false;
-  emu_count_shared(w, in, offset, t->bytes, true, mask);
+  emu_count_shared(w, in, 0, offset, t->bytes, true, mask);
   if (t->element == 4) {
     EMU_SCATTER_LANES(uint32_t)
   } else {

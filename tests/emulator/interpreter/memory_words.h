@@ -121,72 +121,90 @@ static inline enum emu_pattern emu_pattern(struct emu_warp *w, const struct emu_
   return !apart ? EMU_PATTERN_ROW : !differ ? EMU_PATTERN_SAME : EMU_PATTERN_ANY;
 }
 
-/* `bytes` is a multiple of 128. */
+/* `bytes` is a multiple of 4. */
 static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
   uint64_t all = UINT64_MAX;
-  for (unsigned i = 0; i < bytes; i += 128)
+  unsigned i = 0;
+  for (; i + 128 <= bytes; i += 128)
     for (unsigned k = 0; k < 128; k += 8) {
       uint64_t eight;
       memcpy(&eight, shadow + i + k, 8);
       all &= eight;
     }
+  for (; i < bytes; i += 4) {
+    uint32_t four;
+    memcpy(&four, shadow + i, 4);
+    all &= four | (uint64_t)four << 32;
+  }
   return all == UINT64_C(0x0101010101010101);
 }
 
-/* Host memory of a row of all lanes in global memory, checked and recorded; NULL if something is not as
- * usual. */
-static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struct emu_instruction *in,
-                                                 uint64_t first, unsigned bytes, bool write) {
+/* `all` bytes side by side in global memory that lanes access, `bytes` each: host memory, checked and
+ * recorded; NULL if something is not as usual. */
+static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu_instruction *in,
+                                            uint64_t first, unsigned bytes, unsigned all, bool write) {
   const struct emu_allocation *a = w->worker->cache[in->index];
-  unsigned all = bytes * EMU_LANES;
-  if (!a || first - a->base >= a->size || a->size - (first - a->base) < all || first % bytes ||
+  if (!a || first - a->base >= a->size || a->size - (first - a->base) < all || first & (bytes - 1) ||
       (write && a->constant))
     return NULL;
   uint64_t offset = first - a->base;
-  const struct emu_launch *l = w->launch;
-  if (l->checks && a->initialised) {
-    uint32_t me = w->block->context;
+  if (w->launch->checks && a->initialised) {
     if (!write && !emu_all_set(a->initialised + offset, all))
       return NULL;
-    if (write ? !emu_race_write_words(a->writers + offset / 4, a->readers + offset / 4, all / 4, me,
-                                      l->settled_context)
-              : !emu_race_read_words(a->writers + offset / 4, a->readers + offset / 4, all / 4, me,
-                                     l->settled_context, w->block->several))
+    if (write ? !emu_race_write_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4)
+              : !emu_race_read_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4))
       return NULL;
     if (write)
       memset(a->initialised + offset, 1, all);
   }
+  return a->host + offset;
+}
+
+/* A row of all lanes. */
+static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struct emu_instruction *in,
+                                                 uint64_t first, unsigned bytes, bool write) {
+  const unsigned all = bytes * EMU_LANES, kind = write ? EMU_TALLY_STORE : EMU_TALLY_LOAD;
+  unsigned char *memory = emu_global_run(w, in, first, bytes, all, write);
   struct emu_tally *t = &w->worker->tallies[in->index];
-  unsigned kind = write ? EMU_TALLY_STORE : EMU_TALLY_LOAD;
+  if (!memory)
+    return NULL;
   t->global_requests[kind]++;
   t->global_sectors[kind] += ((first + all - 1) >> 5) - (first >> 5) + 1;
   t->global_ideal += bytes;
-  return a->host + offset;
+  return memory;
+}
+
+/* `lanes` lanes from `lane` on write `bytes` each of the block's shared memory, side by side. */
+static inline unsigned char *emu_shared_run(struct emu_warp *w, uint64_t first, unsigned bytes, unsigned lane,
+                                            unsigned lanes) {
+  struct emu_block *b = w->block;
+  const unsigned all = bytes * lanes;
+  if (first > b->shared_bytes || first + all > b->shared_bytes || first & (bytes - 1))
+    return NULL;
+  if (w->launch->checks) {
+    emu_shared_settle_words(b->races, (uint32_t)first / 4, all / 4);
+    if (!emu_race_shared_write(b->races, (uint32_t)first / 4, all / 4, bytes / 4, w->index * EMU_LANES + lane,
+                               b->races->known[w->index]))
+      return NULL;
+    memset(b->shared_initialised + first, 1, all);
+  }
+  return b->shared + first;
 }
 
 static inline unsigned char *emu_words_of_shared(struct emu_warp *w, const struct emu_instruction *in,
                                                  uint64_t first, unsigned bytes, bool write) {
   struct emu_block *b = w->block;
-  unsigned all = bytes * EMU_LANES;
-  if (first + all > b->shared_bytes || first % bytes)
-    return NULL;
-  if (w->launch->checks) {
-    uint32_t word = (uint32_t)first / 4;
-    if (!write) {
-      if (!emu_all_set(b->shared_initialised + first, all) ||
-          !emu_log_row(b->races, w->index, word, bytes / 4))
-        return NULL;
-    } else {
-      emu_shared_settle_words(b->races, word, all / 4);
-      if (!emu_race_shared_write(b->races, word, all / 4, bytes / 4, w->index * EMU_LANES,
-                                 b->races->known[w->index]))
-        return NULL;
-    }
-    if (write)
-      memset(b->shared_initialised + first, 1, all);
-  }
-  w->worker->tallies[in->index].shared_requests[write ? EMU_TALLY_STORE : EMU_TALLY_LOAD]++;
-  return b->shared + first;
+  const unsigned all = bytes * EMU_LANES;
+  unsigned char *memory = NULL;
+  if (write)
+    memory = emu_shared_run(w, first, bytes, 0, EMU_LANES);
+  else if (first <= b->shared_bytes && first + all <= b->shared_bytes && !(first & (bytes - 1)) &&
+           (!w->launch->checks || (emu_all_set(b->shared_initialised + first, all) &&
+                                   emu_log_row(b->races, w->index, (uint32_t)first / 4, bytes / 4))))
+    memory = b->shared + first;
+  if (memory)
+    w->worker->tallies[in->index].shared_requests[write ? EMU_TALLY_STORE : EMU_TALLY_LOAD]++;
+  return memory;
 }
 
 static inline unsigned char *emu_row(struct emu_warp *w, const struct emu_instruction *in, uint64_t first,
@@ -237,7 +255,7 @@ static inline bool emu_store_words(struct emu_warp *w, const struct emu_instruct
 static inline const unsigned char *emu_same_of_shared(struct emu_warp *w, uint64_t first, unsigned bytes) {
   struct emu_block *b = w->block;
   uint32_t set = UINT32_MAX;
-  if (first + bytes > b->shared_bytes || first % bytes)
+  if (first > b->shared_bytes || first + bytes > b->shared_bytes || first & (bytes - 1))
     return NULL;
   if (w->launch->checks) {
     for (unsigned i = 0; i < bytes; i += 4) {
@@ -255,22 +273,15 @@ static inline const unsigned char *emu_same_of_shared(struct emu_warp *w, uint64
 static inline const unsigned char *emu_same_of_global(struct emu_warp *w, const struct emu_instruction *in,
                                                       uint64_t first, unsigned bytes) {
   const struct emu_allocation *a = w->worker->cache[in->index];
-  const struct emu_block *b = w->block;
-  const uint32_t settled = w->launch->settled_context;
   uint32_t set = UINT32_MAX;
-  if (!a || first - a->base >= a->size || a->size - (first - a->base) < bytes || first % bytes)
+  if (!a || first - a->base >= a->size || a->size - (first - a->base) < bytes || first & (bytes - 1))
     return NULL;
   const uint64_t offset = first - a->base;
   for (unsigned i = 0; i < bytes && w->launch->checks && a->initialised; i += 4) {
-    uint32_t four, *reader = &a->readers[(offset + i) / 4];
-    uint32_t writer = a->writers[(offset + i) / 4] >> EMU_CONTEXT_SHIFT, last = *reader >> EMU_CONTEXT_SHIFT;
+    uint32_t four, writer = a->writers[(offset + i) / 4];
     memcpy(&four, a->initialised + offset + i, 4);
     set &= four;
-    if (set != 0x01010101 || (writer >= settled && writer != b->context))
-      return NULL;
-    if (last < settled || last == b->context)
-      *reader = b->context << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
-    else if (!b->several || last != b->several)
+    if (set != 0x01010101 || !emu_race_read_word(w, writer, &a->readers[(offset + i) / 4]))
       return NULL;
   }
   return a->host + offset;

@@ -84,26 +84,29 @@ static unsigned char *access_element(struct emu_warp *w, const struct emu_instru
                            : emu_access(w, in, (enum emu_space)in->space, address, bytes, kind, lane);
 }
 
-/* Loads words of the block's own shared memory; false if something is not as usual, and nothing has been
- * done then. */
-static bool load_shared(struct emu_warp *w, const struct emu_instruction *in,
-                        const uint64_t addresses[EMU_LANES], unsigned bytes, const struct emu_operand *r) {
+/* Moves words of the block's own shared memory; false if something is not as usual, and nothing has been done
+ * then. */
+static bool move_shared(struct emu_warp *w, const struct emu_instruction *in,
+                        const uint64_t addresses[EMU_LANES], unsigned index, bool load) {
   const uint64_t window = in->space == EMU_SPACE_GENERIC ? EMU_WINDOW_SHARED : 0;
   const struct emu_block *b = w->block;
-  uint32_t offset[EMU_LANES];
-  uint64_t bad = b->shared_bytes < bytes;
-  if ((in->space != EMU_SPACE_GENERIC && in->space != EMU_SPACE_SHARED) || bytes != 4)
+  uint32_t offset[EMU_LANES], *r = emu_u32(w, in->elements + in->operand[0].first + index);
+  uint64_t bad = b->shared_bytes < 4;
+  if (in->space != EMU_SPACE_GENERIC && in->space != EMU_SPACE_SHARED)
     return false;
   for (unsigned i = 0; i < EMU_LANES; i++) {
     const uint64_t at = addresses[i] - window;
-    bad |= (at & (bytes - 1)) | (uint64_t)(at > (uint64_t)b->shared_bytes - bytes);
+    bad |= (at & 3) | (uint64_t)(at > (uint64_t)b->shared_bytes - 4);
     offset[i] = (uint32_t)at;
   }
-  if (bad || !emu_note_shared_reads(w, offset, bytes, EMU_ALL_LANES))
+  if (bad || !(load ? emu_note_shared_reads(w, offset, 4, EMU_ALL_LANES)
+                    : emu_note_shared_writes(w, offset, 4, EMU_ALL_LANES)))
     return false;
-  emu_count_shared(w, in, offset, bytes, false, EMU_ALL_LANES);
-  uint32_t *to = emu_u32(w, r);
-  EMU_EACH_LANE(to, EMU_ALL_LANES, *(const uint32_t *)(const void *)(b->shared + offset[i]));
+  emu_count_shared(w, in, index, offset, 4, !load, EMU_ALL_LANES);
+  if (load)
+    EMU_EACH_LANE(r, EMU_ALL_LANES, *(const uint32_t *)(const void *)(b->shared + offset[i]));
+  for (unsigned i = 0; i < EMU_LANES && !load; i++)
+    memcpy(b->shared + offset[i], &r[i], 4);
   return true;
 }
 
@@ -118,7 +121,7 @@ static bool move_register(struct emu_warp *w, const struct emu_instruction *in, 
   uint64_t addresses[EMU_LANES];
   for (unsigned unit = 0; unit < units; unit++) {
     element_addresses(w, in, t, index, unit, addresses);
-    if (load && !again && bytes == whole && load_shared(w, in, addresses, bytes, r))
+    if (!again && bytes == 4 && move_shared(w, in, addresses, index, load))
       continue;
     for (unsigned lane = 0; lane < EMU_LANES && !again; lane++) {
       unsigned char *memory = access_element(w, in, addresses[lane], bytes, kind, lane);

@@ -126,6 +126,11 @@ struct emu_conflicts {
 };
 enum { EMU_CONFLICTS = 64 };
 
+/* Contexts of an operation that another is ordered after: `count` from `first` on. */
+struct emu_ordered {
+  uint32_t first, count;
+};
+
 /* A host thread that runs blocks. */
 struct emu_worker {
   struct emu_launch *launch;
@@ -137,6 +142,10 @@ struct emu_worker {
   struct emu_cluster *unused;
   uint64_t cache_generation;
   struct emu_conflicts conflicts[EMU_CONFLICTS]; /* by instruction, modulo their number */
+  /* Operations that the launch is ordered after, though some before them are not: those whose writes and reads
+   * were met last. */
+  struct emu_ordered wrote, read;
+  uint32_t kept; /* the shadow of a read that nothing orders before the launch, which stays; 0: none met */
 };
 
 enum { EMU_RESERVED_SHARED = 1024 };

@@ -53,7 +53,7 @@ uint64_t emu_special_value(const struct emu_warp_state *s, uint32_t which, unsig
   const struct emu_block *b = s->block;
   const struct emu_launch *l = b->launch;
   if (which <= EMU_SPECIAL_TID_Z)
-    return s->warp.thread[lane][which - EMU_SPECIAL_TID_X];
+    return s->warp.thread[which - EMU_SPECIAL_TID_X][lane];
   if (which <= EMU_SPECIAL_NTID_Z)
     return dimension(&l->parameters.block, which - EMU_SPECIAL_NTID_X);
   if (which <= EMU_SPECIAL_CTAID_Z)
@@ -120,7 +120,9 @@ static void fill_constants(struct emu_warp_state *s, struct emu_frame *f) {
     unsigned char *at = f->registers + c->offset;
     uint64_t value =
         c->kind == EMU_CONSTANT_LOCAL ? f->local_base + c->value : emu_special_value(s, c->which, 0);
-    if (differs_by_lane(c) && c->bytes == 4)
+    if (c->kind == EMU_CONSTANT_SPECIAL && c->which <= EMU_SPECIAL_TID_Z && c->bytes == 4)
+      memcpy(at, s->warp.thread[c->which - EMU_SPECIAL_TID_X], sizeof s->warp.thread[0]);
+    else if (differs_by_lane(c) && c->bytes == 4)
       FILL(uint32_t, emu_special_value(s, c->which, lane));
     else if (differs_by_lane(c) && c->bytes == 8)
       FILL(uint64_t, emu_special_value(s, c->which, lane));

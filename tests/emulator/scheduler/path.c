@@ -49,8 +49,8 @@ void emu_path_exit(struct emu_warp_state *s, const struct emu_instruction *in, u
   struct emu_path *p = &s->paths[s->current];
   s->warp.stop |= EMU_STOP_PATH;
   s->warp.alive &= ~lanes;
-  EMU_FOR_LANES (lane, lanes)
-    s->exit_index[lane] = in->index;
+  for (unsigned lane = 0; lane < EMU_LANES; lane++)
+    s->exit_index[lane] = lanes >> lane & 1 ? in->index : s->exit_index[lane];
   struct emu_meeting *meeting = p->meeting;
   p->lanes &= ~lanes;
   s->warp.active = p->lanes;

@@ -23,8 +23,8 @@ static void describe_thread(const struct emu_warp_state *s, unsigned lane, char 
         at = s->meetings[i]->at;
   }
   const struct emu_place *place = &program->places[program->code[at].place];
-  snprintf(text, bytes, "thread (%u,%u,%u) %s at %s:%u", s->warp.thread[lane][0], s->warp.thread[lane][1],
-           s->warp.thread[lane][2], what, place->file, place->line);
+  snprintf(text, bytes, "thread (%u,%u,%u) %s at %s:%u", s->warp.thread[0][lane], s->warp.thread[1][lane],
+           s->warp.thread[2][lane], what, place->file, place->line);
 }
 
 static bool report_barrier(struct emu_block *block, uint32_t number) {

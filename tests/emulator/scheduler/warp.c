@@ -28,14 +28,14 @@ bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block, uint32_t 
   w->existing = left < EMU_LANES ? (1u << left) - 1 : EMU_ALL_LANES;
   const bool row = x + EMU_LANES <= dim.x;
   for (uint32_t lane = 0; lane < EMU_LANES && row; lane++) {
-    w->thread[lane][0] = x + lane;
-    w->thread[lane][1] = y;
-    w->thread[lane][2] = z;
+    w->thread[0][lane] = x + lane;
+    w->thread[1][lane] = y;
+    w->thread[2][lane] = z;
   }
   for (uint32_t lane = 0; lane < EMU_LANES && !row; lane++) {
-    w->thread[lane][0] = x;
-    w->thread[lane][1] = y;
-    w->thread[lane][2] = z;
+    w->thread[0][lane] = x;
+    w->thread[1][lane] = y;
+    w->thread[2][lane] = z;
     if (++x < dim.x)
       continue;
     x = 0;
@@ -93,7 +93,8 @@ void emu_warp_free(struct emu_warp_state *s) {
 }
 
 void emu_lane_position(const struct emu_warp_state *s, unsigned lane, uint32_t position[3]) {
-  memcpy(position, s->warp.thread[lane], sizeof s->warp.thread[lane]);
+  for (unsigned axis = 0; axis < 3; axis++)
+    position[axis] = s->warp.thread[axis][lane];
 }
 
 void emu_warp_retry(struct emu_warp *w) {
