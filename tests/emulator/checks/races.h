@@ -45,12 +45,6 @@ struct emu_lane_readers {
   uint32_t time, lanes;
 };
 
-/* Words of shared memory accessed since the last barrier of the whole block, if `time` is after it: all of
- * them lie within. */
-struct emu_recent {
-  uint32_t time, first, end;
-};
-
 /* Words that want a closer look than the plain shadows give. */
 enum emu_watch {
   EMU_WATCH_COPY = 1,    /* a copy to them has been asked for and not been waited for */
@@ -63,7 +57,10 @@ struct emu_shared_races {
   uint32_t *writers, *readers;
   struct emu_read_log
       *log; /* reads that `readers` does not hold yet: read_log.h; NULL if there never were any */
-  struct emu_recent wrote, read; /* what `writers` and `readers` hold; of bytes, their words */
+  /* By line of EMU_LINE words: the time of the latest access that `writers` and `readers` hold, or later; of
+   * bytes, that of their words. */
+  uint32_t *wrote, *read;
+  uint32_t lines;
   uint32_t *since; /* of words with "many": the time from which on their entries of `many` count */
   uint32_t words;
   uint32_t
@@ -151,17 +148,20 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 /* All that a thread knows of each thread of its block, into a vector. */
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
-static inline void emu_recent_add(const struct emu_shared_races *s, struct emu_recent *r, uint32_t first,
+enum { EMU_LINE = 32 };
+/* Words from `first` to `end` are accessed now; `lines`: wrote or read. */
+static inline void emu_recent_add(const struct emu_shared_races *s, uint32_t *lines, uint32_t first,
                                   uint32_t end) {
-  const bool more = r->time > s->floor;
-  r->first = more && r->first < first ? r->first : first;
-  r->end = more && r->end > end ? r->end : end;
-  r->time = s->time;
+  for (uint32_t i = first / EMU_LINE; i <= (end - 1) / EMU_LINE; i++)
+    lines[i] = s->time;
 }
-/* Whether some of these words may have been accessed since. */
-static inline bool emu_recently(const struct emu_shared_races *s, const struct emu_recent *r, uint32_t first,
+/* Whether some of these words may have been accessed since the last barrier of the whole block. */
+static inline bool emu_recently(const struct emu_shared_races *s, const uint32_t *lines, uint32_t first,
                                 uint32_t end) {
-  return r->time > s->floor && r->first < end && first < r->end;
+  uint32_t last = 0;
+  for (uint32_t i = first / EMU_LINE; i <= (end - 1) / EMU_LINE; i++)
+    last = last > lines[i] ? last : lines[i];
+  return last > s->floor;
 }
 
 /* shared_readers.c: who has read a word since it was last written. */
@@ -289,8 +289,8 @@ static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at
   const uint32_t *readers = s->readers + at;
   if (emu_watched(s, at, count))
     return false;
-  const unsigned wrote = emu_recently(s, &s->wrote, at, at + count) ? count : 0,
-                 read = emu_recently(s, &s->read, at, at + count) ? count : 0;
+  const unsigned wrote = emu_recently(s, s->wrote, at, at + count) ? count : 0,
+                 read = emu_recently(s, s->read, at, at + count) ? count : 0;
   for (unsigned i = 0; i < wrote; i++) {
     uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
@@ -304,7 +304,7 @@ static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at
     return false;
   for (unsigned i = 0; i < count; i++)
     writers[i] = s->time << EMU_TIME_SHIFT | (first + i / per) << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  emu_recent_add(s, &s->wrote, at, at + count);
+  emu_recent_add(s, s->wrote, at, at + count);
   return true;
 }
 

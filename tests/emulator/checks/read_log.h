@@ -45,7 +45,7 @@ static inline bool emu_row_is_alone(const struct emu_shared_races *s, uint32_t w
                                     unsigned count, unsigned per) {
   const uint32_t *readers = s->readers + word, *row = s->known[warp], first = warp * EMU_LANES;
   uint32_t others = 0;
-  if (!emu_recently(s, &s->read, word, word + count))
+  if (!emu_recently(s, s->read, word, word + count))
     return true;
   for (unsigned i = 0; i < count; i++)
     others |= (uint32_t)emu_is_recent(s, readers[i]) & (readers[i] >> 4 & 1);
@@ -66,7 +66,7 @@ static inline void emu_settle_row(struct emu_shared_races *s, uint32_t warp, uin
   }
   for (unsigned i = 0; i < count; i++)
     readers[i] = now | (first + i / per) << EMU_THREAD_SHIFT;
-  emu_recent_add(s, &s->read, word, word + count);
+  emu_recent_add(s, s->read, word, word + count);
 }
 
 static inline void emu_settle_lane(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word) {
@@ -77,7 +77,7 @@ static inline void emu_settle_lane(struct emu_shared_races *s, uint32_t warp, un
     emu_shared_add_reader(s, warp, lane, word, EMU_SHADOW_BYTES, 0);
   else
     s->readers[word] = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  emu_recent_add(s, &s->read, word, word + 1);
+  emu_recent_add(s, s->read, word, word + 1);
 }
 
 static void emu_settle_log(struct emu_shared_races *s) {
@@ -137,7 +137,7 @@ static inline bool emu_log_row(struct emu_shared_races *s, uint32_t warp, uint32
   uint32_t count = per * EMU_LANES, bad = 0;
   if (emu_watched(s, word, count))
     return false;
-  const unsigned wrote = emu_recently(s, &s->wrote, word, word + count) ? count : 0;
+  const unsigned wrote = emu_recently(s, s->wrote, word, word + count) ? count : 0;
   for (unsigned i = 0; i < wrote; i++) {
     uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
@@ -155,7 +155,7 @@ static inline bool emu_log_same(struct emu_shared_races *s, uint32_t warp, uint3
                                 unsigned per) {
   if (emu_watched(s, word, per))
     return false;
-  const unsigned wrote = emu_recently(s, &s->wrote, word, word + per) ? per : 0;
+  const unsigned wrote = emu_recently(s, s->wrote, word, word + per) ? per : 0;
   for (unsigned k = 0; k < wrote; k++) {
     uint32_t w = s->writers[word + k];
     if (w >> EMU_TIME_SHIFT > s->known[warp][w >> (EMU_THREAD_SHIFT + 5) & 31])
@@ -182,7 +182,7 @@ static inline bool emu_log_lanes(struct emu_shared_races *s, uint32_t warp, uint
   for (unsigned k = 0; k < (s->watched ? per : 0); k++)
     for (unsigned i = 0; i < EMU_LANES; i++)
       bad |= s->watched[words[i] + k];
-  const unsigned wrote = emu_recently(s, &s->wrote, first, last + per) ? per : 0;
+  const unsigned wrote = emu_recently(s, s->wrote, first, last + per) ? per : 0;
   for (unsigned k = 0; k < wrote; k++)
     for (unsigned i = 0; i < EMU_LANES; i++) {
       uint32_t w = s->writers[words[i] + k], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;

@@ -20,6 +20,20 @@ static void forget_lanes(struct emu_shared_races *s) {
   }
 }
 
+static bool reserve_lines(struct emu_shared_races *s) {
+  const uint32_t lines = s->words / EMU_LINE + 1;
+  if (lines != s->lines) {
+    free(s->wrote);
+    s->wrote = malloc(2 * (size_t)lines * sizeof *s->wrote);
+    s->lines = s->wrote ? lines : 0;
+  }
+  if (!s->wrote)
+    return false;
+  s->read = s->wrote + lines;
+  memset(s->wrote, 0, 2 * (size_t)lines * sizeof *s->wrote);
+  return true;
+}
+
 bool emu_shared_block_start(struct emu_block *b) {
   struct emu_shared_races *s = b->races;
   if (!b->launch->checks)
@@ -43,6 +57,8 @@ bool emu_shared_block_start(struct emu_block *b) {
   s->since = s->readers + s->cells;
   if (s->words)
     memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
+  if (!reserve_lines(s))
+    return false;
   forget_lanes(s);
   for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
     free(s->pending[i]);
@@ -66,7 +82,6 @@ bool emu_shared_block_start(struct emu_block *b) {
     s->time = 0;
   }
   forget_reads(s);
-  s->wrote.time = s->read.time = 0;
   s->warp_count = b->warp_count;
   s->many_cells = s->cells;
   s->thread_count = b->thread_count;
@@ -90,6 +105,7 @@ void emu_shared_block_free(struct emu_block *b) {
   free(s->pending);
   free(s->threads);
   free(s->writers);
+  free(s->wrote);
   free(s->log);
   free(s->many);
   free(s->watched);
@@ -122,7 +138,7 @@ static void start_again(struct emu_shared_races *s) {
   s->many = NULL;
   s->time = 1;
   s->floor = 0;
-  s->wrote.time = s->read.time = 0;
+  memset(s->wrote, 0, 2 * (size_t)s->lines * sizeof *s->wrote);
   s->epoch++;
 }
 

@@ -89,7 +89,7 @@ static void record_cell(const struct access *a, uint32_t cell, uint32_t mask) {
   /* A weak write that is ordered after all reads: who is ordered after it is ordered after them. */
   if (!a->unordered && !a->strong && !(s->readers[cell] & EMU_SHADOW_BYTES & ~mask))
     s->readers[cell] = 0;
-  emu_recent_add(s, &s->wrote, a->word, a->word + 1);
+  emu_recent_add(s, s->wrote, a->word, a->word + 1);
   s->writers[cell] =
       s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | mask | (a->strong ? EMU_SHADOW_STRONG : 0);
 }

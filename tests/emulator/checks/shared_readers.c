@@ -64,7 +64,7 @@ static bool has_table(struct emu_shared_races *s) {
 
 void emu_shared_add_reader(struct emu_shared_races *s, uint32_t warp, unsigned lane, uint32_t word,
                            uint32_t bytes, uint32_t all) {
-  emu_recent_add(s, &s->read, emu_word_of_cell(s, word), emu_word_of_cell(s, word) + 1);
+  emu_recent_add(s, s->read, emu_word_of_cell(s, word), emu_word_of_cell(s, word) + 1);
   if (has_table(s))
     add_reader(s, warp, lane, word, bytes, all);
 }
@@ -73,7 +73,7 @@ void emu_shared_add_row(struct emu_shared_races *s, uint32_t warp, uint32_t word
                         unsigned per) {
   struct emu_lane_readers *entries = has_table(s) ? entry_of(s, warp, word) : NULL;
   uint32_t known = s->known[warp][warp], now = s->time;
-  emu_recent_add(s, &s->read, word, word + count);
+  emu_recent_add(s, s->read, word, word + count);
   for (unsigned i = 0; entries && i < count; i++) {
     unsigned lane = per == 1 ? i : i / per;
     uint32_t old = s->readers[word + i], bit = 1u << lane;

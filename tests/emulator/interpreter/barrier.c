@@ -14,9 +14,9 @@ static uint32_t uniform_value(struct emu_warp *w, const struct emu_operand *o, u
 /* Operands: 0 result, 1 barrier, 2 threads or none, 3 predicate. */
 EMU_HANDLER(run_barrier) {
   const struct emu_operand *count = &in->operand[2];
-  uint32_t number = uniform_value(w, &in->operand[1], mask), same = 0;
+  uint32_t number = uniform_value(w, &in->operand[1], mask), same = in->operand[1].immediate ? mask : 0;
   uint32_t expected = count->kind == EMU_OPERAND_NONE ? 0 : uniform_value(w, count, mask);
-  EMU_FOR_LANES (lane, mask)
+  EMU_FOR_LANES (lane, in->operand[1].immediate ? 0 : mask)
     same |= (uint32_t)(emu_u32(w, &in->operand[1])[lane] == number) << lane;
   if (same != mask) {
     emu_tally_undo(w, in, mask);

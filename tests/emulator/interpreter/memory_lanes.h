@@ -33,12 +33,12 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, const
     if (r >> EMU_TIME_SHIFT > s->floor && (many || (rt != me && r >> EMU_TIME_SHIFT > row[rt >> 5])))
       return false;
     s->writers[i] = mine;
-    emu_recent_add(s, &s->wrote, i, i + 1);
+    emu_recent_add(s, s->wrote, i, i + 1);
     return true;
   }
   if (r >> EMU_TIME_SHIFT <= s->floor || (!many && (rt == me || r >> EMU_TIME_SHIFT <= row[rt >> 5]))) {
     s->readers[i] = mine;
-    emu_recent_add(s, &s->read, i, i + 1);
+    emu_recent_add(s, s->read, i, i + 1);
     return true;
   }
   emu_shared_add_reader(s, warp->index, lane, i, EMU_SHADOW_BYTES, 0);

@@ -153,7 +153,7 @@ static inline bool emu_may_write_lanes(const struct emu_shared_races *s, uint32_
                                        uint32_t first, uint32_t end) {
   const uint32_t *row = s->known[warp];
   uint32_t bad = 0, watched = 0;
-  if (!s->watched && !emu_recently(s, &s->wrote, first, end) && !emu_recently(s, &s->read, first, end))
+  if (!s->watched && !emu_recently(s, s->wrote, first, end) && !emu_recently(s, s->read, first, end))
     return true;
   for (unsigned k = 0; k < count; k++)
     for (unsigned i = 0; i < EMU_LANES; i++) {
@@ -189,7 +189,7 @@ static inline bool emu_note_shared_writes(struct emu_warp *w, const uint32_t off
       s->writers[(offset[i] + k) / 4] = now | (w->index * EMU_LANES + i) << EMU_THREAD_SHIFT;
       memcpy(w->block->shared_initialised + offset[i] + k, &set, 4);
     }
-  emu_recent_add(s, &s->wrote, first / 4, (last + bytes) / 4);
+  emu_recent_add(s, s->wrote, first / 4, (last + bytes) / 4);
   return true;
 }
 

@@ -17,13 +17,16 @@ struct emu_strong {
 /* Whether each lane may access its word strongly: the last weak accesses are ordered before, or strong. */
 static inline bool emu_strong_lanes(const struct emu_shared_races *s, uint32_t warp,
                                     const struct emu_strong *at, uint32_t mask, bool write) {
-  const uint32_t *row = s->known[warp];
-  uint32_t bad = 0, watched = 0;
-  const unsigned wrote = emu_recently(s, &s->wrote, at->first, at->end) ? EMU_LANES : 0,
-                 read = write && emu_recently(s, &s->read, at->first, at->end) ? EMU_LANES : 0;
+  const uint32_t *row = s->known[warp], *writers = s->writers + at->first;
+  const unsigned wrote = emu_recently(s, s->wrote, at->first, at->end) ? EMU_LANES : 0,
+                 read = write && emu_recently(s, s->read, at->first, at->end) ? EMU_LANES : 0;
+  uint32_t bad = 0, watched = 0, others = 0;
   for (unsigned i = 0; i < (s->watched ? EMU_LANES : 0); i++)
     watched |= s->watched[at->words[i]];
-  for (unsigned i = 0; i < wrote; i++) {
+  for (unsigned i = 0; i < (at->row ? wrote : 0); i++)
+    others |= (uint32_t)(writers[i] >> EMU_TIME_SHIFT > s->floor) &
+              (uint32_t)((writers[i] >> EMU_THREAD_SHIFT & EMU_THREAD_MASK) != warp * EMU_LANES + i);
+  for (unsigned i = 0; i < (at->row && !others ? 0 : wrote); i++) {
     const uint32_t w = s->writers[at->words[i]], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != warp * EMU_LANES + i) &
            (uint32_t) !(w & EMU_SHADOW_STRONG) & mask >> i;
@@ -52,19 +55,31 @@ static inline void emu_note_strong_writes(const struct emu_block *b, uint32_t wa
       memcpy(b->shared_initialised + at->offset[i], &set, 4);
     }
   }
-  emu_recent_add(s, &s->wrote, at->first, at->end);
+  emu_recent_add(s, s->wrote, at->first, at->end);
 }
 
-static inline void emu_strong_shape(struct emu_strong *at, uint32_t mask) {
-  uint32_t apart = ~mask, first = UINT32_MAX, last = 0;
+/* Whether all lanes are side by side in the block's shared memory; *first becomes the first one's offset. */
+static inline bool emu_strong_row(struct emu_warp *w, const struct emu_instruction *in,
+                                  const struct emu_operand *o, uint32_t *first) {
+  const uint64_t window = in->space == EMU_SPACE_GENERIC ? EMU_WINDOW_SHARED : 0;
+  const uint32_t size = w->block->shared_bytes;
+  uint64_t at;
+  if (emu_pattern(w, o, 4, &at) != EMU_PATTERN_ROW ||
+      (in->space != EMU_SPACE_SHARED && (in->space != EMU_SPACE_GENERIC || o->bytes == 4)))
+    return false;
+  at -= window;
+  *first = (uint32_t)at;
+  return at <= size && at + 4 * EMU_LANES <= size && !(at & 3);
+}
+
+static inline void emu_strong_extent(struct emu_strong *at) {
+  uint32_t first = UINT32_MAX, last = 0;
   for (unsigned i = 0; i < EMU_LANES; i++) {
-    const uint32_t word = at->offset[i] / 4;
+    const uint32_t word = at->row ? at->offset[0] / 4 + i : at->offset[i] / 4;
     at->words[i] = word;
-    apart |= (at->offset[i] - at->offset[0]) ^ 4 * i;
     first = word < first ? word : first;
     last = word > last ? word : last;
   }
-  at->row = !apart;
   at->first = first;
   at->end = last + 1;
 }
@@ -75,9 +90,11 @@ static inline bool emu_strong_places(struct emu_warp *w, const struct emu_instru
   const struct emu_transfer *t = in->extra;
   const bool write = t->kind & EMU_WRITE;
   const struct emu_block *b = w->block;
-  if (t->bytes != 4 || t->acquires || t->releases || !emu_shared_offsets(w, in, o, 4, mask, at->offset))
+  if (t->bytes != 4 || t->acquires || t->releases)
     return false;
-  emu_strong_shape(at, mask);
+  at->row = mask == EMU_ALL_LANES && emu_strong_row(w, in, o, &at->offset[0]);
+  if (!at->row && !emu_shared_offsets(w, in, o, 4, mask, at->offset))
+    return false;
   if (!w->launch->checks)
     return true;
   if (!emu_orders_nothing(w))
@@ -85,6 +102,7 @@ static inline bool emu_strong_places(struct emu_warp *w, const struct emu_instru
   if (!write && !(at->row ? emu_all_set(b->shared_initialised + at->offset[0], 4 * EMU_LANES)
                           : emu_shared_lanes_set(b, at->offset, 4)))
     return false;
+  emu_strong_extent(at);
   if (write)
     emu_shared_settle_words(b->races, 0, b->races->words);
   if (!emu_strong_lanes(b->races, w->index, at, mask, write))
@@ -92,6 +110,14 @@ static inline bool emu_strong_places(struct emu_warp *w, const struct emu_instru
   if (write)
     emu_note_strong_writes(b, w->index, at, mask);
   return true;
+}
+
+static inline void emu_count_strong(struct emu_warp *w, const struct emu_instruction *in,
+                                    const struct emu_strong *at, bool write, uint32_t mask) {
+  if (at->row)
+    w->worker->tallies[in->index].shared_requests[write ? EMU_TALLY_STORE : EMU_TALLY_LOAD]++;
+  else
+    emu_count_shared(w, in, 0, at->offset, 4, write, mask);
 }
 
 /* True if it is done; otherwise nothing has been. */
@@ -114,7 +140,7 @@ static inline bool emu_load_strong(struct emu_warp *w, const struct emu_instruct
   EMU_EACH_LANE(r, mask, values[i]);
   emu_warp_polls(w);
   if (!emu_count_look(w, in, look, changed != 0, mask))
-    emu_count_shared(w, in, 0, at.offset, 4, false, mask);
+    emu_count_strong(w, in, &at, false, mask);
   return true;
 }
 
@@ -129,7 +155,7 @@ static inline bool emu_store_strong(struct emu_warp *w, const struct emu_instruc
     memcpy(shared + at.offset[0], r, 4 * EMU_LANES);
   EMU_FOR_LANES (i, at.row ? 0 : mask)
     memcpy(shared + at.offset[i], &r[i], 4);
-  emu_count_shared(w, in, 0, at.offset, 4, true, mask);
+  emu_count_strong(w, in, &at, true, mask);
   return true;
 }
 

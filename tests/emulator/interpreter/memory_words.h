@@ -149,12 +149,12 @@ static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu
     return NULL;
   uint64_t offset = first - a->base;
   if (w->launch->checks && a->initialised) {
-    if (!write && !emu_all_set(a->initialised + offset, all))
+    if (!write && !a->whole && !emu_all_set(a->initialised + offset, all))
       return NULL;
     if (write ? !emu_race_write_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4)
               : !emu_race_read_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4))
       return NULL;
-    if (write)
+    if (write && !a->whole)
       memset(a->initialised + offset, 1, all);
   }
   return a->host + offset;

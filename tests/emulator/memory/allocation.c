@@ -140,10 +140,12 @@ struct emu_allocation *emu_allocation_create(int device, uint64_t bytes, uint64_
     fail(error, EMU_ERROR_HOST_MEMORY, "memory: no memory for the table of allocations");
     return NULL;
   }
-  if (kind == EMU_MEMORY_DEVICE)
+  if (kind == EMU_MEMORY_DEVICE) {
     used_bytes[device] += bytes;
-  else if (settings->checks != EMU_CHECKS_OFF)
-    memset(a->initialised, 1, bytes); /* what the host writes there is not seen */
+  } else if (settings->checks != EMU_CHECKS_OFF) { /* what the host writes there is not seen */
+    memset(a->initialised, 1, bytes);
+    a->whole = true;
+  }
   return a;
 }
 
@@ -274,7 +276,7 @@ void emu_memory_revive(uint64_t address) {
   struct emu_allocation *a = emu_allocation_find(address);
   if (!a)
     return;
-  a->retired = false;
+  a->retired = a->whole = false;
   if (a->initialised)
     clear(a->initialised, a->size);
 }

@@ -28,6 +28,7 @@ struct emu_allocation {
   const char *name; /* of a variable; NULL otherwise */
   int device;
   enum emu_memory_kind kind;
+  bool whole; /* every byte is known to be initialised */
   bool constant;
   bool device_heap; /* malloc in device code */
   bool retired;     /* freed, but its place is kept: of a graph's allocation node between launches */

@@ -74,8 +74,17 @@ static bool races(const struct side *side, uint64_t bytes, enum emu_doing doing,
 }
 
 static void mark(const struct side *side, uint64_t bytes) {
-  if (side->a->initialised && emu_settings()->checks != EMU_CHECKS_OFF)
-    memset(side->a->initialised + side->offset, 1, bytes);
+  if (!side->a->initialised || side->a->whole || emu_settings()->checks == EMU_CHECKS_OFF)
+    return;
+  memset(side->a->initialised + side->offset, 1, bytes);
+  side->a->whole = bytes == side->a->size;
+}
+
+/* Whoever copies all of an allocation may find that nothing in it is uninitialised. */
+static void look_at_whole(const struct side *side, uint64_t bytes) {
+  struct emu_allocation *a = side->a;
+  if (a->initialised && !a->whole && bytes == a->size && emu_settings()->checks != EMU_CHECKS_OFF)
+    a->whole = !memchr(a->initialised, 0, bytes);
 }
 
 void *emu_memory_host_view(uint64_t address, uint64_t bytes, struct emu_error *error) {
@@ -105,6 +114,7 @@ enum emu_status emu_memory_copy_out(void *to, uint64_t from, uint64_t bytes,
       races(&s, bytes, EMU_READS, operation, context_of(operation, "a copy"), "a copy", error))
     return error->status;
   memmove(to, s.a->host + s.offset, bytes);
+  look_at_whole(&s, bytes);
   return EMU_OK;
 }
 
@@ -122,10 +132,12 @@ enum emu_status emu_memory_copy(uint64_t to, uint64_t from, uint64_t bytes,
     return error->status;
   memmove(d.a->host + d.offset, s.a->host + s.offset, bytes);
   if (s.a->initialised && d.a->initialised && emu_settings()->checks != EMU_CHECKS_OFF &&
-      d.a->kind == EMU_MEMORY_DEVICE)
+      d.a->kind == EMU_MEMORY_DEVICE) {
     memmove(d.a->initialised + d.offset, s.a->initialised + s.offset, bytes);
-  else
+    d.a->whole = d.a->whole && s.a->whole;
+  } else {
     mark(&d, bytes);
+  }
   return EMU_OK;
 }
 

@@ -28,6 +28,7 @@ static bool place_variable(struct emu_module *m, struct emu_symbol *v, struct em
   v->address = a->base;
   memset(a->host, 0, a->size);
   memset(a->initialised, 1, a->size);
+  a->whole = true;
   if (a->constant)
     m->constant_bytes += (uint32_t)v->bytes;
   return true;

@@ -73,9 +73,9 @@ static void complete(struct emu_block *block, uint32_t number) {
  * the warp size. */
 static uint32_t threads_of(struct emu_warp *w, uint32_t mask, uint32_t expected,
                            const struct emu_barrier *b) {
-  uint32_t threads = (uint32_t)__builtin_popcount(mask);
+  uint32_t threads = emu_count_lanes_of(mask);
   if (expected && !b->lanes[w->index])
-    threads += 32 - (uint32_t)__builtin_popcount(w->existing);
+    threads += 32 - emu_count_lanes_of(w->existing);
   return threads;
 }
 
@@ -116,7 +116,7 @@ void emu_barrier_come(struct emu_warp *w, const struct emu_instruction *in, uint
   b->expected = wanted;
   b->arrived += threads_of(w, mask, expected, b);
   b->lanes[w->index] |= mask;
-  b->joined += (uint32_t)__builtin_popcount(value & mask);
+  b->joined += emu_count_lanes_of(value & mask);
   if (b->arrived > b->expected) {
     emu_fault(w, in, lane, EMU_FAULT_CHECK, "barrier: %u threads come to barrier %u (%u are named)",
               b->arrived, barrier, b->expected);

@@ -174,6 +174,15 @@ struct emu_launch {
   _Atomic uint64_t next_block;
 };
 
+/* How many lanes; __builtin_popcount is a call where the processor need not have the instruction. */
+static inline uint32_t emu_count_lanes_of(uint32_t mask) {
+  if (mask == EMU_ALL_LANES)
+    return EMU_LANES;
+  mask -= mask >> 1 & 0x55555555;
+  mask = (mask & 0x33333333) + (mask >> 2 & 0x33333333);
+  return ((mask + (mask >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
+}
+
 static inline struct emu_warp_state *emu_state(struct emu_warp *w) {
   return (struct emu_warp_state *)w;
 }

@@ -102,15 +102,6 @@ void emu_warp_retry(struct emu_warp *w) {
   w->stop |= EMU_STOP_RETRY;
 }
 
-/* How many lanes; __builtin_popcount is a call where the processor need not have the instruction. */
-static uint32_t count_lanes(uint32_t mask) {
-  if (mask == EMU_ALL_LANES)
-    return EMU_LANES;
-  mask -= mask >> 1 & 0x55555555;
-  mask = (mask & 0x33333333) + (mask >> 2 & 0x33333333);
-  return ((mask + (mask >> 4)) & 0x0f0f0f0f) * 0x01010101 >> 24;
-}
-
 /* Executes the loaded path until it stops, for at most `budget` steps; returns how many it took. */
 static uint64_t run_path(struct emu_warp_state *s, uint64_t budget) {
   struct emu_warp *w = &s->warp;
@@ -135,7 +126,7 @@ static uint64_t run_path(struct emu_warp_state *s, uint64_t budget) {
       mask &= *(const uint32_t *)(w->base[EMU_BASE_FRAME] + in->guard) ^ in->guard_invert;
     struct emu_tally *tally = &tallies[at];
     tally->warps++;
-    tally->threads += count_lanes(mask);
+    tally->threads += emu_count_lanes_of(mask);
     w->next = at + 1;
     n++;
     if (w->undefined && !emu_undefined_before(w, in, mask))
