@@ -24,6 +24,22 @@ __global__ void read_then_write(int *cells, int *to) {
     cells[threadIdx.x] = 1; // fault: write_over_what_another_block_reads
 }
 
+// The same in a launch whose blocks could say, or say, when they are done.
+template <bool ORDERS> __global__ void read_beside_atomics(int *cells, int *flag, int *to) {
+  if (blockIdx.x == 0) {
+#pragma unroll 1
+    for (int i = threadIdx.x; i < 96; i += 32)
+      to[i] = cells[i];
+    __threadfence();
+    atomicAdd(flag, 1);
+  } else {
+    while (ORDERS && atomicAdd(flag, 0) < 32) {
+    }
+    __threadfence();
+    cells[64 + threadIdx.x] = 1; // fault: write_beside_atomics
+  }
+}
+
 __global__ void read_by_all(const int *cells, int *to) {
   to[blockIdx.x * 32 + threadIdx.x] = cells[threadIdx.x];
 }
@@ -296,6 +312,8 @@ SMALL(read_of_the_own_block, (other_block<<<2, 32>>>(a, b, 1)))
 SMALL(write_by_all_blocks, (planted_address(a), all_write<false><<<4, 1>>>(a)))
 SMALL(write_apart, (all_write<true><<<4, 1>>>(a)))
 SMALL(write_over_what_another_block_reads, (planted_address(a), read_then_write<<<2, 32>>>(a, b)))
+SMALL(write_beside_atomics, (read_beside_atomics<false><<<2, 32>>>(a, b, c)))
+SMALL(write_after_a_flag, (read_beside_atomics<true><<<2, 32>>>(a, b, c)))
 SMALL(read_by_all_blocks, (read_by_all<<<20, 32>>>(a, b)))
 SMALL(read_among_global_atomics, (planted_address(a), count<false><<<4, 32>>>(a, b)))
 SMALL(atomics_by_all_blocks, (count<true><<<4, 32>>>(a, b)))
@@ -340,6 +358,9 @@ static const struct planted_case cases[] = {
     {"write_apart", write_apart, TWIN},
     {"write_over_what_another_block_reads", write_over_what_another_block_reads,
      RACE("read_then_write", "1", "write of 4 bytes at %A", "read by block \\(0,0,0\\)")},
+    {"write_beside_atomics", write_beside_atomics,
+     RACE("read_beside_atomics", "1", "write of 4 bytes at 0x[0-9a-f]+", "read by block \\(0,0,0\\)")},
+    {"write_after_a_flag", write_after_a_flag, TWIN},
     {"read_by_all_blocks", read_by_all_blocks, TWIN},
     {"read_among_global_atomics", read_among_global_atomics,
      RACE("count", "[0-9]", "(read of|atomic operation on) 4 bytes at %A", "block \\([0-9],0,0\\)")},

@@ -119,6 +119,61 @@ static void double_buffering_without_way_back() {
   buffers(false);
 }
 
+// Two streams work on a half each, launch after launch; at the end one of them sums up both halves.
+static void halves(bool waits) {
+  begin(cudaStreamNonBlocking);
+  for (int i = 0; i < 3; i++) {
+    fill<<<N / 128, 64, 0, one>>>(a, i);
+    fill<<<N / 128, 64, 0, two>>>(a + N / 2, i);
+    NEED(cudaMemcpyAsync(host, a, BYTES / 2, cudaMemcpyDeviceToHost, one));
+    NEED(cudaMemcpyAsync(host + N / 2, a + N / 2, BYTES / 2, cudaMemcpyDeviceToHost, two));
+  }
+  NEED(cudaEventRecord(event, one));
+  if (waits)
+    NEED(cudaStreamWaitEvent(two, event, 0));
+  SUM(two);
+  end();
+}
+
+static void halves_and_all() {
+  halves(false);
+}
+
+static void halves_and_all_after_an_event() {
+  halves(true);
+}
+
+// A copy reads what an earlier launch has read, which the next write is ordered after; after the copy it is not,
+// or is. A third stream's launch is ordered with nothing.
+static void copy_behind(bool waits) {
+  cudaStream_t three;
+  int *other;
+  begin(cudaStreamNonBlocking);
+  NEED(cudaStreamCreateWithFlags(&three, cudaStreamNonBlocking));
+  NEED(cudaMalloc(&other, BYTES));
+  fill<<<N / 64, 64, 0, three>>>(other, 1);
+  SUM(one);
+  NEED(cudaEventRecord(event, one));
+  NEED(cudaStreamWaitEvent(two, event, 0));
+  NEED(cudaMemcpyAsync(host, a, BYTES, cudaMemcpyDeviceToHost, two));
+  NEED(cudaEventRecord(event, two));
+  if (waits)
+    NEED(cudaStreamWaitEvent(one, event, 0));
+  FILL(one, 2);
+  planted_waits();
+  cudaFree(other);
+  cudaStreamDestroy(three);
+  end();
+}
+
+static void copy_behind_a_reader() {
+  copy_behind(false);
+}
+
+static void copy_behind_a_reader_waited_for() {
+  copy_behind(true);
+}
+
 // Two kernel nodes of a graph, one after the other or side by side.
 static void graph_of(bool edge) {
   cudaGraph_t graph;
@@ -191,6 +246,10 @@ static const struct planted_case cases[] = {
     {"double_buffering", double_buffering, TWIN},
     {"double_buffering_without_way_back", double_buffering_without_way_back,
      BY_EITHER("sum_up", "cudaMemcpyAsync")},
+    {"halves_and_all", halves_and_all, BY_KERNEL("(fill|sum_up)", "kernel (fill|sum_up)")},
+    {"halves_and_all_after_an_event", halves_and_all_after_an_event, TWIN},
+    {"copy_behind_a_reader", copy_behind_a_reader, BY_EITHER("fill", "cudaMemcpyAsync")},
+    {"copy_behind_a_reader_waited_for", copy_behind_a_reader_waited_for, TWIN},
     {"graph_nodes_side_by_side", graph_nodes_side_by_side,
      BY_KERNEL("(fill|sum_up)", "kernel (fill|sum_up)")},
     {"graph_nodes_in_a_row", graph_nodes_in_a_row, TWIN},
