@@ -68,6 +68,24 @@ struct dense_finish {
 };
 cuseq_status launch_dense_finish(const struct dense_finish *arguments, const struct launch_stream *stream);
 
+/* Layer normalisation of a dense layer's sums, between the product and launch_dense_finish: the bias is
+ * added to all of them, and `units` from `first` on become scale (z - mean) / sqrt(variance + epsilon) +
+ * offset, mean and variance of these.
+ *   d_sums              [rows, width], in place
+ *   d_bias              [width], or NULL
+ *   d_scale, d_offset   [units]
+ *   d_lengths, positions  as in struct dense_finish: rows beyond a length are left as they are */
+struct sums_norm {
+  int64_t rows;
+  int32_t width, positions;
+  int32_t first, units;
+  float epsilon;
+  float *d_sums;
+  const float *d_bias, *d_scale, *d_offset;
+  const int32_t *d_lengths;
+};
+cuseq_status launch_sums_norm(const struct sums_norm *arguments, const struct launch_stream *stream);
+
 /* Rows of a table by number: an embedding, or what a one-hot vector makes of a matrix.
  *   d_ids    [rows], each 0 .. the table's rows - 1 where it counts, elsewhere not looked at
  *   d_table  row k at d_table + k * row_stride, its elements column_stride apart; NULL: the unit matrix

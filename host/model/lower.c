@@ -74,7 +74,7 @@ static cuseq_status dense_fold(const struct dense *first, const struct dense *se
 /* Folding multiplies once with one matrix instead of twice. */
 static bool worth_folding(const struct dense *first, const struct dense *second) {
   double apart = (double)first->units * ((double)first->inputs + (double)second->units);
-  return first->activation == CUSEQ_ACTIVATION_LINEAR &&
+  return first->activation == CUSEQ_ACTIVATION_LINEAR && first->norm.units == 0 &&
          (double)first->inputs * (double)second->units <= apart;
 }
 

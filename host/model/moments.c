@@ -112,6 +112,18 @@ struct moments moments_activated(cuseq_activation activation, struct moments x) 
   return activation == CUSEQ_ACTIVATION_LINEAR ? x : spread(activation, x, 1e300);
 }
 
+/* The variance of n numbers that are spread like a bell lies about that of all; of few, it is now and then
+ * much less, and what they err is then divided by little: the mean of its inverse is n / (n - 3) times the
+ * inverse of theirs, and of three or fewer numbers unbounded but for epsilon. Of n errors the mean and the
+ * variance take two out. The difference, the factor and the product are rounded. */
+struct moments moments_normed(struct moments x, double normed, double units, double epsilon) {
+  const double n = fmax(normed, 1.0), some = fmax(n - 3.0, 0.3) / n, left = fmax(n - 2.0, 0.5) / n,
+               size = x.size / (x.size + epsilon);
+  const struct moments made = {size,
+                               left * x.error / (x.size * some + epsilon) + 3.0 * MOMENTS_ROUNDING * size};
+  return normed > 0.0 ? moments_beside(made, normed, x, units - normed) : x;
+}
+
 double moments_activated_counted(cuseq_activation activation, struct moments x) {
   return sqrt(spread(activation, x, 1.0).error);
 }

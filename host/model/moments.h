@@ -30,6 +30,9 @@ struct moments moments_beside(struct moments x, double a, struct moments y, doub
  * not rounded. */
 struct moments moments_sums(struct moments x, double n, double gain, double factors);
 
+/* `normed` of `units` numbers brought to a mean square of 1. */
+struct moments moments_normed(struct moments x, double normed, double units, double epsilon);
+
 /* The activation of a number that is spread like a bell around 0. */
 struct moments moments_activated(cuseq_activation activation, struct moments x);
 

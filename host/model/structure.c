@@ -52,3 +52,18 @@ int32_t structure_time(const struct structure *structure) {
         return structure->output.heads[i].reads[k].positions;
   return 0;
 }
+
+bool structure_head_norms(const struct structure *structure) {
+  for (int32_t i = 0; i < structure->output.count; i++)
+    for (int32_t l = 0; l < structure->output.heads[i].layers.count; l++)
+      if (structure->output.heads[i].layers.layers[l].norm.units > 0)
+        return true;
+  return false;
+}
+
+bool structure_norms(const struct structure *structure) {
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    if (structure->encoder.layers[l].dense.norm.units > 0)
+      return true;
+  return structure_head_norms(structure);
+}

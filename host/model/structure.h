@@ -26,10 +26,20 @@ enum {
 
 /* ---- layers ---- */
 
-/* y = activation(x K + k). No layer at all where kernel is NULL: y = x. */
+/* A layer normalisation of some of a dense layer's sums, z = x K + k: in the place of the `units` sums from
+ * `first` on, scale (z - mean) / sqrt(variance + epsilon) + offset, mean and variance of these sums. units 0:
+ * none. */
+struct dense_norm {
+  int32_t first, units;
+  float epsilon;
+  const float *scale, *offset; /* [units] */
+};
+
+/* y = activation(norm(x K + k)). No layer at all where kernel is NULL: y = x. */
 struct dense {
   int32_t inputs, units;
   cuseq_activation activation;
+  struct dense_norm norm; /* of a dense layer behind an encoder's, and of a head's but for its last, alone */
   bool has_bias;
   bool transposed;     /* kernel lies as [units, inputs] */
   const float *kernel; /* [inputs, units] */
@@ -306,6 +316,10 @@ int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t 
 
 /* The T that a model takes because a head reads all positions side by side; 0: any. */
 int32_t structure_time(const struct structure *structure);
+
+/* Whether a dense layer of a head normalises; or of a head or behind an encoder's layer. */
+bool structure_head_norms(const struct structure *structure);
+bool structure_norms(const struct structure *structure);
 
 /* Whether rows of `outputs` are positions (a head over every position), steps, or one a row. */
 static inline bool structure_is_tagger(const struct structure *structure) {

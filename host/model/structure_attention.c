@@ -47,7 +47,7 @@ static cuseq_status parse_score(const struct field_object *object, struct attent
   }
   if (score != CUSEQ_SCORE_CONCAT)
     return CUSEQ_STATUS_OK;
-  TRY(parse_dense_chain(object, "layers", CUSEQ_MAX_ATTENTION_LAYERS, 0, words_activation,
+  TRY(parse_dense_chain(object, "layers", CUSEQ_MAX_ATTENTION_LAYERS, 0, words_activation, false,
                         &attention->layers));
   int32_t units = attention->layers.layers[attention->layers.count - 1].units;
   return units == 1
@@ -65,9 +65,9 @@ cuseq_status parse_attention(const struct field_object *object, struct structure
   TRY(parse_asks(object, structure));
   TRY(parse_score(object, attention));
   TRY(field_float(object, "scale", 1.0f, &attention->scale));
-  TRY(parse_optional_dense(object, "key", A, &attention->key_map));
-  TRY(parse_optional_dense(object, "value", A, &attention->value_map));
-  TRY(parse_optional_dense(object, "query", attention->query_inputs, &attention->query_map));
+  TRY(parse_optional_dense(object, "key", A, false, &attention->key_map));
+  TRY(parse_optional_dense(object, "value", A, false, &attention->value_map));
+  TRY(parse_optional_dense(object, "query", attention->query_inputs, false, &attention->query_map));
   attention->context_width = attention->value_map.units > 0 ? attention->value_map.units : A;
   return field_optional_integer(object, "positions", 1, FIELD_MAX_WIDTH, 0, &attention->positions);
 }

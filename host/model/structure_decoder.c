@@ -43,7 +43,7 @@ static cuseq_status parse_initial_encoder(const struct field_object *object,
     return field_refuse(object, "directions", "is \"sum\" of directions of unequal widths (layer %d)",
                         (int)initial->encoder_layer);
   initial->inputs = structure_final_width(layer, initial->directions);
-  return parse_optional_dense(object, "dense", initial->inputs, &initial->dense);
+  return parse_optional_dense(object, "dense", initial->inputs, false, &initial->dense);
 }
 
 cuseq_status parse_initial(const struct field_object *object, const struct structure *structure, bool is_c,

@@ -160,7 +160,7 @@ static cuseq_status parse_head(const struct field_object *object, const struct s
   TRY(field_known_keys(object, keys));
   TRY(parse_name(object, head));
   TRY(parse_over(object, structure, head));
-  TRY(parse_dense_chain(object, "layers", MAX_OUTPUT_LAYERS, head->inputs, words_last_activation,
+  TRY(parse_dense_chain(object, "layers", MAX_OUTPUT_LAYERS, head->inputs, words_last_activation, true,
                         &head->layers));
   TRY(field_bool(object, "tied", false, &head->is_tied));
   if (head->is_tied && structure->decoder.embedding_units == 0)

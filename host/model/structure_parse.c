@@ -9,35 +9,58 @@
 
 /* ---- pieces ---- */
 
+/* The normalisation of a dense layer's sums, all of them or some that lie side by side. */
+static cuseq_status parse_norm(const struct field_object *object, struct dense *dense) {
+  static const char *const keys[] = {"epsilon", "first", "units", NULL};
+  struct dense_norm *norm = &dense->norm;
+  struct field_object child;
+  if (!field_has(object, "norm"))
+    return CUSEQ_STATUS_OK;
+  TRY(field_object_get(object, "norm", &child));
+  TRY(field_known_keys(&child, keys));
+  TRY(field_float(&child, "epsilon", 0.0f, &norm->epsilon));
+  if (!(norm->epsilon > 0.0f))
+    return field_refuse(&child, "epsilon", "is missing, or not above 0");
+  TRY(field_optional_integer(&child, "first", 0, dense->units - 1, 0, &norm->first));
+  const int32_t most = dense->units - norm->first;
+  return field_optional_integer(&child, "units", 1, most, most, &norm->units);
+}
+
 cuseq_status parse_dense(const struct field_object *object, int32_t inputs, const struct word *words,
-                         struct dense *dense) {
-  static const char *const keys[] = {"units", "activation", "bias", NULL};
+                         bool norm, struct dense *dense) {
+  static const char *const keys[] = {"units", "activation", "bias", "norm", NULL};
   int activation;
   TRY(field_known_keys(object, keys));
+  if (!norm && field_has(object, "norm"))
+    return field_refuse(object, "norm",
+                        "belongs to the dense layer behind an encoder's layer, or to a layer of a head that "
+                        "is not its last");
   TRY(field_integer(object, "units", 1, FIELD_MAX_WIDTH, &dense->units));
   TRY(field_word(object, "activation", words, CUSEQ_ACTIVATION_LINEAR, &activation));
   TRY(field_bool(object, "bias", true, &dense->has_bias));
   dense->activation = (cuseq_activation)activation;
   dense->inputs = inputs;
-  return CUSEQ_STATUS_OK;
+  return parse_norm(object, dense);
 }
 
 cuseq_status parse_optional_dense(const struct field_object *object, const char *key, int32_t inputs,
-                                  struct dense *dense) {
+                                  bool norm, struct dense *dense) {
   struct field_object child;
   if (!field_has(object, key))
     return CUSEQ_STATUS_OK;
   TRY(field_object_get(object, key, &child));
-  return parse_dense(&child, inputs, words_activation, dense);
+  return parse_dense(&child, inputs, words_activation, norm, dense);
 }
 
 cuseq_status parse_dense_chain(const struct field_object *object, const char *key, int32_t high,
-                               int32_t inputs, const struct word *last, struct dense_chain *chain) {
+                               int32_t inputs, const struct word *last, bool norms,
+                               struct dense_chain *chain) {
   size_t count;
   TRY(field_list(object, key, 1, (size_t)high, &count));
   for (size_t l = 0; l < count; l++) {
     struct field_object item = field_item(object, key, l);
-    TRY(parse_dense(&item, inputs, l + 1 == count ? last : words_activation, &chain->layers[l]));
+    const bool is_last = l + 1 == count;
+    TRY(parse_dense(&item, inputs, is_last ? last : words_activation, norms && !is_last, &chain->layers[l]));
     inputs = chain->layers[l].units;
   }
   chain->count = (int32_t)count;
@@ -224,7 +247,7 @@ static cuseq_status parse_layer(const struct field_object *object, struct encode
     return field_refuse(object, "residual", "adds vectors of unequal widths (found %d read and %d given)",
                         (int)layer->inputs, (int)layer->merged_width);
   layer->width = layer->merged_width;
-  TRY(parse_optional_dense(object, "dense", layer->merged_width, &layer->dense));
+  TRY(parse_optional_dense(object, "dense", layer->merged_width, true, &layer->dense));
   if (layer->dense.units > 0)
     layer->width = layer->dense.units;
   return CUSEQ_STATUS_OK;

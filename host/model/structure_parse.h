@@ -9,16 +9,19 @@
  * out every width. Weights are NULL until tensors_load. */
 cuseq_status structure_parse(const json_t *root, struct structure *structure);
 
-/* A dense layer, `inputs` wide, with one of `words` as its activation. */
+/* A dense layer, `inputs` wide, with one of `words` as its activation.
+ *   norm  whether it may normalise */
 cuseq_status parse_dense(const struct field_object *object, int32_t inputs, const struct word *words,
-                         struct dense *dense);
+                         bool norm, struct dense *dense);
 /* The same where `key` is there; nothing else. */
 cuseq_status parse_optional_dense(const struct field_object *object, const char *key, int32_t inputs,
-                                  struct dense *dense);
+                                  bool norm, struct dense *dense);
 /* A list of low to high dense layers, each reading the one before; the last one's activation is one of
- * `last`. */
+ * `last`.
+ *   norms  whether those before the last may normalise */
 cuseq_status parse_dense_chain(const struct field_object *object, const char *key, int32_t high,
-                               int32_t inputs, const struct word *last, struct dense_chain *chain);
+                               int32_t inputs, const struct word *last, bool norms,
+                               struct dense_chain *chain);
 /* A cell without its inputs' width. */
 cuseq_status parse_cell(const struct field_object *object, struct cell *cell);
 /* A list of parts, each one of those in `allowed` (a set of 1 << part) and none twice. */

@@ -46,13 +46,22 @@ static void add(struct walk *walk, const float **view, int64_t rows, int64_t col
   va_end(list);
 }
 
-/* prefix.kernel and prefix.bias; nothing where there is no layer. */
+/* prefix.bias, prefix.norm.scale and prefix.norm.offset: what a layer has beside its kernel. */
+static void add_beside_kernel(struct walk *walk, struct dense *dense, const char *prefix) {
+  if (dense->has_bias)
+    add(walk, &dense->bias, dense->units, 0, "%s.bias", prefix);
+  if (dense->norm.units == 0)
+    return;
+  add(walk, &dense->norm.scale, dense->norm.units, 0, "%s.norm.scale", prefix);
+  add(walk, &dense->norm.offset, dense->norm.units, 0, "%s.norm.offset", prefix);
+}
+
+/* prefix.kernel and what is beside it; nothing where there is no layer. */
 static void add_dense(struct walk *walk, struct dense *dense, const char *prefix) {
   if (dense->units == 0)
     return;
   add(walk, &dense->kernel, dense->inputs, dense->units, "%s.kernel", prefix);
-  if (dense->has_bias)
-    add(walk, &dense->bias, dense->units, 0, "%s.bias", prefix);
+  add_beside_kernel(walk, dense, prefix);
 }
 
 static void add_cell(struct walk *walk, struct cell *cell, const char *prefix) {
@@ -152,8 +161,8 @@ static void walk_output(struct walk *walk, struct structure *structure, int32_t 
         snprintf(prefix, sizeof prefix, "output.heads.%d.layers.%d", (int)i, (int)l);
       if (!head->is_tied || l < head->layers.count - 1)
         add_dense(walk, dense, prefix);
-      else if (dense->has_bias)
-        add(walk, &dense->bias, dense->units, 0, "%s.bias", prefix);
+      else
+        add_beside_kernel(walk, dense, prefix);
     }
   }
 }

@@ -46,8 +46,7 @@ static double head_error(const struct structure *s, const struct profile *p, con
   struct moments x =
       head->source == HEAD_STEP ? tolerance_parts(s, p, &head->parts, &n) : reads_of(s, p, head);
   for (int32_t l = 0; l < head->layers.count - 1; l++) {
-    x = moments_activated(head->layers.layers[l].activation,
-                          moments_sums(x, n, TOLERANCE_GAIN_DENSE, p->factors));
+    x = tolerance_dense(&head->layers.layers[l], x, n, TOLERANCE_GAIN_DENSE, p->factors);
     n = head->layers.layers[l].units;
   }
   const struct dense *last = &head->layers.layers[head->layers.count - 1];

@@ -62,10 +62,15 @@ static void cell_step(const struct cell *cell, struct moments x, double n, doubl
 
 /* ---- the encoder ---- */
 
+struct moments tolerance_dense(const struct dense *layer, struct moments x, double n, double gain,
+                               double factors) {
+  const struct moments sums = moments_sums(x, n, gain, factors),
+                       normed = moments_normed(sums, layer->norm.units, layer->units, layer->norm.epsilon);
+  return moments_activated(layer->activation, normed);
+}
+
 static struct moments dense(const struct dense *layer, struct moments x, double gain, double factors) {
-  return layer->units > 0
-             ? moments_activated(layer->activation, moments_sums(x, layer->inputs, gain, factors))
-             : x;
+  return layer->units > 0 ? tolerance_dense(layer, x, layer->inputs, gain, factors) : x;
 }
 
 static void layer_run(const struct cell *cell, struct moments x, double n, const struct profile *p,

@@ -25,6 +25,10 @@ struct profile {
 /* Fills in what is known but for time, steps and factors, which are given. */
 void tolerance_follow(const struct structure *s, struct profile *p);
 
+/* What a dense layer gives that makes n products for each of its sums. */
+struct moments tolerance_dense(const struct dense *layer, struct moments x, double n, double gain,
+                               double factors);
+
 /* Parts side by side; *products: how many of them a sum has. */
 struct moments tolerance_parts(const struct structure *s, const struct profile *p, const struct parts *parts,
                                double *products);

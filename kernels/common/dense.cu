@@ -71,6 +71,66 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
   return launch_result(stream, name, cudaGetLastError());
 }
 
+/* ---- layer normalisation ---- */
+
+static __device__ __forceinline__ double warp_sum(double x) {
+  for (int lanes = 16; lanes > 0; lanes /= 2)
+    x += __shfl_xor_sync(0xffffffffu, x, lanes);
+  return x;
+}
+
+/* computes  sums += bias; sums[first .. first + units - 1] = scale (sums - mean) / sqrt(variance + epsilon) +
+ *           offset
+ * shapes    struct sums_norm in launch_steps.h
+ * mapping   warp = row, lanes along the columns
+ * launch    grid ceil(rows / 4), block 128, no shared memory
+ * budget    48 registers
+ * numerics  float64, rounded once: numbers that are nearly equal keep the digits of their differences. A lane
+ *           adds its columns in their order, then the lanes add up in pairs
+ * why       three passes over a row that stays in cache; a lane only ever touches its own columns, so that no
+ *           pass waits for another lane's stores */
+__global__ void __launch_bounds__(THREADS) sums_norm_kernel(const __grid_constant__ struct sums_norm a) {
+  const int64_t r = (int64_t)blockIdx.x * (THREADS / 32) + threadIdx.x / 32;
+  const int lane = (int)threadIdx.x % 32, last = a.first + a.units;
+  if (r >= a.rows || (a.d_lengths && r % a.positions >= a.d_lengths[r / a.positions]))
+    return;
+  float *z = a.d_sums + r * a.width;
+  double mean = 0.0, variance = 0.0;
+  for (int j = lane; j < a.width; j += 32) {
+    const float sum = z[j] + (a.d_bias ? a.d_bias[j] : 0.0f);
+    z[j] = sum;
+    if (j >= a.first && j < last)
+      mean += (double)sum;
+  }
+  mean = warp_sum(mean) / a.units;
+  for (int j = lane; j < last; j += 32)
+    if (j >= a.first)
+      variance += ((double)z[j] - mean) * ((double)z[j] - mean);
+  const double factor = 1.0 / sqrt(warp_sum(variance) / a.units + (double)a.epsilon);
+  for (int j = lane; j < last; j += 32)
+    if (j >= a.first)
+      z[j] = (float)(((double)z[j] - mean) * factor * (double)a.d_scale[j - a.first] +
+                     (double)a.d_offset[j - a.first]);
+}
+
+extern "C" cuseq_status launch_sums_norm(const struct sums_norm *arguments,
+                                         const struct launch_stream *stream) {
+  static const char *const name = "launch_sums_norm";
+  const struct sums_norm *a = arguments;
+  LAUNCH_NEED(a->rows >= 1 && a->width >= 1 && a->first >= 0 && a->units >= 1 &&
+                  a->units <= a->width - a->first && a->epsilon > 0.0f,
+              "%s: sizes or epsilon are not possible (found %lld rows of %d, %d from %d on)", name,
+              (long long)a->rows, (int)a->width, (int)a->units, (int)a->first);
+  LAUNCH_NEED(!a->d_lengths || (a->positions >= 1 && a->rows % a->positions == 0),
+              "%s: lengths without positions (found %d of %lld rows)", name, (int)a->positions,
+              (long long)a->rows);
+  LAUNCH_NEED(a->d_sums && a->d_scale && a->d_offset, "%s: sums or factors are missing", name);
+  const int64_t blocks = (a->rows + THREADS / 32 - 1) / (THREADS / 32);
+  LAUNCH_NEED(blocks <= INT32_MAX, "%s: too many rows (found %lld)", name, (long long)a->rows);
+  sums_norm_kernel<<<(unsigned)blocks, THREADS, 0, (cudaStream_t)stream->stream>>>(*a);
+  return launch_result(stream, name, cudaGetLastError());
+}
+
 /* computes  output[r] = table[ids[r]], or that added; at positions beyond a row's length 0, or nothing added
  * shapes    struct table_lookup in launch_steps.h
  * mapping   thread = element, columns innermost

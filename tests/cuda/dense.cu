@@ -89,6 +89,65 @@ static void check_lookup(int width, bool is_transposed, bool is_unit, bool adds,
   check_that(d_output.intact(), "nothing is written outside of the output");
 }
 
+/* sums + bias, of which some are brought to mean 0 and variance 1, scaled and shifted; rows beyond the lengths
+ * are not read, and stay as they are. A row of equal numbers becomes the offsets. */
+static void check_norm(int width, int first, int units, bool has_bias, bool has_lengths,
+                       const struct launch_stream *stream) {
+  std::vector<int32_t> lengths = lengths_of();
+  std::vector<float> sums, bias, scale, offset;
+  std::vector<double> want;
+  const double epsilon = 1e-3;
+  for (int j = 0; j < width; j++)
+    bias.push_back(has_bias ? 0.25f * std::cos(5.0f * (float)j) : 0.0f);
+  for (int j = 0; j < units; j++)
+    scale.push_back(1.0f + 0.5f * std::sin(3.0f * (float)j)), offset.push_back(std::cos(2.0f * (float)j));
+  for (int p = 0; p < B * T; p++) {
+    const bool there = !has_lengths || p % T < lengths[p / T];
+    std::vector<double> z;
+    double mean = 0.0, variance = 0.0;
+    for (int j = 0; j < width; j++) {
+      sums.push_back(!there ? 99.0f : p == 1 ? 3.0f - bias[j] : std::sin((float)(p * width + j)));
+      z.push_back((double)(sums.back() + bias[j]));
+    }
+    for (int j = first; j < first + units; j++)
+      mean += z[j] / units;
+    for (int j = first; j < first + units; j++)
+      variance += (z[j] - mean) * (z[j] - mean) / units;
+    for (int j = 0; j < width; j++) {
+      const bool normal = j >= first && j < first + units;
+      const double y =
+          normal ? (z[j] - mean) / std::sqrt(variance + (double)(float)epsilon) * (double)scale[j - first] +
+                       (double)offset[j - first]
+                 : z[j];
+      want.push_back(there ? y : 99.0);
+    }
+  }
+  device_array<float> d_sums(sums), d_bias(bias), d_scale(scale), d_offset(offset);
+  device_array<int32_t> d_lengths(lengths);
+  struct sums_norm a = {};
+  a.rows = (int64_t)B * T, a.width = width, a.positions = T, a.first = first, a.units = units;
+  a.epsilon = (float)epsilon, a.d_sums = d_sums.data(), a.d_bias = has_bias ? d_bias.data() : NULL;
+  a.d_scale = d_scale.data(), a.d_offset = d_offset.data();
+  a.d_lengths = has_lengths ? d_lengths.data() : NULL;
+  check_that(launch_sums_norm(&a, stream) == CUSEQ_STATUS_OK, "a normalisation launches");
+  check_close("a normalisation", d_sums.read(), want, bound_of_sums(2));
+  check_that(d_sums.intact(), "nothing is written outside of the sums");
+}
+
+static void check_norm_refusals(const struct launch_stream *stream) {
+  device_array<float> some((size_t)4);
+  struct sums_norm a = {};
+  check_that(launch_sums_norm(&a, stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "empty sizes are refused");
+  a.rows = 1, a.width = 4, a.positions = 1, a.first = 2, a.units = 3, a.epsilon = 1.0f;
+  a.d_sums = some.data(), a.d_scale = a.d_offset = some.data();
+  check_that(launch_sums_norm(&a, stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
+             "a normalisation of more sums than there are is refused");
+  a.units = 2, a.epsilon = 0.0f;
+  check_that(launch_sums_norm(&a, stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "an epsilon of 0 is refused");
+  a.epsilon = 1.0f, a.d_offset = NULL;
+  check_that(launch_sums_norm(&a, stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "no offsets are refused");
+}
+
 /* A value that is not finite is told with its row; one beyond the lengths is not looked at. */
 static void check_fault(const struct launch_stream *stream) {
   uint64_t *h_fault;
@@ -146,6 +205,12 @@ int main() {
       check_finish(c, &stream);
       check_lookup(width, i & 1, i % 3 == 0, i & 2, i & 4, &stream);
     }
+  for (int width : {1, 31, 32, 33, 150})
+    for (int i = 0; i < 4; i++) {
+      check_norm(width, 0, width, i & 1, i & 2, &stream);
+      check_norm(width, width / 3, (width + 2) / 3, i & 1, i & 2, &stream);
+    }
+  check_norm_refusals(&stream);
   for (int i = 0; i < HOST_ACTIVATIONS; i++) {
     struct finish_case c = {20, 0, host_activations[i], i % 3 != 0, i % 2 != 0, true, false};
     check_finish(c, &stream);

@@ -8,6 +8,7 @@ from structure_parts import (
     BY_DENSE,
     GRU2,
     LSTM2,
+    NORM,
     SOFTMAX,
     SPREAD,
     TOKEN,
@@ -24,6 +25,7 @@ from structure_parts import (
     lstm,
     luong,
     model,
+    normed,
     out,
     starting,
     tagger,
@@ -48,6 +50,8 @@ TORCH_CASES = {
     "residual": (tagger(layer(gru(5), residual=True), both(lstm(5), merge="sum", residual=True)), {}),
     "dense_between": (tagger(both(gru(3), dense=dense(4, "tanh")), layer(gru(4), residual=True)), {}),
     "dense_behind": (tagger(both(lstm(3)), layer(gru(6), residual=True, dense=dense(3, bias=False))), {}),
+    "normed": (normed(), {}),
+    "normed_tagger": (tagger(both(gru(3), dense=dense(5, **NORM)), layer(lstm(4), dense=dense(4, **NORM))), {}),
     "embedding": (tagger(both(gru(3)), features=9, embedding=4), {}),
     "embedding_residual": (tagger(layer(gru(4), residual=True), features=9, embedding=4), {}),
     "affine": (tagger(both(lstm(3)), affine=True), {}),
@@ -59,6 +63,15 @@ TORCH_CASES = {
     "dot": (attending({"score": "dot", "scale": 0.5}), {}),
     "general_lstm": (attending({"score": "general"}, lstm(8), LSTM2), {}),
     "concat": (attending({"score": "concat", "layers": SPREAD}), {}),
+    "normed_steps": (
+        model(
+            [both(gru(4), dense=dense(8, **NORM))],
+            {"score": "general"},
+            decoder([{"cell": gru(8)}], ["context", "token"], embedding=3, **TOKEN),
+            out(dense(7, "tanh", **NORM), SOFTMAX, parts=["state", "context"]),
+        ),
+        {},
+    ),
     "key_value_query": (
         attending(
             {

@@ -15,6 +15,7 @@ from structure_parts import (
     layer,
     lstm,
     model,
+    normed,
     out,
     tagger,
 )
@@ -40,6 +41,7 @@ KERAS_CASES = {
     "gru_after_relu": (tagger(both(gru(4, activation="relu"))), dict(gain=1.0)),
     "gru_elu_gates": (tagger(both(gru(4, activation="elu", **KERAS_GATES))), dict(gain=1.0)),
     "lstm_softsign": (tagger(both(lstm(4, activation="softsign", recurrent_activation="hard_sigmoid"))), {}),
+    "normed": (normed(), {}),
     "unequal_directions": (
         tagger(both(gru(3, **BEFORE), backward_cell=lstm(5), merge="concat")),
         dict(lengths=False),

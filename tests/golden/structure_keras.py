@@ -116,6 +116,11 @@ def dense(part, kernel, bias):
     return lambda x: np.array(module(x))
 
 
+def norm(epsilon, scale, offset):
+    module = with_weights(layers.LayerNormalization(epsilon=epsilon), [scale, offset], np.zeros((1, len(scale))))
+    return lambda x: np.array(module(x))
+
+
 def embedding(table):
     module = with_weights(layers.Embedding(*table.shape), [table], np.zeros(1, np.int32))
     return lambda ids: np.array(module(np.asarray(ids, np.int32)))

@@ -68,11 +68,24 @@ class Weights:
 # ---- layers ----
 
 
+def normalise(w, norm, prefix, sums):
+    first = norm.get("first", 0)
+    some = slice(first, first + norm.get("units", sums.shape[-1] - first))
+    z = sums[..., some]
+    variance = np.mean((z - np.mean(z, -1, keepdims=True)) ** 2, -1, keepdims=True)
+    made = (z - np.mean(z, -1, keepdims=True)) / np.sqrt(variance + norm["epsilon"])
+    sums = np.array(sums)
+    sums[..., some] = w[prefix + ".norm.scale"] * made + w[prefix + ".norm.offset"]
+    return sums
+
+
 def dense(w, part, prefix, x, kernel=None, vector=False):
     """One dense layer. vector: softmax and log_softmax are left to the caller."""
     sums = x @ (w[prefix + ".kernel"] if kernel is None else kernel)
     if part.get("bias", True):
         sums = sums + w[prefix + ".bias"]
+    if "norm" in part:
+        sums = normalise(w, part["norm"], prefix, sums)
     activation = part.get("activation", "linear")
     if activation in ("softmax", "log_softmax"):
         assert vector

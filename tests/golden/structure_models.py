@@ -43,6 +43,9 @@ class Shapes(dict):
             self[prefix + ".kernel"] = inputs, part["units"]
         if part.get("bias", True):
             self[prefix + ".bias"] = (part["units"],)
+        if "norm" in part:
+            units = part["norm"].get("units", part["units"] - part["norm"].get("first", 0))
+            self[prefix + ".norm.scale"] = self[prefix + ".norm.offset"] = (units,)
         return part["units"]
 
     def cell(self, prefix, cell, inputs):

@@ -105,6 +105,17 @@ def starting(h, c=None, encoder=None):
     return model(encoder or [both(lstm(6)), both(lstm(3))], None, part, out())
 
 
+NORM = {"norm": {"epsilon": 1e-5}}
+
+
+def normed():
+    """Normalised behind each of two layers, the second in part; two heads that normalise, each in its way."""
+    part = {"norm": {"epsilon": 0.1, "first": 2, "units": 3}}
+    encoder = [both(lstm(3), dense=dense(6, **NORM)), layer(gru(6), residual=True, dense=dense(7, "tanh", **part))]
+    one = head("mean", dense(8, "relu", bias=False, **NORM), dense(5, **part), dense(4, "softmax"))
+    return model(encoder, output={"heads": [one, head("last", dense(5, "swish", **NORM), dense(3))]})
+
+
 BY_DENSE = {"dense": dense(6, "tanh")}
 SPREAD = [dense(4, "tanh"), dense(3, "relu", bias=False), dense(1, "linear")]
 ALL = ["linear", "tanh", "relu", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "elu", "selu", "gelu"]

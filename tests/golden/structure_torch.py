@@ -142,6 +142,13 @@ def dense(part, kernel, bias):
     return lambda x: activation(module(tensor(x))).numpy()
 
 
+def norm(epsilon, scale, offset):
+    module = nn.LayerNorm(len(scale), eps=epsilon).double()
+    module.weight.copy_(tensor(scale))
+    module.bias.copy_(tensor(offset))
+    return lambda x: module(tensor(x)).numpy()
+
+
 def embedding(table):
     module = nn.Embedding.from_pretrained(tensor(table))
     return lambda ids: module(torch.from_numpy(np.asarray(ids, np.int64))).numpy()

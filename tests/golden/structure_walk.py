@@ -4,6 +4,7 @@ PyTorch and Keras compute. A framework (structure_torch.py, structure_keras.py) 
     encode_layer(layer, weights, x, lengths, start)   [B,T,merged width], and {direction: (h, c)}
     cell(cell, weights)                               a function of x, h, c that gives h, c
     dense(part, kernel, bias)                         a function of x
+    norm(epsilon, scale, offset)                      a function of x: layer normalisation
     embedding(table)                                  a function of ids
     softmax(x), log_softmax(x)                        over the last axis
     pool(kind, x, lengths)                            mean, maximum over a row's positions
@@ -31,8 +32,18 @@ class Walk:
         kernel = self.tensors[prefix + ".kernel"] if kernel is None else kernel
         last = part.get("activation", "linear")
         sums = dict(part, activation="linear") if "softmax" in last else part
-        y = self.framework.dense(sums, kernel, self.tensors.get(prefix + ".bias"))(x)
+        y = self.framework.dense(sums, kernel, self.tensors.get(prefix + ".bias"))
+        y = self.normed(part, prefix, kernel, x) if "norm" in part else y(x)
         return getattr(self.framework, last)(y) if "softmax" in last else y
+
+    def normed(self, part, prefix, kernel, x):
+        """A dense layer some of whose sums a layer of the framework's normalises, before the activation."""
+        bias, first = self.tensors.get(prefix + ".bias"), part["norm"].get("first", 0)
+        z = self.framework.dense(dict(part, activation="linear"), kernel, bias)(x)
+        last = first + part["norm"].get("units", z.shape[-1] - first)
+        factors = self.tensors[prefix + ".norm.scale"], self.tensors[prefix + ".norm.offset"]
+        z[..., first:last] = self.framework.norm(part["norm"]["epsilon"], *factors)(z[..., first:last])
+        return self.framework.dense(dict(part, bias=False), np.eye(z.shape[-1]), None)(z)
 
     def map(self, parent, key, prefix, x):
         return self.dense(parent[key], prefix, x) if key in parent else x

@@ -50,11 +50,17 @@ for _name in ("note_masked_text_and_numbers", "note_masked_entities_and_case"):
 SAME["stateful_model"] = ("same+note stateful zeros", None)
 for _name in ("sensor_padded_by_hand", "sensor_cropped", "wired_largest_pool", "sensor_linear_beside"):
     SAME[_name] = ("same", None)
+SAME["layer_normalised"] = ("same", None)
+SAME["normed_masked"] = ("same+note lengths", None)
+SAME["normed_translation"] = ("same+note tokens", None)
+for _name in ("pooled", "residual_before", "residual_behind", "head_beside", "valid_convolution", "both_beside"):
+    SAME[f"normed_{_name}"] = ("same", None)
 SAME["question_difference_of_neighbours"] = ("same", None)
 
 REFUSED = {
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
-    "layer_normalised": "refuse LayerNormalization divides",
+    "normed_decoder_layers": "refuse LayerNormalization decoder",
+    "normed_along_positions": "refuse LayerNormalization axis",
     "sensor_averaged_between": "refuse AveragePooling1D bidirectional in front",
     "sensor_strided": "refuse fewer positions",
     "note_answer_in_question": "refuse",
@@ -80,6 +86,7 @@ gru_reset_before toxic_max_pool masked_average_pool batch_normalised_between own
 last_of_bidirectional features_tagger forecast_normalised autoencoder keras_example words_masked attention_layer
 date_gru arithmetic simple_rnn masked_max_pool backward_tagger stacked_cells blog_text_convolution
 post_forecast_fed_back blog_residual_head convolution_first static_features two_embeddings
+normed_masked normed_both_beside
 """.split()
 
 for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):

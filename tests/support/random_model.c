@@ -129,6 +129,17 @@ static float trained_reach(const struct structure *structure, const struct tenso
   return trained_gain(structure, entry) * root3 / sqrtf((float)entry->shape[0]);
 }
 
+/* Numbers up to `most`; a normalisation's factors are about 1, and neither they nor its terms are drawn from
+ * `random`: they change nothing in a model that has none. */
+static void fill(const struct tensor_entry *entry, float most, size_t number, struct random *random,
+                 float *data) {
+  const size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
+  struct random own = {(number + 1) * 0x9e3779b97f4a7c15u};
+  const bool norm = strstr(entry->name, ".norm.") != NULL, scale = norm && strstr(entry->name, ".scale");
+  for (size_t j = 0; j < size; j++)
+    data[j] = random_between(norm ? &own : random, -most, most) + (scale ? 1.0f : 0.0f);
+}
+
 static cuseq_model *model_of(const char *json, const struct random_widths *widths, struct random *random,
                              reach_of *reach, float cells) {
   static const struct random_widths none;
@@ -143,8 +154,7 @@ static cuseq_model *model_of(const char *json, const struct random_widths *width
     size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
     float *data = checked(malloc(size * sizeof *data)), most = reach(&plan->structure, entry);
     most *= cell_of(&plan->structure, entry->name) && entry->rank == 2 ? cells : 1.0f;
-    for (size_t j = 0; j < size; j++)
-      data[j] = random_between(random, -most, most);
+    fill(entry, most, i, random, data);
     tensors[i] =
         (cuseq_tensor){.name = entry->name, .dtype = CUSEQ_DTYPE_F32, .rank = entry->rank, .data = data};
     memcpy(tensors[i].shape, entry->shape, sizeof entry->shape);

@@ -50,6 +50,9 @@ extern const char *const draw_last_activations[];
 
 /* units, activation and bias of a dense layer, without its braces. */
 void draw_dense(struct draw *draw, int32_t units, const char *const *activations);
+/* Now and then the normalisation of a dense layer of so many units: by what has been drawn so far, so that
+ * nothing that is drawn later depends on it. */
+void draw_norm(struct draw *draw, int32_t units);
 /* "key":{...}, a cell; returns whether it is an lstm. */
 bool draw_cell(struct draw *draw, const char *key, int32_t units);
 /* "key":[...], 1 to `count` of the parts in `allowed`, in any order; `wanted` is among them where it is

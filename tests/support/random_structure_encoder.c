@@ -57,6 +57,23 @@ void draw_dense(struct draw *draw, int32_t units, const char *const *activations
     draw_append(draw, ",\"bias\":%s", draw_one_in(draw, 4) ? "true" : "false");
 }
 
+void draw_norm(struct draw *draw, int32_t units) {
+  static const char *const epsilons[] = {"0.001", "0.01", "0.1"};
+  struct random own = {0x9e3779b97f4a7c15u};
+  for (size_t i = 0; i < draw->used; i++)
+    own.state = (own.state ^ (unsigned char)draw->json[i]) * 0x100000001b3u;
+  const int32_t fewest = 6; /* what fewer err varies so much that no error of theirs is usual */
+  if (units < fewest || random_below(&own, 3) > 0)
+    return;
+  const int32_t first = random_below(&own, 2) == 0 ? random_below(&own, units - fewest + 1) : 0;
+  draw_append(draw, ",\"norm\":{\"epsilon\":%s", epsilons[random_below(&own, 3)]);
+  if (first > 0)
+    draw_append(draw, ",\"first\":%d", (int)first);
+  if (random_below(&own, 2) == 0)
+    draw_append(draw, ",\"units\":%d", fewest + (int)random_below(&own, units - first - fewest + 1));
+  draw_append(draw, "}");
+}
+
 bool draw_cell(struct draw *draw, const char *key, int32_t units) {
   bool lstm = draw_one_in(draw, 2), before = !lstm && draw_one_in(draw, 3), bias = !draw_one_in(draw, 4);
   draw_append(draw, "\"%s\":{\"kind\":\"%s\",\"units\":%d", key, lstm ? "lstm" : "gru", (int)units);
@@ -143,6 +160,7 @@ static int32_t append_layer(struct draw *draw, struct encoder_draw *layer, int32
     width = draw_size(draw);
     draw_append(draw, ",\"dense\":{");
     draw_dense(draw, width, draw_dense_activations);
+    draw_norm(draw, width);
     draw_append(draw, "}");
   }
   draw_append(draw, "}");

@@ -135,11 +135,10 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
   for (int32_t l = 0; l < layers; l++) {
     bool last = l == layers - 1, before_tied = draw->is_tied && l == layers - 2;
     draw_append(draw, "%s{", l ? "," : "");
-    draw_dense(draw,
-               last          ? draw->V
-               : before_tied ? draw->embedding
-                             : draw_size(draw),
-               last ? draw_last_activations : draw_dense_activations);
+    const int32_t units = last ? draw->V : before_tied ? draw->embedding : draw_size(draw);
+    draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
+    if (!last)
+      draw_norm(draw, units);
     draw_append(draw, "}");
   }
   draw_append(draw, "]%s}", draw->is_tied ? ",\"tied\":true" : "");
@@ -229,7 +228,10 @@ static void append_head(struct draw *draw, const char *over, bool name) {
   int32_t layers = 1 + random_below(draw->random, 3);
   for (int32_t l = 0; l < layers; l++) {
     draw_append(draw, "%s{", l ? "," : "");
-    draw_dense(draw, draw_size(draw), l == layers - 1 ? draw_last_activations : draw_dense_activations);
+    const int32_t units = draw_size(draw);
+    draw_dense(draw, units, l == layers - 1 ? draw_last_activations : draw_dense_activations);
+    if (l < layers - 1)
+      draw_norm(draw, units);
     draw_append(draw, "}");
   }
   draw_append(draw, "]");

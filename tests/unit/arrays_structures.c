@@ -168,7 +168,7 @@ static bool is_single(const char *name) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i], name) == 0)
       return true;
-  return false;
+  return strstr(name, ".norm.") != NULL;
 }
 
 static void add_single(struct apart *apart, const cuseq_tensor *tensor, bool pytorch) {

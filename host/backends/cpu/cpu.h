@@ -19,6 +19,7 @@
 struct cpu_chain {
   int32_t count;
   struct cpu_dense layers[STRUCTURE_MAX_DENSE];
+  struct dense_norm norm[STRUCTURE_MAX_DENSE];      /* of the sums; its factors are the model's own */
   cuseq_activation activation[STRUCTURE_MAX_DENSE]; /* linear where the kernels that follow apply it */
 };
 

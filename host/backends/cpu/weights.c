@@ -182,6 +182,7 @@ static void chain_pack_layer(const struct cpu *cpu, const struct dense *dense, d
                                 dense->transposed ? (size_t)dense->inputs : 1};
   const bool is_over_all =
       activation == CUSEQ_ACTIVATION_SOFTMAX || activation == CUSEQ_ACTIVATION_LOG_SOFTMAX;
+  chain->norm[chain->count] = dense->norm;
   chain->activation[chain->count] = is_over_all ? CUSEQ_ACTIVATION_LINEAR : activation;
   dense_pack(cpu, matrix, dense->bias, dense->inputs, dense->units, scale, arena,
              &chain->layers[chain->count]);

@@ -72,13 +72,35 @@ static struct dense_finish finish_of(int64_t rows, int32_t width, const struct c
                                .stage = kept->stage};
 }
 
-cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, const float *d_sums,
+static cuseq_status norm_queue(struct cuda_session *session, const struct dense *dense, float *d_sums,
+                               int64_t rows, const struct cuda_kept *kept) {
+  const struct dense_norm *norm = &dense->norm;
+  const struct sums_norm arguments = {.rows = rows,
+                                      .width = dense->units,
+                                      .positions = kept->positions > 0 ? kept->positions : 1,
+                                      .first = norm->first,
+                                      .units = norm->units,
+                                      .epsilon = norm->epsilon,
+                                      .d_sums = d_sums,
+                                      .d_bias = dense->bias,
+                                      .d_scale = norm->scale,
+                                      .d_offset = norm->offset,
+                                      .d_lengths = kept->d_lengths};
+  return cuda_launched(session, launch_sums_norm(&arguments, &session->launch));
+}
+
+cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, float *d_sums,
                                int64_t rows, const struct cuda_kept *kept, float *d_output,
                                int64_t output_stride) {
   struct dense_finish finish = finish_of(rows, dense->units, kept);
+  const bool norms = dense->norm.units > 0;
+  if (norms)
+    TRY(norm_queue(session, dense, d_sums, rows, kept));
+  if (norms && d_sums == d_output && dense->activation == CUSEQ_ACTIVATION_LINEAR && !kept->d_lengths)
+    return CUSEQ_STATUS_OK;
   finish.d_sums = d_sums;
   finish.sums_stride = dense->units;
-  finish.d_bias = dense->bias;
+  finish.d_bias = norms ? NULL : dense->bias;
   finish.activation = dense->activation;
   finish.d_output = d_output;
   finish.output_stride = output_stride;

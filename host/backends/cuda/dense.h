@@ -43,9 +43,9 @@ cuseq_status cuda_parts_multiply(struct cuda_session *session, const struct cuda
 cuseq_status cuda_dense_sums(struct cuda_session *session, const struct dense *dense,
                              const struct cuda_parts *parts, int64_t rows, float *d_sums);
 
-/* activation(sums + bias) of a layer whose sums are there, to d_output, whose rows are output_stride
- * apart. */
-cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, const float *d_sums,
+/* activation(norm(sums + bias)) of a layer whose sums are there, to d_output, whose rows are output_stride
+ * apart. The sums are changed where the layer normalises. */
+cuseq_status cuda_dense_finish(struct cuda_session *session, const struct dense *dense, float *d_sums,
                                int64_t rows, const struct cuda_kept *kept, float *d_output,
                                int64_t output_stride);
 

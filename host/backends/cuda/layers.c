@@ -142,6 +142,8 @@ static void weights_plan(struct cuda_session *session, struct cuda_plan *plan) {
     layer->dense = *dense;
     cuda_plan_add(plan, &layer->dense.kernel, (size_t)dense->inputs * units * sizeof(float));
     cuda_plan_add(plan, &layer->dense.bias, dense->bias ? units * sizeof(float) : 0);
+    cuda_plan_add(plan, &layer->dense.norm.scale, (size_t)dense->norm.units * sizeof(float));
+    cuda_plan_add(plan, &layer->dense.norm.offset, (size_t)dense->norm.units * sizeof(float));
   }
   size_t embedding = gathers_ids(session) ? 0 : (size_t)in->features * (size_t)in->embedding_units;
   cuda_plan_add(plan, &session->d_embedding, embedding * sizeof(float));
@@ -230,6 +232,10 @@ static cuseq_status dense_upload(const struct cuda_layer *layer) {
   const struct dense *dense = &layer->layer->dense;
   if (dense->kernel)
     TRY(copy_up(layer->dense.kernel, dense->kernel, (size_t)dense->inputs * (size_t)dense->units));
+  if (dense->norm.units > 0) {
+    TRY(copy_up(layer->dense.norm.scale, dense->norm.scale, (size_t)dense->norm.units));
+    TRY(copy_up(layer->dense.norm.offset, dense->norm.offset, (size_t)dense->norm.units));
+  }
   return dense->bias ? copy_up(layer->dense.bias, dense->bias, (size_t)dense->units) : CUSEQ_STATUS_OK;
 }
 

@@ -46,6 +46,8 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
     return "A is above 256";
   if (structure->output.heads[0].units > MOST_OUTPUTS)
     return "V is above 1024";
+  if (structure_head_norms(structure))
+    return "its head normalises";
   if (loop_widest(structure) > MOST_DENSE)
     return "a dense layer has more than 1024 units";
   struct loop_model model = {0};

@@ -10,7 +10,11 @@
 
 static cuseq_status dense_list(struct cuda_upload *upload, struct dense *dense) {
   const float *kernel = dense->kernel, *bias = dense->bias;
+  struct dense_norm *norm = &dense->norm;
+  const float *scale = norm->scale, *offset = norm->offset;
   TRY(cuda_upload_add(upload, kernel, (size_t)dense->inputs * (size_t)dense->units, &dense->kernel));
+  TRY(cuda_upload_add(upload, scale, (size_t)norm->units, &norm->scale));
+  TRY(cuda_upload_add(upload, offset, (size_t)norm->units, &norm->offset));
   return cuda_upload_add(upload, bias, (size_t)dense->units, &dense->bias);
 }
 

@@ -282,7 +282,8 @@ void whole_any_model_make(const struct cuda_session *session, struct whole_any_m
 
 const char *whole_any_reason(const struct structure *structure, const struct cuda_shape *shape,
                              const struct launch_device *device) {
-  const char *reason = encoder_reason(structure, device);
+  const char *reason =
+      structure_norms(structure) ? "a dense layer normalises" : encoder_reason(structure, device);
   struct whole_any_model model = {0};
   struct whole_any_sizes sizes;
   if (reason)

@@ -16,6 +16,19 @@ static double within_float64(double u) {
   return isfinite(u) && fabs(u) > most ? copysign(most, u) : u;
 }
 
+/* Of a number that float32 cannot hold nothing is known but that it is large: no mean is. */
+static void normalise(const struct dense_norm *norm, double *sums) {
+  double *z = sums + norm->first, variance = 0.0;
+  double mean = reference_in_range(z, (size_t)norm->units) ? 0.0 : NAN;
+  for (int32_t j = 0; j < norm->units; j++)
+    mean += z[j] / norm->units;
+  for (int32_t j = 0; j < norm->units; j++)
+    variance += (z[j] - mean) * (z[j] - mean) / norm->units;
+  for (int32_t j = 0; j < norm->units; j++)
+    z[j] = (double)norm->scale[j] * (z[j] - mean) / sqrt(variance + (double)norm->epsilon) +
+           (double)norm->offset[j];
+}
+
 void reference_dense(const struct dense *dense, double *x, double *scratch) {
   if (!dense->kernel)
     return;
@@ -26,6 +39,7 @@ void reference_dense(const struct dense *dense, double *x, double *scratch) {
   }
   if (!dense->transposed)
     reference_multiply(x, dense->kernel, dense->inputs, dense->units, scratch);
+  normalise(&dense->norm, scratch);
   for (int32_t j = 0; j < dense->units; j++)
     x[j] = within_float64(activation_value(dense->activation, scratch[j]));
 }

@@ -14,18 +14,26 @@ struct parts_context {
   const struct structure *structure;
 };
 
-static cuseq_status add_dense(const struct parts_context *context, const struct dense *dense,
-                              const char *inputs_by, const char *key) {
-  if (dense->units == 0)
-    return CUSEQ_STATUS_OK;
-  return fill_dense(context->checkpoint, sources_find(context->sources, key), dense, inputs_by, 0, key);
-}
-
 static cuseq_status add_vector(const struct parts_context *context, int64_t size, const char *size_by,
                                const char *key) {
   struct checkpoint_array vector;
   TRY(fill_read_vector(context->checkpoint, sources_find(context->sources, key), size, size_by, &vector));
   return fill_add(context->checkpoint, key, &vector, true);
+}
+
+/* A dense layer and what normalises its sums. */
+static cuseq_status add_dense(const struct parts_context *context, const struct dense *dense,
+                              const char *inputs_by, const char *key) {
+  char scale[NAMES_KEY_CAPACITY + 16], offset[NAMES_KEY_CAPACITY + 16];
+  if (dense->units == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(fill_dense(context->checkpoint, sources_find(context->sources, key), dense, inputs_by, 0, key));
+  if (dense->norm.units == 0)
+    return CUSEQ_STATUS_OK;
+  snprintf(scale, sizeof scale, "%s.norm.scale", key);
+  snprintf(offset, sizeof offset, "%s.norm.offset", key);
+  TRY(add_vector(context, dense->norm.units, "as many as are normalised", scale));
+  return add_vector(context, dense->norm.units, "as many as are normalised", offset);
 }
 
 /* ---- encoder -------------------------------------------------------------------------------------- */

@@ -20,9 +20,17 @@ static struct known_source *add(struct known_sources *list, enum source_kind kin
   return known;
 }
 
+static void add_norm(struct known_sources *list, const struct dense *dense, const char *key) {
+  if (dense->norm.units == 0)
+    return;
+  add(list, SOURCE_VECTOR, true, "%s.norm.scale", key);
+  add(list, SOURCE_VECTOR, true, "%s.norm.offset", key);
+}
+
 static void add_dense(struct known_sources *list, const struct dense *dense, const char *key) {
   if (dense->units > 0)
     add(list, SOURCE_DENSE, true, "%s", key);
+  add_norm(list, dense, key);
 }
 
 static void add_encoder(struct known_sources *list, const struct structure *structure) {
@@ -94,10 +102,13 @@ static void add_output(struct known_sources *list, const struct output_structure
     for (int l = 0; l < output->heads[i].layers.count; l++) {
       const struct head *head = &output->heads[i];
       bool needed = !head->is_tied || l + 1 < head->layers.count || head->layers.layers[l].has_bias;
+      char key[NAMES_KEY_CAPACITY];
       if (output->count == 1)
-        add(list, SOURCE_DENSE, needed, "output.layers.%d", l);
+        snprintf(key, sizeof key, "output.layers.%d", l);
       else
-        add(list, SOURCE_DENSE, needed, "output.heads.%d.layers.%d", i, l);
+        snprintf(key, sizeof key, "output.heads.%d.layers.%d", i, l);
+      add(list, SOURCE_DENSE, needed, "%s", key);
+      add_norm(list, &head->layers.layers[l], key);
     }
 }
 

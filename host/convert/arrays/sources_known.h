@@ -4,7 +4,10 @@
 
 #include "convert/arrays/sources.h"
 
-enum { KNOWN_MOST = 4 * STRUCTURE_MAX_ENCODER_LAYERS + 4 * STRUCTURE_MAX_DECODER_LAYERS + 80 };
+enum {
+  KNOWN_MOST = 6 * STRUCTURE_MAX_ENCODER_LAYERS + 4 * STRUCTURE_MAX_DECODER_LAYERS +
+               3 * STRUCTURE_MAX_HEADS * STRUCTURE_MAX_DENSE + 16
+};
 
 struct known_source {
   char key[NAMES_KEY_CAPACITY];

@@ -51,12 +51,15 @@ enum expression_op {
    * normalisation, a sum with constants */
   EXPRESSION_AFFINE,
   EXPRESSION_ACTIVATION, /* part: a cuseq_activation, elementwise                                       */
-  EXPRESSION_CONCAT,     /* the children side by side                                                   */
-  EXPRESSION_SLICE,      /* `width` elements of child 0 from element `index` on                         */
-  EXPRESSION_ADD,        /* the children's sum                                                          */
-  EXPRESSION_PRODUCT,    /* the children, elementwise; a child of width 1 multiplies every element      */
-  EXPRESSION_SCALE,      /* child 0 times `scalar`                                                      */
-  EXPRESSION_DOT,        /* the inner product of two children, width 1                                  */
+  /* child 0, of whose elements `part` from element `index` on are brought to mean 0 and variance 1, `scalar`
+   * is added to the variance; then times the row vector `matrix` plus the row vector `bias` */
+  EXPRESSION_NORM,
+  EXPRESSION_CONCAT,  /* the children side by side                                                   */
+  EXPRESSION_SLICE,   /* `width` elements of child 0 from element `index` on                         */
+  EXPRESSION_ADD,     /* the children's sum                                                          */
+  EXPRESSION_PRODUCT, /* the children, elementwise; a child of width 1 multiplies every element      */
+  EXPRESSION_SCALE,   /* child 0 times `scalar`                                                      */
+  EXPRESSION_DOT,     /* the inner product of two children, width 1                                  */
   /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
   EXPRESSION_SOFTMAX,
   EXPRESSION_CLASSES, /* child 0, over its elements; part: CLASSES_*                                 */
@@ -211,6 +214,10 @@ cuseq_status expression_scale(struct expressions *expressions, int32_t child, do
 /* The largest of `count` vectors, elementwise, as a sum of relus of differences. */
 cuseq_status expression_maximum(struct expressions *expressions, const int32_t *list, int32_t count,
                                 const struct graph_node *node, int32_t *expression);
+
+/* Layer normalisation of all elements of a child. */
+cuseq_status expression_norm(struct expressions *expressions, int32_t child, double epsilon, int32_t scale,
+                             int32_t offset, const struct graph_node *node, int32_t *expression);
 
 /* A vector of zeros. */
 cuseq_status expression_zeros(struct expressions *expressions, int32_t width, const struct graph_node *node,

@@ -45,6 +45,19 @@ cuseq_status expression_dense(struct expressions *expressions, int32_t child, in
   return expression_make(expressions, &made, expression);
 }
 
+cuseq_status expression_norm(struct expressions *expressions, int32_t child, double epsilon, int32_t scale,
+                             int32_t offset, const struct graph_node *node, int32_t *expression) {
+  struct expression made = {.op = EXPRESSION_NORM,
+                            .part = expression_at(expressions, child)->width,
+                            .matrix = scale,
+                            .bias = offset,
+                            .scalar = epsilon,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  return expression_make(expressions, &made, expression);
+}
+
 cuseq_status expression_slice(struct expressions *expressions, int32_t child, int32_t first, int32_t width,
                               const struct graph_node *node, int32_t *expression) {
   struct expression made = {.op = EXPRESSION_SLICE,

@@ -66,6 +66,9 @@ static const struct identity_keys layers[] = {
           "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
           "synchronized@n renorm?@t renorm_clipping?@t renorm_momentum?@t virtual_batch_size?@t renorm@n14- "
           "renorm_clipping@n14- renorm_momentum@n14-"},
+    {"LayerNormalization",
+     BASE "axis epsilon center scale rms_scaling?@n beta_initializer gamma_initializer beta_regularizer "
+          "gamma_regularizer beta_constraint gamma_constraint"},
     {"Normalization", BASE "axis mean?@t3-5 mean@t6-,n variance?@t3-5 variance@t6-,n invert@t13-,n"},
     {"Rescaling", BASE "scale offset"},
     {"RepeatVector", BASE "n"},

@@ -33,6 +33,7 @@ static const struct kind layers[] = {
     {"PReLU", layer_prelu, ""},
     {"ELU", layer_elu, ""},
     {"BatchNormalization", layer_batch_normalization, ""},
+    {"LayerNormalization", layer_layer_normalization, ""},
     {"Normalization", layer_normalization, ""},
     {"Rescaling", layer_rescaling, ""},
     {"RepeatVector", layer_repeat_vector, ""},
@@ -173,9 +174,6 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
   if (strcmp(layer->node.class_name, "CuDNNGRU") == 0)
     return layer_refuse(layer, "its weights are in cuDNN's arrangement (load it as GRU with reset_after in "
                                "Keras and save it again)");
-  if (strcmp(layer->node.class_name, "LayerNormalization") == 0)
-    return layer_refuse(
-        layer, "it divides by what it is given, so that it folds into no other layer, and cuseq has none");
   if (strcmp(layer->node.class_name, "MultiHeadAttention") == 0)
     return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
   if (layer->origin == ORIGIN_AUTHOR)

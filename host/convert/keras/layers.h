@@ -24,6 +24,10 @@ cuseq_status layer_one_hot(struct evaluator *evaluator, struct layer_call *call)
 
 /* layers_normal.c */
 cuseq_status layer_batch_normalization(struct evaluator *evaluator, struct layer_call *call);
+/* The layer normalisation of such a configuration, of the features. */
+cuseq_status layer_normalise(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
+                             struct value *value);
+cuseq_status layer_layer_normalization(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_normalization(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status batch_normalise(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
                              struct value *value);

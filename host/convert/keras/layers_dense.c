@@ -79,16 +79,18 @@ static cuseq_status inner_layer(struct evaluator *evaluator, struct layer_call *
   return weightless[at].evaluate(evaluator, call);
 }
 
-/* Over the features, which are the second axis of what the wrapper hands to it. */
+/* Over the features, which are the second axis of what the wrapper hands to it.
+ *   of_layer  LayerNormalization, rather than BatchNormalization */
 static cuseq_status inner_normalisation(struct evaluator *evaluator, struct layer_call *call,
-                                        const json_t *config) {
+                                        const json_t *config, bool of_layer) {
   const json_t *axis = json_object_get(config, "axis");
   struct value value = call->inputs[0];
   axis = json_array_size(axis) == 1 ? json_array_get(axis, 0) : axis;
   if ((json_integer_value(axis) != -1 && json_integer_value(axis) != 1) ||
       !value_has_axes(&evaluator->expressions, &value, "BTF"))
     return layer_refuse(call->layer, "it normalises along an axis that is not that of the features");
-  TRY(batch_normalise(evaluator, call, config, &value));
+  TRY(of_layer ? layer_normalise(evaluator, call, config, &value)
+               : batch_normalise(evaluator, call, config, &value));
   return call_output(evaluator, call, &value);
 }
 
@@ -105,8 +107,9 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
     TRY(inner_layer(evaluator, call, class_name, config, &known));
   if (known)
     return CUSEQ_STATUS_OK;
-  if (class_name != NULL && strcmp(class_name, "BatchNormalization") == 0)
-    return inner_normalisation(evaluator, call, config);
+  const bool of_layer = class_name != NULL && strcmp(class_name, "LayerNormalization") == 0;
+  if (of_layer || (class_name != NULL && strcmp(class_name, "BatchNormalization") == 0))
+    return inner_normalisation(evaluator, call, config, of_layer);
   struct value value = call->inputs[0];
   struct named_activation activation;
   if (class_name != NULL && strcmp(class_name, "Activation") == 0) {
@@ -116,6 +119,6 @@ cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_ca
     return call_output(evaluator, call, &value);
   }
   return layer_refuse(call->layer,
-                      "cuseq can express Dense, BatchNormalization, activations and Dropout in it, not %.60s",
+                      "cuseq can express Dense, normalisations, activations and Dropout in it, not %.60s",
                       class_name != NULL ? class_name : "?");
 }

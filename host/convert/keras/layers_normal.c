@@ -1,5 +1,6 @@
 /* Layers that scale and shift each feature by numbers of their own: normalisations as they are used once a
- * model is trained. They fold into what reads them. */
+ * model is trained. They fold into what reads them. And LayerNormalization, whose mean and variance are those
+ * of what it reads. */
 #include "convert/keras/layers.h"
 #include "convert/keras/python_json.h"
 #include "error.h"
@@ -95,6 +96,56 @@ cuseq_status layer_batch_normalization(struct evaluator *evaluator, struct layer
   struct value value = call->inputs[0];
   TRY(check_axis(evaluator, call, &value));
   TRY(batch_normalise(evaluator, call, call->layer->config, &value));
+  return call_output(evaluator, call, &value);
+}
+
+/* ---- LayerNormalization --------------------------------------------------------------------------- */
+
+/* Its factors, or terms, of `value` where it has none. */
+static cuseq_status read_factors(struct evaluator *evaluator, const struct keras_layer *layer,
+                                 const struct layer_weights *weights, const char *name, bool there,
+                                 float value, int32_t width, size_t *at, int32_t *matrix) {
+  struct expressions *expressions = &evaluator->expressions;
+  bool found;
+  if (there)
+    return weights_matrix(expressions, layer, weights, (*at)++, name, 0, width, matrix);
+  TRY(matrix_make(expressions, layer, name[0], 1, width, matrix, &found));
+  for (int32_t i = 0; !found && i < width; i++)
+    expressions->matrices[*matrix].data[i] = value;
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status layer_normalise(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
+                             struct value *value) {
+  const struct keras_layer *layer = call->layer;
+  const int32_t width = expression_at(&evaluator->expressions, value->expression)->width;
+  struct layer_weights weights;
+  bool scales, centers, by_root;
+  double epsilon;
+  int32_t gamma = -1, beta = -1;
+  size_t at = 0;
+  TRY(layer_bool(layer, config, "rms_scaling", false, &by_root));
+  if (by_root)
+    return layer_refuse(layer, "its setting rms_scaling: cuseq can express a normalisation by the variance "
+                               "around the mean alone");
+  TRY(layer_bool(layer, config, "scale", true, &scales));
+  TRY(layer_bool(layer, config, "center", true, &centers));
+  TRY(read_number(layer, config, "epsilon", 1e-3, &epsilon));
+  if (!((float)epsilon > 0))
+    return layer_refuse(layer, "its epsilon is not above 0: of equal numbers it makes no number");
+  if (scales || centers)
+    TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
+  TRY(read_factors(evaluator, layer, &weights, "gamma", scales, 1, width, &at, &gamma));
+  TRY(read_factors(evaluator, layer, &weights, "beta", centers, 0, width, &at, &beta));
+  return expression_norm(&evaluator->expressions, value->expression, epsilon, gamma, beta, &layer->node,
+                         &value->expression);
+}
+
+cuseq_status layer_layer_normalization(struct evaluator *evaluator, struct layer_call *call) {
+  TRY(call_arity(call, 1, 1));
+  struct value value = call->inputs[0];
+  TRY(check_axis(evaluator, call, &value));
+  TRY(layer_normalise(evaluator, call, call->layer->config, &value));
   return call_output(evaluator, call, &value);
 }
 

@@ -260,6 +260,7 @@ static bool hands_on(const struct evaluator *evaluator, const struct layer_call 
                                       "Concatenate",
                                       "GRU",
                                       "BatchNormalization",
+                                      "LayerNormalization",
                                       "Subtract",
                                       "Average",
                                       "Maximum",

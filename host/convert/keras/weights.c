@@ -35,6 +35,9 @@ static void expect_normalisation(const char *class_name, const json_t *config,
     add(expected, "moving_mean", true);
     add(expected, "moving_variance", true);
     expected->statistics = 2;
+  } else if (is_class(class_name, "LayerNormalization")) {
+    add(expected, "gamma", !json_is_false(json_object_get(config, "scale")));
+    add(expected, "beta", !json_is_false(json_object_get(config, "center")));
   } else if (is_class(class_name, "Normalization")) {
     const json_t *mean = json_object_get(config, "mean");
     bool adapted = mean == NULL || json_is_null(mean);

@@ -142,7 +142,7 @@ static cuseq_status read_map(struct recogniser *recogniser, int32_t leaf, const 
   const struct expression *e = expression_at(recogniser->expressions, leaf);
   if (*has || e->op != EXPRESSION_ACTIVATION)
     return node_refuse(e->node, "cuseq cannot express what it does to %s", subject);
-  TRY(chain_read(recogniser, leaf, of, subject, 1, false, &chain));
+  TRY(chain_read(recogniser, leaf, of, subject, 1, false, false, &chain));
   *map = chain.levels[0];
   *has = true;
   return CUSEQ_STATUS_OK;
@@ -213,7 +213,7 @@ static cuseq_status read_product(struct recogniser *recogniser, const struct exp
       return node_refuse(expression_at(expressions, query)->node,
                          "two layers between what asks and an inner product are more than cuseq can express");
     attention->has_query_map = true;
-    attention->query_map = (struct level){attention->query_of, CUSEQ_ACTIVATION_LINEAR};
+    attention->query_map = (struct level){.map = attention->query_of, .activation = CUSEQ_ACTIVATION_LINEAR};
     attention->query_of = (struct affine){0};
     /* what is left is the key's map alone, by the same way that a general score takes */
     struct bases mapped = {.list = {query}, .count = 1};
@@ -346,7 +346,7 @@ static cuseq_status settle_values(struct recogniser *recogniser, int32_t energie
   if (!below)
     return CUSEQ_STATUS_OK;
   struct chain chain;
-  TRY(chain_read(recogniser, values, &leaves, "the attention's values", 1, false, &chain));
+  TRY(chain_read(recogniser, values, &leaves, "the attention's values", 1, false, false, &chain));
   attention->has_value_map = true;
   attention->value_map = chain.levels[0];
   *annotations = leaves.list[0];

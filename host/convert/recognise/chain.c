@@ -44,22 +44,34 @@ static cuseq_activation take_activation(const struct recogniser *recogniser, con
   return (cuseq_activation)e->part;
 }
 
+bool chain_norm(const struct recogniser *recogniser, const struct bases *stops, int32_t *expression,
+                struct level_norm *norm) {
+  const struct expression *e = expression_at(recogniser->expressions, *expression);
+  if (e->op != EXPRESSION_NORM || e->atom || bases_have(stops, *expression))
+    return false;
+  *norm = (struct level_norm){
+      .first = e->index, .units = e->part, .epsilon = e->scalar, .scale = e->matrix, .offset = e->bias};
+  *expression = e->children[0];
+  return true;
+}
+
 cuseq_activation chain_activation(const struct recogniser *recogniser, const struct bases *stops,
                                   int32_t *expression) {
   return take_activation(recogniser, stops, true, expression);
 }
 
-/* What is below a level: its leaves, or, where that is one activation which is no stop, *next.
+/* What is below a level: its leaves, or, where that is one activation or normalisation which is no stop,
+ * *next.
  *   next  receives it, or -1 */
 static cuseq_status below(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
-                          struct bases *leaves, int32_t *next) {
+                          bool norms, struct bases *leaves, int32_t *next) {
   const struct expressions *expressions = recogniser->expressions;
   TRY(affine_leaves(expressions, expression, stops, leaves->list, AFFINE_MAX_BASES, &leaves->count));
   *next = -1;
   if (leaves->count != 1 || bases_have(stops, leaves->list[0]))
     return CUSEQ_STATUS_OK;
   const struct expression *leaf = expression_at(expressions, leaves->list[0]);
-  if (leaf->op == EXPRESSION_ACTIVATION && !leaf->atom)
+  if ((leaf->op == EXPRESSION_ACTIVATION || (norms && leaf->op == EXPRESSION_NORM)) && !leaf->atom)
     *next = leaves->list[0];
   return CUSEQ_STATUS_OK;
 }
@@ -67,9 +79,11 @@ static cuseq_status below(const struct recogniser *recogniser, int32_t expressio
 cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
                           struct bases *leaves) {
   bool last = true;
+  struct level_norm norm;
   while (expression >= 0) {
     take_activation(recogniser, stops, last, &expression);
-    TRY(below(recogniser, expression, stops, leaves, &expression));
+    chain_norm(recogniser, stops, &expression, &norm);
+    TRY(below(recogniser, expression, stops, true, leaves, &expression));
     last = false;
   }
   return CUSEQ_STATUS_OK;
@@ -85,20 +99,25 @@ void chain_reverse(struct chain *chain) {
 
 static cuseq_status read_levels(const struct recogniser *recogniser, int32_t expression,
                                 const struct bases *bases, const char *subject, int32_t most, bool last,
-                                struct chain *chain) {
+                                bool norms, struct chain *chain) {
   const struct expressions *expressions = recogniser->expressions;
   chain->count = 0;
   while (expression >= 0) {
     const struct graph_node *node = expression_at(expressions, expression)->node;
-    cuseq_activation activation = take_activation(recogniser, bases, last && chain->count == 0, &expression);
+    const bool is_last = last && chain->count == 0;
+    cuseq_activation activation = take_activation(recogniser, bases, is_last, &expression);
+    struct level_norm norm = {0};
     struct bases leaves;
     int32_t next;
+    if (norms && !is_last)
+      chain_norm(recogniser, bases, &expression, &norm);
     if (chain->count >= most)
       return node_refuse(node, "more than %d layers make %s", most, subject);
-    TRY(below(recogniser, expression, bases, &leaves, &next));
+    TRY(below(recogniser, expression, bases, norms, &leaves, &next));
     struct bases only = {.list = {next}, .count = 1};
     TRY(affine_make(expressions, expression, next >= 0 ? &only : bases, subject,
                     &chain->levels[chain->count].map));
+    chain->levels[chain->count].norm = norm;
     chain->levels[chain->count++].activation = activation;
     expression = next;
   }
@@ -107,8 +126,8 @@ static cuseq_status read_levels(const struct recogniser *recogniser, int32_t exp
 }
 
 cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
-                        const char *subject, int32_t most, bool last, struct chain *chain) {
-  cuseq_status status = read_levels(recogniser, expression, bases, subject, most, last, chain);
+                        const char *subject, int32_t most, bool last, bool norms, struct chain *chain) {
+  cuseq_status status = read_levels(recogniser, expression, bases, subject, most, last, norms, chain);
   if (status != CUSEQ_STATUS_OK)
     chain_free(chain);
   return status;

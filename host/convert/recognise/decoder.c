@@ -161,7 +161,7 @@ static cuseq_status settle_attentional(struct recogniser *recogniser, const stru
       return refuse_leaf(recogniser, leaves.list[i]);
   }
   TRY(chain_read(recogniser, slot->next, &decoder->attentional_parts.bases, "what goes from step to step", 1,
-                 false, &chain));
+                 false, false, &chain));
   decoder->attentional = chain.levels[0];
   decoder->attentional_next = slot->next;
   decoder->has_attentional = true;

@@ -29,6 +29,9 @@ void emit_rows(const struct affine *affine, int32_t first, int32_t rows, float *
 /* prefix.kernel of an affine map, and prefix.bias where `bias`. */
 cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bool bias, const char *prefix);
 
+/* prefix.norm.scale and prefix.norm.offset, where there is a normalisation. */
+cuseq_status emit_norm(struct emitter *emitter, const struct level_norm *norm, const char *prefix);
+
 /* The same, whose kernel takes the memory of the map's matrix: heads may be as large as all else together. */
 cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bool bias, const char *prefix);
 

@@ -140,6 +140,13 @@ static cuseq_status emit_matrix(struct emitter *emitter, int32_t matrix, bool ve
   return CUSEQ_STATUS_OK;
 }
 
+cuseq_status emit_norm(struct emitter *emitter, const struct level_norm *norm, const char *prefix) {
+  if (norm->units == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_matrix(emitter, norm->scale, true, prefix, "norm.scale"));
+  return emit_matrix(emitter, norm->offset, true, prefix, "norm.offset");
+}
+
 cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cell, const struct affine *front,
                        int32_t embedding, bool bias, const char *prefix) {
   const struct matrix *kernel = &emitter->expressions->matrices[cell->kernel];

@@ -30,9 +30,18 @@ cuseq_status emit_set_cell(json_t *json, const char *key, const struct recurrent
 }
 
 cuseq_status emit_set_level(json_t *object, const struct level *level) {
+  json_t *norm;
   TRY(emit_set_number(object, "units", level->map.columns));
   TRY(emit_set_word(object, "activation", activation_word(level->activation)));
-  return emit_set(object, "bias", json_boolean(affine_has_bias(&level->map)));
+  TRY(emit_set(object, "bias", json_boolean(affine_has_bias(&level->map))));
+  if (level->norm.units == 0)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_object(object, "norm", &norm));
+  TRY(emit_set(norm, "epsilon", json_real(level->norm.epsilon)));
+  if (level->norm.units == level->map.columns)
+    return CUSEQ_STATUS_OK;
+  TRY(emit_set_number(norm, "first", level->norm.first));
+  return emit_set_number(norm, "units", level->norm.units);
 }
 
 /* A dense layer under a key, and its tensors. */
@@ -41,6 +50,7 @@ static cuseq_status set_dense(struct emitter *emitter, json_t *json, const char 
   json_t *object;
   TRY(emit_object(json, key, &object));
   TRY(emit_set_level(object, level));
+  TRY(emit_norm(emitter, &level->norm, prefix));
   return emit_dense(emitter, &level->map, affine_has_bias(&level->map), prefix);
 }
 
@@ -55,6 +65,7 @@ static cuseq_status set_chain(struct emitter *emitter, json_t *json, struct chai
     snprintf(name, sizeof name, "%s.%d", prefix, i);
     TRY(emit_item(list, &object));
     TRY(emit_set_level(object, &chain->levels[i]));
+    TRY(emit_norm(emitter, &chain->levels[i].norm, name));
     TRY(emit_dense_taken(emitter, &chain->levels[i].map, affine_has_bias(&chain->levels[i].map), name));
   }
   return CUSEQ_STATUS_OK;

@@ -198,7 +198,7 @@ static cuseq_status read_dense(struct recogniser *recogniser, int32_t expression
         "it by '%.100s'",
         node->name);
   cuseq_status status =
-      chain_read(recogniser, expression, &leaves, "what the next layer reads", 1, false, &chain);
+      chain_read(recogniser, expression, &leaves, "what the next layer reads", 1, false, true, &chain);
   if (status == CUSEQ_STATUS_OK)
     *dense = chain.levels[0];
   else
@@ -320,7 +320,7 @@ cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotation
     const struct expression *e = expression_at(recogniser->expressions, source);
     if (read_layer(recogniser->expressions, source, &layer)) {
       TRY(add_layer(recogniser, &layer, NULL));
-    } else if (encoder->count > 0 && e->op != EXPRESSION_ACTIVATION) {
+    } else if (encoder->count > 0 && e->op != EXPRESSION_ACTIVATION && e->op != EXPRESSION_NORM) {
       break;
     } else {
       TRY(read_dense(recogniser, source, &layer, &dense));

@@ -56,7 +56,7 @@ cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression
   const struct found_layer *layer = &encoder->layers[initial->layer];
   const struct bases *finals = initial->takes_c ? &layer->final_c : &layer->final_h;
   if (expression_at(recogniser->expressions, expression)->op == EXPRESSION_CLASSES ||
-      chain_read(recogniser, expression, finals, "", 1, false, &chain) != CUSEQ_STATUS_OK)
+      chain_read(recogniser, expression, finals, "", 1, false, false, &chain) != CUSEQ_STATUS_OK)
     return refuse_state(recogniser, expression, hidden, owner);
   initial->from = INITIAL_ENCODER;
   initial->dense = chain.levels[0];

@@ -15,7 +15,8 @@ enum { MOST_NODES = 16, MOST_SEEN = 256 };
 
 static bool is_open(const struct recogniser *recogniser, const struct bases *stops, int32_t expression) {
   const struct expression *e = expression_at(recogniser->expressions, expression);
-  return e->op == EXPRESSION_ACTIVATION && !e->atom && !bases_have(stops, expression);
+  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM) && !e->atom &&
+         !bases_have(stops, expression);
 }
 
 cuseq_status network_leaves(const struct recogniser *recogniser, int32_t expression,
@@ -52,11 +53,18 @@ cuseq_status network_leaves(const struct recogniser *recogniser, int32_t express
 
 /* ---- the layers ----------------------------------------------------------------------------------- */
 
-/* An activation over a map of bases and of other nodes. */
+/* An activation, or a normalisation, over a map of bases and of other nodes. */
 struct node {
   int32_t expression;
   struct bases reads;
   bool made;
+};
+
+/* What a level does: it takes all nodes of an activation, or it normalises what one node does, beside which
+ * everything goes as it is. */
+struct kind {
+  cuseq_activation activation;
+  const struct node *norm; /* NULL: none */
 };
 
 /* What a level's output has: an expression, as it is or as its positive part and then its negative one. */
@@ -120,22 +128,25 @@ static bool is_ready(const struct network *network, const struct node *node) {
   return ready;
 }
 
-static cuseq_activation activation_of(const struct network *network, const struct node *node) {
-  return (cuseq_activation)expression_at(network->recogniser->expressions, node->expression)->part;
+static struct kind kind_of(const struct network *network, const struct node *node) {
+  const struct expression *e = expression_at(network->recogniser->expressions, node->expression);
+  return e->op == EXPRESSION_NORM ? (struct kind){CUSEQ_ACTIVATION_LINEAR, node}
+                                  : (struct kind){(cuseq_activation)e->part, NULL};
 }
 
-/* Whether a node is what a level of this activation makes. */
-static bool is_of_level(const struct network *network, const struct node *node, cuseq_activation activation) {
-  return is_ready(network, node) && activation_of(network, node) == activation;
+/* Whether a node is what a level of this kind makes. */
+static bool is_of_level(const struct network *network, const struct node *node, struct kind kind) {
+  const struct kind own = kind_of(network, node);
+  return is_ready(network, node) && own.norm == kind.norm && own.activation == kind.activation;
 }
 
 /* Whether an item is read behind the level that makes these nodes. */
-static bool is_needed(const struct network *network, int32_t expression, cuseq_activation activation) {
+static bool is_needed(const struct network *network, int32_t expression, struct kind kind) {
   bool needed = bases_have(&network->root_reads, expression);
   for (int32_t k = 0; k < network->node_count; k++) {
     const struct node *node = &network->nodes[k];
-    needed = needed ||
-             (!node->made && !is_of_level(network, node, activation) && bases_have(&node->reads, expression));
+    needed =
+        needed || (!node->made && !is_of_level(network, node, kind) && bases_have(&node->reads, expression));
   }
   return needed;
 }
@@ -146,12 +157,12 @@ static bool is_identity_above_zero(cuseq_activation activation) {
          activation == CUSEQ_ACTIVATION_LEAKY_RELU_03;
 }
 
-static bool can_pass(const struct network *network, cuseq_activation activation) {
-  for (int32_t i = 0; i < network->item_count; i++) {
+static bool can_pass(const struct network *network, struct kind kind) {
+  for (int32_t i = 0; i < network->item_count && kind.norm == NULL; i++) {
     const struct item *item = &network->items[i];
-    if (!is_needed(network, item->expression, activation) || activation == CUSEQ_ACTIVATION_RELU)
+    if (!is_needed(network, item->expression, kind) || kind.activation == CUSEQ_ACTIVATION_RELU)
       continue;
-    if (!is_identity_above_zero(activation) || !(item->positive || item->split))
+    if (!is_identity_above_zero(kind.activation) || !(item->positive || item->split))
       return false;
   }
   return true;
@@ -226,21 +237,21 @@ static cuseq_status pass(const struct network *network, const struct item *from,
   return CUSEQ_STATUS_OK;
 }
 
-/* One level: all nodes that are ready and have this activation, and what is read behind them.
+/* One level: all nodes of its kind that are ready, and what is read behind them.
  *   next  receives the items that it gives */
-static cuseq_status list_level(const struct network *network, cuseq_activation activation, struct item *next,
+static cuseq_status list_level(const struct network *network, struct kind kind, struct item *next,
                                int32_t *count, int32_t *width) {
   const struct expressions *expressions = network->recogniser->expressions;
   *count = *width = 0;
   for (int32_t k = 0; k < network->node_count; k++) {
     const struct node *node = &network->nodes[k];
-    if (!is_of_level(network, node, activation))
+    if (!is_of_level(network, node, kind))
       continue;
     if (*count >= AFFINE_MAX_BASES)
       return give_up(network, node->expression);
     struct item item = {.expression = node->expression,
-                        .positive =
-                            activation == CUSEQ_ACTIVATION_RELU || activation == CUSEQ_ACTIVATION_SIGMOID,
+                        .positive = kind.activation == CUSEQ_ACTIVATION_RELU ||
+                                    kind.activation == CUSEQ_ACTIVATION_SIGMOID,
                         .at = *width,
                         .width = expression_at(expressions, node->expression)->width};
     next[(*count)++] = item;
@@ -248,11 +259,11 @@ static cuseq_status list_level(const struct network *network, cuseq_activation a
   }
   for (int32_t i = 0; i < network->item_count; i++) {
     struct item item = network->items[i];
-    if (!is_needed(network, item.expression, activation))
+    if (!is_needed(network, item.expression, kind))
       continue;
     if (*count >= AFFINE_MAX_BASES)
       return give_up(network, item.expression);
-    item.split = item.split || !item.positive;
+    item.split = item.split || (kind.norm == NULL && !item.positive);
     item.at = *width;
     next[(*count)++] = item;
     *width += (1 + item.split) * item.width;
@@ -260,14 +271,19 @@ static cuseq_status list_level(const struct network *network, cuseq_activation a
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status make_level(struct network *network, cuseq_activation activation) {
+static cuseq_status make_level(struct network *network, struct kind kind) {
   const struct expressions *expressions = network->recogniser->expressions;
   struct item next[AFFINE_MAX_BASES] = {{0}};
   int32_t count = 0, width = 0;
-  TRY(list_level(network, activation, next, &count, &width));
-  struct level *level = begin_level(network, width, activation, next[0].expression);
+  TRY(list_level(network, kind, next, &count, &width));
+  struct level *level = begin_level(network, width, kind.activation, next[0].expression);
   if (level == NULL)
     return network->failed;
+  if (kind.norm != NULL) { /* what it normalises lies first */
+    int32_t normalised = kind.norm->expression;
+    const struct bases none = {.count = 0};
+    chain_norm(network->recogniser, &none, &normalised, &level->norm);
+  }
   for (int32_t i = 0; i < count; i++) {
     const struct item *from = item_of(network, next[i].expression);
     TRY(from != NULL ? pass(network, from, &next[i], level)
@@ -290,13 +306,13 @@ static cuseq_status make_next(struct network *network, bool *more) {
   for (int32_t k = 0; k < network->node_count; k++) {
     const struct node *node = &network->nodes[k];
     *more = *more || !node->made;
-    if (is_ready(network, node) && can_pass(network, activation_of(network, node)))
-      return make_level(network, activation_of(network, node));
+    if (is_ready(network, node) && can_pass(network, kind_of(network, node)))
+      return make_level(network, kind_of(network, node));
   }
   for (int32_t k = 0; k < network->node_count; k++)
     if (is_ready(network, &network->nodes[k]) &&
-        is_identity_above_zero(activation_of(network, &network->nodes[k])))
-      return make_level(network, CUSEQ_ACTIVATION_RELU);
+        is_identity_above_zero(kind_of(network, &network->nodes[k]).activation))
+      return make_level(network, (struct kind){CUSEQ_ACTIVATION_RELU, NULL});
   return *more ? give_up(network, network->nodes[0].expression) : CUSEQ_STATUS_OK;
 }
 
@@ -324,7 +340,7 @@ static cuseq_status make_levels(struct network *network, int32_t root, cuseq_act
 cuseq_status network_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
                           const char *subject, int32_t most, struct chain *chain) {
   char reason[1024];
-  cuseq_status status = chain_read(recogniser, expression, bases, subject, most, true, chain);
+  cuseq_status status = chain_read(recogniser, expression, bases, subject, most, true, true, chain);
   if (status != CUSEQ_STATUS_INVALID_MODEL)
     return status;
   snprintf(reason, sizeof reason, "%s", error_text());

@@ -9,9 +9,17 @@
 
 enum { CHAIN_MAX = STRUCTURE_MAX_DENSE };
 
-/* activation(x M + m) */
+/* A layer normalisation of `units` of a level's sums from `first` on; units 0: none. */
+struct level_norm {
+  int32_t first, units;
+  double epsilon;
+  int32_t scale, offset; /* matrices */
+};
+
+/* activation(norm(x M + m)) */
 struct level {
   struct affine map;
+  struct level_norm norm;      /* of the encoder's layers, and of a head's but for the last one, alone */
   cuseq_activation activation; /* softmax and log_softmax in the last one of a head alone */
 };
 
@@ -184,8 +192,8 @@ bool bases_have(const struct bases *bases, int32_t expression);
 /* Adds a base unless it is there; false where there is no room. */
 bool bases_add(struct bases *bases, int32_t expression);
 
-/* What the levels of an expression end in: what its affine maps and activations are made of. Stops at
- * atoms and at the expressions of `stops`.
+/* What the levels of an expression end in: what its maps, activations and normalisations are made of. Stops
+ * at atoms and at the expressions of `stops`.
  *   stops  may have none */
 cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expression, const struct bases *stops,
                           struct bases *leaves);
@@ -193,9 +201,15 @@ cuseq_status chain_leaves(const struct recogniser *recogniser, int32_t expressio
 /* Reads an expression as levels over the bases; at least one, an identity if need be. Refused in the name
  * of what does not fit: "cuseq cannot express what it does to SUBJECT".
  *   most   levels
- *   last   whether the last level may be a softmax */
+ *   last   whether the last level may be a softmax: one that normalises then has another one behind it
+ *   norms  whether levels may normalise */
 cuseq_status chain_read(const struct recogniser *recogniser, int32_t expression, const struct bases *bases,
-                        const char *subject, int32_t most, bool last, struct chain *chain);
+                        const char *subject, int32_t most, bool last, bool norms, struct chain *chain);
+
+/* Takes a normalisation off an expression; false: it has none.
+ *   norm  receives it, where it is one */
+bool chain_norm(const struct recogniser *recogniser, const struct bases *stops, int32_t *expression,
+                struct level_norm *norm);
 
 /* Takes the last activation of a head off an expression, classes among them; CUSEQ_ACTIVATION_LINEAR where it
  * has none. */

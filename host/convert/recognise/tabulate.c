@@ -39,6 +39,7 @@ static bool is_pointwise(const struct expression *e) {
     return e->matrix >= 0 || e->bias >= 0;
   case EXPRESSION_DENSE:
   case EXPRESSION_ACTIVATION:
+  case EXPRESSION_NORM:
   case EXPRESSION_CONCAT:
   case EXPRESSION_SLICE:
   case EXPRESSION_ADD:
@@ -54,7 +55,7 @@ static bool is_pointwise(const struct expression *e) {
 
 static bool is_curved(enum expression_op op) {
   return op == EXPRESSION_ACTIVATION || op == EXPRESSION_PRODUCT || op == EXPRESSION_DOT ||
-         op == EXPRESSION_CLASSES;
+         op == EXPRESSION_CLASSES || op == EXPRESSION_NORM;
 }
 
 static struct made_of classify(const struct tabulation *tabulation, int32_t at) {
@@ -123,6 +124,19 @@ static void multiply(const struct matrix *matrix, const struct matrix *bias, con
   }
 }
 
+static void normalise(const struct expression *e, const struct matrix *scale, const struct matrix *offset,
+                      const double *x, double *y) {
+  double mean = 0, variance = 0;
+  memcpy(y, x, (size_t)e->width * sizeof *y);
+  for (int32_t j = 0; j < e->part; j++)
+    mean += x[e->index + j] / e->part;
+  for (int32_t j = 0; j < e->part; j++)
+    variance += (x[e->index + j] - mean) * (x[e->index + j] - mean) / e->part;
+  for (int32_t j = 0; j < e->part; j++)
+    y[e->index + j] = (double)scale->data[j] * (x[e->index + j] - mean) / sqrt(variance + e->scalar) +
+                      (double)offset->data[j];
+}
+
 /* Of one token: e over its children's numbers. */
 static void compute(const struct expressions *expressions, const struct expression *e, const double *const *x,
                     const int32_t *widths, double *y) {
@@ -131,6 +145,10 @@ static void compute(const struct expressions *expressions, const struct expressi
   int32_t at = 0;
   if (e->op == EXPRESSION_DENSE && matrix != NULL) {
     multiply(matrix, bias, x[0], y);
+    return;
+  }
+  if (e->op == EXPRESSION_NORM && matrix != NULL && bias != NULL) {
+    normalise(e, matrix, bias, x[0], y);
     return;
   }
   for (int32_t i = 0; e->op == EXPRESSION_CONCAT && i < e->child_count; at += widths[i++])

@@ -189,6 +189,7 @@ static cuseq_status make_at(struct thinning *thinning, int32_t expression, int64
   case EXPRESSION_DENSE:
   case EXPRESSION_AFFINE:
   case EXPRESSION_ACTIVATION:
+  case EXPRESSION_NORM:
   case EXPRESSION_CONCAT:
   case EXPRESSION_SLICE:
   case EXPRESSION_ADD:

@@ -32,7 +32,14 @@ static cuseq_status visit(struct weave *weave, const struct graph_node *node, in
              : node_refuse(node, "the encoder is made of too many parts");
 }
 
-/* Marks the activations and windows that an expression at each position is made of by affine maps. */
+/* Whether an expression at each position is a stage where others are made of it. */
+static bool is_part(const struct expression *e, const struct weave *weave) {
+  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW) &&
+         is_over(e, weave);
+}
+
+/* Marks the activations, normalisations and windows that an expression at each position is made of by affine
+ * maps. */
 static cuseq_status mark_parts(struct weave *weave, int32_t expression, int depth, bool *marked) {
   struct bases none = {.count = 0};
   int32_t leaves[AFFINE_MAX_BASES], count;
@@ -40,8 +47,7 @@ static cuseq_status mark_parts(struct weave *weave, int32_t expression, int dept
   TRY(affine_leaves(weave->expressions, expression, &none, leaves, AFFINE_MAX_BASES, &count));
   for (int32_t i = 0; i < count; i++) {
     const struct expression *e = expression_at(weave->expressions, leaves[i]);
-    if ((e->op != EXPRESSION_ACTIVATION && e->op != EXPRESSION_WINDOW) || !is_over(e, weave) ||
-        marked[leaves[i]])
+    if (!is_part(e, weave) || marked[leaves[i]])
       continue;
     marked[leaves[i]] = true;
     TRY(mark_parts(weave, e->children[0], depth + 1, marked));
@@ -95,7 +101,7 @@ static cuseq_status settle_mask(struct weave *weave, const struct recurrent_laye
              : node_refuse(layer->node, "a mask reaches some layers of the encoder and not others");
 }
 
-/* The recurrent layers, and the activations that they, or what takes positions together, read: in an order in
+/* The recurrent layers, and the activations and normalisations that they, or what takes positions together, read: in an order in
  * which each one reads what is before it. */
 static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_t limit) {
   const struct expressions *expressions = weave->expressions;

@@ -228,6 +228,52 @@ static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *ha
   return weave_add_item(weave, (struct weave_item){weave->stages[s], {block, -1}, CUSEQ_MERGE_CONCAT});
 }
 
+/* ---- normalisations ------------------------------------------------------------------------------- */
+
+/* A map of the stack: a dense layer behind its topmost one where that is a recurrent one alone, otherwise one
+ * more layer. */
+static cuseq_status map_make(struct weave *weave, const struct graph_node *node, const struct affine *map) {
+  struct expressions *expressions = weave->expressions;
+  const size_t elements = (size_t)map->rows * (size_t)map->columns;
+  struct weave_layer layer = {.node = node, .has = {true, false}, .merge = CUSEQ_MERGE_CONCAT};
+  int32_t kernel, bias;
+  bool found;
+  if (expression_at(expressions, weave->stack)->op != EXPRESSION_SEQUENCE) {
+    TRY(weave_dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, map, &layer.cells[0]));
+    return put(weave, &layer);
+  }
+  if (affine_is_identity(map))
+    return CUSEQ_STATUS_OK;
+  TRY(matrix_make(expressions, NULL, 0, map->rows, map->columns, &kernel, &found));
+  TRY(matrix_make(expressions, NULL, 0, 1, map->columns, &bias, &found));
+  for (size_t i = 0; i < elements; i++)
+    expressions->matrices[kernel].data[i] = (float)map->matrix[i];
+  for (int32_t c = 0; c < map->columns; c++)
+    expressions->matrices[bias].data[c] = (float)map->bias[c];
+  return expression_dense(expressions, weave->stack, kernel, bias, node, &weave->stack);
+}
+
+/* What is handed on lies in front of what is normalised. */
+static cuseq_status norm_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
+  struct expression e = *expression_at(weave->expressions, weave->stages[s]);
+  struct affine map, both = {0};
+  int32_t block = -1, stack;
+  cuseq_status status = weave_map(weave, e.children[0], &map);
+  if (status == CUSEQ_STATUS_OK)
+    status = weave_map_behind(weave, handed, count, &map, &both, &e.index);
+  if (status == CUSEQ_STATUS_OK)
+    status = map_make(weave, e.node, &both);
+  affine_free(&map);
+  affine_free(&both);
+  TRY(status);
+  stack = weave->stack;
+  e.children = &stack;
+  TRY(expression_make(weave->expressions, &e, &weave->stack));
+  lay(weave, handed, count, 0);
+  TRY(weave_add_block(weave, e.part, e.index, &block));
+  return weave_add_item(weave, (struct weave_item){weave->stages[s], {block, -1}, CUSEQ_MERGE_CONCAT});
+}
+
 /* ---- windows -------------------------------------------------------------------------------------- */
 
 /* The positions before and the position itself in the forward direction, those behind it in the backward
@@ -322,6 +368,8 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   find_read(weave, s, handed, &count);
   if (e.op == EXPRESSION_WINDOW)
     return window_make(weave, s, handed, count);
+  if (e.op == EXPRESSION_NORM)
+    return norm_make(weave, s, handed, count);
   if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)
     return dense_make(weave, s, handed, count);
   const struct recurrent_layer from = weave->expressions->layers[e.index];

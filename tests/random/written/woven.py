@@ -51,12 +51,14 @@ class Graph:
 
     def other(self):
         k = self.k
-        kind = self.pick("dense", "dense", "convolution", "normalisation")
+        kind = self.pick("dense", "dense", "convolution", "normalisation", "layer normalisation")
         if kind == "dense":
             y = k.Dense(int(self.rng.integers(2, 5)), activation=self.pick(*ACTIVATIONS))(self.read())
         elif kind == "convolution" and not self.masked:
             size, padding = int(self.rng.integers(1, 5)), self.pick("same", "causal")
             y = k.Conv1D(3, size, padding=padding, activation=self.pick(*ACTIVATIONS))(self.read())
+        elif kind == "layer normalisation":
+            y = k.LayerNormalization()(self.read())
         else:
             y = k.BatchNormalization()(self.read())
         self.sequences.append(y)
@@ -86,6 +88,8 @@ class Graph:
         y = k.Dense(4, activation=self.pick("relu", "tanh", "elu"))(y)
         if kind == "beside":
             y = k.Concatenate()([k.Dense(3, activation=self.pick("relu", "elu"))(y) for _ in range(2)])
+        if self.rng.random() < 0.3:
+            y = k.LayerNormalization(epsilon=1e-5)(y)
         for _ in range({"added": 1, "deep": 2}.get(kind, 0)):
             y = k.Add()([y, k.Dense(4, activation=self.pick("relu", "relu", "tanh"))(y)])
         return k.Dense(3, activation="softmax")(y)
