@@ -290,12 +290,50 @@ static cuseq_status read_states(struct recogniser *recogniser) {
   return CUSEQ_STATUS_OK;
 }
 
+/* No final state of an encoder is read: there is no encoder, or something else is made of it. */
+static cuseq_status refuse_without_encoder(const struct recogniser *recogniser) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct found_decoder *decoder = &recogniser->model->decoder;
+  for (int32_t l = 0; l < decoder->count; l++)
+    for (int i = 0; i < 2; i++) {
+      const struct found_decoder_layer *layer = &decoder->layers[l];
+      const int32_t state = i == 0 ? layer->h : layer->c;
+      const int32_t initial = state >= 0 ? step_slot(&decoder->step, state)->initial : -1;
+      bool encoded = false;
+      if (initial >= 0)
+        TRY(reaches_op(expressions, initial, EXPRESSION_SEQUENCE, &encoded));
+      if (encoded)
+        return initial_refuse(recogniser, initial, i == 0, expression_at(expressions, layer->cell)->node);
+    }
+  return node_refuse(expression_at(expressions, decoder->layers[0].cell)->node,
+                     "nothing of an encoder reaches the decoder (cuseq's models have both)");
+}
+
+/* A sum that goes on from step to step: what follows in a slot is that slot and something else. */
+static cuseq_status check_sums(const struct recogniser *recogniser) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct step *step = &recogniser->model->decoder.step;
+  struct bases none = {.count = 0}, leaves;
+  for (int32_t i = 0; i < step->slot_count; i++) {
+    const struct slot *slot = &step->slots[i];
+    const struct expression *next = slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
+    if (next == NULL || next->op != EXPRESSION_ADD)
+      continue;
+    TRY(affine_leaves(expressions, slot->next, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
+    if (leaves.count > 1 && bases_have(&leaves, slot->expression))
+      return node_refuse(next->node, "each step adds to what the step before gave: a sum that goes on from "
+                                     "step to step is nothing that cuseq's decoders hand on");
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status decoder_recognise(struct recogniser *recogniser) {
   struct found_decoder *decoder = &recogniser->model->decoder;
   bool *reached;
   int32_t limit, context, final;
   decoder->present = true;
   decoder->attentional_next = -1;
+  TRY(check_sums(recogniser));
   TRY(token_tabulate(recogniser));
   TRY(step_carry(recogniser));
   limit = recogniser->expressions->count;
@@ -311,8 +349,7 @@ cuseq_status decoder_recognise(struct recogniser *recogniser) {
   else if (final >= 0)
     TRY(encoder_recognise(recogniser, -1, final));
   else
-    return node_refuse(expression_at(recogniser->expressions, decoder->layers[0].cell)->node,
-                       "nothing of an encoder reaches the decoder (cuseq's models have both)");
+    return refuse_without_encoder(recogniser);
   TRY(read_states(recogniser));
   TRY(read_first(recogniser));
   for (int32_t l = 1; l < decoder->count; l++)

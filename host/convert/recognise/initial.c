@@ -14,8 +14,8 @@ cuseq_status initial_note_zero(struct recogniser *recogniser, int32_t expression
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status refuse_state(const struct recogniser *recogniser, int32_t expression, bool hidden,
-                                 const struct graph_node *owner) {
+cuseq_status initial_refuse(const struct recogniser *recogniser, int32_t expression, bool hidden,
+                            const struct graph_node *owner) {
   const char *name = hidden ? "hidden" : "cell";
   return node_refuse(
       owner,
@@ -52,12 +52,12 @@ cuseq_status initial_recognise(struct recogniser *recogniser, int32_t expression
   struct chain chain;
   TRY(chain_leaves(recogniser, expression, &none, &leaves));
   if (!find_finals(encoder, &leaves, &initial->layer, &initial->takes_c))
-    return refuse_state(recogniser, expression, hidden, owner);
+    return initial_refuse(recogniser, expression, hidden, owner);
   const struct found_layer *layer = &encoder->layers[initial->layer];
   const struct bases *finals = initial->takes_c ? &layer->final_c : &layer->final_h;
   if (expression_at(recogniser->expressions, expression)->op == EXPRESSION_CLASSES ||
       chain_read(recogniser, expression, finals, "", 1, false, false, &chain) != CUSEQ_STATUS_OK)
-    return refuse_state(recogniser, expression, hidden, owner);
+    return initial_refuse(recogniser, expression, hidden, owner);
   initial->from = INITIAL_ENCODER;
   initial->dense = chain.levels[0];
   initial->plain =

@@ -261,6 +261,10 @@ bool initial_is_zero(const struct expressions *expressions, int32_t expression);
 /* Says that such an input is taken as zeros. */
 cuseq_status initial_note_zero(struct recogniser *recogniser, int32_t expression);
 
+/* Refuses a state that begins with something else. */
+cuseq_status initial_refuse(const struct recogniser *recogniser, int32_t expression, bool hidden,
+                            const struct graph_node *owner);
+
 /* Where a state begins.
  *   expression  of the encoder's
  *   hidden      h rather than c, for messages
