@@ -95,6 +95,7 @@ __global__ void __launch_bounds__(THREADS) sums_norm_kernel(const __grid_constan
   if (r >= a.rows || (a.d_lengths && r % a.positions >= a.d_lengths[r / a.positions]))
     return;
   float *z = a.d_sums + r * a.width;
+  const double part = 1.0 / a.units;
   double mean = 0.0, variance = 0.0;
   for (int j = lane; j < a.width; j += 32) {
     const float sum = z[j] + (a.d_bias ? a.d_bias[j] : 0.0f);
@@ -102,11 +103,11 @@ __global__ void __launch_bounds__(THREADS) sums_norm_kernel(const __grid_constan
     if (j >= a.first && j < last)
       mean += (double)sum;
   }
-  mean = warp_sum(mean) / a.units;
+  mean = warp_sum(mean) * part;
   for (int j = lane; j < last; j += 32)
     if (j >= a.first)
       variance += ((double)z[j] - mean) * ((double)z[j] - mean);
-  const double factor = 1.0 / sqrt(warp_sum(variance) / a.units + (double)a.epsilon);
+  const double factor = 1.0 / sqrt(warp_sum(variance) * part + (double)a.epsilon);
   for (int j = lane; j < last; j += 32)
     if (j >= a.first)
       z[j] = (float)(((double)z[j] - mean) * factor * (double)a.d_scale[j - a.first] +
