@@ -220,35 +220,17 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
     }
   }
 
-  template <int N>
-  __device__ __forceinline__ void fetch_two(struct tensor_h<KIND> (&to)[2][N],
-                                            const struct tensor_h<KIND> *h) const {
-    fetch<N>(to[0], h);
-    fetch<N>(to[1], h + 128);
-  }
-  /* Two times 16 k; what comes behind them is loaded from `h` meanwhile. */
-  template <int N>
-  __device__ __forceinline__ void
-  multiply_two(sums<N> &large, sums<N> &small, const uint4 *w, const struct tensor_h<KIND> (&now)[2][N],
-               struct tensor_h<KIND> (&next)[2][N], const struct tensor_h<KIND> *h, bool more) const {
-    if (more)
-      fetch_two<N>(next, h);
-#pragma unroll
-    for (int j = 0; j < 2; j++) {
-      struct tensor_weights<KIND, tiles::COUNT> a;
-      weights_there(a, w + j * 4 * VECTORS * 32);
-      multiply<N>(large, small, a, now[j]);
-    }
-  }
+  /* Times 16 k whose h is on its way at once: all of them, so that what is waited for is waited for once; but
+   * for float32's of a packed cell, where the compiler is short of registers. */
+  static const int AHEAD = KIND == TENSOR_FLOAT32 && tiles::PACKED ? 6 : 8;
 
-  /* Four or eight times 16 k, all of whose h is on its way before the first is multiplied: where that is over
-   * soon. */
+  /* Four or eight times 16 k. */
   template <int N>
   __device__ __forceinline__ void multiply_eight(sums<N> &large, sums<N> &small, const uint4 *w,
                                                  const struct tensor_h<KIND> *h, bool eight) const {
     struct tensor_h<KIND> all[8][N];
 #pragma unroll
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < AHEAD; i++)
       if (i < 4 || eight)
         fetch<N>(all[i], h + i * 128);
 #pragma unroll
@@ -258,27 +240,8 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
       struct tensor_weights<KIND, tiles::COUNT> a;
       weights_there(a, w + i * 4 * VECTORS * 32);
       multiply<N>(large, small, a, all[i]);
-    }
-  }
-
-  /* From the i-th 16 k of a warp's to the `fast`th, a multiple of four of them, whose U is there. */
-  template <int N>
-  __device__ __forceinline__ void multiply_fast(sums<N> &large, sums<N> &small, const uint4 *w,
-                                                const struct tensor_h<KIND> *h, int i, int fast) const {
-    if constexpr (KIND != TENSOR_FLOAT32) {
-      if (i < fast)
-        multiply_eight<N>(large, small, w, h, i + 4 < fast);
-    } else {
-      struct tensor_h<KIND> now[2][N], next[2][N]; /* waited for when on its way for as long as two take */
-      if (i < fast)
-        fetch_two<N>(now, h);
-#pragma unroll 1
-      for (; i < fast; i += 4) {
-        multiply_two<N>(large, small, w, now, next, h + 256, true);
-        h += 512;
-        multiply_two<N>(large, small, w + 8 * VECTORS * 32, next, now, h, i + 4 < fast);
-        w += 16 * VECTORS * 32;
-      }
+      if (i + AHEAD < 8 && eight)
+        fetch<N>(all[i + AHEAD], h + (i + AHEAD) * 128);
     }
   }
 
@@ -294,7 +257,8 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
       int end = min(begin + 8, share), fast = begin + max(0, (min(end, there) - begin) & ~3);
       sums<N> large, small;
       large.clear(), small.clear();
-      multiply_fast<N>(large, small, w + begin * 4 * VECTORS * 32, h + begin * 128, begin, fast);
+      if (begin < fast)
+        multiply_eight<N>(large, small, w + begin * 4 * VECTORS * 32, h + begin * 128, begin + 4 < fast);
 #pragma unroll 1
       for (int i = fast; i < end; i++) {
         struct tensor_weights<KIND, tiles::COUNT> a;

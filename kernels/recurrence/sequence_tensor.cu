@@ -14,7 +14,7 @@
  * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 128 teams,
  *           shared teams sizeof(tensor_memory) + unit tiles of a block x (128 SLOTS + 512 tiles of A x
  *           tensor_steps x resident / 16).
- * budget    242 registers, no spills; on sm_90 float32 223 (teams of 8 rows: 138), tf32 231 (126), bf16 184
+ * budget    254 registers, no spills; on sm_90 float32 254 (teams of 8 rows: 149), tf32 231 (126), bf16 184
  *           (112).
  * numerics  TENSOR_FLOAT32: h and U rounded to 22 bits, as two tf32 numbers each, three products of them; the
  *           others: rounded to the nearest. What tensor cores add up by themselves, rounding towards zero,
@@ -26,7 +26,8 @@
  *           multiplies. x W of the next step is fetched behind the flag: a loop waits for all loads before
  *           it, which in front of the product are 117 cycles. Tried and lost, by cycles of a step of W4: U
  *           as [k][unit] (moves in front of every product, 7,900), sums folded in registers every 64 k
- *           (6,300; 250 registers), U loaded a turn ahead (moves again, 6,600).
+ *           (6,300; 250 registers), U loaded a turn ahead (moves again, 6,600), float32's h in parts of 64
+ *           k, each on its way while the one before is multiplied (5,210: a second wait, and a loop).
  * cost      W4: tensor cores' instructions are the fewest; of a step by its machine code:
  *           bench/machine/table.md. */
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
