@@ -129,7 +129,8 @@ def rows(before):
     for (kernel, architecture, loop), cells in before.items():
         figures = {name: float(cells[name]) for name in table.COLUMNS if name not in ("shared loads", "global loads")
                    and cells[name] != "-"}
-        made.append({"kernel": kernel, "architecture": architecture, "loop": loop, "figures": figures, "reach": None})
+        made.append({"kernel": kernel, "architecture": architecture, "loop": loop, "figures": figures, "reach": None,
+                     "least": loops.least(loop, kernel)})
     return made
 
 

@@ -3,15 +3,19 @@
 What has been read once is kept in a folder of the build, by what the object holds and which disassembler read it.
 """
 
+import contextlib
 import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 
 import sass
+
+COMPILER = re.compile(rb"Cuda compilation tools, release [\d.]+, (V[\d.]+)")
 
 
 class Missing(Exception):
@@ -44,17 +48,31 @@ class Disassembler:
         os.replace(keeps + ".part", keeps)
         return kernels
 
-    def disassemble(self, path, architecture):
+    def compiler(self, path, architecture):
+        """Which ptxas made an object's code."""
+        with self.image(path, architecture) as image:
+            if image:
+                with open(image, "rb") as file:
+                    if found := COMPILER.search(file.read()):
+                        return f"ptxas {found[1].decode()}"
+        return "ptxas, of a version that the objects do not say"
+
+    @contextlib.contextmanager
+    def image(self, path, architecture):
+        """The file of an object's code for one architecture, while it is there; None where it has none."""
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run([self.cuobjdump, "-xelf", f"sm_{architecture}.cubin", os.path.abspath(path)], cwd=folder, check=True,
                            stdout=subprocess.DEVNULL)
             images = os.listdir(folder)
-            if not images:
-                return {}
             if len(images) > 1:
                 raise Missing(f"{path}: one image for sm_{architecture} is needed (found {len(images)})")
-            said = subprocess.Popen([self.nvdisasm, "-gi", "-c", "-hex", "-novliw", os.path.join(folder, images[0])],
-                                    stdout=subprocess.PIPE, text=True)
+            yield os.path.join(folder, images[0]) if images else None
+
+    def disassemble(self, path, architecture):
+        with self.image(path, architecture) as image:
+            if not image:
+                return {}
+            said = subprocess.Popen([self.nvdisasm, "-gi", "-c", "-hex", "-novliw", image], stdout=subprocess.PIPE, text=True)
             kernels = sass.read(said.stdout)
             if said.wait() != 0:
                 raise Missing(f"{path}: nvdisasm failed (exit status {said.returncode})")

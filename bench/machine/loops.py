@@ -5,6 +5,7 @@ that line. Which line, is found by its text, so that other lines may come and go
 """
 
 import collections
+import functools
 import os
 import re
 
@@ -29,6 +30,17 @@ TIME_STEP, DECODER_STEP, GRID_STEP = "time step", "decoder step", "eight rows of
 SMALL_STEP = "small decoder step"
 TENSOR_STEP = "time step of H 512"  # of as many rows as the kernel takes at once
 TENSOR_TURNS = 2  # of its loop over k: 512 in four quarters, 64 a turn
+PRODUCT_TURN = "16 k of 32 rows"
+
+
+@functools.lru_cache(maxsize=None)
+def line_of(root, name, text):
+    """The number of the one line of a file of kernels/ that has the text."""
+    with open(os.path.join(root, "kernels", name), encoding="utf-8") as file:
+        lines = [number for number, line in enumerate(file, 1) if text in line]
+    if len(lines) != 1:
+        raise ValueError(f"kernels/{name}: one line with {text!r} is needed (found {len(lines)})")
+    return lines[0]
 
 
 class Loop:
@@ -43,12 +55,7 @@ class Loop:
 
     def line(self, root, text=None):
         """The number of the line with the text."""
-        text = text or self.text
-        with open(os.path.join(root, "kernels", self.file), encoding="utf-8") as file:
-            lines = [number for number, line in enumerate(file, 1) if text in line]
-        if len(lines) != 1:
-            raise ValueError(f"kernels/{self.file}: one line with {text!r} is needed (found {len(lines)})")
-        return lines[0]
+        return line_of(root, self.file, text or self.text)
 
     def heads(self, flow, root):
         """First blocks of the loops in a kernel: the innermost around the line. Time steps are those with no loop inside, where there
@@ -72,6 +79,32 @@ def related(flow, head, other):
     return flow.loops[head] <= flow.loops[other] or flow.loops[other] <= flow.loops[head]
 
 
+# What tells the time steps of a kernel apart that has several: the activations it is for, the cell, and what holds U. A word of each
+# group, with what only such a loop is made of: a line of a file, or any.
+VARIANTS = (
+    (("lstm", "recurrence/cell_lstm.cuh", None), ("gru", "recurrence/cell_gru.cuh", None)),
+    (("warp16", "recurrence/cores.cuh", "even0 = fmaf(v.x, u[k][0], even0);"),
+     ("warp32", "recurrence/cores.cuh", "sums_multiply32<Cell>(z, h, 0, u);"),
+     ("block64", "recurrence/cores.cuh", "sums_multiply32<Cell>(part, h, half * 36, u);")),
+    (("any activations", "recurrence/encoder_row.cuh", "chain_steps_shared(p.gates, "),
+     ("any activations", "recurrence/chain.cuh", "chain_all<core, SOURCE>(p.gates, ")),
+)
+
+
+def variant(flow, head, root):
+    """The words that VARIANTS has for a loop."""
+    places = {place for i in flow.instructions(flow.loops[head]) for place in i.places}
+    files = {file for file, _ in places}
+    words = []
+    for group in VARIANTS:
+        found = {word for word, file, text in group
+                 if (file in files if text is None else (file, line_of(root, file, text)) in places)}
+        if len(found) > 1:
+            raise ValueError(f"a time step is made of more than one of {', '.join(sorted(found))}")
+        words += found
+    return words
+
+
 # Exponential functions of a step, by the cell that they are inlined into: one for each sigmoid and tanh.
 EXPONENTIALS = {"recurrence/cell_lstm.cuh": 5, "recurrence/cell_gru.cuh": 3}
 
@@ -92,6 +125,7 @@ LOOPS = (
     Loop(TIME_STEP, "recurrence/chain.cuh", "state.h = core::cell::update(", r"MUFU"),
     Loop(GRID_STEP, "recurrence/grid_block.cuh", "step(tile, s, sub, next);", r"BAR"),
     Loop(TENSOR_STEP, "recurrence/grid_tensor.cuh", "step(cells, s, count, counter, ++round);", r"BAR"),
+    Loop(PRODUCT_TURN, "common/product.cu", "multiply<KIND>(large, small, now);", r"HMMA"),
     Loop(DECODER_STEP, "decoder/decode_row.cuh", "previous = block_decode_step(", r"BAR"),
     Loop(DECODER_STEP, "decoder/loop_row.cuh", "/* states, fed vectors and token are there", r"BAR"),
     Loop(SMALL_STEP, SMALL, "small_attend(row, score, attention->key, attention->mask, query, 0);", r"MUFU",
@@ -109,8 +143,9 @@ RARE = ("int token = __float_as_int(", "fed = __ldg(", "small_write_more(")
 # Cycles of a step to reach, by the words of a kernel's name; on sm_80 and sm_120 within 15%.
 REACH = (
     (TIME_STEP, ("warp16", "projected"), 350), (TIME_STEP, ("warp32", "projected"), 440), (TIME_STEP, ("block64", "projected"), 490),
-    (TIME_STEP, ("cluster128", "projected"), 620), (TIME_STEP, ("whole", "model", "16"), 330),
-    (TIME_STEP, ("whole", "model", "32"), 400), (TIME_STEP, ("whole", "model", "64"), 450), (SMALL_STEP, ("whole", "model", "32"), 1200),
+    (TIME_STEP, ("cluster128", "projected"), 620), (f"{TIME_STEP}, warp16", ("whole", "model"), 330),
+    (f"{TIME_STEP}, warp32", ("whole", "model"), 400), (f"{TIME_STEP}, block64", ("whole", "model"), 450),
+    (SMALL_STEP, ("whole", "model"), 1200),
 )
 
 
@@ -209,6 +244,42 @@ def measure_tensor(flow, head, kernel, architecture):
     figures = {"body": len(path), "inner": 0, "steps": 1, **counts(i for i, _ in path)}
     figures["cycles"] = timing.cycles_together(path, warps_together(kernel), architecture)
     figures["chain"] = timing.chain(path)
+    return figures
+
+
+# Products of tensor cores for each pair of factors, and instructions for 16 k of 16 by 8, by what the factors are to them.
+KINDS = {0: (3, 2), 1: (1, 2), 2: (1, 1)}
+
+
+def kind_of(kernel):
+    """(name, kind, the numbers behind it) of a kernel of tensor cores."""
+    found = re.search(r"<(?:(\w+), )?\(tensor_kind\)(\d)((?:, \d+)*)>", kernel)
+    return found[1], int(found[2]), [int(number) for number in re.findall(r"\d+", found[3])]
+
+
+def least(title, kernel):
+    """The fewest instructions of tensor cores that the product of such a loop takes, of a warp; None where it has none."""
+    if title not in (TENSOR_STEP, PRODUCT_TURN):
+        return None
+    cell, kind, numbers = kind_of(kernel)
+    products, instructions = KINDS[kind]
+    if title == PRODUCT_TURN:
+        return products * instructions * (32 // 16) * (32 // 8)
+    slots, eights = numbers
+    sums = (4 if cell == "cell_lstm" else 3) * 8 * slots  # an odd number of eights fills no sixteen
+    return products * instructions * -(-sums // 16) * eights * (512 // 4 // 16)
+
+
+def measure_product(flow, head, root, architecture):
+    """The figures of a turn of the product's loop: 16 k of a warp where all rows and columns are there, by wide loads; what it has added
+    up is handed over every eighth turn, which is not in it. Two warps share a scheduler."""
+    kept = {("common/product.cu", line_of(root, "common/product.cu", "total.of[tile][n][j % 4] += KIND"))}
+
+    def worth(i):
+        return 100 * (i.kind == "HMMA") + 10 * (i.kind == "LDG" and ".128" in i.opcode) - (not kept.isdisjoint(i.places))
+    path = flow.turn(head, worth)
+    figures = {"body": len(path), "inner": 0, "steps": 1, **counts(i for i, _ in path)}
+    figures.update(cycles=timing.cycles_together(path, 2, architecture), chain=timing.chain(path))
     return figures
 
 

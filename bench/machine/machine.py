@@ -9,9 +9,9 @@ BUILD is a build folder with kernels/*.o in it; --tools are folders where cuobjd
 """
 
 import argparse
+import collections
 import glob
 import os
-import re
 import sys
 
 import disassembly
@@ -24,7 +24,6 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 CHECKED = (90,)
 ALL = (75, 80, 90, 100, 120)  # of table.md
 SKIPPED = 77
-COMPILER = re.compile(rb"Cuda compilation tools, release [\d.]+, (V[\d.]+)")
 
 
 def objects(build):
@@ -35,13 +34,6 @@ def objects(build):
     if missing:
         raise disassembly.Missing(f"{missing[0]} is not there: the kernels are not built (they need nvcc)")
     return paths
-
-
-def compiler(path):
-    """Which ptxas made an object."""
-    with open(path, "rb") as file:
-        found = COMPILER.search(file.read())
-    return f"ptxas {found[1].decode()}" if found else "ptxas, of a version that the objects do not say"
 
 
 def kernels(tools, build, architectures):
@@ -56,12 +48,29 @@ def kernels(tools, build, architectures):
 
 
 def loops_of(body):
-    """(title, loop, its flow, first block) of the loops of a kernel; those of one title are numbered."""
+    """(title, loop, its flow, first block) of the loops of a kernel. Time steps have the words that tell them apart in their title; those
+    of one title are numbered."""
     found, way = [], flow.Flow(body)
     for loop in loops.LOOPS:
-        for number, head in enumerate(loop.heads(way, ROOT), 1):
-            found.append((f"{loop.title} {number}" if number > 1 else loop.title, loop, way, head))
+        heads = loop.heads(way, ROOT)
+        words = [loops.variant(way, head, ROOT) if loop.title == loops.TIME_STEP else [] for head in heads]
+        same = set(words[0]).intersection(*words) if words else ()
+        number = collections.Counter()
+        for head, own in zip(heads, words):
+            title = ", ".join([loop.title] + [word for word in own if word not in same])
+            number[title] += 1
+            found.append((f"{title} {number[title]}" if number[title] > 1 else title, loop, way, head))
     return found
+
+
+def figures_of(found, kernel, architecture):
+    """The figures of a loop (loop, flow, first block) that all warps go through alike."""
+    loop, way, head = found
+    if loop.title == loops.TENSOR_STEP:
+        return loops.measure_tensor(way, head, kernel, architecture)
+    if loop.title == loops.PRODUCT_TURN:
+        return loops.measure_product(way, head, ROOT, architecture)
+    return loops.measure(loop, way, head)
 
 
 def measure(every):
@@ -70,10 +79,9 @@ def measure(every):
     for name, architecture, body in every:
         wholes.setdefault(name, {})[architecture] = loops.counts(body)
         found = loops_of(body)
-        figures = [(title, loops.measure_tensor(way, head, name, architecture) if loop.title == loops.TENSOR_STEP
-                    else loops.measure(loop, way, head)) for title, loop, way, head in found if not loop.roles]
+        figures = [(title, figures_of(one, name, architecture)) for title, *one in found if not one[0].roles]
         figures += loops.measure_roles([one for one in found if one[1].roles], ROOT)
-        rows += [{"kernel": name, "architecture": architecture, "loop": title, "figures": made,
+        rows += [{"kernel": name, "architecture": architecture, "loop": title, "figures": made, "least": loops.least(title, name),
                   "reach": loops.reach(title, name, architecture)} for title, made in figures]
     rows.sort(key=lambda row: (row["kernel"], row["architecture"], row["loop"]))
     return rows, wholes
@@ -96,10 +104,10 @@ def show(every, part):
 
 def run(options):
     tools = disassembly.Disassembler(options.tools)
-    made_by = compiler(objects(options.build)[0])
+    architectures = CHECKED if options.check else options.architecture or ALL
+    made_by = tools.compiler(objects(options.build)[0], architectures[0])
     if options.check and made_by not in table.kept_text():
         raise disassembly.Missing(f"table.md is of another compiler (found {made_by})")
-    architectures = CHECKED if options.check else options.architecture or ALL
     every = kernels(tools, options.build, architectures)
     if options.show:
         show(every, options.show)

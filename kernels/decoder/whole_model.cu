@@ -24,17 +24,13 @@ enum {
  * cost      the dates, batch 1: bench/counters/table.md; a cell step and a step of the decoder:
  *           bench/machine/table.md
  * why       one launch, nothing between the stages passes through global memory; weights are fetched once per
- *           block, U once per pass */
-#define WHOLE_MODEL_KERNEL(name, core)                                                                       \
-  static __global__ void __launch_bounds__(DECODE_THREADS, 1)                                                \
-      name(const __grid_constant__ struct whole_parameters p) {                                              \
-    extern __shared__ float4 shared[];                                                                       \
-    whole_block<core>(p, (float *)shared);                                                                   \
-  }
-
-WHOLE_MODEL_KERNEL(whole_model_16, core_warp16<cell_lstm>)
-WHOLE_MODEL_KERNEL(whole_model_32, core_warp32<cell_lstm>)
-WHOLE_MODEL_KERNEL(whole_model_64, core_block64<cell_lstm>)
+ *           block, U once per pass; one kernel for all H, which chooses its core in front of a recurrence: a
+ *           kernel for each core is three times the same decoder, which is most of the code, and no faster */
+static __global__ void __launch_bounds__(DECODE_THREADS, 1)
+    whole_model_kernel(const __grid_constant__ struct whole_parameters p) {
+  extern __shared__ float4 shared[];
+  whole_block(p, (float *)shared);
+}
 
 /* Rows of annotations in shared memory are an odd number of floats apart. */
 static int annotation_stride(const struct sequence *a) {
@@ -172,13 +168,10 @@ extern "C" cuseq_status launch_whole_model(const struct whole_model *model,
   p.d.time = a->time;
   p.d.d_lengths = a->d_lengths;
   size_t bytes = (size_t)p.placement.shared_floats * 4;
-  void (*kernel)(const struct whole_parameters) = a->units <= 16   ? whole_model_16
-                                                  : a->units <= 32 ? whole_model_32
-                                                                   : whole_model_64;
-  cuseq_status status = launch_allow_shared(stream, name, kernel, bytes);
+  cuseq_status status = launch_allow_shared(stream, name, whole_model_kernel, bytes);
   if (status != CUSEQ_STATUS_OK)
     return status;
   int32_t blocks = stream->device->multiprocessors < a->batch ? stream->device->multiprocessors : a->batch;
-  kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(p);
+  whole_model_kernel<<<(unsigned)blocks, DECODE_THREADS, bytes, (cudaStream_t)stream->stream>>>(p);
   return launch_result(stream, name, cudaGetLastError());
 }

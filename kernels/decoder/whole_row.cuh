@@ -98,8 +98,13 @@ struct whole_place {
   }
 };
 
+/* Threads that hold U of one direction: those of the core that whole_recur() takes. */
+static __device__ __forceinline__ int whole_chain_threads(const struct sequence &a) {
+  return a.units <= core_warp32<cell_lstm>::UNITS ? core_warp32<cell_lstm>::THREADS
+                                                  : core_block64<cell_lstm>::THREADS;
+}
+
 /* x W of a pass. Weights come meanwhile where `fetches`. */
-template <class core>
 static __device__ __forceinline__ void whole_multiply(const struct whole_parameters &p, int b, int number,
                                                       float *shared, bool fetches) {
   const struct sequence &a = p.encoder.a;
@@ -112,7 +117,7 @@ static __device__ __forceinline__ void whole_multiply(const struct whole_paramet
     block_products(a, layer, place.pass, p.slice, placed(p.placement, PLACE_STAGE, shared, nullptr),
                    products);
   __syncthreads(); /* x W is complete; the states of the pass before are written */
-  int chain_threads = a.directions * core::THREADS,
+  int chain_threads = a.directions * whole_chain_threads(a),
       first = chain_threads < (int)blockDim.x ? chain_threads : 0;
   if (fetches && (int)threadIdx.x >= first) {
     const struct block_copiers copiers = {(int)threadIdx.x - first, (int)blockDim.x - first};
@@ -122,18 +127,30 @@ static __device__ __forceinline__ void whole_multiply(const struct whole_paramet
 
 /* The recurrence of a pass by the first threads of the block. */
 template <class core>
+static __device__ __forceinline__ void whole_walk(const struct whole_parameters &p, int b, int number,
+                                                  float *shared) {
+  int thread = (int)threadIdx.x;
+  if (thread >= p.encoder.a.directions * core::THREADS)
+    return;
+  struct whole_place place(p, b, number, shared);
+  chain_row row(p.encoder.a, b, thread >= core::THREADS ? 1 : 0);
+  struct encoder_layer layer = whole_layer_make(p, place.layer, b, place.below);
+  float *hidden = placed(p.placement, PLACE_HIDDEN, shared, nullptr) + row.d * 2 * core::HIDDEN;
+  const float4 *products = (const float4 *)placed(p.placement, PLACE_PRODUCTS, shared, nullptr);
+  chain_encode<core>(p.encoder, layer, row, place.pass, products, hidden, place.annotations,
+                     placed(p.placement, PLACE_FINAL, shared, nullptr));
+}
+
+/* The same by the core for H, to its end. */
 static __device__ __forceinline__ void whole_recur(const struct whole_parameters &p, int b, int number,
                                                    float *shared) {
-  int thread = (int)threadIdx.x;
-  if (thread < p.encoder.a.directions * core::THREADS) {
-    struct whole_place place(p, b, number, shared);
-    chain_row row(p.encoder.a, b, thread >= core::THREADS ? 1 : 0);
-    struct encoder_layer layer = whole_layer_make(p, place.layer, b, place.below);
-    float *hidden = placed(p.placement, PLACE_HIDDEN, shared, nullptr) + row.d * 2 * core::HIDDEN;
-    const float4 *products = (const float4 *)placed(p.placement, PLACE_PRODUCTS, shared, nullptr);
-    chain_encode<core>(p.encoder, layer, row, place.pass, products, hidden, place.annotations,
-                       placed(p.placement, PLACE_FINAL, shared, nullptr));
-  }
+  int units = p.encoder.a.units;
+  if (units <= core_warp16<cell_lstm>::UNITS)
+    whole_walk<core_warp16<cell_lstm>>(p, b, number, shared);
+  else if (units <= core_warp32<cell_lstm>::UNITS)
+    whole_walk<core_warp32<cell_lstm>>(p, b, number, shared);
+  else
+    whole_walk<core_block64<cell_lstm>>(p, b, number, shared);
   block_copies_wait();
   __syncthreads(); /* annotations, states and fetched weights are complete, x W is read */
 }
@@ -151,13 +168,12 @@ static __device__ __forceinline__ void whole_finish(const struct whole_parameter
 }
 
 /* All layers over row b. */
-template <class core>
 static __device__ __forceinline__ void whole_encode(const struct whole_parameters &p, int b, float *shared,
                                                     bool fetches) {
   bool is_done = false;
   for (int number = 0; !is_done; number++) {
-    whole_multiply<core>(p, b, number, shared, fetches && number == 0);
-    whole_recur<core>(p, anew(b), anew(number), shared);
+    whole_multiply(p, b, number, shared, fetches && number == 0);
+    whole_recur(p, anew(b), anew(number), shared);
     struct whole_place place(p, anew(b), anew(number), shared);
     bool ends = number + 1 == (place.layer + 1) * place.passes;
     if (ends)
@@ -300,11 +316,10 @@ static __device__ __forceinline__ void whole_row(const struct whole_parameters &
     whole_attend(p, row, shared);
 }
 
-template <class core>
 static __device__ __forceinline__ void whole_block(const struct whole_parameters &p, float *shared) {
   const struct decode &d = p.d;
   for (int b = (int)blockIdx.x; b < d.batch; b += (int)gridDim.x) {
-    whole_encode<core>(p, b, shared, b == (int)blockIdx.x);
+    whole_encode(p, b, shared, b == (int)blockIdx.x);
     whole_row(p, anew(b), shared);
     __syncthreads(); /* this row's arrays are read before the next row's come */
   }
