@@ -1,6 +1,6 @@
 /* Races on global memory: one lane's access against who accessed the words before. */
-#include "races.h"
 #include "report.h"
+#include "within_block.h"
 
 /* `known`: an operation that is ordered before, to be asked first; another one takes its place. */
 static bool unordered(const struct emu_block *b, uint32_t context, struct emu_ordered *known) {
@@ -66,6 +66,8 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
   bool strong = emu_is_strong(in, kind) && !(kind & EMU_SCOPE_BLOCK) &&
                 !(kind & EMU_SCOPE_CLUSTER && w->launch->cluster_size == 1);
   uint64_t last = (offset + bytes - 1) / 4;
+  if (!emu_is_strong(in, kind) && !emu_race_within_block(w, in, lane, a, offset, bytes, kind))
+    return false;
   for (uint64_t i = offset / 4; i <= last; i++) {
     uint64_t from = i * 4 > offset ? i * 4 : offset,
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;

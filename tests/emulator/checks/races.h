@@ -75,6 +75,7 @@ struct emu_shared_races {
   struct emu_bulk_sources *sources; /* NULL if there never were any */
   struct emu_inits *inits;          /* of mbarriers; NULL if there are none, or no cluster */
   struct emu_foreign *foreign;      /* accesses by other blocks of the cluster; NULL if there were none */
+  struct emu_touched_line *touched; /* within_block.h */
   uint32_t epoch;                   /* how often the times have started again */
   uint32_t time;
   uint32_t floor; /* everything up to this time is ordered, by a barrier of the whole block */

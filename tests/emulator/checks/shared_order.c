@@ -3,6 +3,7 @@
 #include "cluster_order.h"
 #include "order.h"
 #include "read_log.h"
+#include "within_block.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,10 @@ bool emu_shared_block_start(struct emu_block *b) {
     free(s->many);
     s->many = NULL;
     s->time = 0;
+    emu_touched_forget(s);
   }
+  if (!s->touched && !(s->touched = calloc(EMU_TOUCHED_LINES, sizeof *s->touched)))
+    return false;
   forget_reads(s);
   s->warp_count = b->warp_count;
   s->many_cells = s->cells;
@@ -106,6 +110,7 @@ void emu_shared_block_free(struct emu_block *b) {
   free(s->threads);
   free(s->writers);
   free(s->wrote);
+  free(s->touched);
   free(s->log);
   free(s->many);
   free(s->watched);
@@ -136,6 +141,7 @@ static void start_again(struct emu_shared_races *s) {
   }
   free(s->many);
   s->many = NULL;
+  emu_touched_forget(s);
   s->time = 1;
   s->floor = 0;
   memset(s->wrote, 0, 2 * (size_t)s->lines * sizeof *s->wrote);

@@ -89,7 +89,7 @@ static uint32_t run_length(const struct copy *c, uint32_t most) {
 static bool begin_run(struct emu_warp *w, struct copy *c, uint32_t n) {
   const uint32_t bytes = c->bytes;
   const unsigned char *from = n >= EMU_RUN_WORTH_IT && c->to <= w->block->shared_bytes
-                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, false)
+                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, c->lane, false)
                                   : NULL;
   if (!from || !emu_shared_run(w, c->to, bytes, c->lane, n))
     return false;
@@ -168,7 +168,7 @@ static bool perform(struct emu_warp *w, const struct copy *c) {
 static bool perform_run(struct emu_warp *w, const struct copy *c, uint32_t n) {
   const uint32_t bytes = c->bytes;
   const unsigned char *from = n >= EMU_RUN_WORTH_IT && c->to <= w->block->shared_bytes
-                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, false)
+                                  ? emu_global_run(w, c->in, c->from, bytes, n * bytes, c->lane, false)
                                   : NULL;
   for (uint32_t i = 0; i < n && from && w->launch->checks; i++)
     if (memcmp(from + i * bytes, c[i].source, bytes))

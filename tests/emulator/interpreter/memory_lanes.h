@@ -87,6 +87,8 @@ static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct em
     if (write ? !emu_race_write_words(w, a->writers + (offset + k) / 4, a->readers + (offset + k) / 4, 1)
               : !emu_race_read_word(w, a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4]))
       return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
+  if (!emu_touch_run(w, address, bytes, (unsigned)__builtin_ctz(bytes) - 2, lane, write))
+    return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   if (write)
     memset(a->initialised + offset, 1, bytes);
   return a->host + offset;
@@ -112,7 +114,7 @@ static inline bool emu_global_lanes(struct emu_warp *w, const struct emu_instruc
   for (uint32_t left = mask; left;) {
     const unsigned lane = (unsigned)__builtin_ctz(left), n = emu_run_length(address, bytes, left);
     unsigned char *first =
-        n >= EMU_RUN_WORTH_IT ? emu_global_run(w, in, address[lane], bytes, n * bytes, write) : NULL;
+        n >= EMU_RUN_WORTH_IT ? emu_global_run(w, in, address[lane], bytes, n * bytes, lane, write) : NULL;
     for (unsigned k = 0; k < n && first; k++)
       at[lane + k] = first + k * bytes;
     for (unsigned k = lane; k < lane + n && !first; k++) {

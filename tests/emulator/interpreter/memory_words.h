@@ -7,6 +7,7 @@
 
 #include "../checks/order.h"
 #include "../checks/read_log.h"
+#include "../checks/within_block.h"
 
 #include <string.h>
 
@@ -139,10 +140,11 @@ static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
   return all == UINT64_C(0x0101010101010101);
 }
 
-/* `all` bytes side by side in global memory that lanes access, `bytes` each: host memory, checked and
- * recorded; NULL if something is not as usual. */
+/* `all` bytes side by side in global memory that lanes from `lane` on access, `bytes` each: host memory,
+ * checked and recorded; NULL if something is not as usual. */
 static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu_instruction *in,
-                                            uint64_t first, unsigned bytes, unsigned all, bool write) {
+                                            uint64_t first, unsigned bytes, unsigned all, unsigned lane,
+                                            bool write) {
   const struct emu_allocation *a = w->worker->cache[in->index];
   if (!a || first - a->base >= a->size || a->size - (first - a->base) < all || first & (bytes - 1) ||
       (write && a->constant))
@@ -154,6 +156,8 @@ static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu
     if (write ? !emu_race_write_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4)
               : !emu_race_read_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4))
       return NULL;
+    if (!emu_touch_run(w, first, all, (unsigned)__builtin_ctz(bytes) - 2, lane, write))
+      return NULL;
     if (write && !a->whole)
       memset(a->initialised + offset, 1, all);
   }
@@ -164,7 +168,7 @@ static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu
 static inline unsigned char *emu_words_of_global(struct emu_warp *w, const struct emu_instruction *in,
                                                  uint64_t first, unsigned bytes, bool write) {
   const unsigned all = bytes * EMU_LANES, kind = write ? EMU_TALLY_STORE : EMU_TALLY_LOAD;
-  unsigned char *memory = emu_global_run(w, in, first, bytes, all, write);
+  unsigned char *memory = emu_global_run(w, in, first, bytes, all, 0, write);
   struct emu_tally *t = &w->worker->tallies[in->index];
   if (!memory)
     return NULL;
@@ -284,6 +288,8 @@ static inline const unsigned char *emu_same_of_global(struct emu_warp *w, const 
     if (set != 0x01010101 || !emu_race_read_word(w, writer, &a->readers[(offset + i) / 4]))
       return NULL;
   }
+  if (w->launch->checks && a->initialised && !emu_touch_run(w, first, bytes, EMU_SEVERAL, 0, false))
+    return NULL;
   return a->host + offset;
 }
 

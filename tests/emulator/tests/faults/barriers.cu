@@ -106,7 +106,8 @@ __global__ void grid_sync_for_some(int *to, int some) {
   cg::grid_group grid = cg::this_grid();
   if (blockIdx.x < some)
     grid.sync();
-  to[blockIdx.x] = 1;
+  if (threadIdx.x == 0)
+    to[blockIdx.x] = 1;
 }
 
 __global__ void __cluster_dims__(2, 1, 1) cluster_wait(int *to, int arrives) {
@@ -116,7 +117,8 @@ __global__ void __cluster_dims__(2, 1, 1) cluster_wait(int *to, int arrives) {
     asm volatile("barrier.cluster.wait;" ::: "memory");
   else if (!arrives)
     asm volatile("barrier.cluster.wait;" ::: "memory"); // fault: cluster_barrier_of_one_block
-  to[blockIdx.x] = 1;
+  if (threadIdx.x == 0)
+    to[blockIdx.x] = 1;
 }
 
 __global__ void wait_for(volatile int *flag) {

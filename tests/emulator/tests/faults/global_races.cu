@@ -9,7 +9,8 @@ namespace cg = cooperative_groups;
 // Block 0 writes, block 1 reads what it wrote.
 __global__ void other_block(int *cells, int *to, int distance) {
   unsigned i = blockIdx.x * 32 + threadIdx.x;
-  cells[i] = i;                // other: read_of_another_block
+  cells[i] = i; // other: read_of_another_block
+  __syncwarp();
   to[i] = cells[i ^ distance]; // fault: read_of_another_block
 }
 
@@ -45,8 +46,9 @@ __global__ void read_by_all(const int *cells, int *to) {
 }
 
 template <bool ATOMIC> __global__ void count(int *counter, int *to) {
-  atomicAdd(counter, 1);                                      // other: read_among_global_atomics
-  to[blockIdx.x] = ATOMIC ? atomicAdd(counter, 0) : *counter; // fault: read_among_global_atomics
+  atomicAdd(counter, 1); // other: read_among_global_atomics
+  to[blockIdx.x * 32 + threadIdx.x] =
+      ATOMIC ? atomicAdd(counter, 0) : *counter; // fault: read_among_global_atomics
 }
 
 template <bool BLOCK> __global__ void narrow_atomics(int *counter) {
