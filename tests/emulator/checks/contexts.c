@@ -136,7 +136,7 @@ static bool chunk_is_settled(const struct emu_allocation *a, uint64_t first, enu
   return true;
 }
 
-bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
+bool emu_race_range(struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
                     const struct emu_operation *operation, uint32_t context, char *text, size_t size) {
   static const char *const names[] = {"reads", "writes", "allocates", "frees"};
   bool write = doing != EMU_READS;
@@ -145,6 +145,8 @@ bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t by
   struct accessor by = {
       .operation = operation, .context = context, .settled = emu_contexts_settled(operation)};
   by.settled = by.settled > context ? context : by.settled;
+  if (doing == EMU_WRITES)
+    emu_race_writes(a, context);
   uint64_t first = offset / 4, last = (offset + bytes - 1) / 4;
   for (uint64_t i = first; i <= last; i++) {
     if (i > first && i + CHUNK <= last && chunk_is_settled(a, i, doing, &by)) {

@@ -61,7 +61,7 @@ static bool stale(struct emu_warp *w, const struct emu_instruction *in, unsigned
 }
 
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
-                     const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
+                     struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
   struct emu_block *b = w->block;
   bool strong = emu_is_strong(in, kind) && !(kind & EMU_SCOPE_BLOCK) &&
                 !(kind & EMU_SCOPE_CLUSTER && w->launch->cluster_size == 1);
@@ -90,6 +90,7 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
           !report(w, in, lane, a, offset, bytes, kind, reader, false))
         return false;
       a->writers[i] = merged(writer, b->context, mask, strong);
+      emu_race_writes(a, b->context);
       continue;
     }
     uint32_t other = reader >> EMU_CONTEXT_SHIFT;

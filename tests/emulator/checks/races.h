@@ -117,7 +117,7 @@ void emu_context_describe(uint32_t context, uint64_t block, char *text, size_t b
  * leave no mark. */
 enum emu_doing { EMU_READS = 0, EMU_WRITES, EMU_ALLOCATES, EMU_FREES };
 /* A copy or library call: checks and records a range. False and a text if it races. */
-bool emu_race_range(const struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
+bool emu_race_range(struct emu_allocation *a, uint64_t offset, uint64_t bytes, enum emu_doing doing,
                     const struct emu_operation *operation, uint32_t context, char *text, size_t size);
 
 /* global_order.c: order between the blocks of a launch. */
@@ -224,21 +224,33 @@ bool emu_same_value(struct emu_warp *w, const struct emu_instruction *in, unsign
 
 /* Both check and record. False after a report that ends the launch. */
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
-                     const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind);
+                     struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind);
 bool emu_race_shared(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, uint32_t offset,
                      unsigned bytes, unsigned kind);
 
+/* The block writes to an allocation. */
+static inline void emu_race_writes(struct emu_allocation *a, uint32_t context) {
+  if (a->written < context)
+    a->written = context;
+}
+
 /* `count` whole words of global memory at once, all last accessed in ways that are ordered before: recorded,
- * true. Otherwise nothing changes: false. */
-static inline bool emu_race_read_words(const struct emu_warp *w, const uint32_t *writers, uint32_t *readers,
-                                       unsigned count) {
+ * true. Otherwise nothing changes: false. Who has written is looked at where anybody may have. */
+static inline bool emu_race_read_words(const struct emu_warp *w, const struct emu_allocation *a,
+                                       uint64_t offset, unsigned count) {
+  const uint32_t *writers = a->writers + offset / 4;
+  uint32_t *readers = a->readers + offset / 4;
   const uint32_t me = w->block->context, settled = w->launch->settled_context, kept = w->worker->kept,
                  several = w->block->several ? w->block->several : UINT32_MAX;
   const struct emu_ordered wrote = w->worker->wrote, read = w->worker->read;
+  const unsigned written = a->written >= settled ? count : 0;
   uint32_t bad = 0;
-  for (unsigned i = 0; i < count; i++) {
-    uint32_t by = writers[i] >> EMU_CONTEXT_SHIFT, r = readers[i] >> EMU_CONTEXT_SHIFT;
+  for (unsigned i = 0; i < written; i++) {
+    uint32_t by = writers[i] >> EMU_CONTEXT_SHIFT;
     bad |= (uint32_t)(by >= settled) & (uint32_t)(by != me) & (uint32_t)(by - wrote.first >= wrote.count);
+  }
+  for (unsigned i = 0; i < count; i++) {
+    uint32_t r = readers[i] >> EMU_CONTEXT_SHIFT;
     bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r - read.first >= read.count) &
            (uint32_t)(r != several) & (uint32_t)(readers[i] != kept);
   }
@@ -251,8 +263,10 @@ static inline bool emu_race_read_words(const struct emu_warp *w, const uint32_t 
   return true;
 }
 
-static inline bool emu_race_write_words(const struct emu_warp *w, uint32_t *writers, const uint32_t *readers,
+static inline bool emu_race_write_words(const struct emu_warp *w, struct emu_allocation *a, uint64_t offset,
                                         unsigned count) {
+  uint32_t *writers = a->writers + offset / 4;
+  const uint32_t *readers = a->readers + offset / 4;
   const uint32_t me = w->block->context, settled = w->launch->settled_context;
   const struct emu_ordered wrote = w->worker->wrote, read = w->worker->read;
   uint32_t bad = 0;
@@ -264,6 +278,7 @@ static inline bool emu_race_write_words(const struct emu_warp *w, uint32_t *writ
   if (bad)
     return false;
   const uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  emu_race_writes(a, me);
   for (unsigned i = 0; i < count; i++)
     writers[i] = word;
   return true;

@@ -132,6 +132,10 @@ static void copy(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
                        .source_bytes = (uint8_t)source_bytes};
     p->count++;
   }
+  const struct emu_allocation *a = w->worker->cache[in->index];
+  EMU_FOR_LANES (lane, a && a->initialised ? reads : 0)
+    if (from[lane] - a->base < a->size)
+      emu_global_prefetch(a, from[lane] - a->base, bytes, false);
   for (uint32_t i = first; i < p->count;) {
     const uint32_t n = run_length(&p->copies[i], p->count - i);
     bool good = begin_run(w, &p->copies[i], n);

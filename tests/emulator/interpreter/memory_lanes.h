@@ -74,7 +74,7 @@ static inline unsigned char *emu_shared_lane(struct emu_warp *w, const struct em
 static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct emu_instruction *in,
                                              uint64_t address, unsigned bytes, unsigned kind, unsigned lane) {
   const bool write = kind & EMU_WRITE;
-  const struct emu_allocation *a = w->worker->cache[in->index];
+  struct emu_allocation *a = w->worker->cache[in->index];
   if (!a || address - a->base >= a->size || a->size - (address - a->base) < bytes || address & (bytes - 1) ||
       (write && a->constant))
     return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
@@ -84,7 +84,7 @@ static inline unsigned char *emu_global_lane(struct emu_warp *w, const struct em
   if (!write && !emu_word_set(a->initialised + offset, bytes))
     return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   for (unsigned k = 0; k < bytes; k += 4)
-    if (write ? !emu_race_write_words(w, a->writers + (offset + k) / 4, a->readers + (offset + k) / 4, 1)
+    if (write ? !emu_race_write_words(w, a, offset + k, 1)
               : !emu_race_read_word(w, a->writers[(offset + k) / 4], &a->readers[(offset + k) / 4]))
       return emu_look_closer(w, in, EMU_SPACE_GLOBAL, address, bytes, kind, lane);
   if (!emu_touch_run(w, address, bytes, (unsigned)__builtin_ctz(bytes) - 2, lane, write))

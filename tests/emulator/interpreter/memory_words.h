@@ -140,21 +140,33 @@ static inline bool emu_all_set(const unsigned char *shadow, unsigned bytes) {
   return all == UINT64_C(0x0101010101010101);
 }
 
+/* Asks the host for what a run is going to touch, all at once. */
+static inline void emu_global_prefetch(const struct emu_allocation *a, uint64_t offset, unsigned all,
+                                       bool write) {
+  enum { LINE = 64 };
+  for (unsigned i = 0; i < all; i += LINE) {
+    __builtin_prefetch(a->host + offset + i, 0);
+    __builtin_prefetch((const unsigned char *)(a->readers + offset / 4) + i, 0);
+    if (write)
+      __builtin_prefetch((const unsigned char *)(a->writers + offset / 4) + i, 1);
+  }
+}
+
 /* `all` bytes side by side in global memory that lanes from `lane` on access, `bytes` each: host memory,
  * checked and recorded; NULL if something is not as usual. */
 static inline unsigned char *emu_global_run(struct emu_warp *w, const struct emu_instruction *in,
                                             uint64_t first, unsigned bytes, unsigned all, unsigned lane,
                                             bool write) {
-  const struct emu_allocation *a = w->worker->cache[in->index];
+  struct emu_allocation *a = w->worker->cache[in->index];
   if (!a || first - a->base >= a->size || a->size - (first - a->base) < all || first & (bytes - 1) ||
       (write && a->constant))
     return NULL;
   uint64_t offset = first - a->base;
   if (w->launch->checks && a->initialised) {
+    emu_global_prefetch(a, offset, all, write);
     if (!write && !a->whole && !emu_all_set(a->initialised + offset, all))
       return NULL;
-    if (write ? !emu_race_write_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4)
-              : !emu_race_read_words(w, a->writers + offset / 4, a->readers + offset / 4, all / 4))
+    if (write ? !emu_race_write_words(w, a, offset, all / 4) : !emu_race_read_words(w, a, offset, all / 4))
       return NULL;
     if (!emu_touch_run(w, first, all, (unsigned)__builtin_ctz(bytes) - 2, lane, write))
       return NULL;

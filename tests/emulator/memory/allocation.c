@@ -192,7 +192,7 @@ void emu_allocation_destroy(struct emu_allocation *a) {
 
 void emu_allocations_forget_origins(void) {
   for (size_t i = 0; i < live_count; i++)
-    live[i]->origin = 0;
+    live[i]->origin = live[i]->written = 0;
 }
 
 void emu_allocation_describe(const struct emu_allocation *a, char *text, size_t bytes) {

@@ -32,6 +32,7 @@ struct emu_allocation {
   bool constant;
   bool device_heap; /* malloc in device code */
   bool retired;     /* freed, but its place is kept: of a graph's allocation node between launches */
+  uint32_t written; /* the newest context that has written to it, or a newer one: see ../checks/races.h */
   /* context of the operation in a stream that allocated it, 0 if none did: see ../checks/races.h */
   uint32_t origin;
 };
