@@ -202,9 +202,12 @@ if(CUSEQ_PYTHON AND NOT CUSEQ_TEST_GPU)
 endif()
 
 # Registers, shared memory and spills of every kernel and architecture, from the build's own reports: a table in the build
-# folder, and each kernel held to its budget.
+# folder, and each kernel held to its budget. And that calls go down through the host's files.
 if(CUSEQ_PYTHON)
   add_test(NAME cuda_budget COMMAND ${CUSEQ_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/budget.py ${PROJECT_SOURCE_DIR}/kernels
            ${CMAKE_BINARY_DIR}/kernels/reports ${CMAKE_BINARY_DIR}/kernels.md)
   set_tests_properties(cuda_budget PROPERTIES LABELS cuda)
+  add_test(NAME cuda_circles COMMAND ${CUSEQ_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/circles.py
+           ${PROJECT_SOURCE_DIR}/host/backends/cuda)
+  set_tests_properties(cuda_circles PROPERTIES LABELS cuda)
 endif()

@@ -1,7 +1,7 @@
 /* The checks of arrays that the caller left on the device: what session.c and input.c do with host arrays.
  * They are queued as one launch for all such arrays of a stage, and what they find is reported when the
  * stream has been waited for. */
-#include "backends/cuda/rows.h"
+#include "backends/cuda/cuda.h"
 
 #include "error.h"
 
@@ -62,7 +62,7 @@ void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dty
 
 cuseq_status cuda_check_queue(struct cuda_session *session) {
   struct cuda_checks *checks = &session->checks;
-  TRY(cuda_rows_arrived(session));
+  TRY(cuda_inputs_arrived(session));
   if (checks->next.count == 0)
     return CUSEQ_STATUS_OK;
   checks->next.call = checks->call;

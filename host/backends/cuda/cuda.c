@@ -42,29 +42,6 @@ static void cuda_close(void *state) {
   cudaSetDevice(before);
 }
 
-/* What runs step by step is a graph with products in it. */
-bool cuda_needs_graphs(const struct cuda_session *session) {
-  const struct structure *structure = &session->model->lowered;
-  bool fused = session->decoder ? session->choice.decoder == CUDA_DECODER_LOOP
-                                : session->forced.decoder != CUDA_DECODER_STEPS &&
-                                      !cuda_loop_reason(structure, session->limits.time, &session->device);
-  bool steps = structure->decoder.present && (!fused || session->limits.beams > 1);
-  return cuda_layers_need_graphs(session) || steps;
-}
-
-static bool needs_blas(const struct cuda_session *session) {
-  const struct structure *structure = &session->model->lowered;
-  bool heads = !structure->decoder.present && structure->output.count > 0;
-  bool steps =
-      cuda_needs_graphs(session) || heads || (!session->decoder && !cuda_steps_keys_are_narrow(structure));
-  return (steps && cuda_products_need_blas(session)) || cuda_layers_need_blas(session, false);
-}
-
-bool cuda_captures_products(const struct cuda_session *session) {
-  return (cuda_needs_graphs(session) && cuda_products_need_blas(session)) ||
-         (session->limits.capture && (needs_blas(session) || cuda_layers_need_blas(session, true)));
-}
-
 static cuseq_status session_upload(struct cuda_session *session) {
   CUDA_RANGE("upload", session->limits.batch, session->limits.time, session->model->config.units);
   TRY(cuda_layers_upload(session));
@@ -129,7 +106,7 @@ static cuseq_status session_fill(struct cuda_session *session) {
   TRY(staging_open(session));
   TRY(cuda_rows_open(session));
   TRY(session_upload(session));
-  if (needs_blas(session))
+  if (cuda_needs_blas(session))
     TRY(cuda_blas_open(session));
   else if (cuda_captures_products(session) && cuda_blas_open(session) != CUSEQ_STATUS_OK)
     cuda_blas_close(session); /* dense rows, which need it, are refused by the call that has some */
@@ -274,28 +251,7 @@ static bool on_host(const struct cuda_session *session, enum call_structure stru
   return false;
 }
 
-static cuseq_status encode_queue(struct cuda_session *session, const struct backend_input *input,
-                                 const cuseq_encoding *encoding) {
-  TRY(cuda_encode_queue(session, input));
-  TRY(cuda_keys_queue(session));
-  return cuda_encode_fetch(session, encoding);
-}
-
-cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_input *input,
-                             const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
-  bool queued = false;
-  cuda_input_place(session, input, decoding);
-  if (decoding)
-    TRY(cuda_whole_queue(session, input, encoding, decoding, &queued));
-  if (decoding && !queued)
-    TRY(cuda_whole_any_queue(session, input, encoding, decoding, &queued));
-  if (queued)
-    return CUSEQ_STATUS_OK;
-  TRY(encode_queue(session, input, encoding));
-  return decoding ? cuda_decode_queue(session, decoding) : CUSEQ_STATUS_OK;
-}
-
-/* The same, large batches in windows. */
+/* Queues a call, large batches in windows. */
 static cuseq_status rows_queue(struct cuda_session *session, const struct backend_input *input,
                                const cuseq_encoding *encoding, const cuseq_decoding *decoding) {
   bool queued;

@@ -12,7 +12,6 @@
 #include <cuda_runtime_api.h>
 
 struct cuda_blas;
-struct cuda_later;
 struct cuda_rows;
 struct cuda_graphs;
 struct cuda_steps;
@@ -120,12 +119,24 @@ struct cuda_encoded {
   bool came_with_keys, came_with_general_keys; /* by the call that encoded them */
 };
 
+/* Results of a window that are copied when the next window's work has been queued. */
+struct cuda_later {
+  struct {
+    enum backend_array array;
+    void *out;
+    const void *device;
+    size_t bytes;
+  } copies[BACKEND_ARRAYS];
+  int32_t count;
+};
+
 /* The call under way. */
 struct cuda_call {
   int32_t first_row;                  /* of a window, 0 otherwise */
   uint8_t places[BACKEND_ARRAYS];     /* enum cuda_place, of arrays that are not NULL */
   bool waits;                         /* for its results, at its end */
   cudaStream_t stream_in, stream_out; /* of copies from and to the host */
+  cudaEvent_t order;                  /* between streams, waited for as soon as it is recorded; of windows */
   struct cuda_later *later;           /* results are copied later, by rows.c; NULL: at once */
   const float *d_given_x;             /* the dense input: d_x, or where the caller left it */
   /* capture.c: whether the stream is being captured, and the thread's own mode of what may be called
@@ -172,7 +183,7 @@ cuseq_status cuda_device_read(int32_t index, struct launch_device *device);
  * been read. */
 cuseq_status cuda_precision_check(const struct cuda_session *session, const char *device);
 
-/* memory.c: lists device arrays, then takes one allocation for all. */
+/* arena.c: device arrays, listed to be taken as one allocation. */
 enum { CUDA_PLAN_ENTRIES = 2048 };
 struct cuda_plan {
   size_t bytes;
@@ -184,13 +195,14 @@ struct cuda_plan {
 };
 /* Adds an array of `bytes` (0: the pointer stays NULL), 256-byte aligned. */
 void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes);
-/* Takes the memory of a session of its limits, sets every pointer, clears what has to begin at 0. Says how
- * much was needed, what is free and which limits would fit where it does not. */
+/* memory.c: takes the memory of a session of its limits, sets every pointer, clears what has to begin at 0.
+ * Says how much was needed, what is free and which limits would fit where it does not. */
 cuseq_status cuda_memory_take(struct cuda_session *session);
 
-/* Whether a call of the limits needs graphs; whether products by cuBLAS may stand in graphs, which need a
- * workspace that stays. */
+/* needs.c: whether a call of the limits needs graphs; whether it needs products by cuBLAS; whether these may
+ * stand in graphs, which need a workspace that stays. */
 bool cuda_needs_graphs(const struct cuda_session *session);
+bool cuda_needs_blas(const struct cuda_session *session);
 bool cuda_captures_products(const struct cuda_session *session);
 
 /* layers.c: the encoder's arrays and the upload of its weights. */
@@ -245,7 +257,7 @@ cuseq_status cuda_attend_queue(struct cuda_session *session, const float *hidden
                                float *alphas);
 cuseq_status cuda_decode_queue(struct cuda_session *session, const cuseq_decoding *decoding);
 
-/* cuda.c: queues a call, as one launch where the model fits into one; decoding may be NULL. */
+/* queue.c: queues a call, as one launch where the model fits into one; decoding may be NULL. */
 cuseq_status cuda_call_queue(struct cuda_session *session, const struct backend_input *input,
                              const cuseq_encoding *encoding, const cuseq_decoding *decoding);
 
@@ -320,6 +332,11 @@ cuseq_status cuda_copy_in_f64(struct cuda_session *session, float *device, const
 /* Queues a copy of a result to where the caller's array lies; NULL, or `device` itself, does nothing. */
 cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array array, void *out,
                            const void *device, size_t bytes);
+/* `after` goes on when `before` has come to here: streams of a session that has windows. */
+cuseq_status cuda_streams_order(struct cuda_session *session, cudaStream_t before, cudaStream_t after);
+/* Kernels that are queued from here on come after the copies of the call's inputs; nothing where there are no
+ * windows. */
+cuseq_status cuda_inputs_arrived(struct cuda_session *session);
 /* Ends a call that does not wait: its slots are the device's until it has passed them. */
 cuseq_status cuda_staging_leave(struct cuda_session *session);
 /* Ends a call after the streams have been waited for; delivers what the caller is to get, or forgets it. */

@@ -8,19 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALIGNMENT = 256 };
-
-void cuda_plan_add(struct cuda_plan *plan, void *array, size_t bytes) {
-  *(void **)array = NULL;
-  if (bytes == 0)
-    return;
-  plan->entries[plan->count].array = array;
-  plan->entries[plan->count++].offset = plan->bytes;
-  plan->bytes += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-/* ---- a session's memory ---- */
-
 /* Lists all arrays of a session of its limits. Returns how many bytes at the beginning have to begin at 0:
  * the sequence kernel's flags, the record of checks; cuBLAS's workspace comes last and needs no value. */
 static size_t session_plan(struct cuda_session *session, struct cuda_plan *plan) {

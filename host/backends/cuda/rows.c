@@ -13,7 +13,6 @@ enum { WINDOW_BYTES = CUDA_SLOT_BYTES / 2, WINDOWS_LEAST = 2 };
 
 struct cuda_rows {
   cudaStream_t in, out;
-  cudaEvent_t order;       /* between streams, waited for as soon as it is recorded */
   cudaEvent_t computed[2]; /* of windows in turns */
   struct cuda_later later[2];
   struct cuda_work all; /* the session's arrays, while a window has its own */
@@ -60,7 +59,7 @@ cuseq_status cuda_rows_open(struct cuda_session *session) {
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");
   CUDA_TRY(cudaStreamCreateWithFlags(&rows->in, cudaStreamNonBlocking));
   CUDA_TRY(cudaStreamCreateWithFlags(&rows->out, cudaStreamNonBlocking));
-  CUDA_TRY(cudaEventCreateWithFlags(&rows->order, cudaEventDisableTiming));
+  CUDA_TRY(cudaEventCreateWithFlags(&session->call.order, cudaEventDisableTiming));
   for (int i = 0; i < 2; i++)
     CUDA_TRY(cudaEventCreateWithFlags(&rows->computed[i], cudaEventDisableTiming));
   return CUSEQ_STATUS_OK;
@@ -70,7 +69,7 @@ void cuda_rows_close(struct cuda_session *session) {
   struct cuda_rows *rows = session->rows;
   if (!rows)
     return;
-  cudaEvent_t events[] = {rows->order, rows->computed[0], rows->computed[1]};
+  cudaEvent_t events[] = {session->call.order, rows->computed[0], rows->computed[1]};
   cudaStream_t streams[] = {rows->in, rows->out};
   for (int i = 0; i < 3; i++)
     if (events[i])
@@ -220,19 +219,6 @@ static cuseq_status results_copy(struct cuda_session *session, int turn) {
   return CUSEQ_STATUS_OK;
 }
 
-/* `after` goes on when `before` has come to here. */
-static cuseq_status streams_order(struct cuda_session *session, cudaStream_t before, cudaStream_t after) {
-  CUDA_TRY(cudaEventRecord(session->rows->order, before));
-  CUDA_TRY(cudaStreamWaitEvent(after, session->rows->order, 0));
-  return CUSEQ_STATUS_OK;
-}
-
-cuseq_status cuda_rows_arrived(struct cuda_session *session) {
-  return session->call.stream_in == session->stream
-             ? CUSEQ_STATUS_OK
-             : streams_order(session, session->call.stream_in, session->stream);
-}
-
 /* A window: a call of `count` rows from `first` on, whose results are copied later. */
 static cuseq_status window_queue(struct cuda_session *session, const struct backend_input *input,
                                  const cuseq_encoding *encoding, const cuseq_decoding *decoding,
@@ -259,7 +245,7 @@ static cuseq_status windows_queue(struct cuda_session *session, const struct bac
   int turn = 0;
   rows->later[0].count = rows->later[1].count = 0;
   /* earlier calls may still read what is written now */
-  TRY(streams_order(session, session->stream, rows->in));
+  TRY(cuda_streams_order(session, session->stream, rows->in));
   for (int32_t first = 0; first < input->batch; first += step, turn = !turn) {
     int32_t count = input->batch - first < step ? input->batch - first : step;
     TRY(window_queue(session, input, encoding, decoding, first, count, turn));
@@ -267,7 +253,7 @@ static cuseq_status windows_queue(struct cuda_session *session, const struct bac
       TRY(results_copy(session, !turn));
   }
   TRY(results_copy(session, !turn));
-  return streams_order(session, rows->out, session->stream);
+  return cuda_streams_order(session, rows->out, session->stream);
 }
 
 cuseq_status cuda_rows_queue(struct cuda_session *session, const struct backend_input *input,

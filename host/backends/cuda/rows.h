@@ -6,17 +6,6 @@
 
 #include "backends/cuda/cuda.h"
 
-/* Results of a window that are copied when the next window's work has been queued. */
-struct cuda_later {
-  struct {
-    enum backend_array array;
-    void *out;
-    const void *device;
-    size_t bytes;
-  } copies[BACKEND_ARRAYS];
-  int32_t count;
-};
-
 /* Makes what windows need where calls of the limits may be worth it. close(NULL) does nothing. */
 cuseq_status cuda_rows_open(struct cuda_session *session);
 void cuda_rows_close(struct cuda_session *session);
@@ -26,9 +15,5 @@ void cuda_rows_close(struct cuda_session *session);
  * cuBLAS are left out, whose bits depend on the batch, and so are calls with inputs on the device. */
 cuseq_status cuda_rows_queue(struct cuda_session *session, const struct backend_input *input,
                              const cuseq_encoding *encoding, const cuseq_decoding *decoding, bool *queued);
-
-/* Kernels that are queued from here on come after the copies of the window's inputs; nothing where there
- * are no windows. */
-cuseq_status cuda_rows_arrived(struct cuda_session *session);
 
 #endif

@@ -4,7 +4,7 @@
  * one slot the host fills the other, so that arrays of any size go through memory of a fixed size. A slot
  * is taken again when the device is through with it, which an event tells; what came from the device is
  * then handed to the caller. */
-#include "backends/cuda/rows.h"
+#include "backends/cuda/cuda.h"
 
 #include "error.h"
 
@@ -155,6 +155,20 @@ cuseq_status cuda_copy_out(struct cuda_session *session, enum backend_array arra
   else
     CUDA_TRY(cudaMemcpyAsync(out, device, bytes, cudaMemcpyDeviceToDevice, session->stream));
   return CUSEQ_STATUS_OK;
+}
+
+/* ---- streams ---- */
+
+cuseq_status cuda_streams_order(struct cuda_session *session, cudaStream_t before, cudaStream_t after) {
+  CUDA_TRY(cudaEventRecord(session->call.order, before));
+  CUDA_TRY(cudaStreamWaitEvent(after, session->call.order, 0));
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status cuda_inputs_arrived(struct cuda_session *session) {
+  return session->call.stream_in == session->stream
+             ? CUSEQ_STATUS_OK
+             : cuda_streams_order(session, session->call.stream_in, session->stream);
 }
 
 /* ---- a call's end ---- */
