@@ -253,7 +253,7 @@ KINDS = {0: (3, 2), 1: (1, 2), 2: (1, 1)}
 
 def kind_of(kernel):
     """(name, kind, the numbers behind it) of a kernel of tensor cores."""
-    found = re.search(r"<(?:(\w+), )?\(tensor_kind\)(\d)((?:, \d+)*)>", kernel)
+    found = re.search(r"<(?:(\w+), )?\(tensor_kind\)(\d)((?:, \w+)*)>", kernel)
     return found[1], int(found[2]), [int(number) for number in re.findall(r"\d+", found[3])]
 
 
@@ -276,7 +276,8 @@ def measure_product(flow, head, root, architecture):
     kept = {("common/product.cu", line_of(root, "common/product.cu", "total.of[tile][n][j % 4] += KIND"))}
 
     def worth(i):
-        return 100 * (i.kind == "HMMA") + 10 * (i.kind == "LDG" and ".128" in i.opcode) - (not kept.isdisjoint(i.places))
+        wide = i.kind == "LDG" and (10 if ".128" in i.opcode else -1)
+        return 100 * (i.kind == "HMMA") + wide - (not kept.isdisjoint(i.places))
     path = flow.turn(head, worth)
     figures = {"body": len(path), "inner": 0, "steps": 1, **counts(i for i, _ in path)}
     figures.update(cycles=timing.cycles_together(path, 2, architecture), chain=timing.chain(path))

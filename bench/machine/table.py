@@ -40,7 +40,7 @@ sequence_tensor_kernel<cell, kind, unit tiles of eight, rows / 8 of a team> (kin
 for 4 cycles on sm_90, 8 on sm_80, which is what NVIDIA says of their peak; others measured some 6.4 on an H100. What SMs wait for one another, and what L2 and DRAM take
 beyond the latencies, is not in it.
 
-product_kernel<kind> has the products of decoders' layers, keys and outputs: a turn of a warp, 16 k of 32 rows and 32 columns, all there and read by 16 bytes. Two warps
+product_kernel<kind, whether B is transposed> has the products of decoders' layers, keys and outputs: a turn of a warp, 16 k of 32 rows and 32 columns, all there and read by 16 bytes. Two warps
 share each scheduler, and the cycles are those of both. What they have added up goes into registers of its own every eighth turn, which is not in it.
 
 """
