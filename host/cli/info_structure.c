@@ -36,7 +36,15 @@ static void continue_line(void) {
 /* ---- layers ---- */
 
 static void print_dense(const json_t *dense) {
-  printf("dense %d %s", number(dense, "units", 0), word(dense, "activation", "linear"));
+  const json_t *norm = json_object_get(dense, "norm");
+  const int units = number(dense, "units", 0), first = number(norm, "first", 0);
+  const int normed = norm ? number(norm, "units", units - first) : 0;
+  printf("dense %d", units);
+  if (normed > 0 && normed < units)
+    printf(" with %d normalised", normed);
+  else if (normed > 0)
+    fputs(" normalised", stdout);
+  printf(" %s", word(dense, "activation", "linear"));
 }
 
 static void print_dense_layers(const json_t *layers) {
