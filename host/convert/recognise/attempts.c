@@ -78,13 +78,16 @@ static cuseq_status weave_ends(struct recogniser *recogniser, int32_t *ends, siz
   return weave(recogniser, clock, ends, count, woven);
 }
 
-static cuseq_status attempt_woven(const struct recognise_request *request, bool *woven, cuseq_model **model) {
+/* stack  receives false where what is made is no stack either */
+static cuseq_status attempt_woven(const struct recognise_request *request, bool *woven, bool *stack,
+                                  cuseq_model **model) {
   struct recognise_request over;
   struct recogniser recogniser;
+  enum recognition recognition;
   int32_t *ends;
   size_t count;
-  bool recognised;
   *woven = false;
+  *stack = true;
   TRY(list_ends(request, &ends, &count));
   TRY(recogniser_begin(request, &recogniser));
   cuseq_status status = weave_ends(&recogniser, ends, count, woven);
@@ -92,7 +95,9 @@ static cuseq_status attempt_woven(const struct recognise_request *request, bool 
   if (status != CUSEQ_STATUS_OK || !*woven)
     return status;
   TRY(replace_ends(request, ends, NULL, &over));
-  return recognise_as_it_is(&over, &recognised, model);
+  status = recognise_as_it_is(&over, &recognition, model);
+  *stack = recognition != NO_STACK;
+  return status;
 }
 
 /* ---- one way after the other ---------------------------------------------------------------------- */
@@ -125,17 +130,22 @@ static cuseq_status refusal_or(const struct refusal *refusal, cuseq_status again
   return error_set(refusal->status, "%s", refusal->reason);
 }
 
+/* Where the encoder is no stack, that is not what is in the way: weaving makes one, and its reason is the one
+ * that is told. */
 static cuseq_status recognise_whole(const struct recognise_request *request, cuseq_model **model) {
   struct refusal refusal;
-  bool recognised, woven;
+  enum recognition recognition;
+  bool woven, stack;
   refusal_begin(request, &refusal);
-  const cuseq_status status = recognise_as_it_is(request, &recognised, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL || recognised) {
+  const cuseq_status status = recognise_as_it_is(request, &recognition, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL || recognition == RECOGNISED) {
     free(refusal.said);
     return status;
   }
   refusal_keep(&refusal, request, status);
-  const cuseq_status again = attempt_woven(request, &woven, model);
+  const cuseq_status again = attempt_woven(request, &woven, &stack, model);
+  if (recognition == NO_STACK && stack && again == CUSEQ_STATUS_INVALID_MODEL)
+    return again;
   return refusal_or(&refusal, again, woven);
 }
 

@@ -305,32 +305,43 @@ static int32_t clock_of(const struct recogniser *recogniser, int32_t expression)
   return clock;
 }
 
+/* Adds a layer; what lies below it is read then. */
+static cuseq_status go_below(struct recogniser *recogniser, const struct found_layer *layer,
+                             const struct level *dense, int32_t *source) {
+  struct found_encoder *encoder = &recogniser->model->encoder;
+  encoder->between = false;
+  TRY(add_layer(recogniser, layer, dense));
+  encoder->between = true;
+  return read_front(recogniser, encoder->count - 1, source);
+}
+
 cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotations, int32_t final) {
   struct found_encoder *encoder = &recogniser->model->encoder;
   int32_t source = annotations;
   encoder->annotations = annotations;
   encoder->embedding = -1;
-  if (annotations < 0) {
+  if (annotations < 0)
     TRY(last_of_final(recogniser, final));
+  encoder->between = true;
+  if (annotations < 0)
     TRY(read_front(recogniser, encoder->count - 1, &source));
-  }
   while (true) {
     struct found_layer layer = {0};
     struct level dense;
     const struct expression *e = expression_at(recogniser->expressions, source);
     if (read_layer(recogniser->expressions, source, &layer)) {
-      TRY(add_layer(recogniser, &layer, NULL));
+      TRY(go_below(recogniser, &layer, NULL, &source));
     } else if (encoder->count > 0 && e->op != EXPRESSION_ACTIVATION && e->op != EXPRESSION_NORM) {
       break;
     } else {
       TRY(read_dense(recogniser, source, &layer, &dense));
-      TRY(add_layer(recogniser, &layer, &dense));
+      TRY(go_below(recogniser, &layer, &dense, &source));
     }
-    TRY(read_front(recogniser, encoder->count - 1, &source));
   }
   const struct found_layer *first = &encoder->layers[encoder->count - 1];
   TRY(read_input(recogniser, source,
                  encoder_cell(recogniser->expressions, first, first->direction == LAYER_BACKWARD)->node));
+  encoder->between = false;
   encoder->clock = clock_of(recogniser, source);
   reverse(encoder);
   return CUSEQ_STATUS_OK;

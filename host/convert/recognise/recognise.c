@@ -288,13 +288,15 @@ void recogniser_end(struct recogniser *recogniser) {
   free(recogniser->model);
 }
 
-cuseq_status recognise_as_it_is(const struct recognise_request *request, bool *recognised,
+cuseq_status recognise_as_it_is(const struct recognise_request *request, enum recognition *recognition,
                                 cuseq_model **model) {
   struct recogniser recogniser;
-  *recognised = false;
+  *recognition = NOT_RECOGNISED;
   TRY(recogniser_begin(request, &recogniser));
   cuseq_status status = recognise(&recogniser);
-  *recognised = status == CUSEQ_STATUS_OK;
+  *recognition = status == CUSEQ_STATUS_OK           ? RECOGNISED
+                 : recogniser.model->encoder.between ? NO_STACK
+                                                     : NOT_RECOGNISED;
   if (status == CUSEQ_STATUS_OK)
     status = emit_model(&recogniser, model);
   recogniser_end(&recogniser);

@@ -47,6 +47,8 @@ struct found_layer {
 };
 
 struct found_encoder {
+  bool between; /* what lies between two layers, or below the first, is being read: refused then, it is no
+                   stack */
   int32_t clock;
   int32_t count;
   struct found_layer layers[STRUCTURE_MAX_ENCODER_LAYERS]; /* the one that reads the input first */
@@ -169,9 +171,12 @@ struct recogniser {
 cuseq_status recogniser_begin(const struct recognise_request *request, struct recogniser *recogniser);
 void recogniser_end(struct recogniser *recogniser);
 
-/* Recognises a request and writes the model down.
- *   recognised  receives whether it was; it may still be refused when it is written down */
-cuseq_status recognise_as_it_is(const struct recognise_request *request, bool *recognised,
+/* What a request was found to be. A model that is RECOGNISED may still be refused when it is written down;
+ * NO_STACK: its encoder's layers do not lie one on the other, as weave.c can make them do. */
+enum recognition { NOT_RECOGNISED, NO_STACK, RECOGNISED };
+
+/* Recognises a request and writes the model down. */
+cuseq_status recognise_as_it_is(const struct recognise_request *request, enum recognition *recognition,
                                 cuseq_model **model);
 
 /* The clock of the encoder where the outputs and all that they are made of have no other than it and the
