@@ -157,6 +157,20 @@ struct head_output {
 };
 cuseq_status launch_head_output(const struct head_output *arguments, const struct launch_stream *stream);
 
+/* A head over rows beside heads over every position: what stands at a row's first position comes to all of
+ * them, and 0 behind its last.
+ *   d_outputs row b, position t at d_outputs + (b * time + t) * output_stride, `units` elements; may be NULL
+ *   d_tokens  row b, position t at d_tokens[(b * time + t) * token_stride]; may be NULL */
+struct head_spread {
+  int32_t batch, time, units;
+  const int32_t *d_lengths; /* [batch] each 1..T, or NULL: all T */
+  float *d_outputs;
+  int64_t output_stride;
+  int32_t *d_tokens;
+  int32_t token_stride;
+};
+cuseq_status launch_head_spread(const struct head_spread *arguments, const struct launch_stream *stream);
+
 /* A vector of each step that is a result: row b, step y of d_to is d_to + (b * steps + y) * to_stride; zeros
  * after a row's end. of_last_step: of the last step that a row runs alone, at d_to + b * to_stride. d_from
  * NULL: none. */

@@ -67,3 +67,19 @@ bool structure_norms(const struct structure *structure) {
       return true;
   return structure_head_norms(structure);
 }
+
+static int32_t heads_over_every(const struct structure *structure) {
+  int32_t count = 0;
+  for (int32_t i = 0; i < structure->output.count; i++)
+    count += structure->output.heads[i].source == HEAD_EVERY;
+  return count;
+}
+
+bool structure_is_tagger(const struct structure *structure) {
+  return heads_over_every(structure) > 0;
+}
+
+bool structure_is_mixed(const struct structure *structure) {
+  const int32_t every = heads_over_every(structure);
+  return every > 0 && every < structure->output.count;
+}

@@ -321,9 +321,11 @@ int32_t structure_time(const struct structure *structure);
 bool structure_head_norms(const struct structure *structure);
 bool structure_norms(const struct structure *structure);
 
-/* Whether rows of `outputs` are positions (a head over every position), steps, or one a row. */
-static inline bool structure_is_tagger(const struct structure *structure) {
-  return structure->output.count > 0 && structure->output.heads[0].source == HEAD_EVERY;
-}
+/* Whether rows of `outputs` are positions, as a head is over every one; otherwise they are steps, or one a
+ * row. */
+bool structure_is_tagger(const struct structure *structure);
+/* Whether heads over rows stand beside heads over every position: what they give is the same at every
+ * position. */
+bool structure_is_mixed(const struct structure *structure);
 
 #endif

@@ -186,11 +186,13 @@ cuseq_status parse_output(const struct field_object *object, struct structure *s
     struct field_object item = field_item(object, "heads", i);
     snprintf(output->heads[i].name, sizeof output->heads[i].name, "head %zu", i);
     TRY(parse_head(&item, structure, &output->heads[i]));
-    if ((output->heads[i].source == HEAD_EVERY) != (output->heads[0].source == HEAD_EVERY))
-      return field_refuse(&item, "over", "is \"%s\" beside \"%s\" (\"every\" goes with \"every\" alone)",
-                          word_of(words_head_source, output->heads[i].source),
-                          word_of(words_head_source, output->heads[0].source));
   }
   output->count = (int32_t)count;
+  for (size_t i = 0; structure_is_tagger(structure) && i < count; i++)
+    for (int32_t k = 0; k < output->heads[i].read_count; k++)
+      if (output->heads[i].reads[k].source == HEAD_CONTEXT) {
+        const struct field_object item = field_item(object, "heads", i);
+        return field_refuse(&item, "over", "is \"context\" beside a head over \"every\" position");
+      }
   return CUSEQ_STATUS_OK;
 }

@@ -126,3 +126,35 @@ extern "C" cuseq_status launch_head_output(const struct head_output *arguments,
   head_output_kernel<<<(unsigned)a->rows, HEAD_THREADS, room, (cudaStream_t)stream->stream>>>(*a, room > 0);
   return launch_result(stream, name, cudaGetLastError());
 }
+
+/* computes  what is at a row's first position, at all of them; 0 behind its last
+ * shapes    struct head_spread in launch_steps.h
+ * mapping   block = position behind a row's first one, thread = class, then the class 128 further on
+ * launch    grid batch (time - 1), block 128, no shared memory
+ * budget    32 registers
+ * numerics  copies
+ * why       a head over a row is computed once; the first position is read here and written by none */
+__global__ void __launch_bounds__(THREADS) head_spread_kernel(const __grid_constant__ struct head_spread a) {
+  const int64_t b = blockIdx.x / (unsigned)(a.time - 1), first = b * a.time;
+  const int64_t at = first + 1 + blockIdx.x % (unsigned)(a.time - 1);
+  const bool there = !a.d_lengths || at - first < a.d_lengths[b];
+  for (int v = (int)threadIdx.x; a.d_outputs && v < a.units; v += THREADS)
+    a.d_outputs[at * a.output_stride + v] = there ? a.d_outputs[first * a.output_stride + v] : 0.0f;
+  if (threadIdx.x == 0 && a.d_tokens)
+    a.d_tokens[at * a.token_stride] = there ? a.d_tokens[first * a.token_stride] : 0;
+}
+
+extern "C" cuseq_status launch_head_spread(const struct head_spread *arguments,
+                                           const struct launch_stream *stream) {
+  static const char *const name = "launch_head_spread";
+  const struct head_spread *a = arguments;
+  LAUNCH_NEED(a->batch >= 1 && a->time >= 1 && a->units >= 1 && (a->d_outputs || a->d_tokens),
+              "%s: sizes are not possible, or there is nothing to spread (found %d, %d, %d)", name,
+              (int)a->batch, (int)a->time, (int)a->units);
+  const int64_t blocks = (int64_t)a->batch * (a->time - 1);
+  LAUNCH_NEED(blocks <= INT32_MAX, "%s: too many positions (found %lld)", name, (long long)blocks);
+  if (blocks == 0)
+    return CUSEQ_STATUS_OK;
+  head_spread_kernel<<<(unsigned)blocks, THREADS, 0, (cudaStream_t)stream->stream>>>(*a);
+  return launch_result(stream, name, cudaGetLastError());
+}

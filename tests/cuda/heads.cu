@@ -168,6 +168,42 @@ static void check_head(const head_case &c, uint64_t seed) {
 }
 
 /* NaN is never the best but where it is first, and where all the rest is NaN. */
+/* A row's first position comes to all of its positions; behind its last, 0; other columns stay. */
+static void check_spread(int batch, int time, int units, bool ragged, bool outputs, bool tokens) {
+  const int V = units + 3, offset = 2, heads = 2;
+  std::vector<int32_t> lengths, marks;
+  std::vector<float> values;
+  std::vector<double> want;
+  std::vector<int32_t> want_marks;
+  for (int b = 0; b < batch; b++)
+    lengths.push_back(ragged ? 1 + b * 7 % time : time);
+  for (int b = 0; b < batch; b++)
+    for (int t = 0; t < time; t++) {
+      for (int v = 0; v < V; v++) {
+        const bool ours = outputs && v >= offset && v < offset + units;
+        values.push_back((float)(1000 * b + 10 * t + v));
+        want.push_back(!ours ? (double)values.back() : t < lengths[b] ? 1000.0 * b + v : 0.0);
+      }
+      for (int h = 0; h < heads; h++) {
+        marks.push_back(100 * b + 10 * t + h);
+        want_marks.push_back(!tokens || h != 1 ? marks.back() : t < lengths[b] ? 100 * b + h : 0);
+      }
+    }
+  device_array<float> d_values(values);
+  device_array<int32_t> d_marks(marks), d_lengths(lengths);
+  struct head_spread s = {};
+  s.batch = batch, s.time = time, s.units = units, s.d_lengths = ragged ? d_lengths.data() : NULL;
+  s.d_outputs = outputs ? d_values.data() + offset : NULL, s.output_stride = V;
+  s.d_tokens = tokens ? d_marks.data() + 1 : NULL, s.token_stride = heads;
+  check_that(launch_head_spread(&s, &stream) == CUSEQ_STATUS_OK, error);
+  check_that(equal(d_values.read(), want), "outputs of a row at every position");
+  check_that(d_marks.read() == want_marks, "tokens of a row at every position");
+  check_that(d_values.intact() && d_marks.intact(), "nothing is written outside");
+  s.d_outputs = NULL, s.d_tokens = NULL;
+  check_that(launch_head_spread(&s, &stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
+             "nothing to spread is refused");
+}
+
 static void check_nan(void) {
   const std::vector<float> logits = {1.0f, NAN, 2.0f, NAN, 5.0f, 2.0f, NAN, NAN, NAN};
   device_array<float> d_logits(logits);
@@ -211,6 +247,10 @@ int main(void) {
     check_head(cases[i], 50 + i);
   for (int i = 0; i < HOST_ACTIVATIONS; i++)
     check_head({2, 1, 37, host_activations[i], true, false, false}, 90 + i);
+  check_spread(1, 1, 1, false, true, true);
+  check_spread(3, 7, 31, true, true, true);
+  check_spread(2, 5, 129, true, true, false);
+  check_spread(4, 3, 128, false, false, true);
   check_nan();
   return check_end();
 }

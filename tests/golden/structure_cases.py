@@ -397,6 +397,19 @@ TORCH_CASES = {
         ),
         {},
     ),
+    "intent_and_slots": (
+        model(
+            [both(gru(3))],
+            output={
+                "heads": [
+                    head("final", dense(5, "relu"), dense(3, "softmax"), name="intent"),
+                    head("every", dense(4, "softmax"), name="slots"),
+                    head("maximum", dense(2, "sigmoid")),
+                ]
+            },
+        ),
+        {},
+    ),
     "attention_only": (model([both(lstm(3))], {"score": "general", "value": dense(4, "tanh")}), {}),
     "attention_only_dense": (
         model([both(gru(3)), layer(gru(4))], {"score": "dot"}, state={"layer": 0, "dense": dense(4, "tanh")}),

@@ -367,7 +367,8 @@ def without_decoder(config, w, arrays, encoded, time):
     if "output" not in config:
         return result
     heads = config["output"].get("heads", [config["output"]])
-    every = heads[0]["over"] in ("every", ["every"])
+    of_every = [head["over"] in ("every", ["every"]) for head in heads]
+    every = any(of_every)
     tokens = np.zeros((batch, time if every else 1, len(heads)), int)
     outputs = np.zeros((batch, time if every else 1, sum(head["layers"][-1]["units"] for head in heads)))
     for b, (annotations, finals) in enumerate(encoded):
@@ -375,7 +376,9 @@ def without_decoder(config, w, arrays, encoded, time):
         for index, head in enumerate(heads):
             prefix = f"output.heads.{index}.layers." if len(heads) > 1 else "output.layers."
             vectors = read_source(head["over"], annotations, finals, contexts[b])
-            for y, vector in enumerate(vectors if every else [vectors]):
+            if not of_every[index]:  # beside heads over every position the same at all of them
+                vectors = [vectors] * (len(annotations) if every else 1)
+            for y, vector in enumerate(vectors):
                 output, _ = head_output(w, head, prefix, vector)
                 outputs[b, y, at : at + len(output)] = output
                 tokens[b, y, index] = np.argmax(output)

@@ -320,10 +320,13 @@ class Walk:
         if "output" not in self.config:
             return result
         heads = self.config["output"].get("heads", [self.config["output"]])
-        every, outputs = heads[0]["over"] in ("every", ["every"]), []
+        every, outputs = any(head["over"] in ("every", ["every"]) for head in heads), []
         for number, head in enumerate(heads):
             prefix = f"output.heads.{number}.layers." if len(heads) > 1 else "output.layers."
-            outputs.append(self.head(head, prefix, self.source(head["over"]))[0])
+            output = self.head(head, prefix, self.source(head["over"]))[0]
+            if every and output.ndim == 2:  # the same at every position
+                output = np.repeat(output[:, None], self.mask.shape[1], 1)
+            outputs.append(output)
         tokens = np.stack([output.argmax(-1) for output in outputs], -1).astype(np.int32)
         result["outputs"] = np.concatenate(outputs, -1)
         if every:

@@ -50,6 +50,9 @@ for _name in ("note_masked_text_and_numbers", "note_masked_entities_and_case"):
 SAME["stateful_model"] = ("same+note stateful zeros", None)
 for _name in ("sensor_padded_by_hand", "sensor_cropped", "wired_largest_pool", "sensor_linear_beside"):
     SAME[_name] = ("same", None)
+for _name in ("final_states", "maximum", "a_second_layer"):
+    SAME[f"intent_of_{_name}"] = ("same+note same every position", None)
+SAME["intent_masked"] = ("same+note same every position lengths", None)
 SAME["layer_normalised"] = ("same", None)
 SAME["normed_masked"] = ("same+note lengths", None)
 SAME["normed_translation"] = ("same+note tokens", None)
@@ -59,6 +62,7 @@ SAME["question_difference_of_neighbours"] = ("same", None)
 
 REFUSED = {
     "masked_max_pool": "refuse GlobalMaxPooling1D masked positions",
+    "intent_of_attention": "refuse context position",
     "normed_decoder_layers": "refuse LayerNormalization decoder",
     "normed_along_positions": "refuse LayerNormalization axis",
     "sensor_averaged_between": "refuse AveragePooling1D bidirectional in front",

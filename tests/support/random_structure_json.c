@@ -217,12 +217,13 @@ static void append_several(struct draw *draw, const char *first) {
   draw_append(draw, "]");
 }
 
-static void append_head(struct draw *draw, const char *over, bool name) {
-  if (strcmp(over, "every") != 0 && draw_one_in(draw, 3))
+/* alone: what it is over stands by itself. */
+static void append_head(struct draw *draw, const char *over, bool alone) {
+  if (!alone && draw_one_in(draw, 3))
     append_several(draw, over);
   else
     draw_append(draw, "\"over\":\"%s\"", over);
-  if (name && draw_one_in(draw, 3))
+  if (draw_one_in(draw, 3))
     draw_append(draw, ",\"name\":\"of %s\"", over);
   draw_append(draw, ",\"layers\":[");
   int32_t layers = 1 + random_below(draw->random, 3);
@@ -243,7 +244,7 @@ static void append_heads(struct draw *draw) {
   bool every = !draw->attends && draw_one_in(draw, 3);
   draw_append(draw, ",\"output\":{");
   if (count == 1 && draw_one_in(draw, 2)) {
-    append_head(draw, draw->attends ? "context" : every ? "every" : draw_pick(draw, sources), true);
+    append_head(draw, draw->attends ? "context" : every ? "every" : draw_pick(draw, sources), every);
     draw_append(draw, "}");
     return;
   }
@@ -251,7 +252,8 @@ static void append_heads(struct draw *draw) {
   for (int32_t i = 0; i < count; i++) {
     bool context = draw->attends && (i == 0 || draw_one_in(draw, 3));
     draw_append(draw, "%s{", i ? "," : "");
-    append_head(draw, context ? "context" : every ? "every" : draw_pick(draw, sources), true);
+    const char *of_every = i % 3 == 2 ? sources[draw->used % 4] : "every"; /* so that it draws nothing */
+    append_head(draw, context ? "context" : every ? of_every : draw_pick(draw, sources), every);
     draw_append(draw, "}");
   }
   draw_append(draw, "]}");

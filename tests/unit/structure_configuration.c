@@ -167,8 +167,6 @@ Test(structure_configuration, vectors_that_a_head_cannot_read_beside_one_another
       {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"state\":\"c\"}]",
        "is \"c\", which a gru does not have"},
       {TAGGER, OVER, "\"over\":[{\"over\":\"final\",\"lager\":1}]", "unknown key \"lager\""},
-      {TAGGER, OVER, "\"over\":[\"mean\",\"last\"]",
-       "beside \"every\" (\"every\" goes with \"every\" alone)"},
   };
   EXPECT_REFUSED(rows);
 }
@@ -402,6 +400,26 @@ Test(structure_configuration, states_of_one_direction_are_taken_of_layers_that_h
   EXPECT_REFUSED(rows);
 }
 
+#define LAYER "[{\"units\":4}]"
+#define NORMED(norm) "[{\"units\":4,\"norm\":" norm "},{\"units\":4}]"
+
+Test(structure_configuration, normalisations_that_do_not_fit_are_refused) {
+  static const struct refusal rows[] = {
+      {TAGGER, LAYER, "[{\"units\":4,\"norm\":{\"epsilon\":0.1}}]", "norm belongs to the dense layer behind"},
+      {TAGGER, LAYER, NORMED("0.1"), "output.heads.0.layers.0.norm"},
+      {TAGGER, LAYER, NORMED("{}"), "norm.epsilon is missing, or not above 0"},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":0}"), "norm.epsilon is missing, or not above 0"},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":1e-50}"), "norm.epsilon is missing, or not above 0"},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":0.1,\"axis\":1}"), "unknown key \"axis\""},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":0.1,\"first\":4}"), "norm.first"},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":0.1,\"first\":2,\"units\":3}"), "norm.units"},
+      {TAGGER, LAYER, NORMED("{\"epsilon\":0.1,\"units\":0}"), "norm.units"},
+      {BAHDANAU, "\"score\":", "\"key\":{\"units\":4,\"norm\":{\"epsilon\":0.1}},\"score\":",
+       "norm belongs to the dense layer behind"},
+  };
+  EXPECT_REFUSED(rows);
+}
+
 Test(structure_configuration, outputs_that_do_not_fit_are_refused) {
   static const struct refusal rows[] = {
       {BAHDANAU, ",\"output\":{\"layers\":[{\"units\":7,\"activation\":\"softmax\"}]}", "",
@@ -415,8 +433,10 @@ Test(structure_configuration, outputs_that_do_not_fit_are_refused) {
       {TAGGER, "\"over\":\"every\",", "", "\"output.heads.0\" has no \"over\""},
       {TAGGER, "\"over\":\"every\"", "\"over\":\"every\",\"parts\":[\"state\"]",
        "output.heads.0.parts belong to a head over \"step\" (found over \"every\")"},
-      {TAGGER, "\"over\":\"every\"", "\"over\":\"mean\"",
-       "output.heads.1.over is \"every\" beside \"mean\" (\"every\" goes with \"every\" alone)"},
+      {TAGGER, "\"output\":{\"heads\":[",
+       "\"attention\":{\"score\":\"dot\"},\"output\":{\"heads\":[{\"over\":\"context\",\"layers\":[{"
+       "\"units\":2}]},",
+       "output.heads.0.over is \"context\" beside a head over \"every\" position"},
       {BAHDANAU, "\"output\":{\"layers\":[{\"units\":7,\"activation\":\"softmax\"}]}",
        "\"output\":{\"heads\":[{\"layers\":[{\"units\":7}]},{\"layers\":[{\"units\":7}]}]}",
        "output.heads are several (found 2, a decoder has 1)"},

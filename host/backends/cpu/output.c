@@ -126,6 +126,22 @@ static void head_every(struct cpu *cpu, struct cpu_worker *worker, int32_t numbe
   }
 }
 
+/* What a head over row i gives at its first position stands at all of them. */
+static void spread(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t i,
+                   const cuseq_decoding *d) {
+  const struct output_structure *output = &cpu->structure->output;
+  const struct head *head = &output->heads[number];
+  const size_t first = (size_t)worker->number[i] * (size_t)d->steps, V = (size_t)output->width;
+  for (size_t t = 1; t < (size_t)cpu->lengths[worker->encoded[i]]; t++) {
+    if (d->outputs)
+      memcpy(d->outputs + (first + t) * V + head->offset, d->outputs + first * V + head->offset,
+             (size_t)head->units * sizeof *d->outputs);
+    if (d->tokens)
+      d->tokens[(first + t) * (size_t)output->count + (size_t)number] =
+          d->tokens[first * (size_t)output->count + (size_t)number];
+  }
+}
+
 /* A head over one vector a row, CPU_LANES rows at a time. */
 static void head_rows(struct cpu *cpu, struct cpu_worker *worker, int32_t number, int32_t count,
                       const cuseq_decoding *d) {
@@ -136,7 +152,7 @@ static void head_rows(struct cpu *cpu, struct cpu_worker *worker, int32_t number
     for (int32_t n = 0; n < here; n++) {
       worker->pointers[n] =
           sources_of(cpu, worker, head, first + n, worker->read + (size_t)n * cpu->read_stride);
-      at[n] = (size_t)worker->number[first + n];
+      at[n] = (size_t)worker->number[first + n] * (size_t)d->steps; /* one, or the row's positions */
     }
     head_run(cpu, worker, number, here, at, d);
   }
@@ -165,10 +181,11 @@ void output_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thre
   for (int32_t i = 0; i < tile.count; i++)
     worker->encoded[i] = worker->number[i] = cpu->order[tile.first + i];
   for (int32_t h = 0; h < output->count && (d->outputs || d->tokens); h++) {
-    if (!tagger)
+    const bool every = output->heads[h].source == HEAD_EVERY;
+    if (!every)
       head_rows(cpu, worker, h, tile.count, d);
     for (int32_t i = 0; tagger && i < tile.count; i++)
-      head_every(cpu, worker, h, i, d);
+      (every ? head_every : spread)(cpu, worker, h, i, d);
   }
   for (int32_t i = 0; i < tile.count; i++) {
     if (tagger)

@@ -86,12 +86,29 @@ static cuseq_status sources_queue(struct cuda_session *session, const struct hea
   return CUSEQ_STATUS_OK;
 }
 
+/* What a head over rows gave at each row's first position stands at all of them, where other heads are over
+ * every one. */
+static cuseq_status spread_queue(struct cuda_session *session, const struct cuda_stepping *stepping,
+                                 const struct head *head, const struct head_output *made) {
+  const struct output_structure *output = &session->steps->structure.output;
+  const struct head_spread spread = {.batch = stepping->rows,
+                                     .time = session->encoded.time,
+                                     .units = head->units,
+                                     .d_lengths = session->encoded.d_lengths,
+                                     .d_outputs = made->d_outputs,
+                                     .output_stride = output->width,
+                                     .d_tokens = made->d_tokens,
+                                     .token_stride = output->count};
+  return cuda_launched(session, launch_head_spread(&spread, &session->launch));
+}
+
 static cuseq_status head_queue(struct cuda_session *session, const struct cuda_stepping *stepping,
                                int32_t index) {
   struct cuda_steps *steps = session->steps;
   const struct output_structure *output = &steps->structure.output;
   const struct head *head = &output->heads[index];
-  bool every = head->source == HEAD_EVERY;
+  bool every = head->source == HEAD_EVERY, spreads = !every && structure_is_tagger(&steps->structure);
+  const int32_t apart = spreads ? session->encoded.time : 1; /* rows of the arrays for one of the head's */
   int64_t rows = every ? (int64_t)stepping->rows * session->encoded.time : stepping->rows;
   struct cuda_parts parts;
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
@@ -107,16 +124,19 @@ static cuseq_status head_queue(struct cuda_session *session, const struct cuda_s
                                   .d_logits = steps->d_logits,
                                   .d_bias = last->bias,
                                   .d_outputs = outputs + head->offset,
-                                  .output_stride = output->width,
+                                  .output_stride = (int64_t)output->width * apart,
                                   .d_tokens = tokens + index,
-                                  .token_stride = output->count,
+                                  .token_stride = output->count * apart,
                                   .d_lengths = every ? session->encoded.d_lengths : NULL,
                                   .check = cuda_check_results(session, 0)};
   if (!(stepping->wanted & cuda_wanted(BACKEND_OUTPUTS)))
     arguments.d_outputs = NULL;
   if (!(stepping->wanted & cuda_wanted(BACKEND_TOKENS)))
     arguments.d_tokens = NULL;
-  return cuda_launched(session, launch_head_output(&arguments, &session->launch));
+  TRY(cuda_launched(session, launch_head_output(&arguments, &session->launch)));
+  return spreads && (arguments.d_outputs || arguments.d_tokens)
+             ? spread_queue(session, stepping, head, &arguments)
+             : CUSEQ_STATUS_OK;
 }
 
 /* Steps of a row: its positions, or one. */

@@ -202,9 +202,21 @@ static cuseq_status read_head(struct recogniser *recogniser, int32_t output, con
   head->source = head->list[0].source;
   TRY(network_read(recogniser, output, &head->reads.bases, subject, MAX_LEVELS, &head->layers));
   model->head_count++;
-  if ((head->source == HEAD_EVERY) != (model->heads[0].source == HEAD_EVERY))
-    return node_refuse(
-        node, "an output for each position beside one for each row is nothing that cuseq can express");
+  return CUSEQ_STATUS_OK;
+}
+
+/* Heads over every position stand beside heads over rows, but for those over the context. */
+static cuseq_status check_mixed(const struct recogniser *recogniser, const struct listed_outputs *listed) {
+  const struct recognised *model = recogniser->model;
+  bool every = false;
+  for (int32_t i = 0; i < model->head_count; i++)
+    every = every || model->heads[i].source == HEAD_EVERY;
+  for (int32_t i = 0; every && i < model->head_count; i++)
+    for (int32_t k = 0; k < model->heads[i].read_count; k++)
+      if (model->heads[i].list[k].source == HEAD_CONTEXT)
+        return node_refuse(expression_at(recogniser->expressions, listed->main[i])->node,
+                           "an output of an attention's context beside one for each position is nothing that "
+                           "cuseq can express");
   return CUSEQ_STATUS_OK;
 }
 
@@ -217,5 +229,5 @@ cuseq_status heads_recognise(struct recogniser *recogniser, const struct listed_
     TRY(encoder_recognise(recogniser, sequence, final));
   for (int32_t i = 0; i < listed->main_count; i++)
     TRY(read_head(recogniser, listed->main[i], listed->names[i]));
-  return CUSEQ_STATUS_OK;
+  return check_mixed(recogniser, listed);
 }

@@ -253,11 +253,15 @@ static cuseq_status note_heads(struct recogniser *recogniser) {
   int32_t column = 0;
   if (model->head_count == 1 && !model->decoder.present && recogniser->request->output_count > 1)
     return notes_add(recogniser->notes, "output '%.100s' is outputs of cuseq run", model->heads[0].name);
+  bool every = false;
+  for (int32_t i = 0; i < model->head_count; i++)
+    every = every || model->heads[i].source == HEAD_EVERY;
   for (int32_t i = 0; model->head_count > 1 && i < model->head_count; i++) {
+    const bool spread = every && model->heads[i].source != HEAD_EVERY;
     const struct chain *layers = &model->heads[i].layers;
     int32_t width = layers->levels[layers->count - 1].map.columns;
-    TRY(notes_add(recogniser->notes, "output '%.100s' is columns %d to %d of outputs", model->heads[i].name,
-                  column, column + width - 1));
+    TRY(notes_add(recogniser->notes, "output '%.100s' is columns %d to %d of outputs%s", model->heads[i].name,
+                  column, column + width - 1, spread ? ", the same at every position" : ""));
     column += width;
   }
   return CUSEQ_STATUS_OK;

@@ -10,6 +10,7 @@ import decoders  # noqa: F401
 import forecasts  # noqa: F401
 import graphs  # noqa: F401
 import halves  # noqa: F401
+import intents  # noqa: F401
 import normalised  # noqa: F401
 import notebooks  # noqa: F401
 import positions  # noqa: F401

@@ -32,6 +32,11 @@ def within(array, lengths, time):
     return array
 
 
+def spread(value, positions, lengths, time):
+    """What is of a row, at every position of it."""
+    return value if value.ndim == 3 else within(np.repeat(value[:, None], positions, 1), lengths, time)
+
+
 def error(got, want):
     """The largest error, relative to the array; infinite where the shapes differ."""
     got, want = rows(got), rows(want)
@@ -64,6 +69,8 @@ def match(outputs, got, notes, lengths, time):
         whole = within(got["outputs"], lengths, time)
         if equal(whole, np.concatenate([rows(value) for value in values], 1), notes):
             return  # the outputs of all steps, or of one head, in their order
+        if any(value.ndim == 3 for value in values) and "the same at every position" in " ".join(notes):
+            values = [spread(value, whole.shape[1], lengths, time) for value in values]
         if all(value.shape[:-1] == whole.shape[:-1] for value in values):
             if equal(whole, np.concatenate(values, -1), notes):
                 return  # heads, side by side in their order
