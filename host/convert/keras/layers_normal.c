@@ -115,14 +115,26 @@ static cuseq_status read_factors(struct evaluator *evaluator, const struct keras
   return CUSEQ_STATUS_OK;
 }
 
+/* What is made of a vector. */
+struct normalising {
+  const struct keras_layer *layer;
+  double epsilon;
+  int32_t gamma, beta;
+};
+
+static cuseq_status normalise_one(struct evaluator *evaluator, void *context, int32_t child, int32_t *made) {
+  const struct normalising *with = context;
+  return expression_norm(&evaluator->expressions, child, with->epsilon, with->gamma, with->beta,
+                         &with->layer->node, made);
+}
+
 cuseq_status layer_normalise(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
                              struct value *value) {
   const struct keras_layer *layer = call->layer;
   const int32_t width = expression_at(&evaluator->expressions, value->expression)->width;
   struct layer_weights weights;
   bool scales, centers, by_root;
-  double epsilon;
-  int32_t gamma = -1, beta = -1;
+  struct normalising with = {.layer = layer};
   size_t at = 0;
   TRY(layer_bool(layer, config, "rms_scaling", false, &by_root));
   if (by_root)
@@ -130,15 +142,14 @@ cuseq_status layer_normalise(struct evaluator *evaluator, struct layer_call *cal
                                "around the mean alone");
   TRY(layer_bool(layer, config, "scale", true, &scales));
   TRY(layer_bool(layer, config, "center", true, &centers));
-  TRY(read_number(layer, config, "epsilon", 1e-3, &epsilon));
-  if (!((float)epsilon > 0))
+  TRY(read_number(layer, config, "epsilon", 1e-3, &with.epsilon));
+  if (!((float)with.epsilon > 0))
     return layer_refuse(layer, "its epsilon is not above 0: of equal numbers it makes no number");
   if (scales || centers)
     TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
-  TRY(read_factors(evaluator, layer, &weights, "gamma", scales, 1, width, &at, &gamma));
-  TRY(read_factors(evaluator, layer, &weights, "beta", centers, 0, width, &at, &beta));
-  return expression_norm(&evaluator->expressions, value->expression, epsilon, gamma, beta, &layer->node,
-                         &value->expression);
+  TRY(read_factors(evaluator, layer, &weights, "gamma", scales, 1, width, &at, &with.gamma));
+  TRY(read_factors(evaluator, layer, &weights, "beta", centers, 0, width, &at, &with.beta));
+  return value_map(evaluator, value, normalise_one, &with);
 }
 
 cuseq_status layer_layer_normalization(struct evaluator *evaluator, struct layer_call *call) {

@@ -22,6 +22,16 @@ static void add_rows(const struct weave *weave, const struct affine *part, int32
           factor * part->matrix[((size_t)first + r) * columns + c];
 }
 
+static cuseq_status refuse_leaf(const struct expression *leaf) {
+  const char *what = leaf->op == EXPRESSION_REVERSE   ? "positions from the last to the first"
+                     : leaf->op == EXPRESSION_PRODUCT ? "a product of what lies below"
+                                                      : NULL;
+  return what != NULL
+             ? node_refuse(leaf->node, "a layer of the encoder reads of it %s, which cuseq cannot express",
+                           what)
+             : node_refuse(leaf->node, "a layer of the encoder reads it, which cuseq cannot express");
+}
+
 /* Lays a map of items, side by side, on the rows of the stack. */
 static cuseq_status spread(const struct weave *weave, const struct bases *leaves, const struct affine *part,
                            struct affine *map) {
@@ -33,7 +43,7 @@ static cuseq_status spread(const struct weave *weave, const struct bases *leaves
         item = &weave->items[k];
     const struct expression *leaf = expression_at(weave->expressions, leaves->list[i]);
     if (item == NULL || weave->blocks[item->blocks[0]].offset < 0)
-      return node_refuse(leaf->node, "a layer of the encoder reads it, which cuseq cannot express");
+      return refuse_leaf(leaf);
     const double factor = item->blocks[1] >= 0 && item->merge == CUSEQ_MERGE_AVE ? 0.5 : 1;
     const bool beside = item->merge == CUSEQ_MERGE_CONCAT;
     add_rows(weave, part, row, item->blocks[0], factor, map);
