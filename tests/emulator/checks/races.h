@@ -234,6 +234,12 @@ static inline void emu_race_writes(struct emu_allocation *a, uint32_t context) {
     a->written = context;
 }
 
+/* The first context of the launch where nothing orders its blocks: who reads what another of them has read makes
+ * several of the two. UINT32_MAX where blocks may be ordered. */
+static inline uint32_t emu_others_of_launch(const struct emu_warp *w) {
+  return !w->launch->order && w->block->several ? w->block->several : UINT32_MAX;
+}
+
 /* `count` whole words of global memory at once, all last accessed in ways that are ordered before: recorded,
  * true. Otherwise nothing changes: false. Who has written is looked at where anybody may have. */
 static inline bool emu_race_read_words(const struct emu_warp *w, const struct emu_allocation *a,
@@ -241,7 +247,8 @@ static inline bool emu_race_read_words(const struct emu_warp *w, const struct em
   const uint32_t *writers = a->writers + offset / 4;
   uint32_t *readers = a->readers + offset / 4;
   const uint32_t me = w->block->context, settled = w->launch->settled_context, kept = w->worker->kept,
-                 several = w->block->several ? w->block->several : UINT32_MAX;
+                 several = w->block->several ? w->block->several : UINT32_MAX,
+                 others = emu_others_of_launch(w);
   const struct emu_ordered wrote = w->worker->wrote, read = w->worker->read;
   const unsigned written = a->written >= settled ? count : 0;
   uint32_t bad = 0;
@@ -252,14 +259,16 @@ static inline bool emu_race_read_words(const struct emu_warp *w, const struct em
   for (unsigned i = 0; i < count; i++) {
     uint32_t r = readers[i] >> EMU_CONTEXT_SHIFT;
     bad |= (uint32_t)(r >= settled) & (uint32_t)(r != me) & (uint32_t)(r - read.first >= read.count) &
-           (uint32_t)(r != several) & (uint32_t)(readers[i] != kept);
+           (uint32_t)(r != several) & (uint32_t)(r < others) & (uint32_t)(readers[i] != kept);
   }
   if (bad)
     return false;
   const uint32_t word = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
-  for (unsigned i = 0; i < count; i++)
-    readers[i] =
-        readers[i] >> EMU_CONTEXT_SHIFT == several || (kept && readers[i] == kept) ? readers[i] : word;
+  for (unsigned i = 0; i < count; i++) {
+    const uint32_t r = readers[i] >> EMU_CONTEXT_SHIFT;
+    const uint32_t now = r >= others && r != me ? several << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES : word;
+    readers[i] = r == several || (kept && readers[i] == kept) ? readers[i] : now;
+  }
   return true;
 }
 
@@ -292,6 +301,8 @@ static inline bool emu_race_read_word(const struct emu_warp *w, uint32_t writer,
     return false;
   if (r < settled || r == me || emu_is_ordered(&w->worker->read, r))
     *reader = me << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
+  else if (r != w->block->several && r >= emu_others_of_launch(w))
+    *reader = w->block->several << EMU_CONTEXT_SHIFT | EMU_SHADOW_BYTES;
   else if (r != w->block->several && *reader != w->worker->kept)
     return false;
   return true;
