@@ -139,9 +139,10 @@ void emu_global_arrive(struct emu_block *block, bool releases);
 void emu_global_meet(struct emu_cluster *cluster);
 void emu_global_waited(struct emu_block *block);
 
-/* shared_order.c: order between the threads of a block. */
+/* shared_block.c, shared_order.c: order between the threads of a block. */
 bool emu_shared_block_start(struct emu_block *block);
 void emu_shared_block_free(struct emu_block *block);
+void emu_shared_forget_lanes(struct emu_shared_races *s);
 bool emu_shared_knows(const struct emu_shared_races *s, uint32_t thread, uint32_t about, uint32_t time);
 uint32_t *emu_shared_row(struct emu_shared_races *s, uint32_t thread);
 /* The time up to which accesses are covered by what synchronises now. */

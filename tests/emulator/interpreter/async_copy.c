@@ -175,7 +175,7 @@ static bool perform_run(struct emu_warp *w, const struct copy *c, uint32_t n) {
                                   ? emu_global_run(w, c->in, c->from, bytes, n * bytes, c->lane, false)
                                   : NULL;
   for (uint32_t i = 0; i < n && from && w->launch->checks; i++)
-    if (memcmp(from + i * bytes, c[i].source, bytes))
+    if (memcmp(from + i * bytes, c[i].source, bytes) != 0)
       return false;
   if (!from)
     return false;
