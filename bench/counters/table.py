@@ -40,7 +40,8 @@ STRUCTURES = """
 The dates model with GRUs in place of its LSTMs is one launch; W5 and W9 are run by stages, the decoder as a graph (V 3000 and S 200 are more
 than one launch takes). Least possible as above, W5's x W without what cuBLAS moves: of a step it is the weights and the sums of each product once, keys and
 annotations once, bias and logits once. A GRU's weights are packed as four sums a unit, a quarter of them zeros, and counted so. A graph's kernels hand
-vectors to one another through memory, the output's kernel writes what the next ones read, and every 32 columns of a product read its row again: that is where W5 and W9 are above it.
+vectors to one another through memory, the output's kernel writes what the next ones read, and every 32 columns of a product read its row again,
+four times where it is a single one: that is where W5 and W9 are above it.
 
 """
 
