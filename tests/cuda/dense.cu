@@ -89,8 +89,8 @@ static void check_lookup(int width, bool is_transposed, bool is_unit, bool adds,
   check_that(d_output.intact(), "nothing is written outside of the output");
 }
 
-/* sums + bias, of which some are brought to mean 0 and variance 1, scaled and shifted; rows beyond the lengths
- * are not read, and stay as they are. A row of equal numbers becomes the offsets. */
+/* sums + bias, of which some are brought to mean 0 and variance 1, scaled and shifted; rows beyond the
+ * lengths are not read, and stay as they are. A row of equal numbers becomes the offsets. */
 static void check_norm(int width, int first, int units, bool has_bias, bool has_lengths,
                        const struct launch_stream *stream) {
   std::vector<int32_t> lengths = lengths_of();

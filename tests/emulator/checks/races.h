@@ -235,8 +235,8 @@ static inline void emu_race_writes(struct emu_allocation *a, uint32_t context) {
     a->written = context;
 }
 
-/* The first context of the launch where nothing orders its blocks: who reads what another of them has read makes
- * several of the two. UINT32_MAX where blocks may be ordered. */
+/* The first context of the launch where nothing orders its blocks: who reads what another of them has read
+ * makes several of the two. UINT32_MAX where blocks may be ordered. */
 static inline uint32_t emu_others_of_launch(const struct emu_warp *w) {
   return !w->launch->order && w->block->several ? w->block->several : UINT32_MAX;
 }

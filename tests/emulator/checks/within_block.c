@@ -9,8 +9,8 @@ void emu_touched_forget(struct emu_shared_races *s) {
     memset(s->touched, 0, EMU_TOUCHED_LINES * sizeof *s->touched);
 }
 
-/* Whether nobody of the block has done that to the word, or only such as are ordered before a thread. Otherwise
- * *other is who has, or the first thread of his warp. */
+/* Whether nobody of the block has done that to the word, or only such as are ordered before a thread.
+ * Otherwise *other is who has, or the first thread of his warp. */
 static bool is_over(const struct emu_block *b, uint32_t me, const struct emu_touch *t, unsigned word,
                     uint32_t *other) {
   const struct emu_shared_races *s = b->races;

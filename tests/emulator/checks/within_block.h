@@ -1,9 +1,9 @@
 /* Races on global memory between threads of one block.
  *
- * A table remembers, of the lines of global memory that a block has accessed since the last barrier of all its
- * threads, the last write and the last read: which words, by which threads, when. Lines push each other out of
- * it, and of a line that warps access by turns the latest remains; so some races go unseen, but what is
- * reported is one. Plain accesses to whole words are remembered. */
+ * A table remembers, of the lines of global memory that a block has accessed since the last barrier of all
+ * its threads, the last write and the last read: which words, by which threads, when. Lines push each other
+ * out of it, and of a line that warps access by turns the latest remains; so some races go unseen, but what
+ * is reported is one. Plain accesses to whole words are remembered. */
 #ifndef EMU_WITHIN_BLOCK_H
 #define EMU_WITHIN_BLOCK_H
 
@@ -11,9 +11,9 @@
 
 enum { EMU_TOUCHED_LINES = 512, EMU_LINE_OF_GLOBAL = 32, EMU_ONE_THREAD = 29, EMU_SEVERAL, EMU_VAGUE };
 
-/* Of word k it was thread `thread` + (k >> shift); where shift is EMU_SEVERAL, at least two threads of the warp
- * that begins with `thread`; where it is EMU_VAGUE, one or more of them. Of a line that is new in the table there
- * are no words. */
+/* Of word k it was thread `thread` + (k >> shift); where shift is EMU_SEVERAL, at least two threads of the
+ * warp that begins with `thread`; where it is EMU_VAGUE, one or more of them. Of a line that is new in the
+ * table there are no words. */
 struct emu_touch {
   uint32_t time, words; /* a bit per word */
   int16_t thread;

@@ -142,8 +142,8 @@ struct emu_worker {
   struct emu_cluster *unused;
   uint64_t cache_generation;
   struct emu_conflicts conflicts[EMU_CONFLICTS]; /* by instruction, modulo their number */
-  /* Operations that the launch is ordered after, though some before them are not: those whose writes and reads
-   * were met last. */
+  /* Operations that the launch is ordered after, though some before them are not: those whose writes and
+   * reads were met last. */
   struct emu_ordered wrote, read;
   uint32_t kept; /* the shadow of a read that nothing orders before the launch, which stays; 0: none met */
 };

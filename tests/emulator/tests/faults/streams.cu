@@ -143,8 +143,8 @@ static void halves_and_all_after_an_event() {
   halves(true);
 }
 
-// A copy reads what an earlier launch has read, which the next write is ordered after; after the copy it is not,
-// or is. A third stream's launch is ordered with nothing.
+// A copy reads what an earlier launch has read, which the next write is ordered after; after the copy it is
+// not, or is. A third stream's launch is ordered with nothing.
 static void copy_behind(bool waits) {
   cudaStream_t three;
   int *other;
