@@ -11,7 +11,7 @@ import shutil
 
 import cuseq
 
-LINES = 10000
+LINES = 50_000
 TOGETHER = 256  # texts in a call
 
 
