@@ -31,7 +31,7 @@ pythons=${CUSEQ_LIVE_PYTHON:-}
 if [ -z "$pythons" ]; then
   fetch keras3 tensorflow-cpu keras jax nbclient ipykernel matplotlib pytest && pythons+=$build/test-live/keras3/bin/python:
   fetch keras2 tensorflow-cpu==2.15.1 pytest && pythons+=$build/test-live/keras2/bin/python:
-  fetch torch torch onnx onnxscript pytest && pythons+=$build/test-live/torch/bin/python:
+  fetch torch torch onnx onnxscript keras pytest && pythons+=$build/test-live/torch/bin/python:
   [ -n "$pythons" ] || { echo '[SKIP] live: no framework could be fetched (the reasons stand above)'; exit 77; }
 fi
 
