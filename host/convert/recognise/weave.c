@@ -101,8 +101,8 @@ static cuseq_status settle_mask(struct weave *weave, const struct recurrent_laye
              : node_refuse(layer->node, "a mask reaches some layers of the encoder and not others");
 }
 
-/* The recurrent layers, and the activations and normalisations that they, or what takes positions together, read: in an order in
- * which each one reads what is before it. */
+/* The recurrent layers, and the activations and normalisations that they, or what takes positions together,
+ * read: in an order in which each one reads what is before it. */
 static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_t limit) {
   const struct expressions *expressions = weave->expressions;
   int32_t layers = 0;
