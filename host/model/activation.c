@@ -94,3 +94,13 @@ void activation_log_softmax(double *x, int32_t n) {
   for (int32_t i = 0; i < n; i++)
     x[i] = x[i] - maximum - log(sum);
 }
+
+void activation_normalise(double *x, int32_t n, double epsilon, const float *scale, const float *offset) {
+  double mean = 0.0, variance = 0.0;
+  for (int32_t i = 0; i < n; i++)
+    mean += x[i] / n;
+  for (int32_t i = 0; i < n; i++)
+    variance += (x[i] - mean) * (x[i] - mean) / n;
+  for (int32_t i = 0; i < n; i++)
+    x[i] = (double)scale[i] * (x[i] - mean) / sqrt(variance + epsilon) + (double)offset[i];
+}

@@ -16,6 +16,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #define activation_log_softmax f32_log_softmax
+#define activation_normalise f32_normalise
 #define activation_softmax f32_softmax
 #define activation_value f32_activate
 #define reference_attend f32_attend

@@ -18,15 +18,11 @@ static double within_float64(double u) {
 
 /* Of a number that float32 cannot hold nothing is known but that it is large: no mean is. */
 static void normalise(const struct dense_norm *norm, double *sums) {
-  double *z = sums + norm->first, variance = 0.0;
-  double mean = reference_in_range(z, (size_t)norm->units) ? 0.0 : NAN;
-  for (int32_t j = 0; j < norm->units; j++)
-    mean += z[j] / norm->units;
-  for (int32_t j = 0; j < norm->units; j++)
-    variance += (z[j] - mean) * (z[j] - mean) / norm->units;
-  for (int32_t j = 0; j < norm->units; j++)
-    z[j] = (double)norm->scale[j] * (z[j] - mean) / sqrt(variance + (double)norm->epsilon) +
-           (double)norm->offset[j];
+  double *z = sums + norm->first;
+  const bool known = reference_in_range(z, (size_t)norm->units);
+  for (int32_t j = 0; j < norm->units && !known; j++)
+    z[j] = NAN;
+  activation_normalise(z, norm->units, (double)norm->epsilon, norm->scale, norm->offset);
 }
 
 void reference_dense(const struct dense *dense, double *x, double *scratch) {

@@ -124,19 +124,6 @@ static void multiply(const struct matrix *matrix, const struct matrix *bias, con
   }
 }
 
-static void normalise(const struct expression *e, const struct matrix *scale, const struct matrix *offset,
-                      const double *x, double *y) {
-  double mean = 0, variance = 0;
-  memcpy(y, x, (size_t)e->width * sizeof *y);
-  for (int32_t j = 0; j < e->part; j++)
-    mean += x[e->index + j] / e->part;
-  for (int32_t j = 0; j < e->part; j++)
-    variance += (x[e->index + j] - mean) * (x[e->index + j] - mean) / e->part;
-  for (int32_t j = 0; j < e->part; j++)
-    y[e->index + j] = (double)scale->data[j] * (x[e->index + j] - mean) / sqrt(variance + e->scalar) +
-                      (double)offset->data[j];
-}
-
 /* Of one token: e over its children's numbers. */
 static void compute(const struct expressions *expressions, const struct expression *e, const double *const *x,
                     const int32_t *widths, double *y) {
@@ -148,7 +135,8 @@ static void compute(const struct expressions *expressions, const struct expressi
     return;
   }
   if (e->op == EXPRESSION_NORM && matrix != NULL && bias != NULL) {
-    normalise(e, matrix, bias, x[0], y);
+    memcpy(y, x[0], (size_t)e->width * sizeof *y);
+    activation_normalise(y + e->index, e->part, e->scalar, matrix->data, bias->data);
     return;
   }
   for (int32_t i = 0; e->op == EXPRESSION_CONCAT && i < e->child_count; at += widths[i++])
