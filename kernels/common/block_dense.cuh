@@ -120,7 +120,7 @@ __device__ __forceinline__ float lanes_sum(float x, int lanes) {
   return x + __shfl_xor_sync(0xffffffffu, x, lanes);
 }
 
-__device__ __forceinline__ float warp_sum(float x) {
+template <class V> __device__ __forceinline__ V warp_sum(V x) {
   for (int distance = WARP / 2; distance > 0; distance /= 2)
     x += __shfl_xor_sync(0xffffffffu, x, distance);
   return x;

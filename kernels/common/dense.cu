@@ -1,5 +1,6 @@
 /* What lies between products: a dense layer's bias, activation and residual; rows of a table. */
 #include "kernels/common/activation.cuh"
+#include "kernels/common/block_dense.cuh"
 #include "kernels/common/check.cuh"
 #include "kernels/common/launch_error.cuh"
 
@@ -72,12 +73,6 @@ extern "C" cuseq_status launch_dense_finish(const struct dense_finish *arguments
 }
 
 /* ---- layer normalisation ---- */
-
-static __device__ __forceinline__ double warp_sum(double x) {
-  for (int lanes = 16; lanes > 0; lanes /= 2)
-    x += __shfl_xor_sync(0xffffffffu, x, lanes);
-  return x;
-}
 
 /* computes  sums += bias; sums[first .. first + units - 1] = scale (sums - mean) / sqrt(variance + epsilon) +
  *           offset

@@ -205,12 +205,17 @@ static cuseq_status read_head(struct recogniser *recogniser, int32_t output, con
   return CUSEQ_STATUS_OK;
 }
 
+bool heads_over_every(const struct recognised *model) {
+  for (int32_t i = 0; i < model->head_count; i++)
+    if (model->heads[i].source == HEAD_EVERY)
+      return true;
+  return false;
+}
+
 /* Heads over every position stand beside heads over rows, but for those over the context. */
 static cuseq_status check_mixed(const struct recogniser *recogniser, const struct listed_outputs *listed) {
   const struct recognised *model = recogniser->model;
-  bool every = false;
-  for (int32_t i = 0; i < model->head_count; i++)
-    every = every || model->heads[i].source == HEAD_EVERY;
+  const bool every = heads_over_every(model);
   for (int32_t i = 0; every && i < model->head_count; i++)
     for (int32_t k = 0; k < model->heads[i].read_count; k++)
       if (model->heads[i].list[k].source == HEAD_CONTEXT)

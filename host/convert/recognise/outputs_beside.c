@@ -253,9 +253,7 @@ static cuseq_status note_heads(struct recogniser *recogniser) {
   int32_t column = 0;
   if (model->head_count == 1 && !model->decoder.present && recogniser->request->output_count > 1)
     return notes_add(recogniser->notes, "output '%.100s' is outputs of cuseq run", model->heads[0].name);
-  bool every = false;
-  for (int32_t i = 0; i < model->head_count; i++)
-    every = every || model->heads[i].source == HEAD_EVERY;
+  const bool every = heads_over_every(model);
   for (int32_t i = 0; model->head_count > 1 && i < model->head_count; i++) {
     const bool spread = every && model->heads[i].source != HEAD_EVERY;
     const struct chain *layers = &model->heads[i].layers;

@@ -380,6 +380,9 @@ cuseq_status outputs_read_joined(struct recogniser *recogniser, const struct lis
 /* The head of a decoder's step. */
 cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const char *name);
 
+/* Whether a head is over every position: then rows of `outputs` are positions. */
+bool heads_over_every(const struct recognised *model);
+
 /* Encoder, attention and heads of a model without a decoder. */
 cuseq_status heads_recognise(struct recogniser *recogniser, const struct listed_outputs *listed);
 
