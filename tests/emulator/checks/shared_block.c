@@ -20,6 +20,26 @@ static bool reserve_lines(struct emu_shared_races *s) {
   return true;
 }
 
+/* Frees what is made when a block first needs it. */
+static void forget_block(struct emu_shared_races *s) {
+  emu_shared_forget_lanes(s);
+  for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
+    free(s->pending[i]);
+  free(s->pending);
+  free(s->threads);
+  free(s->watched);
+  free(s->copying);
+  s->pending = NULL;
+  s->threads = NULL;
+  s->watched = NULL;
+  s->copying = NULL;
+  emu_publications_free(&s->published);
+  emu_foreign_free(s);
+  emu_inits_free(s);
+  emu_bulk_sources_free(s);
+  emu_awaited_copies_free(s);
+}
+
 bool emu_shared_block_start(struct emu_block *b) {
   struct emu_shared_races *s = b->races;
   if (!b->launch->checks)
@@ -45,22 +65,7 @@ bool emu_shared_block_start(struct emu_block *b) {
     memset(s->writers, 0, 3 * (size_t)s->cells * sizeof *s->writers);
   if (!reserve_lines(s))
     return false;
-  emu_shared_forget_lanes(s);
-  for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
-    free(s->pending[i]);
-  free(s->pending);
-  s->pending = NULL;
-  free(s->threads);
-  s->threads = NULL;
-  emu_publications_free(&s->published);
-  free(s->watched);
-  free(s->copying);
-  s->watched = NULL;
-  s->copying = NULL;
-  emu_foreign_free(s);
-  emu_inits_free(s);
-  emu_bulk_sources_free(s);
-  emu_awaited_copies_free(s);
+  forget_block(s);
   /* Times go on from the block before, so that what its readers' table holds is too old to count. */
   if (s->warp_count != b->warp_count || s->many_cells != s->cells || s->time > EMU_TIMES / 2) {
     free(s->many);
@@ -89,23 +94,12 @@ void emu_shared_block_free(struct emu_block *b) {
   struct emu_shared_races *s = b->races;
   if (!s)
     return;
-  emu_shared_forget_lanes(s);
-  for (uint32_t i = 0; s->pending && i < s->thread_count; i++)
-    free(s->pending[i]);
-  free(s->pending);
-  free(s->threads);
+  forget_block(s);
   free(s->writers);
   free(s->wrote);
   free(s->touched);
   free(s->log);
   free(s->many);
-  free(s->watched);
-  free(s->copying);
-  emu_foreign_free(s);
-  emu_inits_free(s);
-  emu_bulk_sources_free(s);
-  emu_awaited_copies_free(s);
-  emu_publications_free(&s->published);
   free(s);
   b->races = NULL;
 }

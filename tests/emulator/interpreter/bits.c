@@ -79,15 +79,7 @@ EMU_HANDLER(lop3_32) {
                 }));
 }
 
-#define BIT_COUNT(name, type, expression)                                                                    \
-  EMU_HANDLER(name) {                                                                                        \
-    EMU_VALUES(uint32_t, d, 0);                                                                              \
-    EMU_VALUES(const type, a, 1);                                                                            \
-    EMU_EACH_LANE(d, mask, ({                                                                                \
-                    const type x = a[i];                                                                     \
-                    (uint32_t)(expression);                                                                  \
-                  }));                                                                                       \
-  }
+#define BIT_COUNT(name, type, expression) EMU_CONVERSION(name, uint32_t, type, expression)
 BIT_COUNT(popc_32, uint32_t, __builtin_popcount(x))
 BIT_COUNT(popc_64, uint64_t, __builtin_popcountll(x))
 BIT_COUNT(clz_32, uint32_t, x ? __builtin_clz(x) : 32)

@@ -29,16 +29,19 @@
   static void name(struct emu_warp *w, const struct emu_instruction *in, uint32_t mask)
 #define EMU_VALUES(type, name, slot) type *name = EMU_OPERAND_AT(w, &in->operand[slot])
 
-/* Handlers of one, two and three sources x, y, z of a type. */
-#define EMU_UNARY(name, type, expression)                                                                    \
+/* A handler of one source x, whose type the result need not have. */
+#define EMU_CONVERSION(name, to, from, expression)                                                           \
   EMU_HANDLER(name) {                                                                                        \
-    EMU_VALUES(type, d, 0);                                                                                  \
-    EMU_VALUES(const type, a, 1);                                                                            \
+    EMU_VALUES(to, d, 0);                                                                                    \
+    EMU_VALUES(const from, a, 1);                                                                            \
     EMU_EACH_LANE(d, mask, ({                                                                                \
-                    const type x = a[i];                                                                     \
-                    (type)(expression);                                                                      \
+                    const from x = a[i];                                                                     \
+                    (to)(expression);                                                                        \
                   }));                                                                                       \
   }
+
+/* Handlers of one, two and three sources x, y, z of a type. */
+#define EMU_UNARY(name, type, expression) EMU_CONVERSION(name, type, type, expression)
 #define EMU_BINARY(name, type, expression)                                                                   \
   EMU_HANDLER(name) {                                                                                        \
     EMU_VALUES(type, d, 0);                                                                                  \

@@ -119,16 +119,6 @@ static inline uint32_t tensor_float(uint32_t bits, uint32_t add) {
   return magnitude > 0x7f800000u ? 0x7fffffffu : (bits & 0x80000000u) | rounded;
 }
 
-#define EMU_CONVERSION(name, to, from, expression)                                                           \
-  EMU_HANDLER(name) {                                                                                        \
-    EMU_VALUES(to, d, 0);                                                                                    \
-    EMU_VALUES(const from, a, 1);                                                                            \
-    EMU_EACH_LANE(d, mask, ({                                                                                \
-                    const from x = a[i];                                                                     \
-                    (to)(expression);                                                                        \
-                  }));                                                                                       \
-  }
-
 EMU_CONVERSION(half_to_float, float, uint16_t, emu_half_to_float(x))
 EMU_CONVERSION(bfloat_to_float, float, uint16_t, emu_bfloat_to_float(x))
 EMU_CONVERSION(float_to_half, uint16_t, float, emu_half_from_float(x))
