@@ -53,10 +53,23 @@ cuseq_status layer_squeeze(struct evaluator *evaluator, struct layer_call *call)
 cuseq_status layer_concatenate(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_stack(struct evaluator *evaluator, struct layer_call *call);
 
-/* layers_dense.c */
+/* layers_convolution.c */
 cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call);
+
+/* layers_dense.c */
 cuseq_status layer_dense(struct evaluator *evaluator, struct layer_call *call);
+/* A Dense layer of such a configuration, the call's layer itself or the one in it, of `value`. */
+cuseq_status dense_apply(struct evaluator *evaluator, struct layer_call *call, const json_t *config,
+                         const struct value *value);
+
+/* layers_distributed.c */
 cuseq_status layer_time_distributed(struct evaluator *evaluator, struct layer_call *call);
+/* Whether a value is [batch, time, n, features], its n vectors a position as steps; makes one of
+ * [batch, time, n x features]; and the other way round. */
+bool value_is_segments(const struct expressions *expressions, const struct value *value);
+cuseq_status segments_make(struct evaluator *evaluator, const struct keras_layer *layer, int64_t vectors,
+                           struct value *value);
+cuseq_status segments_join(struct evaluator *evaluator, const struct keras_layer *layer, struct value *value);
 
 /* layers_activation.c */
 cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call);
@@ -142,6 +155,21 @@ cuseq_status activation_parse(struct evaluator *evaluator, const struct keras_la
 /* Applies an activation. */
 cuseq_status activation_apply(struct evaluator *evaluator, const struct keras_layer *layer,
                               struct named_activation activation, struct value *value);
+
+/* What a Conv1D has, as its configuration and its weights say.
+ *   window    places of the kernel; between two of them lie dilation - 1 positions that are not read
+ *   array     the kernel in the file */
+struct convolution {
+  int64_t window, dilation, strides;
+  int32_t kernel, bias; /* matrices [window x inputs, filters], [1, filters] or -1 */
+  const struct hdf5_node *array;
+  struct named_activation activation;
+};
+
+/* layers_convolution.c: `layer` has the configuration and `owner` the weights; it reads vectors of `width`. */
+cuseq_status convolution_read(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const struct keras_layer *owner, int32_t width,
+                              struct convolution *convolution);
 
 /* An expression times a number. */
 cuseq_status scale_make(struct evaluator *evaluator, const struct keras_layer *layer, double scalar,

@@ -18,10 +18,10 @@ cuseq_status settings_size(const struct keras_layer *layer, const char *key, int
 
 enum { MOST_POSITIONS = 4096, MOST_SPREAD = 4 << 20 }; /* that a window has; numbers of a spread kernel */
 
-/* Refuses what no convolution of vectors is.
- *   window  places of the kernel; between two of them lie dilation - 1 positions that are not read */
-static cuseq_status check_settings(const struct keras_layer *layer, int64_t window, int64_t dilation,
-                                   int64_t strides) {
+/* Refuses what no convolution of vectors is. */
+static cuseq_status check_settings(const struct keras_layer *layer, const struct convolution *convolution) {
+  const int64_t window = convolution->window, dilation = convolution->dilation;
+  const int64_t strides = convolution->strides;
   int64_t groups;
   TRY(settings_channels_last(layer));
   TRY(settings_size(layer, "groups", 1, &groups));
@@ -47,8 +47,8 @@ static cuseq_status check_settings(const struct keras_layer *layer, int64_t wind
 
 /* The kernel with rows of zeros between its places, for the positions that it leaves out. */
 static cuseq_status spread(struct expressions *expressions, const struct keras_layer *layer,
-                           const struct hdf5_node *owner, int64_t window, int64_t dilation, int32_t inputs,
-                           int32_t *kernel) {
+                           const struct convolution *convolution, int32_t inputs, int32_t *kernel) {
+  const int64_t window = convolution->window, dilation = convolution->dilation;
   const int32_t columns = expressions->matrices[*kernel].columns;
   const size_t place = (size_t)inputs * (size_t)columns;
   const int32_t from = *kernel;
@@ -59,8 +59,8 @@ static cuseq_status spread(struct expressions *expressions, const struct keras_l
   if (positions * place > MOST_SPREAD + 4 * expressions->matrix_elements)
     return layer_refuse(layer, "its kernel of %zu x %zu numbers is too large to be spread over %zu positions",
                         (size_t)window, place, positions);
-  TRY(matrix_make(expressions, owner, (int32_t)dilation, (int64_t)positions * inputs, columns, kernel,
-                  &found));
+  TRY(matrix_make(expressions, convolution->array, (int32_t)dilation, (int64_t)positions * inputs, columns,
+                  kernel, &found));
   for (size_t i = 0; !found && i < (size_t)window; i++)
     memcpy(expressions->matrices[*kernel].data + i * (size_t)dilation * place,
            expressions->matrices[from].data + i * place, place * sizeof(float));
@@ -147,39 +147,49 @@ static cuseq_status gather(struct evaluator *evaluator, const struct keras_layer
   return strides > 1 ? thin_apply(evaluator, layer, 1, strides, value) : CUSEQ_STATUS_OK;
 }
 
+cuseq_status convolution_read(struct evaluator *evaluator, const struct keras_layer *layer,
+                              const struct keras_layer *owner, int32_t width,
+                              struct convolution *convolution) {
+  struct expressions *expressions = &evaluator->expressions;
+  int64_t filters;
+  bool use_bias;
+  struct layer_weights weights;
+  *convolution = (struct convolution){.bias = -1};
+  TRY(settings_size(layer, "kernel_size", -1, &convolution->window));
+  TRY(settings_size(layer, "dilation_rate", 1, &convolution->dilation));
+  TRY(settings_size(layer, "strides", 1, &convolution->strides));
+  TRY(check_settings(layer, convolution));
+  TRY(layer_integer(layer, layer->config, "filters", -1, &filters));
+  TRY(layer_bool(layer, layer->config, "use_bias", true, &use_bias));
+  TRY(activation_parse(evaluator, layer, json_object_get(layer->config, "activation"),
+                       CUSEQ_ACTIVATION_LINEAR, &convolution->activation));
+  TRY(weights_find(&evaluator->weights, owner, WEIGHTS_WHOLE, &weights));
+  convolution->array = weights.arrays[0];
+  TRY(weights_window(expressions, owner, &weights, 0, "kernel", convolution->window, width, filters,
+                     &convolution->kernel));
+  return use_bias ? weights_matrix(expressions, owner, &weights, 1, "bias", 0,
+                                   expressions->matrices[convolution->kernel].columns, &convolution->bias)
+                  : CUSEQ_STATUS_OK;
+}
+
 cuseq_status layer_convolution(struct evaluator *evaluator, struct layer_call *call) {
   struct expressions *expressions = &evaluator->expressions;
   const struct keras_layer *layer = call->layer;
   TRY(call_arity(call, 1, 1));
   struct value value = call->inputs[0];
   char text[128];
-  int64_t window, dilation, strides, filters;
-  int32_t kernel, bias = -1;
-  bool use_bias;
-  struct named_activation activation;
-  struct layer_weights weights;
-  TRY(settings_size(layer, "kernel_size", -1, &window));
-  TRY(settings_size(layer, "dilation_rate", 1, &dilation));
-  TRY(settings_size(layer, "strides", 1, &strides));
-  TRY(check_settings(layer, window, dilation, strides));
+  struct convolution conv;
   TRY(steps_as_sequence(evaluator, layer, &value));
   const struct expression e = *expression_at(expressions, value.expression);
   if (!value_has_axes(expressions, &value, "BTF") || e.clocks == 0)
     return layer_refuse(layer, "it reads %s, which is no sequence",
                         value_describe(expressions, &value, text, sizeof text));
-  TRY(layer_integer(layer, layer->config, "filters", -1, &filters));
-  TRY(layer_bool(layer, layer->config, "use_bias", true, &use_bias));
-  TRY(activation_parse(evaluator, layer, json_object_get(layer->config, "activation"),
-                       CUSEQ_ACTIVATION_LINEAR, &activation));
-  TRY(weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &weights));
-  TRY(weights_window(expressions, layer, &weights, 0, "kernel", window, e.width, filters, &kernel));
-  if (use_bias)
-    TRY(weights_matrix(expressions, layer, &weights, 1, "bias", 0, expressions->matrices[kernel].columns,
-                       &bias));
-  TRY(spread(expressions, layer, weights.arrays[0], window, dilation, e.width, &kernel));
-  TRY(gather(evaluator, layer, (window - 1) * dilation + 1, strides, &value));
-  TRY(expression_dense(expressions, value.expression, kernel, bias, &layer->node, &value.expression));
-  value.axes[2] = axis_of_width(expressions->matrices[kernel].columns);
-  TRY(activation_apply(evaluator, layer, activation, &value));
+  TRY(convolution_read(evaluator, layer, layer, e.width, &conv));
+  TRY(spread(expressions, layer, &conv, e.width, &conv.kernel));
+  TRY(gather(evaluator, layer, (conv.window - 1) * conv.dilation + 1, conv.strides, &value));
+  TRY(expression_dense(expressions, value.expression, conv.kernel, conv.bias, &layer->node,
+                       &value.expression));
+  value.axes[2] = axis_of_width(expressions->matrices[conv.kernel].columns);
+  TRY(activation_apply(evaluator, layer, conv.activation, &value));
   return call_output(evaluator, call, &value);
 }

@@ -100,8 +100,11 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   TRY(shape_vector(evaluator, call, sizes, (int32_t)(count - first), &value, &done));
   if (done)
     return call_output(evaluator, call, &value);
-  TRY(value_reshape(&evaluator->expressions, &call->layer->node, &call->inputs[0], sizes,
-                    (int32_t)(count - first), &value));
+  value = call->inputs[0];
+  if (count - first == 2 && value_is_segments(&evaluator->expressions, &value))
+    TRY(segments_join(evaluator, call->layer, &value)); /* a position's vectors are one */
+  TRY(value_reshape(&evaluator->expressions, &call->layer->node, &value, sizes, (int32_t)(count - first),
+                    &value));
   return call_output(evaluator, call, &value);
 }
 

@@ -4,6 +4,7 @@
 #include "error.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* An input layer's index among the model's inputs. */
@@ -68,6 +69,25 @@ static cuseq_status one_channel(struct evaluator *evaluator, const struct keras_
       layer->node.name, (long long)time, (long long)width, (long long)time, (long long)width);
 }
 
+/* [batch, time, n, features]: positions of n vectors each. */
+static cuseq_status segments(struct evaluator *evaluator, const struct keras_layer *layer,
+                             const json_t *shape, struct value *value) {
+  const int64_t time = shape_size(shape, 1), vectors = shape_size(shape, 2), width = shape_size(shape, 3);
+  char positions[24] = "time";
+  int32_t clock;
+  TRY(clock_make(&evaluator->expressions, &layer->node, time, false, &clock));
+  TRY(make_input(evaluator, layer, vectors * width, clock, &value->expression));
+  value->axes[1] = (struct axis){AXIS_TIME, time, clock};
+  TRY(segments_make(evaluator, layer, vectors, value));
+  if (time >= 0)
+    snprintf(positions, sizeof positions, "%lld", (long long)time);
+  return notes_add(
+      &evaluator->notes,
+      "input '%.100s' [batch, %s, %lld, %lld] is read as a sequence: give it as [batch, %s, %lld]",
+      layer->node.name, positions, (long long)vectors, (long long)width, positions,
+      (long long)(vectors * width));
+}
+
 cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   const json_t *shape = NULL;
@@ -90,6 +110,8 @@ cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {
     value.axis_count = 3;
   } else if (rank == 4 && shape_size(shape, 3) == 1 && shape_size(shape, 2) > 1) {
     TRY(one_channel(evaluator, layer, shape, &value));
+  } else if (rank == 4 && shape_size(shape, 3) > 1 && shape_size(shape, 2) > 1) {
+    TRY(segments(evaluator, layer, shape, &value));
   } else if (rank == 2) {
     int64_t width = shape_size(shape, 1);
     TRY(make_input(evaluator, layer, width < 0 ? 1 : width, -1, &value.expression));

@@ -16,6 +16,8 @@ import notebooks  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
 import questions  # noqa: F401
+import recipes  # noqa: F401
+import segments  # noqa: F401
 import sensors  # noqa: F401
 import seq2seq  # noqa: F401
 import series  # noqa: F401
