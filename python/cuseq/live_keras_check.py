@@ -46,7 +46,8 @@ def _random_inputs(model: Any, time: int) -> tuple[list[Array], int]:
     for i, tensor in enumerate(model.inputs):
         array = _random_input(random, tensor, time)
         ids = array.dtype == np.int32
-        is_sequence = sequence < 0 and (array.ndim == 3 or (array.ndim == 2 and ids))
+        is_vector = array.ndim == 2 and not ids and len(model.inputs) > 1  # a lone one is shaped to a sequence
+        is_sequence = sequence < 0 and array.ndim > 1 and not is_vector
         if is_sequence:
             sequence = i
         inputs.append(array if ids or is_sequence else np.zeros_like(array))
@@ -72,8 +73,13 @@ def _called(model: Any, inputs: list[Array]) -> list[Array]:
 
 
 def _as_read(ours: Model, x: Array) -> Array:
-    """The same numbers where the model reads several positions as one (poolings and strides), or ids as columns."""
+    """The same numbers where the model reads several positions as one (poolings and strides), ids as columns, what
+    a position has along two axes as a vector, or a vector as a sequence."""
     features, positions = ours.info()["features"], x.shape[1]
+    if x.ndim == 4:
+        x = x.reshape(len(x), positions, -1)
+    elif x.ndim == 2 and x.dtype == np.float32 and positions % features == 0:
+        x = x.reshape(len(x), -1, features)
     each = features // (x.shape[2] if x.ndim == 3 else 1)
     looks_up = bool(ours.config.get("input", {}).get("lookups"))
     is_as_it_is = x.shape[2] == features if x.ndim == 3 else not looks_up

@@ -131,3 +131,22 @@ def test_ids_and_classes_come_over():
     ours = cuseq.load(model)
     ids = np.random.default_rng(3).integers(0, 9, (4, 6)).astype(np.int32)
     assert np.abs(ours(ids).outputs - host(model(ids))).max() < 1e-6
+
+
+@pytest.mark.parametrize("features", [1, 3])
+def test_positions_that_are_sequences_of_their_own_come_over(features):
+    layers = keras.layers
+    inner = [layers.Conv1D(4, 3, activation="relu"), layers.MaxPooling1D(2), layers.Flatten()]
+    model = keras.Sequential([layers.Input((4, 6, features)), *map(layers.TimeDistributed, inner)])
+    model.add(layers.LSTM(5))
+    ours = cuseq.load(model)
+    x = np.random.default_rng(3).standard_normal((2, 4, 6, features)).astype(np.float32)
+    assert np.abs(ours(x.reshape(2, 4, -1)).outputs - host(model(x))).max() < 1e-6
+
+
+def test_a_vector_that_is_shaped_to_a_sequence_comes_over():
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((18,)), layers.Reshape((6, 3)), layers.LSTM(5)])
+    ours = cuseq.load(model)
+    x = np.random.default_rng(3).standard_normal((2, 18)).astype(np.float32)
+    assert np.abs(ours(x.reshape(2, 6, 3)).outputs - host(model(x))).max() < 1e-6

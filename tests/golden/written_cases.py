@@ -121,3 +121,12 @@ REFUSED["notebook_forecast_from_input"] = "refuse InputLayer first step"
 REFUSED["forecast_known_future"] = "refuse InputLayer numbers"
 REFUSED["forecast_read_both_ways"] = "refuse Bidirectional backwards RepeatVector"
 KERAS2 += ["dates_cell", "translation_dense_behind_embeddings", "pair_bidirectional_gru", "notebook_autoencoder_both_ways"]
+
+# positions that are sequences of their own
+SAME["segments_univariate"] = ("same+note give it as", (2, 2))
+for _name in ("activity", "same", "causal", "normalised", "layer_normalised", "reshaped"):
+    SAME[f"segments_{_name}"] = ("same+note give it as", (4, 18))
+REFUSED["segments_recurrent_inner"] = "refuse TimeDistributed LSTM"
+REFUSED["segments_channels_first"] = "refuse channels_first"
+REFUSED["segments_along_vectors"] = "refuse normalises axis"
+KERAS2 += ["segments_activity"]
