@@ -130,6 +130,12 @@ cuseq_status crop_apply(struct evaluator *evaluator, const struct keras_layer *l
   if (first < 0 || last < 0 || first + last > MOST_POSITIONS)
     return layer_refuse(layer, "it leaves out %lld and %lld positions (at most %d)", (long long)first,
                         (long long)last, MOST_POSITIONS);
+  if (value->axes[1].size > 1 && value->axes[1].size - first - last == 1) { /* the only one that is left */
+    TRY(position_apply(evaluator, layer, 1, first, value));
+    return value_insert_axis(value, 1, (struct axis){AXIS_REPEAT, 1, 0})
+               ? CUSEQ_STATUS_OK
+               : layer_refuse(layer, "its result has too many axes");
+  }
   const struct graph_node *mask =
       value->mask != NULL ? value->mask : masked_below(&evaluator->expressions, child);
   if (mask != NULL)

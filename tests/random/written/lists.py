@@ -24,6 +24,7 @@ import series  # noqa: F401
 import taggers  # noqa: F401
 import translations  # noqa: F401
 import wirings  # noqa: F401
+import workshops  # noqa: F401
 from kinds import KINDS
 
 
