@@ -99,7 +99,7 @@ static cuseq_status chain_add(struct dense_chain *chain, const struct dense *den
 static cuseq_status energies_of_layers(struct attention_structure *attention,
                                        struct lowered_storage *storage) {
   const struct dense *first = &attention->layers.layers[0];
-  int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
+  const int32_t query = attention_query_width(attention);
   int32_t key = first->inputs - query, units = first->units;
   const struct dense of_key = {.inputs = key,
                                .units = units,
@@ -135,12 +135,12 @@ static cuseq_status energies_additive(struct attention_structure *attention, int
   return chain_add(&attention->query, &of_query, storage);
 }
 
-static cuseq_status attention_lower(struct structure *lowered, struct lowered_storage *storage) {
-  struct attention_structure *attention = &lowered->attention;
+/* `width`: of what attention looks at. */
+static cuseq_status attention_lower(struct attention_structure *attention, int32_t width,
+                                    struct lowered_storage *storage) {
   if (!attention->present)
     return CUSEQ_STATUS_OK;
-  int32_t key = attention->key_map.units > 0 ? attention->key_map.units : lowered->encoder.width;
-  int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
+  const int32_t key = attention_key_width(attention, width), query = attention_query_width(attention);
   TRY(chain_add(&attention->keys, &attention->key_map, storage));
   TRY(chain_add(&attention->query, &attention->query_map, storage));
   TRY(chain_add(&attention->values, &attention->value_map, storage));
@@ -267,5 +267,11 @@ cuseq_status structure_lower(const struct structure *structure, struct structure
   for (int32_t l = 0; l < lowered->decoder.count; l++)
     TRY(cell_lower(&lowered->decoder.layers[l].cell, storage));
   TRY(input_lower(lowered, storage));
-  return attention_lower(lowered, storage);
+  for (int32_t l = 0; l < lowered->encoder.count; l++) {
+    const struct encoder_layer *layer = &lowered->encoder.layers[l];
+    if (layer->self_attention > 0)
+      TRY(attention_lower(&lowered->encoder.self_attentions[layer->self_attention - 1], layer->merged_width,
+                          storage));
+  }
+  return attention_lower(&lowered->attention, lowered->encoder.width, storage);
 }

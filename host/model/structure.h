@@ -16,6 +16,7 @@
 
 enum {
   STRUCTURE_MAX_ENCODER_LAYERS = 64,
+  STRUCTURE_MAX_SELF_ATTENTIONS = 8, /* of the encoder's layers */
   STRUCTURE_MAX_DECODER_LAYERS = 8,
   STRUCTURE_MAX_DENSE = 8, /* dense layers in a row */
   STRUCTURE_MAX_HEADS = 8,
@@ -86,6 +87,52 @@ static inline bool cell_has_c(enum cell_kind kind) {
   return kind == CELL_LSTM;
 }
 
+/* ---- attention ---- */
+
+/* When attention looks, and who asks: the asked layer's state before the step (Bahdanau), the one that it has
+ * just made (Luong: the layers above it, and everything behind, read this step's context), or the embedded
+ * token. */
+enum attention_asks { ASKS_PREVIOUS, ASKS_CURRENT, ASKS_TOKEN };
+
+/* The two kinds of energies that every score becomes. */
+enum energy_kind {
+  ENERGY_PRODUCT, /* e_t = scale (key_t . query) + bias_t                              */
+  ENERGY_LAYERS,  /* e_t = scale layers(activation(key_t + query)) + bias_t            */
+};
+
+/* What a decoder, or a state, asks the annotations; or what every position of an encoder's layer asks all of
+ * them (self-attention). Lowered: keys and values are made once per sequence, the query once per step or
+ * position. */
+struct attention_structure {
+  bool present;
+  cuseq_score score; /* as the configuration has it; backends look at `kind` */
+  enum attention_asks asks;
+  int32_t asked_layer;  /* of the decoder, whose hidden state asks; -1: the token, or the encoder's state */
+  int32_t query_inputs; /* width of what asks */
+  /* self-attention, score dot: query, key and value are cut into so many equal parts, each attends by itself,
+   * and their contexts lie side by side; else 1 */
+  int32_t heads;
+  float scale;
+  int32_t positions;          /* of position_bias: T is then at most this; 0: none */
+  const float *position_bias; /* [positions], or NULL */
+  /* as configured */
+  struct dense key_map, value_map, query_map; /* kernel NULL: none */
+  struct dense_chain layers;                  /* score concat: the first reads key and query side by side */
+  int32_t units;                              /* score additive: u */
+  bool has_bias;                              /* score additive */
+  const float *general;                       /* score general: [key width, query width] */
+  const float *additive_key, *additive_query, *additive_value, *additive_bias;
+  /* as lowered */
+  enum energy_kind kind;
+  int32_t key_width;           /* of keys and queries */
+  struct dense_chain keys;     /* a -> key; count 0: the annotation itself */
+  struct dense_chain query;    /* what asks -> query; count 0: itself */
+  cuseq_activation activation; /* ENERGY_LAYERS: of key + query */
+  struct dense_chain energies; /* ENERGY_LAYERS: behind it, the last of one unit; count 0: key_width is 1 */
+  struct dense_chain values;   /* a -> value; count 0: the annotation itself */
+  int32_t context_width;       /* C: of values and of the context */
+};
+
 /* ---- input and encoder ---- */
 
 /* Columns of dense input that hold ids: in the place of each comes the id's row of a table. */
@@ -115,17 +162,21 @@ static inline int32_t input_row_width(const struct input_structure *input) {
 
 enum layer_direction { LAYER_FORWARD, LAYER_BACKWARD, LAYER_BIDIRECTIONAL };
 
-/* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual;
- * through a dense layer where it has one. */
+/* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual:
+ * x. Where the layer attends to itself every position of x asks all of them: y is the contexts, or the
+ * contexts and x side by side; else y = x. Then y through a dense layer where it has one. */
 struct encoder_layer {
   enum layer_direction direction;
   cuseq_merge merge; /* of two directions */
   bool residual;
-  int32_t inputs;       /* width of what it reads */
-  struct cell cells[2]; /* cells[0]: the forward one; cells[1]: the backward one */
-  int32_t merged_width; /* of the merged hidden states */
-  struct dense dense;   /* behind; of every position */
-  int32_t width;        /* of what it gives */
+  int32_t inputs;         /* width of what it reads */
+  struct cell cells[2];   /* cells[0]: the forward one; cells[1]: the backward one */
+  int32_t merged_width;   /* of the merged hidden states, x */
+  int32_t self_attention; /* its number among the encoder's, from 1 on; 0: none */
+  bool beside;            /* y is the context and x, side by side */
+  int32_t joined_width;   /* of y */
+  struct dense dense;     /* behind y; of every position */
+  int32_t width;          /* of what it gives */
 };
 
 /* Whether a layer has that direction: 0 forward, 1 backward. */
@@ -136,48 +187,9 @@ static inline bool encoder_layer_has(const struct encoder_layer *layer, int dire
 struct encoder_structure {
   int32_t count;
   struct encoder_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];
+  int32_t self_attention_count;
+  struct attention_structure self_attentions[STRUCTURE_MAX_SELF_ATTENTIONS];
   int32_t width; /* A, of the annotations: what the last layer gives */
-};
-
-/* ---- attention ---- */
-
-/* When attention looks, and who asks: the asked layer's state before the step (Bahdanau), the one that it has
- * just made (Luong: the layers above it, and everything behind, read this step's context), or the embedded
- * token. */
-enum attention_asks { ASKS_PREVIOUS, ASKS_CURRENT, ASKS_TOKEN };
-
-/* The two kinds of energies that every score becomes. */
-enum energy_kind {
-  ENERGY_PRODUCT, /* e_t = scale (key_t . query) + bias_t                              */
-  ENERGY_LAYERS,  /* e_t = scale layers(activation(key_t + query)) + bias_t            */
-};
-
-/* Lowered: keys and values are made once per sequence, the query once per step. */
-struct attention_structure {
-  bool present;
-  cuseq_score score; /* as the configuration has it; backends look at `kind` */
-  enum attention_asks asks;
-  int32_t asked_layer;  /* of the decoder, whose hidden state asks; -1: the token, or the encoder's state */
-  int32_t query_inputs; /* width of what asks */
-  float scale;
-  int32_t positions;          /* of position_bias: T is then at most this; 0: none */
-  const float *position_bias; /* [positions], or NULL */
-  /* as configured */
-  struct dense key_map, value_map, query_map; /* kernel NULL: none */
-  struct dense_chain layers;                  /* score concat: the first reads key and query side by side */
-  int32_t units;                              /* score additive: u */
-  bool has_bias;                              /* score additive */
-  const float *general;                       /* score general: [key width, query width] */
-  const float *additive_key, *additive_query, *additive_value, *additive_bias;
-  /* as lowered */
-  enum energy_kind kind;
-  int32_t key_width;           /* of keys and queries */
-  struct dense_chain keys;     /* a -> key; count 0: the annotation itself */
-  struct dense_chain query;    /* what asks -> query; count 0: itself */
-  cuseq_activation activation; /* ENERGY_LAYERS: of key + query */
-  struct dense_chain energies; /* ENERGY_LAYERS: behind it, the last of one unit; count 0: key_width is 1 */
-  struct dense_chain values;   /* a -> value; count 0: the annotation itself */
-  int32_t context_width;       /* C: of values and of the context */
 };
 
 /* ---- decoder ---- */
@@ -304,6 +316,21 @@ struct structure {
   struct decoder_structure decoder;
   struct output_structure output;
 };
+
+/* The self-attention of an encoder's layer; NULL: none. */
+static inline const struct attention_structure *
+encoder_self_attention(const struct encoder_structure *encoder, const struct encoder_layer *layer) {
+  return layer->self_attention > 0 ? &encoder->self_attentions[layer->self_attention - 1] : NULL;
+}
+
+/* Widths of keys and of what asks, as the score meets them, of an attention as configured that looks at
+ * vectors of `width`. */
+static inline int32_t attention_key_width(const struct attention_structure *attention, int32_t width) {
+  return attention->key_map.units > 0 ? attention->key_map.units : width;
+}
+static inline int32_t attention_query_width(const struct attention_structure *attention) {
+  return attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
+}
 
 /* Width of a part of a decoder's step; PART_STATE is the last layer's h. */
 int32_t structure_part_width(const struct structure *structure, enum part part);

@@ -55,19 +55,71 @@ static cuseq_status parse_score(const struct field_object *object, struct attent
              : field_refuse(object, "layers", "end in the energy (found %d units, needed 1)", (int)units);
 }
 
+/* What every attention has, over vectors of `width`; who asks is known. */
+static cuseq_status parse_any(const struct field_object *object, int32_t width,
+                              struct attention_structure *attention) {
+  attention->present = true;
+  attention->heads = 1;
+  TRY(parse_score(object, attention));
+  TRY(field_float(object, "scale", 1.0f, &attention->scale));
+  TRY(parse_optional_dense(object, "key", width, false, &attention->key_map));
+  TRY(parse_optional_dense(object, "value", width, false, &attention->value_map));
+  TRY(parse_optional_dense(object, "query", attention->query_inputs, false, &attention->query_map));
+  attention->context_width = attention->value_map.units > 0 ? attention->value_map.units : width;
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status parse_attention(const struct field_object *object, struct structure *structure) {
   static const char *const keys[] = {"score",  "asks", "layer", "scale", "units",     "bias",
                                      "layers", "key",  "value", "query", "positions", NULL};
   struct attention_structure *attention = &structure->attention;
-  int32_t A = structure->encoder.width;
-  attention->present = true;
   TRY(field_known_keys(object, keys));
   TRY(parse_asks(object, structure));
-  TRY(parse_score(object, attention));
-  TRY(field_float(object, "scale", 1.0f, &attention->scale));
-  TRY(parse_optional_dense(object, "key", A, false, &attention->key_map));
-  TRY(parse_optional_dense(object, "value", A, false, &attention->value_map));
-  TRY(parse_optional_dense(object, "query", attention->query_inputs, false, &attention->query_map));
-  attention->context_width = attention->value_map.units > 0 ? attention->value_map.units : A;
+  TRY(parse_any(object, structure->encoder.width, attention));
   return field_optional_integer(object, "positions", 1, FIELD_MAX_WIDTH, 0, &attention->positions);
+}
+
+/* Into how many parts the vectors of a self-attention are cut. */
+static cuseq_status parse_heads(const struct field_object *object, int32_t width,
+                                struct attention_structure *attention) {
+  TRY(field_optional_integer(object, "heads", 1, FIELD_MAX_WIDTH, 1, &attention->heads));
+  if (attention->heads > 1 && attention->score != CUSEQ_SCORE_DOT)
+    return field_refuse(object, "heads", "belong to the score \"dot\" (found %d with \"%s\")",
+                        (int)attention->heads, word_of(words_score, attention->score));
+  const struct {
+    const char *name;
+    int32_t width;
+  } cut[] = {{"keys", attention_key_width(attention, width)},
+             {"queries", attention_query_width(attention)},
+             {"values", attention->context_width}};
+  for (int i = 0; i < 3; i++)
+    if (cut[i].width % attention->heads != 0)
+      return field_refuse(object, "heads", "do not divide the %s (found %d heads of %d units)", cut[i].name,
+                          (int)attention->heads, (int)cut[i].width);
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status parse_self_attention(const struct field_object *object, struct encoder_structure *encoder,
+                                  struct encoder_layer *layer) {
+  static const char *const keys[] = {"score", "scale", "units", "bias",   "layers", "key",
+                                     "value", "query", "heads", "beside", NULL};
+  const int32_t width = layer->merged_width;
+  struct field_object child;
+  layer->joined_width = width;
+  if (!field_has(object, "self_attention"))
+    return CUSEQ_STATUS_OK;
+  if (encoder->self_attention_count == STRUCTURE_MAX_SELF_ATTENTIONS)
+    return field_refuse(object, "self_attention", "is one too many (at most %d layers have one)",
+                        (int)STRUCTURE_MAX_SELF_ATTENTIONS);
+  TRY(field_object_get(object, "self_attention", &child));
+  TRY(field_known_keys(&child, keys));
+  struct attention_structure *attention = &encoder->self_attentions[encoder->self_attention_count++];
+  attention->query_inputs = width;
+  attention->asked_layer = -1;
+  TRY(parse_any(&child, width, attention));
+  TRY(parse_heads(&child, width, attention));
+  TRY(field_bool(&child, "beside", false, &layer->beside));
+  layer->self_attention = encoder->self_attention_count;
+  layer->joined_width = attention->context_width + (layer->beside ? width : 0);
+  return CUSEQ_STATUS_OK;
 }

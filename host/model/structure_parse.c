@@ -223,9 +223,10 @@ static cuseq_status parse_layer_cells(const struct field_object *object, struct 
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status parse_layer(const struct field_object *object, struct encoder_layer *layer) {
-  static const char *const keys[] = {"cell",     "backward_cell", "direction", "merge",
-                                     "residual", "dense",         NULL};
+static cuseq_status parse_layer(const struct field_object *object, struct encoder_structure *encoder,
+                                struct encoder_layer *layer) {
+  static const char *const keys[] = {"cell",     "backward_cell",  "direction", "merge",
+                                     "residual", "self_attention", "dense",     NULL};
   int direction, merge;
   TRY(field_known_keys(object, keys));
   TRY(field_word(object, "direction", words_direction, LAYER_FORWARD, &direction));
@@ -246,8 +247,9 @@ static cuseq_status parse_layer(const struct field_object *object, struct encode
   if (layer->residual && layer->merged_width != layer->inputs)
     return field_refuse(object, "residual", "adds vectors of unequal widths (found %d read and %d given)",
                         (int)layer->inputs, (int)layer->merged_width);
-  layer->width = layer->merged_width;
-  TRY(parse_optional_dense(object, "dense", layer->merged_width, true, &layer->dense));
+  TRY(parse_self_attention(object, encoder, layer));
+  layer->width = layer->joined_width;
+  TRY(parse_optional_dense(object, "dense", layer->joined_width, true, &layer->dense));
   if (layer->dense.units > 0)
     layer->width = layer->dense.units;
   return CUSEQ_STATUS_OK;
@@ -263,7 +265,7 @@ static cuseq_status parse_encoder(const struct field_object *object, int32_t inp
     struct field_object item = field_item(object, "layers", l);
     struct encoder_layer *layer = &encoder->layers[l];
     layer->inputs = inputs;
-    TRY(parse_layer(&item, layer));
+    TRY(parse_layer(&item, encoder, layer));
     if (l == 0 && layer->residual && affine)
       return field_refuse(&item, "residual",
                           "does not go with input.affine (the sum would take the features as they were)");

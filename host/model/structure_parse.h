@@ -37,6 +37,10 @@ cuseq_status parse_initial(const struct field_object *object, const struct struc
                            bool has_other, int32_t units, struct initial_structure *initial);
 /* structure_attention.c; the decoder or the state that asks is known. */
 cuseq_status parse_attention(const struct field_object *object, struct structure *structure);
+/* What an encoder's layer asks itself, where it does; and the width of what its dense layer reads. The merged
+ * width is known. */
+cuseq_status parse_self_attention(const struct field_object *object, struct encoder_structure *encoder,
+                                  struct encoder_layer *layer);
 /* structure_output.c */
 cuseq_status parse_output(const struct field_object *object, struct structure *structure);
 /* structure_widths.c: what reads what; refuses what contradicts itself. */

@@ -31,6 +31,7 @@ static void encoder_of(const cuseq_config *config, struct structure *structure) 
                                .inputs = inputs,
                                .cells = {cell, cell},
                                .merged_width = config->annotation_width,
+                               .joined_width = config->annotation_width,
                                .width = config->annotation_width};
   }
 }
@@ -42,6 +43,7 @@ static void attention_of(const cuseq_config *config, bool has_additive_bias, str
                                             .asks = ASKS_PREVIOUS,
                                             .asked_layer = config->has_decoder ? 0 : -1,
                                             .query_inputs = config->state_units,
+                                            .heads = 1,
                                             .scale = config->scale,
                                             .units = config->additive_units,
                                             .has_bias = has_additive_bias,

@@ -141,7 +141,30 @@ static cuseq_status head_resolve(struct structure *structure, struct head *head)
   return CUSEQ_STATUS_OK;
 }
 
-/* The attention's own widths: key and query meet in an inner product, or side by side in a layer. */
+/* Key and query meet in an inner product, or side by side in a layer. `width`: of what attention looks at. */
+static cuseq_status score_resolve(struct attention_structure *attention, int32_t width, const char *where) {
+  const int32_t key = attention_key_width(attention, width), query = attention_query_width(attention);
+  if (attention->score == CUSEQ_SCORE_DOT && key != query)
+    return error_set(
+        CUSEQ_STATUS_INVALID_MODEL,
+        "configuration: %s.score \"dot\" needs vectors of one width (found keys of %d and a query of %d)",
+        where, (int)key, (int)query);
+  if (attention->score == CUSEQ_SCORE_CONCAT)
+    attention->layers.layers[0].inputs = key + query;
+  return CUSEQ_STATUS_OK;
+}
+
+static cuseq_status self_attentions_resolve(struct encoder_structure *encoder) {
+  for (int32_t l = 0; l < encoder->count; l++) {
+    const struct encoder_layer *layer = &encoder->layers[l];
+    char where[64];
+    snprintf(where, sizeof where, "encoder.layers.%d.self_attention", (int)l);
+    if (layer->self_attention > 0)
+      TRY(score_resolve(&encoder->self_attentions[layer->self_attention - 1], layer->merged_width, where));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status attention_resolve(struct structure *structure) {
   struct attention_structure *attention = &structure->attention;
   if (attention->asks == ASKS_TOKEN && structure->decoder.present) {
@@ -151,16 +174,7 @@ static cuseq_status attention_resolve(struct structure *structure) {
     attention->query_inputs = structure_part_width(structure, PART_TOKEN);
     attention->query_map.inputs = attention->query_inputs;
   }
-  int32_t key = attention->key_map.units > 0 ? attention->key_map.units : structure->encoder.width;
-  int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
-  if (attention->score == CUSEQ_SCORE_DOT && key != query)
-    return error_set(
-        CUSEQ_STATUS_INVALID_MODEL,
-        "configuration: attention.score \"dot\" needs vectors of one width (found keys of %d and a query "
-        "of %d)",
-        (int)key, (int)query);
-  if (attention->score == CUSEQ_SCORE_CONCAT)
-    attention->layers.layers[0].inputs = key + query;
+  TRY(score_resolve(attention, structure->encoder.width, "attention"));
   if (!context_is_read(structure))
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: nothing reads the context of \"attention\" (needed in decoder.reads, "
@@ -174,6 +188,7 @@ cuseq_status structure_resolve(struct structure *structure) {
   if (output->count == 0 && (decoder->present || !structure->attention.present))
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: there is no \"output\" (%s)",
                      decoder->present ? "\"decoder\" needs it" : "nor \"attention\" to do without it");
+  TRY(self_attentions_resolve(&structure->encoder));
   if (decoder->present) {
     TRY(reads_check(structure));
     TRY(tokens_resolve(structure));

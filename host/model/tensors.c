@@ -74,6 +74,40 @@ static void add_cell(struct walk *walk, struct cell *cell, const char *prefix) {
     add(walk, &cell->recurrent_bias, width, 0, "%s.recurrent_bias", prefix);
 }
 
+/* The tensors of an attention over vectors of `width`. */
+static void walk_attention(struct walk *walk, struct attention_structure *attention, int32_t width,
+                           const char *name) {
+  if (!attention->present)
+    return;
+  const int32_t key = attention_key_width(attention, width), query = attention_query_width(attention);
+  const struct {
+    struct dense *dense;
+    const char *name;
+  } maps[] = {{&attention->key_map, "key_map"},
+              {&attention->value_map, "value_map"},
+              {&attention->query_map, "query_map"}};
+  char prefix[TENSOR_NAME_CAPACITY];
+  for (int i = 0; i < 3; i++) {
+    snprintf(prefix, sizeof prefix, "%s.%s", name, maps[i].name);
+    add_dense(walk, maps[i].dense, prefix);
+  }
+  for (int32_t l = 0; l < attention->layers.count; l++) {
+    snprintf(prefix, sizeof prefix, "%s.layers.%d", name, (int)l);
+    add_dense(walk, &attention->layers.layers[l], prefix);
+  }
+  if (attention->score == CUSEQ_SCORE_GENERAL)
+    add(walk, &attention->general, key, query, "%s.general", name);
+  if (attention->score == CUSEQ_SCORE_ADDITIVE) {
+    add(walk, &attention->additive_key, key, attention->units, "%s.key", name);
+    add(walk, &attention->additive_query, query, attention->units, "%s.query", name);
+    add(walk, &attention->additive_value, attention->units, 0, "%s.value", name);
+    if (attention->has_bias)
+      add(walk, &attention->additive_bias, attention->units, 0, "%s.bias", name);
+  }
+  if (attention->positions > 0)
+    add(walk, &attention->position_bias, attention->positions, 0, "%s.position_bias", name);
+}
+
 static void walk_encoder(struct walk *walk, struct structure *structure) {
   struct input_structure *input = &structure->input;
   if (input->embedding_units > 0)
@@ -88,43 +122,19 @@ static void walk_encoder(struct walk *walk, struct structure *structure) {
   for (int32_t l = 0; l < structure->encoder.count; l++) {
     static const char *const names[] = {"forward", "backward"};
     struct encoder_layer *layer = &structure->encoder.layers[l];
-    char prefix[40];
+    char prefix[TENSOR_NAME_CAPACITY];
     for (int d = 0; d < 2; d++) {
       snprintf(prefix, sizeof prefix, "encoder.layers.%d.%s", (int)l, names[d]);
       if (encoder_layer_has(layer, d))
         add_cell(walk, &layer->cells[d], prefix);
     }
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.self_attention", (int)l);
+    if (layer->self_attention > 0)
+      walk_attention(walk, &structure->encoder.self_attentions[layer->self_attention - 1],
+                     layer->merged_width, prefix);
     snprintf(prefix, sizeof prefix, "encoder.layers.%d.dense", (int)l);
     add_dense(walk, &layer->dense, prefix);
   }
-}
-
-/* Widths of what the score joins. */
-static void walk_attention(struct walk *walk, struct structure *structure) {
-  struct attention_structure *attention = &structure->attention;
-  if (!attention->present)
-    return;
-  int32_t key = attention->key_map.units > 0 ? attention->key_map.units : structure->encoder.width;
-  int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
-  add_dense(walk, &attention->key_map, "attention.key_map");
-  add_dense(walk, &attention->value_map, "attention.value_map");
-  add_dense(walk, &attention->query_map, "attention.query_map");
-  for (int32_t l = 0; l < attention->layers.count; l++) {
-    char prefix[40];
-    snprintf(prefix, sizeof prefix, "attention.layers.%d", (int)l);
-    add_dense(walk, &attention->layers.layers[l], prefix);
-  }
-  if (attention->score == CUSEQ_SCORE_GENERAL)
-    add(walk, &attention->general, key, query, "attention.general");
-  if (attention->score == CUSEQ_SCORE_ADDITIVE) {
-    add(walk, &attention->additive_key, key, attention->units, "attention.key");
-    add(walk, &attention->additive_query, query, attention->units, "attention.query");
-    add(walk, &attention->additive_value, attention->units, 0, "attention.value");
-    if (attention->has_bias)
-      add(walk, &attention->additive_bias, attention->units, 0, "attention.bias");
-  }
-  if (attention->positions > 0)
-    add(walk, &attention->position_bias, attention->positions, 0, "attention.position_bias");
 }
 
 /* Version 1 calls the states and cell of its one layer by other names. */
@@ -172,7 +182,7 @@ cuseq_status tensor_list_make(struct structure *structure, int32_t version, stru
   struct decoder_structure *decoder = &structure->decoder;
   *list = (struct tensor_list){0};
   walk_encoder(&walk, structure);
-  walk_attention(&walk, structure);
+  walk_attention(&walk, &structure->attention, structure->encoder.width, "attention");
   walk_decoder_layers(&walk, structure, version);
   if (decoder->embedding_units > 0 && !decoder->embedding_is_encoders)
     add(&walk, &decoder->embedding, decoder->tokens, decoder->embedding_units, "decoder.embedding");

@@ -36,6 +36,7 @@
 #define reference_lstm_step f32_lstm_step
 #define reference_multiply f32_multiply
 #define reference_outputs f32_outputs
+#define reference_self_attend f32_self_attend
 #define reference_step f32_step
 #define reference_store f32_store
 #define backend_reference backend_f32

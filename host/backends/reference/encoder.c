@@ -94,9 +94,24 @@ static bool run_direction(struct reference *r, const struct backend_input *input
   return true;
 }
 
+/* What a position asked takes its place, or stands before it. Whether the energies are in range. */
+static bool attend_layer(struct reference *r, const struct encoder_layer *layer, int32_t length) {
+  const struct attention_structure *attention = encoder_self_attention(&r->structure->encoder, layer);
+  if (!attention)
+    return true;
+  const bool bounded = reference_self_attend(r, attention, layer->merged_width, length);
+  const int32_t C = attention->context_width;
+  for (int32_t t = 0; t < length; t++) {
+    double *x = r->below + (size_t)t * r->widest;
+    if (layer->beside)
+      memmove(x + C, x, (size_t)layer->merged_width * sizeof *x);
+    memcpy(x, reference_contexts(r) + (size_t)t * r->widest, (size_t)C * sizeof *x);
+  }
+  return bounded;
+}
+
 /* A layer's outputs take the place of its inputs. Whether the row goes on. */
 static bool finish_layer(struct reference *r, int32_t b, const struct encoder_layer *layer, int32_t length) {
-  bool in_range = true;
   const double *forward = r->directions, *backward = r->directions + (size_t)r->limits.time * r->widest;
   for (int32_t t = 0; t < length; t++) {
     double *x = r->below + (size_t)t * r->widest, *merged = r->read;
@@ -104,6 +119,10 @@ static bool finish_layer(struct reference *r, int32_t b, const struct encoder_la
     merge_position(layer, forward + at, backward + at, merged);
     for (int32_t j = 0; j < layer->merged_width; j++)
       x[j] = merged[j] + (layer->residual ? x[j] : 0.0);
+  }
+  bool in_range = attend_layer(r, layer, length);
+  for (int32_t t = 0; t < length; t++) {
+    double *x = r->below + (size_t)t * r->widest;
     reference_dense(&layer->dense, x, r->scratch);
     in_range = in_range && reference_in_range(x, (size_t)layer->width);
   }

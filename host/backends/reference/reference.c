@@ -9,10 +9,10 @@ static void reference_close(void *state) {
   if (!r)
     return;
   model_release(r->model);
-  void *const owned[] = {r->lengths,    r->annotations, r->final_h, r->final_c,    r->below,
-                         r->directions, r->h,           r->c,       r->outputs_of, r->attentional,
-                         r->context,    r->token,       r->read,    r->query,      r->key,
-                         r->alphas,     r->output,      r->sums,    r->scratch};
+  void *const owned[] = {r->lengths, r->annotations, r->final_h, r->final_c,    r->below,       r->directions,
+                         r->asking,  r->h,           r->c,       r->outputs_of, r->attentional, r->context,
+                         r->token,   r->read,        r->query,   r->key,        r->joined,      r->alphas,
+                         r->output,  r->sums,        r->scratch};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
   free(r);
@@ -32,27 +32,33 @@ static void widen_chain(int32_t *widest, const struct dense_chain *chain) {
     widen_dense(widest, &chain->layers[l]);
 }
 
+static void widen_attention(int32_t *widest, const struct attention_structure *attention) {
+  widen_dense(widest, &attention->key_map);
+  widen_dense(widest, &attention->value_map);
+  widen_dense(widest, &attention->query_map);
+  widen(widest, attention->units);
+  widen(widest, attention->query_inputs);
+  widen_chain(widest, &attention->layers);
+}
+
 /* The widest vector of a structure, those that are read side by side included. */
 static int32_t widest_of(const struct structure *s) {
   int32_t widest = s->input.width;
   widen(&widest, s->input.features);
   for (int32_t l = 0; l < s->encoder.count; l++) {
     widen(&widest, s->encoder.layers[l].merged_width);
+    widen(&widest, s->encoder.layers[l].joined_width);
     widen(&widest, s->encoder.layers[l].width);
     for (int d = 0; d < 2; d++)
       widen(&widest, s->encoder.layers[l].cells[d].units);
   }
-  const struct attention_structure *a = &s->attention;
-  enum { MAPS = 5 };
-  const struct dense *const maps[MAPS] = {&a->key_map, &a->value_map, &a->query_map, &s->asking.initial.dense,
-                                          &s->decoder.attentional.dense};
-  for (int i = 0; i < MAPS; i++)
-    widen_dense(&widest, maps[i]);
-  widen(&widest, a->units);
+  for (int32_t i = 0; i < s->encoder.self_attention_count; i++)
+    widen_attention(&widest, &s->encoder.self_attentions[i]);
+  widen_attention(&widest, &s->attention);
+  widen_dense(&widest, &s->asking.initial.dense);
+  widen_dense(&widest, &s->decoder.attentional.dense);
   widen(&widest, s->asking.units);
-  widen(&widest, a->query_inputs);
   widen(&widest, s->asking.initial.inputs);
-  widen_chain(&widest, &a->layers);
   widen(&widest, structure_part_width(s, PART_TOKEN));
   for (int32_t l = 0; l < s->decoder.count; l++) {
     const struct decoder_layer *layer = &s->decoder.layers[l];
@@ -85,6 +91,7 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
   r->widest = widest_of(r->structure);
   size_t B = (size_t)limits->batch, T = (size_t)limits->time, W = (size_t)r->widest;
   size_t finals = (size_t)model->config.encoder_state_width, S = (size_t)r->structure->decoder.state_width;
+  const size_t asking = r->structure->encoder.self_attention_count > 0 ? 3 * T : 1;
   r->lengths = calloc(B, sizeof *r->lengths);
   struct {
     double **array;
@@ -94,6 +101,7 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
                 {&r->final_c, B, finals},
                 {&r->below, T, W},
                 {&r->directions, 2 * T, W},
+                {&r->asking, asking, W},
                 {&r->h, 1, S + W},
                 {&r->c, 1, S + W},
                 {&r->outputs_of, 1, S + W},
@@ -103,6 +111,7 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
                 {&r->read, 1, W},
                 {&r->query, 1, W},
                 {&r->key, 1, W},
+                {&r->joined, 1, W},
                 {&r->alphas, 1, T},
                 {&r->output, 1, W},
                 {&r->sums, 1, W},

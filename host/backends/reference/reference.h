@@ -48,6 +48,7 @@ struct reference {
   /* one row's, while it is encoded */
   double *below;      /* [T,widest] a layer's input, then its output */
   double *directions; /* [2,T,widest] hidden states */
+  double *asking;     /* [3,T,widest] keys, values and queries of a layer that attends to itself */
   /* one row's, while it is decoded */
   double *h, *c;       /* [max(S, widest)] */
   double *outputs_of;  /* [S] what each decoder layer gave last */
@@ -57,6 +58,7 @@ struct reference {
   double *read;        /* [reads] vectors side by side */
   double *query;       /* [widest] */
   double *key;         /* [reads] */
+  double *joined;      /* [widest] a key and a query side by side */
   double *alphas;      /* [T] */
   double *output;      /* [reads] */
   double *sums;        /* [widest] of the last output layer, before its softmax */
@@ -76,6 +78,15 @@ bool reference_bounded(const double *values, int32_t count);
  * [C] are left in `r`. Returns whether the energies are in range: the largest of them, as one that is much
  * smaller makes an alpha of 0 wherever it lies. */
 bool reference_attend(struct reference *r, int32_t row, const double *asks);
+
+/* Self-attention over the positions x [width] of a row in r->below: the contexts are left in
+ * reference_contexts(). Returns whether all energies are in range, likewise. */
+bool reference_self_attend(struct reference *r, const struct attention_structure *attention, int32_t width,
+                           int32_t length);
+/* [T,widest], in the place of the queries. */
+static inline const double *reference_contexts(const struct reference *r) {
+  return r->asking + 2 * (size_t)r->limits.time * (size_t)r->widest;
+}
 
 /* initial.c: a state [units] of encoded row `row` as `initial` says; INITIAL_OTHER is the caller's. */
 void reference_initial(const struct reference *r, int32_t row, const struct initial_structure *initial,
