@@ -11,55 +11,43 @@ static float *keys_of(const struct cpu *cpu, size_t row) {
   return cpu->keys + row * (cpu->key_rows + cpu->key_stride) * arena_padded(cpu->limits.time);
 }
 
-/* `here` positions from t on, at most CPU_LANES, of a row through a chain. */
-static void positions_run(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
-                          int32_t row, int32_t t, int32_t here, float *out, size_t stride) {
-  for (int32_t i = 0; i < here; i++)
-    worker->pointers[i] = annotations_of(cpu, row) + (size_t)(t + i) * annotation_stride(cpu);
-  if (chain->count == 1) {
-    chain_run(cpu, worker, chain, worker->pointers, cpu->structure->encoder.width, here, out, NULL, stride,
-              false);
-    return;
-  }
-  chain_run(cpu, worker, chain, worker->pointers, cpu->structure->encoder.width, here, worker->read,
-            worker->chained, cpu->read_stride, false);
-  for (int32_t i = 0; i < here; i++)
-    memcpy(out + (size_t)i * stride, worker->read + (size_t)i * cpu->read_stride, stride * sizeof *out);
+static struct cpu_positions positions_of(const struct cpu *cpu, int32_t row) {
+  return (struct cpu_positions){.x = annotations_of(cpu, row),
+                                .stride = annotation_stride(cpu),
+                                .width = cpu->structure->encoder.width,
+                                .length = cpu->lengths[row]};
 }
 
-/* Layered keys of a row's positions, as [units][time]. What stands past the length, up to a whole vector,
- * is never looked at. */
-static void layered_keys(struct cpu *cpu, struct cpu_worker *worker, int32_t row) {
-  const struct cpu_weights *weights = &cpu->packed->weights;
-  const int32_t length = cpu->lengths[row], width = cpu->kernels->width;
-  const size_t stride = padded_time(cpu);
-  float *keys = keys_of(cpu, (size_t)row);
+int32_t attention_layered_keys(const struct cpu *cpu, struct cpu_worker *worker,
+                               const struct attention_structure *attention,
+                               const struct cpu_attention *weights, const struct cpu_positions *row,
+                               float *keys, size_t stride) {
+  const int32_t width = cpu->kernels->width;
   if (weights->key) {
-    cpu->kernels->dots(annotations_of(cpu, row), annotation_stride(cpu), cpu->structure->encoder.width,
-                       weights->key, weights->key_bias, 1.0f, length, keys);
-    return;
+    cpu->kernels->dots(row->x, row->stride, row->width, weights->key, weights->key_bias, 1.0f, row->length,
+                       keys);
+    return 0;
   }
-  const size_t rows = arena_padded(cpu->structure->attention.key_width);
-  for (int32_t t = 0; t < length; t += width) {
-    const int32_t here = length - t < width ? length - t : width;
-    positions_run(cpu, worker, &weights->keys, row, t, here, worker->scratch, rows);
-    if (cpu->key_rows == 1) /* one unit behind other layers */
+  const size_t units = arena_padded(attention->key_width);
+  for (int32_t t = 0; t < row->length; t += width) {
+    const int32_t here = row->length - t < width ? row->length - t : width;
+    chain_positions(cpu, worker, &weights->keys, row, t, here, worker->scratch, units);
+    if (attention_key_rows(attention) == 1) /* one unit behind other layers */
       for (int32_t i = 0; i < here; i++)
-        keys[t + i] = worker->scratch[(size_t)i * rows];
+        keys[t + i] = worker->scratch[(size_t)i * units];
     else
-      cpu->kernels->transpose(worker->scratch, rows, width, cpu->structure->attention.key_width, keys + t,
-                              stride);
+      cpu->kernels->transpose(worker->scratch, units, width, attention->key_width, keys + t, stride);
   }
-  cpu->key_powers[row] = cpu->kernels->key_powers(&weights->energy, keys, stride, length);
+  return cpu->kernels->key_powers(&weights->energy, keys, stride, row->length);
 }
 
 /* Keys of inner products, or values, as [time][stride]. */
 static void mapped_positions(struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
                              int32_t row, float *out, size_t stride) {
-  const int32_t length = cpu->lengths[row];
-  for (int32_t t = 0; t < length; t += CPU_LANES) {
-    const int32_t here = length - t < CPU_LANES ? length - t : CPU_LANES;
-    positions_run(cpu, worker, chain, row, t, here, out + (size_t)t * stride, stride);
+  const struct cpu_positions positions = positions_of(cpu, row);
+  for (int32_t t = 0; t < positions.length; t += CPU_LANES) {
+    const int32_t left = positions.length - t, here = left < CPU_LANES ? left : CPU_LANES;
+    chain_positions(cpu, worker, chain, &positions, t, here, out + (size_t)t * stride, stride);
   }
 }
 
@@ -70,14 +58,15 @@ static float *values_of(const struct cpu *cpu, int32_t row) {
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile) {
   for (int32_t i = 0; i < tile.count; i++) {
     const int32_t row = cpu->order[tile.first + i];
+    const struct cpu_attention *weights = &cpu->packed->weights.attention;
+    const struct cpu_positions positions = positions_of(cpu, row);
     if (cpu->key_rows > 0)
-      layered_keys(cpu, worker, row);
+      cpu->key_powers[row] = attention_layered_keys(cpu, worker, &cpu->structure->attention, weights,
+                                                    &positions, keys_of(cpu, (size_t)row), padded_time(cpu));
     if (cpu->key_stride > 0)
-      mapped_positions(cpu, worker, &cpu->packed->weights.keys, row, keys_of(cpu, (size_t)row),
-                       cpu->key_stride);
+      mapped_positions(cpu, worker, &weights->keys, row, keys_of(cpu, (size_t)row), cpu->key_stride);
     if (cpu->value_stride > 0)
-      mapped_positions(cpu, worker, &cpu->packed->weights.values, row, values_of(cpu, row),
-                       cpu->value_stride);
+      mapped_positions(cpu, worker, &weights->values, row, values_of(cpu, row), cpu->value_stride);
   }
 }
 
@@ -86,8 +75,9 @@ static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker,
   const struct attention_structure *attention = &cpu->structure->attention;
   const int32_t length = cpu->lengths[row];
   if (attention->kind == ENERGY_LAYERS)
-    cpu->kernels->energies(&cpu->packed->weights.energy, keys_of(cpu, (size_t)row), padded_time(cpu),
-                           cpu->key_powers[row], query, length, worker->scratch, worker->energies);
+    cpu->kernels->energies(&cpu->packed->weights.attention.energy, keys_of(cpu, (size_t)row),
+                           padded_time(cpu), cpu->key_powers[row], query, length, worker->scratch,
+                           worker->energies);
   else if (cpu->key_stride > 0)
     cpu->kernels->dots(keys_of(cpu, (size_t)row), cpu->key_stride, attention->key_width, query, 0.0f,
                        attention->scale, length, worker->energies);
@@ -114,10 +104,11 @@ void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, c
   const size_t C = (size_t)attention->context_width, T = (size_t)cpu->time;
   const size_t stride = cpu->query_stride > cpu->read_stride ? cpu->query_stride : cpu->read_stride;
   /* inner products read whole vectors of what asks, and only a padded state has them */
-  if (cpu->packed->weights.query.count > 0 || attention->asks == ASKS_TOKEN)
-    chain_run(cpu, worker, &cpu->packed->weights.query, asks, attention->query_inputs, count, worker->query,
-              worker->read, stride, false);
-  const bool direct = cpu->packed->weights.query.count == 0 && attention->asks != ASKS_TOKEN;
+  const struct cpu_chain *query = &cpu->packed->weights.attention.query;
+  if (query->count > 0 || attention->asks == ASKS_TOKEN)
+    chain_run(cpu, worker, query, asks, attention->query_inputs, count, worker->query, worker->read, stride,
+              false);
+  const bool direct = query->count == 0 && attention->asks != ASKS_TOKEN;
   const size_t key = (size_t)attention->key_width;
   for (int32_t n = 0; n < count && !direct && attention->kind == ENERGY_PRODUCT; n++)
     memset(worker->query + (size_t)n * stride + key, 0,

@@ -27,6 +27,20 @@ static void normalise(const struct dense_norm *norm, float *sums) {
     z[j] = (float)(((double)z[j] - mean) * factor * (double)norm->scale[j] + (double)norm->offset[j]);
 }
 
+void chain_positions(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
+                     const struct cpu_positions *row, int32_t t, int32_t here, float *out, size_t stride) {
+  for (int32_t i = 0; i < here; i++)
+    worker->pointers[i] = row->x + (size_t)(t + i) * row->stride;
+  if (chain->count == 1) {
+    chain_run(cpu, worker, chain, worker->pointers, row->width, here, out, NULL, stride, false);
+    return;
+  }
+  chain_run(cpu, worker, chain, worker->pointers, row->width, here, worker->read, worker->chained,
+            cpu->read_stride, false);
+  for (int32_t i = 0; i < here; i++)
+    memcpy(out + (size_t)i * stride, worker->read + (size_t)i * cpu->read_stride, stride * sizeof *out);
+}
+
 void chain_run(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_chain *chain,
                const float **in, int32_t width, int32_t count, float *out, float *spare, size_t stride,
                bool turned) {

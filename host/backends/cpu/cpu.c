@@ -96,9 +96,6 @@ static void cpu_close(void *state) {
 
 static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limits *limits,
                              const char *device, void **state) {
-  if (model->structure.encoder.self_attention_count > 0)
-    return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                     "cuseq_session_open: %s does not run encoder layers with self_attention yet", device);
   cuseq_status status;
   struct cpu *cpu = calloc(1, sizeof *cpu);
   if (!cpu)

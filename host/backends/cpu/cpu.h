@@ -23,6 +23,17 @@ struct cpu_chain {
   cuseq_activation activation[STRUCTURE_MAX_DENSE]; /* linear where the kernels that follow apply it */
 };
 
+/* What an attention makes keys, queries, values and energies with. */
+struct cpu_attention {
+  struct cpu_chain keys; /* a -> key; of layered energies scaled, with the bias                */
+  const float *key;      /* layered energies of one unit: [A] padded with zeros, and key_bias  */
+  float key_bias;
+  struct cpu_chain query; /* what asks -> query; of layered energies scaled                     */
+  float query_scale;      /* self-attention's inner products: what queries are multiplied by    */
+  struct cpu_chain values;
+  struct cpu_energy energy; /* layered energies */
+};
+
 struct cpu_encoder_layer {
   struct cpu_cell cells[2];
   struct cpu_chain dense;
@@ -34,15 +45,11 @@ struct cpu_decoder_layer {
 };
 
 struct cpu_weights {
-  struct cpu_encoder_layer *encoder; /* [layers] */
-  struct cpu_decoder_layer *decoder; /* [layers] */
-  struct cpu_chain keys;             /* a -> key; of layered energies scaled, with the bias                */
-  const float *key;                  /* layered energies of one unit: [A] padded with zeros, and key_bias   */
-  float key_bias;
-  struct cpu_chain query; /* what asks -> query; of layered energies scaled                      */
-  struct cpu_chain values;
-  struct cpu_energy energy; /* layered energies */
-  struct cpu_chain asking;  /* the state that asks without a decoder */
+  struct cpu_encoder_layer *encoder;     /* [layers] */
+  struct cpu_decoder_layer *decoder;     /* [layers] */
+  struct cpu_attention *self_attentions; /* [the encoder's] */
+  struct cpu_attention attention;
+  struct cpu_chain asking; /* the state that asks without a decoder */
   struct cpu_chain attentional;
   struct cpu_chain *heads; /* [heads] */
 };
@@ -59,6 +66,20 @@ struct cpu_packed {
 /* How many rows of steps are projected at a time: two register blocks. */
 enum { PROJECTED_ROWS = 12 };
 
+/* How many values a self-attention adds up before it adds up sums. */
+enum { SELF_BLOCK = 64 };
+
+/* What one row of a layer that attends to itself is computed in. */
+struct cpu_self_room {
+  float *x;    /* [time][merged width] */
+  float *keys; /* as self_attention.c has them */
+  float *values;
+  float *mapped;   /* [CPU_LANES][widest] keys, values or queries of some positions */
+  float *energies; /* [CPU_LANES][time] of a head */
+  float *contexts; /* [CPU_LANES][head] */
+  int32_t powers;  /* whether layered keys are kept as powers of two */
+};
+
 /* Strides are padded widths. */
 struct cpu_worker {
   /* the encoder's, per direction */
@@ -68,7 +89,8 @@ struct cpu_worker {
   float *states[2];             /* [tile_rows][units] what a cell keeps beside h */
   float *gates[2];              /* [tile_rows][4 x units] of GRUs with their reset before the product */
   float *merged;                /* [CPU_LANES][widest] positions of a layer that is not done with its cells */
-  const float **pointers;       /* [max(tile_rows, CPU_LANES)] */
+  struct cpu_self_room self;
+  const float **pointers; /* [max(tile_rows, CPU_LANES)] */
   /* the decoder's */
   float *hidden[2];   /* [tile_rows][states] all layers' states, this step's and the last one's */
   float *kept;        /* [tile_rows][states] */
@@ -176,8 +198,8 @@ void weights_pack(struct cpu *cpu, struct cpu_arena *arena);
 void workspace_sizes(struct cpu *cpu);
 void workspace_take(struct cpu *cpu, struct cpu_arena *arena);
 
-/* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual, a
- * dense layer. */
+/* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual,
+ * self-attention, a dense layer. */
 bool layer_finishes(const struct encoder_layer *layer);
 
 /* The stride of a layer's positions. */
@@ -209,6 +231,41 @@ void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 void chain_run(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_chain *chain,
                const float **in, int32_t width, int32_t count, float *out, float *spare, size_t stride,
                bool turned);
+
+/* Positions of a row, side by side. */
+struct cpu_positions {
+  const float *x;
+  size_t stride;
+  int32_t width, length;
+};
+/* `here` positions from t on, at most CPU_LANES, through a chain that has a layer; [here][stride] with whole
+ * vectors written. */
+void chain_positions(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
+                     const struct cpu_positions *row, int32_t t, int32_t here, float *out, size_t stride);
+
+/* self_attention.c: a row of a layer that attends to itself. */
+struct cpu_self {
+  const struct attention_structure *attention; /* as lowered */
+  const struct cpu_attention *weights;
+};
+/* Makes keys and values of all positions. */
+void self_attention_begin(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_self *self,
+                          const struct cpu_positions *row);
+/* The contexts [here][stride] of `here` positions from t on, at most CPU_LANES. Returns whether their energies
+ * are finite. */
+bool self_attention_ask(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_self *self,
+                        const struct cpu_positions *row, int32_t t, int32_t here, float *to, size_t stride);
+
+/* attention.c: layered keys of a row's positions, as [units][stride]; whether they are kept as powers of two.
+ * What stands past the length, up to a whole vector, is never looked at. */
+int32_t attention_layered_keys(const struct cpu *cpu, struct cpu_worker *worker,
+                               const struct attention_structure *attention,
+                               const struct cpu_attention *weights, const struct cpu_positions *row,
+                               float *keys, size_t stride);
+/* How many rows of units layered keys have. */
+static inline size_t attention_key_rows(const struct attention_structure *attention) {
+  return attention->key_width == 1 ? 1 : arena_padded(attention->key_width);
+}
 
 /* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and
  * one step: context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at

@@ -41,25 +41,62 @@ static void add_input(const struct cpu_call *call, size_t b, size_t t, float *me
     merged[j] += x[j];
 }
 
-/* Positions t .. t + count - 1 of row b, at most CPU_LANES. */
+/* The merged hidden states of positions t .. t + count - 1 of row b, and what the layer read where it is
+ * residual: [count][stride]. */
+static void merge_positions(const struct cpu_call *call, size_t b, size_t t, int32_t count, float *to,
+                            size_t stride) {
+  const struct cpu *cpu = call->cpu;
+  const struct encoder_layer *layer = &cpu->structure->encoder.layers[call->layer];
+  for (int32_t i = 0; i < count; i++, to += stride, t++) {
+    merge_position(cpu, layer, cpu->sides + b * cpu->side_stride + 2 * t * cpu->units_stride, to);
+    if (layer->residual)
+      add_input(call, b, t, to);
+  }
+}
+
+/* ---- layers that attend to themselves ---- */
+
+/* All positions of row b, each with zeros up to a whole vector. */
+static struct cpu_positions merge_row(const struct cpu_call *call, struct cpu_worker *worker, size_t b) {
+  const struct cpu *cpu = call->cpu;
+  const int32_t width = cpu->structure->encoder.layers[call->layer].merged_width, length = cpu->lengths[b];
+  const size_t stride = arena_padded(width), rest = stride - (size_t)width;
+  float *x = worker->self.x;
+  merge_positions(call, b, 0, length, x, stride);
+  for (int32_t t = 0; rest > 0 && t < length; t++)
+    memset(x + (size_t)t * stride + (size_t)width, 0, rest * sizeof *x);
+  return (struct cpu_positions){.x = x, .stride = stride, .width = width, .length = length};
+}
+
+/* What `count` positions from t on have asked, or that and themselves: [count][stride]. */
+static void ask_positions(const struct cpu_call *call, struct cpu_worker *worker, const struct cpu_self *self,
+                          const struct cpu_positions *row, size_t b, int32_t t, int32_t count, float *to,
+                          size_t stride) {
+  struct cpu *cpu = call->cpu;
+  const int32_t C = self->attention->context_width;
+  bool finite = self_attention_ask(cpu, worker, self, row, t, count, to, stride);
+  for (int32_t i = 0; i < count; i++, to += stride) {
+    finite = finite && cpu->kernels->finite(to, C, false);
+    if (cpu->structure->encoder.layers[call->layer].beside)
+      memcpy(to + C, row->x + (size_t)(t + i) * row->stride, (size_t)row->width * sizeof *to);
+  }
+  if (!finite)
+    cpu_note(cpu, b, 0, BACKEND_STAGE_MERGE);
+}
+
+/* ---- rows ---- */
+
+/* Positions t .. t + count - 1 of row b, at most CPU_LANES: their vectors at worker->pointers, mapped where
+ * there is a dense layer, end in the layer's output. */
 static void finish_positions(const struct cpu_call *call, struct cpu_worker *worker, size_t b, size_t t,
-                             int32_t count) {
+                             int32_t count, float *out) {
   struct cpu *cpu = call->cpu;
   const struct encoder_structure *encoder = &cpu->structure->encoder;
   const struct encoder_layer *layer = &encoder->layers[call->layer];
-  const size_t stride = layer_position(layer), merged = arena_padded(layer->merged_width);
-  float *out = layer_output(cpu, call->layer) + b * cpu->layer_stride + t * stride;
-  for (int32_t i = 0; i < count; i++) {
-    float *to = layer->dense.kernel ? worker->merged + (size_t)i * merged : out + (size_t)i * stride;
-    merge_position(cpu, layer, cpu->sides + b * cpu->side_stride + 2 * (t + (size_t)i) * cpu->units_stride,
-                   to);
-    if (layer->residual)
-      add_input(call, b, t + (size_t)i, to);
-    worker->pointers[i] = to;
-  }
+  const size_t stride = layer_position(layer);
   if (layer->dense.kernel)
     chain_run(cpu, worker, &cpu->packed->weights.encoder[call->layer].dense, worker->pointers,
-              layer->merged_width, count, out, NULL, stride, false);
+              layer->joined_width, count, out, NULL, stride, false);
   for (int32_t i = 0; i < count; i++)
     cpu_check(cpu, b, 0, BACKEND_STAGE_MERGE, out + (size_t)i * stride, layer->width);
   float *annotations = call->layer == encoder->count - 1 ? call->encoding->annotations : NULL;
@@ -69,17 +106,38 @@ static void finish_positions(const struct cpu_call *call, struct cpu_worker *wor
            A * sizeof *annotations);
 }
 
+static void finish_row(const struct cpu_call *call, struct cpu_worker *worker, size_t b) {
+  const struct cpu *cpu = call->cpu;
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  const struct encoder_layer *layer = &encoder->layers[call->layer];
+  const size_t stride = layer->dense.kernel ? arena_padded(layer->joined_width) : layer_position(layer);
+  struct cpu_self self = {.attention = encoder_self_attention(encoder, layer)};
+  struct cpu_positions row = {0};
+  if (self.attention) {
+    self.weights = &cpu->packed->weights.self_attentions[layer->self_attention - 1];
+    row = merge_row(call, worker, b);
+    self_attention_begin(cpu, worker, &self, &row);
+  }
+  for (int32_t t = 0; t < cpu->lengths[b]; t += CPU_LANES) {
+    const int32_t left = cpu->lengths[b] - t, count = left < CPU_LANES ? left : CPU_LANES;
+    float *out = layer_output(cpu, call->layer) + b * cpu->layer_stride + (size_t)t * layer_position(layer);
+    float *to = layer->dense.kernel ? worker->merged : out;
+    if (self.attention)
+      ask_positions(call, worker, &self, &row, b, t, count, to, stride);
+    else
+      merge_positions(call, b, (size_t)t, count, to, stride);
+    for (int32_t i = 0; i < count; i++)
+      worker->pointers[i] = to + (size_t)i * stride;
+    finish_positions(call, worker, b, (size_t)t, count, out);
+  }
+}
+
 void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t worker) {
   const struct cpu *cpu = call->cpu;
   if (!layer_finishes(&cpu->structure->encoder.layers[call->layer]))
     return;
-  for (int32_t i = 0; i < tile.count; i++) {
-    const size_t b = (size_t)cpu->order[tile.first + i];
-    const int32_t length = cpu->lengths[b];
-    for (int32_t t = 0; t < length; t += CPU_LANES)
-      finish_positions(call, &cpu->workers[worker], b, (size_t)t,
-                       length - t < CPU_LANES ? length - t : CPU_LANES);
-  }
+  for (int32_t i = 0; i < tile.count; i++)
+    finish_row(call, &cpu->workers[worker], (size_t)cpu->order[tile.first + i]);
 }
 
 void encoder_clear(const struct cpu_call *call, struct cpu_tile tile) {

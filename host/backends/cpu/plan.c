@@ -63,6 +63,13 @@ static double encode_work(const struct cpu *cpu, double time) {
         weights += cell_weights(&encoder->layers[l].cells[d]);
     weights += dense_work(&encoder->layers[l].dense);
   }
+  for (int32_t i = 0; i < encoder->self_attention_count; i++) {
+    const struct attention_structure *attention = &encoder->self_attentions[i];
+    const double energy = attention->kind == ENERGY_LAYERS ? 4.0 * attention->key_width
+                                                           : attention->key_width + 8.0 * attention->heads;
+    weights += chain_work(&attention->keys) + chain_work(&attention->query) + chain_work(&attention->values);
+    weights += time * (attention->context_width + energy);
+  }
   return 2.0 * time * weights;
 }
 

@@ -235,18 +235,18 @@ static void energy_pack_layer(struct cpu_energy *energy, int32_t l, const struct
 }
 
 /* Layered keys of one unit, straight from the annotations. */
-static void key_pack_one(struct cpu *cpu, const struct dense *dense, double scale, struct cpu_arena *arena) {
+static void key_pack_one(const struct dense *dense, double scale, struct cpu_arena *arena,
+                         struct cpu_attention *packed) {
   float *to = arena_floats(arena, arena_padded(dense->inputs), 1);
-  cpu->packed->weights.key = to;
-  cpu->packed->weights.key_bias = scaled(dense->bias ? dense->bias[0] : 0.0f, scale);
+  packed->key = to;
+  packed->key_bias = scaled(dense->bias ? dense->bias[0] : 0.0f, scale);
   for (int32_t k = 0; arena_real(arena) && k < dense->inputs; k++)
     to[k] = scaled(dense_weight(dense, k, 0), scale);
 }
 
-static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
-  const struct attention_structure *attention = &cpu->structure->attention;
-  struct cpu_weights *packed = &cpu->packed->weights;
-  packed->energy = (struct cpu_energy){.scale = attention->scale};
+static void attention_pack(const struct cpu *cpu, const struct attention_structure *attention,
+                           struct cpu_arena *arena, struct cpu_attention *packed) {
+  *packed = (struct cpu_attention){.query_scale = 1.0f, .energy = {.scale = attention->scale}};
   chain_pack(cpu, &attention->values, arena, &packed->values);
   if (attention->kind == ENERGY_PRODUCT) {
     chain_pack(cpu, &attention->keys, arena, &packed->keys);
@@ -258,14 +258,53 @@ static void attention_pack(struct cpu *cpu, struct cpu_arena *arena) {
   packed->energy.activation[0] = attention->activation;
   chain_pack_scaled(cpu, &attention->query, scale, arena, &packed->query);
   if (attention->key_width == 1 && attention->keys.count == 1)
-    key_pack_one(cpu, &attention->keys.layers[0], scale, arena);
+    key_pack_one(&attention->keys.layers[0], scale, arena, packed);
   else
     chain_pack_scaled(cpu, &attention->keys, scale, arena, &packed->keys);
   for (int32_t l = 0; l < attention->energies.count; l++)
     energy_pack_layer(&packed->energy, l + 1, &attention->energies.layers[l], arena);
 }
 
+/* Inner products' scale goes into the queries: into the weights that make them, or what queries are multiplied
+ * by. */
+static void self_attention_pack(const struct cpu *cpu, const struct attention_structure *attention,
+                                struct cpu_arena *arena, struct cpu_attention *packed) {
+  struct attention_structure unscaled = *attention;
+  const struct dense_chain *query = &attention->query;
+  const bool linear =
+      query->count > 0 && query->layers[query->count - 1].activation == CUSEQ_ACTIVATION_LINEAR;
+  if (attention->kind == ENERGY_LAYERS) {
+    attention_pack(cpu, attention, arena, packed);
+    return;
+  }
+  unscaled.query.count = 0;
+  attention_pack(cpu, &unscaled, arena, packed);
+  chain_pack_scaled(cpu, query, linear ? (double)attention->scale : 1.0, arena, &packed->query);
+  packed->query_scale = linear ? 1.0f : attention->scale;
+}
+
 /* ---- the whole ---- */
+
+static void encoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  struct cpu_weights *packed = &cpu->packed->weights;
+  struct cpu_encoder_layer ignored;
+  struct cpu_attention ignored_attention;
+  packed->encoder = arena_take(arena, (size_t)encoder->count, sizeof *packed->encoder, 1);
+  packed->self_attentions =
+      arena_take(arena, (size_t)encoder->self_attention_count, sizeof *packed->self_attentions, 1);
+  for (int32_t i = 0; i < encoder->self_attention_count; i++)
+    self_attention_pack(cpu, &encoder->self_attentions[i], arena,
+                        packed->self_attentions ? &packed->self_attentions[i] : &ignored_attention);
+  for (int32_t l = 0; l < encoder->count; l++) {
+    const struct encoder_layer *layer = &encoder->layers[l];
+    struct cpu_encoder_layer *to = packed->encoder ? &packed->encoder[l] : &ignored;
+    for (int32_t d = 0; d < 2; d++)
+      if (encoder_layer_has(layer, d))
+        cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
+    chain_pack_one(cpu, &layer->dense, arena, &to->dense);
+  }
+}
 
 static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
   const struct decoder_structure *decoder = &cpu->structure->decoder;
@@ -283,19 +322,10 @@ static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
 void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
   const struct structure *structure = cpu->structure;
   struct cpu_weights *packed = &cpu->packed->weights;
-  struct cpu_encoder_layer ignored;
   struct cpu_chain ignored_head;
-  packed->encoder = arena_take(arena, (size_t)structure->encoder.count, sizeof *packed->encoder, 1);
-  for (int32_t l = 0; l < structure->encoder.count; l++) {
-    const struct encoder_layer *layer = &structure->encoder.layers[l];
-    struct cpu_encoder_layer *to = packed->encoder ? &packed->encoder[l] : &ignored;
-    for (int32_t d = 0; d < 2; d++)
-      if (encoder_layer_has(layer, d))
-        cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
-    chain_pack_one(cpu, &layer->dense, arena, &to->dense);
-  }
+  encoder_pack(cpu, arena);
   if (structure->attention.present)
-    attention_pack(cpu, arena);
+    attention_pack(cpu, &structure->attention, arena, &packed->attention);
   chain_pack_one(cpu, &structure->asking.initial.dense, arena, &packed->asking);
   if (structure->decoder.present)
     decoder_pack(cpu, arena);

@@ -17,7 +17,7 @@ static size_t spread_stride(size_t floats, size_t window) {
 
 bool layer_finishes(const struct encoder_layer *layer) {
   const bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
-  return merges || layer->residual || layer->dense.kernel;
+  return merges || layer->residual || layer->self_attention > 0 || layer->dense.kernel;
 }
 
 /* The widest of what a chain reads and gives. */
@@ -46,6 +46,14 @@ static void encoder_sizes(struct cpu *cpu) {
   cpu->final_stride = arena_padded(cpu->model->config.encoder_state_width);
 }
 
+/* What the chains of an attention compute in. */
+static void attention_read_size(struct cpu *cpu, const struct attention_structure *attention) {
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->keys));
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->query));
+  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->values));
+  cpu->read_stride = larger(cpu->read_stride, arena_padded(attention->query_inputs));
+}
+
 static void attention_sizes(struct cpu *cpu) {
   const struct attention_structure *attention = &cpu->structure->attention;
   if (!attention->present)
@@ -54,15 +62,12 @@ static void attention_sizes(struct cpu *cpu) {
   cpu->context_stride = arena_padded(attention->context_width);
   cpu->query_stride = arena_padded(attention->key_width);
   if (layered)
-    cpu->key_rows = attention->key_width == 1 ? 1 : arena_padded(attention->key_width);
+    cpu->key_rows = attention_key_rows(attention);
   else if (attention->keys.count > 0)
     cpu->key_stride = arena_padded(attention->key_width);
   if (attention->values.count > 0)
     cpu->value_stride = arena_padded(attention->context_width);
-  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->keys));
-  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->query));
-  cpu->read_stride = larger(cpu->read_stride, chain_width(&attention->values));
-  cpu->read_stride = larger(cpu->read_stride, arena_padded(attention->query_inputs));
+  attention_read_size(cpu, attention);
 }
 
 /* Whether a token without an embedding is read as a vector, and not as a row of the first layer's weights. */
@@ -102,6 +107,8 @@ void workspace_sizes(struct cpu *cpu) {
   const struct structure *structure = cpu->structure;
   encoder_sizes(cpu);
   attention_sizes(cpu);
+  for (int32_t i = 0; i < structure->encoder.self_attention_count; i++)
+    attention_read_size(cpu, &structure->encoder.self_attentions[i]);
   decoder_sizes(cpu);
   cpu->read_stride = larger(cpu->read_stride, arena_padded(structure->asking.units));
   cpu->read_stride = larger(cpu->read_stride, arena_padded(structure->asking.initial.inputs));
@@ -111,13 +118,22 @@ void workspace_sizes(struct cpu *cpu) {
   }
 }
 
-/* The widest layer of the score, and a block of keys before it is transposed. */
+/* The widest layer of layered energies, and a block of keys before it is transposed. */
+static size_t scratch_of(const struct attention_structure *attention) {
+  size_t widest = (size_t)attention->key_width;
+  if (!attention->present || attention->kind != ENERGY_LAYERS)
+    return 0;
+  for (int32_t l = 0; l < attention->energies.count; l++)
+    widest = larger(widest, (size_t)attention->energies.layers[l].units);
+  return larger(2 * widest, arena_padded(attention->key_width)) * CPU_LANES;
+}
+
 static size_t scratch_size(const struct cpu *cpu) {
-  size_t widest = 1;
-  for (int32_t l = 0; l <= cpu->packed->weights.energy.layers && cpu->key_rows > 0; l++)
-    widest = larger(widest, (size_t)cpu->packed->weights.energy.units[l]);
-  return larger(2 * widest, cpu->key_rows > 0 ? arena_padded(cpu->structure->attention.key_width) : 0) *
-         CPU_LANES;
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  size_t most = larger(2 * CPU_LANES, scratch_of(&cpu->structure->attention));
+  for (int32_t i = 0; i < encoder->self_attention_count; i++)
+    most = larger(most, scratch_of(&encoder->self_attentions[i]));
+  return most;
 }
 
 /* The widest vector that a layer which is not done with its cells merges, adds to and maps. */
@@ -126,7 +142,8 @@ static size_t merged_size(const struct cpu *cpu) {
   size_t widest = 0;
   for (int32_t l = 0; l < encoder->count; l++)
     if (layer_finishes(&encoder->layers[l]))
-      widest = larger(widest, larger(arena_padded(encoder->layers[l].merged_width),
+      widest = larger(widest, larger(larger(arena_padded(encoder->layers[l].merged_width),
+                                            arena_padded(encoder->layers[l].joined_width)),
                                      larger(layer_position(&encoder->layers[l]),
                                             arena_padded(encoder->layers[l].inputs))));
   return widest;
@@ -170,6 +187,11 @@ static size_t room_of_cell(const struct cpu *cpu, const struct cell *cell) {
                 cpu->products->dense_room(cell->units, rows));
 }
 
+static size_t room_of_attention(const struct cpu *cpu, const struct attention_structure *attention) {
+  return larger(room_of_chain(cpu, &attention->keys),
+                larger(room_of_chain(cpu, &attention->query), room_of_chain(cpu, &attention->values)));
+}
+
 /* The most room that any product of a tile needs. */
 static size_t room_size(const struct cpu *cpu) {
   const struct structure *s = cpu->structure;
@@ -183,10 +205,9 @@ static size_t room_size(const struct cpu *cpu) {
         most = larger(most, room_of_cell(cpu, &layer->cells[d]));
     most = larger(most, room_of_dense(cpu, &layer->dense));
   }
-  const struct attention_structure *attention = &s->attention;
-  most = larger(
-      most, larger(room_of_chain(cpu, &attention->keys),
-                   larger(room_of_chain(cpu, &attention->query), room_of_chain(cpu, &attention->values))));
+  for (int32_t i = 0; i < s->encoder.self_attention_count; i++)
+    most = larger(most, room_of_attention(cpu, &s->encoder.self_attentions[i]));
+  most = larger(most, room_of_attention(cpu, &s->attention));
   for (int32_t l = 0; l < s->decoder.count; l++) {
     const struct decoder_layer *layer = &s->decoder.layers[l];
     most = larger(most, room_of_cell(cpu, &layer->cell));
@@ -198,6 +219,35 @@ static size_t room_size(const struct cpu *cpu) {
   for (int32_t i = 0; i < s->output.count; i++)
     most = larger(most, room_of_chain(cpu, &s->output.heads[i].layers));
   return most;
+}
+
+/* Room for a row of the layers that attend to themselves; none where there are none. */
+static void self_room_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_self_room *room) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  const size_t time = arena_padded(cpu->limits.time);
+  const size_t blocks = ((size_t)cpu->limits.time + SELF_BLOCK - 1) / SELF_BLOCK;
+  size_t x = 0, keys = 0, values = 0, mapped = 0, contexts = 0;
+  for (int32_t l = 0; l < encoder->count; l++) {
+    const struct attention_structure *attention = encoder_self_attention(encoder, &encoder->layers[l]);
+    if (!attention)
+      continue;
+    const size_t head = arena_padded(attention->context_width / attention->heads),
+                 key_width = arena_padded(attention->key_width);
+    x = larger(x, arena_padded(encoder->layers[l].merged_width));
+    keys = larger(keys, key_width);
+    values = larger(values, (size_t)attention->heads * head);
+    mapped = larger(mapped, larger(key_width, arena_padded(attention->context_width)));
+    contexts = larger(contexts, head);
+  }
+  *room = (struct cpu_self_room){0};
+  if (x == 0)
+    return;
+  room->x = arena_floats(arena, time, x);
+  room->keys = arena_floats(arena, time, keys);
+  room->values = arena_floats(arena, blocks * SELF_BLOCK, values);
+  room->mapped = arena_floats(arena, CPU_LANES, mapped);
+  room->energies = arena_floats(arena, CPU_LANES, time);
+  room->contexts = arena_floats(arena, CPU_LANES, contexts);
 }
 
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
@@ -212,6 +262,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
     w.gates[d] = arena_floats(arena, rows, gates_size(cpu));
   }
   w.merged = arena_floats(arena, 2 * CPU_LANES, merged_size(cpu));
+  self_room_take(cpu, arena, &w.self);
   w.pointers = arena_take(arena, most, 1, sizeof *w.pointers);
   for (int32_t i = 0; i < 2; i++)
     w.hidden[i] = arena_floats(arena, rows, cpu->states_stride);

@@ -24,6 +24,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .key_powers = kernel_key_powers,
     .energies = kernel_energies,
     .attend = kernel_attend,
+    .exponentials = kernel_exponentials,
     .finite = kernel_finite,
     .merge = kernel_merge,
     .narrow = kernel_narrow,
