@@ -60,7 +60,7 @@ static void cell_step(const struct cell *cell, struct moments x, double n, doubl
     lstm_step(cell, x, n, factors, h, c);
 }
 
-/* ---- the encoder ---- */
+/* ---- dense layers ---- */
 
 struct moments tolerance_dense(const struct dense *layer, struct moments x, double n, double gain,
                                double factors) {
@@ -72,6 +72,79 @@ struct moments tolerance_dense(const struct dense *layer, struct moments x, doub
 static struct moments dense(const struct dense *layer, struct moments x, double gain, double factors) {
   return layer->units > 0 ? tolerance_dense(layer, x, layer->inputs, gain, factors) : x;
 }
+
+/* ---- attention ---- */
+
+/* n products of the elements of two vectors. */
+static struct moments inner(struct moments a, struct moments b, double n) {
+  const double size = n * a.size * b.size;
+  return (struct moments){size, n * (a.size * b.error + b.size * a.error) +
+                                    MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
+}
+
+static struct moments chain(const struct dense_chain *layers, struct moments x, double gain, double factors) {
+  for (int32_t l = 0; l < layers->count; l++)
+    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain, factors);
+  return x;
+}
+
+/* Energies of vectors x [width] for what asks. */
+static struct moments energies(const struct attention_structure *a, int32_t width, struct moments x,
+                               struct moments asks, double factors) {
+  const struct moments key = dense(&a->key_map, x, GAIN_SCORE, factors),
+                       query = dense(&a->query_map, asks, GAIN_SCORE, factors);
+  const double key_width = attention_key_width(a, width), query_width = attention_query_width(a);
+  struct moments e;
+  switch (a->score) {
+  case CUSEQ_SCORE_GENERAL:
+    e = inner(moments_sums(key, key_width, GAIN_SCORE, factors), query, query_width);
+    break;
+  case CUSEQ_SCORE_ADDITIVE:
+    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE, factors),
+                    moments_sums(query, query_width, GAIN_SCORE, factors));
+    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY, 0.0);
+    break;
+  case CUSEQ_SCORE_CONCAT:
+    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT, factors);
+    break;
+  default:
+    e = inner(key, query, key_width / a->heads);
+  }
+  return moments_times(e, a->scale);
+}
+
+/* The context of T values v by such energies, and the error of an alpha. Of energies that differ much, two
+ * positions share the weight; of equal ones, all. */
+static struct moments averaged(struct moments e, struct moments v, double T, double *alpha) {
+  const double top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T), weight = T > 1.0 ? top * (1.0 - top) : 0.0,
+               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
+  const double passed = T > 1.0 ? 4.0 * top * top / (16.0 + 6.0 * sqrt(12.6 * e.size)) : 0.0;
+  *alpha = sqrt(2.0 * weight * weight * e.error + MOMENTS_ROUNDING * top * 4.0);
+  return (struct moments){kept * v.size, kept * v.error + 4.0 * passed * e.error * v.size +
+                                             MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)};
+}
+
+static void attend(const struct structure *s, struct profile *p, struct moments asks) {
+  double alpha;
+  const struct moments e = energies(&s->attention, s->encoder.width, p->annotations, asks, p->factors);
+  p->context = averaged(e, p->values, p->time, &alpha);
+  p->alphas = fmax(p->alphas, alpha);
+}
+
+/* What a layer gives of x that its positions ask. */
+static struct moments self_attended(const struct structure *s, const struct encoder_layer *layer,
+                                    struct moments x, const struct profile *p) {
+  const struct attention_structure *a = encoder_self_attention(&s->encoder, layer);
+  double alpha;
+  if (!a)
+    return x;
+  const struct moments e = energies(a, layer->merged_width, x, x, p->factors),
+                       values = dense(&a->value_map, x, GAIN_SCORE, p->factors),
+                       context = averaged(e, values, p->time, &alpha);
+  return layer->beside ? moments_beside(context, a->context_width, x, layer->merged_width) : context;
+}
+
+/* ---- the encoder ---- */
 
 static void layer_run(const struct cell *cell, struct moments x, double n, const struct profile *p,
                       struct moments *h, struct moments *c) {
@@ -111,65 +184,11 @@ static void follow_encoder(const struct structure *s, struct profile *p) {
         layer_run(&layer->cells[d], x, layer->inputs, p, &p->h[l][d], &p->c[l][d]);
     struct moments given = merged(layer, p->h[l]);
     given = layer->residual ? moments_sum(given, x) : given;
+    given = self_attended(s, layer, given, p);
     x = dense(&layer->dense, given, TOLERANCE_GAIN_DENSE, p->factors);
   }
   p->annotations = x;
   p->values = dense(&s->attention.value_map, x, GAIN_SCORE, p->factors);
-}
-
-/* ---- attention ---- */
-
-/* n products of the elements of two vectors. */
-static struct moments inner(struct moments a, struct moments b, double n) {
-  const double size = n * a.size * b.size;
-  return (struct moments){size, n * (a.size * b.error + b.size * a.error) +
-                                    MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
-}
-
-static struct moments chain(const struct dense_chain *layers, struct moments x, double gain, double factors) {
-  for (int32_t l = 0; l < layers->count; l++)
-    x = dense(&layers->layers[l], x, l == layers->count - 1 ? GAIN_ENERGY : gain, factors);
-  return x;
-}
-
-static struct moments energies(const struct structure *s, struct moments annotations, struct moments asks,
-                               double factors) {
-  const struct attention_structure *a = &s->attention;
-  const struct moments key = dense(&a->key_map, annotations, GAIN_SCORE, factors),
-                       query = dense(&a->query_map, asks, GAIN_SCORE, factors);
-  const double key_width = a->key_map.units > 0 ? a->key_map.units : s->encoder.width,
-               query_width = a->query_map.units > 0 ? a->query_map.units : a->query_inputs;
-  struct moments e;
-  switch (a->score) {
-  case CUSEQ_SCORE_GENERAL:
-    e = inner(moments_sums(key, key_width, GAIN_SCORE, factors), query, query_width);
-    break;
-  case CUSEQ_SCORE_ADDITIVE:
-    e = moments_sum(moments_sums(key, key_width, GAIN_SCORE, factors),
-                    moments_sums(query, query_width, GAIN_SCORE, factors));
-    e = moments_sums(moments_activated(CUSEQ_ACTIVATION_TANH, e), a->units, GAIN_ENERGY, 0.0);
-    break;
-  case CUSEQ_SCORE_CONCAT:
-    e = chain(&a->layers, moments_beside(key, key_width, query, query_width), GAIN_CONCAT, factors);
-    break;
-  default:
-    e = inner(key, query, key_width);
-  }
-  return moments_times(e, a->scale);
-}
-
-/* Of energies that differ much, two positions share the weight; of equal ones, all. */
-static void attend(const struct structure *s, struct profile *p, struct moments asks) {
-  const struct moments e = energies(s, p->annotations, asks, p->factors);
-  const double T = p->time, top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T),
-               weight = T > 1.0 ? top * (1.0 - top) : 0.0,
-               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
-  const struct moments v = p->values;
-  const double passed = T > 1.0 ? 4.0 * top * top / (16.0 + 6.0 * sqrt(12.6 * e.size)) : 0.0;
-  p->alphas = fmax(p->alphas, sqrt(2.0 * weight * weight * e.error + MOMENTS_ROUNDING * top * 4.0));
-  p->context =
-      (struct moments){kept * v.size, kept * v.error + 4.0 * passed * e.error * v.size +
-                                          MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)};
 }
 
 /* ---- the decoder ---- */

@@ -80,8 +80,9 @@ static float plain_reach(const struct structure *structure, const struct tensor_
 static const struct cell *cell_of(const struct structure *structure, const char *name) {
   int layer = 0;
   char direction[16] = "";
-  if (sscanf(name, "encoder.layers.%d.%15[a-z].", &layer, direction) == 2 && strcmp(direction, "dense") != 0)
-    return &structure->encoder.layers[layer].cells[strcmp(direction, "backward") == 0];
+  if (sscanf(name, "encoder.layers.%d.%15[a-z_].", &layer, direction) == 2)
+    if (strcmp(direction, "forward") == 0 || strcmp(direction, "backward") == 0)
+      return &structure->encoder.layers[layer].cells[strcmp(direction, "backward") == 0];
   if (sscanf(name, "decoder.layers.%d.%15[a-z_].", &layer, direction) == 1 ||
       strcmp(direction, "initial_h") == 0)
     return strstr(name, "initial") ? NULL : &structure->decoder.layers[layer].cell;
@@ -104,6 +105,18 @@ static const struct dense *last_of_head(const struct structure *structure, const
   return NULL;
 }
 
+/* The attention that a tensor is of, or NULL; *part receives the rest of its name. */
+static const struct attention_structure *attention_of(const struct structure *structure, const char *name,
+                                                      const char **part) {
+  int layer, end = 0;
+  if (sscanf(name, "encoder.layers.%d.self_attention.%n", &layer, &end) == 1 && end > 0) {
+    *part = name + end;
+    return encoder_self_attention(&structure->encoder, &structure->encoder.layers[layer]);
+  }
+  *part = name + strlen("attention.");
+  return strncmp(name, "attention.", strlen("attention.")) == 0 ? &structure->attention : NULL;
+}
+
 /* The root mean square of a kernel's weights times the root of its inputs: about 1 makes of inputs of about 1
  * sums of about 1. docs/exactness.md has those of trained models. */
 static float trained_gain(const struct structure *structure, const struct tensor_entry *entry) {
@@ -113,14 +126,17 @@ static float trained_gain(const struct structure *structure, const struct tensor
   const struct dense *last = last_of_head(structure, entry->name);
   if (last)
     return last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? 1.0f : 5.0f;
-  if (strncmp(entry->name, "attention.layers.", 17) == 0)
-    return atoi(entry->name + 17) == structure->attention.layers.count - 1 ? 5.0f : 4.0f;
-  return strncmp(entry->name, "attention.", 10) == 0 ? 2.0f : 1.5f;
+  const char *part;
+  const struct attention_structure *attention = attention_of(structure, entry->name, &part);
+  if (attention && strncmp(part, "layers.", 7) == 0)
+    return atoi(part + 7) == attention->layers.count - 1 ? 5.0f : 4.0f;
+  return attention ? 2.0f : 1.5f;
 }
 
 static float trained_reach(const struct structure *structure, const struct tensor_entry *entry) {
   const float root3 = 1.7320508f; /* of uniform numbers: what they reach to, times the root mean square */
-  if (strcmp(entry->name, "attention.value") == 0)
+  const char *part;
+  if (attention_of(structure, entry->name, &part) && strcmp(part, "value") == 0)
     return 5.0f * root3 / sqrtf((float)entry->shape[0]);
   if (entry->rank == 1)
     return 0.4f * root3;
@@ -129,15 +145,16 @@ static float trained_reach(const struct structure *structure, const struct tenso
   return trained_gain(structure, entry) * root3 / sqrtf((float)entry->shape[0]);
 }
 
-/* Numbers up to `most`; a normalisation's factors are about 1, and neither they nor its terms are drawn from
- * `random`: they change nothing in a model that has none. */
+/* Numbers up to `most`; a normalisation's factors are about 1. Neither they nor its terms, nor what is of a
+ * self-attention, are drawn from `random`: they change nothing in a model that has none. */
 static void fill(const struct tensor_entry *entry, float most, size_t number, struct random *random,
                  float *data) {
   const size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
-  struct random own = {(number + 1) * 0x9e3779b97f4a7c15u};
   const bool norm = strstr(entry->name, ".norm.") != NULL, scale = norm && strstr(entry->name, ".scale");
+  const bool asks = strstr(entry->name, ".self_attention.") != NULL, apart = norm || asks;
+  struct random own = {((number + 1) * 0x9e3779b97f4a7c15u) ^ (asks ? random->state : 0)};
   for (size_t j = 0; j < size; j++)
-    data[j] = random_between(norm ? &own : random, -most, most) + (scale ? 1.0f : 0.0f);
+    data[j] = random_between(apart ? &own : random, -most, most) + (scale ? 1.0f : 0.0f);
 }
 
 static cuseq_model *model_of(const char *json, const struct random_widths *widths, struct random *random,

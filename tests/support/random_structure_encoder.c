@@ -9,10 +9,13 @@
 void draw_append(struct draw *draw, const char *format, ...) {
   va_list list;
   va_start(list, format);
-  draw->used += (size_t)vsnprintf(draw->json + draw->used, RANDOM_STRUCTURE_JSON - draw->used, format, list);
+  const size_t from = draw->used;
+  draw->used += (size_t)vsnprintf(draw->json + from, RANDOM_STRUCTURE_JSON - from, format, list);
   va_end(list);
   if (draw->used >= RANDOM_STRUCTURE_JSON)
     abort();
+  for (size_t i = from; i < draw->used && !draw->aside; i++, draw->counted++)
+    draw->own = (draw->own ^ (unsigned char)draw->json[i]) * 0x100000001b3u;
 }
 
 bool draw_one_in(struct draw *draw, int32_t n) {
@@ -57,11 +60,13 @@ void draw_dense(struct draw *draw, int32_t units, const char *const *activations
     draw_append(draw, ",\"bias\":%s", draw_one_in(draw, 4) ? "true" : "false");
 }
 
+struct random draw_own(const struct draw *draw) {
+  return (struct random){draw->own};
+}
+
 void draw_norm(struct draw *draw, int32_t units) {
   static const char *const epsilons[] = {"0.001", "0.01", "0.1"};
-  struct random own = {0x9e3779b97f4a7c15u};
-  for (size_t i = 0; i < draw->used; i++)
-    own.state = (own.state ^ (unsigned char)draw->json[i]) * 0x100000001b3u;
+  struct random own = draw_own(draw);
   const int32_t fewest = 6; /* what fewer err varies so much that no error of theirs is usual */
   if (units < fewest || random_below(&own, 3) > 0)
     return;
@@ -155,14 +160,16 @@ static int32_t append_layer(struct draw *draw, struct encoder_draw *layer, int32
     draw_append(draw, ",\"merge\":\"%s\"", merge);
   if (residual)
     draw_append(draw, ",\"residual\":true");
-  int32_t width = beside ? forward + backward : forward;
-  if (draw_one_in(draw, 4)) {
-    width = draw_size(draw);
+  const int32_t merged = beside ? forward + backward : forward;
+  const bool dense = draw_one_in(draw, 4);
+  const int32_t width = dense ? draw_size(draw) : merged;
+  if (dense) {
     draw_append(draw, ",\"dense\":{");
     draw_dense(draw, width, draw_dense_activations);
     draw_norm(draw, width);
     draw_append(draw, "}");
   }
+  draw_self_attention(draw, merged, dense);
   draw_append(draw, "}");
   return width;
 }

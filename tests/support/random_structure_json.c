@@ -7,38 +7,6 @@
 
 /* ---- attention ---- */
 
-static void append_map(struct draw *draw, const char *key, int32_t units) {
-  draw_append(draw, ",\"%s\":{", key);
-  draw_dense(draw, units, draw_dense_activations);
-  draw_append(draw, "}");
-}
-
-/* Score and maps; what asks is `query` wide. */
-static void append_score(struct draw *draw, int32_t query) {
-  static const char *const scores[] = {"dot", "general", "additive", "concat", NULL};
-  const char *score = draw_pick(draw, scores);
-  draw_append(draw, "\"score\":\"%s\"", score);
-  int32_t key = draw->A;
-  if (draw_one_in(draw, 3)) {
-    key = draw_size(draw);
-    append_map(draw, "key", key);
-  }
-  if (strcmp(score, "dot") == 0 ? key != query : draw_one_in(draw, 3))
-    append_map(draw, "query", strcmp(score, "dot") == 0 ? key : draw_size(draw));
-  if (strcmp(score, "additive") == 0)
-    draw_append(draw, ",\"units\":%d%s", (int)draw_size(draw), draw_one_in(draw, 2) ? ",\"bias\":true" : "");
-  if (strcmp(score, "concat") == 0) {
-    int32_t layers = 1 + random_below(draw->random, 3);
-    draw_append(draw, ",\"layers\":[");
-    for (int32_t l = 0; l < layers; l++) {
-      draw_append(draw, "%s{", l ? "," : "");
-      draw_dense(draw, l == layers - 1 ? 1 : draw_size(draw), draw_dense_activations);
-      draw_append(draw, "}");
-    }
-    draw_append(draw, "]");
-  }
-}
-
 /* `asked`: the width of each decoder layer, [layers]; 0 layers: the state asks. */
 static void append_attention(struct draw *draw, const int32_t *asked, int32_t layers, int32_t token) {
   static const char *const whens[] = {"previous", "current", NULL};
@@ -58,11 +26,11 @@ static void append_attention(struct draw *draw, const int32_t *asked, int32_t la
     }
     query = asked[layer];
   }
-  append_score(draw, query);
+  draw_score(draw, draw->A, query);
   if (draw_one_in(draw, 3))
     draw_append(draw, ",\"scale\":%.3f", (double)random_between(draw->random, -2.0f, 2.0f));
   if (draw->C != draw->A)
-    append_map(draw, "value", draw->C);
+    draw_map(draw, "value", draw->C);
   if (draw_one_in(draw, 4))
     draw_append(draw, ",\"positions\":%d", (int)(draw->time + random_below(draw->random, 3)));
   draw_append(draw, "}");
@@ -252,7 +220,7 @@ static void append_heads(struct draw *draw) {
   for (int32_t i = 0; i < count; i++) {
     bool context = draw->attends && (i == 0 || draw_one_in(draw, 3));
     draw_append(draw, "%s{", i ? "," : "");
-    const char *of_every = i % 3 == 2 ? sources[draw->used % 4] : "every"; /* so that it draws nothing */
+    const char *of_every = i % 3 == 2 ? sources[draw->counted % 4] : "every"; /* so that it draws nothing */
     append_head(draw, context ? "context" : every ? of_every : draw_pick(draw, sources), every);
     draw_append(draw, "}");
   }
@@ -283,7 +251,12 @@ static void append_undecoded(struct draw *draw) {
 
 void random_structure_json(struct random *random, int32_t largest, int32_t time, int32_t steps,
                            char json[RANDOM_STRUCTURE_JSON]) {
-  struct draw draw = {.random = random, .largest = largest, .time = time, .steps = steps, .json = json};
+  struct draw draw = {.random = random,
+                      .largest = largest,
+                      .time = time,
+                      .steps = steps,
+                      .json = json,
+                      .own = 0x9e3779b97f4a7c15u};
   draw_encoder(&draw);
   draw.C = draw_one_in(&draw, 4) ? draw_size(&draw) : draw.A;
   if (draw_one_in(&draw, 3))

@@ -23,7 +23,9 @@ static const char *const words[][8] = {
     {"initial_h", "initial_c"},
     {"residual", "reads_context", "tied", "affine", "bias", "recurrent_bias"},
     {"layers", "heads", "parts", "reads"},
-    {"dense", "norm", "cell"},
+    {"dense", "norm", "cell", "self_attention"},
+    {"beside", "residual", "bias"},
+    {"heads", "units", "scale"},
     {"epsilon", "first", "units"},
     {"units", "layer", "positions", "embedding", "steps", "start_token", "end_token", "features"}};
 enum { GROUPS = sizeof words / sizeof *words };
