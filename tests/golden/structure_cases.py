@@ -13,6 +13,7 @@ from structure_parts import (
     SPREAD,
     TOKEN,
     activations,
+    asking,
     attending,
     bahdanau,
     both,
@@ -413,6 +414,31 @@ TORCH_CASES = {
     "attention_only": (model([both(lstm(3))], {"score": "general", "value": dense(4, "tanh")}), {}),
     "attention_only_dense": (
         model([both(gru(3)), layer(gru(4))], {"score": "dot"}, state={"layer": 0, "dense": dense(4, "tanh")}),
+        {},
+    ),
+    # layers that attend to themselves
+    "self_attention": (tagger(both(lstm(4), self_attention=asking(2, 8), dense=dense(8))), {}),
+    "self_attention_residual": (
+        model(
+            [
+                layer(gru(8), residual=True, self_attention=asking(2, 8, beside=True), dense=dense(8, "relu", **NORM)),
+                both(lstm(2), self_attention=asking(1, 4)),
+            ],
+            output={"heads": [head("mean", dense(3, "softmax")), head("last", dense(2))]},
+            features=8,
+        ),
+        {},
+    ),
+    "self_attention_scores": (
+        tagger(
+            both(gru(2), self_attention={"score": "general", "query": dense(3, "tanh"), "scale": 0.75}),
+            both(lstm(2), self_attention={"score": "concat", "layers": SPREAD, "value": dense(3, "relu")}),
+            layer(gru(3), self_attention={"score": "dot", "beside": True}),
+        ),
+        {},
+    ),
+    "self_attention_decoder": (
+        bahdanau(encoder=[both(gru(4), self_attention=asking(2, 8), dense=dense(8, "tanh"))]),
         {},
     ),
 }

@@ -6,6 +6,7 @@ from structure_parts import (
     ALL,
     TOKEN,
     activations,
+    asking,
     bahdanau,
     both,
     decoder,
@@ -80,6 +81,21 @@ KERAS_CASES = {
     ),
     "activations": (activations([a for a in ALL if "_keras2" not in a and a != "leaky_relu"][:8]), {}),
     "activations_more": (activations([a for a in ALL if "_keras2" not in a and a != "leaky_relu"][8:]), {}),
+    "self_attention": (
+        tagger(
+            both(lstm(3), self_attention=asking(2, 8, 6), dense=dense(5)),
+            layer(gru(4), "backward", self_attention=asking(3, 12, 3, beside=True), dense=dense(4, "tanh")),
+        ),
+        {},
+    ),
+    "self_attention_scores": (
+        tagger(
+            both(lstm(3), self_attention={"score": "dot", "beside": True}),
+            layer(gru(4), self_attention={"score": "dot", "scale": 1.5, "key": dense(4), "value": dense(3)}),
+            layer(gru(4), self_attention={"score": "additive", "units": 3, "bias": True}),
+        ),
+        {},
+    ),
 }
 
 KERAS2_GATES = dict(recurrent_activation="hard_sigmoid_keras2")

@@ -126,6 +126,45 @@ def embedding(table):
     return lambda ids: np.array(module(np.asarray(ids, np.int32)))
 
 
+def multi_head(attention, weights, x, mask):
+    """MultiHeadAttention, whose output projection is the unit matrix."""
+    heads, width = attention["heads"], attention["value"]["units"]
+    units = attention["key"]["units"] // heads
+    assert attention["scale"] == units**-0.5
+    module = layers.MultiHeadAttention(heads, units, value_dim=width // heads, output_shape=width)
+    parameters = []
+    for name in ("query", "key", "value"):
+        kernel = weights[name + "_map.kernel"]
+        parameters.append(kernel.reshape(len(kernel), heads, -1))
+        parameters.append(weights.get(name + "_map.bias", np.zeros(kernel.shape[1])).reshape(heads, -1))
+    parameters += [np.eye(width).reshape(heads, -1, width), np.zeros(width)]
+    options = {"attention_mask": np.repeat(mask[:, None], x.shape[1], 1)}
+    options["return_attention_scores"] = True  # else jax needs values that are as wide as keys
+    return np.array(with_weights(module, parameters, x, x, **options)(x, x, **options)[0])
+
+
+def self_attention(attention, weights, x, mask):
+    """MultiHeadAttention, or Attention and AdditiveAttention behind Dense layers, all with a scale."""
+    if "heads" in attention:
+        return multi_head(attention, weights, x, mask)
+    parts = {}
+    for name in ("query", "value", "key"):
+        y = x
+        if name in attention:
+            y = dense(attention[name], weights[name + "_map.kernel"], weights.get(name + "_map.bias"))(y)
+        if attention["score"] == "additive" and name != "value":
+            y = dense({}, weights[name], weights.get("bias") if name == "key" else None)(y)
+        parts[name] = y
+    if attention["score"] == "additive":
+        assert "scale" not in attention
+        module, scale = layers.AdditiveAttention(use_scale=True), weights["value"]
+    else:
+        assert attention["score"] == "dot"
+        module, scale = layers.Attention(use_scale=True), np.array(attention.get("scale", 1.0), np.float32)
+    inputs = [as_tensor(y) for y in parts.values()]
+    return np.array(with_weights(module, [scale], inputs)(inputs, mask=[mask, mask]))
+
+
 def softmax(x):
     return np.array(activations.softmax(as_tensor(x)))
 

@@ -69,6 +69,10 @@ class Shapes(dict):
             for side, cell in sides_of(part):
                 self.cell(f"encoder.layers.{index}.{side}", cell, width)
             width = merged_width(part)
+            if "self_attention" in part:
+                attention, prefix = part["self_attention"], f"encoder.layers.{index}.self_attention"
+                context = self.score(prefix, attention, width, width)
+                width = context + (width if attention.get("beside") else 0)
             if "dense" in part:
                 width = self.dense(f"encoder.layers.{index}.dense", part["dense"], width)
         self.annotation = width
@@ -91,28 +95,33 @@ class Shapes(dict):
             return self.token_width()
         return layers[attention.get("layer", len(layers) - 1)]["cell"]["units"]
 
+    def score(self, prefix, attention, annotation, query):
+        """Score and maps of an attention over vectors of a width; returns that of the context."""
+        key = annotation
+        if "key" in attention:
+            key = self.dense(f"{prefix}.key_map", attention["key"], key)
+        if "value" in attention:
+            self.dense(f"{prefix}.value_map", attention["value"], annotation)
+        if "query" in attention:
+            query = self.dense(f"{prefix}.query_map", attention["query"], query)
+        width = key + query
+        for index, part in enumerate(attention.get("layers", [])):
+            width = self.dense(f"{prefix}.layers.{index}", part, width)
+        if attention["score"] == "general":
+            self[f"{prefix}.general"] = key, query
+        if attention["score"] == "additive":
+            units = attention["units"]
+            self[f"{prefix}.key"], self[f"{prefix}.query"] = (key, units), (query, units)
+            self[f"{prefix}.value"] = (units,)
+            if attention.get("bias"):
+                self[f"{prefix}.bias"] = (units,)
+        return attention.get("value", {"units": annotation})["units"]
+
     def attention(self):
         if "attention" not in self.config:
             return
-        attention, key, query = self.config["attention"], self.annotation, self.asks_width()
-        if "key" in attention:
-            key = self.dense("attention.key_map", attention["key"], key)
-        if "value" in attention:
-            self.dense("attention.value_map", attention["value"], self.annotation)
-        if "query" in attention:
-            query = self.dense("attention.query_map", attention["query"], query)
-        self.context = attention.get("value", {"units": self.annotation})["units"]
-        width = key + query
-        for index, part in enumerate(attention.get("layers", [])):
-            width = self.dense(f"attention.layers.{index}", part, width)
-        if attention["score"] == "general":
-            self["attention.general"] = key, query
-        if attention["score"] == "additive":
-            units = attention["units"]
-            self["attention.key"], self["attention.query"] = (key, units), (query, units)
-            self["attention.value"] = (units,)
-            if attention.get("bias"):
-                self["attention.bias"] = (units,)
+        attention = self.config["attention"]
+        self.context = self.score("attention", attention, self.annotation, self.asks_width())
         if "positions" in attention:
             self["attention.position_bias"] = (attention["positions"],)
         if "decoder" not in self.config and "dense" in self.config.get("state", {}):
@@ -183,7 +192,7 @@ def random_tensors(config, rng, gain=1.5):
     tensors = {}
     for name, shape in Shapes(config).items():
         bound = gain / np.sqrt(shape[0]) if len(shape) > 1 else 0.4
-        if name.startswith("output") and name.endswith(".kernel") or name == "attention.value":
+        if name.startswith("output") and name.endswith(".kernel") or name.endswith("attention.value"):
             bound = 2.0
         if name.endswith(("embedding", "position_bias")):
             bound = 1.5

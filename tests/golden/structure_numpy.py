@@ -59,6 +59,7 @@ def encode_row(config, w, x, start):
             ends[side] = h, c
         given = merge(layer.get("merge", "concat"), hidden)
         given = given + below if layer.get("residual") else given
+        given = self_attend(w, layer, f"encoder.layers.{index}.self_attention", given)
         below = optional_dense(w, layer, "dense", f"encoder.layers.{index}.dense", given)
         finals.append(ends)
     return below, finals
@@ -67,19 +68,45 @@ def encode_row(config, w, x, start):
 # ---- attention ----
 
 
-def energy(w, attention, key, query):
+def energy(w, attention, prefix, key, query):
     score = attention["score"]
     if score == "dot":
         return key @ query
     if score == "general":
-        return key @ w["attention.general"] @ query
+        return key @ w[prefix + ".general"] @ query
     if score == "additive":
-        sums = key @ w["attention.key"] + query @ w["attention.query"]
-        return np.tanh(sums + (w["attention.bias"] if attention.get("bias") else 0)) @ w["attention.value"]
+        sums = key @ w[prefix + ".key"] + query @ w[prefix + ".query"]
+        return np.tanh(sums + (w[prefix + ".bias"] if attention.get("bias") else 0)) @ w[prefix + ".value"]
     u = np.concatenate([key, query])
     for index, layer in enumerate(attention["layers"]):
-        u = dense(w, layer, f"attention.layers.{index}", u)
+        u = dense(w, layer, f"{prefix}.layers.{index}", u)
     return u[0]
+
+
+def average(w, attention, prefix, keys, values, query):
+    """The context of one query."""
+    scale = float(np.float32(attention.get("scale", 1)))
+    alphas = softmax(np.array([scale * energy(w, attention, prefix, key, query) for key in keys]))
+    return alphas @ values
+
+
+def self_attend(w, layer, prefix, x):
+    """What the dense layer of an encoder's layer reads."""
+    attention = layer.get("self_attention")
+    if attention is None:
+        return x
+    keys, values, queries = (
+        np.split(optional_dense(w, attention, name, f"{prefix}.{name}_map", x), attention.get("heads", 1), -1)
+        for name in ("key", "value", "query")
+    )
+    context = np.concatenate(
+        [
+            [average(w, attention, prefix, k, v, query) for query in q]
+            for k, v, q in zip(keys, values, queries)
+        ],
+        -1,
+    )
+    return np.concatenate([context, x], -1) if attention.get("beside") else context
 
 
 def attend(config, w, annotations, asks):
@@ -89,7 +116,7 @@ def attend(config, w, annotations, asks):
     keys = optional_dense(w, attention, "key", "attention.key_map", annotations)
     values = optional_dense(w, attention, "value", "attention.value_map", annotations)
     scale = float(np.float32(attention.get("scale", 1)))
-    energies = np.array([scale * energy(w, attention, key, query) for key in keys])
+    energies = np.array([scale * energy(w, attention, "attention", key, query) for key in keys])
     if "positions" in attention:
         energies = energies + w["attention.position_bias"][: len(energies)]
     alphas = softmax(energies)

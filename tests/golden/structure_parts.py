@@ -116,6 +116,12 @@ def normed():
     return model(encoder, output={"heads": [one, head("last", dense(5, "swish", **NORM), dense(3))]})
 
 
+def asking(heads, units, value=None, **options):
+    """A self-attention of several heads, as the frameworks have it: maps with biases, and its usual scale."""
+    maps = {"key": dense(units), "query": dense(units), "value": dense(value or units)}
+    return dict(maps, score="dot", heads=heads, scale=(units / heads) ** -0.5, **options)
+
+
 BY_DENSE = {"dense": dense(6, "tanh")}
 SPREAD = [dense(4, "tanh"), dense(3, "relu", bias=False), dense(1, "linear")]
 ALL = ["linear", "tanh", "relu", "sigmoid", "hard_sigmoid", "hard_sigmoid_keras2", "elu", "selu", "gelu"]

@@ -8,6 +8,8 @@ PyTorch and Keras compute. A framework (structure_torch.py, structure_keras.py) 
     embedding(table)                                  a function of ids
     softmax(x), log_softmax(x)                        over the last axis
     pool(kind, x, lengths)                            mean, maximum over a row's positions
+    self_attention(attention, weights, x, mask)       the contexts [B,T,C] of a layer of the framework's; None where
+                                                      it has none like it, and its softmax has to do
 
 weights are {"kernel": ..., "recurrent_kernel": ..., "bias": ..., "recurrent_bias": ...}, those that there
 are.
@@ -20,6 +22,10 @@ from structure_models import sides_of
 
 def under(tensors, prefix):
     return {k[len(prefix) + 1 :]: v for k, v in tensors.items() if k.startswith(prefix + ".")}
+
+
+def scale_of(attention):
+    return float(np.float32(attention.get("scale", 1)))
 
 
 class Walk:
@@ -84,6 +90,7 @@ class Walk:
             )
             self.finals.append(ends)
             given = given + a if layer.get("residual") else given
+            given = self.self_attend(layer, prefix + ".self_attention", given)
             a = self.map(layer, "dense", prefix + ".dense", given) * self.mask[..., None]
         for number, kind in enumerate("hc"):
             blocks = [ends[side][number] for ends in self.finals for side in ends]
@@ -102,28 +109,46 @@ class Walk:
         self.values = self.map(self.attention, "value", "attention.value_map", a)
         self.attended = self.mask[rows]
 
-    def energies(self, query):
-        attention, t = self.attention, self.tensors
+    def energies(self, attention, prefix, keys, query):
+        t = self.tensors
         if attention["score"] == "dot":
-            return np.einsum("btk,bk->bt", self.keys, query)
+            return np.einsum("btk,bk->bt", keys, query)
         if attention["score"] == "general":
-            keys = self.framework.dense({"units": query.shape[1]}, t["attention.general"], None)(self.keys)
+            keys = self.framework.dense({"units": query.shape[1]}, t[prefix + ".general"], None)(keys)
             return np.einsum("btk,bk->bt", keys, query)
         if attention["score"] == "additive":
             units = {"units": attention["units"]}
-            keys = self.framework.dense(units, t["attention.key"], t.get("attention.bias"))(self.keys)
-            query = self.framework.dense(units, t["attention.query"], None)(query)
+            keys = self.framework.dense(units, t[prefix + ".key"], t.get(prefix + ".bias"))(keys)
+            query = self.framework.dense(units, t[prefix + ".query"], None)(query)
             u = np.tanh(keys + query[:, None])
-            return self.framework.dense({"units": 1}, t["attention.value"][:, None], None)(u)[..., 0]
-        u = np.concatenate([self.keys, np.repeat(query[:, None], self.keys.shape[1], 1)], -1)
+            return self.framework.dense({"units": 1}, t[prefix + ".value"][:, None], None)(u)[..., 0]
+        u = np.concatenate([keys, np.repeat(query[:, None], keys.shape[1], 1)], -1)
         for index, part in enumerate(attention["layers"]):
-            u = self.dense(part, f"attention.layers.{index}", u)
+            u = self.dense(part, f"{prefix}.layers.{index}", u)
         return u[..., 0]
+
+    def self_attend(self, layer, prefix, x):
+        """What the dense layer of an encoder's layer reads."""
+        attention = layer.get("self_attention")
+        if attention is None:
+            return x
+        context = self.framework.self_attention(attention, under(self.tensors, prefix), x, self.mask)
+        if context is None:
+            assert attention.get("heads", 1) == 1
+            keys, values, queries = (
+                self.map(attention, name, f"{prefix}.{name}_map", x) for name in ("key", "value", "query")
+            )
+            context = np.zeros((*x.shape[:2], values.shape[2]))
+            for t in range(x.shape[1]):
+                e = self.energies(attention, prefix, keys, queries[:, t]) * scale_of(attention)
+                alphas = self.framework.softmax(np.where(self.mask, e, -np.inf))
+                context[:, t] = np.einsum("bt,bta->ba", alphas, values)
+        return np.concatenate([context, x], -1) if attention.get("beside") else context
 
     def attend(self, asks):
         attention = self.attention
         query = self.map(attention, "query", "attention.query_map", asks)
-        e = float(np.float32(attention.get("scale", 1))) * self.energies(query)
+        e = scale_of(attention) * self.energies(attention, "attention", self.keys, query)
         if "positions" in attention:
             e = e + self.tensors["attention.position_bias"][: e.shape[1]]
         self.alphas = self.framework.softmax(np.where(self.attended, e, -np.inf))
