@@ -225,4 +225,54 @@ CASES = {
             "output.layers.0": "fc",
         },
     ),
+    "self_attentive": dict(
+        model=more.SelfAttentive,
+        covers="a tagger behind nn.MultiheadAttention with a residual sum and a normalisation, and behind maps of its own",
+        config={
+            "version": 2,
+            "input": {"features": SOURCES, "embedding": 5},
+            "encoder": {
+                "layers": [
+                    {
+                        "cell": cell("lstm", 4),
+                        "direction": "bidirectional",
+                        "self_attention": {
+                            "score": "dot",
+                            "heads": 2,
+                            "scale": 0.5,
+                            "query": {"units": 8},
+                            "key": {"units": 8},
+                            "value": {"units": 8},
+                            "beside": True,
+                        },
+                        "dense": {"units": 8, "norm": {"epsilon": 1e-5}},
+                    },
+                    {
+                        "cell": cell("lstm", 6),
+                        "self_attention": {
+                            "score": "dot",
+                            "scale": 0.5,
+                            "query": {"units": 4},
+                            "key": {"units": 4, "bias": False},
+                            "value": {"units": 3},
+                        },
+                    },
+                ]
+            },
+            "output": {"over": "every", "layers": [head(4)]},
+        },
+        names={
+            "input.embedding": "embed",
+            "encoder.layers.0": "below",
+            "encoder.layers.0.self_attention": "attention",
+            "encoder.layers.0.dense": {"name": "attention.out_proj", "residual": True},
+            "encoder.layers.0.dense.norm.scale": "norm.weight",
+            "encoder.layers.0.dense.norm.offset": "norm.bias",
+            "encoder.layers.1": "above",
+            "encoder.layers.1.self_attention.query_map": "query",
+            "encoder.layers.1.self_attention.key_map": "key",
+            "encoder.layers.1.self_attention.value_map": "value",
+            "output.layers.0": "tag",
+        },
+    ),
 }

@@ -218,3 +218,28 @@ class AttentionPooled(nn.Module):
         values, _ = run_packed(self.lstm, self.embedding(ids), lengths)
         energies = (torch.tanh(values @ self.word_weight + self.word_bias) @ self.context_weight)[..., 0]
         return [self.fc(attend(energies, {"values": values, "mask": mask_of(ids, lengths)}))]
+
+
+class SelfAttentive(nn.Module):
+    """A tagger whose positions look at one another: nn.MultiheadAttention with a residual sum and a normalisation
+    behind a BiLSTM, then maps of its author's own behind an LSTM."""
+
+    def __init__(self, hidden=4):
+        super().__init__()
+        self.embed = nn.Embedding(SOURCES, 5)
+        self.below = nn.LSTM(5, hidden, bidirectional=True, batch_first=True)
+        self.attention = nn.MultiheadAttention(2 * hidden, 2, batch_first=True)
+        self.norm = nn.LayerNorm(2 * hidden)
+        self.above = nn.LSTM(2 * hidden, 6, batch_first=True)
+        self.query, self.key = nn.Linear(6, 4), nn.Linear(6, 4, bias=False)
+        self.value = nn.Linear(6, 3)
+        self.tag = nn.Linear(3, 4)
+
+    def forward(self, ids, lengths):
+        mask = mask_of(ids, lengths)
+        x, _ = run_packed(self.below, self.embed(ids), lengths)
+        x = self.norm(x + self.attention(x, x, x, key_padding_mask=~mask, need_weights=False)[0])
+        x, _ = run_packed(self.above, x, lengths)
+        energies = self.query(x) @ self.key(x).transpose(1, 2) / 2
+        alphas = torch.softmax(energies.masked_fill(~mask[:, None], -torch.inf), -1)
+        return [self.tag(alphas @ self.value(x))]

@@ -77,6 +77,63 @@ Test(sources, every_key_at_every_level_is_known_or_refused) {
     expect_refused(&dict, GRU, rows[i].names, THE_DESCRIPTION, rows[i].words);
 }
 
+/* A tagger behind an nn.MultiheadAttention of 4 units and a residual sum. */
+#define ASKING(bias)                                                                                         \
+  "\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":" \
+  "2},"                                                                                                      \
+  "\"direction\":\"bidirectional\",\"self_attention\":{\"score\":\"dot\",\"heads\":2,\"beside\":true,"       \
+  "\"query\":{\"units\":4},\"key\":{\"units\":4},\"value\":{\"units\":4" bias                                \
+  "}},\"dense\":{\"units\":4}}]},"                                                                           \
+  "\"output\":{\"over\":\"every\",\"layers\":[{\"units\":3}]}"
+#define MULTI_HEAD "\"encoder.layers.0.self_attention\":\"mha\""
+#define RESIDUAL "\"encoder.layers.0.dense\":{\"name\":\"mha.out_proj\",\"residual\":true}"
+#define RNN_AND_TAG "\"encoder\":\"rnn\"," TAG
+
+static struct state_dict asking_dict(void) {
+  struct state_dict dict = gru_dict();
+  state_dict_add(&dict, "mha.in_proj_weight", 12, 4);
+  state_dict_add(&dict, "mha.in_proj_bias", 12, 0);
+  state_dict_add_linear(&dict, "mha.out_proj", 4, 4, true);
+  return dict;
+}
+
+Test(sources, an_nn_multihead_attention_is_one_source) {
+  static const struct {
+    const char *names, *words;
+    enum fault fault;
+  } rows[] = {
+      {RNN_AND_TAG "," RESIDUAL,
+       "\"encoder.layers.0.self_attention.key_map\" is missing (or \"encoder.layers.0.self_attention\", an "
+       "nn.MultiheadAttention)",
+       THE_DESCRIPTION},
+      {RNN_AND_TAG "," RESIDUAL "," MULTI_HEAD ",\"encoder.layers.0.self_attention.key_map\":\"k\"",
+       "\"encoder.layers.0.self_attention.key_map\" is named twice", THE_DESCRIPTION},
+      {RNN_AND_TAG "," RESIDUAL ",\"encoder.layers.0.self_attention\":{\"kernel\":\"mha.in_proj_weight\"}",
+       "has \"kernel\", which it cannot have", THE_DESCRIPTION},
+      {RNN_AND_TAG "," RESIDUAL ",\"encoder.layers.0.self_attention\":\"out2\"",
+       "needed an nn.MultiheadAttention whose queries, keys and values are of one width", THE_CHECKPOINT},
+      {RNN_AND_TAG "," MULTI_HEAD ",\"encoder.layers.0.dense\":\"mha.out_proj\"", "needed 8", THE_CHECKPOINT},
+      {RNN_AND_TAG "," MULTI_HEAD ",\"encoder.layers.0.dense\":{\"name\":\"mha.out_proj\",\"residual\":1}",
+       "\"residual\", or one of a wrong value", THE_DESCRIPTION},
+      {"\"encoder\":\"rnn\",\"output.layers.0\":{\"name\":\"out\",\"residual\":true}," MULTI_HEAD
+       "," RESIDUAL,
+       "\"residual\", or one of a wrong value", THE_DESCRIPTION},
+  };
+  struct state_dict dict = asking_dict();
+  expect_converts(&dict, ASKING(""), RNN_AND_TAG "," RESIDUAL "," MULTI_HEAD);
+  expect_refused(&dict, ASKING(",\"bias\":false"), RNN_AND_TAG "," RESIDUAL "," MULTI_HEAD, THE_CHECKPOINT,
+                 "says \"bias\": false");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    expect_refused(&dict, ASKING(""), rows[i].names, rows[i].fault, rows[i].words);
+  state_dict_add(&dict, "mha.bias_k", 4, 0);
+  expect_refused(&dict, ASKING(""), RNN_AND_TAG "," RESIDUAL "," MULTI_HEAD, THE_CHECKPOINT, "bias_k");
+  dict = asking_dict();
+  state_dict_remove(&dict, "mha.in_proj_weight");
+  state_dict_add(&dict, "mha.in_proj_weight", 15, 5);
+  expect_refused(&dict, ASKING(""), RNN_AND_TAG "," RESIDUAL "," MULTI_HEAD, THE_CHECKPOINT,
+                 "its in_proj_weight is [15,5] (needed [12,4]");
+}
+
 Test(sources, gates_are_those_of_the_cell_each_once) {
   static const char *const bad[] = {"\"i,f,c,o\"", "\"z,r\"", "\"z,r,n,n\"", "\"z,z,n\"",
                                     "\"zrx\"",     "\"\"",    "1",           "[]"};

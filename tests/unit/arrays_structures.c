@@ -160,20 +160,31 @@ static void add_dense(struct apart *apart, const char *key, bool pytorch) {
   json_object_set_new(apart->names, key, value);
 }
 
+/* "value" of "attention.value" and "encoder.layers.0.self_attention.value"; NULL of other tensors. */
+static const char *part_of_attention(const char *name) {
+  static const char attention[] = "attention.";
+  const char *found = strstr(name, attention);
+  return found != NULL ? found + sizeof attention - 1 : NULL;
+}
+
 /* Tables, vectors and matrices that have no bias. */
 static bool is_single(const char *name) {
-  static const char *const names[] = {
-      "input.embedding", "input.scale",     "input.offset",   "attention.general",       "attention.key",
-      "attention.query", "attention.value", "attention.bias", "attention.position_bias", "decoder.embedding"};
+  static const char *const names[] = {"input.embedding", "input.scale", "input.offset", "decoder.embedding"};
+  static const char *const parts[] = {"general", "key", "query", "value", "bias", "position_bias"};
+  const char *part = part_of_attention(name);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i], name) == 0)
+      return true;
+  for (size_t i = 0; part != NULL && i < sizeof parts / sizeof *parts; i++)
+    if (strcmp(parts[i], part) == 0)
       return true;
   return strstr(name, ".norm.") != NULL;
 }
 
 static void add_single(struct apart *apart, const cuseq_tensor *tensor, bool pytorch) {
-  bool map = strcmp(tensor->name, "attention.general") == 0 || strcmp(tensor->name, "attention.key") == 0 ||
-             strcmp(tensor->name, "attention.query") == 0;
+  const char *part = part_of_attention(tensor->name);
+  bool map = part != NULL &&
+             (strcmp(part, "general") == 0 || strcmp(part, "key") == 0 || strcmp(part, "query") == 0);
   if (map && pytorch) {
     add_pytorch(apart, tensor->name, "weight", tensor, NULL, 1);
     name_module(apart, tensor->name);

@@ -139,6 +139,24 @@ Test(overflow_structures, embeddings_that_overflow_a_state_are_reported) {
                   "encoder states");
 }
 
+Test(overflow_structures, what_a_layer_asks_itself_is_reported) {
+  static const char *const tensors[] = {"query_map", "key_map", "value_map"};
+  for (int i = 0; i < 3; i++) {
+    char name[80];
+    snprintf(name, sizeof name, "encoder.layers.0.self_attention.%s.kernel", tensors[i]);
+    expect_overflow(MODEL("",
+                          LINEAR_GRU
+                          ",\"self_attention\":{\"score\":\"dot\",\"heads\":3,\"key\":{\"units\":6},"
+                          "\"query\":{\"units\":6},\"value\":{\"units\":3}},\"dense\":{\"units\":2,"
+                          "\"activation\":\"relu\"}}",
+                          HEAD("last", "tanh")),
+                    name, "annotations");
+  }
+  expect_overflow(
+      MODEL("", LINEAR_GRU ",\"self_attention\":{\"score\":\"additive\",\"units\":9}}", HEAD("mean", "tanh")),
+      "encoder.layers.0.self_attention.value", "annotations");
+}
+
 Test(overflow_structures, outputs_of_every_kind_of_head_are_reported) {
   static const char *const sources[] = {"final", "mean", "maximum", "last", "every"};
   for (int i = 0; i < 5; i++) {

@@ -84,51 +84,65 @@ static double score(const struct attention_structure *attention, const double *k
   return u[0];
 }
 
-static double energy_configured(const struct structure *structure, const double *annotation,
-                                const double *asks) {
-  const struct attention_structure *attention = &structure->attention;
+static double energy_configured(const struct attention_structure *attention, int32_t width,
+                                const double *annotation, const double *asks) {
   double key[WIDEST], query[WIDEST];
-  memcpy(key, annotation, (size_t)structure->encoder.width * sizeof *key);
+  memcpy(key, annotation, (size_t)width * sizeof *key);
   memcpy(query, asks, (size_t)attention->query_inputs * sizeof *query);
-  int32_t key_width = apply_map(&attention->key_map, key, structure->encoder.width);
+  int32_t key_width = apply_map(&attention->key_map, key, width);
   int32_t query_width = apply_map(&attention->query_map, query, attention->query_inputs);
   return score(attention, key, key_width, query, query_width);
 }
 
-static double energy_lowered(const struct structure *structure, const double *annotation,
-                             const double *asks) {
-  const struct attention_structure *attention = &structure->attention;
+static double energy_lowered(const struct attention_structure *attention, int32_t width,
+                             const double *annotation, const double *asks) {
   double key[WIDEST], query[WIDEST], e = 0.0;
-  memcpy(key, annotation, (size_t)structure->encoder.width * sizeof *key);
+  memcpy(key, annotation, (size_t)width * sizeof *key);
   memcpy(query, asks, (size_t)attention->query_inputs * sizeof *query);
-  int32_t width = apply_chain(&attention->keys, key, structure->encoder.width);
+  int32_t key_width = apply_chain(&attention->keys, key, width);
   int32_t other = apply_chain(&attention->query, query, attention->query_inputs);
-  if (width != attention->key_width || other != attention->key_width)
+  if (key_width != attention->key_width || other != attention->key_width)
     return NAN;
-  for (int32_t j = 0; j < width; j++) {
+  for (int32_t j = 0; j < key_width; j++) {
     e += key[j] * query[j];
     key[j] = activation_value(attention->activation, key[j] + query[j]);
   }
   if (attention->kind == ENERGY_PRODUCT)
     return e;
-  return apply_chain(&attention->energies, key, width) == 1 ? key[0] : NAN;
+  return apply_chain(&attention->energies, key, key_width) == 1 ? key[0] : NAN;
 }
 
-static bool attention_alike(const struct structure *configured, const struct structure *lowered,
-                            struct random *random) {
+/* An attention over vectors of `width`. */
+static bool attention_alike(const struct attention_structure *attention,
+                            const struct attention_structure *lowered, int32_t width, struct random *random) {
   double annotation[WIDEST], asks[WIDEST], value[WIDEST];
-  const struct attention_structure *attention = &configured->attention;
   if (!attention->present)
     return true;
-  draw(random, annotation, configured->encoder.width);
+  draw(random, annotation, width);
   draw(random, asks, attention->query_inputs);
-  double a = energy_configured(configured, annotation, asks), b = energy_lowered(lowered, annotation, asks);
+  double a = energy_configured(attention, width, annotation, asks),
+         b = energy_lowered(lowered, width, annotation, asks);
   memcpy(value, annotation, sizeof value);
-  int32_t width = apply_map(&attention->value_map, value, configured->encoder.width);
-  int32_t other = apply_chain(&lowered->attention.values, annotation, configured->encoder.width);
-  return close(&a, &b, 1) && width == other && width == lowered->attention.context_width &&
-         close(value, annotation, width) && lowered->attention.scale == attention->scale &&
-         lowered->attention.position_bias == attention->position_bias;
+  int32_t given = apply_map(&attention->value_map, value, width);
+  int32_t other = apply_chain(&lowered->values, annotation, width);
+  return close(&a, &b, 1) && given == other && given == lowered->context_width &&
+         close(value, annotation, given) && lowered->scale == attention->scale &&
+         lowered->heads == attention->heads && lowered->position_bias == attention->position_bias;
+}
+
+static bool attentions_alike(const struct structure *configured, const struct structure *lowered,
+                             struct random *random) {
+  bool alike =
+      attention_alike(&configured->attention, &lowered->attention, configured->encoder.width, random);
+  for (int32_t l = 0; l < configured->encoder.count; l++) {
+    const struct encoder_layer *layer = &configured->encoder.layers[l];
+    if (layer->self_attention > 0)
+      alike =
+          attention_alike(encoder_self_attention(&configured->encoder, layer),
+                          encoder_self_attention(&lowered->encoder, layer), layer->merged_width, random) &&
+          alike;
+  }
+  return alike;
 }
 
 /* ---- cells ---- */
@@ -208,7 +222,7 @@ static bool encoders_alike(const struct structure *configured, const struct stru
 
 static bool alike(const struct structure *configured, const struct structure *lowered,
                   struct random *random) {
-  bool same = attention_alike(configured, lowered, random) && encoders_alike(configured, lowered, random);
+  bool same = attentions_alike(configured, lowered, random) && encoders_alike(configured, lowered, random);
   for (int32_t l = 0; l < configured->decoder.count; l++) {
     double x[WIDEST];
     draw(random, x, configured->decoder.layers[l].inputs);

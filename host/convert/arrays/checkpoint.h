@@ -88,6 +88,9 @@ cuseq_status checkpoint_check_others(const struct checkpoint *checkpoint, const 
 /* The transpose, in place of the array. */
 cuseq_status checkpoint_transpose(struct checkpoint_array *array);
 
+/* Puts the unit matrix below a matrix: rows more of what is added as it is. */
+cuseq_status checkpoint_put_unit(struct checkpoint_array *array);
+
 /* Moves the first `count` rows behind the others. */
 cuseq_status checkpoint_rotate_rows(struct checkpoint_array *array, int64_t count);
 

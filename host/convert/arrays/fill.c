@@ -1,9 +1,11 @@
 #include "convert/arrays/fill.h"
 
 #include "convert/arrays/fill_kernel.h"
+#include "convert/arrays/module.h"
 #include "error.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 cuseq_status fill_add(struct checkpoint *checkpoint, const char *name, struct checkpoint_array *array,
@@ -46,7 +48,8 @@ cuseq_status fill_dense(struct checkpoint *checkpoint, const struct source *sour
   struct checkpoint_array kernel, bias;
   cuseq_status status;
   snprintf(units_by, sizeof units_by, "as %s.units says", key);
-  const struct fill_widths widths = {dense->inputs, inputs_by, dense->units, units_by};
+  const int64_t below = source->residual ? dense->units : 0;
+  const struct fill_widths widths = {dense->inputs - below, inputs_by, dense->units, units_by};
   TRY(fill_read_dense(checkpoint, source, &widths, &kernel, &bias));
   if (bias.data != NULL && !dense->has_bias) {
     status = source_error(source, "it has a bias, and the configuration says \"bias\": false");
@@ -54,6 +57,8 @@ cuseq_status fill_dense(struct checkpoint *checkpoint, const struct source *sour
   }
   if (behind > 0 && behind < kernel.rows)
     TRY_CLEANUP(checkpoint_rotate_rows(&kernel, kernel.rows - behind));
+  if (below > 0)
+    TRY_CLEANUP(checkpoint_put_unit(&kernel));
   snprintf(name, sizeof name, "%s.kernel", key);
   TRY_CLEANUP(fill_add(checkpoint, name, &kernel, false));
   if (!dense->has_bias)
@@ -65,6 +70,80 @@ cuseq_status fill_dense(struct checkpoint *checkpoint, const struct source *sour
 cleanup:
   fill_release(&kernel);
   fill_release(&bias);
+  return status;
+}
+
+/* ---- projections ---------------------------------------------------------------------------------- */
+
+/* Number `part` of the three maps, whose rows lie one behind the other. */
+static cuseq_status add_projection(struct checkpoint *checkpoint, const struct source *source, int part,
+                                   const struct dense *dense, const struct checkpoint_array *weight,
+                                   const struct checkpoint_array *biases, const char *key) {
+  char name[NAMES_KEY_CAPACITY + 32];
+  const int64_t width = weight->columns, units = dense->units;
+  struct checkpoint_array kernel = {units, width, calloc((size_t)(units * width), sizeof(float))},
+                          bias = {1, units, calloc((size_t)units, sizeof(float))};
+  cuseq_status status;
+  if (kernel.data == NULL || bias.data == NULL) {
+    status = error_out_of_memory();
+    goto cleanup;
+  }
+  memcpy(kernel.data, weight->data + part * units * width, (size_t)(units * width) * sizeof *kernel.data);
+  if (biases->data != NULL)
+    memcpy(bias.data, biases->data + part * units, (size_t)units * sizeof *bias.data);
+  if (biases->data != NULL && !dense->has_bias) {
+    status = source_error(source, "it has 'in_proj_bias', and \"%s\" says \"bias\": false", key);
+    goto cleanup;
+  }
+  TRY_CLEANUP(checkpoint_transpose(&kernel));
+  snprintf(name, sizeof name, "%s.kernel", key);
+  TRY_CLEANUP(fill_add(checkpoint, name, &kernel, false));
+  snprintf(name, sizeof name, "%s.bias", key);
+  if (dense->has_bias)
+    status = fill_add(checkpoint, name, &bias, true);
+cleanup:
+  fill_release(&kernel);
+  fill_release(&bias);
+  return status;
+}
+
+cuseq_status fill_projections(struct checkpoint *checkpoint, const struct source *source,
+                              const struct attention_structure *attention, int32_t width, const char *key) {
+  static const char *const names[] = {"query_map", "key_map", "value_map"};
+  const struct dense *const maps[] = {&attention->query_map, &attention->key_map, &attention->value_map};
+  const char *module = source->name->module;
+  struct checkpoint_array weight = {0}, biases = {0};
+  cuseq_status status;
+  if (checkpoint_find(checkpoint, module, "in_proj_weight") == NULL) {
+    char text[500];
+    module_describe(checkpoint, module, "in_proj_weight", text, sizeof text);
+    return source_error(source,
+                        "%s (needed an nn.MultiheadAttention whose queries, keys and values are of one "
+                        "width: in_proj_weight)",
+                        text);
+  }
+  TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_weight", 2, true, &weight));
+  TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_bias", 1, false, &biases));
+  bool fits = weight.columns == width && weight.rows == 3 * (int64_t)width &&
+              (biases.data == NULL || biases.columns == weight.rows);
+  for (int i = 0; i < 3; i++)
+    fits = fits && maps[i]->units == width;
+  if (!fits) {
+    status = source_error(source,
+                          "its in_proj_weight is [%lld,%lld] (needed [%d,%d], and \"key\", \"value\" and "
+                          "\"query\" of %d units: the width of the layer)",
+                          (long long)weight.rows, (long long)weight.columns, 3 * (int)width, (int)width,
+                          (int)width);
+    goto cleanup;
+  }
+  for (int i = 0; i < 3; i++) {
+    char name[NAMES_KEY_CAPACITY + 16];
+    snprintf(name, sizeof name, "%s.%s", key, names[i]);
+    TRY_CLEANUP(add_projection(checkpoint, source, i, maps[i], &weight, &biases, name));
+  }
+cleanup:
+  fill_release(&weight);
+  fill_release(&biases);
   return status;
 }
 
@@ -108,13 +187,19 @@ cleanup:
   return status;
 }
 
+static bool is_value(const char *key) {
+  static const char value[] = "attention.value";
+  const size_t length = strlen(key), own = sizeof value - 1;
+  return length >= own && strcmp(key + length - own, value) == 0;
+}
+
 cuseq_status fill_read_vector(struct checkpoint *checkpoint, const struct source *source, int64_t size,
                               const char *size_by, struct checkpoint_array *vector) {
   struct located located;
   cuseq_status status;
   *vector = (struct checkpoint_array){0};
   TRY(locate_dense(checkpoint, source, source->name->module, &located));
-  if (located.arrays[ROLE_BIAS] != NULL && strcmp(source->name->key, "attention.value") != 0)
+  if (located.arrays[ROLE_BIAS] != NULL && !is_value(source->name->key))
     return source_error(source, "it has '%.200s' besides (needed one vector)",
                         located.arrays[ROLE_BIAS]->name);
   if (located.arrays[ROLE_BIAS] != NULL) { /* one number for all positions, which the softmax takes out */

@@ -28,3 +28,16 @@ cuseq_status checkpoint_rotate_rows(struct checkpoint_array *array, int64_t coun
   array->data = data;
   return CUSEQ_STATUS_OK;
 }
+
+cuseq_status checkpoint_put_unit(struct checkpoint_array *array) {
+  const size_t columns = (size_t)array->columns, all = (size_t)array->rows * columns;
+  float *data = realloc(array->data, (all + columns * columns) * sizeof *data);
+  if (data == NULL)
+    return error_out_of_memory();
+  memset(data + all, 0, columns * columns * sizeof *data);
+  for (size_t i = 0; i < columns; i++)
+    data[all + i * columns + i] = 1.0f;
+  array->data = data;
+  array->rows += array->columns;
+  return CUSEQ_STATUS_OK;
+}

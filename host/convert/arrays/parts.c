@@ -1,6 +1,7 @@
 #include "convert/arrays/parts.h"
 
 #include "convert/arrays/fill.h"
+#include "convert/arrays/parts_attention.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -16,24 +17,12 @@ struct parts_context {
 
 static cuseq_status add_vector(const struct parts_context *context, int64_t size, const char *size_by,
                                const char *key) {
-  struct checkpoint_array vector;
-  TRY(fill_read_vector(context->checkpoint, sources_find(context->sources, key), size, size_by, &vector));
-  return fill_add(context->checkpoint, key, &vector, true);
+  return parts_add_vector(context->checkpoint, context->sources, size, size_by, key);
 }
 
-/* A dense layer and what normalises its sums. */
 static cuseq_status add_dense(const struct parts_context *context, const struct dense *dense,
                               const char *inputs_by, const char *key) {
-  char scale[NAMES_KEY_CAPACITY + 16], offset[NAMES_KEY_CAPACITY + 16];
-  if (dense->units == 0)
-    return CUSEQ_STATUS_OK;
-  TRY(fill_dense(context->checkpoint, sources_find(context->sources, key), dense, inputs_by, 0, key));
-  if (dense->norm.units == 0)
-    return CUSEQ_STATUS_OK;
-  snprintf(scale, sizeof scale, "%s.norm.scale", key);
-  snprintf(offset, sizeof offset, "%s.norm.offset", key);
-  TRY(add_vector(context, dense->norm.units, "as many as are normalised", scale));
-  return add_vector(context, dense->norm.units, "as many as are normalised", offset);
+  return parts_add_dense(context->checkpoint, context->sources, dense, inputs_by, key);
 }
 
 /* ---- encoder -------------------------------------------------------------------------------------- */
@@ -94,127 +83,17 @@ static cuseq_status add_encoder_layer(const struct parts_context *context, int l
                                                                                                   : NULL};
     TRY(fill_cell(context->checkpoint, source, &wanted, &layer->cells[d], inputs_by, key));
   }
+  const struct attention_structure *attention = encoder_self_attention(&context->structure->encoder, layer);
+  if (attention != NULL) {
+    const struct attention_source from = {"the width of the layer", "the width of the layer",
+                                          layer->merged_width};
+    snprintf(key, sizeof key, "encoder.layers.%d.self_attention", l);
+    TRY(parts_add_attention(context->checkpoint, context->sources, attention, &from, key));
+  }
   snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
-  snprintf(inputs_by, sizeof inputs_by, "as the cells of encoder.layers.%d give", l);
+  snprintf(inputs_by, sizeof inputs_by, "as %s of encoder.layers.%d give%s",
+           attention != NULL ? "the self_attention" : "the cells", l, attention != NULL ? "s" : "");
   return add_dense(context, &layer->dense, inputs_by, key);
-}
-
-/* ---- attention ------------------------------------------------------------------------------------ */
-
-/* e = key G query. The module maps annotations to the state, (W a) . s, or with the order "state" first the
- * state to the annotations, a . (W s). A bias of the first adds a term of the state alone, the same at every
- * position; of the second, one that the score has not. */
-static cuseq_status add_general(const struct parts_context *context, int64_t key, int64_t query) {
-  static const char annotations[] = "the width of the keys", state[] = "the width of what asks";
-  const struct source *source = sources_find(context->sources, "attention.general");
-  const bool swapped = source->name->swapped;
-  const struct fill_widths widths = {swapped ? query : key, swapped ? state : annotations,
-                                     swapped ? key : query, swapped ? annotations : state};
-  struct checkpoint_array kernel, bias;
-  cuseq_status status;
-  TRY(fill_read_dense(context->checkpoint, source, &widths, &kernel, &bias));
-  for (int64_t i = 0; swapped && bias.data != NULL && i < bias.columns; i++)
-    if (bias.data[i] != 0) {
-      status = source_error(
-          source, "it has a bias, which the score \"general\" has not (needed \"attention.query_map\", "
-                  "a dense layer \"query\", and the score \"dot\")");
-      goto cleanup;
-    }
-  if (swapped)
-    TRY_CLEANUP(checkpoint_transpose(&kernel));
-  status = fill_add(context->checkpoint, "attention.general", &kernel, false);
-cleanup:
-  free(kernel.data);
-  free(bias.data);
-  return status;
-}
-
-/* The biases of key and query are one. */
-static cuseq_status add_bias(const struct parts_context *context, struct checkpoint_array *biases) {
-  const struct attention_structure *attention = &context->structure->attention;
-  const struct source *source = sources_find(context->sources, "attention.bias");
-  struct checkpoint_array sum = {1, attention->units, calloc((size_t)attention->units, sizeof(float))},
-                          own = {0};
-  if (sum.data == NULL)
-    return error_out_of_memory();
-  cuseq_status status = CUSEQ_STATUS_OK;
-  if (source != NULL)
-    status = fill_read_vector(context->checkpoint, source, attention->units, "as attention.units says", &own);
-  const struct checkpoint_array *parts[] = {&biases[0], &biases[1], &own};
-  for (int64_t i = 0; i < attention->units; i++) {
-    double value = 0;
-    for (int part = 0; part < 3; part++)
-      value += parts[part]->data != NULL ? (double)parts[part]->data[i] : 0.0;
-    sum.data[i] = (float)value;
-  }
-  free(own.data);
-  if (status == CUSEQ_STATUS_OK)
-    status = fill_add(context->checkpoint, "attention.bias", &sum, true);
-  free(sum.data);
-  return status;
-}
-
-static cuseq_status zero_kernel(int64_t rows, int64_t columns, struct checkpoint_array *kernel) {
-  *kernel = (struct checkpoint_array){rows, columns, calloc((size_t)(rows * columns), sizeof(float))};
-  return kernel->data != NULL ? CUSEQ_STATUS_OK : error_out_of_memory();
-}
-
-static cuseq_status add_additive(const struct parts_context *context, int64_t key, int64_t query) {
-  static const char *const names[] = {"attention.key", "attention.query"};
-  const struct attention_structure *attention = &context->structure->attention;
-  const int64_t inputs[] = {key, query};
-  struct checkpoint_array biases[2] = {{0}, {0}}, kernel = {0};
-  cuseq_status status;
-  for (int i = 0; i < 2; i++) {
-    const struct source *source = sources_find(context->sources, names[i]);
-    const struct fill_widths widths = {inputs[i], i == 0 ? "the width of the keys" : "the width of what asks",
-                                       attention->units, "as attention.units says"};
-    if (source->zeros) /* nobody asks: the scores are of the keys alone */
-      TRY_CLEANUP(zero_kernel(inputs[i], attention->units, &kernel));
-    else
-      TRY_CLEANUP(fill_read_dense(context->checkpoint, source, &widths, &kernel, &biases[i]));
-    if (biases[i].data != NULL && !attention->has_bias) {
-      status =
-          source_error(source, "it has a bias (needed \"bias\": true of \"attention\" in the configuration)");
-      goto cleanup;
-    }
-    TRY_CLEANUP(fill_add(context->checkpoint, names[i], &kernel, false));
-  }
-  TRY_CLEANUP(add_vector(context, attention->units, "as attention.units says", "attention.value"));
-  if (attention->has_bias)
-    status = add_bias(context, biases);
-cleanup:
-  free(kernel.data);
-  free(biases[0].data);
-  free(biases[1].data);
-  return status;
-}
-
-static cuseq_status add_attention(const struct parts_context *context) {
-  const struct attention_structure *attention = &context->structure->attention;
-  if (!attention->present)
-    return CUSEQ_STATUS_OK;
-  const int32_t annotations = context->structure->encoder.width;
-  const int32_t key = attention->key_map.units > 0 ? attention->key_map.units : annotations;
-  const int32_t query = attention->query_map.units > 0 ? attention->query_map.units : attention->query_inputs;
-  TRY(add_dense(context, &attention->key_map, "the width of the annotations", "attention.key_map"));
-  TRY(add_dense(context, &attention->value_map, "the width of the annotations", "attention.value_map"));
-  TRY(add_dense(context, &attention->query_map, "the width of what asks", "attention.query_map"));
-  for (int l = 0; l < attention->layers.count; l++) {
-    char name[NAMES_KEY_CAPACITY];
-    snprintf(name, sizeof name, "attention.layers.%d", l);
-    const struct source *source = sources_find(context->sources, name);
-    TRY(fill_dense(context->checkpoint, source, &attention->layers.layers[l],
-                   l == 0 ? "the widths of the keys and of what asks" : "as many as the layer before gives",
-                   source->name->swapped ? key : 0, name));
-  }
-  if (attention->score == CUSEQ_SCORE_GENERAL)
-    TRY(add_general(context, key, query));
-  if (attention->score == CUSEQ_SCORE_ADDITIVE)
-    TRY(add_additive(context, key, query));
-  if (attention->positions > 0)
-    TRY(add_vector(context, attention->positions, "as attention.positions says", "attention.position_bias"));
-  return CUSEQ_STATUS_OK;
 }
 
 /* ---- decoder -------------------------------------------------------------------------------------- */
@@ -333,7 +212,11 @@ cuseq_status parts_add(struct checkpoint *checkpoint, const struct sources *sour
   TRY(add_input(&context));
   for (int l = 0; l < structure->encoder.count; l++)
     TRY(add_encoder_layer(&context, l));
-  TRY(add_attention(&context));
+  if (structure->attention.present) {
+    const struct attention_source from = {"the width of the annotations", "the width of what asks",
+                                          structure->encoder.width};
+    TRY(parts_add_attention(checkpoint, sources, &structure->attention, &from, "attention"));
+  }
   TRY(add_decoder(&context));
   return add_output(&context);
 }

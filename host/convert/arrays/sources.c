@@ -77,7 +77,7 @@ static cuseq_status read_gates(const struct known_source *known, const json_t *v
 static cuseq_status read_through(const struct known_source *known, const json_t *value,
                                  struct source *source) {
   size_t count = json_is_array(value) ? json_array_size(value) : 1;
-  bool good = count >= 1 && count <= SOURCES_MOST_THROUGH && known->kind != SOURCE_VECTOR;
+  bool good = count >= 1 && count <= SOURCES_MOST_THROUGH && known->kind < SOURCE_VECTOR;
   for (size_t i = 0; good && i < count; i++) {
     source->through[i] = json_string_value(json_is_array(value) ? json_array_get(value, i) : value);
     good = source->through[i] != NULL;
@@ -94,7 +94,8 @@ static cuseq_status read_through(const struct known_source *known, const json_t 
 static cuseq_status read_array_name(const struct known_source *known, enum array_role role,
                                     const json_t *value, struct source *source) {
   bool recurrent = role == ROLE_RECURRENT_KERNEL || role == ROLE_RECURRENT_BIAS;
-  if ((recurrent && known->kind != SOURCE_CELLS) || (role == ROLE_BIAS && known->kind > SOURCE_DENSE))
+  if ((recurrent && known->kind != SOURCE_CELLS) || (role == ROLE_BIAS && known->kind > SOURCE_DENSE) ||
+      known->kind == SOURCE_PROJECTIONS)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%s\" has \"%s\", which it cannot have",
                      known->key, array_role_names[role]);
   source->arrays[role] = json_string_value(value);
@@ -118,8 +119,10 @@ static cuseq_status read_key(const struct known_source *known, const char *key, 
     return read_through(known, value, source);
   if (strcmp(key, "name") == 0)
     source->name->module = json_string_value(value);
-  else if (strcmp(key, "transpose") == 0 && json_is_boolean(value) && known->kind != SOURCE_VECTOR)
+  else if (strcmp(key, "transpose") == 0 && json_is_boolean(value) && known->kind < SOURCE_VECTOR)
     source->transposed = json_is_true(value) ? TRANSPOSED_YES : TRANSPOSED_NO;
+  else if (strcmp(key, "residual") == 0 && json_is_boolean(value) && known->residual)
+    source->residual = json_is_true(value);
   else if (strcmp(key, "layer") == 0 && json_is_integer(value) && known->kind == SOURCE_CELLS &&
            strchr(known->key, '.') != NULL && json_integer_value(value) >= 0 &&
            json_integer_value(value) < 1000)
@@ -133,8 +136,11 @@ static cuseq_status read_key(const struct known_source *known, const char *key, 
         known->kind == SOURCE_CELLS   ? ", recurrent_kernel, bias and recurrent_bias"
         : known->kind == SOURCE_DENSE ? " and bias"
                                       : "",
-        known->joins ? "order, " : "", known->kind == SOURCE_CELLS ? "gates, layer, " : "",
-        known->kind == SOURCE_VECTOR ? "no more" : "transpose: true or false, through");
+        known->joins      ? "order, "
+        : known->residual ? "residual: true or false, "
+                          : "",
+        known->kind == SOURCE_CELLS ? "gates, layer, " : "",
+        known->kind >= SOURCE_VECTOR ? "no more" : "transpose: true or false, through");
   return CUSEQ_STATUS_OK;
 }
 
@@ -278,6 +284,22 @@ static cuseq_status check_shared(const struct sources *sources) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Each part that needs a name has one, and one alone. */
+static cuseq_status check_known(const struct sources *sources, const struct known_source *known) {
+  char whole[NAMES_KEY_CAPACITY] = "";
+  if (known->projected)
+    snprintf(whole, sizeof whole, "%.*s", (int)(strrchr(known->key, '.') - known->key), known->key);
+  const bool named = sources_find(sources, known->key) != NULL,
+             with_others = known->projected && sources_find(sources, whole) != NULL;
+  if (named && with_others)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%s\" is named twice, by \"%s\" too", known->key,
+                     whole);
+  if (known->needed && !named && !with_others)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%s\" is missing%s%s%s", known->key,
+                     *whole ? " (or \"" : "", whole, *whole ? "\", an nn.MultiheadAttention)" : "");
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status read_sources(const json_t *object, const struct known_sources *known,
                                  struct sources *sources) {
   const char *key;
@@ -300,8 +322,7 @@ static cuseq_status read_sources(const json_t *object, const struct known_source
     TRY(read_source(found, value, &sources->entries[i]));
   }
   for (size_t i = 0; i < known->count; i++)
-    if (known->entries[i].needed && sources_find(sources, known->entries[i].key) == NULL)
-      return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "names: \"%s\" is missing", known->entries[i].key);
+    TRY(check_known(sources, &known->entries[i]));
   return CUSEQ_STATUS_OK;
 }
 

@@ -14,6 +14,7 @@ enum source_kind {
   SOURCE_MATRIX, /* a dense layer without a bias                                */
   SOURCE_TABLE,  /* an embedding                                                */
   SOURCE_VECTOR,
+  SOURCE_PROJECTIONS, /* queries', keys' and values' maps as one array: of an nn.MultiheadAttention */
 };
 
 /* The arrays that a source may name one by one. */
@@ -36,6 +37,9 @@ struct source {
       [SOURCES_MOST_THROUGH]; /* dense layers without an activation in front of it, the first one first */
   size_t through_count;
   bool zeros; /* there is no such part: its kernel is zeros */
+  /* a dense layer behind a self-attention, beside which stands what it reads: the module is of the contexts
+   * alone, and what stands beside is added */
+  bool residual;
 };
 
 struct sources {

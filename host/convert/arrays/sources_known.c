@@ -33,6 +33,56 @@ static void add_dense(struct known_sources *list, const struct dense *dense, con
   add_norm(list, dense, key);
 }
 
+static void add_attention(struct known_sources *list, const struct attention_structure *attention,
+                          const char *key) {
+  const struct {
+    const struct dense *dense;
+    const char *name;
+  } maps[] = {{&attention->key_map, "key_map"},
+              {&attention->value_map, "value_map"},
+              {&attention->query_map, "query_map"}};
+  if (!attention->present)
+    return;
+  for (int i = 0; i < 3; i++)
+    if (maps[i].dense->units > 0)
+      add(list, SOURCE_DENSE, true, "%s.%s", key, maps[i].name);
+  for (int l = 0; l < attention->layers.count; l++)
+    add(list, SOURCE_DENSE, true, "%s.layers.%d", key, l)->joins = l == 0;
+  if (attention->score == CUSEQ_SCORE_GENERAL)
+    add(list, SOURCE_MATRIX, true, "%s.general", key)->joins = true;
+  if (attention->score == CUSEQ_SCORE_ADDITIVE) {
+    add(list, SOURCE_DENSE, true, "%s.key", key);
+    add(list, SOURCE_DENSE, true, "%s.query", key)->zeros = true;
+    add(list, SOURCE_VECTOR, true, "%s.value", key);
+    if (attention->has_bias)
+      add(list, SOURCE_VECTOR, false, "%s.bias", key);
+  }
+  if (attention->positions > 0)
+    add(list, SOURCE_VECTOR, true, "%s.position_bias", key);
+}
+
+/* What a layer asks itself, and the dense layer behind. Maps of all three may be one array. */
+static void add_layer_rest(struct known_sources *list, const struct encoder_structure *encoder, int l) {
+  const struct encoder_layer *layer = &encoder->layers[l];
+  const struct attention_structure *attention = encoder_self_attention(encoder, layer);
+  char key[NAMES_KEY_CAPACITY];
+  if (attention != NULL) {
+    const size_t first = list->count;
+    snprintf(key, sizeof key, "encoder.layers.%d.self_attention", l);
+    add_attention(list, attention, key);
+    if (attention->key_map.units > 0 && attention->value_map.units > 0 && attention->query_map.units > 0) {
+      for (size_t i = first; i < first + 3; i++)
+        list->entries[i].projected = true;
+      add(list, SOURCE_PROJECTIONS, false, "%s", key);
+    }
+  }
+  snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
+  const size_t dense = list->count;
+  add_dense(list, &layer->dense, key);
+  if (layer->dense.units > 0)
+    list->entries[dense].residual = layer->beside && layer->dense.units == layer->merged_width;
+}
+
 static void add_encoder(struct known_sources *list, const struct structure *structure) {
   static const char *const sides[] = {"forward", "backward"};
   const struct encoder_structure *encoder = &structure->encoder;
@@ -45,37 +95,14 @@ static void add_encoder(struct known_sources *list, const struct structure *stru
   add(list, SOURCE_CELLS, false, "encoder")->lstm = encoder->layers[0].cells[0].kind == CELL_LSTM;
   for (int l = 0; l < encoder->count; l++) {
     const struct encoder_layer *layer = &encoder->layers[l];
-    char key[NAMES_KEY_CAPACITY];
     add(list, SOURCE_CELLS, false, "encoder.layers.%d", l)->lstm =
         layer->cells[layer->direction == LAYER_BACKWARD].kind == CELL_LSTM;
     for (int d = 0; d < 2; d++)
       if (encoder_layer_has(layer, d))
         add(list, SOURCE_CELLS, false, "encoder.layers.%d.%s", l, sides[d])->lstm =
             layer->cells[d].kind == CELL_LSTM;
-    snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
-    add_dense(list, &layer->dense, key);
+    add_layer_rest(list, encoder, l);
   }
-}
-
-static void add_attention(struct known_sources *list, const struct attention_structure *attention) {
-  if (!attention->present)
-    return;
-  add_dense(list, &attention->key_map, "attention.key_map");
-  add_dense(list, &attention->value_map, "attention.value_map");
-  add_dense(list, &attention->query_map, "attention.query_map");
-  for (int l = 0; l < attention->layers.count; l++)
-    add(list, SOURCE_DENSE, true, "attention.layers.%d", l)->joins = l == 0;
-  if (attention->score == CUSEQ_SCORE_GENERAL)
-    add(list, SOURCE_MATRIX, true, "attention.general")->joins = true;
-  if (attention->score == CUSEQ_SCORE_ADDITIVE) {
-    add(list, SOURCE_DENSE, true, "attention.key");
-    add(list, SOURCE_DENSE, true, "attention.query")->zeros = true;
-    add(list, SOURCE_VECTOR, true, "attention.value");
-    if (attention->has_bias)
-      add(list, SOURCE_VECTOR, false, "attention.bias");
-  }
-  if (attention->positions > 0)
-    add(list, SOURCE_VECTOR, true, "attention.position_bias");
 }
 
 static void add_decoder(struct known_sources *list, const struct structure *structure) {
@@ -124,7 +151,8 @@ cuseq_status known_sources_unknown(const struct known_sources *list, const char 
   for (size_t i = 0; i < list->count; i++) {
     size_t used = strlen(has);
     const char *name = list->entries[i].key;
-    if (strncmp(name, "encoder.layers.", 15) != 0 || strstr(name, ".dense") != NULL)
+    if (strncmp(name, "encoder.layers.", 15) != 0 || strstr(name, ".dense") != NULL ||
+        strstr(name, ".self_attention") != NULL)
       snprintf(has + used, sizeof has - used, "%s, ", name);
   }
   return error_set(
@@ -135,7 +163,7 @@ cuseq_status known_sources_unknown(const struct known_sources *list, const char 
 
 void known_sources_make(const struct structure *structure, struct known_sources *list) {
   add_encoder(list, structure);
-  add_attention(list, &structure->attention);
+  add_attention(list, &structure->attention, "attention");
   add_decoder(list, structure);
   add_output(list, &structure->output);
 }

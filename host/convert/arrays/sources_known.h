@@ -6,16 +6,19 @@
 
 enum {
   KNOWN_MOST = 6 * STRUCTURE_MAX_ENCODER_LAYERS + 4 * STRUCTURE_MAX_DECODER_LAYERS +
-               3 * STRUCTURE_MAX_HEADS * STRUCTURE_MAX_DENSE + 16
+               3 * STRUCTURE_MAX_HEADS * STRUCTURE_MAX_DENSE +
+               STRUCTURE_MAX_SELF_ATTENTIONS * (CUSEQ_MAX_ATTENTION_LAYERS + 8) + 16
 };
 
 struct known_source {
   char key[NAMES_KEY_CAPACITY];
   enum source_kind kind;
   bool needed;
-  bool joins; /* reads two things, whose order may be said */
-  bool lstm;  /* of cells: their gates are an LSTM's */
-  bool zeros; /* may be null: there is no such part */
+  bool joins;     /* reads two things, whose order may be said */
+  bool lstm;      /* of cells: their gates are an LSTM's */
+  bool zeros;     /* may be null: there is no such part */
+  bool projected; /* the key before its last dot may name it, with others */
+  bool residual;  /* may be residual */
 };
 
 struct known_sources {
