@@ -66,6 +66,46 @@ static void print_cell(const json_t *cell) {
     printf(", %s, gates %s", activation, gates);
 }
 
+/* "concat: dense 4 tanh, dense 1 linear, scale 0.5" */
+static void print_score(const json_t *attention) {
+  const json_t *layers = json_object_get(attention, "layers");
+  fputs(word(attention, "score", ""), stdout);
+  if (layers) {
+    fputs(": ", stdout);
+    print_dense_layers(layers);
+  }
+  if (number(attention, "units", 0) > 0)
+    printf(": %d units", number(attention, "units", 0));
+  if (number(attention, "heads", 1) > 1)
+    printf(" of %d heads", number(attention, "heads", 1));
+  if (json_object_get(attention, "scale"))
+    printf(", scale %g", json_number_value(json_object_get(attention, "scale")));
+}
+
+/* What keys, values and queries go through, each after what `before` prints. */
+static void print_maps(const json_t *attention, void before(void)) {
+  static const char *const maps[] = {"key", "value", "query"};
+  for (int i = 0; i < 3; i++) {
+    const json_t *map = json_object_get(attention, maps[i]);
+    if (!map)
+      continue;
+    before();
+    printf("%s through ", maps[i]);
+    print_dense(map);
+  }
+}
+
+static void print_comma(void) {
+  fputs(", ", stdout);
+}
+
+static void print_self_attention(const json_t *attention) {
+  fputs(", attends to itself (", stdout);
+  print_score(attention);
+  print_maps(attention, print_comma);
+  fputs(is_true(attention, "beside") ? "; itself beside the context)" : ")", stdout);
+}
+
 static void print_encoder_layer(const json_t *layer) {
   const char *direction = word(layer, "direction", "forward");
   bool both = strcmp(direction, "bidirectional") == 0;
@@ -80,6 +120,8 @@ static void print_encoder_layer(const json_t *layer) {
     printf(", merge %s", word(layer, "merge", "concat"));
   if (is_true(layer, "residual"))
     fputs(", residual", stdout);
+  if (json_object_get(layer, "self_attention"))
+    print_self_attention(json_object_get(layer, "self_attention"));
   if (dense) {
     fputs(", then ", stdout);
     print_dense(dense);
@@ -138,29 +180,13 @@ static void print_asks(const json_t *attention, const json_t *decoder) {
 }
 
 static void print_attention(const json_t *root) {
-  static const char *const maps[] = {"key", "value", "query"};
-  const json_t *attention = json_object_get(root, "attention"),
-               *layers = json_object_get(attention, "layers");
+  const json_t *attention = json_object_get(root, "attention");
   if (!attention)
     return;
-  printf("attention  %s", word(attention, "score", ""));
-  if (layers) {
-    fputs(": ", stdout);
-    print_dense_layers(layers);
-  }
-  if (number(attention, "units", 0) > 0)
-    printf(": %d units", number(attention, "units", 0));
-  if (json_object_get(attention, "scale"))
-    printf(", scale %g", json_number_value(json_object_get(attention, "scale")));
+  fputs("attention  ", stdout);
+  print_score(attention);
   print_asks(attention, json_object_get(root, "decoder"));
-  for (int i = 0; i < 3; i++) {
-    const json_t *map = json_object_get(attention, maps[i]);
-    if (!map)
-      continue;
-    continue_line();
-    printf("%s through ", maps[i]);
-    print_dense(map);
-  }
+  print_maps(attention, continue_line);
   if (number(attention, "positions", 0) > 0) {
     continue_line();
     printf("a bias for each of %d positions", number(attention, "positions", 0));

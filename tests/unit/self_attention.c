@@ -118,7 +118,7 @@ static void expect_close(const char *json, int32_t batch, int32_t T) {
   cuseq_model_destroy(model);
 }
 
-static const int32_t times[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 97, 128, 130, 257};
+static const int32_t times[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 97, 128, 130, 257, 1025, 1100};
 enum { TIMES = sizeof times / sizeof *times };
 
 Test(self_attention, agrees_with_the_reference_whatever_the_number_of_positions) {

@@ -66,8 +66,8 @@ struct cpu_packed {
 /* How many rows of steps are projected at a time: two register blocks. */
 enum { PROJECTED_ROWS = 12 };
 
-/* How many values a self-attention adds up before it adds up sums. */
-enum { SELF_BLOCK = 64 };
+/* A self-attention adds up values in at most so many blocks of a multiple of so many positions. */
+enum { SELF_BLOCKS = 16, SELF_BLOCK = 64 };
 
 /* What one row of a layer that attends to itself is computed in. */
 struct cpu_self_room {

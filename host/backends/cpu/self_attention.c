@@ -4,8 +4,8 @@
  *
  *   keys    in groups of 4, then 2, then 1 vectors of positions: [key_width][vectors][width], a head's part
  *           of which is its units'; of layered energies [key_rows][time], as attention.c has them
- *   values  in blocks of SELF_BLOCK positions for each head: sums over many positions are sums of blocks,
- *           so that their errors do not grow with them */
+ *   values  in blocks of positions for each head: a sum over many is one of at most SELF_BLOCKS, so that its
+ *           error does not grow with them */
 #include "backends/cpu/cpu.h"
 
 #include <string.h>
@@ -31,6 +31,12 @@ static int32_t smaller(int32_t a, int32_t b) {
 
 static int32_t vectors_of(const struct cpu *cpu, int32_t n) {
   return (n + cpu->kernels->width - 1) / cpu->kernels->width;
+}
+
+/* How many positions the values' blocks of a row have. */
+static int32_t block_of(int32_t length) {
+  const int32_t most = SELF_BLOCKS * SELF_BLOCK;
+  return (length + most - 1) / most * SELF_BLOCK;
 }
 
 /* The positions of a row of keys or values: as they are, or mapped. */
@@ -59,25 +65,25 @@ static void keys_pack(const struct cpu *cpu, struct cpu_worker *worker, const fl
   }
 }
 
-/* Where a head's values of a block of positions lie. */
-static float *values_at(const struct cpu *cpu, const struct cpu_worker *worker, int32_t head, int32_t block,
+/* Where a head's values of position `first` lie, at which a block of a row begins. */
+static float *values_at(const struct cpu_worker *worker, int32_t head, int32_t first, int32_t length,
                         int32_t units) {
-  const size_t blocks = ((size_t)cpu->limits.time + SELF_BLOCK - 1) / SELF_BLOCK;
-  return worker->self.values + ((size_t)head * blocks + (size_t)block) * SELF_BLOCK * arena_padded(units);
+  const int32_t block = block_of(length), whole = (length + block - 1) / block * block;
+  return worker->self.values + ((size_t)head * (size_t)whole + (size_t)first) * arena_padded(units);
 }
 
 /* Values of position t, each head's columns into their groups. */
 static void values_pack(const struct cpu *cpu, const struct cpu_worker *worker, const float *row,
                         int32_t heads, int32_t units, int32_t t, int32_t length) {
-  const int32_t width = cpu->kernels->width, block = t / SELF_BLOCK, into = t % SELF_BLOCK;
-  const int32_t positions = smaller(SELF_BLOCK, length - block * SELF_BLOCK);
+  const int32_t width = cpu->kernels->width, block = block_of(length), into = t % block;
+  const int32_t positions = smaller(block, length - (t - into));
   for (int32_t head = 0; head < heads; head++) {
-    float *to = values_at(cpu, worker, head, block, units);
+    float *to = values_at(worker, head, t - into, length, units);
     for (int32_t at = 0; at < vectors_of(cpu, units);) {
       const struct group group = group_of(at, vectors_of(cpu, units));
       const int32_t line = group.count * width, first = at * width;
-      memcpy(to + (size_t)(first * positions + into * line), row + (size_t)(head * units + first),
-             (size_t)smaller(line, units - first) * sizeof *to);
+      memcpy(to + (size_t)first * (size_t)positions + (size_t)into * (size_t)line,
+             row + (size_t)(head * units + first), (size_t)smaller(line, units - first) * sizeof *to);
       at += group.count;
     }
   }
@@ -161,14 +167,15 @@ static void contexts_make(const struct cpu *cpu, struct cpu_worker *worker, int3
   static const float no_bias[4 * CPU_LANES];
   const size_t time = arena_padded(cpu->limits.time), padded = arena_padded(units);
   const int32_t width = cpu->kernels->width, all = vectors_of(cpu, units);
-  for (int32_t block = 0; block * SELF_BLOCK < length; block++) {
-    const int32_t positions = smaller(SELF_BLOCK, length - block * SELF_BLOCK);
-    const float *values = values_at(cpu, worker, head, block, units);
+  const int32_t block = block_of(length);
+  for (int32_t first = 0; first < length; first += block) {
+    const int32_t positions = smaller(block, length - first);
+    const float *values = values_at(worker, head, first, length, units);
     for (int32_t i = 0; i < here; i++)
-      worker->pointers[i] = worker->self.energies + (size_t)i * time + (size_t)(block * SELF_BLOCK);
+      worker->pointers[i] = worker->self.energies + (size_t)i * time + (size_t)first;
     for (int32_t at = 0; at < all;) {
       const struct group group = group_of(at, all);
-      const struct cpu_dense weights = {.weights = values + (size_t)(at * width * positions),
+      const struct cpu_dense weights = {.weights = values + (size_t)(at * width) * (size_t)positions,
                                         .bias = no_bias,
                                         .scale = 1.0f,
                                         .inputs = positions,
@@ -181,7 +188,7 @@ static void contexts_make(const struct cpu *cpu, struct cpu_worker *worker, int3
       const float *sums = worker->self.contexts + (size_t)i * padded;
       float *context = to + (size_t)i * stride;
       for (int32_t j = 0; j < units; j++)
-        context[j] = sums[j] * factors[i] + (block > 0 ? context[j] : 0.0f);
+        context[j] = sums[j] * factors[i] + (first > 0 ? context[j] : 0.0f);
     }
   }
 }

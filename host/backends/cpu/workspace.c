@@ -225,7 +225,7 @@ static size_t room_size(const struct cpu *cpu) {
 static void self_room_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_self_room *room) {
   const struct encoder_structure *encoder = &cpu->structure->encoder;
   const size_t time = arena_padded(cpu->limits.time);
-  const size_t blocks = ((size_t)cpu->limits.time + SELF_BLOCK - 1) / SELF_BLOCK;
+  const size_t blocks = time + time / SELF_BLOCKS + SELF_BLOCK; /* positions of whole blocks */
   size_t x = 0, keys = 0, values = 0, mapped = 0, contexts = 0;
   for (int32_t l = 0; l < encoder->count; l++) {
     const struct attention_structure *attention = encoder_self_attention(encoder, &encoder->layers[l]);
@@ -244,7 +244,7 @@ static void self_room_take(const struct cpu *cpu, struct cpu_arena *arena, struc
     return;
   room->x = arena_floats(arena, time, x);
   room->keys = arena_floats(arena, time, keys);
-  room->values = arena_floats(arena, blocks * SELF_BLOCK, values);
+  room->values = arena_floats(arena, blocks, values);
   room->mapped = arena_floats(arena, CPU_LANES, mapped);
   room->energies = arena_floats(arena, CPU_LANES, time);
   room->contexts = arena_floats(arena, CPU_LANES, contexts);
