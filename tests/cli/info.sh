@@ -51,6 +51,8 @@ out_has '^           layer 0: backward LSTM of 2 units$'
 out_has '^output     kind: dense 4 softmax over every position$'
 out_has '^           head 1: dense 2 linear over every position$'
 out_lacks '^decoder'
+expect 0 "$CUSEQ" info "$ROOT/tests/golden/models/structure_self_attention_residual.safetensors"
+out_has '^           layer 0: forward GRU of 8 units, reset after, residual, attends to itself \(dot of 2 heads, scale 0.5, key through dense 8 linear, .*; itself beside the context\), then dense 8 normalised relu$'
 expect 0 "$CUSEQ" info layers.safetensors --json
 json_is current config attention asks
 json_is '[3,12]' tensors encoder.layers.0.forward.kernel

@@ -34,8 +34,8 @@ void draw_score(struct draw *draw, int32_t width, int32_t query) {
   }
 }
 
-/* Maps of one width for keys and queries, and one for values of `given` units, where the vectors cannot be cut
- * into `heads` or are of another width, and now and then elsewhere. */
+/* Maps of one width for keys and queries, and one for values of `given` units, where the vectors cannot be
+ * cut into `heads` or are of another width, and now and then elsewhere. */
 static void draw_heads(struct draw *draw, int32_t width, int32_t given, int32_t heads) {
   const int32_t most = draw->largest > heads ? draw->largest / heads : 1;
   draw_append(draw, "\"score\":\"dot\",\"heads\":%d", (int)heads);

@@ -56,15 +56,15 @@ void draw_dense(struct draw *draw, int32_t units, const char *const *activations
 /* Now and then the normalisation of a dense layer of so many units: by what has been drawn so far, so that
  * nothing that is drawn later depends on it. */
 void draw_norm(struct draw *draw, int32_t units);
-/* A generator of one's own, by what has been drawn so far, so that nothing that is drawn later depends on what
- * it gives. */
+/* A generator of one's own, by what has been drawn so far, so that nothing that is drawn later depends on
+ * what it gives. */
 struct random draw_own(const struct draw *draw);
 /* ,"key":{...}, a dense layer. */
 void draw_map(struct draw *draw, const char *key, int32_t units);
 /* Score, and maps of keys and queries, of an attention over vectors of `width` that one of `query` asks. */
 void draw_score(struct draw *draw, int32_t width, int32_t query);
-/* Now and then the self-attention of a layer whose merged output is `width` wide, by what has been drawn so far;
- * it gives the same width where no dense layer is behind it. */
+/* Now and then the self-attention of a layer whose merged output is `width` wide, by what has been drawn so
+ * far; it gives the same width where no dense layer is behind it. */
 void draw_self_attention(struct draw *draw, int32_t width, bool has_dense);
 /* "key":{...}, a cell; returns whether it is an lstm. */
 bool draw_cell(struct draw *draw, const char *key, int32_t units);

@@ -251,8 +251,8 @@ struct cpu_self {
 /* Makes keys and values of all positions. */
 void self_attention_begin(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_self *self,
                           const struct cpu_positions *row);
-/* The contexts [here][stride] of `here` positions from t on, at most CPU_LANES. Returns whether their energies
- * are finite. */
+/* The contexts [here][stride] of `here` positions from t on, at most CPU_LANES. Returns whether their
+ * energies are finite. */
 bool self_attention_ask(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_self *self,
                         const struct cpu_positions *row, int32_t t, int32_t here, float *to, size_t stride);
 

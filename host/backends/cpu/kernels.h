@@ -180,8 +180,8 @@ struct cpu_kernels {
   enum cpu_attended (*attend)(const float *a, size_t stride, int32_t columns, int32_t length, float *e,
                               float *context);
 
-  /* e = exp(e - the largest) over t < length, zero up to the whole vector: softmax but for the division by the
-   * sum, which it returns. It is not finite where softmax is not. */
+  /* e = exp(e - the largest) over t < length, zero up to the whole vector: softmax but for the division by
+   * the sum, which it returns. It is not finite where softmax is not. */
   float (*exponentials)(float *e, int32_t length);
 
   /* Whether all of x [count] is finite; with `softmax` whether its softmax is: minus infinity gives 0 there.

@@ -58,7 +58,7 @@ static void keys_pack(const struct cpu *cpu, struct cpu_worker *worker, const fl
   for (int32_t i = 0; i < here; i += width) {
     const int32_t at = (t + i) / width;
     const struct group group = group_of(at, vectors_of(cpu, length));
-    const size_t line = (size_t)(group.count * width);
+    const size_t line = (size_t)group.count * (size_t)width;
     float *to = worker->self.keys + (size_t)(group.first * width) * (size_t)key_width +
                 (size_t)((at - group.first) * width);
     cpu->kernels->transpose(rows + (size_t)i * stride, stride, width, key_width, to, line);

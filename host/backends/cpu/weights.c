@@ -265,8 +265,8 @@ static void attention_pack(const struct cpu *cpu, const struct attention_structu
     energy_pack_layer(&packed->energy, l + 1, &attention->energies.layers[l], arena);
 }
 
-/* Inner products' scale goes into the queries: into the weights that make them, or what queries are multiplied
- * by. */
+/* Inner products' scale goes into the queries: into the weights that make them, or what queries are
+ * multiplied by. */
 static void self_attention_pack(const struct cpu *cpu, const struct attention_structure *attention,
                                 struct cpu_arena *arena, struct cpu_attention *packed) {
   struct attention_structure unscaled = *attention;

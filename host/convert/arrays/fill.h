@@ -24,14 +24,14 @@ cuseq_status fill_read_dense(struct checkpoint *checkpoint, const struct source 
                              const struct fill_widths *widths, struct checkpoint_array *kernel,
                              struct checkpoint_array *bias);
 
-/* Adds KEY.kernel and, where the layer has one, KEY.bias. Where the source is residual, the last inputs, as many
- * as there are units, are added to what the module makes of the others.
+/* Adds KEY.kernel and, where the layer has one, KEY.bias. Where the source is residual, the last inputs, as
+ * many as there are units, are added to what the module makes of the others.
  *   behind  so many of the kernel's last rows are moved before the others; 0: none */
 cuseq_status fill_dense(struct checkpoint *checkpoint, const struct source *source, const struct dense *dense,
                         const char *inputs_by, int64_t behind, const char *key);
 
-/* Adds KEY.query_map, .key_map and .value_map, each with its bias, of an nn.MultiheadAttention over vectors of
- * `width`. */
+/* Adds KEY.query_map, .key_map and .value_map, each with its bias, of an nn.MultiheadAttention over vectors
+ * of `width`. */
 cuseq_status fill_projections(struct checkpoint *checkpoint, const struct source *source,
                               const struct attention_structure *attention, int32_t width, const char *key);
 
@@ -39,8 +39,8 @@ cuseq_status fill_projections(struct checkpoint *checkpoint, const struct source
 cuseq_status fill_read_table(struct checkpoint *checkpoint, const struct source *source,
                              const struct fill_widths *widths, struct checkpoint_array *table);
 
-/* Reads a vector of so many numbers; the weight of a dense layer of one unit is one, too. Of an attention's value
- * its bias is passed over, of others it is refused. */
+/* Reads a vector of so many numbers; the weight of a dense layer of one unit is one, too. Of an attention's
+ * value its bias is passed over, of others it is refused. */
 cuseq_status fill_read_vector(struct checkpoint *checkpoint, const struct source *source, int64_t size,
                               const char *size_by, struct checkpoint_array *vector);
 
