@@ -73,7 +73,7 @@ def normalise(w, norm, prefix, sums):
     some = slice(first, first + norm.get("units", sums.shape[-1] - first))
     z = sums[..., some]
     variance = np.mean((z - np.mean(z, -1, keepdims=True)) ** 2, -1, keepdims=True)
-    made = (z - np.mean(z, -1, keepdims=True)) / np.sqrt(variance + norm["epsilon"])
+    made = (z - np.mean(z, -1, keepdims=True)) / np.sqrt(variance + float(np.float32(norm["epsilon"])))
     sums = np.array(sums)
     sums[..., some] = w[prefix + ".norm.scale"] * made + w[prefix + ".norm.offset"]
     return sums
