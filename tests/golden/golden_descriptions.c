@@ -115,6 +115,8 @@ static json_t *other_type(const json_t *value) {
     snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
     return json_string(text);
   default:
+    if (json_is_real(value)) /* in the place of which an integer would do */
+      return json_false();
     return json_is_integer(value) ? json_real((double)json_integer_value(value) + 0.5) : json_integer(1);
   }
 }
