@@ -1,4 +1,5 @@
 #include "convert/graph/expression.h"
+#include "convert/graph/self_attention.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -128,6 +129,13 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
   case EXPRESSION_PAD:
     made->clocks = own;
     break;
+  case EXPRESSION_SELF_ATTENTION:
+    TRY(only_clock(made, made->clocks, &made->clock));
+    for (int32_t i = 0; i < made->child_count; i++)
+      if (list[made->children[i]].clocks != made->clocks)
+        return node_refuse(made->node, "it reads what is not one sequence");
+    break;
+  case EXPRESSION_TWIN:
   case EXPRESSION_ALIGN:
     made->clocks = (made->clocks & ~((uint32_t)1 << made->index)) | own;
     break;
@@ -172,6 +180,9 @@ static cuseq_status set_width(const struct expressions *expressions, struct expr
   case EXPRESSION_FINAL:
   case EXPRESSION_SLICE:
     break; /* given */
+  case EXPRESSION_SELF_ATTENTION:
+    made->width = list[made->children[0]].width;
+    break;
   case EXPRESSION_CELL:
     made->width = expressions->cells[made->index].units;
     break;
@@ -359,6 +370,15 @@ static int32_t same_table(const struct expressions *expressions, int32_t matrix)
   return matrix;
 }
 
+/* Whether the weights of a context are those of a sequence that asks itself. */
+static bool is_of_itself(const struct expressions *expressions, const struct expression *context) {
+  const struct expression *alphas = expression_at(expressions, context->children[0]);
+  for (int32_t c = 0; alphas->op == EXPRESSION_SOFTMAX && c < expressions->clock_count; c++)
+    if ((alphas->clocks >> c & 1) != 0 && clocks_are_twins(expressions, c, alphas->clock))
+      return true;
+  return false;
+}
+
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
                              int32_t *expression) {
   struct expression e = *made;
@@ -374,6 +394,8 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
     e.matrix = same_table(expressions, e.matrix);
   if (e.op == EXPRESSION_SLICE)
     return slice(expressions, &e, expression);
+  if (e.op == EXPRESSION_CONTEXT && is_of_itself(expressions, &e))
+    return self_attention_make(expressions, &e, expression);
   if (e.op == EXPRESSION_CONTEXT && expression_at(expressions, e.children[1])->op == EXPRESSION_DENSE)
     return context_of_dense(expressions, &e, expression);
   TRY(complete(expressions, &e));

@@ -21,7 +21,9 @@
  *   a decoder of one step   CELL over inputs that are states; recognise.h's request says which output follows
  *                           which
  *   attention               SOFTMAX over the encoder's clock of energies; CONTEXT of it and the values
- *   self-attention          cannot be said: both sides would have the same clock; refuse it in the front end
+ *   self-attention          the same, where the encoder's sequence asks itself: the positions that are attended
+ *                             to are counted by its clock's twin (clock_twin), so that energies have two
+ *                             clocks; a CONTEXT of such weights comes out as a SELF_ATTENTION
  */
 #ifndef CUSEQ_GRAPH_EXPRESSION_H
 #define CUSEQ_GRAPH_EXPRESSION_H
@@ -89,6 +91,16 @@ enum expression_op {
   EXPRESSION_CELL, /* one step of cell `index`: input, h (and c of an LSTM) are the children; part: CELL_* */
   EXPRESSION_ARGMAX, /* the position of child 0's largest element                                   */
   EXPRESSION_STEPS,  /* the children as successive steps                                            */
+  /* child 0, over the clock `index`, as over `clock`, its twin, which counts the same positions once more */
+  EXPRESSION_TWIN,
+  /* every position of child 0's clock asks all of them. Child 0, cut into `index` parts side by side (heads),
+   * each of which attends by itself, added up with the softmax of the energies: what the expression `part`
+   * makes of the further children, whose PLACEs it is over. masked: it leaves masked positions out. The
+   * energies are no child, so that nobody takes them for a vector of the graph */
+  EXPRESSION_SELF_ATTENTION,
+  /* in such energies: child `index` of the SELF_ATTENTION, `width` wide, at the position that is attended to
+   * (part PLACE_KEY) or that asks (PLACE_QUERY) */
+  EXPRESSION_PLACE,
   EXPRESSION_SLOT,   /* recognition's own: number `index` of what a step finds when it begins, `width` wide */
 };
 
@@ -96,6 +108,7 @@ enum { SEQUENCE_MERGED = 0, SEQUENCE_FORWARD = 1, SEQUENCE_BACKWARD = 2 };
 enum { FINAL_FORWARD_H = 0, FINAL_FORWARD_C = 1, FINAL_BACKWARD_H = 2, FINAL_BACKWARD_C = 3 };
 enum { CELL_H = 0, CELL_C = 1 };
 enum { CLASSES_SOFTMAX = 0, CLASSES_LOG_SOFTMAX = 1 };
+enum { PLACE_KEY = 0, PLACE_QUERY = 1 };
 enum { POOL_MEAN = 0, POOL_MAXIMUM = 1, POOL_SUM = 2 };
 
 /* Weights, rows x columns, row-major; a vector has one row. */
@@ -159,6 +172,7 @@ struct clock {
   int32_t cut;                   /* how many positions of the first of these it has not */
   int32_t stride;                /* of a thinned one: it has a position for so many of these; else 0 */
   int32_t reach;                 /* and how many of them there have to be for one */
+  int32_t twin;                  /* the clock whose positions it counts once more, or -1 */
 };
 
 struct expressions {
@@ -244,6 +258,14 @@ cuseq_status clock_cut(struct expressions *expressions, const struct graph_node 
  * left. */
 cuseq_status clock_thin(struct expressions *expressions, const struct graph_node *node, int32_t of,
                         int32_t stride, int32_t reach, int32_t *clock);
+
+/* The clock that counts the positions of another one, which is no twin, once more. */
+cuseq_status clock_twin(struct expressions *expressions, int32_t of, int32_t *clock);
+
+/* Whether one of two clocks is the twin of the other. */
+static inline bool clocks_are_twins(const struct expressions *expressions, int32_t a, int32_t b) {
+  return expressions->clocks[a].twin == b || expressions->clocks[b].twin == a;
+}
 
 /* The clock that one was cut from, itself where it was not. */
 static inline int32_t clock_whole(const struct expressions *expressions, int32_t clock) {

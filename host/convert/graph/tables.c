@@ -67,15 +67,20 @@ void matrices_release(struct expressions *expressions) {
 
 /* ---- clocks --------------------------------------------------------------------------------------- */
 
+static cuseq_status clock_add(struct expressions *expressions, struct clock clock) {
+  if (expressions->clock_count >= MAX_CLOCKS)
+    return node_refuse(clock.node, "the model has more than %d sequences", MAX_CLOCKS);
+  expressions->clocks[expressions->clock_count++] = clock;
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,
                         bool repeats, int32_t *clock) {
   for (*clock = 0; *clock < expressions->clock_count; ++*clock)
-    if (expressions->clocks[*clock].node == node && expressions->clocks[*clock].of < 0)
+    if (expressions->clocks[*clock].node == node && expressions->clocks[*clock].of < 0 &&
+        expressions->clocks[*clock].twin < 0)
       return CUSEQ_STATUS_OK;
-  if (expressions->clock_count >= MAX_CLOCKS)
-    return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
-  expressions->clocks[expressions->clock_count++] = (struct clock){node, length, repeats, -1, 0, 0, 0};
-  return CUSEQ_STATUS_OK;
+  return clock_add(expressions, (struct clock){node, length, repeats, -1, 0, 0, 0, -1});
 }
 
 cuseq_status clock_cut(struct expressions *expressions, const struct graph_node *node, int32_t of,
@@ -85,12 +90,8 @@ cuseq_status clock_cut(struct expressions *expressions, const struct graph_node 
     if (expressions->clocks[*clock].of == of && expressions->clocks[*clock].stride == 0 &&
         expressions->clocks[*clock].cut == from.cut + cut)
       return CUSEQ_STATUS_OK;
-  if (expressions->clock_count >= MAX_CLOCKS)
-    return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
   const int64_t length = from.length < 0 ? -1 : from.length - cut;
-  expressions->clocks[expressions->clock_count++] =
-      (struct clock){node, length, from.repeats, of, from.cut + cut, 0, 0};
-  return CUSEQ_STATUS_OK;
+  return clock_add(expressions, (struct clock){node, length, from.repeats, of, from.cut + cut, 0, 0, -1});
 }
 
 cuseq_status clock_thin(struct expressions *expressions, const struct graph_node *node, int32_t of,
@@ -103,11 +104,15 @@ cuseq_status clock_thin(struct expressions *expressions, const struct graph_node
         (length >= 0 || other->reach == reach))
       return CUSEQ_STATUS_OK;
   }
-  if (expressions->clock_count >= MAX_CLOCKS)
-    return node_refuse(node, "the model has more than %d sequences", MAX_CLOCKS);
-  expressions->clocks[expressions->clock_count++] =
-      (struct clock){node, length, from.repeats, of, 0, stride, reach};
-  return CUSEQ_STATUS_OK;
+  return clock_add(expressions, (struct clock){node, length, from.repeats, of, 0, stride, reach, -1});
+}
+
+cuseq_status clock_twin(struct expressions *expressions, int32_t of, int32_t *clock) {
+  const struct clock from = expressions->clocks[of];
+  for (*clock = 0; *clock < expressions->clock_count; ++*clock)
+    if (expressions->clocks[*clock].twin == of)
+      return CUSEQ_STATUS_OK;
+  return clock_add(expressions, (struct clock){from.node, from.length, from.repeats, -1, 0, 0, 0, of});
 }
 
 /* ---- recurrent layers and cells ------------------------------------------------------------------- */

@@ -1,0 +1,181 @@
+#include "convert/graph/self_attention.h"
+#include "convert/graph/rewrite.h"
+#include "error.h"
+
+enum { MOST_PARTS = 16, MAX_DEPTH = 64, MAX_VISITS = 2000 };
+
+cuseq_status expression_twin(struct expressions *expressions, int32_t child, int32_t twin,
+                             const struct graph_node *node, int32_t *expression) {
+  const int32_t of = expressions->clocks[twin].twin;
+  struct expression made = {.op = EXPRESSION_TWIN,
+                            .clock = twin,
+                            .index = of,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 1,
+                            .children = &child};
+  if (expression_at(expressions, child)->clocks != (uint32_t)1 << of)
+    return node_refuse(node, "it attends to what is not one sequence");
+  return expression_make(expressions, &made, expression);
+}
+
+static cuseq_status untwin_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const int32_t twin = *(const int32_t *)rewrite->context, of = rewrite->expressions->clocks[twin].twin;
+  struct expression e = *expression_at(rewrite->expressions, expression);
+  if ((e.clocks >> twin & 1) == 0) {
+    *made = expression;
+    return CUSEQ_STATUS_OK;
+  }
+  if (e.op == EXPRESSION_TWIN && e.clock == twin) {
+    *made = e.children[0];
+    return CUSEQ_STATUS_OK;
+  }
+  if (!expression_names_clock(&e) || e.clock != twin)
+    return CUSEQ_STATUS_OK;
+  int32_t children[1];
+  TRY(rewrite_run(rewrite, e.children[0], &children[0]));
+  e.clock = of;
+  e.children = children;
+  e.atom = false;
+  return expression_make(rewrite->expressions, &e, made);
+}
+
+cuseq_status expression_untwin(struct expressions *expressions, int32_t child, int32_t twin,
+                               int32_t *expression) {
+  *expression = child;
+  return rewrite_all(expressions, untwin_rule, &twin, expression, 1);
+}
+
+/* ---- the energies --------------------------------------------------------------------------------- */
+
+/* Energies while PLACEs are put into them. */
+struct placing {
+  struct expressions *expressions;
+  const struct graph_node *node;
+  int32_t attended, asks;          /* clocks */
+  int32_t children[1 + MOST_PARTS]; /* the values, then the parts, over the clock that is no twin */
+  int32_t count;
+  int visits;
+};
+
+static bool is_constant(const struct expressions *expressions, int32_t expression, int depth) {
+  const struct expression *e = expression_at(expressions, expression);
+  bool is = e->child_count > 0 || e->op == EXPRESSION_CONSTANT || e->op == EXPRESSION_ZEROS;
+  for (int32_t i = 0; is && i < e->child_count; i++)
+    is = depth < MAX_DEPTH && is_constant(expressions, e->children[i], depth + 1);
+  return is;
+}
+
+/* Operations that make the energy of a pair of positions of what there is at the two. */
+static bool is_of_pairs(const struct expression *e) {
+  return e->op == EXPRESSION_DOT || e->op == EXPRESSION_DENSE || e->op == EXPRESSION_AFFINE ||
+         e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_CONCAT || e->op == EXPRESSION_SLICE ||
+         e->op == EXPRESSION_ADD || e->op == EXPRESSION_SCALE || e->op == EXPRESSION_PRODUCT;
+}
+
+/* What is over one of the two clocks becomes a child. */
+static cuseq_status place_part(struct placing *placing, int32_t expression, bool asks, int32_t *made) {
+  const int32_t clock = asks ? placing->asks : placing->attended;
+  struct expression place = {.op = EXPRESSION_PLACE,
+                             .part = asks ? PLACE_QUERY : PLACE_KEY,
+                             .index = 1,
+                             .width = expression_at(placing->expressions, expression)->width,
+                             .matrix = -1,
+                             .bias = -1,
+                             .node = placing->node};
+  int32_t child = expression;
+  if (placing->expressions->clocks[clock].twin >= 0)
+    TRY(expression_untwin(placing->expressions, expression, clock, &child));
+  while (place.index < placing->count && placing->children[place.index] != child)
+    place.index++;
+  if (place.index > MOST_PARTS)
+    return node_refuse(placing->node, "its energies are made of too many tensors");
+  placing->children[place.index] = child;
+  placing->count = place.index < placing->count ? placing->count : place.index + 1;
+  return expression_make(placing->expressions, &place, made);
+}
+
+static cuseq_status place(struct placing *placing, int32_t expression, int depth, int32_t *made) {
+  struct expressions *expressions = placing->expressions;
+  struct expression e = *expression_at(expressions, expression);
+  const uint32_t attended = (uint32_t)1 << placing->attended, asks = (uint32_t)1 << placing->asks;
+  if (++placing->visits > MAX_VISITS || depth >= MAX_DEPTH)
+    return node_refuse(e.node, "the energies of a self-attention are made of too many layers");
+  if (e.clocks == attended || e.clocks == asks)
+    return place_part(placing, expression, e.clocks == asks, made);
+  *made = expression;
+  if (e.clocks == 0 && is_constant(expressions, expression, 0))
+    return CUSEQ_STATUS_OK;
+  if (e.clocks == 0)
+    return node_refuse(e.node, "the energies of the self-attention '%.100s' depend on it, which is no part of "
+                               "the sequence that asks itself",
+                       placing->node->name);
+  if (e.clocks != (attended | asks) || !is_of_pairs(&e))
+    return node_refuse(e.node, "the energies of the self-attention '%.100s' are made by it, which cuseq "
+                               "cannot express",
+                       placing->node->name);
+  int32_t *children = arena_allocate(expressions->arena, (size_t)e.child_count * sizeof *children);
+  if (children == NULL)
+    return error_out_of_memory();
+  for (int32_t i = 0; i < e.child_count; i++)
+    TRY(place(placing, e.children[i], depth + 1, &children[i]));
+  e.children = children;
+  e.atom = false;
+  return expression_make(expressions, &e, made);
+}
+
+cuseq_status self_attention_make(struct expressions *expressions, const struct expression *context,
+                                 int32_t *expression) {
+  const struct expression alphas = *expression_at(expressions, context->children[0]);
+  const struct clock *attended = &expressions->clocks[alphas.clock];
+  struct placing placing = {.expressions = expressions,
+                            .node = context->node,
+                            .attended = alphas.clock,
+                            .asks = attended->twin,
+                            .children = {context->children[1]},
+                            .count = 1};
+  if (attended->twin < 0)
+    TRY(clock_twin(expressions, alphas.clock, &placing.asks));
+  if (expression_at(expressions, context->children[1])->clocks != (uint32_t)1 << alphas.clock)
+    return node_refuse(context->node, "it sums over the positions of a self-attention what is not a sequence");
+  if (expressions->clocks[alphas.clock].twin >= 0)
+    TRY(expression_untwin(expressions, context->children[1], alphas.clock, &placing.children[0]));
+  struct expression made = {.op = EXPRESSION_SELF_ATTENTION,
+                            .index = 1,
+                            .masked = alphas.masked,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = context->node,
+                            .children = placing.children};
+  TRY(place(&placing, alphas.children[0], 0, &made.part));
+  made.child_count = placing.count;
+  TRY(expression_make(expressions, &made, expression));
+  /* A softmax over the clock itself: the twin asks, and so the result is over it. */
+  return expressions->clocks[placing.asks].twin >= 0
+             ? expression_twin(expressions, *expression, placing.asks, context->node, expression)
+             : CUSEQ_STATUS_OK;
+}
+
+/* ---- and back ------------------------------------------------------------------------------------- */
+
+struct taking {
+  const struct expression *attention;
+  const int32_t *queries;
+};
+
+static cuseq_status take_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct taking *taking = rewrite->context;
+  const struct expression *e = expression_at(rewrite->expressions, expression);
+  if (e->op == EXPRESSION_PLACE)
+    *made = e->part == PLACE_QUERY ? taking->queries[e->index] : taking->attention->children[e->index];
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status self_attention_energies(struct expressions *expressions, int32_t attention,
+                                     const int32_t *queries, int32_t *energies) {
+  const struct expression e = *expression_at(expressions, attention);
+  struct taking taking = {&e, queries};
+  *energies = e.part;
+  return rewrite_all(expressions, take_rule, &taking, energies, 1);
+}

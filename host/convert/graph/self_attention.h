@@ -1,0 +1,27 @@
+/* Sequences that attend to themselves. */
+#ifndef CUSEQ_GRAPH_SELF_ATTENTION_H
+#define CUSEQ_GRAPH_SELF_ATTENTION_H
+
+#include "convert/graph/expression.h"
+
+/* What is over one clock, over its twin: the positions that are attended to.
+ *   twin  clock_twin's of that clock */
+cuseq_status expression_twin(struct expressions *expressions, int32_t child, int32_t twin,
+                             const struct graph_node *node, int32_t *expression);
+
+/* What is over a twin alone, over the clock itself. */
+cuseq_status expression_untwin(struct expressions *expressions, int32_t child, int32_t twin,
+                               int32_t *expression);
+
+/* The SELF_ATTENTION that a CONTEXT is whose weights have a clock and its twin. Which of the two asks is told
+ * by what the softmax is over: the other one. */
+cuseq_status self_attention_make(struct expressions *expressions, const struct expression *context,
+                                 int32_t *expression);
+
+/* The energies of one, over its children: at the position that asks as `query` maps each of them, at those
+ * that are attended to as they are.
+ *   queries  [children] what stands for each child where it asks */
+cuseq_status self_attention_energies(struct expressions *expressions, int32_t attention,
+                                     const int32_t *queries, int32_t *energies);
+
+#endif
