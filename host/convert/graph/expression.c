@@ -326,7 +326,7 @@ static cuseq_status slice(struct expressions *expressions, struct expression *ma
     }
   }
   int32_t at = 0;
-  for (int32_t i = 0; child->op == EXPRESSION_CONCAT && i < child->child_count; i++) {
+  for (int32_t i = 0; child->op == EXPRESSION_CONCAT && !child->atom && i < child->child_count; i++) {
     int32_t width = expression_at(expressions, child->children[i])->width;
     if (made->index >= at && made->index + made->width <= at + width)
       return expression_slice(expressions, child->children[i], made->index - at, made->width, made->node,

@@ -101,7 +101,7 @@ enum expression_op {
   /* in such energies: child `index` of the SELF_ATTENTION, `width` wide, at the position that is attended to
    * (part PLACE_KEY) or that asks (PLACE_QUERY) */
   EXPRESSION_PLACE,
-  EXPRESSION_SLOT,   /* recognition's own: number `index` of what a step finds when it begins, `width` wide */
+  EXPRESSION_SLOT, /* recognition's own: number `index` of what a step finds when it begins, `width` wide */
 };
 
 enum { SEQUENCE_MERGED = 0, SEQUENCE_FORWARD = 1, SEQUENCE_BACKWARD = 2 };
@@ -158,7 +158,8 @@ struct expression {
   int32_t child_count;
   const int32_t *children;
   const struct graph_node *node; /* the first that made it; no part of its identity */
-  /* recognition's own: it stands for itself and is not taken apart by affine.h; no part of its identity */
+  /* recognition's own: it stands for itself and is not taken apart, by affine.h or where a part of it is
+   * taken; no part of its identity */
   bool atom;
 };
 

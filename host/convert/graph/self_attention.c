@@ -53,7 +53,7 @@ cuseq_status expression_untwin(struct expressions *expressions, int32_t child, i
 struct placing {
   struct expressions *expressions;
   const struct graph_node *node;
-  int32_t attended, asks;          /* clocks */
+  int32_t attended, asks;           /* clocks */
   int32_t children[1 + MOST_PARTS]; /* the values, then the parts, over the clock that is no twin */
   int32_t count;
   int visits;
@@ -74,26 +74,31 @@ static bool is_of_pairs(const struct expression *e) {
          e->op == EXPRESSION_ADD || e->op == EXPRESSION_SCALE || e->op == EXPRESSION_PRODUCT;
 }
 
+static cuseq_status make_place(struct expressions *expressions, int32_t part, int32_t index, int32_t of,
+                               const struct graph_node *node, int32_t *made) {
+  struct expression place = {.op = EXPRESSION_PLACE,
+                             .part = part,
+                             .index = index,
+                             .width = expression_at(expressions, of)->width,
+                             .matrix = -1,
+                             .bias = -1,
+                             .node = node};
+  return expression_make(expressions, &place, made);
+}
+
 /* What is over one of the two clocks becomes a child. */
 static cuseq_status place_part(struct placing *placing, int32_t expression, bool asks, int32_t *made) {
   const int32_t clock = asks ? placing->asks : placing->attended;
-  struct expression place = {.op = EXPRESSION_PLACE,
-                             .part = asks ? PLACE_QUERY : PLACE_KEY,
-                             .index = 1,
-                             .width = expression_at(placing->expressions, expression)->width,
-                             .matrix = -1,
-                             .bias = -1,
-                             .node = placing->node};
-  int32_t child = expression;
+  int32_t child = expression, at = 1;
   if (placing->expressions->clocks[clock].twin >= 0)
     TRY(expression_untwin(placing->expressions, expression, clock, &child));
-  while (place.index < placing->count && placing->children[place.index] != child)
-    place.index++;
-  if (place.index > MOST_PARTS)
+  while (at < placing->count && placing->children[at] != child)
+    at++;
+  if (at > MOST_PARTS)
     return node_refuse(placing->node, "its energies are made of too many tensors");
-  placing->children[place.index] = child;
-  placing->count = place.index < placing->count ? placing->count : place.index + 1;
-  return expression_make(placing->expressions, &place, made);
+  placing->children[at] = child;
+  placing->count = at < placing->count ? placing->count : at + 1;
+  return make_place(placing->expressions, asks ? PLACE_QUERY : PLACE_KEY, at, child, placing->node, made);
 }
 
 static cuseq_status place(struct placing *placing, int32_t expression, int depth, int32_t *made) {
@@ -108,12 +113,14 @@ static cuseq_status place(struct placing *placing, int32_t expression, int depth
   if (e.clocks == 0 && is_constant(expressions, expression, 0))
     return CUSEQ_STATUS_OK;
   if (e.clocks == 0)
-    return node_refuse(e.node, "the energies of the self-attention '%.100s' depend on it, which is no part of "
-                               "the sequence that asks itself",
+    return node_refuse(e.node,
+                       "the energies of the self-attention '%.100s' depend on it, which is no part of "
+                       "the sequence that asks itself",
                        placing->node->name);
   if (e.clocks != (attended | asks) || !is_of_pairs(&e))
-    return node_refuse(e.node, "the energies of the self-attention '%.100s' are made by it, which cuseq "
-                               "cannot express",
+    return node_refuse(e.node,
+                       "the energies of the self-attention '%.100s' are made by it, which cuseq "
+                       "cannot express",
                        placing->node->name);
   int32_t *children = arena_allocate(expressions->arena, (size_t)e.child_count * sizeof *children);
   if (children == NULL)
@@ -138,7 +145,8 @@ cuseq_status self_attention_make(struct expressions *expressions, const struct e
   if (attended->twin < 0)
     TRY(clock_twin(expressions, alphas.clock, &placing.asks));
   if (expression_at(expressions, context->children[1])->clocks != (uint32_t)1 << alphas.clock)
-    return node_refuse(context->node, "it sums over the positions of a self-attention what is not a sequence");
+    return node_refuse(context->node,
+                       "it sums over the positions of a self-attention what is not a sequence");
   if (expressions->clocks[alphas.clock].twin >= 0)
     TRY(expression_untwin(expressions, context->children[1], alphas.clock, &placing.children[0]));
   struct expression made = {.op = EXPRESSION_SELF_ATTENTION,
@@ -155,6 +163,26 @@ cuseq_status self_attention_make(struct expressions *expressions, const struct e
   return expressions->clocks[placing.asks].twin >= 0
              ? expression_twin(expressions, *expression, placing.asks, context->node, expression)
              : CUSEQ_STATUS_OK;
+}
+
+cuseq_status self_attention_of_heads(struct expressions *expressions,
+                                     const struct self_attention_heads *heads, const struct graph_node *node,
+                                     int32_t *expression) {
+  const int32_t children[] = {heads->value, heads->query, heads->key};
+  struct expression made = {.op = EXPRESSION_SELF_ATTENTION,
+                            .index = heads->heads,
+                            .masked = heads->masked,
+                            .matrix = -1,
+                            .bias = -1,
+                            .node = node,
+                            .child_count = 3,
+                            .children = children};
+  int32_t query, key;
+  TRY(make_place(expressions, PLACE_QUERY, 1, heads->query, node, &query));
+  TRY(make_place(expressions, PLACE_KEY, 2, heads->key, node, &key));
+  TRY(expression_binary(expressions, EXPRESSION_DOT, query, key, node, &made.part));
+  TRY(expression_scale(expressions, made.part, heads->scale, node, &made.part));
+  return expression_make(expressions, &made, expression);
 }
 
 /* ---- and back ------------------------------------------------------------------------------------- */

@@ -18,6 +18,18 @@ cuseq_status expression_untwin(struct expressions *expressions, int32_t child, i
 cuseq_status self_attention_make(struct expressions *expressions, const struct expression *context,
                                  int32_t *expression);
 
+/* Inner products of several heads: query, key and value are vectors over one sequence, and each head's part of
+ * them lies behind that of the head before. */
+struct self_attention_heads {
+  int32_t query, key, value; /* expressions */
+  int32_t heads;
+  double scale;
+  bool masked;
+};
+cuseq_status self_attention_of_heads(struct expressions *expressions,
+                                     const struct self_attention_heads *heads, const struct graph_node *node,
+                                     int32_t *expression);
+
 /* The energies of one, over its children: at the position that asks as `query` maps each of them, at those
  * that are attended to as they are.
  *   queries  [children] what stands for each child where it asks */

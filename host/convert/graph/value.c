@@ -1,4 +1,6 @@
 #include "convert/graph/value.h"
+#include "convert/graph/self_attention.h"
+#include "error.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -146,8 +148,63 @@ cuseq_status value_broadcast(const struct expressions *expressions, const struct
   return CUSEQ_STATUS_OK;
 }
 
+/* ---- pairs of positions --------------------------------------------------------------------------- */
+
+/* The axis of a clock's positions, or of those of its twin; -1: none. */
+static int32_t axis_of_clock(const struct expressions *expressions, const struct value *value, int32_t clock,
+                             bool twin) {
+  for (int32_t i = 0; i < value->axis_count; i++) {
+    const struct axis *axis = &value->axes[i];
+    if (axis->kind == AXIS_TIME && (twin ? expressions->clocks[axis->clock].twin : axis->clock) == clock)
+      return i;
+  }
+  return -1;
+}
+
+cuseq_status value_twin(struct expressions *expressions, const struct graph_node *node, int32_t axis,
+                        struct value *value) {
+  int32_t twin;
+  TRY(clock_twin(expressions, value->axes[axis].clock, &twin));
+  value->axes[axis].clock = twin;
+  return expression_twin(expressions, value->expression, twin, node, &value->expression);
+}
+
+cuseq_status value_untwin(struct expressions *expressions, struct value *value) {
+  for (int32_t i = 0; i < value->axis_count; i++) {
+    struct axis *axis = &value->axes[i];
+    const int32_t twin = axis->clock;
+    if (axis->kind != AXIS_TIME || expressions->clocks[twin].twin < 0 ||
+        expression_at(expressions, value->expression)->clocks != (uint32_t)1 << twin)
+      continue;
+    axis->clock = expressions->clocks[twin].twin;
+    return expression_untwin(expressions, value->expression, twin, &value->expression);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status value_pair(struct expressions *expressions, const struct graph_node *node, struct value *first,
+                        struct value *second) {
+  for (int32_t c = 0; c < expressions->clock_count; c++) {
+    const int32_t a = axis_of_clock(expressions, first, c, false);
+    const int32_t b = axis_of_clock(expressions, second, c, false);
+    const int32_t of_first = axis_of_clock(expressions, first, c, true);
+    const int32_t of_second = axis_of_clock(expressions, second, c, true);
+    if (a < 0 || b < 0 || a == b)
+      continue;
+    if (of_first < 0 && of_second < 0)
+      return value_twin(expressions, node, a > b ? a : b, a > b ? first : second);
+    if (of_second < 0 && of_first == b)
+      return value_twin(expressions, node, b, second);
+    if (of_first < 0 && of_second == a)
+      return value_twin(expressions, node, a, first);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+/* ---- positions of two inputs ---------------------------------------------------------------------- */
+
 static bool is_given(const struct clock *clock) {
-  return clock->of < 0 && !clock->repeats;
+  return clock->of < 0 && clock->twin < 0 && !clock->repeats;
 }
 
 cuseq_status value_align(struct expressions *expressions, const struct graph_node *node,

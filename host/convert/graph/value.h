@@ -53,6 +53,18 @@ void value_remove_axis(struct value *value, int32_t at);
 cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
+/* Where all pairs of positions of one sequence meet, the positions of the one value lying in another axis than
+ * those of the other: the later axis counts them by their clock's twin. Otherwise changes nothing. */
+cuseq_status value_pair(struct expressions *expressions, const struct graph_node *node, struct value *first,
+                        struct value *second);
+
+/* Counts an axis of positions, the only one, by the twin of its clock. */
+cuseq_status value_twin(struct expressions *expressions, const struct graph_node *node, int32_t axis,
+                        struct value *value);
+
+/* What is left over a twin alone is over its clock again. */
+cuseq_status value_untwin(struct expressions *expressions, struct value *value);
+
 /* Takes the positions of `value` as those of `to`, where both are sequences that the model is given of
  * lengths that may be one; otherwise changes nothing. */
 cuseq_status value_align(struct expressions *expressions, const struct graph_node *node,

@@ -21,6 +21,7 @@ static const struct {
     {"Functional", {"training", "mask"}},         {"Model", {"training", "mask"}},
     {"Sequential", {"training", "mask"}},         {"LSTMCell", {"states", "training"}},
     {"GRUCell", {"states", "training"}},          {"SimpleRNNCell", {"states", "training"}},
+    {"MultiHeadAttention", {"value", "key"}},
 };
 
 bool layer_is_operation(const struct keras_layer *layer) {
@@ -42,7 +43,9 @@ const char *argument_name(const struct keras_layer *layer, const struct graph_ca
 enum argument_role argument_role(const struct keras_layer *layer, const struct graph_call *call, size_t at) {
   const char *name = argument_name(layer, call, at);
   const bool state = strcmp(name, "initial_state") == 0 || strcmp(name, "states") == 0;
-  return state ? ARGUMENT_STATE : strcmp(name, "mask") == 0 ? ARGUMENT_MASK : ARGUMENT_INPUT;
+  const size_t size = strlen(name); /* mask, and a MultiHeadAttention's query_mask, ... */
+  const bool mask = strcmp(name, "mask") == 0 || (size > 5 && strcmp(name + size - 5, "_mask") == 0);
+  return state ? ARGUMENT_STATE : mask ? ARGUMENT_MASK : ARGUMENT_INPUT;
 }
 
 /* ---- what is known -------------------------------------------------------------------------------- */
@@ -122,4 +125,20 @@ cuseq_status arguments_check(const struct layer_call *call, const char *known) {
                       : check_keyword(call->layer, name, argument, known));
   }
   return CUSEQ_STATUS_OK;
+}
+
+size_t call_input_named(const struct layer_call *call, const char *name) {
+  size_t at = 0;
+  for (size_t i = 0; i < call->call->count && at < call->input_count; i++) {
+    const struct graph_argument *argument = &call->call->arguments[i];
+    const char *given = argument_name(call->layer, call->call, i);
+    if (argument->kind == ARGUMENT_CONSTANT || argument_role(call->layer, call->call, i) != ARGUMENT_INPUT)
+      continue;
+    if (argument->kind == ARGUMENT_LIST)
+      return call->input_count;
+    if (strcmp(*given == '\0' ? "query" : given, name) == 0)
+      return at;
+    at++;
+  }
+  return call->input_count;
 }

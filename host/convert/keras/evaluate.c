@@ -22,8 +22,9 @@ cuseq_status call_output(struct evaluator *evaluator, struct layer_call *call, c
   }
   if (call->output_count >= MAX_OUTPUTS)
     return layer_refuse(call->layer, "it has too many outputs");
-  call->outputs[call->output_count++] = *value;
-  return CUSEQ_STATUS_OK;
+  struct value *output = &call->outputs[call->output_count++];
+  *output = *value;
+  return value_untwin(&evaluator->expressions, output);
 }
 
 /* ---- one model, or one use of it as a layer ------------------------------------------------------- */

@@ -84,6 +84,10 @@ static const struct identity_keys layers[] = {
     {"Dot", BASE "axes normalize"},
     {"Attention", BASE "use_scale causal@t2-9 dropout@t3-,n score_mode@t9-,n seed@n15-"},
     {"AdditiveAttention", BASE "use_scale causal@t2-9 dropout@t3-,n seed@n15-"},
+    {"MultiHeadAttention",
+     BASE "num_heads key_dim value_dim dropout use_bias output_shape attention_axes kernel_initializer "
+          "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint "
+          "bias_constraint query_shape@t key_shape@t value_shape@t seed?@n use_gate?@n sliding_window?@n"},
     {"GlobalAveragePooling1D", BASE "data_format?@t1 data_format@s2-,t2-,n keepdims?@t5 keepdims@t6-,n"},
     {"GlobalMaxPooling1D", BASE "data_format?@t1 data_format@s2-,t2-,n keepdims?@t5 keepdims@t6-,n"},
     {"MaxPooling1D", BASE "pool_size strides padding data_format?@s0-1,t1 data_format@s2-,t2-,n"},
@@ -105,9 +109,10 @@ static const struct identity_keys layers[] = {
 
 /* Layers that some versions have; the others are in all. */
 static const struct identity_keys versions[] = {
-    {"Softmax", "s1-,t1-,n"},       {"ReLU", "s2-,t1-,n"},  {"Attention", "t2-,n"},
-    {"AdditiveAttention", "t2-,n"}, {"Identity", "t12-,n"}, {"TFOpLambda", "t4-"},
-    {"SlicingOpLambda", "t4-"},     {"Rescaling", "t3-,n"}, {"Normalization", "t3-,n"},
+    {"Softmax", "s1-,t1-,n"},       {"ReLU", "s2-,t1-,n"},           {"Attention", "t2-,n"},
+    {"AdditiveAttention", "t2-,n"}, {"MultiHeadAttention", "t4-,n"}, {"Identity", "t12-,n"},
+    {"TFOpLambda", "t4-"},          {"SlicingOpLambda", "t4-"},      {"Rescaling", "t3-,n"},
+    {"Normalization", "t3-,n"},
 };
 
 /* Of keras.ops: they have no weights, no dtype policy, and before Keras 3.12 some have no name. */

@@ -49,6 +49,8 @@ static const struct kind layers[] = {
     {"Dot", layer_dot, ""},
     {"Attention", layer_attention, "return_attention_scores use_causal_mask"},
     {"AdditiveAttention", layer_additive_attention, "return_attention_scores use_causal_mask"},
+    {"MultiHeadAttention", layer_multi_head_attention,
+     "query value key query_mask value_mask key_mask return_attention_scores !use_causal_mask"},
     {"GlobalAveragePooling1D", layer_average_pooling, ""},
     {"GlobalMaxPooling1D", layer_maximum_pooling, ""},
     {"MaxPooling1D", layer_pool_maximum, ""},
@@ -174,8 +176,6 @@ static cuseq_status refuse_kind(const struct keras_layer *layer) {
   if (strcmp(layer->node.class_name, "CuDNNGRU") == 0)
     return layer_refuse(layer, "its weights are in cuDNN's arrangement (load it as GRU with reset_after in "
                                "Keras and save it again)");
-  if (strcmp(layer->node.class_name, "MultiHeadAttention") == 0)
-    return layer_refuse(layer, "attention of several heads is nothing that cuseq can express");
   if (layer->origin == ORIGIN_AUTHOR)
     return layer_refuse(layer,
                         "a class of the author's own, whose code the file lacks (" PAGE_FOR_AUTHORS ")");

@@ -137,6 +137,9 @@ cuseq_status settings_size(const struct keras_layer *layer, const char *key, int
 cuseq_status layer_attention(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_additive_attention(struct evaluator *evaluator, struct layer_call *call);
 
+/* layers_multi_head.c */
+cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct layer_call *call);
+
 /* activation.c: what stands where a layer names its activation. */
 struct named_activation {
   cuseq_activation kind;
@@ -217,9 +220,9 @@ cuseq_status log_softmax_apply(struct evaluator *evaluator, const struct keras_l
                                struct value *value);
 
 /* Sums the products of weights and vectors over the encoder's positions: the context. `axis` is the time
- * axis, which goes. `weights` must be a softmax over the positions. */
-cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
-                          int32_t vectors, int32_t *context);
+ * axis, which goes, and counts them by `clock`. `weights` must be a softmax over the positions. */
+cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t clock,
+                          int32_t weights, int32_t vectors, int32_t *context);
 
 /* mask.c: before a call, refuses masks that it is given, unless they are those that its inputs have
  * anyway, and takes away those that it is told not to use. */
@@ -260,6 +263,10 @@ const json_t *call_setting(const struct layer_call *call, const char *key);
 /* An axis as call_setting has it; the value's own must exist. */
 cuseq_status call_axis(const struct layer_call *call, const struct value *value, const char *key,
                        int64_t fallback, int32_t *axis);
+
+/* The number among a MultiHeadAttention's tensors of the one that it is given as query, value or key;
+ * input_count: none. */
+size_t call_input_named(const struct layer_call *call, const char *name);
 
 /* Refuses unless the call has from `least` to `most` tensors. */
 cuseq_status call_arity(const struct layer_call *call, size_t least, size_t most);

@@ -1,5 +1,5 @@
-/* Keras' own attention layers. Both score a query (the decoder's state) against keys, and sum values (the
- * encoder's outputs) with the softmax of the scores:
+/* Keras' own attention layers of one head. Both score a query (the decoder's state, or the sequence itself)
+ * against keys, and sum values (the encoder's outputs) with the softmax of the scores:
  *   AdditiveAttention       sum of scale * tanh(q + k)
  *   Attention, "dot"        scale * (q . k)
  *   Attention, "concat"     weight * sum of tanh(scale * (q + k)) */
@@ -43,13 +43,13 @@ static cuseq_status read_attention(struct evaluator *evaluator, struct layer_cal
     return layer_refuse(layer, "its value or key is no sequence of the encoder's outputs");
   if (attention->value.axes[1].clock != attention->key.axes[1].clock)
     return layer_refuse(layer, "its value and its key are two sequences");
-  if (sequence && query->axes[1].clock == attention->value.axes[1].clock)
-    return layer_refuse(layer,
-                        "a sequence attends to itself, which cuseq cannot express (needed: a decoder's "
-                        "state, or steps of a decoder, and the encoder's outputs)");
   if (expression_at(expressions, query->expression)->width !=
       expression_at(expressions, attention->key.expression)->width)
     return layer_refuse(layer, "its query and key differ in width");
+  if (sequence && query->axes[1].clock == attention->value.axes[1].clock) { /* it asks itself */
+    TRY(value_twin(&evaluator->expressions, &layer->node, 1, &attention->value));
+    TRY(value_twin(&evaluator->expressions, &layer->node, 1, &attention->key));
+  }
   TRY(layer_bool(layer, layer->config, "use_scale", scale_by_default, &attention->use_scale));
   return weights_find(&evaluator->weights, layer, WEIGHTS_WHOLE, &attention->weights);
 }
@@ -59,10 +59,11 @@ static cuseq_status attend(struct evaluator *evaluator, struct layer_call *call,
                            const struct attention *attention, int32_t scores) {
   struct value context = attention->query, alphas = attention->query;
   alphas.mask = NULL;
+  const int32_t clock = attention->value.axes[1].clock;
   alphas.axes[2] = attention->value.axes[1];
-  TRY(expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, attention->value.axes[1].clock, 0,
-                      attention->value.mask != NULL, scores, &call->layer->node, &alphas.expression));
-  TRY(context_make(evaluator, call->layer, alphas.expression, attention->value.expression,
+  TRY(expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, clock, 0, attention->value.mask != NULL,
+                      scores, &call->layer->node, &alphas.expression));
+  TRY(context_make(evaluator, call->layer, clock, alphas.expression, attention->value.expression,
                    &context.expression));
   context.axes[2] = attention->value.axes[2];
   TRY(call_output(evaluator, call, &context));

@@ -165,7 +165,8 @@ cuseq_status convolution_read(struct evaluator *evaluator, const struct keras_la
                        CUSEQ_ACTIVATION_LINEAR, &convolution->activation));
   TRY(weights_find(&evaluator->weights, owner, WEIGHTS_WHOLE, &weights));
   convolution->array = weights.arrays[0];
-  TRY(weights_window(expressions, owner, &weights, 0, "kernel", convolution->window, width, filters,
+  const int64_t shape[] = {convolution->window, width, filters};
+  TRY(weights_shaped(expressions, owner, &weights, 0, "kernel", shape, 3, convolution->window * width,
                      &convolution->kernel));
   return use_bias ? weights_matrix(expressions, owner, &weights, 1, "bias", 0,
                                    expressions->matrices[convolution->kernel].columns, &convolution->bias)

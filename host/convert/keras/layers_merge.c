@@ -128,6 +128,7 @@ static cuseq_status arithmetic(struct evaluator *evaluator, struct layer_call *c
     struct value joined, other = call->inputs[i];
     TRY(steps_as_sequence(evaluator, call->layer, &result));
     TRY(steps_as_sequence(evaluator, call->layer, &other));
+    TRY(value_pair(&evaluator->expressions, &call->layer->node, &result, &other));
     TRY(value_align(&evaluator->expressions, &call->layer->node, &result, &other));
     TRY(value_broadcast(&evaluator->expressions, &call->layer->node, &result, &other, &joined));
     joined.expression = result.expression;

@@ -14,7 +14,7 @@ static cuseq_status weighted_context(struct evaluator *evaluator, const struct k
   for (int32_t i = 0; product.op == EXPRESSION_PRODUCT && product.child_count == 2 && i < 2; i++) {
     const struct expression *weights = expression_at(&evaluator->expressions, product.children[i]);
     if (weights->op == EXPRESSION_SOFTMAX && weights->clock == clock)
-      return context_make(evaluator, layer, product.children[i], product.children[1 - i], context);
+      return context_make(evaluator, layer, clock, product.children[i], product.children[1 - i], context);
   }
   return CUSEQ_STATUS_OK;
 }

@@ -4,15 +4,50 @@
 
 #include <string.h>
 
-cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t weights,
-                          int32_t vectors, int32_t *context) {
-  if (expression_at(&evaluator->expressions, weights)->op != EXPRESSION_SOFTMAX)
+cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer *layer, int32_t clock,
+                          int32_t weights, int32_t vectors, int32_t *context) {
+  const struct expression *alphas = expression_at(&evaluator->expressions, weights);
+  if (alphas->op != EXPRESSION_SOFTMAX || alphas->clock != clock)
     return layer_refuse(layer, "it sums over the positions with weights that are no softmax over them");
   return expression_binary(&evaluator->expressions, EXPRESSION_CONTEXT, weights, vectors, &layer->node,
                            context);
 }
 
 /* ---- products that sum over an axis --------------------------------------------------------------- */
+
+/* Over the positions, one of x and y being weights. Those of a sequence that asks itself may count them by the
+ * clock's twin, as the vectors do then, too. */
+static cuseq_status contract_positions(struct evaluator *evaluator, const struct keras_layer *layer,
+                                       struct value *x, int32_t x_axis, struct value *y, int32_t y_axis,
+                                       int32_t *context) {
+  struct expressions *expressions = &evaluator->expressions;
+  const bool weights_first = expression_at(expressions, x->expression)->op == EXPRESSION_SOFTMAX;
+  const struct value *weights = weights_first ? x : y;
+  struct value *vectors = weights_first ? y : x;
+  const int32_t clock = weights->axes[weights_first ? x_axis : y_axis].clock;
+  const int32_t axis = weights_first ? y_axis : x_axis;
+  if (expressions->clocks[clock].twin == vectors->axes[axis].clock)
+    TRY(value_twin(expressions, &layer->node, axis, vectors));
+  return context_make(evaluator, layer, clock, weights->expression, vectors->expression, context);
+}
+
+/* Whether two axes are of the same positions. */
+static bool same_positions(const struct expressions *expressions, const struct axis *a,
+                           const struct axis *b) {
+  return a->kind == AXIS_TIME && b->kind == AXIS_TIME &&
+         (a->clock == b->clock || clocks_are_twins(expressions, a->clock, b->clock));
+}
+
+/* All pairs of positions of one sequence: what comes second counts them by the clock's twin. */
+static cuseq_status pair_up(struct expressions *expressions, const struct graph_node *node,
+                            const struct value *x, struct value *y) {
+  for (int32_t i = 1; i < x->axis_count; i++)
+    for (int32_t k = 1; k < y->axis_count; k++)
+      if (x->axes[i].kind == AXIS_TIME && y->axes[k].kind == AXIS_TIME &&
+          x->axes[i].clock == y->axes[k].clock && expressions->clocks[x->axes[i].clock].twin < 0)
+        return value_twin(expressions, node, k, y);
+  return CUSEQ_STATUS_OK;
+}
 
 static cuseq_status contract(struct evaluator *evaluator, struct layer_call *call, int32_t x_axis,
                              int32_t y_axis) {
@@ -21,7 +56,7 @@ static cuseq_status contract(struct evaluator *evaluator, struct layer_call *cal
   const struct expression *a = expression_at(expressions, x.expression);
   const struct expression *b = expression_at(expressions, y.expression);
   char left[128], right[128];
-  bool over_time = x.axes[x_axis].kind == AXIS_TIME && y.axes[y_axis].kind == AXIS_TIME;
+  bool over_time = same_positions(expressions, &x.axes[x_axis], &y.axes[y_axis]);
   bool over_features = value_is_feature_axis(expressions, &x, x_axis) &&
                        value_is_feature_axis(expressions, &y, y_axis) && a->width == b->width;
   if (x_axis == 0 || y_axis == 0 || a->op == EXPRESSION_STEPS || b->op == EXPRESSION_STEPS ||
@@ -30,10 +65,9 @@ static cuseq_status contract(struct evaluator *evaluator, struct layer_call *cal
                         value_describe(expressions, &x, left, sizeof left),
                         value_describe(expressions, &y, right, sizeof right));
   if (over_time) {
-    bool weights_first = a->op == EXPRESSION_SOFTMAX;
-    TRY(context_make(evaluator, call->layer, weights_first ? x.expression : y.expression,
-                     weights_first ? y.expression : x.expression, &result.expression));
+    TRY(contract_positions(evaluator, call->layer, &x, x_axis, &y, y_axis, &result.expression));
   } else {
+    TRY(pair_up(expressions, &call->layer->node, &x, &y));
     TRY(expression_binary(expressions, EXPRESSION_DOT, x.expression, y.expression, &call->layer->node,
                           &result.expression));
   }
@@ -43,11 +77,11 @@ static cuseq_status contract(struct evaluator *evaluator, struct layer_call *cal
   for (int32_t i = 1; i < y.axis_count; i++)
     if (i != y_axis && !value_insert_axis(&result, result.axis_count, y.axes[i]))
       return layer_refuse(call->layer, "its result has too many axes");
+  const struct expression *made = expression_at(expressions, result.expression);
   for (int32_t i = 0; i < result.axis_count; i++) {
-    times += result.axes[i].kind == AXIS_TIME;
+    times += result.axes[i].kind == AXIS_TIME && (made->clocks >> result.axes[i].clock & 1) != 0;
     features += result.axes[i].kind == AXIS_FEATURE;
   }
-  const struct expression *made = expression_at(expressions, result.expression);
   if (times != __builtin_popcount(made->clocks) || features != (made->width > 1 ? 1 : 0))
     return layer_refuse(call->layer, "cuseq cannot express its product of %s and %s",
                         value_describe(expressions, &x, left, sizeof left),

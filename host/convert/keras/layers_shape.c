@@ -261,10 +261,12 @@ cuseq_status layer_squeeze(struct evaluator *evaluator, struct layer_call *call)
 /* Along the features: the other axes line up, and the expressions lie side by side. */
 static cuseq_status concatenate_features(struct evaluator *evaluator, struct layer_call *call, int32_t axis) {
   struct expressions *expressions = &evaluator->expressions;
-  struct value result = call->inputs[0];
   int32_t *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
     return error_out_of_memory();
+  if (call->input_count == 2)
+    TRY(value_pair(expressions, &call->layer->node, &call->inputs[0], &call->inputs[1]));
+  struct value result = call->inputs[0];
   for (size_t i = 0; i < call->input_count; i++) {
     struct value other = call->inputs[i];
     char text[128];

@@ -8,6 +8,7 @@
 #include "error.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 8 };
@@ -195,7 +196,36 @@ static bool is_in_one_row(const struct keras_layer *layer, const struct keras_la
   return layer->in_row && masks->in_row && layer->outer == masks->outer;
 }
 
+/* A MultiHeadAttention has a mask for each of its inputs: Keras 3 writes those that it finds, Keras 2 takes
+ * what the inputs have, from some version on. */
+static cuseq_status multi_head_before(const struct evaluator *evaluator, struct layer_call *call) {
+  static const char *const names[] = {"query", "value", "key"};
+  const bool keras3 = evaluator->version.major >= 3;
+  for (size_t n = 0; n < 3; n++) {
+    const size_t at = call_input_named(call, names[n]);
+    const struct graph_argument *given = NULL;
+    char key[16];
+    snprintf(key, sizeof key, "%s_mask", names[n]);
+    for (size_t i = 0; i < call->call->count; i++)
+      if (strcmp(argument_name(call->layer, call->call, i), key) == 0)
+        given = &call->call->arguments[i];
+    if (!is_none(given)) {
+      TRY(check_given(call, given, at));
+      continue;
+    }
+    if (at < call->input_count && call->inputs[at].mask != NULL && (keras3 || evaluator->version.minor < 11))
+      return layer_refuse(
+          call->layer,
+          "its %s is masked by '%.100s', but the file does not give it the mask, so that it is "
+          "not certain whether Keras uses it",
+          names[n], call->inputs[at].mask->name);
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call) {
+  if (strcmp(call->layer->node.class_name, "MultiHeadAttention") == 0)
+    return multi_head_before(evaluator, call);
   const struct graph_argument *given = mask_argument(call);
   bool keras3 = evaluator->version.major >= 3;
   if (!keras3 && call->layer->inner != NULL)
@@ -267,7 +297,10 @@ static bool hands_on(const struct evaluator *evaluator, const struct layer_call 
                                       "LeakyReLU",
                                       "PReLU",
                                       "ELU",
-                                      "SimpleRNN"};
+                                      "SimpleRNN",
+                                      "Attention",
+                                      "AdditiveAttention",
+                                      "MultiHeadAttention"};
   const struct keras_layer *layer = call->layer;
   if (layer->inner != NULL)
     return true;

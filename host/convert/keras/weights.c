@@ -107,6 +107,9 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
   } else if (is_class(class_name, "Dense") || is_class(class_name, "Conv1D")) {
     add(expected, "kernel", true);
     add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
+  } else if (is_class(class_name, "MultiHeadAttention")) { /* of each of its projections */
+    add(expected, "kernel", true);
+    add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
   } else if (is_class(class_name, "Embedding")) {
     add(expected, "embeddings", true);
   } else if (is_class(class_name, "AdditiveAttention")) {
@@ -117,6 +120,23 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
   }
 }
 
+/* What Keras calls the projections, and their folders. */
+static void expect_projection(const struct keras_layer *layer, int projection,
+                              struct expected_weights *expected) {
+  static const char *const names[PROJECTIONS] = {"query", "key", "value", "attention_output"};
+  static const char *const folders[PROJECTIONS] = {"query_dense", "key_dense", "value_dense", "output_dense"};
+  if (projection >= PROJECTIONS)
+    return;
+  expect_plain(layer->node.class_name, layer->config, expected);
+  expected->cell = names[projection];
+  snprintf(expected->folder, sizeof expected->folder, "%s", folders[projection]);
+}
+
+int weights_parts_in(const struct keras_layer *layer) {
+  return is_class(layer->node.class_name, "MultiHeadAttention") ? PROJECTIONS
+                                                                : (int)json_array_size(weights_cells(layer));
+}
+
 void weights_expect(const struct keras_layer *layer, enum weights_part part,
                     struct expected_weights *expected) {
   const json_t *wrapped = json_object_get(layer->config, "layer");
@@ -125,6 +145,10 @@ void weights_expect(const struct keras_layer *layer, enum weights_part part,
   *expected = (struct expected_weights){.folder = ""};
   if (layer->inner != NULL || layer->is_operation)
     return;
+  if (part >= WEIGHTS_CELL && is_class(layer->node.class_name, "MultiHeadAttention")) {
+    expect_projection(layer, (int)(part - WEIGHTS_CELL), expected);
+    return;
+  }
   if (part >= WEIGHTS_CELL) {
     expect_listed(weights_cells(layer), (size_t)(part - WEIGHTS_CELL), expected);
     return;
@@ -341,17 +365,22 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
   return load(expressions, layer, array, what, r, c, matrix);
 }
 
-cuseq_status weights_window(struct expressions *expressions, const struct keras_layer *layer,
-                            const struct layer_weights *weights, size_t at, const char *what, int64_t window,
-                            int64_t inputs, int64_t columns, int32_t *matrix) {
+cuseq_status weights_shaped(struct expressions *expressions, const struct keras_layer *layer,
+                            const struct layer_weights *weights, size_t at, const char *what,
+                            const int64_t *shape, int rank, int64_t rows, int32_t *matrix) {
   const struct hdf5_node *array;
-  char found[160];
+  char found[160], needed[160] = "[";
   TRY(array_at(layer, weights, at, what, &array));
   describe_shape(array, found, sizeof found);
-  if (array->rank != 3 || !fits(window, array->shape[0]) || !fits(inputs, array->shape[1]) ||
-      !fits(columns, array->shape[2]))
+  bool good = array->rank == rank;
+  for (int i = 0; i < rank; i++) {
+    const size_t used = strlen(needed);
+    snprintf(needed + used, sizeof needed - used, i == 0 ? "%lld" : ", %lld", (long long)shape[i]);
+    good = good && fits(shape[i], array->shape[i]);
+  }
+  if (!good || rows < 1 || rows > INT32_MAX || (int64_t)array->elements % rows != 0)
     return error_set(CUSEQ_STATUS_INVALID_FILE,
-                     "layer '%.120s': its %s has a wrong shape (%s, needed [%lld, %lld, %lld]; -1: any)",
-                     layer->node.name, what, found, (long long)window, (long long)inputs, (long long)columns);
-  return load(expressions, layer, array, what, window * inputs, array->shape[2], matrix);
+                     "layer '%.120s': its %s has a wrong shape (%s, needed %s]; -1: any)", layer->node.name,
+                     what, found, needed);
+  return load(expressions, layer, array, what, rows, (int64_t)array->elements / rows, matrix);
 }

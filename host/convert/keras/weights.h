@@ -27,8 +27,11 @@ struct weights_source {
 };
 
 /* What part of a layer is meant: of a Bidirectional layer one direction, of an RNN over a list of cells one
- * of them (WEIGHTS_CELL + n), of others the whole. */
+ * of them (WEIGHTS_CELL + n), of a MultiHeadAttention a projection likewise, of others the whole. */
 enum weights_part { WEIGHTS_WHOLE, WEIGHTS_FORWARD, WEIGHTS_BACKWARD, WEIGHTS_CELL };
+
+/* The projections of a MultiHeadAttention, which are layers in it: parts from WEIGHTS_CELL on. */
+enum { PROJECTION_QUERY, PROJECTION_KEY, PROJECTION_VALUE, PROJECTION_OUTPUT, PROJECTIONS };
 
 /* The cells of an RNN over a list of them: an array of {class_name, config}; NULL: it is none such. */
 const json_t *weights_cells(const struct keras_layer *layer);
@@ -55,10 +58,11 @@ cuseq_status weights_matrix(struct expressions *expressions, const struct keras_
                             const struct layer_weights *weights, size_t at, const char *what, int64_t rows,
                             int64_t columns, int32_t *matrix);
 
-/* The same of an array [window, inputs, columns], as a matrix of window x inputs rows. */
-cuseq_status weights_window(struct expressions *expressions, const struct keras_layer *layer,
-                            const struct layer_weights *weights, size_t at, const char *what, int64_t window,
-                            int64_t inputs, int64_t columns, int32_t *matrix);
+/* The same of an array of `rank` axes, whose numbers are taken as those of a matrix of so many rows.
+ *   shape  [rank] as the array's must be; -1: any */
+cuseq_status weights_shaped(struct expressions *expressions, const struct keras_layer *layer,
+                            const struct layer_weights *weights, size_t at, const char *what,
+                            const int64_t *shape, int rank, int64_t rows, int32_t *matrix);
 
 /* Refuses a file that has weights, of layers that were evaluated or of none, which weights_find did not
  * give. */

@@ -189,12 +189,12 @@ int weights_count_with(const struct keras_layer *layer, const char *what, int co
   struct expected_weights expected;
   for (size_t i = 0; layer->inner != NULL && i < layer->inner->layer_count && count < 2; i++)
     count = weights_count_with(&layer->inner->layers[i], what, count);
-  for (size_t n = 0; n < json_array_size(weights_cells(layer)) && n < LAYER_MAX_CELLS && count < 2; n++) {
-    weights_expect(layer, WEIGHTS_CELL + (int)n, &expected);
+  for (int n = 0; n < weights_parts_in(layer) && n < LAYER_MAX_CELLS && count < 2; n++) {
+    weights_expect(layer, WEIGHTS_CELL + n, &expected);
     for (size_t i = 0; i < expected.count; i++)
       count += strcmp(expected.names[i], what) == 0;
   }
-  if (weights_cells(layer) != NULL)
+  if (weights_parts_in(layer) > 0)
     return count;
   weights_expect(layer, WEIGHTS_WHOLE, &expected);
   for (size_t i = 0; i < expected.count; i++)

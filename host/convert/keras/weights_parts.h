@@ -23,6 +23,9 @@ void weights_snake_case(const char *name, char *snake, size_t capacity);
 void weights_expect(const struct keras_layer *layer, enum weights_part part,
                     struct expected_weights *expected);
 
+/* How many parts from WEIGHTS_CELL on a layer has: cells of a list, projections. */
+int weights_parts_in(const struct keras_layer *layer);
+
 /* The child of a group, or NULL. */
 const struct hdf5_node *weights_child(const struct hdf5_node *group, const char *path);
 

@@ -359,7 +359,8 @@ static cuseq_status cut_rule(struct rewrite *rewrite, int32_t expression, int32_
   struct side *side = rewrite->context;
   struct expressions *expressions = rewrite->expressions;
   const struct expression e = *expression_at(expressions, expression);
-  const bool over = expression_names_clock(&e) || e.op == EXPRESSION_SEQUENCE || e.op == EXPRESSION_FINAL;
+  const bool over = expression_names_clock(&e) || e.op == EXPRESSION_SEQUENCE || e.op == EXPRESSION_FINAL ||
+                    e.op == EXPRESSION_SELF_ATTENTION;
   if (!over || !is_cut(expressions, e.clock))
     return CUSEQ_STATUS_OK;
   switch (e.op) {

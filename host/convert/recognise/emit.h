@@ -46,9 +46,11 @@ cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cel
 /* Whether a cell has a bias, its own or one that its front makes. */
 bool emit_has_bias(const struct recurrent_cell *cell, const struct affine *front);
 
-/* attention.key, .query, .value and, where there is one, .bias of score additive; attention.general. */
-cuseq_status emit_additive(struct emitter *emitter, bool *bias);
-cuseq_status emit_general(struct emitter *emitter);
+/* prefix.key, .query, .value and, where there is one, .bias of score additive; prefix.general. */
+cuseq_status emit_additive(struct emitter *emitter, const struct found_attention *attention,
+                           const char *prefix, bool *bias);
+cuseq_status emit_general(struct emitter *emitter, const struct found_attention *attention,
+                          const char *prefix);
 
 /* ---- emit_version1.c ---- */
 

@@ -174,40 +174,41 @@ cuseq_status emit_cell(struct emitter *emitter, const struct recurrent_cell *cel
 
 /* ---- scores --------------------------------------------------------------------------------------- */
 
-cuseq_status emit_additive(struct emitter *emitter, bool *bias) {
-  const struct found_attention *attention = &emitter->model->attention;
+cuseq_status emit_additive(struct emitter *emitter, const struct found_attention *attention,
+                           const char *prefix, bool *bias) {
   const struct affine *first = &attention->layers.levels[0].map, *last = &attention->layers.levels[1].map;
   int32_t query = attention->query_width,
           key = attention->query.count > 0 ? first->rows - query : first->rows;
   float *data;
-  TRY(emit_tensor(emitter, key, first->columns, &data, "attention.key"));
+  TRY(emit_tensor(emitter, key, first->columns, &data, "%s.key", prefix));
   emit_rows(first, 0, key, data);
-  TRY(emit_tensor(emitter, query, first->columns, &data, "attention.query"));
+  TRY(emit_tensor(emitter, query, first->columns, &data, "%s.query", prefix));
   if (attention->query.count > 0)
     emit_rows(first, key, query, data);
-  TRY(emit_tensor(emitter, first->columns, 0, &data, "attention.value"));
+  TRY(emit_tensor(emitter, first->columns, 0, &data, "%s.value", prefix));
   emit_rows(last, 0, last->rows, data); /* its bias is the same at every position: the softmax takes it out */
   *bias = affine_has_bias(first);
   if (!*bias)
     return CUSEQ_STATUS_OK;
-  TRY(emit_tensor(emitter, first->columns, 0, &data, "attention.bias"));
+  TRY(emit_tensor(emitter, first->columns, 0, &data, "%s.bias", prefix));
   for (int32_t c = 0; c < first->columns; c++)
     data[c] = (float)first->bias[c];
   return CUSEQ_STATUS_OK;
 }
 
 /* G = scale * M N^T of (a M) . (s N). */
-cuseq_status emit_general(struct emitter *emitter) {
-  const struct affine *key = &emitter->model->attention.key, *query = &emitter->model->attention.query_of;
+cuseq_status emit_general(struct emitter *emitter, const struct found_attention *attention,
+                          const char *prefix) {
+  const struct affine *key = &attention->key, *query = &attention->query_of;
   float *data;
-  TRY(emit_tensor(emitter, key->rows, query->rows, &data, "attention.general"));
+  TRY(emit_tensor(emitter, key->rows, query->rows, &data, "%s.general", prefix));
   size_t inner = (size_t)key->columns;
   for (size_t r = 0; r < (size_t)key->rows; r++)
     for (size_t c = 0; c < (size_t)query->rows; c++) {
       double sum = 0;
       for (size_t k = 0; k < inner; k++)
         sum += key->matrix[r * inner + k] * query->matrix[c * inner + k];
-      data[r * (size_t)query->rows + c] = (float)(emitter->model->attention.scale * sum);
+      data[r * (size_t)query->rows + c] = (float)(attention->scale * sum);
     }
   return CUSEQ_STATUS_OK;
 }

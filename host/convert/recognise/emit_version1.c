@@ -28,7 +28,7 @@ static bool encoder_fits(const struct emitter *emitter) {
   bool fits = first->direction != LAYER_BACKWARD;
   for (int32_t i = 0; fits && i < encoder->count; i++) {
     const struct found_layer *layer = &encoder->layers[i];
-    fits = layer->direction == first->direction && !layer->residual && !layer->has_dense &&
+    fits = layer->direction == first->direction && !layer->residual && !layer->attends && !layer->has_dense &&
            (layer->direction == LAYER_FORWARD || layer->merge == first->merge);
     for (int d = 0; fits && d < (layer->direction == LAYER_BIDIRECTIONAL ? 2 : 1); d++) {
       const struct recurrent_cell *cell = encoder_cell(emitter->expressions, layer, d);
@@ -98,9 +98,9 @@ static cuseq_status emit_attention_tensors(struct emitter *emitter) {
   const struct found_attention *attention = &emitter->model->attention;
   bool bias;
   if (attention->score == CUSEQ_SCORE_ADDITIVE)
-    return emit_additive(emitter, &bias);
+    return emit_additive(emitter, &emitter->model->attention, "attention", &bias);
   if (attention->score == CUSEQ_SCORE_GENERAL)
-    return emit_general(emitter);
+    return emit_general(emitter, &emitter->model->attention, "attention");
   for (int32_t i = 0; i < attention->layers.count; i++) {
     char prefix[64];
     snprintf(prefix, sizeof prefix, "attention.layers.%d", i);

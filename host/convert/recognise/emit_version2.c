@@ -80,6 +80,102 @@ cuseq_status emit_set_parts(json_t *json, const char *key, const struct parts *p
   return CUSEQ_STATUS_OK;
 }
 
+/* ---- states --------------------------------------------------------------------------------------- */
+
+/* A cell state of a layer one of whose directions is a GRU is that of the other one. */
+static cuseq_status set_directions(const struct emitter *emitter, json_t *json,
+                                   const struct found_initial *initial) {
+  const struct found_layer *layer = &emitter->model->encoder.layers[initial->layer];
+  if (!initial->takes_c || layer->direction != LAYER_BIDIRECTIONAL || layer->final_c.count != 1)
+    return CUSEQ_STATUS_OK;
+  const bool forward = cell_has_c(encoder_cell(emitter->expressions, layer, 0)->kind);
+  return emit_set_word(json, "directions",
+                       word_of(words_initial_directions, forward ? INITIAL_FORWARD : INITIAL_BACKWARD));
+}
+
+cuseq_status emit_set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
+                              const char *prefix) {
+  if (initial->from == INITIAL_ZEROS)
+    return emit_set_word(json, "from", "zeros");
+  TRY(emit_set_word(json, "from", "encoder"));
+  TRY(emit_set_number(json, "layer", initial->layer));
+  TRY(emit_set_word(json, "state", initial->takes_c ? "c" : "h"));
+  TRY(set_directions(emitter, json, initial));
+  return initial->plain ? CUSEQ_STATUS_OK : set_dense(emitter, json, "dense", &initial->dense, prefix);
+}
+
+/* ---- attention ------------------------------------------------------------------------------------ */
+
+/* The layers of score concat; where nobody asks, the first one has rows of zeros for the query. */
+static cuseq_status set_layers(struct emitter *emitter, json_t *json, struct found_attention *attention,
+                               const char *prefix) {
+  char name[80];
+  snprintf(name, sizeof name, "%s.layers", prefix);
+  struct affine *first = &attention->layers.levels[0].map, padded = *first;
+  if (attention->query.count > 0)
+    return set_chain(emitter, json, &attention->layers, name);
+  padded.rows += attention->query_width;
+  size_t columns = (size_t)first->columns;
+  padded.matrix = calloc((size_t)padded.rows * columns, sizeof *padded.matrix);
+  if (padded.matrix == NULL)
+    return error_out_of_memory();
+  memcpy(padded.matrix, first->matrix, (size_t)first->rows * columns * sizeof *padded.matrix);
+  free(first->matrix);
+  *first = padded;
+  return set_chain(emitter, json, &attention->layers, name);
+}
+
+static cuseq_status set_score(struct emitter *emitter, json_t *json, struct found_attention *attention,
+                              const char *prefix) {
+  bool bias;
+  TRY(emit_set_word(json, "score", word_of(words_score, (int)attention->score)));
+  switch (attention->score) {
+  case CUSEQ_SCORE_CONCAT:
+    return set_layers(emitter, json, attention, prefix);
+  case CUSEQ_SCORE_GENERAL:
+    return emit_general(emitter, attention, prefix);
+  case CUSEQ_SCORE_DOT:
+    return attention->scale != 1 ? emit_set(json, "scale", json_real(attention->scale)) : CUSEQ_STATUS_OK;
+  case CUSEQ_SCORE_ADDITIVE:
+    break;
+  }
+  TRY(emit_additive(emitter, attention, prefix, &bias));
+  TRY(emit_set_number(json, "units", attention->layers.levels[0].map.columns));
+  return emit_set(json, "bias", json_boolean(bias));
+}
+
+/* One of the maps in front of the energies, or of the values, where it is there. */
+static cuseq_status set_map(struct emitter *emitter, json_t *json, bool has, const char *key,
+                            const struct level *map, const char *prefix) {
+  char name[80];
+  snprintf(name, sizeof name, "%s.%s_map", prefix, key);
+  return has ? set_dense(emitter, json, key, map, name) : CUSEQ_STATUS_OK;
+}
+
+/* What an attention and a layer's attention to itself have alike. */
+static cuseq_status set_energies(struct emitter *emitter, json_t *json, struct found_attention *attention,
+                                 const char *prefix) {
+  TRY(set_score(emitter, json, attention, prefix));
+  TRY(set_map(emitter, json, attention->has_key_map, "key", &attention->key_map, prefix));
+  TRY(set_map(emitter, json, attention->has_value_map, "value", &attention->value_map, prefix));
+  return set_map(emitter, json, attention->has_query_map, "query", &attention->query_map, prefix);
+}
+
+static cuseq_status set_attention(struct emitter *emitter) {
+  struct found_attention *attention = &emitter->model->attention;
+  json_t *json, *state;
+  TRY(emit_object(emitter->json, "attention", &json));
+  TRY(set_energies(emitter, json, attention, "attention"));
+  if (emitter->model->decoder.present) {
+    TRY(emit_set_word(json, "asks", word_of(words_asks, (int)attention->asks)));
+    return attention->asks == ASKS_TOKEN ? CUSEQ_STATUS_OK
+                                         : emit_set_number(json, "layer", attention->asked_layer);
+  }
+  TRY(emit_object(emitter->json, "state", &state));
+  TRY(emit_set_number(state, "units", attention->query_width));
+  return emit_set_initial(emitter, state, &attention->state, "state.initial");
+}
+
 /* ---- encoder -------------------------------------------------------------------------------------- */
 
 static bool same_kind(const struct recurrent_cell *a, const struct recurrent_cell *b) {
@@ -109,13 +205,23 @@ static cuseq_status set_cells(struct emitter *emitter, json_t *json, const struc
   return CUSEQ_STATUS_OK;
 }
 
+static cuseq_status set_self_attention(struct emitter *emitter, json_t *json, struct found_layer *layer,
+                                       const char *prefix) {
+  json_t *object;
+  TRY(emit_object(json, "self_attention", &object));
+  TRY(set_energies(emitter, object, &layer->self_attention, prefix));
+  if (layer->self_attention.heads > 1)
+    TRY(emit_set_number(object, "heads", layer->self_attention.heads));
+  return layer->beside ? emit_set(object, "beside", json_true()) : CUSEQ_STATUS_OK;
+}
+
 static cuseq_status set_encoder(struct emitter *emitter) {
-  const struct found_encoder *encoder = &emitter->model->encoder;
+  struct found_encoder *encoder = &emitter->model->encoder;
   json_t *json, *list = json_array();
   TRY(emit_object(emitter->json, "encoder", &json));
   TRY(emit_set(json, "layers", list));
   for (int32_t i = 0; i < encoder->count; i++) {
-    const struct found_layer *layer = &encoder->layers[i];
+    struct found_layer *layer = &encoder->layers[i];
     char prefix[64];
     json_t *object;
     TRY(emit_item(list, &object));
@@ -125,94 +231,14 @@ static cuseq_status set_encoder(struct emitter *emitter) {
       TRY(emit_set_word(object, "merge", word_of(words_merge, (int)layer->merge)));
     if (layer->residual)
       TRY(emit_set(object, "residual", json_true()));
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.self_attention", i);
+    if (layer->attends)
+      TRY(set_self_attention(emitter, object, layer, prefix));
     snprintf(prefix, sizeof prefix, "encoder.layers.%d.dense", i);
     if (layer->has_dense)
       TRY(set_dense(emitter, object, "dense", &layer->dense, prefix));
   }
   return CUSEQ_STATUS_OK;
-}
-
-/* ---- states --------------------------------------------------------------------------------------- */
-
-/* A cell state of a layer one of whose directions is a GRU is that of the other one. */
-static cuseq_status set_directions(const struct emitter *emitter, json_t *json,
-                                   const struct found_initial *initial) {
-  const struct found_layer *layer = &emitter->model->encoder.layers[initial->layer];
-  if (!initial->takes_c || layer->direction != LAYER_BIDIRECTIONAL || layer->final_c.count != 1)
-    return CUSEQ_STATUS_OK;
-  const bool forward = cell_has_c(encoder_cell(emitter->expressions, layer, 0)->kind);
-  return emit_set_word(json, "directions",
-                       word_of(words_initial_directions, forward ? INITIAL_FORWARD : INITIAL_BACKWARD));
-}
-
-cuseq_status emit_set_initial(struct emitter *emitter, json_t *json, const struct found_initial *initial,
-                              const char *prefix) {
-  if (initial->from == INITIAL_ZEROS)
-    return emit_set_word(json, "from", "zeros");
-  TRY(emit_set_word(json, "from", "encoder"));
-  TRY(emit_set_number(json, "layer", initial->layer));
-  TRY(emit_set_word(json, "state", initial->takes_c ? "c" : "h"));
-  TRY(set_directions(emitter, json, initial));
-  return initial->plain ? CUSEQ_STATUS_OK : set_dense(emitter, json, "dense", &initial->dense, prefix);
-}
-
-/* ---- attention ------------------------------------------------------------------------------------ */
-
-/* The layers of score concat; where nobody asks, the first one has rows of zeros for the query. */
-static cuseq_status set_layers(struct emitter *emitter, json_t *json) {
-  struct found_attention *attention = &emitter->model->attention;
-  struct affine *first = &attention->layers.levels[0].map, padded = *first;
-  if (attention->query.count > 0)
-    return set_chain(emitter, json, &attention->layers, "attention.layers");
-  padded.rows += attention->query_width;
-  size_t columns = (size_t)first->columns;
-  padded.matrix = calloc((size_t)padded.rows * columns, sizeof *padded.matrix);
-  if (padded.matrix == NULL)
-    return error_out_of_memory();
-  memcpy(padded.matrix, first->matrix, (size_t)first->rows * columns * sizeof *padded.matrix);
-  free(first->matrix);
-  *first = padded;
-  return set_chain(emitter, json, &attention->layers, "attention.layers");
-}
-
-static cuseq_status set_score(struct emitter *emitter, json_t *json) {
-  const struct found_attention *attention = &emitter->model->attention;
-  bool bias;
-  TRY(emit_set_word(json, "score", word_of(words_score, (int)attention->score)));
-  switch (attention->score) {
-  case CUSEQ_SCORE_CONCAT:
-    return set_layers(emitter, json);
-  case CUSEQ_SCORE_GENERAL:
-    return emit_general(emitter);
-  case CUSEQ_SCORE_DOT:
-    return attention->scale != 1 ? emit_set(json, "scale", json_real(attention->scale)) : CUSEQ_STATUS_OK;
-  case CUSEQ_SCORE_ADDITIVE:
-    break;
-  }
-  TRY(emit_additive(emitter, &bias));
-  TRY(emit_set_number(json, "units", attention->layers.levels[0].map.columns));
-  return emit_set(json, "bias", json_boolean(bias));
-}
-
-static cuseq_status set_attention(struct emitter *emitter) {
-  const struct found_attention *attention = &emitter->model->attention;
-  json_t *json, *state;
-  TRY(emit_object(emitter->json, "attention", &json));
-  TRY(set_score(emitter, json));
-  if (attention->has_key_map)
-    TRY(set_dense(emitter, json, "key", &attention->key_map, "attention.key_map"));
-  if (attention->has_value_map)
-    TRY(set_dense(emitter, json, "value", &attention->value_map, "attention.value_map"));
-  if (attention->has_query_map)
-    TRY(set_dense(emitter, json, "query", &attention->query_map, "attention.query_map"));
-  if (emitter->model->decoder.present) {
-    TRY(emit_set_word(json, "asks", word_of(words_asks, (int)attention->asks)));
-    return attention->asks == ASKS_TOKEN ? CUSEQ_STATUS_OK
-                                         : emit_set_number(json, "layer", attention->asked_layer);
-  }
-  TRY(emit_object(emitter->json, "state", &state));
-  TRY(emit_set_number(state, "units", attention->query_width));
-  return emit_set_initial(emitter, state, &attention->state, "state.initial");
 }
 
 /* ---- output --------------------------------------------------------------------------------------- */

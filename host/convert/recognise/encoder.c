@@ -74,7 +74,9 @@ static bool is_below(const struct expressions *expressions, int32_t input, int32
   return true;
 }
 
-static bool read_layer(const struct expressions *expressions, int32_t expression, struct found_layer *layer) {
+/* A layer that does not attend to itself. */
+static bool read_recurrent(const struct expressions *expressions, int32_t expression,
+                           struct found_layer *layer) {
   if (read_plain(expressions, expression, layer))
     return true;
   const struct expression *e = expression_at(expressions, expression);
@@ -86,6 +88,33 @@ static bool read_layer(const struct expressions *expressions, int32_t expression
       return true;
     }
   return false;
+}
+
+static bool is_recurrent(const struct expressions *expressions, int32_t expression) {
+  struct found_layer layer;
+  return read_recurrent(expressions, expression, &layer);
+}
+
+/* A layer whose positions ask one another. */
+static bool read_attending(const struct expressions *expressions, int32_t itself, struct found_layer *layer) {
+  if (expression_at(expressions, itself)->op != EXPRESSION_SELF_ATTENTION)
+    return false;
+  const int32_t over = self_attention_over(expressions, itself, is_recurrent);
+  if (over < 0 || !read_recurrent(expressions, over, layer))
+    return false;
+  layer->attends = true;
+  layer->itself = itself;
+  layer->over = over;
+  return true;
+}
+
+static bool read_layer(const struct expressions *expressions, int32_t expression, struct found_layer *layer) {
+  const struct expression *e = expression_at(expressions, expression);
+  if (read_recurrent(expressions, expression, layer) || read_attending(expressions, expression, layer))
+    return true;
+  layer->beside = e->op == EXPRESSION_CONCAT && e->child_count == 2 &&
+                  read_attending(expressions, e->children[0], layer) && e->children[1] == layer->over;
+  return layer->beside;
 }
 
 bool encoder_gives(const struct expressions *expressions, int32_t expression) {
@@ -157,6 +186,11 @@ static cuseq_status check_layer(struct recogniser *recogniser, const struct foun
     else if (encoder->mask != from->mask)
       return node_refuse(from->node, "a mask reaches some layers of the encoder and not others");
   }
+  const struct expression *itself = expression_at(recogniser->expressions, layer->itself);
+  if (layer->attends && itself->masked != (encoder->mask != NULL))
+    return itself->masked ? node_refuse(itself->node, "it has a mask that the encoder has not")
+                          : node_refuse(itself->node, "it attends to masked positions, while the encoder "
+                                                      "honours its mask, which cuseq cannot express");
   const struct recurrent_cell *f = encoder_cell(recogniser->expressions, layer, 0);
   const struct recurrent_cell *b = encoder_cell(recogniser->expressions, layer, 1);
   if (layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT && f->units != b->units)
@@ -177,11 +211,29 @@ static cuseq_status add_layer(struct recogniser *recogniser, const struct found_
   struct found_layer *layer = &encoder->layers[encoder->count];
   *layer = *read;
   encoder->count++;
+  if (layer->attends)
+    TRY(self_attention_recognise(recogniser, layer->itself, layer->over, &layer->self_attention));
   if (dense != NULL) {
     layer->has_dense = true;
     layer->dense = *dense;
   }
   return add_finals(recogniser, layer);
+}
+
+/* What a dense layer reads: what a layer gives, or a layer and its attention to itself. */
+static bool read_leaves(const struct expressions *expressions, struct bases *leaves,
+                        struct found_layer *layer) {
+  if (leaves->count == 1)
+    return read_layer(expressions, leaves->list[0], layer);
+  for (int swapped = 0; leaves->count == 2 && swapped < 2; swapped++) {
+    const int32_t itself = leaves->list[swapped];
+    if (!read_attending(expressions, itself, layer) || layer->over != leaves->list[1 - swapped])
+      continue;
+    layer->beside = true;
+    *leaves = (struct bases){.list = {itself, layer->over}, .count = 2};
+    return true;
+  }
+  return false;
 }
 
 /* An activation over a map of what a layer gives: the layer, and its dense layer. */
@@ -191,7 +243,7 @@ static cuseq_status read_dense(struct recogniser *recogniser, int32_t expression
   struct chain chain = {.count = 0};
   const struct graph_node *node = expression_at(recogniser->expressions, expression)->node;
   TRY(chain_leaves(recogniser, expression, &none, &leaves));
-  if (leaves.count != 1 || !read_layer(recogniser->expressions, leaves.list[0], layer))
+  if (!read_leaves(recogniser->expressions, &leaves, layer))
     return node_refuse(
         expression_at(recogniser->expressions, leaves.list[leaves.count > 1])->node,
         "between the encoder's layers, or in front of them, cuseq cannot express what is made of "

@@ -248,8 +248,19 @@ static cuseq_status recognise(struct recogniser *recogniser) {
   return note_inputs(recogniser);
 }
 
+static void attention_free(struct found_attention *attention) {
+  chain_free(&attention->layers);
+  affine_free(&attention->key);
+  affine_free(&attention->query_of);
+  affine_free(&attention->key_map.map);
+  affine_free(&attention->value_map.map);
+  affine_free(&attention->query_map.map);
+  affine_free(&attention->state.dense.map);
+}
+
 static void recognised_free(struct recognised *model) {
   for (int32_t i = 0; i < STRUCTURE_MAX_ENCODER_LAYERS; i++) {
+    attention_free(&model->encoder.layers[i].self_attention);
     affine_free(&model->encoder.layers[i].front);
     affine_free(&model->encoder.layers[i].dense.map);
   }
@@ -258,14 +269,7 @@ static void recognised_free(struct recognised *model) {
     affine_free(&model->decoder.layers[i].initial_h.dense.map);
     affine_free(&model->decoder.layers[i].initial_c.dense.map);
   }
-  struct found_attention *attention = &model->attention;
-  chain_free(&attention->layers);
-  affine_free(&attention->key);
-  affine_free(&attention->query_of);
-  affine_free(&attention->key_map.map);
-  affine_free(&attention->value_map.map);
-  affine_free(&attention->query_map.map);
-  affine_free(&attention->state.dense.map);
+  attention_free(&model->attention);
   affine_free(&model->decoder.attentional.map);
   for (int32_t i = 0; i < STRUCTURE_MAX_HEADS; i++)
     chain_free(&model->heads[i].layers);

@@ -29,35 +29,6 @@ struct chain {
   struct level levels[CHAIN_MAX];
 };
 
-/* ---- encoder ---- */
-
-struct found_layer {
-  enum layer_direction direction;
-  cuseq_merge merge;
-  int32_t index[2]; /* in expressions.layers, of the forward and the backward direction; may be two layers */
-  int32_t child;    /* what its SEQUENCE and FINAL read */
-  int32_t child_count; /* of these: more than the input where it is given initial states */
-  const int32_t *children;
-  struct bases final_h, final_c; /* FINAL expressions, forward before backward */
-  struct affine front;           /* what lies between it and the layer below, or the input */
-  bool residual;
-  int32_t added; /* of a residual layer: what it adds */
-  bool has_dense;
-  struct level dense; /* behind it */
-};
-
-struct found_encoder {
-  bool between; /* what lies between two layers, or below the first, is being read: refused then, it is no
-                   stack */
-  int32_t clock;
-  int32_t count;
-  struct found_layer layers[STRUCTURE_MAX_ENCODER_LAYERS]; /* the one that reads the input first */
-  int32_t input;       /* the INPUT or EMBEDDING that the first layer reads through its front */
-  int32_t embedding;   /* its matrix, or -1: the input is dense */
-  int32_t annotations; /* what the last layer gives, -1: nothing reads it */
-  const struct graph_node *mask;
-};
-
 /* ---- states ---- */
 
 struct found_initial {
@@ -77,6 +48,7 @@ struct found_attention {
   int32_t asked_layer;
   struct bases query; /* what asks; count 0: nobody, the query is one zero */
   int32_t query_width;
+  int32_t heads; /* of score dot */
   cuseq_score score;
   double scale;
   struct chain layers;         /* score concat and additive: the first takes key and query side by side */
@@ -84,6 +56,40 @@ struct found_attention {
   bool has_key_map, has_value_map, has_query_map;
   struct level key_map, value_map, query_map;
   struct found_initial state; /* without a decoder: the state that asks */
+};
+
+/* ---- encoder ---- */
+
+struct found_layer {
+  enum layer_direction direction;
+  cuseq_merge merge;
+  int32_t index[2]; /* in expressions.layers, of the forward and the backward direction; may be two layers */
+  int32_t child;    /* what its SEQUENCE and FINAL read */
+  int32_t child_count; /* of these: more than the input where it is given initial states */
+  const int32_t *children;
+  struct bases final_h, final_c; /* FINAL expressions, forward before backward */
+  struct affine front;           /* what lies between it and the layer below, or the input */
+  bool residual;
+  int32_t added; /* of a residual layer: what it adds */
+  /* every position of what it gives so far, `over`, asks all of them: the SELF_ATTENTION `itself` */
+  bool attends;
+  int32_t itself, over;
+  struct found_attention self_attention;
+  bool beside; /* and the two lie side by side */
+  bool has_dense;
+  struct level dense; /* behind it */
+};
+
+struct found_encoder {
+  bool between; /* what lies between two layers, or below the first, is being read: refused then, it is no
+                   stack */
+  int32_t clock;
+  int32_t count;
+  struct found_layer layers[STRUCTURE_MAX_ENCODER_LAYERS]; /* the one that reads the input first */
+  int32_t input;       /* the INPUT or EMBEDDING that the first layer reads through its front */
+  int32_t embedding;   /* its matrix, or -1: the input is dense */
+  int32_t annotations; /* what the last layer gives, -1: nothing reads it */
+  const struct graph_node *mask;
 };
 
 /* ---- decoder ---- */
@@ -285,6 +291,27 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
 
 /* Collects the largest parts of energies that are the same at every position. */
 cuseq_status attention_queries(const struct recogniser *recogniser, int32_t energies, struct bases *found);
+
+/* ---- attention_energies.c ---- */
+
+/* Reads energies over what is attended to and what asks, which attention->query says already.
+ *   annotations  what is attended to
+ *   itself       both are one sequence: then its `heads` are looked at, and keys and queries keep maps of their
+ *                own rather than that the two are one matrix */
+cuseq_status energies_read(struct recogniser *recogniser, struct found_attention *attention,
+                           int32_t annotations, bool itself, int32_t energies);
+
+/* ---- attention_itself.c ---- */
+
+/* What a SELF_ATTENTION is over: the sequence that its values, keys and queries are made of, position by
+ * position; -1: several, or none that `is` one.
+ *   is  whether an expression may be that sequence */
+int32_t self_attention_over(const struct expressions *expressions, int32_t attention,
+                            bool (*is)(const struct expressions *expressions, int32_t expression));
+
+/* Recognises one over a sequence. */
+cuseq_status self_attention_recognise(struct recogniser *recogniser, int32_t expression, int32_t over,
+                                      struct found_attention *attention);
 
 /* ---- carry.c ---- */
 

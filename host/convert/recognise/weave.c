@@ -21,7 +21,14 @@ static bool is_source(const struct expression *e) {
 static bool takes_positions(const struct expression *e) {
   return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
          e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW ||
-         e->op == EXPRESSION_FLAT;
+         e->op == EXPRESSION_FLAT || e->op == EXPRESSION_SELF_ATTENTION;
+}
+
+/* Which children what takes positions reads at each of them: the first, or all up to the last. The energies
+ * of an attention are looked at by themselves. */
+static void read_children(const struct expression *e, int32_t *first, int32_t *last) {
+  *first = e->op == EXPRESSION_CONTEXT ? 1 : 0;
+  *last = e->op == EXPRESSION_SELF_ATTENTION ? e->child_count - 1 : *first;
 }
 
 enum { MOST_VISITS = 20000, MOST_DEPTH = 200 };
@@ -34,7 +41,8 @@ static cuseq_status visit(struct weave *weave, const struct graph_node *node, in
 
 /* Whether an expression at each position is a stage where others are made of it. */
 static bool is_part(const struct expression *e, const struct weave *weave) {
-  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW) &&
+  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW ||
+          e->op == EXPRESSION_SELF_ATTENTION) &&
          is_over(e, weave);
 }
 
@@ -50,7 +58,10 @@ static cuseq_status mark_parts(struct weave *weave, int32_t expression, int dept
     if (!is_part(e, weave) || marked[leaves[i]])
       continue;
     marked[leaves[i]] = true;
-    TRY(mark_parts(weave, e->children[0], depth + 1, marked));
+    int32_t first, last;
+    read_children(e, &first, &last);
+    for (int32_t k = first; k <= last; k++)
+      TRY(mark_parts(weave, e->children[k], depth + 1, marked));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -113,14 +124,18 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     const struct expression *e = expression_at(expressions, i);
     if (!reached[i] || !takes_positions(e))
       continue;
-    int32_t child = e->children[e->op == EXPRESSION_CONTEXT ? 1 : 0];
-    if (!is_over(expression_at(expressions, child), weave))
+    int32_t first, last;
+    read_children(e, &first, &last);
+    if (!is_over(expression_at(expressions, e->children[first]), weave))
       continue;
-    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW;
+    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION;
     const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
                        e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
-    marked[child] = marked[child] || (taken && is_map(expression_at(expressions, child)));
-    TRY(mark_parts(weave, child, 0, marked));
+    for (int32_t k = first; k <= last; k++) {
+      marked[e->children[k]] =
+          marked[e->children[k]] || (taken && is_map(expression_at(expressions, e->children[k])));
+      TRY(mark_parts(weave, e->children[k], 0, marked));
+    }
   }
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
@@ -173,9 +188,18 @@ static cuseq_status find_source(struct weave *weave, const bool *reached, int32_
 
 static cuseq_status find_reads(struct weave *weave) {
   struct bases none = {.count = 0};
-  for (int32_t s = 0; s < weave->stage_count; s++)
+  for (int32_t s = 0; s < weave->stage_count; s++) {
+    const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
     TRY(affine_leaves(weave->expressions, weave_reads(weave, s), &none, weave->reads[s].list,
                       AFFINE_MAX_BASES, &weave->reads[s].count));
+    for (int32_t k = 1; e->op == EXPRESSION_SELF_ATTENTION && k < e->child_count; k++) {
+      struct bases more;
+      TRY(affine_leaves(weave->expressions, e->children[k], &none, more.list, AFFINE_MAX_BASES, &more.count));
+      for (int32_t i = 0; i < more.count; i++)
+        if (!bases_add(&weave->reads[s], more.list[i]))
+          return node_refuse(e->node, "it reads more than %d tensors", AFFINE_MAX_BASES);
+    }
+  }
   return CUSEQ_STATUS_OK;
 }
 

@@ -106,8 +106,7 @@ static void lay(struct weave *weave, const int32_t *blocks, int32_t count, int32
   }
 }
 
-/* The blocks on the stack that something behind stage `s` reads. */
-static void find_read(const struct weave *weave, int32_t s, int32_t *blocks, int32_t *count) {
+void weave_find_read(const struct weave *weave, int32_t s, int32_t *blocks, int32_t *count) {
   *count = 0;
   for (int32_t b = 0; b < weave->block_count; b++) {
     bool read = false;
@@ -119,8 +118,7 @@ static void find_read(const struct weave *weave, int32_t s, int32_t *blocks, int
   }
 }
 
-/* Adds the blocks that an expression is made of. */
-static cuseq_status add_read_by(struct weave *weave, int32_t expression, int32_t *blocks, int32_t *count) {
+cuseq_status weave_add_read_by(struct weave *weave, int32_t expression, int32_t *blocks, int32_t *count) {
   struct bases none = {.count = 0}, leaves;
   TRY(affine_leaves(weave->expressions, expression, &none, leaves.list, AFFINE_MAX_BASES, &leaves.count));
   for (int32_t i = 0; i < weave->item_count; i++)
@@ -230,7 +228,12 @@ static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *ha
 
 /* ---- normalisations ------------------------------------------------------------------------------- */
 
-/* A map of the stack: a dense layer behind its topmost one where that is a recurrent one alone, otherwise one
+bool weave_ends_plainly(const struct weave *weave) {
+  const enum expression_op op = expression_at(weave->expressions, weave->stack)->op;
+  return op == EXPRESSION_SEQUENCE || op == EXPRESSION_SELF_ATTENTION || op == EXPRESSION_CONCAT;
+}
+
+/* A map of the stack: a dense layer behind its topmost one where that has none, otherwise one
  * more layer. */
 static cuseq_status map_make(struct weave *weave, const struct graph_node *node, const struct affine *map) {
   struct expressions *expressions = weave->expressions;
@@ -238,7 +241,7 @@ static cuseq_status map_make(struct weave *weave, const struct graph_node *node,
   struct weave_layer layer = {.node = node, .has = {true, false}, .merge = CUSEQ_MERGE_CONCAT};
   int32_t kernel, bias;
   bool found;
-  if (expression_at(expressions, weave->stack)->op != EXPRESSION_SEQUENCE) {
+  if (!weave_ends_plainly(weave)) {
     TRY(weave_dense_cell(weave, node, CUSEQ_ACTIVATION_LINEAR, map, &layer.cells[0]));
     return put(weave, &layer);
   }
@@ -349,7 +352,7 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
                        "it multiplies its directions and is not the only one that is read at each "
                        "position, which cuseq cannot express");
   memcpy(first, handed, (size_t)count * sizeof *first);
-  TRY(add_read_by(weave, child, first, &first_count));
+  TRY(weave_add_read_by(weave, child, first, &first_count));
   TRY(direction_cell(weave, from, child, 0, &cell));
   TRY(put_one(weave, s, 0, &cell, first, first_count, &blocks[0], &layer));
   TRY(add_finals(weave, s, &layer, 0));
@@ -365,11 +368,13 @@ static cuseq_status apart_make(struct weave *weave, int32_t s, const struct recu
 cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
   int32_t handed[3 * WEAVE_MOST], count;
-  find_read(weave, s, handed, &count);
+  weave_find_read(weave, s, handed, &count);
   if (e.op == EXPRESSION_WINDOW)
     return window_make(weave, s, handed, count);
   if (e.op == EXPRESSION_NORM)
     return norm_make(weave, s, handed, count);
+  if (e.op == EXPRESSION_SELF_ATTENTION)
+    return weave_itself_make(weave, s);
   if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)
     return dense_make(weave, s, handed, count);
   const struct recurrent_layer from = weave->expressions->layers[e.index];
@@ -386,17 +391,20 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
   return add_sequences(weave, s, blocks, CUSEQ_MERGE_CONCAT);
 }
 
+cuseq_status weave_carry(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
+                         int32_t count) {
+  struct weave_layer layer = {.node = node, .has = {true, false}, .merge = CUSEQ_MERGE_CONCAT};
+  TRY(weave_passing_cell(weave, node, blocks, count, &layer.cells[0]));
+  TRY(put(weave, &layer));
+  lay(weave, blocks, count, 0);
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status weave_last_make(struct weave *weave) {
   const struct expression e = *expression_at(weave->expressions, weave->stack);
-  struct weave_layer layer = {.node = e.node, .has = {true, false}, .merge = CUSEQ_MERGE_CONCAT};
   int32_t handed[3 * WEAVE_MOST], count;
   if (weave->mask != NULL)
     return node_refuse(e.node, "a decoder begins with its last position, masked or not");
-  find_read(weave, weave->stage_count, handed, &count);
-  if (count == 0)
-    return CUSEQ_STATUS_OK;
-  TRY(weave_passing_cell(weave, layer.node, handed, count, &layer.cells[0]));
-  TRY(put(weave, &layer));
-  lay(weave, handed, count, 0);
-  return CUSEQ_STATUS_OK;
+  weave_find_read(weave, weave->stage_count, handed, &count);
+  return count > 0 ? weave_carry(weave, e.node, handed, count) : CUSEQ_STATUS_OK;
 }

@@ -61,6 +61,24 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s);
  * at the last position. */
 cuseq_status weave_last_make(struct weave *weave);
 
+/* Puts a layer on the stack that hands blocks on, forwards, and nothing else. */
+cuseq_status weave_carry(struct weave *weave, const struct graph_node *node, const int32_t *blocks,
+                         int32_t count);
+
+/* The blocks on the stack that something behind stage `s` reads. */
+void weave_find_read(const struct weave *weave, int32_t s, int32_t *blocks, int32_t *count);
+
+/* Adds the blocks that an expression is made of. */
+cuseq_status weave_add_read_by(struct weave *weave, int32_t expression, int32_t *blocks, int32_t *count);
+
+/* Whether the stack ends with a layer behind which no dense one lies. */
+bool weave_ends_plainly(const struct weave *weave);
+
+/* ---- weave_itself.c ---- */
+
+/* A sequence's attention to itself, behind the topmost layer. */
+cuseq_status weave_itself_make(struct weave *weave, int32_t s);
+
 /* ---- weave_cells.c: cells that read the whole stack ---- */
 
 /* An expression at each position as a map of the stack.
