@@ -114,3 +114,50 @@ cuseq_status expression_lift(struct expressions *expressions, const int32_t *chi
   *clock = reading.clock;
   return CUSEQ_STATUS_OK;
 }
+
+/* ---- the last position ---------------------------------------------------------------------------- */
+
+struct last {
+  int32_t clock;
+  bool wrong;
+};
+
+/* The sequence that a forward layer's final state ends. */
+static cuseq_status sequence_of_final(struct expressions *expressions, const struct expression *final,
+                                      int32_t *made) {
+  struct expression sequence = *final;
+  sequence.op = EXPRESSION_SEQUENCE;
+  sequence.part =
+      expressions->layers[final->index].direction == LAYER_FORWARD ? SEQUENCE_MERGED : SEQUENCE_FORWARD;
+  sequence.atom = false;
+  return expression_make(expressions, &sequence, made);
+}
+
+static cuseq_status last_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  struct last *last = rewrite->context;
+  const struct expression e = *expression_at(rewrite->expressions, expression);
+  const bool over = e.clock == last->clock;
+  const bool pointwise = e.op == EXPRESSION_DENSE || e.op == EXPRESSION_AFFINE ||
+                         e.op == EXPRESSION_ACTIVATION || e.op == EXPRESSION_CONCAT ||
+                         e.op == EXPRESSION_SLICE || e.op == EXPRESSION_ADD || e.op == EXPRESSION_SCALE ||
+                         e.op == EXPRESSION_NORM;
+  if (e.op == EXPRESSION_POSITION && over && e.index == -1)
+    *made = e.children[0];
+  else if (e.op == EXPRESSION_FINAL && over && e.part == FINAL_FORWARD_H)
+    return sequence_of_final(rewrite->expressions, &e, made);
+  else if (!pointwise) {
+    last->wrong = true;
+    *made = expression;
+  }
+  return CUSEQ_STATUS_OK;
+}
+
+cuseq_status expression_of_last(struct expressions *expressions, int32_t clock, int32_t vector,
+                                int32_t *sequence) {
+  struct last last = {.clock = clock};
+  *sequence = vector;
+  TRY(rewrite_all(expressions, last_rule, &last, sequence, 1));
+  if (last.wrong)
+    *sequence = -1;
+  return CUSEQ_STATUS_OK;
+}

@@ -20,4 +20,9 @@ cuseq_status expression_position(struct expressions *expressions, int32_t clock,
 cuseq_status expression_lift(struct expressions *expressions, const int32_t *children, int32_t count,
                              int32_t *lifted, int32_t *clock);
 
+/* The sequence at whose last position a vector is made, position by position; -1: it is made of something
+ * else. */
+cuseq_status expression_of_last(struct expressions *expressions, int32_t clock, int32_t vector,
+                                int32_t *sequence);
+
 #endif

@@ -41,11 +41,14 @@ const char *argument_name(const struct keras_layer *layer, const struct graph_ca
 }
 
 enum argument_role argument_role(const struct keras_layer *layer, const struct graph_call *call, size_t at) {
+  static const char *const masks[] = {"mask", "query_mask", "value_mask", "key_mask"};
   const char *name = argument_name(layer, call, at);
-  const bool state = strcmp(name, "initial_state") == 0 || strcmp(name, "states") == 0;
-  const size_t size = strlen(name); /* mask, and a MultiHeadAttention's query_mask, ... */
-  const bool mask = strcmp(name, "mask") == 0 || (size > 5 && strcmp(name + size - 5, "_mask") == 0);
-  return state ? ARGUMENT_STATE : mask ? ARGUMENT_MASK : ARGUMENT_INPUT;
+  if (strcmp(name, "initial_state") == 0 || strcmp(name, "states") == 0)
+    return ARGUMENT_STATE;
+  for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
+    if (strcmp(name, masks[i]) == 0)
+      return ARGUMENT_MASK;
+  return ARGUMENT_INPUT;
 }
 
 /* ---- what is known -------------------------------------------------------------------------------- */

@@ -15,6 +15,11 @@ enum argument_role {
 const char *argument_name(const struct keras_layer *layer, const struct graph_call *call, size_t at);
 enum argument_role argument_role(const struct keras_layer *layer, const struct graph_call *call, size_t at);
 
+/* Whether an argument is None, or not there. */
+static inline bool argument_is_none(const struct graph_argument *argument) {
+  return argument == NULL || (argument->kind == ARGUMENT_CONSTANT && json_is_null(argument->constant));
+}
+
 /* Whether it is one of keras.ops' or TensorFlow's operations. */
 bool layer_is_operation(const struct keras_layer *layer);
 

@@ -228,6 +228,20 @@ cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer 
  * anyway, and takes away those that it is told not to use. */
 cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call);
 
+/* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which
+ * lengths stand for. */
+cuseq_status mask_check_given(const struct layer_call *call, const struct graph_argument *given, size_t at);
+
+/* mask_attention.c: whether a layer is Keras' attention of one head, which uses the masks of query and value
+ * alone. */
+bool mask_is_attention(const struct keras_layer *layer);
+
+/* Refuses, in Keras 3, an attention whose file gives it no mask, where it is not certain which it finds. */
+cuseq_status mask_check_attention(const struct evaluator *evaluator, const struct layer_call *call);
+
+/* mask_before's of a MultiHeadAttention. */
+cuseq_status mask_of_heads(const struct evaluator *evaluator, const struct layer_call *call);
+
 /* Behind a call, takes away the masks that its layer does not hand on. */
 cuseq_status mask_behind(const struct evaluator *evaluator, struct layer_call *call);
 

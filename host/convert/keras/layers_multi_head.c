@@ -1,6 +1,7 @@
 /* MultiHeadAttention: query, keys and values go through projections of their own; each head attends with its
  * part of them, by inner products over the square root of a key's width; what the heads give goes, side by
  * side, through one more projection. */
+#include "convert/graph/lift.h"
 #include "convert/graph/self_attention.h"
 #include "convert/keras/layers.h"
 #include "error.h"
@@ -93,11 +94,29 @@ static cuseq_status check_inputs(struct evaluator *evaluator, const struct layer
   if (!*itself && query->mask != NULL && !sequence)
     return layer_refuse(layer, "its query has the mask of '%.100s', which cuseq cannot express",
                         query->mask->name);
-  if (!*itself && multi_head->heads > 1)
+  return CUSEQ_STATUS_OK;
+}
+
+/* Several heads: a sequence asks itself, and where its last position asks that is what the last of all
+ * positions that ask is given.
+ *   last  receives whether it is that */
+static cuseq_status settle_heads(struct evaluator *evaluator, const struct keras_layer *layer,
+                                 struct multi_head *multi_head, bool *itself, bool *last) {
+  const int32_t clock = multi_head->value.axes[1].clock;
+  int32_t sequence = -1;
+  *last = false;
+  if (*itself || multi_head->heads == 1)
+    return CUSEQ_STATUS_OK;
+  if (expression_at(&evaluator->expressions, multi_head->query.expression)->clocks == 0 &&
+      multi_head->value.mask == NULL)
+    TRY(expression_of_last(&evaluator->expressions, clock, multi_head->query.expression, &sequence));
+  if (sequence < 0 || expression_at(&evaluator->expressions, sequence)->clocks != (uint32_t)1 << clock)
     return layer_refuse(layer,
-                        "%d heads are asked by what is not the sequence itself, which cuseq can express of "
-                        "one head alone",
+                        "%d heads are asked by what is neither the sequence itself nor its last position, "
+                        "which cuseq can express of one head alone",
                         (int)multi_head->heads);
+  multi_head->query.expression = sequence;
+  *itself = *last = true;
   return CUSEQ_STATUS_OK;
 }
 
@@ -154,12 +173,13 @@ static cuseq_status give_weights(struct evaluator *evaluator, struct layer_call 
 cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   struct multi_head multi_head;
-  bool itself;
+  bool itself, last;
   TRY(call_arity(call, 2, 3));
   TRY(read_inputs(call, &multi_head));
   TRY(read_settings(layer, &multi_head));
   TRY(check_inputs(evaluator, call, &multi_head, &itself));
   struct value result = multi_head.query;
+  TRY(settle_heads(evaluator, layer, &multi_head, &itself, &last));
   const int64_t width = expression_at(&evaluator->expressions, result.expression)->width;
   const int64_t given = multi_head.given > 0 ? multi_head.given : width;
   const double scale = 1 / sqrt((double)multi_head.key_dim);
@@ -177,6 +197,9 @@ cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct laye
                                              .masked = multi_head.value.mask != NULL};
   TRY(itself ? self_attention_of_heads(&evaluator->expressions, &heads, &layer->node, &result.expression)
              : ask(evaluator, layer, &multi_head, scale, &result.expression));
+  if (last)
+    TRY(expression_position(&evaluator->expressions, multi_head.value.axes[1].clock, -1, result.expression,
+                            &layer->node, &result.expression));
   TRY(project(evaluator, layer, &multi_head, PROJECTION_OUTPUT, -1, given, &result.expression));
   result.axes[2] = axis_of_width((int32_t)given);
   TRY(call_output(evaluator, call, &result));

@@ -8,7 +8,6 @@
 #include "error.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 8 };
@@ -44,6 +43,10 @@ static bool masks_nothing(const struct graph_reference *mask) {
 /* Whether the reference is what a Masking or Embedding layer computes as its mask. */
 static bool is_mask_of(const struct keras_layer *source, const struct graph_reference *mask, int depth) {
   struct graph_reference compared = *mask;
+  if (is_operation(mask, "ConvertToTensor") && depth < MAX_DEPTH) { /* an attention's, which is its query's */
+    const struct graph_argument *same = argument_of(mask, 0);
+    return same != NULL && same->kind == ARGUMENT_TENSOR && is_mask_of(source, &same->reference, depth + 1);
+  }
   if (is_operation(mask, "LogicalOr") && depth < MAX_DEPTH) {
     const struct graph_argument *first = argument_of(mask, 0), *second = argument_of(mask, 1);
     return first != NULL && second != NULL && first->kind == ARGUMENT_TENSOR &&
@@ -133,10 +136,7 @@ static bool is_input(const struct graph_argument *given) {
   return type != NULL && strcmp(type, "bool") == 0 && json_array_size(layer_input_shape(layer)) == 2;
 }
 
-/* One mask that is given with input `at`: none, the one that the input has, or an input of the model, which
- * lengths stand for. */
-static cuseq_status check_given(const struct layer_call *call, const struct graph_argument *given,
-                                size_t at) {
+cuseq_status mask_check_given(const struct layer_call *call, const struct graph_argument *given, size_t at) {
   struct value *input = at < call->input_count ? &call->inputs[at] : NULL;
   bool none = given->kind == ARGUMENT_CONSTANT
                   ? json_is_null(given->constant)
@@ -162,19 +162,8 @@ static cuseq_status check_given(const struct layer_call *call, const struct grap
       at + 1, given->kind == ARGUMENT_TENSOR ? given->reference.layer->node.name : "a constant or list");
 }
 
-/* Keras' attention layers use the masks of query and value alone. */
-static bool is_attention(const struct keras_layer *layer) {
-  return strcmp(layer->node.class_name, "Attention") == 0 ||
-         strcmp(layer->node.class_name, "AdditiveAttention") == 0;
-}
-
 static bool is_recurrent(const struct keras_layer *layer) {
   return cell_is_recurrent(layer->node.class_name) || strcmp(layer->node.class_name, "Bidirectional") == 0;
-}
-
-/* Whether the argument says None for the only input, or lists masks. */
-static bool is_none(const struct graph_argument *given) {
-  return given == NULL || (given->kind == ARGUMENT_CONSTANT && json_is_null(given->constant));
 }
 
 /* Where a model is a layer, Keras 2 casts what it is given to the dtype of its inputs, and a mask stays
@@ -196,47 +185,22 @@ static bool is_in_one_row(const struct keras_layer *layer, const struct keras_la
   return layer->in_row && masks->in_row && layer->outer == masks->outer;
 }
 
-/* A MultiHeadAttention has a mask for each of its inputs: Keras 3 writes those that it finds, Keras 2 takes
- * what the inputs have, from some version on. */
-static cuseq_status multi_head_before(const struct evaluator *evaluator, struct layer_call *call) {
-  static const char *const names[] = {"query", "value", "key"};
-  const bool keras3 = evaluator->version.major >= 3;
-  for (size_t n = 0; n < 3; n++) {
-    const size_t at = call_input_named(call, names[n]);
-    const struct graph_argument *given = NULL;
-    char key[16];
-    snprintf(key, sizeof key, "%s_mask", names[n]);
-    for (size_t i = 0; i < call->call->count; i++)
-      if (strcmp(argument_name(call->layer, call->call, i), key) == 0)
-        given = &call->call->arguments[i];
-    if (!is_none(given)) {
-      TRY(check_given(call, given, at));
-      continue;
-    }
-    if (at < call->input_count && call->inputs[at].mask != NULL && (keras3 || evaluator->version.minor < 11))
-      return layer_refuse(
-          call->layer,
-          "its %s is masked by '%.100s', but the file does not give it the mask, so that it is "
-          "not certain whether Keras uses it",
-          names[n], call->inputs[at].mask->name);
-  }
-  return CUSEQ_STATUS_OK;
-}
-
 cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *call) {
   if (strcmp(call->layer->node.class_name, "MultiHeadAttention") == 0)
-    return multi_head_before(evaluator, call);
+    return mask_of_heads(evaluator, call);
   const struct graph_argument *given = mask_argument(call);
   bool keras3 = evaluator->version.major >= 3;
   if (!keras3 && call->layer->inner != NULL)
     TRY(check_entrance(evaluator, call));
-  if (is_none(given)) {
+  if (argument_is_none(given)) {
     /* Keras 3 writes the masks that it finds, and finds none for a layer that is given an initial_state too:
      * that runs without; Keras 2 takes None as it is. */
     bool masked = call->input_count > 0 && call->inputs[0].mask != NULL;
     bool uses =
         is_recurrent(call->layer) || strcmp(call->layer->node.class_name, "GlobalAveragePooling1D") == 0;
     call->without_mask = keras3 && masked && call->state_count > 0;
+    if (keras3 && mask_is_attention(call->layer))
+      TRY(mask_check_attention(evaluator, call));
     bool handed_on = masked && is_in_one_row(call->layer, layer_of(call->inputs[0].mask));
     if (keras3 && masked && uses && !call->without_mask && !handed_on)
       return layer_refuse(
@@ -251,9 +215,9 @@ cuseq_status mask_before(const struct evaluator *evaluator, struct layer_call *c
   bool list = given->kind == ARGUMENT_LIST ||
               (given->kind == ARGUMENT_CONSTANT && json_is_array(given->constant) && given->count > 0);
   if (!list)
-    return check_given(call, given, 0);
-  for (size_t i = 0; i < given->count && !(i == 2 && is_attention(call->layer)); i++)
-    TRY(check_given(call, &given->items[i], i));
+    return mask_check_given(call, given, 0);
+  for (size_t i = 0; i < given->count && !(i == 2 && mask_is_attention(call->layer)); i++)
+    TRY(mask_check_given(call, &given->items[i], i));
   return CUSEQ_STATUS_OK;
 }
 

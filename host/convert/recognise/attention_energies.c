@@ -210,8 +210,11 @@ cuseq_status energies_read(struct recogniser *recogniser, struct found_attention
   const struct asking asking = {recogniser, attention, annotations, itself};
   double scale = 1;
   struct expression e = *expression_at(recogniser->expressions, energies);
-  while (e.op == EXPRESSION_SCALE) {
-    scale *= e.scalar;
+  /* What is added to all of them the softmax takes out again. */
+  while (e.op == EXPRESSION_SCALE || e.op == EXPRESSION_AFFINE) {
+    const struct matrix *factors =
+        e.op == EXPRESSION_AFFINE && e.matrix >= 0 ? &recogniser->expressions->matrices[e.matrix] : NULL;
+    scale *= e.op == EXPRESSION_SCALE ? e.scalar : factors != NULL ? (double)factors->data[0] : 1;
     if (!(fabs(scale) <= AFFINE_MOST))
       return node_refuse(e.node, "its energies are multiplied by %g (needed at most %g)", scale, AFFINE_MOST);
     e = *expression_at(recogniser->expressions, e.children[0]);

@@ -51,17 +51,32 @@ class Graph:
 
     def other(self):
         k = self.k
-        kind = self.pick("dense", "dense", "convolution", "normalisation", "layer normalisation")
+        kind = self.pick("dense", "convolution", "normalisation", "layer normalisation", "attention")
         if kind == "dense":
             y = k.Dense(int(self.rng.integers(2, 5)), activation=self.pick(*ACTIVATIONS))(self.read())
         elif kind == "convolution" and not self.masked:
             size, padding = int(self.rng.integers(1, 5)), self.pick("same", "causal")
             y = k.Conv1D(3, size, padding=padding, activation=self.pick(*ACTIVATIONS))(self.read())
+        elif kind == "attention":
+            y = self.attending()
         elif kind == "layer normalisation":
             y = k.LayerNormalization()(self.read())
         else:
             y = k.BatchNormalization()(self.read())
         self.sequences.append(y)
+
+    def attending(self):
+        """A sequence that attends to itself, or asks what another one gives."""
+        k, query, value = self.k, self.read(), self.read()
+        if self.masked or self.rng.random() < 0.3:  # several attentions with masks are not certain
+            value = query
+        if self.rng.random() < 0.5:
+            heads = k.MultiHeadAttention(int(self.rng.integers(1, 4)), 3, use_bias=bool(self.rng.integers(2)))
+            return heads(query, value)
+        query = query if query.shape[-1] == value.shape[-1] else k.Dense(value.shape[-1])(query)
+        if self.rng.random() < 0.3:
+            return k.AdditiveAttention()([query, value])
+        return k.Attention(use_scale=True, score_mode=self.pick("dot", "dot", "concat"))([query, value])
 
     def summary(self):
         """A vector made of the positions, or of states."""
