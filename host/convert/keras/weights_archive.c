@@ -183,6 +183,14 @@ cuseq_status archive_name_folders(struct weights_source *source, struct keras_mo
 
 /* ---- weights -------------------------------------------------------------------------------------- */
 
+/* Keras 2 has the projections of a MultiHeadAttention under names of its own. */
+static void find_projection(const struct keras_layer *owner, struct expected_weights *expected) {
+  char hidden[sizeof expected->folder];
+  snprintf(hidden, sizeof hidden, "_%.60s", expected->folder);
+  if (weights_child(owner->folder, expected->folder) == NULL && weights_child(owner->folder, hidden) != NULL)
+    snprintf(expected->folder, sizeof expected->folder, "%s", hidden);
+}
+
 cuseq_status archive_find(struct weights_source *source, const struct keras_layer *layer,
                           enum weights_part part, struct layer_weights *weights) {
   const struct keras_layer *owner = find_owner(source, layer);
@@ -191,6 +199,8 @@ cuseq_status archive_find(struct weights_source *source, const struct keras_laye
   struct expected_weights expected;
   char path[80];
   weights_expect(owner, part, &expected);
+  if (part >= WEIGHTS_CELL && weights_cells(owner) == NULL)
+    find_projection(owner, &expected);
   if (part >= WEIGHTS_CELL && !name_agrees(weights_child(owner->folder, expected.folder), expected.cell))
     return refuse_name(layer, expected.folder);
   snprintf(path, sizeof path, "%.*s", (int)strcspn(expected.folder, "/"), expected.folder);
