@@ -52,7 +52,7 @@ def self_attention(keras):
     layers = keras.layers
     x = keras.Input((T, F))
     a = layers.Bidirectional(layers.LSTM(H, return_sequences=True))(x)
-    return Graph(keras.Model(x, layers.MultiHeadAttention(2, 3, name="many_heads")(a, a)), {})
+    return Graph(keras.Model(x, layers.MultiHeadAttention(2, 3, name="many_heads")(a, a, use_causal_mask=True)), {})
 
 
 REFUSALS = [
@@ -161,7 +161,7 @@ REFUSALS = [
         before_output=lambda keras, s: keras.layers.Dense(4, activation="tanh", name="between")(s),
     ),
     Case("bad_teacher_forcing", "a further input fed to the decoder", "refuse given", graph=teacher_forcing),
-    Case("bad_self_attention", "MultiHeadAttention", "refuse many_heads", graph=self_attention),
+    Case("bad_self_attention", "MultiHeadAttention with a causal mask", "refuse many_heads causal", graph=self_attention),
     Case(
         "classifier",
         "a Sequential LSTM classifier: no attention in it",

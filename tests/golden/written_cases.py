@@ -74,8 +74,6 @@ REFUSED = {
     "convolved_sigmoid": "refuse lstm fewer positions",
     "convolved_attention_tanh": "refuse Conv1D fewer positions",
     "attention_lambda": "refuse Lambda Python",
-    "self_attention_pooled": "refuse Attention attends itself",
-    "multi_head": "refuse MultiHeadAttention heads",
     "hierarchical": "refuse TimeDistributed",
     "split_in_halves": "refuse multiply",
     "backward_tagger": "refuse lstm",
@@ -98,6 +96,36 @@ for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"
 REFUSED["positions_out_of_order"] = "refuse"
 REFUSED["positions_of_one_more"] = "refuse"
 SAME["date_positions"] = ("same", None)
+
+# self-attention
+for _name in (
+    "self_attention_pooled",
+    "multi_head",
+    "attending_scaled_beside",
+    "attending_additive_flattened",
+    "attending_added_tagger",
+    "attending_keys_of_their_own",
+    "attending_before_the_lstm",
+    "attending_to_a_layer_below",
+    "attending_by_hand_matmul",
+    "attending_by_hand_other_axis",
+    "attending_by_hand_added",
+    "heads_without_bias",
+    "heads_block_behind",
+    "heads_block_in_front",
+    "heads_then_decoder",
+    "heads_autoencoder",
+    "heads_asked_by_the_last_position",
+):
+    SAME[_name] = ("same", None)
+for _name in ("attending_masked", "attending_masked_additive_lstm", "heads_masked"):
+    SAME[_name] = ("same+note lengths", None)
+REFUSED["heads_causal"] = "refuse MultiHeadAttention use_causal_mask"
+REFUSED["attending_weights_given"] = "refuse Attention output"
+REFUSED["heads_weights_given"] = "refuse MultiHeadAttention output"
+REFUSED["attending_by_hand_masked"] = "refuse mask"
+REFUSED["attending_convolved"] = "refuse Attention fewer positions"
+KERAS2 += ["heads_masked", "attending_added_tagger", "heads_block_in_front"]
 
 # decoders
 for _name in ("dates_context_once", "forecast_mean_and_spread", "notebook_autoencoder_both_ways", "notebook_mean_repeated"):
