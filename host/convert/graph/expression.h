@@ -21,9 +21,9 @@
  *   a decoder of one step   CELL over inputs that are states; recognise.h's request says which output follows
  *                           which
  *   attention               SOFTMAX over the encoder's clock of energies; CONTEXT of it and the values
- *   self-attention          the same, where the encoder's sequence asks itself: the positions that are attended
- *                             to are counted by its clock's twin (clock_twin), so that energies have two
- *                             clocks; a CONTEXT of such weights comes out as a SELF_ATTENTION
+ *   self-attention          the same, where the encoder's sequence asks itself: the positions that are
+ *                             attended to are counted by its clock's twin (clock_twin), so that energies have
+ *                             two clocks; a CONTEXT of such weights comes out as a SELF_ATTENTION
  */
 #ifndef CUSEQ_GRAPH_EXPRESSION_H
 #define CUSEQ_GRAPH_EXPRESSION_H

@@ -18,8 +18,8 @@ cuseq_status expression_untwin(struct expressions *expressions, int32_t child, i
 cuseq_status self_attention_make(struct expressions *expressions, const struct expression *context,
                                  int32_t *expression);
 
-/* Inner products of several heads: query, key and value are vectors over one sequence, and each head's part of
- * them lies behind that of the head before. */
+/* Inner products of several heads: query, key and value are vectors over one sequence, and each head's part
+ * of them lies behind that of the head before. */
 struct self_attention_heads {
   int32_t query, key, value; /* expressions */
   int32_t heads;

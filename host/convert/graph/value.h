@@ -53,8 +53,8 @@ void value_remove_axis(struct value *value, int32_t at);
 cuseq_status value_broadcast(const struct expressions *expressions, const struct graph_node *node,
                              const struct value *first, const struct value *second, struct value *result);
 
-/* Where all pairs of positions of one sequence meet, the positions of the one value lying in another axis than
- * those of the other: the later axis counts them by their clock's twin. Otherwise changes nothing. */
+/* Where all pairs of positions of one sequence meet, the positions of the one value lying in another axis
+ * than those of the other: the later axis counts them by their clock's twin. Otherwise changes nothing. */
 cuseq_status value_pair(struct expressions *expressions, const struct graph_node *node, struct value *first,
                         struct value *second);
 

@@ -173,7 +173,7 @@ static cuseq_status give_weights(struct evaluator *evaluator, struct layer_call 
 cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct layer_call *call) {
   const struct keras_layer *layer = call->layer;
   struct multi_head multi_head;
-  bool itself, last;
+  bool itself = false, last;
   TRY(call_arity(call, 2, 3));
   TRY(read_inputs(call, &multi_head));
   TRY(read_settings(layer, &multi_head));

@@ -15,8 +15,8 @@ cuseq_status context_make(struct evaluator *evaluator, const struct keras_layer 
 
 /* ---- products that sum over an axis --------------------------------------------------------------- */
 
-/* Over the positions, one of x and y being weights. Those of a sequence that asks itself may count them by the
- * clock's twin, as the vectors do then, too. */
+/* Over the positions, one of x and y being weights. Those of a sequence that asks itself may count them by
+ * the clock's twin, as the vectors do then, too. */
 static cuseq_status contract_positions(struct evaluator *evaluator, const struct keras_layer *layer,
                                        struct value *x, int32_t x_axis, struct value *y, int32_t y_axis,
                                        int32_t *context) {

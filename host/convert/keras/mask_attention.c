@@ -1,6 +1,7 @@
 /* Masks of Keras' attention layers. Up to some version Keras 3 wrote the masks that such a layer finds; later
- * files do not have them, and the layer looks for them when it runs. A MultiHeadAttention takes them away from
- * what it has read, so that another attention may find none, whichever of the two runs first. */
+ * files do not have them, and the layer looks for them when it runs. A MultiHeadAttention takes them away
+ * from what it has read, so that another attention may find none, and which of the two runs first no file
+ * tells. */
 #include "convert/keras/arguments.h"
 #include "convert/keras/layers.h"
 #include "error.h"

@@ -104,10 +104,8 @@ static void expect_plain(const char *class_name, const json_t *config, struct ex
     expect_cell(config, NULL, NULL, expected);
   } else if (is_class(class_name, "PReLU")) {
     add(expected, "alpha", true);
-  } else if (is_class(class_name, "Dense") || is_class(class_name, "Conv1D")) {
-    add(expected, "kernel", true);
-    add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
-  } else if (is_class(class_name, "MultiHeadAttention")) { /* of each of its projections */
+  } else if (is_class(class_name, "Dense") || is_class(class_name, "Conv1D") ||
+             is_class(class_name, "MultiHeadAttention")) { /* each of its projections */
     add(expected, "kernel", true);
     add(expected, "bias", !json_is_false(json_object_get(config, "use_bias")));
   } else if (is_class(class_name, "Embedding")) {
