@@ -120,6 +120,11 @@ for _name in (
     SAME[_name] = ("same", None)
 for _name in ("attending_masked", "attending_masked_additive_lstm", "heads_masked"):
     SAME[_name] = ("same+note lengths", None)
+for _name in ("linear_unit", "positions", "two_layers", "attention"):
+    SAME[f"gated_{_name}"] = ("same", None)
+SAME["gated_masked"] = ("same+note lengths", None)
+REFUSED["gated_by_a_vector"] = "refuse multiply"
+REFUSED["gated_by_softmax"] = "refuse Dense"
 REFUSED["heads_causal"] = "refuse MultiHeadAttention use_causal_mask"
 REFUSED["attending_weights_given"] = "refuse Attention output"
 REFUSED["heads_weights_given"] = "refuse MultiHeadAttention output"

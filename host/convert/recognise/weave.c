@@ -24,11 +24,9 @@ static bool takes_positions(const struct expression *e) {
          e->op == EXPRESSION_FLAT || e->op == EXPRESSION_SELF_ATTENTION;
 }
 
-/* Which children what takes positions reads at each of them: the first, or all up to the last. The energies
- * of an attention are looked at by themselves. */
-static void read_children(const struct expression *e, int32_t *first, int32_t *last) {
-  *first = e->op == EXPRESSION_CONTEXT ? 1 : 0;
-  *last = e->op == EXPRESSION_SELF_ATTENTION ? e->child_count - 1 : *first;
+/* Whether an expression takes positions together, or multiplies, so that what it reads has to be there. */
+static bool needs_parts(const struct weave *weave, const struct expression *e) {
+  return takes_positions(e) || weave_is_product(weave, e);
 }
 
 enum { MOST_VISITS = 20000, MOST_DEPTH = 200 };
@@ -42,7 +40,7 @@ static cuseq_status visit(struct weave *weave, const struct graph_node *node, in
 /* Whether an expression at each position is a stage where others are made of it. */
 static bool is_part(const struct expression *e, const struct weave *weave) {
   return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW ||
-          e->op == EXPRESSION_SELF_ATTENTION) &&
+          e->op == EXPRESSION_SELF_ATTENTION || weave_is_product(weave, e)) &&
          is_over(e, weave);
 }
 
@@ -58,10 +56,8 @@ static cuseq_status mark_parts(struct weave *weave, int32_t expression, int dept
     if (!is_part(e, weave) || marked[leaves[i]])
       continue;
     marked[leaves[i]] = true;
-    int32_t first, last;
-    read_children(e, &first, &last);
-    for (int32_t k = first; k <= last; k++)
-      TRY(mark_parts(weave, e->children[k], depth + 1, marked));
+    for (int32_t k = 0, read; (read = weave_read(weave, leaves[i], k)) >= 0; k++)
+      TRY(mark_parts(weave, read, depth + 1, marked));
   }
   return CUSEQ_STATUS_OK;
 }
@@ -73,9 +69,15 @@ static bool is_map(const struct expression *e) {
                       e->op == EXPRESSION_SCALE);
 }
 
-int32_t weave_reads(const struct weave *weave, int32_t s) {
-  const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
-  return is_map(e) ? weave->stages[s] : e->children[0];
+int32_t weave_read(const struct weave *weave, int32_t expression, int32_t number) {
+  const struct expression *e = expression_at(weave->expressions, expression);
+  if (weave_is_product(weave, e))
+    return number < 2 ? weave_factor(weave, e, number) : -1;
+  if (e->op == EXPRESSION_SELF_ATTENTION)
+    return number < e->child_count ? e->children[number] : -1;
+  if (number > 0)
+    return -1;
+  return is_map(e) ? expression : e->children[e->op == EXPRESSION_CONTEXT ? 1 : 0];
 }
 
 static cuseq_status add_stage(struct weave *weave, int32_t expression) {
@@ -122,19 +124,16 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     return error_out_of_memory();
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
-    if (!reached[i] || !takes_positions(e))
+    if (!reached[i] || !needs_parts(weave, e) ||
+        !is_over(expression_at(expressions, weave_read(weave, i, 0)), weave))
       continue;
-    int32_t first, last;
-    read_children(e, &first, &last);
-    if (!is_over(expression_at(expressions, e->children[first]), weave))
-      continue;
-    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION;
+    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION ||
+                weave_is_product(weave, e);
     const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
                        e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
-    for (int32_t k = first; k <= last; k++) {
-      marked[e->children[k]] =
-          marked[e->children[k]] || (taken && is_map(expression_at(expressions, e->children[k])));
-      TRY(mark_parts(weave, e->children[k], 0, marked));
+    for (int32_t k = 0, read; (read = weave_read(weave, i, k)) >= 0; k++) {
+      marked[read] = marked[read] || (taken && is_map(expression_at(expressions, read)));
+      TRY(mark_parts(weave, read, 0, marked));
     }
   }
   for (int32_t i = 0; i < limit; i++) {
@@ -188,18 +187,15 @@ static cuseq_status find_source(struct weave *weave, const bool *reached, int32_
 
 static cuseq_status find_reads(struct weave *weave) {
   struct bases none = {.count = 0};
-  for (int32_t s = 0; s < weave->stage_count; s++) {
-    const struct expression *e = expression_at(weave->expressions, weave->stages[s]);
-    TRY(affine_leaves(weave->expressions, weave_reads(weave, s), &none, weave->reads[s].list,
-                      AFFINE_MAX_BASES, &weave->reads[s].count));
-    for (int32_t k = 1; e->op == EXPRESSION_SELF_ATTENTION && k < e->child_count; k++) {
+  for (int32_t s = 0; s < weave->stage_count; s++)
+    for (int32_t k = 0, read; (read = weave_read(weave, weave->stages[s], k)) >= 0; k++) {
       struct bases more;
-      TRY(affine_leaves(weave->expressions, e->children[k], &none, more.list, AFFINE_MAX_BASES, &more.count));
+      TRY(affine_leaves(weave->expressions, read, &none, more.list, AFFINE_MAX_BASES, &more.count));
       for (int32_t i = 0; i < more.count; i++)
         if (!bases_add(&weave->reads[s], more.list[i]))
-          return node_refuse(e->node, "it reads more than %d tensors", AFFINE_MAX_BASES);
+          return node_refuse(expression_at(weave->expressions, weave->stages[s])->node,
+                             "it reads more than %d tensors", AFFINE_MAX_BASES);
     }
-  }
   return CUSEQ_STATUS_OK;
 }
 

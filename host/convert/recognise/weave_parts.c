@@ -208,6 +208,12 @@ static cuseq_status put_one(struct weave *weave, int32_t s, int direction, const
   return weave_add_block(weave, cell->units, offset, block);
 }
 
+cuseq_status weave_put_cell(struct weave *weave, int32_t s, int direction, const struct recurrent_cell *cell,
+                            const int32_t *handed, int32_t count, int32_t *block) {
+  struct weave_layer layer;
+  return put_one(weave, s, direction, cell, handed, count, block, &layer);
+}
+
 /* A dense layer, with an activation or without. */
 static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count) {
   const struct expression e = *expression_at(weave->expressions, weave->stages[s]);
@@ -217,7 +223,7 @@ static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *ha
   struct recurrent_cell cell;
   struct affine map;
   int32_t block;
-  cuseq_status status = weave_map(weave, weave_reads(weave, s), &map);
+  cuseq_status status = weave_map(weave, weave_read(weave, weave->stages[s], 0), &map);
   if (status == CUSEQ_STATUS_OK)
     status = weave_dense_cell(weave, e.node, activation, &map, &cell);
   affine_free(&map);
@@ -375,6 +381,8 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
     return norm_make(weave, s, handed, count);
   if (e.op == EXPRESSION_SELF_ATTENTION)
     return weave_itself_make(weave, s);
+  if (weave_is_product(weave, &e))
+    return weave_product_make(weave, s, handed, count);
   if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)
     return dense_make(weave, s, handed, count);
   const struct recurrent_layer from = weave->expressions->layers[e.index];

@@ -48,8 +48,9 @@ struct weave {
 /* Whether an expression, or one of the same recurrent layer, is what stage `s` makes. */
 bool weave_is_of_stage(const struct weave *weave, int32_t s, int32_t expression);
 
-/* The expression at each position that a stage reads: a map of what is below it. */
-int32_t weave_reads(const struct weave *weave, int32_t s);
+/* What an expression reads at each position, each a map of what is below it: number 0, 1, ...; -1: no more.
+ * Of an attention, whose energies are looked at by themselves, the values. */
+int32_t weave_read(const struct weave *weave, int32_t expression, int32_t number);
 
 /* What blocks side by side come to. */
 int32_t weave_width(const struct weave *weave, const int32_t *blocks, int32_t count);
@@ -73,6 +74,22 @@ cuseq_status weave_add_read_by(struct weave *weave, int32_t expression, int32_t 
 
 /* Whether the stack ends with a layer behind which no dense one lies. */
 bool weave_ends_plainly(const struct weave *weave);
+
+/* One cell, and beside it, in the other direction, what is handed on.
+ *   block  receives what the cell gives */
+cuseq_status weave_put_cell(struct weave *weave, int32_t s, int direction, const struct recurrent_cell *cell,
+                            const int32_t *handed, int32_t count, int32_t *block);
+
+/* ---- weave_product.c ---- */
+
+/* Whether an expression multiplies two sequences. */
+bool weave_is_product(const struct weave *weave, const struct expression *e);
+
+/* What its first factor is the gate's activation of, and the second factor. */
+int32_t weave_factor(const struct weave *weave, const struct expression *product, int32_t number);
+
+/* A product of two sequences, elementwise. */
+cuseq_status weave_product_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count);
 
 /* ---- weave_itself.c ---- */
 
