@@ -11,6 +11,32 @@
 
 enum { DENSE_ROWS = 6, DENSE_VECTORS = 4, DENSE_SUMS = 4 };
 
+/* Layers of this many bytes do not lie in the second-level cache when a decoder comes back to them: of four
+ * vectors the next group's weights are fetched into it while this one's are used (10% of a whole model at V
+ * 10,000 and 32 rows), and this one's from there into the first, so many rows of weights ahead. One row
+ * waits for nothing but the weights: it takes what the third level gives, and a short way ahead gives 6%. */
+enum { DENSE_FETCH_WEIGHTS = 512 * 1024, DENSE_FETCH_ROWS = 32, DENSE_FETCH_ROWS_OF_ONE = 8 };
+
+/* The weights of a group of vectors. */
+struct dense_columns {
+  const float *weights;
+  const float *bias;
+  float scale;
+  int32_t words;
+  const float *next; /* the group of four vectors that is used next; looked at where it is fetched */
+};
+
+/* A row of the weights R rows are multiplied with, from `weights` on: fetches later ones, and a line at
+ * `ahead`. */
+INLINE void dense_fetch(const int R, const int V, const float *weights, const float *ahead) {
+  const int rows = R > 1 ? DENSE_FETCH_ROWS : DENSE_FETCH_ROWS_OF_ONE;
+  if (R > 1)
+    __builtin_prefetch(ahead, 0, 2);
+  UNROLL
+  for (int line = 0; line < V * LANES; line += CPU_LANES)
+    __builtin_prefetch(weights + rows * V * LANES + line, 0, 3);
+}
+
 /* Word k of the inputs of R rows, into sum q of the Q of each vector: acc[r][v*Q + q]. */
 INLINE void dense_input(const int R, const int V, const int Q, const int q, vf acc[][DENSE_SUMS],
                         const float *weights, const float *const x[DENSE_ROWS], int32_t k) {
@@ -28,15 +54,18 @@ INLINE void dense_input(const int R, const int V, const int Q, const int q, vf a
 }
 
 /* The words first .. end - 1, from a multiple of Q on; sum q of a vector takes the words q, q + Q, q + 2Q,
- * .. */
+ * .. With `ahead` a line from there on is fetched for each, and the weights soon used. */
 INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
-                         const float *const x[DENSE_ROWS], int32_t first, int32_t end) {
+                         const float *const x[DENSE_ROWS], int32_t first, int32_t end, const float *ahead) {
   int32_t k = first;
   weights += (size_t)first * (size_t)(V * LANES);
-  for (; k + Q <= end; k += Q)
+  for (; k + Q <= end; k += Q) {
+    if (ahead)
+      dense_fetch(R, V, weights, ahead + (size_t)k * CPU_LANES);
     UNROLL
-  for (int q = 0; q < Q; q++, weights += V * LANES)
-    dense_input(R, V, Q, q, acc, weights, x, k + q);
+    for (int q = 0; q < Q; q++, weights += V * LANES)
+      dense_input(R, V, Q, q, acc, weights, x, k + q);
+  }
   UNROLL
   for (int q = 0; q < Q - 1; q++, weights += V * LANES)
     if (k + q < end)
@@ -45,7 +74,7 @@ INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_S
 
 /* The sums of further blocks of words, added to those of the first. */
 INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
-                       const float *const x[DENSE_ROWS], int32_t first, int32_t count) {
+                       const float *const x[DENSE_ROWS], int32_t first, int32_t count, const float *ahead) {
   struct block_sum blocks[DENSE_ROWS][DENSE_SUMS];
   UNROLL
   for (int r = 0; r < R; r++)
@@ -54,7 +83,7 @@ INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUM
     blocks[r][n] = block_sum_begin(&acc[r][n]);
   for (; first < count; first += Q * SUM_TERMS) {
     const int32_t end = count - first < Q * SUM_TERMS ? count : first + Q * SUM_TERMS;
-    dense_inputs(R, V, Q, acc, weights, x, first, end);
+    dense_inputs(R, V, Q, acc, weights, x, first, end, ahead);
     UNROLL
     for (int r = 0; r < R; r++)
       UNROLL
@@ -69,9 +98,10 @@ INLINE void dense_more(const int R, const int V, const int Q, vf acc[][DENSE_SUM
 }
 
 /* V vectors of columns of R rows; `wide`: there may be more words than one block has. */
-INLINE void dense_block(const int R, const int V, const int Q, const bool wide, const float *weights,
-                        const float *bias, float scale, int32_t words, const float *const *in, float *out,
-                        size_t out_stride) {
+INLINE void dense_block(const int R, const int V, const int Q, const bool wide,
+                        const struct dense_columns *columns, const float *const *in, float *out,
+                        size_t out_stride, const float *ahead) {
+  const int32_t words = columns->words;
   vf acc[DENSE_ROWS][DENSE_SUMS];
   const float *x[DENSE_ROWS];
   UNROLL
@@ -82,13 +112,13 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
     UNROLL
   for (int n = 0; n < V * Q; n++)
     if (n % Q == 0)
-      acc[r][n] = v_load(bias + n / Q * LANES);
+      acc[r][n] = v_load(columns->bias + n / Q * LANES);
     else
       acc[r][n] = v_set(0.0f);
   const int32_t first = !SUMS_IN_BLOCKS || !wide || words < Q * SUM_TERMS ? words : Q * SUM_TERMS;
-  dense_inputs(R, V, Q, acc, weights, x, 0, first);
+  dense_inputs(R, V, Q, acc, columns->weights, x, 0, first, ahead);
   if (SUMS_IN_BLOCKS && wide && first < words)
-    dense_more(R, V, Q, acc, weights, x, first, words);
+    dense_more(R, V, Q, acc, columns->weights, x, first, words, ahead);
   UNROLL
   for (int r = 0; r < R; r++)
     UNROLL
@@ -98,62 +128,75 @@ INLINE void dense_block(const int R, const int V, const int Q, const bool wide, 
       sum += acc[r][v * Q + 1];
     if (Q == 4)
       sum = (sum + acc[r][v * Q + 1 % Q]) + (acc[r][v * Q + 2 % Q] + acc[r][v * Q + 3 % Q]);
-    v_store(out + (size_t)r * out_stride + v * LANES, v_scaled_sum(sum, scale));
+    v_store(out + (size_t)r * out_stride + v * LANES, v_scaled_sum(sum, columns->scale));
   }
 }
 
-/* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. */
-#define DENSE_GROUP(name, V, Q, most, wide)                                                                  \
-  static void name(const float *weights, const float *bias, float scale, int32_t words,                      \
-                   const float *const *in, int32_t count, float *out, size_t out_stride) {                   \
+/* All rows for one group of V vectors; most is ROWS_OF_V. The shares of rows are even. With `fetch` the first
+ * V shares fetch a share of the next group each. */
+#define DENSE_GROUP(name, V, Q, most, wide, fetch)                                                           \
+  static void name(const struct dense_columns *columns, const float *const *in, int32_t count, float *out,   \
+                   size_t out_stride) {                                                                      \
     const int32_t groups = count <= (most) ? 1 : (count + (most)-1) / (most);                                \
     for (int32_t group = 0, first = 0; group < groups; group++) {                                            \
       const int32_t rows = groups == 1 ? count : (count - first + groups - group - 1) / (groups - group);    \
-      const float *const *x = in + first;                                                                    \
+      const size_t share = (size_t)group * (size_t)columns->words * CPU_LANES;                               \
+      const float *const *x = in + first, *ahead = group < (V) ? columns->next + share : columns->weights;   \
       float *y = out + (size_t)first * out_stride;                                                           \
       first += rows;                                                                                         \
       switch (rows) {                                                                                        \
-        DENSE_CASE(1, V, Q, most, wide)                                                                      \
-        DENSE_CASE(2, V, Q, most, wide)                                                                      \
-        DENSE_CASE(3, V, Q, most, wide)                                                                      \
-        DENSE_CASE(4, V, Q, most, wide)                                                                      \
-        DENSE_CASE(5, V, Q, most, wide)                                                                      \
-        DENSE_CASE(6, V, Q, most, wide)                                                                      \
+        DENSE_CASE(1, V, Q, most, wide, fetch)                                                               \
+        DENSE_CASE(2, V, Q, most, wide, fetch)                                                               \
+        DENSE_CASE(3, V, Q, most, wide, fetch)                                                               \
+        DENSE_CASE(4, V, Q, most, wide, fetch)                                                               \
+        DENSE_CASE(5, V, Q, most, wide, fetch)                                                               \
+        DENSE_CASE(6, V, Q, most, wide, fetch)                                                               \
       }                                                                                                      \
     }                                                                                                        \
   }
-#define DENSE_CASE(R, V, Q, most, wide)                                                                      \
+#define DENSE_CASE(R, V, Q, most, wide, fetch)                                                               \
   case (R) <= (most) ? (R):                                                                                  \
-    -(R) : dense_block((R) <= (most) ? (R) : 1, V, Q, wide, weights, bias, scale, words, x, y, out_stride);  \
+    -(R)                                                                                                     \
+        : dense_block((R) <= (most) ? (R) : 1, V, Q, wide, columns, x, y, out_stride,                        \
+                      (fetch) ? ahead : NULL);                                                               \
     break;
 
 /* Sums of one block have code of their own, so that small layers pay nothing for large ones. */
-DENSE_GROUP(narrow_of_4, 4, 1, ROWS_OF_4, false)
-DENSE_GROUP(narrow_of_2, 2, PARTS_OF_2, ROWS_OF_2, false)
-DENSE_GROUP(narrow_of_1, 1, PARTS_OF_1, ROWS_OF_1, false)
+DENSE_GROUP(narrow_of_4, 4, 1, ROWS_OF_4, false, false)
+DENSE_GROUP(narrow_of_4_fetched, 4, 1, ROWS_OF_4, false, true)
+DENSE_GROUP(narrow_of_2, 2, PARTS_OF_2, ROWS_OF_2, false, false)
+DENSE_GROUP(narrow_of_1, 1, PARTS_OF_1, ROWS_OF_1, false, false)
 #if SUMS_IN_BLOCKS
-DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true)
-DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true)
-DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true)
+DENSE_GROUP(wide_of_4, 4, 1, ROWS_OF_4, true, false)
+DENSE_GROUP(wide_of_4_fetched, 4, 1, ROWS_OF_4, true, true)
+DENSE_GROUP(wide_of_2, 2, PARTS_OF_2, ROWS_OF_2, true, false)
+DENSE_GROUP(wide_of_1, 1, PARTS_OF_1, ROWS_OF_1, true, false)
 #define DENSE_WIDE(vectors) wide_of_##vectors
 #else
 #define DENSE_WIDE(vectors) narrow_of_##vectors
 #endif
 
-typedef void dense_group(const float *weights, const float *bias, float scale, int32_t words,
-                         const float *const *in, int32_t count, float *out, size_t out_stride);
+typedef void dense_group(const struct dense_columns *columns, const float *const *in, int32_t count,
+                         float *out, size_t out_stride);
 
-/* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of
- * 1. */
-static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, const float *const *in,
+/* The group of vectors from `at` on: groups are of 4 vectors while there are as many, then of 2, then of 1.
+ * `next`: where another one begins that is to be fetched, or `at`, or -1: nothing is fetched. */
+static int32_t dense_group_at(const struct cpu_dense *dense, int32_t at, int32_t next, const float *const *in,
                               int32_t count, float *out, size_t out_stride) {
-  static dense_group *const groups[][2] = {
-      {narrow_of_1, DENSE_WIDE(1)}, {narrow_of_2, DENSE_WIDE(2)}, {narrow_of_4, DENSE_WIDE(4)}};
+  static dense_group *const groups[][2] = {{narrow_of_1, DENSE_WIDE(1)},
+                                           {narrow_of_2, DENSE_WIDE(2)},
+                                           {narrow_of_4, DENSE_WIDE(4)},
+                                           {narrow_of_4_fetched, DENSE_WIDE(4_fetched)}};
   const int32_t left = (dense->units + LANES - 1) / LANES - at, kind = left >= 4 ? 2 : left >= 2 ? 1 : 0;
   const int32_t words = words_of(dense->inputs);
-  const float *weights = dense->weights + (size_t)words * (size_t)at * LANES;
-  groups[kind][words > SUM_TERMS](weights, dense->bias + at * LANES, dense->scale, words, in, count,
-                                  out + at * LANES, out_stride);
+  const struct dense_columns columns = {.weights = dense->weights + (size_t)words * (size_t)at * LANES,
+                                        .bias = dense->bias + at * LANES,
+                                        .scale = dense->scale,
+                                        .words = words,
+                                        .next = dense->weights +
+                                                (size_t)words * (size_t)(next < 0 ? at : next) * LANES};
+  groups[kind + (kind == 2 && next >= 0)][words > SUM_TERMS](&columns, in, count, out + at * LANES,
+                                                             out_stride);
   return 1 << kind;
 }
 
@@ -169,15 +212,21 @@ static void kernel_dense(const struct cpu_dense *dense, const float *const *in, 
 #else
   (void)room;
 #endif
-  if (!turned || (size_t)words_of(dense->inputs) * (size_t)vectors * LANES * sizeof(float) > TURNED_MOST) {
+  const size_t bytes = (size_t)words_of(dense->inputs) * (size_t)vectors * LANES * sizeof(float);
+  const bool fetch = bytes >= DENSE_FETCH_WEIGHTS;
+  if (!turned || bytes > TURNED_MOST) {
     for (int32_t at = 0; at < vectors;)
-      at += dense_group_at(dense, at, in, count, out, out_stride);
+      at += dense_group_at(dense, at,
+                           !fetch              ? -1
+                           : at + 8 <= vectors ? at + 4
+                                               : at,
+                           in, count, out, out_stride);
     return;
   }
   for (int32_t at = whole; at < vectors;) /* there are at most two of them */
-    at += dense_group_at(dense, at, in, count, out, out_stride);
+    at += dense_group_at(dense, at, -1, in, count, out, out_stride);
   for (int32_t at = whole - 4; at >= 0; at -= 4)
-    dense_group_at(dense, at, in, count, out, out_stride);
+    dense_group_at(dense, at, !fetch ? -1 : at >= 4 ? at - 4 : at, in, count, out, out_stride);
 }
 
 #endif
