@@ -96,6 +96,13 @@ static void kernel_softmax(float *x, int32_t count, float *out) {
  * two. */
 enum { LOG_SUM_VECTORS = 8 };
 
+/* exp(x - largest) as a term of a sum, at most 1: a power of two, whose rounded exponent errs by as many
+ * roundings of the term as it is below the largest, which is less than one of the sum. Half the work of
+ * v_exp(). */
+INLINE vf log_sum_term(const float *x, vf largest) {
+  return v_exp2((v_load(x) - largest) * v_set(0x1.715476p+0f), 128.0f);
+}
+
 static float kernel_log_sum(const float *x, int32_t count, float top) {
   const vf largest = v_set(top);
   double sum = 0.0;
@@ -104,9 +111,9 @@ static float kernel_log_sum(const float *x, int32_t count, float top) {
     vf block = v_set(0.0f);
     int32_t i = first;
     for (; i + LANES <= end; i += LANES)
-      block += v_exp(v_load(x + i) - largest);
+      block += log_sum_term(x + i, largest);
     if (i < end)
-      block += v_first(end - i, v_exp(v_load(x + i) - largest), v_set(0.0f));
+      block += v_first(end - i, log_sum_term(x + i, largest), v_set(0.0f));
     sum += (double)v_sum(block);
   }
   return (float)log(sum);
