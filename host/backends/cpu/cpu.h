@@ -63,8 +63,9 @@ struct cpu_packed {
 
 /* ---- one thread's room for one tile of rows ---- */
 
-/* How many rows of steps are projected at a time: two register blocks. */
-enum { PROJECTED_ROWS = 12 };
+/* How many rows of steps are projected at a time: four register blocks. The weights come from the third level
+ * each time, and push out those of the steps. (48 are as fast, 12 are 2% slower.) */
+enum { PROJECTED_ROWS = 24 };
 
 /* A self-attention adds up values in at most so many blocks of a multiple of so many positions. */
 enum { SELF_BLOCKS = 16, SELF_BLOCK = 64 };

@@ -207,10 +207,11 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
   }
 }
 
-/* R rows of a block, for one kind of update; count -2, -3: one row of two, of three blocks. */
+/* R rows of a block, for one kind of update; count -2, -3, -4: one row of so many blocks, four where the
+ * registers hold them. */
 #define CELL_CASE(R, wide, update)                                                                           \
   case (R) <= BLOCK_ROWS ? (R):                                                                              \
-    -(R) : cell_block((R) <= BLOCK_ROWS ? (R) : 1, 1, wide, update, step, rows, block, ahead);               \
+    -8 - (R) : cell_block((R) <= BLOCK_ROWS ? (R) : 1, 1, wide, update, step, rows, block, ahead);           \
     break;
 #define CELL_BLOCKS(name, wide, update)                                                                      \
   static void name(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count,         \
@@ -221,6 +222,9 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
       break;                                                                                                 \
     case -3:                                                                                                 \
       cell_block(1, 3, wide, update, step, rows, block, ahead);                                              \
+      break;                                                                                                 \
+    case -4:                                                                                                 \
+      cell_block(1, BLOCK_ROWS >= 4 ? 4 : 1, wide, update, step, rows, block, ahead);                        \
       break;                                                                                                 \
       CELL_CASE(1, wide, update)                                                                             \
       CELL_CASE(2, wide, update)                                                                             \

@@ -39,6 +39,27 @@ static bool step_turned(const struct cpu_cell_step *step) {
   return step->turned && step->cell->code & CODE_TURNS;
 }
 
+/* One row with more weights than stay in the second-level cache: blocks in fours, since weights come from
+ * there the faster the more of them are read side by side (2% of a whole model). What is left of the fours
+ * are two blocks, three, or two and three. */
+static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
+  const struct cpu_cell *cell = step->cell;
+  cell_blocks *const blocks = cell_code_of(cell);
+  const int32_t left = cell->blocks % 4, three = left % 2 != 0 ? 3 : 0, two = left == 1 || left == 2 ? 2 : 0;
+  const int32_t end = cell->blocks - two - three;
+  const bool turned = step_turned(step);
+  if (turned && three > 0)
+    blocks(step, row, -3, end + two, NULL);
+  if (turned && two > 0)
+    blocks(step, row, -2, end, NULL);
+  for (int32_t n = 0; n < end; n += 4)
+    blocks(step, row, -4, turned ? end - 4 - n : n, NULL);
+  if (!turned && two > 0)
+    blocks(step, row, -2, end, NULL);
+  if (!turned && three > 0)
+    blocks(step, row, -3, end + two, NULL);
+}
+
 /* One row: blocks in pairs, the last three together. */
 static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
   const struct cpu_cell *cell = step->cell;
@@ -87,7 +108,9 @@ static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_
 }
 
 INLINE void step_of_any(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
-  if (count == 1)
+  if (count == 1 && BLOCK_ROWS >= 4 && step->cell->code & CODE_FETCHES && step->cell->blocks > 5)
+    step_of_one_large(step, rows);
+  else if (count == 1)
     step_of_one(step, rows);
   else if (count <= BLOCK_ROWS && !(step->cell->code & CODE_FETCHES))
     step_of_few(step, rows, count);
@@ -108,9 +131,9 @@ static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_
     gru_before_end(step, rows, count);
 }
 
-/* A block of units of R rows of cell_project(). */
+/* A block of units of R rows of cell_project(); `ahead`: weights to fetch meanwhile. */
 INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
-                          const struct cpu_cell_row *rows, int32_t block) {
+                          const struct cpu_cell_row *rows, int32_t block, const float *ahead) {
   const size_t size = cell->block_size;
   const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
   const size_t at = (size_t)block * SUMS * LANES;
@@ -122,8 +145,8 @@ INLINE void project_block(const int R, const enum update update, const struct cp
     for (int g = 0; g < SUMS; g++)
       acc[r][g] = v_load(cell->bias + at + g * LANES);
   }
-  cell_accumulate_blocks(R, 1, true, false, update, false, acc, weights, size, words_of(cell->inputs), in,
-                         NULL);
+  cell_accumulate_blocks(R, 1, true, true, update, false, acc, weights, size, words_of(cell->inputs), in,
+                         ahead);
   UNROLL
   for (int r = 0; r < R; r++) {
     UNROLL
@@ -134,11 +157,11 @@ INLINE void project_block(const int R, const enum update update, const struct cp
 
 #define PROJECT_CASE(R, update)                                                                              \
   case (R) <= BLOCK_ROWS ? (R):                                                                              \
-    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block);                            \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block, ahead);                     \
     break;
 #define PROJECT_ROWS(name, update)                                                                           \
   static void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,              \
-                   int32_t block) {                                                                          \
+                   int32_t block, const float *ahead) {                                                      \
     switch (count) {                                                                                         \
       PROJECT_CASE(1, update)                                                                                \
       PROJECT_CASE(2, update)                                                                                \
@@ -162,15 +185,20 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
 #else
   (void)room;
 #endif
-  void (*project)(const struct cpu_cell *, const struct cpu_cell_row *, int32_t, int32_t) =
+  void (*project)(const struct cpu_cell *, const struct cpu_cell_row *, int32_t, int32_t, const float *) =
       cell->kind == CELL_LSTM ? project_rows_lstm
       : cell->reset_after     ? project_rows_gru
                               : project_rows_gru_before;
   const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
+  const size_t depth = (size_t)words_of(cell->inputs) * CPU_LANES,
+               used = depth * (size_t)(cell->kind == CELL_LSTM ? LSTM_GATES : GRU_GATES);
   for (int32_t block = 0; block < cell->blocks; block++)
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = count / groups + (group < count % groups);
-      project(cell, rows + first, rows_here, block);
+      const float *weights = cell->weights + (size_t)block * cell->block_size;
+      const size_t fetched = (size_t)group * depth;
+      const bool more = fetched + depth <= used && block + 1 < cell->blocks;
+      project(cell, rows + first, rows_here, block, more ? weights + cell->block_size + fetched : weights);
       first += rows_here;
     }
 }
