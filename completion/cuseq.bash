@@ -2,13 +2,13 @@
 
 _cuseq_options() {
   case $1 in
-    run) echo "--output --device --precision --lengths --steps --threads --plot --allow-nonfinite --targets --start-token --beam --n-best" \
+    run) echo "--output --device --precision --lengths --steps --threads --plot --allow-nonfinite --targets --given --start-token --beam --n-best" \
       "--length-penalty --alpha --min-length --retire --prune-by-score --json --help" ;;
     translate) echo "--device --precision --threads --plot --truncate --scores --beam --n-best --length-penalty --alpha" \
       "--min-length --max-length --retire --prune-by-score --json --help" ;;
     classify) echo "--device --precision --threads --plot --truncate --top --json --help" ;;
     tag) echo "--device --precision --threads --truncate --json --help" ;;
-    compare) echo "--with --device --precision --tolerance --lengths --steps --targets --start-token --threads --json --help" ;;
+    compare) echo "--with --device --precision --tolerance --lengths --steps --targets --given --start-token --threads --json --help" ;;
     evaluate) echo "--device --precision --batch --threads --show-wrong --truncate --json --help" ;;
     score) echo "--device --precision --batch --threads --truncate --json --help" ;;
     convert) echo "--vocabulary --config --pytorch --own-activation --start-token --end-token --steps --link --help" ;;
@@ -33,7 +33,7 @@ _cuseq_value() {
     --precision) COMPREPLY=($(compgen -W "float32 tf32 bf16" -- "$2")) ;;
     --with) _cuseq_files "$2" '*.npz' ;;
     -o | --output) if [ "$3" = inspect ]; then _cuseq_files "$2" '*.json'; else _cuseq_files "$2" '*.npz'; fi ;;
-    --lengths | --targets) _cuseq_files "$2" '*.npy' ;;
+    --lengths | --targets | --given) _cuseq_files "$2" '*.npy' ;;
     --plot) _cuseq_files "$2" '*.@(svg|png)' ;;
     --vocabulary | --config | --pytorch) _cuseq_files "$2" '*.json' ;;
     --length-penalty) COMPREPLY=($(compgen -W "none length gnmt" -- "$2")) ;;
@@ -75,7 +75,7 @@ _cuseq() {
     for ((i = 2; i < COMP_CWORD; i++)); do
       case ${COMP_WORDS[i]} in
         -o | --output | --device | --precision | --lengths | --steps | --threads | --plot | --tolerance | --batch | --time | \
-          --show-wrong | --top | --with | --vocabulary | --config | --pytorch | --targets | --beam | --n-best | \
+          --show-wrong | --top | --with | --vocabulary | --config | --pytorch | --targets | --given | --beam | --n-best | \
           --length-penalty | --alpha | --min-length | --max-length | --own-activation | --start-token | \
           --end-token | --link) i=$((i + 1)) ;;
         -?*) ;;

@@ -37,6 +37,8 @@ static const char *missing_reason(const struct structure *structure, enum backen
     return decodes && (decoder->feedback != FEEDBACK_NONE || decoding_gives_probabilities(structure))
                ? NULL
                : "the model feeds no tokens back";
+  case BACKEND_GIVEN:
+    return decoder->given_width > 0 ? NULL : "the model's steps are given no numbers";
   case BACKEND_CONTEXTS:
   case BACKEND_ALPHAS:
     return structure->attention.present ? NULL : "the model has no attention";
@@ -124,6 +126,10 @@ cuseq_status decoding_resolve(const struct decoding_limits *limits, const cuseq_
   if (decoder->feedback == FEEDBACK_GIVEN && !decoding->targets && !limits->is_search)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s: targets are NULL (the model's feedback is \"given\": the caller's tokens)", call);
+  if (decoder->given_width > 0 && !decoding->given)
+    return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
+                     "%s: given is NULL (the model's steps read numbers: needed [%d,%d,%d])", call,
+                     (int)resolved->batch, (int)resolved->steps, (int)decoder->given_width);
   if (decoding->target_lengths && !decoding->targets)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: target_lengths without targets", call);
   if (decoder->feedback == FEEDBACK_NONE)
@@ -161,6 +167,16 @@ static cuseq_status targets_check(const cuseq_decoding *decoding, int32_t V) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Of a row whose targets end only the steps that count are looked at, where a host can tell. */
+static cuseq_status given_check(const cuseq_decoding *decoding, const int32_t *lengths, size_t G) {
+  for (int32_t b = 0; b < decoding->batch; b++) {
+    size_t steps = (size_t)(lengths ? lengths[b] : decoding->steps);
+    TRY(input_check_steps(backend_array_name(BACKEND_GIVEN),
+                          decoding->given + (size_t)b * (size_t)decoding->steps * G, b, steps, G));
+  }
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status decoding_check(const struct decoding_limits *limits, const cuseq_decoding *decoding,
                             const bool *on_device, bool allow_nonfinite) {
   const cuseq_config *config = &limits->model->config;
@@ -174,6 +190,9 @@ cuseq_status decoding_check(const struct decoding_limits *limits, const cuseq_de
   if (decoding->targets && !on_device[BACKEND_TARGETS] &&
       !(decoding->target_lengths && on_device[BACKEND_TARGET_LENGTHS]))
     TRY(targets_check(decoding, V));
+  if (decoding->given && !on_device[BACKEND_GIVEN] && !allow_nonfinite)
+    TRY(given_check(decoding, on_device[BACKEND_TARGET_LENGTHS] ? NULL : decoding->target_lengths,
+                    (size_t)config->given_width));
   static const enum backend_array states[] = {BACKEND_STATE_H, BACKEND_STATE_C, BACKEND_FED};
   for (int i = 0; i < 3 && !allow_nonfinite; i++)
     if (!on_device[states[i]])

@@ -122,6 +122,18 @@ cuseq_status input_check_finite(const char *name, const float *values, size_t ro
                    name, i / columns, i % columns, value_name(values[i]));
 }
 
+cuseq_status input_check_steps(const char *name, const float *values, int32_t row, size_t steps,
+                               size_t columns) {
+  if (all_finite_f32(values, steps * columns))
+    return CUSEQ_STATUS_OK;
+  size_t i = 0;
+  while (isfinite(values[i]))
+    i++;
+  return error_set(CUSEQ_STATUS_NON_FINITE,
+                   "%s: [%d,%zu,%zu] is not finite (found %s, needed finite numbers)", name, (int)row,
+                   i / columns, i % columns, value_name(values[i]));
+}
+
 /* Ids that nobody can check here, as the lengths are on the device: an int64 that is no int32 becomes the
  * nearest one. */
 static void ids_narrow(const cuseq_input *input, int32_t *ids) {

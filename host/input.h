@@ -15,6 +15,10 @@
 cuseq_status input_view(const cuseq_model *model, const cuseq_input *input, const bool *on_device,
                         bool allow_nonfinite, int32_t *ids, float *rows, struct backend_input *view);
 
+/* Checks that what row `row` has of an array [rows,steps,columns] is finite: `values` [steps,columns]. */
+cuseq_status input_check_steps(const char *name, const float *values, int32_t row, size_t steps,
+                               size_t columns);
+
 /* Checks that an array of `rows` x `columns` is finite; NULL passes. `name` is for the message. */
 cuseq_status input_check_finite(const char *name, const float *values, size_t rows, size_t columns);
 

@@ -12,6 +12,7 @@ const struct call_array call_arrays[BACKEND_ARRAYS] = {
     [BACKEND_FED] = {"initial_fed", DECODING(initial_fed), false, CALL_PER_ROW, WIDTH_FED},
     [BACKEND_ROWS] = {"rows", DECODING(rows), true, CALL_PER_ROW, WIDTH_ONE},
     [BACKEND_TARGETS] = {"targets", DECODING(targets), true, CALL_PER_STEP, WIDTH_ONE},
+    [BACKEND_GIVEN] = {"given", DECODING(given), false, CALL_PER_STEP, WIDTH_GIVEN},
     [BACKEND_TARGET_LENGTHS] = {"target_lengths", DECODING(target_lengths), true, CALL_PER_ROW, WIDTH_ONE},
     [BACKEND_LENGTHS] = {"lengths", INPUT(lengths), true, CALL_PER_ROW, WIDTH_ONE},
     [BACKEND_INITIAL_H] = {"initial_h", INPUT(initial_h), false, CALL_BLOCKS, WIDTH_ENCODER_STATE},
@@ -72,6 +73,8 @@ static int32_t width_of(const cuseq_config *config, enum call_width width, int32
     return config->has_decoder ? config->decoder_state_width : config->state_units;
   case WIDTH_FED:
     return config->fed_width;
+  case WIDTH_GIVEN:
+    return config->given_width;
   case WIDTH_OUTPUTS:
     return config->outputs;
   case WIDTH_HEADS:

@@ -16,6 +16,7 @@ enum backend_array {
   BACKEND_FED,
   BACKEND_ROWS,
   BACKEND_TARGETS,
+  BACKEND_GIVEN,
   BACKEND_TARGET_LENGTHS,
   BACKEND_LENGTHS,
   BACKEND_INITIAL_H,
@@ -68,6 +69,7 @@ enum call_width {
   WIDTH_STATE,         /* S' of one step */
   WIDTH_DECODER_STATE, /* S of all layers */
   WIDTH_FED,           /* X */
+  WIDTH_GIVEN,         /* G */
   WIDTH_OUTPUTS,       /* V */
   WIDTH_HEADS,         /* N, at least 1 */
 };

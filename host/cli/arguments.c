@@ -98,6 +98,8 @@ static const struct option_description descriptions[OPTION_COUNT] = {
     [OPTION_TARGETS] = {"targets", "TOKENS.npy",
                         "integers [B,Y]: the tokens to follow (default: the model's own)",
                         offsetof(struct arguments, targets), VALUE_TEXT, 0},
+    [OPTION_GIVEN] = {"given", "GIVEN.npy", "numbers [B,Y,G] that the steps read (default: none)",
+                      offsetof(struct arguments, given), VALUE_TEXT, 0},
     [OPTION_FIRST_TOKEN] = {"start-token", "TOKEN",
                             "the token before the first step, a number or a symbol (default: the model's)",
                             offsetof(struct arguments, first_token), VALUE_TEXT, 0},

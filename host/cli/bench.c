@@ -24,7 +24,8 @@ struct bench {
   const cuseq_config *config;
   cuseq_session *session;
   int32_t batch, time, steps;
-  void *data; /* the input: ids where the model reads texts, otherwise numbers */
+  float *given; /* numbers that the steps read; NULL: none */
+  void *data;   /* the input: ids where the model reads texts, otherwise numbers */
   cuseq_input input;
   struct results results; /* what is measured: the last thing that the model makes, and the weights */
   struct verdicts verdicts;
@@ -47,6 +48,23 @@ static uint32_t next_random(uint32_t *state) {
   return *state;
 }
 
+/* -1 to 1 */
+static float number_of(uint32_t random) {
+  return (float)((double)random / 2147483648.0 - 1);
+}
+
+static int make_given(struct bench *bench, uint32_t *state) {
+  size_t count = (size_t)bench->batch * (size_t)bench->steps * (size_t)bench->config->given_width;
+  if (count == 0)
+    return EXIT_DONE;
+  bench->given = malloc(count * sizeof *bench->given);
+  if (!bench->given)
+    return fail_memory();
+  for (size_t i = 0; i < count; i++)
+    bench->given[i] = number_of(next_random(state));
+  return EXIT_DONE;
+}
+
 static int make_input(struct bench *bench) {
   bool ids = bench->config->text_length > 0;
   uint32_t features = (uint32_t)bench->config->features, state = 2463534242u;
@@ -59,14 +77,14 @@ static int make_input(struct bench *bench) {
     if (ids)
       ((int32_t *)bench->data)[i] = (int32_t)(random % features);
     else
-      ((float *)bench->data)[i] = (float)((double)random / 2147483648.0 - 1);
+      ((float *)bench->data)[i] = number_of(random);
   }
   bench->input = (cuseq_input){.size = sizeof(cuseq_input),
                                .data = bench->data,
                                .dtype = ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
                                .batch = bench->batch,
                                .time = bench->time};
-  return EXIT_DONE;
+  return make_given(bench, &state);
 }
 
 static cuseq_status open_session(const struct bench *bench, const char *device, cuseq_precision precision,
@@ -104,12 +122,14 @@ static int bench_open(struct bench *bench) {
 }
 
 /* One run with every array wanted. */
-static cuseq_status run_all(cuseq_session *session, cuseq_input input, int32_t batch,
+static cuseq_status run_all(const struct bench *bench, cuseq_session *session, int32_t batch,
                             const struct results *results) {
+  cuseq_input input = bench->input;
   cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
   cuseq_decoding decoding = CUSEQ_DECODING_INIT;
   input.batch = batch;
   results_bind(results, 0, &encoding, &decoding);
+  decoding.given = bench->given;
   return cuseq_run(session, &input, &encoding, &decoding);
 }
 
@@ -136,9 +156,9 @@ static int verify(struct bench *bench) {
   if (result == EXIT_DONE) {
     cuseq_status status = open_session(bench, "reference", CUSEQ_PRECISION_FLOAT32, rows, &reference);
     if (status == CUSEQ_STATUS_OK)
-      status = run_all(bench->session, bench->input, bench->batch, &got);
+      status = run_all(bench, bench->session, bench->batch, &got);
     if (status == CUSEQ_STATUS_OK)
-      status = run_all(reference, bench->input, rows, &want);
+      status = run_all(bench, reference, rows, &want);
     if (status == CUSEQ_STATUS_OK)
       verdicts_add(&bench->verdicts, bench->config, &got, &want, 0, rows);
     else
@@ -155,7 +175,7 @@ static int verify(struct bench *bench) {
 static int timed_runs(struct bench *bench, int runs, double *seconds) {
   double start = now();
   for (int i = 0; i < runs; i++) {
-    cuseq_status status = run_all(bench->session, bench->input, bench->batch, &bench->results);
+    cuseq_status status = run_all(bench, bench->session, bench->batch, &bench->results);
     if (status != CUSEQ_STATUS_OK)
       return fail_library(status);
   }
@@ -262,6 +282,7 @@ static int run_bench(const struct arguments *arguments) {
     print_result(&bench);
   results_free(&bench.results);
   free(bench.data);
+  free(bench.given);
   cuseq_session_close(bench.session);
   cuseq_model_destroy(bench.model);
   return status;

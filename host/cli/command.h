@@ -18,6 +18,7 @@ struct arguments {
   const char *own_activation;
   const char *link;
   const char *targets;
+  const char *given;
   const char *first_token;
   const char *start_token, *end_token; /* of convert */
   const char *with;
@@ -78,6 +79,7 @@ enum option_id {
   OPTION_RETIRE,
   OPTION_PRUNE_BY_SCORE,
   OPTION_TARGETS,
+  OPTION_GIVEN,
   OPTION_FIRST_TOKEN,
   OPTION_WITH,
   OPTION_TOP,

@@ -120,6 +120,6 @@ const struct command command_compare = {
     .example = "  cuseq compare models/dates.safetensors dates_onehot.npy --device cpu\n"
                "  cuseq compare model.safetensors input.npy --with keras.npz --tolerance 1e-6",
     .options = {OPTION_WITH, OPTION_DEVICE, OPTION_PRECISION, OPTION_TOLERANCE, OPTION_LENGTHS, OPTION_STEPS,
-                OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
+                OPTION_TARGETS, OPTION_GIVEN, OPTION_FIRST_TOKEN, OPTION_THREADS, OPTION_JSON, OPTION_HELP},
     .run = run_compare,
 };

@@ -4,6 +4,7 @@
 
 #include "cli/begin.h"
 #include "cli/command.h"
+#include "cli/given.h"
 #include "cli/input_array.h"
 #include "cli/results.h"
 #include "cli/targets.h"
@@ -20,6 +21,7 @@ struct comparison {
   cuseq_model *model;
   const cuseq_config *config;
   struct input_array input;
+  struct given given;
   struct targets targets; /* tokens NULL: the model's own outputs are followed                            */
   struct begin begin;
   int32_t steps, at_a_time;

@@ -20,13 +20,19 @@ int comparison_open(struct comparison *comparison, const struct arguments *argum
     result = targets_check(arguments->operands[0], config, arguments->targets, false,
                            arguments->first_token != NULL);
   if (result == EXIT_DONE)
+    result = given_check(arguments->operands[0], config, arguments->given);
+  if (result == EXIT_DONE)
     result = input_load(&comparison->input, arguments->operands[1], arguments->lengths, config, false);
   if (result == EXIT_DONE)
     result =
         begin_token(&comparison->begin, comparison->model, arguments->first_token, comparison->input.batch);
+  int32_t asked = arguments->steps;
+  if (result == EXIT_DONE)
+    result = given_load(&comparison->given, arguments->given, config, comparison->input.batch, false, &asked);
+  if (result == EXIT_DONE)
+    result = steps_choose(config, asked, &comparison->steps);
   if (result == EXIT_DONE && arguments->targets) {
-    result = targets_load(&comparison->targets, arguments->targets, config, comparison->input.batch,
-                          arguments->steps);
+    result = targets_load(&comparison->targets, arguments->targets, config, comparison->input.batch, asked);
     comparison->steps = comparison->targets.steps;
     comparison->verdicts.given = true;
   }
@@ -38,6 +44,7 @@ int comparison_open(struct comparison *comparison, const struct arguments *argum
 
 void comparison_close(struct comparison *comparison) {
   targets_free(&comparison->targets);
+  given_free(&comparison->given);
   begin_free(&comparison->begin);
   input_free(&comparison->input);
   cuseq_model_destroy(comparison->model);
@@ -89,6 +96,7 @@ int side_run(struct side *side, const struct comparison *comparison, int32_t fir
     decoding.targets = targets->tokens + (size_t)first * (size_t)comparison->steps;
     decoding.target_lengths = targets->lengths + first;
   }
+  decoding.given = given_rows(&comparison->given, first);
   begin_bind(&comparison->begin, first, &decoding);
   results_bind(&side->results, 0, &encoding, &decoding);
   cuseq_status status = cuseq_run(side->session, &input, &encoding, &decoding);

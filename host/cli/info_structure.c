@@ -269,6 +269,10 @@ static void print_decoder(const json_t *root, const cuseq_config *config) {
     fputs(" over ", stdout);
     print_list(json_object_get(attentional, "parts"));
   }
+  if (config->given_width > 0) {
+    continue_line();
+    printf("each step is given %d number%s", (int)config->given_width, config->given_width == 1 ? "" : "s");
+  }
   print_feedback(decoder, config);
   if (config->end_token >= 0) {
     continue_line();

@@ -32,12 +32,16 @@ static int steps_prepare(struct job *job) {
   const struct arguments *arguments = job->arguments;
   if (arguments->targets && arguments->beam > 0)
     return fail("--targets: goes without --beam (found both)");
-  int status = beam_choose(arguments, job->config, arguments->steps, &job->beam);
+  int32_t asked = arguments->steps;
+  int status = given_load(&job->given, arguments->given, job->config, job->input.batch,
+                          arguments->allow_nonfinite, &asked);
+  if (status == EXIT_DONE)
+    status = beam_choose(arguments, job->config, asked, &job->beam);
   if (status != EXIT_DONE)
     return status;
   if (!arguments->targets)
-    return steps_choose(job->config, arguments->steps, &job->steps);
-  status = targets_load(&job->targets, arguments->targets, job->config, job->input.batch, arguments->steps);
+    return steps_choose(job->config, asked, &job->steps);
+  status = targets_load(&job->targets, arguments->targets, job->config, job->input.batch, asked);
   job->steps = job->targets.steps;
   return status;
 }
@@ -84,6 +88,8 @@ static int job_open(struct job *job, bool terminal) {
     result = targets_check(arguments->operands[0], job->config, arguments->targets, arguments->beam > 0,
                            arguments->first_token != NULL);
   if (result == EXIT_DONE)
+    result = given_check(arguments->operands[0], job->config, arguments->given);
+  if (result == EXIT_DONE)
     result = input_load(&job->input, arguments->operands[1], arguments->lengths, job->config,
                         arguments->allow_nonfinite);
   if (result == EXIT_DONE)
@@ -112,6 +118,7 @@ static void job_close(struct job *job) {
   results_free(&job->results);
   beam_results_free(&job->found);
   targets_free(&job->targets);
+  given_free(&job->given);
   begin_free(&job->begin);
   free(job->ids);
   free(job->text);
@@ -129,6 +136,7 @@ static cuseq_status compute_rows(struct job *job, int32_t first, int32_t count) 
   int32_t slot = job->arguments->output ? first : 0;
   begin_bind(&job->begin, first, &decoding);
   results_bind(&job->results, slot, &encoding, &decoding);
+  decoding.given = given_rows(&job->given, first);
   if (job->targets.tokens) {
     decoding.targets = job->targets.tokens + (size_t)first * (size_t)job->steps;
     decoding.target_lengths = job->targets.lengths + first;
@@ -190,10 +198,11 @@ static void print_broken(const struct job *job) {
 static int check_paths(const struct arguments *arguments) {
   const char *outputs[] = {arguments->output, arguments->plot};
   const char *inputs[] = {arguments->operands[0], arguments->operands[1], arguments->lengths,
-                          arguments->targets};
+                          arguments->targets, arguments->given};
+  enum { INPUTS = sizeof inputs / sizeof *inputs };
   int status = gallery_check_path(arguments->plot);
-  for (size_t i = 0; i < 8 && status == EXIT_DONE; i++)
-    status = output_path_check(outputs[i / 4], inputs[i % 4]);
+  for (size_t i = 0; i < 2 * (size_t)INPUTS && status == EXIT_DONE; i++)
+    status = output_path_check(outputs[i / INPUTS], inputs[i % INPUTS]);
   return status == EXIT_DONE ? output_path_check(arguments->plot, arguments->output) : status;
 }
 
@@ -235,11 +244,13 @@ const struct command command_run = {
         "[B,C] and alphas [B,T], and of its heads outputs and tokens. With --beam it holds what was found,\n"
         "N hypotheses a row: tokens [B,N,Y], output_lengths, scores, log_probabilities [B,N], alphas\n"
         "[B,N,Y,T]. With --targets the model follows the given tokens, up to the end token or the first\n"
-        "negative one, and the logarithms of their probabilities are log_probabilities [B,Y].",
+        "negative one, and the logarithms of their probabilities are log_probabilities [B,Y]. With --given\n"
+        "each step reads its G numbers of GIVEN.npy, and there are as many steps as that has.",
     .example = "  cuseq run models/dates.safetensors dates_onehot.npy -o out.npz --plot attention.svg",
-    .options = {OPTION_OUTPUT, OPTION_DEVICE, OPTION_PRECISION, OPTION_LENGTHS, OPTION_STEPS, OPTION_THREADS,
-                OPTION_PLOT, OPTION_ALLOW_NONFINITE, OPTION_TARGETS, OPTION_FIRST_TOKEN, OPTION_BEAM,
-                OPTION_N_BEST, OPTION_LENGTH_PENALTY, OPTION_ALPHA, OPTION_MIN_LENGTH, OPTION_RETIRE,
-                OPTION_PRUNE_BY_SCORE, OPTION_JSON, OPTION_HELP},
+    .options = {OPTION_OUTPUT,  OPTION_DEVICE,         OPTION_PRECISION,   OPTION_LENGTHS,
+                OPTION_STEPS,   OPTION_THREADS,        OPTION_PLOT,        OPTION_ALLOW_NONFINITE,
+                OPTION_TARGETS, OPTION_GIVEN,          OPTION_FIRST_TOKEN, OPTION_BEAM,
+                OPTION_N_BEST,  OPTION_LENGTH_PENALTY, OPTION_ALPHA,       OPTION_MIN_LENGTH,
+                OPTION_RETIRE,  OPTION_PRUNE_BY_SCORE, OPTION_JSON,        OPTION_HELP},
     .run = run_run,
 };

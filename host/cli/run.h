@@ -6,6 +6,7 @@
 #include "cli/begin.h"
 #include "cli/command.h"
 #include "cli/gallery.h"
+#include "cli/given.h"
 #include "cli/input_array.h"
 #include "cli/results.h"
 #include "cli/targets.h"
@@ -21,6 +22,7 @@ struct job {
   struct input_array input;
   cuseq_beam beam; /* beams 0: no search                                                           */
   struct begin begin;
+  struct given given;
   struct targets targets; /* tokens NULL: the model's own outputs are followed                            */
   int32_t steps;
   int32_t at_a_time;

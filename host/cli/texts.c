@@ -64,6 +64,8 @@ int texts_load(struct texts *texts, enum texts_use use, const struct arguments *
   texts->lengths = calloc(1, sizeof *texts->lengths);
   if (!texts->ids || !texts->lengths)
     return fail_memory();
+  if (config->given_width > 0)
+    return fail("%s: each step of the model is given numbers (needed run or compare, with --given)", path);
   if (config->needs_targets && use == TEXTS_TRANSLATED && arguments->beam == 0)
     return fail(
         "%s: the model follows given tokens (needed translate --beam K, which searches for them, or score)",

@@ -9,6 +9,8 @@ int32_t structure_part_width(const struct structure *structure, enum part part) 
     return structure->attention.context_width;
   case PART_ATTENTIONAL:
     return decoder->attentional.dense.units;
+  case PART_GIVEN:
+    return decoder->given_width;
   case PART_STATE:
     break;
   }

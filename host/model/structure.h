@@ -195,7 +195,7 @@ struct encoder_structure {
 /* ---- decoder ---- */
 
 /* Vectors that are read side by side, in the order in which they are listed. */
-enum part { PART_TOKEN, PART_CONTEXT, PART_ATTENTIONAL, PART_STATE };
+enum part { PART_TOKEN, PART_CONTEXT, PART_ATTENTIONAL, PART_STATE, PART_GIVEN };
 struct parts {
   int32_t count;
   enum part list[STRUCTURE_MAX_PARTS];
@@ -239,7 +239,7 @@ struct decoder_structure {
   bool present;
   int32_t count;
   struct decoder_layer layers[STRUCTURE_MAX_DECODER_LAYERS];
-  struct parts reads; /* what the first layer reads: of PART_TOKEN, PART_CONTEXT, PART_ATTENTIONAL */
+  struct parts reads; /* what the first layer reads: of all parts but PART_STATE */
   struct attentional_structure attentional;
   enum feedback feedback;
   int32_t tokens;                 /* V of what is fed back */
@@ -247,6 +247,7 @@ struct decoder_structure {
   const float *embedding;         /* [V, E] */
   bool embedding_is_encoders;     /* it is the input's embedding: one tensor */
   int32_t start_token, end_token; /* -1: none */
+  int32_t given_width;            /* G of the numbers that the caller gives for every step; 0: none */
   int32_t steps;                  /* Y that a call makes where the caller says nothing */
   int32_t state_width;            /* of all layers' h side by side; the c of LSTM layers lie likewise */
   /* a layer up to the asked one reads the context, with ASKS_CURRENT that of the step before */
@@ -284,7 +285,7 @@ struct head {
   enum head_source source; /* HEAD_STEP, or that of the first of `reads` */
   int32_t read_count;      /* 0 of HEAD_STEP */
   struct head_read reads[STRUCTURE_MAX_PARTS];
-  struct parts parts; /* HEAD_STEP: of PART_STATE, PART_CONTEXT, PART_TOKEN, PART_ATTENTIONAL */
+  struct parts parts; /* HEAD_STEP: of all parts */
   int32_t inputs;
   struct dense_chain layers;
   int32_t units;  /* what it gives */

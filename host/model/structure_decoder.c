@@ -146,7 +146,7 @@ static cuseq_status parse_embedding(const struct field_object *object, const str
 
 cuseq_status parse_decoder(const struct field_object *object, struct structure *structure) {
   static const char *const keys[] = {"layers",      "reads",     "attentional", "feedback", "embedding",
-                                     "start_token", "end_token", "steps",       NULL};
+                                     "start_token", "end_token", "steps",       "given",    NULL};
   struct decoder_structure *decoder = &structure->decoder;
   size_t count;
   int feedback;
@@ -158,8 +158,10 @@ cuseq_status parse_decoder(const struct field_object *object, struct structure *
     TRY(parse_decoder_layer(&item, structure, (int32_t)l, &decoder->layers[l]));
   }
   decoder->count = (int32_t)count;
-  TRY(parse_parts(object, "reads", 1u << PART_TOKEN | 1u << PART_CONTEXT | 1u << PART_ATTENTIONAL,
+  TRY(parse_parts(object, "reads",
+                  1u << PART_TOKEN | 1u << PART_CONTEXT | 1u << PART_ATTENTIONAL | 1u << PART_GIVEN,
                   &decoder->reads));
+  TRY(field_optional_integer(object, "given", 1, FIELD_MAX_WIDTH, 0, &decoder->given_width));
   if (field_has(object, "attentional")) {
     struct field_object attentional;
     TRY(field_object_get(object, "attentional", &attentional));

@@ -136,7 +136,8 @@ static cuseq_status parse_over(const struct field_object *object, const struct s
   head->parts = (struct parts){.count = 1, .list = {PART_STATE}};
   return head->source == HEAD_STEP && field_has(object, "parts")
              ? parse_parts(object, "parts",
-                           1u << PART_STATE | 1u << PART_CONTEXT | 1u << PART_TOKEN | 1u << PART_ATTENTIONAL,
+                           1u << PART_STATE | 1u << PART_CONTEXT | 1u << PART_TOKEN | 1u << PART_ATTENTIONAL |
+                               1u << PART_GIVEN,
                            &head->parts)
              : CUSEQ_STATUS_OK;
 }

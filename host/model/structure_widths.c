@@ -28,6 +28,11 @@ static cuseq_status part_check(const struct structure *structure, const char *wh
   if (has_part(parts, PART_TOKEN) && decoder->feedback == FEEDBACK_NONE)
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: %s reads the \"token\", but \"decoder.feedback\" is \"none\"", where);
+  if (has_part(parts, PART_GIVEN) && decoder->given_width == 0)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: %s reads what is \"given\", but \"decoder.given\" does not say how many "
+                     "numbers that are",
+                     where);
   return CUSEQ_STATUS_OK;
 }
 
@@ -66,6 +71,11 @@ static cuseq_status reads_check(const struct structure *structure) {
                        "configuration: nothing reads \"decoder.attentional\" (needed in decoder.reads or "
                        "output.parts)");
   }
+  if (decoder->given_width > 0 && !has_part(&decoder->reads, PART_GIVEN) &&
+      !has_part(&structure->output.heads[0].parts, PART_GIVEN))
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: nothing reads \"decoder.given\" (needed \"given\" in decoder.reads or "
+                     "output.parts)");
   for (int32_t l = 1; l < decoder->count; l++)
     if (decoder->layers[l].reads_context && !structure->attention.present)
       return error_set(CUSEQ_STATUS_INVALID_MODEL,

@@ -222,10 +222,11 @@ struct moments tolerance_parts(const struct structure *s, const struct profile *
   for (int32_t i = 0; i < parts->count; i++) {
     const double one = structure_part_width(s, parts->list[i]);
     const bool one_hot = parts->list[i] == PART_TOKEN && decoder->embedding_units == 0;
-    const struct moments part = parts->list[i] == PART_CONTEXT ? p->context
-                                : parts->list[i] == PART_STATE ? p->state
-                                : parts->list[i] == PART_ATTENTIONAL
-                                    ? p->attentional
+    const struct moments part = parts->list[i] == PART_CONTEXT       ? p->context
+                                : parts->list[i] == PART_STATE       ? p->state
+                                : parts->list[i] == PART_ATTENTIONAL ? p->attentional
+                                : parts->list[i] == PART_GIVEN
+                                    ? (struct moments){1.0, 0.0}
                                     : (struct moments){one_hot ? 1.0 / one : EMBEDDING, 0.0};
     x = moments_beside(x, width, part, one);
     width += one;

@@ -235,6 +235,7 @@ static void config_of_structure(const struct structure *structure, bool is_versi
   config->steps = decoder->steps;
   config->feedback = decoder->feedback == FEEDBACK_OUTPUT ? CUSEQ_FEEDBACK_OUTPUT : CUSEQ_FEEDBACK_NONE;
   config->needs_targets = decoder->present && decoder->feedback == FEEDBACK_GIVEN;
+  config->given_width = decoder->given_width;
   config->start_token = decoder->present ? decoder->start_token : -1;
   config->end_token = decoder->present ? decoder->end_token : -1;
   config->outputs = structure->output.width;

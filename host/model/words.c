@@ -39,11 +39,9 @@ const struct word words_score[] = {{"concat", CUSEQ_SCORE_CONCAT},
                                    {NULL, 0}};
 const struct word words_asks[] = {
     {"previous", ASKS_PREVIOUS}, {"current", ASKS_CURRENT}, {"token", ASKS_TOKEN}, {NULL, 0}};
-const struct word words_part[] = {{"token", PART_TOKEN},
-                                  {"context", PART_CONTEXT},
-                                  {"attentional", PART_ATTENTIONAL},
-                                  {"state", PART_STATE},
-                                  {NULL, 0}};
+const struct word words_part[] = {
+    {"token", PART_TOKEN}, {"context", PART_CONTEXT}, {"attentional", PART_ATTENTIONAL},
+    {"state", PART_STATE}, {"given", PART_GIVEN},     {NULL, 0}};
 const struct word words_initial_from[] = {
     {"encoder", INITIAL_ENCODER}, {"zeros", INITIAL_ZEROS}, {"other", INITIAL_OTHER}, {NULL, 0}};
 const struct word words_initial_directions[] = {{"concat", INITIAL_CONCAT},

@@ -210,6 +210,7 @@ typedef struct cuseq_config {
   int32_t output_words;  /* the same of what the model writes                                               */
   int32_t output_bytes;  /* the most bytes that a token adds to a text                                      */
   int32_t needs_targets; /* not 0: the decoder follows the caller's tokens at every step (feedback "given") */
+  int32_t given_width;   /* G of decodings: numbers that every step has to be given; 0: none              */
 } cuseq_config;
 
 typedef struct cuseq_model cuseq_model;
@@ -585,7 +586,9 @@ typedef struct cuseq_encoding {
  * layers' states side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and
  * not looked at. X is the width of what a step hands to the next one beside states and token
  * (cuseq_config.fed_width): the attentional vector of input feeding, the context where attention looks after
- * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
+ * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs. G
+ * is the width of the numbers that are given for every step, such as what is known of the days that a forecast
+ * is of (cuseq_config.given_width); 0 in most models.
  *
  * A model without a decoder makes one step, or, with a head over every position, as many as there are
  * positions: Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
@@ -618,6 +621,10 @@ typedef struct cuseq_decoding {
   float *final_h;           /* [B,S] the decoder's state after the row's last step, to continue from     */
   float *final_c;           /* [B,S]                                                                     */
   float *final_fed;         /* [B,X]                                                                     */
+  /* in, of later versions */
+  const float *given; /* [B,Y,G] numbers that the decoder reads at every step; needed where the model reads
+                         them (cuseq_config.given_width), else NULL. Steps behind a row's target_lengths are
+                         not looked at                                                                   */
 } cuseq_decoding;
 
 #define CUSEQ_DECODING_INIT CUSEQ_SIZED(cuseq_decoding)
@@ -641,7 +648,8 @@ CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, 
 
 /* Decodes what was encoded, any number of times. For a loop of one's own - sampling, say - decode one step at
  * a time: steps = 1, initial_h, initial_c and initial_fed from the last final_h, final_c and final_fed,
- * previous = the tokens chosen, rows = the encoded row of each. Rows that emit the model's end token end
+ * previous = the tokens chosen, rows = the encoded row of each, given = [B,1,G] the numbers of that step,
+ * where the model reads some. Rows that emit the model's end token end
  * within one call only. An attention-only model gives contexts [B,1,A] and alphas [B,1,T]; its other outputs
  * must be NULL. Complete as cuseq_encode is. */
 CUSEQ_API cuseq_status cuseq_decode(cuseq_session *session, const cuseq_decoding *decoding);

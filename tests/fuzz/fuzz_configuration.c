@@ -59,6 +59,7 @@ static void run(const cuseq_model *model) {
   static const int32_t ids[2], tokens[2];
   int32_t previous = config->start_token > 0 ? config->start_token : 0;
   float *outputs = calloc((size_t)steps * (size_t)config->outputs + 1, sizeof *outputs);
+  float *given = calloc((size_t)steps * (size_t)config->given_width + 1, sizeof *given);
   void *state;
   const cuseq_encoding encoding = CUSEQ_ENCODING_INIT;
   const struct backend_input input = {.ids = ids, .dtype = CUSEQ_DTYPE_I32, .batch = 1, .time = T};
@@ -67,8 +68,9 @@ static void run(const cuseq_model *model) {
                                    .batch = 1,
                                    .previous = &previous,
                                    .targets = config->has_decoder ? tokens : NULL,
-                                   .outputs = config->outputs > 0 ? outputs : NULL};
-  require(outputs != NULL);
+                                   .outputs = config->outputs > 0 ? outputs : NULL,
+                                   .given = config->given_width > 0 ? given : NULL};
+  require(outputs != NULL && given != NULL);
   require(backend_reference.open(model, &limits, "reference", &state) == CUSEQ_STATUS_OK);
   cuseq_status status = backend_reference.encode(state, &input, &encoding);
   if (status == CUSEQ_STATUS_OK)
@@ -76,6 +78,7 @@ static void run(const cuseq_model *model) {
   require(status == CUSEQ_STATUS_OK || status == CUSEQ_STATUS_NON_FINITE);
   backend_reference.close(state);
   free(outputs);
+  free(given);
 }
 
 /* The model of these tensors, all of small numbers; it has to be made, or with `lacking` 1 to be refused. */

@@ -10,6 +10,7 @@ A golden vector is two files in models/: NAME.safetensors, the model, and NAME.n
     initial_fed               [B,X], what the step before handed on
     previous                  [B] int32, where the tokens before the first step are the caller's
     targets, target_lengths   [B,Y] and [B] int32, where the tokens that follow are the caller's
+    given                     [B,Y,G] float32, where the decoder reads numbers at every step
     annotations h_fw c_fw h_bw c_bw context alphas states outputs tokens output_lengths
                               what comes out, as in the output file of `cuseq run`, in float64
     log_probabilities         [B,Y], of version 2

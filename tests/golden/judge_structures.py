@@ -28,7 +28,7 @@ import structure_numpy
 
 TOLERANCE = 6.1e-8  # half a unit of a float32 in the last place, and float64's own errors
 INPUTS = "input", "lengths", "start_h", "start_c", "rows", "initial_h", "initial_c", "initial_fed", "previous"
-INPUTS += "targets", "target_lengths"
+INPUTS += "targets", "target_lengths", "given"
 INTEGERS = "tokens", "output_lengths"
 
 

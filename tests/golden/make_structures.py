@@ -68,6 +68,8 @@ def make_decoding(config, options, rng, single, batch):
         arrays["initial_fed"] = single(batch, sum(widths[name] for name in options["continues"]))
     if options.get("previous"):
         arrays["previous"] = rng.integers(0, classes, batch).astype(np.int32)
+    if "given" in decoder:
+        arrays["given"] = 2 * single(batch, decoder["steps"], decoder["given"])
     if options.get("targets"):
         arrays["targets"] = rng.integers(0, classes, (batch, decoder["steps"])).astype(np.int32)
         if options["targets"] == "lengths":

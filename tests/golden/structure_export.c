@@ -46,6 +46,7 @@ static void add_inputs(struct npz *archive, const struct random_structure *made)
   add(archive, "initial_fed", made->initial_fed, NPY_F32, made->B, config->fed_width, 0);
   add(archive, "previous", made->previous, NPY_I32, made->B, 0, 0);
   add(archive, "targets", made->targets, NPY_I32, made->B, made->Y, 0);
+  add(archive, "given", made->given, NPY_F32, made->B, made->Y, config->given_width);
   add(archive, "target_lengths", made->target_lengths, NPY_I32, made->B, 0, 0);
 }
 
@@ -63,6 +64,8 @@ static void make_changed(struct random_structure *made, struct random *random, i
   enum { T = 4, Y = 3 };
   for (;;) {
     random_structure_json(random, largest, T, Y, made->json);
+    if (random_below(random, 4) == 0)
+      random_structure_json_give(made->json, random, largest);
     random_structure_mutate(made->json, random, largest);
     cuseq_model *plan = calloc(1, sizeof *plan);
     if (!plan)
@@ -90,6 +93,8 @@ static int export_one(const char *folder, int32_t number, struct random *random,
     make_changed(&made, random, largest);
   else
     random_structure_make(&made, random, largest);
+  if (!changed && number % 4 == 0)
+    random_structure_give(&made, largest);
   random_structure_run(&made, "reference", 1, &got);
   add_inputs(&archive, &made);
   add_results(&archive, &got);

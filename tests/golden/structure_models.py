@@ -135,6 +135,7 @@ class Shapes(dict):
             "context": getattr(self, "context", 0),
             "attentional": decoder.get("attentional", {"units": 0})["units"],
             "state": decoder["layers"][-1]["cell"]["units"],
+            "given": decoder.get("given", 0),
         }
 
     def decoder(self):

@@ -224,6 +224,7 @@ class Decoder:
             "context": self.context,
             "attentional": self.attentional,
             "state": self.given[-1],
+            "given": self.numbers,
         }[name]
 
     def concat(self, names):
@@ -232,9 +233,9 @@ class Decoder:
     def attend(self, asks):
         self.context, self.alphas = attend(self.config, self.w, self.annotations, asks)
 
-    def step(self, token):
+    def step(self, token, numbers):
         """Returns the output, and the logarithms of softmax where there are such."""
-        self.token = self.embed(token)
+        self.token, self.numbers = self.embed(token), numbers
         if self.asks() == "previous":
             self.attend(self.states[self.asked()][0])
         elif self.asks() == "token":
@@ -351,7 +352,7 @@ def decode(config, w, arrays, encoded, time, steps):
         targets = arrays["targets"][b] if "targets" in arrays else None
         most = arrays["target_lengths"][b] if "target_lengths" in arrays else steps
         for y in range(most):
-            output, logs = state.step(token)
+            output, logs = state.step(token, of_row(arrays, "given", (b, y)))
             best = int(np.argmax(output))
             token = best if targets is None else int(targets[y])
             made = {"states": state.given[-1], "outputs": output, "tokens": best}

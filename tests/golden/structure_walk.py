@@ -236,10 +236,12 @@ class Walk:
             "context": getattr(self, "context", None),
             "attentional": getattr(self, "attentional", None),
             "state": self.given[-1],
+            "given": self.numbers,
         }
         return np.concatenate([vectors[name] for name in names], -1)
 
-    def step(self, token):
+    def step(self, token, numbers):
+        self.numbers = numbers
         asks = self.attention.get("asks", "previous") if self.attention else None
         asked = self.attention.get("layer", len(self.states) - 1) if self.attention else None
         self.token = self.embed(token) if self.decoder.get("feedback", "none") != "none" else None
@@ -272,7 +274,8 @@ class Walk:
         going, ends, columns, last = np.ones(len(rows), bool), np.full(len(rows), steps), [], {}
         for y in range(steps):
             going = going & (y < most)
-            output, logs = self.step(token)
+            numbers = arrays["given"][:, y].astype(np.float64) if "given" in arrays else None
+            output, logs = self.step(token, numbers)
             best = output.argmax(-1)
             token = best if targets is None else np.where(going, targets[:, y], 0)
             made = {"states": self.given[-1], "outputs": output}

@@ -153,6 +153,7 @@ int vector_holds(const cuseq_model *model, const char *npz_path, const char *dev
     got.decoding.previous = data_of(&vector, "previous", NPY_I32);
     got.decoding.targets = data_of(&vector, "targets", NPY_I32);
     got.decoding.target_lengths = data_of(&vector, "target_lengths", NPY_I32);
+    got.decoding.given = data_of(&vector, "given", NPY_F32);
     results_run(&got, model, device, 0, &input);
     holds = arrays_hold(&got, &vector, strcmp(device, "reference") == 0, rounding);
     results_free(&got);

@@ -77,6 +77,8 @@ static void make_decoding(struct random_structure *made, struct random *random) 
   if (config->fed_width > 0 && random_below(random, 3) == 0)
     made->initial_fed = numbers(random, (size_t)made->B * (size_t)config->fed_width, 1.0f);
   make_tokens(made, random);
+  if (config->given_width > 0)
+    made->given = numbers(random, (size_t)made->B * (size_t)made->Y * (size_t)config->given_width, 1.5f);
 }
 
 void random_structure_make(struct random_structure *made, struct random *random, int32_t largest) {
@@ -106,7 +108,8 @@ void random_structure_free(struct random_structure *made) {
   cuseq_model_destroy(made->model);
   void *const owned[] = {made->lengths,     made->x,        made->ids,       made->start_h,
                          made->start_c,     made->rows,     made->initial_h, made->initial_c,
-                         made->initial_fed, made->previous, made->targets,   made->target_lengths};
+                         made->initial_fed, made->previous, made->targets,   made->target_lengths,
+                         made->given};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
 }
@@ -133,5 +136,6 @@ void random_structure_run(const struct random_structure *made, const char *devic
   results->decoding.previous = made->previous;
   results->decoding.targets = made->targets;
   results->decoding.target_lengths = made->target_lengths;
+  results->decoding.given = made->given;
   results_run(results, made->model, device, threads, &input);
 }

@@ -6,6 +6,8 @@
 #include "support/random_model.h"
 #include "support/results.h"
 
+#include <stdbool.h>
+
 enum { RANDOM_STRUCTURE_JSON = 16384 };
 
 /* A structure with its model, and the sizes and arrays of a call; an array that is not given is NULL. */
@@ -21,6 +23,7 @@ struct random_structure {
   float *start_c;
   int32_t *rows;
   float *initial_h, *initial_c, *initial_fed;
+  float *given; /* [B,Y,G] */
   int32_t *previous, *targets, *target_lengths;
 };
 
@@ -33,11 +36,18 @@ void random_structure_json(struct random *random, int32_t largest, int32_t time,
  * same kind, or one item of a list or object less. What comes out may be no configuration, or no JSON. */
 void random_structure_mutate(char json[RANDOM_STRUCTURE_JSON], struct random *random, int32_t largest);
 
+/* Has the decoder's steps read numbers that are given, up to `largest` of them, and now and then the head;
+ * false: there is no decoder. Nothing that is drawn of other structures depends on which ones get some. */
+bool random_structure_json_give(char json[RANDOM_STRUCTURE_JSON], struct random *random, int32_t largest);
+
 /* Draws a structure with sizes up to `largest` (units, features, batch, positions). */
 void random_structure_make(struct random_structure *made, struct random *random, int32_t largest);
 /* The same of a configuration that is right, with up to `largest` rows. */
 void random_structure_of(struct random_structure *made, const char *json, struct random *random,
                          int32_t largest, int32_t time, int32_t steps);
+/* Makes of a structure one whose steps are given numbers, with another model and by draws of its own; false:
+ * it has no decoder and stays. */
+bool random_structure_give(struct random_structure *made, int32_t largest);
 void random_structure_free(struct random_structure *made);
 
 /* Whether a device runs structures like it: cuda has no self-attention yet. */

@@ -13,7 +13,7 @@ static const char *const words[][8] = {
     {"concat", "sum", "mul", "ave"},
     {"dot", "general", "additive", "concat"},
     {"previous", "current", "token"},
-    {"token", "context", "attentional", "state"},
+    {"token", "context", "attentional", "state", "given"},
     {"zeros", "encoder", "other"},
     {"h", "c"},
     {"none", "output", "given"},
@@ -27,7 +27,8 @@ static const char *const words[][8] = {
     {"beside", "residual", "bias"},
     {"heads", "units", "scale"},
     {"epsilon", "first", "units"},
-    {"units", "layer", "positions", "embedding", "steps", "start_token", "end_token", "features"}};
+    {"units", "layer", "positions", "embedding", "steps", "start_token", "end_token", "features"},
+    {"given", "embedding", "steps"}};
 enum { GROUPS = sizeof words / sizeof *words };
 
 /* Another word of a row that has this one; the word itself where none has. */

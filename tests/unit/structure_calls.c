@@ -18,6 +18,14 @@ static const char given[] =
     "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
     "\"output\":{\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
 
+/* Each step reads two numbers that are the caller's, beside its own last token. */
+static const char numbers[] =
+    "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
+    "\"units\":2}}]},"
+    "\"decoder\":{\"reads\":[\"given\",\"token\"],\"given\":2,\"feedback\":\"output\",\"start_token\":0,"
+    "\"steps\":3,\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
+    "\"output\":{\"parts\":[\"state\",\"given\"],\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
+
 /* Heads over every position. */
 static const char tagger[] =
     "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
@@ -102,6 +110,45 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
   close_session();
 }
 
+Test(structure_calls, numbers_of_each_step_are_needed_and_checked_as_far_as_they_count) {
+  enum { G = 2 };
+  static const int32_t targets[B * Y], lengths[B] = {3, 1};
+  float steps[B * Y * G] = {0.5f, -1, 2}, other[B * Y * V];
+  open_session(numbers);
+  cr_expect_eq(cuseq_model_config(model)->given_width, G);
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .outputs = outputs};
+  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,3,2])");
+  decoding.steps = 1;
+  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,1,2])");
+  decoding.steps = 0;
+  decoding.given = steps;
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  memcpy(other, outputs, sizeof other);
+  steps[(1 * Y + 2) * G + 1] = 7; /* row 1, the last step */
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect(memcmp(other, outputs, (B * Y - 1) * V * sizeof *other) == 0);
+  cr_expect(memcmp(other, outputs, sizeof other) != 0);
+  steps[(1 * Y + 2) * G + 1] = NAN;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  cr_expect_str_eq(cuseq_last_error(), "given: [1,2,1] is not finite (found nan, needed finite numbers)");
+  decoding.targets = targets;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  decoding.target_lengths = lengths;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  steps[0] = -INFINITY;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  cr_expect_str_eq(cuseq_last_error(), "given: [0,0,0] is not finite (found -inf, needed finite numbers)");
+  close_session();
+}
+
+Test(structure_calls, numbers_of_each_step_are_not_searched_over) {
+  const cuseq_beam beam = {.size = sizeof(cuseq_beam), .beams = 1, .n_best = 1, .alpha = 1};
+  open_session(numbers);
+  cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  expect_refused(cuseq_beam_search(session, &beam), "each step of the decoder is given numbers");
+  close_session();
+}
+
 Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
   static const int32_t previous[B] = {0, 1}, targets[B * Y], good[B] = {1, 1}, bad[B] = {0, 2};
   open_session(given);
@@ -126,24 +173,26 @@ Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
 }
 
 Test(structure_calls, arrays_that_a_model_does_not_have_are_refused) {
-  static float numbers[64];
+  static float floats[64];
   static int32_t tokens[64];
   const struct {
     const char *json;
     cuseq_decoding decoding;
     const char *words;
   } rows[] = {
-      {given, {.final_c = numbers}, "decoder final_c must be NULL (no layer of the decoder is an lstm)"},
+      {given, {.final_c = floats}, "decoder final_c must be NULL (no layer of the decoder is an lstm)"},
       {given,
-       {.final_fed = numbers},
+       {.final_fed = floats},
        "final_fed must be NULL (a step of the model hands nothing on but states"},
-      {tagger, {.contexts = numbers}, "contexts must be NULL (the model has no attention)"},
-      {tagger, {.states = numbers}, "states must be NULL (the model has no decoder)"},
+      {tagger, {.given = floats}, "given must be NULL (the model's steps are given no numbers)"},
+      {given, {.given = floats}, "given must be NULL (the model's steps are given no numbers)"},
+      {tagger, {.contexts = floats}, "contexts must be NULL (the model has no attention)"},
+      {tagger, {.states = floats}, "states must be NULL (the model has no decoder)"},
       {tagger, {.targets = tokens}, "targets must be NULL (the model feeds no tokens back)"},
       {tagger,
-       {.initial_h = numbers},
+       {.initial_h = floats},
        "decoder initial_h must be NULL (nothing in the model has such a state)"},
-      {tagger, {.log_probabilities = numbers}, "log_probabilities must be NULL (it needs a decoder"},
+      {tagger, {.log_probabilities = floats}, "log_probabilities must be NULL (it needs a decoder"},
       {tagger, {.steps = 3}, "a model without a decoder makes a step for each position (found 3 steps)"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

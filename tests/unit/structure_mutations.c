@@ -31,6 +31,8 @@ Test(structure_mutations, each_is_refused_with_a_line_or_runs) {
     char json[RANDOM_STRUCTURE_JSON];
     int32_t T = 1 + random_below(&random, LARGEST);
     random_structure_json(&random, LARGEST, T, 2, json);
+    if (i % 4 == 0)
+      random_structure_json_give(json, &random, LARGEST);
     for (int32_t m = random_below(&random, 3); m >= 0; m -= 2)
       random_structure_mutate(json, &random, LARGEST);
     if (!accepted(json))

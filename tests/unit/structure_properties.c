@@ -24,7 +24,10 @@ static void for_all(uint64_t seed, void (*check)(const struct random_structure *
     for (int i = 0; i < STRUCTURES; i++) {
       struct random_structure made;
       random_structure_make(&made, &random, LARGEST);
-      if (random_structure_runs(&made, devices[d]))
+      const bool runs = random_structure_runs(&made, devices[d]);
+      if (runs)
+        check(&made, devices[d]);
+      if (runs && i % 4 == 0 && random_structure_give(&made, LARGEST))
         check(&made, devices[d]);
       random_structure_free(&made);
     }
@@ -43,6 +46,15 @@ static void expect_same(const struct results *got, const struct results *want,
                         const struct random_structure *made, const char *device) {
   for (int32_t b = 0; b < (want->B > want->encoded ? want->B : want->encoded); b++)
     cr_expect(results_same_row(got, b, want, b), "%s: %s: %s", device, results_report(), made->json);
+}
+
+/* What is given of step `y` of rows that are given more. */
+static float *given_of_step(const struct random_structure *made, int32_t y) {
+  size_t G = (size_t)cuseq_model_config(made->model)->given_width, Y = (size_t)made->Y;
+  float *given = G > 0 ? calloc((size_t)made->B, G * sizeof *given) : NULL;
+  for (size_t b = 0; b < (size_t)made->B && G > 0; b++)
+    memcpy(given + b * G, made->given + (b * Y + (size_t)y) * G, G * sizeof *given);
+  return given;
 }
 
 /* ---- rows ---- */
@@ -90,6 +102,10 @@ static void check_same_rows(const struct random_structure *made, const char *dev
   beam.previous = made->model->structure.decoder.feedback != FEEDBACK_NONE ? previous : NULL;
   if (made->targets)
     beam.targets = targets = calloc(3 * (size_t)made->Y, sizeof *targets);
+  size_t G = (size_t)cuseq_model_config(made->model)->given_width, row = (size_t)made->Y * G;
+  float *given = beam.given = G > 0 ? calloc(3, row * sizeof *given) : NULL;
+  for (size_t b = 0; b < 3 && given; b++)
+    memcpy(given + b * row, made->given, row * sizeof *given);
   random_structure_run(&beam, device, 0, &got);
   for (int i = RESULTS_FIRST_DECODED; i < RESULTS_FLOATS; i++) {
     const struct results_floats *floats = &got.floats[i];
@@ -99,7 +115,7 @@ static void check_same_rows(const struct random_structure *made, const char *dev
           "%s: %s: %s: %s", device, floats->name, compare_report(), made->json);
   }
   results_free(&got);
-  free(targets);
+  free(targets), free(given);
 }
 
 Test(structure_properties, rows_that_attend_to_one_row_are_alike) {
@@ -128,7 +144,9 @@ static void check_continuing(const struct random_structure *made, const char *de
     for (size_t b = 0; made->targets && b < B; b++)
       targets[b] = made->targets[b * (size_t)made->Y + (size_t)y];
     step.targets = made->targets ? targets : NULL;
+    float *given = step.given = given_of_step(made, y);
     random_structure_run(&step, device, 0, &got);
+    free(given);
     for (size_t b = 0; b < B; b++) {
       if (y >= want.output_lengths[b])
         continue; /* a row that ended within the whole call */
@@ -246,4 +264,27 @@ static void check_padding(const struct random_structure *made, const char *devic
 
 Test(structure_properties, what_lies_beyond_a_row_is_not_looked_at) {
   for_all(47, check_padding);
+}
+
+/* Steps behind the last of a row's targets are not looked at. */
+static void check_behind_targets(const struct random_structure *made, const char *device) {
+  if (!made->given || !made->target_lengths)
+    return;
+  size_t row = (size_t)made->Y * (size_t)cuseq_model_config(made->model)->given_width;
+  struct random_structure spoilt = *made;
+  struct results got, want;
+  spoilt.given = copied(made->given, (size_t)made->B * row * sizeof *spoilt.given);
+  for (size_t b = 0; b < (size_t)made->B; b++)
+    for (size_t i = (size_t)made->target_lengths[b] * (row / (size_t)made->Y); i < row; i++)
+      spoilt.given[b * row + i] = NAN;
+  random_structure_run(&spoilt, device, 0, &got);
+  random_structure_run(made, device, 0, &want);
+  expect_same(&got, &want, made, device);
+  results_free(&got);
+  results_free(&want);
+  free(spoilt.given);
+}
+
+Test(structure_properties, what_is_given_behind_a_rows_targets_is_not_looked_at) {
+  for_all(48, check_behind_targets);
 }

@@ -37,7 +37,7 @@ struct subject {
 /* A model of it, and what a call is given. */
 struct draw {
   cuseq_model *model;
-  float *x;
+  float *x, *given;
   int32_t *ids, *previous, *targets;
   cuseq_input input;
 };
@@ -70,6 +70,10 @@ static void draw_make(struct draw *draw, const struct subject *subject, model_ma
   const bool forced = subject->precision != CUSEQ_PRECISION_FLOAT32 && decoder->feedback == FEEDBACK_OUTPUT;
   if (decoder->present && (forced || decoder->feedback == FEEDBACK_GIVEN))
     draw->targets = symbols((size_t)ROWS * (size_t)subject->Y, decoder->tokens, random);
+  const size_t steps = (size_t)ROWS * (size_t)subject->Y * (size_t)config->given_width;
+  draw->given = steps > 0 ? malloc(steps * sizeof *draw->given) : NULL;
+  for (size_t i = 0; i < steps; i++)
+    draw->given[i] = random_between(random, -1.7f, 1.7f);
   draw->input = (cuseq_input){.size = sizeof(cuseq_input),
                               .data = draw->ids ? (const void *)draw->ids : draw->x,
                               .dtype = draw->ids ? CUSEQ_DTYPE_I32 : CUSEQ_DTYPE_F32,
@@ -81,6 +85,7 @@ static void draw_free(struct draw *draw) {
   cuseq_model_destroy(draw->model);
   free(draw->x);
   free(draw->ids);
+  free(draw->given);
   free(draw->previous);
   free(draw->targets);
 }
@@ -91,6 +96,7 @@ static void draw_run(const struct draw *draw, const struct subject *subject, con
   results_precise(results, subject->precision);
   results->decoding.previous = draw->previous;
   results->decoding.targets = draw->targets;
+  results->decoding.given = draw->given;
   results_run(results, draw->model, device, 1, &draw->input);
 }
 
@@ -200,6 +206,13 @@ static void for_structures(check *check, cuseq_precision precision, uint64_t see
     struct random_structure made;
     random_structure_make(&made, &random, largest);
     check(&(struct subject){made.json, NULL, made.T, made.Y, precision}, &random);
+    random_structure_free(&made);
+  }
+  for (int i = 0; i < count / 4; i++) {
+    struct random_structure made;
+    random_structure_make(&made, &random, largest);
+    if (random_structure_give(&made, largest))
+      check(&(struct subject){made.json, NULL, made.T, made.Y, precision}, &random);
     random_structure_free(&made);
   }
 }

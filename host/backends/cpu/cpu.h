@@ -98,6 +98,7 @@ struct cpu_worker {
   float *given;       /* [tile_rows][states] what residual layers give */
   float *context;     /* [tile_rows][context] */
   float *attentional; /* [tile_rows][attentional] */
+  float *numbers;     /* [tile_rows][given] what the caller gives of the step, as whole vectors */
   float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors */
   float *read;        /* [tile_rows][widest] vectors side by side, and what chains compute in */
   float *chained;     /* [tile_rows][widest] the other half of what chains compute in */
@@ -130,6 +131,7 @@ struct cpu {
   size_t state_offset[STRUCTURE_MAX_DECODER_LAYERS];
   size_t context_stride;
   size_t attentional_stride;
+  size_t numbers_stride;
   size_t token_stride; /* of one_hot; 0: none */
   size_t read_stride;  /* the widest vectors that are read side by side, or that a chain computes */
   size_t key_rows;     /* units of layered keys, in whole vectors */

@@ -27,6 +27,18 @@ static void parts_read(struct run *run, const struct parts *parts, int32_t y, in
 
 /* ---- a step ---- */
 
+/* What the caller gives of the step: products read whole vectors, which his array does not have. */
+static void run_given(const struct run *run, int32_t y, int32_t count) {
+  const struct cpu_worker *worker = run->worker;
+  const cuseq_decoding *d = run->decoding;
+  const size_t G = (size_t)run->decoder->given_width, Y = (size_t)d->steps;
+  for (int32_t n = 0; n < count && G > 0; n++) {
+    const int32_t i = worker->active[n];
+    memcpy(worker->numbers + (size_t)i * run->cpu->numbers_stride,
+           d->given + ((size_t)worker->number[i] * Y + (size_t)y) * G, G * sizeof(float));
+  }
+}
+
 static void run_attend(struct run *run, int32_t y, int32_t count, const float **asks) {
   const cuseq_decoding *d = run->decoding;
   const size_t C = (size_t)run->cpu->structure->attention.context_width, T = (size_t)run->cpu->time,
@@ -277,6 +289,7 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
   cpu_run_begin(&run, call);
   for (; y < decoding->steps && count > 0; y++) {
     run.turned = (call->number + (uint32_t)y) & 1;
+    run_given(&run, y, count);
     run_attend_before(&run, y, count);
     run_layers(&run, y, count);
     run_attentional(&run, y, count);

@@ -125,6 +125,8 @@ void cpu_run_begin(struct run *run, const struct cpu_call *call) {
     worker->token[i] = 0;
     if (cpu->token_stride > 0)
       memset(worker->one_hot + (size_t)i * cpu->token_stride, 0, cpu->token_stride * sizeof(float));
+    if (cpu->numbers_stride > 0)
+      memset(worker->numbers + (size_t)i * cpu->numbers_stride, 0, cpu->numbers_stride * sizeof(float));
     cpu_run_token(run, i, d->previous ? d->previous[worker->number[i]] : 0);
   }
   for (int32_t l = 0; l < run->decoder->count; l++) {

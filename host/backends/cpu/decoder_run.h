@@ -44,6 +44,8 @@ static inline const float *part_of(const struct run *run, enum part part, int32_
     return worker->context + (size_t)i * cpu->context_stride;
   case PART_ATTENTIONAL:
     return worker->attentional + (size_t)i * cpu->attentional_stride;
+  case PART_GIVEN:
+    return worker->numbers + (size_t)i * cpu->numbers_stride;
   case PART_STATE:
     break;
   }

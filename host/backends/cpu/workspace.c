@@ -99,6 +99,7 @@ static void decoder_sizes(struct cpu *cpu) {
     cpu->read_stride = larger(cpu->read_stride, arena_padded(decoder->attentional.dense.inputs));
     cpu->read_stride = larger(cpu->read_stride, cpu->attentional_stride);
   }
+  cpu->numbers_stride = arena_padded(decoder->given_width);
   if (needs_one_hot(structure))
     cpu->token_stride = arena_padded(decoder->tokens);
 }
@@ -270,6 +271,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.given = arena_floats(arena, rows, cpu->states_stride);
   w.context = arena_floats(arena, rows, cpu->context_stride);
   w.attentional = arena_floats(arena, rows, cpu->attentional_stride);
+  w.numbers = arena_floats(arena, rows, cpu->numbers_stride);
   w.one_hot = arena_floats(arena, rows, cpu->token_stride);
   w.read = arena_floats(arena, most, cpu->read_stride);
   w.chained = arena_floats(arena, most, cpu->read_stride);

@@ -50,6 +50,15 @@ void cuda_check_targets(struct cuda_session *session, const int32_t *source, int
   array->positions = steps;
 }
 
+void cuda_check_given(struct cuda_session *session, const float *source, float *target, int32_t rows,
+                      int32_t steps, int32_t width, const int32_t *d_lengths) {
+  struct input_array *array = added(session, BACKEND_GIVEN, source, CUSEQ_DTYPE_F32, target);
+  array->rows = rows;
+  array->columns = (int64_t)steps * width;
+  array->d_lengths = d_lengths;
+  array->positions = steps;
+}
+
 void cuda_check_data(struct cuda_session *session, const void *source, cuseq_dtype dtype, void *target,
                      int32_t width, const int32_t *d_lengths) {
   struct input_array *array = added(session, BACKEND_DATA, source, dtype, target);
@@ -88,8 +97,9 @@ static cuseq_status data_report(const struct input_fault *fault, const char *ear
                      "%sinput: id [%lld,%lld] is out of range (found %lld, needed 0 to %d)", earlier, i / T,
                      i % T, (long long)fault->integer, (int)fault->array.high);
   return error_set(CUSEQ_STATUS_NON_FINITE,
-                   "%sinput: [%lld,%lld,%lld] is not finite (found %s, needed finite numbers)", earlier,
-                   i / F / T, i / F % T, i % F, number_name(fault->number));
+                   "%s%s: [%lld,%lld,%lld] is not finite (found %s, needed finite numbers)", earlier,
+                   backend_array_name((enum backend_array)fault->array.name), i / F / T, i / F % T, i % F,
+                   number_name(fault->number));
 }
 
 struct launch_check cuda_check_results(const struct cuda_session *session, int32_t step) {
@@ -120,7 +130,7 @@ cuseq_status cuda_check_report(struct cuda_session *session) {
   CUDA_TRY(cudaMemsetAsync(&checks->d_record->pending, 0, sizeof checks->d_record->pending, session->stream));
   const char *earlier = fault.call == checks->call ? "" : "an earlier call: ";
   enum backend_array array = (enum backend_array)fault.array.name;
-  if (array == BACKEND_DATA)
+  if (array == BACKEND_DATA || array == BACKEND_GIVEN)
     return data_report(&fault, earlier);
   if (array == BACKEND_TARGETS)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,

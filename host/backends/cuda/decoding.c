@@ -51,6 +51,14 @@ static void range_of(const struct cuda_session *session, enum backend_array arra
                                           : session->model->structure.decoder.tokens - 1;
 }
 
+/* Where the lengths of targets lie on the device; NULL: all targets count. */
+static const int32_t *target_lengths_of(const struct cuda_session *session, const cuseq_decoding *decoding) {
+  return !decoding->target_lengths ? NULL
+         : session->call.places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE
+             ? decoding->target_lengths
+             : session->work.decoding[BACKEND_TARGET_LENGTHS];
+}
+
 /* Targets that a host has not looked at, since only the device knows how many of them count. They lie on the
  * device, or pass through the array of tokens. */
 static cuseq_status targets_bring(struct cuda_session *session, const cuseq_decoding *decoding,
@@ -58,10 +66,7 @@ static cuseq_status targets_bring(struct cuda_session *session, const cuseq_deco
   bool on_device = session->call.places[BACKEND_TARGETS] == CUDA_PLACE_DEVICE;
   size_t count = (size_t)rows * (size_t)decoding->steps;
   int32_t *own = session->work.decoding[BACKEND_TOKENS];
-  const int32_t *d_lengths = !decoding->target_lengths ? NULL
-                             : session->call.places[BACKEND_TARGET_LENGTHS] == CUDA_PLACE_DEVICE
-                                 ? decoding->target_lengths
-                                 : session->work.decoding[BACKEND_TARGET_LENGTHS];
+  const int32_t *d_lengths = target_lengths_of(session, decoding);
   if (!on_device)
     TRY(cuda_copy_in(session, BACKEND_TARGETS, own, decoding->targets, count * sizeof(int32_t)));
   cuda_check_targets(session, on_device ? decoding->targets : own, session->work.decoding[BACKEND_TARGETS],
@@ -83,6 +88,11 @@ static cuseq_status array_bring(struct cuda_session *session, const cuseq_decodi
     return targets_bring(session, decoding, rows);
   if (!on_device)
     return cuda_copy_in(session, array, own, given, count * sizeof(float));
+  if (array == BACKEND_GIVEN) {
+    cuda_check_given(session, given, own, rows, decoding->steps, session->model->config.given_width,
+                     target_lengths_of(session, decoding));
+    return CUSEQ_STATUS_OK;
+  }
   if (!call_arrays[array].is_integer) {
     cuda_check_states(session, array, given, own, (int64_t)count);
     return CUSEQ_STATUS_OK;

@@ -36,6 +36,8 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   const struct attention_structure *attention = &structure->attention;
   if (!decoder->present)
     return "it has no decoder";
+  if (decoder->given_width > 0)
+    return "each step of its decoder is given numbers";
   if (decoder->count > LOOP_MOST_LAYERS)
     return "its decoder has more than 4 layers";
   for (int32_t l = 0; l < decoder->count; l++)

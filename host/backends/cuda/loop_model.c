@@ -26,6 +26,8 @@ static void part_add(const struct loop_maker *maker, struct loop_parts *parts, e
   case PART_ATTENTIONAL:
     loop_parts_add(parts, model->attentional.to, width, false);
     return;
+  case PART_GIVEN: /* cuda_loop_reason declines it */
+    return;
   case PART_STATE:
     loop_parts_add(parts, model->layer[model->layers - 1].above, width, false);
   }

@@ -49,16 +49,26 @@ static struct cuda_part part_of(const struct cuda_session *session, enum part pa
     return (struct cuda_part){.d_rows = steps->d_context, .stride = C, .width = C};
   case PART_ATTENTIONAL:
     return (struct cuda_part){.d_rows = steps->d_attentional, .stride = X, .width = X};
+  case PART_GIVEN: /* parts_of knows the step */
   case PART_STATE:
     break;
   }
   return given_by(session, structure->decoder.count - 1);
 }
 
-static struct cuda_parts parts_of(const struct cuda_session *session, const struct parts *parts) {
+/* What the caller gives of the step. */
+static struct cuda_part given_of(const struct step *step) {
+  int32_t G = step->session->steps->structure.decoder.given_width;
+  return (struct cuda_part){.d_rows = cuda_decoding_floats(step->session, BACKEND_GIVEN) +
+                                      (size_t)step->number * (size_t)G,
+                            .stride = (int64_t)step->stepping->steps * G,
+                            .width = G};
+}
+
+static struct cuda_parts parts_of(const struct step *step, const struct parts *parts) {
   struct cuda_parts list = {.count = parts->count};
   for (int32_t i = 0; i < parts->count; i++)
-    list.list[i] = part_of(session, parts->list[i]);
+    list.list[i] = parts->list[i] == PART_GIVEN ? given_of(step) : part_of(step->session, parts->list[i]);
   return list;
 }
 
@@ -212,7 +222,7 @@ static cuseq_status layers_queue(const struct step *step) {
   struct cuda_session *session = step->session;
   const struct structure *structure = &session->steps->structure;
   const struct attention_structure *attention = &structure->attention;
-  struct cuda_parts below = parts_of(session, &structure->decoder.reads);
+  struct cuda_parts below = parts_of(step, &structure->decoder.reads);
   for (int32_t l = 0; l < structure->decoder.count; l++) {
     TRY(layer_queue(step, l, &below));
     below = (struct cuda_parts){.count = 1, .list = {given_by(session, l)}};
@@ -230,7 +240,7 @@ static cuseq_status attentional_queue(const struct step *step) {
   const struct attentional_structure *attentional = &steps->structure.decoder.attentional;
   if (!attentional->present)
     return CUSEQ_STATUS_OK;
-  const struct cuda_parts parts = parts_of(session, &attentional->parts);
+  const struct cuda_parts parts = parts_of(step, &attentional->parts);
   const struct cuda_kept kept = running(step, LAUNCH_STAGE_DECODER);
   TRY(cuda_dense_sums(session, &attentional->dense, &parts, step->stepping->rows, steps->d_scratch[0]));
   return cuda_dense_finish(session, &attentional->dense, steps->d_scratch[0], step->stepping->rows, &kept,
@@ -242,7 +252,7 @@ static cuseq_status head_queue(const struct step *step) {
   struct cuda_session *session = step->session;
   struct cuda_steps *steps = session->steps;
   const struct head *head = &steps->structure.output.heads[0];
-  const struct cuda_parts parts = parts_of(session, &head->parts);
+  const struct cuda_parts parts = parts_of(step, &head->parts);
   return cuda_chain_sums(session, &head->layers, &parts, step->stepping->rows, steps->d_scratch,
                          steps->d_logits);
 }

@@ -9,6 +9,7 @@ struct row {
   int32_t index;   /* among the rows that are decoded */
   int32_t encoded; /* the row that it attends to */
   int32_t token;   /* before the step, then after it */
+  int32_t number;  /* of the step */
 };
 
 /* Where layer `index`'s states lie among all layers'. */
@@ -73,6 +74,15 @@ static void embed(struct row *row) {
                                          : 0.0;
 }
 
+/* What the caller gives of the step. */
+static void read_given(const struct row *row) {
+  const cuseq_decoding *d = row->decoding;
+  size_t G = (size_t)row->r->structure->decoder.given_width;
+  size_t at = ((size_t)row->index * (size_t)d->steps + (size_t)row->number) * G;
+  for (size_t j = 0; j < G; j++)
+    row->r->given[j] = (double)d->given[at + j];
+}
+
 /* Vectors of the step side by side into r->read; returns their width. */
 static int32_t gather(struct row *row, const struct parts *parts) {
   struct reference *r = row->r;
@@ -81,7 +91,8 @@ static int32_t gather(struct row *row, const struct parts *parts) {
   const double *const vectors[] = {[PART_TOKEN] = r->token,
                                    [PART_CONTEXT] = r->context,
                                    [PART_ATTENTIONAL] = r->attentional,
-                                   [PART_STATE] = state};
+                                   [PART_STATE] = state,
+                                   [PART_GIVEN] = r->given};
   int32_t width = 0;
   for (int32_t i = 0; i < parts->count; i++) {
     int32_t part = structure_part_width(r->structure, parts->list[i]);
@@ -140,6 +151,7 @@ static bool step(struct row *row) {
   const struct attention_structure *attention = &r->structure->attention;
   const struct head *head = &r->structure->output.heads[0];
   embed(row);
+  read_given(row);
   if (attention->present && attention->asks == ASKS_PREVIOUS &&
       !step_attend(row, r->h + state_offset(decoder, attention->asked_layer)))
     return false;
@@ -227,6 +239,7 @@ static void decode_row(struct row *row) {
   bool ended = false;
   begin_row(row);
   for (; y < steps && !ended; y++) {
+    row->number = y;
     if (!step(row))
       return;
     int32_t next = d->targets ? d->targets[(size_t)row->index * d->steps + y] : row->token;

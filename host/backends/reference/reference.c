@@ -10,9 +10,9 @@ static void reference_close(void *state) {
     return;
   model_release(r->model);
   void *const owned[] = {r->lengths, r->annotations, r->final_h, r->final_c,    r->below,       r->directions,
-                         r->asking,  r->h,           r->c,       r->outputs_of, r->attentional, r->context,
-                         r->token,   r->read,        r->query,   r->key,        r->joined,      r->alphas,
-                         r->output,  r->sums,        r->scratch};
+                         r->asking,  r->h,           r->c,       r->outputs_of, r->attentional, r->given,
+                         r->context, r->token,       r->read,    r->query,      r->key,         r->joined,
+                         r->alphas,  r->output,      r->sums,    r->scratch};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
   free(r);
@@ -106,6 +106,7 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
                 {&r->c, 1, S + W},
                 {&r->outputs_of, 1, S + W},
                 {&r->attentional, 1, W},
+                {&r->given, 1, W},
                 {&r->context, 1, W},
                 {&r->token, 1, W},
                 {&r->read, 1, W},

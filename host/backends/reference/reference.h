@@ -53,6 +53,7 @@ struct reference {
   double *h, *c;       /* [max(S, widest)] */
   double *outputs_of;  /* [S] what each decoder layer gave last */
   double *attentional; /* [widest] */
+  double *given;       /* [widest] */
   double *context;     /* [widest] */
   double *token;       /* [widest] the embedded token */
   double *read;        /* [reads] vectors side by side */
