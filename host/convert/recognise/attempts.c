@@ -194,7 +194,8 @@ static cuseq_status recognise_ends(const struct recognise_request *request, int3
                                    const int32_t *clocks, cuseq_model **model) {
   struct recognise_request whole;
   struct graph_lookups lookups;
-  TRY(join_refuse(request, ends, count));
+  if (request->given_numbers == NULL)
+    TRY(join_refuse(request, ends, count));
   TRY(join_lookups(request, ends, count, &lookups));
   TRY(cut_make_whole(request->expressions, request->notes, ends, count));
   TRY(replace_ends(request, ends, clocks, &whole));
@@ -236,6 +237,28 @@ static cuseq_status recognise_joined(const struct recognise_request *request, co
   return refusal_or(&refusal, again, parts.count > 0);
 }
 
+/* With a decoder whose steps are given numbers, where it is not recognised otherwise: then it is the reason of
+ * this way that is told. */
+static cuseq_status recognise_given(const struct recognise_request *request, const int32_t *ends,
+                                    size_t count, const int32_t *clocks, cuseq_model **model) {
+  struct recognise_request given = *request;
+  struct refusal refusal;
+  bool found = false;
+  int32_t copy[MAX_CLOCKS];
+  refusal_begin(request, &refusal);
+  memcpy(copy, clocks, sizeof copy);
+  const cuseq_status status = recognise_joined(request, ends, count, copy, model);
+  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+    free(refusal.said);
+    return status;
+  }
+  refusal_keep(&refusal, request, status);
+  memcpy(copy, clocks, sizeof copy);
+  given.given_numbers = &found;
+  const cuseq_status again = recognise_joined(&given, ends, count, copy, model);
+  return found ? again : refusal_or(&refusal, again, true);
+}
+
 cuseq_status recognise_model(const struct recognise_request *request, cuseq_model **model) {
   int32_t clocks[MAX_CLOCKS];
   int32_t *ends;
@@ -244,5 +267,5 @@ cuseq_status recognise_model(const struct recognise_request *request, cuseq_mode
   TRY(list_ends(request, &ends, &count));
   TRY(tabulate(request->expressions, -1, ends, count));
   TRY(thin_make_blocks(request, ends, count, clocks));
-  return recognise_joined(request, ends, count, clocks, model);
+  return recognise_given(request, ends, count, clocks, model);
 }

@@ -1,5 +1,5 @@
 /* The decoder, from one step of it. */
-#include "convert/recognise/recognised.h"
+#include "convert/recognise/given.h"
 #include "error.h"
 
 #include <stdlib.h>
@@ -89,6 +89,11 @@ static cuseq_status find_layers(struct recogniser *recogniser, const bool *reach
 
 static cuseq_status refuse_leaf(const struct recogniser *recogniser, int32_t leaf) {
   const struct slot *slot = step_slot(&recogniser->model->decoder.step, leaf);
+  if (bases_have(&recogniser->model->decoder.given, leaf))
+    return node_refuse(
+        expression_at(recogniser->expressions, leaf)->node,
+        "it is given to every step of the decoder, which another layer than the decoder's first "
+        "or the output's reads (cuseq's decoders give it to these)");
   if (slot != NULL && slot->next < 0)
     return node_refuse(expression_at(recogniser->expressions, leaf)->node,
                        "each step of the decoder is given %d number%s of it (cuseq's decoders read tokens)",
@@ -107,6 +112,8 @@ bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum 
     *part = PART_CONTEXT;
   else if (decoder->has_attentional && expression == decoder->attentional_next)
     *part = PART_ATTENTIONAL;
+  else if (bases_have(&decoder->given, expression))
+    *part = PART_GIVEN;
   else if (expression == decoder->layers[decoder->count - 1].gives)
     *part = PART_STATE;
   else
@@ -114,8 +121,17 @@ bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum 
   return true;
 }
 
-static bool parts_add(struct found_parts *parts, enum part part, int32_t expression) {
-  if (parts->parts.count >= STRUCTURE_MAX_PARTS || !bases_add(&parts->bases, expression))
+bool decoder_add_part(const struct recogniser *recogniser, struct found_parts *parts, enum part part,
+                      int32_t expression) {
+  const struct bases *given = &recogniser->model->decoder.given;
+  if (part == PART_GIVEN && bases_have(&parts->bases, given->list[0]))
+    return true;
+  if (parts->parts.count >= STRUCTURE_MAX_PARTS)
+    return false;
+  for (int32_t i = 0; part == PART_GIVEN && i < given->count; i++)
+    if (!bases_add(&parts->bases, given->list[i]))
+      return false;
+  if (part != PART_GIVEN && !bases_add(&parts->bases, expression))
     return false;
   parts->parts.list[parts->parts.count++] = part;
   return true;
@@ -156,8 +172,8 @@ static cuseq_status settle_attentional(struct recogniser *recogniser, const stru
   TRY(chain_leaves(recogniser, slot->next, &none, &leaves));
   for (int32_t i = 0; i < leaves.count; i++) {
     enum part part;
-    if (!decoder_part(recogniser, leaves.list[i], &part) ||
-        !parts_add(&decoder->attentional_parts, part, leaves.list[i]))
+    if (!decoder_part(recogniser, leaves.list[i], &part) || part == PART_GIVEN ||
+        !decoder_add_part(recogniser, &decoder->attentional_parts, part, leaves.list[i]))
       return refuse_leaf(recogniser, leaves.list[i]);
   }
   TRY(chain_read(recogniser, slot->next, &decoder->attentional_parts.bases, "what goes from step to step", 1,
@@ -183,10 +199,11 @@ static cuseq_status read_leaf(struct recogniser *recogniser, int32_t leaf) {
       part = PART_CONTEXT;
     else
       TRY(settle_attentional(recogniser, slot));
-    return parts_add(&decoder->reads, part, leaf) ? CUSEQ_STATUS_OK : refuse_leaf(recogniser, leaf);
+    return decoder_add_part(recogniser, &decoder->reads, part, leaf) ? CUSEQ_STATUS_OK
+                                                                     : refuse_leaf(recogniser, leaf);
   }
   if (!decoder_part(recogniser, leaf, &part) || part == PART_STATE || part == PART_ATTENTIONAL ||
-      (part == PART_CONTEXT && after) || !parts_add(&decoder->reads, part, leaf))
+      (part == PART_CONTEXT && after) || !decoder_add_part(recogniser, &decoder->reads, part, leaf))
     return refuse_leaf(recogniser, leaf);
   return CUSEQ_STATUS_OK;
 }
@@ -201,7 +218,8 @@ static cuseq_status read_first(struct recogniser *recogniser) {
     TRY(read_leaf(recogniser, leaves.list[i]));
   if (leaves.count == 0 && recogniser->model->attention.present &&
       recogniser->model->attention.asks == ASKS_PREVIOUS)
-    parts_add(&decoder->reads, PART_CONTEXT, recogniser->model->attention.context); /* by rows of zeros */
+    decoder_add_part(recogniser, &decoder->reads, PART_CONTEXT,
+                     recogniser->model->attention.context); /* by rows of zeros */
   return affine_make(recogniser->expressions, input, &decoder->reads.bases, "what the decoder reads",
                      &layer->input);
 }
@@ -343,6 +361,7 @@ cuseq_status decoder_recognise(struct recogniser *recogniser) {
     return node_refuse(expression_at(recogniser->expressions, decoder->step.outputs[0])->node,
                        "no recurrent layer is in a step of what should be the decoder");
   TRY(token_find(recogniser, reached, limit));
+  TRY(given_find(recogniser, reached, limit));
   TRY(find_encoder(recogniser, reached, limit, &context, &final));
   if (context >= 0)
     TRY(attention_recognise(recogniser, context, final));

@@ -1,5 +1,5 @@
 /* The token of a decoder: which expression of the step it is, and where it comes from. */
-#include "convert/recognise/recognised.h"
+#include "convert/recognise/given.h"
 #include "convert/recognise/tabulate.h"
 #include "error.h"
 
@@ -41,7 +41,12 @@ cuseq_status token_tabulate(struct recogniser *recogniser) {
     return error_out_of_memory();
   for (int32_t i = 0; i < step->slot_count; i++) {
     const int32_t slot = step->slots[i].expression;
+    const int32_t limit = recogniser->expressions->count;
+    bool *reached;
     if (step->slots[i].next >= 0 || expression_at(recogniser->expressions, slot)->width == 1)
+      continue;
+    TRY(reach_step(recogniser, step, &reached));
+    if (given_is_numbers(recogniser, reached, limit, &step->slots[i]))
       continue;
     const size_t count = step_ends(step, ends, false);
     TRY(tabulate(recogniser->expressions, slot, ends, count));
@@ -69,7 +74,7 @@ cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int3
     const struct expression *e = expression_at(expressions, i);
     int32_t at = e->op == EXPRESSION_EMBEDDING ? e->children[0] : i;
     const struct slot *slot = step_slot(&decoder->step, at);
-    if (!reached[i] || slot == NULL)
+    if (!reached[i] || slot == NULL || given_is_numbers(recogniser, reached, limit, slot))
       continue;
     bool ids = e->op == EXPRESSION_EMBEDDING;
     bool given = slot->next < 0, follows = token_follows(expressions, slot);

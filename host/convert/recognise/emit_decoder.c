@@ -86,6 +86,8 @@ cuseq_status emit_decoder(struct emitter *emitter) {
     TRY(emit_item(list, &object));
     TRY(set_decoder_layer(emitter, object, i));
   }
+  if (decoder->given.count > 0)
+    TRY(emit_set_number(json, "given", decoder->given_width));
   if (decoder->reads.parts.count == 0)
     return set_nothing_read(emitter, json);
   TRY(emit_set_parts(json, "reads", &decoder->reads.parts));

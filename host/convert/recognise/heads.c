@@ -25,8 +25,8 @@ cuseq_status head_of_step(struct recogniser *recogniser, int32_t output, const c
                          "the model's output '%.100s' comes from it, which cuseq cannot express (needed the "
                          "last layer's hidden state, the context or the token)",
                          expression_at(recogniser->expressions, output)->node->name);
-    head->reads.parts.list[head->reads.parts.count++] = part;
-    bases_add(&head->reads.bases, leaves.list[i]);
+    if (!decoder_add_part(recogniser, &head->reads, part, leaves.list[i]))
+      return node_refuse(node, "the model's output comes from it and too many other tensors");
   }
   if (leaves.count == 0)
     return node_refuse(expression_at(recogniser->expressions, output)->node,

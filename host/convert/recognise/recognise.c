@@ -1,5 +1,5 @@
 /* The whole: which kind of graph it is, and its parts one after the other. */
-#include "convert/recognise/recognised.h"
+#include "convert/recognise/given.h"
 #include "error.h"
 
 #include <stdio.h>
@@ -129,6 +129,7 @@ static cuseq_status recognise_steps(struct recogniser *recogniser, const struct 
   }
   TRY(clock >= 0 ? step_of_clock(recogniser, outputs, (int32_t)listed->count, clock, &decoder->step)
                  : step_of_states(recogniser, outputs, (int32_t)listed->count, &decoder->step));
+  TRY(given_refuse_joined(recogniser, &decoder->step));
   for (size_t i = 0; i < listed->count; i++)
     TRY(take_last(recogniser, &listed->list[i], &decoder->step.outputs[i]));
   TRY(decoder_recognise(recogniser));
@@ -235,6 +236,8 @@ static cuseq_status recognise(struct recogniser *recogniser) {
     steps = steps || listed.steps[i] > 0;
   if (listed.main_count > 0)
     TRY(decoder_clock(recogniser, &listed, &clock));
+  if (clock < 0 && recogniser->request->state_count == 0)
+    TRY(given_refuse_unstepped(recogniser));
   if (listed.main_count == 0)
     TRY(recognise_attention_only(recogniser, &listed));
   else if (clock >= 0 || recogniser->request->state_count > 0)

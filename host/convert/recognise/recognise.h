@@ -44,6 +44,7 @@ struct recognise_request {
   const json_t *vocabulary;       /* a JSON object, or NULL */
   /* recognition's own (join.h): which columns of the one input are looked up, or NULL */
   const struct graph_lookups *lookups;
+  bool *given_numbers; /* steps of a decoder may be given numbers, which is noted here; NULL: tokens alone */
   const struct graph_parts *parts; /* which inputs of the graph's lie side by side in the one, or NULL */
 };
 

@@ -123,6 +123,8 @@ struct found_decoder {
   int32_t token;      /* the expression that is the token as a vector, -1: none is read */
   int32_t token_slot; /* of the step, -1 */
   int32_t embedding;  /* a matrix, -1: the one-hot token */
+  struct bases given; /* slots of numbers that every step is given, side by side */
+  int32_t given_width;
   int32_t start_token, end_token;
   int32_t steps;
   struct step step;
@@ -333,6 +335,10 @@ cuseq_status decoder_check_fed(const struct recogniser *recogniser, const struct
 
 /* The part of a step that an expression is; false: none. */
 bool decoder_part(const struct recogniser *recogniser, int32_t expression, enum part *part);
+
+/* Adds it to what is read side by side; all that is given is one part. false: there is no room. */
+bool decoder_add_part(const struct recogniser *recogniser, struct found_parts *parts, enum part part,
+                      int32_t expression);
 
 /* ---- decoder_token.c ---- */
 

@@ -1,7 +1,7 @@
 /* Steps over a clock, and steps that are a graph of their own. */
 #include "convert/recognise/step.h"
 #include "convert/graph/rewrite.h"
-#include "convert/recognise/recognised.h"
+#include "convert/recognise/given.h"
 #include "error.h"
 
 #include <string.h>
@@ -56,8 +56,8 @@ static cuseq_status cell_of(struct rewrite *rewrite, const struct expression *se
     return node_refuse(layer.node, "it reads the decoder's steps backwards, which cuseq can express where a "
                                    "RepeatVector makes as many of them as the encoder reads positions");
   if (layer.direction != LAYER_FORWARD)
-    return node_refuse(layer.node, "it reads the decoder's steps backwards, which no decoder that chooses "
-                                   "its tokens can");
+    return node_refuse(layer.node, "it reads the decoder's steps backwards, which no decoder that goes step "
+                                   "by step can");
   if (layer.mask != NULL)
     clocked->step->mask = layer.mask;
   const struct recurrent_cell *cell = &layer.directions[0];
@@ -90,13 +90,15 @@ static cuseq_status clock_rule(struct rewrite *rewrite, int32_t expression, int3
     *made = expression;
     return CUSEQ_STATUS_OK;
   }
-  bool own = (uint32_t)1 << e.clock == clocked->clock;
+  bool own = (clocked->clock >> e.clock & 1) != 0;
   switch (e.op) {
   case EXPRESSION_INPUT:
     return step_add_slot(rewrite->expressions, clocked->step, expression, -1, made);
   case EXPRESSION_SEQUENCE:
     return cell_of(rewrite, &e, made);
   case EXPRESSION_REPEAT:
+    return own ? rewrite_run(rewrite, e.children[0], made) : CUSEQ_STATUS_OK;
+  case EXPRESSION_ALIGN:
     return own ? rewrite_run(rewrite, e.children[0], made) : CUSEQ_STATUS_OK;
   case EXPRESSION_SOFTMAX:
     return own ? node_refuse(e.node, "it attends to the decoder's own steps, which cuseq cannot express")
@@ -118,6 +120,7 @@ cuseq_status step_of_clock(struct recogniser *recogniser, const int32_t *outputs
   const struct clock *counts = &recogniser->expressions->clocks[clock];
   step->clock = clock;
   step->steps = counts->length > 0 && counts->length <= 1 << 20 ? (int32_t)counts->length : 0;
+  TRY(given_clocks(recogniser, outputs, count, &clocked.clock));
   TRY(rewrite_begin(&rewrite, recogniser->expressions, 0, clock_rule, &clocked));
   cuseq_status status = make_outputs(recogniser, &rewrite, outputs, count, step);
   rewrite_end(&rewrite);

@@ -91,7 +91,7 @@ def forecast_known_future(k):
     x, future = k.Input((T, F)), k.Input((Y, 2))
     _, h, c = k.LSTM(H, return_state=True)(x)
     y = k.LSTM(H, return_sequences=True)(future, initial_state=[h, c])
-    return k.Model([x, future], heads(k, y, 1))
+    return Built(k.Model([x, future], heads(k, y, 1)), others=(0,))
 
 
 @kind
@@ -100,7 +100,7 @@ def forecast_known_future_repeated(k):
     x, future = k.Input((T, F)), k.Input((Y, 2))
     h = k.LSTM(H)(x)
     y = k.LSTM(H, return_sequences=True)(k.Concatenate()([k.RepeatVector(Y)(h), future]))
-    return k.Model([x, future], heads(k, y, 1))
+    return Built(k.Model([x, future], heads(k, y, 1)), others=(0,))
 
 
 @kind

@@ -13,6 +13,22 @@ COLUMNS = re.compile(
 )
 
 
+STEPS = re.compile(
+    r"input '([^']*)' is (?:columns \d+ to \d+ of )?what every step of the decoder is given: "
+    r"give it as given \[batch, (\w+), (\d+)\]"
+)
+
+
+def steps(arrays, lines):
+    """What the steps of a decoder are given, side by side; None where they are given nothing."""
+    said = STEPS.findall("\n".join(lines))
+    if not said:
+        return None
+    array = np.concatenate([arrays[name] for name, _, _ in said], -1)
+    assert array.shape[2] == int(said[0][2]) and said[0][1] in ("steps", str(array.shape[1]))
+    return array
+
+
 def blocks(array, zeros, width):
     """Several positions as one."""
     array = array.reshape(len(array), array.shape[1], -1)
@@ -43,7 +59,8 @@ def given(arrays, lines):
     lines   what the conversion said
     """
     text = "\n".join(lines)
-    arrays = dict(arrays)
+    of_steps = {name for name, _, _ in STEPS.findall(text)}
+    arrays = {name: array for name, array in arrays.items() if name not in of_steps}
     for name, zeros, _, width in BLOCKS.findall(text):
         arrays[name] = blocks(arrays[name], int(zeros or 0), int(width))
     said = COLUMNS.findall(text)

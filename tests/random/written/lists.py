@@ -10,6 +10,7 @@ import dates  # noqa: F401
 import decoders  # noqa: F401
 import forecasts  # noqa: F401
 import gated  # noqa: F401
+import futures  # noqa: F401
 import graphs  # noqa: F401
 import halves  # noqa: F401
 import intents  # noqa: F401

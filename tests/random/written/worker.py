@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import lists
 from drawn import drawn
-from given import given
+from given import given, steps
 from kinds import Built, Words
 from match import Wrong, match
 from program import Fault, call, refusal
@@ -80,6 +80,9 @@ class Case:
         for n, other in enumerate(others):
             size = (BATCH, *[size or built.time for size in other[1:]])
             self.fed.append(self.further(size, built.others[n]) if built.others else np.zeros(size, np.float32))
+        if self.decoder and not built.targets:
+            size = (BATCH, built.steps, self.decoder.inputs[0].shape[-1])
+            self.fed.append(self.rng.uniform(-1, 1, size).astype(np.float32))
         if built.given_mask:
             self.fed[1] = np.arange(shape[1]) < self.lengths[:, None]
         if built.start:
@@ -124,6 +127,12 @@ class Case:
             steps.append(np.array(given, np.float64))
         return ["outputs"], [np.concatenate(steps, 1)]
 
+    def given(self, arrays, lines):
+        """The numbers that a converted decoder's steps read, by what the conversion said."""
+        if self.decoder:  # which is fed them as the model of all steps is
+            arrays = {one._keras_history[0].name: self.fed[1] for one in self.decoder.inputs[:1]}
+        return steps(arrays, lines)
+
     def save(self, path):
         """Saves it; the paths."""
         self.model.save(path)
@@ -147,10 +156,11 @@ def judge(case, program, paths, folder):
         named = [path for path in paths if f"{path}: " in " ".join(lines)]
         return "refused", refusal(lines, named[0] if named else paths[0])
     names = [one._keras_history[0].name for one in case.model.inputs]
-    np.save(x, given(dict(zip(names, case.fed)), lines))
+    arrays = dict(zip(names, case.fed))
+    np.save(x, given(arrays, lines))
     words = ["run", model, x, "-o", out, "--device", "reference"]
     lengths = case.lengths if "give lengths" in " ".join(lines) else None
-    for option, array in (("--lengths", lengths), ("--targets", case.targets)):
+    for option, array in (("--lengths", lengths), ("--targets", case.targets), ("--given", case.given(arrays, lines))):
         if array is not None:
             np.save(folder / f"{option}.npy", array)
             words += [option, folder / f"{option}.npy"]
