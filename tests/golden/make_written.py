@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE.parent / "random/written"))
 sys.path.insert(0, str(HERE.parent / "random"))
 
 import numpy as np
-from given import given
+from given import given, steps
 from program import call
 from shrink import deflate, pack
 from worker import START, VERSION, Case, keras
@@ -81,10 +81,13 @@ def write(kind, ending, words, folder):
     if words.startswith("same"):
         npz = f"{name}.npz"
         arrays = expectation(kind, case)
-        if "columns" in words or "at a time" in words:
+        if "columns" in words or "at a time" in words or "given" in words:
             _, lines = call(os.environ["CUSEQ"], "convert", path, Path(folder) / "model.safetensors")
             names = [one._keras_history[0].name for one in case.model.inputs]
-            arrays["input"] = given(dict(zip(names, case.fed)), lines).astype(np.float32)
+            fed = dict(zip(names, case.fed))
+            arrays["input"], numbers = given(fed, lines).astype(np.float32), steps(fed, lines)
+            if numbers is not None:
+                arrays["given"] = numbers.astype(np.float32)
         if "give it as" in words:
             arrays["input"] = arrays["input"].reshape(len(case.x), *SAME[kind.name][1])
         np.savez_compressed(HERE / "keras" / npz, **arrays)

@@ -16,9 +16,9 @@ const char *vector_report(void) {
 }
 
 /* The names of what goes in, which is not compared. */
-static const char *const inputs[] = {"input",    "lengths",   "start_h",       "start_c",
-                                     "rows",     "initial_h", "initial_c",     "initial_fed",
-                                     "previous", "targets",   "target_lengths"};
+static const char *const inputs[] = {"input",    "lengths",   "start_h",        "start_c",
+                                     "rows",     "initial_h", "initial_c",      "initial_fed",
+                                     "previous", "targets",   "target_lengths", "given"};
 
 static int is_input(const char *name) {
   for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)

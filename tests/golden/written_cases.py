@@ -77,7 +77,6 @@ REFUSED = {
     "hierarchical": "refuse TimeDistributed",
     "split_in_halves": "refuse multiply",
     "backward_tagger": "refuse lstm",
-    "decoder_features": "refuse input",
     "decoder_bidirectional": "refuse Bidirectional backwards",
     "feature_attention": "refuse Dense last axis",
 }
@@ -151,7 +150,11 @@ SAME["forecast_flattened"] = ("same+note give it as", (1, 21))
 SAME["notebook_caption_beside_words"] = ("same+note give it as tokens", (1, 12))
 REFUSED["notebook_probabilities_fed_back"] = "refuse Dense probabilities"
 REFUSED["notebook_forecast_from_input"] = "refuse InputLayer first step"
-REFUSED["forecast_known_future"] = "refuse InputLayer numbers"
+for _name in ("decoder_features", "forecast_known_future", "forecast_known_future_repeated", "future_luong", "future_beside_output"):
+    SAME[_name] = ("same+note given", None)
+SAME["future_two_inputs"] = ("same+note columns given", None)
+SAME["future_beside_tokens"] = ("same+note given tokens", None)
+REFUSED["future_activated"] = "refuse TimeDistributed decoder"
 REFUSED["forecast_read_both_ways"] = "refuse Bidirectional backwards RepeatVector"
 KERAS2 += ["dates_cell", "translation_dense_behind_embeddings", "pair_bidirectional_gru", "notebook_autoencoder_both_ways"]
 

@@ -266,12 +266,53 @@ Test(recognise, decoder_that_reads_its_tokens_backwards_is_refused) {
   graph_end(graph);
 }
 
-Test(recognise, decoder_over_numbers_that_are_no_tokens_is_refused) {
+Test(recognise, decoder_over_numbers_is_given_them_at_every_step) {
   struct graph *graph = graph_begin();
   int32_t final[2];
   layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
   int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "future", 2, 1), final, NULL);
-  expect_refusal(graph, dense(graph, y, 1), "future");
+  const struct structure *s = structure_of(graph, dense(graph, y, 1));
+  cr_expect(s->decoder.reads.count == 1 && s->decoder.reads.list[0] == PART_GIVEN);
+  cr_expect_eq(s->decoder.given_width, 2);
+  cr_expect_eq(s->decoder.feedback, FEEDBACK_NONE);
+  cr_expect(strstr(graph->notes.text, "'future'") && strstr(graph->notes.text, "[batch, steps, 2]"), "%s",
+            graph->notes.text);
+  graph_end(graph);
+}
+
+Test(recognise, numbers_of_several_inputs_lie_in_the_inputs_order_wherever_they_are_read) {
+  struct graph *graph = graph_begin();
+  int32_t final[2], source = input(graph, "source", 4, 0), days = input(graph, "days", 2, 1);
+  layer(graph, CELL_LSTM, LAYER_FORWARD, source, NULL, final);
+  struct expression weather = *expression_at(&graph->expressions, days);
+  weather.width = 3;
+  weather.node = node(graph, "weather");
+  weather.index = (int32_t)graph->request.input_count++;
+  graph->inputs[weather.index].node = weather.node;
+  int32_t of_day;
+  MAKE(expression_make(&graph->expressions, &weather, &of_day));
+  int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, of_day, final, NULL);
+  const struct structure *s = structure_of(graph, dense(graph, join(graph, days, y), 2));
+  cr_expect_eq(s->decoder.given_width, 5);
+  cr_expect(s->output.heads[0].parts.count == 2 && s->output.heads[0].parts.list[0] == PART_GIVEN);
+  for (int32_t j = 0; j < 4 * H; j++) /* the cell does not read the days, the head not the weather */
+    cr_expect_eq(s->decoder.layers[0].cell.kernel[j], 0);
+  cr_expect_neq(s->output.heads[0].layers.layers[0].kernel[0], 0);
+  cr_expect_eq(s->output.heads[0].layers.layers[0].kernel[2 * 2], 0);
+  cr_expect(strstr(graph->notes.text, "'days' is columns 0 to 1") &&
+                strstr(graph->notes.text, "'weather' is columns 2 to 4"),
+            "%s", graph->notes.text);
+  graph_end(graph);
+}
+
+Test(recognise, numbers_that_a_further_layer_reads_are_refused) {
+  struct graph *graph = graph_begin();
+  int32_t final[2], future = input(graph, "future", 2, 1);
+  layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
+  int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, future, final, NULL);
+  int32_t z = layer(graph, CELL_LSTM, LAYER_FORWARD, join(graph, y, future), final, NULL);
+  expect_refusal(graph, dense(graph, z, 1), "'future'");
+  cr_expect(strstr(cuseq_last_error(), "another layer than the decoder's first"), "%s", cuseq_last_error());
   graph_end(graph);
 }
 
@@ -356,11 +397,14 @@ Test(recognise, forward_and_backward_layers_of_their_own_are_one_bidirectional_l
   graph_end(graph);
 }
 
-Test(recognise, initial_state_of_an_encoder_that_is_not_zero_is_refused) {
+Test(recognise, layer_that_a_vector_begins_is_given_its_sequence_step_by_step) {
   struct graph *graph = graph_begin();
   int32_t h = dense(graph, input(graph, "vector", 4, -1), H), states[2] = {h, h};
   int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), states, NULL);
-  expect_refusal(graph, dense(graph, y, 2), "initial state");
+  const struct structure *s = structure_of(graph, dense(graph, y, 2));
+  cr_expect_eq(s->decoder.given_width, 4);
+  cr_expect(strstr(graph->notes.text, "'vector'") && strstr(graph->notes.text, "'source'"), "%s",
+            graph->notes.text);
   graph_end(graph);
 }
 
@@ -433,12 +477,20 @@ Test(recognise, mean_and_last_position_of_one_sequence_are_two_heads) {
   graph_end(graph);
 }
 
-Test(recognise, given_numbers_as_many_as_linear_outputs_are_no_tokens) {
+Test(recognise, given_numbers_as_many_as_linear_outputs_are_no_tokens_and_as_many_as_classes_are) {
   struct graph *graph = graph_begin();
   int32_t final[2];
   layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
   int32_t y = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "future", 2, 1), final, NULL);
-  expect_refusal(graph, dense(graph, y, 2), "no one-hot tokens");
+  const struct structure *s = structure_of(graph, dense(graph, y, 2));
+  cr_expect_eq(s->decoder.given_width, 2);
+  graph_end(graph);
+  graph = graph_begin();
+  layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "source", 4, 0), NULL, final);
+  y = layer(graph, CELL_LSTM, LAYER_FORWARD, input(graph, "future", 2, 1), final, NULL);
+  s = structure_of(graph, classes(graph, dense(graph, y, 2)));
+  cr_expect_eq(s->decoder.given_width, 0);
+  cr_expect_eq(s->decoder.feedback, FEEDBACK_GIVEN);
   graph_end(graph);
 }
 

@@ -246,7 +246,7 @@ def decoder_features(k):
     x, future = series(k), k.Input((N, 2))
     _, h, c = k.LSTM(H, return_state=True)(x)
     y = k.LSTM(H, return_sequences=True)(future, initial_state=[h, c])
-    return k.Model([x, future], k.Dense(1)(y))
+    return Built(k.Model([x, future], k.Dense(1)(y)), others=(0,))
 
 
 @kind
