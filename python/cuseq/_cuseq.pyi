@@ -108,6 +108,7 @@ class Session:
         target_lengths: Any = None,
         out: dict[str, Any] | None = None,
         results: Results | None = None,
+        given: Any = None,
     ) -> dict[str, Any]: ...
     def encode(
         self,
@@ -132,6 +133,7 @@ class Session:
         target_lengths: Any = None,
         out: dict[str, Any] | None = None,
         results: Results | None = None,
+        given: Any = None,
     ) -> dict[str, Any]: ...
     def attend(
         self,

@@ -237,6 +237,14 @@ def given_targets(targets: Any, target_lengths: Any, batch: int) -> dict[str, An
     return {"targets": given, "target_lengths": integers(target_lengths, "target_lengths")}
 
 
+def given_numbers(given: Any, batch: int, width: int) -> Any:
+    """[B,Y,G] of what the steps are given; what lies on a device stays there."""
+    array = states(given, "given")
+    if len(array.shape) != 3 or array.shape[0] != batch or array.shape[2] != width:
+        raise ArgumentError(f"given: wrong shape (found {list(array.shape)}, needed [{batch},Y,{width}])")
+    return array
+
+
 def given_states(initial: Mapping[str, Any]) -> dict[str, Any]:
     """What a session is told of states to begin with."""
     for name in initial:

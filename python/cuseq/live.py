@@ -80,13 +80,18 @@ def _distance(got: Array, want: Array) -> float:
     return float(difference.max(initial=0.0))
 
 
-def check(ours: Model, x: Any, outputs: list[Array], subject: str, given: Array | None = None) -> None:
+def check(
+    ours: Model, x: Any, outputs: list[Array], subject: str, given: Array | None = None, numbers: Array | None = None
+) -> None:
     """Refuses unless every output of the live model is one of our arrays, or a step of one.
 
-    given  [B,Y] the tokens that the decoder of a teacher-forced graph reads, each step's own"""
+    given    [B,Y] the tokens that the decoder of a teacher-forced graph reads, each step's own
+    numbers  [B,Y,G] the numbers that its steps read"""
     options: dict[str, Any] = {}
     if given is not None:
         options = {"targets": np.roll(given, -1, axis=1), "initial": {"previous": given[:, 0]}}
+    if numbers is not None:
+        options["given"] = numbers
     candidates = _candidates(ours(x, device="cpu", **options))
     compared = 0
     for i, want in enumerate(outputs):

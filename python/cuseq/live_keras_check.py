@@ -88,6 +88,31 @@ def _as_read(ours: Model, x: Array) -> Array:
     return x.reshape(len(x), positions // each, features).astype(np.float32)
 
 
+def _verify_given(model: Any, ours: Model, time: int) -> None:
+    """Of a decoder whose steps are given numbers: of the inputs one is what the encoder reads, and the others, in their
+    order, are what the steps read."""
+    random = np.random.default_rng(1)
+    inputs = [_random_input(random, tensor, time) for tensor in model.inputs]
+    inputs = [x if x.ndim == 3 or x.dtype == np.int32 else np.zeros_like(x) for x in inputs]
+    outputs, features = _called(model, inputs), ours.info()["features"]
+    failure = ModelError(f"model '{model.name}': none of its inputs is what cuseq's encoder reads")
+    for i, x in enumerate(inputs):
+        others = inputs[:i] + inputs[i + 1 :]
+        numbers = [other for other in others if other.ndim == 3]
+        width = sum(other.shape[2] for other in numbers)
+        if (x.dtype != np.int32 and (x.ndim != 3 or x.shape[2] != features)) or width != ours.info()["given_width"]:
+            continue
+        tokens = [other for other in others if other.ndim == 2 and other.dtype == np.int32]
+        try:
+            given = tokens[0] if tokens else None
+            check(ours, x, outputs, f"model '{model.name}'", given, np.concatenate(numbers, -1))
+        except ModelError as error:
+            failure = error
+        else:
+            return
+    raise failure
+
+
 def verify_keras(model: Any, ours: Model, time: int) -> None:
     """Twice where somebody's own code depends unseen on how many positions there are, which the model leaves open."""
     open_time = not is_own(model) and any(size is None for tensor in model.inputs for size in tensor.shape[1:])
@@ -97,6 +122,9 @@ def verify_keras(model: Any, ours: Model, time: int) -> None:
             inputs = [_random_input(random, tensor, positions) for tensor in model.inputs]
             given = {name: array for name, array in _named(model, inputs).items() if name in ours.inputs}
             check(ours, given, _called(model, inputs), f"model '{model.name}'")
+            continue
+        if ours.info()["given_width"]:
+            _verify_given(model, ours, positions)
             continue
         inputs, sequence = _random_inputs(model, positions)
         others = [x for i, x in enumerate(inputs) if i != sequence and x.dtype == np.int32 and x.ndim == 2]

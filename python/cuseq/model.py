@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _cuseq
-from .arrays import Array, as_array, as_integers, device_of, given_states, given_targets, input_array
+from .arrays import Array, as_array, as_integers, device_of, given_numbers, given_states, given_targets, input_array
 from .errors import ArgumentError
 from .labels import classify, tag
 from .parts import joined
@@ -131,6 +131,7 @@ class Model:
         steps: int = 0,
         targets: Any = None,
         target_lengths: Any = None,
+        given: Any = None,
         initial: Mapping[str, Any] | None = None,
         arrays: Sequence[str] | None = None,
         out: dict[str, Any] | None = None,
@@ -150,6 +151,7 @@ class Model:
         steps     of the decoder; 0: as many as the model says
         targets   [B,Y] given tokens: each step is followed by its target, and log_probabilities are theirs
         target_lengths  [B] how many of them count
+        given     [B,Y,G] float32, the numbers that the decoder reads at every step, of a model whose decoder reads some
         initial   states to begin with: encoder_h, encoder_c as a result has them; initial_h, initial_c [B,S] of the
                   decoder, initial_fed [B,X], previous [B], the tokens before its first step
         arrays    names of the arrays that are wanted (see Result); None: all that a call gives anyway
@@ -170,6 +172,9 @@ class Model:
         if targets is not None or target_lengths is not None:
             options = given_targets(targets, target_lengths, shape[0])
             steps = options["targets"].shape[1]
+        if given is not None:
+            options["given"] = given_numbers(given, shape[0], self._sizes["given_width"])
+            steps = steps or options["given"].shape[1]
         if initial:
             options |= given_states(initial)
         if out is not None:

@@ -12,6 +12,7 @@ static const char *const names[PARAMETERS] = {
     [PARAMETER(previous)] = "previous",
     [PARAMETER(targets)] = "targets",
     [PARAMETER(target_lengths)] = "target_lengths",
+    [PARAMETER(given)] = "given",
     [PARAMETER(state)] = "state",
     [PARAMETER(steps)] = "steps",
     [PARAMETER(wanted)] = "wanted",

@@ -10,9 +10,9 @@
 /* What calls may be given; each is borrowed from the caller, and NULL where it is not there. */
 struct given {
   PyObject *data, *lengths, *encoder_h, *encoder_c; /* of the input */
-  PyObject *rows, *initial_h, *initial_c, *initial_fed, *previous, *targets,
-      *target_lengths; /* of a decoding */
-  PyObject *state;     /* of an attention */
+  PyObject *rows, *initial_h, *initial_c, *initial_fed, *previous, *targets, *target_lengths,
+      *given;      /* of a decoding */
+  PyObject *state; /* of an attention */
   PyObject *steps, *wanted, *out, *results;
 };
 

@@ -91,7 +91,7 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
                         : config->is_tagger   ? time
                                               : 1;
   const int64_t width = config->has_decoder ? config->decoder_state_width : config->state_units;
-  const int64_t tokens[] = {batch, steps};
+  const int64_t tokens[] = {batch, steps}, numbers[] = {batch, steps, config->given_width};
   struct start start;
   decoding->steps = asked;
   *sizes = (struct sizes){config, batch, time, steps, 0};
@@ -102,7 +102,8 @@ static bool decoding_read(SessionObject *self, struct call *call, const struct g
   decoding->initial_fed = start.initial_fed, decoding->previous = start.previous;
   return arrays_read(arrays, given->targets, "targets", 'i', 2, tokens, (const void **)&decoding->targets) &&
          arrays_read(arrays, given->target_lengths, "target_lengths", 'i', 1, &batch,
-                     (const void **)&decoding->target_lengths);
+                     (const void **)&decoding->target_lengths) &&
+         arrays_read(arrays, given->given, "given", 'f', 3, numbers, (const void **)&decoding->given);
 }
 
 static bool wanted_of(const struct extension *extension, const struct given *given, unsigned groups,
@@ -116,11 +117,11 @@ PyObject *session_run(PyObject *object, PyObject *const *arguments, Py_ssize_t c
   static const struct parameters parameters = {
       "run",
       1,
-      14,
+      15,
       {PARAMETER(data), PARAMETER(lengths), PARAMETER(steps), PARAMETER(wanted), PARAMETER(encoder_h),
        PARAMETER(encoder_c), PARAMETER(initial_h), PARAMETER(initial_c), PARAMETER(initial_fed),
-       PARAMETER(previous), PARAMETER(targets), PARAMETER(target_lengths), PARAMETER(out),
-       PARAMETER(results)}};
+       PARAMETER(previous), PARAMETER(targets), PARAMETER(target_lengths), PARAMETER(out), PARAMETER(results),
+       PARAMETER(given)}};
   SessionObject *self = (SessionObject *)object;
   struct given given = {0};
   struct wanted wanted;
@@ -168,10 +169,10 @@ PyObject *session_decode(PyObject *object, PyObject *const *arguments, Py_ssize_
   static const struct parameters parameters = {
       "decode",
       0,
-      11,
+      12,
       {PARAMETER(steps), PARAMETER(wanted), PARAMETER(rows), PARAMETER(initial_h), PARAMETER(initial_c),
        PARAMETER(initial_fed), PARAMETER(previous), PARAMETER(targets), PARAMETER(target_lengths),
-       PARAMETER(out), PARAMETER(results)}};
+       PARAMETER(out), PARAMETER(results), PARAMETER(given)}};
   SessionObject *self = (SessionObject *)object;
   struct given given = {0};
   struct wanted wanted;

@@ -24,7 +24,7 @@ enum {
   ERRORS
 };
 
-enum { RESULTS_MOST = 32, PARAMETERS_MOST = 16 };
+enum { RESULTS_MOST = 32, PARAMETERS_MOST = 24 };
 
 struct call;
 

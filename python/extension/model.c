@@ -204,15 +204,15 @@ static PyObject *sizes(PyObject *self, void *unused) {
   (void)unused;
   const cuseq_config *c = cuseq_model_config(model_of(self));
   return Py_BuildValue(
-      "{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:O,s:O,s:O,s:O}", "features",
+      "{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:O,s:O,s:O,s:O}", "features",
       (int)c->features, "annotation_width", (int)c->annotation_width, "context_width", (int)c->context_width,
       "query_width", (int)c->query_width, "state_units", (int)c->state_units, "decoder_state_width",
-      (int)c->decoder_state_width, "fed_width", (int)c->fed_width, "outputs", (int)c->outputs, "heads",
-      (int)c->heads, "steps", (int)c->steps, "start_token", (int)c->start_token, "end_token",
-      (int)c->end_token, "text_length", (int)c->text_length, "input_symbols", (int)c->input_symbols,
-      "output_symbols", (int)c->output_symbols, "has_decoder", c->has_decoder ? Py_True : Py_False,
-      "output_words", c->output_words ? Py_True : Py_False, "is_tagger", c->is_tagger ? Py_True : Py_False,
-      "ids_only", c->ids_only ? Py_True : Py_False);
+      (int)c->decoder_state_width, "fed_width", (int)c->fed_width, "given_width", (int)c->given_width,
+      "outputs", (int)c->outputs, "heads", (int)c->heads, "steps", (int)c->steps, "start_token",
+      (int)c->start_token, "end_token", (int)c->end_token, "text_length", (int)c->text_length,
+      "input_symbols", (int)c->input_symbols, "output_symbols", (int)c->output_symbols, "has_decoder",
+      c->has_decoder ? Py_True : Py_False, "output_words", c->output_words ? Py_True : Py_False, "is_tagger",
+      c->is_tagger ? Py_True : Py_False, "ids_only", c->ids_only ? Py_True : Py_False);
 }
 
 static PyObject *tolerance(PyObject *self, PyObject *arguments) {

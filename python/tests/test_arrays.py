@@ -86,6 +86,7 @@ def test_bad_arguments_are_named(model, x):
         ({"initial": {"initial_h": np.zeros((3, 2), np.float32)}}, ValueError, "initial_h: wrong shape"),
         ({"target_lengths": [1, 1, 1]}, ValueError, "without targets"),
         ({"targets": np.zeros((2, 4), np.int32)}, ValueError, "targets: wrong shape"),
+        ({"given": np.zeros((3, 4, 1), np.float32)}, ValueError, "given: wrong shape"),
     ]:
         with pytest.raises(error, match=text):
             model(x, **options)

@@ -32,7 +32,7 @@ def test_the_frameworks_arrays_come_out(name):
     x = vector.pop("input")
     initial = {GIVEN[key]: vector.pop(key) for key in GIVEN if key in vector}
     initial |= {key: vector.pop(key) for key in INITIAL if key in vector}
-    options = {key: vector.pop(key, None) for key in ("lengths", "targets", "target_lengths")}
+    options = {key: vector.pop(key, None) for key in ("lengths", "targets", "target_lengths", "given")}
     shaped = vector.get("alphas", vector.get("outputs"))
     steps = shaped.shape[1] if shaped is not None and shaped.ndim == 3 and model.info()["has_decoder"] else 0
     result = model(x, initial=initial, arrays=list(vector), steps=steps, **options)

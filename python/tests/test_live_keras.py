@@ -150,3 +150,19 @@ def test_a_vector_that_is_shaped_to_a_sequence_comes_over():
     ours = cuseq.load(model)
     x = np.random.default_rng(3).standard_normal((2, 18)).astype(np.float32)
     assert np.abs(ours(x.reshape(2, 6, 3)).outputs - host(model(x))).max() < 1e-6
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_numbers_of_each_step_come_over(first):
+    """A forecast whose decoder is given what is known of the days to come: the second input, or the first."""
+    keras.utils.set_random_seed(7)
+    past, days = keras.Input((6, 3)), keras.Input((4, 2))
+    _, h, c = keras.layers.LSTM(5, return_state=True)(past)
+    y = keras.layers.LSTM(5, return_sequences=True)(days, initial_state=[h, c])
+    inputs = [days, past] if first else [past, days]
+    model = keras.Model(inputs, keras.layers.Dense(1)(y))
+    ours = cuseq.load(model)
+    random = np.random.default_rng(4)
+    x, given = (random.standard_normal(size).astype(np.float32) for size in ((3, 6, 3), (3, 4, 2)))
+    want = host(model([given, x] if first else [x, given]))
+    assert np.abs(ours(x, given=given).outputs - want).max() < 1e-6

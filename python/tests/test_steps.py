@@ -37,6 +37,30 @@ def test_rows_name_the_encoded_row_of_each_lane():
     assert (found["tokens"] == vector["tokens"]).all()
 
 
+def test_numbers_of_each_step_are_given_step_by_step():
+    model = cuseq.load(GOLDEN / "models" / "structure_given_numbers.safetensors")
+    vector = np.load(GOLDEN / "models" / "structure_given_numbers.npz")
+    x, given = vector["input"], vector["given"]
+    want = model(x, vector["lengths"], given=given)
+    assert np.abs(want.outputs - vector["outputs"]).max() < 1e-5
+    session = model.session(max_batch=len(x), max_time=x.shape[1])
+    session.encode(x, vector["lengths"], ())
+    states = {}
+    for y in range(given.shape[1]):
+        numbers = np.ascontiguousarray(given[:, y : y + 1])
+        step = session.decode(1, ("outputs", "final_h", "final_c"), given=numbers, **states)
+        assert np.abs(step["outputs"][:, 0] - want.outputs[:, y]).max() < 1e-5
+        states = {f"initial_{name}": step[f"final_{name}"] for name in "hc"}
+    for wrong, error, text in [
+        (None, cuseq.ArgumentError, r"given is NULL .*needed \[3,4,3\]"),
+        (given[:, :, :2], ValueError, r"given: wrong shape .*needed \[3,Y,3\]"),
+        (given[:, 0], ValueError, "given: wrong shape"),
+        (given * np.nan, cuseq.NonFinite, r"given: \[0,0,0\] is not finite"),
+    ]:
+        with pytest.raises(error, match=text):
+            model(x, given=wrong)
+
+
 def test_attend_gives_context_and_alphas(dates):
     session = dates.session(max_batch=2)
     session.encode(np.zeros((2, 30), np.int32), None, ())

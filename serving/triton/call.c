@@ -25,6 +25,7 @@ void call_memory_free(struct call_memory *memory) {
   room_free(&memory->targets);
   room_free(&memory->target_lengths);
   room_free(&memory->start);
+  room_free(&memory->numbers);
   for (int i = 0; i < OUTPUT_COUNT; i++)
     room_free(&memory->outputs[i]);
 }
@@ -89,27 +90,36 @@ static const int32_t *start_of(const struct job *job) {
   return job->start;
 }
 
-static TRITONSERVER_Error *targets_gather(const struct call *call, struct room *room,
-                                          const int32_t **targets) {
-  size_t row = (size_t)call->steps;
-  TRY(room_reserve(room, (size_t)call->rows * row, sizeof(int32_t)));
-  int32_t *to = room->data;
+static const void *targets_of(const struct job *job) {
+  return job->targets;
+}
+
+static const void *given_of(const struct job *job) {
+  return job->numbers;
+}
+
+/* `width` elements of four bytes for each step. */
+static TRITONSERVER_Error *steps_gather(const struct call *call, struct room *room,
+                                        const void *(*array_of)(const struct job *), int32_t width) {
+  size_t row = (size_t)call->steps * (size_t)width * sizeof(int32_t);
+  TRY(room_reserve(room, (size_t)call->rows * row, 1));
+  char *to = room->data;
   for (int32_t i = 0; i < call->count; i++) {
     const struct job *job = call->jobs[i];
-    memcpy(to, job->targets, (size_t)job->rows * row * sizeof *to);
+    memcpy(to, array_of(job), (size_t)job->rows * row);
     to += (size_t)job->rows * row;
   }
-  *targets = room->data;
   return NULL;
 }
 
 struct given_arrays {
   cuseq_input input;
   const int32_t *targets, *target_lengths, *start;
+  const float *numbers;
 };
 
-static TRITONSERVER_Error *gather(const struct call *call, int32_t features, struct call_memory *memory,
-                                  struct given_arrays *given) {
+static TRITONSERVER_Error *gather(const struct call *call, const cuseq_config *config,
+                                  struct call_memory *memory, struct given_arrays *given) {
   const struct job *first = call->jobs[0];
   given->input = (cuseq_input){.size = sizeof(cuseq_input),
                                .data = first->data,
@@ -120,16 +130,23 @@ static TRITONSERVER_Error *gather(const struct call *call, int32_t features, str
   given->targets = first->targets;
   given->target_lengths = first->target_lengths;
   given->start = first->start;
+  given->numbers = first->numbers;
   if (call->count == 1)
     return NULL;
-  TRY(data_gather(call, features, &memory->data, &given->input));
+  TRY(data_gather(call, config->features, &memory->data, &given->input));
   TRY(numbers_gather(call, &memory->lengths, lengths_of, time_of, &given->input.lengths));
   if (first->start)
     TRY(numbers_gather(call, &memory->start, start_of, time_of, &given->start));
+  if (first->numbers) {
+    TRY(steps_gather(call, &memory->numbers, given_of, config->given_width));
+    given->numbers = memory->numbers.data;
+  }
   if (!first->targets)
     return NULL;
   TRY(numbers_gather(call, &memory->target_lengths, target_lengths_of, steps_of, &given->target_lengths));
-  return targets_gather(call, &memory->targets, &given->targets);
+  TRY(steps_gather(call, &memory->targets, targets_of, 1));
+  given->targets = memory->targets.data;
+  return NULL;
 }
 
 /* ---- out ---- */
@@ -204,7 +221,8 @@ static cuseq_status decode(const struct call *call, cuseq_session *session,
                              .outputs = arrays[OUTPUT_OUTPUTS],
                              .log_probabilities = arrays[OUTPUT_LOG_PROBABILITIES],
                              .tokens = arrays[OUTPUT_TOKENS],
-                             .output_lengths = arrays[OUTPUT_LENGTHS]};
+                             .output_lengths = arrays[OUTPUT_LENGTHS],
+                             .given = given->numbers};
   bool decodes = decoding.contexts || decoding.alphas || decoding.states || decoding.outputs ||
                  decoding.log_probabilities || decoding.tokens || decoding.output_lengths;
   return cuseq_run(session, &given->input, &encoding, decodes ? &decoding : NULL);
@@ -248,7 +266,7 @@ TRITONSERVER_Error *call_run(struct call *call, struct served_session *session, 
   sizes_make(call, served);
   int32_t beams = call->jobs[0]->search.beam;
   TRY(served_session_fit(session, call->time, call->steps, beams));
-  TRY(gather(call, served->config->features, memory, &given));
+  TRY(gather(call, served->config, memory, &given));
   TRY(outputs_place(call, &served->all, memory));
   cuseq_status status =
       beams > 0 ? search(call, session->session, &given) : decode(call, session->session, &given);

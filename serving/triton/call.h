@@ -15,7 +15,7 @@ struct call {
 
 /* What an instance keeps for its calls. */
 struct call_memory {
-  struct room data, lengths, targets, target_lengths, start;
+  struct room data, lengths, targets, target_lengths, start, numbers;
   struct room outputs[OUTPUT_COUNT];
 };
 

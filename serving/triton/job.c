@@ -181,6 +181,23 @@ static TRITONSERVER_Error *encoded_take(struct job *job, const struct served *se
   return NULL;
 }
 
+/* What the steps are given, and how many there are. */
+static TRITONSERVER_Error *numbers_take(struct job *job, const struct served *served) {
+  const struct given *numbers = &job->given[INPUT_GIVEN];
+  job->numbers = numbers->data;
+  if (served->config->given_width == 0)
+    return NULL;
+  if (!job->numbers)
+    return fault(TRITONSERVER_ERROR_INVALID_ARG,
+                 "GIVEN: is needed (each step of the model is given numbers: [rows, steps, %d])",
+                 (int)served->config->given_width);
+  if (job->steps > 0 && job->steps != numbers->dims[1])
+    return fault(TRITONSERVER_ERROR_INVALID_ARG, "steps: are not those of GIVEN (found %d, needed %lld)",
+                 (int)job->steps, (long long)numbers->dims[1]);
+  job->steps = (int32_t)numbers->dims[1];
+  return NULL;
+}
+
 static TRITONSERVER_Error *decoded_take(struct job *job, const struct served *served) {
   const struct given *targets = &job->given[INPUT_TARGETS];
   job->targets = targets->data;
@@ -195,6 +212,7 @@ static TRITONSERVER_Error *decoded_take(struct job *job, const struct served *se
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "TARGET_LENGTHS: goes with TARGETS (found none)");
   if (job->targets && job->search.beam > 0)
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "TARGETS: goes without beam (found both)");
+  TRY(numbers_take(job, served));
   if (job->targets && job->steps > 0 && job->steps != targets->dims[1])
     return fault(TRITONSERVER_ERROR_INVALID_ARG, "steps: are not those of TARGETS (found %d, needed %lld)",
                  (int)job->steps, (long long)targets->dims[1]);

@@ -30,6 +30,7 @@ struct job {
   const int32_t *lengths; /* [B]; NULL: T each                                                             */
   const int32_t *own;     /* [B] how many of a text's positions are its own; NULL without TEXT             */
   const int32_t *targets, *target_lengths, *start;
+  const float *numbers; /* [B,Y,G] of GIVEN                                                                */
   struct search search;
   bool truncate;
   bool alone; /* some of its memory is on a device: used as it is, in a call of its own                    */

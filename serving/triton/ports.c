@@ -7,7 +7,8 @@ static const char *const input_names[INPUT_COUNT] = {[INPUT_TEXT] = "TEXT",
                                                      [INPUT_LENGTHS] = "LENGTHS",
                                                      [INPUT_TARGETS] = "TARGETS",
                                                      [INPUT_TARGET_LENGTHS] = "TARGET_LENGTHS",
-                                                     [INPUT_START] = "START"};
+                                                     [INPUT_START] = "START",
+                                                     [INPUT_GIVEN] = "GIVEN"};
 
 static const char *const output_names[OUTPUT_COUNT] = {[OUTPUT_TEXT] = "TEXT",
                                                        [OUTPUT_SCORES] = "SCORES",
@@ -62,6 +63,8 @@ static void inputs_make(struct ports *ports, const cuseq_config *config) {
   put(&inputs[INPUT_TARGET_LENGTHS], TRITONSERVER_TYPE_INT32, 1, 0, 0);
   if (config->feedback != CUSEQ_FEEDBACK_NONE || config->needs_targets) /* else nobody looks at it */
     put(&inputs[INPUT_START], TRITONSERVER_TYPE_INT32, 1, 0, 0);
+  if (config->given_width > 0)
+    put(&inputs[INPUT_GIVEN], TRITONSERVER_TYPE_FP32, AXIS_STEPS, config->given_width, 0);
 }
 
 static void encoder_make(struct ports *ports, const cuseq_config *config) {
@@ -95,7 +98,7 @@ static void decoder_make(struct ports *ports, const cuseq_config *config) {
     put_floats(ports, OUTPUT_CONTEXT, AXIS_STEPS, config->context_width, 0);
     put_floats(ports, OUTPUT_ALPHAS, AXIS_STEPS, AXIS_TIME, 0);
   }
-  if (!searches && !(softmax && config->needs_targets))
+  if (config->given_width > 0 || (!searches && !(softmax && config->needs_targets)))
     return;
   put_integers(ports, OUTPUT_BEAM_TOKENS, AXIS_BEST, AXIS_STEPS, 0);
   put_integers(ports, OUTPUT_BEAM_LENGTHS, AXIS_BEST, 0, 0);

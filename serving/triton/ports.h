@@ -12,6 +12,7 @@ enum input_id {
   INPUT_TARGETS, /* INT32 [B,Y]                                                                            */
   INPUT_TARGET_LENGTHS, /* INT32 [B,1]                                                                     */
   INPUT_START,          /* INT32 [B,1]                                                                     */
+  INPUT_GIVEN,          /* FP32 [B,Y,G]                                                                    */
   INPUT_COUNT
 };
 

@@ -108,6 +108,12 @@ static void write_structures(void) {
        "'layers':[{'cell':{'kind':'gru','units':3}}]},'output':{'layers':[{'units':4,'activation':'softmax'}]"
        "}" VOCABULARY,
        24},
+      {"numbers.safetensors",
+       "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'lstm','units':3}}]},"
+       "'decoder':{'reads':['given','token'],'given':2,'feedback':'output','start_token':0,'steps':3,"
+       "'layers':[{'cell':{'kind':'lstm','units':3}}]},"
+       "'output':{'parts':['state','given'],'layers':[{'units':4,'activation':'softmax'}]}}",
+       11},
       {"tagger.safetensors",
        "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'lstm','units':2},"
        "'direction':'backward'}]},'output':{'heads':[{'name':'kind','over':'every','layers':[{'units':4,"
@@ -215,6 +221,23 @@ static void write_dense(void) {
   write_array("huge.npy", NPY_F64, 3, shape, f8);
 }
 
+/* Of numbers.safetensors. */
+static void write_numbers(void) {
+  enum { Y = 4, G = 2, ROW = Y * G };
+  float f4[B * ROW];
+  double f8[B * ROW];
+  static float many[MANY * ROW];
+  for (int i = 0; i < B * ROW; i++)
+    f8[i] = f4[i] = (float)(i * 5 % 17 - 8) / 8;
+  for (int i = 0; i < MANY * ROW; i++)
+    many[i] = f4[i % (B * ROW)];
+  write_array("numbers.npy", NPY_F32, 3, (int64_t[]){B, Y, G}, f4);
+  write_array("numbers8.npy", NPY_F64, 3, (int64_t[]){B, Y, G}, f8);
+  write_array("numbers_many.npy", NPY_F32, 3, (int64_t[]){MANY, Y, G}, many);
+  f4[1 * ROW + 2 * G + 1] = NAN;
+  write_array("numbers_nan.npy", NPY_F32, 3, (int64_t[]){B, Y, G}, f4);
+}
+
 static void write_ids(void) {
   static const int64_t shape[] = {B, T}, dense[] = {B, T, F};
   int64_t i8[B * T];
@@ -305,6 +328,7 @@ int main(int argc, char **argv) {
   write_targets();
   write_state_dict();
   write_dense();
+  write_numbers();
   write_ids();
   write_lengths();
   return 0;

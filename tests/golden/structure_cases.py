@@ -234,6 +234,32 @@ TORCH_CASES = {
         ),
         dict(targets=True, previous=True),
     ),
+    # numbers that the steps are given
+    "given_numbers": (
+        model(
+            LSTM2,
+            None,
+            decoder([{"cell": lstm(8)}, zeros(gru(5))], ["given"], given=3),
+            out(dense(4, "tanh"), dense(2), parts=["state", "given"]),
+        ),
+        dict(ties=True),
+    ),
+    "given_numbers_beside_tokens": (
+        model(
+            GRU2,
+            {"score": "general", "asks": "current"},
+            decoder(
+                [{"cell": gru(8)}],
+                ["token", "attentional", "given"],
+                given=2,
+                embedding=3,
+                attentional={"parts": ["context", "state"], "units": 5, "activation": "tanh"},
+                **TOKEN,
+            ),
+            out(parts=["attentional"]),
+        ),
+        dict(rows=[1, 0, 2, 0], previous=True),
+    ),
     "log_softmax": (
         model(GRU2, None, decoder([{"cell": gru(8)}], ["token"], **TOKEN), out(dense(6, "log_softmax"))),
         {},

@@ -12,6 +12,19 @@ TestSuite(serving_models, .init = case_folder, .fini = case_folder_remove);
 
 enum { REQUESTS = 5, LONGEST = 7 };
 
+/* Numbers for three steps, where the model is given some. */
+static void numbers_by_chance(TRITONBACKEND_Request *request, const cuseq_config *config,
+                              struct random *random) {
+  size_t count = 2 * 3 * (size_t)config->given_width;
+  float *numbers = malloc((count + 1) * sizeof *numbers);
+  for (size_t i = 0; i < count; i++)
+    numbers[i] = random_between(random, -1, 1);
+  if (count > 0)
+    stand_in_input(request, "GIVEN", TRITONSERVER_TYPE_FP32, numbers, count * 4, 3,
+                   (int64_t[]){2, 3, config->given_width});
+  free(numbers);
+}
+
 /* Random rows: numbers, or ids where the model takes nothing else; and targets where it follows them. */
 static TRITONBACKEND_Request *by_chance(const struct served_case *served, uint64_t seed, int64_t time) {
   const cuseq_config *config = cuseq_model_config(served->own);
@@ -40,6 +53,7 @@ static TRITONBACKEND_Request *by_chance(const struct served_case *served, uint64
     stand_in_input(request, "TARGETS", TRITONSERVER_TYPE_INT32, targets, sizeof targets, 2,
                    (int64_t[]){2, 3});
   }
+  numbers_by_chance(request, config, &random);
   return request;
 }
 
