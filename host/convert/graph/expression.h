@@ -246,6 +246,7 @@ cuseq_status matrix_make(struct expressions *expressions, const void *owner, int
 /* Releases the elements of all matrices, which nothing may read from then on: the model's tensors are made of
  * them. */
 void matrices_release(struct expressions *expressions);
+bool matrices_are_there(const struct expressions *expressions);
 
 /* The clock of a node, made when it is first asked for. Refused where there are too many. */
 cuseq_status clock_make(struct expressions *expressions, const struct graph_node *node, int64_t length,

@@ -55,6 +55,10 @@ cuseq_status matrix_make(struct expressions *expressions, const void *owner, int
   return CUSEQ_STATUS_OK;
 }
 
+bool matrices_are_there(const struct expressions *expressions) {
+  return expressions->matrix_count == 0 || expressions->matrices[0].data != NULL;
+}
+
 void matrices_release(struct expressions *expressions) {
   for (int32_t i = 0; i < expressions->matrix_count; i++) {
     free(expressions->matrices[i].data);

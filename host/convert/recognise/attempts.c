@@ -114,6 +114,11 @@ static void refusal_begin(const struct recognise_request *request, struct refusa
   refusal->said = said != NULL ? strdup(said) : NULL;
 }
 
+/* Whether another way may be tried: one that has come as far as the model itself has left no weights. */
+static bool may_try_again(const struct recognise_request *request, cuseq_status status) {
+  return status == CUSEQ_STATUS_INVALID_MODEL && matrices_are_there(request->expressions);
+}
+
 /* The first way has failed: the notes are again as they were before it. */
 static void refusal_keep(struct refusal *refusal, const struct recognise_request *request,
                          cuseq_status status) {
@@ -156,7 +161,7 @@ static cuseq_status recognise_lifted(const struct recognise_request *request, cu
   bool found;
   refusal_begin(request, &refusal);
   const cuseq_status status = recognise_whole(request, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+  if (!may_try_again(request, status)) {
     free(refusal.said);
     return status;
   }
@@ -174,7 +179,7 @@ static cuseq_status recognise_levelled(const struct recognise_request *request, 
   bool done;
   refusal_begin(request, &refusal);
   const cuseq_status status = recognise_lifted(request, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+  if (!may_try_again(request, status)) {
     free(refusal.said);
     return status;
   }
@@ -222,7 +227,7 @@ static cuseq_status recognise_joined(const struct recognise_request *request, co
   memcpy(copy, ends, count * sizeof *copy);
   refusal_begin(request, &refusal);
   const cuseq_status status = recognise_ends(request, copy, count, clocks, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+  if (!may_try_again(request, status)) {
     free(refusal.said);
     return status;
   }
@@ -248,7 +253,7 @@ static cuseq_status recognise_given(const struct recognise_request *request, con
   refusal_begin(request, &refusal);
   memcpy(copy, clocks, sizeof copy);
   const cuseq_status status = recognise_joined(request, ends, count, copy, model);
-  if (status != CUSEQ_STATUS_INVALID_MODEL) {
+  if (!may_try_again(request, status)) {
     free(refusal.said);
     return status;
   }
