@@ -24,11 +24,11 @@ const char *beam_unsearchable(const cuseq_model *model) {
   const struct structure *structure = &model->structure;
   if (!structure->decoder.present)
     return "the model has no decoder";
+  if (structure->decoder.given_width > 0)
+    return "each step of the decoder is given numbers, which searches do not take";
   if (structure->decoder.feedback == FEEDBACK_NONE)
     return "the model feeds no tokens back (beam search needs feedback: without it each step's best token is "
            "best)";
-  if (structure->decoder.given_width > 0)
-    return "each step of the decoder is given numbers, which searches do not take";
   return decoding_gives_probabilities(structure) ? NULL : "the model's output is no softmax or log_softmax";
 }
 

@@ -586,9 +586,10 @@ typedef struct cuseq_encoding {
  * layers' states side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and
  * not looked at. X is the width of what a step hands to the next one beside states and token
  * (cuseq_config.fed_width): the attentional vector of input feeding, the context where attention looks after
- * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs. G
- * is the width of the numbers that are given for every step, such as what is known of the days that a forecast
- * is of (cuseq_config.given_width); 0 in most models.
+ * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
+ *
+ * G is the width of the numbers that a decoder is given at every step, such as what is known of the days that a
+ * forecast is of (cuseq_config.given_width); 0 in most models.
  *
  * A model without a decoder makes one step, or, with a head over every position, as many as there are
  * positions: Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */

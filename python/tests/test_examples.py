@@ -58,9 +58,11 @@ def test_the_example_runs():
 
 
 def finals(model, names):
-    """Final states of one step by these names; with the tokens that the model must be given."""
-    feedback, token = model.config["decoder"].get("feedback", "none"), np.zeros((1, 1), np.int32)
+    """Final states of one step by these names; with the tokens and numbers that the model must be given."""
+    decoder, token = model.config["decoder"], np.zeros((1, 1), np.int32)
+    feedback = decoder.get("feedback", "none")
     options = {"targets": token} if feedback == "given" else {}
+    options |= {"given": np.zeros((1, 1, decoder["given"]), np.float32)} if "given" in decoder else {}
     options |= {} if feedback == "none" else {"initial": {"previous": token[0]}}
     return model(np.zeros((1, 3), np.int32), steps=1, arrays=[f"final_{name}" for name in names], **options)
 

@@ -110,45 +110,6 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
   close_session();
 }
 
-Test(structure_calls, numbers_of_each_step_are_needed_and_checked_as_far_as_they_count) {
-  enum { G = 2 };
-  static const int32_t targets[B * Y], lengths[B] = {3, 1};
-  float steps[B * Y * G] = {0.5f, -1, 2}, other[B * Y * V];
-  open_session(numbers);
-  cr_expect_eq(cuseq_model_config(model)->given_width, G);
-  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .outputs = outputs};
-  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,3,2])");
-  decoding.steps = 1;
-  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,1,2])");
-  decoding.steps = 0;
-  decoding.given = steps;
-  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  memcpy(other, outputs, sizeof other);
-  steps[(1 * Y + 2) * G + 1] = 7; /* row 1, the last step */
-  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  cr_expect(memcmp(other, outputs, (B * Y - 1) * V * sizeof *other) == 0);
-  cr_expect(memcmp(other, outputs, sizeof other) != 0);
-  steps[(1 * Y + 2) * G + 1] = NAN;
-  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
-  cr_expect_str_eq(cuseq_last_error(), "given: [1,2,1] is not finite (found nan, needed finite numbers)");
-  decoding.targets = targets;
-  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
-  decoding.target_lengths = lengths;
-  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  steps[0] = -INFINITY;
-  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
-  cr_expect_str_eq(cuseq_last_error(), "given: [0,0,0] is not finite (found -inf, needed finite numbers)");
-  close_session();
-}
-
-Test(structure_calls, numbers_of_each_step_are_not_searched_over) {
-  const cuseq_beam beam = {.size = sizeof(cuseq_beam), .beams = 1, .n_best = 1, .alpha = 1};
-  open_session(numbers);
-  cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  expect_refused(cuseq_beam_search(session, &beam), "each step of the decoder is given numbers");
-  close_session();
-}
-
 Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
   static const int32_t previous[B] = {0, 1}, targets[B * Y], good[B] = {1, 1}, bad[B] = {0, 2};
   open_session(given);
@@ -283,5 +244,44 @@ Test(structure_calls, a_column_of_ids_is_not_looked_at_behind_a_rows_end_and_its
   cr_expect_neq(other[0], outputs[0], "%g", (double)outputs[0]);
   cr_expect_eq(other[T * V], outputs[T * V], "the other row's: %g, %g", (double)other[T * V],
                (double)outputs[T * V]);
+  close_session();
+}
+
+Test(structure_calls, numbers_of_each_step_are_needed_and_checked_as_far_as_they_count) {
+  enum { G = 2 };
+  static const int32_t targets[B * Y], lengths[B] = {3, 1};
+  float steps[B * Y * G] = {0.5f, -1, 2}, other[B * Y * V];
+  open_session(numbers);
+  cr_expect_eq(cuseq_model_config(model)->given_width, G);
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .outputs = outputs};
+  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,3,2])");
+  decoding.steps = 1;
+  expect_refused(run(T, &decoding), "given is NULL (the model's steps read numbers: needed [2,1,2])");
+  decoding.steps = 0;
+  decoding.given = steps;
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  memcpy(other, outputs, sizeof other);
+  steps[(1 * Y + 2) * G + 1] = 7; /* row 1, the last step */
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  cr_expect(memcmp(other, outputs, (B * Y - 1) * V * sizeof *other) == 0);
+  cr_expect(memcmp(other, outputs, sizeof other) != 0);
+  steps[(1 * Y + 2) * G + 1] = NAN;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  cr_expect_str_eq(cuseq_last_error(), "given: [1,2,1] is not finite (found nan, needed finite numbers)");
+  decoding.targets = targets;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  decoding.target_lengths = lengths;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  steps[0] = -INFINITY;
+  cr_expect_eq(run(T, &decoding), CUSEQ_STATUS_NON_FINITE);
+  cr_expect_str_eq(cuseq_last_error(), "given: [0,0,0] is not finite (found -inf, needed finite numbers)");
+  close_session();
+}
+
+Test(structure_calls, numbers_of_each_step_are_not_searched_over) {
+  const cuseq_beam beam = {.size = sizeof(cuseq_beam), .beams = 1, .n_best = 1, .alpha = 1};
+  open_session(numbers);
+  cr_assert_eq(run(T, NULL), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  expect_refused(cuseq_beam_search(session, &beam), "each step of the decoder is given numbers");
   close_session();
 }

@@ -96,9 +96,9 @@ struct cpu_worker {
   float *hidden[2];   /* [tile_rows][states] all layers' states, this step's and the last one's */
   float *kept;        /* [tile_rows][states] */
   float *given;       /* [tile_rows][states] what residual layers give */
+  float *numbers;     /* [tile_rows][given] what the caller gives of the step, as whole vectors */
   float *context;     /* [tile_rows][context] */
   float *attentional; /* [tile_rows][attentional] */
-  float *numbers;     /* [tile_rows][given] what the caller gives of the step, as whole vectors */
   float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors */
   float *read;        /* [tile_rows][widest] vectors side by side, and what chains compute in */
   float *chained;     /* [tile_rows][widest] the other half of what chains compute in */

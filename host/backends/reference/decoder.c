@@ -9,7 +9,6 @@ struct row {
   int32_t index;   /* among the rows that are decoded */
   int32_t encoded; /* the row that it attends to */
   int32_t token;   /* before the step, then after it */
-  int32_t number;  /* of the step */
 };
 
 /* Where layer `index`'s states lie among all layers'. */
@@ -72,15 +71,6 @@ static void embed(struct row *row) {
     row->r->token[j] = E > 0             ? (double)decoder->embedding[(size_t)row->token * E + j]
                        : j == row->token ? 1.0
                                          : 0.0;
-}
-
-/* What the caller gives of the step. */
-static void read_given(const struct row *row) {
-  const cuseq_decoding *d = row->decoding;
-  size_t G = (size_t)row->r->structure->decoder.given_width;
-  size_t at = ((size_t)row->index * (size_t)d->steps + (size_t)row->number) * G;
-  for (size_t j = 0; j < G; j++)
-    row->r->given[j] = (double)d->given[at + j];
 }
 
 /* Vectors of the step side by side into r->read; returns their width. */
@@ -151,7 +141,6 @@ static bool step(struct row *row) {
   const struct attention_structure *attention = &r->structure->attention;
   const struct head *head = &r->structure->output.heads[0];
   embed(row);
-  read_given(row);
   if (attention->present && attention->asks == ASKS_PREVIOUS &&
       !step_attend(row, r->h + state_offset(decoder, attention->asked_layer)))
     return false;
@@ -231,6 +220,15 @@ static void finish_row(const struct row *row, int32_t steps) {
   reference_store(d->final_fed, (size_t)row->index * X + (X - C), r->context, C);
 }
 
+/* What the caller gives of step y. */
+static void read_given(const struct row *row, int32_t y) {
+  const cuseq_decoding *d = row->decoding;
+  size_t G = (size_t)row->r->structure->decoder.given_width;
+  size_t at = ((size_t)row->index * (size_t)d->steps + (size_t)y) * G;
+  for (size_t j = 0; j < G; j++)
+    row->r->given[j] = (double)d->given[at + j];
+}
+
 /* All steps of a row; one that leaves float32's range ends there. */
 static void decode_row(struct row *row) {
   const cuseq_decoding *d = row->decoding;
@@ -239,7 +237,7 @@ static void decode_row(struct row *row) {
   bool ended = false;
   begin_row(row);
   for (; y < steps && !ended; y++) {
-    row->number = y;
+    read_given(row, y);
     if (!step(row))
       return;
     int32_t next = d->targets ? d->targets[(size_t)row->index * d->steps + y] : row->token;

@@ -34,8 +34,8 @@ class Built:
     one_hot_targets  only these are one-hot
     steps     Y of the given tokens, where the input's shape leaves it open
     given_mask  the second input is the mask: true within each row's length
-    decoder   one step of a decoder, a model of its own: its inputs are the token, or numbers, and then the model's outputs, the
-              last of which its outputs behind the first one are in the next step
+    decoder   one step of a decoder, a model of its own: its inputs are the token, or numbers, and then the model's
+              outputs, the last of which its outputs behind the first one are in the next step
     others    of each input behind the first: how many token ids it takes; 0: numbers. Else they are zeros
     """
 
