@@ -150,7 +150,10 @@ SAME["forecast_flattened"] = ("same+note give it as", (1, 21))
 SAME["notebook_caption_beside_words"] = ("same+note give it as tokens", (1, 12))
 REFUSED["notebook_probabilities_fed_back"] = "refuse Dense probabilities"
 REFUSED["notebook_forecast_from_input"] = "refuse InputLayer first step"
-for _name in ("decoder_features", "forecast_known_future", "forecast_known_future_repeated", "future_luong", "future_beside_output"):
+_GIVEN = """
+decoder_features forecast_known_future forecast_known_future_repeated future_luong future_beside_output
+"""
+for _name in _GIVEN.split():
     SAME[_name] = ("same+note given", None)
 SAME["future_two_inputs"] = ("same+note columns given", None)
 SAME["future_beside_tokens"] = ("same+note given tokens", None)
