@@ -80,3 +80,31 @@ Test(cpu_plan, tasks_fit_their_workspaces_and_tiles_the_batch) {
         pool_close(cpu.pool);
       }
 }
+
+/* An LSTM decoder of two layers of that many units, which reads its token's embedding. */
+static struct cpu decoder_example(struct structure *structure, int32_t units) {
+  const struct cell cell = {.kind = CELL_LSTM, .inputs = units, .units = units};
+  *structure = (struct structure){.decoder = {.present = true, .count = 2, .embedding_units = units}};
+  structure->decoder.reads = (struct parts){.count = 1, .list = {PART_TOKEN}};
+  for (int32_t l = 0; l < 2; l++)
+    structure->decoder.layers[l].cell = cell;
+  return (struct cpu){.structure = structure, .products = &cpu_kernels_portable.products};
+}
+
+Test(cpu_plan,
+     sums_begin_with_the_state_where_a_step_s_weights_leave_the_cache_and_may_be_found_there_again) {
+  struct structure structure;
+  struct cpu cpu = decoder_example(&structure, 64); /* 256 KB */
+  cr_expect(!plan_state_first(&cpu));
+  cpu = decoder_example(&structure, 320); /* 6.25 MB */
+  cr_expect(!plan_state_first(&cpu));
+  cpu = decoder_example(&structure, 128); /* 1 MB */
+  cr_expect(plan_state_first(&cpu));
+  structure.decoder.embedding_units = 0; /* rows of weights are gathered first */
+  cr_expect(!plan_state_first(&cpu));
+  cpu = decoder_example(&structure, 128);
+  structure.decoder.layers[1].cell.kind = CELL_GRU;
+  cr_expect(!plan_state_first(&cpu));
+  structure.decoder.present = false;
+  cr_expect(!plan_state_first(&cpu));
+}

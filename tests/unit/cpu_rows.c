@@ -90,3 +90,86 @@ Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
     cuseq_model_destroy(model);
   }
 }
+
+/* ---- decoders ---- */
+
+enum { STEPS = 9, STATES = 256, CONTEXT = 128 };
+
+/* What a decoding gives of each row. */
+struct decoded {
+  float log_probabilities[BATCH][STEPS], contexts[BATCH][STEPS][CONTEXT], h[BATCH][STATES], c[BATCH][STATES];
+  int32_t tokens[BATCH][STEPS], lengths[BATCH];
+};
+
+static void decode(cuseq_session *session, int32_t first, int32_t count, struct decoded *to) {
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = x + (size_t)first * TIME * 3,
+                             .dtype = CUSEQ_DTYPE_F32,
+                             .batch = count,
+                             .time = TIME,
+                             .lengths = lengths + first};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .tokens = to->tokens[first],
+                                   .log_probabilities = to->log_probabilities[first],
+                                   .contexts = to->contexts[first][0],
+                                   .output_lengths = to->lengths + first,
+                                   .final_h = to->h[first],
+                                   .final_c = to->c[first],
+                                   .steps = STEPS};
+  cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+}
+
+static const char decoder[] =
+    "{\"version\":2,\"input\":{\"features\":3},"
+    "\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"lstm\",\"units\":64},\"direction\":\"bidirectional\"}]},"
+    "\"attention\":{\"score\":\"general\",\"asks\":\"current\"},"
+    "\"decoder\":{\"reads\":[\"token\",\"attentional\"],\"embedding\":32,\"feedback\":\"output\","
+    "\"start_token\":0,\"end_token\":7,\"steps\":9,\"layers\":["
+    "{\"cell\":{\"kind\":\"lstm\",\"units\":128}},"
+    "{\"cell\":{\"kind\":\"lstm\",\"units\":128},\"initial_h\":{\"from\":\"zeros\"},\"initial_c\":{\"from\":"
+    "\"zeros\"}}],"
+    "\"attentional\":{\"parts\":[\"context\",\"state\"],\"units\":64,\"activation\":\"tanh\",\"bias\":false}}"
+    ","
+    "\"output\":{\"parts\":[\"attentional\"],\"layers\":[{\"units\":300,\"activation\":\"softmax\"}]}}";
+
+static void check_decoded(cuseq_session *session) {
+  static struct decoded batch, one;
+  decode(session, 0, BATCH, &batch);
+  for (int32_t call = 0; call < 3; call++) {
+    memset(&one, 0xff, sizeof one);
+    for (int32_t row = 0; row < BATCH; row++)
+      decode(session, row, 1, &one);
+    cr_assert_eq(memcmp(&one, &batch, sizeof one), 0);
+    memset(&one, 0xff, sizeof one);
+    decode(session, 0, BATCH, &one);
+    cr_assert_eq(memcmp(&one, &batch, sizeof one), 0);
+  }
+}
+
+/* Of 1.1 MB a step: the last row that is left makes parts of its sums early (plan_state_first()). Sessions
+ * count their calls, and take the weights the other way round in every second. */
+Test(cpu_rows, one_row_gives_the_bits_of_a_batch_where_it_makes_parts_of_sums_early) {
+  static const char *const isas[] = {"avx512", "avx2", "portable"};
+  struct random random = {11};
+  cuseq_model *model = random_model(decoder, NULL, &random);
+  cuseq_session_options options;
+  for (size_t i = 0; i < (size_t)BATCH * TIME * 3; i++)
+    x[i] = random_between(&random, -1.0f, 1.0f);
+  cuseq_session_options_init(&options, sizeof options, model);
+  options.device = "cpu";
+  options.precision = results_precision("cpu");
+  options.max_batch = BATCH;
+  options.max_time = TIME;
+  options.threads = 1;
+  for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+    cuseq_session *session;
+    setenv("CUSEQ_CPU_ISA", isas[i], 1);
+    if (cuseq_session_open(model, &options, &session) != CUSEQ_STATUS_OK) {
+      cr_log_info("skipped: %s", cuseq_last_error());
+      continue;
+    }
+    check_decoded(session);
+    cuseq_session_close(session);
+  }
+  cuseq_model_destroy(model);
+}

@@ -106,6 +106,7 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   TRY_CLEANUP(isa_pick(&cpu->kernels));
   TRY_CLEANUP(isa_products(cpu->kernels, device, limits->precision, &cpu->products));
   workspace_sizes(cpu);
+  cpu->state_first = plan_state_first(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);
   TRY_CLEANUP(pool_open(limits->threads > 0 ? limits->threads : plan_threads(cpu), &cpu->pool));
   TRY_CLEANUP(weights_share(cpu));

@@ -97,6 +97,7 @@ struct cpu_worker {
   float *kept;        /* [tile_rows][states] */
   float *given;       /* [tile_rows][states] what residual layers give */
   float *numbers;     /* [tile_rows][given] what the caller gives of the step, as whole vectors */
+  float *begun;       /* [4 x states] of one row: the next step's sums, as far as they are made early */
   float *context;     /* [tile_rows][context] */
   float *attentional; /* [tile_rows][attentional] */
   float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors */
@@ -139,6 +140,7 @@ struct cpu {
   size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 */
   size_t value_stride; /* of values that are not the annotations themselves; 0 */
   size_t room_size;    /* bytes */
+  bool state_first;    /* sums of the decoder's cells begin with the state's part: see plan_state_first() */
 
   /* for whole batches */
   float *layers

@@ -62,14 +62,23 @@ static void run_attend_before(struct run *run, int32_t y, int32_t count) {
   run_attend(run, y, count, worker->pointers);
 }
 
-/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order. Every
- * member that the step looks at is set: to zero a row first costs as much as to fill it. */
-static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, struct cpu_cell_row *row) {
+/* Where the sums of layer l's next step begin that are made early. */
+static float *begun_of(const struct run *run, int32_t l) {
+  return run->worker->begun + 4 * run->cpu->state_offset[l];
+}
+
+/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order, with the
+ * state in front or behind. Every member that the step looks at is set: to zero a row first costs as much as
+ * to fill it. */
+static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, bool first,
+                    struct cpu_cell_row *row) {
   const struct cpu *cpu = run->cpu;
   const struct cpu_worker *worker = run->worker;
   const struct parts *reads = &run->decoder->reads;
   const size_t state = (size_t)i * cpu->states_stride + cpu->state_offset[l];
   int32_t s = 0;
+  if (first)
+    row->in[s++] = worker->hidden[y & 1] + state;
   for (int32_t p = 0; l == 0 && p < reads->count; p++)
     if (reads->list[p] != PART_TOKEN || run->decoder->embedding_units > 0)
       row->in[s++] = part_of(run, reads->list[p], y, i);
@@ -77,13 +86,14 @@ static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, stru
     row->in[s++] = given_of(run, l - 1, y, i);
   if (run->decoder->layers[l].reads_context)
     row->in[s++] = part_of(run, PART_CONTEXT, y, i);
-  row->in[s] = worker->hidden[y & 1] + state;
+  if (!first)
+    row->in[s] = worker->hidden[y & 1] + state;
   row->state = worker->kept + state;
   row->out = worker->hidden[(y + 1) & 1] + state;
   row->copy = NULL;
   row->gates = NULL;
   row->hot = worker->token[i];
-  row->start = NULL;
+  row->start = run->begun ? begun_of(run, l) : NULL;
 }
 
 static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
@@ -92,19 +102,33 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   const struct decoder_layer *layer = &run->decoder->layers[l];
   const size_t S = (size_t)layer->cell.units, Y = (size_t)run->decoding->steps;
   const bool copies = l == run->decoder->count - 1 && run->decoding->states && !layer->residual;
-  struct cpu_cell_step *step = &run->steps[l];
+  const bool has_state = (y > 0 || !run->zero_state[l]) && !run->begun, first = cpu->state_first && has_state;
+  struct cpu_cell_step *step = first ? &run->whole[l] : &run->steps[l];
   struct cpu_cell_row *rows = worker->rows[0];
-  step->has_hidden = y > 0 || !run->zero_state[l];
+  step->has_hidden = has_state && !first;
+  step->started = run->begun;
   step->turned = run->turned;
   step->room = worker->room;
   for (int32_t n = 0; n < count; n++) {
-    run_row(run, l, y, worker->active[n], &rows[n]);
+    run_row(run, l, y, worker->active[n], first, &rows[n]);
     if (worker->gates[0])
       rows[n].gates = worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units);
     if (copies)
       rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
   cpu->products->cell_step(step, rows, count);
+}
+
+/* Of one row: the state's part of layer l's next sums, with the weights that the layer has just used, the
+ * last ones first. */
+static void run_begin_next(const struct run *run, int32_t l, int32_t y) {
+  const struct cpu *cpu = run->cpu;
+  struct cpu_cell state = *run->steps[l].cell;
+  const struct cpu_cell_row row = {.in = {hidden_of(run, l, y + 1, run->worker->active[0])},
+                                   .out = begun_of(run, l)};
+  state.weights += (size_t)state.inputs * 4 * (size_t)cpu->kernels->width;
+  state.inputs = state.units;
+  cpu->products->cell_project(&state, &row, 1, !run->turned, run->worker->room);
 }
 
 /* A residual layer gives its state and what it read of the layer below. */
@@ -127,8 +151,12 @@ static void run_residual(struct run *run, int32_t l, int32_t y, int32_t count) {
 static void run_layers(struct run *run, int32_t y, int32_t count) {
   const struct attention_structure *attention = &run->cpu->structure->attention;
   struct cpu_worker *worker = run->worker;
+  /* every other step of the last row: see plan_state_first() */
+  const bool early = run->cpu->state_first && count == 1 && !run->turned && y + 1 < run->decoding->steps;
   for (int32_t l = 0; l < run->decoder->count; l++) {
     run_layer(run, l, y, count);
+    if (early)
+      run_begin_next(run, l, y);
     run_residual(run, l, y, count);
     if (!attention->present || attention->asks != ASKS_CURRENT || attention->asked_layer != l)
       continue;
@@ -136,6 +164,7 @@ static void run_layers(struct run *run, int32_t y, int32_t count) {
       worker->pointers[n] = given_of(run, l, y, worker->active[n]);
     run_attend(run, y, count, worker->pointers);
   }
+  run->begun = early;
 }
 
 static void run_attentional(struct run *run, int32_t y, int32_t count) {

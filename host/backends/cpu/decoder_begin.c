@@ -113,6 +113,22 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   return step;
 }
 
+/* The same with the state in front, as one more segment: for LSTMs, whose weights of inputs and states are
+ * alike. */
+static struct cpu_cell_step state_first(const struct cpu_cell_step *step) {
+  const int32_t last = step->segments;
+  struct cpu_cell_step whole = *step;
+  whole.first[0] = step->first[last];
+  whole.count[0] = step->count[last];
+  for (int32_t s = 0; s < last; s++) {
+    whole.first[s + 1] = step->first[s];
+    whole.count[s + 1] = step->count[s];
+  }
+  whole.segments = last + 1;
+  whole.has_hidden = false;
+  return whole;
+}
+
 void cpu_run_begin(struct run *run, const struct cpu_call *call) {
   struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
@@ -131,6 +147,8 @@ void cpu_run_begin(struct run *run, const struct cpu_call *call) {
   }
   for (int32_t l = 0; l < run->decoder->count; l++) {
     run->steps[l] = step_of(run, l);
+    if (cpu->state_first)
+      run->whole[l] = state_first(&run->steps[l]);
     layer_begin(run, l);
   }
   fed_begin(run);

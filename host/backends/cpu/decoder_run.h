@@ -13,7 +13,9 @@ struct run {
   const struct decoder_structure *decoder;
   struct cpu_tile tile;
   struct cpu_cell_step
-      steps[STRUCTURE_MAX_DECODER_LAYERS];       /* how each layer's cell puts its input together */
+      steps[STRUCTURE_MAX_DECODER_LAYERS]; /* how each layer's cell puts its input together */
+  struct cpu_cell_step whole[STRUCTURE_MAX_DECODER_LAYERS]; /* cpu->state_first: with the state in front */
+  bool begun; /* the state's part of this step's sums is made: worker->begun */
   bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
   bool output;                                   /* someone wants the outputs or tokens */
   bool turned; /* this step takes weights from the last to the first: see cpu_cell_step */

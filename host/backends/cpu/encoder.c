@@ -89,7 +89,7 @@ static void sweep_project(struct sweep *sweep) {
                                           .out = sweep->projected + (size_t)(first + s) * stride};
   }
   if (count > 0)
-    cpu->products->cell_project(sweep->step.cell, rows, count, sweep->step.room);
+    cpu->products->cell_project(sweep->step.cell, rows, count, false, sweep->step.room);
 }
 
 /* Where row i starts to write, and its states before the first step. */

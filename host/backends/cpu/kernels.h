@@ -115,9 +115,9 @@ struct cpu_products {
 
   /* The first part of a step's sums for `count` rows of any steps, out = bias + in[0] . the weights of the
    * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum.
-   */
+   * `turned`: the units' blocks are taken from the last to the first, as in cpu_cell_step. */
   void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
-                       void *room);
+                       bool turned, void *room);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride.
    * `turned`: the columns are taken from the last to the first, as in cpu_cell_step. room: bf16: dense_room()

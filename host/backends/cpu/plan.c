@@ -11,6 +11,8 @@ enum {
   LARGE_TILE = 96,
   SMALL_WEIGHTS = 256 * 1024,  /* bytes of one direction that lie beside a tile in the second-level cache */
   LARGE_WEIGHTS = 1024 * 1024, /* bytes of one direction beyond that cache */
+  EARLY_LEAST = 896 * 1024,    /* bytes of a decoder's step that leave the second-level cache .. */
+  EARLY_MOST = 3 << 20,        /* .. and of which enough is left there to be worth coming back to */
   WHOLE_ROWS = 12, /* rows per thread from which tiles are split by batch alone: two register blocks */
 };
 
@@ -73,20 +75,40 @@ static double encode_work(const struct cpu *cpu, double time) {
   return 2.0 * time * weights;
 }
 
+/* Weights that a step reads in front of the heads. */
+static double step_weights(const struct structure *s) {
+  double weights = chain_work(&s->attention.query) + dense_work(&s->decoder.attentional.dense);
+  for (int32_t l = 0; l < s->decoder.count; l++)
+    weights += cell_weights(&s->decoder.layers[l].cell);
+  return weights;
+}
+
 static double decode_work(const struct cpu *cpu, double time, double steps) {
   const struct structure *s = cpu->structure;
   const struct attention_structure *attention = &s->attention;
-  double step = 0.0, once = 0.0;
+  double step = step_weights(s), once = 0.0;
   if (attention->present) {
-    step += time * (attention->context_width + 4.0 * attention->key_width) + chain_work(&attention->query);
+    step += time * (attention->context_width + 4.0 * attention->key_width);
     once += time * (chain_work(&attention->keys) + chain_work(&attention->values));
   }
-  for (int32_t l = 0; l < s->decoder.count; l++)
-    step += cell_weights(&s->decoder.layers[l].cell);
-  step += dense_work(&s->decoder.attentional.dense);
   for (int32_t i = 0; i < s->output.count; i++)
     step += chain_work(&s->output.heads[i].layers) * (s->output.heads[i].source == HEAD_EVERY ? time : 1.0);
   return 2.0 * (steps * step + once);
+}
+
+bool plan_state_first(const struct cpu *cpu) {
+  const struct structure *s = cpu->structure;
+  if (!s->decoder.present || cpu->products->word_inputs > 1)
+    return false;
+  for (int32_t l = 0; l < s->decoder.count; l++)
+    if (s->decoder.layers[l].cell.kind != CELL_LSTM)
+      return false;
+  /* a token that is gathered comes before all else that is summed */
+  for (int32_t p = 0; p < s->decoder.reads.count; p++)
+    if (s->decoder.reads.list[p] == PART_TOKEN && s->decoder.embedding_units == 0)
+      return false;
+  const double bytes = (step_weights(s) + chain_work(&s->output.heads[0].layers)) * (double)sizeof(float);
+  return bytes >= (double)EARLY_LEAST && bytes <= (double)EARLY_MOST;
 }
 
 /* The most rows that a call may have: the hypotheses of a beam search are rows of their own. */

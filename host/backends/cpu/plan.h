@@ -14,6 +14,12 @@ struct cpu_plan {
 /* The most rows that a tile of this model has; needs the configuration and limits only. */
 int32_t plan_tile_rows(const struct cpu *cpu);
 
+/* Whether the sums of the decoder's cells begin with the state's part, whatever the number of rows. One row
+ * can then make that part as soon as it has the state, or when the next step needs it. By turns it does the
+ * one and the other: weights that do not all fit into the second-level cache are then read twice in short
+ * succession, and every other time come from there. */
+bool plan_state_first(const struct cpu *cpu);
+
 /* The threads that a session of these limits has use for, when the caller names none. */
 int32_t plan_threads(const struct cpu *cpu);
 

@@ -269,6 +269,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
     w.hidden[i] = arena_floats(arena, rows, cpu->states_stride);
   w.kept = arena_floats(arena, rows, cpu->states_stride);
   w.given = arena_floats(arena, rows, cpu->states_stride);
+  w.begun = arena_floats(arena, cpu->state_first ? 4 : 0, cpu->states_stride);
   w.context = arena_floats(arena, rows, cpu->context_stride);
   w.attentional = arena_floats(arena, rows, cpu->attentional_stride);
   w.numbers = arena_floats(arena, rows, cpu->numbers_stride);

@@ -177,7 +177,7 @@ PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
 PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
 
 static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
-                                void *room) {
+                                bool turned, void *room) {
 #if defined(CPU_BF16)
   struct cpu_cell_step words;
   const struct cpu_cell_step step = {.cell = cell, .segments = 1, .count = {cell->inputs}, .room = room};
@@ -192,13 +192,15 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
   const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   const size_t depth = (size_t)words_of(cell->inputs) * CPU_LANES,
                used = depth * (size_t)(cell->kind == CELL_LSTM ? LSTM_GATES : GRU_GATES);
-  for (int32_t block = 0; block < cell->blocks; block++)
+  for (int32_t n = 0; n < cell->blocks; n++)
     for (int32_t group = 0, first = 0; group < groups; group++) {
+      const int32_t block = turned ? cell->blocks - 1 - n : n;
       const int32_t rows_here = count / groups + (group < count % groups);
       const float *weights = cell->weights + (size_t)block * cell->block_size;
       const size_t fetched = (size_t)group * depth;
-      const bool more = fetched + depth <= used && block + 1 < cell->blocks;
-      project(cell, rows + first, rows_here, block, more ? weights + cell->block_size + fetched : weights);
+      const bool more = fetched + depth <= used && n + 1 < cell->blocks;
+      const float *next = turned ? weights - cell->block_size : weights + cell->block_size;
+      project(cell, rows + first, rows_here, block, more ? next + fetched : weights);
       first += rows_here;
     }
 }
