@@ -266,9 +266,15 @@ cuseq_status expression_concat(struct evaluator *evaluator, const struct node_ca
   return expression_make(evaluator->expressions, &made, expression);
 }
 
-cuseq_status context_expression(struct evaluator *evaluator, const struct node_call *call, int32_t a,
-                                int32_t b, int32_t *expression) {
-  bool first = at(evaluator, a).op == EXPRESSION_SOFTMAX, second = at(evaluator, b).op == EXPRESSION_SOFTMAX;
+/* Whether an expression is weights over the positions that a clock counts. */
+static bool is_weights(const struct evaluator *evaluator, int32_t expression, int32_t clock) {
+  const struct expression e = at(evaluator, expression);
+  return e.op == EXPRESSION_SOFTMAX && e.clock == clock;
+}
+
+cuseq_status context_expression(struct evaluator *evaluator, const struct node_call *call, int32_t clock,
+                                int32_t a, int32_t b, int32_t *expression) {
+  const bool first = is_weights(evaluator, a, clock), second = is_weights(evaluator, b, clock);
   if (!first && !second)
     return call_refuse(call, "it sums over the positions what is not weighted by a softmax over them");
   return expression_binary(evaluator->expressions, EXPRESSION_CONTEXT, first ? a : b, first ? b : a,

@@ -35,7 +35,7 @@ cuseq_status expression_inner(struct evaluator *evaluator, const struct node_cal
 
 /* The sum over the positions of a sequence times weights, which one of both must be: a softmax over the
  * positions. */
-cuseq_status context_expression(struct evaluator *evaluator, const struct node_call *call, int32_t a,
-                                int32_t b, int32_t *expression);
+cuseq_status context_expression(struct evaluator *evaluator, const struct node_call *call, int32_t clock,
+                                int32_t a, int32_t b, int32_t *expression);
 
 #endif

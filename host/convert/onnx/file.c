@@ -156,7 +156,7 @@ cuseq_status graph_output_value(struct evaluator *evaluator, const char *name, c
       TRY(add_axis(name, tensor, value, (struct axis){AXIS_FEATURE, axis->size.factor, 0}));
     } else if (tensor_is_single(axis)) {
       TRY(add_axis(name, tensor, value, (struct axis){AXIS_REPEAT, 1, 0}));
-    } else if (steps < 0) {
+    } else if (steps < 0 && axis->kind == TENSOR_STACK) {
       steps = (int32_t)axis->size.factor;
       TRY(add_axis(name, tensor, value, (struct axis){AXIS_STEP, steps, 0}));
     } else {

@@ -30,6 +30,7 @@ static const struct {
     {"Mul", node_arithmetic},
     {"Div", node_arithmetic},
     {"Neg", node_negate},
+    {"LayerNormalization", node_layer_normalization},
     {"Tanh", node_activation},
     {"Sigmoid", node_activation},
     {"Relu", node_activation},

@@ -49,6 +49,9 @@ cuseq_status node_argmax(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_matmul(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_gemm(struct evaluator *evaluator, struct node_call *call);
 
+/* nodes_normal.c */
+cuseq_status node_layer_normalization(struct evaluator *evaluator, struct node_call *call);
+
 /* nodes_reduce.c */
 cuseq_status node_reduce(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_pool(struct evaluator *evaluator, struct node_call *call);

@@ -159,17 +159,20 @@ static cuseq_status softmax_axis(const struct evaluator *evaluator, const struct
   return CUSEQ_STATUS_OK;
 }
 
-static cuseq_status softmax_over_time(struct evaluator *evaluator, struct node_call *call) {
+/* Over the positions, or over those that they are paired with. */
+static cuseq_status softmax_over_time(struct evaluator *evaluator, struct node_call *call, bool twin) {
   const struct tensor *tensor = call->inputs[0];
   struct tensor *result = &call->outputs[0];
-  int32_t *cells;
+  int32_t *cells, clock = evaluator->clock;
   *result = *tensor;
   result->masked = false;
+  if (twin)
+    TRY(clock_twin(evaluator->expressions, clock, &clock));
   TRY(table_make(evaluator, call, tensor->axes, tensor->axis_count, result, &cells));
   for (int32_t i = tensor_cell_count(result) - 1; i >= 0; i--) {
     if (expression_at(evaluator->expressions, tensor->cells[i])->width != 1)
       return call_refuse(call, "it is over the positions of vectors (needed one energy for each)");
-    TRY(expression_over(evaluator->expressions, EXPRESSION_SOFTMAX, evaluator->clock, 0, tensor->masked,
+    TRY(expression_over(evaluator->expressions, EXPRESSION_SOFTMAX, clock, 0, tensor->masked,
                         tensor->cells[i], call->kept, &cells[i]));
   }
   return CUSEQ_STATUS_OK;
@@ -185,8 +188,9 @@ cuseq_status node_softmax(struct evaluator *evaluator, struct node_call *call) {
     return call_refuse(call, "it is over %s, which is no vector of the model's",
                        tensor_describe(tensor, text, sizeof text));
   TRY(softmax_axis(evaluator, call, &axis));
-  if (tensor->axes[axis].kind == TENSOR_TIME && !logarithm)
-    return softmax_over_time(evaluator, call);
+  const bool twin = tensor->axes[axis].kind == TENSOR_TWIN;
+  if ((twin || tensor->axes[axis].kind == TENSOR_TIME) && !logarithm)
+    return softmax_over_time(evaluator, call, twin);
   TRY(table_unmasked(call, tensor));
   if (tensor->axes[axis].kind != TENSOR_FEATURE)
     return call_refuse(call, "it is over axis %d of %s, which cuseq cannot express", axis,

@@ -1,4 +1,5 @@
 /* MatMul and Gemm: dense maps where one side is constant, inner products and contexts where none is. */
+#include "convert/graph/self_attention.h"
 #include "convert/onnx/arithmetic.h"
 #include "convert/onnx/cells.h"
 #include "convert/onnx/nodes.h"
@@ -80,11 +81,47 @@ static cuseq_status matmul_constant(struct evaluator *evaluator, struct node_cal
 /* What the product of two numbers, vectors or sequences is, the axis between them gone. */
 static cuseq_status contract(struct evaluator *evaluator, const struct node_call *call,
                              enum tensor_axis_kind kind, int32_t a, int32_t b, int32_t *expression) {
+  int32_t clock = evaluator->clock;
   if (kind == TENSOR_FEATURE)
     return expression_inner(evaluator, call, a, b, expression);
   if (kind == TENSOR_STACK)
     return expression_product(evaluator, call, a, b, expression);
-  return context_expression(evaluator, call, a, b, expression);
+  if (kind == TENSOR_TWIN)
+    TRY(clock_twin(evaluator->expressions, clock, &clock));
+  return context_expression(evaluator, call, clock, a, b, expression);
+}
+
+/* ---- positions in pairs --------------------------------------------------------------------------- */
+
+/* An axis of positions is counted by the clock's twin, or by the clock again. */
+static cuseq_status count_by(struct evaluator *evaluator, const struct node_call *call,
+                             enum tensor_axis_kind kind, int32_t axis, struct tensor *tensor) {
+  const struct tensor from = *tensor;
+  int32_t *cells, twin;
+  TRY(clock_twin(evaluator->expressions, evaluator->clock, &twin));
+  tensor->axes[axis].kind = kind;
+  TRY(table_make(evaluator, call, tensor->axes, tensor->axis_count, tensor, &cells));
+  for (int32_t i = tensor_cell_count(tensor) - 1; i >= 0; i--)
+    TRY(kind == TENSOR_TWIN
+            ? expression_twin(evaluator->expressions, from.cells[i], twin, call->kept, &cells[i])
+            : expression_untwin(evaluator->expressions, from.cells[i], twin, &cells[i]));
+  return CUSEQ_STATUS_OK;
+}
+
+/* Where each position of a sequence meets each of the same one, the second of the two counts by the twin: of
+ * [..., time, k] and [..., k, time]; and so does what is weighted by such, [..., time, twin] and
+ * [..., time, m]. */
+static cuseq_status pair_positions(struct evaluator *evaluator, const struct node_call *call, int32_t k,
+                                   struct tensor *a, int32_t l, struct tensor *b) {
+  const bool first = a->axes[k].kind == TENSOR_TWIN, second = b->axes[l].kind == TENSOR_TWIN;
+  if (a->axes[k - 1].kind == TENSOR_TIME && b->axes[l + 1].kind == TENSOR_TIME &&
+      tensor_find_axis(a, TENSOR_TWIN) < 0 && tensor_find_axis(b, TENSOR_TWIN) < 0)
+    return count_by(evaluator, call, TENSOR_TWIN, l + 1, b);
+  if (first && b->axes[l].kind == TENSOR_TIME && tensor_find_axis(b, TENSOR_TWIN) < 0)
+    return count_by(evaluator, call, TENSOR_TWIN, l, b);
+  if (second && a->axes[k].kind == TENSOR_TIME && tensor_find_axis(a, TENSOR_TWIN) < 0)
+    return count_by(evaluator, call, TENSOR_TWIN, k, a);
+  return CUSEQ_STATUS_OK;
 }
 
 /* Lines the axes up but for the last two: [..., n, k] and [..., k, m]. The axis between them must be the last
@@ -108,8 +145,8 @@ static cuseq_status matmul_tables(struct evaluator *evaluator, struct node_call 
     struct tensor whole = a;
     TRY(table_stack_to_features(evaluator, call, &whole, k, &a));
   }
+  TRY(pair_positions(evaluator, call, k, &a, l, &b));
   struct tensor_axis between = a.axes[k], other = b.axes[l];
-  struct tensor_axis left = a.axes[k - 1], right = b.axes[l + 1];
   bool same = between.kind == other.kind && dim_equal(&between.size, &other.size);
   if (!same || (between.kind == TENSOR_STACK && !tensor_is_single(&between)) || between.kind == TENSOR_BATCH)
     return refuse_product(call, call->inputs[0], call->inputs[1]);
@@ -117,8 +154,6 @@ static cuseq_status matmul_tables(struct evaluator *evaluator, struct node_call 
   a.axes[k] = tensor_single();
   b.axes[l] = tensor_single();
   int32_t *cells, *from_first, *from_second;
-  (void)left;
-  (void)right;
   struct tensor lined;
   TRY(table_broadcast(evaluator, call, &a, &b, &lined, &cells, &from_first, &from_second));
   for (int32_t i = tensor_cell_count(&lined) - 1; i >= 0; i--)
@@ -131,7 +166,10 @@ static cuseq_status matmul_tables(struct evaluator *evaluator, struct node_call 
   if (features != (made->width > 1))
     return refuse_product(call, call->inputs[0], call->inputs[1]);
   *result = lined;
-  return CUSEQ_STATUS_OK;
+  const int32_t twin = tensor_find_axis(result, TENSOR_TWIN);
+  return twin >= 0 && tensor_find_axis(result, TENSOR_TIME) < 0
+             ? count_by(evaluator, call, TENSOR_TIME, twin, result)
+             : CUSEQ_STATUS_OK;
 }
 
 cuseq_status node_matmul(struct evaluator *evaluator, struct node_call *call) {

@@ -17,7 +17,8 @@ static cuseq_status sum_over_time(struct evaluator *evaluator, const struct node
   if (product.op == EXPRESSION_PRODUCT && product.child_count == 2)
     for (int32_t i = 0; i < 2; i++)
       if (expression_at(evaluator->expressions, product.children[i])->op == EXPRESSION_SOFTMAX)
-        return context_expression(evaluator, call, product.children[i], product.children[1 - i], expression);
+        return context_expression(evaluator, call, evaluator->clock, product.children[i],
+                                  product.children[1 - i], expression);
   return call_refuse(call, "it sums over the positions what is not weighted by a softmax over them");
 }
 

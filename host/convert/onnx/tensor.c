@@ -82,7 +82,8 @@ const char *tensor_describe(const struct tensor *tensor, char *text, size_t capa
   for (int32_t i = 0; i < tensor_rank(tensor) && used + 2 < capacity; i++) {
     struct dim dim = tensor_dim(tensor, i);
     bool batch = tensor_has_axes(tensor) && tensor->axes[i].kind == TENSOR_BATCH;
-    bool time = tensor_has_axes(tensor) && tensor->axes[i].kind == TENSOR_TIME;
+    bool time = tensor_has_axes(tensor) &&
+                (tensor->axes[i].kind == TENSOR_TIME || tensor->axes[i].kind == TENSOR_TWIN);
     used += (size_t)snprintf(text + used, capacity - used, "%s", i == 0 ? "[" : ", ");
     if (used + 1 >= capacity)
       break;

@@ -36,6 +36,7 @@ enum { TENSOR_MAX_AXES = ONNX_MAX_RANK, TENSOR_MAX_CELLS = 65536, TENSOR_MAX_INT
 enum tensor_axis_kind {
   TENSOR_BATCH,
   TENSOR_TIME,
+  TENSOR_TWIN, /* the positions once more, counted by the clock's twin: in pairs with those of TENSOR_TIME */
   TENSOR_FEATURE,           /* the elements of the expressions; there is none where they have one */
   TENSOR_STACK,             /* one expression after the other; of size 1, an axis of one entry    */
   TENSOR_ROWS_OF_POSITIONS, /* batch and time in one: for each row, its positions       */
