@@ -394,6 +394,11 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
     e.matrix = same_table(expressions, e.matrix);
   if (e.op == EXPRESSION_SLICE)
     return slice(expressions, &e, expression);
+  if (e.op == EXPRESSION_CONCAT) {
+    TRY(self_attention_of_parts(expressions, &e, expression));
+    if (*expression >= 0)
+      return CUSEQ_STATUS_OK;
+  }
   if (e.op == EXPRESSION_CONTEXT && is_of_itself(expressions, &e))
     return self_attention_make(expressions, &e, expression);
   if (e.op == EXPRESSION_CONTEXT && expression_at(expressions, e.children[1])->op == EXPRESSION_DENSE)

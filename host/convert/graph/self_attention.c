@@ -185,6 +185,70 @@ cuseq_status self_attention_of_heads(struct expressions *expressions,
   return expression_make(expressions, &made, expression);
 }
 
+/* ---- heads by themselves -------------------------------------------------------------------------- */
+
+/* Whether energies are an inner product, times a number or not. */
+static bool is_product(const struct expressions *expressions, int32_t energies) {
+  const struct expression *e = expression_at(expressions, energies);
+  while (e->op == EXPRESSION_SCALE)
+    e = expression_at(expressions, e->children[0]);
+  return e->op == EXPRESSION_DOT && expression_at(expressions, e->children[0])->op == EXPRESSION_PLACE &&
+         expression_at(expressions, e->children[1])->op == EXPRESSION_PLACE;
+}
+
+/* Whether all children attend alike, with vectors of the same widths. */
+static bool are_heads(const struct expressions *expressions, const struct expression *concat) {
+  const struct expression *first = expression_at(expressions, concat->children[0]);
+  bool heads = concat->child_count > 1 && first->op == EXPRESSION_SELF_ATTENTION &&
+               first->child_count <= 1 + MOST_PARTS && is_product(expressions, first->part);
+  for (int32_t i = 0; heads && i < concat->child_count; i++) {
+    const struct expression *e = expression_at(expressions, concat->children[i]);
+    heads = e->op == EXPRESSION_SELF_ATTENTION && e->index == 1 && e->masked == first->masked &&
+            e->clocks == first->clocks && e->part == first->part && e->child_count == first->child_count &&
+            e->width == first->width;
+  }
+  return heads;
+}
+
+struct widening {
+  int32_t heads;
+};
+
+static cuseq_status widen_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct widening *widening = rewrite->context;
+  struct expression e = *expression_at(rewrite->expressions, expression);
+  if (e.op != EXPRESSION_PLACE)
+    return CUSEQ_STATUS_OK;
+  e.width *= widening->heads;
+  return expression_make(rewrite->expressions, &e, made);
+}
+
+cuseq_status self_attention_of_parts(struct expressions *expressions, const struct expression *concat,
+                                     int32_t *expression) {
+  *expression = -1;
+  if (!are_heads(expressions, concat))
+    return CUSEQ_STATUS_OK;
+  struct expression made = *expression_at(expressions, concat->children[0]);
+  struct widening widening = {concat->child_count};
+  int32_t children[1 + MOST_PARTS];
+  int32_t *parts = arena_allocate(expressions->arena, (size_t)concat->child_count * sizeof *parts);
+  if (parts == NULL)
+    return error_out_of_memory();
+  for (int32_t k = 0; k < made.child_count; k++) {
+    struct expression joined = *concat;
+    for (int32_t i = 0; i < concat->child_count; i++)
+      parts[i] = expression_at(expressions, concat->children[i])->children[k];
+    joined.children = parts;
+    TRY(expression_make(expressions, &joined, &children[k]));
+  }
+  made.index = concat->child_count;
+  made.children = children;
+  made.node = concat->node;
+  made.atom = false;
+  TRY(rewrite_all(expressions, widen_rule, &widening, &made.part, 1));
+  return expression_make(expressions, &made, expression);
+}
+
 /* ---- and back ------------------------------------------------------------------------------------- */
 
 struct taking {

@@ -30,6 +30,10 @@ cuseq_status self_attention_of_heads(struct expressions *expressions,
                                      const struct self_attention_heads *heads, const struct graph_node *node,
                                      int32_t *expression);
 
+/* Self-attentions of one head side by side, which are one of several heads; -1: they are no such thing. */
+cuseq_status self_attention_of_parts(struct expressions *expressions, const struct expression *concat,
+                                     int32_t *expression);
+
 /* The energies of one, over its children: at the position that asks as `query` maps each of them, at those
  * that are attended to as they are.
  *   queries  [children] what stands for each child where it asks */

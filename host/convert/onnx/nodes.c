@@ -29,6 +29,7 @@ static const struct {
     {"Sub", node_arithmetic},
     {"Mul", node_arithmetic},
     {"Div", node_arithmetic},
+    {"Mod", node_arithmetic},
     {"Neg", node_negate},
     {"LayerNormalization", node_layer_normalization},
     {"Tanh", node_activation},

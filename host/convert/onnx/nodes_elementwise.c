@@ -13,8 +13,8 @@
 static const double least_of_a_mask = -1e4;
 
 static char operation_of(const struct node_call *call) {
-  static const char *const names[] = {"Add", "Sub", "Mul", "Div"};
-  static const char signs[] = "+-*/";
+  static const char *const names[] = {"Add", "Sub", "Mul", "Div", "Mod"};
+  static const char signs[] = "+-*/%";
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(call->kept->class_name, names[i]) == 0)
       return signs[i];
@@ -36,6 +36,14 @@ static double apply(char operation, double a, double b) {
 
 /* ---- integers ------------------------------------------------------------------------------------- */
 
+/* Of constants that are not negative, as ONNX has it; otherwise not known. */
+static struct dim remainder_of(struct dim a, struct dim b) {
+  int64_t left, right;
+  if (!dim_constant(&a, &left) || !dim_constant(&b, &right) || left < 0 || right < 1)
+    return (struct dim){0};
+  return dim_of(left % right);
+}
+
 static struct dim apply_dims(char operation, struct dim a, struct dim b) {
   switch (operation) {
   case '+':
@@ -44,6 +52,8 @@ static struct dim apply_dims(char operation, struct dim a, struct dim b) {
     return dim_add(a, b, -1);
   case '*':
     return dim_multiply(a, b);
+  case '%':
+    return remainder_of(a, b);
   default:
     return dim_divide(a, b);
   }
@@ -316,7 +326,7 @@ static cuseq_status table_arithmetic(struct evaluator *evaluator, struct node_ca
 
 cuseq_status node_arithmetic(struct evaluator *evaluator, struct node_call *call) {
   TRY(node_arity(call, 2, 2));
-  TRY(attributes_check(call, ""));
+  TRY(attributes_check(call, strcmp(call->kept->class_name, "Mod") == 0 ? "fmod" : ""));
   const struct tensor *a = call->inputs[0], *b = call->inputs[1];
   char operation = operation_of(call);
   int64_t first, second;
@@ -328,6 +338,8 @@ cuseq_status node_arithmetic(struct evaluator *evaluator, struct node_call *call
     return multiply_mask(evaluator, call, a->kind == TENSOR_MASK ? b : a, a->kind == TENSOR_MASK ? a : b);
   if (mask && !table)
     return mask_arithmetic(evaluator, call, operation);
+  if (operation == '%' && !(is_integers(a, &first) && is_integers(b, &second)))
+    return call_refuse(call, "cuseq can express remainders of sizes alone");
   if (tensor_has_axes(a) || tensor_has_axes(b))
     return table_arithmetic(evaluator, call, operation);
   if (is_integers(a, &first) && is_integers(b, &second))

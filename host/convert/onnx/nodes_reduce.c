@@ -77,7 +77,7 @@ static cuseq_status reduce_axis(struct evaluator *evaluator, const struct node_c
   if (reduced.kind != TENSOR_TIME && reduced.kind != TENSOR_STACK && reduced.kind != TENSOR_FEATURE)
     return call_refuse(call, "it is over the rows of %s", tensor_describe(table, text, sizeof text));
   for (int32_t i = axis + 1; i < table->axis_count; i++)
-    inner *= table->axes[i].kind == TENSOR_STACK ? (int32_t)table->axes[i].size.factor : 1;
+    inner *= tensor_axis_cells(&table->axes[i]);
   made.axes[axis] = tensor_single();
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   int32_t *parts = arena_allocate(evaluator->arena, (size_t)size * sizeof *parts);

@@ -74,6 +74,14 @@ static bool merge_rows(const struct tensor_axis *a, const struct tensor_axis *b,
          (a->kind == TENSOR_TIME && b->kind == TENSOR_BATCH);
 }
 
+/* Rows, and what is stacked for each of them, become one axis. */
+static bool merge_stacked(const struct tensor_axis *rows, const struct tensor_axis *stack,
+                          struct tensor_axis *merged) {
+  *merged = (struct tensor_axis){TENSOR_ROWS_OF_STACK, dim_multiply(rows->size, stack->size),
+                                 tensor_axis_cells(stack)};
+  return rows->kind == TENSOR_BATCH && stack->kind == TENSOR_STACK;
+}
+
 static void replace_axes(struct tensor *table, int32_t at, int32_t count, const struct tensor_axis *axes,
                          int32_t made) {
   memmove(table->axes + at + made, table->axes + at + count,
@@ -89,7 +97,8 @@ static cuseq_status merge_group(struct evaluator *evaluator, const struct node_c
   int32_t at = rewriting->done;
   struct tensor_axis merged;
   *fits = true;
-  if (count == 2 && merge_rows(&table->axes[at], &table->axes[at + 1], &merged)) {
+  if (count == 2 && (merge_rows(&table->axes[at], &table->axes[at + 1], &merged) ||
+                     merge_stacked(&table->axes[at], &table->axes[at + 1], &merged))) {
     replace_axes(table, at, 2, &merged, 1);
     return CUSEQ_STATUS_OK;
   }
@@ -101,17 +110,17 @@ static cuseq_status merge_group(struct evaluator *evaluator, const struct node_c
   }
   if (!*fits || table->kind != TENSOR_TABLE)
     return CUSEQ_STATUS_OK;
-  merged = (struct tensor_axis){TENSOR_STACK, dim_of(size)};
+  merged = (struct tensor_axis){TENSOR_STACK, dim_of(size), 0};
   replace_axes(table, at, count - features, &merged, 1);
   if (!features)
     return CUSEQ_STATUS_OK;
   /* vectors side by side: those of the stacked axis, which comes right before the features */
   int32_t width = (int32_t)table->axes[at + 1].size.factor, inner = 1, *cells, *parts;
   struct tensor made = *table;
-  struct tensor_axis joined = {TENSOR_FEATURE, dim_of(size * width)};
+  struct tensor_axis joined = {TENSOR_FEATURE, dim_of(size * width), 0};
   replace_axes(&made, at, 2, &joined, 1);
   for (int32_t i = at + 2; i < table->axis_count; i++)
-    inner *= table->axes[i].kind == TENSOR_STACK ? (int32_t)table->axes[i].size.factor : 1;
+    inner *= tensor_axis_cells(&table->axes[i]);
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   parts = arena_allocate(evaluator->arena, (size_t)size * sizeof *parts);
   if (parts == NULL)
@@ -133,10 +142,10 @@ static cuseq_status split_features(struct evaluator *evaluator, const struct nod
   int32_t *cells, width = (int32_t)shape[count - 1].factor,
                   parts = (int32_t)(table->axes[at].size.factor / width), inner = 1;
   for (int32_t i = 0; i < count - 1; i++)
-    axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i]};
+    axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i], 0};
   axes[count - 1] = table_feature_axis(width);
   for (int32_t i = at + 1; i < table->axis_count; i++)
-    inner *= table->axes[i].kind == TENSOR_STACK ? (int32_t)table->axes[i].size.factor : 1;
+    inner *= tensor_axis_cells(&table->axes[i]);
   replace_axes(&made, at, 1, axes, count);
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
@@ -145,6 +154,43 @@ static cuseq_status split_features(struct evaluator *evaluator, const struct nod
   }
   *table = made;
   return CUSEQ_STATUS_OK;
+}
+
+/* Rows and their features become rows of narrower vectors, so many for each row: [batch, 6] to
+ * [batch x 2, 3]. *fits false: the shape is another one. */
+static cuseq_status split_rows(struct evaluator *evaluator, const struct node_call *call,
+                               struct rewriting *rewriting, const struct dim *shape, bool *fits) {
+  struct tensor *table = &rewriting->table;
+  const int32_t at = rewriting->done;
+  const struct tensor_axis *rows = &table->axes[at], *features = rows + 1;
+  int64_t width = 0;
+  *fits = at + 1 < table->axis_count && table->kind == TENSOR_TABLE && rows->kind == TENSOR_BATCH &&
+          is_features(features) && dim_constant(&shape[1], &width) && width > 0 &&
+          features->size.factor % width == 0;
+  if (!*fits)
+    return CUSEQ_STATUS_OK;
+  const struct dim split[2] = {dim_of(features->size.factor / width), dim_of(width)};
+  const struct dim all = dim_multiply(rows->size, split[0]);
+  struct tensor_axis merged;
+  *fits = dim_equal(&all, &shape[0]);
+  if (!*fits)
+    return CUSEQ_STATUS_OK;
+  TRY(split_features(evaluator, call, table, at + 1, split, 2));
+  merge_stacked(&table->axes[at], &table->axes[at + 1], &merged);
+  replace_axes(table, at, 2, &merged, 1);
+  return CUSEQ_STATUS_OK;
+}
+
+/* Rows of what is stacked as two axes again. */
+static void part_rows(struct tensor *table) {
+  for (int32_t i = 0; i < table->axis_count; i++) {
+    const struct tensor_axis axis = table->axes[i];
+    if (axis.kind != TENSOR_ROWS_OF_STACK || table->axis_count >= TENSOR_MAX_AXES)
+      continue;
+    const struct tensor_axis both[2] = {{TENSOR_BATCH, dim_divide(axis.size, dim_of(axis.stacked)), 0},
+                                        {TENSOR_STACK, dim_of(axis.stacked), 0}};
+    replace_axes(table, i, 1, both, 2);
+  }
 }
 
 /* One axis becomes several. */
@@ -161,8 +207,8 @@ static cuseq_status split_group(struct evaluator *evaluator, const struct node_c
   *fits = true;
   if ((rows_first || axis->kind == TENSOR_POSITIONS_OF_ROWS) && count == 2 &&
       dim_equal(&shape[rows_first ? 0 : 1], &batch)) {
-    axes[rows_first ? 0 : 1] = (struct tensor_axis){TENSOR_BATCH, shape[rows_first ? 0 : 1]};
-    axes[rows_first ? 1 : 0] = (struct tensor_axis){TENSOR_TIME, shape[rows_first ? 1 : 0]};
+    axes[rows_first ? 0 : 1] = (struct tensor_axis){TENSOR_BATCH, shape[rows_first ? 0 : 1], 0};
+    axes[rows_first ? 1 : 0] = (struct tensor_axis){TENSOR_TIME, shape[rows_first ? 1 : 0], 0};
     replace_axes(table, at, 1, axes, 2);
     return CUSEQ_STATUS_OK;
   }
@@ -172,7 +218,7 @@ static cuseq_status split_group(struct evaluator *evaluator, const struct node_c
     return CUSEQ_STATUS_OK;
   if (axis->kind == TENSOR_STACK) {
     for (int32_t i = 0; i < count; i++)
-      axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i]};
+      axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i], 0};
     replace_axes(table, at, 1, axes, count);
     return CUSEQ_STATUS_OK;
   }
@@ -203,6 +249,13 @@ static cuseq_status rewrite_group(struct evaluator *evaluator, const struct node
     rewriting->done++;
     return CUSEQ_STATUS_OK;
   }
+  if (left > 1) {
+    TRY(split_rows(evaluator, call, rewriting, shape, fits));
+    rewriting->done += *fits ? 2 : 0;
+    *taken = *fits ? 2 : 1;
+    if (*fits)
+      return CUSEQ_STATUS_OK;
+  }
   for (product = shape[0]; !dim_equal(&product, &table->axes[at].size) && news < left; news++)
     product = dim_multiply(product, shape[news]);
   *fits = dim_equal(&product, &table->axes[at].size);
@@ -225,6 +278,7 @@ static cuseq_status reshape_table(struct evaluator *evaluator, const struct node
   if (fits)
     return CUSEQ_STATUS_OK;
   fits = true;
+  part_rows(table);
   for (int32_t i = table->axis_count - 1; i >= 0; i--) /* axes of one entry come and go as they like */
     if (tensor_is_single(&table->axes[i]))
       tensor_remove_single(table, i);

@@ -11,7 +11,7 @@ int32_t table_width(const struct evaluator *evaluator, const struct tensor *tabl
 }
 
 struct tensor_axis table_feature_axis(int32_t width) {
-  return width == 1 ? tensor_single() : (struct tensor_axis){TENSOR_FEATURE, dim_of(width)};
+  return width == 1 ? tensor_single() : (struct tensor_axis){TENSOR_FEATURE, dim_of(width), 0};
 }
 
 cuseq_status table_unmasked(const struct node_call *call, const struct tensor *tensor) {
@@ -29,8 +29,9 @@ cuseq_status table_make(struct evaluator *evaluator, const struct node_call *cal
   table->kind = TENSOR_TABLE;
   table->axis_count = axis_count;
   for (int32_t i = 0; i < axis_count; i++)
-    if (axes[i].kind == TENSOR_STACK && (axes[i].size.factor < 1 || axes[i].size.factor > TENSOR_MAX_CELLS ||
-                                         (count *= axes[i].size.factor) > TENSOR_MAX_CELLS))
+    if ((axes[i].kind == TENSOR_STACK &&
+         (axes[i].size.factor < 1 || axes[i].size.factor > TENSOR_MAX_CELLS)) ||
+        (count *= tensor_axis_cells(&axes[i])) > TENSOR_MAX_CELLS)
       return call_refuse(call, "its result has too many parts, or none");
   TRY(evaluator_work(evaluator, call, (size_t)count));
   *cells = arena_allocate(evaluator->arena, (size_t)count * sizeof **cells);
@@ -46,21 +47,20 @@ cuseq_status table_make(struct evaluator *evaluator, const struct node_call *cal
 static void strides_of(const struct tensor *tensor, int32_t *strides) {
   int32_t stride = 1;
   for (int32_t i = tensor->axis_count - 1; i >= 0; i--) {
-    bool stacked = tensor->axes[i].kind == TENSOR_STACK;
-    strides[i] = stacked && !tensor_is_single(&tensor->axes[i]) ? stride : 0;
-    stride *= stacked ? (int32_t)tensor->axes[i].size.factor : 1;
+    const int32_t cells = tensor_axis_cells(&tensor->axes[i]);
+    strides[i] = cells > 1 ? stride : 0;
+    stride *= cells;
   }
 }
 
 /* The cell that the axes' strides lead to from cell `index` of a table. */
 static int32_t walk(const struct tensor *table, int32_t index, const int32_t *strides) {
   int32_t result = 0;
-  for (int32_t i = table->axis_count - 1; i >= 0; i--)
-    if (table->axes[i].kind == TENSOR_STACK) {
-      int32_t size = (int32_t)table->axes[i].size.factor;
-      result += index % size * strides[i];
-      index /= size;
-    }
+  for (int32_t i = table->axis_count - 1; i >= 0; i--) {
+    const int32_t size = tensor_axis_cells(&table->axes[i]);
+    result += index % size * strides[i];
+    index /= size;
+  }
   return result;
 }
 
@@ -70,7 +70,7 @@ static bool join(const struct tensor_axis *a, const struct tensor_axis *b, struc
   *joined = tensor_is_single(a) ? *b : *a;
   if (tensor_is_single(a) || tensor_is_single(b))
     return true;
-  return a->kind == b->kind && dim_equal(&a->size, &b->size);
+  return a->kind == b->kind && dim_equal(&a->size, &b->size) && a->stacked == b->stacked;
 }
 
 static cuseq_status refuse_join(const struct node_call *call, const struct tensor *a,
@@ -135,7 +135,7 @@ static cuseq_status axes_like(const struct node_call *call, const struct numbers
     if (!feature && !stacked)
       return call_refuse(call, "it joins a constant with each row or each position on its own, which cuseq "
                                "cannot express");
-    axes[i] = (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, dim_of(numbers->dims[i])};
+    axes[i] = (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, dim_of(numbers->dims[i]), 0};
   }
   return CUSEQ_STATUS_OK;
 }
@@ -203,13 +203,13 @@ cuseq_status table_of_fill(struct evaluator *evaluator, const struct node_call *
     bool last = i + 1 == fill->rank;
     axes[i] = tensor_single();
     if (!rows && !last && dim_equal(&fill->dims[i], &batch))
-      axes[i] = (struct tensor_axis){TENSOR_BATCH, batch};
+      axes[i] = (struct tensor_axis){TENSOR_BATCH, batch, 0};
     else if (dim_equal(&fill->dims[i], &time))
-      axes[i] = (struct tensor_axis){TENSOR_TIME, time};
+      axes[i] = (struct tensor_axis){TENSOR_TIME, time, 0};
     else if (!dim_constant(&fill->dims[i], &size) || size < 1 || size > TENSOR_MAX_CELLS)
       return call_refuse(call, "it reads a constant whose shape is not known");
     else if (size > 1)
-      axes[i] = (struct tensor_axis){last ? TENSOR_FEATURE : TENSOR_STACK, fill->dims[i]};
+      axes[i] = (struct tensor_axis){last ? TENSOR_FEATURE : TENSOR_STACK, fill->dims[i], 0};
     rows = rows || axes[i].kind == TENSOR_BATCH;
   }
   *table = (struct tensor){.kind = TENSOR_TABLE};
@@ -242,7 +242,7 @@ cuseq_status table_select(struct evaluator *evaluator, const struct node_call *c
     if (list[i] < 0 || list[i] >= size)
       return call_refuse(call, "it takes entry %lld of %d", (long long)list[i], size);
   for (int32_t i = axis + 1; i < tensor->axis_count; i++)
-    inner *= tensor->axes[i].kind == TENSOR_STACK ? (int32_t)tensor->axes[i].size.factor : 1;
+    inner *= tensor_axis_cells(&tensor->axes[i]);
   int32_t total = tensor_cell_count(&made);
   for (int32_t i = 0; i < total; i++) {
     int32_t outer = i / (inner * count), at = i / inner % count, rest = i % inner;
@@ -274,9 +274,9 @@ cuseq_status table_stack_to_features(struct evaluator *evaluator, const struct n
                                      const struct tensor *tensor, int32_t axis, struct tensor *result) {
   struct tensor made = *tensor;
   int32_t *cells, size = (int32_t)tensor->axes[axis].size.factor, inner = 1;
-  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, dim_of(size)};
+  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, dim_of(size), 0};
   for (int32_t i = axis + 1; i < tensor->axis_count; i++)
-    inner *= tensor->axes[i].kind == TENSOR_STACK ? (int32_t)tensor->axes[i].size.factor : 1;
+    inner *= tensor_axis_cells(&tensor->axes[i]);
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   int32_t *parts = arena_allocate(evaluator->arena, (size_t)size * sizeof *parts);
   if (parts == NULL)

@@ -13,8 +13,7 @@ struct dim tensor_dim(const struct tensor *tensor, int32_t at) {
 int32_t tensor_cell_count(const struct tensor *tensor) {
   int64_t count = 1;
   for (int32_t i = 0; i < tensor->axis_count; i++)
-    if (tensor->axes[i].kind == TENSOR_STACK)
-      count *= tensor->axes[i].size.factor;
+    count *= tensor_axis_cells(&tensor->axes[i]);
   return (int32_t)count;
 }
 

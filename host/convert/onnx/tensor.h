@@ -41,11 +41,13 @@ enum tensor_axis_kind {
   TENSOR_STACK,             /* one expression after the other; of size 1, an axis of one entry    */
   TENSOR_ROWS_OF_POSITIONS, /* batch and time in one: for each row, its positions       */
   TENSOR_POSITIONS_OF_ROWS, /* for each position, the rows                              */
+  TENSOR_ROWS_OF_STACK,     /* for each row, what is stacked: the heads of an attention */
 };
 
 struct tensor_axis {
   enum tensor_axis_kind kind;
   struct dim size;
+  int32_t stacked; /* of TENSOR_ROWS_OF_STACK: how many for each row */
 };
 
 struct tensor {
@@ -77,6 +79,13 @@ static inline bool tensor_has_axes(const struct tensor *tensor) {
   return tensor->kind >= TENSOR_TABLE;
 }
 
+/* How many expressions an axis makes: more than one where it is stacked. */
+static inline int32_t tensor_axis_cells(const struct tensor_axis *axis) {
+  return axis->kind == TENSOR_STACK           ? (int32_t)axis->size.factor
+         : axis->kind == TENSOR_ROWS_OF_STACK ? axis->stacked
+                                              : 1;
+}
+
 /* How many expressions the stacked axes make. */
 int32_t tensor_cell_count(const struct tensor *tensor);
 
@@ -84,7 +93,7 @@ int32_t tensor_cell_count(const struct tensor *tensor);
 int32_t tensor_find_axis(const struct tensor *tensor, enum tensor_axis_kind kind);
 
 static inline struct tensor_axis tensor_single(void) {
-  return (struct tensor_axis){TENSOR_STACK, dim_of(1)};
+  return (struct tensor_axis){TENSOR_STACK, dim_of(1), 0};
 }
 static inline bool tensor_is_single(const struct tensor_axis *axis) {
   return axis->kind == TENSOR_STACK && dim_is(&axis->size, 1);
