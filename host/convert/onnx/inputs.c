@@ -186,8 +186,8 @@ static cuseq_status give_sequence(struct evaluator *evaluator, const struct decl
   evaluator->fixed_batch = input->dims[1 - time];
   evaluator->fixed_time = input->dims[time];
   TRY(clock_make(evaluator->expressions, node, evaluator->fixed_time, false, &evaluator->clock));
-  axes[time] = (struct tensor_axis){TENSOR_TIME, size_of(evaluator->fixed_time, dim_time()), 0};
-  axes[1 - time] = (struct tensor_axis){TENSOR_BATCH, size_of(evaluator->fixed_batch, dim_batch()), 0};
+  axes[time] = (struct tensor_axis){TENSOR_TIME, 0, size_of(evaluator->fixed_time, dim_time())};
+  axes[1 - time] = (struct tensor_axis){TENSOR_BATCH, 0, size_of(evaluator->fixed_batch, dim_batch())};
   int32_t width = features ? (int32_t)input->dims[2] : 1;
   axes[2] = table_feature_axis(width);
   struct node_call call = {.kept = node};
@@ -201,7 +201,7 @@ static cuseq_status give_lengths(struct evaluator *evaluator, const struct decla
   struct tensor made = {.kind = TENSOR_LENGTHS, .integer = true, .axis_count = 1};
   const struct graph_node *node;
   made.axes[0] = (struct tensor_axis){
-      TENSOR_BATCH, evaluator->fixed_batch >= 0 ? dim_of(evaluator->fixed_batch) : dim_batch(), 0};
+      TENSOR_BATCH, 0, evaluator->fixed_batch >= 0 ? dim_of(evaluator->fixed_batch) : dim_batch()};
   TRY(input_node(evaluator, input->name, &node));
   evaluator->lengths = node;
   TRY(notes_add(evaluator->notes, "input '%.100s' is the rows' lengths, which are given as such",
@@ -225,8 +225,8 @@ static cuseq_status give_mask(struct evaluator *evaluator, const struct declared
   struct tensor_axis axes[2];
   const struct graph_node *node;
   int32_t time = evaluator->time_first ? 0 : 1;
-  axes[time] = (struct tensor_axis){TENSOR_TIME, size_of(evaluator->fixed_time, dim_time()), 0};
-  axes[1 - time] = (struct tensor_axis){TENSOR_BATCH, size_of(evaluator->fixed_batch, dim_batch()), 0};
+  axes[time] = (struct tensor_axis){TENSOR_TIME, 0, size_of(evaluator->fixed_time, dim_time())};
+  axes[1 - time] = (struct tensor_axis){TENSOR_BATCH, 0, size_of(evaluator->fixed_batch, dim_batch())};
   TRY(input_node(evaluator, input->name, &node));
   if (evaluator->lengths == NULL)
     evaluator->lengths = node;

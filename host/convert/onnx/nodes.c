@@ -31,6 +31,7 @@ static const struct {
     {"Div", node_arithmetic},
     {"Mod", node_arithmetic},
     {"Neg", node_negate},
+    {"Sqrt", node_square_root},
     {"LayerNormalization", node_layer_normalization},
     {"Tanh", node_activation},
     {"Sigmoid", node_activation},

@@ -36,6 +36,7 @@ cuseq_status node_concat(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_identity(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_cast(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_arithmetic(struct evaluator *evaluator, struct node_call *call);
+cuseq_status node_square_root(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_negate(struct evaluator *evaluator, struct node_call *call);
 
 /* nodes_activation.c */

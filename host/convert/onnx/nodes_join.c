@@ -92,7 +92,7 @@ static cuseq_status as_table(struct evaluator *evaluator, const struct node_call
     bool constant = dim_constant(&part->dims[i], &size);
     bool feature = constant && size > 1 && like->axes[i].kind == TENSOR_FEATURE;
     axes[i] = constant && !dim_equal(&part->dims[i], &like->axes[i].size)
-                  ? (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, part->dims[i], 0}
+                  ? (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, 0, part->dims[i]}
                   : like->axes[i];
     if (!constant && !dim_equal(&part->dims[i], &like->axes[i].size))
       return call_refuse(call, "it joins a constant that does not fit");
@@ -134,7 +134,7 @@ static cuseq_status join_features(struct evaluator *evaluator, struct node_call 
   int32_t *cells, *children = arena_allocate(evaluator->arena, call->input_count * sizeof *children);
   if (children == NULL)
     return error_out_of_memory();
-  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, dim_of(width), 0};
+  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, 0, dim_of(width)};
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
     for (size_t k = 0; k < call->input_count; k++)

@@ -194,7 +194,7 @@ cuseq_status node_matmul(struct evaluator *evaluator, struct node_call *call) {
     struct tensor like = {.kind = TENSOR_TABLE, .axis_count = a->rank};
     for (int32_t i = 0; i < like.axis_count; i++)
       like.axes[i] =
-          i + 1 == like.axis_count ? (struct tensor_axis){TENSOR_FEATURE, a->dims[i], 0} : tensor_single();
+          i + 1 == like.axis_count ? (struct tensor_axis){TENSOR_FEATURE, 0, a->dims[i]} : tensor_single();
     TRY(table_of_constant(evaluator, call, a, &like, &table));
     inputs[0] = &table;
     call->inputs = inputs;

@@ -127,7 +127,7 @@ static cuseq_status layer_outputs(struct evaluator *evaluator, struct node_call 
                                   int32_t index) {
   const struct recurrent *recurrent = &use->recurrent;
   int32_t first = recurrent->direction == LAYER_BACKWARD, units = recurrent->cells[first].units, *cells;
-  struct tensor_axis directions = {TENSOR_STACK, dim_of(recurrent->direction_count)},
+  struct tensor_axis directions = {TENSOR_STACK, 0, dim_of(recurrent->direction_count)},
                      features = table_feature_axis(units);
   struct tensor_axis axes[4] = {use->input.axes[0], directions, use->input.axes[1], features};
   for (size_t i = 0; i < call->node->n_output && i < 3; i++) {

@@ -77,8 +77,8 @@ static bool merge_rows(const struct tensor_axis *a, const struct tensor_axis *b,
 /* Rows, and what is stacked for each of them, become one axis. */
 static bool merge_stacked(const struct tensor_axis *rows, const struct tensor_axis *stack,
                           struct tensor_axis *merged) {
-  *merged = (struct tensor_axis){TENSOR_ROWS_OF_STACK, dim_multiply(rows->size, stack->size),
-                                 tensor_axis_cells(stack)};
+  *merged = (struct tensor_axis){TENSOR_ROWS_OF_STACK, tensor_axis_cells(stack),
+                                 dim_multiply(rows->size, stack->size)};
   return rows->kind == TENSOR_BATCH && stack->kind == TENSOR_STACK;
 }
 
@@ -110,14 +110,14 @@ static cuseq_status merge_group(struct evaluator *evaluator, const struct node_c
   }
   if (!*fits || table->kind != TENSOR_TABLE)
     return CUSEQ_STATUS_OK;
-  merged = (struct tensor_axis){TENSOR_STACK, dim_of(size), 0};
+  merged = (struct tensor_axis){TENSOR_STACK, 0, dim_of(size)};
   replace_axes(table, at, count - features, &merged, 1);
   if (!features)
     return CUSEQ_STATUS_OK;
   /* vectors side by side: those of the stacked axis, which comes right before the features */
   int32_t width = (int32_t)table->axes[at + 1].size.factor, inner = 1, *cells, *parts;
   struct tensor made = *table;
-  struct tensor_axis joined = {TENSOR_FEATURE, dim_of(size * width), 0};
+  struct tensor_axis joined = {TENSOR_FEATURE, 0, dim_of(size * width)};
   replace_axes(&made, at, 2, &joined, 1);
   for (int32_t i = at + 2; i < table->axis_count; i++)
     inner *= tensor_axis_cells(&table->axes[i]);
@@ -142,7 +142,7 @@ static cuseq_status split_features(struct evaluator *evaluator, const struct nod
   int32_t *cells, width = (int32_t)shape[count - 1].factor,
                   parts = (int32_t)(table->axes[at].size.factor / width), inner = 1;
   for (int32_t i = 0; i < count - 1; i++)
-    axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i], 0};
+    axes[i] = (struct tensor_axis){TENSOR_STACK, 0, shape[i]};
   axes[count - 1] = table_feature_axis(width);
   for (int32_t i = at + 1; i < table->axis_count; i++)
     inner *= tensor_axis_cells(&table->axes[i]);
@@ -187,8 +187,8 @@ static void part_rows(struct tensor *table) {
     const struct tensor_axis axis = table->axes[i];
     if (axis.kind != TENSOR_ROWS_OF_STACK || table->axis_count >= TENSOR_MAX_AXES)
       continue;
-    const struct tensor_axis both[2] = {{TENSOR_BATCH, dim_divide(axis.size, dim_of(axis.stacked)), 0},
-                                        {TENSOR_STACK, dim_of(axis.stacked), 0}};
+    const struct tensor_axis both[2] = {{TENSOR_BATCH, 0, dim_divide(axis.size, dim_of(axis.stacked))},
+                                        {TENSOR_STACK, 0, dim_of(axis.stacked)}};
     replace_axes(table, i, 1, both, 2);
   }
 }
@@ -207,8 +207,8 @@ static cuseq_status split_group(struct evaluator *evaluator, const struct node_c
   *fits = true;
   if ((rows_first || axis->kind == TENSOR_POSITIONS_OF_ROWS) && count == 2 &&
       dim_equal(&shape[rows_first ? 0 : 1], &batch)) {
-    axes[rows_first ? 0 : 1] = (struct tensor_axis){TENSOR_BATCH, shape[rows_first ? 0 : 1], 0};
-    axes[rows_first ? 1 : 0] = (struct tensor_axis){TENSOR_TIME, shape[rows_first ? 1 : 0], 0};
+    axes[rows_first ? 0 : 1] = (struct tensor_axis){TENSOR_BATCH, 0, shape[rows_first ? 0 : 1]};
+    axes[rows_first ? 1 : 0] = (struct tensor_axis){TENSOR_TIME, 0, shape[rows_first ? 1 : 0]};
     replace_axes(table, at, 1, axes, 2);
     return CUSEQ_STATUS_OK;
   }
@@ -218,7 +218,7 @@ static cuseq_status split_group(struct evaluator *evaluator, const struct node_c
     return CUSEQ_STATUS_OK;
   if (axis->kind == TENSOR_STACK) {
     for (int32_t i = 0; i < count; i++)
-      axes[i] = (struct tensor_axis){TENSOR_STACK, shape[i], 0};
+      axes[i] = (struct tensor_axis){TENSOR_STACK, 0, shape[i]};
     replace_axes(table, at, 1, axes, count);
     return CUSEQ_STATUS_OK;
   }

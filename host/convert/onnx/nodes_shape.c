@@ -169,7 +169,7 @@ cuseq_status node_range(struct evaluator *evaluator, struct node_call *call) {
   if (!dim_is(&start, 0) || !dim_is(&step, 1) || (!rows && !dim_equal(&limit, &time)))
     return call_refuse(call, "it counts neither the rows nor the positions");
   *result = (struct tensor){.kind = TENSOR_POSITIONS, .integer = true, .axis_count = 1};
-  result->axes[0] = (struct tensor_axis){rows ? TENSOR_BATCH : TENSOR_TIME, limit, 0};
+  result->axes[0] = (struct tensor_axis){rows ? TENSOR_BATCH : TENSOR_TIME, 0, limit};
   return CUSEQ_STATUS_OK;
 }
 
@@ -289,11 +289,11 @@ static cuseq_status repeat_axis(struct evaluator *evaluator, const struct node_c
   struct dim batch = dim_batch(), time = dim_time();
   int64_t count;
   if (evaluator->fixed_batch < 0 && dim_equal(&size, &batch)) {
-    tensor->axes[at] = (struct tensor_axis){TENSOR_BATCH, size, 0};
+    tensor->axes[at] = (struct tensor_axis){TENSOR_BATCH, 0, size};
     return CUSEQ_STATUS_OK;
   }
   if (dim_equal(&size, &time) || (dim_constant(&size, &count) && count == evaluator->fixed_time)) {
-    tensor->axes[at] = (struct tensor_axis){TENSOR_TIME, size, 0};
+    tensor->axes[at] = (struct tensor_axis){TENSOR_TIME, 0, size};
     return CUSEQ_STATUS_OK;
   }
   if (tensor->kind != TENSOR_TABLE || !dim_constant(&size, &count) || count < 1 || count > TENSOR_MAX_CELLS)

@@ -58,9 +58,9 @@ static cuseq_status guess_axes(const struct pair *pair, const struct declared *d
         declared->name);
   struct dim batch = pair->encoder->fixed_batch >= 0 ? dim_of(pair->encoder->fixed_batch) : dim_batch();
   for (int32_t i = 0; i < declared->rank; i++)
-    axes[i] = i == rows                 ? (struct tensor_axis){TENSOR_BATCH, batch, 0}
+    axes[i] = i == rows                 ? (struct tensor_axis){TENSOR_BATCH, 0, batch}
               : i + 1 == declared->rank ? table_feature_axis((int32_t)declared->dims[i])
-                                        : (struct tensor_axis){TENSOR_STACK, dim_of(declared->dims[i]), 0};
+                                        : (struct tensor_axis){TENSOR_STACK, 0, dim_of(declared->dims[i])};
   return CUSEQ_STATUS_OK;
 }
 
@@ -105,7 +105,7 @@ static cuseq_status give_token(struct pair *pair, struct step_input *input) {
                        "input '%.120s' of the decoder: it reads more than one token a row", declared->name);
   }
   if (sizes > 0)
-    axes[rows] = (struct tensor_axis){TENSOR_BATCH, batch, 0};
+    axes[rows] = (struct tensor_axis){TENSOR_BATCH, 0, batch};
   if (one_hot)
     axes[sizes] = table_feature_axis(width);
   TRY(input_node(pair->step, declared->name, &node));
@@ -119,7 +119,7 @@ static cuseq_status give_token(struct pair *pair, struct step_input *input) {
 static cuseq_status give_mask(struct pair *pair, const struct step_input *input) {
   struct dim batch = pair->encoder->fixed_batch >= 0 ? dim_of(pair->encoder->fixed_batch) : dim_batch();
   struct dim time = pair->encoder->fixed_time >= 0 ? dim_of(pair->encoder->fixed_time) : dim_time();
-  struct tensor_axis axes[2] = {{TENSOR_BATCH, batch, 0}, {TENSOR_TIME, time, 0}};
+  struct tensor_axis axes[2] = {{TENSOR_BATCH, 0, batch}, {TENSOR_TIME, 0, time}};
   return input_bind_mask(pair->step, input->declared.name, axes);
 }
 

@@ -85,7 +85,7 @@ cuseq_status positions_take(struct evaluator *evaluator, const struct node_call 
   struct tensor made = *tensor;
   int32_t *cells;
   TRY(check_positions(evaluator, call, tensor, first));
-  made.axes[axis] = (struct tensor_axis){TENSOR_STACK, dim_of(count), 0};
+  made.axes[axis] = (struct tensor_axis){TENSOR_STACK, 0, dim_of(count)};
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   const int32_t inner = cells_behind(&made, axis), all = tensor_cell_count(&made);
   for (int32_t i = 0; i < all; i++) {
@@ -122,7 +122,7 @@ cuseq_status positions_flatten(struct evaluator *evaluator, const struct node_ca
                              .child_count = 1,
                              .children = tensor->cells};
   made.axis_count = 2;
-  made.axes[1] = (struct tensor_axis){TENSOR_FEATURE, all, 0};
+  made.axes[1] = (struct tensor_axis){TENSOR_FEATURE, 0, all};
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   TRY(expression_make(evaluator->expressions, &whole, &cells[0]));
   *result = made;
@@ -173,7 +173,7 @@ cuseq_status positions_join(struct evaluator *evaluator, const struct node_call 
       tensor_find_axis(tensor, TENSOR_TIME) >= 0)
     return CUSEQ_STATUS_OK;
   const int32_t inner = cells_behind(tensor, axis), count = (int32_t)length;
-  made.axes[axis] = (struct tensor_axis){TENSOR_TIME, dim_of(length), 0};
+  made.axes[axis] = (struct tensor_axis){TENSOR_TIME, 0, dim_of(length)};
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));
   for (int32_t i = tensor_cell_count(&made) - 1; i >= 0; i--) {
     const int32_t from = i / inner * inner * count + i % inner;

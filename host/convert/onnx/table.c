@@ -11,7 +11,7 @@ int32_t table_width(const struct evaluator *evaluator, const struct tensor *tabl
 }
 
 struct tensor_axis table_feature_axis(int32_t width) {
-  return width == 1 ? tensor_single() : (struct tensor_axis){TENSOR_FEATURE, dim_of(width), 0};
+  return width == 1 ? tensor_single() : (struct tensor_axis){TENSOR_FEATURE, 0, dim_of(width)};
 }
 
 cuseq_status table_unmasked(const struct node_call *call, const struct tensor *tensor) {
@@ -135,7 +135,7 @@ static cuseq_status axes_like(const struct node_call *call, const struct numbers
     if (!feature && !stacked)
       return call_refuse(call, "it joins a constant with each row or each position on its own, which cuseq "
                                "cannot express");
-    axes[i] = (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, dim_of(numbers->dims[i]), 0};
+    axes[i] = (struct tensor_axis){feature ? TENSOR_FEATURE : TENSOR_STACK, 0, dim_of(numbers->dims[i])};
   }
   return CUSEQ_STATUS_OK;
 }
@@ -203,13 +203,13 @@ cuseq_status table_of_fill(struct evaluator *evaluator, const struct node_call *
     bool last = i + 1 == fill->rank;
     axes[i] = tensor_single();
     if (!rows && !last && dim_equal(&fill->dims[i], &batch))
-      axes[i] = (struct tensor_axis){TENSOR_BATCH, batch, 0};
+      axes[i] = (struct tensor_axis){TENSOR_BATCH, 0, batch};
     else if (dim_equal(&fill->dims[i], &time))
-      axes[i] = (struct tensor_axis){TENSOR_TIME, time, 0};
+      axes[i] = (struct tensor_axis){TENSOR_TIME, 0, time};
     else if (!dim_constant(&fill->dims[i], &size) || size < 1 || size > TENSOR_MAX_CELLS)
       return call_refuse(call, "it reads a constant whose shape is not known");
     else if (size > 1)
-      axes[i] = (struct tensor_axis){last ? TENSOR_FEATURE : TENSOR_STACK, fill->dims[i], 0};
+      axes[i] = (struct tensor_axis){last ? TENSOR_FEATURE : TENSOR_STACK, 0, fill->dims[i]};
     rows = rows || axes[i].kind == TENSOR_BATCH;
   }
   *table = (struct tensor){.kind = TENSOR_TABLE};
@@ -274,7 +274,7 @@ cuseq_status table_stack_to_features(struct evaluator *evaluator, const struct n
                                      const struct tensor *tensor, int32_t axis, struct tensor *result) {
   struct tensor made = *tensor;
   int32_t *cells, size = (int32_t)tensor->axes[axis].size.factor, inner = 1;
-  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, dim_of(size), 0};
+  made.axes[axis] = (struct tensor_axis){TENSOR_FEATURE, 0, dim_of(size)};
   for (int32_t i = axis + 1; i < tensor->axis_count; i++)
     inner *= tensor_axis_cells(&tensor->axes[i]);
   TRY(table_make(evaluator, call, made.axes, made.axis_count, &made, &cells));

@@ -46,8 +46,8 @@ enum tensor_axis_kind {
 
 struct tensor_axis {
   enum tensor_axis_kind kind;
+  int32_t stacked; /* of TENSOR_ROWS_OF_STACK: how many for each row; else 0 */
   struct dim size;
-  int32_t stacked; /* of TENSOR_ROWS_OF_STACK: how many for each row */
 };
 
 struct tensor {
@@ -93,7 +93,7 @@ int32_t tensor_cell_count(const struct tensor *tensor);
 int32_t tensor_find_axis(const struct tensor *tensor, enum tensor_axis_kind kind);
 
 static inline struct tensor_axis tensor_single(void) {
-  return (struct tensor_axis){TENSOR_STACK, dim_of(1), 0};
+  return (struct tensor_axis){TENSOR_STACK, 0, dim_of(1)};
 }
 static inline bool tensor_is_single(const struct tensor_axis *axis) {
   return axis->kind == TENSOR_STACK && dim_is(&axis->size, 1);
