@@ -33,7 +33,7 @@ struct attention_score {
 };
 
 /* U; A for score dot, whose keys are the annotations themselves. */
-int32_t attention_key_width(const struct attention_score *score);
+int32_t attention_score_key_width(const struct attention_score *score);
 
 /* What does not change from step to step, once per sequence: keys = annotations K_a + bias (general:
  * annotations G). Not for score dot. Any B, T, A, U; positions at t >= a row's length may hold anything

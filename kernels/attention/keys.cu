@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(THREADS, 4)
     }
 }
 
-extern "C" int32_t attention_key_width(const struct attention_score *score) {
+extern "C" int32_t attention_score_key_width(const struct attention_score *score) {
   return attention_keys_wide(*score);
 }
 

@@ -19,7 +19,7 @@ static void attention_case_check(const struct attention_case &c, uint64_t seed) 
   test_device device;
   random_score scored;
   scored.make(c.kind, c.A, c.S, c.units, c.activation, random);
-  int U = attention_key_width(&scored.score);
+  int U = attention_score_key_width(&scored.score);
   std::string what = "score " + std::to_string(c.kind) + " layers " + std::to_string(scored.score.layers) +
                      " B " + std::to_string(c.B) + " T " + std::to_string(c.T) + " A " + std::to_string(c.A) +
                      " S " + std::to_string(c.S) + " U " + std::to_string(U);

@@ -108,7 +108,7 @@ struct random_score {
     score.additive_units = kind == CUSEQ_SCORE_ADDITIVE ? units[0] : 0;
     if (kind == CUSEQ_SCORE_DOT)
       return;
-    int U = attention_key_width(&score);
+    int U = attention_score_key_width(&score);
     key.set(random.values((size_t)A * U, 1.5f / std::sqrt((float)A)));
     score.d_key = key.d();
     if (kind == CUSEQ_SCORE_GENERAL)
@@ -127,7 +127,7 @@ struct random_score {
     if (score.score == CUSEQ_SCORE_DOT)
       return std::vector<double>(a, a + A);
     return host_dense(a, A, key.host.data(), bias.host.empty() ? nullptr : bias.host.data(),
-                      attention_key_width(&score));
+                      attention_score_key_width(&score));
   }
 
   double host_energy(const std::vector<double> &u, const double *s) const {

@@ -30,7 +30,7 @@ static void decode_case_check(const decoder_case &c, uint64_t seed, bool previou
   for (int b = 0; previous_given && b < c.B; b++)
     previous.push_back((int32_t)(random.next() % (uint32_t)c.V));
   device_array<int32_t> d_previous(previous);
-  int U = attention_key_width(&decoder.scored.score);
+  int U = attention_score_key_width(&decoder.scored.score);
   device_array<float> d_keys((size_t)c.B * c.T * U);
   struct decode d = decoder.d;
   if (c.kind != DOT) {

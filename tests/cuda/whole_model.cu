@@ -119,7 +119,7 @@ static void stages_check(const struct whole_model &model, const decoder_case &c,
                          const std::string &what) {
   test_device device;
   struct decode d = model.decode;
-  device_array<float> keys((size_t)c.B * c.T * attention_key_width(&d.score));
+  device_array<float> keys((size_t)c.B * c.T * attention_score_key_width(&d.score));
   d.batch = c.B;
   d.time = c.T;
   d.d_lengths = model.encoder.d_lengths;
