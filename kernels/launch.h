@@ -72,6 +72,7 @@ struct launch_check {
 #include "kernels/launch_loop.h"
 #include "kernels/launch_recurrence.h"
 #include "kernels/launch_search.h"
+#include "kernels/launch_self.h"
 #include "kernels/launch_steps.h"
 #include "kernels/launch_whole.h"
 
