@@ -16,11 +16,26 @@
 #define TWO_LAYERS                                                                                           \
   "{\"version\":1,\"encoder\":{\"features\":6,\"units\":7,\"layers\":2},\"attention\":{\"score\":"           \
   "\"general\"}," DECODER
+/* Layers that attend to themselves: by inner products of two heads, by a product that is not
+ * launch_attention_keys', by layered energies. */
+#define SELF                                                                                                 \
+  "{\"version\":2,\"input\":{\"features\":6},\"encoder\":{\"layers\":["                                      \
+  "{\"cell\":{\"kind\":\"lstm\",\"units\":7},\"self_attention\":{\"score\":\"dot\",\"heads\":2,"             \
+  "\"key\":{\"units\":6},\"query\":{\"units\":6},\"value\":{\"units\":4},\"beside\":true},"                  \
+  "\"dense\":{\"units\":5}},"                                                                                \
+  "{\"cell\":{\"kind\":\"gru\",\"units\":7},\"self_attention\":{\"score\":\"general\"}},"                    \
+  "{\"cell\":{\"kind\":\"lstm\",\"units\":7},\"direction\":\"bidirectional\","                               \
+  "\"self_attention\":{\"score\":\"additive\",\"units\":3}}]},"                                              \
+  "\"attention\":{\"asks\":\"previous\",\"score\":\"dot\"},"                                                 \
+  "\"decoder\":{\"reads\":[\"context\",\"token\"],\"feedback\":\"output\",\"start_token\":0,\"steps\":3,"    \
+  "\"layers\":[{\"cell\":{\"kind\":\"lstm\",\"units\":14}}]},"                                               \
+  "\"output\":{\"parts\":[\"state\"],\"layers\":[{\"units\":5,\"activation\":\"softmax\"}]}}"
 const struct way ways[WAYS] = {{"one launch", NETWORK, NULL, {0}},
                                {"stages", TWO_LAYERS, "stages", {0}},
                                {"steps", TWO_LAYERS, "encoder=cell,decoder=steps", {0}},
                                {"steps with keys", NETWORK, "encoder=cell,decoder=steps", {0}},
-                               {"across multiprocessors", ONE_LAYER, "encoder=grid", {0}}};
+                               {"across multiprocessors", ONE_LAYER, "encoder=grid", {0}},
+                               {"self-attention", SELF, NULL, {0}}};
 
 static const int32_t lengths_of[2][B] = {{T, 3, 1}, {2, T, 5}};
 

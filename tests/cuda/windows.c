@@ -164,6 +164,22 @@ Test(windows, a_large_input_of_any_structure_gives_them_in_one_launch, .init = f
   check_dense(&(struct large){GRUS, "whole", 301, 28, 2}, 128);
 }
 
+#define SELF                                                                                                 \
+  "{\"version\":2,\"input\":{\"features\":128},\"encoder\":{\"layers\":["                                    \
+  "{\"cell\":{\"kind\":\"gru\",\"units\":3},\"direction\":\"bidirectional\",\"merge\":\"sum\","              \
+  "\"self_attention\":{\"score\":\"dot\",\"heads\":2,\"key\":{\"units\":4},\"query\":{\"units\":4},"         \
+  "\"value\":{\"units\":6},\"beside\":true}},"                                                               \
+  "{\"cell\":{\"kind\":\"lstm\",\"units\":5},\"self_attention\":{\"score\":\"additive\",\"units\":3}}]},"    \
+  "\"attention\":{\"asks\":\"previous\",\"score\":\"dot\"},"                                                 \
+  "\"decoder\":{\"reads\":[\"context\"],\"steps\":2,"                                                        \
+  "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":5},\"initial_h\":{\"layer\":1}}]},"                     \
+  "\"output\":{\"parts\":[\"state\"],\"layers\":[{\"units\":6,\"activation\":\"softmax\"}]}}"
+
+/* Layers that attend to themselves: what positions ask is one window's after the other. */
+Test(windows, a_large_input_gives_them_where_layers_attend_to_themselves, .init = few_multiprocessors) {
+  check_dense(&(struct large){SELF, "stages", 301, 28, 2}, 128);
+}
+
 /* Large results of a small input, which is ids. */
 Test(windows, large_results_have_the_bits_of_the_whole_batch, .init = few_multiprocessors) {
   enum { B = 301, T = 4, Y = 5 };

@@ -114,10 +114,6 @@ void random_structure_free(struct random_structure *made) {
     free(owned[i]);
 }
 
-bool random_structure_runs(const struct random_structure *made, const char *device) {
-  return strncmp(device, "cuda", 4) != 0 || made->model->structure.encoder.self_attention_count == 0;
-}
-
 void random_structure_run(const struct random_structure *made, const char *device, int32_t threads,
                           struct results *results) {
   const cuseq_input input = {.size = sizeof(cuseq_input),

@@ -50,9 +50,6 @@ void random_structure_of(struct random_structure *made, const char *json, struct
 bool random_structure_give(struct random_structure *made, int32_t largest);
 void random_structure_free(struct random_structure *made);
 
-/* Whether a device runs structures like it: cuda has no self-attention yet. */
-bool random_structure_runs(const struct random_structure *made, const char *device);
-
 /* Runs it on a device, into results made for it here (results_free is due). */
 void random_structure_run(const struct random_structure *made, const char *device, int32_t threads,
                           struct results *results);

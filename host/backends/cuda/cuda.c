@@ -149,9 +149,6 @@ static cuseq_status stream_take(struct cuda_session *session) {
 static cuseq_status cuda_open(const cuseq_model *model, const struct backend_limits *limits,
                               const char *device, void **state) {
   CUDA_RANGE("open", limits->batch, limits->time, model->config.units);
-  if (model->structure.encoder.self_attention_count > 0)
-    return error_set(CUSEQ_STATUS_NOT_SUPPORTED,
-                     "cuseq_session_open: %s does not run encoder layers with self_attention yet", device);
   struct cuda_session *session = calloc(1, sizeof *session);
   if (!session)
     return error_set(CUSEQ_STATUS_OUT_OF_MEMORY, "cuseq_session_open: out of memory");

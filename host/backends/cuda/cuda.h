@@ -77,6 +77,16 @@ struct cuda_checks {
   int64_t reported; /* of the last one that was waited for */
 };
 
+/* What layers that attend to themselves work in, one after the other. */
+struct cuda_self_work {
+  float *d_queries, *d_keys; /* [B,T,U], or NULL: no layer maps them                    */
+  float *d_values;           /* [B,T,C], likewise                                       */
+  float *d_contexts;         /* [B,T,C] where a dense layer is behind                   */
+  int32_t *d_rows;           /* [B T] who asks, of layered energies; and what of it they attend to */
+  int32_t *d_attended;
+  void *d_workspace; /* of launch_attend */
+};
+
 /* Arrays of rows that a call works in; device memory. A window of rows has them from its first row on
  * (rows.c). */
 struct cuda_work {
@@ -92,12 +102,13 @@ struct cuda_work {
   float *d_projected;      /* [B,T,D,H,4] */
   float *d_annotations[2]; /* [B,T,width]: a layer's input and output, in turns */
   float *d_directions;     /* [2,B,T,H], merges other than concat */
-  float *d_merged;         /* [B,T,merged width] what a dense layer behind a layer reads */
-  float *d_final_h;        /* as d_initial_h */
-  float *d_final_c;        /* 0 where a cell has no c */
-  void *d_workspace;       /* of the sequence kernel */
-  float *d_products;       /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
-  float *d_reset;          /* [D,B,H] r h of a step, GRU with the reset before the product; then r h U_n */
+  float *d_merged;         /* [B,T,merged width] what a dense layer behind a layer reads, or self-attention */
+  struct cuda_self_work self;
+  float *d_final_h;  /* as d_initial_h */
+  float *d_final_c;  /* 0 where a cell has no c */
+  void *d_workspace; /* of the sequence kernel */
+  float *d_products; /* [D,B,H,4] h U of a step, CUDA_ENCODER_CELL */
+  float *d_reset;    /* [D,B,H] r h of a step, GRU with the reset before the product; then r h U_n */
   float *d_candidate;
   /* made of the annotations */
   float *d_keys;   /* [B,T,U], or NULL: the annotations are the keys */
@@ -217,6 +228,16 @@ bool cuda_layers_take_rows(const struct cuda_session *session, const struct back
 /* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of
  * `batch` rows: a block [batch,H]. */
 size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch);
+
+/* self_attention.c: a layer's, over its merged outputs [B,T,merged width]; the contexts to d_output, whose
+ * positions are output_stride apart. */
+cuseq_status cuda_self_attention_queue(struct cuda_session *session, const struct encoder_layer *layer,
+                                       const float *merged, float *d_output, int64_t output_stride);
+void cuda_self_attention_plan(struct cuda_session *session, struct cuda_plan *plan);
+/* Whether its queries, keys and values are made row by row, without cuBLAS; true where it has none. */
+bool cuda_self_attention_is_narrow(const struct cuda_session *session, const struct encoder_layer *layer);
+/* Positions that one launch lets ask; 0: all of them. */
+int32_t cuda_self_attention_window(const struct cuda_session *session, const struct encoder_layer *layer);
 
 /* input.c: brings the caller's input - ids or dense rows, lengths, initial states - to the device, checks
  * included. */

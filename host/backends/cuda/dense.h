@@ -64,6 +64,14 @@ cuseq_status cuda_chain_sums(struct cuda_session *session, const struct dense_ch
 cuseq_status cuda_parts_copy(struct cuda_session *session, const struct cuda_parts *parts, int64_t rows,
                              float *d_output, int64_t output_stride);
 
+/* positions.c: the layers of a chain over every position of what is encoded, `below` [B,T,inputs], to d_made
+ * [B,T,units]; a chain of none makes nothing. Layers between lie in the session's d_wide. */
+cuseq_status cuda_positions_queue(struct cuda_session *session, const struct dense_chain *chain,
+                                  const float *below, float *d_made);
+/* Whether its layers are so narrow that no product but launch_attention_keys' makes them, which gives a row
+ * the same bits whatever its batch. */
+bool cuda_positions_are_narrow(const struct dense_chain *chain);
+
 static inline int32_t cuda_larger(int32_t a, int32_t b) {
   return a > b ? a : b;
 }

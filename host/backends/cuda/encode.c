@@ -195,36 +195,61 @@ static cuseq_status residual_queue(struct cuda_session *session, const struct en
                                            : launch_dense_finish(&sum, &session->launch));
 }
 
-static cuseq_status dense_queue(struct cuda_session *session, const struct dense *dense, const float *merged,
-                                float *output) {
+/* Every position of the layer asks all of them, where the layer attends to itself. `given` becomes what is
+ * behind it, one vector or two side by side; in the layer's output where no dense layer is to come. */
+static cuseq_status self_queue(struct cuda_session *session, const struct encoder_layer *layer,
+                               const float *merged, float *output, struct cuda_parts *given) {
+  const struct attention_structure *self = encoder_self_attention(&session->model->lowered.encoder, layer);
+  const int64_t positions = (int64_t)session->encoded.batch * session->encoded.time;
+  const bool has_dense = layer->dense.kernel != NULL;
+  const int32_t x = layer->merged_width, C = self ? self->context_width : 0;
+  const struct cuda_parts vectors = cuda_parts_one(merged, x, x);
+  float *contexts = has_dense ? session->work.self.d_contexts : output;
+  *given = vectors;
+  if (!self)
+    return CUSEQ_STATUS_OK;
+  TRY(cuda_self_attention_queue(session, layer, merged, contexts, has_dense ? C : layer->joined_width));
+  *given = cuda_parts_one(contexts, C, C);
+  if (layer->beside && has_dense)
+    given->list[given->count++] = vectors.list[0];
+  return layer->beside && !has_dense
+             ? cuda_parts_copy(session, &vectors, positions, output + C, layer->joined_width)
+             : CUSEQ_STATUS_OK;
+}
+
+static cuseq_status dense_queue(struct cuda_session *session, const struct dense *dense,
+                                const struct cuda_parts *below, float *output) {
   if (!dense->kernel)
     return CUSEQ_STATUS_OK;
   int64_t positions = (int64_t)session->encoded.batch * session->encoded.time;
-  const struct cuda_parts parts = cuda_parts_one(merged, dense->inputs, dense->inputs);
   const struct cuda_kept kept = {.positions = session->encoded.time,
                                  .d_lengths = session->encoded.d_lengths,
                                  .check = cuda_check_results(session, 0),
                                  .stage = LAUNCH_STAGE_MERGE};
   CUDA_RANGE("dense", session->encoded.batch, session->encoded.time, dense->units);
-  TRY(cuda_dense_sums(session, dense, &parts, positions, output));
+  TRY(cuda_dense_sums(session, dense, below, positions, output));
   return cuda_dense_finish(session, dense, output, positions, &kept, output, dense->units);
 }
 
-/* One layer. Only what it gives is checked, by the launch that makes it: what is between may leave float32's
- * range and come back. */
+/* One layer. What it gives is checked, by the launch that makes it, and contexts: what is between may leave
+ * float32's range and come back. */
 static cuseq_status layer_queue(struct cuda_session *session, const struct backend_input *input, int32_t l,
                                 const struct layer_input *below) {
   const struct cuda_layer *layer = &session->layers[l];
   CUDA_RANGE_NUMBERED("layer", l, input->batch, input->time, layer->runs[0].cells.units);
-  bool has_dense = layer->layer->dense.kernel != NULL;
-  float *output = session->work.d_annotations[l % 2], *merged = has_dense ? session->work.d_merged : output;
+  bool has_dense = layer->layer->dense.kernel != NULL, attends = layer->layer->self_attention > 0;
+  float *output = session->work.d_annotations[l % 2];
+  float *merged = has_dense || attends ? session->work.d_merged : output;
+  struct cuda_parts given;
   for (int32_t r = 0; r < layer->count; r++)
     TRY(run_queue(session, input, l, &layer->runs[r], below, merged));
   /* 1 that is added takes nothing out of the range */
   bool adds = layer->layer->residual && below->rows;
-  TRY(merge_queue(session, layer->layer, merged, !adds && !has_dense));
-  TRY(residual_queue(session, layer->layer, below, merged, !has_dense));
-  TRY(dense_queue(session, &layer->dense, merged, output));
+  bool is_given = !has_dense && (!attends || layer->layer->beside);
+  TRY(merge_queue(session, layer->layer, merged, !adds && is_given));
+  TRY(residual_queue(session, layer->layer, below, merged, is_given));
+  TRY(self_queue(session, layer->layer, merged, output, &given));
+  TRY(dense_queue(session, &layer->dense, &given, output));
   session->encoded.d_annotations = output;
   return CUSEQ_STATUS_OK;
 }

@@ -23,9 +23,21 @@ __attribute__((format(printf, 2, 3))) static void add(struct lines *lines, const
   lines->length += written > 0 ? (size_t)written : 0;
 }
 
+static void self_attention_explain(const struct cuda_session *session, int32_t l, struct lines *lines) {
+  const struct encoder_layer *layer = &session->model->lowered.encoder.layers[l];
+  if (layer->self_attention == 0)
+    return;
+  int32_t window = cuda_self_attention_window(session, layer);
+  if (window > 0)
+    add(lines, "encoder layer %d, self-attention: a launch for every %d positions that ask\n", (int)l,
+        (int)window);
+  else
+    add(lines, "encoder layer %d, self-attention: one launch\n", (int)l);
+}
+
 static void encoder_explain(const struct cuda_session *session, struct lines *lines) {
   const struct encoder_structure *encoder = &session->model->lowered.encoder;
-  for (int32_t l = 0; l < encoder->count; l++)
+  for (int32_t l = 0; l < encoder->count; l++) {
     for (int32_t i = 0; i < session->layers[l].count; i++) {
       const struct cuda_run *run = &session->layers[l].runs[i];
       const char *why = NULL;
@@ -42,6 +54,8 @@ static void encoder_explain(const struct cuda_session *session, struct lines *li
       else
         add(lines, ", a graph of steps\n");
     }
+    self_attention_explain(session, l, lines);
+  }
 }
 
 static void decoder_explain(const struct cuda_session *session, struct lines *lines) {

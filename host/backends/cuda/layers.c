@@ -54,7 +54,7 @@ bool cuda_layers_need_blas(const struct cuda_session *session, bool dense) {
   bool steps = cuda_products_need_blas(session);
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     const struct cuda_layer *layer = &session->layers[l];
-    if (layer->layer->dense.kernel && steps)
+    if ((layer->layer->dense.kernel || !cuda_self_attention_is_narrow(session, layer->layer)) && steps)
       return true;
     for (int32_t r = 0; r < layer->count; r++)
       if ((layer->runs[r].encoder == CUDA_ENCODER_CELL && steps) ||
@@ -68,7 +68,7 @@ bool cuda_layers_take_rows(const struct cuda_session *session, const struct back
   for (int32_t l = 0; l < session->model->lowered.encoder.count; l++) {
     const struct cuda_layer *layer = &session->layers[l];
     bool gathers = l == 0 && input->ids && gathers_ids(session);
-    if (layer->layer->dense.kernel)
+    if (layer->layer->dense.kernel || !cuda_self_attention_is_narrow(session, layer->layer))
       return false;
     for (int32_t r = 0; r < layer->count; r++)
       if (layer->runs[r].encoder >= CUDA_ENCODER_GRID || !(gathers || takes_x(&layer->runs[r])))
@@ -118,7 +118,7 @@ static struct widest layers_measure(const struct cuda_session *session) {
     most(&widest.annotations[l % 2], (size_t)layer->layer->width);
     if (is_merged(layer->layer))
       most(&widest.directions, 2 * (size_t)layer->layer->merged_width);
-    if (layer->layer->dense.kernel)
+    if (layer->layer->dense.kernel || layer->layer->self_attention > 0)
       most(&widest.merged, (size_t)layer->layer->merged_width);
   }
   return widest;
@@ -172,6 +172,7 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &session->work.d_annotations[1], position * widest.annotations[1]);
   cuda_plan_add(plan, &session->work.d_directions, position * widest.directions);
   cuda_plan_add(plan, &session->work.d_merged, position * widest.merged);
+  cuda_self_attention_plan(session, plan);
   cuda_plan_add(plan, &session->work.d_final_h, states);
   cuda_plan_add(plan, &session->work.d_final_c, states);
   cuda_plan_add(plan, &session->work.d_products, row * widest.products);

@@ -136,7 +136,7 @@ static void attention_make(struct loop_maker *maker, enum loop_attends attends, 
   struct loop_model *model = maker->model;
   model->attends = attends;
   model->query = loop_chain_of(maker, &attention->query, asks, attention->key_width, model->query_at);
-  model->score = cuda_steps_score(maker->structure);
+  model->score = cuda_steps_score(&maker->structure->attention, maker->structure->encoder.width);
   model->values_width = attention->context_width;
   model->d_position_bias = attention->position_bias;
 }

@@ -39,6 +39,8 @@ static cuseq_status attention_list(struct cuda_upload *upload, struct attention_
 static cuseq_status weights_list(struct cuda_upload *upload, struct structure *structure) {
   struct decoder_structure *decoder = &structure->decoder;
   TRY(attention_list(upload, &structure->attention));
+  for (int32_t i = 0; i < structure->encoder.self_attention_count; i++)
+    TRY(attention_list(upload, &structure->encoder.self_attentions[i]));
   if (structure->asking.present)
     TRY(dense_list(upload, &structure->asking.initial.dense));
   for (int32_t l = 0; decoder->present && l < decoder->count; l++) {
@@ -154,10 +156,16 @@ static int32_t widest_of_rows(const struct structure *structure) {
   return widest;
 }
 
-/* The widest whose sums are made for every position: of keys and values, and of heads over every position. */
+/* The widest whose sums are made for every position: of keys and values, also of self-attention, and of heads
+ * over every position. */
 static int32_t widest_of_positions(const struct structure *structure) {
   int32_t widest = cuda_larger(cuda_chain_widest(&structure->attention.keys),
                                cuda_chain_widest(&structure->attention.values));
+  for (int32_t i = 0; i < structure->encoder.self_attention_count; i++) {
+    const struct attention_structure *self = &structure->encoder.self_attentions[i];
+    widest = cuda_larger(cuda_larger(widest, cuda_chain_widest(&self->query)),
+                         cuda_larger(cuda_chain_widest(&self->keys), cuda_chain_widest(&self->values)));
+  }
   for (int32_t i = 0; i < structure->output.count; i++)
     if (structure->output.heads[i].source == HEAD_EVERY)
       widest = cuda_larger(widest, cuda_chain_widest(&structure->output.heads[i].layers));

@@ -65,8 +65,8 @@ void cuda_steps_close(struct cuda_session *session);
 int32_t cuda_steps_widest(const struct cuda_session *session);
 
 /* steps_attention.c: the lowered energies as the kernels take them: an inner product of keys and queries, or
- * layers over their sum. */
-struct attention_score cuda_steps_score(const struct structure *structure);
+ * layers over their sum; of attention to vectors of `width`. */
+struct attention_score cuda_steps_score(const struct attention_structure *attention, int32_t width);
 /* Makes keys and values, where there are any, once per sequence. */
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session);
 /* Whether they are so narrow that no product but launch_attention_keys' makes them. */

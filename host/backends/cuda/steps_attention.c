@@ -6,60 +6,9 @@
 /* Values wider than this are summed by a kernel of their own, in more blocks than rows. */
 enum { CONTEXT_WITH_ENERGIES = 256 };
 
-/* Kernels of at most this many numbers are multiplied without cuBLAS on every device, by
- * launch_attention_keys: with the same bits for a row whatever its batch. */
-enum { OWN_PRODUCT_MOST = 256 * 256 };
-
-static bool is_own_product(const struct dense *dense) {
-  return !dense->transposed && (int64_t)dense->inputs * dense->units <= OWN_PRODUCT_MOST;
-}
-
-/* A layer over every position: [B T, inputs] -> [B T, units]. */
-static cuseq_status layer_queue(struct cuda_session *session, const struct dense *dense, const float *below,
-                                float *d_made) {
-  const struct cuda_kept all = {0};
-  int64_t rows = (int64_t)session->encoded.batch * session->encoded.time;
-  struct dense rest = *dense;
-  const struct attention_keys product = {.score = {.score = CUSEQ_SCORE_GENERAL,
-                                                   .annotation_width = dense->inputs,
-                                                   .state_units = dense->units,
-                                                   .d_key = dense->kernel,
-                                                   .d_key_bias = dense->bias},
-                                         .batch = session->encoded.batch,
-                                         .time = session->encoded.time,
-                                         .d_annotations = below,
-                                         .d_keys = d_made,
-                                         .precision = session->limits.precision};
-  const struct cuda_parts parts = cuda_parts_one(below, dense->inputs, dense->inputs);
-  if (is_own_product(dense)) {
-    rest.bias = NULL;
-    TRY(cuda_launched(session, launch_attention_keys(&product, &session->launch)));
-    if (dense->activation == CUSEQ_ACTIVATION_LINEAR)
-      return CUSEQ_STATUS_OK;
-  } else {
-    TRY(cuda_dense_sums(session, dense, &parts, rows, d_made));
-  }
-  return cuda_dense_finish(session, &rest, d_made, rows, &all, d_made, dense->units);
-}
-
-static cuseq_status positions_queue(struct cuda_session *session, const struct dense_chain *chain,
-                                    float *d_made) {
-  const float *below = session->encoded.d_annotations;
-  for (int32_t l = 0; l < chain->count; l++) {
-    float *target = l == chain->count - 1 ? d_made : session->work.d_wide[l % 2];
-    TRY(layer_queue(session, &chain->layers[l], below, target));
-    below = target;
-  }
-  return CUSEQ_STATUS_OK;
-}
-
 bool cuda_steps_keys_are_narrow(const struct structure *structure) {
-  const struct dense_chain *chains[] = {&structure->attention.keys, &structure->attention.values};
-  for (int i = 0; i < 2; i++)
-    for (int32_t l = 0; l < chains[i]->count; l++)
-      if (!is_own_product(&chains[i]->layers[l]))
-        return false;
-  return true;
+  return cuda_positions_are_narrow(&structure->attention.keys) &&
+         cuda_positions_are_narrow(&structure->attention.values);
 }
 
 cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {
@@ -68,17 +17,17 @@ cuseq_status cuda_steps_keys_queue(struct cuda_session *session) {
   if (session->encoded.keys_made || !attention->present)
     return CUSEQ_STATUS_OK;
   CUDA_RANGE("keys", session->encoded.batch, session->encoded.time, session->model->config.units);
-  TRY(positions_queue(session, &attention->keys, session->work.d_keys));
-  TRY(positions_queue(session, &attention->values, session->work.d_values));
+  const float *annotations = session->encoded.d_annotations;
+  TRY(cuda_positions_queue(session, &attention->keys, annotations, session->work.d_keys));
+  TRY(cuda_positions_queue(session, &attention->values, annotations, session->work.d_values));
   session->encoded.keys_made = true;
   return CUSEQ_STATUS_OK;
 }
 
-struct attention_score cuda_steps_score(const struct structure *structure) {
-  const struct attention_structure *attention = &structure->attention;
+struct attention_score cuda_steps_score(const struct attention_structure *attention, int32_t width) {
   struct attention_score score = {.score = CUSEQ_SCORE_GENERAL,
                                   .scale = attention->scale,
-                                  .annotation_width = structure->encoder.width,
+                                  .annotation_width = width,
                                   .state_units = attention->key_width};
   if (attention->kind == ENERGY_PRODUCT)
     return score;
@@ -99,7 +48,7 @@ static struct attend attend_of(const struct cuda_session *session) {
   const struct cuda_steps *steps = session->steps;
   const struct attention_structure *attention = &steps->structure.attention;
   return (struct attend){
-      .score = cuda_steps_score(&steps->structure),
+      .score = cuda_steps_score(attention, steps->structure.encoder.width),
       .start = {.kind = CUSEQ_INITIAL_STATE_ZEROS,
                 .state_units = attention->key_width,
                 .d_given_h = steps->d_queries},
