@@ -185,6 +185,40 @@ Test(encoders, wide_layers_that_attend_to_themselves_agree_with_the_reference) {
   judge_text("\"features\":30", attending, 5, 40, NULL);
 }
 
+/* Of inner products one launch; of layered energies a launch for some positions where rows are long. */
+Test(encoders, the_plan_tells_how_layers_attend_to_themselves) {
+  static const struct {
+    const char *layers, *words;
+    int32_t time;
+  } plans[] = {
+      {"{\"cell\":{\"kind\":\"gru\",\"units\":4},\"self_attention\":{\"score\":\"general\"}}",
+       "(not one launch: a layer of the encoder attends to itself)\nencoder layer 0: warp16, one launch\n"
+       "encoder layer 0, self-attention: one launch\n",
+       700},
+      {"{\"cell\":{\"kind\":\"gru\",\"units\":4},\"self_attention\":{\"score\":\"additive\",\"units\":3}}",
+       "self-attention: one launch\n", 500},
+      {"{\"cell\":{\"kind\":\"gru\",\"units\":4},\"self_attention\":{\"score\":\"additive\",\"units\":3}}",
+       "self-attention: a launch for every 1024 positions that ask\n", 700},
+  };
+  for (size_t i = 0; i < sizeof plans / sizeof *plans && is_there(); i++) {
+    char json[RANDOM_STRUCTURE_JSON], text[1024];
+    struct random random = {7};
+    struct random_structure made;
+    snprintf(json, sizeof json,
+             "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[%s]},\"output\":{\"over\":"
+             "\"mean\","
+             "\"layers\":[{\"units\":3}]}}",
+             plans[i].layers);
+    random_structure_of(&made, json, &random, 2, 3, 1);
+    made.T = plans[i].time;
+    void *state = opened(&backend_cuda, &made, NULL);
+    backend_cuda.plan(state, text, sizeof text);
+    cr_expect(strstr(text, plans[i].words), "%s", text);
+    backend_cuda.close(state);
+    random_structure_free(&made);
+  }
+}
+
 /* Whether the device has no tensor cores for the precision; then it has to say so. */
 static bool is_refused(void) {
   struct random_structure made;
