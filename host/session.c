@@ -240,8 +240,8 @@ static cuseq_status input_check(const cuseq_session *session, const cuseq_input 
   if (only > 0 && input->time != only)
     return error_set(
         CUSEQ_STATUS_INVALID_ARGUMENT,
-        "%s: time does not fit (found %d, needed %d: a head reads that many positions side by side)", call,
-        (int)input->time, (int)only);
+        "%s: time does not fit (found %d, needed %d: the model has weights for each of so many positions)",
+        call, (int)input->time, (int)only);
   if (attention->positions > 0 && input->time > attention->positions)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT,
                      "%s: time is out of range (found %d, needed 1 to attention.positions %d)", call,

@@ -109,7 +109,8 @@ static void print_self_attention(const json_t *attention) {
 static void print_encoder_layer(const json_t *layer) {
   const char *direction = word(layer, "direction", "forward");
   bool both = strcmp(direction, "bidirectional") == 0;
-  const json_t *backward = json_object_get(layer, "backward_cell"), *dense = json_object_get(layer, "dense");
+  const json_t *backward = json_object_get(layer, "backward_cell"), *dense = json_object_get(layer, "dense"),
+               *weighting = json_object_get(layer, "weighting");
   printf("%s ", direction);
   print_cell(json_object_get(layer, "cell"));
   if (both && backward) {
@@ -120,6 +121,8 @@ static void print_encoder_layer(const json_t *layer) {
     printf(", merge %s", word(layer, "merge", "concat"));
   if (is_true(layer, "residual"))
     fputs(", residual", stdout);
+  if (weighting)
+    printf(", weights of its %d positions for each feature", number(weighting, "positions", 0));
   if (json_object_get(layer, "self_attention"))
     print_self_attention(json_object_get(layer, "self_attention"));
   if (dense) {

@@ -48,6 +48,9 @@ int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t 
 }
 
 int32_t structure_time(const struct structure *structure) {
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    if (structure->encoder.layers[l].weighting.units > 0)
+      return structure->encoder.layers[l].weighting.units;
   for (int32_t i = 0; i < structure->output.count; i++)
     for (int32_t k = 0; k < structure->output.heads[i].read_count; k++)
       if (structure->output.heads[i].reads[k].source == HEAD_POSITIONS)

@@ -163,15 +163,19 @@ static inline int32_t input_row_width(const struct input_structure *input) {
 enum layer_direction { LAYER_FORWARD, LAYER_BACKWARD, LAYER_BIDIRECTIONAL };
 
 /* One encoder layer: cells in one direction or both, merged; plus the layer's input where it is residual:
- * x. Where the layer attends to itself every position of x asks all of them: y is the contexts, or the
- * contexts and x side by side; else y = x. Then y through a dense layer where it has one. */
+ * x. Where it weights its positions every feature of x is multiplied by weights of its own, a softmax over
+ * the row's positions. Where the layer attends to itself every position of x asks all of them: y is the
+ * contexts, or the contexts and x side by side; else y = x. Then y through a dense layer where it has one. */
 struct encoder_layer {
   enum layer_direction direction;
   cuseq_merge merge; /* of two directions */
   bool residual;
-  int32_t inputs;         /* width of what it reads */
-  struct cell cells[2];   /* cells[0]: the forward one; cells[1]: the backward one */
-  int32_t merged_width;   /* of the merged hidden states, x */
+  int32_t inputs;       /* width of what it reads */
+  struct cell cells[2]; /* cells[0]: the forward one; cells[1]: the backward one */
+  int32_t merged_width; /* of the merged hidden states, x */
+  /* of the weights of positions: it reads and gives T, each feature's positions; units 0: none. T is the only
+   * length that rows have, with zeros behind a row's last */
+  struct dense weighting;
   int32_t self_attention; /* its number among the encoder's, from 1 on; 0: none */
   bool beside;            /* y is the context and x, side by side */
   int32_t joined_width;   /* of y */
@@ -342,7 +346,8 @@ int32_t structure_final_width(const struct encoder_layer *layer, enum initial_di
 /* Where a direction's final states begin among those of all layers and directions side by side, in units. */
 int32_t structure_final_offset(const struct encoder_structure *encoder, int32_t layer, int direction);
 
-/* The T that a model takes because a head reads all positions side by side; 0: any. */
+/* The T that a model takes because a layer weights its positions or a head reads all of them side by side; 0:
+ * any. */
 int32_t structure_time(const struct structure *structure);
 
 /* Whether a dense layer of a head normalises; or of a head or behind an encoder's layer. */

@@ -223,10 +223,24 @@ static cuseq_status parse_layer_cells(const struct field_object *object, struct 
   return CUSEQ_STATUS_OK;
 }
 
+/* The weights of positions, as a dense layer from all of them to all of them. */
+static cuseq_status parse_weighting(const struct field_object *object, struct dense *weighting) {
+  static const char *const keys[] = {"positions", "bias", NULL};
+  struct field_object child;
+  if (!field_has(object, "weighting"))
+    return CUSEQ_STATUS_OK;
+  TRY(field_object_get(object, "weighting", &child));
+  TRY(field_known_keys(&child, keys));
+  TRY(field_integer(&child, "positions", 1, FIELD_MAX_WIDTH, &weighting->units));
+  TRY(field_bool(&child, "bias", true, &weighting->has_bias));
+  weighting->inputs = weighting->units;
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status parse_layer(const struct field_object *object, struct encoder_structure *encoder,
                                 struct encoder_layer *layer) {
-  static const char *const keys[] = {"cell",     "backward_cell",  "direction", "merge",
-                                     "residual", "self_attention", "dense",     NULL};
+  static const char *const keys[] = {"cell",      "backward_cell",  "direction", "merge", "residual",
+                                     "weighting", "self_attention", "dense",     NULL};
   int direction, merge;
   TRY(field_known_keys(object, keys));
   TRY(field_word(object, "direction", words_direction, LAYER_FORWARD, &direction));
@@ -247,6 +261,7 @@ static cuseq_status parse_layer(const struct field_object *object, struct encode
   if (layer->residual && layer->merged_width != layer->inputs)
     return field_refuse(object, "residual", "adds vectors of unequal widths (found %d read and %d given)",
                         (int)layer->inputs, (int)layer->merged_width);
+  TRY(parse_weighting(object, &layer->weighting));
   TRY(parse_self_attention(object, encoder, layer));
   layer->width = layer->joined_width;
   TRY(parse_optional_dense(object, "dense", layer->joined_width, true, &layer->dense));

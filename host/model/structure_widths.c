@@ -192,6 +192,29 @@ static cuseq_status attention_resolve(struct structure *structure) {
   return CUSEQ_STATUS_OK;
 }
 
+/* All that has positions by number has as many. */
+static cuseq_status times_check(const struct structure *structure) {
+  const int32_t time = structure_time(structure);
+  for (int32_t l = 0; l < structure->encoder.count; l++) {
+    const int32_t positions = structure->encoder.layers[l].weighting.units;
+    if (positions > 0 && positions != time)
+      return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                       "configuration: encoder.layers.%d.weighting.positions does not fit (found %d, needed "
+                       "%d, as the weighting of a layer in front of it)",
+                       (int)l, (int)positions, (int)time);
+  }
+  for (int32_t i = 0; i < structure->output.count; i++)
+    for (int32_t k = 0; k < structure->output.heads[i].read_count; k++) {
+      const struct head_read *read = &structure->output.heads[i].reads[k];
+      if (read->source == HEAD_POSITIONS && read->positions != time)
+        return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                         "configuration: output head %d reads \"positions\" with a count that does not fit "
+                         "(found %d, needed %d, as the rest of the model)",
+                         (int)i, (int)read->positions, (int)time);
+    }
+  return CUSEQ_STATUS_OK;
+}
+
 cuseq_status structure_resolve(struct structure *structure) {
   struct decoder_structure *decoder = &structure->decoder;
   struct output_structure *output = &structure->output;
@@ -199,6 +222,7 @@ cuseq_status structure_resolve(struct structure *structure) {
     return error_set(CUSEQ_STATUS_INVALID_MODEL, "configuration: there is no \"output\" (%s)",
                      decoder->present ? "\"decoder\" needs it" : "nor \"attention\" to do without it");
   TRY(self_attentions_resolve(&structure->encoder));
+  TRY(times_check(structure));
   if (decoder->present) {
     TRY(reads_check(structure));
     TRY(tokens_resolve(structure));

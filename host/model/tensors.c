@@ -128,6 +128,8 @@ static void walk_encoder(struct walk *walk, struct structure *structure) {
       if (encoder_layer_has(layer, d))
         add_cell(walk, &layer->cells[d], prefix);
     }
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.weighting", (int)l);
+    add_dense(walk, &layer->weighting, prefix);
     snprintf(prefix, sizeof prefix, "encoder.layers.%d.self_attention", (int)l);
     if (layer->self_attention > 0)
       walk_attention(walk, &structure->encoder.self_attentions[layer->self_attention - 1],

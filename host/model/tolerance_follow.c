@@ -131,6 +131,18 @@ static void attend(const struct structure *s, struct profile *p, struct moments 
   p->alphas = fmax(p->alphas, alpha);
 }
 
+/* What a layer gives of x whose positions it weights. The largest weight is far from the usual one: numbers
+ * are as large as usual ones make them, and err as the largest do. */
+static struct moments weighted(const struct encoder_layer *layer, struct moments x, const struct profile *p) {
+  const double T = layer->weighting.units;
+  if (T == 0.0)
+    return x;
+  const struct moments e = moments_sums(x, T, TOLERANCE_GAIN_DENSE, p->factors);
+  const double top = fmin(0.6, exp(1.5 * sqrt(e.size)) / T), kept = fmin(1.0, exp(fmin(e.size, 20.0)) / T);
+  return (struct moments){x.size * kept / T,
+                          top * top * (x.error + x.size * (0.25 * e.error + MOMENTS_ROUNDING * 4.0))};
+}
+
 /* What a layer gives of x that its positions ask. */
 static struct moments self_attended(const struct structure *s, const struct encoder_layer *layer,
                                     struct moments x, const struct profile *p) {
@@ -184,7 +196,7 @@ static void follow_encoder(const struct structure *s, struct profile *p) {
         layer_run(&layer->cells[d], x, layer->inputs, p, &p->h[l][d], &p->c[l][d]);
     struct moments given = merged(layer, p->h[l]);
     given = layer->residual ? moments_sum(given, x) : given;
-    given = self_attended(s, layer, given, p);
+    given = self_attended(s, layer, weighted(layer, given, p), p);
     x = dense(&layer->dense, given, TOLERANCE_GAIN_DENSE, p->factors);
   }
   p->annotations = x;

@@ -201,7 +201,7 @@ typedef struct cuseq_config {
   int32_t ids_only;            /* not 0: the model has an embedding; dense input must be one-hot          */
   int32_t backward_units;      /* H of the last layer's backward direction; 0: it has none                */
   int32_t is_tagger;           /* not 0: outputs for every position                                        */
-  int32_t only_time;           /* T that every call has to have, as a head reads all positions; 0: any     */
+  int32_t only_time;           /* T that every call has to have, as weights are of positions; 0: any      */
   /* vocabulary; 0 where the model has none */
   int32_t text_length; /* the length that texts are padded to, or may have                                */
   int32_t input_symbols;

@@ -174,10 +174,10 @@ static TRITONSERVER_Error *encoded_take(struct job *job, const struct served *se
   /* Beside a longer request it would be taken, with padding behind it. */
   int32_t only = served->config->only_time;
   if (only > 0 && job->time != only)
-    return fault(
-        TRITONSERVER_ERROR_INVALID_ARG,
-        "INPUT: time does not fit (found %d, needed %d: a head reads that many positions side by side)",
-        (int)job->time, (int)only);
+    return fault(TRITONSERVER_ERROR_INVALID_ARG,
+                 "INPUT: time does not fit (found %d, needed %d: the model has weights for each of so many "
+                 "positions)",
+                 (int)job->time, (int)only);
   return NULL;
 }
 

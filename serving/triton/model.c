@@ -48,8 +48,8 @@ static TRITONSERVER_Error *max_time_check(const struct served *served) {
   if (asked > 0 && asked < served->config->only_time)
     return fault(
         TRITONSERVER_ERROR_INVALID_ARG,
-        "parameters.max_time: shorter than every request (found %d, needed at least %d: a head reads "
-        "that many positions side by side)",
+        "parameters.max_time: shorter than every request (found %d, needed at least %d: the model has "
+        "weights for each of so many positions)",
         (int)asked, (int)served->config->only_time);
   return NULL;
 }

@@ -442,6 +442,18 @@ TORCH_CASES = {
         model([both(gru(3)), layer(gru(4))], {"score": "dot"}, state={"layer": 0, "dense": dense(4, "tanh")}),
         {},
     ),
+    # weights of the positions
+    "weighting": (tagger(both(lstm(4), weighting={"positions": 7})), {}),
+    "weighting_residual": (
+        model(
+            [
+                layer(gru(5), residual=True, weighting={"positions": 7, "bias": False}),
+                both(lstm(3), merge="sum", weighting={"positions": 7}, dense=dense(4, "tanh")),
+            ],
+            output={"heads": [head([{"over": "positions", "count": 7}], dense(3, "softmax")), head("mean", dense(2))]},
+        ),
+        {},
+    ),
     # layers that attend to themselves
     "self_attention": (tagger(both(lstm(4), self_attention=asking(2, 8), dense=dense(8))), {}),
     "self_attention_residual": (

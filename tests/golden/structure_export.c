@@ -71,10 +71,10 @@ static void make_changed(struct random_structure *made, struct random *random, i
     if (!plan)
       abort();
     cuseq_status status = config_parse(made->json, strlen(made->json), plan);
-    int32_t positions = plan->structure.attention.positions;
+    int32_t positions = plan->structure.attention.positions, only = structure_time(&plan->structure);
     atomic_init(&plan->references, 1);
     cuseq_model_destroy(plan);
-    if (status == CUSEQ_STATUS_OK && (positions == 0 || positions >= T))
+    if (status == CUSEQ_STATUS_OK && (positions == 0 || positions >= T) && (only == 0 || only == T))
       break;
   }
   char json[RANDOM_STRUCTURE_JSON];

@@ -69,6 +69,10 @@ class Shapes(dict):
             for side, cell in sides_of(part):
                 self.cell(f"encoder.layers.{index}.{side}", cell, width)
             width = merged_width(part)
+            if "weighting" in part:
+                positions, kept = part["weighting"]["positions"], part["weighting"].get("bias", True)
+                options = {"units": positions, "bias": kept}
+                self.dense(f"encoder.layers.{index}.weighting", options, positions)
             if "self_attention" in part:
                 attention, prefix = part["self_attention"], f"encoder.layers.{index}.self_attention"
                 context = self.score(prefix, attention, width, width)

@@ -59,6 +59,7 @@ def encode_row(config, w, x, start):
             ends[side] = h, c
         given = merge(layer.get("merge", "concat"), hidden)
         given = given + below if layer.get("residual") else given
+        given = weight(w, layer, f"encoder.layers.{index}.weighting", given)
         given = self_attend(w, layer, f"encoder.layers.{index}.self_attention", given)
         below = optional_dense(w, layer, "dense", f"encoder.layers.{index}.dense", given)
         finals.append(ends)
@@ -88,6 +89,17 @@ def average(w, attention, prefix, keys, values, query):
     scale = float(np.float32(attention.get("scale", 1)))
     alphas = softmax(np.array([scale * energy(w, attention, prefix, key, query) for key in keys]))
     return alphas @ values
+
+
+def weight(w, layer, prefix, x):
+    """Each feature by its own weights of the row's positions."""
+    if "weighting" not in layer:
+        return x
+    length = len(x)
+    energies = w[prefix + ".kernel"][:length, :length].T @ x
+    if layer["weighting"].get("bias", True):
+        energies = energies + w[prefix + ".bias"][:length, None]
+    return x * np.stack([softmax(e) for e in energies.T], -1)
 
 
 def self_attend(w, layer, prefix, x):

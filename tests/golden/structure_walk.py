@@ -90,6 +90,7 @@ class Walk:
             )
             self.finals.append(ends)
             given = given + a if layer.get("residual") else given
+            given = self.weight(layer, prefix + ".weighting", given)
             given = self.self_attend(layer, prefix + ".self_attention", given)
             a = self.map(layer, "dense", prefix + ".dense", given) * self.mask[..., None]
         for number, kind in enumerate("hc"):
@@ -126,6 +127,17 @@ class Walk:
         for index, part in enumerate(attention["layers"]):
             u = self.dense(part, f"{prefix}.layers.{index}", u)
         return u[..., 0]
+
+    def weight(self, layer, prefix, x):
+        """Each feature by its own weights of the row's positions: a dense layer, and a softmax, over them."""
+        if "weighting" not in layer:
+            return x
+        turned = np.swapaxes(x * self.mask[..., None], 1, 2)
+        options = {"units": turned.shape[2]}
+        weights = under(self.tensors, prefix)
+        e = self.framework.dense(options, weights["kernel"], weights.get("bias"))(turned)
+        alphas = self.framework.softmax(np.where(self.mask[:, None], e, -np.inf))
+        return np.swapaxes(alphas * turned, 1, 2)
 
     def self_attend(self, layer, prefix, x):
         """What the dense layer of an encoder's layer reads."""

@@ -146,12 +146,14 @@ static float trained_reach(const struct structure *structure, const struct tenso
 }
 
 /* Numbers up to `most`; a normalisation's factors are about 1. Neither they nor its terms, nor what is of a
- * self-attention, are drawn from `random`: they change nothing in a model that has none. */
+ * self-attention or of weights of positions, are drawn from `random`: they change nothing in a model that
+ * has none. */
 static void fill(const struct tensor_entry *entry, float most, size_t number, struct random *random,
                  float *data) {
   const size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
   const bool norm = strstr(entry->name, ".norm.") != NULL, scale = norm && strstr(entry->name, ".scale");
-  const bool asks = strstr(entry->name, ".self_attention.") != NULL, apart = norm || asks;
+  const bool asks = strstr(entry->name, ".self_attention.") || strstr(entry->name, ".weighting."),
+             apart = norm || asks;
   struct random own = {((number + 1) * 0x9e3779b97f4a7c15u) ^ (asks ? random->state : 0)};
   for (size_t j = 0; j < size; j++)
     data[j] = random_between(apart ? &own : random, -most, most) + (scale ? 1.0f : 0.0f);

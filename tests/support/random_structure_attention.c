@@ -1,4 +1,5 @@
-/* Attentions of random structures: a decoder's, and those of an encoder's layers. */
+/* Attentions of random structures: a decoder's, and those of an encoder's layers; and weights of positions.
+ * */
 #include "support/random_structure_draw.h"
 
 #include <string.h>
@@ -46,6 +47,17 @@ static void draw_heads(struct draw *draw, int32_t width, int32_t given, int32_t 
   }
   if (given != width || draw_one_in(draw, 2))
     draw_map(draw, "value", given);
+}
+
+void draw_weighting(struct draw *draw) {
+  struct random own = draw_own(draw);
+  own.state ^= 0x2545f4914f6cdd1du; /* not what a self-attention is drawn from */
+  if (random_below(&own, 6) > 0)
+    return;
+  draw->aside = true;
+  draw_append(draw, ",\"weighting\":{\"positions\":%d%s}", (int)draw->time,
+              random_below(&own, 3) == 0 ? ",\"bias\":false" : "");
+  draw->aside = false;
 }
 
 void draw_self_attention(struct draw *draw, int32_t width, bool has_dense) {

@@ -63,6 +63,8 @@ struct random draw_own(const struct draw *draw);
 void draw_map(struct draw *draw, const char *key, int32_t units);
 /* Score, and maps of keys and queries, of an attention over vectors of `width` that one of `query` asks. */
 void draw_score(struct draw *draw, int32_t width, int32_t query);
+/* Now and then the weights of a layer's positions, by what has been drawn so far. */
+void draw_weighting(struct draw *draw);
 /* Now and then the self-attention of a layer whose merged output is `width` wide, by what has been drawn so
  * far; it gives the same width where no dense layer is behind it. */
 void draw_self_attention(struct draw *draw, int32_t width, bool has_dense);

@@ -169,6 +169,7 @@ static int32_t append_layer(struct draw *draw, struct encoder_draw *layer, int32
     draw_norm(draw, width);
     draw_append(draw, "}");
   }
+  draw_weighting(draw);
   draw_self_attention(draw, merged, dense);
   draw_append(draw, "}");
   return width;

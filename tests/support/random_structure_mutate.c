@@ -23,7 +23,7 @@ static const char *const words[][8] = {
     {"initial_h", "initial_c"},
     {"residual", "reads_context", "tied", "affine", "bias", "recurrent_bias"},
     {"layers", "heads", "parts", "reads"},
-    {"dense", "norm", "cell", "self_attention"},
+    {"dense", "norm", "cell", "self_attention", "weighting"},
     {"beside", "residual", "bias"},
     {"heads", "units", "scale"},
     {"epsilon", "first", "units"},

@@ -139,6 +139,16 @@ Test(overflow_structures, embeddings_that_overflow_a_state_are_reported) {
                   "encoder states");
 }
 
+Test(overflow_structures, weights_of_positions_are_reported) {
+  char json[600];
+  snprintf(json, sizeof json,
+           "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[" LINEAR_GRU
+           ",\"weighting\":{\"positions\":%d},\"dense\":{\"units\":2,\"activation\":\"relu\"}}]}" HEAD(
+               "last", "tanh") "}",
+           (int)T);
+  expect_overflow(json, "encoder.layers.0.weighting.kernel", "annotations");
+}
+
 Test(overflow_structures, what_a_layer_asks_itself_is_reported) {
   static const char *const tensors[] = {"query_map", "key_map", "value_map"};
   for (int i = 0; i < 3; i++) {

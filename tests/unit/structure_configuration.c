@@ -430,6 +430,29 @@ Test(structure_configuration, normalisations_that_do_not_fit_are_refused) {
   EXPECT_REFUSED(rows);
 }
 
+Test(structure_configuration, weights_of_positions_that_do_not_fit_are_refused) {
+#define WEIGHTED(keys) "\"residual\":true,\"weighting\":" keys
+#define FLAT(count) "\"over\":[{\"over\":\"positions\",\"count\":" count "}]"
+  static const struct refusal rows[] = {
+      {TAGGER, "\"residual\":true", WEIGHTED("7"), "encoder.layers.0.weighting"},
+      {TAGGER, "\"residual\":true", WEIGHTED("{}"), "positions"},
+      {TAGGER, "\"residual\":true", WEIGHTED("{\"positions\":0}"), "encoder.layers.0.weighting.positions"},
+      {TAGGER, "\"residual\":true", WEIGHTED("{\"positions\":3,\"units\":3}"), "unknown key \"units\""},
+      {TAGGER, "\"residual\":true}",
+       WEIGHTED(
+           "{\"positions\":3}},{\"cell\":{\"kind\":\"gru\",\"units\":5},\"weighting\":{\"positions\":4}}"),
+       "encoder.layers.1.weighting.positions does not fit (found 4, needed 3"},
+      {TAGGER, "\"residual\":true", WEIGHTED("{\"positions\":3,\"bias\":1}"),
+       "encoder.layers.0.weighting.bias"},
+      {TAGGER, "{\"over\":\"every\",\"layers\":[{\"units\":4}]},{\"over\":\"every\"",
+       "{" FLAT("3") ",\"layers\":[{\"units\":4}]},{" FLAT("4"),
+       "output head 1 reads \"positions\" with a count that does not fit (found 4, needed 3"},
+  };
+#undef WEIGHTED
+#undef FLAT
+  EXPECT_REFUSED(rows);
+}
+
 Test(structure_configuration, outputs_that_do_not_fit_are_refused) {
   static const struct refusal rows[] = {
       {BAHDANAU, ",\"output\":{\"layers\":[{\"units\":7,\"activation\":\"softmax\"}]}", "",

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What is usual is the largest error over at least FEWEST models like trained ones, each with ROWS inputs.
  * Errors have long tails: where the largest of these is not a fifth of what is allowed, it is looked for in
@@ -192,7 +193,19 @@ static void check_found(const struct subject *subject, struct random *random) {
 
 typedef void check(const struct subject *subject, struct random *random);
 
-/* Structures of version 1, then of version 2. */
+/* Takes the weights of positions out of a structure; whether it had any. Nothing else of a structure by
+ * chance depends on them. */
+static bool unweight(char *json) {
+  static const char begin[] = ",\"weighting\":{";
+  bool had = false;
+  for (char *at = strstr(json, begin); at; at = strstr(json, begin), had = true) {
+    const char *behind = strchr(at, '}') + 1;
+    memmove(at, behind, strlen(behind) + 1);
+  }
+  return had;
+}
+
+/* Structures of version 1, then of version 2, but for those that for_weighted() is for. */
 static void for_structures(check *check, cuseq_precision precision, uint64_t seed, int count,
                            int32_t largest) {
   struct random random = {seed};
@@ -205,6 +218,7 @@ static void for_structures(check *check, cuseq_precision precision, uint64_t see
   for (int i = 0; i < count; i++) {
     struct random_structure made;
     random_structure_make(&made, &random, largest);
+    unweight(made.json);
     check(&(struct subject){made.json, NULL, made.T, made.Y, precision}, &random);
     random_structure_free(&made);
   }
@@ -219,6 +233,22 @@ static void for_all_structures(cuseq_precision precision, uint64_t seed, int cou
     random_structure_make(&made, &random, largest);
     if (random_structure_give(&made, largest))
       check_met(&(struct subject){made.json, NULL, made.T, made.Y, precision}, &random);
+    random_structure_free(&made);
+  }
+}
+
+/* Structures a layer of which weights its positions. */
+static void for_weighted(check *check, cuseq_precision precision, uint64_t seed, int count, int32_t largest) {
+  struct random random = {seed};
+  for (int i = 0; i < count;) {
+    struct random_structure made;
+    char json[RANDOM_STRUCTURE_JSON];
+    random_structure_make(&made, &random, largest);
+    memcpy(json, made.json, sizeof json);
+    if (unweight(made.json)) {
+      check(&(struct subject){json, NULL, made.T, made.Y, precision}, &random);
+      i++;
+    }
     random_structure_free(&made);
   }
 }
@@ -260,4 +290,18 @@ Test(tolerance, five_times_the_usual_error_of_tf32_is_found_in_every_array_of_st
   planted = lost = 0;
   for_structures(check_found, CUSEQ_PRECISION_TF32, 64, 4, 40);
   cr_expect(lost <= planted / 5, "%d of %d arrays had no usual error", lost, planted);
+}
+
+Test(tolerance, is_met_where_positions_have_weights) {
+  for_weighted(check_met, CUSEQ_PRECISION_FLOAT32, 71, 150, 9);
+  for_weighted(check_met, CUSEQ_PRECISION_FLOAT32, 72, 30, 40);
+  for_weighted(check_met, CUSEQ_PRECISION_BF16, 73, 60, 9);
+  for_weighted(check_met, CUSEQ_PRECISION_TF32, 74, 60, 9);
+}
+
+Test(tolerance, five_times_the_usual_error_is_found_where_positions_have_weights) {
+  planted = lost = 0;
+  for_weighted(check_found, CUSEQ_PRECISION_FLOAT32, 75, 30, 9);
+  for_weighted(check_found, CUSEQ_PRECISION_FLOAT32, 76, 3, 40);
+  cr_expect(lost <= planted / 10, "%d of %d arrays had no usual error", lost, planted);
 }

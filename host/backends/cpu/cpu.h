@@ -36,6 +36,7 @@ struct cpu_attention {
 
 struct cpu_encoder_layer {
   struct cpu_cell cells[2];
+  struct cpu_chain weighting; /* of the positions of a feature */
   struct cpu_chain dense;
 };
 
@@ -72,13 +73,18 @@ enum { SELF_BLOCKS = 16, SELF_BLOCK = 64 };
 
 /* What one row of a layer that attends to itself is computed in. */
 struct cpu_self_room {
-  float *x;    /* [time][merged width] */
   float *keys; /* as self_attention.c has them */
   float *values;
   float *mapped;   /* [CPU_LANES][widest] keys, values or queries of some positions */
   float *energies; /* [CPU_LANES][time] of a head */
   float *contexts; /* [CPU_LANES][head] */
   int32_t powers;  /* whether layered keys are kept as powers of two */
+};
+
+/* What some features of a row are weighted in. */
+struct cpu_weighting_room {
+  float *features; /* [CPU_LANES][time] */
+  float *alphas;   /* [CPU_LANES][time] */
 };
 
 /* Strides are padded widths. */
@@ -90,6 +96,8 @@ struct cpu_worker {
   float *states[2];             /* [tile_rows][units] what a cell keeps beside h */
   float *gates[2];              /* [tile_rows][4 x units] of GRUs with their reset before the product */
   float *merged;                /* [CPU_LANES][widest] positions of a layer that is not done with its cells */
+  float *row; /* [time][widest] one row of a layer that looks at several positions at a time */
+  struct cpu_weighting_room weighting;
   struct cpu_self_room self;
   const float **pointers; /* [max(tile_rows, CPU_LANES)] */
   /* the decoder's */
@@ -204,7 +212,7 @@ void workspace_sizes(struct cpu *cpu);
 void workspace_take(struct cpu *cpu, struct cpu_arena *arena);
 
 /* Whether a layer has more to do than its cells leave in place: a merge other than concat, a residual,
- * self-attention, a dense layer. */
+ * weights of positions, self-attention, a dense layer. */
 bool layer_finishes(const struct encoder_layer *layer);
 
 /* The stride of a layer's positions. */
@@ -260,6 +268,11 @@ void self_attention_begin(const struct cpu *cpu, struct cpu_worker *worker, cons
  * energies are finite. */
 bool self_attention_ask(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_self *self,
                         const struct cpu_positions *row, int32_t t, int32_t here, float *to, size_t stride);
+
+/* weighting.c: multiplies the features of all positions of a row [length][stride], in whole vectors, by their
+ * weights. Returns whether the energies are finite. */
+bool weighting_run(const struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *weighting,
+                   float *x, size_t stride, int32_t length);
 
 /* attention.c: layered keys of a row's positions, as [units][stride]; whether they are kept as powers of two.
  * What stands past the length, up to a whole vector, is never looked at. */

@@ -1,5 +1,5 @@
-/* What follows an encoder layer's cells: merges other than concat, residuals, dense layers; and the caller's
- * annotations past the rows' lengths. */
+/* What follows an encoder layer's cells: merges other than concat, residuals, weights of positions,
+ * self-attention, dense layers; and the caller's annotations past the rows' lengths. */
 #include "backends/cpu/cpu.h"
 
 #include <string.h>
@@ -54,17 +54,21 @@ static void merge_positions(const struct cpu_call *call, size_t b, size_t t, int
   }
 }
 
-/* ---- layers that attend to themselves ---- */
+/* ---- layers that look at several positions at a time ---- */
 
-/* All positions of row b, each with zeros up to a whole vector. */
+/* All positions of row b, each with zeros up to a whole vector; weighted where the layer does that. */
 static struct cpu_positions merge_row(const struct cpu_call *call, struct cpu_worker *worker, size_t b) {
-  const struct cpu *cpu = call->cpu;
-  const int32_t width = cpu->structure->encoder.layers[call->layer].merged_width, length = cpu->lengths[b];
+  struct cpu *cpu = call->cpu;
+  const struct encoder_layer *layer = &cpu->structure->encoder.layers[call->layer];
+  const int32_t width = layer->merged_width, length = cpu->lengths[b];
   const size_t stride = arena_padded(width), rest = stride - (size_t)width;
-  float *x = worker->self.x;
+  float *x = worker->row;
   merge_positions(call, b, 0, length, x, stride);
   for (int32_t t = 0; rest > 0 && t < length; t++)
     memset(x + (size_t)t * stride + (size_t)width, 0, rest * sizeof *x);
+  if (layer->weighting.kernel &&
+      !weighting_run(cpu, worker, &cpu->packed->weights.encoder[call->layer].weighting, x, stride, length))
+    cpu_note(cpu, b, 0, BACKEND_STAGE_MERGE);
   return (struct cpu_positions){.x = x, .stride = stride, .width = width, .length = length};
 }
 
@@ -113,9 +117,10 @@ static void finish_row(const struct cpu_call *call, struct cpu_worker *worker, s
   const size_t stride = layer->dense.kernel ? arena_padded(layer->joined_width) : layer_position(layer);
   struct cpu_self self = {.attention = encoder_self_attention(encoder, layer)};
   struct cpu_positions row = {0};
+  if (self.attention || layer->weighting.kernel)
+    row = merge_row(call, worker, b);
   if (self.attention) {
     self.weights = &cpu->packed->weights.self_attentions[layer->self_attention - 1];
-    row = merge_row(call, worker, b);
     self_attention_begin(cpu, worker, &self, &row);
   }
   for (int32_t t = 0; t < cpu->lengths[b]; t += CPU_LANES) {
@@ -124,6 +129,8 @@ static void finish_row(const struct cpu_call *call, struct cpu_worker *worker, s
     float *to = layer->dense.kernel ? worker->merged : out;
     if (self.attention)
       ask_positions(call, worker, &self, &row, b, t, count, to, stride);
+    else if (row.x)
+      memcpy(to, row.x + (size_t)t * row.stride, (size_t)count * row.stride * sizeof *to);
     else
       merge_positions(call, b, (size_t)t, count, to, stride);
     for (int32_t i = 0; i < count; i++)

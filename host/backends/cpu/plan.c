@@ -64,6 +64,7 @@ static double encode_work(const struct cpu *cpu, double time) {
       if (encoder_layer_has(&encoder->layers[l], d))
         weights += cell_weights(&encoder->layers[l].cells[d]);
     weights += dense_work(&encoder->layers[l].dense);
+    weights += (double)encoder->layers[l].weighting.units * encoder->layers[l].merged_width;
   }
   for (int32_t i = 0; i < encoder->self_attention_count; i++) {
     const struct attention_structure *attention = &encoder->self_attentions[i];

@@ -302,6 +302,7 @@ static void encoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
     for (int32_t d = 0; d < 2; d++)
       if (encoder_layer_has(layer, d))
         cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
+    chain_pack_one(cpu, &layer->weighting, arena, &to->weighting);
     chain_pack_one(cpu, &layer->dense, arena, &to->dense);
   }
 }

@@ -17,7 +17,8 @@ static size_t spread_stride(size_t floats, size_t window) {
 
 bool layer_finishes(const struct encoder_layer *layer) {
   const bool merges = layer->direction == LAYER_BIDIRECTIONAL && layer->merge != CUSEQ_MERGE_CONCAT;
-  return merges || layer->residual || layer->self_attention > 0 || layer->dense.kernel;
+  return merges || layer->residual || layer->weighting.kernel || layer->self_attention > 0 ||
+         layer->dense.kernel;
 }
 
 /* The widest of what a chain reads and gives. */
@@ -204,7 +205,7 @@ static size_t room_size(const struct cpu *cpu) {
     for (int d = 0; d < 2; d++)
       if (encoder_layer_has(layer, d))
         most = larger(most, room_of_cell(cpu, &layer->cells[d]));
-    most = larger(most, room_of_dense(cpu, &layer->dense));
+    most = larger(most, larger(room_of_dense(cpu, &layer->weighting), room_of_dense(cpu, &layer->dense)));
   }
   for (int32_t i = 0; i < s->encoder.self_attention_count; i++)
     most = larger(most, room_of_attention(cpu, &s->encoder.self_attentions[i]));
@@ -227,28 +228,45 @@ static void self_room_take(const struct cpu *cpu, struct cpu_arena *arena, struc
   const struct encoder_structure *encoder = &cpu->structure->encoder;
   const size_t time = arena_padded(cpu->limits.time);
   const size_t blocks = time + time / SELF_BLOCKS + SELF_BLOCK; /* positions of whole blocks */
-  size_t x = 0, keys = 0, values = 0, mapped = 0, contexts = 0;
+  size_t keys = 0, values = 0, mapped = 0, contexts = 0;
   for (int32_t l = 0; l < encoder->count; l++) {
     const struct attention_structure *attention = encoder_self_attention(encoder, &encoder->layers[l]);
     if (!attention)
       continue;
     const size_t head = arena_padded(attention->context_width / attention->heads),
                  key_width = arena_padded(attention->key_width);
-    x = larger(x, arena_padded(encoder->layers[l].merged_width));
     keys = larger(keys, key_width);
     values = larger(values, (size_t)attention->heads * head);
     mapped = larger(mapped, larger(key_width, arena_padded(attention->context_width)));
     contexts = larger(contexts, head);
   }
   *room = (struct cpu_self_room){0};
-  if (x == 0)
+  if (encoder->self_attention_count == 0)
     return;
-  room->x = arena_floats(arena, time, x);
   room->keys = arena_floats(arena, time, keys);
   room->values = arena_floats(arena, blocks, values);
   room->mapped = arena_floats(arena, CPU_LANES, mapped);
   room->energies = arena_floats(arena, CPU_LANES, time);
   room->contexts = arena_floats(arena, CPU_LANES, contexts);
+}
+
+/* Room for a row of the layers that look at several positions at a time; none where there are none. */
+static void row_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  const size_t time = arena_padded(cpu->limits.time);
+  size_t width = 0, weighted = 0;
+  for (int32_t l = 0; l < encoder->count; l++) {
+    const struct encoder_layer *layer = &encoder->layers[l];
+    if (layer->weighting.kernel || layer->self_attention > 0)
+      width = larger(width, arena_padded(layer->merged_width));
+    weighted = larger(weighted, arena_padded(layer->weighting.units));
+  }
+  worker->row = width > 0 ? arena_floats(arena, time, width) : NULL;
+  worker->weighting = (struct cpu_weighting_room){0};
+  if (weighted == 0)
+    return;
+  worker->weighting.features = arena_floats(arena, CPU_LANES, weighted);
+  worker->weighting.alphas = arena_floats(arena, CPU_LANES, weighted);
 }
 
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
@@ -263,6 +281,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
     w.gates[d] = arena_floats(arena, rows, gates_size(cpu));
   }
   w.merged = arena_floats(arena, 2 * CPU_LANES, merged_size(cpu));
+  row_take(cpu, arena, &w);
   self_room_take(cpu, arena, &w.self);
   w.pointers = arena_take(arena, most, 1, sizeof *w.pointers);
   for (int32_t i = 0; i < 2; i++)

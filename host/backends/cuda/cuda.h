@@ -103,6 +103,7 @@ struct cuda_work {
   float *d_annotations[2]; /* [B,T,width]: a layer's input and output, in turns */
   float *d_directions;     /* [2,B,T,H], merges other than concat */
   float *d_merged;         /* [B,T,merged width] what a dense layer behind a layer reads, or self-attention */
+  float *d_unweighted;     /* [B,T,merged width] what a layer gives whose positions are to be weighted */
   struct cuda_self_work self;
   float *d_final_h;  /* as d_initial_h */
   float *d_final_c;  /* 0 where a cell has no c */
@@ -228,6 +229,9 @@ bool cuda_layers_take_rows(const struct cuda_session *session, const struct back
 /* Where the final states of a layer's direction (0 forward, 1 backward) begin in d_final_h and d_final_c, of
  * `batch` rows: a block [batch,H]. */
 size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int direction, int32_t batch);
+
+/* weighting.c: the weights of a layer's positions, of d_unweighted to d_output. */
+cuseq_status cuda_weighting_queue(struct cuda_session *session, int32_t l, float *d_output);
 
 /* self_attention.c: a layer's, over its merged outputs [B,T,merged width]; the contexts to d_output, whose
  * positions are output_stride apart. */

@@ -240,14 +240,18 @@ static cuseq_status layer_queue(struct cuda_session *session, const struct backe
   bool has_dense = layer->layer->dense.kernel != NULL, attends = layer->layer->self_attention > 0;
   float *output = session->work.d_annotations[l % 2];
   float *merged = has_dense || attends ? session->work.d_merged : output;
+  const bool weights = layer->layer->weighting.kernel != NULL;
+  float *made = weights ? session->work.d_unweighted : merged;
   struct cuda_parts given;
   for (int32_t r = 0; r < layer->count; r++)
-    TRY(run_queue(session, input, l, &layer->runs[r], below, merged));
+    TRY(run_queue(session, input, l, &layer->runs[r], below, made));
   /* 1 that is added takes nothing out of the range */
   bool adds = layer->layer->residual && below->rows;
-  bool is_given = !has_dense && (!attends || layer->layer->beside);
-  TRY(merge_queue(session, layer->layer, merged, !adds && is_given));
-  TRY(residual_queue(session, layer->layer, below, merged, is_given));
+  bool is_given = !has_dense && !weights && (!attends || layer->layer->beside);
+  TRY(merge_queue(session, layer->layer, made, !adds && is_given));
+  TRY(residual_queue(session, layer->layer, below, made, is_given));
+  if (weights)
+    TRY(cuda_weighting_queue(session, l, merged));
   TRY(self_queue(session, layer->layer, merged, output, &given));
   TRY(dense_queue(session, &layer->dense, &given, output));
   session->encoded.d_annotations = output;

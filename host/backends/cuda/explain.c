@@ -23,6 +23,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct lines *lines, const
   lines->length += written > 0 ? (size_t)written : 0;
 }
 
+static void weighting_explain(const struct cuda_session *session, int32_t l, struct lines *lines) {
+  if (session->model->lowered.encoder.layers[l].weighting.kernel)
+    add(lines, "encoder layer %d, weights of its positions: one launch\n", (int)l);
+}
+
 static void self_attention_explain(const struct cuda_session *session, int32_t l, struct lines *lines) {
   const struct encoder_layer *layer = &session->model->lowered.encoder.layers[l];
   if (layer->self_attention == 0)
@@ -54,6 +59,7 @@ static void encoder_explain(const struct cuda_session *session, struct lines *li
       else
         add(lines, ", a graph of steps\n");
     }
+    weighting_explain(session, l, lines);
     self_attention_explain(session, l, lines);
   }
 }

@@ -85,9 +85,9 @@ size_t cuda_states_offset(const struct cuda_session *session, int32_t layer, int
 
 /* The largest that layers need of the arrays that they share, in floats for a position or a row. */
 struct widest {
-  size_t projected, annotations[2], directions, merged; /* of a position */
-  size_t products, reset;                               /* of a row */
-  size_t workspace;                                     /* bytes */
+  size_t projected, annotations[2], directions, merged, unweighted; /* of a position */
+  size_t products, reset;                                           /* of a row */
+  size_t workspace;                                                 /* bytes */
 };
 
 static void most(size_t *widest, size_t width) {
@@ -120,6 +120,8 @@ static struct widest layers_measure(const struct cuda_session *session) {
       most(&widest.directions, 2 * (size_t)layer->layer->merged_width);
     if (layer->layer->dense.kernel || layer->layer->self_attention > 0)
       most(&widest.merged, (size_t)layer->layer->merged_width);
+    if (layer->layer->weighting.kernel)
+      most(&widest.unweighted, (size_t)layer->layer->merged_width);
   }
   return widest;
 }
@@ -172,6 +174,7 @@ void cuda_layers_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &session->work.d_annotations[1], position * widest.annotations[1]);
   cuda_plan_add(plan, &session->work.d_directions, position * widest.directions);
   cuda_plan_add(plan, &session->work.d_merged, position * widest.merged);
+  cuda_plan_add(plan, &session->work.d_unweighted, position * widest.unweighted);
   cuda_self_attention_plan(session, plan);
   cuda_plan_add(plan, &session->work.d_final_h, states);
   cuda_plan_add(plan, &session->work.d_final_c, states);

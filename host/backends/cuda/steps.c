@@ -39,6 +39,8 @@ static cuseq_status attention_list(struct cuda_upload *upload, struct attention_
 static cuseq_status weights_list(struct cuda_upload *upload, struct structure *structure) {
   struct decoder_structure *decoder = &structure->decoder;
   TRY(attention_list(upload, &structure->attention));
+  for (int32_t l = 0; l < structure->encoder.count; l++)
+    TRY(dense_list(upload, &structure->encoder.layers[l].weighting));
   for (int32_t i = 0; i < structure->encoder.self_attention_count; i++)
     TRY(attention_list(upload, &structure->encoder.self_attentions[i]));
   if (structure->asking.present)

@@ -9,7 +9,7 @@
  *     input                 copies of the caller's arrays to the device
  *     layer N               one layer of the encoder
  *       projection          the product over all positions, where the sequence kernel does not take x itself
- *       sequence  merge  residual  self-attention  dense
+ *       sequence  merge  residual  weighting  self-attention  dense
  *     keys                  what attention needs of the annotations, once per sequence
  *     attention step, or decode loop
  *       capture             of a graph, inside of a sequence or a decode loop: the first call of a shape

@@ -20,6 +20,8 @@ static const char *layer_reason(const struct encoder_layer *layer, const struct 
     return "a GRU of the encoder resets before the product";
   if (cuda_mapping_fault(&cells[0], SEQUENCE_MAPPING_BLOCK64, device))
     return "an activation of the encoder's cells is none of the fused ones";
+  if (layer->weighting.kernel)
+    return "a layer of the encoder weights its positions";
   if (layer->self_attention > 0)
     return "a layer of the encoder attends to itself";
   return layer->dense.kernel && layer->dense.transposed ? "a dense layer's kernel is transposed" : NULL;

@@ -94,6 +94,29 @@ static bool run_direction(struct reference *r, const struct backend_input *input
   return true;
 }
 
+/* Each feature is multiplied by its own weights of the positions. Whether the energies are in range. */
+static bool weight_positions(struct reference *r, const struct encoder_layer *layer, int32_t length) {
+  const struct dense *weighting = &layer->weighting;
+  double *feature = r->directions, *alphas = r->alphas; /* [T] each */
+  bool bounded = true;
+  if (!weighting->kernel)
+    return true;
+  const int32_t T = weighting->units;
+  for (int32_t j = 0; j < layer->merged_width; j++) {
+    double *x = r->below + j;
+    for (int32_t t = 0; t < T; t++) {
+      feature[t] = t < length ? x[(size_t)t * r->widest] : 0.0;
+      alphas[t] = weighting->bias ? (double)weighting->bias[t] : 0.0;
+    }
+    reference_multiply(feature, weighting->kernel, T, T, alphas);
+    bounded = reference_bounded(alphas, length) && bounded;
+    activation_softmax(alphas, length, length);
+    for (int32_t t = 0; t < length; t++)
+      x[(size_t)t * r->widest] *= alphas[t];
+  }
+  return bounded;
+}
+
 /* What a position asked takes its place, or stands before it. Whether the energies are in range. */
 static bool attend_layer(struct reference *r, const struct encoder_layer *layer, int32_t length) {
   const struct attention_structure *attention = encoder_self_attention(&r->structure->encoder, layer);
@@ -120,7 +143,8 @@ static bool finish_layer(struct reference *r, int32_t b, const struct encoder_la
     for (int32_t j = 0; j < layer->merged_width; j++)
       x[j] = merged[j] + (layer->residual ? x[j] : 0.0);
   }
-  bool in_range = attend_layer(r, layer, length);
+  bool in_range = weight_positions(r, layer, length);
+  in_range = attend_layer(r, layer, length) && in_range;
   for (int32_t t = 0; t < length; t++) {
     double *x = r->below + (size_t)t * r->widest;
     reference_dense(&layer->dense, x, r->scratch);

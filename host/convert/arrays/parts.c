@@ -83,6 +83,8 @@ static cuseq_status add_encoder_layer(const struct parts_context *context, int l
                                                                                                   : NULL};
     TRY(fill_cell(context->checkpoint, source, &wanted, &layer->cells[d], inputs_by, key));
   }
+  snprintf(key, sizeof key, "encoder.layers.%d.weighting", l);
+  TRY(add_dense(context, &layer->weighting, "the layer's weighting.positions", key));
   const struct attention_structure *attention = encoder_self_attention(&context->structure->encoder, layer);
   if (attention != NULL) {
     const struct attention_source from = {"the width of the layer", "the width of the layer",

@@ -61,11 +61,14 @@ static void add_attention(struct known_sources *list, const struct attention_str
     add(list, SOURCE_VECTOR, true, "%s.position_bias", key);
 }
 
-/* What a layer asks itself, and the dense layer behind. Maps of all three may be one array. */
+/* The weights of a layer's positions, what it asks itself, and the dense layer behind. Maps of all three
+ * may be one array. */
 static void add_layer_rest(struct known_sources *list, const struct encoder_structure *encoder, int l) {
   const struct encoder_layer *layer = &encoder->layers[l];
   const struct attention_structure *attention = encoder_self_attention(encoder, layer);
   char key[NAMES_KEY_CAPACITY];
+  snprintf(key, sizeof key, "encoder.layers.%d.weighting", l);
+  add_dense(list, &layer->weighting, key);
   if (attention != NULL) {
     const size_t first = list->count;
     snprintf(key, sizeof key, "encoder.layers.%d.self_attention", l);
@@ -152,7 +155,7 @@ cuseq_status known_sources_unknown(const struct known_sources *list, const char 
     size_t used = strlen(has);
     const char *name = list->entries[i].key;
     if (strncmp(name, "encoder.layers.", 15) != 0 || strstr(name, ".dense") != NULL ||
-        strstr(name, ".self_attention") != NULL)
+        strstr(name, ".weighting") != NULL || strstr(name, ".self_attention") != NULL)
       snprintf(has + used, sizeof has - used, "%s, ", name);
   }
   return error_set(
