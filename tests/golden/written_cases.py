@@ -78,7 +78,6 @@ REFUSED = {
     "split_in_halves": "refuse multiply",
     "backward_tagger": "refuse lstm",
     "decoder_bidirectional": "refuse Bidirectional backwards",
-    "feature_attention": "refuse Dense last axis",
 }
 
 # of Keras 2 too
@@ -89,6 +88,19 @@ date_gru arithmetic simple_rnn masked_max_pool backward_tagger stacked_cells blo
 post_forecast_fed_back blog_residual_head convolution_first static_features two_embeddings
 normed_masked normed_both_beside
 """.split()
+
+# weights of positions
+SAME["feature_attention"] = ("same", None)
+for _name in ("behind", "reshaped", "both_directions", "of_a_dense_layer", "by_operations", "in_front"):
+    SAME[f"weighted_{_name}"] = ("same", None)
+SAME["weighted_words"] = ("same", None)
+REFUSED["weighted_single_vector"] = "refuse multiply softmax"
+REFUSED["weighted_without_softmax"] = "refuse Dense softmax activation"
+REFUSED["weighted_over_features"] = "refuse multiply something else"
+REFUSED["weighted_features_along_positions"] = "refuse softmax axis 1"
+REFUSED["weighted_another"] = "refuse multiply something else"
+REFUSED["weighted_beside"] = "refuse multiply without weights"
+KERAS2 += ["weighted_both_directions", "weighted_by_operations"]
 
 for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):
     SAME[f"positions_{_name}"] = ("same", None)

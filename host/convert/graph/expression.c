@@ -130,6 +130,9 @@ static cuseq_status set_clocks(const struct expressions *expressions, struct exp
     made->clocks = own;
     break;
   case EXPRESSION_SELF_ATTENTION:
+  case EXPRESSION_MIX:
+  case EXPRESSION_WEIGHTS:
+  case EXPRESSION_WEIGHTED:
     TRY(only_clock(made, made->clocks, &made->clock));
     for (int32_t i = 0; i < made->child_count; i++)
       if (list[made->children[i]].clocks != made->clocks)
@@ -379,6 +382,24 @@ static bool is_of_itself(const struct expressions *expressions, const struct exp
   return false;
 }
 
+/* The product of a sequence and of the weights that its own positions make is the sequence weighted. */
+static bool is_weighted(const struct expressions *expressions, const struct expression *made,
+                        struct expression *weighted) {
+  for (int i = 0; made->op == EXPRESSION_PRODUCT && made->child_count == 2 && i < 2; i++) {
+    const struct expression *weights = expression_at(expressions, made->children[i]);
+    if (weights->op != EXPRESSION_WEIGHTS && weights->op != EXPRESSION_SOFTMAX)
+      continue;
+    const struct expression *mix = expression_at(expressions, weights->children[0]);
+    if (mix->op != EXPRESSION_MIX || mix->children[0] != made->children[1 - i])
+      continue;
+    *weighted = *mix;
+    weighted->op = EXPRESSION_WEIGHTED;
+    weighted->node = made->node;
+    return true;
+  }
+  return false;
+}
+
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
                              int32_t *expression) {
   struct expression e = *made;
@@ -388,7 +409,8 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
   if (is_child(expressions, &e, expression))
     return CUSEQ_STATUS_OK;
   struct expression simpler;
-  if (joins_directions(expressions, &e, &simpler) || is_final(expressions, &e, &simpler))
+  if (joins_directions(expressions, &e, &simpler) || is_final(expressions, &e, &simpler) ||
+      is_weighted(expressions, &e, &simpler))
     e = simpler;
   if (e.op == EXPRESSION_EMBEDDING)
     e.matrix = same_table(expressions, e.matrix);

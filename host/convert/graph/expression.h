@@ -24,6 +24,7 @@
  *   self-attention          the same, where the encoder's sequence asks itself: the positions that are
  *                             attended to are counted by its clock's twin (clock_twin), so that energies have
  *                             two clocks; a CONTEXT of such weights comes out as a SELF_ATTENTION
+ *   weights of positions    WEIGHTED, which the product of a sequence and the WEIGHTS of its MIX comes out as
  */
 #ifndef CUSEQ_GRAPH_EXPRESSION_H
 #define CUSEQ_GRAPH_EXPRESSION_H
@@ -101,6 +102,12 @@ enum expression_op {
   /* in such energies: child `index` of the SELF_ATTENTION, `width` wide, at the position that is attended to
    * (part PLACE_KEY) or that asks (PLACE_QUERY) */
   EXPRESSION_PLACE,
+  /* each element of child 0 at all positions times `matrix`, [positions, positions], plus the row vector
+   * `bias` (-1: none): a Dense layer over the positions */
+  EXPRESSION_MIX,
+  EXPRESSION_WEIGHTS, /* the softmax over the positions of each element of child 0, a MIX */
+  /* child 0 times the WEIGHTS of its MIX by `matrix` and `bias`, elementwise: what a PRODUCT of these is */
+  EXPRESSION_WEIGHTED,
   EXPRESSION_SLOT, /* recognition's own: number `index` of what a step finds when it begins, `width` wide */
 };
 
@@ -282,6 +289,12 @@ cuseq_status recurrent_layer_make(struct expressions *expressions, const struct 
                                   int32_t *index);
 cuseq_status recurrent_cell_make(struct expressions *expressions, const struct recurrent_cell *made,
                                  int32_t *index);
+
+/* Whether every position of what an operation gives is made of all positions of the child that it reads. */
+static inline bool expression_takes_all(const struct expression *e) {
+  return e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_MIX || e->op == EXPRESSION_WEIGHTS ||
+         e->op == EXPRESSION_WEIGHTED;
+}
 
 /* Whether an operation works over the positions of the clock that it names, `clock`. */
 static inline bool expression_names_clock(const struct expression *e) {

@@ -110,6 +110,9 @@ cuseq_status softmax_apply(struct evaluator *evaluator, const struct keras_layer
                            struct value *value) {
   char text[128];
   const struct expression *e = expression_at(&evaluator->expressions, value->expression);
+  if (is_positions_softmax(evaluator, value, axis))
+    return expression_unary(&evaluator->expressions, EXPRESSION_WEIGHTS, 0, value->expression, &layer->node,
+                            &value->expression);
   if (value->axes[axis].kind == AXIS_TIME && e->width == 1 && e->clocks != 0)
     return expression_over(&evaluator->expressions, EXPRESSION_SOFTMAX, value->axes[axis].clock, 0, false,
                            value->expression, &layer->node, &value->expression);

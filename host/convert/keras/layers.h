@@ -71,6 +71,15 @@ cuseq_status segments_make(struct evaluator *evaluator, const struct keras_layer
                            struct value *value);
 cuseq_status segments_join(struct evaluator *evaluator, const struct keras_layer *layer, struct value *value);
 
+/* layers_positions.c: a Dense layer over an axis of positions, the last one. */
+cuseq_status dense_positions(struct evaluator *evaluator, struct layer_call *call, const json_t *config);
+/* Refuses a product with what such a layer makes where that is not the weights of the other factor. */
+cuseq_status positions_check_product(const struct evaluator *evaluator, const struct keras_layer *layer,
+                                     int32_t product);
+/* Whether softmax_apply() along the axis of positions makes weights of what such a layer gives, each
+ * element's by themselves. */
+bool is_positions_softmax(const struct evaluator *evaluator, const struct value *value, int32_t axis);
+
 /* layers_activation.c */
 cuseq_status layer_activation(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_softmax(struct evaluator *evaluator, struct layer_call *call);

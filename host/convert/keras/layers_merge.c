@@ -114,7 +114,8 @@ static cuseq_status join(struct evaluator *evaluator, const struct keras_layer *
   }
   if (kind == MINUS)
     TRY(scale_make(evaluator, layer, -1, other, &other));
-  return expression_binary(expressions, ops[kind], *expression, other, &layer->node, expression);
+  TRY(expression_binary(expressions, ops[kind], *expression, other, &layer->node, expression));
+  return positions_check_product(evaluator, layer, *expression);
 }
 
 static cuseq_status arithmetic(struct evaluator *evaluator, struct layer_call *call, enum arithmetic kind) {

@@ -24,7 +24,7 @@ cuseq_status attention_queries(const struct recogniser *recogniser, int32_t ener
       status = node_refuse(e->node, "the attention depends on too many tensors");
       goto cleanup;
     }
-    bool end = e->clocks == 0 || e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_SELF_ATTENTION;
+    bool end = e->clocks == 0 || e->op == EXPRESSION_SEQUENCE || expression_takes_all(e);
     for (int32_t i = 0; !end && i < e->child_count; i++)
       if (!seen[e->children[i]]) {
         seen[e->children[i]] = true;

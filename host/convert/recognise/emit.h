@@ -32,6 +32,10 @@ cuseq_status emit_dense(struct emitter *emitter, const struct affine *affine, bo
 /* prefix.norm.scale and prefix.norm.offset, where there is a normalisation. */
 cuseq_status emit_norm(struct emitter *emitter, const struct level_norm *norm, const char *prefix);
 
+/* prefix.NAME of a matrix as it is. */
+cuseq_status emit_matrix(struct emitter *emitter, int32_t matrix, bool vector, const char *prefix,
+                         const char *name);
+
 /* The same, whose kernel takes the memory of the map's matrix: heads may be as large as all else together. */
 cuseq_status emit_dense_taken(struct emitter *emitter, struct affine *affine, bool bias, const char *prefix);
 

@@ -129,9 +129,8 @@ static cuseq_status emit_bias(struct emitter *emitter, const struct recurrent_ce
   return status;
 }
 
-/* prefix.NAME of a matrix as it is. */
-static cuseq_status emit_matrix(struct emitter *emitter, int32_t matrix, bool vector, const char *prefix,
-                                const char *name) {
+cuseq_status emit_matrix(struct emitter *emitter, int32_t matrix, bool vector, const char *prefix,
+                         const char *name) {
   const struct matrix *from = &emitter->expressions->matrices[matrix];
   float *data;
   TRY(emit_tensor(emitter, vector ? from->columns : from->rows, vector ? 0 : from->columns, &data, "%s.%s",

@@ -28,7 +28,8 @@ static bool encoder_fits(const struct emitter *emitter) {
   bool fits = first->direction != LAYER_BACKWARD;
   for (int32_t i = 0; fits && i < encoder->count; i++) {
     const struct found_layer *layer = &encoder->layers[i];
-    fits = layer->direction == first->direction && !layer->residual && !layer->attends && !layer->has_dense &&
+    fits = layer->direction == first->direction && !layer->residual && !layer->attends &&
+           layer->weighted < 0 && !layer->has_dense &&
            (layer->direction == LAYER_FORWARD || layer->merge == first->merge);
     for (int d = 0; fits && d < (layer->direction == LAYER_BIDIRECTIONAL ? 2 : 1); d++) {
       const struct recurrent_cell *cell = encoder_cell(emitter->expressions, layer, d);

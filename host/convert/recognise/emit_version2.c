@@ -215,6 +215,17 @@ static cuseq_status set_self_attention(struct emitter *emitter, json_t *json, st
   return layer->beside ? emit_set(object, "beside", json_true()) : CUSEQ_STATUS_OK;
 }
 
+static cuseq_status set_weighting(struct emitter *emitter, json_t *json, const struct found_layer *layer,
+                                  const char *prefix) {
+  const struct expression *e = expression_at(emitter->expressions, layer->weighted);
+  json_t *object;
+  TRY(emit_object(json, "weighting", &object));
+  TRY(emit_set_number(object, "positions", emitter->expressions->matrices[e->matrix].rows));
+  TRY(emit_set(object, "bias", json_boolean(e->bias >= 0)));
+  TRY(emit_matrix(emitter, e->matrix, false, prefix, "kernel"));
+  return e->bias >= 0 ? emit_matrix(emitter, e->bias, true, prefix, "bias") : CUSEQ_STATUS_OK;
+}
+
 static cuseq_status set_encoder(struct emitter *emitter) {
   struct found_encoder *encoder = &emitter->model->encoder;
   json_t *json, *list = json_array();
@@ -231,6 +242,9 @@ static cuseq_status set_encoder(struct emitter *emitter) {
       TRY(emit_set_word(object, "merge", word_of(words_merge, (int)layer->merge)));
     if (layer->residual)
       TRY(emit_set(object, "residual", json_true()));
+    snprintf(prefix, sizeof prefix, "encoder.layers.%d.weighting", i);
+    if (layer->weighted >= 0)
+      TRY(set_weighting(emitter, object, layer, prefix));
     snprintf(prefix, sizeof prefix, "encoder.layers.%d.self_attention", i);
     if (layer->attends)
       TRY(set_self_attention(emitter, object, layer, prefix));

@@ -28,6 +28,7 @@ static bool joins_two(const struct expressions *expressions, const struct expres
       continue;
     *layer = (struct found_layer){.direction = LAYER_BIDIRECTIONAL,
                                   .merge = merge,
+                                  .weighted = -1,
                                   .index = {forward->index, backward->index},
                                   .child = forward->children[0],
                                   .child_count = 1,
@@ -44,6 +45,7 @@ static bool read_plain(const struct expressions *expressions, int32_t expression
     const struct recurrent_layer *from = &expressions->layers[e->index];
     *layer = (struct found_layer){.direction = from->direction,
                                   .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
+                                  .weighted = -1,
                                   .index = {e->index, e->index},
                                   .child = e->children[0],
                                   .child_count = e->child_count,
@@ -74,9 +76,9 @@ static bool is_below(const struct expressions *expressions, int32_t input, int32
   return true;
 }
 
-/* A layer that does not attend to itself. */
-static bool read_recurrent(const struct expressions *expressions, int32_t expression,
-                           struct found_layer *layer) {
+/* A layer without weights of its positions. */
+static bool read_unweighted(const struct expressions *expressions, int32_t expression,
+                            struct found_layer *layer) {
   if (read_plain(expressions, expression, layer))
     return true;
   const struct expression *e = expression_at(expressions, expression);
@@ -88,6 +90,17 @@ static bool read_recurrent(const struct expressions *expressions, int32_t expres
       return true;
     }
   return false;
+}
+
+/* A layer that does not attend to itself. */
+static bool read_recurrent(const struct expressions *expressions, int32_t expression,
+                           struct found_layer *layer) {
+  const struct expression *e = expression_at(expressions, expression);
+  if (e->op != EXPRESSION_WEIGHTED)
+    return read_unweighted(expressions, expression, layer);
+  const bool is = read_unweighted(expressions, e->children[0], layer);
+  layer->weighted = expression;
+  return is;
 }
 
 static bool is_recurrent(const struct expressions *expressions, int32_t expression) {
@@ -186,6 +199,10 @@ static cuseq_status check_layer(struct recogniser *recogniser, const struct foun
     else if (encoder->mask != from->mask)
       return node_refuse(from->node, "a mask reaches some layers of the encoder and not others");
   }
+  if (layer->weighted >= 0 && encoder->mask != NULL)
+    return node_refuse(expression_at(recogniser->expressions, layer->weighted)->node,
+                       "it weights the positions that '%.100s' masks, too, which cuseq cannot express",
+                       encoder->mask->name);
   const struct expression *itself = expression_at(recogniser->expressions, layer->itself);
   if (layer->attends && itself->masked != (encoder->mask != NULL))
     return itself->masked ? node_refuse(itself->node, "it has a mask that the encoder has not")
@@ -336,6 +353,7 @@ static cuseq_status last_of_final(struct recogniser *recogniser, int32_t final) 
   const struct expression *other = other_direction(recogniser, &e);
   struct found_layer layer = {.direction = from->direction,
                               .merge = from->apart ? CUSEQ_MERGE_CONCAT : from->merge,
+                              .weighted = -1,
                               .index = {e.index, e.index},
                               .child = e.children[0],
                               .child_count = e.child_count,
@@ -378,7 +396,7 @@ cuseq_status encoder_recognise(struct recogniser *recogniser, int32_t annotation
   if (annotations < 0)
     TRY(read_front(recogniser, encoder->count - 1, &source));
   while (true) {
-    struct found_layer layer = {0};
+    struct found_layer layer = {.weighted = -1};
     struct level dense;
     const struct expression *e = expression_at(recogniser->expressions, source);
     if (read_layer(recogniser->expressions, source, &layer)) {

@@ -145,7 +145,7 @@ static cuseq_status one_of(struct joining *joining, int32_t child, const struct 
 
 /* Whether an operation reads its children at all positions, and takes none of them as they are at one. */
 static bool reads_positions(const struct expression *e) {
-  return join_is_recurrent(e) || e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_SELF_ATTENTION ||
+  return join_is_recurrent(e) || e->op == EXPRESSION_CONTEXT || expression_takes_all(e) ||
          e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_FLAT;
 }
 

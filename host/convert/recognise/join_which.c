@@ -98,7 +98,7 @@ static bool is_single(const struct joining *joining, const bool *reached, int32_
     const bool over = join_is_recurrent(e) || e->op == EXPRESSION_POOL || e->op == EXPRESSION_FLAT ||
                       e->op == EXPRESSION_SOFTMAX || e->op == EXPRESSION_REVERSE ||
                       e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_CUT || e->op == EXPRESSION_ALIGN ||
-                      e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_SELF_ATTENTION;
+                      e->op == EXPRESSION_CONTEXT || expression_takes_all(e);
     if (reached[i] && over && (e->clock == clock || (e->op == EXPRESSION_ALIGN && e->index == clock)))
       return false;
   }

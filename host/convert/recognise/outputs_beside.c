@@ -109,7 +109,8 @@ static bool is_last_sequence(const struct recognised *model, const struct expres
   bool one = last->direction != LAYER_BIDIRECTIONAL || last->index[0] == last->index[1];
   return model->encoder.annotations < 0 && e->op == EXPRESSION_SEQUENCE && e->part == SEQUENCE_MERGED &&
          one && e->index == last->index[backward ? 1 : 0] && e->child_count == 1 &&
-         e->children[0] == last->child && !last->residual && !last->attends && !last->has_dense;
+         e->children[0] == last->child && !last->residual && !last->attends && last->weighted < 0 &&
+         !last->has_dense;
 }
 
 /* The array that an expression is in, and at which of the graph's steps. */

@@ -70,7 +70,8 @@ struct found_layer {
   struct bases final_h, final_c; /* FINAL expressions, forward before backward */
   struct affine front;           /* what lies between it and the layer below, or the input */
   bool residual;
-  int32_t added; /* of a residual layer: what it adds */
+  int32_t added;    /* of a residual layer: what it adds */
+  int32_t weighted; /* the WEIGHTED that it gives so far, -1: its positions have no weights */
   /* every position of what it gives so far, `over`, asks all of them: the SELF_ATTENTION `itself` */
   bool attends;
   int32_t itself, over;

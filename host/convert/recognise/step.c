@@ -105,6 +105,8 @@ static cuseq_status clock_rule(struct rewrite *rewrite, int32_t expression, int3
                : CUSEQ_STATUS_OK;
   case EXPRESSION_SELF_ATTENTION:
     return node_refuse(e.node, "the decoder's own steps attend to one another, which cuseq cannot express");
+  case EXPRESSION_MIX:
+    return node_refuse(e.node, "it is over the decoder's own steps, which cuseq cannot express");
   case EXPRESSION_REVERSE:
     return own ? node_refuse(e.node, "it turns the decoder's steps round, which cuseq cannot express")
                : CUSEQ_STATUS_OK;

@@ -120,7 +120,7 @@ static cuseq_status opening_rule(struct rewrite *rewrite, int32_t expression, in
 static bool is_elementwise(const struct expressions *expressions, int32_t expression, int depth) {
   const struct expression *e = expression_at(expressions, expression);
   bool is = depth < MAX_DEPTH && e->op != EXPRESSION_SEQUENCE && e->op != EXPRESSION_WINDOW &&
-            e->op != EXPRESSION_REVERSE && e->op != EXPRESSION_CUT && e->op != EXPRESSION_SELF_ATTENTION;
+            e->op != EXPRESSION_REVERSE && e->op != EXPRESSION_CUT && !expression_takes_all(e);
   for (int32_t i = 0; is && e->clocks != 0 && i < e->child_count; i++)
     is = is_elementwise(expressions, e->children[i], depth + 1);
   return is;

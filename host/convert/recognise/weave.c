@@ -21,7 +21,7 @@ static bool is_source(const struct expression *e) {
 static bool takes_positions(const struct expression *e) {
   return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
          e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW ||
-         e->op == EXPRESSION_FLAT || e->op == EXPRESSION_SELF_ATTENTION;
+         e->op == EXPRESSION_FLAT || e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_WEIGHTED;
 }
 
 /* Whether an expression takes positions together, or multiplies, so that what it reads has to be there. */
@@ -40,7 +40,7 @@ static cuseq_status visit(struct weave *weave, const struct graph_node *node, in
 /* Whether an expression at each position is a stage where others are made of it. */
 static bool is_part(const struct expression *e, const struct weave *weave) {
   return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW ||
-          e->op == EXPRESSION_SELF_ATTENTION || weave_is_product(weave, e)) &&
+          e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_WEIGHTED || weave_is_product(weave, e)) &&
          is_over(e, weave);
 }
 
@@ -128,7 +128,7 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
         !is_over(expression_at(expressions, weave_read(weave, i, 0)), weave))
       continue;
     marked[i] = marked[i] || e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION ||
-                weave_is_product(weave, e);
+                e->op == EXPRESSION_WEIGHTED || weave_is_product(weave, e);
     const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
                        e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
     for (int32_t k = 0, read; (read = weave_read(weave, i, k)) >= 0; k++) {

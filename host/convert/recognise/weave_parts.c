@@ -236,7 +236,8 @@ static cuseq_status dense_make(struct weave *weave, int32_t s, const int32_t *ha
 
 bool weave_ends_plainly(const struct weave *weave) {
   const enum expression_op op = expression_at(weave->expressions, weave->stack)->op;
-  return op == EXPRESSION_SEQUENCE || op == EXPRESSION_SELF_ATTENTION || op == EXPRESSION_CONCAT;
+  return op == EXPRESSION_SEQUENCE || op == EXPRESSION_SELF_ATTENTION || op == EXPRESSION_CONCAT ||
+         op == EXPRESSION_WEIGHTED;
 }
 
 /* A map of the stack: a dense layer behind its topmost one where that has none, otherwise one
@@ -381,6 +382,8 @@ cuseq_status weave_stage_make(struct weave *weave, int32_t s) {
     return norm_make(weave, s, handed, count);
   if (e.op == EXPRESSION_SELF_ATTENTION)
     return weave_itself_make(weave, s);
+  if (e.op == EXPRESSION_WEIGHTED)
+    return weave_weighted_make(weave, s, handed, count);
   if (weave_is_product(weave, &e))
     return weave_product_make(weave, s, handed, count);
   if (e.op != EXPRESSION_SEQUENCE && e.op != EXPRESSION_FINAL)

@@ -96,6 +96,12 @@ cuseq_status weave_product_make(struct weave *weave, int32_t s, const int32_t *h
 /* A sequence's attention to itself, behind the topmost layer. */
 cuseq_status weave_itself_make(struct weave *weave, int32_t s);
 
+/* ---- weave_weighted.c ---- */
+
+/* A sequence whose positions are weighted, of the topmost layer's or of one that gives it; `handed`: the
+ * blocks that are read behind it, of which there must be none. */
+cuseq_status weave_weighted_make(struct weave *weave, int32_t s, const int32_t *handed, int32_t count);
+
 /* ---- weave_cells.c: cells that read the whole stack ---- */
 
 /* An expression at each position as a map of the stack.

@@ -26,6 +26,7 @@ import seq2seq  # noqa: F401
 import series  # noqa: F401
 import taggers  # noqa: F401
 import translations  # noqa: F401
+import weighted  # noqa: F401
 import wirings  # noqa: F401
 import workshops  # noqa: F401
 from kinds import KINDS

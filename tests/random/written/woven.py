@@ -51,7 +51,8 @@ class Graph:
 
     def other(self):
         k = self.k
-        kind = self.pick("dense", "convolution", "normalisation", "layer normalisation", "attention")
+        kinds = "dense", "convolution", "normalisation", "layer normalisation", "attention", "weights"
+        kind = self.pick(*kinds)
         if kind == "dense":
             y = k.Dense(int(self.rng.integers(2, 5)), activation=self.pick(*ACTIVATIONS))(self.read())
         elif kind == "convolution" and not self.masked:
@@ -59,11 +60,21 @@ class Graph:
             y = k.Conv1D(3, size, padding=padding, activation=self.pick(*ACTIVATIONS))(self.read())
         elif kind == "attention":
             y = self.attending()
+        elif kind == "weights":
+            y = self.weighted()
         elif kind == "layer normalisation":
             y = k.LayerNormalization()(self.read())
         else:
             y = k.BatchNormalization()(self.read())
         self.sequences.append(y)
+
+    def weighted(self):
+        """A sequence whose positions have weights, for each feature by itself; now and then another one's."""
+        k, y = self.k, self.read()
+        a = k.Permute((2, 1))(k.Dense(T, activation="softmax")(k.Permute((2, 1))(y)))
+        if self.rng.random() < 0.1:
+            y = k.Dense(a.shape[-1])(y)
+        return k.Multiply()([y, a])
 
     def attending(self):
         """A sequence that attends to itself, or asks what another one gives."""
