@@ -121,6 +121,47 @@ def weighted_convolved(k):
     return k.Model(x, k.Dense(2)(k.LSTM(H)(weighted(k, y))))
 
 
+@kind
+def weighted_autoencoder(k):
+    """in front of an encoder whose last state a decoder reads at each of its steps"""
+    x = rows(k)
+    y = k.RepeatVector(T)(k.LSTM(H)(weighted(k, x)))
+    return k.Model(x, k.TimeDistributed(k.Dense(F))(recurrent(k, y)))
+
+
+@kind
+def weighted_attended(k):
+    """what is weighted is attended to, by energies of its own"""
+    x = rows(k)
+    y = weighted(k, recurrent(k, x))
+    a = k.Softmax(axis=1)(k.Dense(1, activation="tanh")(y))
+    return k.Model(x, k.Dense(2)(k.Flatten()(k.Dot(axes=1)([a, y]))))
+
+
+@kind
+def weighted_attending(k):
+    """what is weighted attends to itself"""
+    x = rows(k)
+    y = weighted(k, recurrent(k, x))
+    y = k.MultiHeadAttention(2, 3)(y, y)
+    return k.Model(x, k.Dense(2)(k.GlobalAveragePooling1D()(y)))
+
+
+@kind
+def weighted_gated(k):
+    """what is weighted, times a gate of it"""
+    x = rows(k)
+    y = weighted(k, recurrent(k, x))
+    return k.Model(x, k.Dense(2)(k.GRU(4)(k.Multiply()([y, k.Dense(H, activation="sigmoid")(y)]))))
+
+
+@kind
+def weighted_summed(k):
+    """the sum over the positions"""
+    x = rows(k)
+    return k.Model(x, k.Dense(2)(k.op("sum", weighted(k, recurrent(k, x)), axis=1)))
+
+
 # ---- something else: to be refused, or right
 
 
@@ -219,3 +260,30 @@ def weighted_twice_with_a_rest(k):
     x = rows(k)
     y = recurrent(k, x)
     return k.Model(x, k.Dense(1)(k.Flatten()(k.Add()([weighted(k, y), weighted(k, y)]))))
+
+
+@kind
+def weighted_energies_mixed(k):
+    """energies of the positions through a Dense layer over them, and then a context"""
+    x = rows(k)
+    y = recurrent(k, x)
+    a = k.Dense(T, activation="softmax")(k.Permute((2, 1))(k.Dense(1, activation="tanh")(y)))
+    return k.Model(x, k.Dense(2)(k.Flatten()(k.Dot(axes=(2, 1))([a, y]))))
+
+
+@kind
+def weighted_energies_flat(k):
+    """the same from flattened energies"""
+    x = rows(k)
+    y = recurrent(k, x)
+    a = k.Dense(T, activation="softmax")(k.Flatten()(k.Dense(1, activation="tanh")(y)))
+    a = k.Permute((2, 1))(k.RepeatVector(H)(a))
+    return k.Model(x, k.Dense(2)(k.Flatten()(k.Multiply()([y, a]))))
+
+
+@kind
+def weighted_features_of_one_position(k):
+    """a Dense layer over [batch, time, 1] seen as [batch, 1, time], without a second sequence"""
+    x = k.Input((T, 1))
+    y = k.Permute((2, 1))(x)
+    return k.Model(x, k.Dense(2)(k.Flatten()(k.Dense(T, activation="softmax")(y))))
