@@ -104,6 +104,9 @@ KERAS2 += ["weighted_both_directions", "weighted_by_operations"]
 
 for _name in ("beside_each_other", "of_a_forward_layer", "through_a_dense_layer"):
     SAME[f"positions_{_name}"] = ("same", None)
+for _name in ("of_one_number", "of_one_unit"):
+    SAME[f"positions_{_name}"] = ("same", None)
+REFUSED["positions_of_one_number_masked"] = "refuse masked positions"
 REFUSED["positions_out_of_order"] = "refuse"
 REFUSED["positions_of_one_more"] = "refuse"
 SAME["date_positions"] = ("same", None)

@@ -45,6 +45,10 @@ cuseq_status layer_identity(struct evaluator *evaluator, struct layer_call *call
 cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call);
+/* Whether a value is [batch, time, ..] of a known time, over a sequence that the model is given; and all
+ * positions of such a one, of numbers or vectors, side by side. */
+bool flatten_fits(const struct evaluator *evaluator, const struct value *value);
+cuseq_status flatten_apply(struct evaluator *evaluator, const struct keras_layer *layer, struct value *value);
 cuseq_status layer_repeat(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_permute(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_transpose(struct evaluator *evaluator, struct layer_call *call);

@@ -21,8 +21,10 @@ cuseq_status dense_apply(struct evaluator *evaluator, struct layer_call *call, c
   struct value value = *given;
   char text[128];
   int32_t last = value.axis_count - 1;
-  if (last > 0 && value.axes[last].kind == AXIS_TIME)
+  if (last > 1 && value.axes[last].kind == AXIS_TIME)
     return dense_positions(evaluator, call, config);
+  if (last == 1 && flatten_fits(evaluator, &value)) /* numbers that were flattened */
+    TRY(flatten_apply(evaluator, layer, &value));
   if (!value_is_feature_axis(&evaluator->expressions, &value, last))
     return layer_refuse(layer, "it is applied to %s, whose last axis is no vector of features",
                         value_describe(&evaluator->expressions, &value, text, sizeof text));

@@ -108,43 +108,41 @@ cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call)
   return call_output(evaluator, call, &value);
 }
 
-/* channels_first moves the first axis behind the others before it flattens, which matters where there are
- * several. */
-/* All positions of a sequence whose length the graph says, side by side. */
-static cuseq_status flatten_positions(struct evaluator *evaluator, struct layer_call *call) {
-  const struct value *given = &call->inputs[0];
+cuseq_status flatten_apply(struct evaluator *evaluator, const struct keras_layer *layer,
+                           struct value *value) {
+  const int32_t child = value->expression;
   struct expression made = {.op = EXPRESSION_FLAT,
-                            .clock = given->axes[1].clock,
-                            .index = (int32_t)given->axes[1].size,
+                            .clock = value->axes[1].clock,
+                            .index = (int32_t)value->axes[1].size,
                             .matrix = -1,
                             .bias = -1,
-                            .node = &call->layer->node,
+                            .node = &layer->node,
                             .child_count = 1,
-                            .children = &given->expression};
-  struct value value = {.axis_count = 2, .axes = {{AXIS_BATCH, -1, 0}}};
+                            .children = &child};
   if (made.index == 1) { /* the only one */
     made.op = EXPRESSION_POSITION;
     made.index = -1;
   }
-  if (given->mask != NULL)
-    return layer_refuse(call->layer,
-                        "it takes in the positions that '%.100s' masks, which cuseq cannot express",
-                        given->mask->name);
-  TRY(expression_make(&evaluator->expressions, &made, &value.expression));
-  value.axes[1] = axis_of_width(expression_at(&evaluator->expressions, value.expression)->width);
-  return call_output(evaluator, call, &value);
+  if (value->mask != NULL)
+    return layer_refuse(layer, "it takes in the positions that '%.100s' masks, which cuseq cannot express",
+                        value->mask->name);
+  TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+  value->axes[1] = axis_of_width(expression_at(&evaluator->expressions, value->expression)->width);
+  value->axis_count = 2;
+  return CUSEQ_STATUS_OK;
 }
 
-/* Whether it is [batch, time, features] of a known time, over a sequence that the model is given. */
-static bool has_known_positions(const struct evaluator *evaluator, const struct value *value) {
+bool flatten_fits(const struct evaluator *evaluator, const struct value *value) {
   const struct expressions *expressions = &evaluator->expressions;
   const struct expression *e = expression_at(expressions, value->expression);
-  return value_has_axes(expressions, value, "BTF") && value->axes[2].kind == AXIS_FEATURE &&
-         value->axes[1].size > 0 && value->axes[1].size <= 1 << 20 &&
-         e->clocks == (uint32_t)1 << value->axes[1].clock &&
-         !expressions->clocks[value->axes[1].clock].repeats;
+  const struct axis *time = &value->axes[1];
+  return value->axis_count > 1 && value->axes[0].kind == AXIS_BATCH && time->kind == AXIS_TIME &&
+         time->size > 0 && time->size <= 1 << 20 && e->clocks == (uint32_t)1 << time->clock &&
+         !expressions->clocks[time->clock].repeats;
 }
 
+/* channels_first moves the first axis behind the others before it flattens, which matters where there are
+ * several. */
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call) {
   TRY(call_arity(call, 1, 1));
   int64_t all = -1;
@@ -153,9 +151,12 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
     long_axes += call->inputs[0].axes[i].kind != AXIS_REPEAT || call->inputs[0].axes[i].size != 1;
   if (long_axes > 1)
     TRY(settings_channels_last(call->layer));
-  if (has_known_positions(evaluator, &call->inputs[0]))
-    return flatten_positions(evaluator, call);
   struct value value = call->inputs[0];
+  if (value_has_axes(&evaluator->expressions, &value, "BTF") && value.axes[2].kind == AXIS_FEATURE &&
+      flatten_fits(evaluator, &value)) {
+    TRY(flatten_apply(evaluator, call->layer, &value));
+    return call_output(evaluator, call, &value);
+  }
   const struct expression steps = *expression_at(&evaluator->expressions, value.expression);
   if (value_has_axes(&evaluator->expressions, &value, "BSF") && steps.op == EXPRESSION_STEPS) {
     struct expression joined = steps;

@@ -78,3 +78,27 @@ def positions_through_a_dense_layer(k):
     x, a, _, _ = encoder(k)
     classes, row = k.Dense(W, activation="softmax"), k.Reshape((1, W))
     return k.Model(x, k.Concatenate(axis=1)([row(classes(a[:, i])) for i in range(T)]))
+
+
+@kind
+def positions_of_one_number(k):
+    """a number at each position, flattened, and Dense layers over all of them"""
+    x = k.Input((T, F))
+    y = k.Flatten()(k.TimeDistributed(k.Dense(1))(k.LSTM(H, return_sequences=True)(x)))
+    return k.Model(x, k.Dense(Y)(k.Dense(4, activation="relu")(y)))
+
+
+@kind
+def positions_of_one_unit(k):
+    """a GRU of one unit over another, flattened"""
+    x = k.Input((T, F))
+    y = k.GRU(1, return_sequences=True)(k.GRU(H, return_sequences=True)(x))
+    return k.Model(x, k.Dense(Y, activation="softmax")(k.Flatten()(y)))
+
+
+@kind
+def positions_of_one_number_masked(k):
+    """the same over padding"""
+    x = k.Input((T,))
+    y = k.LSTM(H, return_sequences=True)(k.Embedding(9, 4, mask_zero=True)(x))
+    return k.Model(x, k.Dense(Y)(k.Flatten()(k.Dense(1)(y))))
