@@ -29,6 +29,9 @@ const char *beam_unsearchable(const cuseq_model *model) {
   if (structure->decoder.feedback == FEEDBACK_NONE)
     return "the model feeds no tokens back (beam search needs feedback: without it each step's best token is "
            "best)";
+  if (structure->decoder.feedback == FEEDBACK_PROBABILITIES)
+    return "each step reads the probabilities of the step before, whatever token is taken (beam search needs "
+           "feedback of tokens)";
   return decoding_gives_probabilities(structure) ? NULL : "the model's output is no softmax or log_softmax";
 }
 

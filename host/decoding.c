@@ -134,7 +134,7 @@ cuseq_status decoding_resolve(const struct decoding_limits *limits, const cuseq_
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: target_lengths without targets", call);
   if (decoder->feedback == FEEDBACK_NONE)
     resolved->previous = NULL;
-  else if (!decoding->previous && decoder->start_token < 0)
+  else if (!decoding->previous && decoder->start_token < 0 && decoder->feedback != FEEDBACK_PROBABILITIES)
     return error_set(CUSEQ_STATUS_INVALID_ARGUMENT, "%s: previous is NULL (the model has no start token)",
                      call);
   return CUSEQ_STATUS_OK;

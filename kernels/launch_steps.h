@@ -182,7 +182,7 @@ struct decode_kept {
   int32_t width;
   int32_t of_last_step;
 };
-enum { DECODE_KEPT = 4 };
+enum { DECODE_KEPT = 5 };
 
 /* What a decoder's steps begin from, and what each of them ends with; R rows. */
 struct decode_rows {
@@ -192,7 +192,7 @@ struct decode_rows {
   int32_t embedding_units;            /* E */
   const float *d_embedding;           /* [V,E] or NULL */
   const int32_t *d_previous;          /* [R] tokens before the first step; NULL: start_token */
-  int32_t start_token, end_token;     /* end_token -1: none */
+  int32_t start_token, end_token;     /* -1: none */
   const int32_t *d_targets;           /* [R,Y] tokens that are fed in place of the best; NULL: none */
   const int32_t *d_target_lengths;    /* [R] steps of each row, with targets; NULL: Y */
   int32_t outputs;                    /* V */
@@ -204,6 +204,7 @@ struct decode_rows {
   int32_t *d_attended;       /* [R] positions that a row attends to: its length; 0 once it has ended */
   int32_t *d_fed_ids;        /* [R] the token that the next step reads; NULL: steps read none */
   float *d_fed;              /* [R,E] its embedding; with d_embedding */
+  float *d_probabilities;    /* [R,V] that the next step reads, of a token all its own; NULL: it reads none */
   /* results; each may be NULL */
   float *d_outputs;           /* [R,Y,V] */
   int32_t *d_tokens;          /* [R,Y] the best of each step */

@@ -75,8 +75,8 @@ struct backend_input {
 };
 
 /* One decoding; as cuseq_decoding with steps resolved to 1 .. limits.steps. `previous` is NULL where the
- * model has no feedback, otherwise [B]: session.c fills in the start token, but not for backends with
- * streams. */
+ * model has no feedback, otherwise [B]: session.c fills in the start token, -1 where the model has none and
+ * needs none, but not for backends with streams. */
 struct backend {
   /* Makes the device's copy of the weights and all workspaces. */
   cuseq_status (*open)(const cuseq_model *model, const struct backend_limits *limits, const char *device,

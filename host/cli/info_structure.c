@@ -240,12 +240,16 @@ static void print_feedback(const json_t *decoder, const cuseq_config *config) {
   if (strcmp(feedback, "none") == 0)
     return;
   continue_line();
-  fputs(strcmp(feedback, "given") == 0 ? "follows the caller's tokens" : "follows its last output", stdout);
+  const bool probabilities = strcmp(feedback, "probabilities") == 0;
+  fputs(strcmp(feedback, "given") == 0 ? "follows the caller's tokens"
+        : probabilities                ? "reads its last probabilities"
+                                       : "follows its last output",
+        stdout);
   if (json_is_string(json_object_get(decoder, "embedding")))
     fputs(", embedded as the input", stdout);
   else if (number(decoder, "embedding", 0) > 0)
     printf(", embedded in %d units", number(decoder, "embedding", 0));
-  else
+  else if (!probabilities)
     fputs(", one-hot", stdout);
   if (config->start_token >= 0)
     printf(", from token %d", (int)config->start_token);

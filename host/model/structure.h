@@ -237,7 +237,9 @@ struct attentional_structure {
   struct dense dense;
 };
 
-enum feedback { FEEDBACK_NONE, FEEDBACK_OUTPUT, FEEDBACK_GIVEN };
+/* What a step reads as PART_TOKEN: the best token of the step before, a token that the caller gives, or the
+ * probabilities of the step before themselves. */
+enum feedback { FEEDBACK_NONE, FEEDBACK_OUTPUT, FEEDBACK_GIVEN, FEEDBACK_PROBABILITIES };
 
 struct decoder_structure {
   bool present;
@@ -254,11 +256,16 @@ struct decoder_structure {
   int32_t given_width;            /* G of the numbers that the caller gives for every step; 0: none */
   int32_t steps;                  /* Y that a call makes where the caller says nothing */
   int32_t state_width;            /* of all layers' h side by side; the c of LSTM layers lie likewise */
-  /* a layer up to the asked one reads the context, with ASKS_CURRENT that of the step before */
-  bool carries_context;
-  /* of the vectors that a step hands to the next beside states and token: attentional, context */
-  int32_t fed_width;
+  /* of the vectors that a step hands to the next beside states and token, in this order; 0: not handed on. The
+   * context is where with ASKS_CURRENT a layer up to the asked one reads it. */
+  int32_t fed_attentional, fed_context, fed_probabilities;
+  int32_t fed_width; /* of all */
 };
+
+/* Whether its steps read tokens. */
+static inline bool decoder_reads_tokens(const struct decoder_structure *decoder) {
+  return decoder->feedback == FEEDBACK_OUTPUT || decoder->feedback == FEEDBACK_GIVEN;
+}
 
 /* ---- output ---- */
 

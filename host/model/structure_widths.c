@@ -106,6 +106,22 @@ static cuseq_status decoder_layers_resolve(struct structure *structure) {
   return CUSEQ_STATUS_OK;
 }
 
+/* Probabilities that are fed back: a softmax's, and read as they are. */
+static cuseq_status probabilities_check(const struct structure *structure) {
+  const struct dense_chain *layers = &structure->output.heads[0].layers;
+  const cuseq_activation last = layers->layers[layers->count - 1].activation;
+  if (last != CUSEQ_ACTIVATION_SOFTMAX)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: decoder.feedback is \"probabilities\", but the output is none (found "
+                     "\"%s\", needed \"softmax\")",
+                     word_of(words_last_activation, (int)last));
+  if (structure->decoder.embedding_units > 0)
+    return error_set(CUSEQ_STATUS_INVALID_MODEL,
+                     "configuration: decoder.embedding is of tokens (found feedback \"probabilities\": the "
+                     "vector is read itself)");
+  return CUSEQ_STATUS_OK;
+}
+
 static cuseq_status tokens_resolve(struct structure *structure) {
   struct decoder_structure *decoder = &structure->decoder;
   decoder->tokens = structure->output.heads[0].units;
@@ -125,6 +141,8 @@ static cuseq_status tokens_resolve(struct structure *structure) {
     return error_set(CUSEQ_STATUS_INVALID_MODEL,
                      "configuration: decoder.embedding is of a token that nothing feeds back (found feedback "
                      "\"none\")");
+  if (decoder->feedback == FEEDBACK_PROBABILITIES)
+    TRY(probabilities_check(structure));
   if (decoder->embedding_is_encoders && decoder->tokens != structure->input.features)
     return error_set(
         CUSEQ_STATUS_INVALID_MODEL,
@@ -215,6 +233,21 @@ static cuseq_status times_check(const struct structure *structure) {
   return CUSEQ_STATUS_OK;
 }
 
+/* What a step hands to the next. */
+static void fed_resolve(struct structure *structure) {
+  struct decoder_structure *decoder = &structure->decoder;
+  bool carries = has_part(&decoder->reads, PART_CONTEXT);
+  for (int32_t l = 1; l <= structure->attention.asked_layer && l < decoder->count; l++)
+    carries |= decoder->layers[l].reads_context;
+  if (has_part(&decoder->reads, PART_ATTENTIONAL))
+    decoder->fed_attentional = decoder->attentional.dense.units;
+  if (carries && structure->attention.asks == ASKS_CURRENT)
+    decoder->fed_context = structure->attention.context_width;
+  if (decoder->feedback == FEEDBACK_PROBABILITIES)
+    decoder->fed_probabilities = decoder->tokens;
+  decoder->fed_width = decoder->fed_attentional + decoder->fed_context + decoder->fed_probabilities;
+}
+
 cuseq_status structure_resolve(struct structure *structure) {
   struct decoder_structure *decoder = &structure->decoder;
   struct output_structure *output = &structure->output;
@@ -233,14 +266,7 @@ cuseq_status structure_resolve(struct structure *structure) {
     if (decoder->attentional.present)
       decoder->attentional.dense.inputs = structure_parts_width(structure, &decoder->attentional.parts);
     TRY(decoder_layers_resolve(structure));
-    decoder->carries_context =
-        has_part(&decoder->reads, PART_CONTEXT) && structure->attention.asks == ASKS_CURRENT;
-    for (int32_t l = 1; l <= structure->attention.asked_layer && l < decoder->count; l++)
-      decoder->carries_context |=
-          decoder->layers[l].reads_context && structure->attention.asks == ASKS_CURRENT;
-    decoder->fed_width = decoder->carries_context ? structure->attention.context_width : 0;
-    if (has_part(&decoder->reads, PART_ATTENTIONAL))
-      decoder->fed_width += decoder->attentional.dense.units;
+    fed_resolve(structure);
   }
   output->width = 0;
   for (int32_t i = 0; i < output->count; i++)

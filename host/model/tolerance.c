@@ -10,8 +10,8 @@
 #include <math.h>
 #include <stdbool.h>
 
-/* Gains of outputs' last layers; an exponential is taken of small numbers. */
-static const double GAIN_OUTPUT = 5.0, GAIN_EXPONENT = 1.0;
+/* The gain of outputs' last layers whose exponential is taken: of small numbers. */
+static const double GAIN_EXPONENT = 1.0;
 
 /* Never is less than this allowed, in units of 2^-24: nine roundings of a number near 1; where factors are
  * rounded, half a rounding of one. */
@@ -45,17 +45,14 @@ static double head_error(const struct structure *s, const struct profile *p, con
   double n = head->inputs;
   struct moments x =
       head->source == HEAD_STEP ? tolerance_parts(s, p, &head->parts, &n) : reads_of(s, p, head);
-  for (int32_t l = 0; l < head->layers.count - 1; l++) {
-    x = tolerance_dense(&head->layers.layers[l], x, n, TOLERANCE_GAIN_DENSE, p->factors);
-    n = head->layers.layers[l].units;
-  }
   const struct dense *last = &head->layers.layers[head->layers.count - 1];
-  x = moments_sums(x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : GAIN_OUTPUT,
-                   p->factors);
+  x = tolerance_head_sums(
+      head, x, n, last->activation == CUSEQ_ACTIVATION_EXPONENTIAL ? GAIN_EXPONENT : TOLERANCE_GAIN_OUTPUT,
+      p->factors);
   if (last->activation == CUSEQ_ACTIVATION_LOG_SOFTMAX || logarithms)
     return sqrt(2.0 * x.error / (1.0 + 0.5 * x.size));
   if (last->activation == CUSEQ_ACTIVATION_SOFTMAX) {
-    const double peak = fmin(0.5, exp(1.5 * sqrt(x.size)) / last->units);
+    const double peak = tolerance_peak(x, last->units);
     return last->units > 1 ? peak * (1.0 - peak) * sqrt(2.0 * x.error) + 0.5 : 0.5;
   }
   return moments_activated_counted(last->activation, x);
@@ -98,6 +95,14 @@ static const struct beyond BEYOND[] = {
     [CUSEQ_RESULT_LOG_PROBABILITIES] = {3.0, 2.8}};
 static const struct beyond WITHOUT_DECODER = {3.3, 3.9};
 
+/* The states, and what a step hands on beside them. */
+static double states_error(const struct structure *s, const struct profile *p) {
+  const double states = fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
+                             largest_of(p->decoder_h, s->decoder.count));
+  return s->decoder.fed_probabilities > 0 ? fmax(states, head_error(s, p, &s->output.heads[0], false))
+                                          : states;
+}
+
 /* The largest error by the moments. */
 static double largest_error(const struct structure *s, const struct profile *p, cuseq_result result) {
   const double width = s->encoder.width;
@@ -113,9 +118,7 @@ static double largest_error(const struct structure *s, const struct profile *p, 
   case CUSEQ_RESULT_ALPHAS:
     return tail(p->steps) * p->alphas;
   case CUSEQ_RESULT_STATES:
-    return tail(s->decoder.state_width * p->steps) *
-           fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
-                largest_of(p->decoder_h, s->decoder.count));
+    return tail(s->decoder.state_width * p->steps) * states_error(s, p);
   case CUSEQ_RESULT_DECODER_C:
     return tail(s->decoder.state_width) * largest_of(p->decoder_c, s->decoder.count);
   case CUSEQ_RESULT_OUTPUTS:

@@ -225,6 +225,11 @@ static struct moments initial(const struct structure *s, const struct profile *p
   return dense(&from->dense, x, TOLERANCE_GAIN_DENSE, p->factors);
 }
 
+/* An embedded token, or the probabilities that are read in its place. */
+static struct moments token(const struct structure *s, const struct profile *p) {
+  return s->decoder.feedback == FEEDBACK_PROBABILITIES ? p->probabilities : (struct moments){EMBEDDING, 0.0};
+}
+
 struct moments tolerance_parts(const struct structure *s, const struct profile *p, const struct parts *parts,
                                double *products) {
   const struct decoder_structure *decoder = &s->decoder;
@@ -233,13 +238,14 @@ struct moments tolerance_parts(const struct structure *s, const struct profile *
   *products = 0.0;
   for (int32_t i = 0; i < parts->count; i++) {
     const double one = structure_part_width(s, parts->list[i]);
-    const bool one_hot = parts->list[i] == PART_TOKEN && decoder->embedding_units == 0;
+    const bool one_hot = parts->list[i] == PART_TOKEN && decoder->embedding_units == 0 &&
+                         decoder->feedback != FEEDBACK_PROBABILITIES;
     const struct moments part = parts->list[i] == PART_CONTEXT       ? p->context
                                 : parts->list[i] == PART_STATE       ? p->state
                                 : parts->list[i] == PART_ATTENTIONAL ? p->attentional
-                                : parts->list[i] == PART_GIVEN
-                                    ? (struct moments){1.0, 0.0}
-                                    : (struct moments){one_hot ? 1.0 / one : EMBEDDING, 0.0};
+                                : parts->list[i] == PART_GIVEN       ? (struct moments){1.0, 0.0}
+                                : one_hot                            ? (struct moments){1.0 / one, 0.0}
+                                                                     : token(s, p);
     x = moments_beside(x, width, part, one);
     width += one;
     *products += one_hot ? 1.0 : one;
@@ -268,10 +274,37 @@ static void decoder_layers(const struct structure *s, struct profile *p) {
   p->state = below;
 }
 
+struct moments tolerance_head_sums(const struct head *head, struct moments x, double n, double gain,
+                                   double factors) {
+  for (int32_t l = 0; l < head->layers.count - 1; l++) {
+    x = tolerance_dense(&head->layers.layers[l], x, n, TOLERANCE_GAIN_DENSE, factors);
+    n = head->layers.layers[l].units;
+  }
+  return moments_sums(x, n, gain, factors);
+}
+
+double tolerance_peak(struct moments sums, int32_t units) {
+  return fmin(0.5, exp(1.5 * sqrt(sums.size)) / units);
+}
+
+/* The softmax that the next step reads. The squares of probabilities add up to the largest of them at most,
+ * and those of their errors to that of the sums times it and what it leaves. */
+static struct moments probabilities(const struct structure *s, const struct profile *p) {
+  const struct head *head = &s->output.heads[0];
+  double n;
+  const struct moments x = tolerance_parts(s, p, &head->parts, &n),
+                       sums = tolerance_head_sums(head, x, n, TOLERANCE_GAIN_OUTPUT, p->factors);
+  if (head->units == 1)
+    return (struct moments){1.0, 0.0};
+  const double peak = tolerance_peak(sums, head->units), size = peak / head->units;
+  return (struct moments){size, size * ((1.0 - peak) * sums.error + MOMENTS_ROUNDING * 4.0)};
+}
+
 static void follow_decoder(const struct structure *s, struct profile *p) {
   const struct decoder_structure *decoder = &s->decoder;
   const struct attention_structure *attention = &s->attention;
-  const struct moments none = {0.0, 0.0}, token = {EMBEDDING, 0.0};
+  const struct moments none = {0.0, 0.0};
+  p->probabilities = (struct moments){1.0 / (decoder->tokens > 0 ? decoder->tokens : 1), 0.0};
   for (int32_t l = 0; l < decoder->count; l++) {
     p->decoder_h[l] = initial(s, p, &decoder->layers[l].initial_h, none);
     p->decoder_c[l] = initial(s, p, &decoder->layers[l].initial_c, p->decoder_h[l]);
@@ -280,7 +313,7 @@ static void follow_decoder(const struct structure *s, struct profile *p) {
   }
   for (int y = 0; y < p->steps && y < MOST_STEPS; y++) {
     if (attention->present && attention->asks != ASKS_CURRENT)
-      attend(s, p, attention->asks == ASKS_TOKEN ? token : p->decoder_h[attention->asked_layer]);
+      attend(s, p, attention->asks == ASKS_TOKEN ? token(s, p) : p->decoder_h[attention->asked_layer]);
     decoder_layers(s, p);
     double n;
     if (decoder->attentional.present) {
@@ -288,6 +321,8 @@ static void follow_decoder(const struct structure *s, struct profile *p) {
       p->attentional = moments_activated(decoder->attentional.dense.activation,
                                          moments_sums(x, n, TOLERANCE_GAIN_DENSE, p->factors));
     }
+    if (decoder->feedback == FEEDBACK_PROBABILITIES)
+      p->probabilities = probabilities(s, p);
   }
 }
 

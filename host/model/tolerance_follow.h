@@ -8,6 +8,8 @@
 
 /* The gain of trained models' dense layers that are neither energies nor outputs. */
 #define TOLERANCE_GAIN_DENSE 1.5
+/* Of outputs' last layers. */
+#define TOLERANCE_GAIN_OUTPUT 5.0
 
 /* What is known of a structure's numbers; each is what a row has at its last position or step. */
 struct profile {
@@ -20,6 +22,7 @@ struct profile {
   double alphas;
   struct moments decoder_h[STRUCTURE_MAX_DECODER_LAYERS], decoder_c[STRUCTURE_MAX_DECODER_LAYERS];
   struct moments state, attentional; /* what the last layer gives */
+  struct moments probabilities;      /* where a step reads those of the step before */
 };
 
 /* Fills in what is known but for time, steps and factors, which are given. */
@@ -28,6 +31,13 @@ void tolerance_follow(const struct structure *s, struct profile *p);
 /* What a dense layer gives that makes n products for each of its sums. */
 struct moments tolerance_dense(const struct dense *layer, struct moments x, double n, double gain,
                                double factors);
+
+/* The sums of a head's last layer, over an x of which the first layer makes n products. */
+struct moments tolerance_head_sums(const struct head *head, struct moments x, double n, double gain,
+                                   double factors);
+
+/* The largest probability that errors count at, of so many. */
+double tolerance_peak(struct moments sums, int32_t units);
 
 /* Parts side by side; *products: how many of them a sum has. */
 struct moments tolerance_parts(const struct structure *s, const struct profile *p, const struct parts *parts,

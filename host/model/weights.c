@@ -233,7 +233,9 @@ static void config_of_structure(const struct structure *structure, bool is_versi
   config->annotation_width = structure->encoder.width;
   config->has_decoder = decoder->present;
   config->steps = decoder->steps;
-  config->feedback = decoder->feedback == FEEDBACK_OUTPUT ? CUSEQ_FEEDBACK_OUTPUT : CUSEQ_FEEDBACK_NONE;
+  config->feedback = decoder->feedback == FEEDBACK_OUTPUT          ? CUSEQ_FEEDBACK_OUTPUT
+                     : decoder->feedback == FEEDBACK_PROBABILITIES ? CUSEQ_FEEDBACK_PROBABILITIES
+                                                                   : CUSEQ_FEEDBACK_NONE;
   config->needs_targets = decoder->present && decoder->feedback == FEEDBACK_GIVEN;
   config->given_width = decoder->given_width;
   config->start_token = decoder->present ? decoder->start_token : -1;

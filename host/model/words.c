@@ -49,8 +49,11 @@ const struct word words_initial_directions[] = {{"concat", INITIAL_CONCAT},
                                                 {"forward", INITIAL_FORWARD},
                                                 {"backward", INITIAL_BACKWARD},
                                                 {NULL, 0}};
-const struct word words_feedback[] = {
-    {"none", FEEDBACK_NONE}, {"output", FEEDBACK_OUTPUT}, {"given", FEEDBACK_GIVEN}, {NULL, 0}};
+const struct word words_feedback[] = {{"none", FEEDBACK_NONE},
+                                      {"output", FEEDBACK_OUTPUT},
+                                      {"given", FEEDBACK_GIVEN},
+                                      {"probabilities", FEEDBACK_PROBABILITIES},
+                                      {NULL, 0}};
 const struct word words_state[] = {{"h", 0}, {"c", 1}, {NULL, 0}};
 
 const struct word words_head_source[] = {

@@ -156,7 +156,12 @@ typedef enum cuseq_initial_state {
   CUSEQ_INITIAL_STATE_DENSE = 2,   /* those, each through a dense layer                                    */
 } cuseq_initial_state;
 
-typedef enum cuseq_feedback { CUSEQ_FEEDBACK_NONE = 0, CUSEQ_FEEDBACK_OUTPUT = 1 } cuseq_feedback;
+/* What a decoder's step reads of the step before's outputs. */
+typedef enum cuseq_feedback {
+  CUSEQ_FEEDBACK_NONE = 0,
+  CUSEQ_FEEDBACK_OUTPUT = 1,        /* the best token                                                      */
+  CUSEQ_FEEDBACK_PROBABILITIES = 2, /* all probabilities, as a vector                                      */
+} cuseq_feedback;
 
 /* What a model is. Read it from cuseq_model_config(); it is made from the JSON of docs/model-format.md. */
 typedef struct cuseq_config {
@@ -585,8 +590,9 @@ typedef struct cuseq_encoding {
  * the one that `rows` names: a beam of hypotheses needs no second encoding. S is the width of all decoder
  * layers' states side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and
  * not looked at. X is the width of what a step hands to the next one beside states and token
- * (cuseq_config.fed_width): the attentional vector of input feeding, the context where attention looks after
- * the cells; 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
+ * (cuseq_config.fed_width), side by side: the attentional vector of input feeding, the context where attention
+ * looks after the cells, the probabilities of the feedback "probabilities" (or the one-hot row of the target
+ * that took their place); 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
  *
  * G is the width of the numbers that a decoder is given at every step, such as what is known of the days that a
  * forecast is of (cuseq_config.given_width); 0 in most models.
@@ -603,9 +609,11 @@ typedef struct cuseq_decoding {
   const float *initial_h;   /* [B,S] the decoder's state before the first step; NULL: as the model says  */
   const float *initial_c;   /* [B,S]; give both or neither; NULL where no decoder layer is an LSTM, and in
                                 models without a decoder (which take an initial_h where the state asks)   */
-  const float *initial_fed; /* [B,X] what the last step handed on; NULL: zeros                           */
+  const float *initial_fed; /* [B,X] what the last step handed on; NULL: zeros, and for probabilities those
+                                that are all of the token before the first step                           */
   const int32_t *previous;  /* [B] tokens before the first step, 0 .. V-1; NULL: the model's start token.
-                                Not looked at without feedback                                            */
+                                Not looked at without feedback; with the feedback "probabilities" not beside
+                                initial_fed, and NULL is no token where there is no start token: zeros    */
   const int32_t *targets;   /* [B,Y] teacher forcing: step y is followed by this token whatever the output
                                 says, 0 .. V-1; NULL: by the output's. Needed by the feedback "given". In a
                                 model without feedback they only choose the log_probabilities             */
@@ -718,7 +726,8 @@ CUSEQ_API void cuseq_beam_init(cuseq_beam *beam, size_t size);
  * largest sums of log-probabilities live on; of equal ones that of the better parent, then that of the lower
  * token. K = 1 gives the tokens of cuseq_decode.
  *
- * For models with feedback whose output is softmax or log_softmax. The memory of searches is taken when a
+ * For models that read tokens - those that feed back their best one, or follow the caller's - and whose output
+ * is softmax or log_softmax. The memory of searches is taken when a
  * session with max_beams above 1 opens, with max_beams 1 by the first search; that of alphas by the first
  * search that gives them, and again by one that needs more. Otherwise no search allocates.
  * The arrays are complete when the call returns; on failure their contents are unspecified. */

@@ -6,8 +6,11 @@
 
 enum { THREADS = 256 };
 
-/* The token that row b's next step is fed with, and its embedding. */
+/* The token that row b's next step is fed with, and its embedding or one-hot row; -1, with probabilities:
+ * none. */
 static __device__ __forceinline__ void rows_feed(const struct decode_rows &r, int b, int token) {
+  for (int v = (int)threadIdx.x; r.d_probabilities && v < r.outputs; v += THREADS)
+    r.d_probabilities[(int64_t)b * r.outputs + v] = v == token ? 1.0f : 0.0f;
   if (!r.d_fed_ids)
     return;
   if (threadIdx.x == 0)
@@ -23,7 +26,8 @@ static __device__ __forceinline__ void rows_copy(float *to, const float *from, i
     to[j] = from ? from[j] : 0.0f;
 }
 
-/* computes  output lengths, positions to attend to, the token before the first step with its embedding
+/* computes  output lengths, positions to attend to, the token before the first step with its embedding, or
+ *           its one-hot row
  * shapes    struct decode_rows in launch_attention.h
  * mapping   block = row, thread = column of the embedding
  * launch    grid B, block 256, no shared memory
@@ -69,10 +73,11 @@ __global__ void __launch_bounds__(THREADS, 4)
   int b = (int)blockIdx.x, V = r.outputs;
   int64_t y = (int64_t)b * r.steps + step;
   float *output = r.d_outputs ? r.d_outputs + y * V : nullptr;
+  float *fed = r.d_probabilities ? r.d_probabilities + (int64_t)b * V : nullptr;
   float *log_output = r.d_log_outputs ? r.d_log_outputs + y * V : nullptr;
   bool runs = step < r.d_output_lengths[b]; /* the same in all threads */
-  rows_keep(r, b, y, runs);
   if (!runs) {
+    rows_keep(r, b, y, false);
     rows_copy(output, nullptr, V);
     rows_copy(log_output, nullptr, V);
     if (threadIdx.x == 0) {
@@ -84,10 +89,14 @@ __global__ void __launch_bounds__(THREADS, 4)
     return;
   }
   float *logits = head_sums(r.d_logits + (int64_t)b * V, V, has_room, room);
-  struct head_result result = block_head(logits, r.d_output_bias, V, r.output_activation, output, log_output,
-                                         reduce, r.check, b, step + 1);
+  struct head_result result = block_head(logits, r.d_output_bias, V, r.output_activation, fed ? fed : output,
+                                         log_output, reduce, r.check, b, step + 1);
   int next = r.d_targets ? r.d_targets[y] : result.token;
-  rows_feed(r, b, next);
+  if (fed)
+    rows_copy(output, fed, V); /* each thread what it has written itself */
+  if (!fed || r.d_targets)
+    rows_feed(r, b, next);
+  rows_keep(r, b, y, true); /* behind it: the probabilities are a step's vector, too */
   if (threadIdx.x != 0)
     return;
   if (r.d_tokens)
@@ -109,6 +118,9 @@ static const char *rows_fault(const struct decode_rows *r) {
     return "output lengths or positions to attend to are missing";
   if (r->d_embedding && (!r->d_fed_ids || !r->d_fed || r->embedding_units < 1))
     return "an embedding without a place or a width";
+  if (r->d_probabilities &&
+      (r->d_fed_ids || r->d_embedding || r->output_activation != CUSEQ_ACTIVATION_SOFTMAX))
+    return "probabilities that are none, or beside tokens";
   if (r->d_target_lengths && !r->d_targets)
     return "target lengths without targets";
   return nullptr;

@@ -6,7 +6,8 @@ struct rows_case {
   int B, V, E, Y;
   bool softmax, feeds, ragged, previous, with_outputs;
   int end_token;
-  bool targets; /* of lengths by chance; log-probabilities of them */
+  bool targets;       /* of lengths by chance; log-probabilities of them */
+  bool probabilities; /* are fed back, with softmax; no tokens are then */
 };
 
 struct rows_host {
@@ -68,6 +69,19 @@ static struct rows_host reference(const rows_case &c, const std::vector<float> &
   return want;
 }
 
+/* What the next step reads: an output's probabilities, or those that are all of a given token. */
+static void check_probabilities(const rows_case &c, const struct rows_host &want,
+                                const std::vector<int32_t> &targets, const std::vector<float> &outputs,
+                                const std::vector<float> &fed, const std::vector<float> &handed,
+                                const char *name) {
+  for (int b = 0; b < c.B; b++)
+    for (int v = 0; v < c.V; v++) {
+      size_t at = (size_t)b * c.Y + want.lengths[b] - 1, one = (size_t)b * c.V + v;
+      float wanted = c.targets ? (float)(v == targets[at]) : outputs[at * c.V + v];
+      check_that(fed[one] == wanted && handed[one] == wanted, name);
+    }
+}
+
 static void check_rows(const rows_case &c, uint64_t seed) {
   const int T = 7, start = c.V - 1;
   random_source random(seed);
@@ -84,6 +98,7 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   struct rows_host want = reference(c, logits, bias, lengths, T, previous, start, targets, target_lengths);
   device_array<float> d_bias(bias), d_embedding(embedding), d_outputs((size_t)c.B * c.Y * c.V),
       d_fed((size_t)c.B * c.E), d_logs((size_t)c.B * c.Y), d_all_logs((size_t)c.B * c.Y * c.V);
+  device_array<float> d_probabilities((size_t)c.B * c.V), d_handed((size_t)c.B * c.V);
   std::vector<float> vectors = random.values((size_t)c.B * 5, 1.0f);
   device_array<float> d_vectors(vectors), d_kept((size_t)c.B * c.Y * 3), d_last((size_t)c.B * 4);
   device_array<int32_t> d_targets(targets), d_target_lengths(target_lengths), d_lengths(lengths),
@@ -105,6 +120,10 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   r.d_attended = d_attended.data();
   r.d_fed_ids = c.feeds ? d_fed_ids.data() : NULL, r.d_fed = d_fed.data(), r.d_tokens = d_tokens.data();
   r.d_outputs = c.with_outputs ? d_outputs.data() : NULL;
+  if (c.probabilities) {
+    r.d_probabilities = d_probabilities.data();
+    r.kept[2] = {d_probabilities.data(), c.V, d_handed.data(), c.V, c.V, 1};
+  }
   char error[256] = "", name[160];
   struct launch_device device = rows_device();
   struct launch_stream stream = {NULL, &device, error, sizeof error};
@@ -113,6 +132,9 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   bool good = launch_decode_begin(&r, &stream) == CUSEQ_STATUS_OK;
   if (c.feeds)
     check_that(d_fed_ids.read() == (c.previous ? previous : std::vector<int32_t>(c.B, start)), name);
+  std::vector<float> begun = d_probabilities.read();
+  for (size_t i = 0; c.probabilities && i < begun.size(); i++)
+    check_that(begun[i] == (float)((int)i % c.V == (c.previous ? previous[i / c.V] : start)), name);
   for (int y = 0; good && y < c.Y; y++) {
     auto first = logits.begin() + (long)y * c.B * c.V;
     device_array<float> d_logits(std::vector<float>(first, first + (long)c.B * c.V));
@@ -148,6 +170,9 @@ static void check_rows(const rows_case &c, uint64_t seed) {
   for (int b = 0; c.feeds && b < c.B; b++)
     for (int j = 0; j < c.E; j++)
       check_that(fed[(size_t)b * c.E + j] == embedding[(size_t)want.fed[b] * c.E + j], name);
+  if (c.probabilities && c.with_outputs)
+    check_probabilities(c, want, targets, d_outputs.read(), d_probabilities.read(), d_handed.read(), name);
+  check_that(d_probabilities.intact() && d_handed.intact(), name);
   check_that(d_outputs.intact() && d_tokens.intact() && d_output_lengths.intact() && d_attended.intact() &&
                  d_fed_ids.intact() && d_fed.intact(),
              name);
@@ -211,6 +236,11 @@ static void check_refusals(void) {
   refuse(bad, 0, "are missing");
   bad = good, bad.d_embedding = floats, bad.embedding_units = 2;
   refuse(bad, 0, "an embedding without a place");
+  bad = good, bad.d_probabilities = floats, bad.output_activation = CUSEQ_ACTIVATION_SOFTMAX;
+  bad.d_fed_ids = integers;
+  refuse(bad, 0, "probabilities that are none, or beside tokens");
+  bad.d_fed_ids = NULL, bad.output_activation = CUSEQ_ACTIVATION_LINEAR;
+  refuse(bad, 0, "probabilities that are none");
   bad = good, bad.d_target_lengths = integers;
   refuse(bad, 0, "target lengths without targets");
   bad = good, bad.d_logits = NULL;
@@ -225,12 +255,16 @@ int main(void) {
       rows_case c = {1 + i % 5,  V,          way == 1 ? 3 : way == 2 ? 130 : 0,
                      1 + i % 4,  way != 3,   way == 1 || way == 2,
                      i % 2 == 0, i % 3 == 0, i % 7 != 6,
-                     -1,         false};
+                     -1,         false,      false};
       check_rows(c, 100 + (uint64_t)i);
       c.end_token = V > 2 ? (int)(i % 3) : 0, c.Y = 5;
       check_rows(c, 500 + (uint64_t)i);
       c.targets = true;
       check_rows(c, 900 + (uint64_t)i);
+      c.softmax = c.probabilities = true, c.feeds = false, c.E = 0;
+      check_rows(c, 1300 + (uint64_t)i);
+      c.targets = false;
+      check_rows(c, 1700 + (uint64_t)i);
     }
   check_attention_of_no_positions();
   check_refusals();

@@ -96,6 +96,49 @@ KERAS_CASES = {
         ),
         {},
     ),
+    # probabilities fed back
+    "probabilities": (
+        model(
+            [both(gru(4))],
+            {"score": "additive", "units": 5},
+            decoder([{"cell": gru(8)}], ["token", "context"], steps=5, feedback="probabilities"),
+            out(dense(7, "tanh"), dense(6, "softmax"), parts=["state", "token"]),
+        ),
+        {},
+    ),
+    "probabilities_continue": (
+        model(
+            [both(lstm(4))],
+            {"score": "general", "asks": "current"},
+            decoder(
+                [{"cell": lstm(8)}, {"cell": lstm(8), "residual": True, "reads_context": True}],
+                ["context", "attentional", "token"],
+                attentional={"parts": ["token", "state"], "units": 5, "activation": "tanh"},
+                **dict(TOKEN, feedback="probabilities"),
+            ),
+            out(parts=["context", "attentional"]),
+        ),
+        dict(continues=["attentional", "context", "token"], previous=True),
+    ),
+    "probabilities_ask": (
+        model(
+            [both(gru(4))],
+            {"score": "additive", "units": 5, "asks": "token"},
+            decoder([{"cell": lstm(8, **KERAS_GATES), "initial_c": {"state": "h"}}], ["context", "token"],
+                    **dict(TOKEN, feedback="probabilities", end_token=0, steps=7)),
+            out(),
+        ),
+        dict(batch=8),
+    ),
+    "probabilities_given": (
+        model(
+            [both(gru(4))],
+            {"score": "general", "asks": "token"},
+            decoder([{"cell": gru(8)}], ["context", "token"], feedback="probabilities"),
+            out(),
+        ),
+        dict(targets="lengths", previous=True, rows=[1, 0, 2, 2]),
+    ),
 }
 
 KERAS2_GATES = dict(recurrent_activation="hard_sigmoid_keras2")

@@ -182,6 +182,8 @@ class Decoder:
         self.alphas = None
         attentional = self.decoder.get("attentional")
         self.attentional = np.zeros(attentional["units"]) if attentional else None
+        self.probabilities = np.zeros(self.classes())
+        self.is_given = False
 
     def context_width(self):
         return self.attention["value"]["units"] if "value" in self.attention else self.annotations.shape[1]
@@ -202,7 +204,8 @@ class Decoder:
             else False
         )
         names = ["attentional"] if "attentional" in self.decoder["reads"] else []
-        return names + (["context"] if self.asks() == "current" and reads else [])
+        names += ["context"] if self.asks() == "current" and reads else []
+        return names + (["probabilities"] if self.decoder.get("feedback") == "probabilities" else [])
 
     def start(self, h, c, fed):
         """From what the caller gives."""
@@ -212,6 +215,7 @@ class Decoder:
             self.states = list(zip(np.split(h, widths), np.split(c, widths)))
             kinds = [layer["cell"]["kind"] for layer in self.decoder["layers"]]
             self.states = [(h, c if kind == "lstm" else 0 * c) for kind, (h, c) in zip(kinds, self.states)]
+        self.is_given = fed is not None
         for name in self.hands_on() if fed is not None else []:
             width = len(getattr(self, name))
             setattr(self, name, np.array(fed[:width]))
@@ -220,9 +224,18 @@ class Decoder:
     def embed(self, token):
         if self.decoder.get("feedback", "none") == "none":
             return None
+        if self.decoder["feedback"] == "probabilities":
+            return self.probabilities
         if "embedding" not in self.decoder:
             return np.eye(self.classes())[token]
         return self.table()[token]
+
+    def feed(self, token, output=None):
+        """The probabilities that the next step reads: an output's, or of a token all its own."""
+        if output is not None:
+            self.probabilities = output
+        elif token is not None:
+            self.probabilities = np.eye(self.classes())[token]
 
     def table(self):
         return self.w["input.embedding" if self.decoder["embedding"] == "encoder" else "decoder.embedding"]
@@ -361,12 +374,15 @@ def decode(config, w, arrays, encoded, time, steps):
         state = Decoder(config, w, *encoded[source])
         state.start(*(of_row(arrays, "initial_" + kind, b) for kind in ("h", "c", "fed")))
         token = arrays["previous"][b] if "previous" in arrays else decoder.get("start_token")
+        if not state.is_given:
+            state.feed(token)
         targets = arrays["targets"][b] if "targets" in arrays else None
         most = arrays["target_lengths"][b] if "target_lengths" in arrays else steps
         for y in range(most):
             output, logs = state.step(token, of_row(arrays, "given", (b, y)))
             best = int(np.argmax(output))
             token = best if targets is None else int(targets[y])
+            state.feed(token, output if targets is None else None)
             made = {"states": state.given[-1], "outputs": output, "tokens": best}
             if logs is not None:
                 made["log_probabilities"] = logs[token]

@@ -200,12 +200,13 @@ class Walk:
     def hands_on(self):
         """What a step hands to the next beside states and token."""
         names = ["attentional"] if "attentional" in self.decoder["reads"] else []
+        last = ["probabilities"] if self.decoder.get("feedback") == "probabilities" else []
         if not self.attention or self.attention.get("asks") != "current":
-            return names
+            return names + last
         asked = self.attention.get("layer", len(self.decoder["layers"]) - 1)
         upper = self.decoder["layers"][1 : asked + 1]
         reads = "context" in self.decoder["reads"] or any(layer.get("reads_context") for layer in upper)
-        return names + ["context"] if reads else names
+        return names + (["context"] if reads else []) + last
 
     def head_parts(self):
         return self.config["output"].get("parts", ["state"])
@@ -226,6 +227,9 @@ class Walk:
             self.context = np.zeros((len(rows), self.values.shape[2]))
         if "attentional" in self.decoder:
             self.attentional = np.zeros((len(rows), self.decoder["attentional"]["units"]))
+        classes = self.config["output"]["layers"][-1]["units"]
+        start = np.full(len(rows), self.decoder.get("start_token", classes))  # beyond all: zeros
+        self.probabilities = np.eye(classes + 1, classes)[arrays.get("previous", start)]
         at = 0
         for name in self.hands_on() if "initial_fed" in arrays else []:
             width = getattr(self, name).shape[1]
@@ -237,7 +241,7 @@ class Walk:
         ]
         table = self.decoder.get("embedding")
         if table is None:
-            self.table = np.eye(self.config["output"]["layers"][-1]["units"])
+            self.table = np.eye(classes)
         else:
             self.table = self.tensors["input.embedding" if table == "encoder" else "decoder.embedding"]
         self.embed = self.framework.embedding(self.table)
@@ -256,7 +260,8 @@ class Walk:
         self.numbers = numbers
         asks = self.attention.get("asks", "previous") if self.attention else None
         asked = self.attention.get("layer", len(self.states) - 1) if self.attention else None
-        self.token = self.embed(token) if self.decoder.get("feedback", "none") != "none" else None
+        feedback = self.decoder.get("feedback", "none")
+        self.token = self.embed(token) if feedback in ("output", "given") else self.probabilities
         if asks == "previous":
             self.attend(self.states[asked][0])
         if asks == "token":
@@ -290,6 +295,7 @@ class Walk:
             output, logs = self.step(token, numbers)
             best = output.argmax(-1)
             token = best if targets is None else np.where(going, targets[:, y], 0)
+            self.probabilities = output if targets is None else np.eye(output.shape[1])[token]
             made = {"states": self.given[-1], "outputs": output}
             if logs is not None:
                 made["log_probabilities"] = np.take_along_axis(logs, token[:, None], 1)[:, 0]

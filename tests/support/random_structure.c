@@ -50,7 +50,8 @@ static void make_tokens(struct random_structure *made, struct random *random) {
   size_t rows = (size_t)made->B;
   if (decoder->feedback == FEEDBACK_NONE)
     return;
-  if (decoder->start_token < 0 || random_below(random, 3) == 0)
+  if ((decoder->start_token < 0 && decoder->feedback != FEEDBACK_PROBABILITIES) ||
+      random_below(random, 3) == 0)
     made->previous = integers(random, rows, 0, decoder->tokens);
   if (decoder->feedback == FEEDBACK_GIVEN || random_below(random, 3) == 0)
     made->targets = integers(random, rows * (size_t)made->Y, 0, decoder->tokens);

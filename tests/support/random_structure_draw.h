@@ -30,7 +30,7 @@ struct draw {
   bool attends, asks_token;
   int32_t asked_layer;
   int32_t C; /* of the context */
-  bool feeds_back, is_tied, shares_embedding;
+  bool feeds_back, feeds_probabilities, is_tied, shares_embedding;
   int32_t embedding; /* of the token; 0: one-hot */
   int32_t V;
   int32_t state; /* of the last decoder layer, or of what asks without one */

@@ -104,7 +104,10 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
     bool last = l == layers - 1, before_tied = draw->is_tied && l == layers - 2;
     draw_append(draw, "%s{", l ? "," : "");
     const int32_t units = last ? draw->V : before_tied ? draw->embedding : draw_size(draw);
-    draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
+    if (last && draw->feeds_probabilities)
+      draw_append(draw, "\"units\":%d,\"activation\":\"softmax\"", (int)units);
+    else
+      draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
     if (!last)
       draw_norm(draw, units);
     draw_append(draw, "}");
@@ -114,7 +117,9 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
 
 static void append_tokens(struct draw *draw) {
   static const char *const feedbacks[] = {"output", "output", "given", NULL};
-  const char *feedback = draw->feeds_back ? draw_pick(draw, feedbacks) : "none";
+  const char *feedback = draw->feeds_probabilities ? "probabilities"
+                         : draw->feeds_back        ? draw_pick(draw, feedbacks)
+                                                   : "none";
   draw_append(draw, ",\"feedback\":\"%s\"", feedback);
   if (strcmp(feedback, "output") == 0 || (draw->feeds_back && draw_one_in(draw, 2)))
     draw_append(draw, ",\"start_token\":%d", (int)random_below(draw->random, draw->V));
@@ -134,6 +139,7 @@ static void choose_tokens(struct draw *draw) {
                     : draw->feeds_back && draw_one_in(draw, 2) ? draw_size(draw)
                                                                : 0;
   draw->is_tied = draw->embedding > 0 && draw_one_in(draw, 3);
+  draw->feeds_probabilities = draw->feeds_back && draw->embedding == 0 && draw_one_in(draw, 3);
 }
 
 static void append_decoder(struct draw *draw) {

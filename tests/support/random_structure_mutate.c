@@ -16,7 +16,7 @@ static const char *const words[][8] = {
     {"token", "context", "attentional", "state", "given"},
     {"zeros", "encoder", "other"},
     {"h", "c"},
-    {"none", "output", "given"},
+    {"none", "output", "given", "probabilities"},
     {"step", "context", "final", "mean", "maximum", "last", "every"},
     {"tanh", "relu", "linear", "softmax", "log_softmax", "sigmoid", "exponential"},
     {"key", "query", "value"},

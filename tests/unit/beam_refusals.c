@@ -95,6 +95,10 @@ Test(beam, models_without_feedback_or_probabilities_are_refused) {
                "'layers':[{'cell':{'kind':'lstm','units':3}}]},"
                "'output':{'layers':[{'units':7,'activation':'linear'}]}}",
        "no softmax or log_softmax"},
+      {ENCODER "'decoder':{'reads':['token'],'steps':3,'feedback':'probabilities',"
+               "'layers':[{'cell':{'kind':'lstm','units':3}}]},"
+               "'output':{'layers':[{'units':7,'activation':'softmax'}]}}",
+       "each step reads the probabilities of the step before"},
       {ENCODER "'output':{'over':'final','layers':[{'units':7,'activation':'softmax'}]}}", "no decoder"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cuseq_model *model = beam_case_model_of(cases[i].text, 5);

@@ -110,6 +110,65 @@ Test(structure_calls, given_tokens_are_checked_as_far_as_they_count) {
   close_session();
 }
 
+/* Probabilities are fed back; without attention. */
+static const char fed[] =
+    "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
+    "\"units\":2}}]},"
+    "\"decoder\":{\"reads\":[\"token\"],\"feedback\":\"probabilities\",\"steps\":3,"
+    "\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":2}}]},"
+    "\"output\":{\"layers\":[{\"units\":4,\"activation\":\"softmax\"}]}}";
+
+/* The outputs of a decoding of one step after another. */
+static void outputs_of(int32_t steps, const int32_t *previous, const float *initial_fed, float *to) {
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .steps = steps,
+                                   .previous = previous,
+                                   .initial_fed = initial_fed,
+                                   .outputs = to};
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+}
+
+Test(structure_calls, probabilities_begin_as_zeros_a_tokens_or_given_ones) {
+  static const int32_t tokens[B] = {2, 3}, others[B] = {0, 1};
+  static const float zeros[B * V], hot[B * V] = {[2] = 1, [V + 3] = 1};
+  float want[B * V], got[B * V], none[B * V];
+  open_session(fed);
+  for (int i = 0; i < B * (T + 1) * F; i++)
+    input[i] = (float)(i % 7) - 3;
+  outputs_of(1, NULL, NULL, none);
+  outputs_of(1, NULL, zeros, got);
+  cr_expect(memcmp(got, none, sizeof got) == 0, "without a start token they are zeros");
+  outputs_of(1, tokens, NULL, want);
+  outputs_of(1, NULL, hot, got);
+  cr_expect(memcmp(got, want, sizeof got) == 0, "a token's are all its own");
+  cr_expect(memcmp(got, none, sizeof got) != 0);
+  outputs_of(1, others, hot, got);
+  cr_expect(memcmp(got, want, sizeof got) == 0, "beside given ones no token is looked at");
+  close_session();
+}
+
+Test(structure_calls, a_target_is_followed_by_what_is_all_its_own_and_an_output_by_itself) {
+  static const int32_t targets[B * 2] = {3, 1, 0, 2};
+  static const float zeros[B * V];
+  float whole[B * 2 * V], step[B * V], handed[B * V];
+  open_session(fed);
+  cuseq_decoding decoding = {.size = sizeof(cuseq_decoding), .steps = 2, .targets = targets};
+  decoding.outputs = whole, decoding.final_fed = handed;
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (int i = 0; i < B * V; i++)
+    cr_expect(handed[i] == (i == 1 || i == V + 2), "%d", i);
+  decoding.targets = NULL;
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (int i = 0; i < B * V; i++)
+    cr_expect_eq(handed[i], whole[(i / V * 2 + 1) * V + i % V]);
+  decoding = (cuseq_decoding){
+      .size = sizeof(cuseq_decoding), .steps = 1, .initial_fed = zeros, .outputs = step, .final_fed = handed};
+  cr_assert_eq(run(T, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  for (int i = 0; i < B * V; i++)
+    cr_expect(handed[i] == step[i] && step[i] == whole[i / V * 2 * V + i % V], "%d", i);
+  close_session();
+}
+
 Test(structure_calls, rows_are_taken_by_decode_alone_and_name_encoded_rows) {
   static const int32_t previous[B] = {0, 1}, targets[B * Y], good[B] = {1, 1}, bad[B] = {0, 2};
   open_session(given);

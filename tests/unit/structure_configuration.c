@@ -341,6 +341,39 @@ Test(structure_configuration, a_decoder_that_contradicts_itself_is_refused) {
   EXPECT_REFUSED(rows);
 }
 
+Test(structure_configuration, probabilities_that_are_none_or_are_embedded_are_not_fed_back) {
+#define FED_BACK                                                                                             \
+  "\"reads\":[\"context\"],\"steps\":3,\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":6}}]},\"output\":{" \
+  "\"layers\":["                                                                                             \
+  "{\"units\":7,\"activation\":\"softmax\"}]"
+#define FEEDS(last, more)                                                                                    \
+  "\"reads\":[\"context\",\"token\"],\"feedback\":\"probabilities\"," more                                   \
+  "\"steps\":3,\"layers\":[{\"cell\":{\"kind\":\"gru\",\"units\":6}}]},\"output\":{\"layers\":[{\"units\":"  \
+  "7" last "}]"
+  static const struct refusal rows[] = {
+      {BAHDANAU, FED_BACK, FEEDS(",\"activation\":\"log_softmax\"", ""),
+       "decoder.feedback is \"probabilities\", but the output is none (found \"log_softmax\", needed "
+       "\"softmax\")"},
+      {BAHDANAU, FED_BACK, FEEDS("", ""), "(found \"linear\", needed \"softmax\")"},
+      {BAHDANAU, FED_BACK, FEEDS(",\"activation\":\"softmax\"", "\"start_token\":7,"),
+       "decoder.start_token is out of range (found 7, needed 0 to 6)"},
+      {LUONG, "\"feedback\":\"output\"", "\"feedback\":\"probabilities\"",
+       "decoder.embedding is of tokens (found feedback \"probabilities\": the vector is read itself)"},
+      {LUONG, "\"feedback\":\"output\"", "\"feedback\":\"probability\"",
+       "decoder.feedback is unknown (found \"probability\", needed one of none, output, given, "
+       "probabilities)"},
+  };
+  EXPECT_REFUSED(rows);
+  char *json = replaced(BAHDANAU, FED_BACK, FEEDS(",\"activation\":\"softmax\"", ""));
+  struct random random = {5};
+  cuseq_model *model = random_model(json, NULL, &random);
+  const cuseq_config *config = cuseq_model_config(model);
+  cr_expect(config->feedback == CUSEQ_FEEDBACK_PROBABILITIES && config->fed_width == 7 &&
+            config->start_token == -1 && !config->needs_targets);
+  cuseq_model_destroy(model);
+  free(json);
+}
+
 Test(structure_configuration, initial_states_that_do_not_fit_are_refused) {
   static const struct refusal rows[] = {
       {LUONG, "{\"layer\":0}", "{\"layer\":2}",

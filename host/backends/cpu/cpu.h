@@ -108,7 +108,8 @@ struct cpu_worker {
   float *begun;       /* [4 x states] of one row: the next step's sums, as far as they are made early */
   float *context;     /* [tile_rows][context] */
   float *attentional; /* [tile_rows][attentional] */
-  float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors */
+  float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors, or
+                         probabilities in their place */
   float *read;        /* [tile_rows][widest] vectors side by side, and what chains compute in */
   float *chained;     /* [tile_rows][widest] the other half of what chains compute in */
   float *query;       /* [tile_rows][key] */

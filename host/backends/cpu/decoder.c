@@ -80,7 +80,7 @@ static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, bool
   if (first)
     row->in[s++] = worker->hidden[y & 1] + state;
   for (int32_t p = 0; l == 0 && p < reads->count; p++)
-    if (reads->list[p] != PART_TOKEN || run->decoder->embedding_units > 0)
+    if (reads->list[p] != PART_TOKEN || !reads_hot(run->decoder))
       row->in[s++] = part_of(run, reads->list[p], y, i);
   if (l > 0)
     row->in[s++] = given_of(run, l - 1, y, i);
@@ -197,7 +197,17 @@ static void run_check_states(struct run *run, int32_t i, int32_t y) {
               run->decoder->attentional.dense.units);
 }
 
-/* Outputs and tokens of the active rows; the next step's token. */
+/* Row i's probabilities, for its next step and for who wants them. */
+static void run_probabilities(const struct run *run, int32_t i, float *logits, int32_t token, float *out) {
+  struct cpu_fed fed[CPU_FED];
+  cpu_run_fed(run, i, fed);
+  output_activate(run->cpu, &run->cpu->structure->output.heads[0], logits, token, fed[2].vector);
+  if (out)
+    memcpy(out, fed[2].vector, (size_t)fed[2].width * sizeof *out);
+  run->worker->token[i] = token;
+}
+
+/* Outputs and tokens of the active rows; what the next step reads of them. */
 static void run_output(struct run *run, int32_t y, int32_t count) {
   struct cpu *cpu = run->cpu;
   const struct head *head = &cpu->structure->output.heads[0];
@@ -228,10 +238,14 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
       if (d->log_probabilities)
         d->log_probabilities[at] = logits[next] - top - log_sum;
     }
-    if (d->outputs)
-      output_activate(cpu, head, logits, token, d->outputs + at * V);
     if (d->tokens)
       d->tokens[at] = token;
+    if (run->decoder->fed_probabilities > 0 && !d->targets) {
+      run_probabilities(run, i, logits, token, d->outputs ? d->outputs + at * V : NULL);
+      continue;
+    }
+    if (d->outputs)
+      output_activate(cpu, head, logits, token, d->outputs + at * V);
     cpu_run_token(run, i, next);
   }
 }
@@ -260,8 +274,6 @@ static void run_end_row(struct run *run, int32_t i, int32_t y) {
   const struct cpu_worker *worker = run->worker;
   const cuseq_decoding *d = run->decoding;
   const size_t b = (size_t)worker->number[i], all = (size_t)run->decoder->state_width;
-  const size_t X = (size_t)run->decoder->fed_width;
-  const size_t C = run->decoder->carries_context ? (size_t)cpu->structure->attention.context_width : 0;
   size_t before = 0;
   run_check_states(run, i, y); /* states that were not finite at an earlier step are not at the last one */
   for (int32_t l = 0; l < run->decoder->count; l++) {
@@ -275,10 +287,11 @@ static void run_end_row(struct run *run, int32_t i, int32_t y) {
     before += units;
   }
   if (d->final_fed) {
-    memcpy(d->final_fed + b * X, worker->attentional + (size_t)i * cpu->attentional_stride,
-           (X - C) * sizeof(float));
-    memcpy(d->final_fed + b * X + X - C, worker->context + (size_t)i * cpu->context_stride,
-           C * sizeof(float));
+    float *to = d->final_fed + b * (size_t)run->decoder->fed_width;
+    struct cpu_fed fed[CPU_FED];
+    cpu_run_fed(run, i, fed);
+    for (int32_t f = 0; f < CPU_FED; to += fed[f++].width)
+      memcpy(to, fed[f].vector, (size_t)fed[f].width * sizeof *to);
   }
   if (d->output_lengths)
     d->output_lengths[b] = y;

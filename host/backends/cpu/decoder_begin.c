@@ -52,32 +52,46 @@ static void layer_begin(struct run *run, int32_t l) {
   }
 }
 
-/* What the step before handed on: the attentional vector, then the context. */
+void cpu_run_fed(const struct run *run, int32_t i, struct cpu_fed fed[CPU_FED]) {
+  const struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  const struct decoder_structure *decoder = run->decoder;
+  const size_t at = (size_t)i;
+  fed[0] = (struct cpu_fed){worker->attentional + at * cpu->attentional_stride, decoder->fed_attentional};
+  fed[1] = (struct cpu_fed){worker->context + at * cpu->context_stride, decoder->fed_context};
+  fed[2] = (struct cpu_fed){worker->one_hot + at * cpu->token_stride, decoder->fed_probabilities};
+}
+
+/* What the step before handed on; tokens are there. */
 static void fed_begin(struct run *run) {
   const struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
-  const size_t X = (size_t)run->decoder->fed_width;
-  const size_t C = run->decoder->carries_context ? (size_t)cpu->structure->attention.context_width : 0;
   for (int32_t i = 0; i < run->tile.count; i++) {
-    float *attentional = worker->attentional + (size_t)i * cpu->attentional_stride;
-    float *context = worker->context + (size_t)i * cpu->context_stride;
-    const float *fed = run->decoding->initial_fed;
-    memset(attentional, 0, cpu->attentional_stride * sizeof *attentional);
-    memset(context, 0, cpu->context_stride * sizeof *context);
-    if (!fed)
+    const float *given = run->decoding->initial_fed;
+    struct cpu_fed fed[CPU_FED];
+    memset(worker->attentional + (size_t)i * cpu->attentional_stride, 0,
+           cpu->attentional_stride * sizeof *worker->attentional);
+    memset(worker->context + (size_t)i * cpu->context_stride, 0,
+           cpu->context_stride * sizeof *worker->context);
+    if (!given)
       continue;
-    fed += (size_t)worker->number[i] * X;
-    memcpy(attentional, fed, (X - C) * sizeof *fed);
-    memcpy(context, fed + X - C, C * sizeof *fed);
+    given += (size_t)worker->number[i] * (size_t)run->decoder->fed_width;
+    cpu_run_fed(run, i, fed);
+    for (int32_t f = 0; f < CPU_FED; given += fed[f++].width)
+      memcpy(fed[f].vector, given, (size_t)fed[f].width * sizeof *given);
   }
 }
 
 void cpu_run_token(struct run *run, int32_t i, int32_t token) {
   struct cpu_worker *worker = run->worker;
   if (run->cpu->token_stride > 0) {
-    float *one_hot = worker->one_hot + (size_t)i * run->cpu->token_stride;
-    one_hot[worker->token[i]] = 0.0f;
-    one_hot[token] = 1.0f;
+    float *vector = worker->one_hot + (size_t)i * run->cpu->token_stride;
+    if (run->decoder->fed_probabilities > 0)
+      memset(vector, 0, (size_t)run->decoder->tokens * sizeof *vector);
+    else
+      vector[worker->token[i]] = 0.0f;
+    if (token >= 0)
+      vector[token] = 1.0f;
   }
   worker->token[i] = token;
 }
@@ -91,7 +105,7 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
     const enum part part = run->decoder->reads.list[p];
     const int32_t width = structure_part_width(s, part);
-    if (part == PART_TOKEN && run->decoder->embedding_units == 0) {
+    if (part == PART_TOKEN && reads_hot(run->decoder)) {
       step.hot_first = at;
     } else {
       step.first[step.segments] = at;
@@ -152,6 +166,7 @@ void cpu_run_begin(struct run *run, const struct cpu_call *call) {
     layer_begin(run, l);
   }
   fed_begin(run);
-  run->output = d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||
-                (run->decoder->feedback == FEEDBACK_OUTPUT && !d->targets);
+  run->output =
+      d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||
+      ((run->decoder->feedback == FEEDBACK_OUTPUT || run->decoder->fed_probabilities > 0) && !d->targets);
 }

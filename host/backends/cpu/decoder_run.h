@@ -54,10 +54,24 @@ static inline const float *part_of(const struct run *run, enum part part, int32_
   return given_of(run, run->decoder->count - 1, y, i);
 }
 
+/* Whether the first layer takes a token's row of its weights. */
+static inline bool reads_hot(const struct decoder_structure *decoder) {
+  return decoder->embedding_units == 0 && decoder->fed_probabilities == 0;
+}
+
+/* The vectors of a row that its next step reads of this one, in the order of a call's `fed`; 0 wide where it
+ * reads none. */
+enum { CPU_FED = 3 };
+struct cpu_fed {
+  float *vector;
+  int32_t width;
+};
+void cpu_run_fed(const struct run *run, int32_t i, struct cpu_fed fed[CPU_FED]);
+
 /* Initial states, tokens and fed vectors of the tile's rows, and how the cells put their inputs together. */
 void cpu_run_begin(struct run *run, const struct cpu_call *call);
 
-/* The token that row i is given next. */
+/* The token that row i is given next; -1: none. */
 void cpu_run_token(struct run *run, int32_t i, int32_t token);
 
 #endif

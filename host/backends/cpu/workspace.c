@@ -71,10 +71,12 @@ static void attention_sizes(struct cpu *cpu) {
   attention_read_size(cpu, attention);
 }
 
-/* Whether a token without an embedding is read as a vector, and not as a row of the first layer's weights. */
+/* Whether a token without an embedding is read as a vector, and not as a row of the first layer's weights, or
+ * probabilities are in its place. */
 static bool needs_one_hot(const struct structure *structure) {
   const struct decoder_structure *decoder = &structure->decoder;
-  bool read = structure->attention.present && structure->attention.asks == ASKS_TOKEN;
+  bool read = (structure->attention.present && structure->attention.asks == ASKS_TOKEN) ||
+              decoder->feedback == FEEDBACK_PROBABILITIES;
   for (int32_t i = 0; i < decoder->attentional.parts.count; i++)
     read = read || decoder->attentional.parts.list[i] == PART_TOKEN;
   for (int32_t i = 0; i < structure->output.heads[0].parts.count; i++)

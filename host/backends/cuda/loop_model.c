@@ -223,8 +223,8 @@ void loop_decoder_make(struct loop_maker *maker) {
   model->has_attentional = decoder->attentional.present;
   model->attentional.to = loop_place(maker, attentional);
   layers_make(maker);
-  model->carried_width = decoder->carries_context ? structure->attention.context_width : 0;
-  model->attentional_width = decoder->fed_width - model->carried_width;
+  model->carried_width = decoder->fed_context;
+  model->attentional_width = decoder->fed_attentional;
   if (model->has_attentional)
     model->attentional = loop_dense_of(&decoder->attentional.dense,
                                        parts_of(maker, &decoder->attentional.parts), model->attentional.to);

@@ -33,7 +33,7 @@ static size_t steps_room(const struct cuda_session *session) {
 cuseq_status cuda_search_open(struct cuda_session *session) {
   const struct decoder_structure *decoder = &session->model->structure.decoder;
   size_t B = (size_t)session->limits.batch, lanes = B * (size_t)session->limits.beams;
-  if (!decoder->present || decoder->feedback == FEEDBACK_NONE || session->limits.capture)
+  if (!decoder->present || !decoder_reads_tokens(decoder) || session->limits.capture)
     return CUSEQ_STATUS_OK;
   struct cuda_search *search = session->search = calloc(1, sizeof *search);
   if (search) {
@@ -129,15 +129,14 @@ static struct call call_of(const struct cuda_session *session, const struct sear
   arrays->d_lane_tokens = steps->d_fed_ids;
   call.stepping =
       (struct cuda_stepping){.rows = B * K, .steps = 1, .d_rows = arrays->d_lane_rows, .wants_logs = true};
-  int32_t carried = decoder->carries_context ? structure->attention.context_width : 0;
   call.gather = (struct search_gather){
       .rows = B,
       .beams = K,
       .d_lane_parents = arrays->d_lane_parents,
       .states = {{cuda_decoding_floats(session, BACKEND_DECODER_FINAL_H), decoder->state_width},
                  {cuda_decoding_floats(session, BACKEND_DECODER_FINAL_C), decoder->state_width},
-                 {steps->d_attentional, decoder->fed_width - carried},
-                 {carried > 0 ? steps->d_context : NULL, carried}},
+                 {steps->d_attentional, decoder->fed_attentional},
+                 {decoder->fed_context > 0 ? steps->d_context : NULL, decoder->fed_context}},
       .d_step = arrays->d_step};
   return call;
 }

@@ -217,7 +217,7 @@ static void decoder_plan(struct cuda_session *session, size_t R, struct cuda_pla
     if (decoder->layers[l].residual)
       above = (size_t)decoder->state_width;
   }
-  bool feeds = decoder->present && decoder->feedback != FEEDBACK_NONE;
+  bool feeds = decoder->present && decoder_reads_tokens(decoder);
   size_t attentional =
       decoder->present && decoder->attentional.present ? (size_t)decoder->attentional.dense.units : 0;
   cuda_plan_add(plan, &steps->d_gates, R * most * 4 * sizeof(float));
@@ -249,7 +249,7 @@ void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   const struct structure *structure = &session->model->lowered;
   const struct attention_structure *attention = &structure->attention;
   const struct decoder_structure *decoder = &structure->decoder;
-  bool taken = steps_taken(session), feeds = decoder->present && decoder->feedback != FEEDBACK_NONE;
+  bool taken = steps_taken(session), feeds = decoder->present && decoder_reads_tokens(decoder);
   /* models of version 1 attend with a kernel of their own; those of version 2 here, in cuseq_attend */
   size_t R = (size_t)cuda_rows_limit(session), attending = taken || !session->decoder ? R * sizeof(float) : 0;
   size_t logits = !taken ? 0
@@ -266,6 +266,7 @@ void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
     cuda_plan_add(plan, &steps->d_scratch[i], attending * (size_t)widest_of_rows(structure));
   cuda_plan_add(plan, &steps->d_fed, feeds ? attending * (size_t)decoder->embedding_units : 0);
   cuda_plan_add(plan, &steps->d_fed_ids, feeds ? attending : 0);
+  cuda_plan_add(plan, &steps->d_probabilities, attending * (size_t)decoder->fed_probabilities);
   cuda_plan_add(plan, &steps->d_context, taken ? R * (size_t)attention->context_width * sizeof(float) : 0);
   cuda_plan_add(plan, &steps->d_logits, logits * (size_t)widest_head(structure) * sizeof(float));
   decoder_plan(session, taken ? R : 0, plan);

@@ -29,20 +29,21 @@ struct cuda_steps {
   struct whole_any_model *d_whole; /* whole_any.c; NULL: no call is one launch from input to output */
   struct whole_any_sizes whole;
   /* of a step; the layers' states lie in the decoding's arrays of final states */
-  void *d_workspace;    /* of attention */
-  float *d_queries;     /* [R,U] */
-  float *d_scratch[2];  /* [R, the widest dense layer] */
-  float *d_gates;       /* [R,S,4] of the widest layer */
-  float *d_reset;       /* [R,S] r h, of GRU layers that reset before the product */
-  float *d_candidate;   /* [R,S] */
-  float *d_above;       /* [R, all layers' S] what residual layers give, where there are any */
-  float *d_context;     /* [R,C] */
-  float *d_attentional; /* [R,width] */
-  float *d_fed;         /* [R,E] */
-  float *d_logits;      /* [R,V]; [B T,V] of taggers */
-  float *d_log_outputs; /* [R,V] of a search's step */
-  int32_t *d_fed_ids;   /* [R] */
-  int32_t *d_attended;  /* [R] */
+  void *d_workspace;      /* of attention */
+  float *d_queries;       /* [R,U] */
+  float *d_scratch[2];    /* [R, the widest dense layer] */
+  float *d_gates;         /* [R,S,4] of the widest layer */
+  float *d_reset;         /* [R,S] r h, of GRU layers that reset before the product */
+  float *d_candidate;     /* [R,S] */
+  float *d_above;         /* [R, all layers' S] what residual layers give, where there are any */
+  float *d_context;       /* [R,C] */
+  float *d_attentional;   /* [R,width] */
+  float *d_fed;           /* [R,E] */
+  float *d_probabilities; /* [R,V] that a step reads of the step before, where it does */
+  float *d_logits;        /* [R,V]; [B T,V] of taggers */
+  float *d_log_outputs;   /* [R,V] of a search's step */
+  int32_t *d_fed_ids;     /* [R] */
+  int32_t *d_attended;    /* [R] */
 };
 
 /* A call of the steps. */
@@ -100,7 +101,7 @@ cuseq_status cuda_steps_queue(struct cuda_session *session, const struct cuda_st
 /* One step of R rows for a search: those that run have 1 in the array of output lengths, the others 0; what
  * each reads is in d_fed_ids. */
 cuseq_status cuda_steps_one(struct cuda_session *session, const struct cuda_stepping *stepping);
-/* The token that a step reads: its embedding, or its id. */
+/* The token that a step reads: its embedding, or its id; or the probabilities in its place. */
 struct cuda_part cuda_steps_token(const struct cuda_session *session);
 /* Makes it the start token, of R rows. */
 cuseq_status cuda_steps_start_token(struct cuda_session *session, int32_t rows);

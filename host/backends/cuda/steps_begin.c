@@ -101,21 +101,20 @@ static cuseq_status given_begin(struct cuda_session *session, const struct cuda_
   return CUSEQ_STATUS_OK;
 }
 
-/* The attentional vector and the context of the step before the first: given ones, or zeros. */
+/* What the step before the first handed on: given vectors, or zeros and the probabilities that are there. */
 static cuseq_status fed_begin(struct cuda_session *session, const struct cuda_stepping *stepping) {
   struct cuda_steps *steps = session->steps;
   const struct decoder_structure *decoder = &steps->structure.decoder;
-  int32_t X = decoder->fed_width, C = decoder->carries_context ? steps->structure.attention.context_width : 0;
   const float *given = cuda_decoding_floats(session, BACKEND_FED);
-  float *const to[] = {steps->d_attentional, steps->d_context};
-  const int32_t widths[] = {X - C, C};
-  for (int i = 0; i < 2; i++) {
-    const struct cuda_parts parts = cuda_parts_one(given + (i == 0 ? 0 : X - C), X, widths[i]);
+  float *const to[] = {steps->d_attentional, steps->d_context, steps->d_probabilities};
+  const int32_t widths[] = {decoder->fed_attentional, decoder->fed_context, decoder->fed_probabilities};
+  for (int i = 0; i < 3; given += widths[i++]) {
+    const struct cuda_parts parts = cuda_parts_one(given, decoder->fed_width, widths[i]);
     if (widths[i] == 0)
       continue;
     if (stepping->given_fed)
       TRY(cuda_parts_copy(session, &parts, stepping->rows, to[i], (int64_t)widths[i] * apart(stepping)));
-    else
+    else if (to[i] != steps->d_probabilities)
       TRY(zeros(session, stepping->rows, widths[i], to[i], (int64_t)widths[i] * apart(stepping)));
   }
   return CUSEQ_STATUS_OK;

@@ -21,6 +21,9 @@ struct cuda_part cuda_steps_token(const struct cuda_session *session) {
   const struct cuda_steps *steps = session->steps;
   const struct decoder_structure *decoder = &steps->structure.decoder;
   int32_t E = decoder->embedding_units;
+  int32_t V = decoder->fed_probabilities;
+  if (V > 0)
+    return (struct cuda_part){.d_rows = steps->d_probabilities, .stride = V, .width = V};
   if (E > 0)
     return (struct cuda_part){.d_rows = steps->d_fed, .stride = E, .width = E};
   return (struct cuda_part){.width = decoder->tokens, .d_ids = steps->d_fed_ids};
@@ -292,15 +295,16 @@ static void keeps(const struct cuda_session *session, const struct cuda_stepping
   const struct decoder_structure *decoder = &structure->decoder;
   int32_t count = 0, C = structure->attention.context_width,
           S = decoder->layers[decoder->count - 1].cell.units;
-  int32_t X = decoder->fed_width, carried = decoder->carries_context ? C : 0;
   float *fed = wanted(session, stepping, BACKEND_FINAL_FED);
   struct cuda_part context = part_of(session, PART_CONTEXT);
+  struct cuda_part handed[] = {part_of(session, PART_ATTENTIONAL), context, cuda_steps_token(session)};
+  const int32_t widths[] = {decoder->fed_attentional, decoder->fed_context, decoder->fed_probabilities};
   keep(rows, &count, context, wanted(session, stepping, BACKEND_CONTEXTS), C, false);
   keep(rows, &count, part_of(session, PART_STATE), wanted(session, stepping, BACKEND_STATES), S, false);
-  if (X > carried)
-    keep(rows, &count, part_of(session, PART_ATTENTIONAL), fed, X, true);
-  context.width = carried;
-  keep(rows, &count, context, fed ? fed + (X - carried) : NULL, X, true);
+  for (int i = 0; fed && i < 3; fed += widths[i++]) {
+    handed[i].width = widths[i];
+    keep(rows, &count, handed[i], fed, decoder->fed_width, true);
+  }
 }
 
 static struct decode_rows rows_of(const struct cuda_session *session, const struct cuda_stepping *stepping) {
@@ -330,6 +334,7 @@ static struct decode_rows rows_of(const struct cuda_session *session, const stru
                              .d_attended = steps->d_attended,
                              .d_fed_ids = steps->d_fed_ids,
                              .d_fed = steps->d_fed,
+                             .d_probabilities = steps->d_probabilities,
                              .d_outputs = wanted(session, stepping, BACKEND_OUTPUTS),
                              .d_tokens = wanted(session, stepping, BACKEND_TOKENS),
                              .d_log_probabilities = wanted(session, stepping, BACKEND_LOG_PROBABILITIES),
@@ -368,8 +373,9 @@ cuseq_status cuda_steps_one(struct cuda_session *session, const struct cuda_step
 static cuseq_status loop_queue(struct cuda_session *session, const void *arguments) {
   const struct cuda_stepping *stepping = arguments;
   struct step step = {.session = session, .stepping = stepping, .rows = rows_of(session, stepping)};
-  TRY(cuda_steps_begin(session, stepping));
   TRY(cuda_launched(session, launch_decode_begin(&step.rows, &session->launch)));
+  TRY(cuda_steps_begin(session,
+                       stepping)); /* behind it: given probabilities are read, not those of a token */
   for (; step.number < stepping->steps; step.number++)
     TRY(step_queue(&step));
   return CUSEQ_STATUS_OK;

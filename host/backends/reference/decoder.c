@@ -45,33 +45,43 @@ static void begin_layer(struct row *row, const struct decoder_layer *layer, int3
     memcpy(c, h, (size_t)cell->units * sizeof *c);
 }
 
+/* A token as the vector that a step reads; -1: none, zeros. */
+static void embed(const struct row *row, int32_t token) {
+  const struct decoder_structure *decoder = &row->r->structure->decoder;
+  int32_t E = decoder->embedding_units;
+  for (int32_t j = 0; decoder->feedback != FEEDBACK_NONE && j < (E > 0 ? E : decoder->tokens); j++)
+    row->r->token[j] = E > 0 ? (double)decoder->embedding[(size_t)token * E + j] : j == token ? 1.0 : 0.0;
+}
+
+/* What the step before handed on. */
+static void begin_fed(const struct row *row) {
+  const struct reference *r = row->r;
+  const struct decoder_structure *decoder = &r->structure->decoder;
+  const float *fed = row->decoding->initial_fed;
+  double *const vectors[] = {r->attentional, r->context, r->token};
+  const int32_t widths[] = {decoder->fed_attentional, decoder->fed_context, decoder->fed_probabilities};
+  embed(row, row->token);
+  if (fed)
+    fed += (size_t)row->index * decoder->fed_width;
+  for (int i = 0; i < 3; i++)
+    for (int32_t j = 0; j < widths[i]; j++)
+      if (fed)
+        vectors[i][j] = (double)*fed++;
+      else if (vectors[i] != r->token)
+        vectors[i][j] = 0.0;
+}
+
 static void begin_row(struct row *row) {
   struct reference *r = row->r;
   const struct decoder_structure *decoder = &r->structure->decoder;
   const cuseq_decoding *d = row->decoding;
   for (int32_t l = 0; l < decoder->count; l++)
     begin_layer(row, &decoder->layers[l], state_offset(decoder, l));
-  /* what the step before handed on: the attentional vector, then the context */
-  int32_t X = decoder->fed_width, C = decoder->carries_context ? r->structure->attention.context_width : 0;
-  const float *fed = d->initial_fed ? d->initial_fed + (size_t)row->index * X : NULL;
-  for (int32_t j = 0; j < X - C; j++)
-    r->attentional[j] = fed ? (double)fed[j] : 0.0;
-  for (int32_t j = 0; j < C; j++)
-    r->context[j] = fed ? (double)fed[X - C + j] : 0.0;
   row->token = d->previous ? d->previous[row->index] : -1;
+  begin_fed(row);
 }
 
 /* ---- a step ---- */
-
-/* The previous token as a vector. */
-static void embed(struct row *row) {
-  const struct decoder_structure *decoder = &row->r->structure->decoder;
-  int32_t E = decoder->embedding_units;
-  for (int32_t j = 0; decoder->feedback != FEEDBACK_NONE && j < (E > 0 ? E : decoder->tokens); j++)
-    row->r->token[j] = E > 0             ? (double)decoder->embedding[(size_t)row->token * E + j]
-                       : j == row->token ? 1.0
-                                         : 0.0;
-}
 
 /* Vectors of the step side by side into r->read; returns their width. */
 static int32_t gather(struct row *row, const struct parts *parts) {
@@ -140,7 +150,6 @@ static bool step(struct row *row) {
   const struct decoder_structure *decoder = &r->structure->decoder;
   const struct attention_structure *attention = &r->structure->attention;
   const struct head *head = &r->structure->output.heads[0];
-  embed(row);
   if (attention->present && attention->asks == ASKS_PREVIOUS &&
       !step_attend(row, r->h + state_offset(decoder, attention->asked_layer)))
     return false;
@@ -210,14 +219,26 @@ static void finish_row(const struct row *row, int32_t steps) {
   const struct decoder_structure *decoder = &r->structure->decoder;
   const cuseq_decoding *d = row->decoding;
   int32_t S = decoder->state_width, X = decoder->fed_width;
-  int32_t C = decoder->carries_context ? r->structure->attention.context_width : 0;
+  const double *const fed[] = {r->attentional, r->context, r->token};
+  const int32_t widths[] = {decoder->fed_attentional, decoder->fed_context, decoder->fed_probabilities};
+  size_t at = (size_t)row->index * X;
   clear_after_end(row, steps);
   if (d->output_lengths)
     d->output_lengths[row->index] = steps;
   reference_store(d->final_h, (size_t)row->index * S, r->h, S);
   reference_store(d->final_c, (size_t)row->index * S, r->c, S);
-  reference_store(d->final_fed, (size_t)row->index * X, r->attentional, X - C);
-  reference_store(d->final_fed, (size_t)row->index * X + (X - C), r->context, C);
+  for (int i = 0; i < 3; at += (size_t)widths[i++])
+    reference_store(d->final_fed, at, fed[i], widths[i]);
+}
+
+/* What the next step reads: a token, or the probabilities of this one. */
+static void feed(struct row *row, int32_t token) {
+  const struct reference *r = row->r;
+  row->token = token;
+  if (r->structure->decoder.feedback != FEEDBACK_PROBABILITIES || row->decoding->targets)
+    embed(row, token);
+  else
+    memcpy(r->token, r->output, (size_t)r->structure->decoder.tokens * sizeof *r->token);
 }
 
 /* What the caller gives of step y. */
@@ -243,7 +264,7 @@ static void decode_row(struct row *row) {
     int32_t next = d->targets ? d->targets[(size_t)row->index * d->steps + y] : row->token;
     store_step(row, y, next);
     ended = !d->targets && row->token == end_token;
-    row->token = next;
+    feed(row, next);
   }
   finish_row(row, y);
 }
