@@ -117,6 +117,20 @@ for said in '--start-token 99:the start token is out of range .found 99, needed 
   err_has "${said#*:}"
   absent out.safetensors
 done
+# Of a loop over its own probabilities the user says what an input stands for, and nothing else.
+loop="$keras/written_probabilities_blog.keras"
+expect 0 "$CUSEQ" convert "$loop" out.safetensors --start-token 3 --end-token 0
+err_has "input 'decoder_inputs' is the one-hot row of the token before the first step, which is 3 here"
+expect 0 "$CUSEQ" info out.safetensors
+out_has 'reads its last probabilities, from token 3'
+out_has 'ends with token 0'
+rm -f out.safetensors
+expect 2 "$CUSEQ" convert "$loop" out.safetensors
+err_has "'decoder_inputs' .*the probabilities of the step before .say of which token it is the one-hot row: --start-token N.$"
+absent out.safetensors
+expect 2 "$CUSEQ" convert "$keras/written_probabilities_zeros.keras" out.safetensors --start-token 3
+err_has 'it is what the first step reads, and not the one-hot row of token 3'
+absent out.safetensors
 for option in --start-token --end-token --steps; do
   expect 2 "$CUSEQ" convert "$keras/written_gru_softmax.keras" out.safetensors $option 1
   err_has "$option: the model has no decoder that"

@@ -14,6 +14,7 @@ flattened stacked_cells unintended_bias blog_residual_head blog_cells_stacked bl
 blog_text_convolution convolved_bidirectional convolved_flattened convolved_last
 convolved_attention convolved_texts_of_any_length last_three_outputs first_and_last_output third_output
 last_two_flattened post_forecast_fed_back autoregressive_from_last convolution_causal convolution_same ventilator_skipping insincere last_input_added parametric_relu relu_six arithmetic a_feature_chosen halves_joined_again differences one_dense_twice
+probabilities_zeros probabilities_from_last_row probabilities_from_a_dense probabilities_luong_zeros
 """
 _TOKENS = """
 keras_example keras_example_gru words words_stacked attention_layer attention_layer_scaled
@@ -163,7 +164,9 @@ SAME["translation_unrolled_teacher"] = ("same+note zeros tokens", None)
 SAME["dates_cell"] = ("same+note zeros", None)
 SAME["forecast_flattened"] = ("same+note give it as", (1, 21))
 SAME["notebook_caption_beside_words"] = ("same+note give it as tokens", (1, 12))
-REFUSED["notebook_probabilities_fed_back"] = "refuse Dense probabilities"
+for _name in ("probabilities_blog", "notebook_probabilities_fed_back"):
+    REFUSED[_name] = "refuse InputLayer probabilities --start-token"
+REFUSED["probabilities_not_the_output"] = "refuse Dense probabilities output"
 REFUSED["notebook_forecast_from_input"] = "refuse InputLayer first step"
 _GIVEN = """
 decoder_features forecast_known_future forecast_known_future_repeated future_luong future_beside_output

@@ -1,5 +1,7 @@
 /* What a recurrent layer is given: its states apart from its input, and what becomes a sequence, or a
  * step. */
+#include "convert/graph/lift.h"
+#include "convert/graph/rewrite.h"
 #include "convert/keras/cells.h"
 #include "convert/keras/layers.h"
 #include "error.h"
@@ -39,6 +41,34 @@ static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call 
   return input_as_sequence(evaluator, expression_at(&evaluator->expressions, x->expression)->width, 1, x);
 }
 
+/* What is the same at every position stays, and what works on each position by itself works on the first one:
+ * later steps do it to vectors. */
+static cuseq_status first_position_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const int32_t clock = *(const int32_t *)rewrite->context;
+  const struct expression *e = expression_at(rewrite->expressions, expression);
+  switch (e->op) {
+  case EXPRESSION_DENSE:
+  case EXPRESSION_AFFINE:
+  case EXPRESSION_ACTIVATION:
+  case EXPRESSION_NORM:
+  case EXPRESSION_CONCAT:
+  case EXPRESSION_SLICE:
+  case EXPRESSION_ADD:
+  case EXPRESSION_PRODUCT:
+  case EXPRESSION_SCALE:
+    if (e->clocks >> clock & 1)
+      return CUSEQ_STATUS_OK;
+    break;
+  default:
+    break;
+  }
+  if (!(e->clocks >> clock & 1)) {
+    *made = expression;
+    return CUSEQ_STATUS_OK;
+  }
+  return expression_position(rewrite->expressions, clock, 0, expression, e->node, made);
+}
+
 /* A sequence of one position is a step where it is the first of a loop: the layer is called again, and begins
  * with states of another one. */
 static cuseq_status read_first_step(struct evaluator *evaluator, struct layer_call *call) {
@@ -51,9 +81,11 @@ static cuseq_status read_first_step(struct evaluator *evaluator, struct layer_ca
   if (!begun || call->layer->call_count < 2 || x->axis_count != 3 || x->axes[1].kind != AXIS_TIME ||
       x->axes[1].size != 1)
     return CUSEQ_STATUS_OK;
+  int32_t clock = x->axes[1].clock, timed = x->expression;
   TRY(position_apply(evaluator, call->layer, 1, 0, x));
   value_insert_axis(x, 1, (struct axis){AXIS_REPEAT, 1, 0});
-  return CUSEQ_STATUS_OK;
+  x->expression = timed;
+  return rewrite_all(&evaluator->expressions, first_position_rule, &clock, &x->expression, 1);
 }
 
 cuseq_status cell_take_input(struct evaluator *evaluator, struct layer_call *call) {

@@ -31,12 +31,15 @@ static int32_t next_cell(const struct recogniser *recogniser, const bool *reache
 }
 
 /* Whether a slot is a vector that begins with what the encoder gives, and is neither a state nor a token. */
-static bool is_begun(const struct expressions *expressions, const struct slot *slot) {
+static bool is_begun(const struct recogniser *recogniser, const struct slot *slot) {
+  const struct expressions *expressions = recogniser->expressions;
   const struct expression *next =
       slot != NULL && slot->next >= 0 ? expression_at(expressions, slot->next) : NULL;
   if (next == NULL || initial_is_zero(expressions, slot->initial) || next->op == EXPRESSION_CELL ||
       next->op == EXPRESSION_CONTEXT || next->op == EXPRESSION_EMBEDDING || next->op == EXPRESSION_ARGMAX)
     return false;
+  if (token_is_probabilities(recogniser, slot) && token_input(expressions, slot) != NULL)
+    return false; /* a token's, which the caller says */
   const enum expression_op from = expression_at(expressions, slot->initial)->op;
   return from != EXPRESSION_CONSTANT && from != EXPRESSION_EMBEDDING && !token_follows(expressions, slot);
 }
@@ -50,7 +53,7 @@ static cuseq_status sort_leaves(struct recogniser *recogniser, struct carry *car
     const struct expression *e = expression_at(expressions, leaves.list[i]);
     const struct slot *slot = step_slot(carry->step, leaves.list[i]);
     bool of_step;
-    if (is_begun(expressions, slot)) {
+    if (is_begun(recogniser, slot)) {
       TRY(decoder_check_fed(recogniser, slot));
       bases_add(&carry->begun, leaves.list[i]);
       carry->initial.list[carry->initial.count++] = slot->initial;
@@ -299,8 +302,14 @@ static cuseq_status carry_cell(struct recogniser *recogniser, struct step *step,
 
 cuseq_status step_carry(struct recogniser *recogniser) {
   struct step *step = &recogniser->model->decoder.step;
-  if (step->output_count == 1) /* the cells that the output is made of are not yet others */
+  if (step->output_count == 1) { /* the cells that the output is made of are not yet others */
+    const int32_t before = step->outputs[0];
     TRY(carry_output(recogniser, step, &step->outputs[0]));
+    for (int32_t i = 0; i < step->slot_count; i++)
+      if (step->slots[i].next == before &&
+          expression_at(recogniser->expressions, before)->op == EXPRESSION_CLASSES)
+        step->slots[i].next = step->outputs[0];
+  }
   for (int number = 0; number < STRUCTURE_MAX_DECODER_LAYERS; number++) {
     const int32_t limit = recogniser->expressions->count;
     bool *reached, done = false;

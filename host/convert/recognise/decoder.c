@@ -140,15 +140,13 @@ bool decoder_add_part(const struct recogniser *recogniser, struct found_parts *p
 cuseq_status decoder_check_fed(const struct recogniser *recogniser, const struct slot *slot) {
   const struct expressions *expressions = recogniser->expressions;
   const struct expression *next = expression_at(expressions, slot->next);
-  const struct expression *initial = expression_at(expressions, slot->initial);
-  if (next->op == EXPRESSION_CLASSES)
-    return node_refuse(next->node, "each step reads the probabilities of the step before, which cuseq cannot "
-                                   "express (needed the token that was chosen, or a linear output)");
-  if (initial->op == EXPRESSION_POSITION)
-    initial = expression_at(expressions, initial->children[0]);
-  if (initial->op == EXPRESSION_INPUT &&
-      (initial->clocks == 0 || expressions->clocks[initial->clock].length == 1))
-    return node_refuse(initial->node,
+  const struct expression *input = token_input(expressions, slot);
+  if (next->op == EXPRESSION_CLASSES && !token_is_probabilities(recogniser, slot))
+    return node_refuse(next->node,
+                       "each step reads probabilities of the step before that are not the model's "
+                       "one output, which cuseq cannot express");
+  if (input != NULL)
+    return node_refuse(input->node,
                        "the first step reads it where the others read what the step before gave, "
                        "which cuseq cannot express (needed zeros, the input's last position, or a "
                        "vector of the encoder's)");

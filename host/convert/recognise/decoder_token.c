@@ -19,6 +19,22 @@ bool token_follows(const struct expressions *expressions, const struct slot *slo
   return next != NULL && next->op == EXPRESSION_ARGMAX;
 }
 
+bool token_is_probabilities(const struct recogniser *recogniser, const struct slot *slot) {
+  const struct step *step = &recogniser->model->decoder.step;
+  if (slot->next < 0 || step->output_count != 1 || step->outputs[0] != slot->next)
+    return false;
+  const struct expression *next = expression_at(recogniser->expressions, slot->next);
+  return next->op == EXPRESSION_CLASSES && next->part == CLASSES_SOFTMAX && next->width > 1;
+}
+
+const struct expression *token_input(const struct expressions *expressions, const struct slot *slot) {
+  const struct expression *e = expression_at(expressions, slot->initial);
+  if (e->op == EXPRESSION_POSITION)
+    e = expression_at(expressions, e->children[0]);
+  return e->op == EXPRESSION_INPUT && (e->clocks == 0 || expressions->clocks[e->clock].length == 1) ? e
+                                                                                                    : NULL;
+}
+
 /* The ends of a step, its outputs and what its slots are next: reads them, or writes others in their
  * places. */
 static size_t step_ends(struct step *step, int32_t *ends, bool write) {
@@ -77,7 +93,8 @@ cuseq_status token_find(struct recogniser *recogniser, const bool *reached, int3
     if (!reached[i] || slot == NULL || given_is_numbers(recogniser, reached, limit, slot))
       continue;
     bool ids = e->op == EXPRESSION_EMBEDDING;
-    bool given = slot->next < 0, follows = token_follows(expressions, slot);
+    bool given = slot->next < 0;
+    bool follows = token_follows(expressions, slot) || (!ids && token_is_probabilities(recogniser, slot));
     if ((!given && !follows) || (!ids && e->width == 1 && !follows) ||
         (!ids && (e->width == 1 || is_looked_up(expressions, reached, limit, i))))
       continue;
@@ -108,48 +125,98 @@ static int32_t first_token(const struct expressions *expressions, int32_t initia
   return number >= 0 && number <= 1 << 20 && number == (double)(int32_t)number ? (int32_t)number : -1;
 }
 
+/* The one element of a vector that is 1 where the others are 0; -1: there are others. */
+static int32_t one_hot(const struct expressions *expressions, const struct expression *e) {
+  const struct matrix *matrix = e->op == EXPRESSION_CONSTANT ? &expressions->matrices[e->matrix] : NULL;
+  int32_t hot = -1;
+  for (int32_t i = 0; matrix != NULL && i < e->width; i++) {
+    if (matrix->data[i] != 0.0F && (matrix->data[i] != 1.0F || hot >= 0))
+      return -1;
+    hot = matrix->data[i] != 0.0F ? i : hot;
+  }
+  return hot;
+}
+
+/* What the first step reads in the place of probabilities: zeros, or a one-hot row. */
+static cuseq_status settle_probabilities(struct recogniser *recogniser, const struct slot *slot) {
+  const struct expressions *expressions = recogniser->expressions;
+  const struct expression *input = token_input(expressions, slot),
+                          *initial = expression_at(expressions, slot->initial);
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  const int32_t said = recogniser->request->start_token;
+  decoder->feedback = FEEDBACK_PROBABILITIES;
+  decoder->start_token = input != NULL ? said : one_hot(expressions, initial);
+  if (input != NULL && said < 0)
+    return node_refuse(input->node, "the first step reads it where the others read the probabilities of the "
+                                    "step before (say of which token it is the one-hot row: --start-token "
+                                    "N)");
+  if (input != NULL)
+    return notes_add(recogniser->notes,
+                     "input '%.100s' is the one-hot row of the token before the first step, which is %d here",
+                     input->node->name, said);
+  if (decoder->start_token < 0 && initial->op != EXPRESSION_ZEROS)
+    return node_refuse(initial->node,
+                       "the first step reads it where the others read the probabilities of the step before, "
+                       "which cuseq cannot express (needed zeros, a one-hot row, an input, or a vector of "
+                       "the encoder's that the decoder's first layer alone reads)");
+  if (said >= 0 && said != decoder->start_token)
+    return node_refuse(initial->node,
+                       "it is what the first step reads, and not the one-hot row of token %d "
+                       "(--start-token %d)",
+                       said, said);
+  return CUSEQ_STATUS_OK;
+}
+
+/* What the first step reads in the place of a chosen token. */
+static cuseq_status settle_chosen(struct recogniser *recogniser, const struct slot *slot) {
+  const struct expression *initial = expression_at(recogniser->expressions, slot->initial);
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  decoder->feedback = FEEDBACK_OUTPUT;
+  if (decoder->start_token < 0)
+    decoder->start_token = first_token(recogniser->expressions, slot->initial);
+  if (decoder->start_token < 0)
+    return node_refuse(initial->node,
+                       "the token before the first step is not known, so cuseq cannot express its feedback "
+                       "(give it: --start-token N)");
+  return initial->op == EXPRESSION_INPUT
+             ? notes_add(recogniser->notes,
+                         "input '%.100s' is the token before the first step, which is %d here",
+                         initial->node->name, decoder->start_token)
+             : CUSEQ_STATUS_OK;
+}
+
+/* Tokens that the caller gives at every step. */
+static cuseq_status settle_given(struct recogniser *recogniser, const struct slot *slot) {
+  const char *name = expression_at(recogniser->expressions, slot->initial)->node->name;
+  struct found_decoder *decoder = &recogniser->model->decoder;
+  decoder->feedback = decoder->start_token >= 0 ? FEEDBACK_OUTPUT : FEEDBACK_GIVEN;
+  if (decoder->start_token < 0)
+    return notes_add(
+        recogniser->notes,
+        "input '%.100s' is the given tokens of the decoder: give them as targets (--start-token N at "
+        "conversion says with which token it begins)",
+        name);
+  return notes_add(recogniser->notes,
+                   "input '%.100s' is the tokens of the decoder: it begins with %d and goes on "
+                   "from what it chose, or from targets",
+                   name, decoder->start_token);
+}
+
 cuseq_status token_settle(struct recogniser *recogniser) {
   const struct recognise_request *request = recogniser->request;
-  const struct expressions *expressions = recogniser->expressions;
   struct found_decoder *decoder = &recogniser->model->decoder;
   const struct slot *slot = decoder->token >= 0 ? step_slot(&decoder->step, decoder->token_slot) : NULL;
-  decoder->start_token = decoder->end_token = -1;
+  decoder->start_token = slot != NULL ? request->start_token : -1;
+  decoder->end_token = slot != NULL ? request->end_token : -1;
   decoder->feedback = FEEDBACK_NONE;
   decoder->steps = request->steps > 0 ? request->steps : decoder->step.steps;
-  if (slot != NULL) {
-    decoder->start_token = request->start_token;
-    if (decoder->step.mask != NULL && request->start_token == 0)
-      return node_refuse(decoder->step.mask,
-                         "it masks token 0, with which the decoder is to start (--start-token 0)");
-    decoder->end_token = request->end_token;
-    decoder->feedback = request->start_token >= 0 ? FEEDBACK_OUTPUT : FEEDBACK_GIVEN;
-    if (slot->next >= 0 && request->start_token < 0) {
-      decoder->feedback = FEEDBACK_OUTPUT;
-      decoder->start_token = first_token(expressions, slot->initial);
-    }
-    if (slot->next >= 0 && decoder->start_token < 0)
-      return node_refuse(
-          expression_at(expressions, slot->initial)->node,
-          "the token before the first step is not known, so cuseq cannot express its feedback (give "
-          "it: --start-token N)");
-    if (slot->next >= 0 && expression_at(expressions, slot->initial)->op == EXPRESSION_INPUT)
-      TRY(notes_add(recogniser->notes, "input '%.100s' is the token before the first step, which is %d here",
-                    expression_at(expressions, slot->initial)->node->name, decoder->start_token));
-    if (slot->next < 0) {
-      const char *name = expression_at(expressions, slot->initial)->node->name;
-      if (decoder->start_token < 0)
-        TRY(notes_add(
-            recogniser->notes,
-            "input '%.100s' is the given tokens of the decoder: give them as targets (--start-token N at "
-            "conversion says with which token it begins)",
-            name));
-      else
-        TRY(notes_add(recogniser->notes,
-                      "input '%.100s' is the tokens of the decoder: it begins with %d and goes on "
-                      "from what it chose, or from targets",
-                      name, decoder->start_token));
-    }
-  }
+  if (slot != NULL && decoder->step.mask != NULL && request->start_token == 0)
+    return node_refuse(decoder->step.mask,
+                       "it masks token 0, with which the decoder is to start (--start-token 0)");
+  if (slot != NULL)
+    TRY(slot->next < 0                             ? settle_given(recogniser, slot)
+        : token_is_probabilities(recogniser, slot) ? settle_probabilities(recogniser, slot)
+                                                   : settle_chosen(recogniser, slot));
   if (decoder->steps > 0)
     return CUSEQ_STATUS_OK;
   decoder->steps = 100;

@@ -346,6 +346,12 @@ bool decoder_add_part(const struct recogniser *recogniser, struct found_parts *p
 /* Whether what follows in a slot is the step's chosen token, or a row of an embedding for it. */
 bool token_follows(const struct expressions *expressions, const struct slot *slot);
 
+/* Whether what follows in a slot is the model's output itself, a softmax. */
+bool token_is_probabilities(const struct recogniser *recogniser, const struct slot *slot);
+
+/* The input that a slot begins with, a vector of the caller's and no sequence; NULL: it begins otherwise. */
+const struct expression *token_input(const struct expressions *expressions, const struct slot *slot);
+
 /* What a step makes of a given one-hot token by layers of any activation becomes rows of an embedding. */
 cuseq_status token_tabulate(struct recogniser *recogniser);
 

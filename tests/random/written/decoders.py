@@ -177,7 +177,7 @@ def notebook_probabilities_fed_back(k):
         y, h, c = cell(y, initial_state=[h, c])
         y = softmax(y)
         outputs.append(y)
-    return k.Model([x, first], k.Concatenate(axis=1)(outputs))
+    return Built(k.Model([x, first], k.Concatenate(axis=1)(outputs)), start=True)
 
 
 @kind

@@ -18,6 +18,7 @@ import normalised  # noqa: F401
 import notebooks  # noqa: F401
 import positions  # noqa: F401
 import posts  # noqa: F401
+import probabilities  # noqa: F401
 import questions  # noqa: F401
 import recipes  # noqa: F401
 import segments  # noqa: F401
