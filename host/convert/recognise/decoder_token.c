@@ -125,16 +125,17 @@ static int32_t first_token(const struct expressions *expressions, int32_t initia
   return number >= 0 && number <= 1 << 20 && number == (double)(int32_t)number ? (int32_t)number : -1;
 }
 
-/* The one element of a vector that is 1 where the others are 0; -1: there are others. */
-static int32_t one_hot(const struct expressions *expressions, const struct expression *e) {
-  const struct matrix *matrix = e->op == EXPRESSION_CONSTANT ? &expressions->matrices[e->matrix] : NULL;
-  int32_t hot = -1;
-  for (int32_t i = 0; matrix != NULL && i < e->width; i++) {
-    if (matrix->data[i] != 0.0F && (matrix->data[i] != 1.0F || hot >= 0))
-      return -1;
-    hot = matrix->data[i] != 0.0F ? i : hot;
+/* Whether a vector is the same in every row, zeros but for one element at most that is 1.
+ *   hot  receives which one; -1: none */
+static bool is_one_hot(const struct expressions *expressions, const struct expression *e, int32_t *hot) {
+  const float *data = e->op == EXPRESSION_CONSTANT ? expressions->matrices[e->matrix].data : NULL;
+  *hot = -1;
+  for (int32_t i = 0; data != NULL && i < e->width; i++) {
+    if (data[i] != 0.0F && (data[i] != 1.0F || *hot >= 0))
+      return false;
+    *hot = data[i] != 0.0F ? i : *hot;
   }
-  return hot;
+  return data != NULL || e->op == EXPRESSION_ZEROS;
 }
 
 /* What the first step reads in the place of probabilities: zeros, or a one-hot row. */
@@ -144,17 +145,19 @@ static cuseq_status settle_probabilities(struct recogniser *recogniser, const st
                           *initial = expression_at(expressions, slot->initial);
   struct found_decoder *decoder = &recogniser->model->decoder;
   const int32_t said = recogniser->request->start_token;
+  const bool known = is_one_hot(expressions, initial, &decoder->start_token);
   decoder->feedback = FEEDBACK_PROBABILITIES;
-  decoder->start_token = input != NULL ? said : one_hot(expressions, initial);
   if (input != NULL && said < 0)
     return node_refuse(input->node, "the first step reads it where the others read the probabilities of the "
                                     "step before (say of which token it is the one-hot row: --start-token "
                                     "N)");
-  if (input != NULL)
+  if (input != NULL) {
+    decoder->start_token = said;
     return notes_add(recogniser->notes,
                      "input '%.100s' is the one-hot row of the token before the first step, which is %d here",
                      input->node->name, said);
-  if (decoder->start_token < 0 && initial->op != EXPRESSION_ZEROS)
+  }
+  if (!known)
     return node_refuse(initial->node,
                        "the first step reads it where the others read the probabilities of the step before, "
                        "which cuseq cannot express (needed zeros, a one-hot row, an input, or a vector of "

@@ -28,7 +28,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("build", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", metavar="NAME", help="these models only (default: all)")
     parser.add_argument("--keras", choices=("2", "3"), help="of this version only (default: both)")
-    parser.add_argument("--random", type=int, metavar="N", help="N encoders and N decoders by chance instead of the written models")
+    random = "N encoders, N decoders and N loops over probabilities by chance instead of the written models"
+    parser.add_argument("--random", type=int, metavar="N", help=random)
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep all files there")
     return parser.parse_intermixed_args(words)
 
@@ -72,7 +73,7 @@ def main(words: list[str]) -> int:
     """The whole; the exit status."""
     given = arguments(words)
     given.build = given.build.resolve()
-    given.names += [f"{kind}_{seed}" for kind in ("woven", "drawn") for seed in range(given.random or 0)]
+    given.names += [f"{kind}_{seed}" for kind in ("woven", "drawn", "probable") for seed in range(given.random or 0)]
     names = [name for name in ("keras3", "keras2") if not given.keras or given.keras in name]
     with ThreadPoolExecutor(2) as pool:
         lines = [line for some in pool.map(lambda name: run(given, name), names) for line in some]

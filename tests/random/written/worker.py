@@ -1,7 +1,6 @@
-"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names; woven_SEED and
-drawn_SEED are some by chance) under
-the Keras that is installed here, saves each as .keras and as .h5, and prints a line of JSON for each file:
-what became of it."""
+"""worker.py PROGRAM FOLDER [NAME...]: makes the written models (all of them, or those of these names; woven_SEED,
+drawn_SEED and probable_SEED are some by chance) under the Keras that is installed here, saves each as .keras and as
+.h5, and prints a line of JSON for each file: what became of it."""
 
 import json
 import logging
@@ -25,6 +24,7 @@ from drawn import drawn
 from given import given, steps
 from kinds import Built, Words
 from match import Wrong, match
+from probable import probable
 from program import Fault, call, refusal
 from woven import woven
 
@@ -209,7 +209,7 @@ def main(words):
     program, folder, only = Path(words[0]), Path(words[1]), words[2:]
     print(json.dumps({"version": keras.__version__, "backend": keras.backend.backend()}), flush=True)
     chosen = [word.split("_") for word in only]
-    chance = [make(int(word[1])) for word in chosen for make in (woven, drawn) if word[0] == make.__name__]
+    chance = [make(int(word[1])) for word in chosen for make in (woven, drawn, probable) if word[0] == make.__name__]
     for kind in lists.all_kinds() + chance:
         if VERSION in kind.keras and (not only or kind.name in only):
             one_kind(kind, program, folder)
