@@ -14,8 +14,8 @@ from workloads import STRUCTURES, WORKLOADS, product_multiply_adds, product_sect
 
 RECURRENCE = re.compile(r"/(recurrence/(cores|chain|sequence|grid_[a-z]+|cell_[a-z]+)|common/tensor)\.cuh$")
 DECODER = re.compile(r"(decod[a-z_0-9]*|small_[a-z]+|attention_step|block_dense)\.cuh?$")
-TENSOR = 32  # multiply-adds of a thread in an instruction of tensor cores, of 16 x 8 x 8 a warp
-PRODUCTS = 3  # of tf32 for one of float32
+TENSOR = 64  # multiply-adds of a thread in an instruction of tensor cores, of 16 x 8 x 16 a warp
+PRODUCTS = 3  # of float16 for one of float32
 TEAM = 4  # warps that meet the others' by flags
 
 

@@ -35,7 +35,8 @@ Loads are by width in bits. Integer: all that is no other class, moves and predi
 compiler did not know. Fences: MEMBAR, ERRBAR, CCTL. In brackets: cycles to reach. Tensor: instructions of tensor cores, and in brackets the
 fewest that the product takes; more than 1.1 times as many fail.
 
-sequence_tensor_kernel<cell, kind, unit tiles of eight, rows / 8 of a team> (kinds: 0 float32, 1 tf32, 2 bf16) has a step of H 512, all of U in shared memory: with
+sequence_tensor_kernel<cell, kind, unit tiles of eight, rows / 8 of a team> (kinds: 0 float32 as tf32, 1 tf32, 2 bf16, 3 float32 as
+float16, which cells with tanh have) has a step of H 512, all of U in shared memory: with
 2, 2 a step of W4's, for which two warps share each scheduler, one of each team, and take turns in these cycles: the step of both. An instruction of tensor cores takes a core
 for 4 cycles on sm_90, 8 on sm_80, which is what NVIDIA says of their peak; others measured some 6.4 on an H100. What SMs wait for one another, and what L2 and DRAM take
 beyond the latencies, is not in it.

@@ -22,7 +22,7 @@ FIXED = 4  # of arithmetic whose latency the compiler knows
 PREDICATE = 12  # until a predicate can be used
 READS = 10  # until operands have been read
 SHARES = {"MUFU": ("function units", 8)}  # what instructions of a warp take from one another, and for how many cycles
-TENSOR = {75: 16, 80: 8, 90: 4, 100: 4, 120: 8}  # cycles that a tensor core needs for an instruction of 8 (tf32) or 16 k (bfloat16)
+TENSOR = {75: 16, 80: 8, 90: 4, 100: 4, 120: 8}  # cycles that a tensor core needs for an instruction of 8 (tf32) or 16 k (16 bits)
 for kind in ("LDS", "STS", "SHFL", "LDG", "STG", "LD", "ST", "ATOMS", "STAS", "LDL", "STL", "RED", "ATOMG", "LDGSTS", "LDSM"):
     SHARES[kind] = "memory pipe", 2
 WAITS = ("BAR", "UCGABAR_WAIT")  # nothing is issued before they are over

@@ -15,11 +15,16 @@ enum tensor_kind {
   TENSOR_FLOAT32, /* two tf32 numbers each, of which three products are made */
   TENSOR_TF32,
   TENSOR_BF16,
+  TENSOR_HALVES, /* two float16 each, of numbers that a power of two has brought near 2^15: three products */
 };
 
-/* Instructions that 16 k take, of one tile of A. */
+/* Instructions that 16 k take, of one tile of A and for one of the products. */
 __host__ __device__ static constexpr int tensor_steps(tensor_kind kind) {
-  return kind == TENSOR_BF16 ? 1 : 2;
+  return kind == TENSOR_BF16 || kind == TENSOR_HALVES ? 1 : 2;
+}
+/* Registers that four k of a factor take, of one row or column. */
+__host__ __device__ static constexpr int tensor_registers(tensor_kind kind) {
+  return kind == TENSOR_BF16 ? 2 : 4;
 }
 
 /* c += a b, k 8: of A (g,t) (g+8,t) (g,t+4) (g+8,t+4), of B (t,g) (t+4,g), tf32; of C (g,2t) (g,2t+1)
@@ -38,6 +43,16 @@ __device__ __forceinline__ void tensor_tf32(float (&c)[4], const uint32_t (&a)[4
 __device__ __forceinline__ void tensor_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
 #if __CUDA_ARCH__ >= 800
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+/* The same of float16. */
+__device__ __forceinline__ void tensor_f16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
@@ -85,6 +100,38 @@ __device__ __forceinline__ uint32_t tensor_pack(float lower, float upper) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(upper), "f"(lower));
 #endif
   return both;
+}
+
+/* ---- float32 as two float16 ---- */
+
+/* What the lower of two halves stands for 2^-11 of: the higher one has 11 bits. */
+static const float TENSOR_HALF_BITS = 2048.0f;
+
+/* Two numbers below 2^16 as two float16 each, high + low / 2^11, the nearest ones: 23 bits and the sign of low,
+ * down to 2^-14, and below that 2^-36 at most of error. What is not finite has no finite halves. */
+__device__ __forceinline__ void tensor_halves(float lower, float upper, uint32_t &high, uint32_t &low) {
+  uint32_t both = 0, rest = 0;
+#if __CUDA_ARCH__ >= 800
+  float first, second;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(upper), "f"(lower));
+  asm("{\n\t.reg .b16 a, b;\n\tmov.b32 {a, b}, %2;\n\tcvt.f32.f16 %0, a;\n\tcvt.f32.f16 %1, b;\n\t}"
+      : "=f"(first), "=f"(second)
+      : "r"(both));
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;"
+      : "=r"(rest)
+      : "f"((upper - second) * TENSOR_HALF_BITS), "f"((lower - first) * TENSOR_HALF_BITS));
+#endif
+  high = both, low = rest;
+}
+
+/* The power of two by which numbers up to `most` come below 2^15, and no more than that; its inverse is one of
+ * float32's normal numbers, too. */
+__device__ __forceinline__ float tensor_scale(float most) {
+  int exponent = 127 + 127 + 14 - (__float_as_int(most) >> 23);
+  return __int_as_float(min(max(exponent, 1), 253) << 23);
+}
+__device__ __forceinline__ float tensor_inverse(float scale) {
+  return __int_as_float((254 << 23) - __float_as_int(scale));
 }
 
 #endif

@@ -15,6 +15,7 @@ template <int SLOTS, int EIGHTS> struct tensor_memory {
   float4 sums[TENSOR_TEAM / 32][SLOTS][EIGHTS][2]
              [32];                         /* of each quarter of k: [unit tile][eight rows][2 t + ..][lane] */
   int row[EIGHTS * 8], length[EIGHTS * 8]; /* of the tile; length 0 where there is no row */
+  float scale[EIGHTS * 8];                 /* of h of a row, where it is two float16 */
 };
 
 /* H in units of 16, which h is padded to: zeros. */
@@ -28,9 +29,17 @@ __device__ __forceinline__ int tensor_place(const struct sequence_grid &g, int g
                                             int unit) {
   return ((buffer * (g.rows >> 3) + row / 8) * groups + (unit >> 4)) * 128 + row % 8 * 16 + (unit & 15);
 }
+/* `scale`: of the row. Of two float16 four units' high halves stand in front of their low ones. */
 template <tensor_kind KIND>
-__device__ __forceinline__ void tensor_store(const struct grid_tile &tile, int place, float h, bool stores) {
-  if constexpr (KIND == TENSOR_BF16) {
+__device__ __forceinline__ void tensor_store(const struct grid_tile &tile, int place, float h, float scale,
+                                             bool stores) {
+  if constexpr (KIND == TENSOR_HALVES) {
+    uint32_t high, low;
+    tensor_halves(h * scale, 0.0f, high, low);
+    unsigned short *to = (unsigned short *)tile.hidden + (2 * place - (place & 3));
+    if (stores)
+      to[0] = (unsigned short)high, to[4] = (unsigned short)low;
+  } else if constexpr (KIND == TENSOR_BF16) {
     unsigned short rounded = (unsigned short)tensor_pack(h, 0.0f);
     if (stores)
       ((unsigned short *)tile.hidden)[place] = rounded;
@@ -78,8 +87,8 @@ __device__ __forceinline__ void tensor_begin(const struct sequence &a, const str
     bool there = row < tile.rows && unit < a.units;
     size_t state = there ? ((size_t)tile.d * a.batch + m.row[row]) * a.units + unit : 0;
     float h = there && a.d_initial_h ? a.d_initial_h[state] : 0.0f;
-    tensor_store<KIND>(tile, tensor_place(g, groups, 0, row, unit), h, true);
-    tensor_store<KIND>(tile, tensor_place(g, groups, 1, row, unit), 0.0f, true);
+    tensor_store<KIND>(tile, tensor_place(g, groups, 0, row, unit), h, m.scale[row], true);
+    tensor_store<KIND>(tile, tensor_place(g, groups, 1, row, unit), 0.0f, 1.0f, true);
     if (!there)
       continue;
     g.cells[((size_t)m.row[row] * a.directions + tile.d) * a.units + unit] =
@@ -107,6 +116,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cel
   int coming;         /* the row of x W that is fetched next; ids are looked up a step before */
   int place;          /* of h of the row, of the first units */
   float *output;      /* where the row's next h goes, of the first units; NULL: nowhere */
+  float scale;        /* of the row's h, where it is two float16 */
   float4 x[SLOTS];
   float carried[SLOTS], h[SLOTS];
 
@@ -122,6 +132,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cel
     towards = tile.d == 1 || p.a.is_backward ? -1 : 1;
     begin = b * p.a.time + (towards < 0 ? max(length - 1, 0) : 0); /* of more positions no x W has room */
     place = tensor_place(g, tensor_sixteens(p.a.units), 0, row, 0) + lane / 4;
+    scale = m.scale[row];
     output = p.a.d_output[tile.d];
     if (output)
       output += (size_t)(unsigned)begin * (unsigned)p.a.leading + lane / 4;
@@ -173,22 +184,27 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_cel
   }
 
   /* h of the next step, of the sums of the tile of units that begins at `first`, for the other blocks.
-   * `bias`: the tile's; `count`: the eights of rows that have sums. */
+   * `bias`, `inverses`: the tile's, and of its scales; `count`: the eights of rows that have sums. */
   template <class Gates>
-  __device__ __forceinline__ void update(const Gates &gates, const float4 *bias, int s, int first,
-                                         int count) {
+  __device__ __forceinline__ void update(const Gates &gates, const float4 *bias, const float4 *inverses,
+                                         int s, int first, int count) {
 #pragma unroll
     for (int slot = 0; slot < SLOTS; slot++) {
-      float4 z = sums_add(x[slot], bias[slot * 8 + lane / 4]);
+      float4 z = sums_add(x[slot], bias[slot * 8 + lane / 4]), by = sums_zero();
+      if constexpr (KIND == TENSOR_HALVES)
+        by = sums_times(inverses[slot * 8 + lane / 4], tensor_inverse(scale));
 #pragma unroll
       for (int quarter = 0; quarter < TENSOR_TEAM / 32; quarter++)
-        z = sums_add(z, m.sums[quarter][slot][min(n, count - 1)][odd][lane]);
+        if constexpr (KIND == TENSOR_HALVES)
+          z = sums_scaled(z, m.sums[quarter][slot][min(n, count - 1)][odd][lane], by);
+        else
+          z = sums_add(z, m.sums[quarter][slot][min(n, count - 1)][odd][lane]);
       h[slot] = Cell::update(gates, z, carried[slot]);
     }
     int to = tensor_place(g, tensor_sixteens(p.a.units), ~s & 1, 0, first) + place;
 #pragma unroll
     for (int slot = 0; slot < SLOTS; slot++)
-      tensor_store<KIND>(tile, to + slot * 8, h[slot], runs(s, first, slot));
+      tensor_store<KIND>(tile, to + slot * 8, h[slot], scale, runs(s, first, slot));
   }
 
   /* Results of the step. */

@@ -4,6 +4,7 @@
 
 #include "kernels/common/tensor.cuh"
 #include "kernels/recurrence/grid_cells.cuh"
+#include "kernels/recurrence/grid_scales.cuh"
 
 /* A block is one or two teams of four warps. All of them share the block's columns of U, which lie in shared
  * memory as the products take them; each team has tiles of rows and counters of its own, so that one
@@ -32,22 +33,28 @@ template <class Cell, int SLOTS> struct tensor_tiles {
 };
 
 /* A lane's h of 16 k; of a step to come it is stored so, too. */
-template <tensor_kind KIND> struct tensor_h { uint32_t v[2 * tensor_steps(KIND)]; };
+template <tensor_kind KIND> struct tensor_h { uint32_t v[tensor_registers(KIND)]; };
 
 /* A lane's U of a block's unit tiles for 16 k, as the products take them: [tile of A][instruction][k, row g
- * or g + 8], of its four k the first two for the first instruction, or two pairs for the only one. */
-template <tensor_kind KIND, int TILES> struct tensor_weights { uint32_t a[TILES][tensor_steps(KIND)][4]; };
+ * or g + 8], of its four k the first two for the first instruction, or two pairs for the only one; of two
+ * float16 high and low in the instruction's place. */
+template <tensor_kind KIND, int TILES> struct tensor_weights {
+  static const int VECTORS = tensor_registers(KIND) / 2; /* of a tile */
+  uint32_t a[TILES][VECTORS][4];
+};
 
 template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_team {
   typedef tensor_tiles<Cell, SLOTS> tiles;
-  static const int VECTORS = tensor_steps(KIND) * tiles::COUNT; /* that a lane loads of U for 16 k */
+  typedef struct tensor_weights<KIND, tiles::COUNT> weights;
+  static const int VECTORS = weights::VECTORS * tiles::COUNT; /* that a lane loads of U for 16 k */
   static const int UNITS =
       8 * SLOTS; /* of a tile of the block's units: SLOTS tiles of the product, side by side */
   const struct sequence_parameters &p;
   const struct sequence_grid &g;
   struct tensor_memory<SLOTS, EIGHTS> &m;
-  const uint4 *u;     /* [tiles of units][resident / 16][tile of A][instruction][lane] */
-  const float4 *bias; /* [tiles of units][UNITS] */
+  const uint4 *u;         /* [tiles of units][resident / 16][tile of A][instruction][lane] */
+  const float4 *bias;     /* [tiles of units][UNITS] */
+  const float4 *inverses; /* the same: of what U of a unit's sums was scaled by, where it is two float16 */
   int rank, d, barrier;
   int thread, warp, lane;
   int stride; /* units from one of the block's tiles of them to the next */
@@ -67,9 +74,8 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
 
   /* ---- U ---- */
 
-  /* Of memory that has them as the model does. */
-  __device__ __forceinline__ void weights_made(struct tensor_weights<KIND, tiles::COUNT> &to, int q,
-                                               int first) const {
+  /* Of memory that has them as the model does; `by`: the tile's inverses. */
+  __device__ __forceinline__ void weights_made(weights &to, int q, int first, const float4 *by) const {
     float w[SLOTS][4][4];
 #pragma unroll
     for (int i = 0; i < SLOTS * 4; i++) {
@@ -77,6 +83,11 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
       float4 sums = sums_zero();
       if (k < p.a.units && unit < p.a.units)
         sums = __ldg((const float4 *)p.a.d_recurrent + ((size_t)d * p.a.units + k) * p.a.units + unit);
+      if constexpr (KIND == TENSOR_HALVES) {
+        float4 own = by[i / 4 * 8 + lane / 4];
+        sums.x *= tensor_inverse(own.x), sums.y *= tensor_inverse(own.y);
+        sums.z *= tensor_inverse(own.z), sums.w *= tensor_inverse(own.w);
+      }
       w[i / 4][i % 4][0] = sums.x, w[i / 4][i % 4][1] = sums.y;
       w[i / 4][i % 4][2] = sums.z, w[i / 4][i % 4][3] = sums.w;
     }
@@ -86,7 +97,9 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
       for (int i = 0; i < 4 * tensor_steps(KIND); i++) {
         int slot = tiles::slot(tile, i % 2), sum = tiles::sum(tile, i % 2), pair = i / 2 * 2 % 4;
         uint32_t &a = to.a[tile][i / 4][i % 4];
-        if (KIND == TENSOR_BF16)
+        if (KIND == TENSOR_HALVES)
+          tensor_halves(w[slot][pair][sum], w[slot][pair + 1][sum], a, to.a[tile][weights::VECTORS - 1][i]);
+        else if (KIND == TENSOR_BF16)
           a = tensor_pack(w[slot][pair][sum], w[slot][pair + 1][sum]);
         else if (KIND == TENSOR_TF32)
           a = __float_as_uint(tensor_round(w[slot][i / 2][sum]));
@@ -95,7 +108,11 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
       }
   }
   /* Fills the block's shared memory, with all its warps. */
-  __device__ __forceinline__ void load_weights(uint4 *to, float4 *bias_to) const {
+  __device__ __forceinline__ void load_weights(uint4 *to, float4 *bias_to, float4 *inverses_to) const {
+    if constexpr (KIND == TENSOR_HALVES) {
+      tensor_unit_scales<UNITS>(p.a, d, rank, g.blocks, inverses_to);
+      __syncthreads(); /* scales are there */
+    }
     for (int i = (int)threadIdx.x, owned = 0; (owned = i / UNITS * g.blocks + rank) * UNITS < p.a.units;
          i += (int)blockDim.x) {
       int unit = owned * UNITS + i % UNITS;
@@ -103,23 +120,22 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
     }
     int resident = g.resident / 16, warps = (int)blockDim.x / 32;
     for (int first = rank * UNITS; first < p.a.units;
-         first += g.blocks * UNITS, to += resident * VECTORS * 32)
+         first += g.blocks * UNITS, to += resident * VECTORS * 32, inverses_to += UNITS)
       for (int q = (int)threadIdx.x / 32; q < resident; q += warps) {
-        struct tensor_weights<KIND, tiles::COUNT> made;
-        weights_made(made, q, first);
+        weights made;
+        weights_made(made, q, first, inverses_to);
 #pragma unroll
         for (int i = 0; i < VECTORS; i++) {
-          const uint32_t(&a)[4] = made.a[i / tensor_steps(KIND)][i % tensor_steps(KIND)];
+          const uint32_t(&a)[4] = made.a[i / weights::VECTORS][i % weights::VECTORS];
           to[(q * VECTORS + i) * 32 + lane] = make_uint4(a[0], a[1], a[2], a[3]);
         }
       }
   }
-  __device__ __forceinline__ void weights_there(struct tensor_weights<KIND, tiles::COUNT> &to,
-                                                const uint4 *from) const {
+  __device__ __forceinline__ void weights_there(weights &to, const uint4 *from) const {
 #pragma unroll
     for (int i = 0; i < VECTORS; i++) {
       uint4 a = from[i * 32];
-      uint32_t(&four)[4] = to.a[i / tensor_steps(KIND)][i % tensor_steps(KIND)];
+      uint32_t(&four)[4] = to.a[i / weights::VECTORS][i % weights::VECTORS];
       four[0] = a.x, four[1] = a.y, four[2] = a.z, four[3] = a.w;
     }
   }
@@ -139,8 +155,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
   /* 16 k of N times eight rows. float32: the products of what is small have sums of their own and lose
    * nothing to the large ones. */
   template <int N>
-  __device__ __forceinline__ void multiply(sums<N> &large, sums<N> &small,
-                                           const struct tensor_weights<KIND, tiles::COUNT> &w,
+  __device__ __forceinline__ void multiply(sums<N> &large, sums<N> &small, const weights &w,
                                            const struct tensor_h<KIND> (&h)[N]) const {
 #pragma unroll
     for (int step = 0; step < tensor_steps(KIND); step++) {
@@ -160,7 +175,12 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
           tensor_split(__uint_as_float(a[i]), upper[i], rest[i]);
 #pragma unroll
         for (int n = 0; n < N; n++) {
-          if (KIND == TENSOR_BF16) {
+          if (KIND == TENSOR_HALVES) {
+            const uint32_t low[2] = {h[n].v[2], h[n].v[3]};
+            tensor_f16(large.of[tile][n], a, high[n]);
+            tensor_f16(small.of[tile][n], w.a[tile][1], high[n]);
+            tensor_f16(small.of[tile][n], a, low);
+          } else if (KIND == TENSOR_BF16) {
             tensor_bf16(large.of[tile][n], a, high[n]);
           } else if (KIND == TENSOR_TF32) {
             tensor_tf32(large.of[tile][n], a, high[n]);
@@ -203,7 +223,10 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
 #pragma unroll
         for (int i = 0; i < 4; i++)
           z[tiles::slot(tile, i / 2)][n][i % 2][tiles::sum(tile, i / 2)] =
-              KIND == TENSOR_FLOAT32 ? large.of[tile][n][i] + small.of[tile][n][i] : large.of[tile][n][i];
+              KIND == TENSOR_HALVES
+                  ? fmaf(small.of[tile][n][i], 1.0f / TENSOR_HALF_BITS, large.of[tile][n][i])
+              : KIND == TENSOR_FLOAT32 ? large.of[tile][n][i] + small.of[tile][n][i]
+                                       : large.of[tile][n][i];
     if (adds) {
       __syncwarp(); /* that the compiler branches: few have so many k */
 #pragma unroll
@@ -237,7 +260,7 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
     for (int i = 0; i < 8; i++) {
       if (i == 4 && !eight)
         break;
-      struct tensor_weights<KIND, tiles::COUNT> a;
+      weights a;
       weights_there(a, w + i * 4 * VECTORS * 32);
       multiply<N>(large, small, a, all[i]);
       if (i + AHEAD < 8 && eight)
@@ -261,13 +284,13 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
         multiply_eight<N>(large, small, w + begin * 4 * VECTORS * 32, h + begin * 128, begin + 4 < fast);
 #pragma unroll 1
       for (int i = fast; i < end; i++) {
-        struct tensor_weights<KIND, tiles::COUNT> a;
+        weights a;
         struct tensor_h<KIND> now[N];
         fetch<N>(now, h + i * 128);
         if (i < there)
           weights_there(a, w + i * 4 * VECTORS * 32);
         else
-          weights_made(a, warp + i * 4, first);
+          weights_made(a, warp + i * 4, first, inverses + owned * UNITS);
         multiply<N>(large, small, a, now);
       }
       hand_over<N>(large, small, begin > 0);
@@ -305,9 +328,9 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
         product<EIGHTS>(cells.tile, s & 1, owned, first);
       sync(); /* the sums are there */
       if (device_gates_are_usual(p.gates))
-        cells.update(device_usual_gates(), bias + owned * UNITS, s, first, count);
+        cells.update(device_usual_gates(), bias + owned * UNITS, inverses + owned * UNITS, s, first, count);
       else
-        cells.update(p.gates, bias + owned * UNITS, s, first, count);
+        cells.update(p.gates, bias + owned * UNITS, inverses + owned * UNITS, s, first, count);
       int next = first + stride;
       bool last = cells.alone || next >= p.a.units;
       if (last && s + 1 < cells.tile.steps)
@@ -333,6 +356,10 @@ template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS> struct tensor_tea
     int longest[EIGHTS];
     tensor_rows<SLOTS, EIGHTS>(p.a, m, tile, thread);
     sync(); /* rows and lengths are there */
+    if constexpr (KIND == TENSOR_HALVES) {
+      tensor_row_scales<SLOTS, EIGHTS>(p.a, m, d, thread);
+      sync(); /* scales are there */
+    }
     tile.steps = 0;
 #pragma unroll
     for (int n = 0; n < EIGHTS; n++) {

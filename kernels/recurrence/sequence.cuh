@@ -40,6 +40,15 @@ __device__ __forceinline__ void sums_multiply(float4 &z, float x, float4 w) {
   z.w = fmaf(x, w.w, z.w);
 }
 
+/* x + y z. */
+__device__ __forceinline__ float4 sums_scaled(float4 x, float4 y, float4 z) {
+  return make_float4(fmaf(y.x, z.x, x.x), fmaf(y.y, z.y, x.y), fmaf(y.z, z.z, x.z), fmaf(y.w, z.w, x.w));
+}
+
+__device__ __forceinline__ float4 sums_times(float4 x, float by) {
+  return make_float4(x.x * by, x.y * by, x.z * by, x.w * by);
+}
+
 __device__ __forceinline__ float4 sums_zero() {
   return make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 }

@@ -12,22 +12,26 @@
  *           teams of four warps, each with every teams-th of the group's tiles of rows; a warp a quarter of
  *           k.
  * launch    grid groups x blocks, at most one block an SM where blocks > 1 (cooperative), block 128 teams,
- *           shared teams sizeof(tensor_memory) + unit tiles of a block x (128 SLOTS + 512 tiles of A x
- *           tensor_steps x resident / 16).
- * budget    254 registers, no spills; on sm_90 float32 254 (teams of 8 rows: 149), tf32 231 (126), bf16 184
- *           (112).
- * numerics  TENSOR_FLOAT32: h and U rounded to 22 bits, as two tf32 numbers each, three products of them; the
- *           others: rounded to the nearest. What tensor cores add up by themselves, rounding towards zero,
- *           are 128 k. The order of summation follows from H alone, so a row's bits do not depend on batch or
- *           grid.
+ *           shared teams sizeof(tensor_memory) + unit tiles of a block x (128 SLOTS, TENSOR_HALVES twice
+ *           that, + 256 tiles of A x tensor_registers x resident / 16).
+ * budget    255 registers, no spills; on sm_90 float32 255 (teams of 8 rows: 146), as tf32 254 (149), tf32
+ *           231 (126), bf16 184 (112).
+ * numerics  TENSOR_HALVES, float32 where h is a tanh's: h and U as two float16 numbers each, by a power of two
+ *           for each row and each sum, three products of them; TENSOR_FLOAT32, where it is not: rounded to 22
+ *           bits, as two tf32 numbers each, three products; the others: rounded to the nearest. What tensor
+ *           cores add up by themselves, rounding towards zero, are 128 k. The order of summation follows from
+ *           H alone, so a row's bits do not depend on batch or grid.
  * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a
  *           group does. h goes from the L2 cache into registers, as the products take it: each warp needs a
  *           quarter, and no two the same. Two teams, because a step waits for flags and h for as long as it
  *           multiplies. x W of the next step is fetched behind the flag: a loop waits for all loads before
- *           it, which in front of the product are 117 cycles. Tried and lost, by cycles of a step of W4: U
- *           as [k][unit] (moves in front of every product, 7,900), sums folded in registers every 64 k
- *           (6,300; 250 registers), U loaded a turn ahead (moves again, 6,600), float32's h in parts of 64
- *           k, each on its way while the one before is multiplied (5,210: a second wait, and a loop).
+ *           it, which in front of the product are 117 cycles. float32 as float16, because two of them are 16
+ *           k of an instruction where two tf32 are 8, in registers that need no more taking apart: a step of
+ *           W4 has half as many instructions as with tf32 (5,040 cycles, which other cells take). Tried and
+ *           lost there, by cycles of a step: U as [k][unit] (moves in front of every product, 7,900), sums
+ *           folded in registers every 64 k (6,300; 250 registers), U loaded a turn ahead (moves again,
+ *           6,600), h in parts of 64 k, each on its way while the one before is multiplied (5,210: a second
+ *           wait, and a loop).
  * cost      W4: tensor cores' instructions are the fewest; of a step by its machine code:
  *           bench/machine/table.md. */
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -39,12 +43,15 @@ __device__ __forceinline__ void tensor_block(const struct sequence_parameters &p
   int group = (int)blockIdx.x / g.blocks, D = p.a.directions, team = (int)threadIdx.x / TENSOR_TEAM;
   int thread = (int)threadIdx.x % TENSOR_TEAM;
   float4 *bias = (float4 *)(memory + g.teams * sizeof(team_memory));
-  uint4 *u = (uint4 *)(bias + grid_owned(p.a.units, 8 * SLOTS, g.blocks) * 8 * SLOTS);
+  int units = grid_owned(p.a.units, 8 * SLOTS, g.blocks) * 8 * SLOTS;
+  float4 *inverses = bias + units;
+  uint4 *u = (uint4 *)(inverses + (KIND == TENSOR_HALVES ? units : 0));
   tensor_team<Cell, KIND, SLOTS, EIGHTS> here = {p,
                                                  g,
                                                  ((team_memory *)memory)[team],
                                                  u,
                                                  bias,
+                                                 inverses,
                                                  (int)blockIdx.x % g.blocks,
                                                  group % D,
                                                  team + 1,
@@ -55,7 +62,7 @@ __device__ __forceinline__ void tensor_block(const struct sequence_parameters &p
                                                  g.blocks > 1 && thread == 0};
   unsigned *counter = g.counters + ((size_t)group * g.teams + team) * GRID_COUNTERS, round = 0;
   here.begin();
-  here.load_weights(u, bias);
+  here.load_weights(u, bias, inverses);
   __syncthreads(); /* U and the bias are there */
   for (int i = group / D * g.teams + team; i < g.tiles; i += g.groups / D * g.teams) {
     struct grid_tile tile;
@@ -85,16 +92,16 @@ static __global__ void __launch_bounds__(2 * TENSOR_TEAM, 1)
  * h between more units. A row has the same bits in both. */
 enum { FEW_SLOTS = 1, FEW_EIGHTS = 1, FEW_TEAMS = 2, MANY_SLOTS = 2, MANY_EIGHTS = 2, MANY_TEAMS = 2 };
 
-/* What a block has in shared memory: of its teams, of the bias, and of each 16 rows of U, of H. */
+/* What a block has in shared memory: of its teams, of bias and scales, and of each 16 rows of U, of H. */
 struct room {
   size_t fixed, sixteen;
 };
 
 template <class Cell, tensor_kind KIND, int SLOTS, int EIGHTS>
 static struct room room_of(int32_t units, int blocks, int teams) {
-  size_t owned = (size_t)grid_owned(units, 8 * SLOTS, blocks);
-  return {teams * sizeof(struct tensor_memory<SLOTS, EIGHTS>) + owned * 8 * SLOTS * sizeof(float4),
-          owned * tensor_tiles<Cell, SLOTS>::COUNT * tensor_steps(KIND) * 32 * sizeof(uint4)};
+  size_t owned = (size_t)grid_owned(units, 8 * SLOTS, blocks), arrays = KIND == TENSOR_HALVES ? 2 : 1;
+  return {teams * sizeof(struct tensor_memory<SLOTS, EIGHTS>) + arrays * owned * 8 * SLOTS * sizeof(float4),
+          owned * tensor_tiles<Cell, SLOTS>::COUNT * tensor_registers(KIND) / 2 * 32 * sizeof(uint4)};
 }
 
 /* Rows of U that stay there; -1 where not even the rest has room. */
@@ -112,7 +119,7 @@ int tensor_resident(int32_t units, int32_t directions, cuseq_precision precision
   struct room room =
       precision == CUSEQ_PRECISION_BF16
           ? room_of<cell_lstm, TENSOR_BF16, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS)
-          : room_of<cell_lstm, TENSOR_TF32, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS);
+          : room_of<cell_lstm, TENSOR_HALVES, MANY_SLOTS, MANY_EIGHTS>(units, blocks, MANY_TEAMS);
   int rows = resident(units, room, device);
   return rows < units ? rows : units;
 }
@@ -143,8 +150,9 @@ static cudaError_t launch_cell(const struct sequence_parameters *p, struct seque
     return launch_kind<Cell, TENSOR_TF32>(p, g, few, device, stream);
   case CUSEQ_PRECISION_BF16:
     return launch_kind<Cell, TENSOR_BF16>(p, g, few, device, stream);
-  default:
-    return launch_kind<Cell, TENSOR_FLOAT32>(p, g, few, device, stream);
+  default: /* of a relu or a linear function h may be as large as it likes */
+    return p->gates.is_tanh ? launch_kind<Cell, TENSOR_HALVES>(p, g, few, device, stream)
+                            : launch_kind<Cell, TENSOR_FLOAT32>(p, g, few, device, stream);
   }
 }
 

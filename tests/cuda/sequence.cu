@@ -105,7 +105,30 @@ static void check_devices(const struct launch_device &device) {
   case_check(c, device);
 }
 
-/* Sums of 512 and of 1,024 products, of which a tensor core adds up but 64 by itself. */
+/* States and weights that are far from 1: two float16 have few exponents, so that rows and weights have scales
+ * of their own. Columns of U are zeros, as good as zeros, as they are, and large. */
+static void check_scales(const struct launch_device &device) {
+  const float sizes[] = {1e-6f, 1.0f, 4000.0f, 1e9f}, columns[] = {0.0f, 0x1p-60f, 1.0f, 0x1p6f};
+  for (float size : sizes)
+    for (int H : {140, 530}) {
+      struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
+      c.source = SOURCE_IDS, c.T = 3, c.B = H == 140 ? 30 : 3;
+      struct sequence_data data = case_data(c);
+      for (size_t i = 0; i < data.initial_h.size(); i++) /* of every other row */
+        data.initial_h[i] *= i / H % 2 ? size : 1.0f;
+      for (int d = 0; d < c.D && size == 1.0f; d++)
+        for (size_t i = 0; i < data.cells[d].recurrent.size(); i++)
+          data.cells[d].recurrent[i] *= columns[i % 4];
+      double bound = case_bound(c) * (size == 1.0f ? columns[3] : std::fmax(1.0, size));
+      struct sequence_wanted want = case_reference(c, data);
+      struct sequence_results got = case_run(c, data, device);
+      std::string name = case_name(c) + ": states of " + std::to_string(size);
+      check_close((name + ", output").c_str(), got.output, want.output, bound);
+      check_close((name + ", final h").c_str(), got.final_h, want.final_h, bound);
+    }
+}
+
+/* Sums of 512 and of 1,024 products, of which a tensor core adds up but 128 by itself. */
 static void check_wide(const struct launch_device &device) {
   for (int H : {512, 1024}) {
     struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
@@ -225,6 +248,7 @@ int main(int argc, char **argv) {
     check_bits(mapping, 330, 20, device);
     check_bits(mapping, 330, 20, small);
     check_wide(device);
+    check_scales(device);
     if (device.tensor_cores) {
       check_precisions(device);
       check_bits(mapping, 330, 20, device, CUSEQ_PRECISION_BF16);
