@@ -107,8 +107,8 @@ __device__ __forceinline__ uint32_t tensor_pack(float lower, float upper) {
 /* What the lower of two halves stands for 2^-11 of: the higher one has 11 bits. */
 static const float TENSOR_HALF_BITS = 2048.0f;
 
-/* Two numbers below 2^16 as two float16 each, high + low / 2^11, the nearest ones: 23 bits and the sign of low,
- * down to 2^-14, and below that 2^-36 at most of error. What is not finite has no finite halves. */
+/* Two numbers below 2^16 as two float16 each, high + low / 2^11, the nearest ones: 23 bits and the sign of
+ * low, down to 2^-14, and below that 2^-36 at most of error. What is not finite has no finite halves. */
 __device__ __forceinline__ void tensor_halves(float lower, float upper, uint32_t &high, uint32_t &low) {
   uint32_t both = 0, rest = 0;
 #if __CUDA_ARCH__ >= 800
@@ -124,8 +124,8 @@ __device__ __forceinline__ void tensor_halves(float lower, float upper, uint32_t
   high = both, low = rest;
 }
 
-/* The power of two by which numbers up to `most` come below 2^15, and no more than that; its inverse is one of
- * float32's normal numbers, too. */
+/* The power of two by which numbers up to `most` come below 2^15, and no more than that; its inverse is one
+ * of float32's normal numbers, too. */
 __device__ __forceinline__ float tensor_scale(float most) {
   int exponent = 127 + 127 + 14 - (__float_as_int(most) >> 23);
   return __int_as_float(min(max(exponent, 1), 253) << 23);

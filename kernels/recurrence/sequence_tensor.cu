@@ -16,11 +16,11 @@
  *           that, + 256 tiles of A x tensor_registers x resident / 16).
  * budget    255 registers, no spills; on sm_90 float32 255 (teams of 8 rows: 146), as tf32 254 (149), tf32
  *           231 (126), bf16 184 (112).
- * numerics  TENSOR_HALVES, float32 where h is a tanh's: h and U as two float16 numbers each, by a power of two
- *           for each row and each sum, three products of them; TENSOR_FLOAT32, where it is not: rounded to 22
- *           bits, as two tf32 numbers each, three products; the others: rounded to the nearest. What tensor
- *           cores add up by themselves, rounding towards zero, are 128 k. The order of summation follows from
- *           H alone, so a row's bits do not depend on batch or grid.
+ * numerics  TENSOR_HALVES, float32 where h is a tanh's: h and U as two float16 numbers each, by a power of
+ *           two for each row and each sum, three products of them; TENSOR_FLOAT32, where it is not: rounded
+ *           to 22 bits, as two tf32 numbers each, three products; the others: rounded to the nearest. What
+ *           tensor cores add up by themselves, rounding towards zero, are 128 k. The order of summation
+ *           follows from H alone, so a row's bits do not depend on batch or grid.
  * why       a launch per step costs microseconds where a flag costs one; the whole grid never meets, only a
  *           group does. h goes from the L2 cache into registers, as the products take it: each warp needs a
  *           quarter, and no two the same. Two teams, because a step waits for flags and h for as long as it

@@ -105,8 +105,8 @@ static void check_devices(const struct launch_device &device) {
   case_check(c, device);
 }
 
-/* States and weights that are far from 1: two float16 have few exponents, so that rows and weights have scales
- * of their own. Columns of U are zeros, as good as zeros, as they are, and large. */
+/* States and weights that are far from 1: float16 has few exponents, so that rows and weights have scales of
+ * their own. Columns of U are zeros, as good as zeros, as they are, and large. */
 static void check_scales(const struct launch_device &device) {
   const float sizes[] = {1e-6f, 1.0f, 4000.0f, 1e9f}, columns[] = {0.0f, 0x1p-60f, 1.0f, 0x1p6f};
   for (float size : sizes)
