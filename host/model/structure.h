@@ -256,8 +256,8 @@ struct decoder_structure {
   int32_t given_width;            /* G of the numbers that the caller gives for every step; 0: none */
   int32_t steps;                  /* Y that a call makes where the caller says nothing */
   int32_t state_width;            /* of all layers' h side by side; the c of LSTM layers lie likewise */
-  /* of the vectors that a step hands to the next beside states and token, in this order; 0: not handed on. The
-   * context is where with ASKS_CURRENT a layer up to the asked one reads it. */
+  /* of the vectors that a step hands to the next beside states and token, in this order; 0: not handed on.
+   * The context is where with ASKS_CURRENT a layer up to the asked one reads it. */
   int32_t fed_attentional, fed_context, fed_probabilities;
   int32_t fed_width; /* of all */
 };

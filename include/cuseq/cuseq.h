@@ -590,12 +590,13 @@ typedef struct cuseq_encoding {
  * the one that `rows` names: a beam of hypotheses needs no second encoding. S is the width of all decoder
  * layers' states side by side, layer 0 first (cuseq_config.decoder_state_width); a GRU's part of a c is 0 and
  * not looked at. X is the width of what a step hands to the next one beside states and token
- * (cuseq_config.fed_width), side by side: the attentional vector of input feeding, the context where attention
- * looks after the cells, the probabilities of the feedback "probabilities" (or the one-hot row of the target
- * that took their place); 0 in most models. S', C and V are those of cuseq_config: state_units, context_width, outputs.
+ * (cuseq_config.fed_width), side by side: the attentional vector of input feeding, the context where
+ * attention looks after the cells, the probabilities of the feedback "probabilities" (or the one-hot row of
+ * the target that took their place); 0 in most models. S', C and V are those of cuseq_config: state_units,
+ * context_width, outputs.
  *
- * G is the width of the numbers that a decoder is given at every step, such as what is known of the days that a
- * forecast is of (cuseq_config.given_width); 0 in most models.
+ * G is the width of the numbers that a decoder is given at every step, such as what is known of the days that
+ * a forecast is of (cuseq_config.given_width); 0 in most models.
  *
  * A model without a decoder makes one step, or, with a head over every position, as many as there are
  * positions: Y is 1 or T then. It gives outputs and tokens, and where it attends also contexts and alphas. */
@@ -726,11 +727,11 @@ CUSEQ_API void cuseq_beam_init(cuseq_beam *beam, size_t size);
  * largest sums of log-probabilities live on; of equal ones that of the better parent, then that of the lower
  * token. K = 1 gives the tokens of cuseq_decode.
  *
- * For models that read tokens - those that feed back their best one, or follow the caller's - and whose output
- * is softmax or log_softmax. The memory of searches is taken when a
- * session with max_beams above 1 opens, with max_beams 1 by the first search; that of alphas by the first
- * search that gives them, and again by one that needs more. Otherwise no search allocates.
- * The arrays are complete when the call returns; on failure their contents are unspecified. */
+ * For models that read tokens - those that feed back their best one, or follow the caller's - and whose
+ * output is softmax or log_softmax. The memory of searches is taken when a session with max_beams above 1
+ * opens, with max_beams 1 by the first search; that of alphas by the first search that gives them, and again
+ * by one that needs more. Otherwise no search allocates. The arrays are complete when the call returns; on
+ * failure their contents are unspecified. */
 CUSEQ_API cuseq_status cuseq_beam_search(cuseq_session *session, const cuseq_beam *beam);
 
 #ifdef __cplusplus

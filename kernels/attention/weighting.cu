@@ -76,8 +76,8 @@ static __device__ __forceinline__ float exponentials_make(const struct feature &
  *           output[t,f] = x[t,f] softmax(e)[t]; 0 at t >= length
  * shapes    as in launch_weighting.h
  * mapping   block = 32 features of a row, lane = feature; a warp has 4 positions at a time, every 32. A
- *           thread alone writes and reads the outputs of its feature at its positions, which hold the energies
- *           and then the exponentials before
+ *           thread alone writes and reads the outputs of its feature at its positions, which hold the
+ *           energies and then the exponentials before
  * launch    grid B ceil(width / 32), block 32 x 8, 1024 bytes of shared memory
  * budget    64 registers
  * numerics  float32; sums of 64 products, then their sum; the softmax's sum of 4, then of a warp's, then of

@@ -2,7 +2,8 @@
  * follow from the row alone and from the weights alone: a row has the same bits in every batch.
  *
  * h that tanh has made is below 1, or below the largest of the row's initial ones, in every step: an LSTM's
- * is tanh times a sigmoid, a GRU's lies between the one before and a tanh. So one scale does for all steps. */
+ * is tanh times a sigmoid, a GRU's lies between the one before and a tanh. So one scale does for all
+ * steps. */
 #ifndef CUSEQ_KERNELS_GRID_SCALES_CUH
 #define CUSEQ_KERNELS_GRID_SCALES_CUH
 

@@ -376,7 +376,8 @@ void cuda_check_states(struct cuda_session *session, enum backend_array name, co
 /* Tokens [rows,steps], of each row the first d_lengths[row] (NULL: all). */
 void cuda_check_targets(struct cuda_session *session, const int32_t *source, int32_t *target, int32_t rows,
                         int32_t steps, int32_t high, const int32_t *d_lengths);
-/* What is given for every step, [rows,steps,width], of each row the first d_lengths[row] steps (NULL: all). */
+/* What is given for every step, [rows,steps,width], of each row the first d_lengths[row] steps (NULL:
+ * all). */
 void cuda_check_given(struct cuda_session *session, const float *source, float *target, int32_t rows,
                       int32_t steps, int32_t width, const int32_t *d_lengths);
 /* The input, `width` elements a position; target NULL: it stays where it is. */

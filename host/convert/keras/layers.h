@@ -182,7 +182,8 @@ struct convolution {
   struct named_activation activation;
 };
 
-/* layers_convolution.c: `layer` has the configuration and `owner` the weights; it reads vectors of `width`. */
+/* layers_convolution.c: `layer` has the configuration and `owner` the weights; it reads vectors of
+ * `width`. */
 cuseq_status convolution_read(struct evaluator *evaluator, const struct keras_layer *layer,
                               const struct keras_layer *owner, int32_t width,
                               struct convolution *convolution);

@@ -1,7 +1,7 @@
-/* TimeDistributed: a layer that does the same at every position. What it reads at a position is a vector, or a
- * *segment*: a short sequence of vectors of its own, [batch, time, n, features], whose vectors are the steps
- * of a value. Convolutions and poolings of a segment take some of its vectors together; nothing of them goes
- * from position to position. */
+/* TimeDistributed: a layer that does the same at every position. What it reads at a position is a vector, or
+ * a *segment*: a short sequence of vectors of its own, [batch, time, n, features], whose vectors are the
+ * steps of a value. Convolutions and poolings of a segment take some of its vectors together; nothing of them
+ * goes from position to position. */
 #include "convert/keras/layers.h"
 #include "error.h"
 

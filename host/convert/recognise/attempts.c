@@ -242,8 +242,8 @@ static cuseq_status recognise_joined(const struct recognise_request *request, co
   return refusal_or(&refusal, again, parts.count > 0);
 }
 
-/* With a decoder whose steps are given numbers, where it is not recognised otherwise: then it is the reason of
- * this way that is told. */
+/* With a decoder whose steps are given numbers, where it is not recognised otherwise: then it is the reason
+ * of this way that is told. */
 static cuseq_status recognise_given(const struct recognise_request *request, const int32_t *ends,
                                     size_t count, const int32_t *clocks, cuseq_model **model) {
   struct recognise_request given = *request;

@@ -1,6 +1,6 @@
-/* Products of two sequences, such as a gate's and what it lets through: an LSTM without recurrent weights whose
- * input gate is 1 and whose forget gate is 0, so that it gives its output gate's activation of one map times
- * another map. */
+/* Products of two sequences, such as a gate's and what it lets through: an LSTM without recurrent weights
+ * whose input gate is 1 and whose forget gate is 0, so that it gives its output gate's activation of one map
+ * times another map. */
 #include "convert/recognise/weave_parts.h"
 #include "error.h"
 
