@@ -231,6 +231,7 @@ static void for_all_structures(cuseq_precision precision, uint64_t seed, int cou
   for (int i = 0; i < count / 4; i++) {
     struct random_structure made;
     random_structure_make(&made, &random, largest);
+    unweight(made.json);
     if (random_structure_give(&made, largest))
       check_met(&(struct subject){made.json, NULL, made.T, made.Y, precision}, &random);
     random_structure_free(&made);
