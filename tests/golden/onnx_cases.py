@@ -112,6 +112,11 @@ def cases():
     yield single("classifier-sigmoid", m.Classifier, end="sigmoid", both=False, features=FEATURES)
     yield single("attention-final", m.AttentionClassifier)
     yield single("attention-weights", m.AttentionClassifier, by="weights", **gru)
+    fixed = {"case": {"fixed": True}}
+    yield single("self-attention", m.SelfAttention)
+    yield single("self-attention-other-axis", m.SelfAttention, axis=1, case={"expectation": "refuse MatMul softmax"})
+    yield single("self-attention-heads", m.SelfAttention, by="heads", **gru, **fixed)
+    yield single("self-attention-block", m.SelfAttention, by="block", **fixed)
     yield graph("cell-loop", m.CellLoop(), torch.randn(B, T, FEATURES))
     top = {"states": "top"}
     begin = lambda y, *states: states

@@ -144,6 +144,36 @@ class AttentionClassifier(nn.Module):
         return F.softmax(self.out(context), 1)
 
 
+class SelfAttention(nn.Module):
+    """A layer whose positions attend to one another: by hand, by nn.MultiheadAttention around which a sum is normalised, or a
+    block of a transformer in front of it; and a class of the mean."""
+
+    def __init__(self, by="hand", heads=2, axis=2, classes=3, **settings):
+        super().__init__()
+        self.front = Recurrent(**settings)
+        width = self.front.width
+        self.by, self.axis, self.scale = by, axis, width**-0.5
+        if by == "hand":
+            self.q, self.k, self.v = (nn.Linear(width, width) for _ in range(3))
+        elif by == "heads":
+            self.heads = nn.MultiheadAttention(width, heads, batch_first=True)
+        else:
+            self.block = nn.TransformerEncoderLayer(width, heads, 8, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, classes)
+
+    def forward(self, x, lengths=None):
+        y, _ = self.front(x, lengths)
+        if self.by == "hand":
+            weights = F.softmax(self.scale * torch.bmm(self.q(y), self.k(y).transpose(1, 2)), self.axis)
+            y = self.norm(y + torch.bmm(weights, self.v(y)))
+        elif self.by == "heads":
+            y = self.norm(y + self.heads(y, y, y)[0])
+        else:
+            y = self.block(y)
+        return F.softmax(self.out(y.mean(1)), 1)
+
+
 # ---- encoders -------------------------------------------------------------------------------------------------------
 
 
