@@ -36,7 +36,6 @@ cuseq_status node_concat(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_identity(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_cast(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_arithmetic(struct evaluator *evaluator, struct node_call *call);
-cuseq_status node_square_root(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_negate(struct evaluator *evaluator, struct node_call *call);
 
 /* nodes_activation.c */
@@ -45,6 +44,9 @@ cuseq_status node_leaky_relu(struct evaluator *evaluator, struct node_call *call
 cuseq_status node_clip(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_softmax(struct evaluator *evaluator, struct node_call *call);
 cuseq_status node_argmax(struct evaluator *evaluator, struct node_call *call);
+
+/* nodes_root.c */
+cuseq_status node_square_root(struct evaluator *evaluator, struct node_call *call);
 
 /* nodes_product.c */
 cuseq_status node_matmul(struct evaluator *evaluator, struct node_call *call);
