@@ -59,6 +59,21 @@ static void make_tokens(struct random_structure *made, struct random *random) {
     made->target_lengths = integers(random, rows, 1, made->Y);
 }
 
+/* What a step before handed on. Probabilities draw by themselves: nothing that is drawn later depends on
+ * them. */
+static void make_fed(struct random_structure *made, struct random *random) {
+  const struct decoder_structure *decoder = &made->model->structure.decoder;
+  const size_t X = (size_t)decoder->fed_width, V = (size_t)decoder->fed_probabilities, B = (size_t)made->B;
+  struct random own = {B + V};
+  const bool is_given = X > 0 && random_below(X > V ? random : &own, 3) == 0;
+  if (is_given && X > V)
+    made->initial_fed = numbers(random, B * (X - V), 1.0f);
+  if (is_given && V > 0) {
+    free(made->initial_fed);
+    made->initial_fed = numbers(&own, B * X, 1.0f);
+  }
+}
+
 /* Where the decoding starts, and which rows attend to which. */
 static void make_decoding(struct random_structure *made, struct random *random) {
   const struct structure *structure = &made->model->structure;
@@ -75,8 +90,7 @@ static void make_decoding(struct random_structure *made, struct random *random) 
     made->initial_h = numbers(random, states, 1.0f);
     made->initial_c = has_c ? numbers(random, states, 1.0f) : NULL;
   }
-  if (config->fed_width > 0 && random_below(random, 3) == 0)
-    made->initial_fed = numbers(random, (size_t)made->B * (size_t)config->fed_width, 1.0f);
+  make_fed(made, random);
   make_tokens(made, random);
   if (config->given_width > 0)
     made->given = numbers(random, (size_t)made->B * (size_t)made->Y * (size_t)config->given_width, 1.5f);

@@ -104,10 +104,12 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
     bool last = l == layers - 1, before_tied = draw->is_tied && l == layers - 2;
     draw_append(draw, "%s{", l ? "," : "");
     const int32_t units = last ? draw->V : before_tied ? draw->embedding : draw_size(draw);
-    if (last && draw->feeds_probabilities)
+    const size_t before = draw->used;
+    draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
+    if (last && draw->feeds_probabilities) {
+      draw->used = before;
       draw_append(draw, "\"units\":%d,\"activation\":\"softmax\"", (int)units);
-    else
-      draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
+    }
     if (!last)
       draw_norm(draw, units);
     draw_append(draw, "}");
@@ -117,12 +119,16 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
 
 static void append_tokens(struct draw *draw) {
   static const char *const feedbacks[] = {"output", "output", "given", NULL};
-  const char *feedback = draw->feeds_probabilities ? "probabilities"
-                         : draw->feeds_back        ? draw_pick(draw, feedbacks)
-                                                   : "none";
-  draw_append(draw, ",\"feedback\":\"%s\"", feedback);
-  if (strcmp(feedback, "output") == 0 || (draw->feeds_back && draw_one_in(draw, 2)))
-    draw_append(draw, ",\"start_token\":%d", (int)random_below(draw->random, draw->V));
+  const char *feedback = draw->feeds_back ? draw_pick(draw, feedbacks) : "none";
+  const bool outputs = strcmp(feedback, "output") == 0;
+  /* by what has been drawn so far: nothing that is drawn later depends on it */
+  draw->feeds_probabilities = outputs && draw->embedding == 0 && draw->used % 2 == 0;
+  draw_append(draw, ",\"feedback\":\"%s\"", draw->feeds_probabilities ? "probabilities" : feedback);
+  if (outputs || (draw->feeds_back && draw_one_in(draw, 2))) {
+    const int32_t start = random_below(draw->random, draw->V);
+    if (!draw->feeds_probabilities || draw->used % 3 > 0)
+      draw_append(draw, ",\"start_token\":%d", (int)start);
+  }
   if (draw_one_in(draw, 2))
     draw_append(draw, ",\"end_token\":%d", (int)random_below(draw->random, draw->V < 4 ? draw->V : 4));
   if (draw->shares_embedding)
@@ -139,7 +145,6 @@ static void choose_tokens(struct draw *draw) {
                     : draw->feeds_back && draw_one_in(draw, 2) ? draw_size(draw)
                                                                : 0;
   draw->is_tied = draw->embedding > 0 && draw_one_in(draw, 3);
-  draw->feeds_probabilities = draw->feeds_back && draw->embedding == 0 && draw_one_in(draw, 3);
 }
 
 static void append_decoder(struct draw *draw) {
