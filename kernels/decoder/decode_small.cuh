@@ -21,27 +21,6 @@
 #include "kernels/decoder/small_step.cuh"
 #include "kernels/decoder/small_writer.cuh"
 
-/* What the warps that do not attend do while the others attend: of step `step`, the y-th of all rows, the
- * state's part of the gates, which it returns, and of those before what they gave. They take turns at that.
- * `part`: 1 / sum p of the last one. */
-__device__ __forceinline__ float small_carry_on(const struct decode &d, const struct small_row &row,
-                                                struct small_writer &writer, struct small_fault &fault,
-                                                int step, int64_t y, float part) {
-  float z = small_carry(row, writer, step - 1);
-  small_write_alpha(row, writer, step, part);
-  small_write_vectors(row, writer, step, part, fault);
-  if (writer.turn == 0)
-    small_choose(row, writer);
-  else if (writer.turn == 1)
-    small_raise_outputs(d, writer, fault, step - 1, y - 2);
-  else if (writer.turn == 2)
-    small_sum_outputs(writer);
-  else if (writer.turn == 3)
-    small_write_outputs(d, writer, y - 4);
-  writer.turn = writer.turn == 3 ? 0 : writer.turn + 1;
-  return z;
-}
-
 /* The steps of a row in the warps that attend, or in the others; returns how many. c is the lane's unit's, as
  * is h at the end. */
 template <bool ATTENDS>
@@ -56,9 +35,11 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
   struct small_fault fault = {INT32_MAX};
   float part = 0.0f;
   int step = 0;
-  for (;;) {
-    float z, p[SMALL_EACH];
+  for (;; step++, y++) {
+    float z, fed = 0.0f, p[SMALL_EACH];
     if (ATTENDS) {
+      if (step == d.steps)
+        break;
       float query[2];
       small_query(query, *attention, row.state_quarter);
       z = small_product(shared_floats(row.state, SMALL_CARRIED), attention->recurrent, 0.0f);
@@ -72,7 +53,19 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
           small_attend(row, score, key, mask, query, set);
         }
     } else {
-      z = small_carry_on(d, row, *writer, fault, step, y, part);
+      z = small_carry(row, *writer, step - 1);
+      small_write_alpha(row, *writer, step, part);
+      small_write_vectors(row, *writer, step, part, fault);
+      if (step > 0 && small_is_turn(step - 1))
+        small_choose(row, *writer);
+      else if (step > 1 && small_is_turn(step - 2))
+        small_raise_outputs(d, *writer, fault, step - 1, y - 2);
+      else if (step > 2 && small_is_turn(step - 3))
+        small_sum_outputs(*writer);
+      else if (step > 3 && small_is_turn(step - 4))
+        small_write_outputs(d, *writer, y - 4);
+      if (step == d.steps)
+        break;
     }
     small_barrier(); /* powers and the token before are there; the context before has been read */
     small_powers(p, row, 0);
@@ -83,25 +76,19 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
       if (ends && step > 0 && token == d.end_token)
         break;
       if (is_fed && small_unit() < S)
-        z += __ldg(d.d_kernel + ((int64_t)A + token) * 4 * S + threadIdx.x);
+        fed = __ldg(d.d_kernel + ((int64_t)A + token) * 4 * S + threadIdx.x);
     }
     float half = small_sums<ATTENDS>(row, p, attention, A);
     if (!ATTENDS && __builtin_expect(writer->wants & SMALL_MORE, 0))
-      small_write_more(d, row, half, y);
-    small_barrier();         /* the context and h U are there; h and the powers have been read */
-    part = small_part(half); /* behind the barrier, for which nobody waits then */
+      small_write_more(d, row, small_part(row, half), y);
+    small_barrier();              /* the context and h U are there; h and the powers have been read */
+    part = small_part(row, half); /* behind the barrier, for which nobody waits then */
     if (ATTENDS)
       z += small_read(row.gate_own, 0);
-    z = fmaf(small_product(row.context, cell.kernel, 0.0f), part, z);
+    z = fmaf(small_product(row.context, cell.kernel, 0.0f), part, z) + fed;
     small_update(row, cell, z, c, h);
     small_barrier(); /* h is there */
-    step++, y++;
-    fault.look(c, step, LAUNCH_STAGE_DECODER);
-    if (step == d.steps) {
-      if (!ATTENDS)
-        (void)small_carry_on(d, row, *writer, fault, step, y, part); /* what the last step gave */
-      break;
-    }
+    fault.look(c, step + 1, LAUNCH_STAGE_DECODER);
   }
   if (!ATTENDS)
     small_end_outputs(d, *writer, fault, step, y);

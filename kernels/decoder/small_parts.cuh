@@ -12,7 +12,7 @@ enum {
   SMALL_SET = 32,                         /* positions at once */
   SMALL_EACH = SMALL_SET / 2,             /* positions of a lane in the context */
   SMALL_K = DECODE_SMALL_STATE,           /* what is multiplied: h or the context, with zeros behind it */
-  SMALL_CARRIED = 12,                     /* of k, for the gates of those that attend, by the others */
+  SMALL_CARRIED = 28,                     /* of k, for the gates of those that attend, by the others */
   /* Where things lie in PLACE_PARTIAL. */
   SMALL_STATE_AT = 0,                          /* [64] h, 0 beyond S */
   SMALL_CONTEXT_AT = SMALL_STATE_AT + SMALL_K, /* [64] sum p[t] a[t], 0 beyond A */
@@ -101,9 +101,9 @@ struct small_cell {
   /* The gate's function: add + scale tanh(scale x), which tanh and sigmoid are; or max(low, min(high, slope x
    * + add)). */
   float scale, add, slope, low, high;
-  int is_smooth;
+  bool is_smooth;
   float floor; /* act(c) where it is not tanh */
-  int is_tanh;
+  bool is_tanh;
 };
 
 /* One lane's part of the attention, in those warps that attend. */
@@ -126,11 +126,9 @@ struct small_writer {
       /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be
        * multiplied by */
       part;
-  int most;      /* the best logit's place in their order */
-  int is_chosen; /* not 0: the class is the token */
-  int turn;      /* what the warp does with the outputs of the step that is its own: 0 chooses the token, 1 to
-                     3 follow, a step each; below 0: it has none yet */
-  int wants;     /* SMALL_TOKENS, .. */
+  int most;       /* the best logit's place in their order */
+  int is_chosen;  /* not 0: the class is the token */
+  int wants;      /* SMALL_TOKENS, .. */
   unsigned below; /* the lanes below this one */
   /* The column of the context, or the unit of h, that the thread looks at and writes. */
   float *vector; /* that of the row's first step, or NULL */
@@ -215,14 +213,14 @@ __device__ __forceinline__ void small_load_biases(struct small_writer &writer, c
 
 __device__ __forceinline__ void small_load_gate(struct small_cell &cell, const struct device_gates &gates) {
   bool is_candidate = small_gate() == 2;
-  cell.is_smooth = small_kept(is_candidate ? gates.is_tanh : gates.is_sigmoid);
+  cell.is_smooth = is_candidate ? gates.is_tanh : gates.is_sigmoid;
   cell.scale = small_kept(is_candidate ? 1.0f : 0.5f);
   cell.add = is_candidate ? 0.0f : 0.5f;
   cell.slope = small_kept(is_candidate ? 1.0f : gates.slope);
   cell.low = small_kept(is_candidate ? gates.floor : 0.0f);
   cell.high = is_candidate ? __builtin_inff() : 1.0f;
   cell.floor = gates.floor;
-  cell.is_tanh = small_kept(gates.is_tanh);
+  cell.is_tanh = gates.is_tanh;
 }
 
 __device__ __forceinline__ struct small_score small_load_score(const struct attention_score &s) {

@@ -101,8 +101,7 @@ __device__ __forceinline__ float small_context(const float (&p)[SMALL_EACH], con
 template <bool ATTENDS>
 __device__ __forceinline__ float small_sums(const struct small_row &row, const float (&first)[SMALL_EACH],
                                             const struct small_attention *attention, int A) {
-  float context = ATTENDS ? small_context(first, attention->annotations) : 0.0f;
-  float sum = row.length > 0 ? 0.0f : 0.5f; /* a row of no positions: 0 / 1 */
+  float context = ATTENDS ? small_context(first, attention->annotations) : 0.0f, sum = 0.0f;
   if (__builtin_expect(row.length > SMALL_SET, 0))
 #pragma unroll 1
     for (int set = SMALL_SET; set < row.length; set += SMALL_SET) {
@@ -120,8 +119,9 @@ __device__ __forceinline__ float small_sums(const struct small_row &row, const f
 }
 
 /* 1 / sum p, the same in all warps. */
-__device__ __forceinline__ float small_part(float half) {
-  return device_reciprocal(lanes_sum(half, 16));
+__device__ __forceinline__ float small_part(const struct small_row &row, float half) {
+  float sum = lanes_sum(half, 16);
+  return row.length > 0 ? device_reciprocal(sum) : 0.0f; /* a row of no positions gives zeros */
 }
 
 /* The lane's gate, by selection: all lanes go one way. sigmoid(x) = 1/2 + 1/2 tanh(x / 2). */

@@ -3,7 +3,7 @@
 #ifndef CUSEQ_KERNELS_SMALL_WRITER_CUH
 #define CUSEQ_KERNELS_SMALL_WRITER_CUH
 
-#include "kernels/decoder/small_step.cuh"
+#include "kernels/decoder/small_parts.cuh"
 
 /* The output layer's kernel [S,V] and bias. */
 __device__ __forceinline__ void small_load_output(struct small_writer &writer, const struct decode &d,
@@ -27,7 +27,6 @@ __device__ __forceinline__ void small_want(struct small_writer &writer, const st
                             (d.output_activation == CUSEQ_ACTIVATION_SOFTMAX ? SMALL_SOFTMAX : 0) |
                             (small_lane() < d.outputs ? SMALL_CLASS : 0));
   writer.below = small_kept((1u << small_lane()) - 1);
-  writer.turn = SMALL_ATTENDING - 1 - small_warp(); /* 0 behind the first step, or the second.. */
   writer.is_state = small_half();
   writer.apart = small_kept(writer.is_state ? d.score.state_units : d.score.annotation_width);
   float *vectors = writer.is_state ? d.d_states : d.d_contexts;
@@ -35,6 +34,11 @@ __device__ __forceinline__ void small_want(struct small_writer &writer, const st
   int t = (int)threadIdx.x - SMALL_THREADS;
   writer.alpha = d.d_alphas && t < d.time ? d.d_alphas + (int64_t)b * d.steps * d.time + t : nullptr;
   writer.vector = vectors && i < writer.apart ? vectors + (int64_t)b * d.steps * writer.apart + i : nullptr;
+}
+
+/* Whose turn a step is, of the warps that do not attend. */
+__device__ __forceinline__ bool small_is_turn(int step) {
+  return small_warp() == SMALL_ATTENDING + (step & 3);
 }
 
 /* Of h: U + b of two gates, of which that of a thread that attends goes to shared memory and the other is
@@ -68,7 +72,7 @@ __device__ __forceinline__ float small_carry(const struct small_row &row, const 
     }
   }
   row.gate_own.store(0, (other[0] + other[1]) + (other[2] + other[3]), true);
-  if (step >= 0 && writer.turn != 0)
+  if (step >= 0 && !small_is_turn(step))
     asm volatile("bar.arrive 1, %0;" ::"n"((int)SMALL_THREADS) : "memory");
   return (own[0] + own[1]) + (own[2] + own[3]);
 }
@@ -97,10 +101,7 @@ __device__ __forceinline__ void small_choose(const struct small_row &row, struct
   float x = (small_read(row.logits, v) + small_read(row.logits, v + WARP)) +
             (small_read(row.logits, v + 2 * WARP) + small_read(row.logits, v + 3 * WARP));
   x += writer.output_bias;
-  int place = small_ordered(x);
-  asm volatile("" : "+r"(place)); /* made beside the comparison, not behind it */
-  place = writer.wants & SMALL_CLASS && x == x ? place : INT32_MIN;
-  int most = small_best(place);
+  int place = writer.wants & SMALL_CLASS && x == x ? small_ordered(x) : INT32_MIN, most = small_best(place);
   unsigned chosen = __ballot_sync(0xffffffffu, place == most), numbers = __ballot_sync(0xffffffffu, x == x);
   bool is_zero = most == INT32_MIN || (numbers & 1) == 0; /* no number, or none at 0 */
   bool is_chosen = is_zero ? v == 0 : place == most && (chosen & writer.below) == 0;
@@ -155,12 +156,9 @@ __device__ __forceinline__ void small_write_alpha(const struct small_row &row, s
     writer.alpha[(step - 1) * row.time] = t < row.length ? writer.power * part : 0.0f;
 }
 
-/* Alphas of the positions behind the threads' in the step, the y-th of all rows. half: of sum p, the
- * lane's. */
+/* Alphas of the positions behind the threads' in the step, the y-th of all rows. */
 __device__ __forceinline__ void small_write_more(const struct decode &d, const struct small_row &row,
-                                                 float half, int64_t y) {
-  asm volatile("" : "+f"(half)); /* that nothing of it is made for all rows */
-  float part = small_part(half);
+                                                 float part, int64_t y) {
 #pragma unroll 1
   for (int t = (int)threadIdx.x; t < row.time; t += SMALL_THREADS)
     d.d_alphas[y * row.time + t] = t < row.length ? small_read(row.powers, t) * part : 0.0f;
@@ -183,12 +181,14 @@ __device__ __forceinline__ void small_write_vectors(const struct small_row &row,
 /* Behind `step` steps, the y-th of all rows: what of the last ones is not yet written. */
 __device__ __forceinline__ void small_end_outputs(const struct decode &d, struct small_writer &writer,
                                                   struct small_fault &fault, int step, int64_t y) {
-  if (writer.turn == 1)
-    small_raise_outputs(d, writer, fault, step, y - 1);
-  if (writer.turn == 1 || writer.turn == 2)
-    small_sum_outputs(writer);
-  if (writer.turn > 0)
-    small_write_outputs(d, writer, y - writer.turn);
+  for (int past = 1; past <= 3 && past <= step; past++)
+    if (small_is_turn(step - past)) {
+      if (past == 1)
+        small_raise_outputs(d, writer, fault, step, y - past);
+      if (past <= 2)
+        small_sum_outputs(writer);
+      small_write_outputs(d, writer, y - past);
+    }
 }
 
 #endif
