@@ -95,12 +95,10 @@ static const struct beyond BEYOND[] = {
     [CUSEQ_RESULT_LOG_PROBABILITIES] = {3.0, 2.8}};
 static const struct beyond WITHOUT_DECODER = {3.3, 3.9};
 
-/* The states, and what a step hands on beside them. */
+/* The states, and the attentional vector that a step hands on beside them. */
 static double states_error(const struct structure *s, const struct profile *p) {
-  const double states = fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
-                             largest_of(p->decoder_h, s->decoder.count));
-  return s->decoder.fed_probabilities > 0 ? fmax(states, head_error(s, p, &s->output.heads[0], false))
-                                          : states;
+  return fmax(fmax(moments_counted(p->state), moments_counted(p->attentional)),
+              largest_of(p->decoder_h, s->decoder.count));
 }
 
 /* The largest error by the moments. */
