@@ -73,10 +73,11 @@ static cuseq_status one_channel(struct evaluator *evaluator, const struct keras_
 static cuseq_status segments(struct evaluator *evaluator, const struct keras_layer *layer,
                              const json_t *shape, struct value *value) {
   const int64_t time = shape_size(shape, 1), vectors = shape_size(shape, 2), width = shape_size(shape, 3);
+  const int64_t together = vectors * width;
   char positions[24] = "time";
   int32_t clock;
   TRY(clock_make(&evaluator->expressions, &layer->node, time, false, &clock));
-  TRY(make_input(evaluator, layer, vectors * width, clock, &value->expression));
+  TRY(make_input(evaluator, layer, together, clock, &value->expression));
   value->axes[1] = (struct axis){AXIS_TIME, time, clock};
   TRY(segments_make(evaluator, layer, vectors, value));
   if (time >= 0)
@@ -84,8 +85,7 @@ static cuseq_status segments(struct evaluator *evaluator, const struct keras_lay
   return notes_add(
       &evaluator->notes,
       "input '%.100s' [batch, %s, %lld, %lld] is read as a sequence: give it as [batch, %s, %lld]",
-      layer->node.name, positions, (long long)vectors, (long long)width, positions,
-      (long long)(vectors * width));
+      layer->node.name, positions, (long long)vectors, (long long)width, positions, (long long)together);
 }
 
 cuseq_status layer_input(struct evaluator *evaluator, struct layer_call *call) {

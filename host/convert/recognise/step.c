@@ -97,7 +97,6 @@ static cuseq_status clock_rule(struct rewrite *rewrite, int32_t expression, int3
   case EXPRESSION_SEQUENCE:
     return cell_of(rewrite, &e, made);
   case EXPRESSION_REPEAT:
-    return own ? rewrite_run(rewrite, e.children[0], made) : CUSEQ_STATUS_OK;
   case EXPRESSION_ALIGN:
     return own ? rewrite_run(rewrite, e.children[0], made) : CUSEQ_STATUS_OK;
   case EXPRESSION_SOFTMAX:
