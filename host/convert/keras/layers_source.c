@@ -73,7 +73,7 @@ static cuseq_status one_channel(struct evaluator *evaluator, const struct keras_
 static cuseq_status segments(struct evaluator *evaluator, const struct keras_layer *layer,
                              const json_t *shape, struct value *value) {
   const int64_t time = shape_size(shape, 1), vectors = shape_size(shape, 2), width = shape_size(shape, 3);
-  const int64_t together = vectors * width;
+  const int64_t together = vectors < 1 << 20 && width < 1 << 20 ? vectors * width : -1;
   char positions[24] = "time";
   int32_t clock;
   TRY(clock_make(&evaluator->expressions, &layer->node, time, false, &clock));
