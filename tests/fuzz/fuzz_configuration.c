@@ -50,13 +50,18 @@ static void check_model(const cuseq_model *model) {
     }
 }
 
+enum { MOST_TIME = 16 };
+
 /* Runs a row through the model on the reference, which computes from the structure as configured. */
 static void run(const cuseq_model *model) {
   const cuseq_config *config = cuseq_model_config(model);
-  int32_t T = model->structure.attention.positions == 1 ? 1 : 2;
+  const int32_t positions = model->structure.attention.positions, time = structure_time(&model->structure);
+  const int32_t T = time > 0 ? time : positions == 1 ? 1 : 2;
+  if (T > MOST_TIME || (positions > 0 && T > positions))
+    return;
   int32_t steps = config->has_decoder ? 2 : config->is_tagger ? T : 1;
   const struct backend_limits limits = {.batch = 1, .time = T, .steps = 2, .beams = 1, .threads = 1};
-  static const int32_t ids[2], tokens[2];
+  static const int32_t ids[MOST_TIME], tokens[2];
   int32_t previous = config->start_token > 0 ? config->start_token : 0;
   float *outputs = calloc((size_t)steps * (size_t)config->outputs + 1, sizeof *outputs);
   float *given = calloc((size_t)steps * (size_t)config->given_width + 1, sizeof *given);
