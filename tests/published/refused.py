@@ -37,9 +37,9 @@ def rnnmorph(folder: Path, work: Path) -> Tries:
 
 
 def arabic_diacritizer(folder: Path, work: Path) -> Tries:
-    """arabic-diacritizer 1.0.0: behind its LSTM layers every position attends to all others
-    (self-attention), which no structure of cuseq's does: in these a decoder asks, or one state. Without the
-    attention its weights are left over."""
+    """arabic-diacritizer 1.0.0: behind its LSTM layers every position attends to all others, which is the
+    self-attention of an encoder's layer and no `attention`, which a decoder asks, or one state. Without either
+    its weights are left over."""
     weights, config = folder / "diacritize/assets/bilstm_best.pt", CONFIGS / "arabic_diacritizer.json"
     without = json.loads(config.read_text())
     del without["attention"]
