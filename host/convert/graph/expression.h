@@ -203,6 +203,13 @@ struct expressions {
 /* Releases; does nothing on a zeroed structure. */
 void expressions_free(struct expressions *expressions);
 
+/* Whether what an operation gives at a position is of its children at that position alone. */
+static inline bool expression_op_is_pointwise(enum expression_op op) {
+  return op == EXPRESSION_DENSE || op == EXPRESSION_AFFINE || op == EXPRESSION_ACTIVATION ||
+         op == EXPRESSION_NORM || op == EXPRESSION_CONCAT || op == EXPRESSION_SLICE || op == EXPRESSION_ADD ||
+         op == EXPRESSION_PRODUCT || op == EXPRESSION_SCALE;
+}
+
 /* Enters an expression, or finds the equal one; it may come out simpler than it was made. Width and clocks
  * are computed. The children are copied.
  *   made      op, node, child_count, children, and what enum expression_op says of the op
@@ -210,11 +217,15 @@ void expressions_free(struct expressions *expressions);
 cuseq_status expression_make(struct expressions *expressions, const struct expression *made,
                              int32_t *expression);
 
-/* The same for one or two children. */
+/* The same for one child, for two, or for any number, of operations that have nothing else. */
 cuseq_status expression_unary(struct expressions *expressions, enum expression_op op, int32_t part,
                               int32_t child, const struct graph_node *node, int32_t *expression);
 cuseq_status expression_binary(struct expressions *expressions, enum expression_op op, int32_t first,
                                int32_t second, const struct graph_node *node, int32_t *expression);
+
+cuseq_status expression_several(struct expressions *expressions, enum expression_op op,
+                                const int32_t *children, int32_t count, const struct graph_node *node,
+                                int32_t *expression);
 
 /* The same for SOFTMAX, POOL, POSITION, REVERSE and REPEAT over a clock.
  *   part    of POOL; the position of POSITION; otherwise 0 */

@@ -12,9 +12,15 @@ cuseq_status expression_unary(struct expressions *expressions, enum expression_o
 
 cuseq_status expression_binary(struct expressions *expressions, enum expression_op op, int32_t first,
                                int32_t second, const struct graph_node *node, int32_t *expression) {
-  int32_t children[2] = {first, second};
+  const int32_t children[2] = {first, second};
+  return expression_several(expressions, op, children, 2, node, expression);
+}
+
+cuseq_status expression_several(struct expressions *expressions, enum expression_op op,
+                                const int32_t *children, int32_t count, const struct graph_node *node,
+                                int32_t *expression) {
   struct expression made = {
-      .op = op, .matrix = -1, .bias = -1, .node = node, .child_count = 2, .children = children};
+      .op = op, .matrix = -1, .bias = -1, .node = node, .child_count = count, .children = children};
   return expression_make(expressions, &made, expression);
 }
 

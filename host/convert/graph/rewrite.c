@@ -83,3 +83,10 @@ cuseq_status rewrite_all(struct expressions *expressions, rewrite_rule rule, voi
   rewrite_end(&rewrite);
   return status;
 }
+
+cuseq_status replacement_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
+  const struct replacement *replacement = rewrite->context;
+  if (expression == replacement->from)
+    *made = replacement->to;
+  return CUSEQ_STATUS_OK;
+}

@@ -32,4 +32,10 @@ cuseq_status rewrite_run(struct rewrite *rewrite, int32_t expression, int32_t *m
 cuseq_status rewrite_all(struct expressions *expressions, rewrite_rule rule, void *context, int32_t *list,
                          size_t count);
 
+/* The rule that puts one expression in the place of another, which its context says. */
+struct replacement {
+  int32_t from, to;
+};
+cuseq_status replacement_rule(struct rewrite *rewrite, int32_t expression, int32_t *made);
+
 #endif

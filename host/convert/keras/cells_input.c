@@ -46,26 +46,10 @@ static cuseq_status read_numbers(struct evaluator *evaluator, struct layer_call 
 static cuseq_status first_position_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
   const int32_t clock = *(const int32_t *)rewrite->context;
   const struct expression *e = expression_at(rewrite->expressions, expression);
-  switch (e->op) {
-  case EXPRESSION_DENSE:
-  case EXPRESSION_AFFINE:
-  case EXPRESSION_ACTIVATION:
-  case EXPRESSION_NORM:
-  case EXPRESSION_CONCAT:
-  case EXPRESSION_SLICE:
-  case EXPRESSION_ADD:
-  case EXPRESSION_PRODUCT:
-  case EXPRESSION_SCALE:
-    if (e->clocks >> clock & 1)
-      return CUSEQ_STATUS_OK;
-    break;
-  default:
-    break;
-  }
-  if (!(e->clocks >> clock & 1)) {
+  if (!(e->clocks >> clock & 1))
     *made = expression;
+  if (!(e->clocks >> clock & 1) || expression_op_is_pointwise(e->op))
     return CUSEQ_STATUS_OK;
-  }
   return expression_position(rewrite->expressions, clock, 0, expression, e->node, made);
 }
 

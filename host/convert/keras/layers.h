@@ -42,6 +42,11 @@ cuseq_status layer_flip(struct evaluator *evaluator, struct layer_call *call);
 
 /* layers_shape.c */
 cuseq_status layer_identity(struct evaluator *evaluator, struct layer_call *call);
+/* A vector as so many parts of it, one after the other; and the other way round. */
+cuseq_status steps_of_vector(struct evaluator *evaluator, const struct keras_layer *layer, int32_t steps,
+                             int32_t *expression);
+cuseq_status vector_of_steps(struct evaluator *evaluator, const struct keras_layer *layer,
+                             int32_t *expression);
 cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_reshape(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call);
@@ -114,6 +119,9 @@ cuseq_status layer_mean(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_largest(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_average_pooling(struct evaluator *evaluator, struct layer_call *call);
 cuseq_status layer_maximum_pooling(struct evaluator *evaluator, struct layer_call *call);
+/* The largest, or the mean, of some vectors. */
+cuseq_status vectors_pool(struct evaluator *evaluator, const struct keras_layer *layer, bool maximum,
+                          const int32_t *vectors, int32_t count, int32_t *made);
 
 /* layers_thin.c */
 cuseq_status layer_pool_maximum(struct evaluator *evaluator, struct layer_call *call);

@@ -24,19 +24,18 @@ bool value_is_segments(const struct expressions *expressions, const struct value
          expression_at(expressions, value->expression)->op == EXPRESSION_STEPS;
 }
 
-static cuseq_status make_steps(struct evaluator *evaluator, const struct graph_node *node, int32_t *children,
-                               int64_t count, struct value *value) {
-  struct expression steps = {.op = EXPRESSION_STEPS,
-                             .matrix = -1,
-                             .bias = -1,
-                             .node = node,
-                             .child_count = (int32_t)count,
-                             .children = children};
-  const int32_t width = expression_at(&evaluator->expressions, children[0])->width;
+/* The axes of `count` vectors a position, of this width. */
+static void set_axes(struct value *value, int64_t count, int32_t width) {
   value->axes[2] = (struct axis){AXIS_STEP, count, 0};
   value->axes[3] = axis_of_width(width);
   value->axis_count = 4;
-  return expression_make(&evaluator->expressions, &steps, &value->expression);
+}
+
+static cuseq_status make_steps(struct evaluator *evaluator, const struct graph_node *node,
+                               const int32_t *children, int64_t count, struct value *value) {
+  set_axes(value, count, expression_at(&evaluator->expressions, children[0])->width);
+  return expression_several(&evaluator->expressions, EXPRESSION_STEPS, children, (int32_t)count, node,
+                            &value->expression);
 }
 
 cuseq_status segments_make(struct evaluator *evaluator, const struct keras_layer *layer, int64_t vectors,
@@ -45,24 +44,13 @@ cuseq_status segments_make(struct evaluator *evaluator, const struct keras_layer
   if (vectors > MOST_VECTORS)
     return layer_refuse(layer, "each of its positions has %lld vectors (at most %d)", (long long)vectors,
                         MOST_VECTORS);
-  int32_t *children = arena_allocate(evaluator->arena, (size_t)vectors * sizeof *children);
-  if (children == NULL)
-    return error_out_of_memory();
-  for (int64_t i = 0; i < vectors; i++)
-    TRY(expression_slice(&evaluator->expressions, value->expression, (int32_t)i * width, width, &layer->node,
-                         &children[i]));
-  return make_steps(evaluator, &layer->node, children, vectors, value);
+  set_axes(value, vectors, width);
+  return steps_of_vector(evaluator, layer, (int32_t)vectors, &value->expression);
 }
 
 cuseq_status segments_join(struct evaluator *evaluator, const struct keras_layer *layer,
                            struct value *value) {
-  struct expression joined = *expression_at(&evaluator->expressions, value->expression);
-  joined.op = EXPRESSION_CONCAT;
-  joined.node = &layer->node;
-  if (joined.child_count == 1)
-    value->expression = joined.children[0];
-  else
-    TRY(expression_make(&evaluator->expressions, &joined, &value->expression));
+  TRY(vector_of_steps(evaluator, layer, &value->expression));
   value->axes[2] = axis_of_width(expression_at(&evaluator->expressions, value->expression)->width);
   value->axis_count = 3;
   return CUSEQ_STATUS_OK;
@@ -124,32 +112,14 @@ static cuseq_status convolve(struct evaluator *evaluator, struct inner_call *inn
   for (int64_t o = 0; o < taking.count; o++) {
     for (int64_t i = 0, at; i < taking.reach; i++)
       taken[i] = vector_at(&taking, steps.child_count, o, i, &at) ? steps.children[at] : zeros;
-    struct expression side_by_side = {.op = EXPRESSION_CONCAT,
-                                      .matrix = -1,
-                                      .bias = -1,
-                                      .node = node,
-                                      .child_count = (int32_t)taking.reach,
-                                      .children = taken};
     made[o] = taken[0];
     if (taking.reach > 1)
-      TRY(expression_make(expressions, &side_by_side, &made[o]));
+      TRY(expression_several(expressions, EXPRESSION_CONCAT, taken, (int32_t)taking.reach, node, &made[o]));
     TRY(expression_dense(expressions, made[o], convolution.kernel, convolution.bias, node, &made[o]));
   }
   TRY(make_steps(evaluator, node, made, taking.count, &inner->value));
   TRY(activation_apply(evaluator, inner->layer, convolution.activation, &inner->value));
   return call_output(evaluator, inner->call, &inner->value);
-}
-
-/* The largest, or the mean, of some vectors. */
-static cuseq_status pool_vectors(struct evaluator *evaluator, const struct inner_call *inner, bool maximum,
-                                 const int32_t *vectors, int32_t count, int32_t *made) {
-  const struct graph_node *node = &inner->outer->node;
-  if (maximum)
-    return expression_maximum(&evaluator->expressions, vectors, count, node, made);
-  *made = vectors[0];
-  for (int32_t i = 1; i < count; i++)
-    TRY(expression_binary(&evaluator->expressions, EXPRESSION_ADD, *made, vectors[i], node, made));
-  return scale_make(evaluator, inner->outer, 1.0 / count, *made, made);
 }
 
 /* Where a pooling reaches over a segment's ends it takes those that are there. */
@@ -169,7 +139,7 @@ static cuseq_status pool(struct evaluator *evaluator, struct inner_call *inner, 
     for (int64_t i = 0, at; i < taking.reach; i++)
       if (vector_at(&taking, steps.child_count, o, i, &at))
         taken[count++] = steps.children[at];
-    TRY(pool_vectors(evaluator, inner, maximum, taken, count, &made[o]));
+    TRY(vectors_pool(evaluator, inner->outer, maximum, taken, count, &made[o]));
   }
   TRY(make_steps(evaluator, &inner->outer->node, made, taking.count, &inner->value));
   return call_output(evaluator, inner->call, &inner->value);
@@ -189,7 +159,7 @@ static cuseq_status pool_all(struct evaluator *evaluator, struct inner_call *inn
   TRY(settings_channels_last(inner->layer));
   if (json_is_true(json_object_get(inner->layer->config, "keepdims")))
     return layer_refuse(inner->layer, "its setting keepdims is nothing that cuseq can express");
-  TRY(pool_vectors(evaluator, inner, maximum, steps.children, steps.child_count, &value->expression));
+  TRY(vectors_pool(evaluator, inner->outer, maximum, steps.children, steps.child_count, &value->expression));
   value->axes[2] = value->axes[3];
   value->axis_count = 3;
   return call_output(evaluator, inner->call, value);

@@ -43,21 +43,24 @@ static void remove_pooled(struct value *value, int32_t axis, bool keep) {
     value_insert_axis(value, axis, (struct axis){AXIS_REPEAT, 1, 0});
 }
 
+cuseq_status vectors_pool(struct evaluator *evaluator, const struct keras_layer *layer, bool maximum,
+                          const int32_t *vectors, int32_t count, int32_t *made) {
+  struct expressions *expressions = &evaluator->expressions;
+  if (maximum)
+    return expression_maximum(expressions, vectors, count, &layer->node, made);
+  *made = vectors[0];
+  if (count > 1)
+    TRY(expression_several(expressions, EXPRESSION_ADD, vectors, count, &layer->node, made));
+  return scale_make(evaluator, layer, 1.0 / count, *made, made);
+}
+
 /* Of single positions, or steps, one by one. */
 static cuseq_status pool_steps(struct evaluator *evaluator, struct layer_call *call, int32_t part,
                                struct value *value) {
-  struct expressions *expressions = &evaluator->expressions;
   const struct keras_layer *layer = call->layer;
-  struct expression steps = *expression_at(expressions, value->expression);
-  if (part == POOL_MAXIMUM) {
-    TRY(expression_maximum(expressions, steps.children, steps.child_count, &layer->node, &value->expression));
-  } else {
-    struct expression sum = steps;
-    sum.op = EXPRESSION_ADD;
-    sum.node = &layer->node;
-    TRY(expression_make(expressions, &sum, &value->expression));
-    TRY(scale_make(evaluator, layer, 1.0 / steps.child_count, value->expression, &value->expression));
-  }
+  const struct expression steps = *expression_at(&evaluator->expressions, value->expression);
+  TRY(vectors_pool(evaluator, layer, part == POOL_MAXIMUM, steps.children, steps.child_count,
+                   &value->expression));
   remove_pooled(value, 1, json_is_true(json_object_get(layer->config, "keepdims")));
   return call_output(evaluator, call, value);
 }

@@ -27,22 +27,32 @@ cuseq_status layer_repeat_vector(struct evaluator *evaluator, struct layer_call 
   return call_output(evaluator, call, &value);
 }
 
-/* A vector as `steps` parts of it, one after the other. */
-static cuseq_status take_apart(struct evaluator *evaluator, const struct keras_layer *layer, int32_t steps,
-                               int32_t width, struct value *value) {
+cuseq_status steps_of_vector(struct evaluator *evaluator, const struct keras_layer *layer, int32_t steps,
+                             int32_t *expression) {
   struct expressions *expressions = &evaluator->expressions;
+  const int32_t width = expression_at(expressions, *expression)->width / steps;
   int32_t *children = arena_allocate(evaluator->arena, (size_t)steps * sizeof *children);
   if (children == NULL)
     return error_out_of_memory();
   for (int32_t i = 0; i < steps; i++)
-    TRY(expression_slice(expressions, value->expression, i * width, width, &layer->node, &children[i]));
-  struct expression made = {.op = EXPRESSION_STEPS,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = steps,
-                            .children = children};
-  TRY(expression_make(expressions, &made, &value->expression));
+    TRY(expression_slice(expressions, *expression, i * width, width, &layer->node, &children[i]));
+  return expression_several(expressions, EXPRESSION_STEPS, children, steps, &layer->node, expression);
+}
+
+cuseq_status vector_of_steps(struct evaluator *evaluator, const struct keras_layer *layer,
+                             int32_t *expression) {
+  const struct expression steps = *expression_at(&evaluator->expressions, *expression);
+  *expression = steps.children[0];
+  return steps.child_count == 1
+             ? CUSEQ_STATUS_OK
+             : expression_several(&evaluator->expressions, EXPRESSION_CONCAT, steps.children,
+                                  steps.child_count, &layer->node, expression);
+}
+
+/* A vector as `steps` parts of it, one after the other. */
+static cuseq_status take_apart(struct evaluator *evaluator, const struct keras_layer *layer, int32_t steps,
+                               int32_t width, struct value *value) {
+  TRY(steps_of_vector(evaluator, layer, steps, &value->expression));
   value->axes[1] = (struct axis){AXIS_STEP, steps, 0};
   value->axes[2] = axis_of_width(width);
   value->axis_count = 3;
@@ -157,12 +167,9 @@ cuseq_status layer_flatten(struct evaluator *evaluator, struct layer_call *call)
     TRY(flatten_apply(evaluator, call->layer, &value));
     return call_output(evaluator, call, &value);
   }
-  const struct expression steps = *expression_at(&evaluator->expressions, value.expression);
-  if (value_has_axes(&evaluator->expressions, &value, "BSF") && steps.op == EXPRESSION_STEPS) {
-    struct expression joined = steps;
-    joined.op = EXPRESSION_CONCAT;
-    joined.node = &call->layer->node;
-    TRY(expression_make(&evaluator->expressions, &joined, &value.expression));
+  if (value_has_axes(&evaluator->expressions, &value, "BSF") &&
+      expression_at(&evaluator->expressions, value.expression)->op == EXPRESSION_STEPS) {
+    TRY(vector_of_steps(evaluator, call->layer, &value.expression));
     value.axes[1] = axis_of_width(expression_at(&evaluator->expressions, value.expression)->width);
     value.axis_count = 2;
     return call_output(evaluator, call, &value);
@@ -292,13 +299,8 @@ static cuseq_status concatenate_features(struct evaluator *evaluator, struct lay
     result.axes[axis] = (struct axis){AXIS_TIME, (int64_t)call->input_count, clock};
     return call_output(evaluator, call, &result);
   }
-  struct expression made = {.op = EXPRESSION_CONCAT,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &call->layer->node,
-                            .child_count = (int32_t)call->input_count,
-                            .children = children};
-  TRY(expression_make(expressions, &made, &result.expression));
+  TRY(expression_several(expressions, EXPRESSION_CONCAT, children, (int32_t)call->input_count,
+                         &call->layer->node, &result.expression));
   int32_t width = expression_at(expressions, result.expression)->width;
   result.axes[axis] = width == 1 ? (struct axis){AXIS_REPEAT, 1, 0} : (struct axis){AXIS_FEATURE, width, 0};
   return call_output(evaluator, call, &result);
@@ -339,13 +341,8 @@ static cuseq_status concatenate_steps(struct evaluator *evaluator, struct layer_
     result.axes[axis] = (struct axis){AXIS_TIME, (int64_t)call->input_count, clock};
     return call_output(evaluator, call, &result);
   }
-  struct expression made = {.op = EXPRESSION_STEPS,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &call->layer->node,
-                            .child_count = (int32_t)call->input_count,
-                            .children = children};
-  TRY(expression_make(expressions, &made, &result.expression));
+  TRY(expression_several(expressions, EXPRESSION_STEPS, children, (int32_t)call->input_count,
+                         &call->layer->node, &result.expression));
   return call_output(evaluator, call, &result);
 }
 

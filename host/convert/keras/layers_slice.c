@@ -43,13 +43,8 @@ static cuseq_status take_steps(struct evaluator *evaluator, const struct keras_l
     value->expression = steps.children[first];
     return CUSEQ_STATUS_OK;
   }
-  struct expression made = {.op = EXPRESSION_STEPS,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = (int32_t)count,
-                            .children = steps.children + first};
-  return expression_make(&evaluator->expressions, &made, &value->expression);
+  return expression_several(&evaluator->expressions, EXPRESSION_STEPS, steps.children + first, (int32_t)count,
+                            &layer->node, &value->expression);
 }
 
 /* The last output of a layer that reads forwards is its final state, whatever is masked behind a row's end;
@@ -123,12 +118,6 @@ static bool read_bound(const json_t *slice, const char *key, int64_t *bound, boo
 static cuseq_status take_positions(struct evaluator *evaluator, const struct keras_layer *layer, int32_t axis,
                                    int64_t first, int64_t count, struct value *value) {
   int32_t children[MOST_POSITIONS];
-  struct expression made = {.op = EXPRESSION_STEPS,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = &layer->node,
-                            .child_count = (int32_t)count,
-                            .children = children};
   const struct value whole = *value;
   if (count > MOST_POSITIONS)
     return layer_refuse(layer, a_part);
@@ -138,7 +127,8 @@ static cuseq_status take_positions(struct evaluator *evaluator, const struct ker
     children[i] = value->expression;
   }
   if (count > 1)
-    TRY(expression_make(&evaluator->expressions, &made, &value->expression));
+    TRY(expression_several(&evaluator->expressions, EXPRESSION_STEPS, children, (int32_t)count, &layer->node,
+                           &value->expression));
   value_insert_axis(value, axis,
                     count > 1 ? (struct axis){AXIS_STEP, count, 0} : (struct axis){AXIS_REPEAT, 1, 0});
   return CUSEQ_STATUS_OK;

@@ -59,13 +59,8 @@ cuseq_status thin_window(struct evaluator *evaluator, const struct keras_layer *
                          int64_t stride, struct value *value) {
   int32_t *parts;
   TRY(windows(evaluator, layer, reach, stride, value, &parts));
-  struct expression joined = {.op = EXPRESSION_CONCAT,
-                              .matrix = -1,
-                              .bias = -1,
-                              .node = &layer->node,
-                              .child_count = (int32_t)reach,
-                              .children = parts};
-  return expression_make(&evaluator->expressions, &joined, &value->expression);
+  return expression_several(&evaluator->expressions, EXPRESSION_CONCAT, parts, (int32_t)reach, &layer->node,
+                            &value->expression);
 }
 
 /* Padding "same" adds nothing where windows do not overlap and the last one is whole. */
@@ -102,15 +97,7 @@ static cuseq_status pool(struct evaluator *evaluator, struct layer_call *call, b
                         value_describe(&evaluator->expressions, &value, text, sizeof text));
   TRY(check_padding(layer, size, stride, &value));
   TRY(windows(evaluator, layer, size, stride, &value, &parts));
-  if (maximum) {
-    TRY(expression_maximum(&evaluator->expressions, parts, (int32_t)size, &layer->node, &value.expression));
-    return call_output(evaluator, call, &value);
-  }
-  value.expression = parts[0];
-  for (int32_t i = 1; i < size; i++)
-    TRY(expression_binary(&evaluator->expressions, EXPRESSION_ADD, value.expression, parts[i], &layer->node,
-                          &value.expression));
-  TRY(scale_make(evaluator, layer, 1.0 / (double)size, value.expression, &value.expression));
+  TRY(vectors_pool(evaluator, layer, maximum, parts, (int32_t)size, &value.expression));
   return call_output(evaluator, call, &value);
 }
 

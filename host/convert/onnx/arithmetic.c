@@ -257,13 +257,7 @@ cuseq_status expression_total(struct evaluator *evaluator, const struct node_cal
 
 cuseq_status expression_concat(struct evaluator *evaluator, const struct node_call *call,
                                const int32_t *parts, int32_t count, int32_t *expression) {
-  struct expression made = {.op = EXPRESSION_CONCAT,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = call->kept,
-                            .child_count = count,
-                            .children = parts};
-  return expression_make(evaluator->expressions, &made, expression);
+  return expression_several(evaluator->expressions, EXPRESSION_CONCAT, parts, count, call->kept, expression);
 }
 
 /* Whether an expression is weights over the positions that a clock counts. */

@@ -167,11 +167,7 @@ cuseq_status graph_output_value(struct evaluator *evaluator, const char *name, c
   value->expression = tensor->cells[0];
   if (steps < 0)
     return CUSEQ_STATUS_OK;
-  struct expression made = {.op = EXPRESSION_STEPS,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = expression_at(evaluator->expressions, tensor->cells[0])->node,
-                            .child_count = steps,
-                            .children = tensor->cells};
-  return expression_make(evaluator->expressions, &made, &value->expression);
+  return expression_several(evaluator->expressions, EXPRESSION_STEPS, tensor->cells, steps,
+                            expression_at(evaluator->expressions, tensor->cells[0])->node,
+                            &value->expression);
 }

@@ -52,17 +52,6 @@ int32_t self_attention_over(const struct expressions *expressions, int32_t atten
 
 /* ---- the attention -------------------------------------------------------------------------------- */
 
-struct asker {
-  int32_t over, place;
-};
-
-static cuseq_status asker_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
-  const struct asker *asker = rewrite->context;
-  if (expression == asker->over)
-    *made = asker->place;
-  return CUSEQ_STATUS_OK;
-}
-
 cuseq_status self_attention_recognise(struct recogniser *recogniser, int32_t expression, int32_t over,
                                       struct found_attention *attention) {
   struct expressions *expressions = recogniser->expressions;
@@ -74,19 +63,19 @@ cuseq_status self_attention_recognise(struct recogniser *recogniser, int32_t exp
                              .bias = -1,
                              .node = e.node};
   struct bases bases = {.list = {over}, .count = 1};
-  struct asker asker = {.over = over};
+  struct replacement asker = {.from = over};
   int32_t queries[MOST_PARTS], energies;
   if (e.child_count > MOST_PARTS)
     return node_refuse(e.node, "its energies are made of too many tensors");
-  TRY(expression_make(expressions, &place, &asker.place));
+  TRY(expression_make(expressions, &place, &asker.to));
   for (int32_t i = 0; i < e.child_count; i++)
     queries[i] = e.children[i];
-  TRY(rewrite_all(expressions, asker_rule, &asker, queries, (size_t)e.child_count));
+  TRY(rewrite_all(expressions, replacement_rule, &asker, queries, (size_t)e.child_count));
   TRY(self_attention_energies(expressions, expression, queries, &energies));
   *attention = (struct found_attention){.present = true,
                                         .asked_layer = -1,
                                         .heads = e.index,
-                                        .query = {.list = {asker.place}, .count = 1},
+                                        .query = {.list = {asker.to}, .count = 1},
                                         .query_width = place.width};
   if (e.children[0] != over) {
     struct chain chain;

@@ -11,9 +11,7 @@ static cuseq_status concat(struct recogniser *recogniser, const int32_t *childre
   memcpy(all, children, (size_t)count * sizeof *all);
   if (zeros > 0)
     TRY(expression_zeros(recogniser->expressions, zeros, node, &all[count++]));
-  struct expression e = {
-      .op = EXPRESSION_CONCAT, .matrix = -1, .bias = -1, .node = node, .child_count = count, .children = all};
-  return expression_make(recogniser->expressions, &e, made);
+  return expression_several(recogniser->expressions, EXPRESSION_CONCAT, all, count, node, made);
 }
 
 /* What the carrying layer's state begins with. Behind what is held and begun there is room for what is passed

@@ -58,13 +58,8 @@ cuseq_status outputs_join(struct recogniser *recogniser, const struct listed_out
     children[count++] = listed->list[i].value.expression;
   }
   TRY(even_out(recogniser->expressions, children, count));
-  struct expression made = {.op = EXPRESSION_CONCAT,
-                            .matrix = -1,
-                            .bias = -1,
-                            .node = expression_at(recogniser->expressions, children[count - 1])->node,
-                            .child_count = count,
-                            .children = children};
-  return expression_make(recogniser->expressions, &made, output);
+  return expression_several(recogniser->expressions, EXPRESSION_CONCAT, children, count,
+                            expression_at(recogniser->expressions, children[count - 1])->node, output);
 }
 
 /* Says in which columns each of several outputs is. */

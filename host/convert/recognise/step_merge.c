@@ -5,21 +5,10 @@
 #include "convert/recognise/step.h"
 #include "error.h"
 
-struct merging {
-  int32_t from, to; /* expressions of slots */
-};
-
-static cuseq_status merging_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
-  const struct merging *merging = rewrite->context;
-  if (expression == merging->from)
-    *made = merging->to;
-  return CUSEQ_STATUS_OK;
-}
-
 /* The whole step with one slot in the place of the other. */
-static cuseq_status replace(struct recogniser *recogniser, struct step *step, struct merging *merging) {
+static cuseq_status replace(struct recogniser *recogniser, struct step *step, struct replacement *merging) {
   struct rewrite rewrite;
-  TRY(rewrite_begin(&rewrite, recogniser->expressions, step->slots[0].expression, merging_rule, merging));
+  TRY(rewrite_begin(&rewrite, recogniser->expressions, step->slots[0].expression, replacement_rule, merging));
   cuseq_status status = CUSEQ_STATUS_OK;
   for (int32_t i = 0; status == CUSEQ_STATUS_OK && i < step->output_count; i++)
     status = rewrite_run(&rewrite, step->outputs[i], &step->outputs[i]);
@@ -33,7 +22,7 @@ static cuseq_status replace(struct recogniser *recogniser, struct step *step, st
 /* Slot `other` becomes slot `kept`. An input among the two stays, to be told of as one that is taken as
  * zeros. */
 static cuseq_status merge(struct recogniser *recogniser, struct step *step, int32_t kept, int32_t other) {
-  struct merging merging = {step->slots[other].expression, step->slots[kept].expression};
+  struct replacement merging = {step->slots[other].expression, step->slots[kept].expression};
   const int32_t initial = step->slots[other].initial;
   if (expression_at(recogniser->expressions, step->slots[kept].initial)->op == EXPRESSION_ZEROS)
     step->slots[kept].initial = initial;

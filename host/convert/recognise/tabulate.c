@@ -34,23 +34,9 @@ struct tabulation {
 static bool is_pointwise(const struct expression *e) {
   if (e->child_count > MOST_CHILDREN)
     return false;
-  switch (e->op) {
-  case EXPRESSION_AFFINE: /* one without numbers is a mask's zeros */
+  if (e->op == EXPRESSION_AFFINE) /* one without numbers is a mask's zeros */
     return e->matrix >= 0 || e->bias >= 0;
-  case EXPRESSION_DENSE:
-  case EXPRESSION_ACTIVATION:
-  case EXPRESSION_NORM:
-  case EXPRESSION_CONCAT:
-  case EXPRESSION_SLICE:
-  case EXPRESSION_ADD:
-  case EXPRESSION_PRODUCT:
-  case EXPRESSION_SCALE:
-  case EXPRESSION_DOT:
-  case EXPRESSION_CLASSES:
-    return true;
-  default:
-    return false;
-  }
+  return expression_op_is_pointwise(e->op) || e->op == EXPRESSION_DOT || e->op == EXPRESSION_CLASSES;
 }
 
 static bool is_curved(enum expression_op op) {

@@ -140,13 +140,7 @@ static cuseq_status window_at(struct thinning *thinning, const struct expression
     TRY(padded ? padded_at(thinning, child, e->clock, position, &parts[i])
                : at_position(thinning, child, position, &parts[i]));
   }
-  struct expression joined = {.op = EXPRESSION_CONCAT,
-                              .matrix = -1,
-                              .bias = -1,
-                              .node = e->node,
-                              .child_count = count,
-                              .children = parts};
-  return expression_make(thinning->expressions, &joined, made);
+  return expression_several(thinning->expressions, EXPRESSION_CONCAT, parts, count, e->node, made);
 }
 
 /* What works on each position by itself. */
@@ -186,18 +180,9 @@ static cuseq_status make_at(struct thinning *thinning, int32_t expression, int64
   }
   case EXPRESSION_WINDOW:
     return window_at(thinning, &e, at, true, made);
-  case EXPRESSION_DENSE:
-  case EXPRESSION_AFFINE:
-  case EXPRESSION_ACTIVATION:
-  case EXPRESSION_NORM:
-  case EXPRESSION_CONCAT:
-  case EXPRESSION_SLICE:
-  case EXPRESSION_ADD:
-  case EXPRESSION_PRODUCT:
-  case EXPRESSION_SCALE:
-  case EXPRESSION_CLASSES:
-    return vector_at(thinning, &e, at, made);
   default:
+    if (expression_op_is_pointwise(e.op) || e.op == EXPRESSION_CLASSES)
+      return vector_at(thinning, &e, at, made);
     return thin_refuse(thinning, e.node);
   }
 }

@@ -17,18 +17,6 @@ static bool is_source(const struct expression *e) {
   return e->op == EXPRESSION_INPUT || e->op == EXPRESSION_EMBEDDING;
 }
 
-/* Whether an expression takes positions together, so that what it reads has to be there at each of them. */
-static bool takes_positions(const struct expression *e) {
-  return e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION || e->op == EXPRESSION_CONTEXT ||
-         e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL || e->op == EXPRESSION_WINDOW ||
-         e->op == EXPRESSION_FLAT || e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_WEIGHTED;
-}
-
-/* Whether an expression takes positions together, or multiplies, so that what it reads has to be there. */
-static bool needs_parts(const struct weave *weave, const struct expression *e) {
-  return takes_positions(e) || weave_is_product(weave, e);
-}
-
 enum { MOST_VISITS = 20000, MOST_DEPTH = 200 };
 
 static cuseq_status visit(struct weave *weave, const struct graph_node *node, int depth) {
@@ -37,10 +25,16 @@ static cuseq_status visit(struct weave *weave, const struct graph_node *node, in
              : node_refuse(node, "the encoder is made of too many parts");
 }
 
+/* Whether an expression is a stage wherever it stands: it takes positions together and gives one for each, or
+ * multiplies. */
+static bool is_stage(const struct expression *e, const struct weave *weave) {
+  return e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_WEIGHTED ||
+         weave_is_product(weave, e);
+}
+
 /* Whether an expression at each position is a stage where others are made of it. */
 static bool is_part(const struct expression *e, const struct weave *weave) {
-  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || e->op == EXPRESSION_WINDOW ||
-          e->op == EXPRESSION_SELF_ATTENTION || e->op == EXPRESSION_WEIGHTED || weave_is_product(weave, e)) &&
+  return (e->op == EXPRESSION_ACTIVATION || e->op == EXPRESSION_NORM || is_stage(e, weave)) &&
          is_over(e, weave);
 }
 
@@ -124,13 +118,14 @@ static cuseq_status find_stages(struct weave *weave, const bool *reached, int32_
     return error_out_of_memory();
   for (int32_t i = 0; i < limit; i++) {
     const struct expression *e = expression_at(expressions, i);
-    if (!reached[i] || !needs_parts(weave, e) ||
-        !is_over(expression_at(expressions, weave_read(weave, i, 0)), weave))
-      continue;
-    marked[i] = marked[i] || e->op == EXPRESSION_WINDOW || e->op == EXPRESSION_SELF_ATTENTION ||
-                e->op == EXPRESSION_WEIGHTED || weave_is_product(weave, e);
     const bool taken = e->op == EXPRESSION_POOL || e->op == EXPRESSION_POSITION ||
                        e->op == EXPRESSION_CONTEXT || e->op == EXPRESSION_FLAT;
+    const bool layer = e->op == EXPRESSION_SEQUENCE || e->op == EXPRESSION_FINAL, stage = is_stage(e, weave);
+    /* what it reads has to be there at each position */
+    if (!reached[i] || !(taken || layer || stage) ||
+        !is_over(expression_at(expressions, weave_read(weave, i, 0)), weave))
+      continue;
+    marked[i] = marked[i] || stage;
     for (int32_t k = 0, read; (read = weave_read(weave, i, k)) >= 0; k++) {
       marked[read] = marked[read] || (taken && is_map(expression_at(expressions, read)));
       TRY(mark_parts(weave, read, 0, marked));
@@ -254,14 +249,11 @@ static cuseq_status over_parts(struct weave *weave, const struct expression *tak
   }
   if (e.op == EXPRESSION_CONCAT && !e.atom) {
     int32_t parts[AFFINE_MAX_BASES] = {0};
-    struct expression joined = {.op = EXPRESSION_CONCAT, .matrix = -1, .bias = -1, .node = e.node};
     if (e.child_count > AFFINE_MAX_BASES)
       return node_refuse(e.node, "it joins too many tensors");
     for (int32_t i = 0; i < e.child_count; i++)
       TRY(over_parts(weave, taker, e.children[i], depth + 1, &parts[i]));
-    joined.child_count = e.child_count;
-    joined.children = parts;
-    return expression_make(expressions, &joined, made);
+    return expression_several(expressions, EXPRESSION_CONCAT, parts, e.child_count, e.node, made);
   }
   if (taker->op == EXPRESSION_POSITION)
     return expression_position(expressions, taker->clock, taker->index, child, taker->node, made);

@@ -5,17 +5,6 @@
 #include "convert/recognise/weave_parts.h"
 #include "error.h"
 
-struct replacing {
-  int32_t from, to;
-};
-
-static cuseq_status replacing_rule(struct rewrite *rewrite, int32_t expression, int32_t *made) {
-  const struct replacing *replacing = rewrite->context;
-  if (expression == replacing->from)
-    *made = replacing->to;
-  return CUSEQ_STATUS_OK;
-}
-
 /* Whether an expression is an input of vectors, or all positions of one side by side. */
 static bool is_vector(const struct recogniser *recogniser, const struct expression *e) {
   const struct expression *input =
@@ -124,7 +113,7 @@ static cuseq_status encode(struct recogniser *recogniser, int32_t vector, int32_
 
 cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_t count, bool *done) {
   const int32_t limit = recogniser->expressions->count;
-  struct replacing replacing;
+  struct replacement replacing;
   bool *reached;
   *done = false;
   TRY(reach_list(recogniser->expressions, outputs, count, &reached));
@@ -137,5 +126,5 @@ cuseq_status weave_vector(struct recogniser *recogniser, int32_t *outputs, size_
     return CUSEQ_STATUS_OK;
   TRY(encode(recogniser, replacing.from, &replacing.to));
   *done = true;
-  return rewrite_all(recogniser->expressions, replacing_rule, &replacing, outputs, count);
+  return rewrite_all(recogniser->expressions, replacement_rule, &replacing, outputs, count);
 }
