@@ -28,17 +28,23 @@ static void encode(cuseq_session *session, int32_t features, bool narrow, int32_
   cr_assert_eq(cuseq_encode(session, &input, &wanted), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
 }
 
-/* Rows in ones, twos, .. against the batch. */
-static void check_parts(const cuseq_model *model, const char *isa, int32_t features, int32_t units) {
+/* One thread of the cpu, for all rows. */
+static cuseq_session_options options_of(const cuseq_model *model) {
   cuseq_session_options options;
-  cuseq_session *session;
-  const size_t row = (size_t)TIME * 2 * (size_t)units;
   cuseq_session_options_init(&options, sizeof options, model);
   options.device = "cpu";
   options.precision = results_precision("cpu");
   options.max_batch = BATCH;
   options.max_time = TIME;
   options.threads = 1;
+  return options;
+}
+
+/* Rows in ones, twos, .. against the batch. */
+static void check_parts(const cuseq_model *model, const char *isa, int32_t features, int32_t units) {
+  const cuseq_session_options options = options_of(model);
+  cuseq_session *session;
+  const size_t row = (size_t)TIME * 2 * (size_t)units;
   cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
   encode(session, features, true, 0, BATCH, whole);
   for (int32_t count = 1; count <= 4; count++)
@@ -76,10 +82,7 @@ Test(cpu_rows, few_rows_give_the_bits_of_a_batch_whatever_the_width) {
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
       setenv("CUSEQ_CPU_ISA", isas[i], 1);
       cuseq_session *session;
-      cuseq_session_options options;
-      cuseq_session_options_init(&options, sizeof options, model);
-      options.device = "cpu";
-      options.precision = results_precision("cpu");
+      const cuseq_session_options options = options_of(model);
       if (cuseq_session_open(model, &options, &session) != CUSEQ_STATUS_OK) {
         cr_log_info("skipped: %s", cuseq_last_error());
         continue;
@@ -152,15 +155,9 @@ Test(cpu_rows, one_row_gives_the_bits_of_a_batch_where_it_makes_parts_of_sums_ea
   static const char *const isas[] = {"avx512", "avx2", "portable"};
   struct random random = {11};
   cuseq_model *model = random_model(decoder, NULL, &random);
-  cuseq_session_options options;
+  const cuseq_session_options options = options_of(model);
   for (size_t i = 0; i < (size_t)BATCH * TIME * 3; i++)
     x[i] = random_between(&random, -1.0f, 1.0f);
-  cuseq_session_options_init(&options, sizeof options, model);
-  options.device = "cpu";
-  options.precision = results_precision("cpu");
-  options.max_batch = BATCH;
-  options.max_time = TIME;
-  options.threads = 1;
   for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
     cuseq_session *session;
     setenv("CUSEQ_CPU_ISA", isas[i], 1);

@@ -131,31 +131,28 @@ def probabilities_two_layers(k):
     return started(k, [x, first], joined(k, outputs))
 
 
-@kind
-def probabilities_embedded(k):
-    """a Dense without activation makes a vector of the probabilities, as an embedding does of a token"""
+def embedded(k, embed):
+    """A loop whose cell reads what a layer makes of the probabilities."""
     x, first = k.Input((T, V)), k.Input((1, W))
     _, h, c = encoded(k, x)
-    embed, cell, softmax, y, outputs = k.Dense(E, use_bias=False), k.LSTM(H, return_state=True), classes(k), first, []
+    cell, softmax, y, outputs = k.LSTM(H, return_state=True), classes(k), first, []
     for _ in range(Y):
         _, h, c = cell(embed(y), initial_state=[h, c])
         y = k.Reshape((1, W))(softmax(h))
         outputs.append(y)
     return started(k, [x, first], joined(k, outputs))
+
+
+@kind
+def probabilities_embedded(k):
+    """a Dense without activation makes a vector of the probabilities, as an embedding does of a token"""
+    return embedded(k, k.Dense(E, use_bias=False))
 
 
 @kind
 def probabilities_tanh_embedded(k):
     """the same with a tanh"""
-    x, first = k.Input((T, V)), k.Input((1, W))
-    _, h, c = encoded(k, x)
-    embed, cell, softmax = k.Dense(E, activation="tanh"), k.LSTM(H, return_state=True), classes(k)
-    y, outputs = first, []
-    for _ in range(Y):
-        _, h, c = cell(embed(y), initial_state=[h, c])
-        y = k.Reshape((1, W))(softmax(h))
-        outputs.append(y)
-    return started(k, [x, first], joined(k, outputs))
+    return embedded(k, k.Dense(E, activation="tanh"))
 
 
 @kind

@@ -19,22 +19,25 @@ def workshop_reversed_source(k):
     return pair(k, x, y, k.TimeDistributed(k.Dense(W, activation="softmax"))(d))
 
 
+def both_directions(k, join, dropout=0.0):
+    """A GRU decoder that begins with what a layer makes of the states of both directions."""
+    x, y = k.Input((None,)), k.Input((None,))
+    both = k.Bidirectional(k.GRU(H, return_sequences=True, return_state=True, dropout=dropout))
+    _, *states = both(k.Embedding(V, E)(x))
+    d = k.GRU(H, return_sequences=True, dropout=dropout)(k.Embedding(W, E)(y), initial_state=join(states))
+    return pair(k, x, y, k.Dense(W, activation="softmax")(k.Dropout(dropout)(d)))
+
+
 @kind
 def workshop_bidirectional_added(k):
     """the states of both directions added, GRU decoder, dropout everywhere"""
-    x, y = k.Input((None,)), k.Input((None,))
-    _, f, b = k.Bidirectional(k.GRU(H, return_sequences=True, return_state=True, dropout=0.1))(k.Embedding(V, E)(x))
-    d = k.GRU(H, return_sequences=True, dropout=0.1)(k.Embedding(W, E)(y), initial_state=k.Add()([f, b]))
-    return pair(k, x, y, k.Dense(W, activation="softmax")(k.Dropout(0.1)(d)))
+    return both_directions(k, k.Add(), 0.1)
 
 
 @kind
 def workshop_states_averaged(k):
     """the states of both directions averaged"""
-    x, y = k.Input((None,)), k.Input((None,))
-    _, f, b = k.Bidirectional(k.GRU(H, return_sequences=True, return_state=True))(k.Embedding(V, E)(x))
-    d = k.GRU(H, return_sequences=True)(k.Embedding(W, E)(y), initial_state=k.Average()([f, b]))
-    return pair(k, x, y, k.Dense(W, activation="softmax")(d))
+    return both_directions(k, k.Average())
 
 
 @kind
