@@ -425,7 +425,8 @@ typedef struct cuseq_session_options {
   int32_t max_steps;  /* the largest Y; 0: the model's steps                                               */
   int32_t max_beams; /* the largest K of a beam search, 1 .. CUSEQ_MAX_BEAMS; 0 is 1. max_batch counts encoded
                          rows: a decoding with `rows` may have max_batch x max_beams                       */
-  int32_t threads;   /* CPU threads; 0: as many as help at these sizes                                    */
+  int32_t threads;   /* CPU threads, which share a call's rows, or the products of a few; 0: as many as help
+                         at these sizes. A row's results have the same bits on any number */
   cuseq_precision precision; /* what the device cannot do is refused                                      */
   int32_t allow_nonfinite; /* not 0: NaN and infinity in the input are let through instead of refused      */
   /* What follows is for cuda. On reference and cpu a stream and CUSEQ_MEMORY_DEVICE are refused, and the rest

@@ -53,6 +53,7 @@ static struct cpu example(int32_t units, int32_t batch, int32_t threads) {
   cpu.limits.steps = 1;
   cpu.limits.threads = threads;
   cpu.tile_rows = plan_tile_rows(&cpu);
+  cpu.part_bytes = plan_part_bytes();
   return cpu;
 }
 
@@ -107,4 +108,49 @@ Test(cpu_plan,
   cr_expect(!plan_state_first(&cpu));
   structure.decoder.present = false;
   cr_expect(!plan_state_first(&cpu));
+}
+
+/* A decoder and nothing else, with a dense layer of as many outputs: 17 units^2 weights a step. */
+static struct cpu shared_example(struct structure *structure, int32_t units, int32_t threads) {
+  struct cpu cpu = decoder_example(structure, units);
+  structure->attention = (struct attention_structure){0};
+  structure->encoder.count = 0;
+  structure->output.count = 1;
+  structure->output.heads[0].layers =
+      (struct dense_chain){.count = 1, .layers = {{.inputs = units, .units = units}}};
+  cpu.limits = (struct backend_limits){.batch = 64, .time = 1, .steps = 10, .threads = threads};
+  cpu.tile_rows = 64;
+  cpu.part_bytes = plan_part_bytes();
+  return cpu;
+}
+
+/* How many threads share the products of a decoding of `rows` rows, of a session's `threads`. */
+static int32_t parts_of(int32_t units, int32_t threads, int32_t rows) {
+  static struct structure structure;
+  struct cpu cpu = shared_example(&structure, units, threads);
+  cr_assert_eq(pool_open(threads > 0 ? threads : 2, &cpu.pool), CUSEQ_STATUS_OK);
+  const struct cpu_plan plan = plan_call(&cpu, false, rows, 1, 10);
+  cr_expect(plan.parts == 1 || (plan.decode_tiles == 1 && plan.threads >= plan.parts));
+  pool_close(cpu.pool);
+  return plan.parts;
+}
+
+Test(cpu_plan, few_rows_share_products_that_are_large_enough) {
+  setenv("CUSEQ_CPU_PART", "73728", 1); /* as it is, but that threads need no cores of their own */
+  cr_expect_eq(parts_of(200, 2, 1), 2);
+  cr_expect_eq(parts_of(200, 1, 1), 1);
+  cr_expect_eq(parts_of(64, 2, 1), 1, "two parts of 64 KB");
+  cr_expect_eq(parts_of(200, 8, 7), 8, "threads without a row");
+  cr_expect_eq(parts_of(200, 8, 8), 1, "a row for each of many threads");
+  cr_expect_eq(parts_of(200, 2, 6), 2);
+  cr_expect_eq(parts_of(200, 2, 7), 1);
+  cr_expect_eq(parts_of(512, 2, 24), 2, "18 MB a step");
+  cr_expect_eq(parts_of(512, 2, 25), 1);
+}
+
+Test(cpu_plan, a_session_that_asks_for_no_threads_shares_products_that_are_worth_it) {
+  setenv("CUSEQ_CPU_PART", "73728", 1);
+  cr_expect_eq(parts_of(200, 0, 1), 2, "27 MB in 10 steps");
+  cr_expect_eq(parts_of(120, 0, 1), 1, "10 MB in 10 steps");
+  cr_expect_eq(parts_of(64, 0, 1), 1);
 }

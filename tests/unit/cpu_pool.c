@@ -40,6 +40,31 @@ static void check_job(struct cpu_pool *pool, int32_t threads, int32_t tasks) {
                  atomic_load(&job.done[i]));
 }
 
+/* Parts of the caller's task, and jobs of tasks in between. */
+static void check_shared(struct cpu_pool *pool, int32_t threads, int32_t parts) {
+  static struct job job;
+  memset(&job, 0, sizeof job);
+  job.workers = threads;
+  pool_share(pool, parts, count_task, &job);
+  cr_assert_eq(atomic_load(&job.wrong), 0, "%d parts: a worker was used twice at a time", (int)parts);
+  for (int32_t i = 0; i < MOST_TASKS; i++)
+    cr_assert_eq(atomic_load(&job.done[i]), i < parts, "part %d of %d ran %d times", (int)i, (int)parts,
+                 atomic_load(&job.done[i]));
+}
+
+Test(cpu_pool, does_every_part_once) {
+  struct cpu_pool *pool;
+  for (int32_t threads = 1; threads <= POOL_MOST_PARTS; threads = threads < 4 ? threads + 1 : 2 * threads) {
+    cr_assert_eq(pool_open(threads, &pool), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+    for (int32_t i = 0; i < 300; i++) {
+      check_shared(pool, threads, 1 + i % threads);
+      if (i % 3 == 0)
+        check_job(pool, threads, i % 7);
+    }
+    pool_close(pool);
+  }
+}
+
 static void check_pool(int32_t threads, int32_t jobs) {
   struct cpu_pool *pool;
   cr_assert_eq(pool_open(threads, &pool), CUSEQ_STATUS_OK, "%s", cuseq_last_error());

@@ -190,7 +190,8 @@ static void check_cell(const struct cpu_kernels *kernels) {
                           .block_size = (MANY + 1) * line,
                           .activation = CUSEQ_ACTIVATION_TANH,
                           .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
-  struct cpu_cell_step step = {.cell = &cell, .segments = 1, .has_hidden = true, .hot_first = -1};
+  struct cpu_cell_step step = {
+      .cell = &cell, .segments = 1, .has_hidden = true, .hot_first = -1, .part = {0, cell.blocks}};
   struct cpu_cell_row rows[6];
   cell.code = kernels->products.cell_code(&cell);
   step.count[0] = step.first[1] = MANY;

@@ -52,7 +52,7 @@ void chain_run(const struct cpu *cpu, const struct cpu_worker *worker, const str
   for (int32_t l = 0; l < chain->count; l++) {
     const struct cpu_dense *dense = &chain->layers[l];
     float *to = (chain->count - 1 - l) % 2 == 0 ? out : spare; /* the last one ends in `out` */
-    cpu->products->dense(dense, in, count, to, stride, turned, worker->room);
+    product_dense(cpu, worker, dense, in, count, to, stride, turned);
     for (int32_t i = 0; i < count; i++) {
       if (chain->norm[l].units > 0)
         normalise(&chain->norm[l], to + (size_t)i * stride);

@@ -108,6 +108,7 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   workspace_sizes(cpu);
   cpu->state_first = plan_state_first(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);
+  cpu->part_bytes = plan_part_bytes();
   TRY_CLEANUP(pool_open(limits->threads > 0 ? limits->threads : plan_threads(cpu), &cpu->pool));
   TRY_CLEANUP(weights_share(cpu));
   TRY_CLEANUP(arena_fill(cpu, workspace_take, &cpu->memory));
@@ -171,9 +172,17 @@ static void task_whole(void *argument, int32_t index, int32_t worker) {
   finish_tile(&call, tile, worker);
 }
 
+/* The directions of the call's layer. */
+static int32_t directions_of(const struct cpu_call *call) {
+  return call->cpu->structure->encoder.layers[call->layer].direction == LAYER_BIDIRECTIONAL ? 2 : 1;
+}
+
 static void task_direction(void *argument, int32_t index, int32_t worker) {
   const struct cpu_call *call = argument;
-  encoder_layer(call, plan_tile(call->cpu->batch, call->tiles, index / 2), worker, index % 2);
+  const struct encoder_layer *layer = &call->cpu->structure->encoder.layers[call->layer];
+  const int32_t count = directions_of(call), only = encoder_layer_has(layer, 0) ? 0 : 1;
+  encoder_layer(call, plan_tile(call->cpu->batch, call->tiles, index / count), worker,
+                count == 2 ? index % 2 : only);
 }
 
 static void task_layer_finish(void *argument, int32_t index, int32_t worker) {
@@ -198,16 +207,23 @@ static void task_rows(void *argument, int32_t index, int32_t worker) {
   decode_tile(call, plan_tile(call->decoding->batch, call->tiles, index), worker);
 }
 
+/* Runs the tasks of a call. The caller's thread does the only one that there is, and others may help it. */
+static void call_run(struct cpu *cpu, const struct cpu_plan *plan, int32_t tasks, cpu_task task,
+                     void *argument) {
+  cpu->workers[0].parts = tasks == 1 ? plan->parts : 1;
+  pool_run(cpu->pool, plan->threads, tasks, task, argument);
+}
+
 /* Decodes rows that the caller names: whatever they may attend to must be ready first. */
 static void rows_work(struct cpu_call *call) {
   struct cpu *cpu = call->cpu;
   struct cpu_plan plan = plan_call(cpu, false, cpu->batch, cpu->time, 1);
   call->tiles = plan.decode_tiles;
   if (!cpu->keys_ready)
-    pool_run(cpu->pool, plan.threads, call->tiles, task_keys, call);
+    call_run(cpu, &plan, call->tiles, task_keys, call);
   plan = plan_call(cpu, false, call->decoding->batch, cpu->time, call->decoding->steps);
   call->tiles = plan.decode_tiles;
-  pool_run(cpu->pool, plan.threads, call->tiles, task_rows, call);
+  call_run(cpu, &plan, call->tiles, task_rows, call);
 }
 
 /* Encodes, and decodes where call->decoding is not NULL. */
@@ -226,16 +242,16 @@ static cuseq_status cpu_work(struct cpu_call *call) {
   if (call->decoding && call->decoding->rows) {
     rows_work(call);
   } else if (input && plan.whole) {
-    pool_run(cpu->pool, plan.threads, plan.encode_tiles, task_whole, call);
+    call_run(cpu, &plan, plan.encode_tiles, task_whole, call);
   } else {
     for (call->layer = 0; input && call->layer < cpu->structure->encoder.count; call->layer++) {
-      pool_run(cpu->pool, plan.threads, 2 * plan.encode_tiles, task_direction, call);
+      call_run(cpu, &plan, directions_of(call) * plan.encode_tiles, task_direction, call);
       if (layer_finishes(&cpu->structure->encoder.layers[call->layer]))
-        pool_run(cpu->pool, plan.threads, plan.encode_tiles, task_layer_finish, call);
+        call_run(cpu, &plan, plan.encode_tiles, task_layer_finish, call);
     }
     call->layer = cpu->structure->encoder.count - 1;
     call->tiles = plan.decode_tiles;
-    pool_run(cpu->pool, plan.threads, plan.decode_tiles, task_finish, call);
+    call_run(cpu, &plan, plan.decode_tiles, task_finish, call);
   }
   cpu->keys_ready = cpu->keys_ready || call->decoding;
   return call_end(cpu);
@@ -286,7 +302,7 @@ static cuseq_status cpu_attend(void *state, const float *hidden, float *context,
   const struct cpu_plan plan = plan_call(cpu, false, cpu->batch, cpu->time, 1);
   struct attend_call call = {cpu, hidden, context, alphas, plan.decode_tiles};
   call_begin(cpu);
-  pool_run(cpu->pool, plan.threads, plan.decode_tiles, task_attend, &call);
+  call_run(cpu, &plan, plan.decode_tiles, task_attend, &call);
   cpu->keys_ready = true;
   return call_end(cpu);
 }

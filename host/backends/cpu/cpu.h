@@ -87,8 +87,13 @@ struct cpu_weighting_room {
   float *alphas;   /* [CPU_LANES][time] */
 };
 
+/* From so many threads on two directions are shared step by step; fewer have a direction each, and do not
+ * wait for one another. */
+enum { CPU_SHARED_DIRECTIONS = 4 };
+
 /* Strides are padded widths. */
 struct cpu_worker {
+  int32_t parts; /* how many threads may share the products of its tile: one but where it is the only tile */
   /* the encoder's, per direction */
   struct cpu_cell_row *rows[2]; /* [tile_rows] */
   float *narrowed[2];           /* [max(tile_rows, PROJECTED_ROWS)][features] float64 input */
@@ -149,6 +154,7 @@ struct cpu {
   size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 */
   size_t value_stride; /* of values that are not the annotations themselves; 0 */
   size_t room_size;    /* bytes */
+  size_t part_bytes;   /* of weights, from which another thread is worth its part of a product */
   bool state_first;    /* sums of the decoder's cells begin with the state's part: see plan_state_first() */
 
   /* for whole batches */
@@ -238,6 +244,35 @@ void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t wo
 /* encoder_finish.c: what follows the directions; zeros past the rows' lengths in the caller's annotations. */
 void encoder_finish(const struct cpu_call *call, struct cpu_tile tile, int32_t worker);
 void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
+
+/* The rows that a product has in registers: more take as much longer. */
+enum { ROWS_AT_A_TIME = 6 };
+
+/* product.c: the products of kernels.h for a tile of the worker's, in parts where that is faster: made by as
+ * many threads as worker->parts allows, with the same bits. A step's end is part of it. */
+void product_dense(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_dense *dense,
+                   const float *const *in, int32_t count, float *out, size_t stride, bool turned);
+/* A step of some rows of a cell, with all its blocks and the worker's room; of two cells, the directions of a
+ * layer, at a time. */
+struct product_step {
+  struct cpu_cell_step *step;
+  const struct cpu_cell_row *rows;
+  int32_t count;
+};
+void product_steps(const struct cpu *cpu, const struct cpu_worker *worker, const struct product_step *of,
+                   int32_t count);
+/* A GRU with its reset before the product has a product more, of columns in groups. */
+static inline bool cell_has_end(const struct cpu_cell *cell) {
+  return cell->kind == CELL_GRU && !cell->reset_after;
+}
+/* One step by one thread: small models feel every detour. */
+static inline void product_step_alone(const struct cpu *cpu, const struct product_step *of) {
+  cpu->products->cell_step(of->step, of->rows, of->count);
+  if (cell_has_end(of->step->cell))
+    cpu->products->cell_end(of->step, of->rows, of->count);
+}
+void product_project(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_cell *cell,
+                     const struct cpu_cell_row *rows, int32_t count, bool turned);
 
 /* chain.c: `count` rows at in[i] through a chain; the results, [count][stride] with whole vectors written,
  * end in `out`, with `spare` of the same size for what lies between. A chain of no layers copies. `turned`:

@@ -108,7 +108,6 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
   step->has_hidden = has_state && !first;
   step->started = run->begun;
   step->turned = run->turned;
-  step->room = worker->room;
   for (int32_t n = 0; n < count; n++) {
     run_row(run, l, y, worker->active[n], first, &rows[n]);
     if (worker->gates[0])
@@ -116,7 +115,11 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
     if (copies)
       rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
-  cpu->products->cell_step(step, rows, count);
+  const struct product_step product = {step, rows, count};
+  if (worker->parts > 1)
+    product_steps(cpu, worker, &product, 1);
+  else
+    product_step_alone(cpu, &product);
 }
 
 /* Of one row: the state's part of layer l's next sums, with the weights that the layer has just used, the
@@ -128,7 +131,7 @@ static void run_begin_next(const struct run *run, int32_t l, int32_t y) {
                                    .out = begun_of(run, l)};
   state.weights += (size_t)state.inputs * 4 * (size_t)cpu->kernels->width;
   state.inputs = state.units;
-  cpu->products->cell_project(&state, &row, 1, !run->turned, run->worker->room);
+  product_project(cpu, run->worker, &state, &row, 1, !run->turned);
 }
 
 /* A residual layer gives its state and what it read of the layer below. */
@@ -152,7 +155,8 @@ static void run_layers(struct run *run, int32_t y, int32_t count) {
   const struct attention_structure *attention = &run->cpu->structure->attention;
   struct cpu_worker *worker = run->worker;
   /* every other step of the last row: see plan_state_first() */
-  const bool early = run->cpu->state_first && count == 1 && !run->turned && y + 1 < run->decoding->steps;
+  const bool early = run->cpu->state_first && count == 1 && worker->parts <= 1 && !run->turned &&
+                     y + 1 < run->decoding->steps;
   for (int32_t l = 0; l < run->decoder->count; l++) {
     run_layer(run, l, y, count);
     if (early)

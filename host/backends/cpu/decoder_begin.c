@@ -100,7 +100,8 @@ void cpu_run_token(struct run *run, int32_t i, int32_t token) {
 static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   const struct structure *s = run->cpu->structure;
   const struct decoder_layer *layer = &run->decoder->layers[l];
-  struct cpu_cell_step step = {.cell = &run->cpu->packed->weights.decoder[l].cell, .hot_first = -1};
+  struct cpu_cell_step step = {
+      .cell = &run->cpu->packed->weights.decoder[l].cell, .hot_first = -1, .room = run->worker->room};
   int32_t at = 0;
   for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
     const enum part part = run->decoder->reads.list[p];
@@ -124,6 +125,7 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   step.first[step.segments] = step.cell->inputs;
   step.count[step.segments] = layer->cell.units;
   step.has_hidden = true;
+  step.part.count = step.cell->blocks;
   return step;
 }
 

@@ -7,6 +7,7 @@
 /* One direction of one layer over a tile. */
 struct sweep {
   const struct cpu_call *call;
+  const struct cpu_worker *worker;
   const struct encoder_layer *layer;
   const struct cell *cell;
   struct cpu_cell_step step;
@@ -89,7 +90,7 @@ static void sweep_project(struct sweep *sweep) {
                                           .out = sweep->projected + (size_t)(first + s) * stride};
   }
   if (count > 0)
-    cpu->products->cell_project(sweep->step.cell, rows, count, false, sweep->step.room);
+    product_project(cpu, sweep->worker, sweep->step.cell, rows, count, false);
 }
 
 /* Where row i starts to write, and its states before the first step. */
@@ -138,6 +139,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   const ptrdiff_t sign = direction == 0 ? 1 : -1;
   *sweep = (struct sweep){
       .call = call,
+      .worker = worker,
       .layer = layer,
       .cell = &layer->cells[direction],
       .rows = worker->rows[direction],
@@ -157,6 +159,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
                                        .segments = segments,
                                        .has_hidden = true,
                                        .hot_first = gathered ? 0 : -1,
+                                       .part = {0, cell->blocks},
                                        .started = ahead > 0,
                                        .room = worker->room};
   sweep->step.count[0] = cell->inputs;
@@ -220,8 +223,8 @@ static void sweep_load(struct sweep *sweep) {
     sweep->rows[i].in[0] = input_row(sweep, i, 0, i);
 }
 
-/* One step of the rows that are not yet at their ends; false when there is none. */
-static bool sweep_step(struct sweep *sweep) {
+/* Before a step of the rows that are not yet at their ends; false when there is none. */
+static bool sweep_ready(struct sweep *sweep) {
   const struct cpu *cpu = sweep->call->cpu;
   while (sweep->active > 0 && cpu->lengths[sweep->order[sweep->active - 1]] <= sweep->done)
     sweep->active--;
@@ -232,8 +235,34 @@ static bool sweep_step(struct sweep *sweep) {
   sweep_load(sweep);
   sweep->step.has_hidden = sweep->done > 0 || !sweep->skip_hidden;
   sweep->step.turned = sweep->done & 1;
-  cpu->products->cell_step(&sweep->step, sweep->rows, sweep->active);
+  return true;
+}
+
+static struct product_step sweep_product(struct sweep *sweep) {
+  return (struct product_step){&sweep->step, sweep->rows, sweep->active};
+}
+
+/* One step; false when there is none. */
+static bool sweep_step(struct sweep *sweep) {
+  if (!sweep_ready(sweep))
+    return false;
+  const struct product_step product = sweep_product(sweep);
+  if (sweep->worker->parts > 1)
+    product_steps(sweep->call->cpu, sweep->worker, &product, 1);
+  else
+    product_step_alone(sweep->call->cpu, &product);
   sweep->done++;
+  return true;
+}
+
+/* A step of both directions, which have as many, for threads that share them. */
+static bool sweeps_step(struct sweep sweeps[2]) {
+  if (!sweep_ready(&sweeps[0]) || !sweep_ready(&sweeps[1]))
+    return false;
+  const struct product_step products[] = {sweep_product(&sweeps[0]), sweep_product(&sweeps[1])};
+  product_steps(sweeps->call->cpu, sweeps->worker, products, 2);
+  sweeps[0].done++;
+  sweeps[1].done++;
   return true;
 }
 
@@ -283,7 +312,10 @@ void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t wo
   for (int32_t d = 0; d < 2; d++)
     if (encoder_layer_has(layer, d) && (direction < 0 || direction == d))
       sweep_begin(&sweeps[count++], call, tile, &cpu->workers[worker], d);
-  if (count == 2 && sweeps_alternate(call, tile))
+  if (count == 2 && cpu->workers[worker].parts >= CPU_SHARED_DIRECTIONS)
+    while (sweeps_step(sweeps))
+      ;
+  else if (count == 2 && sweeps_alternate(call, tile))
     while (sweep_step(&sweeps[0]) && sweep_step(&sweeps[1])) /* as many steps in both */
       ;
   for (int32_t s = 0; s < count; s++) {

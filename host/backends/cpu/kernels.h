@@ -36,6 +36,25 @@ struct cpu_dense {
   int32_t units;
 };
 
+/* Some of the blocks of a cell's units, or of the vectors of a dense layer's columns: what one thread makes
+ * of a product that several share. The sums of a column do not depend on the part that it is in. */
+struct cpu_part {
+  int32_t first;
+  int32_t count;
+};
+
+/* The columns of a part as a layer of its own, for vectors of `width` and words of `word_inputs` weights. The
+ * part begins at a multiple of 4 vectors, so that all columns are in the groups that they are in anyway. */
+static inline struct cpu_dense cpu_dense_part(const struct cpu_dense *dense, struct cpu_part part,
+                                              int32_t width, int32_t word_inputs) {
+  const int32_t from = part.first * width, most = part.count * width, left = dense->units - from;
+  struct cpu_dense of = *dense;
+  of.weights += (size_t)((dense->inputs + word_inputs - 1) / word_inputs) * (size_t)from;
+  of.bias += from;
+  of.units = left < most ? left : most;
+  return of;
+}
+
 /* Packed weights of a recurrent cell: units in blocks of `width` (the kernels' vector), the gates side by
  * side. Lanes past the last unit are zero. The four sums of a unit: LSTM i, f, c, o; GRU z, r, n of the
  * input, n of the hidden state. */
@@ -69,8 +88,9 @@ struct cpu_cell_step {
       first[CPU_SEGMENTS]; /* the segment's first row of the weights; of the hidden state the cell's inputs */
   int32_t count[CPU_SEGMENTS]; /* of the hidden state too */
   bool has_hidden;
-  int32_t hot_first; /* the weights' row of id 0, or -1: nothing is gathered */
-  bool started;      /* the sums start from the rows' `start`, not from the bias */
+  int32_t hot_first;    /* the weights' row of id 0, or -1: nothing is gathered */
+  struct cpu_part part; /* the blocks that are made */
+  bool started;         /* the sums start from the rows' `start`, not from the bias */
   /* The units' blocks are taken from the last to the first. Where every other step is so, it begins with the
    * weights that are still in the caches from the one before; else weights a little larger than a cache are
    * never found in it. */
@@ -110,14 +130,18 @@ struct cpu_products {
   /* `code` of a cell that has everything else but its weights. */
   int32_t (*cell_code)(const struct cpu_cell *cell);
 
-  /* One time step of `count` rows. */
+  /* One time step of `count` rows; of a GRU with its reset before the product z, x W_n and r h. */
   void (*cell_step)(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count);
+
+  /* The end of a step of a GRU with its reset before the product, when all parts of it are made: the part
+   * begins at a multiple of 4 blocks. */
+  void (*cell_end)(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count);
 
   /* The first part of a step's sums for `count` rows of any steps, out = bias + in[0] . the weights of the
    * inputs, as `start` has it. A step that goes on from there has the bits of one that makes the whole sum.
    * `turned`: the units' blocks are taken from the last to the first, as in cpu_cell_step. */
   void (*cell_project)(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
-                       bool turned, void *room);
+                       struct cpu_part part, bool turned, void *room);
 
   /* out[i] = bias + in[i] . weights for `count` rows; whole vectors are written at out + i*out_stride.
    * `turned`: the columns are taken from the last to the first, as in cpu_cell_step. room: bf16: dense_room()

@@ -2,6 +2,7 @@
 
 #include "backends/cpu/isa.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Tiles: about 32 rows keep a small model's whole tile in the second-level cache. A model whose weights do
@@ -13,11 +14,35 @@ enum {
   LARGE_WEIGHTS = 1024 * 1024, /* bytes of one direction beyond that cache */
   EARLY_LEAST = 896 * 1024,    /* bytes of a decoder's step that leave the second-level cache .. */
   EARLY_MOST = 3 << 20,        /* .. and of which enough is left there to be worth coming back to */
-  WHOLE_ROWS = 12, /* rows per thread from which tiles are split by batch alone: two register blocks */
+  /* Bytes of weights from which another thread is worth its part of a product: one row takes some 0.3 us to
+   * read them from its second-level cache, and 0.7 from the third level; threads wait some 0.2 for one
+   * another. */
+  PART_BYTES = 72 * 1024,
+  /* Up to so many rows per thread, threads share the products of all rows rather than the rows: half a
+   * register block of rows; two where a step's weights come from the third level all the same. */
+  SHARED_ROWS = 3,
+  SHARED_ROWS_OF_FAR = 12,
+  FAR_WEIGHTS = 8 << 20,
+  SHARING_MOST = 8,   /* threads that share a product: more would wait for one another for longer */
+  SHARED_THREADS = 4, /* more share products only where a session has them, and fewer rows than threads */
+  WHOLE_ROWS = 12,    /* rows per thread from which tiles are split by batch alone: two register blocks */
 };
 
-/* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps). */
-static const double WORK_PER_THREAD = 8e6;
+/* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps): of a thread
+ * that has rows of its own, and of one that shares the products of few rows, which wait for the weights. */
+static const double WORK_PER_THREAD = 8e6, WORK_PER_PART = 3e6;
+
+static int32_t largest(int32_t a, int32_t b) {
+  return a > b ? a : b;
+}
+
+static int32_t smallest(int32_t a, int32_t b) {
+  return a < b ? a : b;
+}
+
+static int32_t share(int32_t a, int32_t b) {
+  return a / b + (a % b != 0);
+}
 
 static double cell_weights(const struct cell *cell) {
   return ((double)cell->inputs + cell->units) * cell_gates(cell->kind) * cell->units;
@@ -97,6 +122,13 @@ static double decode_work(const struct cpu *cpu, double time, double steps) {
   return 2.0 * (steps * step + once);
 }
 
+/* The bytes of the weights of a decoder's step. */
+static double step_bytes(const struct cpu *cpu) {
+  const struct structure *s = cpu->structure;
+  return (step_weights(s) + chain_work(&s->output.heads[0].layers)) * (double)sizeof(float) /
+         cpu->products->word_inputs;
+}
+
 bool plan_state_first(const struct cpu *cpu) {
   const struct structure *s = cpu->structure;
   if (!s->decoder.present || cpu->products->word_inputs > 1)
@@ -108,7 +140,7 @@ bool plan_state_first(const struct cpu *cpu) {
   for (int32_t p = 0; p < s->decoder.reads.count; p++)
     if (s->decoder.reads.list[p] == PART_TOKEN && s->decoder.embedding_units == 0)
       return false;
-  const double bytes = (step_weights(s) + chain_work(&s->output.heads[0].layers)) * (double)sizeof(float);
+  const double bytes = step_bytes(cpu);
   return bytes >= (double)EARLY_LEAST && bytes <= (double)EARLY_MOST;
 }
 
@@ -122,9 +154,93 @@ int32_t plan_tile_rows(const struct cpu *cpu) {
   return rows_of(cpu) < rows ? rows_of(cpu) : rows;
 }
 
-static int32_t useful_threads(double work, int32_t most) {
-  double threads = work / WORK_PER_THREAD;
-  return threads < 1.0 ? 1 : threads < most ? (int32_t)threads : most;
+/* ---- threads ---- */
+
+/* Whether the sizes of parts are the environment's. */
+static const char *part_asked(void) {
+  const char *asked = getenv("CUSEQ_CPU_PART");
+  return asked && *asked ? asked : NULL;
+}
+
+size_t plan_part_bytes(void) {
+  const char *asked = part_asked();
+  const long bytes = asked ? strtol(asked, NULL, 10) : 0;
+  return bytes > 0 ? (size_t)bytes : PART_BYTES;
+}
+
+/* What of `weights` several threads can share: products that are worth two parts at least. */
+static double shareable(const struct cpu *cpu, double weights, double rows) {
+  const double bytes_of = (double)sizeof(float) / cpu->products->word_inputs;
+  const double blocks = rows > ROWS_AT_A_TIME ? rows / ROWS_AT_A_TIME : 1.0;
+  return weights * bytes_of * blocks >= 2.0 * (double)cpu->part_bytes ? weights : 0.0;
+}
+
+static double shareable_chain(const struct cpu *cpu, const struct dense_chain *chain, double rows) {
+  double work = 0.0;
+  for (int32_t l = 0; l < chain->count; l++)
+    work += shareable(cpu, dense_work(&chain->layers[l]), rows);
+  return work;
+}
+
+/* Of encode_work(), what threads can share: the cells' steps. */
+static double encode_shareable(const struct cpu *cpu, double time, double rows) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  double weights = 0.0;
+  for (int32_t l = 0; l < encoder->count; l++)
+    for (int d = 0; d < 2; d++)
+      if (encoder_layer_has(&encoder->layers[l], d))
+        weights += shareable(cpu, cell_weights(&encoder->layers[l].cells[d]), rows);
+  return 2.0 * time * weights;
+}
+
+/* Of decode_work(), what threads can share. */
+static double decode_shareable(const struct cpu *cpu, double time, double steps, double rows) {
+  const struct structure *s = cpu->structure;
+  const double positions = rows > CPU_LANES ? rows : CPU_LANES;
+  double step = shareable_chain(cpu, &s->attention.query, rows) +
+                shareable(cpu, dense_work(&s->decoder.attentional.dense), rows);
+  for (int32_t l = 0; l < s->decoder.count; l++)
+    step += shareable(cpu, cell_weights(&s->decoder.layers[l].cell), rows);
+  for (int32_t i = 0; i < s->output.count; i++)
+    step += s->output.heads[i].source == HEAD_EVERY
+                ? time * shareable_chain(cpu, &s->output.heads[i].layers, positions)
+                : shareable_chain(cpu, &s->output.heads[i].layers, rows);
+  const double once = time * (shareable_chain(cpu, &s->attention.keys, positions) +
+                              shareable_chain(cpu, &s->attention.values, positions));
+  return 2.0 * (steps * step + once);
+}
+
+/* How many shares of at least so much there are in something. */
+static int32_t shares_of(double all, double least, int32_t most) {
+  const double shares = all / least;
+  return shares < 1.0 ? 1 : shares < most ? (int32_t)shares : most;
+}
+
+/* The work of a row; what of it is done in one go, which directions of an encoder's layer are not where they
+ * are tasks of their own; and what of that threads can share. */
+struct row_work {
+  double all, together, shareable;
+};
+
+static struct row_work work_of(const struct cpu *cpu, bool encode, int32_t rows, int32_t time, int32_t steps,
+                               int32_t threads) {
+  const double encoding = encode ? encode_work(cpu, time) : 0.0,
+               decoding = steps > 0 ? decode_work(cpu, time, steps) : 0.0;
+  struct row_work work = {.all = encoding + decoding, .together = decoding};
+  if (steps > 0)
+    work.shareable = decode_shareable(cpu, time, steps, rows);
+  if (encode && (directions_of(cpu->structure) == 1 || threads >= CPU_SHARED_DIRECTIONS)) {
+    work.together += encoding;
+    work.shareable += encode_shareable(cpu, time, rows);
+  }
+  return work;
+}
+
+/* How many of up to `most` threads share the products of `rows` rows; 1: none do. */
+static int32_t sharing_threads(const struct cpu *cpu, struct row_work work, int32_t rows, int32_t most) {
+  if (cpu->limits.threads == 0)
+    return shares_of(work.shareable * rows, WORK_PER_PART, smallest(most, SHARED_THREADS));
+  return work.shareable > 0.0 ? most : 1;
 }
 
 int32_t plan_threads(const struct cpu *cpu) {
@@ -132,38 +248,53 @@ int32_t plan_threads(const struct cpu *cpu) {
   double encode = encode_work(cpu, limits->time), decode = decode_work(cpu, limits->time, limits->steps);
   int32_t rows = rows_of(cpu);
   int32_t tasks = rows <= INT32_MAX / 2 ? rows * directions_of(cpu->structure) : rows;
-  int32_t threads = useful_threads(encode * limits->batch + decode * rows, isa_cores());
-  return threads < tasks ? threads : tasks;
+  int32_t threads = shares_of(encode * limits->batch + decode * rows, WORK_PER_THREAD, isa_cores());
+  threads = smallest(threads, tasks);
+  const int32_t most = smallest(isa_cores(), SHARING_MOST);
+  const struct row_work work = work_of(cpu, true, rows, limits->time, limits->steps, most);
+  return largest(threads, sharing_threads(cpu, work, rows, most));
 }
 
-static int32_t largest(int32_t a, int32_t b) {
-  return a > b ? a : b;
-}
-
-static int32_t smallest(int32_t a, int32_t b) {
-  return a < b ? a : b;
-}
-
-static int32_t share(int32_t a, int32_t b) {
-  return a / b + (a % b != 0);
+/* Whether so many threads make a step of `rows` rows faster together than each some of the rows. */
+static bool shares_products(const struct cpu *cpu, struct row_work work, int32_t rows, int32_t threads) {
+  if (threads <= 1 || rows > cpu->tile_rows || work.shareable <= 0.0)
+    return false;
+  if (rows == 1)
+    return true;
+  const double bytes = step_bytes(cpu);
+  const int32_t most = bytes >= (double)FAR_WEIGHTS ? SHARED_ROWS_OF_FAR : SHARED_ROWS;
+  const bool few = rows < threads || (threads <= SHARED_THREADS && rows <= most * threads);
+  return few && work.shareable >= 0.75 * work.together; /* what is not shared one thread does alone */
 }
 
 struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int32_t time, int32_t steps) {
-  double work = (encode ? encode_work(cpu, time) : 0.0) + (steps > 0 ? decode_work(cpu, time, steps) : 0.0);
-  int32_t threads = pool_threads(cpu->pool);
+  const int32_t pool = pool_threads(cpu->pool), most = smallest(pool, SHARING_MOST),
+                tiles = share(batch, cpu->tile_rows);
+  if (pool == 1)
+    return (struct cpu_plan){1, 1, true, tiles, tiles};
+  const struct row_work work = work_of(cpu, encode, batch, time, steps, most);
+  int32_t threads = pool;
   if (cpu->limits.threads == 0)
-    threads = useful_threads(work * batch, threads);
-  const int32_t tiles = share(batch, cpu->tile_rows);
+    threads = shares_of(work.all * batch, WORK_PER_THREAD, threads);
   /* Tiles for tasks by batch alone: as many as there are, in equal shares of the threads. */
   int32_t shared = smallest(batch, largest(tiles, threads));
   if (batch > threads)
     shared = smallest(batch, share(shared, threads) * threads);
-  struct cpu_plan plan = {threads, true, shared, shared};
-  if (!encode || directions_of(cpu->structure) == 1 || threads == 1)
+  struct cpu_plan plan = {threads, 1, true, shared, shared};
+  const int32_t sharing = sharing_threads(cpu, work, batch, most);
+  if ((pool_looks(cpu->pool) || part_asked()) && shares_products(cpu, work, batch, sharing)) {
+    plan.parts = sharing;
+    plan.threads = largest(threads, sharing);
+    plan.decode_tiles = 1;
+  }
+  plan.encode_tiles = plan.decode_tiles;
+  if (!encode || directions_of(cpu->structure) == 1 || plan.threads == 1 ||
+      (plan.parts >= CPU_SHARED_DIRECTIONS && encode_shareable(cpu, time, batch) > 0.0))
     return plan;
-  plan.whole = batch / threads >= WHOLE_ROWS && layer_bytes(cpu) <= (double)SMALL_WEIGHTS;
+  plan.whole =
+      plan.parts == 1 && batch / plan.threads >= WHOLE_ROWS && layer_bytes(cpu) <= (double)SMALL_WEIGHTS;
   if (!plan.whole)
-    plan.encode_tiles = smallest(batch, largest(tiles, share(threads, 2)));
+    plan.encode_tiles = smallest(batch, largest(tiles, share(plan.threads, 2)));
   return plan;
 }
 

@@ -6,7 +6,8 @@
 
 struct cpu_plan {
   int32_t threads;
-  bool whole; /* a task takes a tile through the whole model; else directions are tasks of their own */
+  int32_t parts; /* threads that share the products of a tile that is the only one; 1: none do */
+  bool whole;    /* a task takes a tile through the whole model; else directions are tasks of their own */
   int32_t encode_tiles; /* tiles of the encoder */
   int32_t decode_tiles; /* tiles of what follows it; the same where `whole` */
 };
@@ -19,6 +20,10 @@ int32_t plan_tile_rows(const struct cpu *cpu);
  * one and the other: weights that do not all fit into the second-level cache are then read twice in short
  * succession, and every other time come from there. */
 bool plan_state_first(const struct cpu *cpu);
+
+/* The bytes of weights from which another thread is worth its part of a product, or what CUSEQ_CPU_PART in
+ * the environment says; where it does, threads share products even without cores of their own. */
+size_t plan_part_bytes(void);
 
 /* The threads that a session of these limits has use for, when the caller names none. */
 int32_t plan_threads(const struct cpu *cpu);

@@ -22,13 +22,14 @@ struct pool_thread {
 };
 
 /* The job and its claims are one word: how many threads may take part (upper half), how many tasks are not
- * yet claimed (lower half). A claim is a compare-and-swap that takes one task off, so whoever succeeds holds
- * a task of the present job, which cannot end before that task does: task, argument and count may be read
- * after the claim, not before. */
+ * yet claimed (lower half), or which parts (POOL_PARTS is set). A claim is a compare-and-swap that takes one
+ * task off, so whoever succeeds holds a task of the present job, which cannot end before that task does:
+ * task, argument and count may be read after the claim, not before. */
+#define POOL_PARTS ((uint64_t)1 << 63)
 struct cpu_pool {
   _Alignas(64) atomic_uint_fast64_t job;
-  _Alignas(64) atomic_int pending; /* tasks not yet done */
-  _Alignas(64) atomic_int sleeping;
+  _Alignas(64) atomic_int pending;  /* tasks not yet done */
+  _Alignas(64) atomic_int sleeping; /* threads that sleep and are not yet woken */
   atomic_bool caller_sleeps;
   atomic_bool stop;
   cpu_task task;
@@ -51,18 +52,30 @@ static void pool_pause(void) {
 #endif
 }
 
+/* Whether a job has a task for a worker. */
+static bool pool_offers(uint64_t job, int32_t worker) {
+  return (uint32_t)job > 0 && (uint64_t)worker < (job & ~POOL_PARTS) >> 32;
+}
+
 static bool pool_has_work(struct cpu_pool *pool, int32_t worker) {
-  uint64_t job = atomic_load(&pool->job);
-  return (uint32_t)job > 0 && (uint64_t)worker < job >> 32;
+  return pool_offers(atomic_load(&pool->job), worker);
+}
+
+/* The part that a worker takes: its own, or the first that is left. */
+static int32_t pool_part(uint64_t job, int32_t worker) {
+  const uint32_t left = (uint32_t)job;
+  return worker < POOL_MOST_PARTS && (left >> worker & 1) ? worker : __builtin_ctz(left);
 }
 
 /* Does tasks until none is left to claim. */
 static void pool_work(struct cpu_pool *pool, int32_t worker) {
   uint64_t job = atomic_load(&pool->job);
-  while ((uint32_t)job > 0 && (uint64_t)worker < job >> 32) {
-    if (!atomic_compare_exchange_weak(&pool->job, &job, job - 1))
+  while (pool_offers(job, worker)) {
+    const bool parts = job & POOL_PARTS;
+    const int32_t part = parts ? pool_part(job, worker) : 0;
+    if (!atomic_compare_exchange_weak(&pool->job, &job, parts ? job & ~((uint64_t)1 << part) : job - 1))
       continue;
-    pool->task(pool->argument, pool->tasks - (int32_t)(uint32_t)job, worker);
+    pool->task(pool->argument, parts ? part : pool->tasks - (int32_t)(uint32_t)job, worker);
     if (atomic_fetch_sub(&pool->pending, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
       pthread_mutex_lock(&pool->mutex);
       pthread_cond_signal(&pool->done);
@@ -82,9 +95,12 @@ static void *pool_main(void *argument) {
     if (!found) {
       pthread_mutex_lock(&pool->mutex);
       atomic_fetch_add(&pool->sleeping, 1);
-      while (!pool_has_work(pool, self->worker) && !atomic_load(&pool->stop))
+      /* once: parts follow each other in short succession, and who wakes up too late for one is there for the
+         next if it looks for it */
+      if (!pool_has_work(pool, self->worker) && !atomic_load(&pool->stop))
         pthread_cond_wait(&pool->work, &pool->mutex);
-      atomic_fetch_sub(&pool->sleeping, 1);
+      else
+        atomic_fetch_sub(&pool->sleeping, 1);
       pthread_mutex_unlock(&pool->mutex);
     }
     if (atomic_load(&pool->stop))
@@ -174,22 +190,37 @@ static void pool_wait(struct cpu_pool *pool) {
   pthread_mutex_unlock(&pool->mutex);
 }
 
-void pool_run(struct cpu_pool *pool, int32_t threads, int32_t tasks, cpu_task task, void *argument) {
-  if (threads <= 1 || tasks <= 1 || pool->threads <= 1) {
-    for (int32_t i = 0; i < tasks; i++)
-      task(argument, i, 0);
-    return;
-  }
+bool pool_looks(const struct cpu_pool *pool) {
+  return pool->looks > 0;
+}
+
+/* Hands a job out and takes part in it. */
+static void pool_do(struct cpu_pool *pool, uint64_t job, int32_t tasks, cpu_task task, void *argument) {
   pool->task = task;
   pool->argument = argument;
   pool->tasks = tasks;
   atomic_store(&pool->pending, tasks);
-  atomic_store(&pool->job, (uint64_t)threads << 32 | (uint32_t)tasks);
+  atomic_store(&pool->job, job);
   if (atomic_load(&pool->sleeping) > 0) {
     pthread_mutex_lock(&pool->mutex);
+    atomic_store(&pool->sleeping, 0);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
   }
   pool_work(pool, 0);
   pool_wait(pool);
+}
+
+void pool_run(struct cpu_pool *pool, int32_t threads, int32_t tasks, cpu_task task, void *argument) {
+  if (threads > 1 && tasks > 1 && pool->threads > 1) {
+    pool_do(pool, (uint64_t)threads << 32 | (uint32_t)tasks, tasks, task, argument);
+    return;
+  }
+  for (int32_t i = 0; i < tasks; i++)
+    task(argument, i, 0);
+}
+
+void pool_share(struct cpu_pool *pool, int32_t parts, cpu_task task, void *argument) {
+  const uint64_t all = ((uint64_t)1 << parts) - 1;
+  pool_do(pool, POOL_PARTS | (uint64_t)parts << 32 | all, parts, task, argument);
 }

@@ -5,6 +5,7 @@
 
 #include "cuseq/cuseq.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct cpu_pool;
@@ -23,5 +24,17 @@ int32_t pool_threads(const struct cpu_pool *pool);
 /* Runs tasks 0 .. tasks-1, in about that order, on at most `threads` threads, and returns when all are done.
  * Called by one thread at a time. */
 void pool_run(struct cpu_pool *pool, int32_t threads, int32_t tasks, cpu_task task, void *argument);
+
+/* The most threads that share a task. */
+enum { POOL_MOST_PARTS = 32 };
+
+/* Runs the parts 0 .. parts-1 of what is one task of the caller's, at most POOL_MOST_PARTS and the pool's
+ * threads, and returns when all are done. Worker p does part p, time after time, so that what it needs stays
+ * in its caches; who has none left to do does those of workers that are late. May be called within a task of
+ * pool_run() that is the only one. */
+void pool_share(struct cpu_pool *pool, int32_t parts, cpu_task task, void *argument);
+
+/* Whether its threads look for work for a while before they sleep: there are no more of them than cores. */
+bool pool_looks(const struct cpu_pool *pool);
 
 #endif

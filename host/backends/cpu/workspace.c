@@ -273,7 +273,7 @@ static void row_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_
 
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
   const size_t rows = (size_t)cpu->tile_rows, most = larger(rows, CPU_LANES);
-  struct cpu_worker w = {0};
+  struct cpu_worker w = {.parts = 1};
   for (int32_t d = 0; d < 2; d++) {
     w.rows[d] = arena_take(arena, rows, 1, sizeof *w.rows[d]);
     w.narrowed[d] =

@@ -5,25 +5,27 @@
 
 #include "backends/cpu/kernels/cell.h"
 
-/* The end of a step of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z)
- * n. */
-static void gru_before_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
+/* Of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
+static void kernel_cell_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
+                            int32_t count) {
   enum { MOST = 24 };
   const struct cpu_cell *cell = step->cell;
-  const size_t stride = (size_t)cell->blocks * LANES;
+  const size_t stride = (size_t)cell->blocks * LANES, from = (size_t)step->part.first * LANES,
+               end = from + (size_t)step->part.count * LANES;
   const size_t apart = count > 1 ? (size_t)(rows[1].gates - rows[0].gates) : stride;
+  const struct cpu_dense candidate = cpu_dense_part(&cell->candidate, step->part, LANES, WORD_INPUTS);
   for (int32_t first = 0; first < count; first += MOST) {
     const int32_t here = count - first < MOST ? count - first : MOST;
     const float *reset[MOST];
     for (int32_t r = 0; r < here; r++)
       reset[r] = rows[first + r].gates + 2 * stride;
-    kernel_dense(&cell->candidate, reset, here, rows[first].gates + 3 * stride, apart, step->turned,
+    kernel_dense(&candidate, reset, here, rows[first].gates + 3 * stride + from, apart, step->turned,
                  step->room);
   }
   for (int32_t r = 0; r < count; r++) {
     const struct cpu_cell_row *row = &rows[r];
     const float *product = row->gates + 3 * stride;
-    for (size_t at = 0; at < stride; at += LANES) {
+    for (size_t at = from; at < end; at += LANES) {
       vf h = v_load(row->state + at);
       vf n = v_activate_scaled(cell->activation, v_load(row->gates + stride + at) + v_load(product + at));
       vf z = v_activate_scaled(cell->recurrent_activation, v_load(row->gates + at));
@@ -43,17 +45,17 @@ static bool step_turned(const struct cpu_cell_step *step) {
  * there the faster the more of them are read side by side (2% of a whole model). What is left of the fours
  * are two blocks, three, or two and three. */
 static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
-  const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_code_of(cell);
-  const int32_t left = cell->blocks % 4, three = left % 2 != 0 ? 3 : 0, two = left == 1 || left == 2 ? 2 : 0;
-  const int32_t end = cell->blocks - two - three;
+  cell_blocks *const blocks = cell_code_of(step->cell);
+  const int32_t count = step->part.count, first = step->part.first, left = count % 4;
+  const int32_t three = left % 2 != 0 ? 3 : 0, two = left == 1 || left == 2 ? 2 : 0;
+  const int32_t fours = count - two - three, end = first + fours;
   const bool turned = step_turned(step);
   if (turned && three > 0)
     blocks(step, row, -3, end + two, NULL);
   if (turned && two > 0)
     blocks(step, row, -2, end, NULL);
-  for (int32_t n = 0; n < end; n += 4)
-    blocks(step, row, -4, turned ? end - 4 - n : n, NULL);
+  for (int32_t n = 0; n < fours; n += 4)
+    blocks(step, row, -4, turned ? end - 4 - n : first + n, NULL);
   if (!turned && two > 0)
     blocks(step, row, -2, end, NULL);
   if (!turned && three > 0)
@@ -62,14 +64,14 @@ static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu
 
 /* One row: blocks in pairs, the last three together. */
 static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
-  const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_code_of(cell);
+  cell_blocks *const blocks = cell_code_of(step->cell);
+  const int32_t count = step->part.count, first = step->part.first;
   const bool turned = step_turned(step);
-  const int32_t last = cell->blocks % 2 == 0 ? 2 : cell->blocks > 1 ? 3 : 1, end = cell->blocks - last;
+  const int32_t last = count % 2 == 0 ? 2 : count > 1 ? 3 : 1, pairs = count - last, end = first + pairs;
   if (turned)
     blocks(step, row, last == 1 ? 1 : -last, end, NULL);
-  for (int32_t n = 0; n < end; n += 2)
-    blocks(step, row, -2, turned ? end - 2 - n : n, NULL);
+  for (int32_t n = 0; n < pairs; n += 2)
+    blocks(step, row, -2, turned ? end - 2 - n : first + n, NULL);
   if (!turned)
     blocks(step, row, last == 1 ? 1 : -last, end, NULL);
 }
@@ -84,10 +86,11 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
   const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   /* even shares: 32 rows are 6 6 5 5 5 5 */
   const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
-  for (int32_t n = 0; n < cell->blocks; n++) {
-    const int32_t block = turned ? cell->blocks - 1 - n : n;
+  const int32_t from = step->part.first, all = step->part.count;
+  for (int32_t n = 0; n < all; n++) {
+    const int32_t block = from + (turned ? all - 1 - n : n);
     const float *weights = cell->weights + (size_t)block * size;
-    const float *next = n + 1 == cell->blocks ? weights : turned ? weights - size : weights + size;
+    const float *next = n + 1 == all ? weights : turned ? weights - size : weights + size;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
       const size_t fetched = (size_t)group * depth * CPU_LANES;
@@ -101,14 +104,14 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
 /* Few enough rows for one register tile, and weights that need no fetching: small models spend a tenth of
  * their time on what a step does beside its sums. */
 static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
-  const struct cpu_cell *cell = step->cell;
-  cell_blocks *const blocks = cell_code_of(cell);
-  for (int32_t n = 0; n < cell->blocks; n++)
-    blocks(step, rows, count, step->turned ? cell->blocks - 1 - n : n, NULL);
+  cell_blocks *const blocks = cell_code_of(step->cell);
+  const int32_t first = step->part.first, all = step->part.count;
+  for (int32_t n = 0; n < all; n++)
+    blocks(step, rows, count, first + (step->turned ? all - 1 - n : n), NULL);
 }
 
 INLINE void step_of_any(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
-  if (count == 1 && BLOCK_ROWS >= 4 && step->cell->code & CODE_FETCHES && step->cell->blocks > 5)
+  if (count == 1 && BLOCK_ROWS >= 4 && step->cell->code & CODE_FETCHES && step->part.count > 5)
     step_of_one_large(step, rows);
   else if (count == 1)
     step_of_one(step, rows);
@@ -127,8 +130,6 @@ static void kernel_cell_step(const struct cpu_cell_step *step, const struct cpu_
 #else
   step_of_any(step, rows, count);
 #endif
-  if (step->cell->kind == CELL_GRU && !step->cell->reset_after)
-    gru_before_end(step, rows, count);
 }
 
 /* A block of units of R rows of cell_project(); `ahead`: weights to fetch meanwhile. */
@@ -177,7 +178,7 @@ PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
 PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
 
 static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
-                                bool turned, void *room) {
+                                struct cpu_part part, bool turned, void *room) {
 #if defined(CPU_BF16)
   struct cpu_cell_step words;
   const struct cpu_cell_step step = {.cell = cell, .segments = 1, .count = {cell->inputs}, .room = room};
@@ -192,13 +193,13 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
   const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   const size_t depth = (size_t)words_of(cell->inputs) * CPU_LANES,
                used = depth * (size_t)(cell->kind == CELL_LSTM ? LSTM_GATES : GRU_GATES);
-  for (int32_t n = 0; n < cell->blocks; n++)
+  for (int32_t n = 0; n < part.count; n++)
     for (int32_t group = 0, first = 0; group < groups; group++) {
-      const int32_t block = turned ? cell->blocks - 1 - n : n;
+      const int32_t block = part.first + (turned ? part.count - 1 - n : n);
       const int32_t rows_here = count / groups + (group < count % groups);
       const float *weights = cell->weights + (size_t)block * cell->block_size;
       const size_t fetched = (size_t)group * depth;
-      const bool more = fetched + depth <= used && n + 1 < cell->blocks;
+      const bool more = fetched + depth <= used && n + 1 < part.count;
       const float *next = turned ? weights - cell->block_size : weights + cell->block_size;
       project(cell, rows + first, rows_here, block, more ? next + fetched : weights);
       first += rows_here;

@@ -11,6 +11,7 @@ const struct cpu_kernels CPU_KERNELS = {
     .products = {.word_inputs = WORD_INPUTS,
                  .cell_code = kernel_cell_code,
                  .cell_step = kernel_cell_step,
+                 .cell_end = kernel_cell_end,
                  .cell_project = kernel_cell_project,
                  .dense = kernel_dense},
     .activate = kernel_activate,
