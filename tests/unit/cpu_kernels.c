@@ -180,3 +180,43 @@ Test(cpu_kernels, energies_are_exact_whatever_the_size_of_keys_and_queries) {
             check_energies(isas[i], kernels, key_reaches[k], query_reaches[q], length, k < 3);
   }
 }
+
+/* In bf16 a part of the inputs that begins within a word, and ends within one, has zeros beside it, whatever
+ * lay in the room before. */
+Test(cpu_kernels, halves_of_words_in_bf16_have_zeros_beside_them) {
+  enum { BEFORE = 1, MOST = 48, UNITS = 16 };
+  const struct cpu_kernels *kernels = kernels_of(0);
+  const struct cpu_products *products;
+  if (!kernels || isa_products(kernels, "cpu", CUSEQ_PRECISION_BF16, &products) != CUSEQ_STATUS_OK)
+    cr_skip_test("this processor lacks AVX-512 BF16");
+  for (int32_t count = 1; count <= MOST; count++) {
+    const int32_t inputs = BEFORE + count + 1;
+    static _Alignas(64) float weights[(MOST + 2 + UNITS) * 2 * UNITS], bias[4 * UNITS], zeros[MOST],
+        state[UNITS], h[UNITS];
+    struct cpu_cell cell = {.kind = CELL_LSTM,
+                            .weights = weights,
+                            .bias = bias,
+                            .scale = {1.0f, 1.0f, 1.0f, 1.0f},
+                            .inputs = inputs,
+                            .units = UNITS,
+                            .blocks = 1,
+                            .block_size = (size_t)((inputs + 1) / 2 + UNITS / 2) * 4 * UNITS,
+                            .activation = CUSEQ_ACTIVATION_TANH,
+                            .recurrent_activation = CUSEQ_ACTIVATION_SIGMOID};
+    const size_t room = products->cell_room(inputs, UNITS, 1);
+    const struct cpu_cell_step step = {.cell = &cell,
+                                       .segments = 2,
+                                       .first = {0, BEFORE, inputs},
+                                       .count = {BEFORE, count, UNITS},
+                                       .has_hidden = true,
+                                       .hot_first = -1,
+                                       .part = {0, 1},
+                                       .room = memset(malloc(room), 0xff, room)};
+    const struct cpu_cell_row row = {.in = {zeros, zeros, zeros}, .state = state, .out = h};
+    cell.code = products->cell_code(&cell);
+    products->cell_step(&step, &row, 1);
+    for (int32_t j = 0; j < UNITS; j++)
+      cr_assert_eq(h[j], 0.0f, "%d inputs, unit %d: %g", (int)count, (int)j, (double)h[j]);
+    free(step.room);
+  }
+}

@@ -67,6 +67,7 @@ INLINE void words_make(const float *x, int32_t count, bool within, float *words)
     const vf here = count - k >= LANES ? v_load(x + k) : v_load_first(x + k, count - k);
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh((__m512)here));
   }
+  memset(to, 0, 2); /* where the last word is half an input's: its other half is another part's weight */
 }
 
 /* The distance of two rows' words: an odd number of lines, so that rows do not share the sets of a cache. */
