@@ -11,7 +11,7 @@ from pathlib import Path
 
 import packages
 from measure import measure, open_all
-from peers import FIRST, HERE, WORKLOADS, all_peers
+from peers import HERE, WORKLOADS, all_peers
 from report import header, start_lines, system_lines, time_lines, verdict_lines, write_json
 from start import first_answers
 from verdict import verdicts
@@ -124,8 +124,6 @@ def main(words: list[str]) -> int:
     log.write_text("")
     cells, versions = [], {}
     for threads in (1, 2) if given.threads is None else (given.threads,):
-        if threads == 2 and not any(name in FIRST for name in workloads):
-            continue
         say(f"{threads} thread{'s' if threads > 1 else ''}: setting up and verifying")
         opened, workers = open_all(peers, folder / "data", threads, workloads, log, versions)
         for number in measure(opened, workers, given.rounds):

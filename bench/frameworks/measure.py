@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peers import FIRST, WORKLOADS, Peer
+from peers import WORKLOADS, Peer
 from process import Failure, Worker
 
 SECONDS = 0.02  # calls of a round
@@ -89,11 +89,7 @@ def open_all(
     """A worker for every peer, verified; cells of those that fail have the reason."""
     cells, workers = [], {}
     for peer in peers:
-        mine = [
-            Cell(name, peer.system, threads)
-            for name in peer.workloads
-            if name in workloads and (threads == 1 or name in FIRST)
-        ]
+        mine = [Cell(name, peer.system, threads) for name in peer.workloads if name in workloads]
         if not mine:
             continue
         cells += mine

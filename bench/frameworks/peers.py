@@ -11,7 +11,6 @@ BEAMS = ("W6 beam B1", "W6 beam B32")
 GREEDY = ("W5 B1", "W5 B32", "W6 B1", "W6 B32", "W9 B1", "W9 B128")
 TAGGERS = ("W7 B1", "W7 B32")
 RAGGED = ("W8",)
-# The first ones on 1 and 2 threads, the others on 1.
 WORKLOADS = (*FIRST, *GREEDY[:4], *BEAMS, *TAGGERS, *RAGGED, *GREEDY[4:], "W10")
 BF16 = ("W3", "W4", "W10")
 OURS_BF16 = "cuseq bf16"

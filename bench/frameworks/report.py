@@ -41,7 +41,7 @@ def header(facts: dict[str, object], rounds: int) -> list[str]:
         f"# rounds    {rounds}; in each, all systems one after the other, each the best of its calls of 20 ms; median",
         f"#           of the rounds. After {CELL_SECONDS:.0f} s a case has had enough of them, but at least {LEAST_ROUNDS}",
         "# bf16      beside its like: cuseq in bf16 against PyTorch in bf16, judged by what bf16 may err",
-        "# threads   1: bound to one processor. 2: two processors; peers may leave one idle; W1 to W4 only",
+        "# threads   1: bound to one processor. 2: two processors; peers may leave one idle",
         "# given     peers get dense one-hot rows and the layouts that they want ready-made: neither is timed",
         "# idle      workers wait for orders asleep; 10 ms of nothing before each is timed",
     ]

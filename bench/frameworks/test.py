@@ -83,9 +83,12 @@ class Workers(unittest.TestCase):
         cells, _ = self.open(OURS, workloads=("W9 B1",))
         self.assertIn("wrong results: tokens", cells[0].reason)
 
-    def test_published_models_are_timed_on_one_thread(self) -> None:
+    def test_published_models_are_verified_on_two_threads(self) -> None:
         cells, workers = self.open(OURS, threads=2, workloads=PUBLISHED)
-        self.assertEqual((cells, workers), ([], {}))
+        self.assertEqual(list(workers), [OURS])
+        self.assertEqual({one.workload for one in cells}, set(PUBLISHED))
+        for one in cells:
+            self.assertEqual((one.threads, one.reason), (2, None), one.workload)
 
     def test_a_peer_that_is_not_installed_has_a_reason_and_the_others_are_timed(self) -> None:
         cells, workers = self.open(OURS, "oneDNN 3.2 OpenMP", "Keras XLA")
@@ -157,15 +160,19 @@ class Judging(unittest.TestCase):
         self.assertEqual(words["W2 >= 2x the best peer"], "not measured")
         self.assertEqual(words["W1 and W2 B1 >= 50x Keras XLA"], "not measured")
 
-    def test_a_published_model_is_judged_on_one_thread_by_its_own_peer(self) -> None:
+    def test_a_published_model_is_judged_by_its_own_peer_for_each_number_of_threads(self) -> None:
         cells = [
             cell("W8", OURS, 1, 10.0),
             cell("W8", "PyTorch eager", 1, 20.0),
             cell("W8", "PyTorch padded", 1, 25.0),
+            cell("W8", OURS, 2, 9.0),
+            cell("W8", "PyTorch eager", 2, 14.0),
         ]
         words = {verdict.target: verdict.word for verdict in verdicts(cells, [])}
         self.assertEqual(words["W8 >= 1.6x PyTorch eager"], "reached")
         self.assertEqual(words["W8 >= 3x PyTorch padded"], "MISSED")
+        self.assertEqual(words["W8, 2 threads >= 1.6x PyTorch eager"], "MISSED")
+        self.assertEqual(words["W9 B1, 2 threads >= 4x the best peer"], "not measured")
         self.assertEqual(words["W9 B1 >= 4x the best peer"], "not measured")
 
     def test_bf16_is_compared_with_its_like_and_with_our_float32(self) -> None:
