@@ -70,6 +70,9 @@ struct initial_state {
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
  *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
  *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
+ *   heads         N, of inner products, score general; 0 is 1. Keys, queries and values are cut into N equal parts,
+ *                 each of which attends by itself: `score` and `start` have the width of one part, and U and
+ *                 values_width are those of all. Row b's head n is row b N + n of start and d_alphas
  *   d_position_bias  [T] added to the energies, behind the scale; NULL: none
  *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)
@@ -90,6 +93,7 @@ struct attend {
       *d_queries; /* [B,U] s K_s, where a product made it ahead (scores concat, additive); NULL: made here */
   const float *d_values;
   int32_t values_width;
+  int32_t heads;
   const int32_t *d_rows;
   const float *d_position_bias;
   float *d_alphas;
@@ -107,11 +111,12 @@ cuseq_status launch_attend(const struct attend *arguments, const struct launch_s
 /* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers
  * whose weights are there (launch_attend with d_context NULL is the first half: energies and softmax). Any B,
  * T, A; a row of length 0 has context 0.
+ *   heads      N; 0 is 1. Columns of A are cut into N equal parts, and part n of row b has row b N + n of d_alphas
  *   d_lengths  [B] each 0..T, or NULL: all T
  *   d_alphas   row b at d_alphas + b * alphas_stride; not looked at where t >= length
  *   d_context  row b at d_context + b * context_stride, A of them */
 struct attention_context {
-  int32_t batch, time, annotation_width;
+  int32_t batch, time, annotation_width, heads;
   const int32_t *d_lengths;
   const int32_t *d_rows;      /* [B] which row of the annotations each row attends to; NULL: its own */
   const float *d_annotations; /* [B,T,A] */
@@ -123,6 +128,18 @@ struct attention_context {
 };
 cuseq_status launch_attention_context(const struct attention_context *arguments,
                                       const struct launch_stream *stream);
+
+/* The mean of a row's heads. Any B, T, N.
+ *   d_of_heads  [B,N,T]
+ *   d_alphas    row b at d_alphas + b * alphas_stride, T of them */
+struct attention_mean {
+  int32_t batch, time, heads;
+  const float *d_of_heads;
+  float *d_alphas;
+  int64_t alphas_stride;
+};
+cuseq_status launch_attention_mean(const struct attention_mean *arguments,
+                                   const struct launch_stream *stream);
 
 /* The whole decoder loop, all steps of all rows, any S, A, T, V, Y: one launch.
  * Outputs, each may be NULL, 4-byte aligned, as in cuseq_decoding. */

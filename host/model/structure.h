@@ -109,8 +109,8 @@ struct attention_structure {
   enum attention_asks asks;
   int32_t asked_layer;  /* of the decoder, whose hidden state asks; -1: the token, or the encoder's state */
   int32_t query_inputs; /* width of what asks */
-  /* self-attention, score dot: query, key and value are cut into so many equal parts, each attends by itself,
-   * and their contexts lie side by side; else 1 */
+  /* score dot: query, key and value are cut into so many equal parts, each attends by itself, and their
+   * contexts lie side by side; else 1 */
   int32_t heads;
   float scale;
   int32_t positions;          /* of position_bias: T is then at most this; 0: none */

@@ -69,17 +69,7 @@ static cuseq_status parse_any(const struct field_object *object, int32_t width,
   return CUSEQ_STATUS_OK;
 }
 
-cuseq_status parse_attention(const struct field_object *object, struct structure *structure) {
-  static const char *const keys[] = {"score",  "asks", "layer", "scale", "units",     "bias",
-                                     "layers", "key",  "value", "query", "positions", NULL};
-  struct attention_structure *attention = &structure->attention;
-  TRY(field_known_keys(object, keys));
-  TRY(parse_asks(object, structure));
-  TRY(parse_any(object, structure->encoder.width, attention));
-  return field_optional_integer(object, "positions", 1, FIELD_MAX_WIDTH, 0, &attention->positions);
-}
-
-/* Into how many parts the vectors of a self-attention are cut. */
+/* Into how many parts keys, queries and values are cut. A query's width that is not known yet is the keys'. */
 static cuseq_status parse_heads(const struct field_object *object, int32_t width,
                                 struct attention_structure *attention) {
   TRY(field_optional_integer(object, "heads", 1, FIELD_MAX_WIDTH, 1, &attention->heads));
@@ -93,10 +83,21 @@ static cuseq_status parse_heads(const struct field_object *object, int32_t width
              {"queries", attention_query_width(attention)},
              {"values", attention->context_width}};
   for (int i = 0; i < 3; i++)
-    if (cut[i].width % attention->heads != 0)
+    if (cut[i].width > 0 && cut[i].width % attention->heads != 0)
       return field_refuse(object, "heads", "do not divide the %s (found %d heads of %d units)", cut[i].name,
                           (int)attention->heads, (int)cut[i].width);
   return CUSEQ_STATUS_OK;
+}
+
+cuseq_status parse_attention(const struct field_object *object, struct structure *structure) {
+  static const char *const keys[] = {"score", "asks",  "layer", "scale", "units",     "bias", "layers",
+                                     "key",   "value", "query", "heads", "positions", NULL};
+  struct attention_structure *attention = &structure->attention;
+  TRY(field_known_keys(object, keys));
+  TRY(parse_asks(object, structure));
+  TRY(parse_any(object, structure->encoder.width, attention));
+  TRY(parse_heads(object, structure->encoder.width, attention));
+  return field_optional_integer(object, "positions", 1, FIELD_MAX_WIDTH, 0, &attention->positions);
 }
 
 cuseq_status parse_self_attention(const struct field_object *object, struct encoder_structure *encoder,

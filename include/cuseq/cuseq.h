@@ -622,7 +622,7 @@ typedef struct cuseq_decoding {
   const int32_t *target_lengths; /* [B] how many of the targets count, 1 .. Y; NULL: all. A row ends there */
   /* out */
   float *contexts;          /* [B,Y,C]                                                                   */
-  float *alphas;            /* [B,Y,T]; 0 at t >= the row's length                                       */
+  float *alphas;            /* [B,Y,T]; 0 at t >= the row's length; of several heads their mean           */
   float *states;            /* [B,Y,S'] what the last decoder layer gives                                */
   float *outputs;           /* [B,Y,V]                                                                   */
   float *log_probabilities; /* [B,Y] of the targets where there are any, else of the tokens; needs softmax
@@ -653,7 +653,7 @@ CUSEQ_API cuseq_status cuseq_encode(cuseq_session *session, const cuseq_input *i
  *   state    [B,Q] what asks (cuseq_config.query_width): the hidden state of the decoder layer that asks, or
  *            the embedded token; NULL: the model's initial state, or its start token
  *   context  [B,C], may be NULL
- *   alphas   [B,T], may be NULL */
+ *   alphas   [B,T], may be NULL; of several heads their mean */
 CUSEQ_API cuseq_status cuseq_attend(cuseq_session *session, const float *state, float *context,
                                     float *alphas);
 
@@ -715,7 +715,7 @@ typedef struct cuseq_beam {
   int32_t *lengths; /* [B,N] tokens, the end token counted                                        */
   float *scores;    /* [B,N] what they are ranked by                                              */
   float *log_probabilities; /* [B,N] the sum of the log-probabilities of its tokens                       */
-  float *alphas;            /* [B,N,Y,T] what each of its tokens attended to; 0 behind its length         */
+  float *alphas; /* [B,N,Y,T] what each of its tokens attended to, the mean of heads; 0 behind its length */
 } cuseq_beam;
 
 /* Fills in the defaults: one beam, one result, any length up to the model's steps, no length penalty (and

@@ -4,12 +4,12 @@
 #include "kernels/decoder/start_state.cuh"
 
 enum { THREADS = 256, SHARED_MOST = 96 * 1024, SEGMENT = 512, ROWS_MOST = 65536 };
-static const size_t COUNTER_BYTES = ROWS_MOST * sizeof(unsigned);
 
 /* How rows are shared by blocks: block b segments + i attends to positions SEGMENT i .. SEGMENT i + SEGMENT -
- * 1 of row b. */
+ * 1 of row b. Each head of a row is a row here. */
 struct attend_split {
   int segments;    /* of a row, T's                                                                      */
+  int heads;       /* N                                                                                  */
   int part_floats; /* of what a block tells the others: context [A], maximum, sum; not divided by the sum */
   unsigned *counters; /* [B] blocks that are done                                                           */
   float *parts;       /* [B,segments,part_floats]                                                           */
@@ -75,12 +75,12 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
 /* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every
  *           row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
- * mapping   block = 512 positions of a row. Query, unless it is given: thread = (part of S, unit). Energies:
+ * mapping   block = 512 positions of a row, or of one of its heads. Query, unless it is given: thread = (part of S, unit). Energies:
  *           1..32 lanes a position; three dense layers and more: a warp a position. Softmax: thread = t, the
  *           maximum and the sum through warps, two barriers. Context: thread = (part of T, column); the
  *           normaliser is folded in after the sum. A row of several blocks: the last one to be done joins
  *           their maxima, sums and contexts, and finishes the alphas
- * launch    grid B ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96
+ * launch    grid B N ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96
  *           KB, what is beyond lies in the workspace; 16 bytes more
  * budget    124 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
  * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the
@@ -94,13 +94,15 @@ __global__ void __launch_bounds__(THREADS, 1)
   extern __shared__ float4 shared[];
   const struct attention_score &score = arguments.score;
   int b = (int)blockIdx.x / split.segments, segment = (int)blockIdx.x - b * split.segments;
-  int A = arguments.d_values ? arguments.values_width : score.annotation_width;
+  int asking = b / split.heads, head = b - asking * split.heads; /* the row that asks */
+  int width = arguments.d_values ? arguments.values_width : score.annotation_width, A = width / split.heads;
   int U = attention_keys_wide(score), first = segment * SEGMENT;
-  int encoded = arguments.d_rows ? arguments.d_rows[b] : b;
-  int length = arguments.d_lengths ? arguments.d_lengths[b] : arguments.time;
+  int encoded = arguments.d_rows ? arguments.d_rows[asking] : asking;
+  int length = arguments.d_lengths ? arguments.d_lengths[asking] : arguments.time;
   int blocks = length > SEGMENT ? (length + SEGMENT - 1) / SEGMENT : 1; /* of the row, that have positions */
   float *alphas = arguments.d_alphas ? arguments.d_alphas + b * arguments.alphas_stride : nullptr;
-  float *context = arguments.d_context ? arguments.d_context + b * arguments.context_stride : nullptr;
+  float *context =
+      arguments.d_context ? arguments.d_context + asking * arguments.context_stride + head * A : nullptr;
   struct attention_row row;
   row.time = min((int)SEGMENT, arguments.time - first);
   row.length = min((int)SEGMENT, length - first);
@@ -112,11 +114,12 @@ __global__ void __launch_bounds__(THREADS, 1)
   attention_row_place(&row, score, placement, (float *)shared,
                       split.workspace + blockIdx.x * placement.workspace_floats);
   int64_t position = (int64_t)encoded * arguments.time + first;
+  row.stride = width;
+  row.key_stride = U * split.heads;
   row.annotations =
-      arguments.d_values ? arguments.d_values + position * A : arguments.d_annotations + position * A;
-  row.keys = score.score == CUSEQ_SCORE_DOT ? arguments.d_annotations + position * U
-                                            : arguments.d_keys + position * U;
-  row.stride = A;
+      (arguments.d_values ? arguments.d_values : arguments.d_annotations) + position * width + head * A;
+  row.keys = (score.score == CUSEQ_SCORE_DOT ? arguments.d_annotations : arguments.d_keys) +
+             position * row.key_stride + head * U;
   row.position_bias = arguments.d_position_bias ? arguments.d_position_bias + first : nullptr;
   const struct initial_state &start = arguments.start;
   block_start_state(start, false, b, start.d_final_h + (int64_t)b * start.units,
@@ -129,8 +132,8 @@ __global__ void __launch_bounds__(THREADS, 1)
     block_query(block_split_make(attention_keys_wide(score)), score, row);
   float *own = alphas ? alphas + first : nullptr;
   if (blocks == 1) {
-    block_attend_query<true>(block_split_make(A), score, row, A, arguments.check, b, arguments.check.step,
-                             own, context, nullptr);
+    block_attend_query<true>(block_split_make(A), score, row, A, arguments.check, asking,
+                             arguments.check.step, own, context, nullptr);
     return;
   }
   float *parts = split.parts + (int64_t)b * split.segments * split.part_floats;
@@ -140,10 +143,10 @@ __global__ void __launch_bounds__(THREADS, 1)
   block_exponents(row);
   __syncthreads(); /* exponents and the warps' sums are complete */
   part_finish(row, part, A);
-  block_context(block_split_make(A), row, A, arguments.check, b, 0, own, context ? part : nullptr, nullptr,
-                true);
+  block_context(block_split_make(A), row, A, arguments.check, asking, 0, own, context ? part : nullptr,
+                nullptr, true);
   if (row_is_complete(split.counters + b, blocks))
-    parts_join(parts, split.part_floats, blocks, A, length, alphas, context, arguments.check, b);
+    parts_join(parts, split.part_floats, blocks, A, length, alphas, context, arguments.check, asking);
 }
 
 static struct placement attend_placement(const struct attend *arguments, const struct launch_device *device) {
@@ -154,19 +157,30 @@ static struct placement attend_placement(const struct attend *arguments, const s
   return placement;
 }
 
+static int32_t heads_of(const struct attend *arguments) {
+  return arguments->heads > 1 ? arguments->heads : 1;
+}
+
+/* Of all heads. */
+static int32_t values_wide(const struct attend *arguments) {
+  return arguments->d_values ? arguments->values_width : arguments->score.annotation_width;
+}
+
 /* The workspace: counters, always in the same place, then what each block needs. */
 static size_t attend_split_make(const struct attend *arguments, const struct placement *placement,
                                 struct attend_split *split) {
   split->segments = (arguments->time + SEGMENT - 1) / SEGMENT;
-  int32_t width = arguments->d_values ? arguments->values_width : arguments->score.annotation_width;
+  split->heads = heads_of(arguments);
+  int32_t width = values_wide(arguments) / split->heads;
   split->part_floats = split->segments > 1 ? (width + 2 + 3) / 4 * 4 : 0;
-  size_t blocks = (size_t)arguments->batch * (size_t)split->segments;
+  size_t counters = (size_t)ROWS_MOST * (size_t)split->heads * sizeof(unsigned);
+  size_t blocks = (size_t)arguments->batch * (size_t)split->heads * (size_t)split->segments;
   size_t parts = (blocks * (size_t)split->part_floats + 63) / 64 * 64;
   size_t floats = parts + blocks * (size_t)placement->workspace_floats;
   split->counters = (unsigned *)arguments->d_workspace;
-  split->parts = (float *)((char *)arguments->d_workspace + COUNTER_BYTES);
+  split->parts = (float *)((char *)arguments->d_workspace + counters);
   split->workspace = split->parts + parts;
-  return floats == 0 ? 0 : COUNTER_BYTES + floats * sizeof(float);
+  return floats == 0 ? 0 : counters + floats * sizeof(float);
 }
 
 extern "C" size_t attend_workspace_bytes(const struct attend *arguments, const struct launch_device *device) {
@@ -189,13 +203,18 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
   LAUNCH_NEED(arguments->d_annotations && (arguments->d_keys || arguments->score.score == CUSEQ_SCORE_DOT),
               "%s: annotations or keys are NULL", name);
   LAUNCH_NEED(!arguments->d_values || arguments->values_width >= 1, "%s: values without a width", name);
+  LAUNCH_NEED(heads_of(arguments) == 1 || arguments->score.score == CUSEQ_SCORE_GENERAL,
+              "%s: heads of a score that is no inner product", name);
+  LAUNCH_NEED(values_wide(arguments) % heads_of(arguments) == 0,
+              "%s: heads do not divide the values (found %d heads of %d units)", name,
+              (int)heads_of(arguments), (int)values_wide(arguments));
   LAUNCH_NEED(!arguments->d_queries || attention_has_query(arguments->score),
               "%s: queries for a score that has none", name);
   struct placement placement = attend_placement(arguments, stream->device);
   struct attend_split split;
   size_t needed = attend_split_make(arguments, &placement, &split);
   LAUNCH_NEED(needed == 0 || arguments->d_workspace, "%s: a workspace is needed", name);
-  int64_t blocks = (int64_t)arguments->batch * split.segments;
+  int64_t blocks = (int64_t)arguments->batch * split.heads * split.segments;
   LAUNCH_NEED(blocks <= INT32_MAX && (split.segments == 1 || arguments->batch <= ROWS_MOST),
               "%s: too many rows (found B %d of T %d, at most %d beyond T %d)", name, (int)arguments->batch,
               (int)arguments->time, (int)ROWS_MOST, (int)SEGMENT);

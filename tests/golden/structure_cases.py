@@ -479,4 +479,26 @@ TORCH_CASES = {
         bahdanau(encoder=[both(gru(4), self_attention=asking(2, 8), dense=dense(8, "tanh"))]),
         {},
     ),
+    # several heads that a decoder's steps, or a state, ask
+    "heads_current": (luong(asking(2, 8)), dict(rows=[2, 0, 0, 1])),
+    "heads_previous": (attending(asking(4, 8), gru(8), [both(gru(4), dense=dense(6, "tanh"))]), {}),
+    "heads_token": (
+        model(
+            LSTM2,
+            asking(3, 6, asks="token"),
+            decoder([{"cell": lstm(8)}], ["token", "context"], embedding=6, end_token=0, **TOKEN),
+            out(parts=["state", "context"]),
+        ),
+        dict(targets="lengths"),
+    ),
+    "heads_continue": (
+        model(
+            LSTM2,
+            asking(2, 8, asks="current", layer=0),
+            decoder([{"cell": lstm(8)}, {"cell": gru(8), "reads_context": True}], ["context", "token"], **TOKEN),
+            out(),
+        ),
+        dict(continues=["context"], previous=True),
+    ),
+    "heads_only": (model([both(lstm(3)), both(gru(4))], asking(4, 8)), {}),
 }

@@ -15,6 +15,7 @@ from structure_parts import (
     head,
     layer,
     lstm,
+    luong,
     model,
     normed,
     out,
@@ -94,6 +95,21 @@ KERAS_CASES = {
             layer(gru(4), self_attention={"score": "dot", "scale": 1.5, "key": dense(4), "value": dense(3)}),
             layer(gru(4), self_attention={"score": "additive", "units": 3, "bias": True}),
         ),
+        {},
+    ),
+    # several heads that a decoder's steps, or a state, ask
+    "heads_current": (luong(asking(2, 6, 4)), dict(rows=[2, 0, 0, 1])),
+    "heads_previous": (
+        model(
+            [both(gru(4), dense=dense(5))],
+            asking(4, 8, 12),
+            decoder([{"cell": gru(8)}], ["given", "context"], given=3),
+            out(dense(3), parts=["state", "context"]),
+        ),
+        {},
+    ),
+    "heads_context": (
+        model([both(lstm(3))], asking(3, 9, 3), output={"heads": [head(["context", "final"], dense(3, "softmax"))]}),
         {},
     ),
     # probabilities fed back

@@ -126,8 +126,9 @@ def embedding(table):
     return lambda ids: np.array(module(np.asarray(ids, np.int32)))
 
 
-def multi_head(attention, weights, x, mask):
-    """MultiHeadAttention, whose output projection is the unit matrix."""
+def multi_head(attention, weights, query, x, mask):
+    """The contexts of MultiHeadAttention, whose output projection is the unit matrix, and the mean of its heads'
+    weights."""
     heads, width = attention["heads"], attention["value"]["units"]
     units = attention["key"]["units"] // heads
     assert attention["scale"] == units**-0.5
@@ -138,15 +139,16 @@ def multi_head(attention, weights, x, mask):
         parameters.append(kernel.reshape(len(kernel), heads, -1))
         parameters.append(weights.get(name + "_map.bias", np.zeros(kernel.shape[1])).reshape(heads, -1))
     parameters += [np.eye(width).reshape(heads, -1, width), np.zeros(width)]
-    options = {"attention_mask": np.repeat(mask[:, None], x.shape[1], 1)}
+    options = {"attention_mask": np.repeat(mask[:, None], query.shape[1], 1)}
     options["return_attention_scores"] = True  # else jax needs values that are as wide as keys
-    return np.array(with_weights(module, parameters, x, x, **options)(x, x, **options)[0])
+    context, alphas = with_weights(module, parameters, query, x, **options)(query, x, **options)
+    return np.array(context), np.array(alphas).mean(1)
 
 
 def self_attention(attention, weights, x, mask):
     """MultiHeadAttention, or Attention and AdditiveAttention behind Dense layers, all with a scale."""
     if "heads" in attention:
-        return multi_head(attention, weights, x, mask)
+        return multi_head(attention, weights, x, x, mask)[0]
     parts = {}
     for name in ("query", "value", "key"):
         y = x

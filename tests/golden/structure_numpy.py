@@ -85,10 +85,15 @@ def energy(w, attention, prefix, key, query):
 
 
 def average(w, attention, prefix, keys, values, query):
-    """The context of one query."""
-    scale = float(np.float32(attention.get("scale", 1)))
-    alphas = softmax(np.array([scale * energy(w, attention, prefix, key, query) for key in keys]))
-    return alphas @ values
+    """The context of one query, and the mean of its heads' alphas."""
+    scale, contexts, weights = float(np.float32(attention.get("scale", 1))), [], []
+    for k, v, q in zip(*(np.split(x, attention.get("heads", 1), -1) for x in (keys, values, query))):
+        energies = np.array([scale * energy(w, attention, prefix, key, q) for key in k])
+        if "positions" in attention:
+            energies = energies + w[prefix + ".position_bias"][: len(energies)]
+        weights.append(softmax(energies))
+        contexts.append(weights[-1] @ v)
+    return np.concatenate(contexts), np.mean(weights, 0)
 
 
 def weight(w, layer, prefix, x):
@@ -108,16 +113,9 @@ def self_attend(w, layer, prefix, x):
     if attention is None:
         return x
     keys, values, queries = (
-        np.split(optional_dense(w, attention, name, f"{prefix}.{name}_map", x), attention.get("heads", 1), -1)
-        for name in ("key", "value", "query")
+        optional_dense(w, attention, name, f"{prefix}.{name}_map", x) for name in ("key", "value", "query")
     )
-    context = np.concatenate(
-        [
-            [average(w, attention, prefix, k, v, query) for query in q]
-            for k, v, q in zip(keys, values, queries)
-        ],
-        -1,
-    )
+    context = np.stack([average(w, attention, prefix, keys, values, query)[0] for query in queries])
     return np.concatenate([context, x], -1) if attention.get("beside") else context
 
 
@@ -127,12 +125,7 @@ def attend(config, w, annotations, asks):
     query = optional_dense(w, attention, "query", "attention.query_map", asks)
     keys = optional_dense(w, attention, "key", "attention.key_map", annotations)
     values = optional_dense(w, attention, "value", "attention.value_map", annotations)
-    scale = float(np.float32(attention.get("scale", 1)))
-    energies = np.array([scale * energy(w, attention, "attention", key, query) for key in keys])
-    if "positions" in attention:
-        energies = energies + w["attention.position_bias"][: len(energies)]
-    alphas = softmax(energies)
-    return alphas @ values, alphas
+    return average(w, attention, "attention", keys, values, query)
 
 
 # ---- decoder ----

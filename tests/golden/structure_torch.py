@@ -154,23 +154,33 @@ def embedding(table):
     return lambda ids: module(torch.from_numpy(np.asarray(ids, np.int64))).numpy()
 
 
-def self_attention(attention, weights, x, mask):
-    """nn.MultiheadAttention, of inner products and maps that are as wide as what it reads. Its output projection
-    is the unit matrix: what is behind an attention is the layer's dense one."""
-    width, heads = x.shape[2], attention.get("heads", 1)
+def multi_head(attention, weights, query, x, mask):
+    """The contexts of nn.MultiheadAttention, and the mean of its heads' weights; of inner products and maps that are
+    as wide as what asks, else None. Its output projection is the unit matrix: what is behind an attention is another
+    layer's."""
+    width, given, heads = query.shape[2], x.shape[2], attention.get("heads", 1)
     maps = [attention.get(name, {}) for name in ("query", "key", "value")]
     if attention["score"] != "dot" or any(part.get("units") != width for part in maps):
         return None
     assert attention["scale"] == (width / heads) ** -0.5
-    module = nn.MultiheadAttention(width, heads, batch_first=True).double()
-    kernels = [weights[name + "_map.kernel"].T for name in ("query", "key", "value")]
+    module = nn.MultiheadAttention(width, heads, kdim=given, vdim=given, batch_first=True).double()
+    kernels = [tensor(weights[name + "_map.kernel"].T) for name in ("query", "key", "value")]
     biases = [weights.get(name + "_map.bias", np.zeros(width)) for name in ("query", "key", "value")]
-    module.in_proj_weight.copy_(tensor(np.concatenate(kernels)))
+    if width == given:
+        module.in_proj_weight.copy_(torch.cat(kernels))
+    else:
+        for name, kernel in zip(("q", "k", "v"), kernels):
+            getattr(module, name + "_proj_weight").copy_(kernel)
     module.in_proj_bias.copy_(tensor(np.concatenate(biases)))
     module.out_proj.weight.copy_(torch.eye(width))
     module.out_proj.bias.zero_()
-    x = tensor(x)
-    return module(x, x, x, key_padding_mask=~torch.from_numpy(mask), need_weights=False)[0].numpy()
+    x, left_out = tensor(x), ~torch.from_numpy(mask)
+    return [y.numpy() for y in module(tensor(query), x, x, key_padding_mask=left_out, average_attn_weights=True)]
+
+
+def self_attention(attention, weights, x, mask):
+    made = multi_head(attention, weights, x, x, mask)
+    return made and made[0]
 
 
 def softmax(x):

@@ -8,6 +8,8 @@ PyTorch and Keras compute. A framework (structure_torch.py, structure_keras.py) 
     embedding(table)                                  a function of ids
     softmax(x), log_softmax(x)                        over the last axis
     pool(kind, x, lengths)                            mean, maximum over a row's positions
+    multi_head(attention, weights, query, x, mask)    contexts [B,Y,C] and mean weights [B,Y,T] of a layer of several
+                                                      heads
     self_attention(attention, weights, x, mask)       the contexts [B,T,C] of a layer of the framework's; None where
                                                       it has none like it, and its softmax has to do
 
@@ -108,7 +110,7 @@ class Walk:
         a = self.annotations[rows]
         self.keys = self.map(self.attention, "key", "attention.key_map", a)
         self.values = self.map(self.attention, "value", "attention.value_map", a)
-        self.attended = self.mask[rows]
+        self.attending, self.attended = a, self.mask[rows]
 
     def energies(self, attention, prefix, keys, query):
         t = self.tensors
@@ -159,6 +161,11 @@ class Walk:
 
     def attend(self, asks):
         attention = self.attention
+        if attention.get("heads", 1) > 1:
+            weights = under(self.tensors, "attention")
+            made = self.framework.multi_head(attention, weights, asks[:, None], self.attending, self.attended)
+            self.context, self.alphas = (x[:, 0] for x in made)
+            return
         query = self.map(attention, "query", "attention.query_map", asks)
         e = scale_of(attention) * self.energies(attention, "attention", self.keys, query)
         if "positions" in attention:

@@ -10,7 +10,7 @@ void draw_map(struct draw *draw, const char *key, int32_t units) {
   draw_append(draw, "}");
 }
 
-void draw_score(struct draw *draw, int32_t width, int32_t query) {
+int32_t draw_score(struct draw *draw, int32_t width, int32_t query) {
   static const char *const scores[] = {"dot", "general", "additive", "concat", NULL};
   const char *score = draw_pick(draw, scores);
   draw_append(draw, "\"score\":\"%s\"", score);
@@ -33,6 +33,18 @@ void draw_score(struct draw *draw, int32_t width, int32_t query) {
     }
     draw_append(draw, "]");
   }
+  return strcmp(score, "dot") == 0 ? key : 0;
+}
+
+void draw_cut(struct draw *draw, int32_t key, int32_t value) {
+  struct random own = draw_own(draw);
+  int32_t heads = 1 + random_below(&own, 5);
+  while (heads > 1 && (key % heads != 0 || value % heads != 0))
+    heads--;
+  draw->aside = true;
+  if (key > 0 && heads > 1)
+    draw_append(draw, ",\"heads\":%d", (int)heads);
+  draw->aside = false;
 }
 
 /* Maps of one width for keys and queries, and one for values of `given` units, where the vectors cannot be

@@ -61,8 +61,11 @@ void draw_norm(struct draw *draw, int32_t units);
 struct random draw_own(const struct draw *draw);
 /* ,"key":{...}, a dense layer. */
 void draw_map(struct draw *draw, const char *key, int32_t units);
-/* Score, and maps of keys and queries, of an attention over vectors of `width` that one of `query` asks. */
-void draw_score(struct draw *draw, int32_t width, int32_t query);
+/* Score, and maps of keys and queries, of an attention over vectors of `width` that one of `query` asks;
+ * returns the keys' width where it is "dot", else 0. */
+int32_t draw_score(struct draw *draw, int32_t width, int32_t query);
+/* Now and then the heads that cut keys and values of such widths, by what has been drawn so far. */
+void draw_cut(struct draw *draw, int32_t key, int32_t value);
 /* Now and then the weights of a layer's positions, by what has been drawn so far. */
 void draw_weighting(struct draw *draw);
 /* Now and then the self-attention of a layer whose merged output is `width` wide, by what has been drawn so

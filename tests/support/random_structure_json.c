@@ -26,7 +26,7 @@ static void append_attention(struct draw *draw, const int32_t *asked, int32_t la
     }
     query = asked[layer];
   }
-  draw_score(draw, draw->A, query);
+  draw_cut(draw, draw_score(draw, draw->A, query), draw->C);
   if (draw_one_in(draw, 3))
     draw_append(draw, ",\"scale\":%.3f", (double)random_between(draw->random, -2.0f, 2.0f));
   if (draw->C != draw->A)

@@ -1,12 +1,10 @@
 /* Encoder layers that attend to themselves: configurations that contradict themselves, sizes around the
  * vectors and blocks that a device computes in, and what a row's bits depend on. */
 #include "support/random_model.h"
-#include "support/results.h"
+#include "support/rows.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #ifndef SELF_ATTENTION_DEVICE
 #define SELF_ATTENTION_DEVICE "cpu"
@@ -23,14 +21,6 @@
   "\"key\":{\"units\":" key "},\"query\":{\"units\":" query "},\"value\":{\"units\":" value "}"
 
 /* ---- configurations ---- */
-
-static void expect_refused(const char *json, const char *words) {
-  const cuseq_tensor none = {.name = "none"};
-  cuseq_model *model;
-  cr_expect_eq(cuseq_model_create(json, &none, 0, &model), CUSEQ_STATUS_INVALID_MODEL, "%s", json);
-  cr_expect(strstr(cuseq_last_error(), words) != NULL, "\"%s\" does not say \"%s\"", cuseq_last_error(),
-            words);
-}
 
 Test(self_attention, what_contradicts_itself_is_refused) {
   static const struct {
@@ -67,7 +57,7 @@ Test(self_attention, what_contradicts_itself_is_refused) {
        "encoder.layers.1.self_attention.heads do not divide"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-    expect_refused(rows[i].json, rows[i].words);
+    rows_expect_refused(rows[i].json, rows[i].words);
 }
 
 #define TWICE(layer) layer "," layer
@@ -76,51 +66,14 @@ Test(self_attention, what_contradicts_itself_is_refused) {
 Test(self_attention, eight_layers_may_have_one) {
   struct random random = {3};
   cuseq_model_destroy(random_model(TAGGER(TWICE(TWICE(TWICE(DOT))) "," LAYER("")), NULL, &random));
-  expect_refused(TAGGER(TWICE(TWICE(TWICE(DOT))) "," LAYER("") "," DOT),
-                 "encoder.layers.9.self_attention is one too many (at most 8 layers have one)");
+  rows_expect_refused(TAGGER(TWICE(TWICE(TWICE(DOT))) "," LAYER("") "," DOT),
+                      "encoder.layers.9.self_attention is one too many (at most 8 layers have one)");
 }
 
 /* ---- sizes ---- */
 
-/* A batch of rows of several lengths: the first one all T, the last one a single position. */
-struct rows {
-  float *x;
-  int32_t lengths[5];
-  cuseq_input input;
-};
-
-static void rows_make(struct rows *rows, int32_t batch, int32_t T, int32_t F) {
-  struct random random = {29};
-  rows->x = malloc((size_t)(batch * T * F) * sizeof *rows->x);
-  for (int32_t i = 0; i < batch * T * F; i++)
-    rows->x[i] = random_between(&random, -1.0f, 1.0f);
-  for (int32_t b = 0; b < batch; b++)
-    rows->lengths[b] = b == 0 ? T : b == batch - 1 ? 1 : 1 + random_below(&random, T);
-  rows->input = (cuseq_input){.size = sizeof(cuseq_input),
-                              .data = rows->x,
-                              .dtype = CUSEQ_DTYPE_F32,
-                              .batch = batch,
-                              .time = T,
-                              .lengths = rows->lengths};
-}
-
 static void expect_close(const char *json, int32_t batch, int32_t T) {
-  struct random random = {(uint64_t)T + 5};
-  cuseq_model *model = random_model(json, NULL, &random);
-  struct rows rows;
-  struct results got, want;
-  const char *name;
-  rows_make(&rows, batch, T, cuseq_model_config(model)->features);
-  results_make(&got, model, batch, T, T);
-  results_make(&want, model, batch, T, T);
-  results_run(&want, model, "reference", 1, &rows.input);
-  results_run(&got, model, SELF_ATTENTION_DEVICE, 0, &rows.input);
-  cr_expect(results_guards_whole(&got, &name), "%s: %s", name, json);
-  cr_expect(results_close(&got, &want, 1.0), "%s: T %d: %s", results_report(), (int)T, json);
-  results_free(&got);
-  results_free(&want);
-  free(rows.x);
-  cuseq_model_destroy(model);
+  rows_expect_close(json, SELF_ATTENTION_DEVICE, batch, T, T);
 }
 
 static const int32_t times[] = {1,  2,  7,  8,   15,  16,  17,  31,   33,  63,
@@ -173,34 +126,5 @@ Test(self_attention, bits_of_a_row_depend_on_nothing_but_the_row) {
                    "\"dense\":{\"units\":7}") "," LAYER(",\"self_attention\":{\"score\":\"concat\","
                                                         "\"layers\":[{\"units\":4,\"activation\":\"relu\"},{"
                                                         "\"units\":1}]}"));
-  enum { BATCH = 5, T = 70, F = 5 };
-  struct random random = {41};
-  cuseq_model *model = random_model(json, NULL, &random);
-  struct rows rows;
-  struct results want, got;
-  rows_make(&rows, BATCH, T, F);
-  results_make(&want, model, BATCH, T, T);
-  results_run(&want, model, SELF_ATTENTION_DEVICE, 1, &rows.input);
-  for (int32_t threads = 2; threads <= 3; threads++) {
-    results_make(&got, model, BATCH, T, T);
-    results_run(&got, model, SELF_ATTENTION_DEVICE, threads, &rows.input);
-    for (int32_t b = 0; b < BATCH; b++)
-      cr_expect(results_same_row(&got, b, &want, b), "%d threads: %s", (int)threads, results_report());
-    results_free(&got);
-  }
-  for (int32_t b = 0; b < BATCH; b++) {
-    const cuseq_input alone = {.size = sizeof(cuseq_input),
-                               .data = rows.x + (size_t)b * T * F,
-                               .dtype = CUSEQ_DTYPE_F32,
-                               .batch = 1,
-                               .time = T,
-                               .lengths = &rows.lengths[b]};
-    results_make(&got, model, 1, T, T);
-    results_run(&got, model, SELF_ATTENTION_DEVICE, 0, &alone);
-    cr_expect(results_same_row(&got, 0, &want, b), "alone: %s", results_report());
-    results_free(&got);
-  }
-  results_free(&want);
-  free(rows.x);
-  cuseq_model_destroy(model);
+  rows_expect_same_bits(json, SELF_ATTENTION_DEVICE, 70, 70);
 }

@@ -41,13 +41,27 @@ int32_t attention_layered_keys(const struct cpu *cpu, struct cpu_worker *worker,
   return cpu->kernels->key_powers(&weights->energy, keys, stride, row->length);
 }
 
-/* Keys of inner products, or values, as [time][stride]. */
+/* x [width] as each head's part by itself, padded to whole vectors. */
+static void heads_apart(const float *x, int32_t width, int32_t heads, float *out) {
+  const size_t part = (size_t)(width / heads), padded = arena_padded(width / heads);
+  for (int32_t h = 0; h < heads; h++) {
+    memcpy(out + (size_t)h * padded, x + (size_t)h * part, part * sizeof *out);
+    memset(out + (size_t)h * padded + part, 0, (padded - part) * sizeof *out);
+  }
+}
+
+/* Keys of inner products, or values, [width], as [time][stride]; of several heads apart. */
 static void mapped_positions(struct cpu *cpu, struct cpu_worker *worker, const struct cpu_chain *chain,
-                             int32_t row, float *out, size_t stride) {
+                             int32_t row, int32_t width, float *out, size_t stride) {
   const struct cpu_positions positions = positions_of(cpu, row);
+  const int32_t heads = cpu->structure->attention.heads;
+  const size_t together = arena_padded(width);
   for (int32_t t = 0; t < positions.length; t += CPU_LANES) {
     const int32_t left = positions.length - t, here = left < CPU_LANES ? left : CPU_LANES;
-    chain_positions(cpu, worker, chain, &positions, t, here, out + (size_t)t * stride, stride);
+    float *to = heads == 1 ? out + (size_t)t * stride : worker->query;
+    chain_positions(cpu, worker, chain, &positions, t, here, to, heads == 1 ? stride : together);
+    for (int32_t i = 0; i < here && heads > 1; i++)
+      heads_apart(to + (size_t)i * together, width, heads, out + (size_t)(t + i) * stride);
   }
 }
 
@@ -56,36 +70,79 @@ static float *values_of(const struct cpu *cpu, int32_t row) {
 }
 
 void attention_keys(struct cpu *cpu, struct cpu_worker *worker, struct cpu_tile tile) {
+  const struct attention_structure *attention = &cpu->structure->attention;
   for (int32_t i = 0; i < tile.count; i++) {
     const int32_t row = cpu->order[tile.first + i];
     const struct cpu_attention *weights = &cpu->packed->weights.attention;
     const struct cpu_positions positions = positions_of(cpu, row);
     if (cpu->key_rows > 0)
-      cpu->key_powers[row] = attention_layered_keys(cpu, worker, &cpu->structure->attention, weights,
-                                                    &positions, keys_of(cpu, (size_t)row), padded_time(cpu));
+      cpu->key_powers[row] = attention_layered_keys(cpu, worker, attention, weights, &positions,
+                                                    keys_of(cpu, (size_t)row), padded_time(cpu));
     if (cpu->key_stride > 0)
-      mapped_positions(cpu, worker, &weights->keys, row, keys_of(cpu, (size_t)row), cpu->key_stride);
+      mapped_positions(cpu, worker, &weights->keys, row, attention->key_width, keys_of(cpu, (size_t)row),
+                       cpu->key_stride);
     if (cpu->value_stride > 0)
-      mapped_positions(cpu, worker, &weights->values, row, values_of(cpu, row), cpu->value_stride);
+      mapped_positions(cpu, worker, &weights->values, row, attention->context_width, values_of(cpu, row),
+                       cpu->value_stride);
   }
 }
 
-static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker, int32_t row,
+/* Of one head; the query is its own part. */
+static void row_energies(const struct cpu *cpu, const struct cpu_worker *worker, int32_t row, int32_t head,
                          const float *query) {
   const struct attention_structure *attention = &cpu->structure->attention;
-  const int32_t length = cpu->lengths[row];
+  const int32_t length = cpu->lengths[row], key = attention->key_width / attention->heads;
   if (attention->kind == ENERGY_LAYERS)
     cpu->kernels->energies(&cpu->packed->weights.attention.energy, keys_of(cpu, (size_t)row),
                            padded_time(cpu), cpu->key_powers[row], query, length, worker->scratch,
                            worker->energies);
   else if (cpu->key_stride > 0)
-    cpu->kernels->dots(keys_of(cpu, (size_t)row), cpu->key_stride, attention->key_width, query, 0.0f,
-                       attention->scale, length, worker->energies);
+    cpu->kernels->dots(keys_of(cpu, (size_t)row) + (size_t)head * arena_padded(key), cpu->key_stride, key,
+                       query, 0.0f, attention->scale, length, worker->energies);
   else
-    cpu->kernels->dots(annotations_of(cpu, row), annotation_stride(cpu), attention->key_width, query, 0.0f,
-                       attention->scale, length, worker->energies);
+    cpu->kernels->dots(annotations_of(cpu, row), annotation_stride(cpu), key, query, 0.0f, attention->scale,
+                       length, worker->energies);
   for (int32_t t = 0; attention->position_bias && t < length; t++)
     worker->energies[t] += attention->position_bias[t];
+}
+
+/* One head, or all there is: the weights are left in worker->energies. */
+static enum cpu_attended attend_head(const struct cpu *cpu, const struct cpu_worker *worker, int32_t row,
+                                     int32_t head, const float *query, float *context) {
+  const struct attention_structure *attention = &cpu->structure->attention;
+  const int32_t width = attention->context_width / attention->heads;
+  const bool own = cpu->value_stride > 0;
+  const float *values =
+      own ? values_of(cpu, row) + (size_t)head * arena_padded(width) : annotations_of(cpu, row);
+  row_energies(cpu, worker, row, head, query);
+  return cpu->kernels->attend(values, own ? cpu->value_stride : annotation_stride(cpu), width,
+                              cpu->lengths[row], worker->energies, context);
+}
+
+/* Several heads: the mean of their weights is left in worker->energies. */
+static enum cpu_attended attend_heads(const struct cpu *cpu, const struct cpu_worker *worker, int32_t row,
+                                      const float *query, float *context) {
+  const struct attention_structure *attention = &cpu->structure->attention;
+  const int32_t heads = attention->heads, width = attention->context_width / heads,
+                length = cpu->lengths[row];
+  const size_t key = arena_padded(attention->key_width / heads);
+  enum cpu_attended attended = CPU_ATTENDED;
+  heads_apart(query, attention->key_width, heads, worker->head_query);
+  memset(worker->mean, 0, (size_t)length * sizeof *worker->mean);
+  for (int32_t h = 0; h < heads; h++) {
+    const enum cpu_attended one =
+        attend_head(cpu, worker, row, h, worker->head_query + (size_t)h * key, worker->of_head);
+    if (attended == CPU_ATTENDED || one == CPU_ATTENDED_ENERGIES)
+      attended = one;
+    memcpy(context + (size_t)h * (size_t)width, worker->of_head, (size_t)width * sizeof *context);
+    for (int32_t t = 0; t < length; t++)
+      worker->mean[t] += worker->energies[t];
+  }
+  memset(context + attention->context_width, 0,
+         (cpu->context_stride - (size_t)attention->context_width) * sizeof *context);
+  for (int32_t t = 0; t < length; t++)
+    worker->energies[t] = worker->mean[t] / (float)heads;
+  return attended;
 }
 
 /* What was not finite; what asks may have been so before. */
@@ -117,11 +174,9 @@ void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, c
     const int32_t i = worker->active[n], row = worker->encoded[i];
     const size_t b = (size_t)worker->number[i], length = (size_t)cpu->lengths[row];
     float *context = worker->context + (size_t)i * cpu->context_stride;
-    row_energies(cpu, worker, row, direct ? asks[n] : worker->query + (size_t)n * stride);
-    const float *a = cpu->value_stride > 0 ? values_of(cpu, row) : annotations_of(cpu, row);
-    const size_t a_stride = cpu->value_stride > 0 ? cpu->value_stride : annotation_stride(cpu);
-    const enum cpu_attended attended = cpu->kernels->attend(a, a_stride, attention->context_width,
-                                                            (int32_t)length, worker->energies, context);
+    const float *of = direct ? asks[n] : worker->query + (size_t)n * stride;
+    const enum cpu_attended attended = attention->heads > 1 ? attend_heads(cpu, worker, row, of, context)
+                                                            : attend_head(cpu, worker, row, 0, of, context);
     if (attended != CPU_ATTENDED)
       note(cpu, worker->number[i], out.step, attended, asks[n]);
     if (out.contexts)

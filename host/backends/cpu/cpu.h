@@ -119,6 +119,9 @@ struct cpu_worker {
   float *chained;     /* [tile_rows][widest] the other half of what chains compute in */
   float *query;       /* [tile_rows][key] */
   float *energies;    /* [time] */
+  float *head_query;  /* [key] of one row, each head's part in whole vectors; NULL where there is one head */
+  float *of_head;     /* [value] the context of one head; likewise */
+  float *mean;        /* [time] of the heads' weights, while they are added up; likewise */
   float *scratch;     /* of the energies, and of the keys */
   int32_t *active;    /* [tile_rows] the tile's rows that have not ended */
   int32_t *token;     /* [tile_rows] */
@@ -151,8 +154,8 @@ struct cpu {
   size_t read_stride;  /* the widest vectors that are read side by side, or that a chain computes */
   size_t key_rows;     /* units of layered keys, in whole vectors */
   size_t query_stride;
-  size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 */
-  size_t value_stride; /* of values that are not the annotations themselves; 0 */
+  size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 .. */
+  size_t value_stride; /* .. and of values; of several heads always theirs, each head's part padded */
   size_t room_size;    /* bytes */
   size_t part_bytes;   /* of weights, from which another thread is worth its part of a product */
   bool state_first;    /* sums of the decoder's cells begin with the state's part: see plan_state_first() */

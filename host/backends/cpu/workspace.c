@@ -68,6 +68,12 @@ static void attention_sizes(struct cpu *cpu) {
     cpu->key_stride = arena_padded(attention->key_width);
   if (attention->values.count > 0)
     cpu->value_stride = arena_padded(attention->context_width);
+  if (attention->heads > 1) {
+    const size_t heads = (size_t)attention->heads;
+    cpu->key_stride = heads * arena_padded(attention->key_width / attention->heads);
+    cpu->value_stride = heads * arena_padded(attention->context_width / attention->heads);
+    cpu->read_stride = larger(cpu->read_stride, arena_padded(cpu->structure->encoder.width));
+  }
   attention_read_size(cpu, attention);
 }
 
@@ -271,6 +277,14 @@ static void row_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_
   worker->weighting.alphas = arena_floats(arena, CPU_LANES, weighted);
 }
 
+/* Room for one row's attention of several heads; none where there is one. */
+static void heads_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
+  const bool several = cpu->structure->attention.heads > 1;
+  worker->head_query = arena_floats(arena, several ? cpu->key_stride : 0, 1);
+  worker->of_head = arena_floats(arena, several ? cpu->value_stride : 0, 1);
+  worker->mean = arena_floats(arena, several ? arena_padded(cpu->limits.time) : 0, 1);
+}
+
 static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct cpu_worker *worker) {
   const size_t rows = (size_t)cpu->tile_rows, most = larger(rows, CPU_LANES);
   struct cpu_worker w = {.parts = 1};
@@ -299,6 +313,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.chained = arena_floats(arena, most, cpu->read_stride);
   w.query = arena_floats(arena, most, larger(cpu->query_stride, cpu->read_stride));
   w.energies = arena_floats(arena, arena_padded(cpu->limits.time), 1);
+  heads_take(cpu, arena, &w);
   w.scratch = arena_floats(arena, scratch_size(cpu), 1);
   w.active = arena_take(arena, rows, 1, sizeof *w.active);
   w.token = arena_take(arena, rows, 1, sizeof *w.token);

@@ -46,6 +46,8 @@ const char *cuda_loop_reason(const struct structure *structure, int32_t time,
   if (attention->present &&
       (structure->encoder.width > MOST_ANNOTATION || attention->context_width > MOST_ANNOTATION))
     return "A is above 256";
+  if (attention->present && attention->heads > 1)
+    return "its attention has several heads";
   if (decoder->feedback == FEEDBACK_PROBABILITIES)
     return "its steps read probabilities";
   if (structure->output.heads[0].units > MOST_OUTPUTS)

@@ -262,6 +262,9 @@ void cuda_steps_plan(struct cuda_session *session, struct cuda_plan *plan) {
   cuda_plan_add(plan, &steps->d_workspace,
                 attending > 0 && attention->present ? cuda_steps_attend_bytes(session, (int32_t)R) : 0);
   cuda_plan_add(plan, &steps->d_queries, attending * (size_t)attention->key_width);
+  cuda_plan_add(plan, &steps->d_head_alphas,
+                attention->heads > 1 ? attending * (size_t)attention->heads * (size_t)session->limits.time
+                                     : 0);
   for (int i = 0; i < 2; i++)
     cuda_plan_add(plan, &steps->d_scratch[i], attending * (size_t)widest_of_rows(structure));
   cuda_plan_add(plan, &steps->d_fed, feeds ? attending * (size_t)decoder->embedding_units : 0);

@@ -31,6 +31,7 @@ struct cuda_steps {
   /* of a step; the layers' states lie in the decoding's arrays of final states */
   void *d_workspace;      /* of attention */
   float *d_queries;       /* [R,U] */
+  float *d_head_alphas;   /* [R,N,T] of attention with several heads */
   float *d_scratch[2];    /* [R, the widest dense layer] */
   float *d_gates;         /* [R,S,4] of the widest layer */
   float *d_reset;         /* [R,S] r h, of GRU layers that reset before the product */

@@ -28,7 +28,7 @@ struct attention_score cuda_steps_score(const struct attention_structure *attent
   struct attention_score score = {.score = CUSEQ_SCORE_GENERAL,
                                   .scale = attention->scale,
                                   .annotation_width = width,
-                                  .state_units = attention->key_width};
+                                  .state_units = attention->key_width / attention->heads};
   if (attention->kind == ENERGY_PRODUCT)
     return score;
   score.score = CUSEQ_SCORE_CONCAT;
@@ -50,7 +50,7 @@ static struct attend attend_of(const struct cuda_session *session) {
   return (struct attend){
       .score = cuda_steps_score(attention, steps->structure.encoder.width),
       .start = {.kind = CUSEQ_INITIAL_STATE_ZEROS,
-                .state_units = attention->key_width,
+                .state_units = attention->key_width / attention->heads,
                 .d_given_h = steps->d_queries},
       .time = session->encoded.time,
       .d_annotations = session->encoded.d_annotations,
@@ -58,12 +58,15 @@ static struct attend attend_of(const struct cuda_session *session) {
       .d_queries = attention->kind == ENERGY_LAYERS ? steps->d_queries : NULL,
       .d_values = session->work.d_values ? session->work.d_values : session->encoded.d_annotations,
       .values_width = attention->context_width,
+      .heads = attention->heads,
       .d_position_bias = attention->position_bias,
       .d_workspace = steps->d_workspace};
 }
 
 size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows) {
+  static const float some_values;
   struct attend largest = attend_of(session);
+  largest.d_values = &some_values; /* they lie nowhere yet */
   largest.batch = rows;
   largest.time = session->limits.time;
   return attend_workspace_bytes(&largest, &session->device);
@@ -80,31 +83,50 @@ static cuseq_status query_queue(struct cuda_session *session, const struct cuda_
                           steps->d_queries, U);
 }
 
+/* The context of weights that are there. */
+static cuseq_status context_queue(struct cuda_session *session, const struct cuda_asking *asking,
+                                  const struct attend *attend) {
+  const struct attention_context context = {.batch = asking->rows,
+                                            .time = session->encoded.time,
+                                            .annotation_width = attend->values_width,
+                                            .heads = attend->heads,
+                                            .d_lengths = asking->d_lengths,
+                                            .d_rows = asking->d_rows,
+                                            .d_annotations = attend->d_values,
+                                            .d_alphas = attend->d_alphas,
+                                            .alphas_stride = attend->alphas_stride,
+                                            .d_context = asking->d_context,
+                                            .context_stride = attend->values_width,
+                                            .check = asking->check};
+  return cuda_launched(session, launch_attention_context(&context, &session->launch));
+}
+
+/* The mean of the heads' weights. */
+static cuseq_status mean_queue(struct cuda_session *session, const struct cuda_asking *asking,
+                               const struct attend *attend) {
+  const struct attention_mean mean = {.batch = asking->rows,
+                                      .time = session->encoded.time,
+                                      .heads = attend->heads,
+                                      .d_of_heads = attend->d_alphas,
+                                      .d_alphas = asking->d_alphas,
+                                      .alphas_stride = asking->alphas_stride};
+  return cuda_launched(session, launch_attention_mean(&mean, &session->launch));
+}
+
 cuseq_status cuda_steps_attend(struct cuda_session *session, const struct cuda_asking *asking) {
-  const struct attention_structure *attention = &session->steps->structure.attention;
   struct attend attend = attend_of(session);
+  const bool several = attend.heads > 1, beside = attend.values_width / attend.heads <= CONTEXT_WITH_ENERGIES;
   attend.batch = asking->rows;
   attend.d_rows = asking->d_rows;
   attend.d_lengths = asking->d_lengths;
-  attend.d_alphas = asking->d_alphas;
-  attend.alphas_stride = asking->alphas_stride;
-  attend.d_context = attention->context_width <= CONTEXT_WITH_ENERGIES ? asking->d_context : NULL;
-  attend.context_stride = attention->context_width;
+  attend.d_alphas = several ? session->steps->d_head_alphas : asking->d_alphas;
+  attend.alphas_stride = several ? session->encoded.time : asking->alphas_stride;
+  attend.d_context = beside ? asking->d_context : NULL;
+  attend.context_stride = attend.values_width;
   attend.check = asking->check;
   TRY(query_queue(session, asking));
   TRY(cuda_launched(session, launch_attend(&attend, &session->launch)));
-  if (attend.d_context)
-    return CUSEQ_STATUS_OK;
-  const struct attention_context context = {.batch = asking->rows,
-                                            .time = session->encoded.time,
-                                            .annotation_width = attention->context_width,
-                                            .d_lengths = asking->d_lengths,
-                                            .d_rows = asking->d_rows,
-                                            .d_annotations = attend.d_values,
-                                            .d_alphas = asking->d_alphas,
-                                            .alphas_stride = asking->alphas_stride,
-                                            .d_context = asking->d_context,
-                                            .context_stride = attention->context_width,
-                                            .check = asking->check};
-  return cuda_launched(session, launch_attention_context(&context, &session->launch));
+  if (!beside)
+    TRY(context_queue(session, asking, &attend));
+  return several ? mean_queue(session, asking, &attend) : CUSEQ_STATUS_OK;
 }

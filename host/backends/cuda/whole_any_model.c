@@ -46,6 +46,8 @@ static const char *encoder_reason(const struct structure *structure, const struc
 static const char *heads_reason(const struct structure *structure) {
   if (structure->output.count > WHOLE_ANY_HEADS_MOST)
     return "it has more than 4 heads";
+  if (structure->attention.present && structure->attention.heads > 1)
+    return "its attention has several heads";
   if (structure_is_mixed(structure))
     return "heads over rows stand beside heads over every position";
   for (int32_t i = 0; i < structure->output.count; i++) {

@@ -71,74 +71,86 @@ static void map_to(struct reference *r, const struct dense *map, const double *x
   reference_dense(map, to, r->scratch);
 }
 
-bool reference_attend(struct reference *r, int32_t row, const double *asks) {
-  const struct attention_structure *attention = &r->structure->attention;
-  const int32_t A = r->structure->encoder.width, C = attention->context_width, length = r->lengths[row];
-  const double *annotations = r->annotations + (size_t)row * r->time * A;
-  const struct pair pair = {.key = r->key,
-                            .query = r->query,
-                            .key_width = attention_key_width(attention, A),
-                            .query_width = attention_query_width(attention)};
-  map_to(r, &attention->query_map, asks, attention->query_inputs, r->query);
+/* What one row is attended to with: vectors of all heads side by side, r->widest apart from position to
+ * position. */
+struct attended {
+  const struct attention_structure *attention;
+  int32_t length;
+  int32_t key_width, query_width; /* of one head */
+  double *keys, *values;
+};
+
+/* Maps `length` positions x [width], `stride` apart. */
+static struct attended attended_make(struct reference *r, const struct attention_structure *attention,
+                                     const double *x, size_t stride, int32_t width, int32_t length) {
+  const size_t W = (size_t)r->widest;
+  const struct attended attended = {.attention = attention,
+                                    .length = length,
+                                    .key_width = attention_key_width(attention, width) / attention->heads,
+                                    .query_width = attention_query_width(attention) / attention->heads,
+                                    .keys = r->asking,
+                                    .values = r->asking + (size_t)r->limits.time * W};
   for (int32_t t = 0; t < length; t++) {
-    map_to(r, &attention->key_map, annotations + (size_t)t * A, A, r->key);
-    r->alphas[t] = (double)attention->scale * energy(r, attention, &pair);
-    r->alphas[t] += attention->position_bias ? (double)attention->position_bias[t] : 0.0;
+    map_to(r, &attention->key_map, x + (size_t)t * stride, width, attended.keys + (size_t)t * W);
+    map_to(r, &attention->value_map, x + (size_t)t * stride, width, attended.values + (size_t)t * W);
   }
-  const bool bounded = reference_bounded(r->alphas, length);
-  activation_softmax(r->alphas, length, r->time);
-  memset(r->context, 0, (size_t)C * sizeof *r->context);
-  for (int32_t t = 0; t < length; t++) {
-    map_to(r, &attention->value_map, annotations + (size_t)t * A, A, r->key);
-    for (int32_t i = 0; i < C; i++)
-      r->context[i] += r->alphas[t] * r->key[i];
-  }
-  return bounded;
+  return attended;
 }
 
-/* ---- self-attention ---- */
-
-/* One head's part of what a query's row gives: context_n += sum over j of alpha_j value_j. */
-static bool attend_head(struct reference *r, const struct attention_structure *attention, int32_t length,
-                        int32_t head, struct pair pair, const double *values) {
-  const int32_t heads = attention->heads, C = attention->context_width / heads;
-  const double *keys = pair.key;
+/* One head's weights of the positions, in r->alphas, and its part of what a query gets: context_n += sum over
+ * j of alpha_j value_j. */
+static bool attend_head(struct reference *r, const struct attended *attended, int32_t head,
+                        const double *query) {
+  const struct attention_structure *attention = attended->attention;
+  const int32_t C = attention->context_width / attention->heads, length = attended->length;
   double *context = r->context + (size_t)head * C;
   for (int32_t j = 0; j < length; j++) {
-    pair.key = keys + (size_t)j * r->widest;
+    const struct pair pair = {.key = attended->keys + (size_t)j * r->widest + head * attended->key_width,
+                              .query = query + (size_t)head * attended->query_width,
+                              .key_width = attended->key_width,
+                              .query_width = attended->query_width};
     r->alphas[j] = (double)attention->scale * energy(r, attention, &pair);
+    r->alphas[j] += attention->position_bias ? (double)attention->position_bias[j] : 0.0;
   }
   const bool bounded = reference_bounded(r->alphas, length);
   activation_softmax(r->alphas, length, length);
   memset(context, 0, (size_t)C * sizeof *context);
   for (int32_t j = 0; j < length; j++)
     for (int32_t i = 0; i < C; i++)
-      context[i] += r->alphas[j] * values[(size_t)j * r->widest + head * C + i];
+      context[i] += r->alphas[j] * attended->values[(size_t)j * r->widest + head * C + i];
   return bounded;
 }
 
+bool reference_attend(struct reference *r, int32_t row, const double *asks) {
+  const struct attention_structure *attention = &r->structure->attention;
+  const int32_t A = r->structure->encoder.width, heads = attention->heads, T = r->time;
+  const struct attended attended =
+      attended_make(r, attention, r->annotations + (size_t)row * T * A, (size_t)A, A, r->lengths[row]);
+  bool bounded = true;
+  map_to(r, &attention->query_map, asks, attention->query_inputs, r->query);
+  memset(r->mean, 0, (size_t)T * sizeof *r->mean);
+  for (int32_t head = 0; head < heads; head++) {
+    bounded = attend_head(r, &attended, head, r->query) && bounded;
+    for (int32_t t = 0; t < attended.length; t++)
+      r->mean[t] += r->alphas[t] / heads;
+  }
+  memcpy(r->alphas, r->mean, (size_t)T * sizeof *r->alphas);
+  return bounded;
+}
+
+/* ---- self-attention ---- */
+
 bool reference_self_attend(struct reference *r, const struct attention_structure *attention, int32_t width,
                            int32_t length) {
-  const size_t W = (size_t)r->widest, all = (size_t)r->limits.time * W;
-  double *keys = r->asking, *values = keys + all, *queries = values + all;
-  for (int32_t t = 0; t < length; t++) {
-    const double *x = r->below + (size_t)t * W;
-    map_to(r, &attention->key_map, x, width, keys + (size_t)t * W);
-    map_to(r, &attention->value_map, x, width, values + (size_t)t * W);
-    map_to(r, &attention->query_map, x, width, queries + (size_t)t * W);
-  }
-  const int32_t heads = attention->heads, key_width = attention_key_width(attention, width) / heads,
-                query_width = attention_query_width(attention) / heads;
+  const size_t W = (size_t)r->widest;
+  double *queries = r->asking + 2 * (size_t)r->limits.time * W;
+  const struct attended attended = attended_make(r, attention, r->below, W, width, length);
   bool bounded = true;
   for (int32_t t = 0; t < length; t++) {
     double *query = queries + (size_t)t * W;
-    for (int32_t head = 0; head < heads; head++) {
-      const struct pair pair = {.key = keys + (size_t)head * key_width,
-                                .query = query + (size_t)head * query_width,
-                                .key_width = key_width,
-                                .query_width = query_width};
-      bounded = attend_head(r, attention, length, head, pair, values) && bounded;
-    }
+    map_to(r, &attention->query_map, r->below + (size_t)t * W, width, query);
+    for (int32_t head = 0; head < attention->heads; head++)
+      bounded = attend_head(r, &attended, head, query) && bounded;
     memcpy(query, r->context, (size_t)attention->context_width * sizeof *query);
   }
   return bounded;

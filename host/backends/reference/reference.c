@@ -12,7 +12,7 @@ static void reference_close(void *state) {
   void *const owned[] = {r->lengths, r->annotations, r->final_h, r->final_c,    r->below,       r->directions,
                          r->asking,  r->h,           r->c,       r->outputs_of, r->attentional, r->given,
                          r->context, r->token,       r->read,    r->query,      r->key,         r->joined,
-                         r->alphas,  r->output,      r->sums,    r->scratch};
+                         r->alphas,  r->mean,        r->output,  r->sums,       r->scratch};
   for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
     free(owned[i]);
   free(r);
@@ -91,7 +91,9 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
   r->widest = widest_of(r->structure);
   size_t B = (size_t)limits->batch, T = (size_t)limits->time, W = (size_t)r->widest;
   size_t finals = (size_t)model->config.encoder_state_width, S = (size_t)r->structure->decoder.state_width;
-  const size_t asking = r->structure->encoder.self_attention_count > 0 ? 3 * T : 1;
+  const size_t asking = r->structure->encoder.self_attention_count > 0 ? 3 * T
+                        : r->structure->attention.present              ? 2 * T
+                                                                       : 1;
   r->lengths = calloc(B, sizeof *r->lengths);
   struct {
     double **array;
@@ -114,6 +116,7 @@ static cuseq_status reference_open(const cuseq_model *model, const struct backen
                 {&r->key, 1, W},
                 {&r->joined, 1, W},
                 {&r->alphas, 1, T},
+                {&r->mean, 1, T},
                 {&r->output, 1, W},
                 {&r->sums, 1, W},
                 {&r->scratch, 7, W}};

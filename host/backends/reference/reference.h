@@ -48,7 +48,7 @@ struct reference {
   /* one row's, while it is encoded */
   double *below;      /* [T,widest] a layer's input, then its output */
   double *directions; /* [2,T,widest] hidden states */
-  double *asking;     /* [3,T,widest] keys, values and queries of a layer that attends to itself */
+  double *asking;     /* [3,T,widest] keys and values, and queries of a layer that attends to itself */
   /* one row's, while it is decoded */
   double *h, *c;       /* [max(S, widest)] */
   double *outputs_of;  /* [S] what each decoder layer gave last */
@@ -60,7 +60,8 @@ struct reference {
   double *query;       /* [widest] */
   double *key;         /* [reads] */
   double *joined;      /* [widest] a key and a query side by side */
-  double *alphas;      /* [T] */
+  double *alphas;      /* [T] of a head, then their mean over the heads */
+  double *mean;        /* [T] while they are added up */
   double *output;      /* [reads] */
   double *sums;        /* [widest] of the last output layer, before its softmax */
   double *scratch;     /* [7 x reads] */

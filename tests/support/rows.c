@@ -1,0 +1,83 @@
+#include "support/rows.h"
+
+#include "support/random_model.h"
+#include "support/results.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+void rows_make(struct rows *rows, int32_t batch, int32_t T, int32_t F) {
+  struct random random = {29};
+  rows->x = malloc((size_t)(batch * T * F) * sizeof *rows->x);
+  for (int32_t i = 0; i < batch * T * F; i++)
+    rows->x[i] = random_between(&random, -1.0f, 1.0f);
+  for (int32_t b = 0; b < batch; b++)
+    rows->lengths[b] = b == 0 ? T : b == batch - 1 ? 1 : 1 + random_below(&random, T);
+  rows->input = (cuseq_input){.size = sizeof(cuseq_input),
+                              .data = rows->x,
+                              .dtype = CUSEQ_DTYPE_F32,
+                              .batch = batch,
+                              .time = T,
+                              .lengths = rows->lengths};
+}
+
+void rows_expect_refused(const char *json, const char *words) {
+  const cuseq_tensor none = {.name = "none"};
+  cuseq_model *model;
+  cr_expect_eq(cuseq_model_create(json, &none, 0, &model), CUSEQ_STATUS_INVALID_MODEL, "%s", json);
+  cr_expect(strstr(cuseq_last_error(), words) != NULL, "\"%s\" does not say \"%s\"", cuseq_last_error(),
+            words);
+}
+
+void rows_expect_close(const char *json, const char *device, int32_t batch, int32_t T, int32_t Y) {
+  struct random random = {(uint64_t)T + 5};
+  cuseq_model *model = random_model(json, NULL, &random);
+  struct rows rows;
+  struct results got, want;
+  const char *name;
+  rows_make(&rows, batch, T, cuseq_model_config(model)->features);
+  results_make(&got, model, batch, T, Y);
+  results_make(&want, model, batch, T, Y);
+  results_run(&want, model, "reference", 1, &rows.input);
+  results_run(&got, model, device, 0, &rows.input);
+  cr_expect(results_guards_whole(&got, &name), "%s: %s", name, json);
+  cr_expect(results_close(&got, &want, 1.0), "%s: T %d: %s", results_report(), (int)T, json);
+  results_free(&got);
+  results_free(&want);
+  free(rows.x);
+  cuseq_model_destroy(model);
+}
+
+void rows_expect_same_bits(const char *json, const char *device, int32_t T, int32_t Y) {
+  struct random random = {41};
+  cuseq_model *model = random_model(json, NULL, &random);
+  const int32_t F = cuseq_model_config(model)->features;
+  struct rows rows;
+  struct results want, got;
+  rows_make(&rows, ROWS_MOST, T, F);
+  results_make(&want, model, ROWS_MOST, T, Y);
+  results_run(&want, model, device, 1, &rows.input);
+  for (int32_t threads = 2; threads <= 3; threads++) {
+    results_make(&got, model, ROWS_MOST, T, Y);
+    results_run(&got, model, device, threads, &rows.input);
+    for (int32_t b = 0; b < ROWS_MOST; b++)
+      cr_expect(results_same_row(&got, b, &want, b), "%d threads: %s", (int)threads, results_report());
+    results_free(&got);
+  }
+  for (int32_t b = 0; b < ROWS_MOST; b++) {
+    const cuseq_input alone = {.size = sizeof(cuseq_input),
+                               .data = rows.x + (size_t)b * (size_t)T * (size_t)F,
+                               .dtype = CUSEQ_DTYPE_F32,
+                               .batch = 1,
+                               .time = T,
+                               .lengths = &rows.lengths[b]};
+    results_make(&got, model, 1, T, Y);
+    results_run(&got, model, device, 0, &alone);
+    cr_expect(results_same_row(&got, 0, &want, b), "alone: %s", results_report());
+    results_free(&got);
+  }
+  results_free(&want);
+  free(rows.x);
+  cuseq_model_destroy(model);
+}
