@@ -135,6 +135,16 @@ for _name in (
     SAME[_name] = ("same", None)
 for _name in ("attending_masked", "attending_masked_additive_lstm", "heads_masked"):
     SAME[_name] = ("same+note lengths", None)
+
+# several heads that a decoder's steps, or a state, ask
+for _name in ("over_repeated", "by_the_final_state", "by_a_layer_of_the_state"):
+    SAME[f"asked_{_name}"] = ("same", None)
+for _name in ("beside_states", "added_and_normalised", "alone", "by_tokens", "with_input_feeding"):
+    SAME[f"asked_{_name}"] = ("same+note tokens", None)
+SAME["asked_masked"] = ("same+note lengths tokens", None)
+REFUSED["asked_masked_twice"] = "refuse not certain"
+REFUSED["asked_twice"] = "refuse attends twice"
+REFUSED["asked_layers_twice"] = "refuse two layers"
 for _name in ("linear_unit", "positions", "two_layers", "attention"):
     SAME[f"gated_{_name}"] = ("same", None)
 SAME["gated_masked"] = ("same+note lengths", None)

@@ -190,6 +190,8 @@ static cuseq_status set_width(const struct expressions *expressions, struct expr
     made->width = expressions->cells[made->index].units;
     break;
   case EXPRESSION_DOT:
+    made->width = made->index > 1 ? made->index : 1;
+    break;
   case EXPRESSION_ARGMAX:
     made->width = 1;
     break;
@@ -418,12 +420,15 @@ cuseq_status expression_make(struct expressions *expressions, const struct expre
     return slice(expressions, &e, expression);
   if (e.op == EXPRESSION_CONCAT) {
     TRY(self_attention_of_parts(expressions, &e, expression));
+    if (*expression < 0)
+      TRY(attention_of_parts(expressions, &e, expression));
     if (*expression >= 0)
       return CUSEQ_STATUS_OK;
   }
   if (e.op == EXPRESSION_CONTEXT && is_of_itself(expressions, &e))
     return self_attention_make(expressions, &e, expression);
-  if (e.op == EXPRESSION_CONTEXT && expression_at(expressions, e.children[1])->op == EXPRESSION_DENSE)
+  if (e.op == EXPRESSION_CONTEXT && expression_at(expressions, e.children[1])->op == EXPRESSION_DENSE &&
+      expression_at(expressions, e.children[0])->width == 1)
     return context_of_dense(expressions, &e, expression);
   TRY(complete(expressions, &e));
   return enter(expressions, &e, expression);

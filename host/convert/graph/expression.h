@@ -62,11 +62,15 @@ enum expression_op {
   EXPRESSION_ADD,     /* the children's sum                                                          */
   EXPRESSION_PRODUCT, /* the children, elementwise; a child of width 1 multiplies every element      */
   EXPRESSION_SCALE,   /* child 0 times `scalar`                                                      */
-  EXPRESSION_DOT,     /* the inner product of two children, width 1                                  */
-  /* child 0, of width 1, over the positions of `clock`; masked: it leaves masked positions out */
+  /* the inner product of two children, width 1; `index` above 1: of so many equal parts of each (heads), side
+   * by side */
+  EXPRESSION_DOT,
+  /* child 0, each element by itself, over the positions of `clock`; masked: it leaves masked positions out */
   EXPRESSION_SOFTMAX,
   EXPRESSION_CLASSES, /* child 0, over its elements; part: CLASSES_*                                 */
-  EXPRESSION_CONTEXT, /* sum over a clock's positions of child 0 (a SOFTMAX) times child 1           */
+  /* sum over a clock's positions of child 0 (a SOFTMAX) times child 1; where child 0 has several elements,
+   * each times its own part of child 1, which is cut into as many equal ones */
+  EXPRESSION_CONTEXT,
   /* child 0 over the positions of `clock`: part POOL_*; masked: it leaves masked positions out */
   EXPRESSION_POOL,
   EXPRESSION_POSITION, /* child 0 at position `index` of `clock`; negative from the end, -1 the last  */

@@ -2,6 +2,8 @@
 #include "convert/graph/rewrite.h"
 #include "error.h"
 
+#include <string.h>
+
 enum { MOST_PARTS = 16, MAX_DEPTH = 64, MAX_VISITS = 2000 };
 
 cuseq_status expression_twin(struct expressions *expressions, int32_t child, int32_t twin,
@@ -185,6 +187,23 @@ cuseq_status self_attention_of_heads(struct expressions *expressions,
   return expression_make(expressions, &made, expression);
 }
 
+cuseq_status attention_of_heads(struct expressions *expressions, const struct self_attention_heads *heads,
+                                int32_t clock, const struct graph_node *node, int32_t *expression) {
+  const int32_t children[] = {heads->query, heads->key};
+  const struct expression dot = {.op = EXPRESSION_DOT,
+                                 .index = heads->heads > 1 ? heads->heads : 0,
+                                 .matrix = -1,
+                                 .bias = -1,
+                                 .node = node,
+                                 .child_count = 2,
+                                 .children = children};
+  TRY(expression_make(expressions, &dot, expression));
+  TRY(expression_scale(expressions, *expression, heads->scale, node, expression));
+  TRY(expression_over(expressions, EXPRESSION_SOFTMAX, clock, 0, heads->masked, *expression, node,
+                      expression));
+  return expression_binary(expressions, EXPRESSION_CONTEXT, *expression, heads->value, node, expression);
+}
+
 /* ---- heads by themselves -------------------------------------------------------------------------- */
 
 /* Whether energies are an inner product, times a number or not. */
@@ -247,6 +266,77 @@ cuseq_status self_attention_of_parts(struct expressions *expressions, const stru
   made.atom = false;
   TRY(rewrite_all(expressions, widen_rule, &widening, &made.part, 1));
   return expression_make(expressions, &made, expression);
+}
+
+/* ---- heads that something else asks, by themselves ------------------------------------------------- */
+
+/* What a CONTEXT of one head is made of. */
+struct asked_head {
+  int32_t parts[3]; /* what is multiplied, the two sides; values */
+  double scale;
+  int32_t clock;
+  bool masked;
+  uint32_t clocks[3];
+  int32_t widths[3];
+};
+
+/* false: it is none of inner products. */
+static bool asked_head_read(const struct expressions *expressions, int32_t context, struct asked_head *head) {
+  const struct expression *e = expression_at(expressions, context);
+  const struct expression *alphas =
+      e->op == EXPRESSION_CONTEXT && !e->atom ? expression_at(expressions, e->children[0]) : NULL;
+  if (alphas == NULL || alphas->op != EXPRESSION_SOFTMAX || alphas->width != 1)
+    return false;
+  const struct expression *energies = expression_at(expressions, alphas->children[0]);
+  *head = (struct asked_head){.scale = 1, .clock = alphas->clock, .masked = alphas->masked};
+  for (; energies->op == EXPRESSION_SCALE; energies = expression_at(expressions, energies->children[0]))
+    head->scale *= energies->scalar;
+  if (energies->op != EXPRESSION_DOT || energies->width != 1)
+    return false;
+  head->parts[0] = energies->children[0];
+  head->parts[1] = energies->children[1];
+  head->parts[2] = e->children[1];
+  for (int i = 0; i < 3; i++) {
+    head->clocks[i] = expression_at(expressions, head->parts[i])->clocks;
+    head->widths[i] = expression_at(expressions, head->parts[i])->width;
+  }
+  return head->widths[0] == head->widths[1];
+}
+
+static bool asked_heads_alike(const struct asked_head *a, const struct asked_head *b) {
+  return a->scale == b->scale && a->clock == b->clock && a->masked == b->masked &&
+         memcmp(a->clocks, b->clocks, sizeof a->clocks) == 0 &&
+         memcmp(a->widths, b->widths, sizeof a->widths) == 0;
+}
+
+cuseq_status attention_of_parts(struct expressions *expressions, const struct expression *concat,
+                                int32_t *expression) {
+  struct asked_head first, other;
+  int32_t *parts[3], whole[3] = {0};
+  *expression = -1;
+  if (concat->child_count < 2 || !asked_head_read(expressions, concat->children[0], &first))
+    return CUSEQ_STATUS_OK;
+  for (int k = 0; k < 3; k++) {
+    parts[k] = arena_allocate(expressions->arena, (size_t)concat->child_count * sizeof *parts[k]);
+    if (parts[k] == NULL)
+      return error_out_of_memory();
+  }
+  for (int32_t i = 0; i < concat->child_count; i++) {
+    if (!asked_head_read(expressions, concat->children[i], &other) || !asked_heads_alike(&first, &other))
+      return CUSEQ_STATUS_OK;
+    for (int k = 0; k < 3; k++)
+      parts[k][i] = other.parts[k];
+  }
+  for (int k = 0; k < 3; k++)
+    TRY(expression_several(expressions, EXPRESSION_CONCAT, parts[k], concat->child_count, concat->node,
+                           &whole[k]));
+  const struct self_attention_heads heads = {.query = whole[0],
+                                             .key = whole[1],
+                                             .value = whole[2],
+                                             .heads = concat->child_count,
+                                             .scale = first.scale,
+                                             .masked = first.masked};
+  return attention_of_heads(expressions, &heads, first.clock, concat->node, expression);
 }
 
 /* ---- and back ------------------------------------------------------------------------------------- */

@@ -97,24 +97,20 @@ static cuseq_status check_inputs(struct evaluator *evaluator, const struct layer
   return CUSEQ_STATUS_OK;
 }
 
-/* Several heads: a sequence asks itself, and where its last position asks that is what the last of all
- * positions that ask is given.
+/* Several heads that the last position of a sequence asks: what it is given is what the last of all positions
+ * that ask is given. A layer that is called several times is asked by a decoder's steps.
  *   last  receives whether it is that */
-static cuseq_status settle_heads(struct evaluator *evaluator, const struct keras_layer *layer,
-                                 struct multi_head *multi_head, bool *itself, bool *last) {
+static cuseq_status settle_last(struct evaluator *evaluator, const struct keras_layer *layer,
+                                struct multi_head *multi_head, bool *itself, bool *last) {
   const int32_t clock = multi_head->value.axes[1].clock;
   int32_t sequence = -1;
   *last = false;
-  if (*itself || multi_head->heads == 1)
+  if (*itself || multi_head->heads == 1 || layer->call_count > 1 || multi_head->value.mask != NULL ||
+      expression_at(&evaluator->expressions, multi_head->query.expression)->clocks != 0)
     return CUSEQ_STATUS_OK;
-  if (expression_at(&evaluator->expressions, multi_head->query.expression)->clocks == 0 &&
-      multi_head->value.mask == NULL)
-    TRY(expression_of_last(&evaluator->expressions, clock, multi_head->query.expression, &sequence));
+  TRY(expression_of_last(&evaluator->expressions, clock, multi_head->query.expression, &sequence));
   if (sequence < 0 || expression_at(&evaluator->expressions, sequence)->clocks != (uint32_t)1 << clock)
-    return layer_refuse(layer,
-                        "%d heads are asked by what is neither the sequence itself nor its last position, "
-                        "which cuseq can express of one head alone",
-                        (int)multi_head->heads);
+    return CUSEQ_STATUS_OK;
   multi_head->query.expression = sequence;
   *itself = *last = true;
   return CUSEQ_STATUS_OK;
@@ -144,20 +140,6 @@ static cuseq_status project(struct evaluator *evaluator, const struct keras_laye
   return expression_dense(&evaluator->expressions, *expression, kernel, bias, &layer->node, expression);
 }
 
-/* One head that a vector, or a decoder's steps, ask; *context receives it. */
-static cuseq_status ask(struct evaluator *evaluator, const struct keras_layer *layer,
-                        const struct multi_head *multi_head, double scale, int32_t *context) {
-  struct expressions *expressions = &evaluator->expressions;
-  const int32_t clock = multi_head->value.axes[1].clock;
-  int32_t scores, alphas;
-  TRY(expression_binary(expressions, EXPRESSION_DOT, multi_head->query.expression, multi_head->key.expression,
-                        &layer->node, &scores));
-  TRY(scale_make(evaluator, layer, scale, scores, &scores));
-  TRY(expression_over(expressions, EXPRESSION_SOFTMAX, clock, 0, multi_head->value.mask != NULL, scores,
-                      &layer->node, &alphas));
-  return context_make(evaluator, layer, clock, alphas, multi_head->value.expression, context);
-}
-
 /* The weights that it gives beside: nothing can read them. */
 static cuseq_status give_weights(struct evaluator *evaluator, struct layer_call *call) {
   const json_t *wanted = call_setting(call, "return_attention_scores");
@@ -179,10 +161,9 @@ cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct laye
   TRY(read_settings(layer, &multi_head));
   TRY(check_inputs(evaluator, call, &multi_head, &itself));
   struct value result = multi_head.query;
-  TRY(settle_heads(evaluator, layer, &multi_head, &itself, &last));
+  TRY(settle_last(evaluator, layer, &multi_head, &itself, &last));
   const int64_t width = expression_at(&evaluator->expressions, result.expression)->width;
   const int64_t given = multi_head.given > 0 ? multi_head.given : width;
-  const double scale = 1 / sqrt((double)multi_head.key_dim);
   TRY(project(evaluator, layer, &multi_head, PROJECTION_QUERY, multi_head.key_dim, -1,
               &multi_head.query.expression));
   TRY(project(evaluator, layer, &multi_head, PROJECTION_KEY, multi_head.key_dim, -1,
@@ -193,10 +174,11 @@ cuseq_status layer_multi_head_attention(struct evaluator *evaluator, struct laye
                                              .key = multi_head.key.expression,
                                              .value = multi_head.value.expression,
                                              .heads = (int32_t)multi_head.heads,
-                                             .scale = scale,
+                                             .scale = 1 / sqrt((double)multi_head.key_dim),
                                              .masked = multi_head.value.mask != NULL};
   TRY(itself ? self_attention_of_heads(&evaluator->expressions, &heads, &layer->node, &result.expression)
-             : ask(evaluator, layer, &multi_head, scale, &result.expression));
+             : attention_of_heads(&evaluator->expressions, &heads, multi_head.value.axes[1].clock,
+                                  &layer->node, &result.expression));
   if (last)
     TRY(expression_position(&evaluator->expressions, multi_head.value.axes[1].clock, -1, result.expression,
                             &layer->node, &result.expression));

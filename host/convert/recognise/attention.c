@@ -195,6 +195,7 @@ cuseq_status attention_recognise(struct recogniser *recogniser, int32_t context,
   attention->present = true;
   attention->context = context;
   attention->asks = ASKS_PREVIOUS;
+  attention->heads = alphas.width;
   if (alphas.op != EXPRESSION_SOFTMAX)
     return node_refuse(c.node, "it sums over the positions with weights that are no softmax over them");
   TRY(settle_values(recogniser, energies, c.children[1], &annotations));

@@ -73,8 +73,8 @@ static void move_map(struct affine *affine, bool *has, struct level *map) {
   *has = true;
 }
 
-/* Of a sequence that asks itself: "dot" behind a map of each side, whose widths are the heads'. false: a side
- * has two maps. */
+/* Of a sequence that asks itself, and of several heads: "dot" behind a map of each side, whose widths are the
+ * heads'. false: a side has two maps. */
 static bool keep_maps(struct found_attention *attention) {
   memset(attention->key.bias, 0, (size_t)attention->key.columns * sizeof *attention->key.bias);
   if ((attention->has_key_map && !affine_is_identity(&attention->key)) ||
@@ -114,7 +114,7 @@ static cuseq_status read_product(const struct asking *asking, const struct expre
         product->node,
         "its inner product multiplies by %.2g, near the end of float32's range (needed at most %g)", largest,
         AFFINE_MOST);
-  if (asking->itself && keep_maps(attention))
+  if ((asking->itself || attention->heads > 1) && keep_maps(attention))
     return CUSEQ_STATUS_OK;
   if (attention->heads > 1)
     return node_refuse(product->node, "two layers between what its heads read and their inner products are "
@@ -212,6 +212,8 @@ cuseq_status energies_read(struct recogniser *recogniser, struct found_attention
   struct expression e = *expression_at(recogniser->expressions, energies);
   /* What is added to all of them the softmax takes out again. */
   while (e.op == EXPRESSION_SCALE || e.op == EXPRESSION_AFFINE) {
+    if (e.width > 1 && e.op == EXPRESSION_AFFINE)
+      return node_refuse(e.node, "it adds to its heads' energies, or multiplies them, each in its own way");
     const struct matrix *factors =
         e.op == EXPRESSION_AFFINE && e.matrix >= 0 ? &recogniser->expressions->matrices[e.matrix] : NULL;
     scale *= e.op == EXPRESSION_SCALE ? e.scalar : factors != NULL ? (double)factors->data[0] : 1;

@@ -41,8 +41,9 @@ static bool encoder_fits(const struct emitter *emitter) {
 }
 
 static bool attention_fits(const struct found_attention *attention) {
-  bool fits = attention->present && attention->asks == ASKS_PREVIOUS && !attention->has_key_map &&
-              !attention->has_value_map && !attention->has_query_map && attention->query.count > 0;
+  bool fits = attention->present && attention->heads <= 1 && attention->asks == ASKS_PREVIOUS &&
+              !attention->has_key_map && !attention->has_value_map && !attention->has_query_map &&
+              attention->query.count > 0;
   for (int32_t i = 0; fits && attention->score == CUSEQ_SCORE_CONCAT && i < attention->layers.count; i++)
     fits = level_fits(&attention->layers.levels[i]);
   return fits;

@@ -156,6 +156,8 @@ static cuseq_status set_map(struct emitter *emitter, json_t *json, bool has, con
 static cuseq_status set_energies(struct emitter *emitter, json_t *json, struct found_attention *attention,
                                  const char *prefix) {
   TRY(set_score(emitter, json, attention, prefix));
+  if (attention->heads > 1)
+    TRY(emit_set_number(json, "heads", attention->heads));
   TRY(set_map(emitter, json, attention->has_key_map, "key", &attention->key_map, prefix));
   TRY(set_map(emitter, json, attention->has_value_map, "value", &attention->value_map, prefix));
   return set_map(emitter, json, attention->has_query_map, "query", &attention->query_map, prefix);
@@ -210,8 +212,6 @@ static cuseq_status set_self_attention(struct emitter *emitter, json_t *json, st
   json_t *object;
   TRY(emit_object(json, "self_attention", &object));
   TRY(set_energies(emitter, object, &layer->self_attention, prefix));
-  if (layer->self_attention.heads > 1)
-    TRY(emit_set_number(object, "heads", layer->self_attention.heads));
   return layer->beside ? emit_set(object, "beside", json_true()) : CUSEQ_STATUS_OK;
 }
 

@@ -48,7 +48,7 @@ struct found_attention {
   int32_t asked_layer;
   struct bases query; /* what asks; count 0: nobody, the query is one zero */
   int32_t query_width;
-  int32_t heads; /* of score dot */
+  int32_t heads; /* of score dot; 0 is 1 */
   cuseq_score score;
   double scale;
   struct chain layers;         /* score concat and additive: the first takes key and query side by side */
@@ -299,7 +299,7 @@ cuseq_status attention_queries(const struct recogniser *recogniser, int32_t ener
 
 /* Reads energies over what is attended to and what asks, which attention->query says already.
  *   annotations  what is attended to
- *   itself       both are one sequence: then its `heads` are looked at, and keys and queries keep maps of
+ *   itself       both are one sequence: then, and where there are several heads, keys and queries keep maps of
  *                their own rather than that the two are one matrix */
 cuseq_status energies_read(struct recogniser *recogniser, struct found_attention *attention,
                            int32_t annotations, bool itself, int32_t energies);

@@ -130,7 +130,7 @@ static void compute(const struct expressions *expressions, const struct expressi
   for (int32_t j = 0; e->op != EXPRESSION_CONCAT && j < e->width; j++) {
     double sum = e->op == EXPRESSION_PRODUCT ? 1.0 : 0.0;
     if (e->op == EXPRESSION_DOT)
-      for (int32_t k = 0; k < widths[0]; k++)
+      for (int32_t k = j * (widths[0] / e->width); k < (j + 1) * (widths[0] / e->width); k++)
         sum += x[0][k] * x[1][widths[1] > 1 ? k : 0];
     else if (e->op == EXPRESSION_AFFINE)
       sum = matrix != NULL ? x[0][j] * (double)matrix->data[j] : x[0][j];

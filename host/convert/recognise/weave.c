@@ -234,7 +234,8 @@ static cuseq_status find_top(struct weave *weave, const int32_t *outputs, size_t
 
 /* ---- the outputs over the stack ------------------------------------------------------------------- */
 
-/* Over the positions of a part of a vector is a part of the vector over the positions. */
+/* Over the positions of a part of a vector is a part of the vector over the positions, but where heads have
+ * parts of their own. */
 static cuseq_status over_parts(struct weave *weave, const struct expression *taker, int32_t child, int depth,
                                int32_t *made) {
   struct expressions *expressions = weave->expressions;
@@ -242,12 +243,13 @@ static cuseq_status over_parts(struct weave *weave, const struct expression *tak
   const int at = taker->op == EXPRESSION_CONTEXT ? 1 : 0;
   int32_t children[2] = {taker->children[0], taker->children[taker->child_count - 1]};
   TRY(visit(weave, e.node, depth));
-  if (e.op == EXPRESSION_SLICE) {
+  const bool whole_vectors = at == 1 && expression_at(expressions, taker->children[0])->width > 1;
+  if (e.op == EXPRESSION_SLICE && !whole_vectors) {
     int32_t whole = -1;
     TRY(over_parts(weave, taker, e.children[0], depth + 1, &whole));
     return expression_slice(expressions, whole, e.index, e.width, e.node, made);
   }
-  if (e.op == EXPRESSION_CONCAT && !e.atom) {
+  if (e.op == EXPRESSION_CONCAT && !e.atom && !whole_vectors) {
     int32_t parts[AFFINE_MAX_BASES] = {0};
     if (e.child_count > AFFINE_MAX_BASES)
       return node_refuse(e.node, "it joins too many tensors");

@@ -1,6 +1,7 @@
 """All written models, in the order of their files."""
 
-import attending  # noqa: F401  (each enters its models into the register)
+import asked  # noqa: F401  (each enters its models into the register)
+import attending  # noqa: F401
 import blogs  # noqa: F401
 import books  # noqa: F401
 import classifiers  # noqa: F401
