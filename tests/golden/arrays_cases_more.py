@@ -275,4 +275,32 @@ CASES = {
             "output.layers.0": "tag",
         },
     ),
+    "asked_heads": dict(
+        model=more.AskedHeads,
+        covers="nn.MultiheadAttention that a GRU's states ask; its output projection and the classes' layer as one",
+        config={
+            "version": 2,
+            "input": {"features": SOURCES, "embedding": 5},
+            "encoder": {"layers": [{"cell": cell("gru", 3), "direction": "bidirectional"}]},
+            "attention": {
+                "score": "dot",
+                "asks": "current",
+                "heads": 2,
+                "scale": 3**-0.5,
+                "query": {"units": 6},
+                "key": {"units": 6},
+                "value": {"units": 6},
+            },
+            "decoder": dict(FED, reads=["token"], embedding=4, layers=[{"cell": cell("gru", 6)}]),
+            "output": {"parts": ["context"], "layers": [SOFTMAX]},
+        },
+        names={
+            "input.embedding": "source",
+            "encoder": "encoder",
+            "attention": "attention",
+            "decoder": "decoder",
+            "decoder.embedding": "target",
+            "output.layers.0": {"name": "out", "through": "attention.out_proj"},
+        },
+    ),
 }

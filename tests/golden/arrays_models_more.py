@@ -243,3 +243,24 @@ class SelfAttentive(nn.Module):
         energies = self.query(x) @ self.key(x).transpose(1, 2) / 2
         alphas = torch.softmax(energies.masked_fill(~mask[:, None], -torch.inf), -1)
         return [self.tag(alphas @ self.value(x))]
+
+
+class AskedHeads(nn.Module):
+    """A GRU whose states ask two heads of an nn.MultiheadAttention, which alone is classified."""
+
+    def __init__(self, hidden=6):
+        super().__init__()
+        self.source, self.target = nn.Embedding(SOURCES, 5), nn.Embedding(TARGETS, 4)
+        self.encoder = nn.GRU(5, hidden // 2, bidirectional=True, batch_first=True)
+        self.decoder = nn.GRU(4, hidden, batch_first=True)
+        self.attention = nn.MultiheadAttention(hidden, 2, batch_first=True)
+        self.out = nn.Linear(hidden, TARGETS)
+
+    def encode(self, ids, lengths):
+        values, final = run_packed(self.encoder, self.source(ids), lengths)
+        return {"values": values, "mask": mask_of(ids, lengths)}, sides(final, 0)[None]
+
+    def step(self, token, state, memory):
+        y, state = self.decoder(self.target(token)[:, None], state)
+        y, _ = self.attention(y, memory["values"], memory["values"], key_padding_mask=~memory["mask"])
+        return self.out(y[:, 0]), state

@@ -47,6 +47,7 @@ KEPT = {
     "opennmt-rnn": ("legacy",), "allennlp-unsorted": ("legacy",), "fairseq-unsorted": ("legacy",), "stanza-sorted": ("legacy",),
     "joeynmt-unsorted": ("legacy",), "gru-cell-dot": EXPORTERS, "g2p": ("dynamo",), "one-hot": ("legacy",), "gnmt": ("legacy",), "mask-of-ids": ("legacy",),
     "external": ("dynamo",),
+    "heads": ("dynamo",), "heads-normed": ("dynamo",), "heads-tanh": ("legacy",), "heads-before": ("dynamo",), "heads-greedy": ("dynamo",),
 }
 
 

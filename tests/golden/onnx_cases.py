@@ -151,6 +151,12 @@ def cases():
     yield pair("features", m.Encoder(inputs=FEATURES, embed=0, states="top"), m.CellStep(10), flat, "B", features=FEATURES)
     yield graph("las-pyramid", m.Pyramid(), torch.randn(B, T, FEATURES), expectation="refuse Reshape another size")
     yield gnmt()
+    alike = lambda **settings: m.Encoder(both=False, units=8, **settings)
+    yield pair("heads", alike(**gru), m.HeadsStep(8), h, "B1")
+    yield pair("heads-normed", alike(), m.HeadsLstmStep(8, heads=4, by="normed"), hc, "B1")
+    yield pair("heads-tanh", alike(), m.HeadsLstmStep(8, by="tanh", bias=False), hc, "B1", **fixed["case"])
+    yield pair("heads-before", alike(**gru), m.HeadsStep(8, by="before"), h, "B1")
+    yield graph("heads-greedy", m.Greedy(alike(**gru), m.HeadsStep(8, by="before"), 1, 3, begin), torch.randint(0, IDS, (B, T)))
 
 
 class WithoutAnnotations(torch.nn.Module):

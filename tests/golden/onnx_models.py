@@ -313,6 +313,49 @@ class LuongStep(nn.Module):
         return F.softmax(self.out(joined), dim=1), hidden
 
 
+class HeadsStep(nn.Module):
+    """Several heads of nn.MultiheadAttention: asked by the state behind the cell, its output beside it, added to it and
+    normalised, or through tanh(W (state, context)); or by the state before, and a GRU over (token, context)."""
+
+    def __init__(self, width, units=8, classes=8, embed=6, heads=2, by="beside", kind="GRU", **settings):
+        super().__init__()
+        self.by, self.embedding = by, nn.Embedding(classes, embed)
+        self.attention = nn.MultiheadAttention(units, heads, kdim=width, vdim=width, batch_first=True, **settings)
+        self.rnn = getattr(nn, kind)(embed + (units if by == "before" else 0), units, batch_first=True)
+        self.norm, self.concat = nn.LayerNorm(units), nn.Linear(2 * units, units)
+        self.out = nn.Linear(units * (2 if by == "beside" else 1), classes)
+
+    def attend(self, asks, annotations):
+        return self.attention(asks, annotations, annotations)[0]
+
+    def step(self, token, state, annotations):
+        x = self.embedding(token)
+        if self.by == "before":
+            x = torch.cat((x, self.attend(state.transpose(0, 1), annotations)), 2)
+        y, after = self.rnn(x, state)
+        if self.by == "beside":
+            y = torch.cat((y, self.attend(y, annotations)), 2)
+        elif self.by == "normed":
+            y = self.norm(y + self.attend(y, annotations))
+        elif self.by == "tanh":
+            y = torch.tanh(self.concat(torch.cat((y, self.attend(y, annotations)), 2)))
+        return self.out(y).squeeze(1), after
+
+    def forward(self, token, hidden, annotations):  # [B, 1], [1, B, S], [B, T, A]
+        return self.step(token, hidden, annotations)
+
+
+class HeadsLstmStep(HeadsStep):
+    """The same behind an LSTM."""
+
+    def __init__(self, width, **settings):
+        super().__init__(width, kind="LSTM", **settings)
+
+    def forward(self, token, h, c, annotations):
+        output, (h, c) = self.step(token, (h, c), annotations)
+        return output, h, c
+
+
 class InputFeedStep(nn.Module):
     """OpenNMT: two LSTM cells over (token, attentional), general attention, tanh(W (context, state))."""
 

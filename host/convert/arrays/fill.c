@@ -125,15 +125,16 @@ cuseq_status fill_projections(struct checkpoint *checkpoint, const struct source
   TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_weight", 2, true, &weight));
   TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_bias", 1, false, &biases));
   bool fits = weight.columns == width && weight.rows == 3 * (int64_t)width &&
-              (biases.data == NULL || biases.columns == weight.rows);
+              (biases.data == NULL || biases.columns == weight.rows) && attention->query_inputs == width;
   for (int i = 0; i < 3; i++)
     fits = fits && maps[i]->units == width;
   if (!fits) {
-    status = source_error(source,
-                          "its in_proj_weight is [%lld,%lld] (needed [%d,%d], and \"key\", \"value\" and "
-                          "\"query\" of %d units: the width of the layer)",
-                          (long long)weight.rows, (long long)weight.columns, 3 * (int)width, (int)width,
-                          (int)width);
+    status =
+        source_error(source,
+                     "its in_proj_weight is [%lld,%lld] (needed [%d,%d], and \"key\", \"value\" and "
+                     "\"query\" of %d units: the width of what is attended to, and of what asks, found %d)",
+                     (long long)weight.rows, (long long)weight.columns, 3 * (int)width, (int)width,
+                     (int)width, (int)attention->query_inputs);
     goto cleanup;
   }
   for (int i = 0; i < 3; i++) {

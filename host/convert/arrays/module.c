@@ -57,8 +57,8 @@ const char *module_sign(const char *name) {
       {"lora_", ", as LoRA adds to a module (needed weights that it is merged into)"},
       {"parametrizations.", made},
       {"weight_hr_", ", as an nn.LSTM with a projection (proj_size) has, which cuseq cannot express"},
-      {"in_proj_", ", as nn.MultiheadAttention has (a name of \"encoder.layers.N.self_attention\", where an "
-                   "encoder's layer attends to itself)"},
+      {"in_proj_", ", as nn.MultiheadAttention has (a name of \"attention\", or of "
+                   "\"encoder.layers.N.self_attention\" where an encoder's layer attends to itself)"},
   };
   for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
     if (has_part(name, signs[i].word))

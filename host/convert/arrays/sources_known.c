@@ -61,8 +61,19 @@ static void add_attention(struct known_sources *list, const struct attention_str
     add(list, SOURCE_VECTOR, true, "%s.position_bias", key);
 }
 
-/* The weights of a layer's positions, what it asks itself, and the dense layer behind. Maps of all three
- * may be one array. */
+/* An attention whose three maps may be one array. */
+static void add_projected(struct known_sources *list, const struct attention_structure *attention,
+                          const char *key) {
+  const size_t first = list->count;
+  add_attention(list, attention, key);
+  if (attention->key_map.units == 0 || attention->value_map.units == 0 || attention->query_map.units == 0)
+    return;
+  for (size_t i = first; i < first + 3; i++)
+    list->entries[i].projected = true;
+  add(list, SOURCE_PROJECTIONS, false, "%s", key);
+}
+
+/* The weights of a layer's positions, what it asks itself, and the dense layer behind. */
 static void add_layer_rest(struct known_sources *list, const struct encoder_structure *encoder, int l) {
   const struct encoder_layer *layer = &encoder->layers[l];
   const struct attention_structure *attention = encoder_self_attention(encoder, layer);
@@ -70,14 +81,8 @@ static void add_layer_rest(struct known_sources *list, const struct encoder_stru
   snprintf(key, sizeof key, "encoder.layers.%d.weighting", l);
   add_dense(list, &layer->weighting, key);
   if (attention != NULL) {
-    const size_t first = list->count;
     snprintf(key, sizeof key, "encoder.layers.%d.self_attention", l);
-    add_attention(list, attention, key);
-    if (attention->key_map.units > 0 && attention->value_map.units > 0 && attention->query_map.units > 0) {
-      for (size_t i = first; i < first + 3; i++)
-        list->entries[i].projected = true;
-      add(list, SOURCE_PROJECTIONS, false, "%s", key);
-    }
+    add_projected(list, attention, key);
   }
   snprintf(key, sizeof key, "encoder.layers.%d.dense", l);
   const size_t dense = list->count;
@@ -166,7 +171,7 @@ cuseq_status known_sources_unknown(const struct known_sources *list, const char 
 
 void known_sources_make(const struct structure *structure, struct known_sources *list) {
   add_encoder(list, structure);
-  add_attention(list, &structure->attention, "attention");
+  add_projected(list, &structure->attention, "attention");
   add_decoder(list, structure);
   add_output(list, &structure->output);
 }
