@@ -300,7 +300,23 @@ static void refusals_check(void) {
   attend.score.layers = 9;
   check_that(launch_attend(&attend, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT,
              "nine layers are refused");
+  device_array<float> some((size_t)16);
   attend.score = scored.score;
+  attend.d_annotations = attend.d_keys = some.data();
+  attend.start.kind = CUSEQ_INITIAL_STATE_ZEROS;
+  attend.heads = 2;
+  check_that(launch_attend(&attend, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT &&
+                 strstr(device.error, "no inner product") != nullptr,
+             "heads of layers are refused");
+  random_score product;
+  product.make(CUSEQ_SCORE_GENERAL, 4, 4, {}, {}, random);
+  attend.score = product.score;
+  attend.heads = 3;
+  check_that(launch_attend(&attend, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT &&
+                 strstr(device.error, "do not divide the values") != nullptr,
+             "heads that do not divide the values are refused");
+  attend.score = scored.score;
+  attend.heads = 0;
   attend.time = 0;
   check_that(launch_attend(&attend, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT, "T of 0 is refused");
   struct attention_keys keys = {scored.score, 1, 2, nullptr, nullptr, CUSEQ_PRECISION_FLOAT32};

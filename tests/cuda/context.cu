@@ -1,5 +1,5 @@
 /* The context vector alone: against sums in float64, over ragged rows, and a row's bits whatever its
- * batch. */
+ * batch; of several heads, and the mean of their weights. */
 #include "attention_host.h"
 
 static void context_check(int B, int T, int A, bool ragged, uint64_t seed) {
@@ -61,6 +61,50 @@ static void context_check(int B, int T, int A, bool ragged, uint64_t seed) {
   check_that(d_context.intact() && d_alone.intact(), "nothing is written outside of the contexts");
 }
 
+/* N parts of the columns, each with weights of its own; and the mean of these. */
+static void heads_check(int B, int T, int N, int part, uint64_t seed) {
+  random_source random(seed);
+  test_device device;
+  const int A = N * part;
+  const std::string what = "B " + std::to_string(B) + " T " + std::to_string(T) + " of " + std::to_string(N) +
+                           " heads of " + std::to_string(part);
+  std::vector<float> annotations = random.values((size_t)B * T * A, 1.0f),
+                     alphas = random.values((size_t)B * N * T, 0.1f);
+  std::vector<double> contexts, means;
+  for (int b = 0; b < B; b++) {
+    for (int j = 0; j < A; j++) {
+      double sum = 0;
+      for (int t = 0; t < T; t++)
+        sum += (double)alphas[((size_t)b * N + j / part) * T + t] * annotations[((size_t)b * T + t) * A + j];
+      contexts.push_back(sum);
+    }
+    for (int t = 0; t < T; t++) {
+      double sum = 0;
+      for (int n = 0; n < N; n++)
+        sum += alphas[((size_t)b * N + n) * T + t];
+      means.push_back(sum / N);
+    }
+  }
+  device_array<float> d_annotations(annotations), d_alphas(alphas), d_context((size_t)B * A),
+      d_mean((size_t)B * T);
+  const struct attention_context context = {.batch = B,
+                                            .time = T,
+                                            .annotation_width = A,
+                                            .heads = N,
+                                            .d_annotations = d_annotations.data(),
+                                            .d_alphas = d_alphas.data(),
+                                            .alphas_stride = T,
+                                            .d_context = d_context.data(),
+                                            .context_stride = A};
+  const struct attention_mean mean = {B, T, N, d_alphas.data(), d_mean.data(), T};
+  if (!device.launched(launch_attention_context(&context, &device.stream), "context " + what) ||
+      !device.launched(launch_attention_mean(&mean, &device.stream), "mean " + what))
+    return;
+  check_close(("context " + what).c_str(), d_context.read(), contexts, BOUND_OF_A_MEAN);
+  check_close(("mean " + what).c_str(), d_mean.read(), means, BOUND_OF_A_MEAN);
+  check_that(d_context.intact() && d_mean.intact(), "nothing is written outside of contexts and means");
+}
+
 static void refusals_check(void) {
   test_device device;
   device_array<float> some((size_t)4);
@@ -73,16 +117,26 @@ static void refusals_check(void) {
                                    .alphas_stride = 1,
                                    .d_context = some.data(),
                                    .context_stride = 1};
-  struct attention_context bad[] = {good, good, good, good, good};
+  struct attention_context bad[] = {good, good, good, good, good, good};
   bad[0].batch = 0;
   bad[1].time = 0;
   bad[2].annotation_width = 0;
   bad[3].d_alphas = nullptr;
   bad[4].batch = bad[4].annotation_width = 1 << 20;
+  bad[5].heads = 2;
   for (const struct attention_context &one : bad)
     check_that(launch_attention_context(&one, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT &&
                    device.error[0],
                "impossible sizes and missing arrays are refused");
+  const struct attention_mean means[] = {{0, 1, 1, some.data(), some.data(), 1},
+                                         {1, 0, 1, some.data(), some.data(), 1},
+                                         {1, 1, 0, some.data(), some.data(), 1},
+                                         {1, 1, 1, nullptr, some.data(), 1},
+                                         {1, 1, 1, some.data(), nullptr, 1}};
+  for (const struct attention_mean &one : means)
+    check_that(launch_attention_mean(&one, &device.stream) == CUSEQ_STATUS_INVALID_ARGUMENT &&
+                   device.error[0],
+               "impossible means are refused");
 }
 
 int main() {
@@ -93,6 +147,9 @@ int main() {
   }
   context_check(4, 1000, 600, true, 3);
   context_check(1, 16384, 33, false, 4);
+  heads_check(3, 40, 2, 5, 21);
+  heads_check(2, 300, 3, 33, 22);
+  heads_check(1, 257, 8, 1, 23);
   refusals_check();
   return check_end();
 }
