@@ -70,8 +70,8 @@ struct initial_state {
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
  *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
  *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
- *   heads         N, of inner products, score general; 0 is 1. Keys, queries and values are cut into N equal parts,
- *                 each of which attends by itself: `score` and `start` have the width of one part, and U and
+ *   heads         N, of inner products, score general; 0 is 1. Keys, queries and values are cut into N equal
+ *                 parts, each of which attends by itself: `score` and `start` have the width of one part, and U and
  *                 values_width are those of all. Row b's head n is row b N + n of start and d_alphas
  *   d_position_bias  [T] added to the energies, behind the scale; NULL: none
  *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
@@ -111,7 +111,7 @@ cuseq_status launch_attend(const struct attend *arguments, const struct launch_s
 /* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers
  * whose weights are there (launch_attend with d_context NULL is the first half: energies and softmax). Any B,
  * T, A; a row of length 0 has context 0.
- *   heads      N; 0 is 1. Columns of A are cut into N equal parts, and part n of row b has row b N + n of d_alphas
+ *   heads      N; 0 is 1. Columns of A are cut into N equal parts; part n of row b has row b N + n of d_alphas
  *   d_lengths  [B] each 0..T, or NULL: all T
  *   d_alphas   row b at d_alphas + b * alphas_stride; not looked at where t >= length
  *   d_context  row b at d_context + b * context_stride, A of them */

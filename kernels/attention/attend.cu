@@ -75,8 +75,8 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
 /* computes  e[t] = score(a[t], s), alphas = softmax over t < length, context = sum_t alphas[t] a[t], of every
  *           row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
- * mapping   block = 512 positions of a row, or of one of its heads. Query, unless it is given: thread = (part of S, unit). Energies:
- *           1..32 lanes a position; three dense layers and more: a warp a position. Softmax: thread = t, the
+ * mapping   block = 512 positions of a row, or of one of its heads. Query, unless it is given: thread =
+ *           (part of S, unit). Energies: 1..32 lanes a position; three dense layers and more: a warp a position. Softmax: thread = t, the
  *           maximum and the sum through warps, two barriers. Context: thread = (part of T, column); the
  *           normaliser is folded in after the sum. A row of several blocks: the last one to be done joins
  *           their maxima, sums and contexts, and finishes the alphas
