@@ -90,9 +90,9 @@ struct beyond {
 };
 static const struct beyond BEYOND[] = {
     [CUSEQ_RESULT_ANNOTATIONS] = {3.3, 5.3},      [CUSEQ_RESULT_ENCODER_H] = {5.8, 7.0},
-    [CUSEQ_RESULT_ENCODER_C] = {3.5, 4.4},        [CUSEQ_RESULT_CONTEXTS] = {2.7, 2.7},
+    [CUSEQ_RESULT_ENCODER_C] = {3.5, 5.3},        [CUSEQ_RESULT_CONTEXTS] = {2.7, 2.7},
     [CUSEQ_RESULT_ALPHAS] = {1.8, 1.8},           [CUSEQ_RESULT_STATES] = {5.1, 5.1},
-    [CUSEQ_RESULT_DECODER_C] = {4.4, 4.4},        [CUSEQ_RESULT_OUTPUTS] = {3.9, 3.9},
+    [CUSEQ_RESULT_DECODER_C] = {4.4, 5.5},        [CUSEQ_RESULT_OUTPUTS] = {3.9, 3.9},
     [CUSEQ_RESULT_LOG_PROBABILITIES] = {3.0, 2.8}};
 static const struct beyond WITHOUT_DECODER = {3.3, 3.9};
 
@@ -142,7 +142,8 @@ static double usual_error(const struct structure *s, const struct profile *p, cu
     result = CUSEQ_RESULT_ANNOTATIONS; /* of one position the context is the annotation */
   const struct beyond *beyond =
       result == CUSEQ_RESULT_OUTPUTS && !s->decoder.present ? &WITHOUT_DECODER : &BEYOND[result];
-  const double alike = p->factors > 0.0 ? 1.0 - 1.0 / p->time : 0.0; /* of one step there is no second */
+  const double times = result == CUSEQ_RESULT_DECODER_C ? p->steps : p->time,
+               alike = p->factors > 0.0 ? 1.0 - 1.0 / times : 0.0; /* of one step there is no second */
   return (beyond->float32 + alike * (beyond->rounded - beyond->float32)) * largest_error(s, p, result);
 }
 
