@@ -4,9 +4,14 @@
 
 #include <math.h>
 
+struct moments moments_settled(struct moments x) {
+  x.error = fmin(x.error, 2.0 * 0x1p48 * x.size);
+  return x;
+}
+
 struct moments moments_rounded(struct moments x) {
   x.error += MOMENTS_ROUNDING * x.size;
-  return x;
+  return moments_settled(x);
 }
 
 struct moments moments_sum(struct moments a, struct moments b) {
@@ -29,15 +34,16 @@ struct moments moments_beside(struct moments x, double a, struct moments y, doub
 /* The mean square of biases of trained models. */
 static const double BIAS = 0.16;
 
-/* Weights of narrow layers are few: what they usually multiply by is less than the mean square says. */
+/* Weights of narrow layers are few: what they usually multiply by is less than the mean square says. What
+ * rounding them makes does not average out either. */
 static const double NARROW = 2.0;
 
 /* A partial sum of k products has k/n of the sum's mean square when it is rounded, so that n of them make n/2
  * roundings of the sum; the products' own make one, and the bias's one. */
 struct moments moments_sums(struct moments x, double n, double gain, double factors) {
-  const double square = gain * gain * n / (n + NARROW), size = square * x.size + BIAS;
-  return (struct moments){size,
-                          square * (x.error + factors * x.size) + MOMENTS_ROUNDING * size * (n / 2.0 + 2.0)};
+  const double share = n / (n + NARROW), square = gain * gain * share, size = square * x.size + BIAS;
+  return moments_settled((struct moments){size, square * x.error + gain * gain * factors * x.size +
+                                                    MOMENTS_ROUNDING * size * (n / 2.0 + 2.0)});
 }
 
 /* Tolerances were fitted to errors with these two in this form. */
@@ -72,7 +78,7 @@ static struct moments spread(cuseq_activation activation, struct moments x, doub
 }
 
 struct moments moments_activated(cuseq_activation activation, struct moments x) {
-  return activation == CUSEQ_ACTIVATION_LINEAR ? x : spread(activation, x, 1e300);
+  return activation == CUSEQ_ACTIVATION_LINEAR ? x : moments_settled(spread(activation, x, 1e300));
 }
 
 /* The variance of n numbers that are spread like a bell lies about that of all; of few, it is now and then

@@ -15,6 +15,9 @@ struct moments {
  * of the number, about 1.44, and the error is spread evenly over it. */
 #define MOMENTS_ROUNDING 0.173
 
+/* Numbers that have lost every digit err as two that have nothing in common differ: by twice their mean
+ * square. Where errors grow from step to step they grow no further. */
+struct moments moments_settled(struct moments x);
 /* What is added when a number is rounded. */
 struct moments moments_rounded(struct moments x);
 /* The sum, and the product, of two independent numbers, rounded. */

@@ -6,6 +6,7 @@
 
 #include "model/model.h"
 #include "model/tolerance_follow.h"
+#include "model/tolerance_range.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -14,9 +15,9 @@
 static const double GAIN_EXPONENT = 1.0;
 
 /* Never is less than this allowed, in units of 2^-24: nine roundings of a number near 1; where factors are
- * rounded, half a rounding of one. */
+ * rounded, what the product of two of them near 1 errs at most. */
 static const double LEAST[] = {
-    [CUSEQ_PRECISION_FLOAT32] = 9.0, [CUSEQ_PRECISION_TF32] = 0x1p12, [CUSEQ_PRECISION_BF16] = 0x1p15};
+    [CUSEQ_PRECISION_FLOAT32] = 9.0, [CUSEQ_PRECISION_TF32] = 0x1p13, [CUSEQ_PRECISION_BF16] = 0x1p16};
 
 /* ---- outputs ---- */
 
@@ -89,9 +90,9 @@ struct beyond {
 };
 static const struct beyond BEYOND[] = {
     [CUSEQ_RESULT_ANNOTATIONS] = {3.3, 5.3},      [CUSEQ_RESULT_ENCODER_H] = {5.8, 7.0},
-    [CUSEQ_RESULT_ENCODER_C] = {3.5, 4.4},        [CUSEQ_RESULT_CONTEXTS] = {2.7, 2.7},
+    [CUSEQ_RESULT_ENCODER_C] = {3.5, 5.3},        [CUSEQ_RESULT_CONTEXTS] = {2.7, 2.7},
     [CUSEQ_RESULT_ALPHAS] = {1.8, 1.8},           [CUSEQ_RESULT_STATES] = {5.1, 5.1},
-    [CUSEQ_RESULT_DECODER_C] = {4.4, 4.4},        [CUSEQ_RESULT_OUTPUTS] = {3.9, 3.9},
+    [CUSEQ_RESULT_DECODER_C] = {4.4, 5.5},        [CUSEQ_RESULT_OUTPUTS] = {3.9, 3.9},
     [CUSEQ_RESULT_LOG_PROBABILITIES] = {3.0, 2.8}};
 static const struct beyond WITHOUT_DECODER = {3.3, 3.9};
 
@@ -101,12 +102,21 @@ static double states_error(const struct structure *s, const struct profile *p) {
               largest_of(p->decoder_h, s->decoder.count));
 }
 
+/* Annotations that are the last layer's states side by side err as the direction does that errs most. */
+static double annotations_error(const struct structure *s, const struct profile *p) {
+  const int32_t l = s->encoder.count - 1;
+  const struct encoder_layer *last = &s->encoder.layers[l];
+  const bool states = last->dense.units == 0 && !last->residual && last->self_attention == 0 &&
+                      last->weighting.units == 0 && last->merge == CUSEQ_MERGE_CONCAT;
+  return fmax(moments_counted(p->annotations), states ? largest_of(p->h[l], 2) : 0.0);
+}
+
 /* The largest error by the moments. */
 static double largest_error(const struct structure *s, const struct profile *p, cuseq_result result) {
   const double width = s->encoder.width;
   switch (result) {
   case CUSEQ_RESULT_ANNOTATIONS:
-    return tail(width * p->time) * moments_counted(p->annotations);
+    return tail(width * p->time) * annotations_error(s, p);
   case CUSEQ_RESULT_ENCODER_H:
     return tail(width) * largest_of(&p->h[0][0], 2 * s->encoder.count);
   case CUSEQ_RESULT_ENCODER_C:
@@ -128,9 +138,12 @@ static double largest_error(const struct structure *s, const struct profile *p, 
 }
 
 static double usual_error(const struct structure *s, const struct profile *p, cuseq_result result) {
+  if (result == CUSEQ_RESULT_CONTEXTS && p->time == 1.0 && s->attention.value_map.units == 0)
+    result = CUSEQ_RESULT_ANNOTATIONS; /* of one position the context is the annotation */
   const struct beyond *beyond =
       result == CUSEQ_RESULT_OUTPUTS && !s->decoder.present ? &WITHOUT_DECODER : &BEYOND[result];
-  const double alike = p->factors > 0.0 ? 1.0 - 1.0 / p->time : 0.0; /* of one step there is no second */
+  const double times = result == CUSEQ_RESULT_DECODER_C ? p->steps : p->time,
+               alike = p->factors > 0.0 ? 1.0 - 1.0 / times : 0.0; /* of one step there is no second */
   return (beyond->float32 + alike * (beyond->rounded - beyond->float32)) * largest_error(s, p, result);
 }
 
@@ -173,7 +186,8 @@ double tolerance_of(const struct structure *structure, cuseq_precision precision
     return 0.0;
   tolerance_follow(structure, &p);
   const double usual = usual_error(structure, &p, result); /* 0: nothing is computed, as of a GRU's c */
-  return 0x1p-24 * fmax(LEAST[usual > 0.0 ? precision : CUSEQ_PRECISION_FLOAT32], usual);
+  const double allowed = 0x1p-24 * fmax(LEAST[usual > 0.0 ? precision : CUSEQ_PRECISION_FLOAT32], usual);
+  return fmin(allowed, tolerance_range(structure, result));
 }
 
 double cuseq_model_tolerance(const cuseq_model *model, cuseq_precision precision, int32_t time, int32_t steps,

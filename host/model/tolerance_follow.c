@@ -78,8 +78,9 @@ static struct moments dense(const struct dense *layer, struct moments x, double 
 /* n products of the elements of two vectors. */
 static struct moments inner(struct moments a, struct moments b, double n) {
   const double size = n * a.size * b.size;
-  return (struct moments){size, n * (a.size * b.error + b.size * a.error) +
-                                    MOMENTS_ROUNDING * size * (n / 2.0 + 1.0)};
+  const struct moments exact = {size, n * (a.size * b.error + b.size * a.error) +
+                                          MOMENTS_ROUNDING * size * n / 2.0};
+  return moments_rounded(exact);
 }
 
 static struct moments chain(const struct dense_chain *layers, struct moments x, double gain, double factors) {
@@ -113,21 +114,25 @@ static struct moments energies(const struct attention_structure *a, int32_t widt
   return moments_times(e, a->scale);
 }
 
-/* The context of T values v by such energies, and the error of an alpha. Of energies that differ much, two
- * positions share the weight; of equal ones, all. */
-static struct moments averaged(struct moments e, struct moments v, double T, double *alpha) {
+/* The context of the values v of all positions by such energies, and the error of an alpha. Of energies that
+ * differ much, two positions share the weight; of equal ones, all. What rounding a weight makes is alike in
+ * all positions, and no average makes it less. */
+static struct moments averaged(struct moments e, struct moments v, const struct profile *p, double *alpha) {
+  const double T = p->time;
   const double top = fmin(0.5, exp(1.5 * sqrt(e.size)) / T), weight = T > 1.0 ? top * (1.0 - top) : 0.0,
-               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T));
+               kept = fmax(0.3, fmin(1.0, exp(fmin(e.size, 20.0)) / T)),
+               alike = p->factors > 0.0 ? (1.0 + kept) / 2.0 : kept;
   const double passed = T > 1.0 ? 4.0 * top * top / (16.0 + 6.0 * sqrt(12.6 * e.size)) : 0.0;
   *alpha = sqrt(2.0 * weight * weight * e.error + MOMENTS_ROUNDING * top * 4.0);
-  return (struct moments){kept * v.size, kept * v.error + 4.0 * passed * e.error * v.size +
-                                             MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)};
+  return moments_settled(
+      (struct moments){kept * v.size, alike * v.error + 4.0 * passed * e.error * v.size +
+                                          MOMENTS_ROUNDING * kept * v.size * (fmin(T, 64.0) / 4.0 + 1.0)});
 }
 
 static void attend(const struct structure *s, struct profile *p, struct moments asks) {
   double alpha;
   const struct moments e = energies(&s->attention, s->encoder.width, p->annotations, asks, p->factors);
-  p->context = averaged(e, p->values, p->time, &alpha);
+  p->context = averaged(e, p->values, p, &alpha);
   p->alphas = fmax(p->alphas, alpha);
 }
 
@@ -152,7 +157,7 @@ static struct moments self_attended(const struct structure *s, const struct enco
     return x;
   const struct moments e = energies(a, layer->merged_width, x, x, p->factors),
                        values = dense(&a->value_map, x, GAIN_SCORE, p->factors),
-                       context = averaged(e, values, p->time, &alpha);
+                       context = averaged(e, values, p, &alpha);
   return layer->beside ? moments_beside(context, a->context_width, x, layer->merged_width) : context;
 }
 
@@ -297,7 +302,7 @@ static struct moments probabilities(const struct structure *s, const struct prof
   if (head->units == 1)
     return (struct moments){1.0, 0.0};
   const double peak = tolerance_peak(sums, head->units), size = peak / head->units;
-  return (struct moments){size, size * ((1.0 - peak) * sums.error + MOMENTS_ROUNDING * 4.0)};
+  return moments_rounded((struct moments){size, size * ((1.0 - peak) * sums.error + MOMENTS_ROUNDING * 3.0)});
 }
 
 static void follow_decoder(const struct structure *s, struct profile *p) {

@@ -315,7 +315,7 @@ typedef enum cuseq_result {
   CUSEQ_RESULT_ENCODER_C = 2, /* c_fw, c_bw, final_c                                                       */
   CUSEQ_RESULT_CONTEXTS = 3,
   CUSEQ_RESULT_ALPHAS = 4,
-  CUSEQ_RESULT_STATES = 5,    /* states, final_h of cuseq_decoding                                         */
+  CUSEQ_RESULT_STATES = 5,    /* states, final_h, and of final_fed what is no context or probability        */
   CUSEQ_RESULT_DECODER_C = 6, /* final_c                                                                   */
   CUSEQ_RESULT_OUTPUTS = 7,
   CUSEQ_RESULT_LOG_PROBABILITIES = 8, /* of a softmax or log_softmax */

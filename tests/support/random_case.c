@@ -116,13 +116,16 @@ static void make_input(struct random_case *made, struct random *random) {
 }
 
 void random_case_make(struct random_case *made, struct random *random, int32_t largest) {
+  const struct random own = random_next(random);
+  struct random text = random_named(&own, "text"), model = random_named(&own, "model"),
+                input = random_named(&own, "input");
   memset(made, 0, sizeof *made);
-  made->B = 1 + random_below(random, largest);
-  made->T = 1 + random_below(random, largest);
+  made->B = 1 + random_below(&input, largest);
+  made->T = 1 + random_below(&input, largest);
   made->Y = 1;
-  append_model(made, random, largest);
-  made->model = random_model(made->json, &made->widths, random);
-  make_input(made, random);
+  append_model(made, &text, largest);
+  made->model = random_model(made->json, &made->widths, &model);
+  make_input(made, &input);
 }
 
 void random_case_free(struct random_case *made) {

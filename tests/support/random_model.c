@@ -25,6 +25,26 @@ float random_between(struct random *random, float low, float high) {
   return low + (high - low) * ((float)(random_bits(random) >> 8) * 0x1p-24f);
 }
 
+/* Seeds that differ by little give numbers that have nothing in common (splitmix64's last steps). */
+static struct random seeded(uint64_t seed) {
+  seed = (seed ^ seed >> 30) * 0xbf58476d1ce4e5b9u;
+  seed = (seed ^ seed >> 27) * 0x94d049bb133111ebu;
+  seed ^= seed >> 31;
+  return (struct random){seed ? seed : 1};
+}
+
+struct random random_next(struct random *random) {
+  random_bits(random);
+  return seeded(random->state);
+}
+
+struct random random_named(const struct random *random, const char *name) {
+  uint64_t seed = random->state;
+  for (; *name; name++)
+    seed = (seed ^ (unsigned char)*name) * 0x100000001b3u;
+  return seeded(seed);
+}
+
 static void *checked(void *memory) {
   if (!memory)
     abort();
@@ -145,23 +165,19 @@ static float trained_reach(const struct structure *structure, const struct tenso
   return trained_gain(structure, entry) * root3 / sqrtf((float)entry->shape[0]);
 }
 
-/* Numbers up to `most`; a normalisation's factors are about 1. Neither they nor its terms, nor what is of a
- * self-attention or of weights of positions, are drawn from `random`: they change nothing in a model that
- * has none. */
-static void fill(const struct tensor_entry *entry, float most, size_t number, struct random *random,
-                 float *data) {
+/* Numbers up to `most`; a normalisation's factors are about 1. */
+static void fill(const struct tensor_entry *entry, float most, const struct random *model, float *data) {
   const size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
-  const bool norm = strstr(entry->name, ".norm.") != NULL, scale = norm && strstr(entry->name, ".scale");
-  const bool asks = strstr(entry->name, ".self_attention.") || strstr(entry->name, ".weighting."),
-             apart = norm || asks;
-  struct random own = {((number + 1) * 0x9e3779b97f4a7c15u) ^ (asks ? random->state : 0)};
+  const bool scale = strstr(entry->name, ".norm.") && strstr(entry->name, ".scale");
+  struct random own = random_named(model, entry->name);
   for (size_t j = 0; j < size; j++)
-    data[j] = random_between(apart ? &own : random, -most, most) + (scale ? 1.0f : 0.0f);
+    data[j] = random_between(&own, -most, most) + (scale ? 1.0f : 0.0f);
 }
 
 static cuseq_model *model_of(const char *json, const struct random_widths *widths, struct random *random,
                              reach_of *reach, float cells) {
   static const struct random_widths none;
+  const struct random own = random_next(random);
   cuseq_model *plan = checked(calloc(1, sizeof *plan));
   struct tensor_list list;
   structure_make(json, widths ? widths : &none, plan);
@@ -173,7 +189,7 @@ static cuseq_model *model_of(const char *json, const struct random_widths *width
     size_t size = (size_t)entry->shape[0] * (size_t)(entry->rank == 2 ? entry->shape[1] : 1);
     float *data = checked(malloc(size * sizeof *data)), most = reach(&plan->structure, entry);
     most *= cell_of(&plan->structure, entry->name) && entry->rank == 2 ? cells : 1.0f;
-    fill(entry, most, i, random, data);
+    fill(entry, most, &own, data);
     tensors[i] =
         (cuseq_tensor){.name = entry->name, .dtype = CUSEQ_DTYPE_F32, .rank = entry->rank, .data = data};
     memcpy(tensors[i].shape, entry->shape, sizeof entry->shape);

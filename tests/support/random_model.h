@@ -16,6 +16,12 @@ uint32_t random_bits(struct random *random);
 int32_t random_below(struct random *random, int32_t bound); /* 0 .. bound - 1 */
 float random_between(struct random *random, float low, float high);
 
+/* A generator for one of many: what it gives depends on how many there were before, not on what they drew. */
+struct random random_next(struct random *random);
+/* A generator for what is named: what it gives depends on `random` and the name alone, and draws nothing of
+ * `random`. So nothing else changes where one more thing is drawn. */
+struct random random_named(const struct random *random, const char *name);
+
 /* The widths that only tensors tell; 0 where the configuration does not need them. */
 struct random_widths {
   int32_t state_units;

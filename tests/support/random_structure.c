@@ -14,109 +14,121 @@ static void *checked(void *memory) {
   return memory;
 }
 
-static float *numbers(struct random *random, size_t count, float reach) {
+/* Each array, and whether it is given, is drawn by its name: one more changes no other. */
+
+static bool one_in(const struct random *random, const char *name, int32_t n) {
+  struct random own = random_named(random, name);
+  return random_below(&own, n) == 0;
+}
+
+static float *numbers(const struct random *random, const char *name, size_t count, float reach) {
+  struct random own = random_named(random, name);
   float *made = checked(malloc((count > 0 ? count : 1) * sizeof *made));
   for (size_t i = 0; i < count; i++)
-    made[i] = random_between(random, -reach, reach);
+    made[i] = random_between(&own, -reach, reach);
   return made;
 }
 
 /* low .. low + bound - 1 */
-static int32_t *integers(struct random *random, size_t count, int32_t low, int32_t bound) {
+static int32_t *integers(const struct random *random, const char *name, size_t count, int32_t low,
+                         int32_t bound) {
+  struct random own = random_named(random, name);
   int32_t *made = checked(malloc((count > 0 ? count : 1) * sizeof *made));
   for (size_t i = 0; i < count; i++)
-    made[i] = low + random_below(random, bound);
+    made[i] = low + random_below(&own, bound);
   return made;
 }
 
-static void make_input(struct random_structure *made, struct random *random) {
+static void make_input(struct random_structure *made, const struct random *random) {
   const cuseq_config *config = cuseq_model_config(made->model);
   size_t rows = (size_t)made->encoded, positions = rows * (size_t)made->T;
   size_t states = rows * (size_t)config->encoder_state_width;
-  if (random_below(random, 3) > 0)
-    made->lengths = integers(random, rows, 1, made->T);
-  if (config->ids_only || random_below(random, 4) == 0)
-    made->ids = integers(random, positions, 0, config->features);
+  if (!one_in(random, "no lengths", 3))
+    made->lengths = integers(random, "lengths", rows, 1, made->T);
+  if (config->ids_only || one_in(random, "by ids", 4))
+    made->ids = integers(random, "ids", positions, 0, config->features);
   else
-    made->x = numbers(random, positions * (size_t)config->features, 1.5f);
-  if (random_below(random, 4) == 0) {
-    made->start_h = numbers(random, states, 1.0f);
-    made->start_c = numbers(random, states, 1.0f);
+    made->x = numbers(random, "x", positions * (size_t)config->features, 1.5f);
+  if (one_in(random, "from states", 4)) {
+    made->start_h = numbers(random, "start h", states, 1.0f);
+    made->start_c = numbers(random, "start c", states, 1.0f);
   }
 }
 
-static void make_tokens(struct random_structure *made, struct random *random) {
+static void make_tokens(struct random_structure *made, const struct random *random) {
   const struct decoder_structure *decoder = &made->model->structure.decoder;
   size_t rows = (size_t)made->B;
   if (decoder->feedback == FEEDBACK_NONE)
     return;
   if ((decoder->start_token < 0 && decoder->feedback != FEEDBACK_PROBABILITIES) ||
-      random_below(random, 3) == 0)
-    made->previous = integers(random, rows, 0, decoder->tokens);
-  if (decoder->feedback == FEEDBACK_GIVEN || random_below(random, 3) == 0)
-    made->targets = integers(random, rows * (size_t)made->Y, 0, decoder->tokens);
-  if (made->targets && random_below(random, 2) == 0)
-    made->target_lengths = integers(random, rows, 1, made->Y);
-}
-
-/* What a step before handed on. Probabilities draw by themselves: nothing that is drawn later depends on
- * them. */
-static void make_fed(struct random_structure *made, struct random *random) {
-  const struct decoder_structure *decoder = &made->model->structure.decoder;
-  const size_t X = (size_t)decoder->fed_width, V = (size_t)decoder->fed_probabilities, B = (size_t)made->B;
-  struct random own = {B + V};
-  const bool is_given = X > 0 && random_below(X > V ? random : &own, 3) == 0;
-  if (is_given && X > V)
-    made->initial_fed = numbers(random, B * (X - V), 1.0f);
-  if (is_given && V > 0) {
-    free(made->initial_fed);
-    made->initial_fed = numbers(&own, B * X, 1.0f);
-  }
+      one_in(random, "from tokens", 3))
+    made->previous = integers(random, "previous", rows, 0, decoder->tokens);
+  if (decoder->feedback == FEEDBACK_GIVEN || one_in(random, "forced", 3))
+    made->targets = integers(random, "targets", rows * (size_t)made->Y, 0, decoder->tokens);
+  if (made->targets && one_in(random, "of lengths", 2))
+    made->target_lengths = integers(random, "target lengths", rows, 1, made->Y);
 }
 
 /* Where the decoding starts, and which rows attend to which. */
-static void make_decoding(struct random_structure *made, struct random *random) {
+static void make_decoding(struct random_structure *made, const struct random *random) {
   const struct structure *structure = &made->model->structure;
   const cuseq_config *config = cuseq_model_config(made->model);
-  if (structure->decoder.present && random_below(random, 4) == 0)
-    made->rows = integers(random, (size_t)made->B, 0, made->encoded);
+  if (structure->decoder.present && one_in(random, "by rows", 4))
+    made->rows = integers(random, "rows", (size_t)made->B, 0, made->encoded);
   else
     made->B = made->encoded;
-  size_t states = (size_t)made->B * call_row_elements(config, BACKEND_STATE_H, made->T, made->Y);
+  const size_t B = (size_t)made->B, states = B * call_row_elements(config, BACKEND_STATE_H, made->T, made->Y),
+               fed = (size_t)structure->decoder.fed_width;
   bool has_c = false;
   for (int32_t l = 0; l < structure->decoder.count; l++)
     has_c = has_c || cell_has_c(structure->decoder.layers[l].cell.kind);
-  if ((structure->decoder.present || structure->asking.present) && random_below(random, 4) == 0) {
-    made->initial_h = numbers(random, states, 1.0f);
-    made->initial_c = has_c ? numbers(random, states, 1.0f) : NULL;
+  if ((structure->decoder.present || structure->asking.present) && one_in(random, "from a state", 4)) {
+    made->initial_h = numbers(random, "initial h", states, 1.0f);
+    made->initial_c = has_c ? numbers(random, "initial c", states, 1.0f) : NULL;
   }
-  make_fed(made, random);
+  if (fed > 0 && one_in(random, "from what was fed", 3))
+    made->initial_fed = numbers(random, "fed", B * fed, 1.0f);
   make_tokens(made, random);
   if (config->given_width > 0)
-    made->given = numbers(random, (size_t)made->B * (size_t)made->Y * (size_t)config->given_width, 1.5f);
+    made->given = numbers(random, "given", B * (size_t)made->Y * (size_t)config->given_width, 1.5f);
 }
 
 void random_structure_make(struct random_structure *made, struct random *random, int32_t largest) {
   char json[RANDOM_STRUCTURE_JSON];
-  int32_t T = 1 + random_below(random, largest), Y = 1 + random_below(random, 6);
-  random_structure_json(random, largest, T, Y, json);
-  random_structure_of(made, json, random, largest, T, Y);
+  struct random own = random_next(random), sizes = random_named(&own, "sizes");
+  int32_t T = 1 + random_below(&sizes, largest), Y = 1 + random_below(&sizes, 6);
+  random_structure_json(&own, largest, T, Y, json);
+  random_structure_of(made, json, &own, largest, T, Y);
 }
 
 void random_structure_of(struct random_structure *made, const char *json, struct random *random,
                          int32_t largest, int32_t time, int32_t steps) {
+  struct random own = random_next(random), rows = random_named(&own, "rows"),
+                model = random_named(&own, "model");
   memset(made, 0, sizeof *made);
   snprintf(made->json, sizeof made->json, "%s", json);
-  made->encoded = 1 + random_below(random, largest);
-  made->B = 1 + random_below(random, largest);
+  made->drawn = own;
+  made->encoded = 1 + random_below(&rows, largest);
+  made->B = 1 + random_below(&rows, largest);
   made->T = time;
   made->Y = steps;
-  made->model = random_model(made->json, NULL, random);
+  made->model = random_model(made->json, NULL, &model);
   const cuseq_config *config = cuseq_model_config(made->model);
   if (!config->has_decoder)
     made->Y = config->is_tagger ? made->T : 1;
-  make_input(made, random);
-  make_decoding(made, random);
+  make_input(made, &own);
+  make_decoding(made, &own);
+}
+
+bool random_structure_give(struct random_structure *made, int32_t largest) {
+  struct random model = random_named(&made->drawn, "model");
+  if (!random_structure_json_give(made->json, &made->drawn, largest))
+    return false;
+  cuseq_model_destroy(made->model);
+  made->model = random_model(made->json, NULL, &model);
+  const size_t width = (size_t)cuseq_model_config(made->model)->given_width;
+  made->given = numbers(&made->drawn, "given", (size_t)made->B * (size_t)made->Y * width, 1.5f);
+  return true;
 }
 
 void random_structure_free(struct random_structure *made) {

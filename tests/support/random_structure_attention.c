@@ -24,7 +24,7 @@ int32_t draw_score(struct draw *draw, int32_t width, int32_t query) {
   if (strcmp(score, "additive") == 0)
     draw_append(draw, ",\"units\":%d%s", (int)draw_size(draw), draw_one_in(draw, 2) ? ",\"bias\":true" : "");
   if (strcmp(score, "concat") == 0) {
-    int32_t layers = 1 + random_below(draw->random, 3);
+    int32_t layers = 1 + draw_below(draw, 3);
     draw_append(draw, ",\"layers\":[");
     for (int32_t l = 0; l < layers; l++) {
       draw_append(draw, "%s{", l ? "," : "");
@@ -37,14 +37,13 @@ int32_t draw_score(struct draw *draw, int32_t width, int32_t query) {
 }
 
 void draw_cut(struct draw *draw, int32_t key, int32_t value) {
-  struct random own = draw_own(draw);
-  int32_t heads = 1 + random_below(&own, 5);
+  const struct draw_part outer = draw_begin(draw, "heads", 0);
+  int32_t heads = 1 + draw_below(draw, 5);
   while (heads > 1 && (key % heads != 0 || value % heads != 0))
     heads--;
-  draw->aside = true;
   if (key > 0 && heads > 1)
     draw_append(draw, ",\"heads\":%d", (int)heads);
-  draw->aside = false;
+  draw_end(draw, outer);
 }
 
 /* Maps of one width for keys and queries, and one for values of `given` units, where the vectors cannot be
@@ -53,7 +52,7 @@ static void draw_heads(struct draw *draw, int32_t width, int32_t given, int32_t 
   const int32_t most = draw->largest > heads ? draw->largest / heads : 1;
   draw_append(draw, "\"score\":\"dot\",\"heads\":%d", (int)heads);
   if (width % heads != 0 || draw_one_in(draw, 2)) {
-    const int32_t units = heads * (1 + random_below(draw->random, most));
+    const int32_t units = heads * (1 + draw_below(draw, most));
     draw_map(draw, "key", units);
     draw_map(draw, "query", units);
   }
@@ -62,26 +61,16 @@ static void draw_heads(struct draw *draw, int32_t width, int32_t given, int32_t 
 }
 
 void draw_weighting(struct draw *draw) {
-  struct random own = draw_own(draw);
-  own.state ^= 0x2545f4914f6cdd1du; /* not what a self-attention is drawn from */
-  if (random_below(&own, 6) > 0)
-    return;
-  draw->aside = true;
-  draw_append(draw, ",\"weighting\":{\"positions\":%d%s}", (int)draw->time,
-              random_below(&own, 3) == 0 ? ",\"bias\":false" : "");
-  draw->aside = false;
+  const struct draw_part outer = draw_begin(draw, "weighting", 0);
+  if (draw_one_in(draw, 6))
+    draw_append(draw, ",\"weighting\":{\"positions\":%d%s}", (int)draw->time,
+                draw_one_in(draw, 3) ? ",\"bias\":false" : "");
+  draw_end(draw, outer);
 }
 
-void draw_self_attention(struct draw *draw, int32_t width, bool has_dense) {
-  struct random own = draw_own(draw), *kept = draw->random;
-  const bool one_id =
-      draw->F == 1 && draw->E > 0; /* all positions read the same: nothing is to be told apart */
-  if (one_id || random_below(&own, has_dense ? 2 : 4) > 0)
-    return;
-  draw->random = &own;
-  draw->aside = true;
+static void append_self_attention(struct draw *draw, int32_t width, bool has_dense) {
   draw_append(draw, ",\"self_attention\":{");
-  const int32_t heads = 1 + random_below(draw->random, 4), given = has_dense ? draw_size(draw) : width;
+  const int32_t heads = 1 + draw_below(draw, 4), given = has_dense ? draw_size(draw) : width;
   const int32_t cut = (given + heads - 1) / heads * heads;
   if (heads > 1 && (has_dense || width % heads == 0)) {
     draw_heads(draw, width, cut, heads);
@@ -91,8 +80,15 @@ void draw_self_attention(struct draw *draw, int32_t width, bool has_dense) {
       draw_map(draw, "value", given);
   }
   if (draw_one_in(draw, 2))
-    draw_append(draw, ",\"scale\":%.3f", (double)random_between(draw->random, -2.0f, 2.0f));
+    draw_append(draw, ",\"scale\":%.3f", (double)random_between(&draw->part.random, -2.0f, 2.0f));
   draw_append(draw, "%s}", has_dense && draw_one_in(draw, 2) ? ",\"beside\":true" : "");
-  draw->random = kept;
-  draw->aside = false;
+}
+
+void draw_self_attention(struct draw *draw, int32_t width, bool has_dense) {
+  const bool one_id =
+      draw->F == 1 && draw->E > 0; /* all positions read the same: nothing is to be told apart */
+  const struct draw_part outer = draw_begin(draw, "self-attention", 0);
+  if (!one_id && draw_one_in(draw, has_dense ? 2 : 4))
+    append_self_attention(draw, width, has_dense);
+  draw_end(draw, outer);
 }

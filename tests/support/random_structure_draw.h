@@ -14,16 +14,20 @@ struct encoder_draw {
   int32_t units[2];
 };
 
+/* What is drawn from while a part of the structure is drawn: a generator of the part's own, so that parts
+ * change nothing in one another but the widths that must fit. */
+struct draw_part {
+  struct random named; /* what the parts within it are named of: nothing is drawn from it */
+  struct random random;
+};
+
 /* What the configuration so far says. */
 struct draw {
-  struct random *random;
+  struct draw_part part;
   int32_t largest, time, steps;
   char *json;
   size_t used;
-  bool aside;     /* what is written counts for nothing that is drawn later */
-  size_t counted; /* characters of what does */
-  uint64_t own;   /* and what it makes the generators of draw_own() begin with */
-  int32_t F, E;   /* of the input; E 0: no embedding */
+  int32_t F, E; /* of the input; E 0: no embedding */
   int32_t encoder_count;
   struct encoder_draw encoder[MOST_LAYERS];
   int32_t A;
@@ -38,8 +42,15 @@ struct draw {
   bool context_is_read;
 };
 
+/* Begins a part, by its name and its number among its like within the part that is being drawn; returns the
+ * latter, which draw_end() goes back to. */
+struct draw_part draw_begin(struct draw *draw, const char *name, int32_t number);
+void draw_end(struct draw *draw, struct draw_part outer);
+
 void draw_append(struct draw *draw, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* 0 to bound - 1. */
+int32_t draw_below(struct draw *draw, int32_t bound);
 /* True once in n. */
 bool draw_one_in(struct draw *draw, int32_t n);
 /* 1 to draw->largest. */
@@ -53,23 +64,19 @@ extern const char *const draw_last_activations[];
 
 /* units, activation and bias of a dense layer, without its braces. */
 void draw_dense(struct draw *draw, int32_t units, const char *const *activations);
-/* Now and then the normalisation of a dense layer of so many units: by what has been drawn so far, so that
- * nothing that is drawn later depends on it. */
+/* Now and then the normalisation of a dense layer of so many units, a part of its own. */
 void draw_norm(struct draw *draw, int32_t units);
-/* A generator of one's own, by what has been drawn so far, so that nothing that is drawn later depends on
- * what it gives. */
-struct random draw_own(const struct draw *draw);
 /* ,"key":{...}, a dense layer. */
 void draw_map(struct draw *draw, const char *key, int32_t units);
 /* Score, and maps of keys and queries, of an attention over vectors of `width` that one of `query` asks;
  * returns the keys' width where it is "dot", else 0. */
 int32_t draw_score(struct draw *draw, int32_t width, int32_t query);
-/* Now and then the heads that cut keys and values of such widths, by what has been drawn so far. */
+/* Now and then the heads that cut keys and values of such widths, a part of its own. */
 void draw_cut(struct draw *draw, int32_t key, int32_t value);
-/* Now and then the weights of a layer's positions, by what has been drawn so far. */
+/* Now and then the weights of a layer's positions, a part of its own. */
 void draw_weighting(struct draw *draw);
-/* Now and then the self-attention of a layer whose merged output is `width` wide, by what has been drawn so
- * far; it gives the same width where no dense layer is behind it. */
+/* Now and then the self-attention of a layer whose merged output is `width` wide, a part of its own; it gives
+ * the same width where no dense layer is behind it. */
 void draw_self_attention(struct draw *draw, int32_t width, bool has_dense);
 /* "key":{...}, a cell; returns whether it is an lstm. */
 bool draw_cell(struct draw *draw, const char *key, int32_t units);

@@ -9,28 +9,42 @@
 void draw_append(struct draw *draw, const char *format, ...) {
   va_list list;
   va_start(list, format);
-  const size_t from = draw->used;
-  draw->used += (size_t)vsnprintf(draw->json + from, RANDOM_STRUCTURE_JSON - from, format, list);
+  draw->used += (size_t)vsnprintf(draw->json + draw->used, RANDOM_STRUCTURE_JSON - draw->used, format, list);
   va_end(list);
   if (draw->used >= RANDOM_STRUCTURE_JSON)
     abort();
-  for (size_t i = from; i < draw->used && !draw->aside; i++, draw->counted++)
-    draw->own = (draw->own ^ (unsigned char)draw->json[i]) * 0x100000001b3u;
+}
+
+struct draw_part draw_begin(struct draw *draw, const char *name, int32_t number) {
+  const struct draw_part outer = draw->part;
+  char text[64];
+  snprintf(text, sizeof text, "%s %d", name, (int)number);
+  draw->part.named = random_named(&outer.named, text);
+  draw->part.random = random_named(&draw->part.named, "itself");
+  return outer;
+}
+
+void draw_end(struct draw *draw, struct draw_part outer) {
+  draw->part = outer;
+}
+
+int32_t draw_below(struct draw *draw, int32_t bound) {
+  return random_below(&draw->part.random, bound);
 }
 
 bool draw_one_in(struct draw *draw, int32_t n) {
-  return random_below(draw->random, n) == 0;
+  return draw_below(draw, n) == 0;
 }
 
 int32_t draw_size(struct draw *draw) {
-  return 1 + random_below(draw->random, draw->largest);
+  return 1 + draw_below(draw, draw->largest);
 }
 
 const char *draw_pick(struct draw *draw, const char *const *words) {
   int32_t count = 0;
   while (words[count])
     count++;
-  return words[random_below(draw->random, count)];
+  return words[draw_below(draw, count)];
 }
 
 /* What grows without bound is left to single layers: exponential of an exponential is beyond every
@@ -60,23 +74,23 @@ void draw_dense(struct draw *draw, int32_t units, const char *const *activations
     draw_append(draw, ",\"bias\":%s", draw_one_in(draw, 4) ? "true" : "false");
 }
 
-struct random draw_own(const struct draw *draw) {
-  return (struct random){draw->own};
+static void append_norm(struct draw *draw, int32_t units, int32_t fewest) {
+  static const char *const epsilons[] = {"0.001", "0.01", "0.1", NULL};
+  const int32_t first = draw_one_in(draw, 2) ? draw_below(draw, units - fewest + 1) : 0;
+  draw_append(draw, ",\"norm\":{\"epsilon\":%s", draw_pick(draw, epsilons));
+  if (first > 0)
+    draw_append(draw, ",\"first\":%d", (int)first);
+  if (draw_one_in(draw, 2))
+    draw_append(draw, ",\"units\":%d", (int)(fewest + draw_below(draw, units - first - fewest + 1)));
+  draw_append(draw, "}");
 }
 
 void draw_norm(struct draw *draw, int32_t units) {
-  static const char *const epsilons[] = {"0.001", "0.01", "0.1"};
-  struct random own = draw_own(draw);
   const int32_t fewest = 6; /* what fewer err varies so much that no error of theirs is usual */
-  if (units < fewest || random_below(&own, 3) > 0)
-    return;
-  const int32_t first = random_below(&own, 2) == 0 ? random_below(&own, units - fewest + 1) : 0;
-  draw_append(draw, ",\"norm\":{\"epsilon\":%s", epsilons[random_below(&own, 3)]);
-  if (first > 0)
-    draw_append(draw, ",\"first\":%d", (int)first);
-  if (random_below(&own, 2) == 0)
-    draw_append(draw, ",\"units\":%d", fewest + (int)random_below(&own, units - first - fewest + 1));
-  draw_append(draw, "}");
+  const struct draw_part outer = draw_begin(draw, "norm", 0);
+  if (units >= fewest && draw_one_in(draw, 3))
+    append_norm(draw, units, fewest);
+  draw_end(draw, outer);
 }
 
 bool draw_cell(struct draw *draw, const char *key, int32_t units) {
@@ -101,12 +115,12 @@ void draw_parts(struct draw *draw, const char *key, const char *const *allowed, 
   const char *list[MOST_PARTS];
   memcpy(list, allowed, (size_t)count * sizeof *list);
   for (int32_t i = count - 1; i > 0; i--) {
-    int32_t j = random_below(draw->random, i + 1);
+    int32_t j = draw_below(draw, i + 1);
     const char *kept = list[i];
     list[i] = list[j];
     list[j] = kept;
   }
-  int32_t taken = 1 + random_below(draw->random, count), found = 0;
+  int32_t taken = 1 + draw_below(draw, count), found = 0;
   for (int32_t i = 0; wanted && strcmp(list[found], wanted) != 0; i++)
     found++;
   taken = wanted && found >= taken ? found + 1 : taken;
@@ -177,12 +191,14 @@ static int32_t append_layer(struct draw *draw, struct encoder_draw *layer, int32
 
 void draw_encoder(struct draw *draw) {
   bool affine = append_input(draw);
-  draw->encoder_count = 1 + random_below(draw->random, 3);
+  draw->encoder_count = 1 + draw_below(draw, 3);
   draw->A = draw->E > 0 ? draw->E : draw->F;
   draw_append(draw, "\"encoder\":{\"layers\":[");
   for (int32_t l = 0; l < draw->encoder_count; l++) {
+    const struct draw_part outer = draw_begin(draw, "encoder layer", l);
     draw_append(draw, "%s", l ? "," : "");
     draw->A = append_layer(draw, &draw->encoder[l], draw->A, l > 0 || !affine);
+    draw_end(draw, outer);
   }
   draw_append(draw, "]}");
 }
@@ -214,7 +230,7 @@ void draw_from_encoder(struct draw *draw, bool is_c, int32_t units) {
   const char *mode = "concat";
   bool c = false;
   for (int32_t attempt = 0; attempt < 40 && (width == 0 || (width != units && attempt < 30)); attempt++) {
-    layer = random_below(draw->random, draw->encoder_count);
+    layer = draw_below(draw, draw->encoder_count);
     mode = draw_pick(draw, directions);
     c = is_c ? !draw_one_in(draw, 4) : draw_one_in(draw, 4);
     width = draw_final_width(&draw->encoder[layer], mode, c);
@@ -238,7 +254,7 @@ void draw_from_encoder(struct draw *draw, bool is_c, int32_t units) {
 
 /* A width that some encoder layer's final state has, or any. */
 int32_t draw_state_size(struct draw *draw) {
-  int32_t layer = random_below(draw->random, draw->encoder_count);
+  int32_t layer = draw_below(draw, draw->encoder_count);
   int32_t width =
       draw_one_in(draw, 2) ? draw_final_width(&draw->encoder[layer], draw_pick(draw, directions), false) : 0;
   return width > 0 ? width : draw_size(draw);

@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Writes a text into json, before `at`. */
@@ -41,30 +40,16 @@ static void head_add(char json[RANDOM_STRUCTURE_JSON], size_t behind, struct ran
     insert(json, head, "\"parts\":[\"given\",\"state\"],");
 }
 
-bool random_structure_json_give(char json[RANDOM_STRUCTURE_JSON], struct random *random, int32_t largest) {
+bool random_structure_json_give(char json[RANDOM_STRUCTURE_JSON], const struct random *random,
+                                int32_t largest) {
   static const char reads[] = "\"reads\":[";
+  struct random own = random_named(random, "given to steps");
   char *list = strstr(json, reads), text[32];
-  if (!list || !list_add(json, list + sizeof reads - 1, random))
+  if (!list || !list_add(json, list + sizeof reads - 1, &own))
     return false;
   size_t at = (size_t)(list - json);
-  snprintf(text, sizeof text, "\"given\":%d,", (int)(1 + random_below(random, largest)));
+  snprintf(text, sizeof text, "\"given\":%d,", (int)(1 + random_below(&own, largest)));
   insert(json, json + at, text);
-  head_add(json, at, random);
-  return true;
-}
-
-bool random_structure_give(struct random_structure *made, int32_t largest) {
-  struct random random = {(uint64_t)strlen(made->json)};
-  if (!random_structure_json_give(made->json, &random, largest))
-    return false;
-  cuseq_model_destroy(made->model);
-  made->model = random_model(made->json, NULL, &random);
-  const cuseq_config *config = cuseq_model_config(made->model);
-  size_t count = (size_t)made->B * (size_t)made->Y * (size_t)config->given_width;
-  made->given = malloc(count * sizeof *made->given);
-  if (!made->given)
-    abort();
-  for (size_t i = 0; i < count; i++)
-    made->given[i] = random_between(&random, -1.5f, 1.5f);
+  head_add(json, at, &own);
   return true;
 }

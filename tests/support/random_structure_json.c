@@ -10,6 +10,7 @@
 /* `asked`: the width of each decoder layer, [layers]; 0 layers: the state asks. */
 static void append_attention(struct draw *draw, const int32_t *asked, int32_t layers, int32_t token) {
   static const char *const whens[] = {"previous", "current", NULL};
+  const struct draw_part outer = draw_begin(draw, "attention", 0);
   int32_t query = draw->state;
   draw_append(draw, ",\"attention\":{");
   draw->asks_token = token > 0 && draw_one_in(draw, 4);
@@ -21,19 +22,20 @@ static void append_attention(struct draw *draw, const int32_t *asked, int32_t la
       draw_append(draw, "\"asks\":\"%s\",", draw_pick(draw, whens));
     int32_t layer = layers - 1;
     if (draw_one_in(draw, 2)) {
-      layer = random_below(draw->random, layers);
+      layer = draw_below(draw, layers);
       draw_append(draw, "\"layer\":%d,", (int)layer);
     }
     query = asked[layer];
   }
   draw_cut(draw, draw_score(draw, draw->A, query), draw->C);
   if (draw_one_in(draw, 3))
-    draw_append(draw, ",\"scale\":%.3f", (double)random_between(draw->random, -2.0f, 2.0f));
+    draw_append(draw, ",\"scale\":%.3f", (double)random_between(&draw->part.random, -2.0f, 2.0f));
   if (draw->C != draw->A)
     draw_map(draw, "value", draw->C);
   if (draw_one_in(draw, 4))
-    draw_append(draw, ",\"positions\":%d", (int)(draw->time + random_below(draw->random, 3)));
+    draw_append(draw, ",\"positions\":%d", (int)(draw->time + draw_below(draw, 3)));
   draw_append(draw, "}");
+  draw_end(draw, outer);
 }
 
 /* ---- decoder ---- */
@@ -52,6 +54,7 @@ static void append_initial(struct draw *draw, const char *key, bool is_c, bool m
 static void append_decoder_layers(struct draw *draw, const int32_t *units, int32_t count) {
   draw_append(draw, ",\"layers\":[");
   for (int32_t l = 0; l < count; l++) {
+    const struct draw_part outer = draw_begin(draw, "decoder layer", l);
     draw_append(draw, "%s{", l ? "," : "");
     bool lstm = draw_cell(draw, "cell", units[l]);
     if (l > 0 && units[l] == units[l - 1] && draw_one_in(draw, 2))
@@ -66,6 +69,7 @@ static void append_decoder_layers(struct draw *draw, const int32_t *units, int32
     if (lstm)
       append_initial(draw, "initial_c", true, !h_is_other, units[l]);
     draw_append(draw, "}");
+    draw_end(draw, outer);
   }
   draw_append(draw, "]");
 }
@@ -87,7 +91,7 @@ static int32_t parts_there(const struct draw *draw, bool state, bool attentional
 /* The head over a decoder's steps. What must be read and is not yet is read here. */
 static void append_step_head(struct draw *draw, bool attentional_is_read) {
   const char *parts[MOST_PARTS];
-  int32_t count = parts_there(draw, true, true, parts), layers = 1 + random_below(draw->random, 4);
+  int32_t count = parts_there(draw, true, true, parts), layers = 1 + draw_below(draw, 4);
   bool direct = draw->is_tied && draw->state == draw->embedding;
   const char *wanted = draw->attentional > 0 && !attentional_is_read ? "attentional" : NULL;
   if (!wanted && draw->attends && !draw->context_is_read)
@@ -101,18 +105,18 @@ static void append_step_head(struct draw *draw, bool attentional_is_read) {
   layers = draw->is_tied && layers == 1 && !direct ? 2 : layers;
   draw_append(draw, "\"layers\":[");
   for (int32_t l = 0; l < layers; l++) {
+    const struct draw_part outer = draw_begin(draw, "layer of the output", l);
     bool last = l == layers - 1, before_tied = draw->is_tied && l == layers - 2;
     draw_append(draw, "%s{", l ? "," : "");
     const int32_t units = last ? draw->V : before_tied ? draw->embedding : draw_size(draw);
-    const size_t before = draw->used;
-    draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
-    if (last && draw->feeds_probabilities) {
-      draw->used = before;
+    if (last && draw->feeds_probabilities)
       draw_append(draw, "\"units\":%d,\"activation\":\"softmax\"", (int)units);
-    }
+    else
+      draw_dense(draw, units, last ? draw_last_activations : draw_dense_activations);
     if (!last)
       draw_norm(draw, units);
     draw_append(draw, "}");
+    draw_end(draw, outer);
   }
   draw_append(draw, "]%s}", draw->is_tied ? ",\"tied\":true" : "");
 }
@@ -121,16 +125,12 @@ static void append_tokens(struct draw *draw) {
   static const char *const feedbacks[] = {"output", "output", "given", NULL};
   const char *feedback = draw->feeds_back ? draw_pick(draw, feedbacks) : "none";
   const bool outputs = strcmp(feedback, "output") == 0;
-  /* by what has been drawn so far: nothing that is drawn later depends on it */
-  draw->feeds_probabilities = outputs && draw->embedding == 0 && draw->used % 2 == 0;
+  draw->feeds_probabilities = outputs && draw->embedding == 0 && draw_one_in(draw, 2);
   draw_append(draw, ",\"feedback\":\"%s\"", draw->feeds_probabilities ? "probabilities" : feedback);
-  if (outputs || (draw->feeds_back && draw_one_in(draw, 2))) {
-    const int32_t start = random_below(draw->random, draw->V);
-    if (!draw->feeds_probabilities || draw->used % 3 > 0)
-      draw_append(draw, ",\"start_token\":%d", (int)start);
-  }
+  if (draw->feeds_back && ((outputs && !draw->feeds_probabilities) || draw_one_in(draw, 2)))
+    draw_append(draw, ",\"start_token\":%d", (int)draw_below(draw, draw->V));
   if (draw_one_in(draw, 2))
-    draw_append(draw, ",\"end_token\":%d", (int)random_below(draw->random, draw->V < 4 ? draw->V : 4));
+    draw_append(draw, ",\"end_token\":%d", (int)draw_below(draw, draw->V < 4 ? draw->V : 4));
   if (draw->shares_embedding)
     draw_append(draw, ",\"embedding\":\"encoder\"");
   else if (draw->embedding > 0)
@@ -149,7 +149,7 @@ static void choose_tokens(struct draw *draw) {
 
 static void append_decoder(struct draw *draw) {
   const char *parts[MOST_PARTS];
-  int32_t units[MOST_LAYERS], count = 1 + random_below(draw->random, MOST_LAYERS);
+  int32_t units[MOST_LAYERS], count = 1 + draw_below(draw, MOST_LAYERS);
   choose_tokens(draw);
   for (int32_t l = 0; l < count; l++)
     units[l] = l > 0 && draw_one_in(draw, 2) ? units[l - 1] : draw_state_size(draw);
@@ -184,12 +184,11 @@ static void append_decoder(struct draw *draw) {
 /* Several vectors side by side, `first` among them. */
 static void append_several(struct draw *draw, const char *first) {
   static const char *const sources[] = {"final", "mean", "maximum", "last", NULL};
-  int32_t count = 2 + random_below(draw->random, 3);
+  int32_t count = 2 + draw_below(draw, 3);
   draw_append(draw, "\"over\":[\"%s\"", first);
   for (int32_t i = 1; i < count; i++) {
     if (draw_one_in(draw, 3))
-      draw_append(draw, ",{\"over\":\"final\",\"layer\":%d}",
-                  (int)random_below(draw->random, draw->encoder_count));
+      draw_append(draw, ",{\"over\":\"final\",\"layer\":%d}", (int)draw_below(draw, draw->encoder_count));
     else
       draw_append(draw, ",\"%s\"", draw_pick(draw, sources));
   }
@@ -205,7 +204,7 @@ static void append_head(struct draw *draw, const char *over, bool alone) {
   if (draw_one_in(draw, 3))
     draw_append(draw, ",\"name\":\"of %s\"", over);
   draw_append(draw, ",\"layers\":[");
-  int32_t layers = 1 + random_below(draw->random, 3);
+  int32_t layers = 1 + draw_below(draw, 3);
   for (int32_t l = 0; l < layers; l++) {
     draw_append(draw, "%s{", l ? "," : "");
     const int32_t units = draw_size(draw);
@@ -219,7 +218,7 @@ static void append_head(struct draw *draw, const char *over, bool alone) {
 
 static void append_heads(struct draw *draw) {
   static const char *const sources[] = {"final", "mean", "maximum", "last", NULL};
-  int32_t count = 1 + random_below(draw->random, 4);
+  int32_t count = 1 + draw_below(draw, 4);
   bool every = !draw->attends && draw_one_in(draw, 3);
   draw_append(draw, ",\"output\":{");
   if (count == 1 && draw_one_in(draw, 2)) {
@@ -229,11 +228,13 @@ static void append_heads(struct draw *draw) {
   }
   draw_append(draw, "\"heads\":[");
   for (int32_t i = 0; i < count; i++) {
+    const struct draw_part outer = draw_begin(draw, "head", i);
     bool context = draw->attends && (i == 0 || draw_one_in(draw, 3));
     draw_append(draw, "%s{", i ? "," : "");
-    const char *of_every = i % 3 == 2 ? sources[draw->counted % 4] : "every"; /* so that it draws nothing */
-    append_head(draw, context ? "context" : every ? of_every : draw_pick(draw, sources), every);
+    const bool of_every = every && i % 3 < 2;
+    append_head(draw, context ? "context" : of_every ? "every" : draw_pick(draw, sources), every);
     draw_append(draw, "}");
+    draw_end(draw, outer);
   }
   draw_append(draw, "]}");
 }
@@ -262,12 +263,8 @@ static void append_undecoded(struct draw *draw) {
 
 void random_structure_json(struct random *random, int32_t largest, int32_t time, int32_t steps,
                            char json[RANDOM_STRUCTURE_JSON]) {
-  struct draw draw = {.random = random,
-                      .largest = largest,
-                      .time = time,
-                      .steps = steps,
-                      .json = json,
-                      .own = 0x9e3779b97f4a7c15u};
+  const struct random own = random_next(random);
+  struct draw draw = {.part = {own, own}, .largest = largest, .time = time, .steps = steps, .json = json};
   draw_encoder(&draw);
   draw.C = draw_one_in(&draw, 4) ? draw_size(&draw) : draw.A;
   if (draw_one_in(&draw, 3))

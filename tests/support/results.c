@@ -142,18 +142,27 @@ static double tolerance_of_kind(const struct results *results, cuseq_result kind
   return cuseq_model_tolerance(results->model, results->precision, results->T, results->Y, kind);
 }
 
+/* Numbers of a kind are among what a step hands on: the tolerance of the kind that errs most is its. */
+static void widen_fed(struct results *results, cuseq_result kind) {
+  struct results_floats *fed = &results->floats[FED];
+  const double tolerance = tolerance_of_kind(results, kind);
+  if (fed->data && tolerance > fed->tolerance) {
+    fed->kind = kind;
+    fed->tolerance = tolerance;
+  }
+}
+
 void results_precise(struct results *results, cuseq_precision precision) {
   results->precision = precision;
   for (int i = 0; i < RESULTS_FLOATS; i++) {
     struct results_floats *floats = &results->floats[i];
     floats->tolerance = floats->data ? tolerance_of_kind(results, floats->kind) : 0.0;
   }
-  struct results_floats *fed = &results->floats[FED];
-  const double of_outputs = tolerance_of_kind(results, CUSEQ_RESULT_OUTPUTS);
-  if (fed->data && results->model->structure.decoder.fed_probabilities > 0 && of_outputs > fed->tolerance) {
-    fed->kind = CUSEQ_RESULT_OUTPUTS; /* among them, and err by more than the rest */
-    fed->tolerance = of_outputs;
-  }
+  const struct decoder_structure *decoder = &results->model->structure.decoder;
+  if (decoder->fed_context > 0)
+    widen_fed(results, CUSEQ_RESULT_CONTEXTS);
+  if (decoder->fed_probabilities > 0)
+    widen_fed(results, CUSEQ_RESULT_OUTPUTS);
 }
 
 void results_make_rows(struct results *results, const cuseq_model *model, int32_t encoded, int32_t batch,
