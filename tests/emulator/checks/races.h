@@ -61,6 +61,10 @@ struct emu_shared_races {
    * bytes, that of their words. */
   uint32_t *wrote, *read;
   uint32_t lines;
+  /* What strong writes have taken the place of in `writers`, and what no barrier of the whole block has
+   * ordered since: the last weak write, and behind those the last strong one by another thread. NULL until
+   * there is one. */
+  uint32_t *hidden;
   uint32_t *since; /* of words with "many": the time from which on their entries of `many` count */
   uint32_t words;
   uint32_t
@@ -150,6 +154,14 @@ uint32_t emu_shared_tick(struct emu_shared_races *s);
 /* All that a thread knows of each thread of its block, into a vector. */
 void emu_shared_effective(const struct emu_shared_races *s, uint32_t thread, uint32_t *to);
 
+/* Whether a weak access by thread `me`, whose warp knows `row`, wants a closer look at who wrote: another
+ * thread that nothing orders, or the thread itself by a strong write, which may hide others' writes. */
+static inline uint32_t emu_write_in_the_way(uint32_t writer, const uint32_t *row, uint32_t me) {
+  const uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+  return (uint32_t)(writer >> EMU_TIME_SHIFT > row[thread >> 5]) &
+         ((uint32_t)(thread != me) | (writer >> 4 & 1));
+}
+
 enum { EMU_LINE = 32 };
 /* Words from `first` to `end` are accessed now; `lines`: wrote or read. */
 static inline void emu_recent_add(const struct emu_shared_races *s, uint32_t *lines, uint32_t first,
@@ -197,6 +209,14 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
   for (unsigned i = 0; i < count; i++)
     any |= s->watched[word + i];
   return any != 0;
+}
+/* A strong write is about to take the place of `writers[cell]`. */
+void emu_shared_hide(struct emu_shared_races *s, uint32_t cell, uint32_t thread);
+static inline uint32_t emu_hidden_weak(const struct emu_shared_races *s, uint32_t cell) {
+  return s->hidden && s->hidden[cell] >> EMU_TIME_SHIFT > s->floor ? s->hidden[cell] : 0;
+}
+static inline uint32_t emu_hidden_strong(const struct emu_shared_races *s, uint32_t cell) {
+  return s->hidden ? s->hidden[s->cells + cell] : 0;
 }
 /* Makes the tables of what is watched; false without host memory. */
 bool emu_shared_watch(struct emu_shared_races *s);
@@ -319,10 +339,8 @@ static inline bool emu_race_shared_write(struct emu_shared_races *s, uint32_t at
     return false;
   const unsigned wrote = emu_recently(s, s->wrote, at, at + count) ? count : 0,
                  read = emu_recently(s, s->read, at, at + count) ? count : 0;
-  for (unsigned i = 0; i < wrote; i++) {
-    uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
-  }
+  for (unsigned i = 0; i < wrote; i++)
+    bad |= emu_write_in_the_way(writers[i], row, first + i / per);
   for (unsigned i = 0; i < read; i++) {
     uint32_t r = readers[i], reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & (r >> 4 & 1);

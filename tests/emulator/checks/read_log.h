@@ -138,10 +138,8 @@ static inline bool emu_log_row(struct emu_shared_races *s, uint32_t warp, uint32
   if (emu_watched(s, word, count))
     return false;
   const unsigned wrote = emu_recently(s, s->wrote, word, word + count) ? count : 0;
-  for (unsigned i = 0; i < wrote; i++) {
-    uint32_t w = writers[i], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != first + i / per);
-  }
+  for (unsigned i = 0; i < wrote; i++)
+    bad |= emu_write_in_the_way(writers[i], row, first + i / per);
   uint32_t *entry = bad ? NULL : emu_log_room(s, 2, word, word + count);
   if (!entry)
     return false;
@@ -184,11 +182,8 @@ static inline bool emu_log_lanes(struct emu_shared_races *s, uint32_t warp, uint
       bad |= s->watched[words[i] + k];
   const unsigned wrote = emu_recently(s, s->wrote, first, last + per) ? per : 0;
   for (unsigned k = 0; k < wrote; k++)
-    for (unsigned i = 0; i < EMU_LANES; i++) {
-      uint32_t w = s->writers[words[i] + k], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-      bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != warp * EMU_LANES + i) &
-             lanes >> i;
-    }
+    for (unsigned i = 0; i < EMU_LANES; i++)
+      bad |= emu_write_in_the_way(s->writers[words[i] + k], row, warp * EMU_LANES + i) & lanes >> i;
   uint32_t *entry = bad || last > UINT16_MAX ? NULL : emu_log_room(s, EMU_LOG_MOST, first, last + per);
   if (!entry)
     return false;

@@ -27,8 +27,10 @@ static void forget_block(struct emu_shared_races *s) {
     free(s->pending[i]);
   free(s->pending);
   free(s->threads);
+  free(s->hidden);
   free(s->watched);
   free(s->copying);
+  s->hidden = NULL;
   s->pending = NULL;
   s->threads = NULL;
   s->watched = NULL;

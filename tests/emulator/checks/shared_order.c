@@ -38,6 +38,8 @@ static void start_again(struct emu_shared_races *s) {
   }
   free(s->many);
   s->many = NULL;
+  free(s->hidden);
+  s->hidden = NULL;
   emu_touched_forget(s);
   s->time = 1;
   s->floor = 0;

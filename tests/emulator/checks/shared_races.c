@@ -53,22 +53,33 @@ struct access {
   bool strong, unordered; /* after what somebody has read, which has been reported */
 };
 
+/* The access against one write of the cell; false after a report that ends the launch. */
+static bool check_writer(const struct access *a, uint32_t cell, uint32_t mask, uint32_t writer) {
+  struct emu_warp *w = a->w;
+  const bool both = a->strong && writer & EMU_SHADOW_STRONG;
+  if (!(writer & mask) || (both && !(a->in->flags & EMU_FLAG_FIRST_LOOK)))
+    return true;
+  const unsigned apart = unordered_lane(w->block->races, w, a->lane, writer, a->kind & EMU_ALL_OF_WARP);
+  if (apart == EMU_LANES)
+    return true;
+  if (both) {
+    emu_note_first_look(w, a->in, apart, a->kind);
+    return true;
+  }
+  return emu_init_is_known(w->block, w->block, cell) ||
+         emu_same_value(w, a->in, apart, w->block->shared + a->offset, a->bytes) ||
+         report(w, a->in, apart, a->offset, a->bytes, a->kind, writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK,
+                true);
+}
+
 /* A cell is a word or a byte, `mask` says which of its bytes. False after a report that ends the launch. */
 static bool check_cell(struct access *a, uint32_t cell, uint32_t mask) {
   struct emu_warp *w = a->w;
   struct emu_shared_races *s = w->block->races;
-  uint32_t writer = s->writers[cell];
-  bool both = a->strong && writer & EMU_SHADOW_STRONG;
-  if (writer & mask && (!both || a->in->flags & EMU_FLAG_FIRST_LOOK)) {
-    unsigned apart = unordered_lane(s, w, a->lane, writer, a->kind & EMU_ALL_OF_WARP);
-    uint32_t thread = writer >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    if (apart < EMU_LANES && both)
-      emu_note_first_look(w, a->in, apart, a->kind);
-    else if (apart < EMU_LANES && !emu_init_is_known(w->block, w->block, cell) &&
-             !emu_same_value(w, a->in, apart, w->block->shared + a->offset, a->bytes) &&
-             !report(w, a->in, apart, a->offset, a->bytes, a->kind, thread, true))
-      return false;
-  }
+  if (!check_writer(a, cell, mask, s->writers[cell]) ||
+      !check_writer(a, cell, mask, emu_hidden_weak(s, cell)) ||
+      (!a->strong && !check_writer(a, cell, mask, emu_hidden_strong(s, cell))))
+    return false;
   struct comparison c = {.s = s, .me = w->index * EMU_LANES + a->lane};
   if (a->kind & EMU_WRITE && s->readers[cell] & mask && emu_shared_each_reader(s, cell, is_unordered, &c)) {
     a->unordered = true;
@@ -90,6 +101,8 @@ static void record_cell(const struct access *a, uint32_t cell, uint32_t mask) {
   if (!a->unordered && !a->strong && !(s->readers[cell] & EMU_SHADOW_BYTES & ~mask))
     s->readers[cell] = 0;
   emu_recent_add(s, s->wrote, a->word, a->word + 1);
+  if (a->strong)
+    emu_shared_hide(s, cell, me);
   s->writers[cell] =
       s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | mask | (a->strong ? EMU_SHADOW_STRONG : 0);
 }

@@ -22,10 +22,10 @@ static inline bool emu_shared_word(struct emu_shared_races *s, uint32_t i, const
   const uint32_t *row = s->known[warp->index];
   uint32_t me = warp->index * EMU_LANES + lane;
   uint32_t w = s->writers[i], r = s->readers[i];
-  uint32_t wt = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK, rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+  uint32_t rt = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
   bool many = r & EMU_SHADOW_STRONG;
   uint32_t mine = s->time << EMU_TIME_SHIFT | me << EMU_THREAD_SHIFT | EMU_SHADOW_BYTES;
-  if ((wt != me && w >> EMU_TIME_SHIFT > row[wt >> 5]) || emu_watched(s, i, 1))
+  if (emu_write_in_the_way(w, row, me) || emu_watched(s, i, 1))
     return false;
   if (write) {
     emu_shared_settle_words(s, i, 1);

@@ -159,9 +159,8 @@ static inline bool emu_may_write_lanes(const struct emu_shared_races *s, uint32_
     for (unsigned i = 0; i < EMU_LANES; i++) {
       const uint32_t word = offset[i] / 4 + k, me = warp * EMU_LANES + i, w = s->writers[word],
                      r = s->readers[word];
-      const uint32_t writer = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK,
-                     reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-      bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[writer >> 5]) & (uint32_t)(writer != me) & mask >> i;
+      const uint32_t reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
+      bad |= emu_write_in_the_way(w, row, me) & mask >> i;
       bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) & r >> 4 & mask >> i;
       bad |= (uint32_t)(r >> EMU_TIME_SHIFT > row[reader >> 5]) & (uint32_t)(reader != me) & mask >> i;
       watched |= s->watched ? s->watched[word] : 0;

@@ -26,11 +26,16 @@ static inline bool emu_strong_lanes(const struct emu_shared_races *s, uint32_t w
   for (unsigned i = 0; i < (at->row ? wrote : 0); i++)
     others |= (uint32_t)(writers[i] >> EMU_TIME_SHIFT > s->floor) &
               (uint32_t)((writers[i] >> EMU_THREAD_SHIFT & EMU_THREAD_MASK) != warp * EMU_LANES + i);
-  for (unsigned i = 0; i < (at->row && !others ? 0 : wrote); i++) {
+  const uint32_t writes = write;
+  for (unsigned i = 0; i < (at->row && !others && !write ? 0 : wrote); i++) {
     const uint32_t w = s->writers[at->words[i]], thread = w >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
-    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > row[thread >> 5]) & (uint32_t)(thread != warp * EMU_LANES + i) &
+    const uint32_t other = (uint32_t)(thread != warp * EMU_LANES + i),
+                   known = (uint32_t)(w >> EMU_TIME_SHIFT <= row[thread >> 5]);
+    bad |= (uint32_t)(w >> EMU_TIME_SHIFT > s->floor) & ((other & !known) | writes) &
            (uint32_t) !(w & EMU_SHADOW_STRONG) & mask >> i;
   }
+  for (unsigned i = 0; i < (s->hidden ? EMU_LANES : 0); i++)
+    bad |= (uint32_t)(s->hidden[at->words[i]] >> EMU_TIME_SHIFT > s->floor) & mask >> i;
   for (unsigned i = 0; i < read; i++) {
     const uint32_t r = s->readers[at->words[i]], reader = r >> EMU_THREAD_SHIFT & EMU_THREAD_MASK;
     bad |= (uint32_t)(r >> EMU_TIME_SHIFT > s->floor) &
