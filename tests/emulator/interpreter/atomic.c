@@ -104,6 +104,7 @@ static bool run_lane(struct emu_warp *w, const struct emu_instruction *in, const
     memcpy(&old, at, a->bytes);
     uint64_t value = a->apply(old, emu_lane_value(w, element(in, b, k), lane), third);
     memcpy(at, &value, a->bytes);
+    w->worker->changes += value != old;
     *changed = *changed || value != old || !a->returns ||
                emu_lane_value(w, element(in, &in->operand[0], k), lane) != old;
     if (a->returns)
@@ -150,6 +151,7 @@ EMU_HANDLER(run_atomic_128) {
       b = emu_u64(w, &in->operand[3]);
     }
     uint64_t value[2] = {b[lane], b[EMU_LANES + lane]};
+    w->worker->changes += swaps;
     if (swaps)
       memcpy(at, value, 16);
     d[lane] = old[0];

@@ -93,6 +93,8 @@ static void wait(struct emu_warp *w, const struct emu_instruction *in, uint32_t 
   if (complete == mask)
     return;
   emu_warp_polls(w);
+  w->look = in;
+  w->look_address = address_of(w, in, (unsigned)__builtin_ctz(mask & ~complete));
   emu_count_poll(w, in, mask);
 }
 

@@ -1,6 +1,8 @@
 /* mov, including packing and unpacking of vectors, clocks; prmt; cvta and isspacep. */
 #include "each_lane.h"
 
+#include "../scheduler/block.h"
+
 #include <string.h>
 
 #define COPY(name, type)                                                                                     \
@@ -82,6 +84,7 @@ EMU_HANDLER(move_clock) {
     else
       emu_u32(w, &in->operand[0])[lane] = (uint32_t)value;
   }
+  w->worker->clocked = true;
   emu_warp_polls(w);
 }
 

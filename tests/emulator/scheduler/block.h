@@ -63,6 +63,7 @@ struct emu_warp_state {
   uint64_t local_capacity;
   bool blocked;        /* no path is ready */
   bool yielded;        /* the last turn ended with looks at what others have to change */
+  uint32_t vain;       /* turns of paths, one after the other, that ended with such looks */
   uint32_t turn_polls; /* since the paths last took turns */
   uint64_t turn_steps;
   uint32_t cluster_phase[EMU_LANES]; /* of barrier.cluster that each lane has arrived at, + 1 */
@@ -131,12 +132,23 @@ struct emu_ordered {
   uint32_t first, count;
 };
 
+/* What a worker looked like when it last looked whether it comes round to the same: stall.c. */
+struct emu_stall {
+  uint64_t steps, bytes; /* then; how much there was to look at */
+  uint64_t writes, state;
+  uint32_t times; /* that it has been the same */
+  bool idle;      /* it goes round, or has ended */
+};
+
 /* A host thread that runs blocks. */
 struct emu_worker {
   struct emu_launch *launch;
   struct emu_tally *tallies;     /* by instruction */
   struct emu_allocation **cache; /* allocation that each memory instruction hit last */
   uint64_t steps, threads, blocks;
+  uint64_t changes; /* by atomic operations */
+  bool clocked;     /* a thread has looked at a clock */
+  struct emu_stall stall;
   struct emu_cluster **resident; /* in the order of their start */
   uint32_t resident_count, resident_limit;
   struct emu_cluster *unused;
@@ -172,6 +184,7 @@ struct emu_launch {
   struct emu_reports *reports;
   _Atomic uint64_t stop_block; /* the lowest block with a fault: blocks above need not run; UINT64_MAX */
   _Atomic uint64_t next_block;
+  _Atomic uint32_t idle; /* workers that have ended, or go round */
 };
 
 /* How many lanes; __builtin_popcount is a call where the processor need not have the instruction. */
@@ -247,6 +260,9 @@ void emu_cluster_wait(struct emu_warp *w, const struct emu_instruction *in, uint
 struct emu_block *emu_block_of_shared(struct emu_warp *w, uint32_t address);
 /* stuck.c: nothing in the block (or cluster) can move: reports who waits for whom. */
 void emu_block_stuck(struct emu_block *block);
+/* stall.c: whether the launch goes on for ever, which has been reported then; a worker has ended. */
+bool emu_stall_check(struct emu_worker *worker);
+void emu_stall_end(struct emu_worker *worker);
 /* block.c */
 bool emu_block_start(struct emu_block *block, struct emu_launch *launch, struct emu_worker *worker,
                      struct emu_cluster *cluster, uint64_t index, const uint32_t position[3], uint32_t rank);

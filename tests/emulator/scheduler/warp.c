@@ -18,7 +18,7 @@ bool emu_warp_start(struct emu_warp_state *s, struct emu_block *block, uint32_t 
   s->block = block;
   s->path_count = s->current = 0;
   s->blocked = false;
-  s->turn_polls = 0;
+  s->turn_polls = s->vain = 0;
   s->turn_steps = 0;
   memset(s->cluster_phase, 0, sizeof s->cluster_phase);
   *w = (struct emu_warp){.index = index, .block = block, .launch = l, .worker = block->worker};
@@ -212,16 +212,18 @@ bool emu_warp_run(struct emu_warp_state *s) {
       return true;
     if (!retry && s->turn_polls < POLLS_OF_TURN && n < STEPS_OF_TURN)
       continue;
+    s->vain = retry || s->turn_polls >= POLLS_OF_TURN ? s->vain + 1 : 0;
     uint32_t others = 0;
     for (uint32_t i = 0; i < s->path_count; i++)
       others += s->paths[i].state == EMU_PATH_READY;
     if (others <= 1 && (s->turn_polls >= POLLS_OF_TURN || retry || s->turn_steps > STEPS_BEFORE_RELEASE))
       emu_meeting_release(s, EMU_ALL_LANES);
-    s->yielded = others <= 1 && (retry || s->turn_polls >= POLLS_OF_TURN);
+    s->yielded = s->vain && (others <= 1 || s->vain > 2 * others);
+    s->vain = s->yielded ? 0 : s->vain;
     s->turn_polls = 0;
     s->turn_steps = s->turn_steps > STEPS_BEFORE_RELEASE ? 0 : s->turn_steps;
     turn = true;
-    if (others <= 1 || steps > 8 * STEPS_OF_TURN)
+    if (others <= 1 || s->yielded || steps > 8 * STEPS_OF_TURN)
       return moved;
   }
   return true;

@@ -116,6 +116,8 @@ static void *run_worker(void *argument) {
         end_cluster(w, i);
       }
     }
+    if (atomic_load(&l->stop_block) == UINT64_MAX && emu_stall_check(w))
+      break;
     if (atomic_load(&l->stop_block) != UINT64_MAX) {
       more = false; /* blocks below it have been started already, and end */
       if (l->workers == 1)
@@ -124,6 +126,7 @@ static void *run_worker(void *argument) {
     if (more && !any_busy && w->resident_count < w->resident_limit)
       more = start_cluster(w);
   }
+  emu_stall_end(w);
   while (w->resident_count)
     end_cluster(w, w->resident_count - 1);
   while (w->unused) {
