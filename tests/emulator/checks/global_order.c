@@ -26,6 +26,8 @@ struct emu_global_order {
     uint32_t reader, block_context, result;
   } memo[MEMO_SLOTS];
   struct emu_publications published;
+  struct emu_publications stored; /* the context that last wrote a place by a volatile or relaxed store */
+  uint32_t *covered;              /* by block: up to which context its fences and releases cover what it did */
 };
 
 /* Vectors by block. */
@@ -61,9 +63,10 @@ bool emu_global_order_start(struct emu_launch *l) {
     l->races_between_blocks = false;
     return true;
   }
-  struct emu_global_order *o = calloc(1, sizeof *o);
+  struct emu_global_order *o = calloc(1, sizeof *o + l->block_total * sizeof *o->covered);
   if (!o)
     return false;
+  o->covered = (uint32_t *)(o + 1);
   o->first = l->first_context;
   o->blocks = (uint32_t)l->block_total;
   l->order = o;
@@ -82,6 +85,7 @@ void emu_global_order_end(struct emu_launch *l) {
   free(o->sets);
   free(o->info);
   emu_publications_free(&o->published);
+  emu_publications_free(&o->stored);
   free(o);
   l->order = NULL;
 }
@@ -193,6 +197,7 @@ uint32_t emu_global_add_reader(struct emu_block *b, uint32_t reader) {
 
 /* The block's later doings get a context of their own. */
 static void next_context(struct emu_block *b) {
+  b->launch->order->covered[b->index] = b->context;
   uint32_t context = emu_contexts_extend();
   if (context && set_info(b->launch->order, context, (uint32_t)b->index)) {
     b->context = context;
@@ -254,6 +259,23 @@ void emu_global_strong(struct emu_block *b, const void *object, unsigned kind) {
                          : NULL;
   if (vector)
     emu_vector_join(vector, k->fenced, n);
+}
+
+void emu_global_stored(const struct emu_block *b, const void *object) {
+  enum { MAX_STORED = 1 << 16 };
+  struct emu_global_order *o = b->launch->order;
+  uint32_t *by = o ? emu_publication(&o->stored, object, 1, o->stored.count < MAX_STORED) : NULL;
+  if (by)
+    *by = b->context;
+}
+
+bool emu_global_is_unfenced(const struct emu_block *b, const void *object, uint32_t context) {
+  struct emu_global_order *o = b->launch->order;
+  if (!o || context < o->first || emu_global_knows(b, context))
+    return false;
+  const uint32_t *by = emu_publication(&o->stored, object, 1, false);
+  const uint64_t block = emu_global_block_of(b->launch, context);
+  return by && *by == context && block < o->blocks && block != b->index && o->covered[block] < context;
 }
 
 void emu_global_complete(struct emu_launch *l, const void *from, const void *to) {

@@ -60,19 +60,45 @@ static bool stale(struct emu_warp *w, const struct emu_instruction *in, unsigned
       (unsigned long long)emu_global_block_of(w->launch, word >> EMU_CONTEXT_SHIFT));
 }
 
+/* A volatile or relaxed load, which looks but once, of what another block stored so and has not fenced since:
+ * no race, but nothing makes it see that. */
+static bool unfenced(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                     const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind,
+                     uint32_t writer) {
+  char who[200], what[300];
+  const uint32_t context = writer >> EMU_CONTEXT_SHIFT;
+  const void *object = a->host + offset;
+  if (kind & EMU_WRITE) {
+    if ((kind & EMU_READ_WRITE) == EMU_WRITE)
+      emu_global_stored(w->block, object);
+    return false;
+  }
+  if (!(in->flags & EMU_FLAG_LOOKS_ONCE) || !(writer & EMU_SHADOW_STRONG) ||
+      !emu_global_is_unfenced(w->block, object, context))
+    return false;
+  emu_context_describe(context, emu_global_block_of(w->launch, context), who, sizeof who);
+  emu_allocation_describe(a, what, sizeof what);
+  return emu_finding(w, in, lane,
+                     "order: global read of %u bytes at 0x%llx (%llu bytes into %s) may miss what %s wrote there: "
+                     "that block has executed no fence (__threadfence) since",
+                     bytes, (unsigned long long)(a->base + offset), (unsigned long long)offset, what, who);
+}
+
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
                      struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
   struct emu_block *b = w->block;
   bool strong = emu_is_strong(in, kind) && !(kind & EMU_SCOPE_BLOCK) &&
                 !(kind & EMU_SCOPE_CLUSTER && w->launch->cluster_size == 1);
   uint64_t last = (offset + bytes - 1) / 4;
-  if (!emu_is_strong(in, kind) && !emu_race_within_block(w, in, lane, a, offset, bytes, kind))
+  if (!emu_race_within_block(w, in, lane, a, offset, bytes, kind, emu_is_strong(in, kind)))
     return false;
   for (uint64_t i = offset / 4; i <= last; i++) {
     uint64_t from = i * 4 > offset ? i * 4 : offset,
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
+    if (strong && i == offset / 4 && w->launch->order && unfenced(w, in, lane, a, offset, bytes, kind, writer))
+      return false;
     if (strong && !(kind & EMU_STRONG) && in_the_way(b, writer, mask, false, &w->worker->wrote) &&
         writer & EMU_SHADOW_STRONG)
       emu_note_first_look(w, in, lane, kind);

@@ -137,6 +137,10 @@ void emu_global_fence(struct emu_block *block);
 void emu_global_release(struct emu_block *block, const void *object);
 void emu_global_acquire(struct emu_block *block, const void *object);
 void emu_global_strong(struct emu_block *block, const void *object, unsigned kind);
+/* A volatile or relaxed store, no atomic; whether the context's write by one is covered by no fence of its
+ * block, and not known to this one. */
+void emu_global_stored(const struct emu_block *block, const void *object);
+bool emu_global_is_unfenced(const struct emu_block *block, const void *object, uint32_t context);
 void emu_global_complete(struct emu_launch *launch, const void *from, const void *to);
 /* barrier.cluster: all threads of a block have arrived; all blocks have; a block waits no longer. */
 void emu_global_arrive(struct emu_block *block, bool releases);

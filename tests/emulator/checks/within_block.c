@@ -48,22 +48,43 @@ struct place {
 };
 
 static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigned lane, const struct place *p,
-                   bool write, bool written, const struct emu_touch *t, uint32_t other) {
+                   unsigned kind, const char *done, const struct emu_touch *t, uint32_t other) {
   const struct emu_dim3 d = w->launch->parameters.block;
   char what[300];
   emu_allocation_describe(p->a, what, sizeof what);
+  const char *name = (kind & EMU_READ_WRITE) == EMU_READ_WRITE ? "atomic operation on"
+                     : kind & EMU_WRITE                        ? "write of"
+                                                               : "read of";
   return !emu_finding(w, in, lane,
                       "race: global %s %u bytes at 0x%llx (%llu bytes into %s), not ordered after a %s by "
                       "%sthread (%u,%u,%u) of "
                       "the same block",
-                      write ? "write of" : "read of", p->bytes, (unsigned long long)(p->a->base + p->offset),
-                      (unsigned long long)p->offset, what, written ? "write" : "read",
-                      t->shift >= EMU_SEVERAL ? "the warp of " : "", other % d.x, other / d.x % d.y,
-                      other / d.x / d.y);
+                      name, p->bytes, (unsigned long long)(p->a->base + p->offset),
+                      (unsigned long long)p->offset, what, done, t->shift >= EMU_SEVERAL ? "the warp of " : "",
+                      other % d.x, other / d.x % d.y, other / d.x / d.y);
+}
+
+/* One word against what others of the block did to it; false after a report that ends the launch. */
+static bool check_word(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
+                       const struct place *p, unsigned kind, bool strong, const struct emu_touched_line *t,
+                       unsigned word) {
+  uint32_t other = 0;
+  unsigned who = lane;
+  if (!is_over_for(w, &who, kind, &t->wrote, word, &other) &&
+      !emu_same_value(w, in, who, p->a->host + p->offset, p->bytes) &&
+      !report(w, in, who, p, kind, "write", &t->wrote, other))
+    return false;
+  if (!strong && !is_over_for(w, &who, kind, &t->strong, word, &other) &&
+      !emu_same_value(w, in, who, p->a->host + p->offset, p->bytes) &&
+      !report(w, in, who, p, kind, "strong write", &t->strong, other))
+    return false;
+  return !(kind & EMU_WRITE) || is_over_for(w, &who, kind, &t->read, word, &other) ||
+         report(w, in, who, p, kind, "read", &t->read, other);
 }
 
 bool emu_race_within_block(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
-                           const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind) {
+                           const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind,
+                           bool strong) {
   struct emu_shared_races *s = w->block->races;
   const struct place p = {a, offset, bytes};
   const bool write = kind & EMU_WRITE;
@@ -72,14 +93,7 @@ bool emu_race_within_block(struct emu_warp *w, const struct emu_instruction *in,
   for (uint64_t i = (a->base + offset) / 4; i <= (a->base + offset + bytes - 1) / 4; i++) {
     const unsigned word = i % EMU_LINE_OF_GLOBAL;
     struct emu_touched_line *t = emu_touched_line(s, i / EMU_LINE_OF_GLOBAL);
-    uint32_t other = 0;
-    unsigned who = lane;
-    if (!is_over_for(w, &who, kind, &t->wrote, word, &other) &&
-        !emu_same_value(w, in, who, a->host + offset, bytes) &&
-        !report(w, in, who, &p, write, true, &t->wrote, other))
-      return false;
-    if (write && !is_over_for(w, &who, kind, &t->read, word, &other) &&
-        !report(w, in, who, &p, write, false, &t->read, other))
+    if (!check_word(w, in, lane, &p, kind, strong, t, word))
       return false;
     const bool all = kind & EMU_ALL_OF_WARP;
     const struct emu_touch now = {.time = s->time,
@@ -87,8 +101,8 @@ bool emu_race_within_block(struct emu_warp *w, const struct emu_instruction *in,
                                   .thread = (int16_t)(w->index * EMU_LANES + (all ? 0 : lane - word)),
                                   .shift = all ? EMU_SEVERAL : 0,
                                   .warp = (uint8_t)w->index};
-    if (bytes >= 4)
-      emu_touch_add(write ? &t->wrote : &t->read, &now);
+    if (bytes >= 4 && (write || !strong))
+      emu_touch_add(strong ? &t->strong : write ? &t->wrote : &t->read, &now);
   }
   return true;
 }

@@ -3,7 +3,7 @@
  * A table remembers, of the lines of global memory that a block has accessed since the last barrier of all
  * its threads, the last write and the last read: which words, by which threads, when. Lines push each other
  * out of it, and of a line that warps access by turns the latest remains; so some races go unseen, but what
- * is reported is one. Plain accesses to whole words are remembered. */
+ * is reported is one. Accesses to whole words are remembered, strong reads (atomic and volatile ones) not. */
 #ifndef EMU_WITHIN_BLOCK_H
 #define EMU_WITHIN_BLOCK_H
 
@@ -22,7 +22,7 @@ struct emu_touch {
 
 struct emu_touched_line {
   uint64_t line;
-  struct emu_touch wrote, read;
+  struct emu_touch wrote, read, strong; /* strong: writes by atomic and volatile accesses */
 };
 
 static inline struct emu_touched_line *emu_touched_line(struct emu_shared_races *s, uint64_t line) {
@@ -84,7 +84,7 @@ static inline bool emu_touch_run(struct emu_warp *w, uint64_t first, unsigned al
                                   .shift = (uint8_t)shift,
                                   .warp = (uint8_t)w->index};
     struct emu_touched_line *t = emu_touched_line(s, line);
-    if (!emu_touch_is_over(s, &t->wrote, &now) || (write && !emu_touch_is_over(s, &t->read, &now)))
+    if (!emu_touch_is_over(s, &t->wrote, &now) || !emu_touch_is_over(s, &t->strong, &now) || (write && !emu_touch_is_over(s, &t->read, &now)))
       return false;
     emu_touch_add(write ? &t->wrote : &t->read, &now);
   }
@@ -93,7 +93,8 @@ static inline bool emu_touch_run(struct emu_warp *w, uint64_t first, unsigned al
 
 /* One lane's access, with a report. False after one that ends the launch. */
 bool emu_race_within_block(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
-                           const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind);
+                           const struct emu_allocation *a, uint64_t offset, unsigned bytes, unsigned kind,
+                           bool strong);
 /* Times start again. */
 void emu_touched_forget(struct emu_shared_races *s);
 
