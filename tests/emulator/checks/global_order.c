@@ -27,7 +27,7 @@ struct emu_global_order {
   } memo[MEMO_SLOTS];
   struct emu_publications published;
   struct emu_publications stored; /* the context that last wrote a place by a volatile or relaxed store */
-  uint32_t *covered;              /* by block: up to which context its fences and releases cover what it did */
+  uint32_t *covered; /* by block: up to which context its fences and releases cover what it did */
 };
 
 /* Vectors by block. */

@@ -78,10 +78,11 @@ static bool unfenced(struct emu_warp *w, const struct emu_instruction *in, unsig
     return false;
   emu_context_describe(context, emu_global_block_of(w->launch, context), who, sizeof who);
   emu_allocation_describe(a, what, sizeof what);
-  return emu_finding(w, in, lane,
-                     "order: global read of %u bytes at 0x%llx (%llu bytes into %s) may miss what %s wrote there: "
-                     "that block has executed no fence (__threadfence) since",
-                     bytes, (unsigned long long)(a->base + offset), (unsigned long long)offset, what, who);
+  return emu_finding(
+      w, in, lane,
+      "order: global read of %u bytes at 0x%llx (%llu bytes into %s) may miss what %s wrote there: "
+      "that block has executed no fence (__threadfence) since",
+      bytes, (unsigned long long)(a->base + offset), (unsigned long long)offset, what, who);
 }
 
 bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsigned lane,
@@ -97,7 +98,8 @@ bool emu_race_global(struct emu_warp *w, const struct emu_instruction *in, unsig
              to = i * 4 + 4 < offset + bytes ? i * 4 + 4 : offset + bytes;
     uint32_t mask = ((1u << (to - from)) - 1) << (from - i * 4);
     uint32_t writer = a->writers[i], reader = a->readers[i];
-    if (strong && i == offset / 4 && w->launch->order && unfenced(w, in, lane, a, offset, bytes, kind, writer))
+    if (strong && i == offset / 4 && w->launch->order &&
+        unfenced(w, in, lane, a, offset, bytes, kind, writer))
       return false;
     if (strong && !(kind & EMU_STRONG) && in_the_way(b, writer, mask, false, &w->worker->wrote) &&
         writer & EMU_SHADOW_STRONG)

@@ -55,13 +55,13 @@ static bool report(struct emu_warp *w, const struct emu_instruction *in, unsigne
   const char *name = (kind & EMU_READ_WRITE) == EMU_READ_WRITE ? "atomic operation on"
                      : kind & EMU_WRITE                        ? "write of"
                                                                : "read of";
-  return !emu_finding(w, in, lane,
-                      "race: global %s %u bytes at 0x%llx (%llu bytes into %s), not ordered after a %s by "
-                      "%sthread (%u,%u,%u) of "
-                      "the same block",
-                      name, p->bytes, (unsigned long long)(p->a->base + p->offset),
-                      (unsigned long long)p->offset, what, done, t->shift >= EMU_SEVERAL ? "the warp of " : "",
-                      other % d.x, other / d.x % d.y, other / d.x / d.y);
+  return !emu_finding(
+      w, in, lane,
+      "race: global %s %u bytes at 0x%llx (%llu bytes into %s), not ordered after a %s by "
+      "%sthread (%u,%u,%u) of "
+      "the same block",
+      name, p->bytes, (unsigned long long)(p->a->base + p->offset), (unsigned long long)p->offset, what, done,
+      t->shift >= EMU_SEVERAL ? "the warp of " : "", other % d.x, other / d.x % d.y, other / d.x / d.y);
 }
 
 /* One word against what others of the block did to it; false after a report that ends the launch. */

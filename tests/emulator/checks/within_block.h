@@ -84,7 +84,8 @@ static inline bool emu_touch_run(struct emu_warp *w, uint64_t first, unsigned al
                                   .shift = (uint8_t)shift,
                                   .warp = (uint8_t)w->index};
     struct emu_touched_line *t = emu_touched_line(s, line);
-    if (!emu_touch_is_over(s, &t->wrote, &now) || !emu_touch_is_over(s, &t->strong, &now) || (write && !emu_touch_is_over(s, &t->read, &now)))
+    if (!emu_touch_is_over(s, &t->wrote, &now) || !emu_touch_is_over(s, &t->strong, &now) ||
+        (write && !emu_touch_is_over(s, &t->read, &now)))
       return false;
     emu_touch_add(write ? &t->wrote : &t->read, &now);
   }

@@ -65,8 +65,7 @@ static bool decode_function(struct emu_program *p, uint32_t index, uint32_t firs
     p->flags |= in->flags;
   }
   return !decoder.no_memory && emu_flow_reconvergence(p, f) && emu_mark_first_looks(p, f) &&
-         emu_mark_looks_once(p, f) &&
-         emu_find_zeros(p, f);
+         emu_mark_looks_once(p, f) && emu_find_zeros(p, f);
 }
 
 struct interval {

@@ -58,11 +58,11 @@ enum emu_instruction_flag {
   EMU_FLAG_SERIAL = 2, /* the launch has to stay on one host thread: atomics, volatile, acquire, printf ... */
   EMU_FLAG_SYNCHRONISES =
       4, /* may order threads of different blocks: fences, acquire, release, atomics, volatile */
-  EMU_FLAG_SELECTS = 32,     /* selp: takes one of two sources */
-  EMU_FLAG_SHUFFLES = 64,    /* says itself what becomes of undefined values */
-  EMU_FLAG_LOADS = 128,      /* operand 0 is a result, though the class is one of memory */
-  EMU_FLAG_COMPARES = 256,   /* atom.cas: operand 1 is its address, 2 what it compares with */
-  EMU_FLAG_FIRST_LOOK = 512, /* a load in front of a compare-and-swap loop: races with plain stores only */
+  EMU_FLAG_SELECTS = 32,      /* selp: takes one of two sources */
+  EMU_FLAG_SHUFFLES = 64,     /* says itself what becomes of undefined values */
+  EMU_FLAG_LOADS = 128,       /* operand 0 is a result, though the class is one of memory */
+  EMU_FLAG_COMPARES = 256,    /* atom.cas: operand 1 is its address, 2 what it compares with */
+  EMU_FLAG_FIRST_LOOK = 512,  /* a load in front of a compare-and-swap loop: races with plain stores only */
   EMU_FLAG_LOOKS_ONCE = 1024, /* a volatile or relaxed load that no loop repeats at the same place */
   EMU_FLAG_ANY_SPACE = 8, /* generic access: its class is counted by the handler, by the space that was hit */
 };

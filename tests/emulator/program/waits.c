@@ -1,6 +1,6 @@
-/* Volatile and relaxed loads that no loop repeats. A loop that looks at one place again and again waits for what
- * another thread will write there, and needs no order to begin with; a load that looks once relies on what it
- * finds. Loads whose address a loop changes look once at each place. */
+/* Volatile and relaxed loads that no loop repeats. A loop that looks at one place again and again waits for
+ * what another thread will write there, and needs no order to begin with; a load that looks once relies on
+ * what it finds. Loads whose address a loop changes look once at each place. */
 #include "build.h"
 
 #include <stdlib.h>

@@ -36,8 +36,10 @@ cudaError_t emu_enter(enum emu_call kind) {
     emu_report_begin();
   }
   on_device = kind == EMU_CALL_CONTEXT;
-  if (callbacks)
+  if (callbacks) {
+    emu_say("host function: it calls the CUDA runtime, which functions of a stream must not");
     return cudaErrorNotPermitted;
+  }
   return kind == EMU_CALL_CONTEXT ? sticky[emu_device()] : cudaSuccess;
 }
 

@@ -114,8 +114,12 @@ static cudaError_t elapsed(float *out, cudaEvent_t start, cudaEvent_t end) {
   if (!out)
     return cudaErrorInvalidValue;
   if (start->device != end->device || (start->flags & cudaEventDisableTiming) ||
-      (end->flags & cudaEventDisableTiming) || !start->recorded || !end->recorded)
+      (end->flags & cudaEventDisableTiming) || !start->recorded || !end->recorded) {
+    emu_say("cudaEventElapsedTime: %s", !start->recorded || !end->recorded
+                                            ? "an event that has not been recorded"
+                                            : "events without times, or of two devices");
     return cudaErrorInvalidResourceHandle;
+  }
   if (!emu_queue_reached(&start->clock) || !emu_queue_reached(&end->clock))
     return cudaErrorNotReady;
   static bool said;
