@@ -73,7 +73,8 @@ static bool unfenced(struct emu_warp *w, const struct emu_instruction *in, unsig
       emu_global_stored(w->block, object);
     return false;
   }
-  if (!(in->flags & EMU_FLAG_LOOKS_ONCE) || !(writer & EMU_SHADOW_STRONG) ||
+  /* Eight bytes and more may be a value and the flag that tells of it, which need no fence. */
+  if (bytes > 4 || !(in->flags & EMU_FLAG_LOOKS_ONCE) || !(writer & EMU_SHADOW_STRONG) ||
       !emu_global_is_unfenced(w->block, object, context))
     return false;
   emu_context_describe(context, emu_global_block_of(w->launch, context), who, sizeof who);

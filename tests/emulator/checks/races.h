@@ -217,7 +217,8 @@ static inline bool emu_watched(const struct emu_shared_races *s, uint32_t word, 
 /* A strong write is about to take the place of `writers[cell]`. */
 void emu_shared_hide(struct emu_shared_races *s, uint32_t cell, uint32_t thread);
 static inline uint32_t emu_hidden_weak(const struct emu_shared_races *s, uint32_t cell) {
-  return s->hidden && s->hidden[cell] >> EMU_TIME_SHIFT > s->floor ? s->hidden[cell] : 0;
+  /* Inits of mbarriers in a cluster have a fence of their own, which is asked for the latest write alone. */
+  return s->hidden && !s->inits && s->hidden[cell] >> EMU_TIME_SHIFT > s->floor ? s->hidden[cell] : 0;
 }
 static inline uint32_t emu_hidden_strong(const struct emu_shared_races *s, uint32_t cell) {
   return s->hidden ? s->hidden[s->cells + cell] : 0;

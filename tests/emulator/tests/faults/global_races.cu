@@ -364,8 +364,10 @@ static const struct planted_case cases[] = {
      RACE("read_beside_atomics", "1", "write of 4 bytes at 0x[0-9a-f]+", "read by block \\(0,0,0\\)")},
     {"write_after_a_flag", write_after_a_flag, TWIN},
     {"read_by_all_blocks", read_by_all_blocks, TWIN},
-    {"read_among_global_atomics", read_among_global_atomics,
-     RACE("count", "[0-9]", "(read of|atomic operation on) 4 bytes at %A", "block \\([0-9],0,0\\)")},
+    {"read_among_global_atomics", read_among_global_atomics, FINDING,
+     cudaErrorLaunchFailure, /* by another block, or another warp of its own */
+     "race: kernel count[^ ]*, [^ ]*%S:(%L|%O), block \\([0-9],0,0\\), thread \\([0-9]+,0,0\\): global (read "
+     "of|atomic operation on) 4 bytes at %A .*not ordered after a .*(of kernel count|of the same block)"},
     {"atomics_by_all_blocks", atomics_by_all_blocks, TWIN},
     {"atomics_of_a_block_between_blocks", atomics_of_a_block_between_blocks,
      RACE("narrow_atomics", "1", "atomic operation on 4 bytes at %A", "write by block \\(0,0,0\\)")},
