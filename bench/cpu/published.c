@@ -176,7 +176,7 @@ static double step_work(const struct workload *w) {
   const struct published *p = w->published;
   const double S = w->S, A = workload_annotations(w), T = w->T;
   const bool luong = p->decoder == DECODER_LUONG;
-  const double first = p->embedding + (p->feeds ? S : luong ? 0.0 : A);
+  const double first = (p->folded ? 0.0 : p->embedding) + (p->feeds ? S : luong ? 0.0 : A);
   double work = (first + S) * gates_of(p) * S + (p->decoder_layers - 1) * 2.0 * S * gates_of(p) * S;
   work += luong ? T * S + (A + S) * S : S * S + T * S; /* the energies and what asks; attentional */
   return work + T * A + S * w->V;

@@ -7,6 +7,7 @@ static const struct published tutorial = {.gru = true,
                                           .forward = true,
                                           .layers = 1,
                                           .embedding = 128,
+                                          .folded = true,
                                           .decoder = DECODER_BAHDANAU,
                                           .decoder_layers = 1};
 

@@ -13,12 +13,12 @@ enum decoder { DECODER_NONE, DECODER_BAHDANAU, DECODER_LUONG };
 
 /* A model of version 2 with the structure and the shape of a published one (published.c). */
 struct published {
-  bool gru;               /* else LSTM */
-  bool forward;           /* the encoder reads in one direction only */
-  int32_t layers;         /* of the encoder */
-  int32_t embedding;      /* E, of the input's symbols and of the decoder's; 0: dense input */
-  bool folded;            /* the input's is folded into the first layer, as cuseq does with small ones */
-  bool tagger;            /* a softmax at every position */
+  bool gru;          /* else LSTM */
+  bool forward;      /* the encoder reads in one direction only */
+  int32_t layers;    /* of the encoder */
+  int32_t embedding; /* E, of the input's symbols and of the decoder's; 0: dense input */
+  bool folded;       /* their products with the first layers are made ahead, as cuseq does with small ones */
+  bool tagger;       /* a softmax at every position */
   enum decoder decoder;   /* Luong's has an attentional vector tanh(W [c;h]) */
   int32_t decoder_layers; /* LSTMs or GRUs, begun with the encoder's final states */
   bool feeds;             /* the attentional vector is read by the next step */

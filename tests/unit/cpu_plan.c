@@ -92,6 +92,35 @@ static struct cpu decoder_example(struct structure *structure, int32_t units) {
   return (struct cpu){.structure = structure, .products = &cpu_kernels_portable.products};
 }
 
+Test(cpu_plan, products_of_embeddings_are_made_ahead_where_they_are_few) {
+  struct structure structure;
+  decoder_example(&structure, 128);
+  structure.decoder.feedback = FEEDBACK_OUTPUT;
+  structure.decoder.tokens = 4096; /* of 4 x 128 sums: 8 MB */
+  cr_expect(plan_decoder_token_sums(&structure));
+  structure.decoder.tokens++;
+  cr_expect(!plan_decoder_token_sums(&structure));
+  structure.decoder.tokens = 100;
+  cr_expect(plan_decoder_token_sums(&structure));
+  structure.decoder.reads = (struct parts){.count = 2, .list = {PART_CONTEXT, PART_TOKEN}};
+  cr_expect(!plan_decoder_token_sums(&structure), "the token is not what is read first");
+  decoder_example(&structure, 128);
+  structure.decoder.feedback = FEEDBACK_OUTPUT;
+  structure.decoder.tokens = 100;
+  structure.decoder.embedding_units = 0;
+  cr_expect(!plan_decoder_token_sums(&structure), "a token without an embedding is gathered");
+
+  const struct cell gru = {.kind = CELL_GRU, .inputs = 64, .units = 100}; /* 112 in whole vectors */
+  structure.encoder.layers[0] =
+      (struct encoder_layer){.direction = LAYER_BIDIRECTIONAL, .inputs = 64, .cells = {gru, gru}};
+  structure.input = (struct input_structure){.features = 6241, .embedding_units = 64, .width = 64};
+  cr_expect(plan_encoder_token_sums(&structure, 0));
+  structure.encoder.layers[0].cells[1].kind = CELL_LSTM;
+  cr_expect(!plan_encoder_token_sums(&structure, 1), "four sums a unit");
+  structure.input.embedding_folded = true;
+  cr_expect(!plan_encoder_token_sums(&structure, 0));
+}
+
 Test(cpu_plan,
      sums_begin_with_the_state_where_a_step_s_weights_leave_the_cache_and_may_be_found_there_again) {
   struct structure structure;

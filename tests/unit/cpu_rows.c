@@ -170,3 +170,72 @@ Test(cpu_rows, one_row_gives_the_bits_of_a_batch_where_it_makes_parts_of_sums_ea
   }
   cuseq_model_destroy(model);
 }
+
+/* ---- embeddings ---- */
+
+static int32_t ids[BATCH * TIME];
+
+static void translate(cuseq_session *session, int32_t first, int32_t count, struct decoded *to) {
+  const cuseq_input input = {.size = sizeof(cuseq_input),
+                             .data = ids + (size_t)first * TIME,
+                             .dtype = CUSEQ_DTYPE_I32,
+                             .batch = count,
+                             .time = TIME,
+                             .lengths = lengths + first};
+  const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
+                                   .tokens = to->tokens[first],
+                                   .log_probabilities = to->log_probabilities[first],
+                                   .output_lengths = to->lengths + first,
+                                   .final_h = to->h[first],
+                                   .steps = STEPS};
+  cr_assert_eq(cuseq_run(session, &input, NULL, &decoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+}
+
+/* Embeddings of `units`, encoder and decoder of `cell`: 24 units, and 256 of the decoder. */
+static cuseq_model *translator(const char *cell, int32_t units, const char *reads, struct random *random) {
+  char json[1024];
+  snprintf(json, sizeof json,
+           "{\"version\":2,\"input\":{\"features\":3000,\"embedding\":%d},"
+           "\"encoder\":{\"layers\":[{\"cell\":{%s,\"units\":24},\"direction\":\"bidirectional\"}]},"
+           "\"attention\":{\"score\":\"additive\",\"units\":20},"
+           "\"decoder\":{\"reads\":[%s],\"embedding\":%d,\"feedback\":\"output\","
+           "\"start_token\":0,\"end_token\":7,\"steps\":9,\"layers\":[{\"cell\":{%s,\"units\":256},"
+           "\"initial_h\":{\"from\":\"zeros\"}%s}]},"
+           "\"output\":{\"parts\":[\"state\"],\"layers\":[{\"units\":50,\"activation\":\"softmax\"}]}}",
+           (int)units, cell, reads, (int)units, cell,
+           strstr(cell, "lstm") ? ",\"initial_c\":{\"from\":\"zeros\"}" : "");
+  return random_model(json, NULL, random);
+}
+
+static void check_translated(const cuseq_model *model, const char *what) {
+  static struct decoded batch, one;
+  const cuseq_session_options options = options_of(model);
+  cuseq_session *session;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  memset(&batch, 0xff, sizeof batch);
+  translate(session, 0, BATCH, &batch);
+  for (int32_t count = 1; count <= 3; count++) {
+    memset(&one, 0xff, sizeof one);
+    for (int32_t row = 0; row < BATCH; row += count)
+      translate(session, row, row + count <= BATCH ? count : BATCH - row, &one);
+    cr_expect_eq(memcmp(&one, &batch, sizeof one), 0, "%s, %d rows", what, (int)count);
+  }
+  cuseq_session_close(session);
+}
+
+/* The products of embeddings are made when the weights are packed, or, where a token is not what is read
+ * first, at every step. */
+Test(cpu_rows, one_row_gives_the_bits_of_a_batch_where_tokens_have_embeddings) {
+  static const char *const cells[] = {"\"kind\":\"lstm\"", "\"kind\":\"gru\"",
+                                      "\"kind\":\"gru\",\"reset\":\"before\""};
+  static const char *const reads[] = {"\"token\",\"context\"", "\"context\",\"token\""};
+  struct random random = {17};
+  for (int i = 0; i < BATCH * TIME; i++)
+    ids[i] = (int32_t)random_below(&random, 3000);
+  for (size_t c = 0; c < sizeof cells / sizeof *cells; c++)
+    for (int r = 0; r < 2; r++) {
+      cuseq_model *model = translator(cells[c], 16 + 21 * r, reads[r], &random);
+      check_translated(model, cells[c]);
+      cuseq_model_destroy(model);
+    }
+}

@@ -80,7 +80,7 @@ static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, bool
   if (first)
     row->in[s++] = worker->hidden[y & 1] + state;
   for (int32_t p = 0; l == 0 && p < reads->count; p++)
-    if (reads->list[p] != PART_TOKEN || !reads_hot(run->decoder))
+    if (reads->list[p] != PART_TOKEN || !reads_hot(run))
       row->in[s++] = part_of(run, reads->list[p], y, i);
   if (l > 0)
     row->in[s++] = given_of(run, l - 1, y, i);

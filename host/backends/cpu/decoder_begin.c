@@ -106,7 +106,9 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
   for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
     const enum part part = run->decoder->reads.list[p];
     const int32_t width = structure_part_width(s, part);
-    if (part == PART_TOKEN && reads_hot(run->decoder)) {
+    if (part == PART_TOKEN && step.cell->token_sums)
+      continue;
+    if (part == PART_TOKEN && reads_hot(run)) {
       step.hot_first = at;
     } else {
       step.first[step.segments] = at;

@@ -54,9 +54,11 @@ static inline const float *part_of(const struct run *run, enum part part, int32_
   return given_of(run, run->decoder->count - 1, y, i);
 }
 
-/* Whether the first layer takes a token's row of its weights. */
-static inline bool reads_hot(const struct decoder_structure *decoder) {
-  return decoder->embedding_units == 0 && decoder->fed_probabilities == 0;
+/* Whether the first layer takes a token's row: of its weights, or of the sums made of them. Else it reads a
+ * vector. */
+static inline bool reads_hot(const struct run *run) {
+  return run->cpu->packed->weights.decoder[0].cell.token_sums ||
+         (run->decoder->embedding_units == 0 && run->decoder->fed_probabilities == 0);
 }
 
 /* The vectors of a row that its next step reads of this one, in the order of a call's `fed`; 0 wide where it

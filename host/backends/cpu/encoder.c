@@ -22,7 +22,7 @@ struct sweep {
   int32_t active;
   int32_t done;     /* steps */
   bool skip_hidden; /* at the first step: it is zero, and its products would add nothing */
-  bool gathered;    /* ids pick rows of the kernel */
+  bool gathered;    /* ids pick rows of the kernel, or of the cell's token_sums */
   bool embedded;    /* ids pick rows of the embedding, which are the input */
   ptrdiff_t advance_in, advance_out, advance_copy;
 };
@@ -133,7 +133,8 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   const struct encoder_layer *layer = &cpu->structure->encoder.layers[call->layer];
   const struct cpu_cell *cell = &cpu->packed->weights.encoder[call->layer].cells[direction];
   const bool ids = call->layer == 0 && input->ids;
-  const bool embedded = ids && in->embedding_units > 0 && !in->embedding_folded;
+  const bool summed = ids && cell->token_sums;
+  const bool embedded = ids && in->embedding_units > 0 && !in->embedding_folded && !summed;
   const bool gathered = ids && !embedded;
   const int32_t ahead = gathered ? 0 : steps_ahead(cpu, cell, tile.count);
   const ptrdiff_t sign = direction == 0 ? 1 : -1;
@@ -158,7 +159,7 @@ static void sweep_begin(struct sweep *sweep, const struct cpu_call *call, struct
   sweep->step = (struct cpu_cell_step){.cell = cell,
                                        .segments = segments,
                                        .has_hidden = true,
-                                       .hot_first = gathered ? 0 : -1,
+                                       .hot_first = gathered && !summed ? 0 : -1,
                                        .part = {0, cell->blocks},
                                        .started = ahead > 0,
                                        .room = worker->room};

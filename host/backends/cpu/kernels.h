@@ -67,6 +67,9 @@ struct cpu_cell {
   const float *bias;          /* [blocks][four sums][width], scaled as the weights are */
   float scale[4];             /* of the four sums; looked at in bf16 */
   struct cpu_dense candidate; /* GRU with its reset before the product: U_n */
+  /* [tokens][blocks][gates][width] what each token's embedding adds to the sums of the input, in the place of
+   * weights that would be multiplied with it; NULL: the cell reads no such token */
+  const float *token_sums;
   int32_t inputs;
   int32_t units;
   int32_t blocks;
@@ -80,7 +83,7 @@ enum { CPU_SEGMENTS = STRUCTURE_MAX_PARTS + 2 };
 
 /* How a step's input is put together: sums = bias + (a gathered row) + sum over segments of in[s] . weight
  * rows; and where `has_hidden`, in[segments] is the previous hidden state, whose weights come behind those of
- * all inputs. */
+ * all inputs. At last comes the token's row of the cell's token_sums. */
 struct cpu_cell_step {
   const struct cpu_cell *cell;
   int32_t segments;
@@ -105,7 +108,7 @@ struct cpu_cell_row {
   float *copy;                   /* [units] a second place for it, or NULL */
   float *gates;       /* GRU with its reset before the product: [4][blocks*width] of scratch, from row to row
                                     at one distance */
-  int32_t hot;        /* the id to gather where hot_first >= 0 */
+  int32_t hot;        /* the id to gather where hot_first >= 0, or whose token_sums are added */
   const float *start; /* [blocks][four sums][width] what cell_project() made, where the step is `started` */
 };
 

@@ -26,6 +26,7 @@ enum {
   SHARING_MOST = 8,   /* threads that share a product: more would wait for one another for longer */
   SHARED_THREADS = 4, /* more share products only where a session has them, and fewer rows than threads */
   WHOLE_ROWS = 12,    /* rows per thread from which tiles are split by batch alone: two register blocks */
+  TOKEN_SUMS_MOST = 8 << 20, /* bytes: the rows that are in use stay in the third-level cache */
 };
 
 /* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps): of a thread
@@ -122,11 +123,32 @@ static double decode_work(const struct cpu *cpu, double time, double steps) {
   return 2.0 * (steps * step + once);
 }
 
+static bool sums_are_few(const struct cell *cell, int32_t tokens) {
+  const double row =
+      (double)cell_gates(cell->kind) * (double)arena_padded(cell->units) * (double)sizeof(float);
+  return tokens * row <= (double)TOKEN_SUMS_MOST;
+}
+
+bool plan_encoder_token_sums(const struct structure *s, int32_t direction) {
+  return s->input.embedding_units > 0 && !s->input.embedding_folded &&
+         sums_are_few(&s->encoder.layers[0].cells[direction], s->input.features);
+}
+
+bool plan_decoder_token_sums(const struct structure *s) {
+  const struct decoder_structure *decoder = &s->decoder;
+  return decoder->present && decoder_reads_tokens(decoder) && decoder->embedding_units > 0 &&
+         decoder->reads.count > 0 && decoder->reads.list[0] == PART_TOKEN &&
+         sums_are_few(&decoder->layers[0].cell, decoder->tokens);
+}
+
 /* The bytes of the weights of a decoder's step. */
 static double step_bytes(const struct cpu *cpu) {
   const struct structure *s = cpu->structure;
-  return (step_weights(s) + chain_work(&s->output.heads[0].layers)) * (double)sizeof(float) /
-         cpu->products->word_inputs;
+  double weights = step_weights(s) + chain_work(&s->output.heads[0].layers);
+  if (plan_decoder_token_sums(s))
+    weights -= (double)s->decoder.embedding_units * cell_gates(s->decoder.layers[0].cell.kind) *
+               s->decoder.layers[0].cell.units;
+  return weights * (double)sizeof(float) / cpu->products->word_inputs;
 }
 
 bool plan_state_first(const struct cpu *cpu) {

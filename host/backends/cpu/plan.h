@@ -15,6 +15,12 @@ struct cpu_plan {
 /* The most rows that a tile of this model has; needs the configuration and limits only. */
 int32_t plan_tile_rows(const struct cpu *cpu);
 
+/* Whether the products of a first cell with embeddings are made when the weights are packed, for each token
+ * once: a step then reads a row of sums in the place of the weights. Of the encoder's first layer, and of the
+ * decoder's, where a token is what it reads first. */
+bool plan_encoder_token_sums(const struct structure *structure, int32_t direction);
+bool plan_decoder_token_sums(const struct structure *structure);
+
 /* Whether the sums of the decoder's cells begin with the state's part, whatever the number of rows. One row
  * can then make that part as soon as it has the state, or when the next step needs it. By turns it does the
  * one and the other: weights that do not all fit into the second-level cache are then read twice in short

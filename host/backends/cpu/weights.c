@@ -2,6 +2,8 @@
  * rounded once; in bf16 weights are rounded as they are, and the kernels scale the sums. */
 #include "backends/cpu/cpu.h"
 
+#include "backends/cpu/plan.h"
+
 #include <string.h>
 
 double cpu_scale_of(cuseq_activation activation) {
@@ -136,11 +138,12 @@ static void cell_pack_candidate(const struct cpu *cpu, const struct cell *cell, 
   dense_pack(cpu, candidate, NULL, cell->units, cell->units, scale, arena, &packed->candidate);
 }
 
-static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu_arena *arena,
-                      struct cpu_cell *packed) {
+/* The weights of a cell's inputs, and unless `inputs_only` those of its state. */
+static void cell_pack_weights(const struct cpu *cpu, const struct cell *cell, bool inputs_only,
+                              struct cpu_arena *arena, struct cpu_cell *packed) {
   const int32_t width = cpu->kernels->width, H = cell->units, gates = cell_gates(cell->kind);
   const bool before = cell->kind == CELL_GRU && !cell->reset_after;
-  const int32_t hidden_gates = before ? 2 : gates;
+  const int32_t hidden_gates = inputs_only ? 0 : before ? 2 : gates;
   const size_t inputs = words_of(cpu, (size_t)cell->inputs), row = (size_t)gates * (size_t)H;
   const size_t block =
       (inputs * (size_t)gates + words_of(cpu, (size_t)H) * (size_t)hidden_gates) * (size_t)width;
@@ -161,16 +164,72 @@ static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu
   cell_scales(cell, scales);
   for (int i = 0; i < 4; i++)
     packed->scale[i] = (float)scales[i];
-  if (before)
+  if (before && !inputs_only)
     cell_pack_candidate(cpu, cell, scales[2], arena, packed);
   if (!arena_real(arena))
     return;
   for (size_t k = 0; k < (size_t)cell->inputs; k++)
     cell_pack_row(cpu, cell->kernel + k * row, k, H, gates, block, scales, to);
   float *hidden = to + inputs * (size_t)(gates * width);
-  for (size_t k = 0; k < (size_t)H; k++)
+  for (size_t k = 0; k < (size_t)H && !inputs_only; k++)
     cell_pack_row(cpu, cell->recurrent_kernel + k * row, k, H, hidden_gates, block, scales, hidden);
   cell_pack_bias(cpu, cell, scales, bias);
+}
+
+static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu_arena *arena,
+                      struct cpu_cell *packed) {
+  cell_pack_weights(cpu, cell, false, arena, packed);
+}
+
+/* What embeddings add to a cell's sums: [tokens][blocks][gates][width]. */
+struct token_sums {
+  struct cpu_cell cell; /* of the embedding's weights alone, without a bias */
+  const float *embedding;
+  float *made; /* [PROJECTED_ROWS][blocks][four sums][width] */
+  float *sums;
+  void *room;
+};
+
+/* Of `count` tokens from `first` on, at most PROJECTED_ROWS. */
+static void token_sums_fill(const struct cpu *cpu, const struct token_sums *to, int32_t first,
+                            int32_t count) {
+  const struct cpu_cell *cell = &to->cell;
+  const size_t width = (size_t)cpu->kernels->width, blocks = (size_t)cell->blocks;
+  const size_t gates = (size_t)cell_gates(cell->kind) * width;
+  struct cpu_cell_row rows[PROJECTED_ROWS];
+  for (int32_t i = 0; i < count; i++)
+    rows[i] = (struct cpu_cell_row){.in = {to->embedding + (size_t)(first + i) * (size_t)cell->inputs},
+                                    .out = to->made + (size_t)i * blocks * 4 * width};
+  cpu->products->cell_project(cell, rows, count, (struct cpu_part){0, cell->blocks}, false, to->room);
+  for (size_t i = 0; i < (size_t)count * blocks; i++)
+    memcpy(to->sums + ((size_t)first * blocks + i) * gates, to->made + i * 4 * width, gates * sizeof(float));
+}
+
+static const float *token_sums_make(const struct cpu *cpu, const struct cell *cell, const float *embedding,
+                                    int32_t tokens, struct cpu_arena *arena) {
+  struct token_sums to = {.embedding = embedding};
+  cell_pack_weights(cpu, cell, true, arena, &to.cell);
+  const size_t row = (size_t)to.cell.blocks * (size_t)cpu->kernels->width;
+  to.made = arena_floats(arena, PROJECTED_ROWS, 4 * row);
+  to.sums = arena_floats(arena, (size_t)tokens, (size_t)cell_gates(cell->kind) * row);
+  if (cpu->products->cell_room)
+    to.room = arena_take(arena, cpu->products->cell_room(cell->inputs, cell->units, PROJECTED_ROWS), 1, 1);
+  for (int32_t first = 0; first < tokens && arena_real(arena); first += PROJECTED_ROWS)
+    token_sums_fill(cpu, &to, first, tokens - first < PROJECTED_ROWS ? tokens - first : PROJECTED_ROWS);
+  return to.sums;
+}
+
+/* A cell that reads the embeddings of tokens first: their products apart, the rest without their weights. */
+static void cell_pack_tokens(const struct cpu *cpu, const struct cell *cell, const float *embedding,
+                             int32_t tokens, int32_t units, struct cpu_arena *arena,
+                             struct cpu_cell *packed) {
+  struct cell first = *cell, rest = *cell;
+  first.inputs = units;
+  first.bias = first.candidate_bias = NULL;
+  rest.inputs -= units;
+  rest.kernel += (size_t)units * (size_t)cell_gates(cell->kind) * (size_t)cell->units;
+  cell_pack(cpu, &rest, arena, packed);
+  packed->token_sums = token_sums_make(cpu, &first, embedding, tokens, arena);
 }
 
 /* ---- chains ---- */
@@ -299,9 +358,16 @@ static void encoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
   for (int32_t l = 0; l < encoder->count; l++) {
     const struct encoder_layer *layer = &encoder->layers[l];
     struct cpu_encoder_layer *to = packed->encoder ? &packed->encoder[l] : &ignored;
-    for (int32_t d = 0; d < 2; d++)
-      if (encoder_layer_has(layer, d))
+    for (int32_t d = 0; d < 2; d++) {
+      const struct input_structure *in = &cpu->structure->input;
+      if (!encoder_layer_has(layer, d))
+        continue;
+      if (l == 0 && plan_encoder_token_sums(cpu->structure, d))
+        cell_pack_tokens(cpu, &layer->cells[d], in->embedding, in->features, in->embedding_units, arena,
+                         &to->cells[d]);
+      else
         cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
+    }
     chain_pack_one(cpu, &layer->weighting, arena, &to->weighting);
     chain_pack_one(cpu, &layer->dense, arena, &to->dense);
   }
@@ -313,7 +379,11 @@ static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
   cpu->packed->weights.decoder = layers;
   for (int32_t l = 0; l < decoder->count; l++) {
     struct cpu_decoder_layer *packed = layers ? &layers[l] : &ignored;
-    cell_pack(cpu, &decoder->layers[l].cell, arena, &packed->cell);
+    if (l == 0 && plan_decoder_token_sums(cpu->structure))
+      cell_pack_tokens(cpu, &decoder->layers[0].cell, decoder->embedding, decoder->tokens,
+                       decoder->embedding_units, arena, &packed->cell);
+    else
+      cell_pack(cpu, &decoder->layers[l].cell, arena, &packed->cell);
     chain_pack_one(cpu, &decoder->layers[l].initial_h.dense, arena, &packed->initial_h);
     chain_pack_one(cpu, &decoder->layers[l].initial_c.dense, arena, &packed->initial_c);
   }

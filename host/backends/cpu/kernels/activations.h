@@ -79,6 +79,14 @@ INLINE vf v_exp2_cut(vf z, float top) {
   return z;
 }
 
+/* 2^z for z <= 0; of AVX-512 0 at minus infinity, else at most the smallest normal number. */
+INLINE vf v_exp2_below_one(vf z) {
+#if LANES < 16
+  z = v_at_least(v_set(-126.0f), z);
+#endif
+  return v_exp2_bounded(z);
+}
+
 /* 2^z with z cut to `top`. */
 INLINE vf v_exp2(vf z, float top) {
   return v_exp2_bounded(v_exp2_cut(z, top));

@@ -174,19 +174,33 @@ INLINE void query_powers(const float *query, int32_t units, float *first, float 
   }
 }
 
+/* sum + w tanh of a unit, from the power of a vector of keys and the two factors p, q of the query's. */
+INLINE vf power_of_unit(vf key, float p, float q, float w, vf sum) {
+  const vf one = v_set(1.0f);
+  vf power = v_at_most(v_set(POWER_TOP), key * v_set(p) * v_set(q));
+  return v_fma((one - power) / (one + power), v_set(w), sum);
+}
+
 /* The units first .. end - 1 of N vectors of positions. */
 INLINE void powers_of_units(const int N, const struct cpu_energy *energy, const float *keys, size_t stride,
                             const float *first_power, const float *second_power, int32_t first, int32_t end,
                             vf sum[4]) {
-  const vf one = v_set(1.0f), top = v_set(POWER_TOP);
   keys += (size_t)first * stride;
-  for (int32_t j = first; j < end; j++, keys += stride) {
-    vf p = v_set(first_power[j]), q = v_set(second_power[j]), w = v_set(energy->weights[1][j]);
-    UNROLL
-    for (int n = 0; n < N; n++) {
-      vf power = v_at_most(top, v_load(keys + n * LANES) * p * q);
-      sum[n] = v_fma((one - power) / (one + power), w, sum[n]);
+  int32_t j = first;
+  if (N == 1) { /* odd units apart: one sum would wait for itself */
+    vf odd = v_set(0.0f);
+    for (; j + 2 <= end; j += 2, keys += 2 * stride) {
+      sum[0] = power_of_unit(v_load(keys), first_power[j], second_power[j], energy->weights[1][j], sum[0]);
+      odd = power_of_unit(v_load(keys + stride), first_power[j + 1], second_power[j + 1],
+                          energy->weights[1][j + 1], odd);
     }
+    sum[0] += odd;
+  }
+  for (; j < end; j++, keys += stride) {
+    UNROLL
+    for (int n = 0; n < N; n++)
+      sum[n] = power_of_unit(v_load(keys + n * LANES), first_power[j], second_power[j], energy->weights[1][j],
+                             sum[n]);
   }
 }
 

@@ -150,6 +150,36 @@ INLINE void cell_segment(const int R, const int P, const bool wide, const enum u
   }
 }
 
+/* What a row's token adds to the sums of the units from a block on. */
+INLINE const float *cell_token(const enum update update, const struct cpu_cell *cell,
+                               const struct cpu_cell_row *row, int32_t block) {
+  const size_t at = (size_t)row->hot * (size_t)cell->blocks + (size_t)block;
+  return cell->token_sums + at * (size_t)input_gates(update) * LANES;
+}
+
+/* They are added at last, and come from far away: they are fetched when the block begins. */
+INLINE void cell_tokens_fetch(const int R, const int P, const enum update update, const struct cpu_cell *cell,
+                              const struct cpu_cell_row *rows, int32_t block) {
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    const float *from = cell_token(update, cell, &rows[r], block);
+    UNROLL
+    for (int line = 0; line < P * input_gates(update) * LANES; line += CPU_LANES)
+      __builtin_prefetch(from + line, 0, 3);
+  }
+}
+
+INLINE void cell_tokens_add(const int R, const int P, const enum update update, const struct cpu_cell *cell,
+                            const struct cpu_cell_row *rows, int32_t block, vf acc[BLOCK_ROWS][SUMS]) {
+  UNROLL
+  for (int n = 0; n < R * P; n++) {
+    const float *from = cell_token(update, cell, &rows[n / P], block + n % P);
+    UNROLL
+    for (int g = 0; g < input_gates(update); g++)
+      acc[n][sum_of(update, g, false)] += v_load(from + g * LANES);
+  }
+}
+
 /* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
  * together: one alone has four chains of additions, and the processor can work on eight. */
 INLINE void cell_block(const int R, const int P, const bool wide, const enum update update,
@@ -160,6 +190,8 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
   const float *weights = cell->weights + (size_t)block * size;
   const float *hidden = weights + (size_t)words_of(cell->inputs) * (size_t)input_gates(update) * LANES;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
+  if (cell->token_sums)
+    cell_tokens_fetch(R, P, update, cell, rows, block);
   cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
   /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel
    * it. */
@@ -169,6 +201,8 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
                  weights + (size_t)step->first[s] * (size_t)input_gates(update) * LANES, size, &ahead);
   if (!is_lstm(update) && step->has_hidden)
     cell_segment(R, P, wide, update, true, acc, step, rows, step->segments, hidden, size, &ahead);
+  if (cell->token_sums)
+    cell_tokens_add(R, P, update, cell, rows, block, acc);
   update_rows *apart = update_apart(update);
   if (apart) {
     vf sums[BLOCK_ROWS][SUMS];

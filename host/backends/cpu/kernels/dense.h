@@ -13,9 +13,9 @@ enum { DENSE_ROWS = 6, DENSE_VECTORS = 4, DENSE_SUMS = 4 };
 
 /* Layers of this many bytes do not lie in the second-level cache when a decoder comes back to them: of four
  * vectors the next group's weights are fetched into it while this one's are used (10% of a whole model at V
- * 10,000 and 32 rows), and this one's from there into the first, so many rows of weights ahead. One row
- * waits for nothing but the weights: it takes what the third level gives, and a short way ahead gives 6%. */
-enum { DENSE_FETCH_WEIGHTS = 512 * 1024, DENSE_FETCH_ROWS = 32, DENSE_FETCH_ROWS_OF_ONE = 8 };
+ * 10,000 and 32 rows; to fetch this one's into the first level too loses 1%). One row waits for nothing but
+ * the weights: it takes what the third level gives, and so many rows of weights ahead gives 6%. */
+enum { DENSE_FETCH_WEIGHTS = 512 * 1024, DENSE_FETCH_ROWS_OF_ONE = 8 };
 
 /* The weights of a group of vectors. */
 struct dense_columns {
@@ -26,15 +26,16 @@ struct dense_columns {
   const float *next; /* the group of four vectors that is used next; looked at where it is fetched */
 };
 
-/* A row of the weights R rows are multiplied with, from `weights` on: fetches later ones, and a line at
- * `ahead`. */
+/* At a row of the weights, from `weights` on: fetches a line at `ahead`, or of one row's product what it soon
+ * uses. */
 INLINE void dense_fetch(const int R, const int V, const float *weights, const float *ahead) {
-  const int rows = R > 1 ? DENSE_FETCH_ROWS : DENSE_FETCH_ROWS_OF_ONE;
-  if (R > 1)
+  if (R > 1) {
     __builtin_prefetch(ahead, 0, 2);
+    return;
+  }
   UNROLL
   for (int line = 0; line < V * LANES; line += CPU_LANES)
-    __builtin_prefetch(weights + rows * V * LANES + line, 0, 3);
+    __builtin_prefetch(weights + DENSE_FETCH_ROWS_OF_ONE * V * LANES + line, 0, 3);
 }
 
 /* Word k of the inputs of R rows, into sum q of the Q of each vector: acc[r][v*Q + q]. */
@@ -54,7 +55,7 @@ INLINE void dense_input(const int R, const int V, const int Q, const int q, vf a
 }
 
 /* The words first .. end - 1, from a multiple of Q on; sum q of a vector takes the words q, q + Q, q + 2Q,
- * .. With `ahead` a line from there on is fetched for each, and the weights soon used. */
+ * .. With `ahead` lines are fetched: see dense_fetch(). */
 INLINE void dense_inputs(const int R, const int V, const int Q, vf acc[][DENSE_SUMS], const float *weights,
                          const float *const x[DENSE_ROWS], int32_t first, int32_t end, const float *ahead) {
   int32_t k = first;

@@ -92,30 +92,37 @@ static void kernel_softmax(float *x, int32_t count, float *out) {
     v_store_first(out + i, count - i, v_load(x + i) * factor);
 }
 
-/* Lanes are added up for some vectors only: as many as do not cost the sum more than its first rounding or
- * two. */
+/* A block of so many vectors: as many as do not cost the sum more than its first rounding or two. */
 enum { LOG_SUM_VECTORS = 8 };
 
 /* exp(x - largest) as a term of a sum, at most 1: a power of two, whose rounded exponent errs by as many
  * roundings of the term as it is below the largest, which is less than one of the sum. Half the work of
  * v_exp(). */
 INLINE vf log_sum_term(const float *x, vf largest) {
-  return v_exp2((v_load(x) - largest) * v_set(0x1.715476p+0f), 128.0f);
+  return v_exp2_below_one((v_load(x) - largest) * v_set(0x1.715476p+0f));
 }
 
 static float kernel_log_sum(const float *x, int32_t count, float top) {
   const vf largest = v_set(top);
-  double sum = 0.0;
-  for (int32_t first = 0; first < count; first += LOG_SUM_VECTORS * LANES) {
-    const int32_t end = count - first < LOG_SUM_VECTORS * LANES ? count : first + LOG_SUM_VECTORS * LANES;
-    vf block = v_set(0.0f);
-    int32_t i = first;
-    for (; i + LANES <= end; i += LANES)
-      block += log_sum_term(x + i, largest);
-    if (i < end)
-      block += v_first(end - i, log_sum_term(x + i, largest), v_set(0.0f));
-    sum += (double)v_sum(block);
+  vf block = v_set(0.0f);
+  struct block_sum blocks = block_sum_begin(&block);
+  int32_t i = 0;
+  for (; i + LOG_SUM_VECTORS * LANES <= count; i += LOG_SUM_VECTORS * LANES) {
+    UNROLL
+    for (int n = 0; n < LOG_SUM_VECTORS; n++)
+      block += log_sum_term(x + i + n * LANES, largest);
+    block_sum_take(&blocks, &block);
   }
+  for (; i + LANES <= count; i += LANES)
+    block += log_sum_term(x + i, largest);
+  if (i < count)
+    block += v_first(count - i, log_sum_term(x + i, largest), v_set(0.0f));
+  block_sum_take(&blocks, &block);
+  float lanes[LANES];
+  double sum = 0.0;
+  v_store(lanes, block_sum_total(&blocks));
+  for (int l = 0; l < LANES; l++)
+    sum += (double)lanes[l];
   return (float)log(sum);
 }
 
