@@ -130,15 +130,14 @@ LOOPS = (
     Loop(DECODER_STEP, "decoder/loop_row.cuh", "/* states, fed vectors and token are there", r"BAR"),
     Loop(SMALL_STEP, SMALL, "small_attend(row, score, attention->key, attention->mask, query, 0);", r"MUFU",
          (("attends", "small_attend(row, score, attention->key, attention->mask, query, 0);"),)),
-    Loop(SMALL_STEP, SMALL, "z = small_carry(row, *writer, step - 1);", r"FFMA", (
-        ("chooses", "small_choose(row, *writer);"),
-        ("raises outputs", "small_raise_outputs(d, *writer, fault, step - 1, y - 2);"), ("sums outputs", "small_sum_outputs(*writer);"),
-        ("writes outputs", "small_write_outputs(d, *writer, y - 4);"))),
+    Loop(SMALL_STEP, SMALL, "z = small_carry_on(d, row, *writer, fault, step, y, part);", r"FFMA", (
+        ("chooses", "small_choose(row, writer);"), ("raises outputs", "small_raise_outputs(d, writer, fault, step - 1, y - 2);"),
+        ("sums outputs", "small_sum_outputs(writer);"), ("writes outputs", "small_write_outputs(d, writer, y - 4);"))),
 )
 
 # Lines of the small decoder's step that a call of the dates does not come by: tokens that are fed back, their end, and more than 128
 # positions.
-RARE = ("int token = __float_as_int(", "fed = __ldg(", "small_write_more(")
+RARE = ("int token = __float_as_int(", "z += __ldg(", "small_write_more(")
 
 # Cycles of a step to reach, by the words of a kernel's name; on sm_80 and sm_120 within 15%.
 REACH = (

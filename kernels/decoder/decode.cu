@@ -23,15 +23,17 @@ static __device__ __forceinline__ void
 decode_small_row(const struct decode &d, const struct placement &placement, int b, float *shared,
                  const struct small_score &score, const struct small_cell &cell,
                  struct small_attention *attention, struct small_writer *writer) {
-  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x}, none = {-1, 0};
+  const struct block_copiers all = {(int)threadIdx.x, (int)blockDim.x};
   int H = d.start.units;
   int64_t offset = (int64_t)b * H;
   float *partial = placed(placement, PLACE_PARTIAL, shared, nullptr);
   float *first_c = placed(placement, PLACE_CELL, shared, nullptr);
-  const float *annotations, *keys;
-  decode_stage(d, placement, b, d.d_lengths ? d.d_lengths[b] : d.time, all, shared, &annotations, &keys);
-  small_begin(d, b, d.start.d_final_h + offset, d.start.d_final_c + offset, (int64_t)d.batch * H, partial,
-              first_c);
+  int A = d.score.annotation_width;
+  struct small_source source = {nullptr, nullptr, A, A, score.units, b};
+  decode_stage(d, placement, b, d.d_lengths ? d.d_lengths[b] : d.time, all, shared, &source.annotations,
+               &source.keys);
+  small_begin(d, b, source, d.start.d_final_h + offset, d.start.d_final_c + offset, (int64_t)d.batch * H,
+              partial, first_c);
   block_copies_wait();
   small_barrier(); /* annotations, keys and the state are complete */
   /* Places are found again: registers are short with all weights in them. */
@@ -39,10 +41,7 @@ decode_small_row(const struct decode &d, const struct placement &placement, int 
   asm volatile("" : "+r"(number));
   struct small_row row =
       small_row_make(d, number, partial, placed(placement, PLACE_ENERGIES, shared, nullptr));
-  decode_stage(d, placement, number, 0, none, shared, &row.annotations, &row.keys);
-  row.stride = d.score.annotation_width;
-  row.key_stride = score.units;
-  small_decode_row<ATTENDS>(d, row, score, cell, attention, writer, first_c);
+  small_decode_row<ATTENDS>(d, row, small_kept_source(row), score, cell, attention, writer, first_c);
   small_barrier(); /* this row's arrays are read before the next row's come */
 }
 
@@ -51,7 +50,8 @@ static __device__ __forceinline__ void decode_small(const struct decode &d, cons
                                                     const struct small_score &score, float *shared) {
   struct small_cell cell;
   small_load_cell<false>(cell, d, d.d_kernel);
-  small_load_gate(cell, device_gates_make(d.activation, d.recurrent_activation));
+  small_load_gate(cell, device_gates_make(d.activation, d.recurrent_activation),
+                  placed(placement, PLACE_PARTIAL, shared, nullptr));
   if (small_warp() < SMALL_ATTENDING) {
     struct small_attention attention;
     small_load_recurrent<false>(attention, d, d.d_recurrent);

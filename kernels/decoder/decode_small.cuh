@@ -21,6 +21,27 @@
 #include "kernels/decoder/small_step.cuh"
 #include "kernels/decoder/small_writer.cuh"
 
+/* What the warps that do not attend do while the others attend: of step `step`, the y-th of all rows, the
+ * state's part of the gates, which it returns, and of those before what they gave. They take turns at that.
+ * `part`: 1 / sum p of the last one. */
+__device__ __forceinline__ float small_carry_on(const struct decode &d, const struct small_row &row,
+                                                struct small_writer &writer, struct small_fault &fault,
+                                                int step, int64_t y, float part) {
+  float z = small_carry(row, writer, step - 1);
+  small_write_alpha(row, writer, step, part);
+  small_write_vectors(row, writer, step, part, fault);
+  if (writer.turn == 0)
+    small_choose(row, writer);
+  else if (writer.turn == 1)
+    small_raise_outputs(d, writer, fault, step - 1, y - 2);
+  else if (writer.turn == 2)
+    small_sum_outputs(writer);
+  else if (writer.turn == 3)
+    small_write_outputs(d, writer, y - 4);
+  writer.turn = writer.turn == 3 ? 0 : writer.turn + 1;
+  return z;
+}
+
 /* The steps of a row in the warps that attend, or in the others; returns how many. c is the lane's unit's, as
  * is h at the end. */
 template <bool ATTENDS>
@@ -30,42 +51,30 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
                                            struct small_writer *writer, float &c, float &h) {
   int A = d.score.annotation_width, S = d.score.state_units;
   bool is_fed = d.feedback == CUSEQ_FEEDBACK_OUTPUT, ends = d.end_token >= 0;
-  int awaits_token = small_kept(is_fed || ends ? small_lane() + 1 : 0);
-  int64_t y = (int64_t)row.b * d.steps;
+  int awaits_token = small_kept(shared_floats(row.state, SMALL_KEPT_AT + (int)threadIdx.x), is_fed || ends);
+  int64_t y = ATTENDS ? 0 : (int64_t)small_kept_number(row) * d.steps;
   struct small_fault fault = {INT32_MAX};
   float part = 0.0f;
   int step = 0;
-  for (;; step++, y++) {
-    float z, fed = 0.0f, p[SMALL_EACH];
+  for (;;) {
+    float z, p[SMALL_EACH];
     if (ATTENDS) {
-      if (step == d.steps)
-        break;
       float query[2];
       small_query(query, *attention, row.state_quarter);
       z = small_product(shared_floats(row.state, SMALL_CARRIED), attention->recurrent, 0.0f);
       small_attend(row, score, attention->key, attention->mask, query, 0);
-      if (__builtin_expect(row.length > SMALL_SET, 0))
+      if (__builtin_expect(row.length > SMALL_SET, 0)) {
+        const struct small_source source = small_kept_source(row);
 #pragma unroll 1
         for (int set = SMALL_SET; set < row.length; set += SMALL_SET) {
           float key[2][2];
           int mask[2];
-          small_keys(key, mask, row, score, set);
+          small_keys(key, mask, row, source, set);
           small_attend(row, score, key, mask, query, set);
         }
+      }
     } else {
-      z = small_carry(row, *writer, step - 1);
-      small_write_alpha(row, *writer, step, part);
-      small_write_vectors(row, *writer, step, part, fault);
-      if (step > 0 && small_is_turn(step - 1))
-        small_choose(row, *writer);
-      else if (step > 1 && small_is_turn(step - 2))
-        small_raise_outputs(d, *writer, fault, step - 1, y - 2);
-      else if (step > 2 && small_is_turn(step - 3))
-        small_sum_outputs(*writer);
-      else if (step > 3 && small_is_turn(step - 4))
-        small_write_outputs(d, *writer, y - 4);
-      if (step == d.steps)
-        break;
+      z = small_carry_on(d, row, *writer, fault, step, y, part);
     }
     small_barrier(); /* powers and the token before are there; the context before has been read */
     small_powers(p, row, 0);
@@ -76,31 +85,37 @@ __device__ __forceinline__ int small_steps(const struct decode &d, const struct 
       if (ends && step > 0 && token == d.end_token)
         break;
       if (is_fed && small_unit() < S)
-        fed = __ldg(d.d_kernel + ((int64_t)A + token) * 4 * S + threadIdx.x);
+        z += __ldg(d.d_kernel + ((int64_t)A + token) * 4 * S + threadIdx.x);
     }
-    float half = small_sums<ATTENDS>(row, p, attention, A);
+    float half = small_sums<ATTENDS>(row, p, attention);
     if (!ATTENDS && __builtin_expect(writer->wants & SMALL_MORE, 0))
-      small_write_more(d, row, small_part(row, half), y);
-    small_barrier();              /* the context and h U are there; h and the powers have been read */
-    part = small_part(row, half); /* behind the barrier, for which nobody waits then */
+      small_write_more(d, row, half, y);
+    small_barrier();         /* the context and h U are there; h and the powers have been read */
+    part = small_part(half); /* behind the barrier, for which nobody waits then */
     if (ATTENDS)
       z += small_read(row.gate_own, 0);
-    z = fmaf(small_product(row.context, cell.kernel, 0.0f), part, z) + fed;
+    z = fmaf(small_product(row.context, cell.kernel, 0.0f), part, z);
     small_update(row, cell, z, c, h);
     small_barrier(); /* h is there */
-    fault.look(c, step + 1, LAUNCH_STAGE_DECODER);
+    step++, y++;
+    fault.look(c, step, LAUNCH_STAGE_DECODER);
+    if (step == d.steps) {
+      if (!ATTENDS)
+        (void)small_carry_on(d, row, *writer, fault, step, y, part); /* what the last step gave */
+      break;
+    }
   }
   if (!ATTENDS)
     small_end_outputs(d, *writer, fault, step, y);
-  fault.tell(d.check, row.b);
+  fault.tell(d.check, small_kept_number(row));
   return step;
 }
 
 /* What a row begins with, by all threads: h in its place. PLACE_PARTIAL is at `partial`. Complete after the
  * next barrier. */
-__device__ __forceinline__ void small_begin(const struct decode &d, int b, const float *final_h,
-                                            const float *final_c, int64_t stride, float *partial,
-                                            float *cell) {
+__device__ __forceinline__ void small_begin(const struct decode &d, int b, const struct small_source &source,
+                                            const float *final_h, const float *final_c, int64_t stride,
+                                            float *partial, float *cell) {
   int S = d.score.state_units, thread = (int)threadIdx.x;
   block_start_state(d.start, false, b, final_h, stride, partial + SMALL_STATE_AT);
   block_start_state(d.start, true, b, final_c, stride, cell);
@@ -108,58 +123,57 @@ __device__ __forceinline__ void small_begin(const struct decode &d, int b, const
     partial[SMALL_STATE_AT + thread] = 0.0f;
   if (thread < SMALL_K)
     partial[SMALL_CONTEXT_AT + thread] = 0.0f;
+  small_keep_source(source, partial);
   if (thread == 0)
     partial[SMALL_TOKEN_AT] = __int_as_float(d.d_previous ? d.d_previous[b] : d.start_token);
 }
 
 __device__ __forceinline__ struct small_row small_row_make(const struct decode &d, int b,
                                                            const float *partial, const float *powers) {
-  const shared_floats all = small_place(partial);
-  bool attends = small_warp() < SMALL_ATTENDING;
-  int quarter = attends ? 4 * small_quarter() : 16 * (small_warp() - SMALL_ATTENDING);
-  int vector = small_half() == 1 ? SMALL_STATE_AT : SMALL_CONTEXT_AT;
-  return {nullptr,
-          nullptr,
-          0,
-          0,
-          b,
-          d.d_lengths ? d.d_lengths[b] : d.time,
+  int thread = small_thread();
+  const shared_floats base(partial), weights(powers);
+  const shared_floats own(base, SMALL_KEPT_AT + thread), all = small_place(base, own, 0);
+  bool attends = small_warp(thread) < SMALL_ATTENDING;
+  int quarter = attends ? 4 * small_quarter(thread) : 16 * (small_warp(thread) - SMALL_ATTENDING);
+  int vector = small_half(thread) == 1 ? SMALL_STATE_AT : SMALL_CONTEXT_AT;
+  return {d.d_lengths ? d.d_lengths[b] : d.time,
           d.time,
           shared_floats(all, SMALL_STATE_AT),
           shared_floats(all, SMALL_CONTEXT_AT),
           shared_floats(all, SMALL_LOGITS_AT),
           shared_floats(all, SMALL_TOKEN_AT),
-          shared_floats(powers),
-          small_place(partial + SMALL_STATE_AT + quarter),
-          small_place(powers + SMALL_EACH * small_half()),
-          small_place(powers + small_position()),
-          small_place(partial + SMALL_CONTEXT_AT + small_column()),
-          small_place(partial + SMALL_GATES_AT + threadIdx.x % SMALL_THREADS),
-          small_place(partial + SMALL_STATE_AT + small_unit()),
-          small_place(partial + vector + small_column() % SMALL_K)};
+          weights,
+          small_place(base, own, SMALL_STATE_AT + quarter),
+          small_place(weights, own, SMALL_EACH * small_half(thread)),
+          small_place(weights, own, small_position(thread)),
+          small_place(base, own, SMALL_CONTEXT_AT + small_column(thread)),
+          small_place(base, own, SMALL_GATES_AT + thread % SMALL_THREADS),
+          small_place(base, own, SMALL_STATE_AT + small_unit(thread)),
+          small_place(base, own, vector + small_column(thread) % SMALL_K)};
 }
 
 /* All steps of a row. h, c [S], annotations and keys must be there. Ends without a barrier. */
 template <bool ATTENDS>
 __device__ __forceinline__ void
-small_decode_row(const struct decode &d, const struct small_row &row, const struct small_score &score,
-                 const struct small_cell &cell, struct small_attention *attention,
-                 struct small_writer *writer, const float *first_c) {
+small_decode_row(const struct decode &d, const struct small_row &row, const struct small_source &source,
+                 const struct small_score &score, const struct small_cell &cell,
+                 struct small_attention *attention, struct small_writer *writer, const float *first_c) {
   int S = d.score.state_units, unit = small_unit();
   float c = unit < S ? first_c[unit] : 0.0f, h = 0.0f;
   if (ATTENDS) {
-    small_keys(attention->key, attention->mask, row, score, 0);
-    small_annotations(attention->annotations, row, d.score.annotation_width, 0);
+    small_keys(attention->key, attention->mask, row, source, 0);
+    small_annotations(attention->annotations, row, source, 0);
   }
   if (!ATTENDS)
-    small_want(*writer, d, row.b);
+    small_want(*writer, d, row.state, source.b);
   int steps = small_steps<ATTENDS>(d, row, score, cell, attention, writer, c, h);
-  int64_t at = (int64_t)row.b * S + unit;
+  int b = small_kept_number(row);
+  int64_t at = (int64_t)b * S + unit;
   if (unit < S && small_gate() == 0 && d.d_final_h)
     d.d_final_h[at] = h;
   if (unit < S && small_gate() == 0 && d.d_final_c)
     d.d_final_c[at] = c;
-  block_decode_fill(d, row.b, steps, row.time);
+  block_decode_fill(d, b, steps, row.time);
 }
 
 #endif

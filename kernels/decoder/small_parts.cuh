@@ -12,13 +12,15 @@ enum {
   SMALL_SET = 32,                         /* positions at once */
   SMALL_EACH = SMALL_SET / 2,             /* positions of a lane in the context */
   SMALL_K = DECODE_SMALL_STATE,           /* what is multiplied: h or the context, with zeros behind it */
-  SMALL_CARRIED = 28,                     /* of k, for the gates of those that attend, by the others */
+  SMALL_CARRIED = 16,                     /* of k, for the gates of those that attend, by the others */
   /* Where things lie in PLACE_PARTIAL. */
   SMALL_STATE_AT = 0,                          /* [64] h, 0 beyond S */
   SMALL_CONTEXT_AT = SMALL_STATE_AT + SMALL_K, /* [64] sum p[t] a[t], 0 beyond A */
   SMALL_GATES_AT = SMALL_CONTEXT_AT + SMALL_K, /* [128] h U + b of the gates of those threads that attend */
   SMALL_LOGITS_AT = SMALL_GATES_AT + SMALL_THREADS, /* [4,32] quarters of the logits */
   SMALL_TOKEN_AT = SMALL_LOGITS_AT + SMALL_THREADS, /* [1] the token before */
+  SMALL_SOURCE_AT = SMALL_TOKEN_AT + 4,             /* [8] struct small_source */
+  SMALL_KEPT_AT = SMALL_SOURCE_AT + 8,              /* [256] small_kept()'s */
 };
 
 /* What energies may be at most for their exponentials to be taken as they are: neither these nor their sum
@@ -63,28 +65,40 @@ __device__ __forceinline__ float small_read(const shared_floats &x, int k) {
   return v;
 }
 
-/* A value that the compiler keeps in a register, and does not make anew in every step: it comes from a lane,
- * as far as it can see. */
-template <class V> __device__ __forceinline__ V small_kept(V x) {
-  return __shfl_sync(0xffffffffu, x, (int)threadIdx.x % WARP);
+/* A value that the compiler keeps in a register, and does not make anew in every step: it comes from shared
+ * memory, through the thread's place there. */
+__device__ __forceinline__ int small_kept(const shared_floats &own, int x) {
+  int kept;
+  asm volatile("st.volatile.shared.b32 [%1], %2;\n\tld.volatile.shared.b32 %0, [%1];"
+               : "=r"(kept)
+               : "r"(own.at), "r"(x));
+  return kept;
 }
+__device__ __forceinline__ float small_kept(const shared_floats &own, float x) {
+  return __int_as_float(small_kept(own, __float_as_int(x)));
+}
+
+/* A row's annotations [T,A] and keys [T,U], `stride` and U floats apart. */
+struct small_source {
+  const float *annotations, *keys;
+  int stride, columns, units, b;
+};
 
 /* A row and the block's arrays. */
 struct small_row {
-  const float *annotations, *keys; /* rows `stride` and `key_stride` floats apart */
-  int stride, key_stride;
-  int b, length, time;
+  int length, time;
   shared_floats state, context, logits, token, powers;
   /* What the thread reads of h for the query, and of the powers; where its power, column of the context,
    * gate, unit's h, and what it writes of context and h lie. */
   shared_floats state_quarter, power_half, power_own, context_own, gate_own, state_own, vector_own;
 };
 
-/* A thread's own place. */
-__device__ __forceinline__ shared_floats small_place(const float *place) {
-  shared_floats own(place);
-  own.at = small_kept(own.at);
-  return own;
+/* A thread's own place, `at` floats from another. */
+__device__ __forceinline__ shared_floats small_place(const shared_floats &from, const shared_floats &own,
+                                                     int at) {
+  shared_floats place(from, at);
+  place.at = (unsigned)small_kept(own, (int)place.at);
+  return place;
 }
 
 /* The score as one formula: max(floor, sum_j bias[j] + value[j] tanh(key[j] + query[j])). */
@@ -100,10 +114,8 @@ struct small_cell {
   float kernel[SMALL_K]; /* of its gate */
   /* The gate's function: add + scale tanh(scale x), which tanh and sigmoid are; or max(low, min(high, slope x
    * + add)). */
-  float scale, add, slope, low, high;
-  bool is_smooth;
-  float floor; /* act(c) where it is not tanh */
-  bool is_tanh;
+  float scale, add, slope, low, high; /* slope: 0 where it is the first */
+  float floor;                        /* of act(c); infinity: it is tanh */
 };
 
 /* One lane's part of the attention, in those warps that attend. */
@@ -126,9 +138,11 @@ struct small_writer {
       /* of a step whose turn it had: the logit, less the best one where softmax follows; what it is to be
        * multiplied by */
       part;
-  int most;       /* the best logit's place in their order */
-  int is_chosen;  /* not 0: the class is the token */
-  int wants;      /* SMALL_TOKENS, .. */
+  int most;      /* the best logit's place in their order */
+  int is_chosen; /* not 0: the class is the token */
+  int turn;      /* what the warp does with the outputs of the step that is its own: 0 chooses the token, 1 to
+                     3 follow, a step each; below 0: it has none yet */
+  int wants;     /* SMALL_TOKENS, .. */
   unsigned below; /* the lanes below this one */
   /* The column of the context, or the unit of h, that the thread looks at and writes. */
   float *vector; /* that of the row's first step, or NULL */
@@ -140,42 +154,54 @@ struct small_writer {
 enum { SMALL_TOKENS = 1, SMALL_OUTPUTS = 2, SMALL_SOFTMAX = 4, SMALL_MORE = 8, SMALL_CLASS = 16 };
 
 /* How a thread stands in the cell, in query and energies, and in the context. */
-__device__ __forceinline__ int small_warp(void) {
-  return (int)threadIdx.x / WARP;
+__device__ __forceinline__ int small_warp(int thread = (int)threadIdx.x) {
+  return thread / WARP;
 }
-__device__ __forceinline__ int small_lane(void) {
-  return (int)threadIdx.x % WARP;
+__device__ __forceinline__ int small_lane(int thread = (int)threadIdx.x) {
+  return thread % WARP;
 }
-__device__ __forceinline__ int small_unit(void) {
-  return (int)threadIdx.x / 4;
+__device__ __forceinline__ int small_unit(int thread = (int)threadIdx.x) {
+  return thread / 4;
 }
-__device__ __forceinline__ int small_gate(void) {
-  return (int)threadIdx.x & 3;
+__device__ __forceinline__ int small_gate(int thread = (int)threadIdx.x) {
+  return thread & 3;
 }
-__device__ __forceinline__ int small_quarter(void) {
-  return (int)threadIdx.x >> 3 & 3;
+__device__ __forceinline__ int small_quarter(int thread = (int)threadIdx.x) {
+  return thread >> 3 & 3;
 }
-__device__ __forceinline__ int small_eighth(void) {
-  return (int)threadIdx.x & 7;
+__device__ __forceinline__ int small_eighth(int thread = (int)threadIdx.x) {
+  return thread & 7;
 }
-__device__ __forceinline__ int small_position(void) {
-  return (int)threadIdx.x / 8;
+__device__ __forceinline__ int small_position(int thread = (int)threadIdx.x) {
+  return thread / 8;
 }
-__device__ __forceinline__ int small_column(void) {
-  return 16 * small_warp() + ((int)threadIdx.x & 15);
+__device__ __forceinline__ int small_column(int thread = (int)threadIdx.x) {
+  return 16 * small_warp(thread) + (thread & 15);
 }
-__device__ __forceinline__ int small_half(void) {
-  return (int)threadIdx.x >> 4 & 1;
+__device__ __forceinline__ int small_half(int thread = (int)threadIdx.x) {
+  return thread >> 4 & 1;
+}
+
+/* The thread's number, and what is made of it, found again: registers are short before a row, too. */
+__device__ __forceinline__ int small_thread(void) {
+  int thread = (int)threadIdx.x;
+  asm volatile("" : "+r"(thread));
+  return thread;
 }
 
 /* ---- what does not change from step to step ---- */
 
-/* column[k apart], k < rows, 0 beyond. */
-template <int COUNT>
+/* column[k apart], k < rows, 0 beyond. FULL: as below. On sm_75 the compiler would make the addresses of many
+ * loads at once, and spill for them: there they stay one after the other. */
+template <bool FULL, int COUNT>
 __device__ __forceinline__ void small_load(float (&w)[COUNT], const float *column, int rows, int apart) {
 #pragma unroll
   for (int k = 0; k < COUNT; k++)
+#if __CUDA_ARCH__ >= 800
     w[k] = k < rows ? column[k * apart] : 0.0f;
+#else
+    w[k] = k >= rows ? 0.0f : FULL ? column[k * apart] : *(const volatile float *)(column + k * apart);
+#endif
 }
 
 /* The cell's weights. FULL: S and A are 64, and the addresses of a column follow from its first one. */
@@ -184,7 +210,7 @@ __device__ __forceinline__ void small_load_cell(struct small_cell &cell, const s
                                                 const float *kernel) {
   int S = FULL ? (int)SMALL_K : d.score.state_units;
   int inputs = FULL ? (int)SMALL_K : small_unit() < S ? d.score.annotation_width : 0;
-  small_load(cell.kernel, kernel + threadIdx.x, inputs, 4 * S);
+  small_load<FULL>(cell.kernel, kernel + threadIdx.x, inputs, 4 * S);
 }
 
 /* The same of h. */
@@ -192,16 +218,16 @@ template <bool FULL>
 __device__ __forceinline__ void small_load_recurrent(struct small_attention &attention,
                                                      const struct decode &d, const float *recurrent) {
   int S = FULL ? (int)SMALL_K : d.score.state_units, gate = (int)threadIdx.x;
-  small_load(attention.recurrent, recurrent + SMALL_CARRIED * 4 * S + gate,
-             FULL || gate < 4 * S ? S - SMALL_CARRIED : 0, 4 * S);
+  small_load<FULL>(attention.recurrent, recurrent + SMALL_CARRIED * 4 * S + gate,
+                   FULL || gate < 4 * S ? S - SMALL_CARRIED : 0, 4 * S);
 }
 
 template <bool FULL>
 __device__ __forceinline__ void small_load_recurrent(struct small_writer &writer, const struct decode &d,
                                                      const float *recurrent) {
   int S = FULL ? (int)SMALL_K : d.score.state_units, gate = (int)threadIdx.x, other = gate - SMALL_THREADS;
-  small_load(writer.recurrent, recurrent + gate, FULL || gate < 4 * S ? S : 0, 4 * S);
-  small_load(writer.other, recurrent + other, FULL || other < 4 * S ? S : 0, 4 * S);
+  small_load<FULL>(writer.recurrent, recurrent + gate, FULL || gate < 4 * S ? S : 0, 4 * S);
+  small_load<FULL>(writer.other, recurrent + other, FULL || other < 4 * S ? S : 0, 4 * S);
 }
 
 __device__ __forceinline__ void small_load_biases(struct small_writer &writer, const struct decode &d,
@@ -211,16 +237,17 @@ __device__ __forceinline__ void small_load_biases(struct small_writer &writer, c
   writer.other_bias = other < gates ? bias[other] : 0.0f;
 }
 
-__device__ __forceinline__ void small_load_gate(struct small_cell &cell, const struct device_gates &gates) {
+__device__ __forceinline__ void small_load_gate(struct small_cell &cell, const struct device_gates &gates,
+                                                const float *partial) {
+  const shared_floats own(partial + SMALL_KEPT_AT + threadIdx.x);
   bool is_candidate = small_gate() == 2;
-  cell.is_smooth = is_candidate ? gates.is_tanh : gates.is_sigmoid;
-  cell.scale = small_kept(is_candidate ? 1.0f : 0.5f);
+  bool is_smooth = is_candidate ? gates.is_tanh : gates.is_sigmoid;
+  cell.scale = small_kept(own, is_candidate ? 1.0f : 0.5f);
   cell.add = is_candidate ? 0.0f : 0.5f;
-  cell.slope = small_kept(is_candidate ? 1.0f : gates.slope);
-  cell.low = small_kept(is_candidate ? gates.floor : 0.0f);
+  cell.slope = small_kept(own, is_smooth ? 0.0f : is_candidate ? 1.0f : gates.slope);
+  cell.low = small_kept(own, is_candidate ? gates.floor : 0.0f);
   cell.high = is_candidate ? __builtin_inff() : 1.0f;
-  cell.floor = gates.floor;
-  cell.is_tanh = gates.is_tanh;
+  cell.floor = small_kept(own, gates.is_tanh ? __builtin_inff() : gates.floor);
 }
 
 __device__ __forceinline__ struct small_score small_load_score(const struct attention_score &s) {
@@ -253,30 +280,49 @@ __device__ __forceinline__ void small_load_query(struct small_attention &attenti
     }
 }
 
+/* Where the row's arrays are, for those steps that read them: registers are short. */
+__device__ __forceinline__ void small_keep_source(const struct small_source &source, float *partial) {
+  if (threadIdx.x == 0)
+    *(struct small_source *)(partial + SMALL_SOURCE_AT) = source;
+}
+__device__ __forceinline__ const float *small_pointer(float low, float high) {
+  return (const float *)((uint64_t)__float_as_uint(high) << 32 | __float_as_uint(low));
+}
+__device__ __forceinline__ struct small_source small_kept_source(const struct small_row &row) {
+  float4 at = row.state.load4(SMALL_SOURCE_AT), widths = row.state.load4(SMALL_SOURCE_AT + 4);
+  return {small_pointer(at.x, at.y), small_pointer(at.z, at.w), __float_as_int(widths.x),
+          __float_as_int(widths.y),  __float_as_int(widths.z),  __float_as_int(widths.w)};
+}
+
+__device__ __forceinline__ int small_kept_number(const struct small_row &row) {
+  return __float_as_int(small_read(row.state, SMALL_SOURCE_AT + 7));
+}
+
 /* Key units j and j + 8 of the lane's two positions of a set; anything behind the row's end or the last
  * unit. */
 __device__ __forceinline__ void small_keys(float (&key)[2][2], int (&mask)[2], const struct small_row &row,
-                                           const struct small_score &score, int set) {
+                                           const struct small_source &source, int set) {
 #pragma unroll
   for (int n = 0; n < 2; n++) {
     mask[n] = set + small_position() + 16 * n < row.length ? ~0 : 0;
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       int t = min(set + small_position() + 16 * n, row.length - 1),
-          j = min(small_eighth() + 8 * i, score.units - 1);
-      key[n][i] = row.length > 0 ? row.keys[t * row.key_stride + j] : 0.0f;
+          j = min(small_eighth() + 8 * i, source.units - 1);
+      key[n][i] = row.length > 0 ? source.keys[t * source.units + j] : 0.0f;
     }
   }
 }
 
-/* The lane's column at its positions of a set; anything behind the row's end, 0 beyond A. */
-__device__ __forceinline__ void small_annotations(float (&a)[SMALL_EACH], const struct small_row &row, int A,
-                                                  int set) {
-  bool there = small_column() < A && row.length > 0;
+/* The lane's column at some of its positions of a set; anything behind the row's end, 0 beyond A. */
+template <int COUNT>
+__device__ __forceinline__ void small_annotations(float (&a)[COUNT], const struct small_row &row,
+                                                  const struct small_source &source, int at) {
+  bool there = small_column() < source.columns && row.length > 0;
 #pragma unroll
-  for (int i = 0; i < SMALL_EACH; i++) {
-    int t = min(set + SMALL_EACH * small_half() + i, row.length - 1);
-    a[i] = there ? row.annotations[t * row.stride + small_column()] : 0.0f;
+  for (int i = 0; i < COUNT; i++) {
+    int t = min(at + SMALL_EACH * small_half() + i, row.length - 1);
+    a[i] = there ? source.annotations[t * source.stride + small_column()] : 0.0f;
   }
 }
 

@@ -61,20 +61,21 @@ __device__ __forceinline__ void small_attend(const struct small_row &row, const 
   }
 }
 
-/* The powers of the lane's positions of a set. */
-__device__ __forceinline__ void small_powers(float (&p)[SMALL_EACH], const struct small_row &row, int set) {
+/* The powers of some of the lane's positions of a set. */
+template <int COUNT>
+__device__ __forceinline__ void small_powers(float (&p)[COUNT], const struct small_row &row, int at) {
 #pragma unroll
-  for (int i = 0; i < SMALL_EACH; i += 4) {
-    float4 v = row.power_half.load4(set + i);
+  for (int i = 0; i < COUNT; i += 4) {
+    float4 v = row.power_half.load4(at + i);
     p[i] = v.x, p[i + 1] = v.y, p[i + 2] = v.z, p[i + 3] = v.w;
   }
 }
 
-/* The sum of the lane's powers. */
-__device__ __forceinline__ float small_sum(const float (&p)[SMALL_EACH]) {
+/* The sum of these powers. */
+template <int COUNT> __device__ __forceinline__ float small_sum(const float (&p)[COUNT]) {
   float sum[4] = {p[0], p[1], p[2], p[3]};
 #pragma unroll
-  for (int i = 4; i < SMALL_EACH; i += 4) {
+  for (int i = 4; i < COUNT; i += 4) {
     sum[0] += p[i];
     sum[1] += p[i + 1];
     sum[2] += p[i + 2];
@@ -83,11 +84,12 @@ __device__ __forceinline__ float small_sum(const float (&p)[SMALL_EACH]) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* The lane's column of the context. */
-__device__ __forceinline__ float small_context(const float (&p)[SMALL_EACH], const float (&a)[SMALL_EACH]) {
+/* Their part of the lane's column of the context. */
+template <int COUNT>
+__device__ __forceinline__ float small_context(const float (&p)[COUNT], const float (&a)[COUNT]) {
   float sum[4] = {p[0] * a[0], p[1] * a[1], p[2] * a[2], p[3] * a[3]};
 #pragma unroll
-  for (int i = 4; i < SMALL_EACH; i += 4) {
+  for (int i = 4; i < COUNT; i += 4) {
     sum[0] = fmaf(p[i], a[i], sum[0]);
     sum[1] = fmaf(p[i + 1], a[i + 1], sum[1]);
     sum[2] = fmaf(p[i + 2], a[i + 2], sum[2]);
@@ -97,31 +99,35 @@ __device__ __forceinline__ float small_context(const float (&p)[SMALL_EACH], con
 }
 
 /* The half of the powers' sum that the lane has, of the powers of the first set, which are there; ATTENDS:
- * and the context into its place. */
+ * and the context into its place. Of other sets eight positions at a time: registers are short. */
 template <bool ATTENDS>
 __device__ __forceinline__ float small_sums(const struct small_row &row, const float (&first)[SMALL_EACH],
-                                            const struct small_attention *attention, int A) {
-  float context = ATTENDS ? small_context(first, attention->annotations) : 0.0f, sum = 0.0f;
-  if (__builtin_expect(row.length > SMALL_SET, 0))
+                                            const struct small_attention *attention) {
+  float context = ATTENDS ? small_context(first, attention->annotations) : 0.0f;
+  float sum = row.length > 0 ? 0.0f : 0.5f; /* a row of no positions: 0 / 1 */
+  if (__builtin_expect(row.length > SMALL_SET, 0)) {
+    const struct small_source source = small_kept_source(row);
 #pragma unroll 1
-    for (int set = SMALL_SET; set < row.length; set += SMALL_SET) {
-      float p[SMALL_EACH], a[SMALL_EACH];
-      small_powers(p, row, set);
-      if (ATTENDS) {
-        small_annotations(a, row, A, set);
-        context += small_context(p, a);
+    for (int set = SMALL_SET; set < row.length; set += SMALL_SET)
+#pragma unroll 1
+      for (int at = set; at < set + SMALL_EACH; at += SMALL_EACH / 2) {
+        float p[SMALL_EACH / 2], a[SMALL_EACH / 2];
+        small_powers(p, row, at);
+        if (ATTENDS) {
+          small_annotations(a, row, source, at);
+          context += small_context(p, a);
+        }
+        sum += small_sum(p);
       }
-      sum += small_sum(p);
-    }
+  }
   if (ATTENDS)
     row.context_own.store(0, lanes_sum(context, 16), small_half() == 0);
   return sum + small_sum(first);
 }
 
 /* 1 / sum p, the same in all warps. */
-__device__ __forceinline__ float small_part(const struct small_row &row, float half) {
-  float sum = lanes_sum(half, 16);
-  return row.length > 0 ? device_reciprocal(sum) : 0.0f; /* a row of no positions gives zeros */
+__device__ __forceinline__ float small_part(float half) {
+  return device_reciprocal(lanes_sum(half, 16));
 }
 
 /* The lane's gate, by selection: all lanes go one way. sigmoid(x) = 1/2 + 1/2 tanh(x / 2). */
@@ -130,13 +136,13 @@ __device__ __forceinline__ float small_activate(const struct small_cell &cell, f
         bent = fmaf(z, cell.slope, cell.add);
   bent = bent < cell.low ? cell.low : bent;
   bent = bent > cell.high ? cell.high : bent;
-  return cell.is_smooth ? smooth : bent;
+  return cell.slope == 0.0f ? smooth : bent;
 }
 
 /* act(c), likewise. */
 __device__ __forceinline__ float small_activate_state(const struct small_cell &cell, float c) {
   float bent = c < cell.floor ? cell.floor : c, tangent = device_tanh(c);
-  return cell.is_tanh ? tangent : bent;
+  return cell.floor == __builtin_inff() ? tangent : bent;
 }
 
 /* c and h of the lane's unit; z: its gate's sum. h goes into its place. */

@@ -3,15 +3,15 @@
 #ifndef CUSEQ_KERNELS_SMALL_WRITER_CUH
 #define CUSEQ_KERNELS_SMALL_WRITER_CUH
 
-#include "kernels/decoder/small_parts.cuh"
+#include "kernels/decoder/small_step.cuh"
 
 /* The output layer's kernel [S,V] and bias. */
 __device__ __forceinline__ void small_load_output(struct small_writer &writer, const struct decode &d,
                                                   const float *kernel, const float *bias) {
   int v = small_lane(), first = (small_warp() - SMALL_ATTENDING) * (SMALL_K / 4);
   bool there = v < d.outputs;
-  small_load(writer.output, kernel + first * d.outputs + v, there ? d.score.state_units - first : 0,
-             d.outputs);
+  small_load<false>(writer.output, kernel + first * d.outputs + v, there ? d.score.state_units - first : 0,
+                    d.outputs);
   writer.output_bias = there ? bias[v] : 0.0f;
   writer.value = 0.0f;
   writer.part = 1.0f;
@@ -21,24 +21,23 @@ __device__ __forceinline__ void small_load_output(struct small_writer &writer, c
 }
 
 /* What is wanted of row b. */
-__device__ __forceinline__ void small_want(struct small_writer &writer, const struct decode &d, int b) {
-  writer.wants = small_kept((d.d_tokens ? SMALL_TOKENS : 0) | (d.d_outputs ? SMALL_OUTPUTS : 0) |
-                            (d.d_alphas && d.time > SMALL_THREADS ? SMALL_MORE : 0) |
-                            (d.output_activation == CUSEQ_ACTIVATION_SOFTMAX ? SMALL_SOFTMAX : 0) |
-                            (small_lane() < d.outputs ? SMALL_CLASS : 0));
-  writer.below = small_kept((1u << small_lane()) - 1);
-  writer.is_state = small_half();
-  writer.apart = small_kept(writer.is_state ? d.score.state_units : d.score.annotation_width);
+__device__ __forceinline__ void small_want(struct small_writer &writer, const struct decode &d,
+                                           const shared_floats &state, int b) {
+  int thread = small_thread();
+  const shared_floats own(state, SMALL_KEPT_AT + thread);
+  writer.wants = small_kept(own, (d.d_tokens ? SMALL_TOKENS : 0) | (d.d_outputs ? SMALL_OUTPUTS : 0) |
+                                     (d.d_alphas && d.time > SMALL_THREADS ? SMALL_MORE : 0) |
+                                     (d.output_activation == CUSEQ_ACTIVATION_SOFTMAX ? SMALL_SOFTMAX : 0) |
+                                     (small_lane(thread) < d.outputs ? SMALL_CLASS : 0));
+  writer.below = (unsigned)small_kept(own, (int)((1u << small_lane(thread)) - 1));
+  writer.turn = SMALL_ATTENDING - 1 - small_warp(thread); /* 0 behind the first step, or the second.. */
+  writer.is_state = small_half(thread);
+  writer.apart = small_kept(own, writer.is_state ? d.score.state_units : d.score.annotation_width);
   float *vectors = writer.is_state ? d.d_states : d.d_contexts;
-  int i = small_column() - 16 * SMALL_ATTENDING;
-  int t = (int)threadIdx.x - SMALL_THREADS;
+  int i = small_column(thread) - 16 * SMALL_ATTENDING;
+  int t = thread - SMALL_THREADS;
   writer.alpha = d.d_alphas && t < d.time ? d.d_alphas + (int64_t)b * d.steps * d.time + t : nullptr;
   writer.vector = vectors && i < writer.apart ? vectors + (int64_t)b * d.steps * writer.apart + i : nullptr;
-}
-
-/* Whose turn a step is, of the warps that do not attend. */
-__device__ __forceinline__ bool small_is_turn(int step) {
-  return small_warp() == SMALL_ATTENDING + (step & 3);
 }
 
 /* Of h: U + b of two gates, of which that of a thread that attends goes to shared memory and the other is
@@ -72,7 +71,7 @@ __device__ __forceinline__ float small_carry(const struct small_row &row, const 
     }
   }
   row.gate_own.store(0, (other[0] + other[1]) + (other[2] + other[3]), true);
-  if (step >= 0 && !small_is_turn(step))
+  if (step >= 0 && writer.turn != 0)
     asm volatile("bar.arrive 1, %0;" ::"n"((int)SMALL_THREADS) : "memory");
   return (own[0] + own[1]) + (own[2] + own[3]);
 }
@@ -101,7 +100,10 @@ __device__ __forceinline__ void small_choose(const struct small_row &row, struct
   float x = (small_read(row.logits, v) + small_read(row.logits, v + WARP)) +
             (small_read(row.logits, v + 2 * WARP) + small_read(row.logits, v + 3 * WARP));
   x += writer.output_bias;
-  int place = writer.wants & SMALL_CLASS && x == x ? small_ordered(x) : INT32_MIN, most = small_best(place);
+  int place = small_ordered(x);
+  asm volatile("" : "+r"(place)); /* made beside the comparison, not behind it */
+  place = writer.wants & SMALL_CLASS && x == x ? place : INT32_MIN;
+  int most = small_best(place);
   unsigned chosen = __ballot_sync(0xffffffffu, place == most), numbers = __ballot_sync(0xffffffffu, x == x);
   bool is_zero = most == INT32_MIN || (numbers & 1) == 0; /* no number, or none at 0 */
   bool is_chosen = is_zero ? v == 0 : place == most && (chosen & writer.below) == 0;
@@ -156,9 +158,12 @@ __device__ __forceinline__ void small_write_alpha(const struct small_row &row, s
     writer.alpha[(step - 1) * row.time] = t < row.length ? writer.power * part : 0.0f;
 }
 
-/* Alphas of the positions behind the threads' in the step, the y-th of all rows. */
+/* Alphas of the positions behind the threads' in the step, the y-th of all rows. half: of sum p, the
+ * lane's. */
 __device__ __forceinline__ void small_write_more(const struct decode &d, const struct small_row &row,
-                                                 float part, int64_t y) {
+                                                 float half, int64_t y) {
+  asm volatile("" : "+f"(half)); /* that nothing of it is made for all rows */
+  float part = small_part(half);
 #pragma unroll 1
   for (int t = (int)threadIdx.x; t < row.time; t += SMALL_THREADS)
     d.d_alphas[y * row.time + t] = t < row.length ? small_read(row.powers, t) * part : 0.0f;
@@ -181,14 +186,13 @@ __device__ __forceinline__ void small_write_vectors(const struct small_row &row,
 /* Behind `step` steps, the y-th of all rows: what of the last ones is not yet written. */
 __device__ __forceinline__ void small_end_outputs(const struct decode &d, struct small_writer &writer,
                                                   struct small_fault &fault, int step, int64_t y) {
-  for (int past = 1; past <= 3 && past <= step; past++)
-    if (small_is_turn(step - past)) {
-      if (past == 1)
-        small_raise_outputs(d, writer, fault, step, y - past);
-      if (past <= 2)
-        small_sum_outputs(writer);
-      small_write_outputs(d, writer, y - past);
-    }
+  asm volatile("" : "+r"(writer.wants)); /* that nothing of it is made before the loop */
+  if (writer.turn == 1)
+    small_raise_outputs(d, writer, fault, step, y - 1);
+  if (writer.turn == 1 || writer.turn == 2)
+    small_sum_outputs(writer);
+  if (writer.turn > 0)
+    small_write_outputs(d, writer, y - writer.turn);
 }
 
 #endif

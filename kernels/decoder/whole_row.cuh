@@ -254,7 +254,8 @@ static __device__ __forceinline__ void whole_load(const struct whole_parameters 
     small_load_cell<false>(cell, d, whole_weight(p, PLACE_KERNEL, shared, d.d_kernel));
     small_load_recurrent<false>(role, d, whole_weight(p, PLACE_RECURRENT, shared, d.d_recurrent));
   }
-  small_load_gate(cell, device_gates_make(d.activation, d.recurrent_activation));
+  small_load_gate(cell, device_gates_make(d.activation, d.recurrent_activation),
+                  placed(p.placement, PLACE_PARTIAL, shared, nullptr));
 }
 
 /* The decoder loop of a row of a small model. */
@@ -266,11 +267,13 @@ static __device__ __forceinline__ void whole_decode_small(const struct whole_par
   float *first_c = placed(p.placement, PLACE_CELL, shared, nullptr);
   const float *states = placed(p.placement, PLACE_FINAL, shared, nullptr);
   struct small_row row = small_row_make(d, b, partial, placed(p.placement, PLACE_ENERGIES, shared, nullptr));
-  row.annotations = placed(p.placement, PLACE_ANNOTATIONS, shared, nullptr);
-  row.stride = (int)a.leading;
-  row.keys = whole_keys(p, row.length, shared);
-  row.key_stride = score.units;
-  small_begin(d, b, states, states + a.directions * a.units, a.units, partial, first_c);
+  const struct small_source source = {placed(p.placement, PLACE_ANNOTATIONS, shared, nullptr),
+                                      whole_keys(p, row.length, shared),
+                                      (int)a.leading,
+                                      d.score.annotation_width,
+                                      score.units,
+                                      b};
+  small_begin(d, b, source, states, states + a.directions * a.units, a.units, partial, first_c);
   struct small_cell cell;
   if (small_warp() < SMALL_ATTENDING) {
     struct small_attention attention;
@@ -278,7 +281,7 @@ static __device__ __forceinline__ void whole_decode_small(const struct whole_par
     small_load_query(attention, d.score.state_units, score.units,
                      whole_weight(p, PLACE_QUERY_KERNEL, shared, d.score.d_query));
     small_barrier(); /* keys and the initial state are complete */
-    small_decode_row<true>(d, row, score, cell, &attention, nullptr, first_c);
+    small_decode_row<true>(d, row, source, score, cell, &attention, nullptr, first_c);
   } else {
     struct small_writer writer;
     whole_load(p, cell, writer, shared);
@@ -286,7 +289,7 @@ static __device__ __forceinline__ void whole_decode_small(const struct whole_par
     small_load_output(writer, d, whole_weight(p, PLACE_OUTPUT_KERNEL, shared, d.d_output_kernel),
                       whole_weight(p, PLACE_OUTPUT_BIAS, shared, d.d_output_bias));
     small_barrier(); /* the same */
-    small_decode_row<false>(d, row, score, cell, nullptr, &writer, first_c);
+    small_decode_row<false>(d, row, source, score, cell, nullptr, &writer, first_c);
   }
 }
 
