@@ -53,6 +53,7 @@ static void check_long(enum sequence_mapping mapping, int H, const struct launch
       c.B = T == 70 ? 2 : 3;
       c.source = (enum case_source)source;
       c.F = source == SOURCE_X && T == 33 ? 128 : 37;
+      c.once = mapping == SEQUENCE_MAPPING_GRID && T > 2;
       if (source != SOURCE_X || sequence_mapping_takes_x(mapping, c.F, H))
         case_check(c, device);
     }
@@ -63,7 +64,8 @@ static void check_bits(enum sequence_mapping mapping, int H, int B, const struct
                        cuseq_precision precision = CUSEQ_PRECISION_FLOAT32) {
   struct sequence_case c = plain(mapping, H);
   c.precision = precision;
-  c.B = B, c.source = SOURCE_IDS, c.initial = false;
+  c.B = B, c.T = mapping == SEQUENCE_MAPPING_GRID ? 3 : 5;
+  c.source = SOURCE_IDS, c.initial = false, c.once = true;
   struct sequence_data data = case_data(c);
   struct sequence_results batch = case_run(c, data, device);
   for (int b = 0; b < c.B; b += B / 2) {
@@ -112,7 +114,7 @@ static void check_scales(const struct launch_device &device) {
   for (float size : sizes)
     for (int H : {140, 530}) {
       struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
-      c.source = SOURCE_IDS, c.T = 3, c.B = H == 140 ? 30 : 3;
+      c.source = SOURCE_IDS, c.T = 3, c.B = H == 140 ? 30 : 3, c.once = true;
       struct sequence_data data = case_data(c);
       for (size_t i = 0; i < data.initial_h.size(); i++) /* of every other row */
         data.initial_h[i] *= i / H % 2 ? size : 1.0f;
@@ -143,7 +145,7 @@ static void check_precisions(const struct launch_device &device) {
   for (cuseq_precision precision : {CUSEQ_PRECISION_TF32, CUSEQ_PRECISION_BF16})
     for (int H : {140, 530}) {
       struct sequence_case c = plain(SEQUENCE_MAPPING_GRID, H);
-      c.precision = precision, c.source = SOURCE_IDS, c.B = H == 140 ? 30 : 3, c.T = 4;
+      c.precision = precision, c.source = SOURCE_IDS, c.B = H == 140 ? 30 : 3, c.T = 4, c.once = true;
       struct sequence_data data = case_data(c);
       struct sequence_wanted want = case_reference(c, data);
       struct sequence_results got = case_run(c, data, device);

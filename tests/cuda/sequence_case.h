@@ -18,7 +18,7 @@ struct sequence_case {
   cuseq_activation activation, recurrent;
   bool ragged, initial, ordered, concat;
   bool backward; /* of D 1 */
-  bool once;     /* no second launch: of long ones */
+  bool once;     /* no second launch: of large ones */
   cuseq_precision precision;
 };
 

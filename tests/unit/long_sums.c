@@ -79,14 +79,14 @@ Test(long_sums, the_context_of_equal_positions_is_one_of_them_however_many_there
 #ifdef LONG_SUMS_KERNELS
 static const struct cpu_kernels *const all[] = {
     &cpu_kernels_portable,
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
     &cpu_kernels_avx2,
     &cpu_kernels_avx512,
 #endif
 };
 
 static bool runs_here(const struct cpu_kernels *kernels) {
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
   if (kernels == &cpu_kernels_avx512)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");

@@ -106,7 +106,8 @@ Test(self_attention, agrees_with_the_reference_whatever_the_width_of_a_head) {
 
 /* Sums over many positions are sums of blocks. */
 Test(self_attention, of_very_many_positions_errs_as_that_of_few) {
-  expect_close(ASKING("\"score\":\"dot\",\"heads\":4,\"scale\":0.1"), 1, 3000);
+  enum { MANY = SELF_ATTENTION_POSITIONS < 1100 ? 1500 : 3000 };
+  expect_close(ASKING("\"score\":\"dot\",\"heads\":4,\"scale\":0.1"), 1, MANY);
 }
 
 Test(self_attention, looks_at_what_it_reads_itself) {

@@ -16,7 +16,7 @@ struct isa {
 
 /* Best first. */
 static const struct isa isas[] = {
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
     {"avx512", &cpu_kernels_avx512},
     {"avx2", &cpu_kernels_avx2},
 #endif
@@ -26,7 +26,7 @@ static const struct isa isas[] = {
 enum { ISA_COUNT = sizeof isas / sizeof *isas };
 
 static bool isa_available(const struct cpu_kernels *kernels) {
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (kernels == &cpu_kernels_avx2)
@@ -75,7 +75,7 @@ cuseq_status isa_pick(const struct cpu_kernels **kernels) {
 
 /* Whether this processor multiplies bf16. */
 static bool isa_bf16(void) {
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
   return isa_available(&cpu_kernels_avx512) && __builtin_cpu_supports("avx512bf16");
 #else
   return false;
@@ -95,7 +95,7 @@ cuseq_status isa_products(const struct cpu_kernels *kernels, const char *device,
     snprintf(reason, sizeof reason, "this processor lacks AVX-512 BF16 (found %s)", isa_best()->name);
     return backend_precision_refused(device, precision, reason);
   }
-#if defined(__x86_64__)
+#if defined(CPU_X86_64)
   if (kernels == &cpu_kernels_avx512) {
     *products = &cpu_products_avx512_bf16;
     return CUSEQ_STATUS_OK;
