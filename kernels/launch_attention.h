@@ -71,8 +71,8 @@ struct initial_state {
  *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
  *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
  *   heads         N, of inner products, score general; 0 is 1. Keys, queries and values are cut into N equal
- *                 parts, each of which attends by itself: `score` and `start` have the width of one part, and U and
- *                 values_width are those of all. Row b's head n is row b N + n of start and d_alphas
+ *                 parts, each of which attends by itself: `score` and `start` have the width of one part, and
+ *                 U and values_width are those of all. Row b's head n is row b N + n of start and d_alphas
  *   d_position_bias  [T] added to the energies, behind the scale; NULL: none
  *   d_lengths     [B] each 0..T, or NULL: all T; a row of length 0 has alphas and context 0
  *   start         the state that attends (give d_given_h = the decoder's previous hidden state)

@@ -69,8 +69,8 @@ static cuseq_status parse_any(const struct field_object *object, int32_t width,
   return CUSEQ_STATUS_OK;
 }
 
-/* Into how many parts keys, queries and values are cut. A query whose width is not known yet is as wide as the
- * keys. */
+/* Into how many parts keys, queries and values are cut. A query whose width is not known yet is as wide as
+ * the keys. */
 static cuseq_status parse_heads(const struct field_object *object, int32_t width,
                                 struct attention_structure *attention) {
   TRY(field_optional_integer(object, "heads", 1, FIELD_MAX_WIDTH, 1, &attention->heads));

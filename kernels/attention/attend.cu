@@ -76,10 +76,10 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
  *           row
  * shapes    as in launch_attention.h; 4-byte aligned; outputs alias nothing
  * mapping   block = 512 positions of a row, or of one of its heads. Query, unless it is given: thread =
- *           (part of S, unit). Energies: 1..32 lanes a position; three dense layers and more: a warp a position. Softmax: thread = t, the
- *           maximum and the sum through warps, two barriers. Context: thread = (part of T, column); the
- *           normaliser is folded in after the sum. A row of several blocks: the last one to be done joins
- *           their maxima, sums and contexts, and finishes the alphas
+ *           (part of S, unit). Energies: 1..32 lanes a position; three dense layers and more: a warp a
+ *           position. Softmax: thread = t, the maximum and the sum through warps, two barriers. Context:
+ *           thread = (part of T, column); the normaliser is folded in after the sum. A row of several
+ *           blocks: the last one to be done joins their maxima, sums and contexts, and finishes the alphas
  * launch    grid B N ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96
  *           KB, what is beyond lies in the workspace; 16 bytes more
  * budget    124 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory

@@ -299,8 +299,8 @@ cuseq_status attention_queries(const struct recogniser *recogniser, int32_t ener
 
 /* Reads energies over what is attended to and what asks, which attention->query says already.
  *   annotations  what is attended to
- *   itself       both are one sequence: then, and where there are several heads, keys and queries keep maps of
- *                their own rather than that the two are one matrix */
+ *   itself       both are one sequence: then, and where there are several heads, keys and queries keep maps
+ *                of their own rather than that the two are one matrix */
 cuseq_status energies_read(struct recogniser *recogniser, struct found_attention *attention,
                            int32_t annotations, bool itself, int32_t energies);
 

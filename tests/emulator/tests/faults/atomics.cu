@@ -89,7 +89,7 @@ SMALL(volatile_flag_looked_at_again_and_again, (stop_at<<<10, 1>>>(to, to + 1)))
 #define GLOBAL(kernel, rest)                                                                                 \
   FINDING, cudaErrorLaunchFailure,                                                                           \
       "race: kernel " kernel ", [^ ]*%S:[0-9]+, block \\(0,0,0\\), thread \\([0-9]+,0,0\\): global .* 4 "    \
-                             "bytes at 0x[0-9a-f]+ .* not ordered after a " rest " of the same block"
+      "bytes at 0x[0-9a-f]+ .* not ordered after a " rest " of the same block"
 
 static const struct planted_case cases[] = {
     {"bins_cleared_under_way", bins_cleared_under_way,
