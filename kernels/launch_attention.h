@@ -111,7 +111,7 @@ cuseq_status launch_attend(const struct attend *arguments, const struct launch_s
 /* The second half of an attention step alone: context = sum_t alphas[t] a[t] over t < length, for callers
  * whose weights are there (launch_attend with d_context NULL is the first half: energies and softmax). Any B,
  * T, A; a row of length 0 has context 0.
- *   heads      N; 0 is 1. Columns of A are cut into N equal parts; part n of row b has row b N + n of d_alphas
+ *   heads      N; 0 is 1. Columns of A are cut into N equal parts; part n of row b: row b N + n of d_alphas
  *   d_lengths  [B] each 0..T, or NULL: all T
  *   d_alphas   row b at d_alphas + b * alphas_stride; not looked at where t >= length
  *   d_context  row b at d_context + b * context_stride, A of them */
