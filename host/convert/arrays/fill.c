@@ -124,6 +124,10 @@ cuseq_status fill_projections(struct checkpoint *checkpoint, const struct source
   }
   TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_weight", 2, true, &weight));
   TRY_CLEANUP(checkpoint_read(checkpoint, module, "in_proj_bias", 1, false, &biases));
+  if (biases.data == NULL && checkpoint_find(checkpoint, module, "out_proj.bias") != NULL) {
+    status = source_error(source, "it has 'out_proj.bias' and no 'in_proj_bias' (needed both, or neither)");
+    goto cleanup;
+  }
   bool fits = weight.columns == width && weight.rows == 3 * (int64_t)width &&
               (biases.data == NULL || biases.columns == weight.rows) && attention->query_inputs == width;
   for (int i = 0; i < 3; i++)
