@@ -82,7 +82,7 @@ static __device__ void parts_join(const float *parts, int part_floats, int block
  *           blocks: the last one to be done joins their maxima, sums and contexts, and finishes the alphas
  * launch    grid B N ceil(T / 512), block 256, shared: placement of partial sums, s, query, energies up to 96
  *           KB, what is beyond lies in the workspace; 16 bytes more
- * budget    124 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
+ * budget    128 registers; 4.5 KB + 4 (S + U + min(T, 512)) bytes of shared memory
  * numerics  float32; sums by parts in a fixed order that depends on S, U, A and the row's length, not on the
  *           batch or T: deterministic. Which block is the last does not matter to what it computes
  * why       a row of up to 512 positions needs no barrier between blocks; beyond, blocks side by side, and
