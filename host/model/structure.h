@@ -188,6 +188,11 @@ static inline bool encoder_layer_has(const struct encoder_layer *layer, int dire
   return layer->direction == LAYER_BIDIRECTIONAL || (layer->direction == LAYER_BACKWARD) == (direction == 1);
 }
 
+/* How many directions a layer has. */
+static inline int32_t encoder_layer_directions(const struct encoder_layer *layer) {
+  return layer->direction == LAYER_BIDIRECTIONAL ? 2 : 1;
+}
+
 struct encoder_structure {
   int32_t count;
   struct encoder_layer layers[STRUCTURE_MAX_ENCODER_LAYERS];

@@ -172,15 +172,10 @@ static void task_whole(void *argument, int32_t index, int32_t worker) {
   finish_tile(&call, tile, worker);
 }
 
-/* The directions of the call's layer. */
-static int32_t directions_of(const struct cpu_call *call) {
-  return call->cpu->structure->encoder.layers[call->layer].direction == LAYER_BIDIRECTIONAL ? 2 : 1;
-}
-
 static void task_direction(void *argument, int32_t index, int32_t worker) {
   const struct cpu_call *call = argument;
   const struct encoder_layer *layer = &call->cpu->structure->encoder.layers[call->layer];
-  const int32_t count = directions_of(call), only = encoder_layer_has(layer, 0) ? 0 : 1;
+  const int32_t count = encoder_layer_directions(layer), only = encoder_layer_has(layer, 0) ? 0 : 1;
   encoder_layer(call, plan_tile(call->cpu->batch, call->tiles, index / count), worker,
                 count == 2 ? index % 2 : only);
 }
@@ -245,8 +240,9 @@ static cuseq_status cpu_work(struct cpu_call *call) {
     call_run(cpu, &plan, plan.encode_tiles, task_whole, call);
   } else {
     for (call->layer = 0; input && call->layer < cpu->structure->encoder.count; call->layer++) {
-      call_run(cpu, &plan, directions_of(call) * plan.encode_tiles, task_direction, call);
-      if (layer_finishes(&cpu->structure->encoder.layers[call->layer]))
+      const struct encoder_layer *layer = &cpu->structure->encoder.layers[call->layer];
+      call_run(cpu, &plan, encoder_layer_directions(layer) * plan.encode_tiles, task_direction, call);
+      if (layer_finishes(layer))
         call_run(cpu, &plan, plan.encode_tiles, task_layer_finish, call);
     }
     call->layer = cpu->structure->encoder.count - 1;

@@ -274,6 +274,14 @@ static inline void product_step_alone(const struct cpu *cpu, const struct produc
   if (cell_has_end(of->step->cell))
     cpu->products->cell_end(of->step, of->rows, of->count);
 }
+/* One step of one cell. */
+static inline void product_step(const struct cpu *cpu, const struct cpu_worker *worker,
+                                const struct product_step *of) {
+  if (worker->parts > 1)
+    product_steps(cpu, worker, of, 1);
+  else
+    product_step_alone(cpu, of);
+}
 void product_project(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_cell *cell,
                      const struct cpu_cell_row *rows, int32_t count, bool turned);
 

@@ -115,11 +115,7 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
     if (copies)
       rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
   }
-  const struct product_step product = {step, rows, count};
-  if (worker->parts > 1)
-    product_steps(cpu, worker, &product, 1);
-  else
-    product_step_alone(cpu, &product);
+  product_step(cpu, worker, &(struct product_step){step, rows, count});
 }
 
 /* Of one row: the state's part of layer l's next sums, with the weights that the layer has just used, the

@@ -248,10 +248,7 @@ static bool sweep_step(struct sweep *sweep) {
   if (!sweep_ready(sweep))
     return false;
   const struct product_step product = sweep_product(sweep);
-  if (sweep->worker->parts > 1)
-    product_steps(sweep->call->cpu, sweep->worker, &product, 1);
-  else
-    product_step_alone(sweep->call->cpu, &product);
+  product_step(sweep->call->cpu, sweep->worker, &product);
   sweep->done++;
   return true;
 }

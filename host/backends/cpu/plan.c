@@ -75,11 +75,11 @@ static double layer_bytes(const struct cpu *cpu) {
 }
 
 /* The most directions that a layer has. */
-static int32_t directions_of(const struct structure *structure) {
+static int32_t most_directions(const struct structure *structure) {
+  int32_t most = 1;
   for (int32_t l = 0; l < structure->encoder.count; l++)
-    if (structure->encoder.layers[l].direction == LAYER_BIDIRECTIONAL)
-      return 2;
-  return 1;
+    most = largest(most, encoder_layer_directions(&structure->encoder.layers[l]));
+  return most;
 }
 
 static double encode_work(const struct cpu *cpu, double time) {
@@ -251,7 +251,7 @@ static struct row_work work_of(const struct cpu *cpu, bool encode, int32_t rows,
   struct row_work work = {.all = encoding + decoding, .together = decoding};
   if (steps > 0)
     work.shareable = decode_shareable(cpu, time, steps, rows);
-  if (encode && (directions_of(cpu->structure) == 1 || threads >= CPU_SHARED_DIRECTIONS)) {
+  if (encode && (most_directions(cpu->structure) == 1 || threads >= CPU_SHARED_DIRECTIONS)) {
     work.together += encoding;
     work.shareable += encode_shareable(cpu, time, rows);
   }
@@ -269,7 +269,7 @@ int32_t plan_threads(const struct cpu *cpu) {
   const struct backend_limits *limits = &cpu->limits;
   double encode = encode_work(cpu, limits->time), decode = decode_work(cpu, limits->time, limits->steps);
   int32_t rows = rows_of(cpu);
-  int32_t tasks = rows <= INT32_MAX / 2 ? rows * directions_of(cpu->structure) : rows;
+  int32_t tasks = rows <= INT32_MAX / 2 ? rows * most_directions(cpu->structure) : rows;
   int32_t threads = shares_of(encode * limits->batch + decode * rows, WORK_PER_THREAD, isa_cores());
   threads = smallest(threads, tasks);
   const int32_t most = smallest(isa_cores(), SHARING_MOST);
@@ -310,7 +310,7 @@ struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int
     plan.decode_tiles = 1;
   }
   plan.encode_tiles = plan.decode_tiles;
-  if (!encode || directions_of(cpu->structure) == 1 || plan.threads == 1 ||
+  if (!encode || most_directions(cpu->structure) == 1 || plan.threads == 1 ||
       (plan.parts >= CPU_SHARED_DIRECTIONS && encode_shareable(cpu, time, batch) > 0.0))
     return plan;
   plan.whole =
