@@ -104,13 +104,18 @@ struct decoded {
   int32_t tokens[BATCH][STEPS], lengths[BATCH];
 };
 
+/* `count` rows from row `first` on, whose data lie at `data`. */
+static cuseq_input rows_of(const void *data, cuseq_dtype dtype, int32_t first, int32_t count) {
+  return (cuseq_input){.size = sizeof(cuseq_input),
+                       .data = data,
+                       .dtype = dtype,
+                       .batch = count,
+                       .time = TIME,
+                       .lengths = lengths + first};
+}
+
 static void decode(cuseq_session *session, int32_t first, int32_t count, struct decoded *to) {
-  const cuseq_input input = {.size = sizeof(cuseq_input),
-                             .data = x + (size_t)first * TIME * 3,
-                             .dtype = CUSEQ_DTYPE_F32,
-                             .batch = count,
-                             .time = TIME,
-                             .lengths = lengths + first};
+  const cuseq_input input = rows_of(x + (size_t)first * TIME * 3, CUSEQ_DTYPE_F32, first, count);
   const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
                                    .tokens = to->tokens[first],
                                    .log_probabilities = to->log_probabilities[first],
@@ -176,12 +181,7 @@ Test(cpu_rows, one_row_gives_the_bits_of_a_batch_where_it_makes_parts_of_sums_ea
 static int32_t ids[BATCH * TIME];
 
 static void translate(cuseq_session *session, int32_t first, int32_t count, struct decoded *to) {
-  const cuseq_input input = {.size = sizeof(cuseq_input),
-                             .data = ids + (size_t)first * TIME,
-                             .dtype = CUSEQ_DTYPE_I32,
-                             .batch = count,
-                             .time = TIME,
-                             .lengths = lengths + first};
+  const cuseq_input input = rows_of(ids + (size_t)first * TIME, CUSEQ_DTYPE_I32, first, count);
   const cuseq_decoding decoding = {.size = sizeof(cuseq_decoding),
                                    .tokens = to->tokens[first],
                                    .log_probabilities = to->log_probabilities[first],

@@ -26,6 +26,13 @@ def states(k, a, units=H):
     return k.LSTM(units, return_sequences=True, return_state=True)(a)
 
 
+def translating(k):
+    """Both inputs, the encoder's vectors, and the states of an LSTM decoder that begins with the encoder's state."""
+    x, tokens, a, b = two(k)
+    a, h, c = states(k, a)
+    return x, tokens, a, k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+
+
 def classes(k):
     return k.Dense(W, activation="softmax")
 
@@ -36,9 +43,7 @@ def classes(k):
 @kind
 def asked_beside_states(k):
     """training graph: the LSTM's states ask 4 heads, both concatenated, softmax: machine translation"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     z = k.MultiHeadAttention(num_heads=4, key_dim=3)(query=y, value=a)
     return given(k, [x, tokens], classes(k)(k.Concatenate()([y, z])))
 
@@ -57,9 +62,7 @@ def asked_added_and_normalised(k):
 @kind
 def asked_added(k):
     """the attention's output added to the states, Dense tanh, softmax"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     y = k.Add()([y, k.MultiHeadAttention(2, 3)(y, a)])
     return given(k, [x, tokens], classes(k)(k.Dense(9, activation="tanh")(y)))
 
@@ -67,9 +70,7 @@ def asked_added(k):
 @kind
 def asked_alone(k):
     """the softmax reads the attention's output alone, of another width; no biases"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     z = k.MultiHeadAttention(3, 2, value_dim=4, use_bias=False, output_shape=5)(y, a)
     return given(k, [x, tokens], classes(k)(z))
 
@@ -77,9 +78,7 @@ def asked_alone(k):
 @kind
 def asked_other_keys(k):
     """values are the encoder's outputs, keys a Dense layer over them, queries one over the states"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     z = k.MultiHeadAttention(2, 3)(query=k.Dense(5)(y), value=a, key=k.Dense(4)(a))
     return given(k, [x, tokens], classes(k)(k.Concatenate()([z, y])))
 
@@ -264,9 +263,7 @@ def asked_masked_twice(k):
 @kind
 def asked_twice(k):
     """two attentions that the states ask, one behind the other"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     z = k.MultiHeadAttention(2, 3)(k.MultiHeadAttention(2, 3)(y, a), a)
     return given(k, [x, tokens], classes(k)(k.Concatenate()([y, z])))
 
@@ -274,19 +271,17 @@ def asked_twice(k):
 @kind
 def asked_layers_twice(k):
     """values are the encoder's outputs, keys a Dense tanh layer over them, queries one over the states"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
-    z = k.MultiHeadAttention(2, 3)(query=k.Dense(5, activation="tanh")(y), value=a, key=k.Dense(4, activation="tanh")(a))
+    x, tokens, a, y = translating(k)
+    z = k.MultiHeadAttention(2, 3)(
+        query=k.Dense(5, activation="tanh")(y), value=a, key=k.Dense(4, activation="tanh")(a)
+    )
     return given(k, [x, tokens], classes(k)(k.Concatenate()([z, y])))
 
 
 @kind
 def asked_by_what_asked_itself(k):
     """the decoder's states attend to themselves, causally, and ask the encoder then: a transformer's decoder"""
-    x, tokens, a, b = two(k)
-    a, h, c = states(k, a)
-    y = k.LSTM(H, return_sequences=True)(b, initial_state=[h, c])
+    x, tokens, a, y = translating(k)
     y = k.Add()([y, k.MultiHeadAttention(2, 3)(y, y, use_causal_mask=True)])
     z = k.MultiHeadAttention(2, 3)(y, a)
     return given(k, [x, tokens], classes(k)(k.Concatenate()([y, z])))
