@@ -139,7 +139,7 @@ bool emu_flow_reconvergence(struct emu_program *program, const struct emu_code_f
 bool emu_find_zeros(struct emu_program *program, struct emu_code_function *function);
 /* first_looks.c: finds the plain reads in front of compare-and-swap loops. False without host memory. */
 bool emu_mark_first_looks(struct emu_program *program, const struct emu_code_function *function);
-/* waits.c */
+/* waits.c: finds the volatile and relaxed loads that no loop repeats. False without host memory. */
 bool emu_mark_looks_once(struct emu_program *program, const struct emu_code_function *function);
 
 /* brx.idx: extra points at this. */
