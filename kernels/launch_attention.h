@@ -68,7 +68,8 @@ struct initial_state {
 
 /* One attention step, one launch: energies, softmax over t < length, context.
  *   d_annotations [B,T,A]; d_keys [B,T,U] (score dot: not looked at)
- *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, A wide
+ *   d_values      [B,T,values_width] what the context is a sum of; NULL: the annotations, and values_width is
+ *                 A or 0
  *   d_rows        [B] which row of annotations, keys and values each row attends to; NULL: its own
  *   heads         N, of inner products, score general; 0 is 1. Keys, queries and values are cut into N equal
  *                 parts, each of which attends by itself: `score` and `start` have the width of one part, and

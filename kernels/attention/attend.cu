@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(THREADS, 1)
   const struct attention_score &score = arguments.score;
   int b = (int)blockIdx.x / split.segments, segment = (int)blockIdx.x - b * split.segments;
   int asking = b / split.heads, head = b - asking * split.heads; /* the row that asks */
-  int width = arguments.d_values ? arguments.values_width : score.annotation_width, A = width / split.heads;
+  int width = arguments.values_width ? arguments.values_width : score.annotation_width, A = width / split.heads;
   int U = attention_keys_wide(score), first = segment * SEGMENT;
   int encoded = arguments.d_rows ? arguments.d_rows[asking] : asking;
   int length = arguments.d_lengths ? arguments.d_lengths[asking] : arguments.time;
@@ -163,7 +163,7 @@ static int32_t heads_of(const struct attend *arguments) {
 
 /* Of all heads. */
 static int32_t values_wide(const struct attend *arguments) {
-  return arguments->d_values ? arguments->values_width : arguments->score.annotation_width;
+  return arguments->values_width ? arguments->values_width : arguments->score.annotation_width;
 }
 
 /* The workspace: counters, always in the same place, then what each block needs. */
@@ -202,7 +202,9 @@ extern "C" cuseq_status launch_attend(const struct attend *arguments, const stru
               (int)arguments->start.state_units, (int)arguments->score.state_units);
   LAUNCH_NEED(arguments->d_annotations && (arguments->d_keys || arguments->score.score == CUSEQ_SCORE_DOT),
               "%s: annotations or keys are NULL", name);
-  LAUNCH_NEED(!arguments->d_values || arguments->values_width >= 1, "%s: values without a width", name);
+  LAUNCH_NEED(arguments->d_values ? arguments->values_width >= 1
+                                  : values_wide(arguments) == arguments->score.annotation_width,
+              "%s: values without a width, or a width without values", name);
   LAUNCH_NEED(heads_of(arguments) == 1 || arguments->score.score == CUSEQ_SCORE_GENERAL,
               "%s: heads of a score that is no inner product", name);
   LAUNCH_NEED(values_wide(arguments) % heads_of(arguments) == 0,

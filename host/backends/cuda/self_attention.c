@@ -33,11 +33,9 @@ static struct attend attend_of(const struct cuda_session *session, const struct 
 
 static size_t workspace_bytes(const struct cuda_session *session, const struct attention_structure *self,
                               const struct encoder_layer *layer) {
-  static const float some_values;
   struct attend largest = attend_of(session, self, layer, session->limits.time);
   const int64_t positions = (int64_t)session->limits.batch * session->limits.time;
   largest.batch = positions < ASKING_MOST ? (int32_t)positions : ASKING_MOST;
-  largest.d_values = &some_values;
   return self->kind == ENERGY_LAYERS ? attend_workspace_bytes(&largest, &session->device) : 0;
 }
 

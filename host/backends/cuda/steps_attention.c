@@ -64,9 +64,7 @@ static struct attend attend_of(const struct cuda_session *session) {
 }
 
 size_t cuda_steps_attend_bytes(const struct cuda_session *session, int32_t rows) {
-  static const float some_values;
   struct attend largest = attend_of(session);
-  largest.d_values = &some_values; /* they lie nowhere yet */
   largest.batch = rows;
   largest.time = session->limits.time;
   return attend_workspace_bytes(&largest, &session->device);
