@@ -160,5 +160,7 @@ void random_structure_run(const struct random_structure *made, const char *devic
   results->decoding.targets = made->targets;
   results->decoding.target_lengths = made->target_lengths;
   results->decoding.given = made->given;
+  if (made->no_contexts)
+    results->decoding.contexts = NULL;
   results_run(results, made->model, device, threads, &input);
 }

@@ -28,6 +28,7 @@ struct random_structure {
   float *initial_h, *initial_c, *initial_fed;
   float *given; /* [B,Y,G] */
   int32_t *previous, *targets, *target_lengths;
+  bool no_contexts; /* they are not asked for */
 };
 
 /* Writes a configuration, with sizes up to `largest`, for inputs of `time` positions and decodings of

@@ -1,6 +1,5 @@
 /* The cpu backend: fast, and a row's bits independent of everything but the row. */
-#include "backends/cpu/cpu.h"
-
+#include "backends/cpu/fold.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/plan.h"
 #include "error.h"
@@ -105,6 +104,7 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   cpu->limits = *limits;
   TRY_CLEANUP(isa_pick(&cpu->kernels));
   TRY_CLEANUP(isa_products(cpu->kernels, device, limits->precision, &cpu->products));
+  fold_plan(cpu);
   workspace_sizes(cpu);
   cpu->state_first = plan_state_first(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);

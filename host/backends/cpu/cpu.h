@@ -45,6 +45,13 @@ struct cpu_decoder_layer {
   struct cpu_chain initial_h, initial_c;
 };
 
+/* Of what may be folded: see fold.h. */
+struct cpu_fold_weights {
+  struct cpu_chain keys;        /* annotation -> folded key */
+  struct cpu_chain attentional; /* value -> folded value */
+  struct cpu_chain attentional_rest;
+};
+
 struct cpu_weights {
   struct cpu_encoder_layer *encoder;     /* [layers] */
   struct cpu_decoder_layer *decoder;     /* [layers] */
@@ -52,6 +59,7 @@ struct cpu_weights {
   struct cpu_attention attention;
   struct cpu_chain asking; /* the state that asks without a decoder */
   struct cpu_chain attentional;
+  struct cpu_fold_weights fold;
   struct cpu_chain *heads; /* [heads] */
 };
 
@@ -67,6 +75,9 @@ struct cpu_packed {
 /* How many rows of steps are projected at a time: four register blocks. The weights come from the third level
  * each time, and push out those of the steps. (48 are as fast, 12 are 2% slower.) */
 enum { PROJECTED_ROWS = 24 };
+
+/* How many positions are folded at a time: the weights may come from the third level too. */
+enum { FOLDED_ROWS = 48 };
 
 /* A self-attention adds up values in at most so many blocks of a multiple of so many positions. */
 enum { SELF_BLOCKS = 16, SELF_BLOCK = 64 };
@@ -106,28 +117,51 @@ struct cpu_worker {
   struct cpu_self_room self;
   const float **pointers; /* [max(tile_rows, CPU_LANES)] */
   /* the decoder's */
-  float *hidden[2];   /* [tile_rows][states] all layers' states, this step's and the last one's */
-  float *kept;        /* [tile_rows][states] */
-  float *given;       /* [tile_rows][states] what residual layers give */
-  float *numbers;     /* [tile_rows][given] what the caller gives of the step, as whole vectors */
-  float *begun;       /* [4 x states] of one row: the next step's sums, as far as they are made early */
-  float *context;     /* [tile_rows][context] */
-  float *attentional; /* [tile_rows][attentional] */
-  float *one_hot;     /* [tile_rows][tokens] where tokens without an embedding are read as vectors, or
+  float *hidden[2];     /* [tile_rows][states] all layers' states, this step's and the last one's */
+  float *kept;          /* [tile_rows][states] */
+  float *given;         /* [tile_rows][states] what residual layers give */
+  float *numbers;       /* [tile_rows][given] what the caller gives of the step, as whole vectors */
+  float *begun;         /* [4 x states] of one row: the next step's sums, as far as they are made early */
+  float *context;       /* [tile_rows][context] */
+  float *attentional;   /* [tile_rows][attentional] */
+  float *one_hot;       /* [tile_rows][tokens] where tokens without an embedding are read as vectors, or
                          probabilities in their place */
-  float *read;        /* [tile_rows][widest] vectors side by side, and what chains compute in */
-  float *chained;     /* [tile_rows][widest] the other half of what chains compute in */
-  float *query;       /* [tile_rows][key] */
-  float *energies;    /* [time] */
-  float *head_query;  /* [key] of one row, each head's part in whole vectors; NULL where there is one head */
-  float *of_head;     /* [value] the context of one head; likewise */
-  float *mean;        /* [time] of the heads' weights, while they are added up; likewise */
-  float *scratch;     /* of the energies, and of the keys */
-  int32_t *active;    /* [tile_rows] the tile's rows that have not ended */
-  int32_t *token;     /* [tile_rows] */
-  int32_t *encoded;   /* [tile_rows] the encoded row that each one attends to */
-  int32_t *number;    /* [tile_rows] its number in the caller's arrays */
-  void *room;         /* [room_size] what the products need beside; NULL in float32 */
+  float *read;          /* [tile_rows][widest] vectors side by side, and what chains compute in */
+  float *chained;       /* [tile_rows][widest] the other half of what chains compute in */
+  const float **asking; /* [tile_rows] queries, or what asks */
+  float *query;         /* [tile_rows][key] */
+  float *energies;      /* [time] */
+  float *folding;       /* [FOLDED_ROWS][folded] products on their way to folded keys and values */
+  float *folded;        /* [tile_rows][folded values] their sums */
+  float *kept_energies; /* [time] where a row adds up values and folded ones */
+  float *head_query; /* [key] of one row, each head's part in whole vectors; NULL where there is one head */
+  float *of_head;    /* [value] the context of one head; likewise */
+  float *mean;       /* [time] of the heads' weights, while they are added up; likewise */
+  float *scratch;    /* of the energies, and of the keys */
+  int32_t *active;   /* [tile_rows] the tile's rows that have not ended */
+  int32_t *some;     /* [tile_rows] those of them that are folded, or are not */
+  int32_t *token;    /* [tile_rows] */
+  int32_t *encoded;  /* [tile_rows] the encoded row that each one attends to */
+  int32_t *number;   /* [tile_rows] its number in the caller's arrays */
+  void *room;        /* [room_size] what the products need beside; NULL in float32 */
+};
+
+/* Whose products with the context are folded: see fold.h. */
+enum cpu_reader { READER_NONE, READER_ATTENTIONAL, READER_CELL };
+
+/* Folded keys or values; no columns: none are. */
+struct cpu_folded {
+  int32_t columns;
+  int32_t longest; /* the most positions of a row that has them */
+  size_t stride;
+  float *x;      /* [batch][longest][stride] */
+  int32_t *made; /* [batch] whether the row has them */
+};
+
+struct cpu_fold {
+  struct cpu_folded keys, values;
+  enum cpu_reader reader; /* of the values */
+  bool context_read;      /* by others too */
 };
 
 struct cpu {
@@ -154,11 +188,12 @@ struct cpu {
   size_t read_stride;  /* the widest vectors that are read side by side, or that a chain computes */
   size_t key_rows;     /* units of layered keys, in whole vectors */
   size_t query_stride;
-  size_t key_stride;   /* of keys of inner products that are not the annotations themselves; 0 .. */
-  size_t value_stride; /* .. and of values; of several heads always theirs, each head's part padded */
-  size_t room_size;    /* bytes */
-  size_t part_bytes;   /* of weights, from which another thread is worth its part of a product */
-  bool state_first;    /* sums of the decoder's cells begin with the state's part: see plan_state_first() */
+  size_t key_stride;    /* of keys of inner products that are not the annotations themselves; 0 .. */
+  size_t value_stride;  /* .. and of values; of several heads always theirs, each head's part padded */
+  size_t room_size;     /* bytes */
+  size_t part_bytes;    /* of weights, from which another thread is worth its part of a product */
+  struct cpu_fold fold; /* what is folded, and for which rows */
+  bool state_first;     /* sums of the decoder's cells begin with the state's part: see plan_state_first() */
 
   /* for whole batches */
   float *layers
@@ -216,6 +251,9 @@ struct cpu_tile {
 
 /* weights.c: packs the model's weights, or adds up what they take. */
 void weights_pack(struct cpu *cpu, struct cpu_arena *arena);
+/* A dense layer as a chain of one; of no layer where it has no kernel. */
+void weights_pack_dense(const struct cpu *cpu, const struct dense *dense, struct cpu_arena *arena,
+                        struct cpu_chain *chain);
 
 /* workspace.c: strides, and everything that is not weights; the same two passes. */
 void workspace_sizes(struct cpu *cpu);
@@ -332,6 +370,10 @@ static inline size_t attention_key_rows(const struct attention_structure *attent
   return attention->key_width == 1 ? 1 : arena_padded(attention->key_width);
 }
 
+/* attention.c: what a row's energies and contexts are made of, where keys are the annotations themselves. */
+typedef struct cpu_positions attention_rows(const struct cpu *cpu, int32_t row);
+attention_rows attention_annotations, attention_values;
+
 /* attention.c: what attention needs of the annotations of encoded rows order[tile], once per sequence; and
  * one step: context and alphas of `count` rows, tile-local numbers in worker->active, for what asks at
  * asks[n], into worker->context and the caller's arrays. */
@@ -343,7 +385,7 @@ struct attention_out {
   size_t alpha_stride;
   int32_t step; /* the decoder's, from 1 on                                                              */
 };
-void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, const float **asks,
+void attention_step(struct cpu *cpu, struct cpu_worker *worker, int32_t count, const float *const *asks,
                     struct attention_out out);
 
 /* initial.c: the states of rows before the first step, [count][stride]; worker->encoded says which rows. */

@@ -5,12 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-/* The active rows' vectors side by side: pointers to where they lie, which is worker->read for more than
- * one. */
-static void parts_read(struct run *run, const struct parts *parts, int32_t y, int32_t count) {
+/* Some rows' vectors side by side: pointers to where they lie, which is worker->read for more than one. */
+static void parts_read(struct run *run, const struct parts *parts, int32_t y, const int32_t *rows,
+                       int32_t count) {
   struct cpu_worker *worker = run->worker;
   for (int32_t n = 0; n < count; n++) {
-    const int32_t i = worker->active[n];
+    const int32_t i = rows[n];
     if (parts->count == 1) {
       worker->pointers[n] = part_of(run, parts->list[0], y, i);
       continue;
@@ -23,6 +23,20 @@ static void parts_read(struct run *run, const struct parts *parts, int32_t y, in
       to += width;
     }
   }
+}
+
+/* The active rows without folded values for this reader, and then those that have them: worker->some. Returns
+ * how many the former are. */
+static int32_t rows_part(const struct run *run, enum cpu_reader reader, int32_t count) {
+  const struct cpu *cpu = run->cpu;
+  const struct cpu_worker *worker = run->worker;
+  int32_t plain = 0, end = count;
+  for (int32_t n = 0; n < count; n++) {
+    const int32_t i = worker->active[n];
+    const bool folded = cpu->fold.reader == reader && folded_has(&cpu->fold.values, worker->encoded[i]);
+    worker->some[folded ? --end : plain++] = i;
+  }
+  return plain;
 }
 
 /* ---- a step ---- */
@@ -67,17 +81,24 @@ static float *begun_of(const struct run *run, int32_t l) {
   return run->worker->begun + 4 * run->cpu->state_offset[l];
 }
 
-/* What the cell of layer l reads, adds to and writes for tile-local row i, by step.segments' order, with the
+/* How some rows go through a layer: with the state in front, and the first one after the folded values. */
+struct layer_run {
+  int32_t number;
+  bool state_first, folded;
+};
+
+/* What the cell of a layer reads, adds to and writes for tile-local row i, by step.segments' order, with the
  * state in front or behind. Every member that the step looks at is set: to zero a row first costs as much as
  * to fill it. */
-static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, bool first,
+static void run_row(const struct run *run, const struct layer_run *layer, int32_t y, int32_t i,
                     struct cpu_cell_row *row) {
   const struct cpu *cpu = run->cpu;
   const struct cpu_worker *worker = run->worker;
-  const struct parts *reads = &run->decoder->reads;
+  const struct parts *reads = layer->folded ? &run->reads_rest : &run->decoder->reads;
+  const int32_t l = layer->number;
   const size_t state = (size_t)i * cpu->states_stride + cpu->state_offset[l];
   int32_t s = 0;
-  if (first)
+  if (layer->state_first)
     row->in[s++] = worker->hidden[y & 1] + state;
   for (int32_t p = 0; l == 0 && p < reads->count; p++)
     if (reads->list[p] != PART_TOKEN || !reads_hot(run))
@@ -86,36 +107,52 @@ static void run_row(const struct run *run, int32_t l, int32_t y, int32_t i, bool
     row->in[s++] = given_of(run, l - 1, y, i);
   if (run->decoder->layers[l].reads_context)
     row->in[s++] = part_of(run, PART_CONTEXT, y, i);
-  if (!first)
+  if (!layer->state_first)
     row->in[s] = worker->hidden[y & 1] + state;
   row->state = worker->kept + state;
   row->out = worker->hidden[(y + 1) & 1] + state;
   row->copy = NULL;
   row->gates = NULL;
   row->hot = worker->token[i];
-  row->start = run->begun ? begun_of(run, l) : NULL;
+  row->start = layer->folded ? folded_sum_of(cpu, worker, i) : run->begun ? begun_of(run, l) : NULL;
 }
 
-static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
+static void layer_rows(struct run *run, int32_t l, int32_t y, const int32_t *active, int32_t count,
+                       bool folded) {
   const struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
   const struct decoder_layer *layer = &run->decoder->layers[l];
   const size_t S = (size_t)layer->cell.units, Y = (size_t)run->decoding->steps;
   const bool copies = l == run->decoder->count - 1 && run->decoding->states && !layer->residual;
-  const bool has_state = (y > 0 || !run->zero_state[l]) && !run->begun, first = cpu->state_first && has_state;
-  struct cpu_cell_step *step = first ? &run->whole[l] : &run->steps[l];
+  const bool has_state = (y > 0 || !run->zero_state[l]) && !run->begun,
+             first = cpu->state_first && has_state && !folded;
+  const struct layer_run of = {l, first, folded};
+  struct cpu_cell_step *step = folded ? &run->step_rest : first ? &run->whole[l] : &run->steps[l];
   struct cpu_cell_row *rows = worker->rows[0];
   step->has_hidden = has_state && !first;
-  step->started = run->begun;
+  step->started = run->begun || folded;
   step->turned = run->turned;
   for (int32_t n = 0; n < count; n++) {
-    run_row(run, l, y, worker->active[n], first, &rows[n]);
+    run_row(run, &of, y, active[n], &rows[n]);
     if (worker->gates[0])
       rows[n].gates = worker->gates[0] + (size_t)n * 4 * arena_padded(layer->cell.units);
     if (copies)
-      rows[n].copy = run->decoding->states + ((size_t)worker->number[worker->active[n]] * Y + (size_t)y) * S;
+      rows[n].copy = run->decoding->states + ((size_t)worker->number[active[n]] * Y + (size_t)y) * S;
   }
   product_step(cpu, worker, &(struct product_step){step, rows, count});
+}
+
+static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
+  const struct cpu_worker *worker = run->worker;
+  if (l > 0 || run->cpu->fold.reader != READER_CELL) {
+    layer_rows(run, l, y, worker->active, count, false);
+    return;
+  }
+  const int32_t plain = rows_part(run, READER_CELL, count);
+  if (plain > 0)
+    layer_rows(run, l, y, worker->some, plain, false);
+  if (plain < count)
+    layer_rows(run, l, y, worker->some + plain, count - plain, true);
 }
 
 /* Of one row: the state's part of layer l's next sums, with the weights that the layer has just used, the
@@ -152,7 +189,7 @@ static void run_layers(struct run *run, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
   /* every other step of the last row: see plan_state_first() */
   const bool early = run->cpu->state_first && count == 1 && worker->parts <= 1 && !run->turned &&
-                     y + 1 < run->decoding->steps;
+                     y + 1 < run->decoding->steps && rows_part(run, READER_CELL, 1) == 1;
   for (int32_t l = 0; l < run->decoder->count; l++) {
     run_layer(run, l, y, count);
     if (early)
@@ -167,18 +204,38 @@ static void run_layers(struct run *run, int32_t y, int32_t count) {
   run->begun = early;
 }
 
-static void run_attentional(struct run *run, int32_t y, int32_t count) {
+/* Of some rows: of all that the layer reads, or of what is left beside the sums of folded values. */
+static void attentional_rows(struct run *run, int32_t y, const int32_t *rows, int32_t count, bool folded) {
   const struct cpu *cpu = run->cpu;
   struct cpu_worker *worker = run->worker;
   const struct attentional_structure *attentional = &run->decoder->attentional;
-  if (!attentional->present)
+  const struct cpu_weights *weights = &cpu->packed->weights;
+  const int32_t units = attentional->dense.units;
+  parts_read(run, folded ? &run->attentional_rest : &attentional->parts, y, rows, count);
+  chain_run(cpu, worker, folded ? &weights->fold.attentional_rest : &weights->attentional, worker->pointers,
+            attentional->dense.inputs, count, worker->chained, NULL, cpu->read_stride, run->turned);
+  for (int32_t n = 0; n < count; n++) {
+    const int32_t i = rows[n];
+    float *to = worker->attentional + (size_t)i * cpu->attentional_stride;
+    const float *from = worker->chained + (size_t)n * cpu->read_stride;
+    if (!folded) {
+      memcpy(to, from, cpu->attentional_stride * sizeof *to);
+      continue;
+    }
+    cpu->kernels->merge(CUSEQ_MERGE_SUM, from, folded_sum_of(cpu, worker, i), units, to);
+    cpu->kernels->activate(attentional->dense.activation, to, units);
+  }
+}
+
+static void run_attentional(struct run *run, int32_t y, int32_t count) {
+  const int32_t *rows = run->worker->some;
+  if (!run->decoder->attentional.present)
     return;
-  parts_read(run, &attentional->parts, y, count);
-  chain_run(cpu, worker, &cpu->packed->weights.attentional, worker->pointers, attentional->dense.inputs,
-            count, worker->chained, NULL, cpu->read_stride, run->turned);
-  for (int32_t n = 0; n < count; n++)
-    memcpy(worker->attentional + (size_t)worker->active[n] * cpu->attentional_stride,
-           worker->chained + (size_t)n * cpu->read_stride, cpu->attentional_stride * sizeof(float));
+  const int32_t plain = rows_part(run, READER_ATTENTIONAL, count);
+  if (plain > 0)
+    attentional_rows(run, y, rows, plain, false);
+  if (plain < count)
+    attentional_rows(run, y, rows + plain, count - plain, true);
 }
 
 /* Row i's states after `y` steps. */
@@ -215,7 +272,7 @@ static void run_output(struct run *run, int32_t y, int32_t count) {
   struct cpu_worker *worker = run->worker;
   const size_t V = (size_t)head->units, Y = (size_t)d->steps;
   float *const ends[2] = {worker->chained, worker->read};
-  parts_read(run, &head->parts, y, count);
+  parts_read(run, &head->parts, y, worker->active, count);
   /* what is read side by side lies in worker->read: the first layer must not write there */
   const int32_t layers = head->layers.count;
   chain_run(cpu, worker, &cpu->packed->weights.heads[0], worker->pointers, head->inputs, count,

@@ -96,8 +96,8 @@ void cpu_run_token(struct run *run, int32_t i, int32_t token) {
   worker->token[i] = token;
 }
 
-/* How the cell of a layer puts its input together. */
-static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
+/* How the cell of a layer puts its input together; `folded`: without the context. */
+static struct cpu_cell_step step_of(const struct run *run, int32_t l, bool folded) {
   const struct structure *s = run->cpu->structure;
   const struct decoder_layer *layer = &run->decoder->layers[l];
   struct cpu_cell_step step = {
@@ -110,7 +110,7 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l) {
       continue;
     if (part == PART_TOKEN && reads_hot(run)) {
       step.hot_first = at;
-    } else {
+    } else if (part != PART_CONTEXT || !folded) {
       step.first[step.segments] = at;
       step.count[step.segments++] = width;
     }
@@ -164,11 +164,15 @@ void cpu_run_begin(struct run *run, const struct cpu_call *call) {
     cpu_run_token(run, i, d->previous ? d->previous[worker->number[i]] : 0);
   }
   for (int32_t l = 0; l < run->decoder->count; l++) {
-    run->steps[l] = step_of(run, l);
+    run->steps[l] = step_of(run, l, false);
     if (cpu->state_first)
       run->whole[l] = state_first(&run->steps[l]);
     layer_begin(run, l);
   }
+  run->reads_rest = fold_parts(&run->decoder->reads);
+  run->attentional_rest = fold_parts(&run->decoder->attentional.parts);
+  if (cpu->fold.reader == READER_CELL)
+    run->step_rest = step_of(run, 0, true);
   fed_begin(run);
   run->output =
       d->outputs || d->tokens || d->output_lengths || d->log_probabilities || run->log_outputs ||

@@ -2,7 +2,7 @@
 #ifndef CUSEQ_CPU_DECODER_RUN_H
 #define CUSEQ_CPU_DECODER_RUN_H
 
-#include "backends/cpu/cpu.h"
+#include "backends/cpu/fold.h"
 
 /* What the steps of a tile share. */
 struct run {
@@ -15,7 +15,9 @@ struct run {
   struct cpu_cell_step
       steps[STRUCTURE_MAX_DECODER_LAYERS]; /* how each layer's cell puts its input together */
   struct cpu_cell_step whole[STRUCTURE_MAX_DECODER_LAYERS]; /* cpu->state_first: with the state in front */
-  bool begun; /* the state's part of this step's sums is made: worker->begun */
+  struct parts reads_rest, attentional_rest; /* what a row's folded context leaves to be read */
+  struct cpu_cell_step step_rest;            /* the same of the first layer's cell */
+  bool begun;                                /* the state's part of this step's sums is made: worker->begun */
   bool zero_state[STRUCTURE_MAX_DECODER_LAYERS]; /* the first step's hidden state is zero */
   bool output;                                   /* someone wants the outputs or tokens */
   bool turned; /* this step takes weights from the last to the first: see cpu_cell_step */

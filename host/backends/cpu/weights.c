@@ -1,7 +1,6 @@
 /* From the model's row-major weights to the kernels' layouts. In float32 scales are applied in float64 and
  * rounded once; in bf16 weights are rounded as they are, and the kernels scale the sums. */
-#include "backends/cpu/cpu.h"
-
+#include "backends/cpu/fold.h"
 #include "backends/cpu/plan.h"
 
 #include <string.h>
@@ -255,9 +254,8 @@ static void chain_pack(const struct cpu *cpu, const struct dense_chain *dense, s
     chain_pack_layer(cpu, &dense->layers[l], 1.0, dense->layers[l].activation, arena, chain);
 }
 
-/* One layer, or none. */
-static void chain_pack_one(const struct cpu *cpu, const struct dense *dense, struct cpu_arena *arena,
-                           struct cpu_chain *chain) {
+void weights_pack_dense(const struct cpu *cpu, const struct dense *dense, struct cpu_arena *arena,
+                        struct cpu_chain *chain) {
   const struct dense_chain one = {.count = dense->kernel != NULL, .layers = {*dense}};
   chain_pack(cpu, &one, arena, chain);
 }
@@ -368,8 +366,8 @@ static void encoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
       else
         cell_pack(cpu, &layer->cells[d], arena, &to->cells[d]);
     }
-    chain_pack_one(cpu, &layer->weighting, arena, &to->weighting);
-    chain_pack_one(cpu, &layer->dense, arena, &to->dense);
+    weights_pack_dense(cpu, &layer->weighting, arena, &to->weighting);
+    weights_pack_dense(cpu, &layer->dense, arena, &to->dense);
   }
 }
 
@@ -384,10 +382,9 @@ static void decoder_pack(struct cpu *cpu, struct cpu_arena *arena) {
                        decoder->embedding_units, arena, &packed->cell);
     else
       cell_pack(cpu, &decoder->layers[l].cell, arena, &packed->cell);
-    chain_pack_one(cpu, &decoder->layers[l].initial_h.dense, arena, &packed->initial_h);
-    chain_pack_one(cpu, &decoder->layers[l].initial_c.dense, arena, &packed->initial_c);
+    weights_pack_dense(cpu, &decoder->layers[l].initial_h.dense, arena, &packed->initial_h);
+    weights_pack_dense(cpu, &decoder->layers[l].initial_c.dense, arena, &packed->initial_c);
   }
-  chain_pack_one(cpu, &decoder->attentional.dense, arena, &cpu->packed->weights.attentional);
 }
 
 void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
@@ -395,13 +392,20 @@ void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
   struct cpu_weights *packed = &cpu->packed->weights;
   struct cpu_chain ignored_head;
   encoder_pack(cpu, arena);
+  if (structure->decoder.present)
+    fold_pack_positions(cpu, arena);
   if (structure->attention.present)
     attention_pack(cpu, &structure->attention, arena, &packed->attention);
-  chain_pack_one(cpu, &structure->asking.initial.dense, arena, &packed->asking);
-  if (structure->decoder.present)
-    decoder_pack(cpu, arena);
+  weights_pack_dense(cpu, &structure->asking.initial.dense, arena, &packed->asking);
+  /* side by side what a step reads, so that it is spread evenly over the cache's sets */
+  if (structure->decoder.present) {
+    weights_pack_dense(cpu, &structure->decoder.attentional.dense, arena, &packed->attentional);
+    fold_pack_steps(cpu, arena);
+  }
   packed->heads = arena_take(arena, (size_t)structure->output.count, sizeof *packed->heads, 1);
   for (int32_t i = 0; i < structure->output.count; i++)
     chain_pack(cpu, &structure->output.heads[i].layers, arena,
                packed->heads ? &packed->heads[i] : &ignored_head);
+  if (structure->decoder.present)
+    decoder_pack(cpu, arena);
 }

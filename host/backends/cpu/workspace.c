@@ -1,5 +1,5 @@
 /* How large everything is, and where it lies. */
-#include "backends/cpu/cpu.h"
+#include "backends/cpu/fold.h"
 
 static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
@@ -178,9 +178,13 @@ static size_t gates_size(const struct cpu *cpu) {
   return 4 * widest;
 }
 
+static size_t room_of_inputs(const struct cpu *cpu, int32_t inputs) {
+  const size_t rows = larger((size_t)cpu->tile_rows, larger(FOLDED_ROWS, PROJECTED_ROWS));
+  return cpu->products->dense_room(inputs, (int32_t)rows);
+}
+
 static size_t room_of_dense(const struct cpu *cpu, const struct dense *dense) {
-  const size_t rows = larger((size_t)cpu->tile_rows, larger(CPU_LANES, PROJECTED_ROWS));
-  return dense->kernel ? cpu->products->dense_room(dense->inputs, (int32_t)rows) : 0;
+  return dense->kernel ? room_of_inputs(cpu, dense->inputs) : 0;
 }
 
 static size_t room_of_chain(const struct cpu *cpu, const struct dense_chain *chain) {
@@ -192,7 +196,7 @@ static size_t room_of_chain(const struct cpu *cpu, const struct dense_chain *cha
 
 /* A GRU's candidate may be a dense layer of its own. */
 static size_t room_of_cell(const struct cpu *cpu, const struct cell *cell) {
-  const int32_t rows = (int32_t)larger((size_t)cpu->tile_rows, PROJECTED_ROWS);
+  const int32_t rows = (int32_t)larger((size_t)cpu->tile_rows, larger(FOLDED_ROWS, PROJECTED_ROWS));
   return larger(cpu->products->cell_room(cell->inputs, cell->units, rows),
                 cpu->products->dense_room(cell->units, rows));
 }
@@ -218,6 +222,8 @@ static size_t room_size(const struct cpu *cpu) {
   for (int32_t i = 0; i < s->encoder.self_attention_count; i++)
     most = larger(most, room_of_attention(cpu, &s->encoder.self_attentions[i]));
   most = larger(most, room_of_attention(cpu, &s->attention));
+  if (cpu->fold.keys.columns > 0) /* the query's weights the other way round */
+    most = larger(most, room_of_inputs(cpu, s->attention.key_width));
   for (int32_t l = 0; l < s->decoder.count; l++) {
     const struct decoder_layer *layer = &s->decoder.layers[l];
     most = larger(most, room_of_cell(cpu, &layer->cell));
@@ -314,7 +320,10 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.query = arena_floats(arena, most, larger(cpu->query_stride, cpu->read_stride));
   w.energies = arena_floats(arena, arena_padded(cpu->limits.time), 1);
   heads_take(cpu, arena, &w);
+  fold_worker_take(cpu, arena, &w);
   w.scratch = arena_floats(arena, scratch_size(cpu), 1);
+  w.asking = arena_take(arena, rows, 1, sizeof *w.asking);
+  w.some = arena_take(arena, rows, 1, sizeof *w.some);
   w.active = arena_take(arena, rows, 1, sizeof *w.active);
   w.token = arena_take(arena, rows, 1, sizeof *w.token);
   w.encoded = arena_take(arena, rows, 1, sizeof *w.encoded);
@@ -341,6 +350,7 @@ void workspace_take(struct cpu *cpu, struct cpu_arena *arena) {
     cpu->keys = arena_floats(arena, batch, (cpu->key_rows + cpu->key_stride) * time);
   if (cpu->value_stride > 0)
     cpu->values = arena_floats(arena, batch, cpu->value_stride * time);
+  fold_take(cpu, arena);
   cpu->key_powers = arena_take(arena, batch, 1, sizeof *cpu->key_powers);
   cpu->final_h = arena_floats(arena, batch, cpu->final_stride);
   cpu->final_c = arena_floats(arena, batch, cpu->final_stride);
