@@ -51,6 +51,7 @@ enum emu_checks { EMU_CHECKS_ON = 0, EMU_CHECKS_OFF, EMU_CHECKS_REPORT };
 
 struct emu_settings {
   int capability;         /* CUSEQ_EMULATOR_SM: 75..121, default 90 */
+  unsigned newest_code;   /* CUSEQ_EMULATOR_CODE: PTX of newer ones is passed over, default capability */
   int devices;            /* CUSEQ_EMULATOR_DEVICES: 1..16, default 1 */
   uint64_t seed;          /* CUSEQ_EMULATOR_SEED, default 0 */
   uint64_t max_steps;     /* CUSEQ_EMULATOR_MAX_STEPS: warp instructions a launch may take */

@@ -43,6 +43,8 @@ static void read_checks(void) {
 
 static void read_settings(void) {
   settings.capability = (int)number("CUSEQ_EMULATOR_SM", 75, 121, 90);
+  uint64_t newest = (uint64_t)settings.capability;
+  settings.newest_code = (unsigned)number("CUSEQ_EMULATOR_CODE", 75, newest, newest);
   settings.devices = (int)number("CUSEQ_EMULATOR_DEVICES", 1, 16, 1);
   settings.seed = number("CUSEQ_EMULATOR_SEED", 0, UINT64_MAX, 0);
   settings.max_steps = number("CUSEQ_EMULATOR_MAX_STEPS", 1, UINT64_MAX, UINT64_C(2000000000));

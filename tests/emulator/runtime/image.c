@@ -99,8 +99,8 @@ static cudaError_t load_one(struct emu_image *image, const void *data, int devic
   struct emu_loaded *loaded = &image->loaded[device];
   emu_fatbin_ptx ptx;
   char why[512] = "fat binary: the host has no memory for its PTX";
-  unsigned capability = (unsigned)emu_settings()->capability;
-  emu_fatbin_status status = emu_fatbin_select(data, SIZE_MAX, capability, &ptx, why, sizeof why);
+  unsigned newest = emu_settings()->newest_code;
+  emu_fatbin_status status = emu_fatbin_select(data, SIZE_MAX, newest, &ptx, why, sizeof why);
   if (status != EMU_FATBIN_OK)
     return from_fatbin(status, aloud ? why : NULL);
   struct emu_error error = {0};

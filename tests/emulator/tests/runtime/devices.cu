@@ -1,6 +1,7 @@
 // What devices say of themselves, several of them, and peers. Runs with CUSEQ_EMULATOR_DEVICES=2.
 #include "check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 __device__ int of_device = 7;
@@ -36,6 +37,16 @@ static void properties_are_those_of_the_capability() {
   CODE(cudaGetDeviceProperties(&p, -1), cudaErrorInvalidDevice);
   CODE(cudaGetDeviceProperties(NULL, 0), cudaErrorInvalidValue);
   cudaGetLastError();
+}
+
+// The program has PTX for 75 and 90; CUSEQ_EMULATOR_CODE may keep the newer one from a device.
+static void the_newest_code_that_suits_is_taken() {
+  cudaFuncAttributes a;
+  int major;
+  const char *most = getenv("CUSEQ_EMULATOR_CODE");
+  OK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+  OK(cudaFuncGetAttributes(&a, bump));
+  CHECK_EQUAL(a.ptxVersion, most ? atoi(most) : major < 9 ? 75 : 90);
 }
 
 static void versions_names_and_limits() {
@@ -138,6 +149,7 @@ static void a_reset_forgets_everything() {
 
 int main() {
   properties_are_those_of_the_capability();
+  the_newest_code_that_suits_is_taken();
   versions_names_and_limits();
   what_is_not_built_says_so();
   devices_keep_to_themselves();
