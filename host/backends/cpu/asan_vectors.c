@@ -1,8 +1,8 @@
-/* AddressSanitizer's checks of vectors, for the kernels in a build with it. gcc makes of each access of more than 16
- * bytes a call of __asan_loadN or __asan_storeN, and libasan's, which are for any size, took two thirds of the time
- * of the kernels' tests. These first look whether the shadow of all that is accessed is 0: then every byte may be
- * accessed. All else they leave to libasan, a last granule included of which only the first bytes may be accessed.
- * They are hidden: the library that they are linked into uses them, and nobody else does. */
+/* AddressSanitizer's checks of vectors, for the kernels in a build with it. gcc makes of each access of more
+ * than 16 bytes a call of __asan_loadN or __asan_storeN, and libasan's, which are for any size, took two
+ * thirds of the time of the kernels' tests. These first look whether the shadow of all that is accessed is 0:
+ * then every byte may be accessed. All else they leave to libasan, a last granule included of which only the
+ * first bytes may be accessed. They are hidden: what they are linked into uses them, and nobody else does. */
 #include <stdint.h>
 #include <string.h>
 
