@@ -145,6 +145,20 @@ static void ids_narrow(const cuseq_input *input, int32_t *ids) {
   }
 }
 
+/* Of input of which dense_one_hot() has not found all rows one-hot: where it has stopped. */
+static cuseq_status not_one_hot(const cuseq_input *input, const int32_t *ids) {
+  size_t row = 0;
+  for (int32_t b = 0, t = 0; ids[row] >= 0; row = (size_t)b * input->time + t)
+    if (++t == row_length(input, b)) {
+      b++;
+      t = 0;
+    }
+  return error_set(
+      CUSEQ_STATUS_INVALID_ARGUMENT,
+      "input: [%zu,%zu] is not one-hot (the model has an embedding: needed token ids, or one-hot rows)",
+      row / (size_t)input->time, row % (size_t)input->time);
+}
+
 static void dense_view(const cuseq_input *input, struct backend_input *view) {
   if (input->dtype == CUSEQ_DTYPE_F64)
     view->f64 = input->data;
@@ -163,9 +177,7 @@ static cuseq_status data_view(const cuseq_config *config, const cuseq_input *inp
     return CUSEQ_STATUS_OK;
   }
   if (config->ids_only)
-    return error_set(
-        CUSEQ_STATUS_INVALID_ARGUMENT,
-        "input: a row is not one-hot (the model has an embedding: needed token ids, or one-hot rows)");
+    return not_one_hot(input, ids);
   for (int32_t b = 0; b < input->batch && !allow_nonfinite; b++)
     TRY(dense_check_row(input, b, config->features));
   dense_view(input, view);

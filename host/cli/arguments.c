@@ -199,13 +199,15 @@ static int refuse(const struct command *command, const struct parser *parser, ch
   return fail("--%s: unknown option (see cuseq %s --help)", name, command->name);
 }
 
-/* The description of what getopt_long returns. */
-static const struct option_description *find_description(int code) {
-  int id = code - FIRST_LONG;
-  for (int i = 0; code < FIRST_LONG && i < OPTION_COUNT; i++)
-    if (descriptions[i].letter == code)
-      id = i;
-  return &descriptions[id];
+/* The description of what getopt_long returns: one of the command's own, as a letter may be another option's
+ * of another command. */
+static const struct option_description *find_description(const struct command *command, int code) {
+  const enum option_id *option = command->options;
+  if (code >= FIRST_LONG)
+    return &descriptions[code - FIRST_LONG];
+  while (descriptions[*option].letter != code)
+    option++;
+  return &descriptions[*option];
 }
 
 int arguments_parse(const struct command *command, int argc, char **argv, struct arguments *arguments) {
@@ -216,7 +218,7 @@ int arguments_parse(const struct command *command, int argc, char **argv, struct
   for (int code; (code = getopt_long(argc, argv, parser.letters, parser.options, NULL)) != -1;) {
     if (code == '?')
       return refuse(command, &parser, argv);
-    const struct option_description *description = find_description(code == ':' ? optopt : code);
+    const struct option_description *description = find_description(command, code == ':' ? optopt : code);
     if (code == ':')
       return fail("--%s: needs a value (%s; see cuseq %s --help)", description->name, description->value,
                   command->name);

@@ -122,6 +122,29 @@ static int check_finite(const struct input_array *input, const char *path) {
   return EXIT_DONE;
 }
 
+/* Which of a position's numbers is 1, where all others are 0; else -1. */
+static int32_t one_hot_id(const struct input_array *input, size_t position) {
+  int32_t id = -1;
+  for (int32_t f = 0; f < input->features; f++) {
+    double value = value_at(input, position * (size_t)input->features + (size_t)f);
+    if (value == 1 && id < 0)
+      id = f;
+    else if (value != 0)
+      return -1;
+  }
+  return id;
+}
+
+static int check_one_hot(const struct input_array *input, const char *path) {
+  for (int32_t b = 0; b < input->batch; b++)
+    for (int32_t t = 0; t < row_length(input, b); t++)
+      if (one_hot_id(input, (size_t)b * (size_t)input->time + (size_t)t) < 0)
+        return fail(
+            "%s: [%d,%d] is not one-hot (the model has an embedding: needed token ids, or one-hot rows)",
+            path, (int)b, (int)t);
+  return EXIT_DONE;
+}
+
 int input_load(struct input_array *input, const char *path, const char *lengths_path,
                const cuseq_config *config, bool allow_nonfinite) {
   *input = (struct input_array){0};
@@ -141,7 +164,9 @@ int input_load(struct input_array *input, const char *path, const char *lengths_
     return fail_file(status);
   if (holds_ids(input))
     return check_ids(input, path, config);
-  return allow_nonfinite ? EXIT_DONE : check_finite(input, path);
+  if (!allow_nonfinite)
+    result = check_finite(input, path);
+  return result == EXIT_DONE && config->ids_only ? check_one_hot(input, path) : result;
 }
 
 void input_free(struct input_array *input) {
@@ -175,13 +200,7 @@ bool input_row_ids(const struct input_array *input, int32_t b, int32_t *ids) {
       ids[t] = (int32_t)id_at(input, position);
       continue;
     }
-    for (int32_t f = 0; f < input->features; f++) {
-      double value = value_at(input, position * (size_t)input->features + (size_t)f);
-      if (value == 1 && ids[t] < 0)
-        ids[t] = f;
-      else if (value != 0)
-        return false;
-    }
+    ids[t] = one_hot_id(input, position);
     if (ids[t] < 0)
       return false;
   }

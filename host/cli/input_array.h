@@ -16,8 +16,8 @@ struct input_array {
 };
 
 /* Reads floats (or whole numbers) [B,T,F], or ids [B,T], and the lengths where `lengths_path` is not NULL,
- * and checks everything that depends on values: lengths, ids, finiteness (unless `allow_nonfinite`). Returns
- * an exit status; release it with input_free in any case. */
+ * and checks everything that depends on values: lengths, ids, finiteness (unless `allow_nonfinite`), one-hot
+ * rows where the model looks ids up. Returns an exit status; release it with input_free in any case. */
 int input_load(struct input_array *input, const char *path, const char *lengths_path,
                const cuseq_config *config, bool allow_nonfinite);
 void input_free(struct input_array *input);

@@ -60,7 +60,7 @@ int targets_load(struct targets *targets, const char *path, const cuseq_config *
     return result;
   status = npy_to_i32(array);
   if (status != CUSEQ_STATUS_OK)
-    return fail_file(status);
+    return status == CUSEQ_STATUS_OUT_OF_MEMORY ? fail_memory() : fail("%s: %s", path, error_text());
   targets->tokens = array->data;
   if (columns < targets->steps && rows_widen(targets, batch, columns) != EXIT_DONE)
     return EXIT_MACHINE;

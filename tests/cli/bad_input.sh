@@ -98,6 +98,15 @@ refused wide.npy 'float32 \[3,5,4\], needed numbers \[B,T,3\]' \
 refused flat.npy 'float32 \[3,5\], needed' "$CUSEQ" run small.safetensors flat.npy -o out.npz
 refused row.npy 'float32 \[3\], needed' "$CUSEQ" compare small.safetensors row.npy
 
+# Numbers for a model that looks ids up, and tokens that no int32 holds: where, and what was found.
+refused wide.npy '\[0,0\] is not one-hot \(the model has an embedding: needed token ids' \
+  "$CUSEQ" run layers.safetensors wide.npy -o out.npz
+refused targets_enormous.npy 'element 2 is 9223372036854775807 \(it must fit into int32\)' \
+  "$CUSEQ" run text.safetensors wide.npy --targets targets_enormous.npy -o out.npz
+# An option's letter is the command's own: -o is another option of inspect.
+refused --output 'empty value \(needed OUT\.npz\)' "$CUSEQ" run small.safetensors dense.npy -o ''
+refused --output 'needs a value \(CONFIG\.json' "$CUSEQ" inspect small.safetensors -o
+
 # NaN and infinity, the first by its index; an option lets them through.
 refused nan.npy '\[1,2,1\] is not finite \(found nan' "$CUSEQ" run small.safetensors nan.npy -o out.npz
 refused infinite.npy '\[2,4,2\] is not finite \(found -inf' \

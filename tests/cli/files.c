@@ -279,6 +279,7 @@ static void write_targets(void) {
   write_array("targets.npy", NPY_I32, 2, shape, tokens);
   write_array("targets_few.npy", NPY_I32, 2, few, tokens);
   write_array("targets_large.npy", NPY_I32, 2, shape, large);
+  write_array("targets_enormous.npy", NPY_I64, 2, (int64_t[]){3, 1}, (int64_t[]){1, 2, INT64_MAX});
   write_array("targets_none.npy", NPY_I32, 2, shape, none);
 }
 

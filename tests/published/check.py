@@ -32,7 +32,8 @@ def run(published: Published, model: cuseq.Model, rows: list[list[int]], tokens:
     """All rows at once. Where the package searches, along the tokens that it has found."""
     given = {"targets": table(tokens), "target_lengths": lengths(tokens)} if published.searches else {}
     counts = lengths(rows) if published.gives_lengths else None
-    return model(table(rows), counts, device="cpu", arrays=["tokens", "output_lengths", "outputs"], **given)
+    device = "reference" if published.exact else "cpu"
+    return model(table(rows), counts, device=device, arrays=["tokens", "output_lengths", "outputs"], **given)
 
 
 def compare(published: Published, model: cuseq.Model) -> dict:

@@ -10,6 +10,7 @@ class Published:
 
     gives_lengths = False  # whether the network is told how long a word is; otherwise it reads its padding
     steps = 0  # of the decoder; 0: the network answers at every position
+    exact = False  # its numbers are computed in float64, and held against the reference's
     searches = False  # by a search of its own, in answer(); otherwise each token is the most probable one
 
     def words(self) -> list[str]:

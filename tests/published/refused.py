@@ -1,13 +1,11 @@
-"""refused.py NAME FOLDER CUSEQ: two models of published packages that cuseq cannot express, and what it
-says of them. Prints [[what was tried, what cuseq says, what it has to say]] as a line of JSON."""
+"""refused.py NAME FOLDER CUSEQ: a model of a published package that cuseq cannot express, and what it says
+of it. Prints [[what was tried, what cuseq says, what it has to say]] as a line of JSON."""
 
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-from program import CONFIGS
 
 Tries = list[
     tuple[str, list, str]
@@ -36,36 +34,12 @@ def rnnmorph(folder: Path, work: Path) -> Tries:
     return found
 
 
-def arabic_diacritizer(folder: Path, work: Path) -> Tries:
-    """arabic-diacritizer 1.0.0: behind its LSTM layers every position attends to all others, which is the
-    self-attention of an encoder's layer and no `attention`, which a decoder asks, or one state. Without either
-    its weights are left over."""
-    weights, config = folder / "diacritize/assets/bilstm_best.pt", CONFIGS / "arabic_diacritizer.json"
-    without = json.loads(config.read_text())
-    del without["attention"]
-    without["names"] = {
-        key: name for key, name in without["names"].items() if not key.startswith("attention.")
-    }
-    (work / "without.json").write_text(json.dumps(without))
-    return [
-        ("as it is", [weights], "needed --config CONFIG.json"),
-        ("with attention", [weights, "--config", config], 'nothing reads the context of "attention"'),
-        (
-            "without attention",
-            [weights, "--config", work / "without.json"],
-            "'attention.W.weight': nothing in names reaches it",
-        ),
-    ]
-
-
 def main(words: list[str]) -> int:
     """The whole; the exit status."""
     name, folder, cuseq = words[0], Path(words[1]), words[2]
     with tempfile.TemporaryDirectory() as work:
         found = []
-        for what, given, wanted in {"rnnmorph": rnnmorph, "arabic_diacritizer": arabic_diacritizer}[name](
-            folder, Path(work)
-        ):
+        for what, given, wanted in {"rnnmorph": rnnmorph}[name](folder, Path(work)):
             command = [
                 cuseq,
                 "convert",

@@ -22,8 +22,9 @@ PACKAGES = {
     "nakdimon": "nakdimon",
     "uzmorph-nn": "uzmorph_nn",
     "g2pM": "g2pm",
+    "arabic-diacritizer": "arabic_diacritizer",
 }
-REFUSED = {"rnnmorph": "rnnmorph", "arabic-diacritizer": "arabic_diacritizer"}
+REFUSED = {"rnnmorph": "rnnmorph"}
 ENOUGH = 200  # words of a package
 LIMIT = 3600  # seconds
 

@@ -250,6 +250,54 @@ Test(overflow, cells_that_saturate_take_any_finite_input) {
   cuseq_model_destroy(model);
 }
 
+/* A GRU of 4 units whose update gate is shut and whose candidate is 1e9: each h is the one before. */
+static cuseq_model *shut_gru(const char *reset) {
+  enum { H = 4 };
+  char json[300];
+  float kernel[F * 3 * H] = {0}, recurrent[H * 3 * H] = {0}, bias[3 * H], zero[3 * H] = {0};
+  snprintf(
+      json, sizeof json,
+      "{\"version\":2,\"input\":{\"features\":3},\"encoder\":{\"layers\":[{\"cell\":{\"kind\":\"gru\","
+      "\"units\":4,\"activation\":\"relu\",\"recurrent_activation\":\"hard_sigmoid\",\"reset\":\"%s\"}}]},"
+      "\"attention\":{\"score\":\"dot\"}}",
+      reset);
+  for (int i = 0; i < 3 * H; i++)
+    bias[i] = i < H ? 40.0f : i < 2 * H ? 0.0f : 1e9f;
+  const cuseq_tensor tensors[] = {
+      {"encoder.layers.0.forward.kernel", CUSEQ_DTYPE_F32, 2, {F, 3 * H}, kernel},
+      {"encoder.layers.0.forward.recurrent_kernel", CUSEQ_DTYPE_F32, 2, {H, 3 * H}, recurrent},
+      {"encoder.layers.0.forward.bias", CUSEQ_DTYPE_F32, 1, {3 * H}, bias},
+      {"encoder.layers.0.forward.recurrent_bias", CUSEQ_DTYPE_F32, 1, {3 * H}, zero}};
+  cuseq_model *model;
+  cr_assert_eq(cuseq_model_create(json, tensors, strcmp(reset, "after") == 0 ? 4 : 3, &model),
+               CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  return model;
+}
+
+/* n + z (h - n) would lose h: h - n is -n in float32. */
+Test(overflow, a_gru_that_keeps_its_state_does_so_beside_a_candidate_of_any_size) {
+  static const char *const resets[] = {"after", "before"};
+  float x[B * T * F], initial[B * 4], annotations[B * T * 4];
+  input_make(x, B, 1.0f);
+  for (int i = 0; i < B * 4; i++)
+    initial[i] = 0.3f + 0.01f * (float)i;
+  const cuseq_input input = {
+      .size = sizeof input, .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T, .initial_h = initial};
+  const cuseq_encoding encoding = {.size = sizeof encoding, .annotations = annotations};
+  for (int m = 0; m < 2; m++) {
+    cuseq_model *model = shut_gru(resets[m]);
+    for (int d = 0; d < DEVICES; d++) {
+      cuseq_session *session = open(model, devices[d], 0);
+      cr_assert_eq(cuseq_encode(session, &input, &encoding), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+      for (int i = 0; i < B * T * 4; i++)
+        cr_expect(annotations[i] == initial[i / (T * 4) * 4 + i % 4], "%s, reset %s: h %d is %.9g",
+                  devices[d], resets[m], i, (double)annotations[i]);
+      cuseq_session_close(session);
+    }
+    cuseq_model_destroy(model);
+  }
+}
+
 /* A fault is forgotten with its call. */
 Test(overflow, a_session_goes_on_after_a_row_that_overflowed) {
   cuseq_model *model = model_of(ENCODER(LINEAR) DOT "}", 0, "encoder.layers.0.forward.kernel", 4.0f);

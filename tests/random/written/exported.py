@@ -23,12 +23,12 @@ LEFT_OUT = ("half_precision",)  # the process ends where PyTorch exports it
 
 
 def computed(path, fed):
-    """What ONNX Runtime computes of a file, in the order of its outputs."""
+    """What ONNX Runtime computes of a file, in the order of its outputs; and the names of its inputs."""
     session = onnxruntime.InferenceSession(str(path))
     feeds = {}
     for one, array in zip(session.get_inputs(), fed):
         feeds[one.name] = np.asarray(array).astype(TYPES.get(one.type, np.float32))
-    return [np.array(value, np.float64) for value in session.run(None, feeds)]
+    return [np.array(value, np.float64) for value in session.run(None, feeds)], list(feeds)
 
 
 def verdict(kind, program, folder):
@@ -37,7 +37,7 @@ def verdict(kind, program, folder):
     try:
         case = Case(kind)
         case.model.export(str(path), format="onnx", verbose=False)
-        case.values = computed(path, case.fed)
+        case.values, case.inputs = computed(path, case.fed)
     except Exception as error:  # whatever Keras, PyTorch and ONNX Runtime raise
         return "unmade", f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:150]}"
     try:

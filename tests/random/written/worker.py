@@ -48,6 +48,7 @@ class Case:
         for layer in self.model.layers + (self.decoder.layers if self.decoder else []):
             self.set_weights(layer)
         self.feed()
+        self.inputs = [one._keras_history[0].name for one in self.model.inputs]
         self.names, self.values = self.steps() if self.decoder else self.compute()
 
     def set_weights(self, layer):
@@ -155,8 +156,7 @@ def judge(case, program, paths, folder):
             raise Fault("a model in spite of a refusal")
         named = [path for path in paths if f"{path}: " in " ".join(lines)]
         return "refused", refusal(lines, named[0] if named else paths[0])
-    names = [one._keras_history[0].name for one in case.model.inputs]
-    arrays = dict(zip(names, case.fed))
+    arrays = dict(zip(case.inputs, case.fed))
     np.save(x, given(arrays, lines))
     words = ["run", model, x, "-o", out, "--device", "reference"]
     lengths = case.lengths if "give lengths" in " ".join(lines) else None

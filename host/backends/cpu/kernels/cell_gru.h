@@ -32,8 +32,14 @@ INLINE vf gru_candidate_any(const struct cpu_cell *cell, const vf z[4]) {
                            v_fma(v_activate_scaled(cell->recurrent_activation, z[1]), z[3], z[2]));
 }
 
+/* h' = Z h + (1-Z) n. It is not n + Z (h-n): an n far larger than h, as relu and its like give, would take h
+ * along where Z is 1 and n does not count. */
+INLINE vf gru_blend(vf z, vf h, vf n) {
+  return v_fma(z, h, (v_set(1.0f) - z) * n);
+}
+
 INLINE vf gru_hidden_any(const struct cpu_cell *cell, vf z, vf n, vf h) {
-  return v_fma(v_activate_scaled(cell->recurrent_activation, z), h - n, n);
+  return gru_blend(v_activate_scaled(cell->recurrent_activation, z), h, n);
 }
 
 #endif

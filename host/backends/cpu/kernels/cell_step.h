@@ -29,7 +29,7 @@ static void kernel_cell_end(const struct cpu_cell_step *step, const struct cpu_c
       vf h = v_load(row->state + at);
       vf n = v_activate_scaled(cell->activation, v_load(row->gates + stride + at) + v_load(product + at));
       vf z = v_activate_scaled(cell->recurrent_activation, v_load(row->gates + at));
-      h = v_fma(z, h - n, n);
+      h = gru_blend(z, h, n);
       v_store(row->state + at, h);
       cell_store(row, h, at, cell->units - (int32_t)at);
     }
