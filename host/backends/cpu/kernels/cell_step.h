@@ -43,7 +43,8 @@ static bool step_turned(const struct cpu_cell_step *step) {
 
 /* One row with more weights than stay in the second-level cache: blocks in fours, since weights come from
  * there the faster the more of them are read side by side (2% of a whole model). What is left of the fours
- * are two blocks, three, or two and three. */
+ * are two blocks, three, or two and three. Nothing is fetched ahead by instructions: the processor follows
+ * the four by itself, and fetching each 8 rows ahead costs a whole model 7% at S 500 and 9% at H 1024. */
 static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu_cell_row *row) {
   cell_blocks *const blocks = cell_code_of(step->cell);
   const int32_t count = step->part.count, first = step->part.first, left = count % 4;
