@@ -95,7 +95,8 @@ __global__ void __launch_bounds__(THREADS, 1)
   const struct attention_score &score = arguments.score;
   int b = (int)blockIdx.x / split.segments, segment = (int)blockIdx.x - b * split.segments;
   int asking = b / split.heads, head = b - asking * split.heads; /* the row that asks */
-  int width = arguments.values_width ? arguments.values_width : score.annotation_width, A = width / split.heads;
+  int width = arguments.values_width ? arguments.values_width : score.annotation_width,
+      A = width / split.heads;
   int U = attention_keys_wide(score), first = segment * SEGMENT;
   int encoded = arguments.d_rows ? arguments.d_rows[asking] : asking;
   int length = arguments.d_lengths ? arguments.d_lengths[asking] : arguments.time;
