@@ -284,7 +284,9 @@ Test(overflow, a_gru_that_keeps_its_state_does_so_beside_a_candidate_of_any_size
   const cuseq_input input = {
       .size = sizeof input, .data = x, .dtype = CUSEQ_DTYPE_F32, .batch = B, .time = T, .initial_h = initial};
   const cuseq_encoding encoding = {.size = sizeof encoding, .annotations = annotations};
-  for (int m = 0; m < 2; m++) {
+  const char *const plan = getenv("CUSEQ_CUDA_PLAN");
+  const int count = plan && strstr(plan, "grid") ? 1 : 2; /* which takes no reset before the product */
+  for (int m = 0; m < count; m++) {
     cuseq_model *model = shut_gru(resets[m]);
     for (int d = 0; d < DEVICES; d++) {
       cuseq_session *session = open(model, devices[d], 0);
