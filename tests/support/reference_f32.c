@@ -22,18 +22,15 @@
 #define reference_attend f32_attend
 #define reference_attend_all f32_attend_all
 #define reference_bounded f32_bounded
-#define reference_cell_inputs f32_cell_inputs
 #define reference_cell_step f32_cell_step
 #define reference_decode f32_decode
 #define reference_dense f32_dense
 #define reference_encode f32_encode
 #define reference_final_offset f32_final_offset
-#define reference_gru_step f32_gru_step
 #define reference_head f32_head
 #define reference_in_range f32_in_range
 #define reference_initial f32_initial
 #define reference_leaves f32_leaves
-#define reference_lstm_step f32_lstm_step
 #define reference_multiply f32_multiply
 #define reference_outputs f32_outputs
 #define reference_self_attend f32_self_attend
@@ -69,8 +66,7 @@ static float f32_product(float x, float weight) {
 }
 
 #include "backends/reference/attention.c"
-#include "backends/reference/cell_gru.c"
-#include "backends/reference/cell_lstm.c"
+#include "backends/reference/cell.c"
 #include "backends/reference/decoder.c"
 #include "backends/reference/encoder.c"
 #include "backends/reference/initial.c"

@@ -65,24 +65,3 @@ void reference_store(float *target, size_t offset, const double *values, size_t 
   for (size_t i = 0; target && i < count; i++)
     target[offset + i] = rounded(values[i]);
 }
-
-/* ---- what cells share ---- */
-
-void reference_cell_inputs(const struct cell *cell, const double *x, int32_t id, double *z) {
-  int32_t width = cell_gates(cell->kind) * cell->units;
-  for (int32_t j = 0; j < width; j++) {
-    z[j] = cell->bias ? (double)cell->bias[j] : 0.0;
-    if (id >= 0)
-      z[j] += reference_product(1.0, cell->kernel[(size_t)id * (size_t)width + (size_t)j]);
-  }
-  if (id < 0)
-    reference_multiply(x, cell->kernel, cell->inputs, width, z);
-}
-
-void reference_cell_step(const struct cell *cell, const double *x, int32_t id, double *h, double *c,
-                         double *z) {
-  if (cell->kind == CELL_GRU)
-    reference_gru_step(cell, x, id, h, z);
-  else
-    reference_lstm_step(cell, x, id, h, c, z);
-}

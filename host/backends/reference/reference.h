@@ -26,12 +26,6 @@ void reference_dense(const struct dense *dense, double *x, double *scratch);
  * `z` holds 7 x units. */
 void reference_cell_step(const struct cell *cell, const double *x, int32_t id, double *h, double *c,
                          double *z);
-/* cell_lstm.c, cell_gru.c */
-void reference_lstm_step(const struct cell *cell, const double *x, int32_t id, double *h, double *c,
-                         double *z);
-void reference_gru_step(const struct cell *cell, const double *x, int32_t id, double *h, double *z);
-/* z [gates x units] = x kernel + bias */
-void reference_cell_inputs(const struct cell *cell, const double *x, int32_t id, double *z);
 
 /* What a session holds. */
 struct reference {

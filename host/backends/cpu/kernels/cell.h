@@ -332,4 +332,58 @@ INLINE cell_blocks *cell_code_of(const struct cpu_cell *cell) {
   return cell_codes[cell->code / CODE_UPDATE][cell->code & CODE_WIDE];
 }
 
+/* A block of units of R rows of cell_project(); `ahead`: weights to fetch meanwhile. */
+INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
+                          const struct cpu_cell_row *rows, int32_t block, const float *ahead) {
+  const size_t size = cell->block_size;
+  const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
+  const size_t at = (size_t)block * SUMS * LANES;
+  vf acc[BLOCK_ROWS][SUMS];
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    in[r] = rows[r].in[0];
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      acc[r][g] = v_load(cell->bias + at + g * LANES);
+  }
+  cell_accumulate_blocks(R, 1, true, true, update, false, acc, weights, size, words_of(cell->inputs), in,
+                         ahead);
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    UNROLL
+    for (int g = 0; g < SUMS; g++)
+      v_store(rows[r].out + at + g * LANES, acc[r][g]);
+  }
+}
+
+#define PROJECT_CASE(R, update)                                                                              \
+  case (R) <= BLOCK_ROWS ? (R):                                                                              \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block, ahead);                     \
+    break;
+#define PROJECT_ROWS(name, update)                                                                           \
+  static void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,              \
+                   int32_t block, const float *ahead) {                                                      \
+    switch (count) {                                                                                         \
+      PROJECT_CASE(1, update)                                                                                \
+      PROJECT_CASE(2, update)                                                                                \
+      PROJECT_CASE(3, update)                                                                                \
+      PROJECT_CASE(4, update)                                                                                \
+      PROJECT_CASE(5, update)                                                                                \
+      PROJECT_CASE(6, update)                                                                                \
+    }                                                                                                        \
+  }
+
+PROJECT_ROWS(project_rows_lstm, UPDATE_LSTM_ANY)
+PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
+PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
+
+typedef void cell_projection(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
+                             int32_t block, const float *ahead);
+
+static cell_projection *cell_projection_of(const struct cpu_cell *cell) {
+  return cell->kind == CELL_LSTM ? project_rows_lstm
+         : cell->reset_after     ? project_rows_gru
+                                 : project_rows_gru_before;
+}
+
 #endif
