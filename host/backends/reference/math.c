@@ -1,7 +1,6 @@
 #include "backends/reference/reference.h"
 
 #include <math.h>
-#include <string.h>
 
 void reference_multiply(const double *x, const float *kernel, int32_t inputs, int32_t units, double *y) {
   for (int32_t k = 0; k < inputs; k++)
