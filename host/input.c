@@ -84,17 +84,19 @@ static cuseq_status dense_check_row(const cuseq_input *input, int32_t b, int32_t
   return CUSEQ_STATUS_OK;
 }
 
-/* Whether every row that counts is one-hot; their ids are stored. Stops at the first row that is not. */
-static bool dense_one_hot(const cuseq_input *input, int32_t F, int32_t *ids) {
+/* The ids of one-hot rows, as far as the first row that counts and is not one-hot: which one it is, or
+ * NONE. */
+enum { NONE = -1 };
+static int64_t dense_one_hot(const cuseq_input *input, int32_t F, int32_t *ids) {
   for (int32_t b = 0; b < input->batch; b++)
     for (int32_t t = 0; t < row_length(input, b); t++) {
       size_t row = (size_t)b * input->time + t;
       ids[row] = input->dtype == CUSEQ_DTYPE_F64 ? one_hot_f64((const double *)input->data + row * F, F)
                                                  : one_hot_f32((const float *)input->data + row * F, F);
       if (ids[row] < 0)
-        return false;
+        return (int64_t)row;
     }
-  return true;
+  return NONE;
 }
 
 static cuseq_status ids_copy(const cuseq_input *input, int32_t F, int32_t *ids) {
@@ -145,20 +147,6 @@ static void ids_narrow(const cuseq_input *input, int32_t *ids) {
   }
 }
 
-/* Of input of which dense_one_hot() has not found all rows one-hot: where it has stopped. */
-static cuseq_status not_one_hot(const cuseq_input *input, const int32_t *ids) {
-  size_t row = 0;
-  for (int32_t b = 0, t = 0; ids[row] >= 0; row = (size_t)b * input->time + t)
-    if (++t == row_length(input, b)) {
-      b++;
-      t = 0;
-    }
-  return error_set(
-      CUSEQ_STATUS_INVALID_ARGUMENT,
-      "input: [%zu,%zu] is not one-hot (the model has an embedding: needed token ids, or one-hot rows)",
-      row / (size_t)input->time, row % (size_t)input->time);
-}
-
 static void dense_view(const cuseq_input *input, struct backend_input *view) {
   if (input->dtype == CUSEQ_DTYPE_F64)
     view->f64 = input->data;
@@ -172,12 +160,16 @@ static cuseq_status data_view(const cuseq_config *config, const cuseq_input *inp
   bool dense = input->dtype == CUSEQ_DTYPE_F32 || input->dtype == CUSEQ_DTYPE_F64;
   if (!dense)
     TRY(ids_copy(input, config->features, ids));
-  if (!dense || dense_one_hot(input, config->features, ids)) {
+  const int64_t other = dense ? dense_one_hot(input, config->features, ids) : NONE;
+  if (other == NONE) {
     view->ids = ids;
     return CUSEQ_STATUS_OK;
   }
   if (config->ids_only)
-    return not_one_hot(input, ids);
+    return error_set(
+        CUSEQ_STATUS_INVALID_ARGUMENT,
+        "input: [%d,%d] is not one-hot (the model has an embedding: needed token ids, or one-hot rows)",
+        (int)(other / input->time), (int)(other % input->time));
   for (int32_t b = 0; b < input->batch && !allow_nonfinite; b++)
     TRY(dense_check_row(input, b, config->features));
   dense_view(input, view);

@@ -3,6 +3,7 @@
 #include "backends/cpu/fold.h"
 #include "session.h"
 #include "support/beam_case.h"
+#include "support/changed_model.h"
 #include "support/compare.h"
 #include "support/random_structure.h"
 #include "support/rows.h"
@@ -259,29 +260,8 @@ static cuseq_model *large_model(const char *rest, const char *name, float factor
   static const float bias[2] = {0.0f, -1e37f};
   char text[1024];
   snprintf(text, sizeof text, "%s%s", LARGE, rest);
-  cuseq_model *plain = beam_case_model_of(text, 5), *made;
-  const size_t count = cuseq_model_tensor_count(plain);
-  cuseq_tensor *tensors = malloc(count * sizeof *tensors);
-  float *scaled = NULL;
-  for (size_t i = 0; i < count; i++) {
-    cuseq_model_tensor(plain, i, &tensors[i]);
-    if (strcmp(tensors[i].name, "attention.position_bias") == 0)
-      tensors[i].data = bias;
-    if (strcmp(tensors[i].name, name) != 0)
-      continue;
-    const size_t size = (size_t)(tensors[i].shape[0] * (tensors[i].rank > 1 ? tensors[i].shape[1] : 1));
-    scaled = malloc(size * sizeof *scaled);
-    for (size_t k = 0; k < size; k++)
-      scaled[k] = ((const float *)tensors[i].data)[k] * factor;
-    tensors[i].data = scaled;
-  }
-  cr_assert(scaled, "there is no tensor %s", name);
-  cr_assert_eq(cuseq_model_create(cuseq_model_config_json(plain), tensors, count, &made), CUSEQ_STATUS_OK,
-               "%s", cuseq_last_error());
-  free(scaled);
-  free(tensors);
-  cuseq_model_destroy(plain);
-  return made;
+  cuseq_model *plain = beam_case_model_of(text, 5);
+  return changed_model_times(changed_model_with(plain, "attention.position_bias", bias), name, factor);
 }
 
 /* The second row's keys or values cannot be folded, the first one's are; both compute what the reference

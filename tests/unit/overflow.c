@@ -1,5 +1,6 @@
 /* Finite input and weights whose numbers leave float32's range: the first row that does so is reported, on
  * every device. */
+#include "support/changed_model.h"
 #include "support/random_model.h"
 #include "support/results.h"
 
@@ -25,27 +26,8 @@ enum { DEVICES = sizeof devices / sizeof *devices, B = 5, T = 6, F = 3, Y = 4 };
 static cuseq_model *model_of(const char *json, int32_t additive_units, const char *name, float factor) {
   struct random random = {77};
   const struct random_widths widths = {.state_units = 8, .additive_units = additive_units};
-  cuseq_model *plain = random_model(json, &widths, &random), *made;
-  const size_t count = cuseq_model_tensor_count(plain);
-  cuseq_tensor *tensors = malloc(count * sizeof *tensors);
-  float *scaled = NULL;
-  for (size_t i = 0; i < count; i++) {
-    cuseq_model_tensor(plain, i, &tensors[i]);
-    if (!name || strcmp(tensors[i].name, name) != 0)
-      continue;
-    const size_t size = (size_t)(tensors[i].shape[0] * (tensors[i].rank > 1 ? tensors[i].shape[1] : 1));
-    scaled = malloc(size * sizeof *scaled);
-    for (size_t k = 0; k < size; k++)
-      scaled[k] = ((const float *)tensors[i].data)[k] * factor;
-    tensors[i].data = scaled;
-  }
-  cr_assert(!name || scaled, "there is no tensor %s", name);
-  cr_assert_eq(cuseq_model_create(cuseq_model_config_json(plain), tensors, count, &made), CUSEQ_STATUS_OK,
-               "%s", cuseq_last_error());
-  free(scaled);
-  free(tensors);
-  cuseq_model_destroy(plain);
-  return made;
+  cuseq_model *plain = random_model(json, &widths, &random);
+  return name ? changed_model_times(plain, name, factor) : plain;
 }
 
 static cuseq_session *open(const cuseq_model *model, const char *device, int32_t allow_nonfinite) {

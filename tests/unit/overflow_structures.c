@@ -1,5 +1,6 @@
 /* Finite input and weights whose numbers leave float32's range, in structures of version 2: the first row
  * that does so is reported; and sums over many positions and many outputs, which err as those over few do. */
+#include "support/changed_model.h"
 #include "support/random_model.h"
 #include "support/results.h"
 
@@ -15,26 +16,7 @@ enum { DEVICES = 2, B = 4, T = 5, F = 3 };
 /* A model by chance, one of its tensors times `factor`. */
 static cuseq_model *model_of(const char *json, uint64_t seed, const char *name, float factor) {
   struct random random = {seed};
-  cuseq_model *plain = random_model(json, NULL, &random), *made;
-  const size_t count = cuseq_model_tensor_count(plain);
-  cuseq_tensor *tensors = malloc(count * sizeof *tensors);
-  float *scaled = NULL;
-  for (size_t i = 0; i < count; i++) {
-    cuseq_model_tensor(plain, i, &tensors[i]);
-    if (strcmp(tensors[i].name, name) != 0)
-      continue;
-    const size_t size = (size_t)(tensors[i].shape[0] * (tensors[i].rank > 1 ? tensors[i].shape[1] : 1));
-    scaled = malloc(size * sizeof *scaled);
-    for (size_t k = 0; k < size; k++)
-      scaled[k] = ((const float *)tensors[i].data)[k] * factor;
-    tensors[i].data = scaled;
-  }
-  cr_assert(scaled, "there is no tensor %s", name);
-  cr_assert_eq(cuseq_model_create(json, tensors, count, &made), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-  free(scaled);
-  free(tensors);
-  cuseq_model_destroy(plain);
-  return made;
+  return changed_model_times(random_model(json, NULL, &random), name, factor);
 }
 
 static bool all_finite(const struct results *results) {

@@ -1,5 +1,6 @@
 /* What a tile's rows begin to decode with. */
 #include "backends/cpu/decoder_run.h"
+#include "backends/cpu/plan.h"
 
 #include <string.h>
 
@@ -102,19 +103,17 @@ static struct cpu_cell_step step_of(const struct run *run, int32_t l, bool folde
   const struct decoder_layer *layer = &run->decoder->layers[l];
   struct cpu_cell_step step = {
       .cell = &run->cpu->packed->weights.decoder[l].cell, .hot_first = -1, .room = run->worker->room};
-  int32_t at = 0;
+  int32_t at = plan_reads_row(s, run->decoder->reads.count);
   for (int32_t p = 0; l == 0 && p < run->decoder->reads.count; p++) {
     const enum part part = run->decoder->reads.list[p];
-    const int32_t width = structure_part_width(s, part);
     if (part == PART_TOKEN && step.cell->token_sums)
       continue;
     if (part == PART_TOKEN && reads_hot(run)) {
-      step.hot_first = at;
+      step.hot_first = plan_reads_row(s, p);
     } else if (part != PART_CONTEXT || !folded) {
-      step.first[step.segments] = at;
-      step.count[step.segments++] = width;
+      step.first[step.segments] = plan_reads_row(s, p);
+      step.count[step.segments++] = structure_part_width(s, part);
     }
-    at += width;
   }
   if (l > 0) {
     step.count[step.segments++] = run->decoder->layers[l - 1].cell.units;

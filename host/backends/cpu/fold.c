@@ -39,15 +39,13 @@ static bool attentional_folds(const struct structure *s) {
          (attentional->parts.list[0] == PART_CONTEXT || attentional->parts.list[last] == PART_CONTEXT);
 }
 
-/* Where the context's rows of weights begin in the first decoder cell, which has none of tokens whose
- * products are made when weights are packed. */
+/* Where the context's rows of weights begin in the first decoder cell. */
 static int32_t context_row(const struct structure *s) {
   const struct parts *reads = &s->decoder.reads;
-  int32_t at = 0;
-  for (int32_t p = 0; p < reads->count && reads->list[p] != PART_CONTEXT; p++)
-    if (reads->list[p] != PART_TOKEN || !plan_decoder_token_sums(s))
-      at += structure_part_width(s, reads->list[p]);
-  return at;
+  int32_t p = 0;
+  while (p < reads->count && reads->list[p] != PART_CONTEXT)
+    p++;
+  return plan_reads_row(s, p);
 }
 
 static bool cell_folds(const struct cpu *cpu) {

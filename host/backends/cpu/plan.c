@@ -141,6 +141,15 @@ bool plan_decoder_token_sums(const struct structure *s) {
          sums_are_few(&decoder->layers[0].cell, decoder->tokens);
 }
 
+int32_t plan_reads_row(const struct structure *s, int32_t part) {
+  const struct parts *reads = &s->decoder.reads;
+  int32_t row = 0;
+  for (int32_t p = 0; p < part; p++)
+    if (reads->list[p] != PART_TOKEN || !plan_decoder_token_sums(s))
+      row += structure_part_width(s, reads->list[p]);
+  return row;
+}
+
 /* The bytes of the weights of a decoder's step. */
 static double step_bytes(const struct cpu *cpu) {
   const struct structure *s = cpu->structure;
