@@ -21,8 +21,8 @@ int32_t plan_tile_rows(const struct cpu *cpu);
 bool plan_encoder_token_sums(const struct structure *structure, int32_t direction);
 bool plan_decoder_token_sums(const struct structure *structure);
 
-/* The row at which the weights of part `part` of what the decoder's first cell reads begin; of the part behind
- * the last one, where all of them end. Tokens whose products are made have no weights. */
+/* The row at which the weights of a part of what the decoder's first cell reads begin; of the part behind the
+ * last one, where all of them end. Tokens whose products are made have no weights. */
 int32_t plan_reads_row(const struct structure *structure, int32_t part);
 
 /* Whether the sums of the decoder's cells begin with the state's part, whatever the number of rows. One row
