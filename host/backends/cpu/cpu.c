@@ -2,6 +2,7 @@
 #include "backends/cpu/fold.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/plan.h"
+#include "backends/cpu/screen.h"
 #include "error.h"
 
 #include <stdint.h>
@@ -105,6 +106,7 @@ static cuseq_status cpu_open(const cuseq_model *model, const struct backend_limi
   TRY_CLEANUP(isa_pick(&cpu->kernels));
   TRY_CLEANUP(isa_products(cpu->kernels, device, limits->precision, &cpu->products));
   fold_plan(cpu);
+  screen_plan(cpu);
   workspace_sizes(cpu);
   cpu->state_first = plan_state_first(cpu);
   cpu->tile_rows = plan_tile_rows(cpu);

@@ -60,7 +60,8 @@ struct cpu_weights {
   struct cpu_chain asking; /* the state that asks without a decoder */
   struct cpu_chain attentional;
   struct cpu_fold_weights fold;
-  struct cpu_chain *heads; /* [heads] */
+  struct cpu_chain *heads;  /* [heads] */
+  struct cpu_screen screen; /* of the last layer of the decoder's head; no weights: it is not screened */
 };
 
 /* What sessions of one model share. */
@@ -102,6 +103,26 @@ struct cpu_weighting_room {
  * wait for one another. */
 enum { CPU_SHARED_DIRECTIONS = 4 };
 
+/* How many rows are screened at a time: see screen.h. */
+enum { SCREENED_ROWS = 4 };
+
+/* What they are screened in. */
+struct cpu_screen_room {
+  struct cpu_screen_row rows[SCREENED_ROWS];
+  float *logits; /* [SCREEN_COLUMNS] */
+};
+
+/* Steps of which the logits are made later: two register blocks of rows. */
+enum { LATER_ROWS = 12 };
+
+/* What the head's last layer reads in them. */
+struct cpu_later {
+  int32_t count;
+  int32_t row[LATER_ROWS], step[LATER_ROWS], token[LATER_ROWS]; /* the token: -1: not known yet */
+  float *inputs;                                                /* [LATER_ROWS][later_stride] */
+  float *logits;                                                /* [LATER_ROWS][logits_stride] */
+};
+
 /* Strides are padded widths. */
 struct cpu_worker {
   int32_t parts; /* how many threads may share the products of its tile: one but where it is the only tile */
@@ -138,12 +159,14 @@ struct cpu_worker {
   float *of_head;    /* [value] the context of one head; likewise */
   float *mean;       /* [time] of the heads' weights, while they are added up; likewise */
   float *scratch;    /* of the energies, and of the keys */
-  int32_t *active;   /* [tile_rows] the tile's rows that have not ended */
-  int32_t *some;     /* [tile_rows] those of them that are folded, or are not */
-  int32_t *token;    /* [tile_rows] */
-  int32_t *encoded;  /* [tile_rows] the encoded row that each one attends to */
-  int32_t *number;   /* [tile_rows] its number in the caller's arrays */
-  void *room;        /* [room_size] what the products need beside; NULL in float32 */
+  struct cpu_screen_room *screened; /* NULL where nothing is */
+  struct cpu_later *later;
+  int32_t *active;  /* [tile_rows] the tile's rows that have not ended */
+  int32_t *some;    /* [tile_rows] those of them that are folded, or are not */
+  int32_t *token;   /* [tile_rows] */
+  int32_t *encoded; /* [tile_rows] the encoded row that each one attends to */
+  int32_t *number;  /* [tile_rows] its number in the caller's arrays */
+  void *room;       /* [room_size] what the products need beside; NULL in float32 */
 };
 
 /* Whose products with the context are folded: see fold.h. */
@@ -166,7 +189,9 @@ struct cpu_fold {
 
 struct cpu {
   const struct cpu_kernels *kernels;
-  const struct cpu_products *products; /* the kernels' own, or those of the session's precision */
+  const struct cpu_products *products;   /* the kernels' own, or those of the session's precision */
+  const struct cpu_screening *screening; /* NULL: sessions of this model do not screen */
+  bool screen_all;                       /* wherever it can be done */
   struct cpu_pool *pool;
   void *memory; /* of the workspace */
   cuseq_model *model;
@@ -288,6 +313,9 @@ void encoder_clear(const struct cpu_call *call, struct cpu_tile tile);
 
 /* The rows that a product has in registers: more take as much longer. */
 enum { ROWS_AT_A_TIME = 6 };
+
+/* product.c: in how many parts a product of `count` rows with that many bytes of weights is worth making. */
+int32_t product_parts(const struct cpu *cpu, const struct cpu_worker *worker, size_t bytes, int32_t count);
 
 /* product.c: the products of kernels.h for a tile of the worker's, in parts where that is faster: made by as
  * many threads as worker->parts allows, with the same bits. A step's end is part of it. */

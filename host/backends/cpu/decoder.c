@@ -5,9 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Some rows' vectors side by side: pointers to where they lie, which is worker->read for more than one. */
-static void parts_read(struct run *run, const struct parts *parts, int32_t y, const int32_t *rows,
-                       int32_t count) {
+void cpu_run_read(struct run *run, const struct parts *parts, int32_t y, const int32_t *rows, int32_t count) {
   struct cpu_worker *worker = run->worker;
   for (int32_t n = 0; n < count; n++) {
     const int32_t i = rows[n];
@@ -211,7 +209,7 @@ static void attentional_rows(struct run *run, int32_t y, const int32_t *rows, in
   const struct attentional_structure *attentional = &run->decoder->attentional;
   const struct cpu_weights *weights = &cpu->packed->weights;
   const int32_t units = attentional->dense.units;
-  parts_read(run, folded ? &run->attentional_rest : &attentional->parts, y, rows, count);
+  cpu_run_read(run, folded ? &run->attentional_rest : &attentional->parts, y, rows, count);
   chain_run(cpu, worker, folded ? &weights->fold.attentional_rest : &weights->attentional, worker->pointers,
             attentional->dense.inputs, count, worker->chained, NULL, cpu->read_stride, run->turned);
   for (int32_t n = 0; n < count; n++) {
@@ -238,8 +236,7 @@ static void run_attentional(struct run *run, int32_t y, int32_t count) {
     attentional_rows(run, y, rows + plain, count - plain, true);
 }
 
-/* Row i's states after `y` steps. */
-static void run_check_states(struct run *run, int32_t i, int32_t y) {
+void cpu_run_check_states(struct run *run, int32_t i, int32_t y) {
   struct cpu *cpu = run->cpu;
   const struct cpu_worker *worker = run->worker;
   const size_t row = (size_t)worker->number[i];
@@ -252,59 +249,6 @@ static void run_check_states(struct run *run, int32_t i, int32_t y) {
   if (run->decoder->attentional.present)
     cpu_check(cpu, row, y, BACKEND_STAGE_DECODER, worker->attentional + (size_t)i * cpu->attentional_stride,
               run->decoder->attentional.dense.units);
-}
-
-/* Row i's probabilities, for its next step and for who wants them. */
-static void run_probabilities(const struct run *run, int32_t i, float *logits, int32_t token, float *out) {
-  struct cpu_fed fed[CPU_FED];
-  cpu_run_fed(run, i, fed);
-  output_activate(run->cpu, &run->cpu->structure->output.heads[0], logits, token, fed[2].vector);
-  if (out)
-    memcpy(out, fed[2].vector, (size_t)fed[2].width * sizeof *out);
-  run->worker->token[i] = token;
-}
-
-/* Outputs and tokens of the active rows; what the next step reads of them. */
-static void run_output(struct run *run, int32_t y, int32_t count) {
-  struct cpu *cpu = run->cpu;
-  const struct head *head = &cpu->structure->output.heads[0];
-  const cuseq_decoding *d = run->decoding;
-  struct cpu_worker *worker = run->worker;
-  const size_t V = (size_t)head->units, Y = (size_t)d->steps;
-  float *const ends[2] = {worker->chained, worker->read};
-  parts_read(run, &head->parts, y, worker->active, count);
-  /* what is read side by side lies in worker->read: the first layer must not write there */
-  const int32_t layers = head->layers.count;
-  chain_run(cpu, worker, &cpu->packed->weights.heads[0], worker->pointers, head->inputs, count,
-            ends[(layers - 1) & 1], ends[layers & 1], cpu->read_stride, run->turned);
-  for (int32_t n = 0; n < count; n++) {
-    const int32_t i = worker->active[n];
-    const size_t at = (size_t)worker->number[i] * Y + (size_t)y;
-    float *logits = ends[(layers - 1) & 1] + (size_t)n * cpu->read_stride;
-    bool finite;
-    const int32_t token = output_best(cpu, head, logits, &finite), next = d->targets ? d->targets[at] : token;
-    if (!finite) {
-      run_check_states(run, i, y + 1);
-      cpu_note(cpu, (size_t)worker->number[i], y + 1, BACKEND_STAGE_OUTPUTS);
-    }
-    if (run->log_outputs || d->log_probabilities) {
-      /* logarithms are made of the logits: of a probability that vanishes there is none */
-      const float top = logits[token], log_sum = cpu->kernels->log_sum(logits, head->units, top);
-      if (run->log_outputs)
-        cpu->kernels->log_softmax(logits, head->units, top, log_sum, run->log_outputs + at * V);
-      if (d->log_probabilities)
-        d->log_probabilities[at] = logits[next] - top - log_sum;
-    }
-    if (d->tokens)
-      d->tokens[at] = token;
-    if (run->decoder->fed_probabilities > 0 && !d->targets) {
-      run_probabilities(run, i, logits, token, d->outputs ? d->outputs + at * V : NULL);
-      continue;
-    }
-    if (d->outputs)
-      output_activate(cpu, head, logits, token, d->outputs + at * V);
-    cpu_run_token(run, i, next);
-  }
 }
 
 /* ---- the end ---- */
@@ -332,7 +276,8 @@ static void run_end_row(struct run *run, int32_t i, int32_t y) {
   const cuseq_decoding *d = run->decoding;
   const size_t b = (size_t)worker->number[i], all = (size_t)run->decoder->state_width;
   size_t before = 0;
-  run_check_states(run, i, y); /* states that were not finite at an earlier step are not at the last one */
+  cpu_run_check_states(run, i,
+                       y); /* states that were not finite at an earlier step are not at the last one */
   for (int32_t l = 0; l < run->decoder->count; l++) {
     const size_t units = (size_t)run->decoder->layers[l].cell.units;
     const bool has_c = cell_has_c(run->decoder->layers[l].cell.kind);
@@ -393,7 +338,7 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
     run_layers(&run, y, count);
     run_attentional(&run, y, count);
     if (run.output || (ends && !decoding->targets))
-      run_output(&run, y, count);
+      cpu_run_output(&run, y, count, ends);
     else if (decoding->targets)
       for (int32_t n = 0; n < count; n++)
         cpu_run_token(
@@ -405,4 +350,5 @@ void decoder_tile(const struct cpu_call *call, struct cpu_tile tile, int32_t thr
   }
   for (int32_t n = 0; n < count; n++)
     run_end_row(&run, run.worker->active[n], y);
+  cpu_run_output_end(&run);
 }

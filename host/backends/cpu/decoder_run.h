@@ -75,6 +75,18 @@ void cpu_run_fed(const struct run *run, int32_t i, struct cpu_fed fed[CPU_FED]);
 /* Initial states, tokens and fed vectors of the tile's rows, and how the cells put their inputs together. */
 void cpu_run_begin(struct run *run, const struct cpu_call *call);
 
+/* Some rows' vectors side by side: worker->pointers to where they lie, which is worker->read for more than
+ * one. */
+void cpu_run_read(struct run *run, const struct parts *parts, int32_t y, const int32_t *rows, int32_t count);
+
+/* Notes what of row i's states after `y` steps is not finite. */
+void cpu_run_check_states(struct run *run, int32_t i, int32_t y);
+
+/* decoder_output.c: the outputs and tokens of the `count` active rows of step y, `ends` where the end token
+ * ends rows; and those that are still to be made when the steps are. */
+void cpu_run_output(struct run *run, int32_t y, int32_t count, bool ends);
+void cpu_run_output_end(struct run *run);
+
 /* The token that row i is given next; -1: none. */
 void cpu_run_token(struct run *run, int32_t i, int32_t token);
 

@@ -105,6 +105,16 @@ cuseq_status isa_products(const struct cpu_kernels *kernels, const char *device,
   return backend_precision_refused(device, precision, reason);
 }
 
+const struct cpu_screening *isa_screening(const struct cpu_kernels *kernels) {
+#if defined(CPU_X86_64)
+  if (kernels == &cpu_kernels_avx512 && __builtin_cpu_supports("avx512vnni"))
+    return &cpu_screening_avx512_vnni;
+#else
+  (void)kernels;
+#endif
+  return NULL;
+}
+
 int32_t isa_cores(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0)

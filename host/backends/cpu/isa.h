@@ -12,6 +12,9 @@ cuseq_status isa_pick(const struct cpu_kernels **kernels);
 cuseq_status isa_products(const struct cpu_kernels *kernels, const char *device, cuseq_precision precision,
                           const struct cpu_products **products);
 
+/* Screening for these kernels, on this processor; NULL: it has no instructions for it. */
+const struct cpu_screening *isa_screening(const struct cpu_kernels *kernels);
+
 /* The cores that this process may run on. */
 int32_t isa_cores(void);
 

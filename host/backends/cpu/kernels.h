@@ -222,11 +222,55 @@ struct cpu_kernels {
   void (*narrow)(const double *in, int32_t count, float *out);
 };
 
+/* A dense layer's weights in 8 bits, a scale for each column, by which the column with the largest sum is
+ * looked for: a quarter of the bytes. A sum made of them is off by at most what `errors` tell. */
+enum { SCREEN_COLUMNS = 64, SCREEN_ERRORS = 3, SCREEN_INPUTS = 4 };
+struct cpu_screen {
+  /* [groups of SCREEN_COLUMNS] of [fours of inputs][columns][SCREEN_INPUTS]; zeros where there is no input or
+   * column */
+  const int8_t *weights;
+  const float *scale;   /* [columns of whole groups] */
+  const float *bias;    /* [columns of whole groups]; far below all numbers where there is no column */
+  const int32_t *start; /* [columns of whole groups] what the inputs' offset of 128 adds to the sum, less */
+  /* [CPU_LANES columns of whole groups][SCREEN_ERRORS] what no column's error is above: times the length of
+   * the inputs, times the length of what they lose, and alone */
+  const float *errors;
+  int32_t inputs;
+  int32_t units;
+};
+
+/* A row that is screened. */
+struct cpu_screen_row {
+  uint8_t *inputs; /* [inputs in whole vectors] in 8 bits, 128 more than they are */
+  float scale;
+  float length; /* Euclidean, of the inputs */
+  float lost;   /* the same of what they lose */
+  float *most;  /* [columns of whole groups] what no sum is above */
+};
+
+struct cpu_screening {
+  /* Makes all of a row's members but `most`, and its inputs, of x [count]. False where x is not finite, or
+   * too large or small for it. */
+  bool (*begin)(const float *x, int32_t count, struct cpu_screen_row *row);
+
+  /* Makes `most` of the columns of some groups for `count` rows; least[i] receives what the largest sum of
+   * row i among them is not below. */
+  void (*groups)(const struct cpu_screen *screen, struct cpu_part part, const struct cpu_screen_row *rows,
+                 int32_t count, float *least);
+
+  /* The groups of which a sum may be as large as `least`: their numbers to `found` [room], in order; returns
+   * how many there are, room + 1 where they are more. */
+  int32_t (*select)(const struct cpu_screen *screen, const float *most, float least, int32_t *found,
+                    int32_t room);
+};
+
 extern const struct cpu_kernels cpu_kernels_portable;
 #if defined(__x86_64__)
 extern const struct cpu_kernels cpu_kernels_avx2;
 extern const struct cpu_kernels cpu_kernels_avx512;
-extern const struct cpu_products cpu_products_avx512_bf16; /* for sessions whose kernels are AVX-512's */
+/* for sessions whose kernels are AVX-512's, on processors that have these instructions */
+extern const struct cpu_products cpu_products_avx512_bf16;
+extern const struct cpu_screening cpu_screening_avx512_vnni;
 #endif
 
 #endif

@@ -9,8 +9,7 @@ static int32_t smaller(int32_t a, int32_t b) {
   return a < b ? a : b;
 }
 
-/* In how many parts a product of `count` rows with that many bytes of weights is worth making. */
-static int32_t parts_of(const struct cpu *cpu, const struct cpu_worker *worker, size_t bytes, int32_t count) {
+int32_t product_parts(const struct cpu *cpu, const struct cpu_worker *worker, size_t bytes, int32_t count) {
   if (worker->parts <= 1)
     return 1;
   const size_t groups = ((size_t)count + ROWS_AT_A_TIME - 1) / ROWS_AT_A_TIME,
@@ -58,7 +57,7 @@ void product_dense(const struct cpu *cpu, const struct cpu_worker *worker, const
                    const float *const *in, int32_t count, float *out, size_t stride, bool turned) {
   const size_t bytes =
       (size_t)dense->inputs * (size_t)dense->units * sizeof(float) / (size_t)cpu->products->word_inputs;
-  const int32_t parts = parts_of(cpu, worker, bytes, count);
+  const int32_t parts = product_parts(cpu, worker, bytes, count);
   if (parts <= 1) {
     cpu->products->dense(dense, in, count, out, stride, turned, worker->room);
     return;
@@ -117,7 +116,8 @@ void product_steps(const struct cpu *cpu, const struct cpu_worker *worker, const
   for (int32_t n = 0; n < count && parts > 1; n++) {
     const struct cpu_cell *cell = of[n].step->cell;
     const int32_t inputs = of[n].step->started ? 0 : cell->inputs;
-    parts = smaller(parts, parts_of(cpu, worker, cell_bytes(cpu, cell, inputs + cell->units), of[n].count));
+    parts =
+        smaller(parts, product_parts(cpu, worker, cell_bytes(cpu, cell, inputs + cell->units), of[n].count));
     ends = ends || cell_has_end(cell);
   }
   for (int32_t n = 0; n < count && parts <= 1; n++)
@@ -149,7 +149,7 @@ static void project_task(void *argument, int32_t index, int32_t worker) {
 
 void product_project(const struct cpu *cpu, const struct cpu_worker *worker, const struct cpu_cell *cell,
                      const struct cpu_cell_row *rows, int32_t count, bool turned) {
-  const int32_t parts = parts_of(cpu, worker, cell_bytes(cpu, cell, cell->inputs), count);
+  const int32_t parts = product_parts(cpu, worker, cell_bytes(cpu, cell, cell->inputs), count);
   if (parts <= 1) {
     cpu->products->cell_project(cell, rows, count, (struct cpu_part){0, cell->blocks}, turned, worker->room);
     return;

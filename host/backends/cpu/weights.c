@@ -2,6 +2,7 @@
  * rounded once; in bf16 weights are rounded as they are, and the kernels scale the sums. */
 #include "backends/cpu/fold.h"
 #include "backends/cpu/plan.h"
+#include "backends/cpu/screen.h"
 
 #include <string.h>
 
@@ -406,6 +407,7 @@ void weights_pack(struct cpu *cpu, struct cpu_arena *arena) {
   for (int32_t i = 0; i < structure->output.count; i++)
     chain_pack(cpu, &structure->output.heads[i].layers, arena,
                packed->heads ? &packed->heads[i] : &ignored_head);
+  screen_pack(cpu, arena);
   if (structure->decoder.present)
     decoder_pack(cpu, arena);
 }

@@ -1,5 +1,6 @@
 /* How large everything is, and where it lies. */
 #include "backends/cpu/fold.h"
+#include "backends/cpu/screen.h"
 
 static size_t larger(size_t a, size_t b) {
   return a > b ? a : b;
@@ -321,6 +322,7 @@ static void worker_take(const struct cpu *cpu, struct cpu_arena *arena, struct c
   w.energies = arena_floats(arena, arena_padded(cpu->limits.time), 1);
   heads_take(cpu, arena, &w);
   fold_worker_take(cpu, arena, &w);
+  screen_worker_take(cpu, arena, &w);
   w.scratch = arena_floats(arena, scratch_size(cpu), 1);
   w.asking = arena_take(arena, rows, 1, sizeof *w.asking);
   w.some = arena_take(arena, rows, 1, sizeof *w.some);
