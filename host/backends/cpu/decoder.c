@@ -157,11 +157,10 @@ static void run_layer(struct run *run, int32_t l, int32_t y, int32_t count) {
  * last ones first. */
 static void run_begin_next(const struct run *run, int32_t l, int32_t y) {
   const struct cpu *cpu = run->cpu;
-  struct cpu_cell state = *run->steps[l].cell;
+  const struct cpu_cell *cell = run->steps[l].cell;
+  const struct cpu_cell state = cpu_cell_inputs(cell, cell->inputs, cell->units, cpu->kernels->width);
   const struct cpu_cell_row row = {.in = {hidden_of(run, l, y + 1, run->worker->active[0])},
                                    .out = begun_of(run, l)};
-  state.weights += (size_t)state.inputs * 4 * (size_t)cpu->kernels->width;
-  state.inputs = state.units;
   product_project(cpu, run->worker, &state, &row, 1, !run->turned);
 }
 

@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* So many rows and fewer wait for the weights of a product, more for its sums: then screening is worth it only
- * where no logits are wanted. (Of 3,000 tokens one row gains 40% of a whole model, two 13%, three 4%; four
- * lose 15%.) */
+/* So many rows and fewer wait for the weights of a product, more for its sums: then screening is worth it
+ * only where no logits are wanted. (Of 3,000 tokens one row gains 40% of a whole model, two 13%, three 4%;
+ * four lose 15%.) */
 enum { WAITING_ROWS = 3 };
 
 /* ---- what is made of logits ---- */

@@ -178,11 +178,9 @@ void fold_pack_steps(const struct cpu *cpu, struct cpu_arena *arena) {
 
 /* The context's rows of the first cell's own weights. */
 static struct cpu_cell context_cell(const struct cpu *cpu) {
-  struct cpu_cell context = cpu->packed->weights.decoder[0].cell;
-  const int32_t words = context_row(cpu->structure) / cpu->products->word_inputs;
-  context.weights += (size_t)words * (size_t)(cell_gates(context.kind) * cpu->kernels->width);
-  context.inputs = cpu->structure->attention.context_width;
-  return context;
+  return cpu_cell_inputs(&cpu->packed->weights.decoder[0].cell,
+                         context_row(cpu->structure) / cpu->products->word_inputs,
+                         cpu->structure->attention.context_width, cpu->kernels->width);
 }
 
 /* ---- a session's room ---- */

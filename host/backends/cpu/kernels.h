@@ -57,13 +57,20 @@ static inline struct cpu_dense cpu_dense_part(const struct cpu_dense *dense, str
 
 /* Packed weights of a recurrent cell: units in blocks of `width` (the kernels' vector), the gates side by
  * side. Lanes past the last unit are zero. The four sums of a unit: LSTM i, f, c, o; GRU z, r, n of the
- * input, n of the hidden state. */
+ * input, n of the hidden state.
+ *
+ * Where the units of an LSTM's last block fill at most half of a vector of 16, or a quarter, it is the cell's
+ * tail: its sums share two vectors or one, [i f] [c o] or [i f c o], and so do the weights that add to them.
+ * The bias, and all other arrays of sums, are so in the tail's place too, which stays as large as any
+ * block's; what lies behind them there is not looked at. */
 struct cpu_cell {
   enum cell_kind kind;
   bool reset_after; /* GRU */
-  /* [blocks] of [words of the inputs][gates][width], then [words of the units][gates][width]; a GRU with its
-   * reset before the product has no n in the second */
+  /* [blocks but the tail] of [words of the inputs][gates][width], then [words of the units][gates][width]; a
+   * GRU with its reset before the product has no n in the second */
   const float *weights;
+  const float *tail;          /* [words of the inputs, then of the units][tail_vectors][width] */
+  int32_t tail_vectors;       /* 2 or 1; 0: there is no tail */
   const float *bias;          /* [blocks][four sums][width], scaled as the weights are */
   float scale[4];             /* of the four sums; looked at in bf16 */
   struct cpu_dense candidate; /* GRU with its reset before the product: U_n */
@@ -72,12 +79,30 @@ struct cpu_cell {
   const float *token_sums;
   int32_t inputs;
   int32_t units;
-  int32_t blocks;
-  size_t block_size; /* a block's weights, in floats */
+  int32_t blocks;    /* the tail is one of them */
+  size_t block_size; /* the weights of a block that is not the tail, in floats */
   int32_t code;      /* which of the kernels' code is made for it: what cell_code() said */
   cuseq_activation activation;
   cuseq_activation recurrent_activation;
 };
+
+/* tail_vectors of a cell of so many units. A GRU has none: its inputs and its state add to different sums,
+ * and zeros as the weights of the others would make NaN of infinities. */
+static inline int32_t cpu_tail_vectors(enum cell_kind kind, int32_t units, int32_t width) {
+  const int32_t last = (units - 1) % width + 1;
+  return kind != CELL_LSTM || width != CPU_LANES ? 0 : 4 * last <= width ? 1 : 2 * last <= width ? 2 : 0;
+}
+
+/* A cell that reads `inputs` of what this one reads, from a word of the weights on, for cell_project(). Its
+ * state is an LSTM's last input; a GRU's has other gates. */
+static inline struct cpu_cell cpu_cell_inputs(const struct cpu_cell *cell, int32_t word, int32_t inputs,
+                                              int32_t width) {
+  struct cpu_cell of = *cell;
+  of.weights += (size_t)word * (size_t)(cell_gates(cell->kind) * width);
+  of.tail += (size_t)word * (size_t)(cell->tail_vectors * width);
+  of.inputs = inputs;
+  return of;
+}
 
 enum { CPU_SEGMENTS = STRUCTURE_MAX_PARTS + 2 };
 

@@ -93,16 +93,41 @@ static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float 
     to_bias[j] = scaled(bias ? bias[j] : 0.0f, bias_scale(cpu, scale));
 }
 
-/* Row k of a kernel, `gates` blocks of H, to its places in the blocks of units: at + block*stride. */
-static void cell_pack_row(const struct cpu *cpu, const float *row, size_t k, int32_t H, int32_t gates,
-                          size_t stride, const double *scales, float *at) {
+/* A cell's weights while they are packed. */
+struct cell_packing {
+  const struct cpu *cpu;
+  const struct cpu_cell *cell;
+  float *weights, *tail;
+};
+
+/* The sum that a gate's weights add to. */
+static int32_t sum_of(const struct cpu_cell *cell, int32_t gate, bool hidden) {
+  return cell->kind == CELL_GRU && hidden && gate == 2 ? 3 : gate;
+}
+
+/* Where sum `sum` of unit j lies in the tail's vectors; -1: the unit is not in the tail. */
+static int32_t place_in_tail(const struct cpu *cpu, const struct cpu_cell *cell, int32_t sum, int32_t j) {
   const int32_t width = cpu->kernels->width;
-  at += k / (size_t)cpu->products->word_inputs * (size_t)(gates * width);
+  const bool is_in = cell->tail_vectors > 0 && j / width == cell->blocks - 1;
+  return is_in ? sum * (cell->tail_vectors * width / 4) + j % width : -1;
+}
+
+/* Row k of a kernel of `gates` gates, of the inputs or of the state, to its places in the blocks of units. */
+static void cell_pack_row(const struct cell_packing *to, const float *row, size_t k, bool hidden,
+                          int32_t gates, const double *scales) {
+  const struct cpu *cpu = to->cpu;
+  const struct cpu_cell *cell = to->cell;
+  const size_t width = (size_t)cpu->kernels->width, inputs = words_of(cpu, (size_t)cell->inputs);
+  const size_t word = k / (size_t)cpu->products->word_inputs, H = (size_t)cell->units;
+  const size_t first = hidden ? inputs * (size_t)cell_gates(cell->kind) * width : 0;
+  float *line = to->weights + first + word * (size_t)gates * width;
+  float *tail_line = to->tail + ((hidden ? inputs : 0) + word) * (size_t)cell->tail_vectors * width;
   for (int32_t gate = 0; gate < gates; gate++)
-    for (int32_t j = 0; j < H; j++) {
-      float weight = row[(size_t)gate * (size_t)H + (size_t)j];
-      float *to = at + (size_t)(j / width) * stride + (size_t)(gate * width + j % width);
-      weight_put(cpu, to, k, weight, scales[gate]);
+    for (size_t j = 0; j < H; j++) {
+      const int32_t place = place_in_tail(cpu, cell, sum_of(cell, gate, hidden), (int32_t)j);
+      float *at = place >= 0 ? tail_line + place
+                             : line + j / width * cell->block_size + (size_t)gate * width + j % width;
+      weight_put(cpu, at, k, row[(size_t)gate * H + j], scales[gate]);
     }
 }
 
@@ -116,8 +141,8 @@ static void cell_scales(const struct cell *cell, double scales[4]) {
 }
 
 /* The bias of the four sums; absent ones are zeros. */
-static void cell_pack_bias(const struct cpu *cpu, const struct cell *cell, const double scales[4],
-                           float *bias) {
+static void cell_pack_bias(const struct cpu *cpu, const struct cell *cell, const struct cpu_cell *packed,
+                           const double scales[4], float *bias) {
   const int32_t width = cpu->kernels->width;
   const size_t line = 4 * (size_t)width;
   for (int32_t j = 0; j < cell->units; j++)
@@ -125,7 +150,8 @@ static void cell_pack_bias(const struct cpu *cpu, const struct cell *cell, const
       const bool recurrent = cell->kind == CELL_GRU && gate == 3;
       const float *from = recurrent ? cell->candidate_bias : cell->bias;
       const float weight = !from ? 0.0f : from[recurrent ? j : gate * cell->units + j];
-      bias[(size_t)(j / width) * line + (size_t)(gate * width + j % width)] =
+      const int32_t tail = place_in_tail(cpu, packed, gate, j), place = gate * width + j % width;
+      bias[(size_t)(j / width) * line + (size_t)(tail >= 0 ? tail : place)] =
           scaled(weight, bias_scale(cpu, scales[gate]));
     }
 }
@@ -154,12 +180,18 @@ static void cell_pack_weights(const struct cpu *cpu, const struct cell *cell, bo
                               .units = H,
                               .blocks = (H + width - 1) / width,
                               .block_size = block,
+                              .tail_vectors = cpu_tail_vectors(cell->kind, H, width),
                               .activation = cell->activation,
                               .recurrent_activation = cell->recurrent_activation};
   packed->code = cpu->products->cell_code(packed);
-  float *to = arena_floats(arena, (size_t)packed->blocks, block);
+  const size_t whole = (size_t)(packed->blocks - (packed->tail_vectors > 0)),
+               depth = inputs + (inputs_only ? 0 : words_of(cpu, (size_t)H));
+  struct cell_packing to = {.cpu = cpu, .cell = packed};
+  to.weights = arena_floats(arena, whole, block);
+  to.tail = arena_floats(arena, depth, (size_t)packed->tail_vectors * (size_t)width);
   float *bias = arena_floats(arena, (size_t)packed->blocks, 4 * (size_t)width);
-  packed->weights = to;
+  packed->weights = to.weights;
+  packed->tail = to.tail;
   packed->bias = bias;
   cell_scales(cell, scales);
   for (int i = 0; i < 4; i++)
@@ -169,11 +201,10 @@ static void cell_pack_weights(const struct cpu *cpu, const struct cell *cell, bo
   if (!arena_real(arena))
     return;
   for (size_t k = 0; k < (size_t)cell->inputs; k++)
-    cell_pack_row(cpu, cell->kernel + k * row, k, H, gates, block, scales, to);
-  float *hidden = to + inputs * (size_t)(gates * width);
+    cell_pack_row(&to, cell->kernel + k * row, k, false, gates, scales);
   for (size_t k = 0; k < (size_t)H && !inputs_only; k++)
-    cell_pack_row(cpu, cell->recurrent_kernel + k * row, k, H, hidden_gates, block, scales, hidden);
-  cell_pack_bias(cpu, cell, scales, bias);
+    cell_pack_row(&to, cell->recurrent_kernel + k * row, k, true, hidden_gates, scales);
+  cell_pack_bias(cpu, cell, packed, scales, bias);
 }
 
 static void cell_pack(const struct cpu *cpu, const struct cell *cell, struct cpu_arena *arena,

@@ -1,5 +1,5 @@
-/* Screening (screen.h) for AVX-512 with VNNI; the build gives this file its instruction set. vpdpbusd adds the
- * products of four unsigned and four signed numbers of 8 bits to each sum of 32. */
+/* Screening (screen.h) for AVX-512 with VNNI; the build gives this file its instruction set. vpdpbusd adds
+ * the products of four unsigned and four signed numbers of 8 bits to each sum of 32. */
 #include "backends/cpu/kernels.h"
 #include "backends/cpu/kernels/simd.h"
 

@@ -18,135 +18,193 @@
 /* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
 enum { FETCH_ROWS = 32 };
 
-/* acc += in . weights for one segment of `count` words, of R rows and P blocks of units `size` apart; acc[r*P
- * + p] are row r's sums of block p. With `fetch` a line from `ahead` on is fetched per k, and so are the
- * weights soon used. */
-INLINE void cell_accumulate(const int R, const int P, const bool fetch, const enum update update,
-                            const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights, size_t size,
+/* Where a product's weights begin: of blocks of units `size` floats apart, and of the cell's tail. */
+struct cell_weights {
+  const float *blocks;
+  size_t size;
+  const float *tail;
+};
+
+/* Cells have a tail in vectors of 16 alone: see cpu_tail_vectors(). */
+enum { HAS_TAILS = LANES == CPU_LANES };
+
+INLINE bool is_tail(const struct cpu_cell *cell, int32_t block) {
+  return HAS_TAILS && cell->tail_vectors > 0 && block == cell->blocks - 1;
+}
+
+INLINE const float *block_weights(const struct cpu_cell *cell, int32_t block) {
+  return is_tail(cell, block) ? cell->tail : cell->weights + (size_t)block * cell->block_size;
+}
+
+/* What is made at a time: of R rows P blocks, and where T > 0 the tail, which has T vectors of sums. acc[r*Q
+ * + q] are row r's sums of block q, the tail's behind those of the P blocks. */
+INLINE int blocks_with_tail(const int P, const int T) {
+  return P + (T > 0);
+}
+
+/* The vectors of sums of acc[n]. */
+INLINE int sums_at(const int n, const int P, const int T) {
+  return n % blocks_with_tail(P, T) < P ? SUMS : T;
+}
+
+/* The weights from so many words further on. */
+INLINE struct cell_weights weights_at(const int T, const int gates, struct cell_weights weights,
+                                      size_t words) {
+  weights.blocks += words * (size_t)gates * LANES;
+  weights.tail += words * (size_t)T * LANES;
+  return weights;
+}
+
+/* Fetches `lines` vectors of the weights that come soon. */
+INLINE void weights_fetch(const float *weights, const int vectors) {
+  UNROLL
+  for (int line = 0; line < vectors * LANES; line += CPU_LANES)
+    __builtin_prefetch(weights + FETCH_ROWS * vectors * LANES + line, 0, 3);
+}
+
+/* acc += in . weights for one segment of `count` words. With `fetch` a line from `ahead` on is fetched per k,
+ * and so are the weights soon used. */
+INLINE void cell_accumulate(const int R, const int P, const int T, const bool fetch, const enum update update,
+                            const bool hidden, vf acc[BLOCK_ROWS][SUMS], struct cell_weights weights,
                             int32_t count, const float *const in[BLOCK_ROWS], const float *ahead) {
-  const int gates = hidden ? hidden_gates(update) : input_gates(update);
-  for (int32_t k = 0; k < count; k++, weights += gates * LANES) {
+  const int gates = hidden ? hidden_gates(update) : input_gates(update), Q = blocks_with_tail(P, T);
+  const float *w[BLOCK_ROWS], *tail = weights.tail;
+  UNROLL
+  for (int p = 0; p < P; p++)
+    w[p] = weights.blocks + (size_t)p * weights.size;
+  for (int32_t k = 0; k < count; k++) {
     if (fetch) {
       __builtin_prefetch(ahead, 0, 2);
       ahead += CPU_LANES;
     }
     UNROLL
     for (int p = 0; p < P; p++) {
-      const float *w = weights + (size_t)p * size;
-      if (fetch) {
-        UNROLL
-        for (int line = 0; line < gates * LANES; line += CPU_LANES)
-          __builtin_prefetch(w + FETCH_ROWS * gates * LANES + line, 0, 3);
-      }
+      if (fetch)
+        weights_fetch(w[p], gates);
       vf rows[SUMS];
       UNROLL
       for (int g = 0; g < gates; g++)
-        rows[g] = v_load(w + g * LANES);
+        rows[g] = v_load(w[p] + g * LANES);
       UNROLL
       for (int r = 0; r < R; r++) {
-        vf x = v_set(in[r][k]), *z = acc[r * P + p];
+        vf x = v_set(in[r][k]), *z = acc[r * Q + p];
         UNROLL
         for (int g = 0; g < gates; g++)
           z[sum_of(update, g, hidden)] = v_product(x, rows[g], z[sum_of(update, g, hidden)]);
       }
+      w[p] += gates * LANES;
     }
+    if (T > 0 && fetch)
+      weights_fetch(tail, T);
+    UNROLL
+    for (int t = 0; t < T; t++) {
+      const vf row = v_load(tail + t * LANES);
+      UNROLL
+      for (int r = 0; r < R; r++)
+        acc[r * Q + P][t] = v_product(v_set(in[r][k]), row, acc[r * Q + P][t]);
+    }
+    tail += T * LANES;
   }
 }
 
 /* The blocks of a segment after the first, which is in acc. Their sums are added as they come: there are few,
  * and to keep what these additions lose would cost more than all the rest of it. */
-INLINE void cell_accumulate_more(const int R, const int P, const bool fetch, const enum update update,
-                                 const bool hidden, vf acc[BLOCK_ROWS][SUMS], const float *weights,
-                                 size_t size, int32_t count, const float *const in[BLOCK_ROWS],
-                                 const float *ahead) {
-  const int gates = hidden ? hidden_gates(update) : input_gates(update);
+INLINE void cell_accumulate_more(const int R, const int P, const int T, const bool fetch,
+                                 const enum update update, const bool hidden, vf acc[BLOCK_ROWS][SUMS],
+                                 struct cell_weights weights, int32_t count,
+                                 const float *const in[BLOCK_ROWS], const float *ahead) {
+  const int gates = hidden ? hidden_gates(update) : input_gates(update), all = R * blocks_with_tail(P, T);
   vf sums[BLOCK_ROWS][SUMS];
   const float *x[BLOCK_ROWS];
   UNROLL
-  for (int n = 0; n < R * P; n++) {
+  for (int n = 0; n < all; n++) {
     UNROLL
-    for (int g = 0; g < SUMS; g++)
+    for (int g = 0; g < sums_at(n, P, T); g++)
       sums[n][g] = acc[n][g];
   }
+  if (all * SUMS > 16)
+    v_in_memory(sums); /* the accumulators need most registers */
   for (int32_t done = SUM_TERMS; done < count; done += SUM_TERMS) {
     const int32_t here = count - done < SUM_TERMS ? count - done : SUM_TERMS;
     UNROLL
     for (int r = 0; r < R; r++)
       x[r] = in[r] + done;
     UNROLL
-    for (int n = 0; n < R * P; n++) {
+    for (int n = 0; n < all; n++) {
       UNROLL
-      for (int g = 0; g < SUMS; g++)
+      for (int g = 0; g < sums_at(n, P, T); g++)
         acc[n][g] = v_set(0.0f);
     }
-    cell_accumulate(R, P, fetch, update, hidden, acc, weights + (size_t)done * (size_t)gates * LANES, size,
-                    here, x, fetch ? ahead + (size_t)done * CPU_LANES : NULL);
+    cell_accumulate(R, P, T, fetch, update, hidden, acc, weights_at(T, gates, weights, (size_t)done), here, x,
+                    fetch ? ahead + (size_t)done * CPU_LANES : NULL);
     UNROLL
-    for (int n = 0; n < R * P; n++) {
+    for (int n = 0; n < all; n++) {
       UNROLL
-      for (int g = 0; g < SUMS; g++)
+      for (int g = 0; g < sums_at(n, P, T); g++)
         sums[n][g] += acc[n][g];
     }
   }
   UNROLL
-  for (int n = 0; n < R * P; n++) {
+  for (int n = 0; n < all; n++) {
     UNROLL
-    for (int g = 0; g < SUMS; g++)
+    for (int g = 0; g < sums_at(n, P, T); g++)
       acc[n][g] = sums[n][g];
   }
 }
 
 /* acc += in . weights for all of a segment; `wide`: there may be more terms than one block has. */
-INLINE void cell_accumulate_blocks(const int R, const int P, const bool wide, const bool fetch,
+INLINE void cell_accumulate_blocks(const int R, const int P, const int T, const bool wide, const bool fetch,
                                    const enum update update, const bool hidden, vf acc[BLOCK_ROWS][SUMS],
-                                   const float *weights, size_t size, int32_t count,
+                                   struct cell_weights weights, int32_t count,
                                    const float *const in[BLOCK_ROWS], const float *ahead) {
   const int32_t first = SUMS_IN_BLOCKS && wide && count > SUM_TERMS ? SUM_TERMS : count;
-  cell_accumulate(R, P, fetch, update, hidden, acc, weights, size, first, in, ahead);
+  cell_accumulate(R, P, T, fetch, update, hidden, acc, weights, first, in, ahead);
   if (SUMS_IN_BLOCKS && wide && count > first)
-    cell_accumulate_more(R, P, fetch, update, hidden, acc, weights, size, count, in, ahead);
+    cell_accumulate_more(R, P, T, fetch, update, hidden, acc, weights, count, in, ahead);
 }
 
 /* Where the accumulation starts: the bias and the gathered row, or what cell_project() made of the input. */
-INLINE void cell_begin(const int R, const int P, const enum update update, vf acc[BLOCK_ROWS][SUMS],
-                       const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
-                       const float *weights, size_t size, const float *bias, int32_t block) {
-  const int gates = input_gates(update);
+INLINE void cell_begin(const int R, const int P, const int T, const enum update update,
+                       vf acc[BLOCK_ROWS][SUMS], const struct cpu_cell_step *step,
+                       const struct cpu_cell_row *rows, struct cell_weights weights, int32_t block) {
+  const int Q = blocks_with_tail(P, T);
   UNROLL
-  for (int n = 0; n < R * P; n++) {
-    const float *from = step->started ? rows[n / P].start + (size_t)(block + n % P) * SUMS * LANES
-                                      : bias + n % P * SUMS * LANES;
+  for (int n = 0; n < R * Q; n++) {
+    const float *from = step->started ? rows[n / Q].start : step->cell->bias;
     UNROLL
     for (int g = 0; g < SUMS; g++)
-      acc[n][g] = v_load(from + g * LANES);
+      acc[n][g] = v_load(from + (size_t)(block + n % Q) * SUMS * LANES + g * LANES);
   }
   if (step->hot_first < 0)
     return;
   UNROLL
-  for (int n = 0; n < R * P; n++) {
-    const int32_t input = step->hot_first + rows[n / P].hot;
-    const float *hot =
-        weights + (size_t)(n % P) * size + (size_t)(input / WORD_INPUTS) * (size_t)gates * LANES;
+  for (int n = 0; n < R * Q; n++) {
+    const int32_t input = step->hot_first + rows[n / Q].hot;
+    const int q = n % Q, vectors = q < P ? input_gates(update) : T;
+    const float *hot = (q < P ? weights.blocks + (size_t)q * weights.size : weights.tail) +
+                       (size_t)(input / WORD_INPUTS) * (size_t)vectors * LANES;
     UNROLL
-    for (int g = 0; g < gates; g++)
-      acc[n][sum_of(update, g, false)] = v_gathered(hot + g * LANES, input, acc[n][sum_of(update, g, false)]);
+    for (int g = 0; g < vectors; g++) {
+      const int sum = q < P ? sum_of(update, g, false) : g;
+      acc[n][sum] = v_gathered(hot + g * LANES, input, acc[n][sum]);
+    }
   }
 }
 
 /* One segment of a step. */
-INLINE void cell_segment(const int R, const int P, const bool wide, const enum update update,
+INLINE void cell_segment(const int R, const int P, const int T, const bool wide, const enum update update,
                          const bool hidden, vf acc[BLOCK_ROWS][SUMS], const struct cpu_cell_step *step,
-                         const struct cpu_cell_row *rows, int32_t s, const float *weights, size_t size,
+                         const struct cpu_cell_row *rows, int32_t s, struct cell_weights weights,
                          const float **ahead) {
   const float *in[BLOCK_ROWS];
   UNROLL
   for (int r = 0; r < R; r++)
     in[r] = rows[r].in[s];
   if (wide && *ahead) {
-    cell_accumulate_blocks(R, P, wide, true, update, hidden, acc, weights, size, step->count[s], in, *ahead);
+    cell_accumulate_blocks(R, P, T, wide, true, update, hidden, acc, weights, step->count[s], in, *ahead);
     *ahead += (size_t)step->count[s] * CPU_LANES;
   } else {
-    cell_accumulate_blocks(R, P, wide, false, update, hidden, acc, weights, size, step->count[s], in, NULL);
+    cell_accumulate_blocks(R, P, T, wide, false, update, hidden, acc, weights, step->count[s], in, NULL);
   }
 }
 
@@ -158,26 +216,54 @@ INLINE const float *cell_token(const enum update update, const struct cpu_cell *
 }
 
 /* They are added at last, and come from far away: they are fetched when the block begins. */
-INLINE void cell_tokens_fetch(const int R, const int P, const enum update update, const struct cpu_cell *cell,
+INLINE void cell_tokens_fetch(const int R, const int Q, const enum update update, const struct cpu_cell *cell,
                               const struct cpu_cell_row *rows, int32_t block) {
   UNROLL
   for (int r = 0; r < R; r++) {
     const float *from = cell_token(update, cell, &rows[r], block);
     UNROLL
-    for (int line = 0; line < P * input_gates(update) * LANES; line += CPU_LANES)
+    for (int line = 0; line < Q * input_gates(update) * LANES; line += CPU_LANES)
       __builtin_prefetch(from + line, 0, 3);
   }
 }
 
-INLINE void cell_tokens_add(const int R, const int P, const enum update update, const struct cpu_cell *cell,
-                            const struct cpu_cell_row *rows, int32_t block, vf acc[BLOCK_ROWS][SUMS]) {
+INLINE void cell_tokens_add(const int R, const int P, const int T, const enum update update,
+                            const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t block,
+                            vf acc[BLOCK_ROWS][SUMS]) {
+  const int Q = blocks_with_tail(P, T);
   UNROLL
-  for (int n = 0; n < R * P; n++) {
-    const float *from = cell_token(update, cell, &rows[n / P], block + n % P);
+  for (int n = 0; n < R * Q; n++) {
+    const float *from = cell_token(update, cell, &rows[n / Q], block + n % Q);
+    const int q = n % Q, vectors = q < P ? input_gates(update) : T;
     UNROLL
-    for (int g = 0; g < input_gates(update); g++)
-      acc[n][sum_of(update, g, false)] += v_load(from + g * LANES);
+    for (int g = 0; g < vectors; g++)
+      acc[n][q < P ? sum_of(update, g, false) : g] += v_load(from + g * LANES);
   }
+}
+
+/* All sums of a step for P blocks of units from `block` on, and the tail behind them where T > 0, of R
+ * rows. */
+INLINE void cell_sums(const int R, const int P, const int T, const bool wide, const enum update update,
+                      const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
+                      const float *ahead, vf acc[BLOCK_ROWS][SUMS]) {
+  const struct cpu_cell *cell = step->cell;
+  const struct cell_weights weights = {cell->weights + (size_t)block * cell->block_size, cell->block_size,
+                                       cell->tail};
+  const int gates = input_gates(update);
+  if (cell->token_sums)
+    cell_tokens_fetch(R, blocks_with_tail(P, T), update, cell, rows, block);
+  cell_begin(R, P, T, update, acc, step, rows, weights, block);
+  /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel
+   * it. */
+  const int32_t alike = step->segments + (is_lstm(update) && step->has_hidden);
+  for (int32_t s = 0; s < alike; s++)
+    cell_segment(R, P, T, wide, update, false, acc, step, rows, s,
+                 weights_at(T, gates, weights, (size_t)step->first[s]), &ahead);
+  if (!is_lstm(update) && step->has_hidden)
+    cell_segment(R, P, T, wide, update, true, acc, step, rows, step->segments,
+                 weights_at(T, gates, weights, (size_t)words_of(cell->inputs)), &ahead);
+  if (cell->token_sums)
+    cell_tokens_add(R, P, T, update, cell, rows, block, acc);
 }
 
 /* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
@@ -186,23 +272,8 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
                        const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
                        const float *ahead) {
   const struct cpu_cell *cell = step->cell;
-  const size_t size = cell->block_size;
-  const float *weights = cell->weights + (size_t)block * size;
-  const float *hidden = weights + (size_t)words_of(cell->inputs) * (size_t)input_gates(update) * LANES;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
-  if (cell->token_sums)
-    cell_tokens_fetch(R, P, update, cell, rows, block);
-  cell_begin(R, P, update, acc, step, rows, weights, size, cell->bias + (size_t)block * SUMS * LANES, block);
-  /* An LSTM's hidden state is a segment like the others: one loop is less code to fetch, and small cells feel
-   * it. */
-  const int32_t alike = step->segments + (is_lstm(update) && step->has_hidden);
-  for (int32_t s = 0; s < alike; s++)
-    cell_segment(R, P, wide, update, false, acc, step, rows, s,
-                 weights + (size_t)step->first[s] * (size_t)input_gates(update) * LANES, size, &ahead);
-  if (!is_lstm(update) && step->has_hidden)
-    cell_segment(R, P, wide, update, true, acc, step, rows, step->segments, hidden, size, &ahead);
-  if (cell->token_sums)
-    cell_tokens_add(R, P, update, cell, rows, block, acc);
+  cell_sums(R, P, 0, wide, update, step, rows, block, ahead, acc);
   update_rows *apart = update_apart(update);
   if (apart) {
     vf sums[BLOCK_ROWS][SUMS];
@@ -332,55 +403,67 @@ INLINE cell_blocks *cell_code_of(const struct cpu_cell *cell) {
   return cell_codes[cell->code / CODE_UPDATE][cell->code & CODE_WIDE];
 }
 
-/* A block of units of R rows of cell_project(); `ahead`: weights to fetch meanwhile. */
-INLINE void project_block(const int R, const enum update update, const struct cpu_cell *cell,
+/* A block of units of R rows of cell_project(): the tail where T > 0. `ahead`: weights to fetch meanwhile. */
+INLINE void project_block(const int R, const int T, const enum update update, const struct cpu_cell *cell,
                           const struct cpu_cell_row *rows, int32_t block, const float *ahead) {
-  const size_t size = cell->block_size;
-  const float *weights = cell->weights + (size_t)block * size, *in[BLOCK_ROWS];
+  const struct cell_weights weights = {cell->weights + (size_t)block * cell->block_size, cell->block_size,
+                                       cell->tail};
+  const float *in[BLOCK_ROWS];
   const size_t at = (size_t)block * SUMS * LANES;
+  const int vectors = T > 0 ? T : SUMS;
   vf acc[BLOCK_ROWS][SUMS];
   UNROLL
   for (int r = 0; r < R; r++) {
     in[r] = rows[r].in[0];
     UNROLL
-    for (int g = 0; g < SUMS; g++)
+    for (int g = 0; g < vectors; g++)
       acc[r][g] = v_load(cell->bias + at + g * LANES);
   }
-  cell_accumulate_blocks(R, 1, true, true, update, false, acc, weights, size, words_of(cell->inputs), in,
+  cell_accumulate_blocks(R, T == 0, T, true, true, update, false, acc, weights, words_of(cell->inputs), in,
                          ahead);
   UNROLL
   for (int r = 0; r < R; r++) {
     UNROLL
-    for (int g = 0; g < SUMS; g++)
+    for (int g = 0; g < vectors; g++)
       v_store(rows[r].out + at + g * LANES, acc[r][g]);
   }
 }
 
-#define PROJECT_CASE(R, update)                                                                              \
+#define PROJECT_CASE(R, T, update)                                                                           \
   case (R) <= BLOCK_ROWS ? (R):                                                                              \
-    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, update, cell, rows, block, ahead);                     \
+    -(R) : project_block((R) <= BLOCK_ROWS ? (R) : 1, T, update, cell, rows, block, ahead);                  \
     break;
-#define PROJECT_ROWS(name, update)                                                                           \
+#define PROJECT_ROWS(name, T, update)                                                                        \
   static void name(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,              \
                    int32_t block, const float *ahead) {                                                      \
     switch (count) {                                                                                         \
-      PROJECT_CASE(1, update)                                                                                \
-      PROJECT_CASE(2, update)                                                                                \
-      PROJECT_CASE(3, update)                                                                                \
-      PROJECT_CASE(4, update)                                                                                \
-      PROJECT_CASE(5, update)                                                                                \
-      PROJECT_CASE(6, update)                                                                                \
+      PROJECT_CASE(1, T, update)                                                                             \
+      PROJECT_CASE(2, T, update)                                                                             \
+      PROJECT_CASE(3, T, update)                                                                             \
+      PROJECT_CASE(4, T, update)                                                                             \
+      PROJECT_CASE(5, T, update)                                                                             \
+      PROJECT_CASE(6, T, update)                                                                             \
     }                                                                                                        \
   }
 
-PROJECT_ROWS(project_rows_lstm, UPDATE_LSTM_ANY)
-PROJECT_ROWS(project_rows_gru, UPDATE_GRU_ANY)
-PROJECT_ROWS(project_rows_gru_before, UPDATE_GRU_BEFORE)
+PROJECT_ROWS(project_rows_lstm, 0, UPDATE_LSTM_ANY)
+PROJECT_ROWS(project_rows_gru, 0, UPDATE_GRU_ANY)
+PROJECT_ROWS(project_rows_gru_before, 0, UPDATE_GRU_BEFORE)
+#if LANES == 16
+PROJECT_ROWS(project_tail_of_1, 1, UPDATE_LSTM_ANY)
+PROJECT_ROWS(project_tail_of_2, 2, UPDATE_LSTM_ANY)
+#endif
 
-typedef void cell_projection(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
-                             int32_t block, const float *ahead);
+typedef void project_rows(const struct cpu_cell *cell, const struct cpu_cell_row *rows, int32_t count,
+                          int32_t block, const float *ahead);
 
-static cell_projection *cell_projection_of(const struct cpu_cell *cell) {
+static project_rows *project_code_of(const struct cpu_cell *cell, int32_t block) {
+#if LANES == 16
+  if (is_tail(cell, block))
+    return cell->tail_vectors == 1 ? project_tail_of_1 : project_tail_of_2;
+#else
+  (void)block;
+#endif
   return cell->kind == CELL_LSTM ? project_rows_lstm
          : cell->reset_after     ? project_rows_gru
                                  : project_rows_gru_before;

@@ -4,6 +4,7 @@
 #define CUSEQ_CPU_CELL_STEP_H
 
 #include "backends/cpu/kernels/cell.h"
+#include "backends/cpu/kernels/cell_tail.h"
 
 /* Of a GRU with its reset before the product: n = act(x W_n + (r h) U_n), h' = z h + (1-z) n. */
 static void kernel_cell_end(const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
@@ -52,15 +53,15 @@ static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu
   const int32_t fours = count - two - three, end = first + fours;
   const bool turned = step_turned(step);
   if (turned && three > 0)
-    blocks(step, row, -3, end + two, NULL);
+    cell_make(blocks, step, row, -3, end + two, NULL);
   if (turned && two > 0)
-    blocks(step, row, -2, end, NULL);
+    cell_make(blocks, step, row, -2, end, NULL);
   for (int32_t n = 0; n < fours; n += 4)
-    blocks(step, row, -4, turned ? end - 4 - n : first + n, NULL);
+    cell_make(blocks, step, row, -4, turned ? end - 4 - n : first + n, NULL);
   if (!turned && two > 0)
-    blocks(step, row, -2, end, NULL);
+    cell_make(blocks, step, row, -2, end, NULL);
   if (!turned && three > 0)
-    blocks(step, row, -3, end + two, NULL);
+    cell_make(blocks, step, row, -3, end + two, NULL);
 }
 
 /* One row: blocks in pairs, the last three together. */
@@ -70,17 +71,16 @@ static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_
   const bool turned = step_turned(step);
   const int32_t last = count % 2 == 0 ? 2 : count > 1 ? 3 : 1, pairs = count - last, end = first + pairs;
   if (turned)
-    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+    cell_make(blocks, step, row, last == 1 ? 1 : -last, end, NULL);
   for (int32_t n = 0; n < pairs; n += 2)
-    blocks(step, row, -2, turned ? end - 2 - n : first + n, NULL);
+    cell_make(blocks, step, row, -2, turned ? end - 2 - n : first + n, NULL);
   if (!turned)
-    blocks(step, row, last == 1 ? 1 : -last, end, NULL);
+    cell_make(blocks, step, row, last == 1 ? 1 : -last, end, NULL);
 }
 
 static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   const struct cpu_cell *cell = step->cell;
   cell_blocks *const blocks = cell_code_of(cell);
-  const size_t size = cell->block_size;
   const bool turned = step_turned(step);
   const size_t depth = (size_t)words_of(cell->inputs) + (size_t)words_of(cell->units);
   const bool fetch = cell->code & CODE_FETCHES;
@@ -90,13 +90,18 @@ static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell
   const int32_t from = step->part.first, all = step->part.count;
   for (int32_t n = 0; n < all; n++) {
     const int32_t block = from + (turned ? all - 1 - n : n);
-    const float *weights = cell->weights + (size_t)block * size;
-    const float *next = n + 1 == all ? weights : turned ? weights - size : weights + size;
+    const int32_t next_block = n + 1 == all ? block : turned ? block - 1 : block + 1;
+    const float *weights = block_weights(cell, block), *next = block_weights(cell, next_block);
+    const size_t size =
+        is_tail(cell, next_block) ? (size_t)cell->tail_vectors * LANES * depth : cell->block_size;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
       const size_t fetched = (size_t)group * depth * CPU_LANES;
       const bool more = fetched + depth * CPU_LANES <= size;
-      blocks(step, rows + first, rows_here, block, !fetch ? NULL : more ? next + fetched : weights);
+      cell_make(blocks, step, rows + first, rows_here, block,
+                !fetch ? NULL
+                : more ? next + fetched
+                       : weights);
       first += rows_here;
     }
   }
@@ -108,7 +113,7 @@ static void step_of_few(const struct cpu_cell_step *step, const struct cpu_cell_
   cell_blocks *const blocks = cell_code_of(step->cell);
   const int32_t first = step->part.first, all = step->part.count;
   for (int32_t n = 0; n < all; n++)
-    blocks(step, rows, count, first + (step->turned ? all - 1 - n : n), NULL);
+    cell_make(blocks, step, rows, count, first + (step->turned ? all - 1 - n : n), NULL);
 }
 
 INLINE void step_of_any(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
@@ -142,7 +147,6 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
 #else
   (void)room;
 #endif
-  cell_projection *const project = cell_projection_of(cell);
   const int32_t groups = (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   const size_t depth = (size_t)words_of(cell->inputs) * CPU_LANES,
                used = depth * (size_t)cell_gates(cell->kind);
@@ -150,11 +154,11 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t block = part.first + (turned ? part.count - 1 - n : n);
       const int32_t rows_here = count / groups + (group < count % groups);
-      const float *weights = cell->weights + (size_t)block * cell->block_size;
       const size_t fetched = (size_t)group * depth;
       const bool more = fetched + depth <= used && n + 1 < part.count;
-      const float *next = turned ? weights - cell->block_size : weights + cell->block_size;
-      project(cell, rows + first, rows_here, block, more ? next + fetched : weights);
+      const float *next = block_weights(cell, turned ? block - 1 : block + 1);
+      project_code_of(cell, block)(cell, rows + first, rows_here, block,
+                                   more ? next + fetched : block_weights(cell, block));
       first += rows_here;
     }
 }

@@ -105,9 +105,9 @@ INLINE void gates_store(const struct cpu_cell *cell, const struct cpu_cell_row *
   v_store(row->gates + 2 * stride + at, reset);
 }
 
-/* The updates of rows of any activation, whose sums lie in memory: the choice of an activation is much code,
- * which then stands once for each kind of cell, and not in each of the row counts' code. Small cells feel the
- * detour. */
+/* The updates of rows whose sums lie in memory: their code then stands once for each kind of cell, and not in
+ * each of the row counts' code. That is so of tails, and of any activation, whose choice is much code. Small
+ * cells feel the detour. */
 INLINE void update_in_memory(const enum update update, const struct cpu_cell *cell,
                              const struct cpu_cell_row *rows, int count, int P, int32_t block,
                              vf sums[BLOCK_ROWS][SUMS]) {
@@ -137,6 +137,10 @@ INLINE void update_in_memory(const enum update update, const struct cpu_cell *ce
                                              int count, int P, int32_t block, vf sums[BLOCK_ROWS][SUMS]) {   \
     update_in_memory(update, cell, rows, count, P, block, sums);                                             \
   }
+#if LANES == 16
+UPDATE_IN_MEMORY(update_lstm_sigmoid_tanh, UPDATE_LSTM_SIGMOID_TANH)
+UPDATE_IN_MEMORY(update_lstm_clip_tanh, UPDATE_LSTM_CLIP_TANH)
+#endif
 UPDATE_IN_MEMORY(update_lstm_any, UPDATE_LSTM_ANY)
 UPDATE_IN_MEMORY(update_gru_any, UPDATE_GRU_ANY)
 UPDATE_IN_MEMORY(update_gru_before, UPDATE_GRU_BEFORE)

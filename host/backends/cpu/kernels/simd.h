@@ -134,6 +134,12 @@ INLINE vf v_scale(vf p, vf n) {
 #endif
 }
 
+/* Has an array of vectors lie in memory, and leave the registers to others: the compiler may not know which
+ * of them a loop needs more. */
+INLINE void v_in_memory(void *array) {
+  __asm__ volatile("" : : "r"(array) : "memory");
+}
+
 /* Lane numbers 0, 1, .. LANES-1. */
 INLINE vi v_iota(void) {
 #if LANES == 16
@@ -152,6 +158,21 @@ INLINE vf v_first(int32_t n, vf x, vf other) {
 #else
   vi keep = v_iota() < n;
   return (vf)((keep & (vi)x) | (~keep & (vi)other));
+#endif
+}
+
+/* The lanes from .. from + n - 1 in front, zeros behind them. */
+INLINE vf v_lanes(vf x, const int from, const int n) {
+#if defined(__AVX512F__)
+  const vi at = v_iota() + from;
+  return _mm512_maskz_permutexvar_ps((__mmask16)((1u << n) - 1u), (__m512i)at, x);
+#elif defined(__AVX2__)
+  const vi at = v_iota() + from;
+  return v_first(n, _mm256_permutevar8x32_ps(x, (__m256i)at), v_set(0.0f));
+#else
+  float lanes[2 * LANES] = {0};
+  v_store(lanes, x);
+  return v_first(n, v_load(lanes + from), v_set(0.0f));
 #endif
 }
 
