@@ -69,6 +69,9 @@ struct cpu_cell {
   /* [blocks but the tail] of [words of the inputs][gates][width], then [words of the units][gates][width]; a
    * GRU with its reset before the product has no n in the second */
   const float *weights;
+  /* the same weights once more for one row, of blocks in fours that lie side by side: [fours] of [words][4]
+   * [gates][width]; NULL: it reads those above */
+  const float *beside;
   const float *tail;          /* [words of the inputs, then of the units][tail_vectors][width] */
   int32_t tail_vectors;       /* 2 or 1; 0: there is no tail */
   const float *bias;          /* [blocks][four sums][width], scaled as the weights are */

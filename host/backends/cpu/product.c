@@ -76,7 +76,7 @@ static size_t cell_bytes(const struct cpu *cpu, const struct cpu_cell *cell, int
 
 /* The part of a cell that part `index` of `parts` is. */
 static struct cpu_part cell_part(const struct cpu_cell *cell, int32_t parts, int32_t index) {
-  return part_at(cell->blocks, cell_has_end(cell) ? GROUP : 2, parts, index);
+  return part_at(cell->blocks, cell_has_end(cell) || cell->beside ? GROUP : 2, parts, index);
 }
 
 struct steps_call {

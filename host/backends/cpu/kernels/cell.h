@@ -18,11 +18,13 @@
 /* How far ahead, in rows of the weights, they are fetched from the second-level cache into the first. */
 enum { FETCH_ROWS = 32 };
 
-/* Where a product's weights begin: of blocks of units `size` floats apart, and of the cell's tail. */
+/* Where a product's weights begin: of blocks of units `size` floats apart, and of the cell's tail. `side`: so
+ * many blocks lie side by side at every word. */
 struct cell_weights {
   const float *blocks;
   size_t size;
   const float *tail;
+  int side;
 };
 
 /* Cells have a tail in vectors of 16 alone: see cpu_tail_vectors(). */
@@ -50,7 +52,7 @@ INLINE int sums_at(const int n, const int P, const int T) {
 /* The weights from so many words further on. */
 INLINE struct cell_weights weights_at(const int T, const int gates, struct cell_weights weights,
                                       size_t words) {
-  weights.blocks += words * (size_t)gates * LANES;
+  weights.blocks += words * (size_t)(weights.side * gates) * LANES;
   weights.tail += words * (size_t)T * LANES;
   return weights;
 }
@@ -92,7 +94,7 @@ INLINE void cell_accumulate(const int R, const int P, const int T, const bool fe
         for (int g = 0; g < gates; g++)
           z[sum_of(update, g, hidden)] = v_product(x, rows[g], z[sum_of(update, g, hidden)]);
       }
-      w[p] += gates * LANES;
+      w[p] += weights.side * gates * LANES;
     }
     if (T > 0 && fetch)
       weights_fetch(tail, T);
@@ -242,14 +244,17 @@ INLINE void cell_tokens_add(const int R, const int P, const int T, const enum up
 }
 
 /* All sums of a step for P blocks of units from `block` on, and the tail behind them where T > 0, of R
- * rows. */
-INLINE void cell_sums(const int R, const int P, const int T, const bool wide, const enum update update,
-                      const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
-                      const float *ahead, vf acc[BLOCK_ROWS][SUMS]) {
+ * rows; `side`: with the weights of blocks side by side. */
+INLINE void cell_sums(const int R, const int P, const int T, const bool side, const bool wide,
+                      const enum update update, const struct cpu_cell_step *step,
+                      const struct cpu_cell_row *rows, int32_t block, const float *ahead,
+                      vf acc[BLOCK_ROWS][SUMS]) {
   const struct cpu_cell *cell = step->cell;
-  const struct cell_weights weights = {cell->weights + (size_t)block * cell->block_size, cell->block_size,
-                                       cell->tail};
   const int gates = input_gates(update);
+  const float *from = side ? cell->beside : cell->weights;
+  const struct cell_weights weights = {from + (size_t)block * cell->block_size,
+                                       side ? (size_t)(gates * LANES) : cell->block_size, cell->tail,
+                                       side ? P : 1};
   if (cell->token_sums)
     cell_tokens_fetch(R, blocks_with_tail(P, T), update, cell, rows, block);
   cell_begin(R, P, T, update, acc, step, rows, weights, block);
@@ -268,12 +273,12 @@ INLINE void cell_sums(const int R, const int P, const int T, const bool wide, co
 
 /* P blocks of units from `block` on of R rows. One row takes two blocks at a time, and the last three
  * together: one alone has four chains of additions, and the processor can work on eight. */
-INLINE void cell_block(const int R, const int P, const bool wide, const enum update update,
+INLINE void cell_block(const int R, const int P, const bool side, const bool wide, const enum update update,
                        const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t block,
                        const float *ahead) {
   const struct cpu_cell *cell = step->cell;
   vf acc[BLOCK_ROWS][SUMS], first[BLOCK_ROWS], state[BLOCK_ROWS];
-  cell_sums(R, P, 0, wide, update, step, rows, block, ahead, acc);
+  cell_sums(R, P, 0, side, wide, update, step, rows, block, ahead, acc);
   update_rows *apart = update_apart(update);
   if (apart) {
     vf sums[BLOCK_ROWS][SUMS];
@@ -313,23 +318,33 @@ INLINE void cell_block(const int R, const int P, const bool wide, const enum upd
 }
 
 /* R rows of a block, for one kind of update; count -2, -3, -4: one row of so many blocks, four where the
- * registers hold them. */
+ * registers hold them, and FOUR_BESIDE those that lie side by side, which large cells have. */
+enum { FOUR_BESIDE = -8 };
+
+/* Large cells of the usual activations in float32 and vectors of 16 have that. */
+#define HAS_BESIDE(wide, update)                                                                             \
+  (LANES == CPU_LANES && WORD_INPUTS == 1 && (wide) &&                                                       \
+   ((update) == UPDATE_LSTM_SIGMOID_TANH || (update) == UPDATE_GRU_SIGMOID_TANH))
 #define CELL_CASE(R, wide, update)                                                                           \
   case (R) <= BLOCK_ROWS ? (R):                                                                              \
-    -8 - (R) : cell_block((R) <= BLOCK_ROWS ? (R) : 1, 1, wide, update, step, rows, block, ahead);           \
+    -16 - (R) : cell_block((R) <= BLOCK_ROWS ? (R) : 1, 1, false, wide, update, step, rows, block, ahead);   \
     break;
 #define CELL_BLOCKS(name, wide, update)                                                                      \
   static void name(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count,         \
                    int32_t block, const float *ahead) {                                                      \
     switch (count) {                                                                                         \
     case -2:                                                                                                 \
-      cell_block(1, 2, wide, update, step, rows, block, ahead);                                              \
+      cell_block(1, 2, false, wide, update, step, rows, block, ahead);                                       \
       break;                                                                                                 \
     case -3:                                                                                                 \
-      cell_block(1, 3, wide, update, step, rows, block, ahead);                                              \
+      cell_block(1, 3, false, wide, update, step, rows, block, ahead);                                       \
       break;                                                                                                 \
     case -4:                                                                                                 \
-      cell_block(1, BLOCK_ROWS >= 4 ? 4 : 1, wide, update, step, rows, block, ahead);                        \
+      cell_block(1, BLOCK_ROWS >= 4 ? 4 : 1, false, wide, update, step, rows, block, ahead);                 \
+      break;                                                                                                 \
+    case FOUR_BESIDE:                                                                                        \
+      if (HAS_BESIDE(wide, update))                                                                          \
+        cell_block(1, BLOCK_ROWS >= 4 ? 4 : 1, true, wide, update, step, rows, block, ahead);                \
       break;                                                                                                 \
       CELL_CASE(1, wide, update)                                                                             \
       CELL_CASE(2, wide, update)                                                                             \
@@ -407,7 +422,7 @@ INLINE cell_blocks *cell_code_of(const struct cpu_cell *cell) {
 INLINE void project_block(const int R, const int T, const enum update update, const struct cpu_cell *cell,
                           const struct cpu_cell_row *rows, int32_t block, const float *ahead) {
   const struct cell_weights weights = {cell->weights + (size_t)block * cell->block_size, cell->block_size,
-                                       cell->tail};
+                                       cell->tail, 1};
   const float *in[BLOCK_ROWS];
   const size_t at = (size_t)block * SUMS * LANES;
   const int vectors = T > 0 ? T : SUMS;

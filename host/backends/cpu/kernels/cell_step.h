@@ -57,7 +57,8 @@ static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu
   if (turned && two > 0)
     cell_make(blocks, step, row, -2, end, NULL);
   for (int32_t n = 0; n < fours; n += 4)
-    cell_make(blocks, step, row, -4, turned ? end - 4 - n : first + n, NULL);
+    cell_make(blocks, step, row, step->cell->beside ? FOUR_BESIDE : -4, turned ? end - 4 - n : first + n,
+              NULL);
   if (!turned && two > 0)
     cell_make(blocks, step, row, -2, end, NULL);
   if (!turned && three > 0)

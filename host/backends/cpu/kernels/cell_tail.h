@@ -22,7 +22,7 @@ INLINE void tail_block(const int R, const int P, const int T, const struct cpu_c
   const struct cpu_cell *cell = step->cell;
   const int Q = blocks_with_tail(P, T);
   vf acc[BLOCK_ROWS][SUMS], sums[BLOCK_ROWS][SUMS]; /* the first stay in registers */
-  cell_sums(R, P, T, true, UPDATE_LSTM_ANY, step, rows, block, NULL, acc);
+  cell_sums(R, P, T, false, true, UPDATE_LSTM_ANY, step, rows, block, NULL, acc);
   UNROLL
   for (int n = 0; n < R * Q; n++) {
     UNROLL
@@ -66,7 +66,7 @@ TAIL_BLOCKS(tail_of_2, 2)
 INLINE void cell_make(cell_blocks *blocks, const struct cpu_cell_step *step, const struct cpu_cell_row *rows,
                       int32_t count, int32_t block, const float *ahead) {
 #if LANES == 16
-  if (is_tail(step->cell, count < 0 ? block - count - 1 : block)) {
+  if (count != FOUR_BESIDE && is_tail(step->cell, count < 0 ? block - count - 1 : block)) {
     (step->cell->tail_vectors == 1 ? tail_of_1 : tail_of_2)(step, rows, count, block);
     return;
   }
