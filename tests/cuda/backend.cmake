@@ -140,7 +140,7 @@ cuseq_backend_run(structure_plans 90 COMMAND cuda_structure_plans 200 120)
 foreach(architecture IN ITEMS 75 80 90 120)
   cuseq_backend_run(structure_plans_${architecture}_long ${architecture} COMMAND cuda_structure_plans ${architecture} 3000
                     LABELS long)
-  cuseq_backend_run(structure_plans_${architecture}_middle ${architecture} COMMAND cuda_structure_plans 7${architecture} 100 40
+  cuseq_backend_run(structure_plans_${architecture}_middle ${architecture} COMMAND cuda_structure_plans 7${architecture} 300 40
                     LABELS long)
 endforeach()
 cuseq_backend_run(structure_properties 90 COMMAND cuda_structure_properties ${one_job})
