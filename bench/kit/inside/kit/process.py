@@ -52,8 +52,12 @@ def end(child):
         except subprocess.TimeoutExpired:
             continue
     child.wait()
+    deadline = time.monotonic() + GRACE
     try:
         os.killpg(child.pid, signal.SIGKILL)  # what is left of the session without it
+        while time.monotonic() < deadline:  # it is gone soon, or dead and its new parent does not ask after it
+            time.sleep(0.01)
+            os.killpg(child.pid, 0)
     except ProcessLookupError:
         pass
 
