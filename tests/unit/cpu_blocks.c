@@ -100,6 +100,37 @@ static const struct {
              {"'kind':'lstm','units':256,'activation':'relu'", false},
              {"'kind':'gru','units':264,'reset':'before'", false}};
 
+/* Whether the layers' weights lie side by side, as `beside` says where they may. */
+static void expect_beside(const char *text, bool decoder, bool beside) {
+  cuseq_model *model = beam_case_model_of(text, 1);
+  cuseq_session_options options;
+  cuseq_session *session;
+  cuseq_session_options_init(&options, sizeof options, model);
+  options.device = "cpu";
+  options.precision = results_precision("cpu");
+  options.max_time = POSITIONS;
+  cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
+  const struct cpu *cpu = session->state;
+  const struct cpu_weights *weights = &cpu->packed->weights;
+  const bool can = cpu->kernels->width == CPU_LANES && cpu->products->word_inputs == 1;
+  cr_expect_eq((decoder ? weights->decoder[0].cell : weights->encoder[0].cells[0]).beside != NULL,
+               can && beside, "%s", text);
+  cuseq_session_close(session);
+  cuseq_model_destroy(model);
+}
+
+/* One row, several, and threads that share the blocks. */
+static void check_beside(const char *text) {
+  const char *json = beam_case_json(text);
+  rows_expect_close(json, "cpu", 1, POSITIONS, POSITIONS);
+  rows_expect_close(json, "cpu", 2, POSITIONS, POSITIONS);
+  rows_expect_same_bits(json, "cpu", POSITIONS, POSITIONS);
+  setenv("CUSEQ_CPU_PART", "1", 1);
+  rows_expect_same_bits(json, "cpu", POSITIONS, POSITIONS);
+  unsetenv("CUSEQ_CPU_PART");
+}
+
+/* Of an encoder, whose rows are gathered where they are one-hot. */
 Test(cpu_blocks, blocks_that_lie_side_by_side) {
   for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
     char text[512];
@@ -107,26 +138,28 @@ Test(cpu_blocks, blocks_that_lie_side_by_side) {
              "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{%s}}]},"
              "'output':{'over':'every','layers':[{'units':4,'activation':'softmax'}]}}",
              cells[i].cell);
-    cuseq_model *model = beam_case_model_of(text, 1);
-    cuseq_session_options options;
-    cuseq_session *session;
-    cuseq_session_options_init(&options, sizeof options, model);
-    options.device = "cpu";
-    options.precision = results_precision("cpu");
-    options.max_time = POSITIONS;
-    cr_assert_eq(cuseq_session_open(model, &options, &session), CUSEQ_STATUS_OK, "%s", cuseq_last_error());
-    const struct cpu *cpu = session->state;
-    const bool can = cpu->kernels->width == CPU_LANES && cpu->products->word_inputs == 1;
-    cr_expect_eq(cpu->packed->weights.encoder[0].cells[0].beside != NULL, can && cells[i].beside, "%s",
-                 cells[i].cell);
-    cuseq_session_close(session);
-    cuseq_model_destroy(model);
-    const char *json = beam_case_json(text);
-    rows_expect_close(json, "cpu", 1, POSITIONS, POSITIONS);
-    rows_expect_close(json, "cpu", 2, POSITIONS, POSITIONS);
-    rows_expect_same_bits(json, "cpu", POSITIONS, POSITIONS);
-    setenv("CUSEQ_CPU_PART", "1", 1); /* threads that share the blocks */
-    rows_expect_same_bits(json, "cpu", POSITIONS, POSITIONS);
-    unsetenv("CUSEQ_CPU_PART");
+    expect_beside(text, false, cells[i].beside);
+    check_beside(text);
+  }
+}
+
+/* Of a decoder, which gathers its tokens, adds sums that are made of them, or multiplies their embeddings, and
+ * reads a context or the state alone. */
+Test(cpu_blocks, blocks_of_a_decoder_that_lie_side_by_side) {
+  static const char *const reads[] = {"'reads':['token']", "'reads':['token'],'embedding':5",
+                                      "'reads':['token','context']",
+                                      "'reads':['context','token'],'embedding':5", "'reads':['context']"};
+  for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+    for (size_t r = 0; cells[i].beside && r < sizeof reads / sizeof *reads; r++) {
+      char text[1024];
+      snprintf(text, sizeof text,
+               "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'gru','units':6}}]},"
+               "%s'decoder':{%s,'feedback':'output','start_token':1,'end_token':2,'steps':4,"
+               "'layers':[{'cell':{%s},'initial_h':{'from':'zeros'}%s}]}," HEAD,
+               strstr(reads[r], "context") ? "'attention':{'score':'additive','units':5}," : "", reads[r],
+               cells[i].cell, strstr(cells[i].cell, "lstm") ? ",'initial_c':{'from':'zeros'}" : "");
+      expect_beside(text, true, true);
+      check_beside(text);
+    }
   }
 }

@@ -183,8 +183,8 @@ INLINE void cell_begin(const int R, const int P, const int T, const enum update 
   for (int n = 0; n < R * Q; n++) {
     const int32_t input = step->hot_first + rows[n / Q].hot;
     const int q = n % Q, vectors = q < P ? input_gates(update) : T;
-    const float *hot = (q < P ? weights.blocks + (size_t)q * weights.size : weights.tail) +
-                       (size_t)(input / WORD_INPUTS) * (size_t)vectors * LANES;
+    const struct cell_weights at = weights_at(T, input_gates(update), weights, (size_t)(input / WORD_INPUTS));
+    const float *hot = q < P ? at.blocks + (size_t)q * at.size : at.tail;
     UNROLL
     for (int g = 0; g < vectors; g++) {
       const int sum = q < P ? sum_of(update, g, false) : g;
