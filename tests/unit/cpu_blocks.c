@@ -94,6 +94,8 @@ static const struct {
   bool beside;
 } cells[] = {{"'kind':'lstm','units':228", true},
              {"'kind':'lstm','units':256", true},
+             {"'kind':'lstm','units':244", true}, /* the last four end with the tail */
+             {"'kind':'lstm','units':307", true},
              {"'kind':'gru','units':264", true},
              {"'kind':'lstm','units':200", false},
              {"'kind':'lstm','units':330", false},

@@ -56,9 +56,11 @@ static void step_of_one_large(const struct cpu_cell_step *step, const struct cpu
     cell_make(blocks, step, row, -3, end + two, NULL);
   if (turned && two > 0)
     cell_make(blocks, step, row, -2, end, NULL);
-  for (int32_t n = 0; n < fours; n += 4)
-    cell_make(blocks, step, row, step->cell->beside ? FOUR_BESIDE : -4, turned ? end - 4 - n : first + n,
-              NULL);
+  for (int32_t n = 0; n < fours; n += 4) {
+    const int32_t block = turned ? end - 4 - n : first + n;
+    const bool beside = step->cell->beside && !is_tail(step->cell, block + 3);
+    cell_make(blocks, step, row, beside ? FOUR_BESIDE : -4, block, NULL);
+  }
   if (!turned && two > 0)
     cell_make(blocks, step, row, -2, end, NULL);
   if (!turned && three > 0)
