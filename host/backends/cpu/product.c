@@ -14,7 +14,7 @@ int32_t product_parts(const struct cpu *cpu, const struct cpu_worker *worker, si
     return 1;
   const size_t groups = ((size_t)count + ROWS_AT_A_TIME - 1) / ROWS_AT_A_TIME,
                most = bytes * groups / cpu->part_bytes;
-  return most < (size_t)worker->parts ? (int32_t)most : worker->parts;
+  return most < 1 ? 1 : most < (size_t)worker->parts ? (int32_t)most : worker->parts;
 }
 
 /* Part `index` of `parts` even ones over `all` blocks, in multiples of `step`: the last one has the rest. */
