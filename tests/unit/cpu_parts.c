@@ -128,3 +128,14 @@ Test(cpu_parts, searches, .init = smallest_parts) {
       cuseq_model_destroy(model);
     }
 }
+
+/* 16.1 MB of both directions' state weights. */
+Test(cpu_parts, directions_that_are_made_in_turn, .init = smallest_parts) {
+  struct random random = {73};
+  for (int32_t rows = 1; rows <= 3; rows += 2)
+    check_case(&random,
+               "{'version':2,'input':{'features':5},'encoder':{'layers':[{'cell':{'kind':'gru','units':840},"
+               "'direction':'bidirectional'}]},"
+               "'output':{'over':'every','layers':[{'units':7,'activation':'softmax'}]}}",
+               rows);
+}

@@ -82,6 +82,22 @@ Test(cpu_plan, tasks_fit_their_workspaces_and_tiles_the_batch) {
       }
 }
 
+Test(cpu_plan, directions_whose_weights_leave_the_third_level_cache_are_shared_in_turn) {
+  setenv("CUSEQ_CPU_PART", "73728", 1); /* as it is, but that threads need no cores of their own */
+  static const struct {
+    int32_t units, threads, parts;
+  } cases[] = {{512, 2, 1}, {724, 2, 1}, {725, 2, 2}, {1024, 2, 2}, {1024, 1, 1}, {512, 4, 4}, {1024, 4, 4}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    struct cpu cpu = example(cases[i].units, 1, cases[i].threads);
+    cr_assert_eq(pool_open(cases[i].threads, &cpu.pool), CUSEQ_STATUS_OK);
+    const struct cpu_plan plan = plan_call(&cpu, true, 1, 30, 0);
+    cr_expect_eq(plan_directions_in_turn(&cpu, &cpu.structure->encoder.layers[0]), cases[i].units > 724);
+    cr_expect_eq(plan.parts, cases[i].parts, "%d units, %d threads: %d parts", (int)cases[i].units,
+                 (int)cases[i].threads, (int)plan.parts);
+    pool_close(cpu.pool);
+  }
+}
+
 /* An LSTM decoder of two layers of that many units, which reads its token's embedding. */
 static struct cpu decoder_example(struct structure *structure, int32_t units) {
   const struct cell cell = {.kind = CELL_LSTM, .inputs = units, .units = units};

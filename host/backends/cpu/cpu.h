@@ -100,7 +100,7 @@ struct cpu_weighting_room {
 };
 
 /* From so many threads on two directions are shared step by step; fewer have a direction each, and do not
- * wait for one another. */
+ * wait for one another, unless directions are made in turn (plan_directions_in_turn()). */
 enum { CPU_SHARED_DIRECTIONS = 4 };
 
 /* How many rows are screened at a time: see screen.h. */

@@ -1,6 +1,7 @@
 /* The encoder over one tile: the rows of a tile step together, each from its own end, and drop out at their
  * lengths. */
 #include "backends/cpu/cpu.h"
+#include "backends/cpu/plan.h"
 
 #include <string.h>
 
@@ -310,7 +311,8 @@ void encoder_layer(const struct cpu_call *call, struct cpu_tile tile, int32_t wo
   for (int32_t d = 0; d < 2; d++)
     if (encoder_layer_has(layer, d) && (direction < 0 || direction == d))
       sweep_begin(&sweeps[count++], call, tile, &cpu->workers[worker], d);
-  if (count == 2 && cpu->workers[worker].parts >= CPU_SHARED_DIRECTIONS)
+  if (count == 2 && cpu->workers[worker].parts >= CPU_SHARED_DIRECTIONS &&
+      !plan_directions_in_turn(cpu, layer))
     while (sweeps_step(sweeps))
       ;
   else if (count == 2 && sweeps_alternate(call, tile))

@@ -26,7 +26,8 @@ enum {
   SHARING_MOST = 8,   /* threads that share a product: more would wait for one another for longer */
   SHARED_THREADS = 4, /* more share products only where a session has them, and fewer rows than threads */
   WHOLE_ROWS = 12,    /* rows per thread from which tiles are split by batch alone: two register blocks */
-  TOKEN_SUMS_MOST = 8 << 20, /* bytes: the rows that are in use stay in the third-level cache */
+  TOKEN_SUMS_MOST = 8 << 20,  /* bytes: the rows that are in use stay in the third-level cache */
+  DIRECTIONS_MOST = 16 << 20, /* bytes of both directions' state weights that stay there from step to step */
 };
 
 /* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps): of a thread
@@ -80,6 +81,24 @@ static int32_t most_directions(const struct structure *structure) {
   for (int32_t l = 0; l < structure->encoder.count; l++)
     most = largest(most, encoder_layer_directions(&structure->encoder.layers[l]));
   return most;
+}
+
+bool plan_directions_in_turn(const struct cpu *cpu, const struct encoder_layer *layer) {
+  double weights = 0.0;
+  for (int d = 0; d < 2; d++)
+    if (encoder_layer_has(layer, d))
+      weights += (double)layer->cells[d].units * layer->cells[d].units * cell_gates(layer->cells[d].kind);
+  return encoder_layer_directions(layer) == 2 &&
+         weights * (double)sizeof(float) / cpu->products->word_inputs > (double)DIRECTIONS_MOST;
+}
+
+/* Whether so many threads that share products share those of a layer's directions, too. */
+static bool shares_directions(const struct cpu *cpu, int32_t threads) {
+  const struct encoder_structure *encoder = &cpu->structure->encoder;
+  bool in_turn = false;
+  for (int32_t l = 0; l < encoder->count; l++)
+    in_turn = in_turn || plan_directions_in_turn(cpu, &encoder->layers[l]);
+  return threads >= CPU_SHARED_DIRECTIONS || (threads > 1 && in_turn);
 }
 
 static double encode_work(const struct cpu *cpu, double time) {
@@ -260,7 +279,7 @@ static struct row_work work_of(const struct cpu *cpu, bool encode, int32_t rows,
   struct row_work work = {.all = encoding + decoding, .together = decoding};
   if (steps > 0)
     work.shareable = decode_shareable(cpu, time, steps, rows);
-  if (encode && (most_directions(cpu->structure) == 1 || threads >= CPU_SHARED_DIRECTIONS)) {
+  if (encode && (most_directions(cpu->structure) == 1 || shares_directions(cpu, threads))) {
     work.together += encoding;
     work.shareable += encode_shareable(cpu, time, rows);
   }
@@ -320,7 +339,7 @@ struct cpu_plan plan_call(const struct cpu *cpu, bool encode, int32_t batch, int
   }
   plan.encode_tiles = plan.decode_tiles;
   if (!encode || most_directions(cpu->structure) == 1 || plan.threads == 1 ||
-      (plan.parts >= CPU_SHARED_DIRECTIONS && encode_shareable(cpu, time, batch) > 0.0))
+      (shares_directions(cpu, plan.parts) && encode_shareable(cpu, time, batch) > 0.0))
     return plan;
   plan.whole =
       plan.parts == 1 && batch / plan.threads >= WHOLE_ROWS && layer_bytes(cpu) <= (double)SMALL_WEIGHTS;

@@ -35,6 +35,10 @@ bool plan_state_first(const struct cpu *cpu);
  * the environment says; where it does, threads share products even without cores of their own. */
 size_t plan_part_bytes(void);
 
+/* Whether threads make a layer's directions one after the other, since the weights of both would not stay in
+ * the third-level cache from step to step. */
+bool plan_directions_in_turn(const struct cpu *cpu, const struct encoder_layer *layer);
+
 /* The threads that a session of these limits has use for, when the caller names none. */
 int32_t plan_threads(const struct cpu *cpu);
 
