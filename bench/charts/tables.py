@@ -69,12 +69,13 @@ def cpu(data):
         name = f"{row['workload']} in bf16" if is_bf16(row) else row["workload"]
         if row["median_us"] is None:
             lines.append(
-                [name, row["threads"], f"not measured: {row['reason']}", "", "", "", "", ""]
+                [name, row["threads"], f"not measured: {row['reason']}", "", "", "", "", "", ""]
             )
             continue
         gain = (
             f"{row['gain_best']:.2f} / {row['gain_median']:.2f}" if row.get("gain_best") is not None else ""
         )
+        streaming = row.get("streaming_us")
         bar = row.get("bar")
         reach = (
             ""
@@ -88,6 +89,7 @@ def cpu(data):
                 duration(row["median_us"]),
                 f"{duration(row['low_us'])} to {duration(row['high_us'])}",
                 f"{percent(row['share_best'])} / {percent(row['share_median'])}",
+                f"{duration(streaming)} ({percent(streaming / row['median_us'])})" if streaming else "",
                 gain,
                 reach,
                 row.get("verdict", "").lower() if bar is not None else "",
@@ -99,6 +101,7 @@ def cpu(data):
         "median",
         "smallest to largest round",
         "share of the peak, best / median",
+        "reading the weights once a step (of the median)",
         "gain of the second thread over the peak's, best / median",
         "to reach",
         "",

@@ -1,12 +1,14 @@
 /* bench_cpu: the cpu backend's speed as a share of the processor's own peak. Verifies, warms up, then
  * measures in rounds; in every round each case stands between two measurements of the peak, because other
  * work on the machine changes both. */
+#include "bandwidth.h"
 #include "peak.h"
 #include "report.h"
 #include "timing.h"
 #include "workload.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,19 @@ static void measure_round(const struct instance *instance, cuseq_session *const 
   }
 }
 
+/* How long one thread takes to read the weights of one row's call once a step. */
+static double streaming_of(const struct instance *instance) {
+  struct streamed streams[MOST_STREAMED];
+  const int count = workload_streams(instance->workload, streams);
+  const double part = instance->precision == CUSEQ_PRECISION_BF16 ? 0.5 : 1.0;
+  double seconds = 0.0;
+  for (int i = 0; i < count; i++) {
+    const double bytes = part * streams[i].bytes;
+    seconds += bytes * streams[i].times / bandwidth_measure((size_t)bytes);
+  }
+  return count > 0 ? seconds : NAN;
+}
+
 struct bench {
   struct instance instances[MOST_CASES];
   cuseq_session *sessions[MOST_CASES][2];
@@ -55,6 +70,7 @@ static bool bench_add(struct bench *bench, const struct workload *w, cuseq_preci
   result->workload = w;
   result->precision = precision;
   result->threads = most;
+  result->streaming = streaming_of(instance);
   for (int threads = 1; threads <= most; threads++)
     if (!instance_verify(instance, bench->sessions[n][threads - 1], &result->error[threads - 1])) {
       fprintf(stderr, "bench_cpu: %s: wrong results on %d thread%s (error %.3g of what is allowed)\n",

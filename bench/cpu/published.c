@@ -171,15 +171,29 @@ static double encoder_work(const struct workload *w, double positions) {
   return work;
 }
 
-/* Of a decoder's step, for one hypothesis. */
-static double step_work(const struct workload *w) {
+/* Weights that a decoder's step reads. */
+static double step_weights(const struct workload *w) {
   const struct published *p = w->published;
-  const double S = w->S, A = workload_annotations(w), T = w->T;
+  const double S = w->S, A = workload_annotations(w);
   const bool luong = p->decoder == DECODER_LUONG;
   const double first = (p->folded ? 0.0 : p->embedding) + (p->feeds ? S : luong ? 0.0 : A);
   double work = (first + S) * gates_of(p) * S + (p->decoder_layers - 1) * 2.0 * S * gates_of(p) * S;
-  work += luong ? T * S + (A + S) * S : S * S + T * S; /* the energies and what asks; attentional */
-  return work + T * A + S * w->V;
+  work += luong ? (A + S) * S : S * S; /* the attentional layer, or what asks */
+  return work + S * w->V;
+}
+
+/* Of a decoder's step, for one hypothesis. */
+static double step_work(const struct workload *w) {
+  const double T = w->T;
+  return step_weights(w) + T * w->S + T * workload_annotations(w); /* the energies and the context */
+}
+
+int published_streams(const struct workload *w, struct streamed streams[MOST_STREAMED]) {
+  const struct published *p = w->published;
+  const double H = w->H, directions = p->forward ? 1 : 2;
+  streams[0] = (struct streamed){H * gates_of(p) * H * sizeof(float), directions * p->layers * (w->T - 1.0)};
+  streams[1] = (struct streamed){step_weights(w) * sizeof(float), w->Y};
+  return p->decoder != DECODER_NONE ? 2 : 1;
 }
 
 double published_flops(const struct workload *w) {

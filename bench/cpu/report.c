@@ -49,6 +49,8 @@ void report_header(const struct heading *heading, int rounds) {
   printf("# counted   rounds in which the peak was at least %.0f%% of the best; the others were disturbed\n",
          100.0 * UNDISTURBED);
   printf("# FLOPs     2 x multiply-adds executed; gathers, activations and padding count nothing\n");
+  printf("# streaming what one thread takes to read one row's weights once a step, from where so many bytes "
+         "lie; a part of\n#           the median: more than all of it where fewer bytes are read\n");
 }
 
 enum { MOST_ROUNDS = 1000 }; /* more than the program makes */
@@ -106,6 +108,10 @@ static void report_row(const struct result *result, int thread) {
          result_undisturbed(result, thread + 1), result->count, seconds.median * 1e6, seconds.low * 1e6,
          100.0 * (seconds.high - seconds.low) / seconds.median, rate.high, 100.0 * share.high,
          100.0 * share.median);
+  if (thread == 0 && !isnan(result->streaming))
+    printf(" %10.1f %4.0f%%", result->streaming * 1e6, 100.0 * result->streaming / seconds.median);
+  else
+    printf("          -     -");
   if (thread == 0) {
     const double bar = bar_of(result, 0);
     if (bar > 0.0)
@@ -134,10 +140,12 @@ void report_table(const struct result *results, int count) {
       continue;
     printf("# %-9s B %d T %d F %d H %d: %s\n", w->name, (int)w->B, (int)w->T, (int)w->F, (int)w->H, w->what);
   }
+  printf("#\n# case     threads rounds     median       best  spread     best   share of peak   streaming    "
+         "    "
+         "gain / peak's  to reach\n");
   printf(
-      "#\n# case     threads rounds     median       best  spread     best   share of peak  gain / peak's  "
-      "to reach\n");
-  printf("#                                us         us            GFLOP/s   best median    best median\n");
+      "#                                us         us            GFLOP/s   best median         us of time   "
+      "best median\n");
   for (int n = 0; n < count; n++)
     for (int thread = 0; thread < results[n].threads; thread++)
       report_row(&results[n], thread);
@@ -162,6 +170,7 @@ static void row_of(struct results *file, const struct result *result, int thread
   results_number(file, "gflops", rate.high);
   results_number(file, "share_best", share.high);
   results_number(file, "share_median", share.median);
+  results_number(file, "streaming_us", thread == 0 ? result->streaming * 1e6 : NAN);
   results_number(file, "gain_best", thread == 1 ? gain.high : NAN);
   results_number(file, "gain_median", thread == 1 ? gain.median : NAN);
   results_number(file, "bar", bar > 0.0 ? bar : NAN);

@@ -21,6 +21,7 @@ struct result {
   int threads;         /* 1, or 2: on one thread and on two */
   double best_peak[2]; /* over all rounds of all cases: what tells a disturbed round */
   double error[2];     /* the worst one found in verifying, as a share of what is allowed */
+  double streaming;    /* seconds that one thread takes to read the weights once a step; NAN: several rows */
 };
 
 void result_reserve(struct result *result, int rounds);

@@ -178,3 +178,14 @@ double workload_flops(const struct workload *w) {
   double decoder = w->Y > 0 ? B * ((A * steps + S * (steps - 1)) * 4 * S + S * w->V * steps) : 0;
   return 2 * (encoder + keys + attention + decoder);
 }
+
+int workload_streams(const struct workload *w, struct streamed streams[MOST_STREAMED]) {
+  if (w->B != 1)
+    return 0;
+  if (w->published)
+    return published_streams(w, streams);
+  const double H = w->H, A = 2 * H, S = w->S, u = w->keys;
+  streams[0] = (struct streamed){H * 4 * H * sizeof(float), 2.0 * (w->T - 1)};
+  streams[1] = (struct streamed){((A + S) * 4 * S + S * u + S * w->V) * sizeof(float), w->Y};
+  return w->Y > 0 ? 2 : 1;
+}

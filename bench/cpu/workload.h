@@ -51,6 +51,18 @@ void workload_lengths(const struct workload *workload, int32_t *lengths);
  * counted, nor are those with what is padding. */
 double workload_flops(const struct workload *workload);
 
+/* Weights of so many bytes that are read so many times. */
+struct streamed {
+  double bytes, times;
+};
+
+/* The weights that a call of one row reads if each step reads them once: of each of the encoder's layers and
+ * directions those of the state, of the decoder all. Returns how many; 0 for several rows, which share what
+ * is read. */
+enum { MOST_STREAMED = 2 };
+int workload_streams(const struct workload *workload, struct streamed streams[MOST_STREAMED]);
+int published_streams(const struct workload *workload, struct streamed streams[MOST_STREAMED]);
+
 /* A model with random weights; NULL with a message on stderr. */
 cuseq_model *workload_model(const struct workload *workload);
 cuseq_model *published_model(const struct workload *workload);

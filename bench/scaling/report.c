@@ -1,7 +1,7 @@
 #include "report.h"
 
-#include "bandwidth.h"
 #include "cause.h"
+#include "cpu/bandwidth.h"
 #include "cpu/timing.h"
 #include "fit.h"
 

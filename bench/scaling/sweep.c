@@ -1,6 +1,6 @@
 #include "sweep.h"
 
-#include "bandwidth.h"
+#include "cpu/bandwidth.h"
 
 #include <math.h>
 #include <stdio.h>

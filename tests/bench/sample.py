@@ -100,6 +100,7 @@ def cpu():
                     base / threads,
                     share_best=0.7,
                     share_median=0.66,
+                    streaming_us=base / 2 if workload == "W2 B1" and threads == 1 else None,
                     bar=0.65,
                     gain_best=None if threads == 1 else 0.99,
                     gain_median=None if threads == 1 else 0.97,

@@ -1,6 +1,6 @@
 #include "bandwidth.h"
 
-#include "cpu/peak.h"
+#include "peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>

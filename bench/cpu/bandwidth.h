@@ -1,6 +1,6 @@
 /* How fast one thread reads memory of some size again and again, and where memory of that size lies. */
-#ifndef BENCH_SCALING_BANDWIDTH_H
-#define BENCH_SCALING_BANDWIDTH_H
+#ifndef BENCH_CPU_BANDWIDTH_H
+#define BENCH_CPU_BANDWIDTH_H
 
 #include <stddef.h>
 
