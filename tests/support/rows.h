@@ -22,8 +22,8 @@ void rows_expect_refused(const char *json, const char *words);
  * ROWS_MOST rows, of dense and of one-hot positions; Y steps, or T where it has no decoder. */
 void rows_expect_close(const char *json, const char *device, int32_t batch, int32_t T, int32_t Y);
 
-/* Expects a row of this model, of dense and of one-hot positions, to have the same bits whatever the number of
- * threads and the other rows are. */
+/* Expects a row of this model, of dense and of one-hot positions, to have the same bits whatever the number
+ * of threads and the other rows are. */
 void rows_expect_same_bits(const char *json, const char *device, int32_t T, int32_t Y);
 
 #endif

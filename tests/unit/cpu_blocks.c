@@ -145,8 +145,8 @@ Test(cpu_blocks, blocks_that_lie_side_by_side) {
   }
 }
 
-/* Of a decoder, which gathers its tokens, adds sums that are made of them, or multiplies their embeddings, and
- * reads a context or the state alone. */
+/* Of a decoder, which gathers its tokens, adds sums that are made of them, or multiplies their embeddings,
+ * and reads a context or the state alone. */
 Test(cpu_blocks, blocks_of_a_decoder_that_lie_side_by_side) {
   static const char *const reads[] = {"'reads':['token']", "'reads':['token'],'embedding':5",
                                       "'reads':['token','context']",
