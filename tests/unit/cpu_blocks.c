@@ -165,3 +165,15 @@ Test(cpu_blocks, blocks_of_a_decoder_that_lie_side_by_side) {
     }
   }
 }
+
+/* A layer that is larger than the third-level cache, of one row to five positions of five rows. */
+Test(cpu_blocks, columns_that_come_from_memory) {
+  static const char text[] =
+      "{'version':2,'input':{'features':3},'encoder':{'layers':[{'cell':{'kind':'gru','units':64}}]},"
+      "'output':{'over':'every','layers':[{'units':65600,'activation':'log_softmax'}]}}";
+  const char *json = beam_case_json(text);
+  cr_assert_gt((size_t)64 * 65600 * sizeof(float), (size_t)CPU_THIRD_LEVEL);
+  rows_expect_close(json, "cpu", 1, 1, 1);
+  rows_expect_close(json, "cpu", ROWS_MOST, 5, 5);
+  rows_expect_same_bits(json, "cpu", 2, 2);
+}

@@ -27,6 +27,9 @@ double cpu_scale_of(cuseq_activation activation);
  * and an odd last one beside a zero, as they are in the model: the sums are scaled, so that a model whose
  * weights are bf16 loses nothing of them. */
 
+/* Weights of more bytes than this do not stay in the third-level cache from step to step. */
+enum { CPU_THIRD_LEVEL = 16 << 20 };
+
 /* Packed weights of a dense layer: columns in groups of 4, then 2, then 1 vectors. */
 struct cpu_dense {
   const float *weights; /* per group [words of the inputs][vectors][width] */
@@ -34,6 +37,7 @@ struct cpu_dense {
   float scale;       /* of the sums; looked at in bf16 */
   int32_t inputs;
   int32_t units;
+  bool far; /* of a layer that comes from memory at every step, whose columns threads may share */
 };
 
 /* Some of the blocks of a cell's units, or of the vectors of a dense layer's columns: what one thread makes

@@ -26,8 +26,7 @@ enum {
   SHARING_MOST = 8,   /* threads that share a product: more would wait for one another for longer */
   SHARED_THREADS = 4, /* more share products only where a session has them, and fewer rows than threads */
   WHOLE_ROWS = 12,    /* rows per thread from which tiles are split by batch alone: two register blocks */
-  TOKEN_SUMS_MOST = 8 << 20,  /* bytes: the rows that are in use stay in the third-level cache */
-  DIRECTIONS_MOST = 16 << 20, /* bytes of both directions' state weights that stay there from step to step */
+  TOKEN_SUMS_MOST = 8 << 20, /* bytes: the rows that are in use stay in the third-level cache */
 };
 
 /* Work, in FLOPs, from which one more thread is worth its wake-up (some 20 us where it sleeps): of a thread
@@ -89,7 +88,7 @@ bool plan_directions_in_turn(const struct cpu *cpu, const struct encoder_layer *
     if (encoder_layer_has(layer, d))
       weights += (double)layer->cells[d].units * layer->cells[d].units * cell_gates(layer->cells[d].kind);
   return encoder_layer_directions(layer) == 2 &&
-         weights * (double)sizeof(float) / cpu->products->word_inputs > (double)DIRECTIONS_MOST;
+         weights * (double)sizeof(float) / cpu->products->word_inputs > (double)CPU_THIRD_LEVEL;
 }
 
 /* Whether so many threads that share products share those of a layer's directions, too. */

@@ -72,8 +72,13 @@ static void dense_pack(const struct cpu *cpu, struct matrix matrix, const float 
   const int32_t width = cpu->kernels->width, vectors = (units + width - 1) / width;
   float *to = arena_floats(arena, (size_t)vectors * (size_t)width, words_of(cpu, (size_t)inputs));
   float *to_bias = arena_floats(arena, arena_padded(units), 1);
-  *packed = (struct cpu_dense){
-      .weights = to, .bias = to_bias, .scale = (float)scale, .inputs = inputs, .units = units};
+  const double bytes = (double)vectors * width * (double)words_of(cpu, (size_t)inputs) * sizeof(float);
+  *packed = (struct cpu_dense){.weights = to,
+                               .bias = to_bias,
+                               .scale = (float)scale,
+                               .inputs = inputs,
+                               .units = units,
+                               .far = bytes > CPU_THIRD_LEVEL};
   if (!arena_real(arena))
     return;
   for (int32_t done = 0; done < vectors;) {

@@ -34,8 +34,15 @@ INLINE bool is_tail(const struct cpu_cell *cell, int32_t block) {
   return HAS_TAILS && cell->tail_vectors > 0 && block == cell->blocks - 1;
 }
 
-INLINE const float *block_weights(const struct cpu_cell *cell, int32_t block) {
-  return is_tail(cell, block) ? cell->tail : cell->weights + (size_t)block * cell->block_size;
+/* The vectors of a word of a block's input weights. */
+INLINE int32_t block_vectors(const struct cpu_cell *cell, int32_t block) {
+  return is_tail(cell, block) ? cell->tail_vectors : cell_gates(cell->kind);
+}
+
+/* A block's weights from a word of the inputs on. */
+INLINE const float *block_weights(const struct cpu_cell *cell, int32_t block, size_t word) {
+  const float *weights = is_tail(cell, block) ? cell->tail : cell->weights + (size_t)block * cell->block_size;
+  return weights + word * (size_t)block_vectors(cell, block) * LANES;
 }
 
 /* What is made at a time: of R rows P blocks, and where T > 0 the tail, which has T vectors of sums. acc[r*Q

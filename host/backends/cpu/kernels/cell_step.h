@@ -81,26 +81,38 @@ static void step_of_one(const struct cpu_cell_step *step, const struct cpu_cell_
     cell_make(blocks, step, row, last == 1 ? 1 : -last, end, NULL);
 }
 
+/* The words of a block's weights that a step uses, from *first on: they lie together but for ids between
+ * them. A step that is started leaves the inputs' out. */
+INLINE size_t step_words(const struct cpu_cell_step *step, size_t *first) {
+  size_t words = 0;
+  *first = (size_t)step->first[0];
+  for (int32_t s = 0; s < step->segments + step->has_hidden; s++) {
+    words += (size_t)step->count[s];
+    *first = (size_t)step->first[s] < *first ? (size_t)step->first[s] : *first;
+  }
+  return words;
+}
+
+/* With every word a group of rows fetches a line of what is used of the next block, while there is more. */
 static void step_of_rows(const struct cpu_cell_step *step, const struct cpu_cell_row *rows, int32_t count) {
   const struct cpu_cell *cell = step->cell;
   cell_blocks *const blocks = cell_code_of(cell);
-  const bool turned = step_turned(step);
-  const size_t depth = (size_t)words_of(cell->inputs) + (size_t)words_of(cell->units);
-  const bool fetch = cell->code & CODE_FETCHES;
+  const bool turned = step_turned(step), fetch = cell->code & CODE_FETCHES;
   const int32_t groups = count <= BLOCK_ROWS ? 1 : (count + BLOCK_ROWS - 1) / BLOCK_ROWS;
   /* even shares: 32 rows are 6 6 5 5 5 5 */
   const int32_t share = groups == 1 ? count : count / groups, larger = count - share * groups;
   const int32_t from = step->part.first, all = step->part.count;
+  size_t used;
+  const size_t words = step_words(step, &used);
   for (int32_t n = 0; n < all; n++) {
     const int32_t block = from + (turned ? all - 1 - n : n);
     const int32_t next_block = n + 1 == all ? block : turned ? block - 1 : block + 1;
-    const float *weights = block_weights(cell, block), *next = block_weights(cell, next_block);
-    const size_t size =
-        is_tail(cell, next_block) ? (size_t)cell->tail_vectors * LANES * depth : cell->block_size;
+    const float *weights = block_weights(cell, block, used), *next = block_weights(cell, next_block, used);
+    const size_t size = words * (size_t)block_vectors(cell, next_block) * LANES;
     for (int32_t group = 0, first = 0; group < groups; group++) {
       const int32_t rows_here = share + (group < larger);
-      const size_t fetched = (size_t)group * depth * CPU_LANES;
-      const bool more = fetched + depth * CPU_LANES <= size;
+      const size_t fetched = (size_t)group * words * CPU_LANES;
+      const bool more = fetched + words * CPU_LANES <= size;
       cell_make(blocks, step, rows + first, rows_here, block,
                 !fetch ? NULL
                 : more ? next + fetched
@@ -159,9 +171,9 @@ static void kernel_cell_project(const struct cpu_cell *cell, const struct cpu_ce
       const int32_t rows_here = count / groups + (group < count % groups);
       const size_t fetched = (size_t)group * depth;
       const bool more = fetched + depth <= used && n + 1 < part.count;
-      const float *next = block_weights(cell, turned ? block - 1 : block + 1);
+      const float *next = block_weights(cell, turned ? block - 1 : block + 1, 0);
       project_code_of(cell, block)(cell, rows + first, rows_here, block,
-                                   more ? next + fetched : block_weights(cell, block));
+                                   more ? next + fetched : block_weights(cell, block, 0));
       first += rows_here;
     }
 }
